@@ -1,0 +1,13 @@
+import type { Config } from 'jest';
+
+export default {
+  testEnvironment: 'node',
+  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  // Node strips the types; without this line jest would call for babel.
+  transform: {},
+  maxWorkers: 2,
+  workerIdleMemoryLimit: '800MB',
+  testTimeout: 60_000,
+  globalSetup: '<rootDir>/test/support/setup.ts',
+  globalTeardown: '<rootDir>/test/support/teardown.ts',
+} satisfies Config;
