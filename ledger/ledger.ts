@@ -1,0 +1,138 @@
+/**
+ * The one place that moves money. `RedisLedger` keeps it in Redis, `MemoryLedger` is its twin and the tests' model.
+ *
+ * Each counter keeps three running sums, so that every question is a comparison and no script ever adds money up:
+ *
+ *     spent ≤ certain ≤ committed
+ *     certain   = spent + presumed                    (what can no longer come back by waiting)
+ *     committed = spent + presumed + calls in flight
+ *
+ * A call of worst case `w` under cap `c` and tolerance `t` is admitted if and only if, for every counter,
+ * `spent < c` and `committed ≤ c + t - w`; it may wait where `certain` would fit and is spent otherwise (DESIGN §3).
+ */
+
+import type { Check, Failure, Reading } from '../policy/counter.ts';
+
+export interface Reservation {
+  /** The gateway's own call id; never the caller's or the upstream's. */
+  readonly id: string;
+  /** `namespace/name` of the workspace. */
+  readonly workspace: string;
+  /** The policy version that planned the call. */
+  readonly version: number;
+  readonly worstNano: bigint;
+  /** The instants between which caps and prices hold, half-open, in milliseconds. */
+  readonly from: number;
+  readonly until: number;
+  readonly checks: readonly Check[];
+}
+
+export type ReserveAnswer =
+  /** `committedNano`: of each check's counter (the value's or the pool's), after this reservation. */
+  | { readonly kind: 'admitted'; readonly now: number; readonly committedNano: readonly bigint[] }
+  | { readonly kind: 'full'; readonly now: number; readonly failures: readonly Failure[] }
+  /** The fence is higher than the version that planned: catch up to `version` and plan again. */
+  | { readonly kind: 'stale'; readonly version: number }
+  /** A period, grant or price has ended or not begun by the ledger's clock: plan again at `now`. */
+  | { readonly kind: 'wrongPeriod'; readonly now: number }
+  /** The id was already released or settled: never forward it. */
+  | { readonly kind: 'ended' }
+  /** The incarnation never beat or was swept: begin a new one. */
+  | { readonly kind: 'unregistered' }
+  /** The ledger came back empty, other or older; a person must confirm it. */
+  | { readonly kind: 'lost'; readonly reason: LostReason };
+
+export type LostReason = 'empty' | 'otherEpoch' | 'lowerSequence';
+
+export interface Settlement {
+  readonly id: string;
+  /** What is booked now. Nano-dollars. */
+  readonly costNano: bigint;
+  /** What of the reservation stays presumed, because the upstream may still bill it. Nano-dollars. */
+  readonly presumedNano: bigint;
+  /** The usage record, appended to the stream in the same script. */
+  readonly record: UsageRecord;
+}
+
+/** One call in the usage stream. Flat JSON; money as decimal strings of nano-dollars. */
+export type UsageRecord = Readonly<Record<string, string | number | boolean | null>>;
+
+/**
+ * `settled`: booked in place of the reservation. `corrected`: booked in place of what was presumed.
+ * `ended`: was already settled or released; nothing changed. `unknown`: the ledger knows no such reservation.
+ */
+export type SettleAnswer = 'settled' | 'corrected' | 'ended' | 'unknown';
+
+/** What a gateway tells the others at each beat. */
+export interface GatewayReport {
+  /** The Pod's name (locally: the process's). */
+  readonly pod: string;
+  /** The revision of each policy shard that it enforces in full. */
+  readonly shards: Readonly<Record<string, number>>;
+}
+
+export type BeatAnswer =
+  /** `open`: the ids of this incarnation's reservations. */
+  | { readonly kind: 'alive'; readonly now: number; readonly open: readonly string[] }
+  /** It was silent for longer than a lease; its reservations are presumed. Begin a new incarnation. */
+  | { readonly kind: 'swept' }
+  | { readonly kind: 'lost'; readonly reason: LostReason };
+
+export interface LivingGateway extends GatewayReport {
+  readonly incarnation: string;
+}
+
+export interface ReadingQuery {
+  readonly counter: string;
+  readonly per: boolean;
+  /** How many of the dearest values; the values named in `also` come with them. */
+  readonly top: number;
+  readonly also: readonly string[];
+}
+
+export interface LedgerState {
+  readonly now: number;
+  /** Null where no ledger was ever established here. */
+  readonly epoch: string | null;
+  readonly sequence: number;
+  readonly streamLength: number;
+  readonly presumedCount: number;
+}
+
+/** What the gateway uses. Every method throws `LedgerUnreachable` where Redis does not answer. */
+export interface GatewayLedger {
+  /** Begins a new incarnation: all later reservations belong to it. The first beat must follow. */
+  begin(incarnation: string): void;
+  reserve(reservation: Reservation): Promise<ReserveAnswer>;
+  /** Idempotent by id; also finds reservations of this process's earlier incarnations. */
+  settle(settlement: Settlement): Promise<SettleAnswer>;
+  /** Only for what was never sent or was answered with an error status. Idempotent; leaves a tombstone. */
+  release(id: string): Promise<SettleAnswer>;
+  beat(report: GatewayReport): Promise<BeatAnswer>;
+  /** Turns the leases of silent incarnations into presumed ones; frees no money. Returns how many. */
+  sweep(): Promise<number>;
+  /** On a graceful stop: takes the incarnation off the list, once nothing of it is open. */
+  leave(): Promise<void>;
+  read(queries: readonly ReadingQuery[]): Promise<readonly Reading[]>;
+  state(): Promise<LedgerState>;
+}
+
+/** What the operator uses. */
+export interface OperatorLedger {
+  read(queries: readonly ReadingQuery[]): Promise<readonly Reading[]>;
+  gateways(): Promise<readonly LivingGateway[]>;
+  /** Raises fences; a lower one than stands there changes nothing. */
+  raiseFences(fences: ReadonlyMap<string, number>): Promise<void>;
+  fences(): Promise<ReadonlyMap<string, number>>;
+  state(): Promise<LedgerState>;
+  /** Writes the epoch into an empty ledger, or a new one over a lost one that a person confirmed. */
+  establish(epoch: string): Promise<void>;
+}
+
+/** Redis did not answer in time, or refused the connection. */
+export class LedgerUnreachable extends Error {
+  override readonly name = 'LedgerUnreachable';
+}
+
+/** A lease outlives no call: without a beat for this long its reservations are presumed. */
+export const LEASE_MS = 15_000;

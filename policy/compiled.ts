@@ -1,0 +1,116 @@
+/**
+ * The compiled policy: what the operator writes into the shards and the gateways enforce. Plain data, free of
+ * Kubernetes. In memory money is a bigint of nano-dollars; in the shards it is a string, and every field that holds
+ * money ends in `Nano`, which is how the decoder finds it (attribute names are lower case, so they cannot collide).
+ */
+
+/** A gateway refuses a shard of another schema and keeps what it has: old and new replicas can run side by side. */
+export const COMPILED_SCHEMA = 1;
+
+export type Priority = 'Critical' | 'Normal' | 'Deferrable';
+
+/** `feature`, `customer`, `user`, `department` and any tag, by name. Names match `[a-z][a-z0-9_-]*`. */
+export type Attributes = Readonly<Record<string, string>>;
+
+/** The attributes that a caller may set by header, where its credential does not fix them. */
+export type HeaderAttribute = 'feature' | 'customer' | 'user';
+
+/** `namespace/name`. */
+export type Ref = string;
+
+export interface CompiledWorkspace {
+  readonly namespace: string;
+  readonly name: string;
+  readonly generation: number;
+  /** The fence: ever increasing, raised by every edit of the workspace and of what governs it (DESIGN §3). */
+  readonly version: number;
+  readonly baseURL: string;
+  readonly suspend: boolean;
+  readonly keys: readonly CompiledKey[];
+  /** The header, in lower case, that carries each attribute. */
+  readonly headers: Partial<Readonly<Record<HeaderAttribute, string>>>;
+  readonly models: { readonly allow: readonly string[]; readonly unknown: 'Refuse' | 'DearestPrice' };
+  readonly guards: Guards;
+  readonly refusal: { readonly status: 402 | 429; readonly message: string };
+  /** The budgets of the workspace's own namespace that name it. */
+  readonly budgets: readonly CompiledBudget[];
+  /** Addresses, in the shared shard, of the spanning budgets that govern it. */
+  readonly spanning: readonly Address[];
+  /** Address, in the shared shard, of the price book. */
+  readonly prices: Address;
+  /** Checksum of its entry in the Secret shard: keys and upstream key belong to this very version. */
+  readonly credentials: string;
+}
+
+/** A content address: `kind.name.checksum`. What it names never changes, so half an update cannot be enforced. */
+export type Address = string;
+
+export interface CompiledKey {
+  readonly name: string;
+  readonly priority: Priority;
+  /** What the credential fixes: the workspace's attributes overlaid by the key's. */
+  readonly attributes: Attributes;
+}
+
+export interface Guards {
+  readonly maxRequestNano?: bigint;
+  readonly maxInputTokens?: number;
+  readonly maxOutputTokens?: number;
+}
+
+/** Lists of values or globs; all given ones must match, an absent one matches every call. */
+export interface CompiledScope {
+  readonly features?: readonly string[];
+  readonly customers?: readonly string[];
+  readonly users?: readonly string[];
+  readonly departments?: readonly string[];
+  readonly keys?: readonly string[];
+  readonly models?: readonly string[];
+  readonly tags?: Readonly<Record<string, readonly string[]>>;
+}
+
+export type Every = 'Hour' | 'Day' | 'Week' | 'Month' | 'Quarter' | 'Year' | 'Once';
+
+export interface CompiledPeriod {
+  readonly every: Every;
+  readonly timeZone: string;
+  /** For `Once`: when it starts, in milliseconds since the epoch. */
+  readonly start?: number;
+}
+
+export interface CompiledBudget {
+  readonly namespace: string;
+  readonly name: string;
+  readonly generation: number;
+  readonly mode: 'Enforce' | 'Observe';
+  readonly suspend: boolean;
+  readonly scope: CompiledScope;
+  /** The attributes that have a counter for each value; empty for one shared pool. */
+  readonly per: readonly string[];
+  readonly period: CompiledPeriod;
+  /** The limit of the pool, or with `per` of each value. */
+  readonly limitNano: bigint;
+  /** With `per`: caps all values together. */
+  readonly totalNano?: bigint;
+  readonly toleranceNano: bigint;
+  readonly overrides: readonly { readonly values: readonly string[]; readonly limitNano: bigint }[];
+  readonly grants: readonly CompiledGrant[];
+  /** Calls that are counted and never limited; matched against fixed attributes only. */
+  readonly exempt?: CompiledScope;
+  readonly criticalExtraNano: bigint;
+}
+
+export interface CompiledGrant {
+  readonly amountNano: bigint;
+  /** Half-open, in milliseconds since the epoch. */
+  readonly from: number;
+  readonly until: number;
+}
+
+/** A workspace's part of the Secret shard. */
+export interface Credentials {
+  /** The upstream's API key. */
+  readonly upstreamKey: string;
+  /** SHA-256 (hex) of each caller key by key name; the keys themselves stay in the tenant's Secret. */
+  readonly keys: Readonly<Record<string, string>>;
+}

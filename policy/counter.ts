@@ -1,0 +1,77 @@
+/**
+ * What policy asks of the ledger's counters and what it reads from them. The types live here so that planning and
+ * status are pure; only ledger/ keeps counters.
+ */
+
+/** How a budget takes part in the decision: it limits, it only watches, or the call is exempt from it. */
+export type Part = 'Enforce' | 'Observe' | 'Exempt';
+
+/** What one counter must satisfy. Both are null where the counter is only counted (no limit of its own). */
+export interface Bound {
+  /** limit + grants + critical extra. Nano-dollars. */
+  readonly capNano: bigint;
+  /** cap + tolerance − worst; negative where the call alone does not fit. Nano-dollars. */
+  readonly roomNano: bigint;
+}
+
+/** One budget that governs a call, in the period in which it is admitted. */
+export interface Check {
+  /** `namespace/name`. */
+  readonly budget: string;
+  /** `namespace/name/every/zone/startMs`: names the period's counters, survives re-creation of the budget. */
+  readonly counter: string;
+  /** With `per`: the values as a JSON array; else null. */
+  readonly value: string | null;
+  /** The period, half-open, in milliseconds since the epoch. */
+  readonly start: number;
+  readonly end: number;
+  readonly part: Part;
+  /** For the value's own counter, or for the pool where there is no `per`. */
+  readonly bound: Bound;
+  /** With `per` and `totalUsd`: for the counter of all values together. */
+  readonly total: Bound | null;
+}
+
+/** One counter that had no room. */
+export interface Failure {
+  /** Index into `checks`. */
+  readonly check: number;
+  /** True where the total over all values did not fit, false for the value's counter or the pool. */
+  readonly ofTotal: boolean;
+  /** Would fit once calls in flight settle. */
+  readonly waiting: boolean;
+  readonly spentNano: bigint;
+  readonly committedNano: bigint;
+}
+
+/** What a counter holds. Nano-dollars and counts. */
+export interface Counter {
+  readonly spentNano: bigint;
+  readonly certainNano: bigint;
+  readonly committedNano: bigint;
+  /** Settled calls. */
+  readonly requests: number;
+  readonly refused: number;
+  readonly wouldRefuse: number;
+  /** The cap at which a call was last refused as spent, if none was admitted since. */
+  readonly exhaustedAtNano: bigint | null;
+}
+
+export interface ValueCounter extends Counter {
+  /** The JSON array of values; `"…"` (see `REST`) for the counter shared by all values past the first 10,000. */
+  readonly value: string;
+}
+
+export interface Reading {
+  /** The pool; with `per`, all values together. */
+  readonly total: Counter;
+  /** With `per`: the `top` dearest values, dearest first, and those asked for by name. */
+  readonly values: readonly ValueCounter[];
+  /** With `per`: how many values have a counter, and how many of them are exhausted. */
+  readonly valueCount: number;
+  readonly exhaustedCount: number;
+}
+
+/** The value of the counter that all values past `MAX_VALUES` share. */
+export const REST = '…';
+export const MAX_VALUES = 10_000;
