@@ -1,0 +1,201 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { assets, kubectl } from './kubectl.ts';
+import { type Child, freePort, ready, start } from './processes.ts';
+
+/** Where the control plane runs. The same directory and ports bring back what was there. */
+export interface ControlPlaneOptions {
+  /** Holds the keys, etcd's data, the administrator's kubeconfig and `logs/`. */
+  directory: string;
+  /** A folder of CRDs, installed before the controllers start so that the garbage collector knows them from the first. */
+  crds?: string;
+  ports?: ControlPlanePorts;
+  background?: boolean;
+}
+
+/** Ports on 127.0.0.1. */
+export interface ControlPlanePorts {
+  etcd: number;
+  server: number;
+}
+
+/** A running control plane. Authorization is RBAC; the kubeconfig is the administrator's. */
+export interface ControlPlane {
+  server: string;
+  kubeconfig: string;
+  caFile: string;
+  ports: ControlPlanePorts;
+  /** etcd, kube-apiserver and kube-controller-manager, in the order in which they were started. */
+  children: Child[];
+  stop: () => Promise<void>;
+}
+
+/** The controllers that something here leans on: ownership, namespaces, ServiceAccounts, Services. The rest would only cost memory. */
+const controllers = [
+  'clusterrole-aggregation-controller',
+  'endpointslice-controller',
+  'garbage-collector-controller',
+  'namespace-controller',
+  'root-ca-certificate-publisher-controller',
+  'serviceaccount-controller',
+  'serviceaccount-token-controller',
+];
+
+/** Starts etcd, kube-apiserver and kube-controller-manager and returns once they serve. */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { directory, background = false } = options;
+  const bin = assets();
+  const ports = options.ports ?? { etcd: await freePort(), server: await freePort() };
+  const files = prepare(directory, ports);
+  const children: Child[] = [];
+  const run = (name: string, args: string[]): Child => {
+    const child = start({
+      name,
+      command: join(bin, name),
+      args,
+      logFile: join(directory, 'logs', `${name}.log`),
+      background,
+    });
+    children.push(child);
+    return child;
+  };
+  const stop = async () => {
+    for (const child of children.toReversed()) await child.stop();
+  };
+  try {
+    run('etcd', etcdArguments(directory, ports));
+    const server = run('kube-apiserver', serverArguments(files, ports));
+    await ready(server, () => serves(files.kubeconfig, files.caFile));
+    if (options.crds) await installCrds(files.kubeconfig, options.crds);
+    const manager = run('kube-controller-manager', managerArguments(files));
+    await ready(manager, () => managed(files.kubeconfig));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    server: `https://127.0.0.1:${ports.server}`,
+    kubeconfig: files.kubeconfig,
+    caFile: files.caFile,
+    ports,
+    children,
+    stop,
+  };
+}
+
+/** Installs the CRDs of a folder and waits until they are served. A folder without any changes nothing. */
+export async function installCrds(kubeconfig: string, folder: string): Promise<void> {
+  const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+  if (files.length === 0) return;
+  const names = files.flatMap((name) => ['-f', join(folder, name)]);
+  await kubectl(kubeconfig, ['apply', '--server-side', '--force-conflicts', ...names]);
+  await kubectl(kubeconfig, ['wait', '--for=condition=Established', '--timeout=30s', ...names]);
+}
+
+/** A kubeconfig for one user who shows a token. JSON is YAML. */
+export function kubeconfigFor(server: string, caFile: string, token: string): string {
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'local', cluster: { server, 'certificate-authority': caFile } }],
+    users: [{ name: 'local', user: { token } }],
+    contexts: [{ name: 'local', context: { cluster: 'local', user: 'local' } }],
+    'current-context': 'local',
+  });
+}
+
+interface Files {
+  certificates: string;
+  caFile: string;
+  tokens: string;
+  privateKey: string;
+  publicKey: string;
+  kubeconfig: string;
+}
+
+/** Makes what the processes read. Keys and tokens that exist are kept: what was issued with them stays valid. */
+function prepare(directory: string, ports: ControlPlanePorts): Files {
+  const certificates = join(directory, 'certificates');
+  mkdirSync(certificates, { recursive: true });
+  const files: Files = {
+    certificates,
+    caFile: join(certificates, 'apiserver.crt'), // the server makes it: a certificate signed by a CA that is in the file too
+    tokens: join(certificates, 'tokens.csv'),
+    privateKey: join(certificates, 'service-accounts.key'),
+    publicKey: join(certificates, 'service-accounts.pub'),
+    kubeconfig: join(directory, 'kubeconfig'),
+  };
+  if (!existsSync(files.kubeconfig)) {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    writeFileSync(files.privateKey, privateKey.export({ type: 'sec1', format: 'pem' }), { mode: 0o600 });
+    writeFileSync(files.publicKey, publicKey.export({ type: 'spki', format: 'pem' }));
+    const token = randomBytes(24).toString('hex');
+    writeFileSync(files.tokens, `${token},admin,admin,system:masters\n`, { mode: 0o600 });
+    const config = kubeconfigFor(`https://127.0.0.1:${ports.server}`, files.caFile, token);
+    writeFileSync(files.kubeconfig, config, { mode: 0o600 });
+  }
+  return files;
+}
+
+function etcdArguments(directory: string, ports: ControlPlanePorts): string[] {
+  const url = `http://127.0.0.1:${ports.etcd}`;
+  return [
+    `--data-dir=${join(directory, 'etcd')}`,
+    `--listen-client-urls=${url}`,
+    `--advertise-client-urls=${url}`,
+    '--listen-peer-urls=http://127.0.0.1:0',
+    '--unsafe-no-fsync', // a power cut may lose this cluster
+    '--log-level=warn',
+  ];
+}
+
+function serverArguments(files: Files, ports: ControlPlanePorts): string[] {
+  return [
+    `--etcd-servers=http://127.0.0.1:${ports.etcd}`,
+    '--bind-address=127.0.0.1',
+    '--advertise-address=127.0.0.1',
+    `--secure-port=${ports.server}`,
+    `--cert-dir=${files.certificates}`,
+    '--authorization-mode=RBAC',
+    `--token-auth-file=${files.tokens}`,
+    '--service-account-issuer=https://kubernetes.default.svc',
+    `--service-account-signing-key-file=${files.privateKey}`,
+    `--service-account-key-file=${files.publicKey}`,
+    '--service-cluster-ip-range=10.0.0.0/24',
+    '--endpoint-reconciler-type=none', // a loopback address cannot be an endpoint
+    '--allow-privileged=true',
+    '--profiling=false',
+  ];
+}
+
+function managerArguments(files: Files): string[] {
+  return [
+    `--kubeconfig=${files.kubeconfig}`,
+    `--authentication-kubeconfig=${files.kubeconfig}`,
+    `--authorization-kubeconfig=${files.kubeconfig}`,
+    `--controllers=${controllers.join(',')}`,
+    '--use-service-account-credentials=true',
+    `--service-account-private-key-file=${files.privateKey}`,
+    `--root-ca-file=${files.caFile}`,
+    '--leader-elect=false', // the only one
+    '--secure-port=0',
+    '--profiling=false',
+  ];
+}
+
+async function serves(kubeconfig: string, caFile: string): Promise<true | undefined> {
+  if (!existsSync(caFile) || readFileSync(caFile, 'utf8') === '') return undefined;
+  return kubectl(kubeconfig, ['get', '--raw', '/readyz']).then(
+    () => true as const,
+    () => undefined,
+  );
+}
+
+/** The controllers run once the default namespace has got its ServiceAccount. */
+async function managed(kubeconfig: string): Promise<true | undefined> {
+  return kubectl(kubeconfig, ['get', 'serviceaccount', 'default', '--namespace', 'default']).then(
+    () => true as const,
+    () => undefined,
+  );
+}

@@ -1,0 +1,129 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** What to start. Both outputs of the process are appended to `logFile`. */
+export interface Command {
+  name: string;
+  command: string;
+  args: string[];
+  logFile: string;
+  /** Replaces the environment of this process; absent: inherited. */
+  env?: NodeJS.ProcessEnv;
+  /** Working directory; absent: inherited. */
+  directory?: string;
+  /** Lives on when this process ends, in a process group of its own. */
+  background?: boolean;
+}
+
+/** A started process. */
+export interface Child {
+  name: string;
+  pid: number;
+  /** Tells this process from a later one that got the same pid. */
+  identity: string;
+  logFile: string;
+  /** Asks it to end (SIGTERM) and resolves when it is gone; after `graceMs` (default 10 s) it is killed. */
+  stop: (graceMs?: number) => Promise<void>;
+  /** SIGKILL; resolves when it is gone. */
+  kill: () => Promise<void>;
+}
+
+/** Starts a process and returns at once; {@link ready} waits for it. */
+export function start(command: Command): Child {
+  mkdirSync(dirname(command.logFile), { recursive: true });
+  const log = openSync(command.logFile, 'a', 0o600);
+  const child = spawn(command.command, command.args, {
+    stdio: ['ignore', log, log],
+    env: command.env ?? process.env,
+    detached: command.background ?? false,
+    ...(command.directory && { cwd: command.directory }),
+  });
+  closeSync(log);
+  if (child.pid === undefined) throw new Error(`${command.name}: ${command.command} could not be started`);
+  child.on('error', () => undefined); // seen by the probes as a process that is gone
+  if (command.background) child.unref();
+  const { name, logFile } = command;
+  const pid = child.pid;
+  const identity = identify(pid) ?? '';
+  return {
+    name,
+    pid,
+    identity,
+    logFile,
+    stop: (graceMs) => stop(pid, identity, graceMs),
+    kill: () => stop(pid, identity, 0),
+  };
+}
+
+/**
+ * Waits until `probe` gives a value, and returns it.
+ * @throws Error with the tail of the child's log when the child ends first or `timeoutMs` (default 60 s) pass.
+ */
+export async function ready<T>(
+  child: Child,
+  probe: () => Promise<T | undefined> | T | undefined,
+  timeoutMs = 60_000,
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const value = await probe();
+    if (value !== undefined) return value;
+    const gone = !alive(child.pid, child.identity);
+    if (gone || performance.now() > deadline) {
+      const reason = gone ? 'ended before it was ready' : `was not ready within ${timeoutMs / 1000} s`;
+      throw new Error(`${child.name} ${reason}. The end of ${child.logFile}:\n${tail(child.logFile)}`);
+    }
+    await sleep(50);
+  }
+}
+
+/** Ends a process by pid, if it still is the one with that identity. SIGTERM, and SIGKILL after `graceMs`. */
+export async function stop(pid: number, identity: string, graceMs = 10_000): Promise<void> {
+  if (!alive(pid, identity)) return;
+  process.kill(pid, graceMs > 0 ? 'SIGTERM' : 'SIGKILL');
+  const deadline = performance.now() + graceMs;
+  while (alive(pid, identity)) {
+    if (performance.now() > deadline) process.kill(pid, 'SIGKILL');
+    await sleep(20);
+  }
+}
+
+/** Whether the process runs, and is the one that had that identity when it was started. */
+export function alive(pid: number, identity: string): boolean {
+  return identify(pid) === identity && identity !== '';
+}
+
+/** A port on 127.0.0.1 that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no free port on 127.0.0.1');
+  return address.port;
+}
+
+/** The last lines of a log. */
+export function tail(logFile: string, lines = 15): string {
+  if (!existsSync(logFile)) return '(no log)';
+  return readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-lines).join('\n') || '(empty)';
+}
+
+/** When the process started, as the system writes it; undefined where there is none or it only awaits its parent. */
+function identify(pid: number): string | undefined {
+  if (process.platform !== 'linux') {
+    const found = spawnSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { encoding: 'utf8' }).stdout.trim();
+    return found === '' || found.startsWith('Z') ? undefined : found.replace(/^\S+\s+/, '');
+  }
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The fields after the command, which is in brackets and may hold anything: state first, start time twentieth.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
