@@ -109,8 +109,10 @@ export interface CompiledGrant {
 
 /** A workspace's part of the Secret shard. */
 export interface Credentials {
-  /** The upstream's API key. */
-  readonly upstreamKey: string;
+  /** The upstream's API key; null where its Secret is gone or is not what it was accepted as. */
+  readonly upstreamKey: string | null;
+  /** The Secret that the key is from, in the workspace's namespace. */
+  readonly upstreamSecret: { readonly name: string; readonly key: string };
   /** SHA-256 (hex) of each caller key by key name; the keys themselves stay in the tenant's Secret. */
   readonly keys: Readonly<Record<string, string>>;
 }

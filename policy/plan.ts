@@ -1,8 +1,9 @@
 import type { Attributes, CompiledBudget, CompiledKey, CompiledWorkspace } from './compiled.ts';
-import type { Check } from './counter.ts';
+import type { Check, Failure } from './counter.ts';
 import type { PriceBook } from './prices.ts';
 import type { Refusal } from './refusals.ts';
 import type { RequestFacts } from './request.ts';
+import type { Settings } from './settings.ts';
 
 /** A workspace with everything its addresses name, ready to be enforced. */
 export interface ResolvedWorkspace extends Omit<CompiledWorkspace, 'budgets' | 'spanning' | 'prices' | 'credentials'> {
@@ -49,3 +50,29 @@ export interface Edit {
 }
 
 export type Plan = Admission | { readonly kind: 'Refuse'; readonly refusal: Refusal };
+
+/**
+ * Decides a call: it is refused, or it may go once the ledger has reserved its worst cost. `now` is in milliseconds;
+ * after `wrongPeriod` plan again at the ledger's. Pure and fast: what can be known before a call is kept by workspace.
+ */
+export function plan(call: Call, now: number, settings: Settings): Plan {
+  throw new Error(String([call, now, settings]));
+}
+
+/** Whether a call that costs nothing (count_tokens) may go: null, or the refusal. */
+export function planFree(caller: Caller, model: string, now: number): Refusal | null {
+  throw new Error(String([caller, model, now]));
+}
+
+/** Whether the workspace allows the model by its list; the price book is not asked. */
+export function modelAllowed(workspace: ResolvedWorkspace, model: string): boolean {
+  throw new Error(String([workspace, model]));
+}
+
+/**
+ * The refusal for a reservation that the ledger did not admit: of several budgets the one that resets last is named,
+ * and a spent one before one that calls in flight hold.
+ */
+export function refusalOf(admission: Admission, failures: readonly Failure[], caller: Caller, now: number): Refusal {
+  throw new Error(String([admission, failures, caller, now]));
+}

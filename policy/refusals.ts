@@ -52,8 +52,8 @@ export const refusals: Readonly<Record<RefusalReason, Row>> = table;
 /** What only a spent budget carries (DESIGN §6). Money in nano-dollars, times in milliseconds. */
 export interface SpentDetail {
   readonly budget: string;
-  readonly limitNano: bigint;
-  readonly spentNano: bigint;
+  /** Null for a spanning budget: of those a tenant may see name and reset only. */
+  readonly amounts: { readonly limitNano: bigint; readonly spentNano: bigint } | null;
   /** Null for a budget that never resets. */
   readonly resetAt: number | null;
 }

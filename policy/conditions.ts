@@ -1,0 +1,123 @@
+/** The closed table of condition reasons: status, metrics and docs/reference/conditions.md come from it. */
+
+/** A condition as Kubernetes has it. */
+export interface Condition {
+  readonly type: ConditionType;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  readonly message: string;
+  readonly observedGeneration: number;
+  /** RFC 3339. */
+  readonly lastTransitionTime: string;
+}
+
+export type ConditionType = 'Accepted' | 'Programmed' | 'Exhausted' | 'Ready';
+
+interface Row {
+  readonly status: Condition['status'];
+  /** For the reference page: when it is set and what to do. */
+  readonly meaning: string;
+}
+
+const table = {
+  Accepted: {
+    Accepted: { status: 'True', meaning: 'The resource is valid and compiled.' },
+    Invalid: { status: 'False', meaning: 'A field has a value that the policy cannot use; the message names it.' },
+    UpstreamNotAllowed: {
+      status: 'False',
+      meaning: 'spec.upstream.baseURL is not on the allow-list of the installation (setting `upstreams`).',
+    },
+    SecretNotFound: {
+      status: 'False',
+      meaning: 'The Secret of spec.upstream.apiKeySecretRef does not exist in the namespace of the workspace.',
+    },
+    SecretTypeWrong: {
+      status: 'False',
+      meaning: 'The Secret is not of type tollgate.dev/upstream-key; no other Secret is read.',
+    },
+    SecretKeyMissing: {
+      status: 'False',
+      meaning: 'The Secret has no value under the key that spec.upstream.apiKeySecretRef names.',
+    },
+    SecretConflict: {
+      status: 'False',
+      meaning:
+        'A Secret that spec.keys asks for exists and was not made for this workspace, or two keys ask for the same one. Choose another secretName.',
+    },
+    WorkspaceNotFound: { status: 'False', meaning: 'spec.workspaceRef names no ClaudeWorkspace of this namespace.' },
+    SpanningNotAllowed: {
+      status: 'False',
+      meaning: 'spec.namespaceSelector is only allowed in the namespace of the installation.',
+    },
+    Unpooled: {
+      status: 'False',
+      meaning:
+        'spec.per counts by an attribute that callers set by header, so each could open a fresh counter. Set spec.limit.totalUsd.',
+    },
+  },
+  Programmed: {
+    Programmed: {
+      status: 'True',
+      meaning: 'Every gateway enforces this generation, and the ledger refuses calls that an older one planned.',
+    },
+    NotAccepted: {
+      status: 'False',
+      meaning: 'This generation is not accepted; the last accepted one, if any, stays in force.',
+    },
+    WorkspaceNotAccepted: {
+      status: 'False',
+      meaning: 'The workspace that the budget names was never accepted, so nothing is enforced.',
+    },
+    Pending: {
+      status: 'False',
+      meaning: 'Some gateway does not enforce this generation yet, or the fence is not written; the message names it.',
+    },
+  },
+  Exhausted: {
+    WithinLimit: { status: 'False', meaning: 'There is money left.' },
+    Spent: { status: 'True', meaning: 'Calls are refused until the period ends or the limit rises.' },
+    ValuesSpent: {
+      status: 'True',
+      meaning: 'Calls of some values of spec.per are refused until the period ends or the limit rises.',
+    },
+    LedgerUnreachable: { status: 'Unknown', meaning: 'The ledger did not answer, so what is spent is not known.' },
+    NotInForce: { status: 'Unknown', meaning: 'Nothing of this budget is in force, so nothing is counted.' },
+  },
+  Ready: {
+    Ready: { status: 'True', meaning: 'Accepted and programmed.' },
+    NotAccepted: { status: 'False', meaning: 'See the condition Accepted.' },
+    NotProgrammed: { status: 'False', meaning: 'See the condition Programmed.' },
+    NoBudget: {
+      status: 'False',
+      meaning: 'No enforcing ClaudeBudget governs the workspace, so its calls are refused. Create one.',
+    },
+    UpstreamKeyMissing: {
+      status: 'False',
+      meaning: 'The Secret with the upstream key of the policy in force is gone, so calls are refused.',
+    },
+    Suspended: { status: 'False', meaning: 'spec.suspend is true, so calls are refused.' },
+  },
+} as const satisfies Record<ConditionType, Record<string, Row>>;
+
+/** The reasons of a condition. */
+export type Reason<T extends ConditionType> = keyof (typeof table)[T] & string;
+
+/** Every condition's reasons with their status and meaning, for the reference page. */
+export const conditionReasons: Readonly<Record<ConditionType, Readonly<Record<string, Row>>>> = table;
+
+/** What was found out about one condition: a reason of the table and a sentence. */
+export interface Finding<T extends ConditionType> {
+  readonly reason: Reason<T>;
+  readonly message: string;
+}
+
+/** A status condition; `lastTransitionTime` moves only where the status differs from the one in `previous`. */
+export function condition<T extends ConditionType>(
+  type: T,
+  finding: Finding<T>,
+  generation: number,
+  now: number,
+  previous: readonly Condition[],
+): Condition {
+  throw new Error(String([type, finding, generation, now, previous]));
+}

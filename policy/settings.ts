@@ -1,0 +1,138 @@
+/** What an installation decides for all its workspaces. One YAML file, read by the operator and by the gateways. */
+export interface Settings {
+  /** Prefix of the ledger's keys, so that several installations can share a Redis. */
+  readonly installation: string;
+  /** Where Tollgate runs, and the only namespace whose budgets may span others. */
+  readonly namespace: string;
+  /** Goes into the key Secrets as ANTHROPIC_BASE_URL. */
+  readonly gatewayURL: string;
+  /** The origins that a workspace may name as its upstream, such as `https://api.anthropic.com`. */
+  readonly upstreams: readonly string[];
+  /** Whether a call that no enforcing budget governs is refused. */
+  readonly requireBudget: boolean;
+  /** What happens upstream when a client leaves: the call is cancelled, or read to its end and booked exactly. */
+  readonly onAbort: 'Cancel' | 'Drain';
+  /** How many ConfigMaps and Secrets the compiled policy is spread over. */
+  readonly shards: number;
+  /** How long a call waits for room in a budget, or for the ledger. Seconds. */
+  readonly waitSeconds: number;
+  /** How many calls may wait for one budget in one gateway. */
+  readonly waitersPerBudget: number;
+  /** What happens to calls while the ledger is out of reach: they are refused. */
+  readonly ledgerLoss: 'Closed';
+}
+
+/** The settings have mistakes; `problems` names every one of them, each with its field. */
+export class SettingsInvalid extends Error {
+  override readonly name = 'SettingsInvalid';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`The settings are not valid:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+/** Reads one field: a value that is right, or a sentence that says what to write. */
+type Field<T> = (value: unknown) => T | Problem;
+
+class Problem {
+  readonly sentence: string;
+  constructor(sentence: string) {
+    this.sentence = sentence;
+  }
+}
+
+const DEFAULTS: Settings = {
+  installation: 'tollgate',
+  namespace: 'tollgate-system',
+  gatewayURL: 'http://tollgate-gateway.tollgate-system.svc:8080',
+  upstreams: ['https://api.anthropic.com'],
+  requireBudget: true,
+  onAbort: 'Cancel',
+  shards: 8,
+  waitSeconds: 10,
+  waitersPerBudget: 64,
+  ledgerLoss: 'Closed',
+};
+
+const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
+  installation: label,
+  namespace: label,
+  gatewayURL: httpURL,
+  upstreams: origins,
+  requireBudget: (value) => (typeof value === 'boolean' ? value : new Problem('must be true or false')),
+  onAbort: oneOf('Cancel', 'Drain'),
+  shards: integer(1, 64),
+  waitSeconds: integer(0, 60),
+  waitersPerBudget: integer(0, 10_000),
+  ledgerLoss: oneOf('Closed'),
+};
+
+/**
+ * Checks a parsed settings file; an absent field has its default, an empty file (null) has them all.
+ * Throws `SettingsInvalid`.
+ */
+export function parseSettings(value: unknown): Settings {
+  const given = value ?? {};
+  if (typeof given !== 'object' || Array.isArray(given)) throw new SettingsInvalid(['The file must be a mapping.']);
+  const known = Object.keys(FIELDS);
+  const problems = Object.keys(given)
+    .filter((name) => !known.includes(name))
+    .map((name) => `${name}: there is no such setting; there are ${known.join(', ')}`);
+  const read = known.map((name) => {
+    const written: unknown = Object.hasOwn(given, name) ? Reflect.get(given, name) : undefined;
+    const result = written === undefined ? DEFAULTS[name as keyof Settings] : FIELDS[name as keyof Settings](written);
+    if (result instanceof Problem) problems.push(`${name}: ${result.sentence}, not ${JSON.stringify(written)}`);
+    return [name, result];
+  });
+  if (problems.length > 0) throw new SettingsInvalid(problems);
+  const settings = Object.fromEntries(read) as Settings;
+  Object.freeze(settings.upstreams);
+  return Object.freeze(settings);
+}
+
+/** Whether `baseURL` is at one of the origins that the installation allows, without credentials, query or fragment. */
+export function allowsUpstream(settings: Settings, baseURL: string): boolean {
+  const url = URL.parse(baseURL);
+  if (url === null || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') return false;
+  return settings.upstreams.includes(url.origin);
+}
+
+function label(value: unknown): string | Problem {
+  return typeof value === 'string' && value.length <= 63 && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(value)
+    ? value
+    : new Problem('must be lower-case letters, digits and dashes, at most 63');
+}
+
+function httpURL(value: unknown): string | Problem {
+  const url = typeof value === 'string' ? URL.parse(value) : null;
+  return url !== null && (url.protocol === 'http:' || url.protocol === 'https:')
+    ? String(value)
+    : new Problem('must be an http or https URL');
+}
+
+function origins(value: unknown): readonly string[] | Problem {
+  const parsed = Array.isArray(value) ? value.map(origin) : [];
+  return parsed.length > 0 && parsed.every((entry) => entry !== null)
+    ? parsed
+    : new Problem('must be a list of hosts (https) or of origins such as "http://127.0.0.1:8899", at least one');
+}
+
+function origin(value: unknown): string | null {
+  if (typeof value !== 'string') return null;
+  const url = URL.parse(value.includes('://') ? value : `https://${value}`);
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return null;
+  return url.href === `${url.origin}/` ? url.origin : null;
+}
+
+function oneOf<T extends string>(...allowed: readonly T[]): Field<T> {
+  return (value) => allowed.find((name) => name === value) ?? new Problem(`must be ${allowed.join(' or ')}`);
+}
+
+function integer(least: number, most: number): Field<number> {
+  return (value) =>
+    typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most
+      ? value
+      : new Problem(`must be a whole number from ${least} to ${most}`);
+}
