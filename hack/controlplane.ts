@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assets, kubectl } from './kubectl.ts';
-import { type Child, freePort, ready, start } from './processes.ts';
+import { type Child, type Launch, type Probe, freePort, launch } from './processes.ts';
 
 /** Where the control plane runs. The same directory and ports bring back what was there. */
 export interface ControlPlaneOptions {
@@ -11,7 +11,8 @@ export interface ControlPlaneOptions {
   /** A folder of CRDs, installed before the controllers start so that the garbage collector knows them from the first. */
   crds?: string;
   ports?: ControlPlanePorts;
-  background?: boolean;
+  /** How its processes are started; by default they end with this process. */
+  launch?: Launch;
 }
 
 /** Ports on 127.0.0.1. */
@@ -25,9 +26,6 @@ export interface ControlPlane {
   server: string;
   kubeconfig: string;
   caFile: string;
-  ports: ControlPlanePorts;
-  /** etcd, kube-apiserver and kube-controller-manager, in the order in which they were started. */
-  children: Child[];
   stop: () => Promise<void>;
 }
 
@@ -44,44 +42,27 @@ const controllers = [
 
 /** Starts etcd, kube-apiserver and kube-controller-manager and returns once they serve. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { directory, background = false } = options;
-  const bin = assets();
+  const { directory } = options;
   const ports = options.ports ?? { etcd: await freePort(), server: await freePort() };
   const files = prepare(directory, ports);
   const children: Child[] = [];
-  const run = (name: string, args: string[]): Child => {
-    const child = start({
-      name,
-      command: join(bin, name),
-      args,
-      logFile: join(directory, 'logs', `${name}.log`),
-      background,
-    });
-    children.push(child);
-    return child;
+  const run = async (name: string, args: string[], probe: Probe) => {
+    const command = { name, command: join(assets(), name), args, logFile: join(directory, 'logs', `${name}.log`) };
+    children.push(await (options.launch ?? launch)(command, probe));
   };
   const stop = async () => {
     for (const child of children.toReversed()) await child.stop();
   };
   try {
-    run('etcd', etcdArguments(directory, ports));
-    const server = run('kube-apiserver', serverArguments(files, ports));
-    await ready(server, () => serves(files.kubeconfig, files.caFile));
+    await run('etcd', etcdArguments(directory, ports), () => true); // the server waits for it
+    await run('kube-apiserver', serverArguments(files, ports), () => serves(files));
     if (options.crds) await installCrds(files.kubeconfig, options.crds);
-    const manager = run('kube-controller-manager', managerArguments(files));
-    await ready(manager, () => managed(files.kubeconfig));
+    await run('kube-controller-manager', managerArguments(files), () => managed(files));
   } catch (error) {
     await stop();
     throw error;
   }
-  return {
-    server: `https://127.0.0.1:${ports.server}`,
-    kubeconfig: files.kubeconfig,
-    caFile: files.caFile,
-    ports,
-    children,
-    stop,
-  };
+  return { server: files.server, kubeconfig: files.kubeconfig, caFile: files.caFile, stop };
 }
 
 /** Installs the CRDs of a folder and waits until they are served. A folder without any changes nothing. */
@@ -106,6 +87,7 @@ export function kubeconfigFor(server: string, caFile: string, token: string): st
 }
 
 interface Files {
+  server: string;
   certificates: string;
   caFile: string;
   tokens: string;
@@ -119,6 +101,7 @@ function prepare(directory: string, ports: ControlPlanePorts): Files {
   const certificates = join(directory, 'certificates');
   mkdirSync(certificates, { recursive: true });
   const files: Files = {
+    server: `https://127.0.0.1:${ports.server}`,
     certificates,
     caFile: join(certificates, 'apiserver.crt'), // the server makes it: a certificate signed by a CA that is in the file too
     tokens: join(certificates, 'tokens.csv'),
@@ -126,15 +109,14 @@ function prepare(directory: string, ports: ControlPlanePorts): Files {
     publicKey: join(certificates, 'service-accounts.pub'),
     kubeconfig: join(directory, 'kubeconfig'),
   };
-  if (!existsSync(files.kubeconfig)) {
+  if (!existsSync(files.tokens)) {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     writeFileSync(files.privateKey, privateKey.export({ type: 'sec1', format: 'pem' }), { mode: 0o600 });
     writeFileSync(files.publicKey, publicKey.export({ type: 'spki', format: 'pem' }));
-    const token = randomBytes(24).toString('hex');
-    writeFileSync(files.tokens, `${token},admin,admin,system:masters\n`, { mode: 0o600 });
-    const config = kubeconfigFor(`https://127.0.0.1:${ports.server}`, files.caFile, token);
-    writeFileSync(files.kubeconfig, config, { mode: 0o600 });
+    writeFileSync(files.tokens, `${randomBytes(24).toString('hex')},admin,admin,system:masters\n`, { mode: 0o600 });
   }
+  const token = readFileSync(files.tokens, 'utf8').split(',')[0] ?? '';
+  writeFileSync(files.kubeconfig, kubeconfigFor(files.server, files.caFile, token), { mode: 0o600 });
   return files;
 }
 
@@ -184,17 +166,18 @@ function managerArguments(files: Files): string[] {
   ];
 }
 
-async function serves(kubeconfig: string, caFile: string): Promise<true | undefined> {
+async function serves({ kubeconfig, caFile }: Files): Promise<true | undefined> {
   if (!existsSync(caFile) || readFileSync(caFile, 'utf8') === '') return undefined;
-  return kubectl(kubeconfig, ['get', '--raw', '/readyz']).then(
-    () => true as const,
-    () => undefined,
-  );
+  return succeeds(kubectl(kubeconfig, ['get', '--raw', '/readyz']));
 }
 
 /** The controllers run once the default namespace has got its ServiceAccount. */
-async function managed(kubeconfig: string): Promise<true | undefined> {
-  return kubectl(kubeconfig, ['get', 'serviceaccount', 'default', '--namespace', 'default']).then(
+async function managed({ kubeconfig }: Files): Promise<true | undefined> {
+  return succeeds(kubectl(kubeconfig, ['get', 'serviceaccount', 'default', '--namespace', 'default']));
+}
+
+async function succeeds(work: Promise<unknown>): Promise<true | undefined> {
+  return work.then(
     () => true as const,
     () => undefined,
   );

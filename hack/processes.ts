@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -12,11 +12,17 @@ export interface Command {
   logFile: string;
   /** Replaces the environment of this process; absent: inherited. */
   env?: NodeJS.ProcessEnv;
-  /** Working directory; absent: inherited. */
-  directory?: string;
+  /** Changes with the files that the process reads only once: with another stamp it is started anew. */
+  stamp?: string;
   /** Lives on when this process ends, in a process group of its own. */
   background?: boolean;
 }
+
+/** Gives a value once the process does its work; undefined until then. */
+export type Probe<T = unknown> = () => Promise<T | undefined> | T | undefined;
+
+/** Brings a process to the point where its probe gives a value: {@link launch}, or a roster that may find it running. */
+export type Launch = (command: Command, probe: Probe) => Promise<Child>;
 
 /** A started process. */
 export interface Child {
@@ -39,15 +45,16 @@ export function start(command: Command): Child {
     stdio: ['ignore', log, log],
     env: command.env ?? process.env,
     detached: command.background ?? false,
-    ...(command.directory && { cwd: command.directory }),
   });
   closeSync(log);
   if (child.pid === undefined) throw new Error(`${command.name}: ${command.command} could not be started`);
   child.on('error', () => undefined); // seen by the probes as a process that is gone
   if (command.background) child.unref();
-  const { name, logFile } = command;
-  const pid = child.pid;
-  const identity = identify(pid) ?? '';
+  return childOf({ ...command, pid: child.pid, identity: identify(child.pid) ?? '' });
+}
+
+/** The handle of a process that was started before, maybe by another process. */
+export function childOf({ name, pid, identity, logFile }: Omit<Child, 'stop' | 'kill'>): Child {
   return {
     name,
     pid,
@@ -58,15 +65,23 @@ export function start(command: Command): Child {
   };
 }
 
+/** Starts a process and waits until it is ready; one that does not get there is stopped. */
+export const launch: Launch = async (command, probe) => {
+  const child = start(command);
+  try {
+    await ready(child, probe);
+  } catch (error) {
+    await child.stop();
+    throw error;
+  }
+  return child;
+};
+
 /**
  * Waits until `probe` gives a value, and returns it.
  * @throws Error with the tail of the child's log when the child ends first or `timeoutMs` (default 60 s) pass.
  */
-export async function ready<T>(
-  child: Child,
-  probe: () => Promise<T | undefined> | T | undefined,
-  timeoutMs = 60_000,
-): Promise<T> {
+export async function ready<T>(child: Child, probe: Probe<T>, timeoutMs = 60_000): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const value = await probe();
@@ -96,14 +111,17 @@ export function alive(pid: number, identity: string): boolean {
   return identify(pid) === identity && identity !== '';
 }
 
-/** A port on 127.0.0.1 that was free a moment ago. */
-export async function freePort(): Promise<number> {
+/** A port on 127.0.0.1 that was free a moment ago: the preferred one if it was. */
+export async function freePort(preferred = 0): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
+  const port = await new Promise<number | undefined>((resolve) => {
+    server.on('error', () => resolve(undefined));
+    server.listen(preferred, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+  });
   await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no free port on 127.0.0.1');
-  return address.port;
+  if (port !== undefined) return port;
+  if (preferred === 0) throw new Error('no free port on 127.0.0.1');
+  return freePort();
 }
 
 /** The last lines of a log. */
@@ -113,7 +131,7 @@ export function tail(logFile: string, lines = 15): string {
 }
 
 /** When the process started, as the system writes it; undefined where there is none or it only awaits its parent. */
-function identify(pid: number): string | undefined {
+export function identify(pid: number): string | undefined {
   if (process.platform !== 'linux') {
     const found = spawnSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { encoding: 'utf8' }).stdout.trim();
     return found === '' || found.startsWith('Z') ? undefined : found.replace(/^\S+\s+/, '');

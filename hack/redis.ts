@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { type Child, freePort, ready, start } from './processes.ts';
+import { type Child, type Launch, freePort, launch } from './processes.ts';
 
 /** Where and how Redis runs. The same directory, port and password bring back what was there. */
 export interface RedisOptions {
@@ -10,7 +10,8 @@ export interface RedisOptions {
   directory: string;
   port?: number;
   password?: string;
-  background?: boolean;
+  /** How it is started; by default it ends with this process. */
+  launch?: Launch;
   /** Lines added to redis.conf, e.g. `maxmemory 10mb`. */
   configuration?: string[];
 }
@@ -42,14 +43,10 @@ export async function startRedis(options: RedisOptions): Promise<Redis> {
     ...configuration,
   ];
   writeFileSync(file, `${lines.join('\n')}\n`, { mode: 0o600 });
-  const child = start({
-    name: 'redis',
-    command: 'redis-server',
-    args: [file],
-    logFile: join(directory, 'logs', 'redis.log'),
-    background: options.background ?? false,
-  });
-  await ready(child, () => answers(port, password));
+  const child = await (options.launch ?? launch)(
+    { name: 'redis', command: 'redis-server', args: [file], logFile: join(directory, 'logs', 'redis.log') },
+    () => answers(port, password),
+  );
   return { ...child, port, password, url: `redis://:${password}@127.0.0.1:${port}` };
 }
 

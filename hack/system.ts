@@ -1,0 +1,152 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { type ControlPlane, kubeconfigFor, startControlPlane } from './controlplane.ts';
+import { kubectl } from './kubectl.ts';
+import type { Command } from './processes.ts';
+import { type Redis, startRedis } from './redis.ts';
+import { Roster } from './roster.ts';
+
+const repository = join(import.meta.dirname, '..');
+const NAMESPACE = 'tollgate-system';
+const PLANE = ['etcd', 'kube-apiserver', 'kube-controller-manager'];
+const OPERATORS = ['tollgate-operator-1', 'tollgate-operator-2'];
+/** What examples and tutorials may name, where it is free. */
+const STAND_IN_PORT = 8899;
+const GATEWAY_PORT = 8080;
+
+/** What to start, and where. */
+export interface SystemOptions {
+  /** Holds data, logs (`logs/<process>.log`), credentials and the roster of what runs. */
+  directory: string;
+  /** How many gateways. */
+  replicas: number;
+  /** An Anthropic-compatible URL; absent: the stand-in is started. */
+  upstream: string | undefined;
+}
+
+/** A whole Tollgate that runs in the background. */
+export interface System {
+  /** The administrator's. */
+  kubeconfig: string;
+  /** One a replica. */
+  gatewayUrls: string[];
+  upstreamUrl: string;
+  /** With the password in it: never print it. */
+  redisUrl: string;
+}
+
+/**
+ * Brings up the control plane, Redis, the stand-in, two operators and the gateways, each with its real ServiceAccount,
+ * and returns when all of them are ready. What already runs as asked for is kept.
+ * @throws Error with the reason and the tail of the log of what did not become ready; what runs is left running.
+ */
+export async function startSystem(options: SystemOptions): Promise<System> {
+  return Roster.use(options.directory, (roster) => bringUp(options, roster));
+}
+
+/** Stops everything that was started in the directory. Data and logs stay. */
+export async function stopSystem(directory: string): Promise<void> {
+  await Roster.use(directory, (roster) => roster.retain([]));
+}
+
+async function bringUp({ directory, replicas, upstream }: SystemOptions, roster: Roster): Promise<System> {
+  const redis = await startLedger(directory, roster);
+  const upstreamUrl = upstream ?? (await startStandIn(directory, roster));
+  const plane = await startPlane(directory, roster);
+  const gateways = Array.from({ length: replicas }, (_, index) => `tollgate-gateway-${index + 1}`);
+  const ports = new Map<string, number>();
+  for (const name of OPERATORS) ports.set(name, await roster.port(name));
+  for (const [index, name] of gateways.entries()) ports.set(name, await roster.port(name, GATEWAY_PORT + index));
+  const gatewayUrls = gateways.map((name) => `http://127.0.0.1:${ports.get(name)}`);
+  const settings = writeSettings(directory, gatewayUrls[0] ?? '', upstreamUrl);
+  const kubeconfigs = {
+    operator: await serviceAccount(directory, plane, 'tollgate-operator'),
+    gateway: await serviceAccount(directory, plane, 'tollgate-gateway'),
+  };
+  const entries = [...ports].map(([name, port]) => {
+    const part = OPERATORS.includes(name) ? 'operator' : 'gateway';
+    const command: Command = {
+      name,
+      command: process.execPath,
+      args: [join(repository, part, 'main.ts')],
+      logFile: join(directory, 'logs', `${name}.log`),
+      stamp: settings.text,
+      env: {
+        PATH: process.env['PATH'],
+        LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
+        KUBECONFIG: kubeconfigs[part],
+        TOLLGATE_SETTINGS: settings.file,
+        REDIS_URL: redis.url,
+        POD_NAME: name,
+        PORT: String(port),
+      },
+    };
+    return roster.launch(command, () => responds(`http://127.0.0.1:${port}/readyz`));
+  });
+  await Promise.all(entries);
+  const standIn = upstream === undefined ? ['upstream'] : [];
+  await roster.retain([...PLANE, 'redis', ...standIn, ...OPERATORS, ...gateways]);
+  return { kubeconfig: plane.kubeconfig, gatewayUrls, upstreamUrl, redisUrl: redis.url };
+}
+
+/** The control plane with Tollgate's CRDs and the manifests of the installation. */
+async function startPlane(directory: string, roster: Roster): Promise<ControlPlane> {
+  const crds = join(repository, 'crds');
+  const ports = { etcd: await roster.port('etcd'), server: await roster.port('kube-apiserver') };
+  const plane = await startControlPlane({ directory, crds, ports, launch: roster.launch });
+  const manifests = join(repository, 'hack', 'install');
+  await kubectl(plane.kubeconfig, ['apply', '--server-side', '--force-conflicts', '-f', manifests]);
+  return plane;
+}
+
+async function startLedger(directory: string, roster: Roster): Promise<Redis> {
+  const port = await roster.port('redis');
+  return startRedis({ directory, port, password: roster.secret('redis'), launch: roster.launch });
+}
+
+/** The stand-in for the Anthropic API. */
+async function startStandIn(directory: string, roster: Roster): Promise<string> {
+  const port = await roster.port('upstream', STAND_IN_PORT);
+  const url = `http://127.0.0.1:${port}`;
+  const command: Command = {
+    name: 'upstream',
+    command: process.execPath,
+    args: [join(repository, 'test', 'upstream', 'main.ts')],
+    logFile: join(directory, 'logs', 'upstream.log'),
+    env: { PATH: process.env['PATH'], PORT: String(port) },
+  };
+  await roster.launch(command, () => responds(url, 500));
+  return url;
+}
+
+/** The settings that the operators and the gateways share. */
+function writeSettings(directory: string, gatewayURL: string, upstreamUrl: string): { file: string; text: string } {
+  const text = stringify({
+    gatewayURL,
+    upstreams: ['https://api.anthropic.com', new URL(upstreamUrl).origin],
+  });
+  const file = join(directory, 'settings.yaml');
+  writeFileSync(file, text);
+  return { file, text };
+}
+
+/** Writes a kubeconfig that holds a token of the ServiceAccount, good for 30 days, and returns its path. */
+async function serviceAccount(directory: string, plane: ControlPlane, name: string): Promise<string> {
+  const request = ['create', 'token', name, `--namespace=${NAMESPACE}`, '--duration=720h'];
+  const token = await kubectl(plane.kubeconfig, request);
+  const file = join(directory, `${name}.kubeconfig`);
+  writeFileSync(file, kubeconfigFor(plane.server, plane.caFile, token.trim()), { mode: 0o600 });
+  return file;
+}
+
+/** Whether a URL answers with a status below the given one. */
+async function responds(url: string, below = 300): Promise<true | undefined> {
+  return fetch(url, { signal: AbortSignal.timeout(2_000) }).then(
+    async (response) => {
+      await response.body?.cancel();
+      return response.status < below ? (true as const) : undefined;
+    },
+    () => undefined,
+  );
+}
