@@ -1,37 +1,222 @@
-import type { PriceBook } from './prices.ts';
+/**
+ * What the upstream says a call used, and what that costs. Anthropic reports usage in message_start and again, in part,
+ * in each message_delta; billed is the sum over `iterations` where there are any.
+ */
 
-/** What the upstream says a call used, as Anthropic's `usage` has it, read field by field. Tokens. */
-export interface Usage {
+import { dearer, dearestAt, GEO_UNIT, rateAt } from './prices.ts';
+import type { PriceBook, Prices, Rate } from './prices.ts';
+
+/** Tokens of one sampling, by price. */
+export interface Tokens {
   readonly input: number;
   readonly cacheWrite5m: number;
   readonly cacheWrite1h: number;
   readonly cacheRead: number;
   readonly output: number;
+}
+
+/** One entry of `usage.iterations`. */
+export interface Iteration extends Tokens {
+  /** Null for the model that served the call. */
+  readonly model: string | null;
+}
+
+/** `usage` of an answer, read field by field. */
+export interface Usage extends Tokens {
+  /** What is billed, where an answer lists it: compaction and other models' attempts are in no total. */
+  readonly iterations: readonly Iteration[];
   readonly webSearches: number;
-  /** `speed: fast` in the answer. */
+  /** The answer's `speed` is `fast`. */
   readonly fast: boolean;
-  /** `inference_geo` of the answer is a region of its own. */
+  /** Inference was kept in a region, which has its surcharge. */
   readonly regional: boolean;
-  /** A field that must be a non-negative integer is not, or names a charge that has no price: book the worst case. */
+  /** There is no usage, a count is not a non-negative integer, or a charge has no price: book the worst case. */
   readonly absurd: boolean;
 }
 
-/** Reads `usage` of an answer or of message_start. Never throws. */
+/** Reads `usage` of an answer, or of the message in message_start. Never throws. */
 export function readUsage(usage: unknown): Usage {
-  throw new Error(String(usage));
+  const fields = new Fields(usage);
+  return {
+    ...tokens(fields),
+    iterations: iterations(fields),
+    webSearches: webSearches(fields) ?? 0,
+    fast: fields.value('speed') === 'fast',
+    regional: ![undefined, null, 'global', 'not_available'].includes(fields.value('inference_geo') as string),
+    absurd: fields.absurd,
+  };
 }
 
-/** Lays `usage` of a message_delta over what is known so far. Never throws. */
+/**
+ * Lays `usage` of a message_delta over what is known so far: outputs and searches are the newest, of each input count the
+ * larger one stays, and speed, region and the split of cache writes are those of message_start. Never throws.
+ */
 export function mergeDelta(usage: Usage, delta: unknown): Usage {
-  throw new Error(String([usage, delta]));
+  const fields = new Fields(delta);
+  const { input, cacheRead, cacheWrite5m, cacheWrite1h, output } = tokens(fields);
+  const written = Math.max(0, cacheWrite5m + cacheWrite1h - usage.cacheWrite5m - usage.cacheWrite1h);
+  const hours = usage.cacheWrite1h > 0;
+  const billed = iterations(fields);
+  return {
+    input: Math.max(usage.input, input),
+    cacheRead: Math.max(usage.cacheRead, cacheRead),
+    cacheWrite5m: usage.cacheWrite5m + (hours ? 0 : written),
+    cacheWrite1h: usage.cacheWrite1h + (hours ? written : 0),
+    output: fields.value('output_tokens') == null ? usage.output : output,
+    iterations: billed.length > 0 ? billed : usage.iterations,
+    webSearches: webSearches(fields) ?? usage.webSearches,
+    fast: usage.fast,
+    regional: usage.regional,
+    absurd: usage.absurd || fields.absurd,
+  };
 }
 
-/** The exact cost in nano-dollars, rounded up once. A model that the book does not know costs what the dearest does. */
+/**
+ * The exact cost in nano-dollars at the prices of an instant (milliseconds), rounded up once. A model that the book does
+ * not know costs what the dearest does. Batch discounts and prepaid tiers lower nothing here.
+ */
 export function cost(usage: Usage, servedModel: string, book: PriceBook, at: number): bigint {
-  throw new Error(String([usage, servedModel, book, at]));
+  const price = (part: Iteration): bigint => partCost(part, usage, rateOf(part.model ?? servedModel, book, at));
+  const total = price({ ...usage, model: null });
+  const billed = charged(usage, servedModel).reduce((sum, part) => sum + price(part), 0n);
+  const tokens = total > billed ? total : billed;
+  const searches = BigInt(usage.webSearches) * book.webSearchNano;
+  return ceilDiv(tokens, TOKEN_UNIT) + searches;
 }
 
-/** True where the usage cannot be: see `Usage.absurd`, or more than the model's context window or output maximum. */
+/** True where the usage cannot be: see `Usage.absurd`, or more than a model's context window or output maximum. */
 export function isAbsurd(usage: Usage, servedModel: string, book: PriceBook, at: number): boolean {
-  throw new Error(String([usage, servedModel, book, at]));
+  const parts = usage.iterations.length > 0 ? usage.iterations : [{ ...usage, model: null }];
+  return (
+    usage.absurd ||
+    parts.some((part) => {
+      const rate = rateOf(part.model ?? servedModel, book, at);
+      return promptOf(part) > rate.contextWindow || part.output > rate.maxOutputTokens;
+    })
+  );
+}
+
+/** Token prices are nano-dollars for a million, times a multiplier in ten-thousandths. */
+export const TOKEN_UNIT: bigint = 1_000_000n * GEO_UNIT;
+
+/** Division of non-negative numbers, rounded up. */
+export function ceilDiv(amount: bigint, by: bigint): bigint {
+  return (amount + by - 1n) / by;
+}
+
+/** A fallback attempt that declined before any output is listed but not billed. */
+function charged(usage: Usage, servedModel: string): readonly Iteration[] {
+  return usage.iterations.filter((part) => part.output > 0 || part.model === null || part.model === servedModel);
+}
+
+/** In `TOKEN_UNIT`s of a nano-dollar. */
+function partCost(part: Tokens, usage: Usage, rate: Rate): bigint {
+  const prices = pricesOf(promptOf(part), usage.fast, rate);
+  const sum =
+    BigInt(part.input) * prices.input +
+    BigInt(part.cacheWrite5m) * prices.cacheWrite5m +
+    BigInt(part.cacheWrite1h) * prices.cacheWrite1h +
+    BigInt(part.cacheRead) * prices.cacheRead +
+    BigInt(part.output) * prices.output;
+  return sum * (usage.regional ? rate.geo : GEO_UNIT);
+}
+
+function pricesOf(promptTokens: number, fast: boolean, rate: Rate): Prices {
+  const { standard, longPrompt } = rate;
+  const long = longPrompt !== null && promptTokens > longPrompt.abovePromptTokens ? longPrompt.prices : null;
+  if (fast) return long === null ? rate.fast : dearer(rate.fast, long);
+  return long ?? standard;
+}
+
+function rateOf(model: string, book: PriceBook, at: number): Rate {
+  return rateAt(book, model, at) ?? dearestAt(book, at);
+}
+
+function promptOf(part: Tokens): number {
+  return part.input + part.cacheWrite5m + part.cacheWrite1h + part.cacheRead;
+}
+
+function tokens(fields: Fields): Tokens {
+  const split = fields.nested('cache_creation');
+  const [fiveMinutes, oneHour] = [split.count('ephemeral_5m_input_tokens'), split.count('ephemeral_1h_input_tokens')];
+  // Writes outside the split are of the kind that is there: without a split they are five-minute ones.
+  const rest = Math.max(0, fields.count('cache_creation_input_tokens') - fiveMinutes - oneHour);
+  return {
+    input: fields.count('input_tokens'),
+    cacheWrite5m: fiveMinutes + (oneHour > 0 ? 0 : rest),
+    cacheWrite1h: oneHour + (oneHour > 0 ? rest : 0),
+    cacheRead: fields.count('cache_read_input_tokens'),
+    output: fields.count('output_tokens'),
+  };
+}
+
+function iterations(fields: Fields): Iteration[] {
+  return fields.list('iterations').map((entry) => {
+    const model = entry.value('model');
+    return { ...tokens(entry), model: typeof model === 'string' ? model : null };
+  });
+}
+
+/** Null where the answer says nothing of server tools. */
+function webSearches(fields: Fields): number | null {
+  if (fields.value('server_tool_use') == null) return null;
+  const tools = fields.nested('server_tool_use');
+  for (const name of tools.names()) {
+    if (name !== 'web_search_requests' && name !== 'web_fetch_requests') tools.mustBeNothing(name);
+  }
+  return tools.count('web_search_requests');
+}
+
+/** Reads an untrusted object, and remembers whether anything in it was absurd. */
+class Fields {
+  readonly #values: Readonly<Record<string, unknown>>;
+  readonly #parent: Fields | null;
+  #absurd = false;
+
+  constructor(values: unknown, parent: Fields | null = null) {
+    this.#parent = parent;
+    const isObject = typeof values === 'object' && values !== null && !Array.isArray(values);
+    this.#values = isObject ? (values as Record<string, unknown>) : {};
+    if (!isObject) this.#doubt();
+  }
+
+  get absurd(): boolean {
+    return this.#absurd;
+  }
+
+  names(): string[] {
+    return Object.keys(this.#values);
+  }
+
+  value(name: string): unknown {
+    return Object.hasOwn(this.#values, name) ? this.#values[name] : undefined;
+  }
+
+  /** A non-negative integer; absent and null are 0. */
+  count(name: string): number {
+    const value = this.value(name) ?? 0;
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+    this.#doubt();
+    return 0;
+  }
+
+  nested(name: string): Fields {
+    return new Fields(this.value(name) ?? {}, this);
+  }
+
+  list(name: string): Fields[] {
+    const value = this.value(name) ?? [];
+    if (Array.isArray(value)) return value.map((entry) => new Fields(entry, this));
+    this.#doubt();
+    return [];
+  }
+
+  mustBeNothing(name: string): void {
+    if (this.count(name) > 0) this.#doubt();
+  }
+
+  #doubt(): void {
+    this.#absurd = true;
+    this.#parent?.#doubt();
+  }
 }
