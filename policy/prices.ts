@@ -139,7 +139,9 @@ interface History extends Pick<Rate, 'geo' | 'contextWindow' | 'maxOutputTokens'
 
 function readModel(reader: Reader, value: unknown, path: string): History {
   const model = reader.object(value, path, ['id', 'aliases', 'contextWindow', 'maxOutputTokens', 'geo', 'rates']);
-  const rows = reader.list(model['rates'], `${path}.rates`).map((row, i) => readRow(reader, row, `${path}.rates[${i}]`, i));
+  const rows = reader
+    .list(model['rates'], `${path}.rates`)
+    .map((row, i) => readRow(reader, row, `${path}.rates[${i}]`, i));
   rows.forEach((row, i) => {
     const previous = rows[i - 1];
     if (previous !== undefined && row.from <= previous.from) {
@@ -208,7 +210,9 @@ function dearestOf(models: readonly (readonly Rate[])[]): Rate[] {
   const starts = [...new Set(models.flatMap((rates) => rates.map((rate) => rate.from)))].toSorted((a, b) => a - b);
   return starts.map((from, i) => {
     const all = models.map((rates) => during(rates, from));
-    const plain = all.map((rate) => (rate.longPrompt === null ? rate.standard : dearer(rate.standard, rate.longPrompt.prices)));
+    const plain = all.map((rate) =>
+      rate.longPrompt === null ? rate.standard : dearer(rate.standard, rate.longPrompt.prices),
+    );
     const standard = plain.reduce(dearer);
     return {
       model: null,
