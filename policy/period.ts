@@ -4,8 +4,10 @@
  */
 
 import { Temporal } from 'temporal-polyfill';
-import type { CompiledPeriod, Ref } from './compiled.ts';
-import { END_OF_TIME } from './prices.ts';
+import type { CompiledPeriod, Every, Ref } from './compiled.ts';
+
+/** The end of time, in milliseconds since the epoch: the last instant that a Date can hold, exact in a double. */
+export const END_OF_TIME = 8_640_000_000_000_000;
 
 /** A calendar period, half-open, in milliseconds since the epoch. */
 export interface Period {
@@ -17,14 +19,9 @@ export interface Period {
 
 /** The period that an instant (milliseconds) lies in. Throws a RangeError for a time zone that `isTimeZone` denies. */
 export function periodAt(period: CompiledPeriod, at: number): Period {
-  switch (period.every) {
-    case 'Once':
-      return once(period.start ?? 0, at);
-    case 'Hour':
-      return hourAt(period.timeZone, at);
-    default:
-      return dayspanAt(period.every, period.timeZone, at);
-  }
+  if (period.every === 'Once') return once(period.start ?? 0, at);
+  if (period.every === 'Hour') return hourAt(period.timeZone, at);
+  return dayspanAt(CALENDAR[period.every], period.timeZone, at);
 }
 
 /** `periodAt` for the hot path: remembers the last answer for each period and computes only outside it. */
@@ -77,37 +74,26 @@ function hourAt(zone: string, at: number): Period {
   };
 }
 
-type Dayspan = Exclude<CompiledPeriod['every'], 'Once' | 'Hour'>;
-
-function dayspanAt(every: Dayspan, zone: string, at: number): Period {
-  let first = firstDay(every, zoned(zone, at).toPlainDate());
-  let next = first.add(LENGTH[every]);
-  // Where clocks go back over midnight, the last minutes of a day come again after the next day began: they are its.
-  while (startOf(next, zone) <= at) [first, next] = [next, next.add(LENGTH[every])];
-  return { start: startOf(first, zone), end: startOf(next, zone), begun: true };
+interface Dayspan {
+  /** The first day of the span that a day lies in. */
+  readonly first: (day: Temporal.PlainDate) => Temporal.PlainDate;
+  readonly length: Temporal.DurationLike;
 }
 
-const LENGTH: Readonly<Record<Dayspan, Temporal.DurationLike>> = {
-  Day: { days: 1 },
-  Week: { weeks: 1 },
-  Month: { months: 1 },
-  Quarter: { months: 3 },
-  Year: { years: 1 },
+const CALENDAR: Readonly<Record<Exclude<Every, 'Once' | 'Hour'>, Dayspan>> = {
+  Day: { first: (day) => day, length: { days: 1 } },
+  Week: { first: (day) => day.subtract({ days: day.dayOfWeek - 1 }), length: { weeks: 1 } },
+  Month: { first: (day) => day.with({ day: 1 }), length: { months: 1 } },
+  Quarter: { first: (day) => day.with({ day: 1, month: day.month - ((day.month - 1) % 3) }), length: { months: 3 } },
+  Year: { first: (day) => day.with({ day: 1, month: 1 }), length: { years: 1 } },
 };
 
-function firstDay(every: Dayspan, day: Temporal.PlainDate): Temporal.PlainDate {
-  switch (every) {
-    case 'Day':
-      return day;
-    case 'Week':
-      return day.subtract({ days: day.dayOfWeek - 1 });
-    case 'Month':
-      return day.with({ day: 1 });
-    case 'Quarter':
-      return day.with({ day: 1, month: day.month - ((day.month - 1) % 3) });
-    case 'Year':
-      return day.with({ day: 1, month: 1 });
-  }
+function dayspanAt({ first, length }: Dayspan, zone: string, at: number): Period {
+  let day = first(zoned(zone, at).toPlainDate());
+  let next = day.add(length);
+  // Where clocks go back over midnight, the last minutes of a day come again after the next day began: they are its.
+  while (startOf(next, zone) <= at) [day, next] = [next, next.add(length)];
+  return { start: startOf(day, zone), end: startOf(next, zone), begun: true };
 }
 
 function startOf(day: Temporal.PlainDate, zone: string): number {

@@ -5,6 +5,7 @@
  */
 
 import { parseUsd } from './money.ts';
+import { END_OF_TIME } from './period.ts';
 
 /** Prices of one million tokens, in nano-dollars. */
 export interface Prices {
@@ -46,9 +47,6 @@ export interface PriceBook {
 
 /** `Rate.geo` of a model without a surcharge. */
 export const GEO_UNIT = 10_000n;
-
-/** The end of time, in milliseconds since the epoch: the last instant that a Date can hold, exact in a double. */
-export const END_OF_TIME = 8_640_000_000_000_000;
 
 /** What is wrong with a price book: one line for each problem, beginning with its path. */
 export class PriceBookInvalid extends Error {

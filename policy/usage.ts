@@ -167,21 +167,20 @@ function webSearches(fields: Fields): number | null {
   return tools.count('web_search_requests');
 }
 
-/** Reads an untrusted object, and remembers whether anything in it was absurd. */
+/** Reads an untrusted object; it and all that is nested in it share one memory of whether anything was absurd. */
 class Fields {
   readonly #values: Readonly<Record<string, unknown>>;
-  readonly #parent: Fields | null;
-  #absurd = false;
+  readonly #doubts: { absurd: boolean };
 
-  constructor(values: unknown, parent: Fields | null = null) {
-    this.#parent = parent;
+  constructor(values: unknown, doubts = { absurd: false }) {
+    this.#doubts = doubts;
     const isObject = typeof values === 'object' && values !== null && !Array.isArray(values);
     this.#values = isObject ? (values as Record<string, unknown>) : {};
-    if (!isObject) this.#doubt();
+    if (!isObject) doubts.absurd = true;
   }
 
   get absurd(): boolean {
-    return this.#absurd;
+    return this.#doubts.absurd;
   }
 
   names(): string[] {
@@ -189,34 +188,29 @@ class Fields {
   }
 
   value(name: string): unknown {
-    return Object.hasOwn(this.#values, name) ? this.#values[name] : undefined;
+    return this.#values[name];
   }
 
   /** A non-negative integer; absent and null are 0. */
   count(name: string): number {
     const value = this.value(name) ?? 0;
     if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
-    this.#doubt();
+    this.#doubts.absurd = true;
     return 0;
   }
 
   nested(name: string): Fields {
-    return new Fields(this.value(name) ?? {}, this);
+    return new Fields(this.value(name) ?? {}, this.#doubts);
   }
 
   list(name: string): Fields[] {
     const value = this.value(name) ?? [];
-    if (Array.isArray(value)) return value.map((entry) => new Fields(entry, this));
-    this.#doubt();
+    if (Array.isArray(value)) return value.map((entry) => new Fields(entry, this.#doubts));
+    this.#doubts.absurd = true;
     return [];
   }
 
   mustBeNothing(name: string): void {
-    if (this.count(name) > 0) this.#doubt();
-  }
-
-  #doubt(): void {
-    this.#absurd = true;
-    this.#parent?.#doubt();
+    if (this.count(name) > 0) this.#doubts.absurd = true;
   }
 }
