@@ -1,0 +1,162 @@
+/**
+ * What of `system`, `tools` and `messages` decides the bound of a call. Fields and types are allow-lists: whatever is not
+ * known here may bring input that is not in the body, or a charge that is not a token, and is refused by its path.
+ */
+
+import { utf8Length } from './json.ts';
+import { listAt, objectAt, onlyFields, onlyValues, quoted, stringAt, unsupported } from './rejection.ts';
+import type { JsonFields } from './rejection.ts';
+
+/** Cache writes that a request asks for, by the longest-lived one. */
+export type CacheWrite = 'None' | 'FiveMinutes' | 'OneHour';
+
+/** Running sums over a prompt. */
+export class Prompt {
+  cacheWrite: CacheWrite = 'None';
+  /** Tokens of the prompt that no byte of the body stands for. */
+  hiddenTokens = 0;
+
+  readonly #tools = new Map<string, unknown>();
+
+  /** `tools`: those that the client runs. */
+  readTools(value: unknown): void {
+    const tools = listAt(value, 'tools');
+    if (tools.length > 0) this.hiddenTokens += TOOL_PROMPT_TOKENS;
+    tools.forEach((entry, i) => this.#readTool(objectAt(entry, `tools[${i}]`), `tools[${i}]`));
+  }
+
+  /** `system`, or the content of a message or tool result: text, or a list of the blocks in `known`. */
+  readContent(value: unknown, known: Blocks, path: string): void {
+    if (typeof value === 'string') return;
+    listAt(value, path).forEach((entry, i) =>
+      this.#readBlock(objectAt(entry, `${path}[${i}]`), known, `${path}[${i}]`),
+    );
+  }
+
+  /** `messages`; after `readTools`, since they may name tools. */
+  readMessages(value: unknown): void {
+    listAt(value, 'messages').forEach((entry, i) => {
+      const path = `messages[${i}]`;
+      const message = objectAt(entry, path);
+      onlyFields(message, MESSAGE, path);
+      onlyValues(stringAt(message['role'], `${path}.role`), ROLES, `${path}.role`);
+      onlyFields(
+        objectAt(message['output_config'] ?? {}, `${path}.output_config`),
+        TURN_CONFIG,
+        `${path}.output_config`,
+      );
+      this.readContent(message['content'] ?? [], CONTENT, `${path}.content`);
+    });
+  }
+
+  /** `cache_control`, wherever it stands. */
+  readCacheControl(value: unknown, path: string): void {
+    if (value === undefined || value === null) return;
+    const control = objectAt(value, path);
+    onlyFields(control, CACHE_CONTROL, path);
+    onlyValues(control['type'], ['ephemeral'], `${path}.type`);
+    onlyValues(control['ttl'], ['5m', '1h'], `${path}.ttl`);
+    if (control['ttl'] === '1h') this.cacheWrite = 'OneHour';
+    else if (this.cacheWrite === 'None') this.cacheWrite = 'FiveMinutes';
+  }
+
+  #readTool(tool: JsonFields, path: string): void {
+    const type = tool['type'] ?? 'custom';
+    if (type !== 'custom') {
+      onlyValues(type, ANTHROPIC_TOOLS, `${path}.type`);
+      this.hiddenTokens += ANTHROPIC_TOOL_TOKENS;
+    }
+    onlyFields(tool, TOOL, path);
+    const callers = listAt(tool['allowed_callers'] ?? [], `${path}.allowed_callers`);
+    for (const caller of callers) onlyValues(caller, ['direct'], `${path}.allowed_callers`);
+    this.readCacheControl(tool['cache_control'], `${path}.cache_control`);
+    this.#tools.set(String(tool['name']), tool);
+  }
+
+  #readBlock(block: JsonFields, known: Blocks, path: string): void {
+    const type = stringAt(block['type'], `${path}.type`);
+    const fields = known.get(type);
+    if (fields === undefined) throw unsupported(`${path}.type ${quoted(type)}`);
+    onlyFields(block, fields, path);
+    this.readCacheControl(block['cache_control'], `${path}.cache_control`);
+    switch (type) {
+      case 'tool_use':
+        return onlyValues(objectAt(block['caller'] ?? {}, `${path}.caller`)['type'], ['direct'], `${path}.caller.type`);
+      case 'tool_result':
+        return this.readContent(block['content'] ?? [], RESULT, `${path}.content`);
+      case 'tool_reference':
+        return this.#expand(block['tool_name']);
+      case 'tool_addition':
+        return this.#readAddition(objectAt(block['tool'], `${path}.tool`), `${path}.tool`);
+    }
+  }
+
+  #readAddition(tool: JsonFields, path: string): void {
+    onlyValues(stringAt(tool['type'], `${path}.type`), ['tool_reference'], `${path}.type`);
+    onlyFields(tool, REFERENCE, path);
+    this.#expand(tool['name']);
+  }
+
+  /** A reference puts the tool's whole definition into the prompt again, however short it is itself. */
+  #expand(name: unknown): void {
+    const tool = this.#tools.get(String(name));
+    if (tool !== undefined) this.hiddenTokens += utf8Length(JSON.stringify(tool));
+  }
+}
+
+/** The longest documented system prompt that `tools` brings along has 675 tokens. */
+const TOOL_PROMPT_TOKENS = 1024;
+
+/** Tools that the client runs but whose definition Anthropic holds; the longest documented one has 700 tokens. */
+const ANTHROPIC_TOOLS = [
+  'bash_20241022',
+  'bash_20250124',
+  'text_editor_20241022',
+  'text_editor_20250124',
+  'text_editor_20250429',
+  'text_editor_20250728',
+];
+const ANTHROPIC_TOOL_TOKENS = 1024;
+
+/** The blocks that may stand somewhere: for each type the fields it may have. */
+export type Blocks = ReadonlyMap<string, ReadonlySet<string>>;
+
+const TEXT = block('text', 'text', 'cache_control', 'citations');
+
+/** The blocks of `system`. */
+export const SYSTEM: Blocks = new Map([TEXT]);
+
+const RESULT: Blocks = new Map([TEXT, block('tool_reference', 'tool_name', 'cache_control')]);
+
+const CONTENT: Blocks = new Map([
+  TEXT,
+  block('tool_use', 'id', 'name', 'input', 'caller', 'cache_control'),
+  block('tool_result', 'tool_use_id', 'content', 'is_error', 'cache_control'),
+  block('thinking', 'thinking', 'signature'),
+  block('redacted_thinking', 'data'),
+  block('tool_addition', 'tool', 'cache_control'),
+  block('tool_removal', 'tool', 'cache_control'),
+]);
+
+function block(type: string, ...fields: string[]): [string, ReadonlySet<string>] {
+  return [type, new Set(['type', ...fields])];
+}
+
+const ROLES = ['user', 'assistant', 'system'];
+const MESSAGE = new Set(['role', 'content', 'output_config', 'clear_at']);
+const TURN_CONFIG = new Set(['effort']);
+const CACHE_CONTROL = new Set(['type', 'ttl']);
+const REFERENCE = new Set(['type', 'name']);
+const TOOL = new Set([
+  'type',
+  'name',
+  'description',
+  'input_schema',
+  'input_examples',
+  'cache_control',
+  'strict',
+  'defer_loading',
+  'eager_input_streaming',
+  'allowed_callers',
+  'max_characters',
+]);

@@ -1,0 +1,68 @@
+/**
+ * Checked access to a body that nobody vouches for. Reading it is straight-line code: what does not fit is thrown as a
+ * `Rejected`, which `readRequest` alone catches.
+ */
+
+/** The body cannot go upstream. The message is a sentence for the caller that names the field. */
+export class Rejected extends Error {
+  override readonly name = 'Rejected';
+  readonly reason: 'BodyInvalid' | 'Unsupported';
+  constructor(reason: 'BodyInvalid' | 'Unsupported', message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** The body is not a Messages request. */
+export function invalid(message: string): Rejected {
+  return new Rejected('BodyInvalid', message);
+}
+
+/** The body asks for something whose cost has no bound here. */
+export function unsupported(what: string): Rejected {
+  return new Rejected(
+    'Unsupported',
+    `${what} is not supported by Tollgate, which cannot bound its cost yet. Leave it out.`,
+  );
+}
+
+export type JsonFields = Readonly<Record<string, unknown>>;
+
+export function objectAt(value: unknown, path: string): JsonFields {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonFields;
+  throw invalid(`${path} must be an object.`);
+}
+
+export function listAt(value: unknown, path: string): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  throw invalid(`${path} must be a list.`);
+}
+
+export function stringAt(value: unknown, path: string): string {
+  if (typeof value === 'string') return value;
+  throw invalid(`${path} must be a string.`);
+}
+
+export function countAt(value: unknown, path: string): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  throw invalid(`${path} must be a non-negative integer.`);
+}
+
+/** Refuses every field that the list does not have: what is not known may cost. */
+export function onlyFields(fields: JsonFields, known: ReadonlySet<string>, path: string): void {
+  for (const name in fields) {
+    if (!known.has(name)) throw unsupported(path === '' ? quoted(name) : `${path}.${quoted(name)}`);
+  }
+}
+
+/** Refuses every value but the listed ones; absent and null are no value. */
+export function onlyValues(value: unknown, known: readonly string[], path: string): void {
+  if (value === undefined || value === null || known.includes(value as string)) return;
+  if (typeof value !== 'string') throw invalid(`${path} must be a string.`);
+  throw unsupported(`${path} ${quoted(value)}`);
+}
+
+/** A caller's word in a sentence of ours: plain where it is an identifier, else as a short JSON string. */
+export function quoted(word: string): string {
+  return /^[\w.-]{1,64}$/.test(word) ? word : JSON.stringify(word.slice(0, 64));
+}
