@@ -94,6 +94,9 @@ export interface LedgerState {
   readonly now: number;
   /** Null where no ledger was ever established here. */
   readonly epoch: string | null;
+  /** Why it is down for whoever asks, or null. `lowerSequence` once any client has missed a change of its own. */
+  readonly lost: LostReason | null;
+  /** How many changes of money it has seen. One that is lower than before has lost some. */
   readonly sequence: number;
   readonly streamLength: number;
   readonly presumedCount: number;

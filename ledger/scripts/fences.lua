@@ -1,0 +1,10 @@
+#!lua flags=allow-oom
+-- Raises fences; one that stands higher stays.
+-- ARGV: workspace, version, workspace, version, …
+local fences = prefix .. ':fences'
+for i = 1, #ARGV, 2 do
+  if tonumber(redis.call('HGET', fences, ARGV[i]) or 0) < tonumber(ARGV[i + 1]) then
+    redis.call('HSET', fences, ARGV[i], ARGV[i + 1])
+  end
+end
+return redis.call('HINCRBY', ledger, 'sequence', 1)

@@ -1,0 +1,142 @@
+#!lua
+-- Reserves a call's worst case in every counter that governs it, or in none: all checks first, then all writes.
+-- No allow-oom: a Redis that is full admits nothing more.
+-- ARGV: incarnation, epoch, seen, id, workspace, version, worst, ceiling (2^63 - 1 - worst), from, until, keepUntil,
+-- maxValues; then for each check: counter, value, part (E, O, X), expireAt (ms), cap, room, totalCap,
+-- totalRoom (value and total: '' where there is none).
+local incarnation, epoch, seen, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local worst, ceiling = ARGV[7], ARGV[8]
+local open = prefix .. ':open:' .. incarnation
+local author = '@' .. incarnation
+
+local state = redis.call('HMGET', ledger, 'epoch', 'lost', 'sequence', author)
+local reason = lost(state, epoch, seen)
+if reason then return { 'lost', reason } end
+if not state[4] then return { 'unregistered' } end
+if redis.call('EXISTS', prefix .. ':ended:' .. id) == 1 then return { 'ended' } end
+
+local now = clock()
+local held = redis.call('HEXISTS', open, id) == 1
+if not held then
+  local fence = redis.call('HGET', prefix .. ':fences', ARGV[5])
+  if fence and tonumber(ARGV[6]) < tonumber(fence) then return { 'stale', fence } end
+  if now < tonumber(ARGV[9]) or now >= tonumber(ARGV[10]) then return { 'wrongPeriod', now } end
+end
+
+local function load(name, expireAt)
+  local key = prefix .. ':counter:' .. name
+  local h = redis.call('HMGET', key, 's', 'f', 'c', 'e')
+  return {
+    name = name, key = key, expireAt = expireAt, fresh = not h[3],
+    spent = h[1] or '0', certain = h[2] or '0', committed = h[3] or '0', exhaustedAt = h[4],
+  }
+end
+
+-- Past the largest number of values all new ones share a counter.
+local function loadValue(pool, value, expireAt)
+  local counter = load(pool.name .. '#' .. value, expireAt)
+  if counter.fresh and redis.call('ZCARD', prefix .. ':values:' .. pool.name) >= tonumber(ARGV[12]) then
+    value = '…'
+    counter = load(pool.name .. '#' .. value, expireAt)
+  end
+  counter.value, counter.pool = value, pool.name
+  return counter
+end
+
+-- fits, waiting (would fit once calls in flight settle) or spent. What is only watched never waits.
+local function judge(counter, part, cap, room)
+  if part == 'X' or cap == '' then return 'fits' end
+  if part == 'E' and less(counter.spent, cap) and not less(room, counter.committed) then return 'fits' end
+  if less(counter.certain, cap) and not less(room, counter.certain) then
+    return part == 'E' and 'waiting' or 'fits'
+  end
+  return 'spent'
+end
+
+local checks, answer, refused, overflow = {}, { 'full', now }, false, false
+for i = 13, #ARGV, 8 do
+  local part, expireAt = ARGV[i + 2], ARGV[i + 3]
+  local pool = load(ARGV[i], expireAt)
+  local check = { part = part, { counter = pool, cap = ARGV[i + 4], room = ARGV[i + 5] } }
+  if ARGV[i + 1] ~= '' then
+    check[1].counter = loadValue(pool, ARGV[i + 1], expireAt)
+    check[2] = { counter = pool, cap = ARGV[i + 6], room = ARGV[i + 7] }
+  end
+  for position, bound in ipairs(check) do
+    local counter = bound.counter
+    overflow = overflow or less(ceiling, counter.committed)
+    bound.verdict = judge(counter, part, bound.cap, bound.room)
+    check.spent = check.spent or bound.verdict == 'spent'
+    if part == 'E' and bound.verdict ~= 'fits' then
+      refused = refused or bound.verdict == 'spent'
+      local n = #answer
+      answer[n + 1], answer[n + 2], answer[n + 3] = #checks, position - 1, bound.verdict == 'waiting' and 1 or 0
+      answer[n + 4], answer[n + 5] = counter.spent, counter.committed
+    end
+  end
+  checks[#checks + 1] = check
+end
+
+-- What this call's counters hold now; the client adds the worst case where it was reserved only now.
+local function committed(kind, sequence)
+  local list = { kind, now, sequence }
+  for n, check in ipairs(checks) do list[3 + n] = check[1].counter.committed end
+  return list
+end
+
+-- A retry after a time-out: reserved already, whatever has changed since.
+if held then return committed('held', state[4]) end
+
+local function create(counter)
+  if not counter.fresh then return end
+  redis.call('HSET', counter.key, 'c', '0')
+  redis.call('PEXPIREAT', counter.key, counter.expireAt)
+  if not counter.value then return end
+  local values = prefix .. ':values:' .. counter.pool
+  redis.call('ZADD', values, 0, counter.value)
+  redis.call('PEXPIREAT', values, counter.expireAt)
+end
+
+local function markExhausted(counter, cap)
+  redis.call('HSET', counter.key, 'e', cap)
+  if not counter.value then return end
+  local exhausted = prefix .. ':exhausted:' .. counter.pool
+  redis.call('SADD', exhausted, counter.value)
+  redis.call('PEXPIREAT', exhausted, counter.expireAt)
+end
+
+-- Each spent budget counts the refusal, in the pool and in the value's counter; each spent counter is marked.
+if refused then
+  for _, check in ipairs(checks) do
+    if check.part == 'E' and check.spent then
+      for _, bound in ipairs(check) do
+        create(bound.counter)
+        redis.call('HINCRBY', bound.counter.key, 'x', 1)
+        if bound.verdict == 'spent' then markExhausted(bound.counter, bound.cap) end
+      end
+    end
+  end
+end
+if #answer > 2 then return answer end
+if overflow then return redis.error_reply('OVERFLOW a counter cannot hold this amount') end
+
+-- A call admitted under a cap no higher than the one at which another was refused shows that there is room again.
+local function clearExhausted(counter, cap)
+  if not counter.exhaustedAt or cap == '' or less(counter.exhaustedAt, cap) then return end
+  redis.call('HDEL', counter.key, 'e')
+  if counter.value then redis.call('SREM', prefix .. ':exhausted:' .. counter.pool, counter.value) end
+end
+
+local lease = { worst, ARGV[11] }
+for _, check in ipairs(checks) do
+  for _, bound in ipairs(check) do
+    local counter = bound.counter
+    create(counter)
+    redis.call('HINCRBY', counter.key, 'c', worst)
+    if check.part == 'E' then clearExhausted(counter, bound.cap) end
+    if check.part == 'O' and check.spent then redis.call('HINCRBY', counter.key, 'w', 1) end
+    lease[#lease + 1] = counter.name
+  end
+end
+redis.call('HSET', open, id, table.concat(lease, '\n'))
+return committed('admitted', number(state, author))
