@@ -1,0 +1,14 @@
+/** Doubling delays, in milliseconds. */
+export interface Backoff {
+  readonly firstMs: number;
+  readonly maxMs: number;
+}
+
+/**
+ * The delay after the `failures`th failure in a row (from 1), spread over its upper half so that what failed
+ * together does not come back together. `random` gives [0, 1).
+ */
+export function delay({ firstMs, maxMs }: Backoff, failures: number, random: () => number): number {
+  const full = Math.min(maxMs, firstMs * 2 ** Math.min(failures - 1, 30));
+  return full * (0.5 + random() / 2);
+}

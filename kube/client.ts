@@ -1,0 +1,266 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Dispatcher } from 'undici';
+import { delay } from './backoff.ts';
+import type { Connection } from './connection.ts';
+import type { KubeObject, ObjectRef, Resource } from './object.ts';
+import { isProblem, problemOf, unreachable } from './problem.ts';
+
+/** Which objects of a kind: of one namespace or all, narrowed by selectors. */
+export interface Query {
+  readonly namespace?: string;
+  readonly labelSelector?: string;
+  /** E.g. `metadata.name=policy`: what RBAC by `resourceNames` needs for list and watch. */
+  readonly fieldSelector?: string;
+}
+
+export interface List<T> {
+  readonly items: readonly T[];
+  readonly resourceVersion: string;
+}
+
+/** A bookmark carries an object of which only `metadata.resourceVersion` is set. */
+export interface WatchEvent<T> {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
+  readonly object: T;
+}
+
+export interface WatchOptions {
+  readonly resourceVersion: string;
+  /** After so many seconds the server ends the stream. */
+  readonly timeoutSeconds: number;
+  readonly signal: AbortSignal;
+}
+
+export interface ApplyOptions {
+  readonly fieldManager: string;
+}
+
+export interface ClientOptions {
+  readonly connection: Connection;
+  /** Gives [0, 1). */
+  readonly random: () => number;
+  /** For a whole call with its retries. Milliseconds, default 15,000. */
+  readonly timeoutMs?: number;
+}
+
+const PAGE = 500;
+const ATTEMPTS = 4;
+const RETRY = { firstMs: 200, maxMs: 5_000 };
+/** Bookmarks come about once a minute; a watch that says nothing for longer is dead. Milliseconds. */
+const SILENCE_MS = 90_000;
+
+interface Call {
+  readonly method: Dispatcher.HttpMethod;
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly body?: unknown;
+  readonly contentType?: string;
+}
+
+/**
+ * Raw JSON in and out: typed models rename keys and drop what they do not know. Every method throws a KubeProblem.
+ * 429 and 5xx are tried again, after what `Retry-After` asks for; a lost connection only where nothing was written.
+ */
+export class KubeClient {
+  readonly #connection: Connection;
+  readonly #random: () => number;
+  readonly #timeoutMs: number;
+
+  constructor({ connection, random, timeoutMs = 15_000 }: ClientOptions) {
+    this.#connection = connection;
+    this.#random = random;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  get<T extends KubeObject>(resource: Resource, ref: ObjectRef): Promise<T> {
+    return this.#json<T>({ method: 'GET', path: pathOf(resource, ref) });
+  }
+
+  /** All pages. An item of a list has no `kind` and `apiVersion` of its own. */
+  async list<T extends KubeObject>(resource: Resource, query: Query = {}): Promise<List<T>> {
+    const items: T[] = [];
+    const path = pathOf(resource, { namespace: query.namespace });
+    for (let next: string | undefined; ;) {
+      const page = await this.#json<ListBody<T>>({
+        method: 'GET',
+        path,
+        query: { ...selectors(query), limit: String(PAGE), continue: next },
+      });
+      items.push(...page.items);
+      next = page.metadata.continue || undefined;
+      if (next === undefined) return { items, resourceVersion: page.metadata.resourceVersion };
+    }
+  }
+
+  /**
+   * Changes after `resourceVersion`, until the server ends the stream or `signal` fires.
+   * @throws KubeProblem `Gone` where the version is too old: list again.
+   */
+  async *watch<T extends KubeObject>(
+    resource: Resource,
+    query: Query,
+    { resourceVersion, timeoutSeconds, signal }: WatchOptions,
+  ): AsyncGenerator<WatchEvent<T>> {
+    const path = pathOf(resource, { namespace: query.namespace });
+    const what = `watch ${path}`;
+    const answer = await this.#send(
+      {
+        method: 'GET',
+        path,
+        query: {
+          ...selectors(query),
+          watch: 'true',
+          allowWatchBookmarks: 'true',
+          resourceVersion,
+          timeoutSeconds: String(timeoutSeconds),
+        },
+      },
+      signal,
+    );
+    try {
+      for await (const line of lines(answer.body)) yield eventOf<T>(line, what);
+    } catch (error) {
+      throw isProblem(error, 'Gone', 'Unavailable', 'TooMany', 'Invalid') ? error : unreachable(what, error);
+    }
+  }
+
+  create<T extends KubeObject>(resource: Resource, object: T): Promise<T> {
+    const path = pathOf(resource, { namespace: object.metadata.namespace });
+    return this.#json<T>({ method: 'POST', path, body: { ...typeOf(resource), ...object } });
+  }
+
+  /** Writes the whole object; `Conflict` where its `resourceVersion` is no longer the newest. */
+  replace<T extends KubeObject>(resource: Resource, object: T): Promise<T> {
+    const path = pathOf(resource, object.metadata);
+    return this.#json<T>({ method: 'PUT', path, body: { ...typeOf(resource), ...object } });
+  }
+
+  /** Server-side apply: the object's fields become the field manager's, those that it no longer names go. */
+  apply<T extends KubeObject>(resource: Resource, object: T, options: ApplyOptions): Promise<T> {
+    return this.#apply(pathOf(resource, object.metadata), resource, object, options);
+  }
+
+  /** Server-side apply on the status subresource. `NotFound` where the object is gone; it creates nothing. */
+  applyStatus<T extends KubeObject>(resource: Resource, object: T, options: ApplyOptions): Promise<T> {
+    return this.#apply(`${pathOf(resource, object.metadata)}/status`, resource, object, options);
+  }
+
+  /** JSON merge patch. */
+  merge<T extends KubeObject>(resource: Resource, ref: ObjectRef, patch: unknown): Promise<T> {
+    const contentType = 'application/merge-patch+json';
+    return this.#json<T>({ method: 'PATCH', path: pathOf(resource, ref), body: patch, contentType });
+  }
+
+  /** Deletes the object, only if it still is the one with that uid where one is given. */
+  async delete(resource: Resource, ref: ObjectRef, uid?: string): Promise<void> {
+    const body = { preconditions: uid === undefined ? {} : { uid }, propagationPolicy: 'Background' };
+    await this.#json({ method: 'DELETE', path: pathOf(resource, ref), body });
+  }
+
+  /** Ends all connections, watches too. */
+  async close(): Promise<void> {
+    await this.#connection.close();
+  }
+
+  #apply<T extends KubeObject>(path: string, resource: Resource, object: T, options: ApplyOptions): Promise<T> {
+    return this.#json<T>({
+      method: 'PATCH',
+      path,
+      query: { fieldManager: options.fieldManager, force: 'true' },
+      body: { ...typeOf(resource), ...object },
+      contentType: 'application/apply-patch+yaml',
+    });
+  }
+
+  async #json<T>(call: Call): Promise<T> {
+    const signal = AbortSignal.timeout(this.#timeoutMs);
+    for (let failures = 1; ; failures += 1) {
+      try {
+        const { body } = await this.#send(call, signal);
+        return (await body.json()) as T;
+      } catch (cause) {
+        const error = isProblem(cause, ...anyKind) ? cause : unreachable(`${call.method} ${call.path}`, cause);
+        const again = error.status > 0 || call.method === 'GET';
+        if (failures === ATTEMPTS || !again || !isProblem(error, 'TooMany', 'Unavailable')) throw error;
+        await sleep(error.retryAfterMs ?? delay(RETRY, failures, this.#random), undefined, { signal }).catch(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  async #send(call: Call, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    const what = `${call.method} ${call.path}`;
+    const { headers, dispatcher } = await this.#connection.authorize();
+    const url = new URL(this.#connection.server);
+    const answer = await dispatcher
+      .request({
+        origin: url.origin,
+        path: `${url.pathname.replace(/\/$/, '')}${call.path}${queryOf(call.query)}`,
+        method: call.method,
+        headers: { ...headers, accept: 'application/json', 'content-type': call.contentType ?? 'application/json' },
+        body: call.body === undefined ? null : JSON.stringify(call.body),
+        headersTimeout: this.#timeoutMs,
+        bodyTimeout: SILENCE_MS,
+        signal,
+      })
+      .catch((error: unknown) => {
+        throw unreachable(what, error);
+      });
+    if (answer.statusCode < 400) return answer;
+    const said = await answer.body.text().catch(() => '');
+    throw problemOf(answer.statusCode, what, messageOf(said), answer.headers['retry-after'] as string | undefined);
+  }
+}
+
+const anyKind = ['NotFound', 'Conflict', 'Gone', 'Forbidden', 'Invalid', 'TooMany', 'Unavailable'] as const;
+
+interface ListBody<T> {
+  readonly items: readonly T[];
+  readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
+}
+
+/** `/api/v1/namespaces/NS/secrets/NAME`, each part as far as it is given. */
+function pathOf({ apiVersion, plural }: Resource, { namespace, name }: Partial<ObjectRef>): string {
+  const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  const scope = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
+  return `${root}${scope}/${plural}${name === undefined ? '' : `/${encodeURIComponent(name)}`}`;
+}
+
+function typeOf({ apiVersion, kind }: Resource): { apiVersion: string; kind: string } {
+  return { apiVersion, kind };
+}
+
+function selectors({ labelSelector, fieldSelector }: Query): Record<string, string | undefined> {
+  return { labelSelector, fieldSelector };
+}
+
+function queryOf(query: Call['query'] = {}): string {
+  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`;
+}
+
+/** The sentence of a Status body; undefined where something between us and the server answered. */
+function messageOf(body: string): string | undefined {
+  try {
+    return (JSON.parse(body) as { message?: string }).message;
+  } catch {
+    return undefined;
+  }
+}
+
+function eventOf<T extends KubeObject>(line: string, what: string): WatchEvent<T> {
+  const event = JSON.parse(line) as WatchEvent<T> | { type: 'ERROR'; object: { code?: number; message?: string } };
+  if (event.type === 'ERROR') throw problemOf(event.object.code ?? 500, what, event.object.message);
+  return event;
+}
+
+async function* lines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of chunks) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = parts.pop() ?? '';
+    yield* parts.filter((line) => line !== '');
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Why the API server did not do what was asked.
+ *
+ * - `NotFound`, `Conflict` (also: exists already), `Gone` (the resource version is too old), `Forbidden` (also: not
+ *   authenticated), `Invalid` (the object or the request is wrong): asking again changes nothing.
+ * - `TooMany`, `Unavailable` (5xx, no connection, time-out): asking later may help.
+ */
+export type ProblemKind = 'NotFound' | 'Conflict' | 'Gone' | 'Forbidden' | 'Invalid' | 'TooMany' | 'Unavailable';
+
+/** The only error that kube/ throws for a call. It carries no header, body or credential, so it can be logged whole. */
+export class KubeProblem extends Error {
+  override readonly name = 'KubeProblem';
+  readonly kind: ProblemKind;
+  /** The HTTP status; 0 where there was no answer. */
+  readonly status: number;
+  /** What the server asked for before the next attempt; undefined where it did not. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(kind: ProblemKind, message: string, status = 0, retryAfterMs?: number) {
+    super(message);
+    this.kind = kind;
+    this.status = status;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** Whether an error is a problem of one of these kinds. */
+export function isProblem(error: unknown, ...kinds: ProblemKind[]): error is KubeProblem {
+  return error instanceof KubeProblem && kinds.includes(error.kind);
+}
+
+const kinds: Readonly<Record<number, ProblemKind>> = {
+  401: 'Forbidden',
+  403: 'Forbidden',
+  404: 'NotFound',
+  409: 'Conflict',
+  410: 'Gone',
+  429: 'TooMany',
+};
+
+/** The problem that an HTTP status (or the code of a watch's ERROR event) stands for. `said` is the server's sentence. */
+export function problemOf(status: number, what: string, said: string | undefined, retryAfter?: string): KubeProblem {
+  const kind = kinds[status] ?? (status >= 500 ? 'Unavailable' : 'Invalid');
+  const seconds = Number(retryAfter);
+  const retryAfterMs = retryAfter !== undefined && seconds >= 0 ? seconds * 1000 : undefined;
+  return new KubeProblem(kind, `${what}: ${said ?? `status ${status}`}`, status, retryAfterMs);
+}
+
+/** The problem of a call without an answer. Only the error's code is kept: its message may name what was sent. */
+export function unreachable(what: string, error: unknown): KubeProblem {
+  const { code, name } = error as { code?: string; name?: string };
+  return new KubeProblem('Unavailable', `${what}: ${code ?? name ?? 'no answer'}`);
+}
