@@ -28,6 +28,8 @@ export function emptyTally(): Tally {
   return { started: 0, letThrough: 0, refused: 0, other: new Map(), refusal: undefined };
 }
 
+type Headers = Readonly<Record<string, string | string[] | undefined>>;
+
 /** Runs the loop to its end; the tally is kept up to date while it runs. */
 export async function runAway({ gateways, apiKey, body, calls, connections }: Runaway, tally: Tally): Promise<void> {
   const headers = { 'x-api-key': apiKey, 'anthropic-version': '2023-06-01', 'content-type': 'application/json' };
@@ -36,15 +38,7 @@ export async function runAway({ gateways, apiKey, body, calls, connections }: Ru
     while (tally.started < calls) {
       tally.started++;
       const answer = await pool.request({ method: 'POST', path: '/v1/messages', headers, body });
-      if (answer.statusCode === 200) {
-        tally.letThrough++;
-        await answer.body.dump();
-      } else if (tally.refusal === undefined || !isRefusal(answer.statusCode, answer.headers)) {
-        count(tally, answer.statusCode, await answer.body.text());
-      } else {
-        tally.refused++;
-        await answer.body.dump();
-      }
+      record(tally, answer.statusCode, answer.headers, await answer.body.text());
     }
   };
   const workers = pools.flatMap((pool) => Array.from({ length: connections }, () => worker(pool)));
@@ -52,17 +46,14 @@ export async function runAway({ gateways, apiKey, body, calls, connections }: Ru
   await Promise.all(pools.map((pool) => pool.close()));
 }
 
-/** A refusal for money is final: 429, not to be retried. */
-function isRefusal(status: number, headers: Record<string, string | string[] | undefined>): boolean {
-  return status === 429 && headers['x-should-retry'] === 'false' && headers['retry-after'] === undefined;
-}
-
-function count(tally: Tally, status: number, body: string): void {
-  if (status === 429 && body.includes('"budget_exceeded"')) {
-    tally.refused++;
+function record(tally: Tally, status: number, headers: Headers, body: string): void {
+  if (status === 200) {
+    tally.letThrough++;
+  } else if (status === 429 && headers['x-should-retry'] === 'false' && headers['retry-after'] === undefined) {
+    tally.refused++; // for good: a refusal for money is not to be retried
     tally.refusal ??= body;
-    return;
+  } else {
+    const answer = `${status} ${body.slice(0, 200)}`;
+    tally.other.set(answer, (tally.other.get(answer) ?? 0) + 1);
   }
-  const answer = `${status} ${body.slice(0, 200)}`;
-  tally.other.set(answer, (tally.other.get(answer) ?? 0) + 1);
 }
