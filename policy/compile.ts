@@ -7,7 +7,8 @@
 import type { CompiledBudget, CompiledWorkspace, Ref } from './compiled.ts';
 import type { Finding } from './conditions.ts';
 import type { Settings } from './settings.ts';
-import type { Hash, KeysShard, PolicyShard, ShardData, SharedShard } from './shards.ts';
+import type { KeysShard, PolicyShard, SharedShard } from './contents.ts';
+import type { Hash, ShardData } from './shards.ts';
 
 /** What compile needs of a Kubernetes object. Its `spec` should follow the schema; nothing breaks where it does not. */
 export interface Applied {
@@ -114,5 +115,5 @@ export interface Proof {
 
 /** Compiles. Deterministic: the order of the input does not matter, and compiling its own output changes nothing. */
 export function compile(input: CompileInput): CompileOutput {
-  throw new Error(String(input));
+  throw new Error(input.hash(''));
 }

@@ -1,15 +1,7 @@
 /** The closed table of condition reasons: status, metrics and docs/reference/conditions.md come from it. */
 
-/** A condition as Kubernetes has it. */
-export interface Condition {
-  readonly type: ConditionType;
-  readonly status: 'True' | 'False' | 'Unknown';
-  readonly reason: string;
-  readonly message: string;
-  readonly observedGeneration: number;
-  /** RFC 3339. */
-  readonly lastTransitionTime: string;
-}
+import type { Condition } from '../crds/types.gen.ts';
+import { rfc3339 } from './sentences.ts';
 
 export type ConditionType = 'Accepted' | 'Programmed' | 'Exhausted' | 'Ready';
 
@@ -111,13 +103,28 @@ export interface Finding<T extends ConditionType> {
   readonly message: string;
 }
 
-/** A status condition; `lastTransitionTime` moves only where the status differs from the one in `previous`. */
+/**
+ * A status condition at `now` (milliseconds); `lastTransitionTime` moves only where the status differs from the one of
+ * its type in `previous`.
+ */
 export function condition<T extends ConditionType>(
   type: T,
   finding: Finding<T>,
   generation: number,
   now: number,
-  previous: readonly Condition[],
+  previous: readonly Pick<Condition, 'type' | 'status' | 'lastTransitionTime'>[],
 ): Condition {
-  throw new Error(String([type, finding, generation, now, previous]));
+  const row = conditionReasons[type][finding.reason]!;
+  const before = previous.find((one) => one.type === type && one.status === row.status);
+  return {
+    type,
+    status: row.status,
+    reason: finding.reason,
+    message: finding.message.slice(0, MAX_MESSAGE),
+    observedGeneration: generation,
+    lastTransitionTime: before?.lastTransitionTime ?? rfc3339(now),
+  };
 }
+
+/** The longest message that the CRDs allow. */
+const MAX_MESSAGE = 4096;

@@ -1,9 +1,26 @@
+/** Whether a call may go, and what the ledger must check for it: the rules of a workspace in the order of DESIGN §2. */
+
+import { Bearing } from './bearing.ts';
+import { worstCost } from './bound.ts';
 import type { Attributes, CompiledBudget, CompiledKey, CompiledWorkspace } from './compiled.ts';
-import type { Check, Failure } from './counter.ts';
-import type { PriceBook } from './prices.ts';
-import type { Refusal } from './refusals.ts';
+import type { Check } from './counter.ts';
+import { globs, type Matcher } from './matching.ts';
+import { dearestAt, type PriceBook, type Rate, rateAt } from './prices.ts';
+import type { Refusal, RefusalReason } from './refusals.ts';
 import type { RequestFacts } from './request.ts';
+import {
+  budgetSuspended,
+  inputTooLong,
+  modelNotAllowed,
+  modelUnknown,
+  noBudget,
+  requestTooDear,
+  thinkingTooLong,
+  upstreamKeyMissing,
+  workspaceSuspended,
+} from './sentences.ts';
 import type { Settings } from './settings.ts';
+import { refOf } from './terms.ts';
 
 /** A workspace with everything its addresses name, ready to be enforced. */
 export interface ResolvedWorkspace extends Omit<CompiledWorkspace, 'budgets' | 'spanning' | 'prices' | 'credentials'> {
@@ -55,24 +72,127 @@ export type Plan = Admission | { readonly kind: 'Refuse'; readonly refusal: Refu
  * Decides a call: it is refused, or it may go once the ledger has reserved its worst cost. `now` is in milliseconds;
  * after `wrongPeriod` plan again at the ledger's. Pure and fast: what can be known before a call is kept by workspace.
  */
-export function plan(call: Call, now: number, settings: Settings): Plan {
-  throw new Error(String([call, now, settings]));
+export function plan(call: Call, now: number, settings: Pick<Settings, 'requireBudget'>): Plan {
+  const { workspace } = call.caller;
+  const { model } = call.facts;
+  const known = rateAt(workspace.prices, model, now);
+  const refusal = closed(workspace) ?? unknown(workspace, model, known) ?? disallowed(workspace, model);
+  if (refusal !== null) return { kind: 'Refuse', refusal };
+  const guarded = guard(call.facts, workspace, known ?? dearestAt(workspace.prices, now));
+  return 'kind' in guarded ? guarded : admit(call, guarded, now, settings);
 }
 
 /** Whether a call that costs nothing (count_tokens) may go: null, or the refusal. */
-export function planFree(caller: Caller, model: string, now: number): Refusal | null {
-  throw new Error(String([caller, model, now]));
+export function planFree({ workspace }: Caller, model: string): Refusal | null {
+  return closed(workspace) ?? disallowed(workspace, model);
 }
 
 /** Whether the workspace allows the model by its list; the price book is not asked. */
 export function modelAllowed(workspace: ResolvedWorkspace, model: string): boolean {
-  throw new Error(String([workspace, model]));
+  return preparedFor(workspace).allows(model);
 }
 
-/**
- * The refusal for a reservation that the ledger did not admit: of several budgets the one that resets last is named,
- * and a spent one before one that calls in flight hold.
- */
-export function refusalOf(admission: Admission, failures: readonly Failure[], caller: Caller, now: number): Refusal {
-  throw new Error(String([admission, failures, caller, now]));
+function closed(workspace: ResolvedWorkspace): Refusal | null {
+  const ref = refOf(workspace);
+  if (workspace.suspend) return { reason: 'WorkspaceSuspended', message: workspaceSuspended(ref) };
+  if (workspace.upstreamKey === null) return { reason: 'UpstreamKeyMissing', message: upstreamKeyMissing(ref) };
+  return null;
+}
+
+function unknown(workspace: ResolvedWorkspace, model: string, rate: Rate | null): Refusal | null {
+  if (rate !== null || workspace.models.unknown === 'DearestPrice') return null;
+  return { reason: 'ModelUnknown', message: modelUnknown(model) };
+}
+
+function disallowed(workspace: ResolvedWorkspace, model: string): Refusal | null {
+  if (modelAllowed(workspace, model)) return null;
+  return { reason: 'ModelNotAllowed', message: modelNotAllowed(model, refOf(workspace), workspace.models.allow) };
+}
+
+/** A call within the guards: what it costs at most at this rate, and how the body changes for it. */
+interface Guarded {
+  readonly rate: Rate;
+  readonly worstNano: bigint;
+  readonly edits: readonly Edit[];
+}
+
+type Refused = Extract<Plan, { kind: 'Refuse' }>;
+
+function guard(asked: RequestFacts, workspace: ResolvedWorkspace, rate: Rate): Guarded | Refused {
+  const { maxInputTokens = Infinity, maxOutputTokens = Infinity, maxRequestNano } = workspace.guards;
+  if (asked.inputTokens > maxInputTokens)
+    return refuse('InputTooLong', inputTooLong(asked.inputTokens, maxInputTokens));
+  const lowered = asked.maxTokens > maxOutputTokens;
+  if (lowered && asked.thinkingBudget !== null && asked.thinkingBudget >= maxOutputTokens) {
+    return refuse('ThinkingTooLong', thinkingTooLong(asked.thinkingBudget, maxOutputTokens));
+  }
+  const worstNano = worstCost(lowered ? { ...asked, maxTokens: maxOutputTokens } : asked, rate);
+  if (maxRequestNano !== undefined && worstNano > maxRequestNano) {
+    return refuse('RequestTooDear', requestTooDear(worstNano, maxRequestNano));
+  }
+  const edits = lowered ? [{ ...asked.spans.maxTokens, text: String(maxOutputTokens) }] : [];
+  return { rate, worstNano, edits };
+}
+
+function admit(
+  call: Call,
+  { rate, worstNano, edits }: Guarded,
+  now: number,
+  settings: Pick<Settings, 'requireBudget'>,
+): Plan {
+  const { workspace, key } = call.caller;
+  const { model } = call.facts;
+  const attributes = { ...call.claimed, ...key.attributes };
+  const checks: Check[] = [];
+  let granted = !settings.requireBudget;
+  let { until } = rate;
+  // A model's first price row reaches back to the beginning, and a later rate begins where its period of time does.
+  let from = Math.min(rate.from, now);
+  for (const bearing of preparedFor(workspace).bearingsOf(key)) {
+    if (!bearing.governs(attributes, model)) continue;
+    const terms = bearing.termsAt(now);
+    from = Math.max(from, terms.from);
+    until = Math.min(until, terms.until);
+    if (!terms.begun) continue;
+    if (bearing.budget.suspend) return refuse('BudgetSuspended', budgetSuspended(bearing.budget));
+    granted ||= bearing.budget.mode === 'Enforce';
+    checks.push(bearing.check(terms, attributes, model, worstNano));
+  }
+  if (!granted) return refuse('NoBudget', noBudget(refOf(workspace)));
+  return { kind: 'Forward', model, edits, worstNano, from, until, checks };
+}
+
+function refuse(reason: RefusalReason, message: string): Refused {
+  return { kind: 'Refuse', refusal: { reason, message } };
+}
+
+/** What is known of a workspace before any call. */
+class Prepared {
+  readonly allows: Matcher;
+  readonly #workspace: ResolvedWorkspace;
+  readonly #bearings = new Map<CompiledKey, readonly Bearing[]>();
+
+  constructor(workspace: ResolvedWorkspace) {
+    this.#workspace = workspace;
+    this.allows = globs(workspace.models.allow);
+  }
+
+  bearingsOf(key: CompiledKey): readonly Bearing[] {
+    let bearings = this.#bearings.get(key);
+    if (bearings === undefined) {
+      bearings = this.#workspace.budgets
+        .map((budget) => new Bearing(budget, this.#workspace, key))
+        .filter((bearing) => bearing.possible);
+      this.#bearings.set(key, bearings);
+    }
+    return bearings;
+  }
+}
+
+const prepared = new WeakMap<ResolvedWorkspace, Prepared>();
+
+function preparedFor(workspace: ResolvedWorkspace): Prepared {
+  let known = prepared.get(workspace);
+  if (known === undefined) prepared.set(workspace, (known = new Prepared(workspace)));
+  return known;
 }

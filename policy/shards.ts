@@ -4,9 +4,7 @@
  * byte is a problem that the reader is told of, never a policy.
  */
 
-import type { Address, CompiledBudget, CompiledWorkspace, Credentials, Ref } from './compiled.ts';
-import type { ResolvedWorkspace } from './plan.ts';
-import type { PriceBook } from './prices.ts';
+import { COMPILED_SCHEMA, type Ref } from './compiled.ts';
 
 /** The `data` of a ConfigMap, or of a Secret once its base64 is undone. */
 export type ShardData = Readonly<Record<string, string>>;
@@ -17,85 +15,97 @@ export type Hash = (text: string) => string;
 /** The shard with what all workspaces share: spanning budgets, price book, ledger epoch. A ConfigMap. */
 export const SHARED_SHARD = 'tollgate-policy-shared';
 
-/** The names of an installation's shards, in order: entry i of `policy` and entry i of `keys` hold the same workspaces. */
+/** The names of an installation's shards: entry i of `policy` and entry i of `keys` hold the same workspaces. */
 export function shardNames(count: number): { readonly policy: readonly string[]; readonly keys: readonly string[] } {
-  throw new Error(String(count));
+  const numbers = Array.from({ length: count }, (_, i) => i);
+  return { policy: numbers.map((i) => `tollgate-policy-${i}`), keys: numbers.map((i) => `tollgate-keys-${i}`) };
 }
 
-/** Which of `count` shards holds a workspace. Never changes for a name and a count. */
+/** Which of `count` shards holds a workspace: FNV-1a, the same for a name and a count for ever. */
 export function shardOf(workspace: Ref, count: number): number {
-  throw new Error(workspace + String(count));
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < workspace.length; i++) hash = Math.imul(hash ^ workspace.charCodeAt(i), 0x01000193) >>> 0;
+  return hash % count;
 }
 
-/** The reader cannot use a shard and keeps what it has; the sentence says why. */
+/** The reader cannot use a shard and keeps what it has; the sentence says why and names no content. */
 export interface ShardProblem {
   readonly problem: string;
 }
 
-/** A policy shard: compiled workspaces by `namespace/name`. */
-export interface PolicyShard {
+/** A shard whose checksum is right. */
+export interface Shard {
   readonly revision: number;
-  readonly workspaces: ReadonlyMap<Ref, CompiledWorkspace>;
+  /** The JSON text of each entry by its name in the shard. */
+  readonly entries: ReadonlyMap<string, string>;
 }
 
-/** A keys shard: credentials by `namespace/name` of their workspace. */
-export interface KeysShard {
-  readonly revision: number;
-  readonly credentials: ReadonlyMap<Ref, KeysEntry>;
+const INDEX = 'index';
+const MAX_BYTES = 1_048_576;
+
+/** Makes a shard's data: the same bytes for the same entries and revision, whatever their order. */
+export function encodeShard(entries: ReadonlyMap<string, string>, revision: number, hash: Hash): ShardData {
+  const sorted = [...entries].toSorted(byName);
+  const index = indexText(sorted, revision, hash);
+  return Object.fromEntries([...sorted, [INDEX, index]]);
 }
 
-export interface KeysEntry {
-  readonly credentials: Credentials;
-  /** What a workspace names to say that these are its credentials. */
-  readonly checksum: string;
+/** Reads a shard's data; undefined where the object is missing. Never throws. */
+export function decodeShard(data: ShardData | undefined, hash: Hash): Shard | ShardProblem {
+  const written = data?.[INDEX];
+  if (data === undefined || written === undefined) return { problem: 'it is missing or was never written' };
+  const index = readIndex(written);
+  if (index === null) return { problem: 'its index is not readable' };
+  if (index.schema !== COMPILED_SCHEMA) return { problem: `it has schema ${index.schema}, not ${COMPILED_SCHEMA}` };
+  const entries = Object.entries(data)
+    .filter(([name]) => name !== INDEX)
+    .toSorted(byName);
+  if (indexText(entries, index.revision, hash) !== written) return { problem: 'its checksum does not fit its content' };
+  return { revision: index.revision, entries: new Map(entries) };
 }
 
-/** The shared shard. */
-export interface SharedShard {
-  readonly revision: number;
-  /** Null until the operator established a ledger. */
-  readonly epoch: string | null;
-  readonly budgets: ReadonlyMap<Address, CompiledBudget>;
-  readonly books: ReadonlyMap<Address, SharedBook>;
+/** Null where the shard fits into a ConfigMap or Secret, else a sentence that says what to do. */
+export function oversize(name: string, data: ShardData): string | null {
+  const encoder = new TextEncoder();
+  const bytes = Object.entries(data).reduce((sum, [key, value]) => sum + encoder.encode(key + value).length, 0);
+  if (bytes <= MAX_BYTES) return null;
+  return `${name} would have ${bytes} bytes and Kubernetes holds ${MAX_BYTES}, so it stays as it was: raise the setting shards, or split large budgets.`;
 }
 
-export interface SharedBook {
-  /** The price book's file, JSON. */
-  readonly text: string;
-  readonly book: PriceBook;
+/** Canonical JSON: members sorted by name, bigints as strings. Those must be in members named `…Nano`. */
+export function encodeJSON(value: unknown): string {
+  return JSON.stringify(value, (_name, member: unknown) => {
+    if (typeof member === 'bigint') return member.toString();
+    return isRecord(member) ? Object.fromEntries(Object.entries(member).toSorted(byName)) : member;
+  });
 }
 
-/** Reads a policy shard; undefined where the ConfigMap is missing. Never throws. */
-export function decodePolicyShard(data: ShardData | undefined, hash: Hash): PolicyShard | ShardProblem {
-  return { problem: String([data, hash]) };
+/** The opposite of `encodeJSON`. Throws a SyntaxError for what it cannot have written. */
+export function decodeJSON(text: string): unknown {
+  return JSON.parse(text, (name, member: unknown) =>
+    name.endsWith('Nano') && typeof member === 'string' ? BigInt(member) : member,
+  );
 }
 
-/** Reads a keys shard; undefined where the Secret is missing. Never throws, and no problem names a credential. */
-export function decodeKeysShard(data: ShardData | undefined, hash: Hash): KeysShard | ShardProblem {
-  return { problem: String([data, hash]) };
+function indexText(sorted: readonly (readonly [string, string])[], revision: number, hash: Hash): string {
+  const schema = COMPILED_SCHEMA;
+  return JSON.stringify({ schema, revision, checksum: hash(JSON.stringify([schema, revision, sorted])) });
 }
 
-/** Reads the shared shard; undefined where the ConfigMap is missing. Never throws. */
-export function decodeSharedShard(data: ShardData | undefined, hash: Hash): SharedShard | ShardProblem {
-  return { problem: String([data, hash]) };
+function readIndex(text: string): { readonly schema: number; readonly revision: number } | null {
+  try {
+    const { schema, revision } = JSON.parse(text) as Record<string, unknown>;
+    return typeof schema === 'number' && typeof revision === 'number' ? { schema, revision } : null;
+  } catch {
+    return null;
+  }
 }
 
-/** A workspace that can be enforced, with the SHA-256 (hex) of each caller key by the key's name. */
-export interface Resolved {
-  readonly workspace: ResolvedWorkspace;
-  readonly keys: Readonly<Record<string, string>>;
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** What a workspace names and is not there yet: addresses, or `credentials`. */
-export interface Unresolved {
-  readonly missing: readonly string[];
-}
-
-/** Joins a workspace with what it addresses; keep what you enforce while something is missing. */
-export function resolveWorkspace(
-  workspace: CompiledWorkspace,
-  shared: SharedShard,
-  entry: KeysEntry | undefined,
-): Resolved | Unresolved {
-  return { missing: [String([workspace, shared, entry])] };
+/** By code unit, so that the order is the same on every machine. */
+export function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

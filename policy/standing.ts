@@ -2,9 +2,13 @@
 
 import type { CompiledBudget } from './compiled.ts';
 import type { Finding } from './conditions.ts';
-import type { Reading } from './counter.ts';
+import { type Counter, type Reading, REST, type ValueCounter } from './counter.ts';
+import { formatCents, formatUsd, percentUsed } from './money.ts';
+import { END_OF_TIME } from './period.ts';
+import { rfc3339, valuesText } from './sentences.ts';
+import { type Terms, termsAt } from './terms.ts';
 
-/** For display only. */
+/** For display only. Restricted: some calls are refused, for a value of `per` that is spent, or by `suspend`. */
 export type StandingState = 'OK' | 'Warning' | 'Restricted' | 'Spent' | 'Observing';
 
 /** The fields of a budget's status. Money in USD: exact with 2 to 9 decimals, what remains cut to cents. */
@@ -23,6 +27,8 @@ export interface Standing {
   readonly remainingUsd: string;
   /** Rounded up. With `per`: of the fullest counter. */
   readonly percentUsed: number;
+  /** `percentUsed` for display, such as "82%". */
+  readonly used: string;
   readonly requests: number;
   readonly refused: number;
   readonly wouldRefuse: number;
@@ -39,17 +45,135 @@ export interface StandingQuery {
   readonly also: readonly string[];
 }
 
+const TOP = 10;
+const WARNING_PERCENT = 80;
+
 /** What to read from the ledger to tell where `budget` stands at `now` (milliseconds). */
 export function standingQuery(budget: CompiledBudget, now: number): StandingQuery {
-  throw new Error(String([budget, now]));
+  return {
+    counter: termsAt(budget, now).counter,
+    per: budget.per.length > 0,
+    top: TOP,
+    also: budget.overrides.map(({ values }) => JSON.stringify(values)),
+  };
 }
 
 /** The status of a budget from the answer to `standingQuery`. */
 export function standing(budget: CompiledBudget, reading: Reading, now: number): Standing {
-  throw new Error(String([budget, reading, now]));
+  const terms = termsAt(budget, now);
+  const { total } = reading;
+  const fullest = fullestOf(measured(budget, reading, terms));
+  const percent = percentUsed(fullest.counter.spentNano, fullest.capNano);
+  const left = fullest.capNano - fullest.counter.committedNano;
+  return {
+    state: stateOf(budget, exhausted(budget, reading, now), percent),
+    period: periodOf(terms),
+    limitUsd: formatUsd(budget.limitNano + terms.grantedNano),
+    spentUsd: formatUsd(total.spentNano),
+    reservedUsd: formatUsd(total.committedNano - total.spentNano),
+    presumedUsd: formatUsd(total.certainNano - total.spentNano),
+    remainingUsd: formatCents(left > 0n ? left : 0n),
+    percentUsed: percent,
+    used: `${percent}%`,
+    requests: total.requests,
+    refused: total.refused,
+    wouldRefuse: total.wouldRefuse,
+    ...(budget.per.length > 0 ? { top: topOf(reading.values) } : {}),
+  };
 }
 
 /** The condition Exhausted: from the first call refused as spent until one is admitted, the limit rises or the period ends. */
 export function exhausted(budget: CompiledBudget, reading: Reading, now: number): Finding<'Exhausted'> {
-  throw new Error(String([budget, reading, now]));
+  const terms = termsAt(budget, now);
+  const until = terms.end === END_OF_TIME ? 'It does not reset.' : `Resets at ${rfc3339(terms.end)}.`;
+  const limits = measured(budget, reading, terms);
+  const whole = limits.find(({ value }) => value === null);
+  if (whole !== undefined && isExhausted(whole)) {
+    return { reason: 'Spent', message: `$${formatUsd(whole.capNano)} are spent. ${until}` };
+  }
+  const spent = spentValues(limits, reading);
+  if (spent.count === 0) return { reason: 'WithinLimit', message: 'There is money left.' };
+  const named = spent.named.length === 0 ? '' : `, such as ${spent.named.join(', ')}`;
+  const message = `${spent.count} of ${reading.valueCount} values of per are spent${named}. ${until}`;
+  return { reason: 'ValuesSpent', message };
+}
+
+/** A counter with the cap that it is held to. */
+interface Measured {
+  /** Null for the pool, or for all values together. */
+  readonly value: string | null;
+  readonly counter: Counter;
+  readonly capNano: bigint;
+}
+
+function measured(budget: CompiledBudget, reading: Reading, { grantedNano }: Terms): readonly Measured[] {
+  if (budget.per.length === 0)
+    return [{ value: null, counter: reading.total, capNano: budget.limitNano + grantedNano }];
+  const overrides = new Map(budget.overrides.map(({ values, limitNano }) => [JSON.stringify(values), limitNano]));
+  const values = reading.values.map((counter) => ({
+    value: counter.value,
+    counter,
+    capNano: (overrides.get(counter.value) ?? budget.limitNano) + grantedNano,
+  }));
+  if (budget.totalNano !== undefined) {
+    return [{ value: null, counter: reading.total, capNano: budget.totalNano + grantedNano }, ...values];
+  }
+  return values.length > 0 ? values : [{ value: '[]', counter: EMPTY, capNano: budget.limitNano + grantedNano }];
+}
+
+/** Stands for every value while none was counted. */
+const EMPTY: Counter = {
+  spentNano: 0n,
+  certainNano: 0n,
+  committedNano: 0n,
+  requests: 0,
+  refused: 0,
+  wouldRefuse: 0,
+  exhaustedAtNano: null,
+};
+
+function fullestOf(limits: readonly Measured[]): Pick<Measured, 'counter' | 'capNano'> {
+  return limits.reduce((fullest, next) => (isFuller(next, fullest) ? next : fullest));
+}
+
+/** By share of the cap, compared without dividing. */
+function isFuller(a: Measured, b: Measured): boolean {
+  return a.counter.spentNano * b.capNano > b.counter.spentNano * a.capNano;
+}
+
+function isExhausted({ counter, capNano }: Measured): boolean {
+  return counter.spentNano >= capNano || (counter.exhaustedAtNano !== null && capNano <= counter.exhaustedAtNano);
+}
+
+/**
+ * How many values are spent. Those that were read are compared with their present caps; of the others only the ledger's
+ * mark is known, which is left out once a mark that was read turns out to be older than a raise of the limit.
+ */
+function spentValues(limits: readonly Measured[], reading: Reading): { count: number; named: readonly string[] } {
+  const spent = limits.filter((limit) => limit.value !== null && isExhausted(limit));
+  const marked = limits.filter(({ value, counter }) => value !== null && counter.exhaustedAtNano !== null);
+  const raised = marked.some((limit) => !isExhausted(limit));
+  const unread = raised ? 0 : Math.max(0, reading.exhaustedCount - marked.length);
+  return { count: spent.length + unread, named: spent.slice(0, 3).map(({ value }) => valuesText(value ?? '')) };
+}
+
+function stateOf(budget: CompiledBudget, finding: Finding<'Exhausted'>, percent: number): StandingState {
+  if (budget.mode === 'Observe') return 'Observing';
+  if (finding.reason === 'Spent') return 'Spent';
+  if (finding.reason === 'ValuesSpent' || budget.suspend) return 'Restricted';
+  return percent >= WARNING_PERCENT ? 'Warning' : 'OK';
+}
+
+function periodOf({ start, end }: Terms): Standing['period'] {
+  return end === END_OF_TIME ? { start: rfc3339(start) } : { start: rfc3339(start), end: rfc3339(end) };
+}
+
+function topOf(values: readonly ValueCounter[]): NonNullable<Standing['top']> {
+  return values
+    .toSorted((a, b) => (a.spentNano < b.spentNano ? 1 : a.spentNano > b.spentNano ? -1 : 0))
+    .slice(0, TOP)
+    .map(({ value, spentNano }) => ({
+      values: value === REST ? [REST] : (JSON.parse(value) as string[]),
+      spentUsd: formatUsd(spentNano),
+    }));
 }

@@ -1,0 +1,106 @@
+/**
+ * How a budget bears on the calls of one key. What does not depend on the call — which of its lists can match at all,
+ * the values and overrides that the credential fixes, the terms of the running period — is worked out once, so that a
+ * call costs a few comparisons for each budget.
+ */
+
+import type { Attributes, CompiledBudget, CompiledKey, CompiledWorkspace, Ref } from './compiled.ts';
+import type { Check, Part } from './counter.ts';
+import { callersSet, governs, loosens, type Scoping } from './matching.ts';
+import { boundOf, refOf, type Terms, termsAt } from './terms.ts';
+
+/** One budget for the calls of one key. */
+export class Bearing {
+  readonly budget: CompiledBudget;
+  readonly ref: Ref;
+  readonly #scope: Scoping;
+  readonly #exempt: Scoping;
+  readonly #extraNano: bigint;
+  readonly #values: Values;
+  #terms: Terms | null = null;
+
+  constructor(budget: CompiledBudget, workspace: Pick<CompiledWorkspace, 'headers'>, key: CompiledKey) {
+    this.budget = budget;
+    this.ref = refOf(budget);
+    this.#scope = governs(budget.scope, workspace, key);
+    this.#exempt = budget.exempt === undefined ? false : loosens(budget.exempt, key);
+    this.#extraNano = key.priority === 'Critical' ? budget.criticalExtraNano : 0n;
+    this.#values = new Values(budget, workspace, key);
+  }
+
+  /** False where no call of the key is in the budget's scope. */
+  get possible(): boolean {
+    return this.#scope !== false;
+  }
+
+  /** Whether the budget, once begun, governs a call with these attributes and this model. */
+  governs(attributes: Attributes, model: string): boolean {
+    return holds(this.#scope, attributes, model);
+  }
+
+  /** The terms at an instant (milliseconds). */
+  termsAt(at: number): Terms {
+    if (this.#terms === null || at < this.#terms.from || at >= this.#terms.until) {
+      this.#terms = termsAt(this.budget, at);
+    }
+    return this.#terms;
+  }
+
+  /** What the ledger must check for a call of this worst cost (nano-dollars). */
+  check(terms: Terms, attributes: Attributes, model: string, worstNano: bigint): Check {
+    const { budget } = this;
+    const value = this.#values.of(attributes);
+    const raisedNano = terms.grantedNano + this.#extraNano;
+    const { totalNano } = budget;
+    return {
+      budget: this.ref,
+      counter: terms.counter,
+      value,
+      start: terms.start,
+      end: terms.end,
+      part: this.#part(attributes, model),
+      bound: boundOf(budget, this.#values.limitOf(value) + raisedNano, worstNano),
+      total: totalNano === undefined ? null : boundOf(budget, totalNano + raisedNano, worstNano),
+    };
+  }
+
+  #part(attributes: Attributes, model: string): Part {
+    return holds(this.#exempt, attributes, model) ? 'Exempt' : this.budget.mode;
+  }
+}
+
+function holds(scoping: Scoping, attributes: Attributes, model: string): boolean {
+  return typeof scoping === 'boolean' ? scoping : scoping(attributes, model);
+}
+
+/** The value that calls of a key count under, and its limit. */
+class Values {
+  readonly #per: readonly string[];
+  readonly #fixed: boolean;
+  readonly #constant: string | null;
+  readonly #limitNano: bigint;
+  readonly #overrides: ReadonlyMap<string | null, bigint>;
+
+  constructor(budget: CompiledBudget, workspace: Pick<CompiledWorkspace, 'headers'>, key: CompiledKey) {
+    this.#per = budget.per;
+    this.#fixed = !budget.per.some((name) => callersSet(workspace, key, name));
+    this.#constant = budget.per.length === 0 ? null : valueOf(budget.per, key.attributes);
+    this.#limitNano = budget.limitNano;
+    this.#overrides = new Map(budget.overrides.map(({ values, limitNano }) => [JSON.stringify(values), limitNano]));
+  }
+
+  of(attributes: Attributes): string | null {
+    return this.#fixed ? this.#constant : valueOf(this.#per, attributes);
+  }
+
+  /** An override of a value that callers can claim never raises the limit, it only lowers it. */
+  limitOf(value: string | null): bigint {
+    const override = this.#overrides.size === 0 ? undefined : this.#overrides.get(value);
+    if (override === undefined) return this.#limitNano;
+    return this.#fixed || override < this.#limitNano ? override : this.#limitNano;
+  }
+}
+
+function valueOf(per: readonly string[], attributes: Attributes): string {
+  return JSON.stringify(per.map((name) => (Object.hasOwn(attributes, name) ? attributes[name] : '')));
+}

@@ -1,0 +1,112 @@
+/** What Tollgate says to a caller: one sentence that names the rule, its figures and what to do. */
+
+import type { CompiledBudget, Every, Ref } from './compiled.ts';
+import type { Check } from './counter.ts';
+import { formatCents, formatUsd } from './money.ts';
+import { END_OF_TIME } from './period.ts';
+
+const ADJECTIVE: Readonly<Record<Every, string>> = {
+  Hour: 'Hourly budget',
+  Day: 'Daily budget',
+  Week: 'Weekly budget',
+  Month: 'Monthly budget',
+  Quarter: 'Quarterly budget',
+  Year: 'Yearly budget',
+  Once: 'Budget',
+};
+
+/** A budget that a call did not fit, as its caller may see it. Nano-dollars. */
+export interface Shortfall {
+  readonly check: Check;
+  readonly every: Every;
+  /** Null for a spanning budget: of those a tenant may see name and reset only. */
+  readonly amounts: { readonly limitNano: bigint; readonly spentNano: bigint } | null;
+  /** What this one call may cost where that alone is above the limit; else null. */
+  readonly worstNano: bigint | null;
+  /** With `per`: whether the total over all values was what did not fit. */
+  readonly ofTotal: boolean;
+}
+
+/** "Daily budget of $25.00 reached (payments/checkout-daily). Current spend: $24.99. Resets at 2026-11-24T05:00:00Z." */
+export function budgetSpent(shortfall: Shortfall, message: string): string {
+  const { check, every, amounts, worstNano } = shortfall;
+  const budget = amounts === null ? ADJECTIVE[every] : `${ADJECTIVE[every]} of $${formatUsd(amounts.limitNano)}`;
+  const sentences = [
+    worstNano === null
+      ? `${budget} reached (${named(shortfall)}).`
+      : `${budget} cannot hold this call (${named(shortfall)}), which may cost up to $${formatUsd(worstNano)}: lower max_tokens or shorten the prompt.`,
+    amounts === null ? '' : `Current spend: $${formatCents(amounts.spentNano)}.`,
+    check.end === END_OF_TIME ? 'It does not reset.' : `Resets at ${rfc3339(check.end)}.`,
+    message,
+  ];
+  return sentences.filter((sentence) => sentence !== '').join(' ');
+}
+
+function named({ check, ofTotal, amounts }: Shortfall): string {
+  if (check.value === null || amounts === null) return check.budget;
+  return ofTotal ? `${check.budget}, all values together` : `${check.budget}, ${valuesText(check.value)}`;
+}
+
+/** The values of a counter for a sentence: `["acme"]` → `"acme"`. */
+export function valuesText(value: string): string {
+  return value.startsWith('[') ? value.slice(1, -1) : 'values without a counter of their own';
+}
+
+/** All that is left of a budget is reserved by calls in flight. */
+export function budgetBusy(budget: Ref): string {
+  return `Calls in flight hold what is left of the budget ${budget}. Try again shortly.`;
+}
+
+/** A budget's `spec.suspend` refuses the call. */
+export function budgetSuspended(budget: CompiledBudget): string {
+  return `The budget ${budget.namespace}/${budget.name} is suspended, so no call that it governs is served.`;
+}
+
+/** A workspace's `spec.suspend` refuses the call. */
+export function workspaceSuspended(workspace: Ref): string {
+  return `The workspace ${workspace} is suspended.`;
+}
+
+/** The Secret with the upstream key is gone. */
+export function upstreamKeyMissing(workspace: Ref): string {
+  return `The Secret with the upstream key of ${workspace} is gone; its ClaudeWorkspace says which.`;
+}
+
+/** The price book does not know the model. */
+export function modelUnknown(model: string): string {
+  return `The price of model ${quoted(model)} is not known, so it cannot be kept inside a budget. Ask for a model of GET /v1/models.`;
+}
+
+/** The workspace's list does not have the model. */
+export function modelNotAllowed(model: string, workspace: Ref, allow: readonly string[]): string {
+  return `Model ${quoted(model)} is not allowed in ${workspace}. Allowed: ${allow.join(', ')}.`;
+}
+
+/** The prompt may be longer than the guard. */
+export function inputTooLong(tokens: number, most: number): string {
+  return `The prompt may have up to ${tokens} tokens and the workspace allows ${most} (guards.maxInputTokens). Shorten it.`;
+}
+
+/** `max_tokens` would be lowered to where the thinking budget no longer fits. */
+export function thinkingTooLong(budget: number, most: number): string {
+  return `thinking.budget_tokens is ${budget} and the workspace allows ${most} output tokens in all (guards.maxOutputTokens). Lower it.`;
+}
+
+/** The one call is dearer than the guard. Nano-dollars. */
+export function requestTooDear(worstNano: bigint, mostNano: bigint): string {
+  return `This call may cost up to $${formatUsd(worstNano)} and the workspace allows $${formatUsd(mostNano)} (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.`;
+}
+
+/** No enforcing budget governs the call. */
+export function noBudget(workspace: Ref): string {
+  return `No budget grants money for this call in ${workspace}. Create a ClaudeBudget that governs it.`;
+}
+
+/** RFC 3339 in UTC without fractions, for an instant in milliseconds. */
+export function rfc3339(at: number): string {
+  return new Date(at).toISOString().replace(/\.\d{3}Z$/, 'Z');
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 128 ? `${text.slice(0, 128)}…` : text);
+}
