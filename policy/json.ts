@@ -3,7 +3,7 @@
  * have a key twice (readers differ in which one counts), and top-level values can be found again in the bytes.
  */
 
-import { invalid } from './rejection.ts';
+import { invalid, quoted } from './rejection.ts';
 import type { JsonFields } from './rejection.ts';
 
 /** The bytes [start, end) of a body. */
@@ -105,9 +105,8 @@ function scan(text: string): ReadonlyMap<string, number> {
 }
 
 function addOnce(keys: Set<string> | undefined, key: string): void {
-  const before = keys?.size;
-  if (keys?.add(key).size !== before) return;
-  throw invalid(`The body has the key ${JSON.stringify(key.slice(0, 64))} twice in one object.`);
+  if (keys?.has(key)) throw invalid(`The body has the key ${quoted(key)} twice in one object.`);
+  keys?.add(key);
 }
 
 function decodeKey(raw: string): string {

@@ -37,8 +37,8 @@ export function formatCents(nano: bigint): string {
   return formatUsd((nano / CENT) * CENT);
 }
 
-/** What is spent of a limit in whole percent, rounded up; above 100 where more was spent. A limit of nothing is used up. */
+/** What is spent of a limit in whole percent, rounded up; a limit of nothing is used up. At most what an int32 holds. */
 export function percentUsed(spentNano: bigint, limitNano: bigint): number {
   if (limitNano <= 0n) return 100;
-  return Number((spentNano * 100n + limitNano - 1n) / limitNano);
+  return Math.min(Number((spentNano * 100n + limitNano - 1n) / limitNano), 2_147_483_647);
 }

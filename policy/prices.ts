@@ -146,7 +146,7 @@ function readModel(reader: Reader, value: unknown, path: string): History {
       reader.problem(`${path}.rates[${i}].from`, 'must be later than the row before');
     }
   });
-  const aliases = model['aliases'] === undefined ? [] : reader.list(model['aliases'], `${path}.aliases`);
+  const aliases = model['aliases'] === undefined ? [] : reader.list(model['aliases'], `${path}.aliases`, 0);
   return {
     names: [
       reader.text(model['id'], `${path}.id`),
@@ -248,9 +248,9 @@ class Reader {
     return value as Record<string, unknown>;
   }
 
-  list(value: unknown, path: string): unknown[] {
-    if (Array.isArray(value) && value.length > 0) return value;
-    this.problem(path, 'must be a list with at least one entry');
+  list(value: unknown, path: string, atLeast = 1): unknown[] {
+    if (Array.isArray(value) && value.length >= atLeast) return value;
+    this.problem(path, atLeast === 0 ? 'must be a list' : 'must be a list with at least one entry');
     return [];
   }
 

@@ -16,7 +16,8 @@ export class Prompt {
   /** Tokens of the prompt that no byte of the body stands for. */
   hiddenTokens = 0;
 
-  readonly #tools = new Map<string, unknown>();
+  readonly #tools = new Map<string, JsonFields>();
+  readonly #definitionBytes = new Map<string, number>();
 
   /** `tools`: those that the client runs. */
   readTools(value: unknown): void {
@@ -70,7 +71,7 @@ export class Prompt {
     const callers = listAt(tool['allowed_callers'] ?? [], `${path}.allowed_callers`);
     for (const caller of callers) onlyValues(caller, ['direct'], `${path}.allowed_callers`);
     this.readCacheControl(tool['cache_control'], `${path}.cache_control`);
-    this.#tools.set(String(tool['name']), tool);
+    this.#tools.set(stringAt(tool['name'], `${path}.name`), tool);
   }
 
   #readBlock(block: JsonFields, known: Blocks, path: string): void {
@@ -85,7 +86,7 @@ export class Prompt {
       case 'tool_result':
         return this.readContent(block['content'] ?? [], RESULT, `${path}.content`);
       case 'tool_reference':
-        return this.#expand(block['tool_name']);
+        return this.#expand(stringAt(block['tool_name'], `${path}.tool_name`));
       case 'tool_addition':
         return this.#readAddition(objectAt(block['tool'], `${path}.tool`), `${path}.tool`);
     }
@@ -94,13 +95,15 @@ export class Prompt {
   #readAddition(tool: JsonFields, path: string): void {
     onlyValues(stringAt(tool['type'], `${path}.type`), ['tool_reference'], `${path}.type`);
     onlyFields(tool, REFERENCE, path);
-    this.#expand(tool['name']);
+    this.#expand(stringAt(tool['name'], `${path}.name`));
   }
 
   /** A reference puts the tool's whole definition into the prompt again, however short it is itself. */
-  #expand(name: unknown): void {
-    const tool = this.#tools.get(String(name));
-    if (tool !== undefined) this.hiddenTokens += utf8Length(JSON.stringify(tool));
+  #expand(name: string): void {
+    const tool = this.#tools.get(name);
+    const bytes = this.#definitionBytes.get(name) ?? (tool === undefined ? 0 : utf8Length(JSON.stringify(tool)));
+    this.#definitionBytes.set(name, bytes);
+    this.hiddenTokens += bytes;
   }
 }
 

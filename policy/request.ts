@@ -10,6 +10,7 @@ import {
   objectAt,
   onlyFields,
   onlyValues,
+  quoted,
   Rejected,
   stringAt,
   unsupported,
@@ -156,6 +157,6 @@ function checkContextManagement(value: unknown): void {
   listAt(management['edits'] ?? [], 'context_management.edits').forEach((entry, i) => {
     const path = `context_management.edits[${i}]`;
     const type = stringAt(objectAt(entry, path)['type'], `${path}.type`);
-    if (!type.startsWith('clear_')) throw unsupported(`${path}.type ${JSON.stringify(type.slice(0, 64))}`);
+    if (!type.startsWith('clear_')) throw unsupported(`${path}.type ${quoted(type)}`);
   });
 }

@@ -1,0 +1,175 @@
+import { describe, expect, test } from '@jest/globals';
+import { parseUsd } from '../../policy/money.ts';
+import { END_OF_TIME } from '../../policy/period.ts';
+import published from '../../policy/prices.json' with { type: 'json' };
+import { dearer, dearestAt, parsePriceBook, PriceBookInvalid, rateAt } from '../../policy/prices.ts';
+import type { Prices, Rate } from '../../policy/prices.ts';
+
+const book = parsePriceBook(published);
+const NOW = Date.parse('2026-11-23T12:00:00Z');
+
+/** input / 5m write / 1h write / read / output, in USD. */
+const prices = (text: string): Prices => {
+  const [input, cacheWrite5m, cacheWrite1h, cacheRead, output] = text.split('/').map(parseUsd) as [
+    bigint,
+    bigint,
+    bigint,
+    bigint,
+    bigint,
+  ];
+  return { input, cacheWrite5m, cacheWrite1h, cacheRead, output };
+};
+const at = (model: string, iso: string | number): Rate =>
+  rateAt(book, model, typeof iso === 'number' ? iso : Date.parse(iso)) as Rate;
+const problemsOf = (value: unknown): readonly string[] => {
+  try {
+    parsePriceBook(value);
+  } catch (error) {
+    expect(error).toBeInstanceOf(PriceBookInvalid);
+    return (error as PriceBookInvalid).problems;
+  }
+  return [];
+};
+
+describe('the published book', () => {
+  test('has the list prices of the day', () => {
+    expect(at('claude-opus-5-5', NOW).standard).toEqual(prices('4/5/8/0.20/20'));
+    expect(at('claude-opus-5-5', NOW).fast).toEqual(prices('8/10/16/0.40/40'));
+    expect(at('claude-fable-5-2', NOW).standard).toEqual(prices('8/10/16/0.20/40'));
+    expect(at('claude-haiku-5-5', NOW).standard).toEqual(prices('0.10/0.125/0.20/0.01/0.50'));
+    expect(at('claude-haiku-5-5', NOW).longPrompt).toEqual({
+      abovePromptTokens: 100_000,
+      prices: prices('0.50/0.625/1/0.05/2.50'),
+    });
+    expect(at('claude-opus-5', NOW)).toMatchObject({
+      geo: 11_000n,
+      contextWindow: 1_000_000,
+      maxOutputTokens: 128_000,
+    });
+    expect(at('claude-haiku-4-5', NOW).geo).toBe(10_000n);
+    expect(book.webSearchNano).toBe(parseUsd('0.01'));
+  });
+
+  test('changes a price at the very instant it names, and says until when it holds', () => {
+    const change = Date.parse('2026-10-07T00:00:00Z');
+    expect(at('claude-sonnet-5-5', change - 1)).toMatchObject({
+      from: 0,
+      until: change,
+      standard: prices('2/2.5/4/0.20/10'),
+    });
+    expect(at('claude-sonnet-5-5', change)).toMatchObject({
+      from: change,
+      until: END_OF_TIME,
+      standard: prices('2/2.5/4/0.10/10'),
+    });
+  });
+
+  test('prices a call before the first row by the first row', () => {
+    expect(at('claude-fable-5-2', '2020-01-01T00:00:00Z').standard).toEqual(prices('8/10/16/0.20/40'));
+  });
+
+  test('prices fast mode that a model does not have, or no longer has, at the dearest there is', () => {
+    expect(at('claude-opus-4-8', '2026-11-29T23:59:59.999Z').fast).toEqual(prices('10/12.5/20/1/50'));
+    expect(at('claude-opus-4-8', '2026-11-30T00:00:00Z').fast).toEqual(prices('16/20/32/1/80'));
+    expect(at('claude-opus-4-1', NOW).fast).toEqual(prices('16/20/32/1.5/80'));
+  });
+
+  test('has for every model rates that tile time, none above the dearest', () => {
+    const all = [...book.models.values()];
+    for (const rates of [...all, book.dearest]) {
+      expect(rates[0]?.from).toBe(0);
+      expect(rates.map((rate) => rate.until)).toEqual([...rates.slice(1).map((rate) => rate.from), END_OF_TIME]);
+    }
+    for (const instant of book.dearest.map((rate) => rate.from)) {
+      const dearest = dearestAt(book, instant);
+      for (const rate of all.map((rates) => rates.find((r) => instant < r.until) as Rate)) {
+        expect(dearer(dearest.standard, rate.standard)).toEqual(dearest.standard);
+        expect(dearer(dearest.standard, rate.longPrompt?.prices ?? rate.standard)).toEqual(dearest.standard);
+        expect(dearer(dearest.fast, rate.fast)).toEqual(dearest.fast);
+        expect(dearest.geo >= rate.geo && dearest.contextWindow >= rate.contextWindow).toBe(true);
+      }
+    }
+    expect(dearestAt(book, NOW).standard).toEqual(prices('15/18.75/30/1.5/75'));
+  });
+});
+
+describe('the name of a model', () => {
+  test.each([
+    ['claude-opus-5-5', 'claude-opus-5-5'],
+    ['claude-opus-5-5[1m]', 'claude-opus-5-5'],
+    ['claude-opus-5', 'claude-opus-5'],
+    ['claude-opus-5-20260724', 'claude-opus-5'],
+    ['claude-haiku-4-5@20251001', 'claude-haiku-4-5'],
+    ['claude-opus-4-20250514', 'claude-opus-4-0'],
+    ['claude-3-5-haiku-20241022', 'claude-3-5-haiku'],
+    ['anthropic.claude-sonnet-4-5-20250929-v1:0', 'claude-sonnet-4-5'],
+    ['global.anthropic.claude-opus-4-6-v1', 'claude-opus-4-6'],
+  ])('%s is %s', (name, id) => {
+    expect(rateAt(book, name, NOW)?.model).toBe(id);
+  });
+
+  test.each([
+    'claude-opus-5-9',
+    'claude-opus-6',
+    'claude-opus-5-5-mini',
+    'claude-opus-5-fast',
+    'claude-opus',
+    'claude-opus-5-2026072',
+    'my-claude-opus-5',
+    'us.anthropic.claude-opus-4-5-20251101-v1:0',
+    'Claude-Opus-5',
+    'toString',
+    '',
+  ])('%j is unknown: no known model lends it a price', (name) => {
+    expect(rateAt(book, name, NOW)).toBeNull();
+  });
+});
+
+describe('an administrator’s book', () => {
+  const row = { input: '1', cacheWrite5m: '1.25', cacheWrite1h: '2', cacheRead: '0.1', output: '5' };
+  const model = { id: 'a', contextWindow: 1000, maxOutputTokens: 100, rates: [row] };
+  const file = { version: '1', tools: { webSearch: '0.01' }, models: [model] };
+
+  test('may be as small as one model', () => {
+    expect(rateAt(parsePriceBook(file), 'a', 0)).toEqual({
+      model: 'a',
+      from: 0,
+      until: END_OF_TIME,
+      standard: prices('1/1.25/2/0.1/5'),
+      longPrompt: null,
+      fast: prices('1/1.25/2/0.1/5'),
+      geo: 10_000n,
+      contextWindow: 1000,
+      maxOutputTokens: 100,
+    });
+  });
+
+  test('is refused with every problem named by its path', () => {
+    const broken = {
+      version: 1,
+      tools: { webSearch: '-1' },
+      models: [
+        { ...model, aliases: ['b'], surprise: true },
+        { ...model, id: 'b', geo: '0.5', contextWindow: 0, maxOutputTokens: '5' },
+        {
+          ...model,
+          id: 'c',
+          rates: [
+            { ...row, output: 5 },
+            { ...row, from: '2026-02-30' },
+          ],
+        },
+        { ...model, id: 'd', rates: [{ ...row, from: '2026-02-02' }, { ...row, from: '2026-02-02T00:00:00Z' }, row] },
+        { ...model, id: 'e', rates: [{ ...row, fast: {}, longPrompt: { ...row } }] },
+        { ...model, id: 'f', rates: [] },
+        null,
+      ],
+      extra: 1,
+    };
+    expect(problemsOf(broken)).toMatchSnapshot();
+  });
+
+  test.each([[null], [[]], ['{}'], [{}], [{ ...file, models: [] }]])('%j is refused and not thrown over', (value) => {
+    expect(problemsOf(value).length).toBeGreaterThan(0);
+  });
+});

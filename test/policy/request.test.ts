@@ -1,0 +1,390 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { MAX_DEPTH } from '../../policy/json.ts';
+import type { Refusal } from '../../policy/refusals.ts';
+import { readRequest } from '../../policy/request.ts';
+import type { RequestFacts } from '../../policy/request.ts';
+import claudeCode from './data/claude-code.json' with { type: 'json' };
+
+const bytes = (body: unknown): Uint8Array =>
+  new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body));
+const read = (body: unknown): RequestFacts | Refusal => readRequest(body instanceof Uint8Array ? body : bytes(body));
+const facts = (body: unknown): RequestFacts => {
+  const answer = read(body);
+  if ('reason' in answer) throw new Error(`${answer.reason}: ${answer.message}`);
+  return answer;
+};
+const refusal = (body: unknown): string => {
+  const answer = read(body);
+  return 'reason' in answer ? `${answer.reason}: ${answer.message}` : 'admitted';
+};
+
+const plain = { model: 'claude-opus-5-5', max_tokens: 100, messages: [{ role: 'user', content: 'Hello' }] };
+const withContent = (...content: unknown[]): unknown => ({ ...plain, messages: [{ role: 'user', content }] });
+const withTool = (tool: object): unknown => ({
+  ...plain,
+  tools: [{ name: 't', input_schema: { type: 'object' }, ...tool }],
+});
+const NEVER_UNMETERED = 'is not supported by Tollgate, which cannot bound its cost yet. Leave it out.';
+
+describe('the facts', () => {
+  test('of a plain request', () => {
+    const text = '{"model": "claude-opus-5-5",\n"max_tokens" : 100 , "messages": [{"role":"user","content":"Hello"}]}';
+    expect(facts(text)).toEqual({
+      model: 'claude-opus-5-5',
+      maxTokens: 100,
+      stream: false,
+      bodyBytes: text.length,
+      inputTokens: text.length,
+      cacheWrite: 'None',
+      fast: false,
+      geoUs: false,
+      thinkingBudget: null,
+      spans: { model: { start: 10, end: 27 }, maxTokens: { start: 44, end: 47 } },
+    });
+  });
+
+  test('of what Claude Code sends by default', () => {
+    const body = bytes(claudeCode);
+    const { spans, inputTokens, ...rest } = facts(body);
+    expect(rest).toEqual({
+      model: 'claude-opus-5-5',
+      maxTokens: 128_000,
+      stream: true,
+      bodyBytes: body.length,
+      cacheWrite: 'FiveMinutes',
+      fast: false,
+      geoUs: false,
+      thinkingBudget: null,
+    });
+    const referenced = claudeCode.tools.filter((tool) => ['WebFetch', 'CronList'].includes(tool.name));
+    expect(inputTokens).toBe(body.length + 1024 + referenced.reduce((sum, tool) => sum + bytes(tool).length, 0));
+    const at = (span: { start: number; end: number }): string =>
+      new TextDecoder().decode(body.subarray(span.start, span.end));
+    expect([at(spans.model), at(spans.maxTokens)]).toEqual(['"claude-opus-5-5"', '128000']);
+  });
+
+  test.each<[string, object, Partial<RequestFacts>]>([
+    ['a stream', { stream: true }, { stream: true }],
+    ['no output: a cache is warmed', { max_tokens: 0 }, { maxTokens: 0 }],
+    ['fast mode', { speed: 'fast' }, { fast: true }],
+    ['standard speed', { speed: 'standard' }, { fast: false }],
+    ['a region', { inference_geo: 'us' }, { geoUs: true }],
+    ['a region of the future', { inference_geo: 'eu' }, { geoUs: true }],
+    ['no region', { inference_geo: 'global' }, { geoUs: false }],
+    ['a thinking budget', { thinking: { type: 'enabled', budget_tokens: 50 } }, { thinkingBudget: 50 }],
+    ['adaptive thinking', { thinking: { type: 'adaptive', display: 'omitted' } }, { thinkingBudget: null }],
+    [
+      'a cached system prompt',
+      { system: [{ type: 'text', text: 's', cache_control: { type: 'ephemeral' } }] },
+      { cacheWrite: 'FiveMinutes' },
+    ],
+    ['a cache at the top', { cache_control: { type: 'ephemeral', ttl: '1h' } }, { cacheWrite: 'OneHour' }],
+    [
+      'the longest-lived cache, in a tool result',
+      {
+        cache_control: { type: 'ephemeral', ttl: '5m' },
+        messages: [
+          {
+            role: 'user',
+            content: [
+              {
+                type: 'tool_result',
+                tool_use_id: 'i',
+                content: [{ type: 'text', text: 'r', cache_control: { type: 'ephemeral', ttl: '1h' } }],
+              },
+            ],
+          },
+          { role: 'user', content: [{ type: 'text', text: 't', cache_control: { type: 'ephemeral' } }] },
+        ],
+      },
+      { cacheWrite: 'OneHour' },
+    ],
+    [
+      'a cached tool',
+      { tools: [{ name: 't', input_schema: {}, cache_control: { type: 'ephemeral', ttl: '1h' } }] },
+      { cacheWrite: 'OneHour' },
+    ],
+  ])('see %s', (_, part, expected) => {
+    expect(facts({ ...plain, ...part })).toMatchObject(expected);
+  });
+
+  test.each<[string, object]>([
+    [
+      'sampling',
+      {
+        temperature: 1,
+        top_p: 1,
+        top_k: 1,
+        stop_sequences: ['x'],
+        metadata: { user_id: 'u' },
+        service_tier: 'auto',
+        tool_choice: { type: 'auto' },
+      },
+    ],
+    [
+      'explicit nulls',
+      {
+        cache_control: null,
+        speed: null,
+        inference_geo: null,
+        thinking: null,
+        output_config: null,
+        context_management: null,
+      },
+    ],
+    [
+      'clearing edits',
+      { context_management: { edits: [{ type: 'clear_tool_uses_20250919', keep: { type: 'tool_uses', value: 3 } }] } },
+    ],
+    [
+      'an answer sent back',
+      {
+        messages: [
+          { role: 'user', content: 'q' },
+          {
+            role: 'assistant',
+            content: [
+              { type: 'thinking', thinking: '', signature: 's' },
+              { type: 'redacted_thinking', data: 'd' },
+              { type: 'text', text: 'a', citations: null },
+              { type: 'tool_use', id: 'i', name: 't', input: { any: { thing: [1] } }, caller: { type: 'direct' } },
+            ],
+          },
+          { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'i', is_error: false, content: 'r' }] },
+          { role: 'system', output_config: { effort: 'low' } },
+        ],
+      },
+    ],
+  ])('are there for %s, at no more than the bytes', (_, part) => {
+    const body = bytes({ ...plain, ...part });
+    expect(facts(body).inputTokens).toBe(body.length);
+  });
+});
+
+describe('the input bound', () => {
+  test('adds what Anthropic adds for tools and structured output', () => {
+    const extra = (body: unknown): number => facts(body).inputTokens - facts(body).bodyBytes;
+    expect(extra({ ...plain, tools: [] })).toBe(0);
+    expect(extra(withTool({ type: 'custom', defer_loading: true, strict: true, allowed_callers: ['direct'] }))).toBe(
+      1024,
+    );
+    expect(
+      extra({
+        ...plain,
+        tools: [
+          { type: 'bash_20250124', name: 'bash' },
+          { type: 'text_editor_20250728', name: 'e' },
+        ],
+      }),
+    ).toBe(3 * 1024);
+    expect(extra({ ...plain, output_config: { format: { type: 'json_schema', schema: {} } } })).toBe(1024);
+  });
+
+  test('counts a tool again for every reference to it, since a reference stands for the whole definition', () => {
+    const tool = {
+      name: 'big',
+      description: 'd'.repeat(10_000),
+      input_schema: { type: 'object' },
+      defer_loading: true,
+    };
+    const reference = { type: 'tool_reference', tool_name: 'big' };
+    const result = {
+      type: 'tool_result',
+      tool_use_id: 'i',
+      content: [reference, reference, { type: 'tool_reference', tool_name: 'none' }],
+    };
+    const addition = { type: 'tool_addition', tool: { type: 'tool_reference', name: 'big' } };
+    const body = {
+      ...plain,
+      tools: [tool],
+      messages: [
+        { role: 'user', content: [result] },
+        { role: 'system', content: [addition] },
+      ],
+    };
+    expect(facts(body).inputTokens).toBe(bytes(body).length + 1024 + 3 * bytes(tool).length);
+  });
+
+  test('is never below the bytes of the text, however it is escaped', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.boolean(), (text, escaped) => {
+        const json = JSON.stringify({ ...plain, messages: [{ role: 'user', content: text }] });
+        const body = escaped
+          ? json.replaceAll(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+          : json;
+        expect(facts(body).inputTokens).toBeGreaterThan(bytes(text).length);
+      }),
+    );
+  });
+});
+
+describe('a body that is not a Messages request', () => {
+  test.each<[string, unknown, string]>([
+    ['nothing', '', 'The body is not valid JSON.'],
+    ['broken JSON', '{"model":', 'The body is not valid JSON.'],
+    ['an open string', '{"model":"a', 'The body is not valid JSON.'],
+    ['a stray end', '}"a":1,"a":2', 'The body is not valid JSON.'],
+    ['a trailing word', `${JSON.stringify(plain)} x`, 'The body is not valid JSON.'],
+    ['a byte order mark', `\uFEFF${JSON.stringify(plain)}`, 'The body is not valid JSON.'],
+    ['a bad escape in a key', '{"\\q":1}', 'The body is not valid JSON.'],
+    ['invalid UTF-8', new Uint8Array([0x7b, 0xff, 0x7d]), 'The body is not valid UTF-8.'],
+    ['a list', '[]', 'The body must be a JSON object.'],
+    ['null', 'null', 'The body must be a JSON object.'],
+    ['a depth bomb', '['.repeat(1_000_000), `The body is nested deeper than ${MAX_DEPTH} levels.`],
+    ['no model', { ...plain, model: undefined }, 'model must be a string.'],
+    ['an empty model', { ...plain, model: '' }, 'model must have 1 to 256 characters.'],
+    ['a model that is a number', { ...plain, model: 5 }, 'model must be a string.'],
+    ['no max_tokens', { ...plain, max_tokens: undefined }, 'max_tokens must be a non-negative integer.'],
+    ['negative max_tokens', { ...plain, max_tokens: -1 }, 'max_tokens must be a non-negative integer.'],
+    ['half a token', { ...plain, max_tokens: 1.5 }, 'max_tokens must be a non-negative integer.'],
+    ['max_tokens as text', { ...plain, max_tokens: '100' }, 'max_tokens must be a non-negative integer.'],
+    [
+      'endless max_tokens',
+      '{"model":"m","max_tokens":1e999,"messages":[]}',
+      'max_tokens must be a non-negative integer.',
+    ],
+    ['no messages', { ...plain, messages: undefined }, 'messages must be a list.'],
+    ['a message that is text', { ...plain, messages: ['hi'] }, 'messages[0] must be an object.'],
+    ['a message without a role', { ...plain, messages: [{ content: 'x' }] }, 'messages[0].role must be a string.'],
+    [
+      'content that is a number',
+      { ...plain, messages: [{ role: 'user', content: 5 }] },
+      'messages[0].content must be a list.',
+    ],
+    ['a block without a type', withContent({ text: 'x' }), 'messages[0].content[0].type must be a string.'],
+    ['stream as text', { ...plain, stream: 'true' }, 'stream must be true or false.'],
+    ['a nameless tool', { ...plain, tools: [{ input_schema: {} }] }, 'tools[0].name must be a string.'],
+    [
+      'thinking without a budget',
+      { ...plain, thinking: { type: 'enabled' } },
+      'thinking.budget_tokens must be a non-negative integer.',
+    ],
+    [
+      'a tool name that breaks String()',
+      { ...plain, tools: [{ name: { toString: 1 } }] },
+      'tools[0].name must be a string.',
+    ],
+  ])('%s is refused with a sentence', (_, body, message) => {
+    expect(refusal(body)).toBe(`BodyInvalid: ${message}`);
+  });
+
+  test.each<[string, string, string]>([
+    ['two models', '{"model":"cheap","model":"dear"}', 'model'],
+    ['two models, one of them escaped', '{"model":"cheap","mod\\u0065l":"dear"}', 'model'],
+    [
+      'two max_tokens far apart',
+      `{"max_tokens":1,"messages":[${'{"a":"b"},'.repeat(99)}{}],"max_tokens" \n: 9}`,
+      'max_tokens',
+    ],
+    ['a type twice in a block', '{"messages":[{"content":[{"type":"text","type":"image"}]}]}', 'type'],
+    ['a key again after a nested object', '{"tools":[{"name":"a","input_schema":{"name":1},"name":"b"}]}', 'name'],
+    ['the empty key', '{"":1,"":2}', '""'],
+    ['__proto__', '{"__proto__":1,"__proto__":2}', '__proto__'],
+  ])('%s are refused, since readers differ in which one counts', (_, body, key) => {
+    expect(refusal(body)).toBe(`BodyInvalid: The body has the key ${key} twice in one object.`);
+  });
+
+  test('the same key in different objects, or as a value, is no duplicate', () => {
+    const block = {
+      type: 'tool_use',
+      id: 'model',
+      name: 'model',
+      input: { model: { model: ['model', 'model', '"model":', '\\"'] } },
+    };
+    expect(refusal(withContent(block, block))).toBe('admitted');
+  });
+
+  test('a duplicate is found wherever it is, and nothing else is', () => {
+    const key = fc.oneof(fc.constantFrom('a', 'b', '"', '\\', ':', '{'), fc.string());
+    const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
+      tree: fc.oneof(
+        { maxDepth: 4 },
+        fc.string(),
+        fc.integer(),
+        fc.array(tie('tree')),
+        fc.dictionary(key, tie('tree')),
+      ),
+    }));
+    fc.assert(
+      fc.property(tree, fc.dictionary(key, tree, { minKeys: 1 }), fc.nat(), (before, object, pick) => {
+        const json = JSON.stringify(object);
+        const [again] = Object.keys(object).slice(pick % Object.keys(object).length);
+        const doubled = `${json.slice(0, -1)} , ${JSON.stringify(again)}: 1}`;
+        const body = (input: string): string =>
+          `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"tool_use","input":[${JSON.stringify(before)},${input}]}]}]}`;
+        expect(refusal(body(json))).toBe('admitted');
+        expect(refusal(body(doubled))).toContain('twice in one object');
+      }),
+    );
+  });
+});
+
+describe('what cannot be bounded', () => {
+  test.each<[unknown, string]>([
+    [{ ...plain, mcp_servers: [] }, 'mcp_servers'],
+    [{ ...plain, container: 'c' }, 'container'],
+    [{ ...plain, thread: {} }, 'thread'],
+    [{ ...plain, fallbacks: [] }, 'fallbacks'],
+    [{ ...plain, compaction: {} }, 'compaction'],
+    [{ ...plain, billing_policy: {} }, 'billing_policy'],
+    [{ ...plain, Model: 'claude-opus-5' }, 'Model'],
+    [{ ...plain, 'a b': 1 }, '"a b"'],
+    ['{"model":"m","max_tokens":1,"messages":[],"__proto__":{"stream":true}}', '__proto__'],
+    [{ ...plain, service_tier: 'batch' }, 'service_tier batch'],
+    [{ ...plain, speed: 'ludicrous' }, 'speed ludicrous'],
+    [{ ...plain, thinking: { type: 'endless' } }, 'thinking.type endless'],
+    [{ ...plain, output_config: { task_budget: {} } }, 'output_config.task_budget'],
+    [
+      { ...plain, context_management: { edits: [{ type: 'clear_thinking_20251015' }, { type: 'compact_20260112' }] } },
+      'context_management.edits[1].type compact_20260112',
+    ],
+    [{ ...plain, cache_control: { type: 'ephemeral', ttl: '24h' } }, 'cache_control.ttl 24h'],
+    [
+      { ...plain, tools: [{ type: 'web_search_20250305', name: 'web_search', max_uses: 3 }] },
+      'tools[0].type web_search_20250305',
+    ],
+    [{ ...plain, tools: [{ type: 'code_execution_20250825', name: 'c' }] }, 'tools[0].type code_execution_20250825'],
+    [
+      withTool({ allowed_callers: ['direct', 'code_execution_20250825'] }),
+      'tools[0].allowed_callers code_execution_20250825',
+    ],
+    [withTool({ max_uses: 3 }), 'tools[0].max_uses'],
+    [withContent({ type: 'text', text: 'x' }, { type: 'image', source: {} }), 'messages[0].content[1].type image'],
+    [withContent({ type: 'document', source: {} }), 'messages[0].content[0].type document'],
+    [withContent({ type: 'compaction', content: '' }), 'messages[0].content[0].type compaction'],
+    [withContent({ type: 'text', text: 'x', source: {} }), 'messages[0].content[0].source'],
+    [
+      withContent({ type: 'tool_result', tool_use_id: 'i', content: [{ type: 'image', source: {} }] }),
+      'messages[0].content[0].content[0].type image',
+    ],
+    [
+      withContent({ type: 'tool_addition', tool: { type: 'tool_definition', definition: {} } }),
+      'messages[0].content[0].tool.type tool_definition',
+    ],
+    [
+      withContent({ type: 'tool_use', id: 'i', name: 't', input: {}, caller: { type: 'code_execution_20250825' } }),
+      'messages[0].content[0].caller.type code_execution_20250825',
+    ],
+    [{ ...plain, system: [{ type: 'tool_use' }] }, 'system[0].type tool_use'],
+    [{ ...plain, messages: [{ role: 'tool', content: 'x' }] }, 'messages[0].role tool'],
+  ])('%j is refused by name', (body, name) => {
+    expect(refusal(body)).toBe(`Unsupported: ${name} ${NEVER_UNMETERED}`);
+  });
+});
+
+test('whatever the bytes are, there is an answer', () => {
+  const value = fc.anything({ withBigInt: false });
+  const names = fc.constantFrom(...Object.keys(claudeCode), 'tool_choice', 'cache_control', 'speed');
+  const body = fc.oneof(
+    fc.uint8Array(),
+    fc.json().map(bytes),
+    fc.dictionary(names, value).map((part) => bytes({ ...plain, ...part })),
+  );
+  fc.assert(
+    fc.property(body, (bytes) => {
+      expect(Object.keys(readRequest(bytes)).length).toBeGreaterThan(0);
+    }),
+    { numRuns: 1000 },
+  );
+});
