@@ -1,5 +1,6 @@
 import type { Reading } from '../policy/counter.ts';
 import { checkAmount } from './amounts.ts';
+import { Author, type Caller } from './author.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { ENDED_MS, keyPrefix } from './keys.ts';
 import { LEASE_MS } from './ledger.ts';
@@ -31,35 +32,29 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
   readonly #connection: Connection;
   readonly #prefix: string;
   readonly #expectedEpoch: () => string | null;
-  #incarnation = '';
-  #registered = false;
-  /** Which incarnation of this process reserved a call that has not ended. */
-  readonly #owners = new Map<string, string>();
-  /** The number of this client's last change, and the epoch in which it made it. */
-  #seen = 0;
-  #seenIn = '';
+  readonly #author: Author;
 
   constructor(options: LedgerOptions) {
     this.#prefix = keyPrefix(options.installation);
     this.#expectedEpoch = options.epoch;
+    this.#author = new Author(options.epoch);
     this.#connection = new Connection(options, this.#prefix);
   }
 
   begin(incarnation: string): void {
-    this.#incarnation = incarnation;
-    this.#registered = false;
+    this.#author.begin(incarnation);
   }
 
   async reserve(reservation: Reservation): Promise<ReserveAnswer> {
     checkAmount(reservation.worstNano);
-    const caller = this.#caller();
+    const caller = this.#author.caller();
     // Before it is sent: a reserve whose answer is lost must be found by the release that follows.
-    this.#owners.set(reservation.id, this.#incarnation);
-    const args = [...caller, ...wire.encodeReservation(reservation)];
+    this.#author.own(reservation.id);
+    const args = [...wire.encodeCaller(caller), ...wire.encodeReservation(reservation)];
     const reply = await this.#connection.run(scripts.reserve, args);
     const { answer, sequence } = wire.decodeReserve(reply, reservation.worstNano);
-    if (answer.kind === 'admitted') this.#note(caller, sequence);
-    else this.#owners.delete(reservation.id);
+    if (answer.kind === 'admitted') this.#author.note(caller, sequence);
+    else this.#author.disown(reservation.id);
     return answer;
   }
 
@@ -67,25 +62,33 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
     checkAmount(settlement.costNano);
     checkAmount(settlement.presumedNano);
     checkAmount(settlement.costNano + settlement.presumedNano);
-    const caller = this.#caller();
-    const args = [...caller, this.#owner(settlement.id), ...wire.encodeSettlement(settlement)];
+    const caller = this.#author.caller();
+    const args = [
+      ...wire.encodeCaller(caller),
+      this.#author.ownerOf(settlement.id),
+      ...wire.encodeSettlement(settlement),
+    ];
     return this.#ended(settlement.id, caller, await this.#connection.run(scripts.settle, args));
   }
 
   async release(id: string): Promise<SettleAnswer> {
-    const caller = this.#caller();
-    const args = [...caller, this.#owner(id), `${ENDED_MS}`, id];
+    const caller = this.#author.caller();
+    const args = [...wire.encodeCaller(caller), this.#author.ownerOf(id), `${ENDED_MS}`, id];
     return this.#ended(id, caller, await this.#connection.run(scripts.release, args));
   }
 
   async beat(report: GatewayReport): Promise<BeatAnswer> {
-    const caller = this.#caller();
-    const incarnation = this.#incarnation;
-    const args = [...caller, `${LEASE_MS}`, this.#registered ? '0' : '1', JSON.stringify(report)];
+    const caller = this.#author.caller();
+    const args = [
+      ...wire.encodeCaller(caller),
+      `${LEASE_MS}`,
+      this.#author.registered ? '0' : '1',
+      JSON.stringify(report),
+    ];
     const { answer, sequence } = wire.decodeBeat(await this.#connection.run(scripts.beat, args));
     if (answer.kind === 'alive') {
-      this.#note(caller, sequence);
-      if (incarnation === this.#incarnation) this.#registered = true;
+      this.#author.note(caller, sequence);
+      this.#author.register(caller);
     }
     return answer;
   }
@@ -100,7 +103,7 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
   }
 
   async leave(): Promise<void> {
-    await this.#connection.run(scripts.leave, [this.#incarnation]);
+    await this.#connection.run(scripts.leave, [this.#author.caller().incarnation]);
   }
 
   async read(queries: readonly ReadingQuery[]): Promise<readonly Reading[]> {
@@ -141,25 +144,9 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
     this.#connection.close();
   }
 
-  /** Who asks: incarnation, epoch, and the last change that it knows of in that epoch. */
-  #caller(): [string, string, string] {
-    const epoch = this.#expectedEpoch() ?? '';
-    return [this.#incarnation, epoch, epoch === this.#seenIn ? `${this.#seen}` : '0'];
-  }
-
-  #note([, epoch]: readonly [string, string, string], sequence: number): void {
-    if (epoch !== this.#expectedEpoch()) return;
-    this.#seen = epoch === this.#seenIn ? Math.max(this.#seen, sequence) : sequence;
-    this.#seenIn = epoch;
-  }
-
-  #owner(id: string): string {
-    return this.#owners.get(id) ?? this.#incarnation;
-  }
-
-  #ended(id: string, caller: readonly [string, string, string], [answer, sequence]: wire.Reply): SettleAnswer {
-    this.#owners.delete(id);
-    if (sequence !== undefined) this.#note(caller, Number(sequence));
+  #ended(id: string, caller: Caller, [answer, sequence]: wire.Reply): SettleAnswer {
+    this.#author.disown(id);
+    if (sequence !== undefined) this.#author.note(caller, Number(sequence));
     return answer as SettleAnswer;
   }
 }

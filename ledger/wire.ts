@@ -3,6 +3,7 @@
 import type { Bound, Counter, Failure, Part, Reading, ValueCounter } from '../policy/counter.ts';
 import { MAX_VALUES, REST } from '../policy/counter.ts';
 import { MAX_NANO } from './amounts.ts';
+import type { Caller } from './author.ts';
 import { ENDED_MS, expireAt } from './keys.ts';
 import type { BeatAnswer, LedgerState, LivingGateway, LostReason } from './ledger.ts';
 import type { GatewayReport, ReadingQuery, Reservation, ReserveAnswer, Settlement } from './ledger.ts';
@@ -11,6 +12,11 @@ import type { GatewayReport, ReadingQuery, Reservation, ReserveAnswer, Settlemen
 export type Reply = readonly unknown[];
 
 const PARTS: Readonly<Record<Part, string>> = { Enforce: 'E', Observe: 'O', Exempt: 'X' };
+
+/** The first arguments of what a gateway asks. */
+export function encodeCaller({ incarnation, epoch, seen }: Caller): string[] {
+  return [incarnation, epoch, `${seen}`];
+}
 
 /** The arguments of `reserve` after those that say who asks. */
 export function encodeReservation(reservation: Reservation): string[] {

@@ -89,7 +89,7 @@ if held then return committed('held', state[4]) end
 
 local function create(counter)
   if not counter.fresh then return end
-  redis.call('HSET', counter.key, 'c', '0')
+  redis.call('HSETNX', counter.key, 'c', '0')
   redis.call('PEXPIREAT', counter.key, counter.expireAt)
   if not counter.value then return end
   local values = prefix .. ':values:' .. counter.pool

@@ -1,0 +1,157 @@
+import type { Counter, Reading, ValueCounter } from '../policy/counter.ts';
+import { MAX_VALUES, REST } from '../policy/counter.ts';
+import { MAX_NANO, overflow } from './amounts.ts';
+import { ENDED_MS } from './keys.ts';
+import type { GatewayReport, LostReason, ReadingQuery, UsageRecord } from './ledger.ts';
+
+/** One counter of `MemoryLedger`. Nano-dollars. */
+export class Cell {
+  /** Of the budget in the period; `value` is null for the pool. */
+  readonly counter: string;
+  readonly value: string | null;
+  readonly expireAt: number;
+  spent = 0n;
+  certain = 0n;
+  committed = 0n;
+  requests = 0;
+  refused = 0;
+  wouldRefuse = 0;
+  exhaustedAt: bigint | null = null;
+  /** What values are ordered by: the spent money as Redis adds it up in a sorted set. */
+  score = 0;
+
+  constructor(counter: string, value: string | null, expireAt: number) {
+    this.counter = counter;
+    this.value = value;
+    this.expireAt = expireAt;
+  }
+
+  /** Throws `RangeError` where another `nano` would not fit into 64 bits. */
+  checkRoom(nano: bigint): void {
+    if (this.committed > MAX_NANO - nano) throw overflow();
+  }
+
+  get reading(): Counter {
+    return {
+      spentNano: this.spent,
+      certainNano: this.certain,
+      committedNano: this.committed,
+      requests: this.requests,
+      refused: this.refused,
+      wouldRefuse: this.wouldRefuse,
+      exhaustedAtNano: this.exhaustedAt,
+    };
+  }
+}
+
+/** The worst case of a call, held in each of its counters. */
+export interface Lease {
+  readonly worstNano: bigint;
+  readonly keepUntil: number;
+  readonly cells: readonly Cell[];
+}
+
+/** What stays in place for a call whose cost is not known: all of a swept lease, or the rest of a settle. */
+export interface Presumed {
+  readonly origin: 'swept' | 'rest';
+  readonly lease: Lease;
+}
+
+/** Everything that a ledger holds; see keys.ts for the same in Redis. */
+export class Books {
+  epoch: string | null = null;
+  lost: LostReason | null = null;
+  sequence = 0;
+  sparedUntil = 0;
+  /** By living incarnation: the number of its last change. */
+  readonly lastChanges = new Map<string, number>();
+  readonly beats = new Map<string, number>();
+  readonly reports = new Map<string, GatewayReport>();
+  readonly fences = new Map<string, number>();
+  readonly presumed = new Map<string, Presumed>();
+  readonly usage: UsageRecord[] = [];
+  readonly #pools = new Map<string, Cell>();
+  readonly #values = new Map<string, Map<string, Cell>>();
+  readonly #open = new Map<string, Map<string, Lease>>();
+  /** When each tombstone expires. */
+  readonly #ended = new Map<string, number>();
+
+  /** The pool of a counter; one that has none yet gets it by `keep`. */
+  pool(counter: string, expireAt: number): Cell {
+    return this.#pools.get(counter) ?? new Cell(counter, null, expireAt);
+  }
+
+  /** The counter of a value: past `MAX_VALUES` all new ones share one. */
+  value(counter: string, value: string, expireAt: number): Cell {
+    const values = this.#valuesOf(counter);
+    const own = values.get(value);
+    if (own !== undefined || values.size < MAX_VALUES) return own ?? new Cell(counter, value, expireAt);
+    return values.get(REST) ?? new Cell(counter, REST, expireAt);
+  }
+
+  keep(cell: Cell): void {
+    if (cell.value === null) this.#pools.set(cell.counter, cell);
+    else this.#valuesOf(cell.counter).set(cell.value, cell);
+  }
+
+  openOf(incarnation: string): Map<string, Lease> {
+    return entry(this.#open, incarnation);
+  }
+
+  entomb(id: string, now: number): void {
+    this.#ended.set(id, now + ENDED_MS);
+  }
+
+  hasEnded(id: string, now: number): boolean {
+    return (this.#ended.get(id) ?? 0) > now;
+  }
+
+  unregister(incarnation: string): void {
+    this.lastChanges.delete(incarnation);
+    this.beats.delete(incarnation);
+    this.reports.delete(incarnation);
+    this.#open.delete(incarnation);
+  }
+
+  /** Drops what has outlived its time. */
+  forget(now: number): void {
+    for (const [counter, pool] of this.#pools) {
+      if (pool.expireAt > now) continue;
+      this.#pools.delete(counter);
+      this.#values.delete(counter);
+    }
+    for (const [id, { lease }] of this.presumed) if (lease.keepUntil <= now) this.presumed.delete(id);
+    for (const [id, until] of this.#ended) if (until <= now) this.#ended.delete(id);
+  }
+
+  read({ counter, per, top, also }: ReadingQuery): Reading {
+    const values = per ? this.#valuesOf(counter) : new Map<string, Cell>();
+    const total = this.pool(counter, 0).reading;
+    const dearest = [...values.values()].toSorted(dearestFirst).slice(0, top);
+    const named = per ? also.map((value) => this.value(counter, value, 0)) : [];
+    const listed = new Map([...dearest, ...named].map((cell) => [cell.value ?? '', cell]));
+    const exhausted = [...values.values()].filter(({ exhaustedAt }) => exhaustedAt !== null);
+    const toReading = ([value, cell]: [string, Cell]): ValueCounter => ({ value, ...cell.reading });
+    return {
+      total,
+      values: [...listed].map(toReading),
+      valueCount: values.size,
+      exhaustedCount: exhausted.length,
+    };
+  }
+
+  #valuesOf(counter: string): Map<string, Cell> {
+    return entry(this.#values, counter);
+  }
+}
+
+function entry<V>(maps: Map<string, Map<string, V>>, key: string): Map<string, V> {
+  const map = maps.get(key) ?? new Map<string, V>();
+  maps.set(key, map);
+  return map;
+}
+
+/** As a sorted set of Redis read backwards: by score, among equals by bytes. */
+function dearestFirst(a: Cell, b: Cell): number {
+  return b.score - a.score || Buffer.compare(Buffer.from(b.value ?? ''), Buffer.from(a.value ?? ''));
+}
