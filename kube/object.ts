@@ -7,7 +7,7 @@ export interface KubeObject {
 
 export interface ObjectMeta {
   readonly name: string;
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   readonly uid?: string;
   readonly resourceVersion?: string;
   readonly generation?: number;
