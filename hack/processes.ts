@@ -84,7 +84,10 @@ export const launch: Launch = async (command, probe) => {
 export async function ready<T>(child: Child, probe: Probe<T>, timeoutMs = 60_000): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const value = await probe();
+    const value = await Promise.race([
+      probe(),
+      sleep(Math.max(1, deadline - performance.now()), undefined, { ref: false }),
+    ]);
     if (value !== undefined) return value;
     const gone = !alive(child.pid, child.identity);
     if (gone || performance.now() > deadline) {
@@ -138,9 +141,11 @@ export function identify(pid: number): string | undefined {
   }
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The fields after the command, which is in brackets and may hold anything: state first, start time twentieth.
+    // The fields after the command, which is in brackets and may hold anything.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+    const [state, threads, started] = [fields[0], Number(fields[17]), fields[19]];
+    // While other threads are still on their way out, its ports are not free yet.
+    return state === 'Z' && threads <= 1 ? undefined : started;
   } catch {
     return undefined;
   }

@@ -33,6 +33,8 @@ interface Contents {
 
 /** How long a process that is already running may take to answer before it is replaced. */
 const PATIENCE_MS = 5_000;
+/** How long one that did not answer may take to end. */
+const HUNG_MS = 1_000;
 
 /**
  * The processes that run in the background in one directory, by name, written down in `roster.json` there. What runs as
@@ -111,7 +113,7 @@ export class Roster {
   async #keeps(name: string, known: Entry, checksum: string, probe: Probe): Promise<boolean> {
     const same = known.checksum === checksum;
     const answers = same && (await answersSoon(childOf({ name, ...known }), probe));
-    if (!answers) await stop(known.pid, known.identity);
+    if (!answers) await stop(known.pid, known.identity, same ? HUNG_MS : undefined);
     return answers;
   }
 
