@@ -17,25 +17,24 @@ export interface Period {
   readonly begun: boolean;
 }
 
-/** The period that an instant (milliseconds) lies in. Throws a RangeError for a time zone that `isTimeZone` denies. */
+const lastAnswers = new WeakMap<CompiledPeriod, Period>();
+
+/**
+ * The period that an instant (milliseconds) lies in. Throws a RangeError for a time zone that `isTimeZone` denies.
+ * Cheap on the hot path: the last answer for each `period` object is remembered, so only a new period is computed.
+ */
 export function periodAt(period: CompiledPeriod, at: number): Period {
-  if (period.every === 'Once') return once(period.start ?? 0, at);
-  if (period.every === 'Hour') return hourAt(period.timeZone, at);
-  return dayspanAt(CALENDAR[period.every], period.timeZone, at);
+  const last = lastAnswers.get(period);
+  if (last !== undefined && last.start <= at && at < last.end) return last;
+  const current = compute(period, at);
+  lastAnswers.set(period, current);
+  return current;
 }
 
-/** `periodAt` for the hot path: remembers the last answer for each period and computes only outside it. */
-export class Calendar {
-  readonly #last = new WeakMap<CompiledPeriod, Period>();
-
-  /** As `periodAt`. Remembers by identity: pass the object that the compiled policy holds, not a copy. */
-  periodAt(period: CompiledPeriod, at: number): Period {
-    const last = this.#last.get(period);
-    if (last !== undefined && last.start <= at && at < last.end) return last;
-    const current = periodAt(period, at);
-    this.#last.set(period, current);
-    return current;
-  }
+function compute({ every, timeZone, start }: CompiledPeriod, at: number): Period {
+  if (every === 'Once') return once(start ?? 0, at);
+  if (every === 'Hour') return hourAt(timeZone, at);
+  return dayspanAt(CALENDAR[every], timeZone, at);
 }
 
 /** True where the zone is one that this program knows. */

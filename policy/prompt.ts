@@ -4,7 +4,7 @@
  */
 
 import { utf8Length } from './json.ts';
-import { listAt, objectAt, onlyFields, onlyValues, quoted, stringAt, unsupported } from './rejection.ts';
+import { invalid, listAt, objectAt, onlyFields, onlyValues, quoted, stringAt, unsupported } from './rejection.ts';
 import type { JsonFields } from './rejection.ts';
 
 /** Cache writes that a request asks for, by the longest-lived one. */
@@ -17,7 +17,7 @@ export class Prompt {
   hiddenTokens = 0;
 
   readonly #tools = new Map<string, JsonFields>();
-  readonly #definitionBytes = new Map<string, number>();
+  readonly #definitionTokens = new Map<string, number>();
 
   /** `tools`: those that the client runs. */
   readTools(value: unknown): void {
@@ -62,16 +62,17 @@ export class Prompt {
   }
 
   #readTool(tool: JsonFields, path: string): void {
-    const type = tool['type'] ?? 'custom';
-    if (type !== 'custom') {
-      onlyValues(type, ANTHROPIC_TOOLS, `${path}.type`);
+    if (isAnthropicTool(tool)) {
+      onlyValues(tool['type'], ANTHROPIC_TOOLS, `${path}.type`);
       this.hiddenTokens += ANTHROPIC_TOOL_TOKENS;
     }
     onlyFields(tool, TOOL, path);
     const callers = listAt(tool['allowed_callers'] ?? [], `${path}.allowed_callers`);
     for (const caller of callers) onlyValues(caller, ['direct'], `${path}.allowed_callers`);
     this.readCacheControl(tool['cache_control'], `${path}.cache_control`);
-    this.#tools.set(stringAt(tool['name'], `${path}.name`), tool);
+    const name = stringAt(tool['name'], `${path}.name`);
+    if (this.#tools.has(name)) throw invalid(`${path}.name ${quoted(name)} is there twice.`);
+    this.#tools.set(name, tool);
   }
 
   #readBlock(block: JsonFields, known: Blocks, path: string): void {
@@ -100,11 +101,20 @@ export class Prompt {
 
   /** A reference puts the tool's whole definition into the prompt again, however short it is itself. */
   #expand(name: string): void {
-    const tool = this.#tools.get(name);
-    const bytes = this.#definitionBytes.get(name) ?? (tool === undefined ? 0 : utf8Length(JSON.stringify(tool)));
-    this.#definitionBytes.set(name, bytes);
-    this.hiddenTokens += bytes;
+    const tokens = this.#definitionTokens.get(name) ?? definitionTokens(this.#tools.get(name));
+    this.#definitionTokens.set(name, tokens);
+    this.hiddenTokens += tokens;
   }
+}
+
+/** A name that no tool has stands for nothing: the upstream refuses it. */
+function definitionTokens(tool: JsonFields | undefined): number {
+  if (tool === undefined) return 0;
+  return utf8Length(JSON.stringify(tool)) + (isAnthropicTool(tool) ? ANTHROPIC_TOOL_TOKENS : 0);
+}
+
+function isAnthropicTool(tool: JsonFields): boolean {
+  return (tool['type'] ?? 'custom') !== 'custom';
 }
 
 /** The longest documented system prompt that `tools` brings along has 675 tokens. */

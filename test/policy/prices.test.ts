@@ -144,6 +144,34 @@ describe('an administrator’s book', () => {
     });
   });
 
+  test('is searched for the dearest of each token at each instant', () => {
+    const other = { ...row, input: '3', output: '4', longPrompt: { abovePromptTokens: 5, ...row, cacheRead: '0.7' } };
+    const cheaper = { ...row, from: '2026-10-07', input: '0.5', fast: { ...row, output: '9' } };
+    const both = parsePriceBook({
+      ...file,
+      models: [
+        { ...model, aliases: ['z'], geo: '1.25', rates: [other, cheaper] },
+        { ...model, id: 'b', contextWindow: 7 },
+      ],
+    });
+    const change = Date.parse('2026-10-07T00:00:00Z');
+    const common = { model: null, longPrompt: null, geo: 12_500n, contextWindow: 1000, maxOutputTokens: 100 };
+    expect(dearestAt(both, change - 1)).toEqual({
+      ...common,
+      from: 0,
+      until: change,
+      standard: prices('3/1.25/2/0.7/5'),
+      fast: prices('3/1.25/2/0.7/9'),
+    });
+    expect(dearestAt(both, change)).toEqual({
+      ...common,
+      from: change,
+      until: END_OF_TIME,
+      standard: prices('1/1.25/2/0.1/5'),
+      fast: prices('1/1.25/2/0.1/9'),
+    });
+  });
+
   test('is refused with every problem named by its path', () => {
     const broken = {
       version: 1,

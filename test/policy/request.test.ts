@@ -206,6 +206,13 @@ describe('the input bound', () => {
     expect(facts(body).inputTokens).toBe(bytes(body).length + 1024 + 3 * bytes(tool).length);
   });
 
+  test('counts a definition that Anthropic holds again too', () => {
+    const tool = { type: 'bash_20250124', name: 'bash', defer_loading: true };
+    const addition = { type: 'tool_addition', tool: { type: 'tool_reference', name: 'bash' } };
+    const body = { ...plain, tools: [tool], messages: [{ role: 'system', content: [addition] }] };
+    expect(facts(body).inputTokens).toBe(bytes(body).length + 3 * 1024 + bytes(tool).length);
+  });
+
   test('is never below the bytes of the text, however it is escaped', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.boolean(), (text, escaped) => {
@@ -254,6 +261,7 @@ describe('a body that is not a Messages request', () => {
     ],
     ['a block without a type', withContent({ text: 'x' }), 'messages[0].content[0].type must be a string.'],
     ['stream as text', { ...plain, stream: 'true' }, 'stream must be true or false.'],
+    ['two tools of one name', { ...plain, tools: [{ name: 'a' }, { name: 'a' }] }, 'tools[1].name a is there twice.'],
     ['a nameless tool', { ...plain, tools: [{ input_schema: {} }] }, 'tools[0].name must be a string.'],
     [
       'thinking without a budget',

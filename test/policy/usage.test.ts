@@ -216,6 +216,21 @@ describe('the worst case', () => {
     expect(worstCost({ ...plain, maxTokens: 128_000, inputTokens: 0 }, rate)).toBe(parseUsd('2.56'));
   });
 
+  test('covers standard speed too, where an administrator made it the dearer one', () => {
+    const rate = rateAt(book, OPUS, NOW) as Rate;
+    const asked: RequestFacts = {
+      ...facts,
+      inputTokens: 1000,
+      maxTokens: 0,
+      cacheWrite: 'None',
+      fast: true,
+      geoUs: false,
+    };
+    expect(worstCost(asked, { ...rate, standard: { ...rate.standard, input: 9n * rate.standard.input } })).toBe(
+      parseUsd('0.036'),
+    );
+  });
+
   const model = fc.constantFrom(...book.models.keys(), 'claude-unknown-9');
   const count = fc.nat({ max: 400_000 });
   const request = fc.record({
