@@ -73,17 +73,24 @@ export class MemoryLedger implements GatewayLedger, OperatorLedger {
     const open = books.openOf(caller.incarnation);
     const judged = reservation.checks.flatMap((check, index) => this.#judge(check, index));
     // A retry after a time-out: reserved already, whatever has changed since.
-    if (open.has(reservation.id)) return admitted(now, judged);
+    if (open.has(reservation.id)) return this.#admitted(caller, now, judged);
 
     const refusal = this.#outdated(reservation, now) ?? this.#full(judged, now);
     if (refusal !== null) return refusal;
     const { id, worstNano, checks } = reservation;
     for (const { cell } of judged) cell.checkRoom(worstNano);
     for (const one of judged) this.#admit(one, worstNano, judged);
-    const keepUntil = Math.max(0, ...checks.map(({ end }) => expireAt(end)));
+    const keepUntil = Math.max(expireAt(now), ...checks.map(({ end }) => expireAt(end)));
     open.set(id, { worstNano, keepUntil, cells: judged.map(({ cell }) => cell) });
     this.#number(caller);
-    return admitted(now, judged);
+    return this.#admitted(caller, now, judged);
+  }
+
+  #admitted(caller: Caller, now: number, judged: readonly Judged[]): ReserveAnswer {
+    this.#author.note(caller, this.books.lastChanges.get(caller.incarnation) ?? 0);
+    // With `per` the first of a check's two counters is its value's.
+    const own = judged.filter(({ check }, index) => judged[index - 1]?.check !== check);
+    return { kind: 'admitted', now, committedNano: own.map(({ cell }) => cell.committed) };
   }
 
   /** The fence, and the instants between which caps, prices and periods hold. */
@@ -185,7 +192,7 @@ export class MemoryLedger implements GatewayLedger, OperatorLedger {
     const caller = this.#author.caller();
     // A lost ledger takes money too, but the loss is noticed.
     this.#lost(caller);
-    this.#number(caller);
+    this.#author.note(caller, this.#number(caller));
     return call.kind === 'open' ? 'settled' : 'corrected';
   }
 
@@ -206,6 +213,7 @@ export class MemoryLedger implements GatewayLedger, OperatorLedger {
       this.#number(caller);
     }
     this.#author.register(caller);
+    this.#author.note(caller, books.lastChanges.get(incarnation) ?? 0);
     books.beats.set(incarnation, now);
     books.reports.set(incarnation, report);
     return { kind: 'alive', now, open: [...books.openOf(incarnation).keys()] };
@@ -218,13 +226,14 @@ export class MemoryLedger implements GatewayLedger, OperatorLedger {
     let swept = 0;
     for (const [incarnation, beat] of books.beats) {
       if (beat >= now - LEASE_MS) continue;
-      for (const [id, lease] of books.openOf(incarnation)) {
+      const leases = books.openOf(incarnation);
+      if (leases.size > 0) books.sequence += 1;
+      for (const [id, lease] of leases) {
         for (const cell of lease.cells) cell.certain += lease.worstNano;
         books.presumed.set(id, { origin: 'swept', lease });
         swept += 1;
       }
       books.unregister(incarnation);
-      books.sequence += 1;
     }
     return swept;
   }
@@ -287,11 +296,11 @@ export class MemoryLedger implements GatewayLedger, OperatorLedger {
   }
 
   /** Numbers a change and notes it as the last one of its author where that is registered. */
-  #number(caller: Caller): void {
+  #number({ incarnation }: Caller): number {
     const { books } = this;
     books.sequence += 1;
-    if (books.lastChanges.has(caller.incarnation)) books.lastChanges.set(caller.incarnation, books.sequence);
-    this.#author.note(caller, books.sequence);
+    if (books.lastChanges.has(incarnation)) books.lastChanges.set(incarnation, books.sequence);
+    return books.sequence;
   }
 }
 
@@ -302,12 +311,6 @@ function judge({ spent, certain, committed }: Cell, part: Part, bound: Bound | n
   if (part === 'Enforce' && spent < capNano && committed <= roomNano) return 'fits';
   if (certain >= capNano || certain > roomNano) return 'spent';
   return part === 'Enforce' ? 'waiting' : 'fits';
-}
-
-function admitted(now: number, judged: readonly Judged[]): ReserveAnswer {
-  // With `per` the first of a check's two counters is its value's.
-  const own = judged.filter(({ check }, index) => judged[index - 1]?.check !== check);
-  return { kind: 'admitted', now, committedNano: own.map(({ cell }) => cell.committed) };
 }
 
 function toFailure({ check, ofTotal, verdict, cell }: Judged): Failure {

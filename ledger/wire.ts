@@ -4,7 +4,7 @@ import type { Bound, Counter, Failure, Part, Reading, ValueCounter } from '../po
 import { MAX_VALUES, REST } from '../policy/counter.ts';
 import { MAX_NANO } from './amounts.ts';
 import type { Caller } from './author.ts';
-import { ENDED_MS, expireAt } from './keys.ts';
+import { ENDED_MS, RETENTION_MS, expireAt } from './keys.ts';
 import type { BeatAnswer, LedgerState, LivingGateway, LostReason } from './ledger.ts';
 import type { GatewayReport, ReadingQuery, Reservation, ReserveAnswer, Settlement } from './ledger.ts';
 
@@ -33,7 +33,7 @@ export function encodeReservation(reservation: Reservation): string[] {
     list.push(`${bound.capNano}`, `${bound.roomNano}`, ...encodeTotal(total));
   }
   const head = [id, workspace, `${version}`, `${worstNano}`, `${MAX_NANO - worstNano}`];
-  head.push(`${from}`, `${until}`, `${keepUntil}`, `${MAX_VALUES}`);
+  head.push(`${from}`, `${until}`, `${RETENTION_MS}`, `${keepUntil}`, `${MAX_VALUES}`);
   return head.concat(list);
 }
 

@@ -1,9 +1,9 @@
 #!lua
 -- Reserves a call's worst case in every counter that governs it, or in none: all checks first, then all writes.
 -- No allow-oom: a Redis that is full admits nothing more.
--- ARGV: incarnation, epoch, seen, id, workspace, version, worst, ceiling (2^63 - 1 - worst), from, until, keepUntil,
--- maxValues; then for each check: counter, value, part (E, O, X), expireAt (ms), cap, room, totalCap,
--- totalRoom (value and total: '' where there is none).
+-- ARGV: incarnation, epoch, seen, id, workspace, version, worst, ceiling (2^63 - 1 - worst), from, until, retention
+-- (ms), keepUntil (when the last counter expires), maxValues; then for each check: counter, value, part (E, O, X),
+-- expireAt (ms), cap, room, totalCap, totalRoom (value and total: '' where there is none).
 local incarnation, epoch, seen, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local worst, ceiling = ARGV[7], ARGV[8]
 local open = prefix .. ':open:' .. incarnation
@@ -35,7 +35,7 @@ end
 -- Past the largest number of values all new ones share a counter.
 local function loadValue(pool, value, expireAt)
   local counter = load(pool.name .. '#' .. value, expireAt)
-  if counter.fresh and redis.call('ZCARD', prefix .. ':values:' .. pool.name) >= tonumber(ARGV[12]) then
+  if counter.fresh and redis.call('ZCARD', prefix .. ':values:' .. pool.name) >= tonumber(ARGV[13]) then
     value = '…'
     counter = load(pool.name .. '#' .. value, expireAt)
   end
@@ -54,7 +54,7 @@ local function judge(counter, part, cap, room)
 end
 
 local checks, answer, refused, overflow = {}, { 'full', now }, false, false
-for i = 13, #ARGV, 8 do
+for i = 14, #ARGV, 8 do
   local part, expireAt = ARGV[i + 2], ARGV[i + 3]
   local pool = load(ARGV[i], expireAt)
   local check = { part = part, { counter = pool, cap = ARGV[i + 4], room = ARGV[i + 5] } }
@@ -127,7 +127,7 @@ local function clearExhausted(counter, cap)
   if counter.value then redis.call('SREM', prefix .. ':exhausted:' .. counter.pool, counter.value) end
 end
 
-local lease = { worst, ARGV[11] }
+local lease = { worst, string.format('%.0f', math.max(now + ARGV[11], ARGV[12])) }
 for _, check in ipairs(checks) do
   for _, bound in ipairs(check) do
     local counter = bound.counter

@@ -1,0 +1,340 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { Redis } from 'ioredis';
+import type { LedgerState, Reservation } from '../../ledger/ledger.ts';
+import { LEASE_MS } from '../../ledger/ledger.ts';
+import { MemoryLedger } from '../../ledger/memory.ts';
+import { type RedisLedger, connectLedger } from '../../ledger/redis.ts';
+import type { Check, Counter, Part, Reading } from '../../policy/counter.ts';
+import { startRedis } from '../support/redis.ts';
+
+/**
+ * Two gateways do whatever they like, in any order, to the ledger in Redis and to its twin in memory. Both must give the
+ * same answers and, after every step, hold the same counters; and the books must balance.
+ */
+
+const HOUR = 3_600_000;
+const GATEWAYS = [0, 1];
+const POOLED = ['pool', 'watched'];
+const BY_VALUE = ['customers', 'watchedCustomers'];
+const VALUES = ['["acme"]', '["umbrella"]', '[""]', '["a#\\nü…"]'];
+const counterOf = (budget: string): string => `payments/${budget}/Day/UTC/0`;
+const queries = [
+  ...POOLED.map((budget) => ({ counter: counterOf(budget), per: false, top: 0, also: [] })),
+  ...BY_VALUE.map((budget) => ({ counter: counterOf(budget), per: true, top: 2, also: VALUES.slice(0, 3) })),
+];
+
+let server: Awaited<ReturnType<typeof startRedis>>;
+let raw: Redis;
+
+beforeAll(async () => {
+  server = await startRedis({ configuration: ['appendonly no'] });
+  raw = new Redis(server.url);
+});
+
+afterAll(async () => {
+  raw.disconnect();
+  await server.stop();
+});
+
+/** The ledger under test and its twin, with the same two gateways. */
+class World {
+  readonly prefix: string;
+  readonly epochs: (string | null)[] = ['first', 'first'];
+  readonly real: readonly RedisLedger[];
+  readonly twin: readonly MemoryLedger[];
+  readonly incarnations: string[] = [];
+  /** Each gateway's present one. */
+  readonly present: string[] = [];
+  /** The amount that the run plays around: small, beyond what a double holds, near what 64 bits hold. */
+  readonly scale: bigint;
+
+  constructor(run: number, scale: bigint) {
+    const installation = `run-${run}`;
+    this.prefix = `{tollgate:${installation}}`;
+    this.scale = scale;
+    const epoch = (gateway: number) => (): string | null => this.epochs[gateway] ?? null;
+    this.real = GATEWAYS.map((gateway) => connectLedger({ url: server.url, installation, epoch: epoch(gateway) }));
+    const first = new MemoryLedger({ clock: Date.now, epoch: epoch(0) });
+    this.twin = [first, new MemoryLedger({ clock: Date.now, epoch: epoch(1), books: first.books })];
+  }
+
+  begin(gateway: number, incarnation: string): void {
+    this.incarnations.push(incarnation);
+    this.present[gateway] = incarnation;
+    for (const side of [this.real, this.twin]) side[gateway]!.begin(incarnation);
+  }
+
+  /** Does the same to both; the answers may differ in nothing but the clock. */
+  async both<T>(gateway: number, act: (ledger: RedisLedger | MemoryLedger) => Promise<T>): Promise<T | string> {
+    const [real, twin] = await Promise.all([this.real, this.twin].map((side) => answer(act(side[gateway]!))));
+    expect(real).toEqual(twin);
+    return real as T | string;
+  }
+
+  async check(): Promise<void> {
+    const readings = await this.both(0, (ledger) => ledger.read(queries));
+    for (const reading of readings as readonly Reading[]) expectOrdered(reading);
+    for (const gateway of GATEWAYS) await this.both(gateway, (ledger) => ledger.state());
+    await this.both(0, async (ledger) => sorted(await ledger.gateways()));
+    await this.#expectBalanced(readings as readonly Reading[]);
+  }
+
+  /** What the stream says was spent is what the counters say. */
+  async #expectBalanced(readings: readonly Reading[]): Promise<void> {
+    const entries = await raw.xrange(`${this.prefix}:usage`, '-', '+');
+    const records = entries.map(([, fields]) => JSON.parse(fields[1]!) as { cost: string; counters: string });
+    for (const [index, { total }] of readings.entries()) {
+      const { counter } = queries[index]!;
+      const booked = records.filter(({ counters }) => counters.split(' ').includes(counter));
+      expect(total.spentNano).toBe(booked.reduce((sum, { cost }) => sum + BigInt(cost), 0n));
+      expect(total.requests).toBe(booked.length);
+    }
+  }
+
+  close(): void {
+    for (const ledger of this.real) ledger.close();
+  }
+}
+
+async function answer(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    const result = await promise;
+    if (typeof result !== 'object' || result === null || !('now' in result)) return result;
+    // Order in a hash is nobody's business.
+    return { ...result, now: null, ...('open' in result ? { open: sorted(result.open as string[]) } : {}) };
+  } catch (error) {
+    if (error instanceof RangeError) return 'RangeError';
+    throw error;
+  }
+}
+
+function sorted<T>(list: readonly T[]): T[] {
+  return list.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+}
+
+function expectOrdered({ total, values }: Reading): void {
+  for (const { spentNano, certainNano, committedNano } of [total, ...values] as Counter[]) {
+    expect(0n <= spentNano && spentNano <= certainNano && certainNano <= committedNano).toBe(true);
+  }
+}
+
+const gateways = fc.constantFrom(...GATEWAYS);
+const calls = fc.nat(5);
+/** A share of the run's scale, and a little to one side of it. */
+const amounts = fc.record({ tenths: fc.nat(12), off: fc.integer({ min: -3, max: 3 }) });
+type Amount = { tenths: number; off: number };
+
+function nano(world: World, { tenths, off }: Amount): bigint {
+  const amount = (world.scale * BigInt(tenths)) / 10n + BigInt(off);
+  return amount < 0n ? 0n : amount;
+}
+
+const parts = fc.constantFrom<Part>('Enforce', 'Enforce', 'Enforce', 'Exempt');
+const reservations = fc.record({
+  call: calls,
+  version: fc.nat(3),
+  worst: amounts,
+  cap: amounts,
+  tolerance: amounts,
+  value: fc.constantFrom(...VALUES),
+  part: parts,
+  hasTotal: fc.boolean(),
+  shift: fc.constantFrom(0, 0, 0, 0, -HOUR, HOUR),
+  budgets: fc.subarray([...POOLED, ...BY_VALUE], { minLength: 0 }),
+});
+type Draft = typeof reservations extends fc.Arbitrary<infer T> ? T : never;
+
+function reservation(world: World, gateway: number, draft: Draft): Reservation {
+  const worstNano = nano(world, draft.worst);
+  const capNano = nano(world, draft.cap);
+  const bound = { capNano, roomNano: capNano + nano(world, draft.tolerance) - worstNano };
+  const now = Date.now();
+  const checks = draft.budgets.map((budget): Check => {
+    const per = BY_VALUE.includes(budget);
+    return {
+      budget: `payments/${budget}`,
+      counter: counterOf(budget),
+      value: per ? draft.value : null,
+      start: now - HOUR / 2 + draft.shift,
+      end: now + HOUR / 2 + draft.shift,
+      part: budget.startsWith('watched') ? 'Observe' : draft.part,
+      bound,
+      total: per && draft.hasTotal ? { capNano: capNano * 2n, roomNano: bound.roomNano + capNano } : null,
+    };
+  });
+  const id = `call-${gateway}-${draft.call}`;
+  return { id, workspace: 'payments/checkout', version: draft.version, worstNano, from: 0, until: now + HOUR, checks };
+}
+
+type Step = (world: World) => Promise<unknown>;
+
+function command(name: string, step: Step): fc.AsyncCommand<object, World> {
+  return {
+    check: () => true,
+    run: async (_, world) => {
+      await step(world);
+      await world.check();
+    },
+    toString: () => name,
+  };
+}
+
+/** What the counters of each call were, so that the usage record can name them. */
+const booked = new WeakMap<World, Map<string, string>>();
+
+const reserve = fc.tuple(gateways, reservations).map(([gateway, draft]) =>
+  command(`reserve ${gateway} ${fc.stringify(draft)}`, async (world) => {
+    const asked = reservation(world, gateway, draft);
+    const before = (await world.both(gateway, (ledger) => ledger.read(queries))) as readonly Reading[];
+    const openBefore = new Set([...world.incarnations].flatMap((one) => [...world.twin[0]!.books.openOf(one).keys()]));
+    const got = await world.both(gateway, (ledger) => ledger.reserve(asked));
+    if (typeof got === 'string' || got.kind !== 'admitted' || openBefore.has(asked.id)) return;
+    const known = booked.get(world) ?? new Map<string, string>();
+    booked.set(world, known.set(asked.id, asked.checks.map(({ counter }) => counter).join(' ')));
+    // The guarantee itself, from the outside.
+    for (const { counter, value, part, bound } of asked.checks) {
+      if (part !== 'Enforce' || value !== null) continue;
+      const { total } = before[queries.findIndex((query) => query.counter === counter)]!;
+      expect(total.spentNano < bound.capNano).toBe(true);
+      expect(total.committedNano <= bound.roomNano).toBe(true);
+    }
+  }),
+);
+
+const settle = fc.tuple(gateways, calls, amounts, fc.option(amounts)).map(([gateway, call, cost, presumed]) =>
+  command(`settle ${gateway} ${call} ${fc.stringify([cost, presumed])}`, async (world) => {
+    const id = `call-${gateway}-${call}`;
+    const costNano = nano(world, cost);
+    const presumedNano = presumed === null ? 0n : nano(world, presumed);
+    const record = { cost: `${costNano}`, counters: booked.get(world)?.get(id) ?? '' };
+    await world.both(gateway, (ledger) => ledger.settle({ id, costNano, presumedNano, record }));
+  }),
+);
+
+const release = fc
+  .tuple(gateways, calls)
+  .map(([gateway, call]) =>
+    command(`release ${gateway} ${call}`, (world) =>
+      world.both(gateway, (ledger) => ledger.release(`call-${gateway}-${call}`)),
+    ),
+  );
+
+const beat = gateways.map((gateway) =>
+  command(`beat ${gateway}`, (world) =>
+    world.both(gateway, (ledger) => ledger.beat({ pod: `gateway-${gateway}`, shards: { 'tollgate-policy-0': 3 } })),
+  ),
+);
+
+let births = 0;
+const begin = gateways.map((gateway) =>
+  command(`begin ${gateway}`, async (world) => {
+    world.begin(gateway, `later-${(births += 1)}`);
+  }),
+);
+
+const leave = gateways.map((gateway) => command(`leave ${gateway}`, (world) => world.both(gateway, (l) => l.leave())));
+
+/** Everyone who has not beaten since falls silent for longer than a lease. */
+const sweep = fc.tuple(gateways, fc.boolean()).map(([gateway, others]) =>
+  command(`sweep ${gateway} ${others}`, async (world) => {
+    const { beats } = world.twin[0]!.books;
+    const silent = Date.now() - LEASE_MS - 1000;
+    for (const incarnation of beats.keys()) {
+      if (others && incarnation === world.present[gateway]) continue;
+      beats.set(incarnation, silent);
+      await raw.zadd(`${world.prefix}:beats`, silent, incarnation);
+    }
+    await world.both(gateway, (ledger) => ledger.sweep());
+  }),
+);
+
+const fence = fc
+  .nat(2)
+  .map((version) =>
+    command(`fence ${version}`, (world) =>
+      world.both(0, (ledger) => ledger.raiseFences(new Map([['payments/checkout', version]]))),
+    ),
+  );
+
+/** Redis comes back without the end of its log. */
+const forgetful = fc.constant(
+  command('lose the last change', async (world) => {
+    const { lastChanges } = world.twin[0]!.books;
+    for (const [incarnation, last] of lastChanges) {
+      if (last < 2) continue;
+      lastChanges.set(incarnation, last - 1);
+      await raw.hincrby(`${world.prefix}:ledger`, `@${incarnation}`, -1);
+    }
+  }),
+);
+
+let epochs = 0;
+/** A person confirms the ledger; one gateway may not have heard of it yet. */
+const establish = fc.boolean().map((heard) =>
+  command(`establish, ${heard ? 'both know' : 'one knows'}`, async (world) => {
+    const epoch = `epoch-${(epochs += 1)}`;
+    world.epochs[0] = epoch;
+    if (heard) world.epochs[1] = epoch;
+    await world.both(0, (ledger) => ledger.establish(epoch));
+  }),
+);
+
+const scriptless = fc.constant(command('forget the scripts', () => raw.script('FLUSH')));
+
+const commands = fc.commands(
+  [
+    reserve,
+    reserve,
+    reserve,
+    reserve,
+    settle,
+    settle,
+    release,
+    beat,
+    beat,
+    begin,
+    leave,
+    sweep,
+    fence,
+    forgetful,
+    establish,
+    scriptless,
+  ],
+  { maxCommands: 60, size: 'max' },
+);
+
+let runs = 0;
+const SCALES = [100n, 2n ** 53n, 2n ** 63n - 1n];
+
+test('the ledger in Redis and its twin in memory cannot be told apart', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...SCALES), commands, async (scale, steps) => {
+      const world = new World((runs += 1), scale);
+      try {
+        for (const gateway of GATEWAYS) world.begin(gateway, `first-${gateway}`);
+        await until(() => world.real[0]!.state());
+        await until(() => world.real[1]!.state());
+        await world.both(0, (ledger) => ledger.establish('first'));
+        for (const gateway of GATEWAYS) {
+          await world.both(gateway, (ledger) => ledger.beat({ pod: `gateway-${gateway}`, shards: {} }));
+        }
+        await fc.asyncModelRun(() => ({ model: {}, real: world }), steps);
+      } finally {
+        world.close();
+      }
+    }),
+    { numRuns: Number(process.env['RUNS'] ?? 60) },
+  );
+}, 300_000);
+
+async function until(ask: () => Promise<LedgerState>): Promise<void> {
+  for (;;) {
+    try {
+      await ask();
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}
