@@ -1,0 +1,161 @@
+/**
+ * Writes the pages of docs/reference/ that the code already says: one for each kind, from the CRDs, and the refusals
+ * and conditions, from their tables. With `--check` it writes nothing and exits 1 where a page is out of date.
+ */
+
+import { join } from 'node:path';
+import { conditionReasons } from '../policy/conditions.ts';
+import { type Retry, refusals } from '../policy/refusals.ts';
+import { type CRD, type Schema, readCRDs } from './crds.ts';
+import { generate } from './generated.ts';
+
+const folder = join(import.meta.dirname, '../docs/reference');
+
+function kindPage({ kind, apiVersion, plural, shortNames, columns, schema }: CRD): string {
+  const { spec, status } = schema.properties!;
+  const shown = columns.filter(({ name }) => name !== 'AGE');
+  return page(
+    `# ${kind}`,
+    schema.description!,
+    `\`${apiVersion}\`, namespaced, also \`${[plural, ...shortNames].join('`, `')}\`. The name has at most 63 characters. [Examples](../../examples/).`,
+    '## spec',
+    specTable(spec!),
+    `Over several fields:\n\n${sentences(spec!)
+      .map((each) => `- ${each}`)
+      .join('\n')}`,
+    '## status',
+    status!.description!,
+    statusTable(status!),
+    '## kubectl get',
+    table(
+      ['Column', 'Shows'],
+      shown.map(({ name, priority, description }) => [name, `${description}${priority ? ' With `-o wide`.' : ''}`]),
+    ),
+  );
+}
+
+function specTable(spec: Schema): string {
+  return table(
+    ['Field', 'Type', 'Default', 'Meaning, and what the API server says to what it does not take'],
+    [...fields(spec)].map(({ path, field, required }) => [
+      code(path),
+      typeOf(field),
+      field.default === undefined ? (required ? 'required' : '') : code(JSON.stringify(field.default)),
+      [field.description!, ...new Set(rulesOf(field))].join('<br>• '),
+    ]),
+  );
+}
+
+function statusTable(status: Schema): string {
+  return table(
+    ['Field', 'Type', 'Meaning'],
+    [...fields(status)].map(({ path, field }) => [code(path), typeOf(field), field.description!]),
+  );
+}
+
+interface Field {
+  /** `keys[].name`. */
+  path: string;
+  field: Schema;
+  required: boolean;
+}
+
+function* fields(schema: Schema, prefix = ''): Generator<Field> {
+  for (const [name, field] of Object.entries(schema.properties ?? {})) {
+    const path = `${prefix}${name}`;
+    yield { path, field, required: schema.required?.includes(name) ?? false };
+    if (field.items) yield* fields(field.items, `${path}[].`);
+    else yield* fields(field, `${path}.`);
+  }
+}
+
+/** `string (≤ 63)`, `list (1–64) of different string (≤ 256)`. */
+function typeOf(field: Schema): string {
+  const { type, format, items, additionalProperties: values } = field;
+  if (field.enum) return field.enum.map((value) => code(String(value))).join(', ');
+  if (items) return `list (${range(field.minItems, field.maxItems)}) of ${unique(field)}${typeOf(items)}`;
+  if (values) return `map (${range(undefined, field.maxProperties)}) to ${typeOf(values)}`;
+  if (type === 'string') return format ?? `string (${range(undefined, field.maxLength)})`;
+  return type === 'integer' ? `integer (${range(field.minimum, field.maximum)})` : type!;
+}
+
+function range(least: number | undefined, most: number | undefined): string {
+  if (most === undefined) return `≥ ${least}`;
+  return least === undefined ? `≤ ${most}` : `${least}–${most}`;
+}
+
+function unique(list: Schema): string {
+  if (list['x-kubernetes-list-type'] === 'set') return 'different ';
+  const keys = list['x-kubernetes-list-map-keys'];
+  return keys ? `by ${keys.join(' and ')} different ` : '';
+}
+
+/** What is refused of a field, of its items and of its values, as the API server says it. */
+function rulesOf(field: Schema): string[] {
+  const inner = [field.items, field.additionalProperties].flatMap((each) => (each ? rulesOf(each) : []));
+  return [...sentences(field), ...pattern(field), ...inner];
+}
+
+function sentences(schema: Schema): string[] {
+  return (schema['x-kubernetes-validations'] ?? []).map(({ message }) => message);
+}
+
+/** Of patterns only the usual ones have words of their own. */
+function pattern({ pattern: expression, format }: Schema): string[] {
+  if (expression === undefined) return [];
+  if (expression.includes(String.raw`\x00`)) return ['no control characters'];
+  return [format === 'date-time' ? 'RFC 3339, with `Z` or an offset' : `should match ${code(expression)}`];
+}
+
+const retries: Readonly<Record<Retry, string>> = {
+  Never: 'never',
+  Soon: 'after `retry-after`',
+  AsClient: 'as of any server',
+};
+
+function refusalsPage(): string {
+  const conditions = Object.entries(conditionReasons).flatMap(([type, reasons]) => [
+    `### ${type}`,
+    table(
+      ['Reason', 'Status', 'Meaning'],
+      Object.entries(reasons).map(([reason, { status, meaning }]) => [code(reason), status, meaning]),
+    ),
+  ]);
+  return page(
+    '# Refusals and conditions',
+    'Everything that Tollgate says no with, and everything that it says in a status.',
+    '## Refusals',
+    "The reason is in the gateway's log and metrics; the caller gets the status, the type and a sentence. What is never to be retried carries `x-should-retry: false` ([why](../explanation/refusals.md)).",
+    table(
+      ['Reason', 'Status', 'Type', 'Retry', 'Meaning'],
+      Object.entries(refusals).map(([reason, { status, type, retry, meaning }]) => [
+        code(reason),
+        String(status),
+        code(type),
+        retries[retry],
+        meaning,
+      ]),
+    ),
+    '## Conditions',
+    'Each condition carries the generation that it speaks of. `Ready` sums up and stays True where a budget is exhausted.',
+    ...conditions,
+  );
+}
+
+function page(...blocks: string[]): string {
+  return `${['<!-- Made by hack/generate-reference.ts; do not edit. -->', ...blocks].join('\n\n')}\n`;
+}
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', String.raw`\|`)).join(' | ')} |`;
+  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+const pages = new Map(readCRDs().map((crd) => [join(folder, `${crd.kind.toLowerCase()}.md`), kindPage(crd)]));
+pages.set(join(folder, 'refusals.md'), refusalsPage());
+generate(pages, process.argv.includes('--check'));
