@@ -73,7 +73,10 @@ function holds(scoping: Scoping, attributes: Attributes, model: string): boolean
   return typeof scoping === 'boolean' ? scoping : scoping(attributes, model);
 }
 
-/** The value that calls of a key count under, and its limit. */
+/**
+ * The value that calls of a key count under, and its limit. Without a total over all values what callers claim opens no
+ * counter: such calls count under the empty value, so that nobody finds a fresh limit behind a new name.
+ */
 class Values {
   readonly #per: readonly string[];
   readonly #fixed: boolean;
@@ -83,7 +86,7 @@ class Values {
 
   constructor(budget: CompiledBudget, workspace: Pick<CompiledWorkspace, 'headers'>, key: CompiledKey) {
     this.#per = budget.per;
-    this.#fixed = !budget.per.some((name) => callersSet(workspace, key, name));
+    this.#fixed = budget.totalNano === undefined || !budget.per.some((name) => callersSet(workspace, key, name));
     this.#constant = budget.per.length === 0 ? null : valueOf(budget.per, key.attributes);
     this.#limitNano = budget.limitNano;
     this.#overrides = new Map(budget.overrides.map(({ values, limitNano }) => [JSON.stringify(values), limitNano]));

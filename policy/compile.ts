@@ -4,23 +4,16 @@
  * protection: what was last accepted stays in force and the verdict says why the edit is not.
  */
 
+import type { ClaudeBudget, ClaudeWorkspace, ObjectMeta } from '../crds/types.gen.ts';
+import { judgeWorkspace, type Standing } from './compile-workspace.ts';
 import type { CompiledBudget, CompiledWorkspace, Ref } from './compiled.ts';
 import type { Finding } from './conditions.ts';
 import type { Settings } from './settings.ts';
 import type { KeysShard, PolicyShard, SharedShard } from './contents.ts';
-import type { Hash, ShardData } from './shards.ts';
-
-/** What compile needs of a Kubernetes object. Its `spec` should follow the schema; nothing breaks where it does not. */
-export interface Applied {
-  readonly metadata?:
-    | {
-        readonly namespace?: string | undefined;
-        readonly name?: string | undefined;
-        readonly generation?: number | undefined;
-      }
-    | undefined;
-  readonly spec?: unknown;
-}
+import { budgetsBefore, judgeBudget } from './governing.ts';
+import { publish } from './publish.ts';
+import { byName, type Hash, type ShardData } from './shards.ts';
+import { refOf } from './terms.ts';
 
 /** A Secret that a workspace may name as its upstream key. */
 export interface UpstreamSecret {
@@ -36,8 +29,8 @@ export interface CompileInput {
   readonly hash: Hash;
   /** The ledger's epoch; null until it is established. */
   readonly epoch: string | null;
-  readonly workspaces: readonly Applied[];
-  readonly budgets: readonly Applied[];
+  readonly workspaces: readonly ClaudeWorkspace[];
+  readonly budgets: readonly ClaudeBudget[];
   /** Labels of each namespace by its name. */
   readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
   /** The Secrets that workspaces name as upstream keys, by `namespace/name`. */
@@ -113,7 +106,30 @@ export interface Proof {
   readonly version: number;
 }
 
-/** Compiles. Deterministic: the order of the input does not matter, and compiling its own output changes nothing. */
+/**
+ * Compiles. Deterministic: the order of the input does not matter, and compiling over what it wrote changes nothing.
+ * Total: whatever is wrong with a resource becomes its verdict.
+ */
 export function compile(input: CompileInput): CompileOutput {
-  throw new Error(input.hash(''));
+  const before = workspacesBefore(input.previous);
+  const workspaces = byRef(input.workspaces).map((one) => judgeWorkspace(one, before.get(refOf(one.metadata)), input));
+  const inForce = new Map(workspaces.map(({ ref, own }) => [ref, own]));
+  const stood = budgetsBefore(input.previous);
+  const budgets = byRef(input.budgets).map((one) => judgeBudget(one, stood.get(refOf(one.metadata)), inForce, input));
+  return publish(workspaces, budgets, input);
+}
+
+function workspacesBefore({ policy, keys }: Previous): ReadonlyMap<Ref, Standing> {
+  const credentials = new Map([...keys.values()].flatMap((shard) => [...shard.credentials]));
+  const standing = [...policy.values()]
+    .flatMap((shard) => [...shard.workspaces])
+    .flatMap(([ref, workspace]) => {
+      const entry = credentials.get(ref);
+      return entry === undefined ? [] : [[ref, { workspace, credentials: entry.credentials }] as const];
+    });
+  return new Map(standing);
+}
+
+function byRef<T extends { readonly metadata: ObjectMeta }>(resources: readonly T[]): readonly T[] {
+  return resources.toSorted((a, b) => byName([refOf(a.metadata), null], [refOf(b.metadata), null]));
 }

@@ -1,0 +1,245 @@
+/**
+ * From what is in force to the shards, with versions, and to the fences that follow. Only what changed is written: a
+ * changed workspace gets a version above every one that its shard and its fence ever had, and the shard's revision is
+ * that version, so a gateway that enforces the shard at a revision enforces all its workspaces up to there.
+ */
+
+import type { JudgedWorkspace } from './compile-workspace.ts';
+import type { BudgetVerdict, CompileInput, CompileOutput, Proof, ShardWrite, WorkspaceVerdict } from './compile.ts';
+import type { Address, CompiledWorkspace, Ref } from './compiled.ts';
+import { addressOf, entryName, EPOCH_ENTRY, type KeysShard } from './contents.ts';
+import type { JudgedBudget } from './governing.ts';
+import { encodeJSON, encodeShard, oversize, SHARED_SHARD, shardNames, shardOf } from './shards.ts';
+
+/** Writes what was judged; both lists are sorted by `namespace/name`. */
+export function publish(
+  workspaces: readonly JudgedWorkspace[],
+  budgets: readonly JudgedBudget[],
+  input: CompileInput,
+): CompileOutput {
+  const governing = byWorkspace(budgets);
+  const shared = shareOf(budgets, input);
+  const sharedWrite = writeShared(shared, input);
+  const sealed = workspaces.flatMap((one) => seal(one, governing.get(one.ref) ?? [], shared, input) ?? []);
+  const pairs = shardNames(input.settings.shards).policy.map((_name, i) => draftPair(i, sealed, input));
+  const blocked = problemOf(sharedWrite);
+  const fitting = blocked === null ? pairs.filter(({ problem }) => problem === null) : [];
+  const compiled = new Map(pairs.flatMap((pair) => pair.workspaces.map((one) => [one.ref, one] as const)));
+  return {
+    shards: [
+      ...(blocked === null ? present(sharedWrite) : []),
+      ...fitting.flatMap((pair) => present(pair.keys)),
+      ...fitting.flatMap((pair) => present(pair.policy)),
+    ],
+    fences: fencesOf(fitting, compiled, input),
+    workspaces: new Map(
+      workspaces.map((one) => [one.ref, workspaceVerdict(one, governing.get(one.ref) ?? [], compiled.get(one.ref))]),
+    ),
+    budgets: new Map(budgets.map((one) => [one.ref, budgetVerdict(one, compiled)])),
+    problems: [blocked, ...pairs.map(({ problem }) => problem)].flatMap((problem) => problem ?? []),
+  };
+}
+
+function byWorkspace(budgets: readonly JudgedBudget[]): ReadonlyMap<Ref, readonly JudgedBudget[]> {
+  const governing = new Map<Ref, JudgedBudget[]>();
+  for (const budget of budgets) {
+    for (const workspace of budget.compiled === null ? [] : budget.governs) {
+      governing.set(workspace, [...(governing.get(workspace) ?? []), budget]);
+    }
+  }
+  return governing;
+}
+
+/** What all workspaces share, by the names that they use for it. */
+interface Share {
+  readonly entries: ReadonlyMap<string, string>;
+  readonly spanning: ReadonlyMap<Ref, Address>;
+  readonly prices: Address;
+}
+
+function shareOf(budgets: readonly JudgedBudget[], input: CompileInput): Share {
+  const entries = new Map<string, string>();
+  const share = (kind: 'budget' | 'prices', name: string, text: string): Address => {
+    const address = addressOf(kind, name, text, input.hash);
+    entries.set(address, text);
+    return address;
+  };
+  const spanning = budgets
+    .filter((budget) => budget.spanning && budget.governs.length > 0)
+    .map(({ ref, compiled }) => [ref, share('budget', compiled!.name, encodeJSON(compiled))] as const);
+  const prices = share('prices', 'book', pricesText(input));
+  if (input.epoch !== null) entries.set(EPOCH_ENTRY, encodeJSON(input.epoch));
+  return { entries, spanning: new Map(spanning), prices };
+}
+
+/** An administrator's book that turned invalid leaves the one that stands in force. */
+function pricesText({ prices, previous }: CompileInput): string {
+  const [stood] = prices.fallback ? (previous.shared?.books.values() ?? []) : [];
+  return stood?.text ?? prices.text;
+}
+
+function writeShared({ entries }: Share, { previous, now, hash }: CompileInput): ShardWrite | null {
+  const before = previous.shared;
+  const names = before === null ? [] : [...before.budgets.keys(), ...before.books.keys()];
+  const epoch = entries.get(EPOCH_ENTRY);
+  const same =
+    before !== null &&
+    (before.epoch === null ? undefined : encodeJSON(before.epoch)) === epoch &&
+    names.every((address) => entries.has(address)) &&
+    names.length + (epoch === undefined ? 0 : 1) === entries.size;
+  if (same) return null;
+  const revision = Math.max((before?.revision ?? 0) + 1, now);
+  return { kind: 'ConfigMap', name: SHARED_SHARD, revision, data: encodeShard(entries, revision, hash) };
+}
+
+/** A workspace but for its version. */
+interface Sealed {
+  readonly ref: Ref;
+  readonly shard: number;
+  readonly content: Omit<CompiledWorkspace, 'version'>;
+  readonly credentials: string;
+}
+
+function seal(
+  { ref, own, credentials }: JudgedWorkspace,
+  governing: readonly JudgedBudget[],
+  shared: Share,
+  { settings, hash }: CompileInput,
+): Sealed | null {
+  if (own === null) return null;
+  const text = encodeJSON(credentials);
+  const budgets = governing.flatMap(({ spanning, compiled }) => (spanning || compiled === null ? [] : compiled));
+  const spanning = governing.flatMap((budget) => (budget.spanning ? shared.spanning.get(budget.ref)! : []));
+  const content = { ...own, budgets, spanning, prices: shared.prices, credentials: hash(text) };
+  return { ref, shard: shardOf(ref, settings.shards), content, credentials: text };
+}
+
+/** A policy shard and its keys shard; a write is null where nothing changed. */
+interface Pair {
+  readonly shard: number;
+  readonly revision: number;
+  readonly workspaces: readonly Placed[];
+  readonly policy: ShardWrite | null;
+  readonly keys: ShardWrite | null;
+  /** Why the pair cannot be written. */
+  readonly problem: string | null;
+}
+
+interface Placed {
+  readonly ref: Ref;
+  readonly workspace: CompiledWorkspace;
+  readonly proof: Proof;
+}
+
+function draftPair(shard: number, sealed: readonly Sealed[], input: CompileInput): Pair {
+  const names = shardNames(input.settings.shards);
+  const members = sealed.filter((one) => one.shard === shard);
+  const { revision, changed, workspaces } = version(names.policy[shard]!, members, input);
+  const entries = new Map(workspaces.map(({ workspace }) => [entryName(workspace), encodeJSON(workspace)]));
+  const name = names.policy[shard]!;
+  const policy: ShardWrite | null = changed
+    ? { kind: 'ConfigMap', name, revision, data: encodeShard(entries, revision, input.hash) }
+    : null;
+  const keys = writeKeys(names.keys[shard]!, members, input);
+  return { shard, revision, workspaces, policy, keys, problem: problemOf(policy) ?? problemOf(keys) };
+}
+
+function version(
+  name: string,
+  members: readonly Sealed[],
+  { previous, fences, now }: CompileInput,
+): Pick<Pair, 'revision' | 'workspaces'> & { readonly changed: boolean } {
+  const before = previous.policy.get(name);
+  const versions = members.map(({ ref, content }) => {
+    const stood = standing(previous, ref);
+    return stood !== undefined && encodeJSON({ ...content, version: stood.version }) === encodeJSON(stood)
+      ? stood.version
+      : null;
+  });
+  const changed =
+    before === undefined ||
+    versions.includes(null) ||
+    members.length !== before.workspaces.size ||
+    members.some(({ ref }) => !before.workspaces.has(ref));
+  const next = Math.max(
+    (before?.revision ?? 0) + 1,
+    now,
+    ...versions.map((version) => version ?? 0),
+    ...members.map(({ ref }, i) => (versions[i] === null ? (fences.get(ref) ?? -1) + 1 : 0)),
+  );
+  const workspaces = members.map(({ ref, content }, i) => {
+    const workspace = { ...content, version: versions[i] ?? next };
+    return { ref, workspace, proof: { workspace: ref, shard: name, version: workspace.version } };
+  });
+  return { revision: changed ? next : before.revision, changed, workspaces };
+}
+
+/** Wherever it stands: another number of shards moves a workspace without changing it. */
+function standing({ policy }: CompileInput['previous'], ref: Ref): CompiledWorkspace | undefined {
+  for (const { workspaces } of policy.values()) {
+    const stood = workspaces.get(ref);
+    if (stood !== undefined) return stood;
+  }
+  return undefined;
+}
+
+function writeKeys(name: string, members: readonly Sealed[], { previous, now, hash }: CompileInput): ShardWrite | null {
+  const before: KeysShard | undefined = previous.keys.get(name);
+  const same =
+    before !== undefined &&
+    before.credentials.size === members.length &&
+    members.every(({ ref, content }) => before.credentials.get(ref)?.checksum === content.credentials);
+  if (same) return null;
+  const revision = Math.max((before?.revision ?? 0) + 1, now);
+  const entries = new Map(members.map(({ content, credentials }) => [entryName(content), credentials]));
+  return { kind: 'Secret', name, revision, data: encodeShard(entries, revision, hash) };
+}
+
+/** A workspace that is gone has its fence above all that any gateway may still hold of it. */
+function fencesOf(
+  pairs: readonly Pair[],
+  compiled: ReadonlyMap<Ref, Placed>,
+  { previous, fences, settings }: CompileInput,
+): ReadonlyMap<Ref, number> {
+  const known = new Set([
+    ...fences.keys(),
+    ...[...previous.policy.values()].flatMap((one) => [...one.workspaces.keys()]),
+  ]);
+  const targets = pairs.flatMap(({ shard, revision, workspaces }) => [
+    ...workspaces.map(({ ref, workspace }) => [ref, workspace.version] as const),
+    ...[...known]
+      .filter((ref) => !compiled.has(ref) && shardOf(ref, settings.shards) === shard)
+      .map((ref) => [ref, Math.max(revision, (standing(previous, ref)?.version ?? 0) + 1)] as const),
+  ]);
+  return new Map(targets.filter(([ref, target]) => target > (fences.get(ref) ?? -1)));
+}
+
+function workspaceVerdict(
+  { generation, accepted, credentials }: JudgedWorkspace,
+  governing: readonly JudgedBudget[],
+  placed: Placed | undefined,
+): WorkspaceVerdict {
+  return {
+    generation,
+    accepted,
+    inForce: placed?.workspace ?? null,
+    budgets: governing.flatMap(({ compiled }) => compiled ?? []),
+    upstreamKey: (credentials?.upstreamKey ?? null) !== null,
+    proof: placed === undefined ? [] : [placed.proof],
+  };
+}
+
+function budgetVerdict(
+  { generation, accepted, compiled, governs }: JudgedBudget,
+  placed: ReadonlyMap<Ref, Placed>,
+): BudgetVerdict {
+  return { generation, accepted, inForce: compiled, proof: governs.flatMap((ref) => placed.get(ref)?.proof ?? []) };
+}
+
+function problemOf(write: ShardWrite | null): string | null {
+  return write === null ? null : oversize(write.name, write.data);
+}
+
+function present<T>(value: T | null): readonly T[] {
+  return value === null ? [] : [value];
+}
