@@ -16,7 +16,7 @@ export interface ControlPlaneOptions {
 }
 
 /** Ports on 127.0.0.1. */
-export interface ControlPlanePorts {
+interface ControlPlanePorts {
   etcd: number;
   server: number;
 }
@@ -66,7 +66,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 }
 
 /** Installs the CRDs of a folder and waits until they are served. A folder without any changes nothing. */
-export async function installCrds(kubeconfig: string, folder: string): Promise<void> {
+async function installCrds(kubeconfig: string, folder: string): Promise<void> {
   const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
   if (files.length === 0) return;
   const names = files.flatMap((name) => ['-f', join(folder, name)]);

@@ -128,7 +128,7 @@ export async function freePort(preferred = 0): Promise<number> {
 }
 
 /** The last lines of a log. */
-export function tail(logFile: string, lines = 15): string {
+function tail(logFile: string, lines = 15): string {
   if (!existsSync(logFile)) return '(no log)';
   return readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-lines).join('\n') || '(empty)';
 }

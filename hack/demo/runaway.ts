@@ -1,12 +1,21 @@
 import { Pool } from 'undici';
 
-/** A loop that repeats one call, as a program does that never looks at the answer. */
+/** One call of the loop: short, and 600 tokens of answer. `user_id` tells the stand-in what usage to report. */
+const CALL = JSON.stringify({
+  model: 'claude-haiku-4-5',
+  max_tokens: 600,
+  messages: [{ role: 'user', content: 'Try again.' }],
+  metadata: { user_id: 'stand-in:{"usage":{"input_tokens":25,"output_tokens":600}}' },
+});
+
+/** What one costs at $1 and $5 for a million tokens: 25 × 1,000 + 600 × 5,000 nano-dollars, $0.003025. */
+export const CALL_COST = 3_025_000n;
+
+/** A loop that repeats the call, as a program does that never looks at the answer. */
 export interface Runaway {
   /** Base URLs; the calls go to them in turn. */
   gateways: readonly string[];
   apiKey: string;
-  /** The same bytes for each call. */
-  body: string;
   calls: number;
   /** Calls under way at once, at each gateway. */
   connections: number;
@@ -31,13 +40,13 @@ export function emptyTally(): Tally {
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
 /** Runs the loop to its end; the tally is kept up to date while it runs. */
-export async function runAway({ gateways, apiKey, body, calls, connections }: Runaway, tally: Tally): Promise<void> {
+export async function runAway({ gateways, apiKey, calls, connections }: Runaway, tally: Tally): Promise<void> {
   const headers = { 'x-api-key': apiKey, 'anthropic-version': '2023-06-01', 'content-type': 'application/json' };
   const pools = gateways.map((gateway) => new Pool(gateway, { connections, headersTimeout: 60_000 }));
   const worker = async (pool: Pool): Promise<void> => {
     while (tally.started < calls) {
       tally.started++;
-      const answer = await pool.request({ method: 'POST', path: '/v1/messages', headers, body });
+      const answer = await pool.request({ method: 'POST', path: '/v1/messages', headers, body: CALL });
       record(tally, answer.statusCode, answer.headers, await answer.body.text());
     }
   };

@@ -1,0 +1,47 @@
+import Anthropic from '@anthropic-ai/sdk';
+import type { Team } from './teams.ts';
+
+const CUSTOMERS = ['acme', 'globex', 'initech', 'umbrella', 'stark'];
+
+/**
+ * A hundred calls with the TypeScript SDK, every other one streamed: fifty by the shop's assistant, fifty by the insights
+ * team for its customers. Returns how many were answered.
+ */
+export async function hundredCalls(gateways: readonly string[], shop: Team, insights: Team): Promise<number> {
+  const calls = Array.from({ length: 100 }, async (_, index) => {
+    const team = index % 2 === 0 ? shop : insights;
+    const client = clientOf(gateways[index % gateways.length] ?? '', team);
+    const headers = team === insights ? { 'x-tollgate-customer': CUSTOMERS[(index >> 1) % CUSTOMERS.length] } : {};
+    const request = {
+      model: 'claude-sonnet-4-5',
+      max_tokens: 200,
+      messages: [{ role: 'user' as const, content: `Summarise order ${index} in one sentence.` }],
+    };
+    const streamed = index % 4 < 2;
+    const answer = streamed
+      ? await client.messages.stream(request, { headers }).finalMessage()
+      : await client.messages.create(request, { headers });
+    return answer.stop_reason !== null;
+  });
+  return (await Promise.all(calls)).filter(Boolean).length;
+}
+
+/** One call, and what the SDK says when it is refused. */
+export async function refusalOf(gateway: string, team: Team): Promise<string> {
+  const request = {
+    model: 'claude-haiku-4-5',
+    max_tokens: 600,
+    messages: [{ role: 'user' as const, content: 'Again.' }],
+  };
+  try {
+    await clientOf(gateway, team).messages.create(request);
+    return 'answered';
+  } catch (error) {
+    if (error instanceof Anthropic.APIError) return `${error.constructor.name}: ${error.message}`;
+    throw error;
+  }
+}
+
+function clientOf(baseURL: string, team: Team): Anthropic {
+  return new Anthropic({ baseURL, apiKey: team.apiKey });
+}

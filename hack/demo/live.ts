@@ -1,0 +1,70 @@
+import { stringify } from 'yaml';
+import Anthropic from '@anthropic-ai/sdk';
+import { kubectl } from '../kubectl.ts';
+import { startSystem } from '../system.ts';
+import type { Narrator } from './narrator.ts';
+import { keyIn } from './teams.ts';
+
+/** One tiny call to the real API, through a budget of one cent. It costs a small part of a cent. */
+export async function liveCall(directory: string, narrator: Narrator, key: string | undefined): Promise<void> {
+  if (!key) throw new Error('LIVE=1 needs ANTHROPIC_API_KEY');
+  const upstream = 'https://api.anthropic.com';
+  const { kubeconfig, gatewayUrls } = await startSystem({ directory, replicas: 1, upstream });
+  narrator.step(`The system is up; its upstream is ${upstream}.`);
+  await kubectl(kubeconfig, ['apply', '--server-side', '-f', '-'], resources(upstream, key));
+  await kubectl(kubeconfig, ['wait', '--for=condition=Programmed', '--timeout=30s', '-n', 'live', 'cb/one-cent']);
+  const client = new Anthropic({
+    baseURL: gatewayUrls[0] ?? '',
+    apiKey: await keyIn(kubeconfig, 'live', 'tiny-claude'),
+  });
+  const request = {
+    model: 'claude-haiku-4-5',
+    max_tokens: 16,
+    messages: [{ role: 'user' as const, content: 'Say hello in one word.' }],
+  };
+  const { data, response } = await client.messages.create(request).withResponse();
+  const [block] = data.content;
+  narrator.show(`  Claude says: ${block?.type === 'text' ? block.text : '(nothing)'}`);
+  narrator.show(`  It cost $${response.headers.get('x-tollgate-cost-usd')}.`);
+  await kubectl(kubeconfig, [
+    'wait',
+    '--for=jsonpath={.status.requests}=1',
+    '--timeout=10s',
+    '-n',
+    'live',
+    'cb/one-cent',
+  ]);
+  narrator.show(await kubectl(kubeconfig, ['get', 'claudebudgets', '-n', 'live']));
+}
+
+function resources(upstream: string, key: string): string {
+  const inLive = (name: string) => ({ name, namespace: 'live' });
+  const apiVersion = 'tollgate.dev/v1alpha1';
+  return [
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'live' } },
+    {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: inLive('anthropic'),
+      type: 'tollgate.dev/upstream-key',
+      stringData: { 'api-key': key },
+    },
+    {
+      apiVersion,
+      kind: 'ClaudeWorkspace',
+      metadata: inLive('tiny'),
+      spec: {
+        upstream: { baseURL: upstream, apiKeySecretRef: { name: 'anthropic' } },
+        keys: [{ name: 'demo', secretName: 'tiny-claude' }],
+      },
+    },
+    {
+      apiVersion,
+      kind: 'ClaudeBudget',
+      metadata: inLive('one-cent'),
+      spec: { workspaceRef: { name: 'tiny' }, limit: { usd: '0.01' }, period: { every: 'Day', timeZone: 'UTC' } },
+    },
+  ]
+    .map((resource) => stringify(resource))
+    .join('---\n');
+}
