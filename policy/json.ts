@@ -3,8 +3,15 @@
  * have a key twice (readers differ in which one counts), and top-level values can be found again in the bytes.
  */
 
-import { invalid, quoted } from './rejection.ts';
+import { quoted, Rejected } from './rejection.ts';
 import type { JsonFields } from './rejection.ts';
+
+/** The bytes are not one JSON object without a duplicated key. The message is a sentence for the caller. */
+export class JsonInvalid extends Rejected {
+  constructor(message: string) {
+    super('BodyInvalid', message);
+  }
+}
 
 /** The bytes [start, end) of a body. */
 export interface Span {
@@ -21,13 +28,13 @@ export interface JsonObject {
 /** Deeper nesting is refused before it is parsed. */
 export const MAX_DEPTH = 128;
 
-/** Throws `Rejected` with `BodyInvalid`. */
+/** Throws `JsonInvalid`. */
 export function readJsonObject(bytes: Uint8Array): JsonObject {
   const text = decode(bytes);
   const starts = scan(text);
   const fields = parse(text);
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
-    throw invalid('The body must be a JSON object.');
+    throw new JsonInvalid('The body must be a JSON object.');
   }
   return {
     fields: fields as JsonFields,
@@ -54,7 +61,7 @@ function decode(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw invalid('The body is not valid UTF-8.');
+    throw new JsonInvalid('The body is not valid UTF-8.');
   }
 }
 
@@ -62,7 +69,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw invalid('The body is not valid JSON.');
+    throw new JsonInvalid('The body is not valid JSON.');
   }
 }
 
@@ -95,7 +102,7 @@ function scan(text: string): ReadonlyMap<string, number> {
       }
       i = end;
     } else if (char === OPEN_OBJECT || char === OPEN_LIST) {
-      if (++depth > MAX_DEPTH) throw invalid(`The body is nested deeper than ${MAX_DEPTH} levels.`);
+      if (++depth > MAX_DEPTH) throw new JsonInvalid(`The body is nested deeper than ${MAX_DEPTH} levels.`);
       keysAt[depth]?.clear();
     } else if (char === CLOSE_OBJECT || char === CLOSE_LIST) {
       depth--;
@@ -105,7 +112,7 @@ function scan(text: string): ReadonlyMap<string, number> {
 }
 
 function addOnce(keys: Set<string> | undefined, key: string): void {
-  if (keys?.has(key)) throw invalid(`The body has the key ${quoted(key)} twice in one object.`);
+  if (keys?.has(key)) throw new JsonInvalid(`The body has the key ${quoted(key)} twice in one object.`);
   keys?.add(key);
 }
 
