@@ -259,7 +259,7 @@ export interface ClaudeBudgetStatus {
    */
   workspace?: string;
   /**
-   * state is for display only - OK, Warning, Restricted, Spent or Observing.
+   * state is for display only - OK, Warning from 80 percent on, Restricted where some calls are refused, Spent where all are, or Observing.
    */
   state?: 'OK' | 'Warning' | 'Restricted' | 'Spent' | 'Observing';
   /**

@@ -30,7 +30,7 @@ export interface Schema {
 }
 
 /** A CEL rule and the sentence that a person sees where it does not hold. */
-export interface Rule {
+interface Rule {
   readonly rule: string;
   readonly message: string;
   readonly fieldPath?: string;
