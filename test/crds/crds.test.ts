@@ -119,6 +119,19 @@ describe.each(crds)('$kind', ({ apiVersion, kind, plural, schema }) => {
   });
 });
 
+test.each([
+  ['cb', 'claudebudget', 'NAME WORKSPACE PERIOD LIMIT SPENT USED STATE RESETS READY REASON AGE'],
+  ['cw', 'claudeworkspace', 'NAME KEYS BUDGETS SUSPENDED READY REASON AGE'],
+])('kubectl get %s prints its columns', async (shortName, kind, columns) => {
+  const { apply, kubectl, namespace: create } = cluster();
+  const own = await create('columns');
+  const { base } = parse(readFileSync(join(import.meta.dirname, `accept/${kind}.yaml`), 'utf8')) as Cases<Case>;
+  await apply(JSON.stringify(overlay(base, { metadata: { namespace: own } })));
+  const [header] = (await kubectl('get', shortName, '-n', own, '-o', 'wide')).split('\n');
+  expect(header!.trim().split(/ +/)).toEqual(columns.split(' '));
+  expect(await kubectl('get', 'tollgate', '-n', own, '-o', 'name')).toContain(kind);
+});
+
 describe.each(crds)('the schema of $kind', ({ schema }) => {
   const all = [...nodes(schema)].filter(([path]) => !['', '.metadata'].includes(path));
   const where = (matches: (node: Schema, path: string) => boolean) =>
