@@ -1,0 +1,84 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { parseSettings } from '../../policy/settings.ts';
+import { cluster } from '../support/cluster.ts';
+
+const NAMESPACE = 'tollgate-system';
+
+beforeAll(async () => {
+  const manifests = join(import.meta.dirname, '../../hack/install');
+  await cluster().kubectl('apply', '--server-side', '--force-conflicts', '-f', manifests);
+});
+
+/** Asks the API server whether a ServiceAccount may do something, e.g. `get secrets/a`. */
+async function may(account: string, verb: string, object: string, namespace = NAMESPACE): Promise<boolean> {
+  const user = `system:serviceaccount:${NAMESPACE}:${account}`;
+  return cluster()
+    .kubectl('auth', 'can-i', verb, object, '-n', namespace, '--as', user)
+    .then(
+      () => true,
+      () => false,
+    );
+}
+
+describe('the installation', () => {
+  test('has every shard that the settings ask for', async () => {
+    const { shards } = parseSettings(null);
+    const found = await cluster().kubectl('get', 'configmaps,secrets', '-n', NAMESPACE, '-o', 'name');
+    const names = found.split('\n');
+    for (let shard = 0; shard < shards; shard++) {
+      expect(names).toContain(`configmap/tollgate-policy-${shard}`);
+      expect(names).toContain(`secret/tollgate-keys-${shard}`);
+      expect(await may('tollgate-gateway', 'watch', `configmaps/tollgate-policy-${shard}`)).toBe(true);
+      expect(await may('tollgate-gateway', 'watch', `secrets/tollgate-keys-${shard}`)).toBe(true);
+      expect(await may('tollgate-operator', 'update', `configmaps/tollgate-policy-${shard}`)).toBe(true);
+    }
+  });
+
+  test.each([
+    ['list', 'configmaps'],
+    ['get', 'configmaps/tollgate-ledger'],
+    ['update', 'configmaps/tollgate-policy-0'],
+    ['list', 'secrets'],
+    ['get', 'secrets/anthropic'],
+    ['patch', 'secrets/tollgate-keys-0'],
+    ['get', 'claudebudgets.tollgate.dev'],
+    ['create', 'events.events.k8s.io'],
+    ['create', 'pods'],
+  ])('does not let the gateway %s %s', async (verb, object) => {
+    expect(await may('tollgate-gateway', verb, object)).toBe(false);
+  });
+
+  test('does not let the gateway read a Secret of a tenant', async () => {
+    expect(await may('tollgate-gateway', 'get', 'secrets/anthropic', 'default')).toBe(false);
+  });
+
+  test.each([
+    ['update', 'claudebudgets.tollgate.dev'],
+    ['delete', 'claudeworkspaces.tollgate.dev'],
+    ['list', 'configmaps'],
+    ['create', 'configmaps'],
+    ['update', 'configmaps/tollgate-prices'],
+    ['delete', 'configmaps/tollgate-ledger'],
+    ['delete', 'leases.coordination.k8s.io/tollgate-operator'],
+    ['create', 'pods'],
+    ['create', 'clusterroles.rbac.authorization.k8s.io'],
+  ])('does not let the operator %s %s', async (verb, object) => {
+    expect(await may('tollgate-operator', verb, object)).toBe(false);
+  });
+
+  test('lets who edits a namespace set its budgets, and who views it see them', async () => {
+    const { kubectl, namespace } = cluster();
+    const name = await namespace('tenant');
+    for (const role of ['edit', 'view']) {
+      await kubectl('create', 'rolebinding', role, `--clusterrole=${role}`, `--user=a-${role}`, '-n', name);
+    }
+    const allowed = (user: string, verb: string) =>
+      kubectl('auth', 'can-i', verb, 'claudebudgets.tollgate.dev', '-n', name, '--as', user).catch(() => 'no\n');
+    // The control plane joins the rules to its own roles in its own time.
+    while ((await allowed('a-edit', 'create')) === 'no\n') await sleep(200);
+    expect(await allowed('a-view', 'list')).toBe('yes\n');
+    expect(await allowed('a-view', 'create')).toBe('no\n');
+  });
+});
