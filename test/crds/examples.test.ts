@@ -1,14 +1,19 @@
 /** The examples against a real API server. Nothing is stored: a spanning budget would govern the other tests' calls. */
 
 import { beforeAll, expect, test } from '@jest/globals';
+import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
 import { kubectl } from '../../hack/kubectl.ts';
+import { compile } from '../../policy/compile.ts';
+import { parseSettings } from '../../policy/settings.ts';
 import { cluster } from '../support/cluster.ts';
 
-const folder = join(import.meta.dirname, '../../examples');
+const root = join(import.meta.dirname, '../..');
+const folder = join(root, 'examples');
+const secret = { type: 'tollgate.dev/upstream-key', data: { 'api-key': 'sk-ant-not-a-real-key' } };
 const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
 
 type Resource =
@@ -26,16 +31,27 @@ beforeAll(async () => {
   namespace = await cluster().namespace('examples');
 });
 
-test.each(files)('%s is taken as it is', async (file) => {
-  const moved = read(file).map((resource) =>
-    resource.metadata.namespace === undefined
-      ? resource
-      : { ...resource, metadata: { ...resource.metadata, namespace } },
-  );
-  const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: moved });
-  const apply = ['apply', '--server-side', '--dry-run=server', '--validate=strict', '-o', 'name', '-f', '-'];
-  const taken = await kubectl(cluster().kubeconfig, apply, list);
-  expect(taken.trim().split('\n')).toHaveLength(moved.length);
+test.each(files)('%s is taken as it is, and makes sense', async (file) => {
+  const stored = await store(read(file));
+  const input = {
+    settings: parseSettings({ upstreams: ['api.anthropic.com', 'http://127.0.0.1:8899'] }),
+    now: 0,
+    hash: (text: string) => createHash('sha256').update(text).digest('hex'),
+    epoch: null,
+    workspaces: stored.filter((resource) => resource.kind === 'ClaudeWorkspace'),
+    budgets: stored.filter((resource) => resource.kind === 'ClaudeBudget'),
+    namespaces: new Map(),
+    upstreamSecrets: new Map(workspaces.map(({ metadata }) => [`${metadata.namespace}/anthropic`, secret])),
+    callerKeys: new Map(),
+    secretConflicts: new Map(),
+    prices: { text: readFileSync(join(root, 'policy/prices.json'), 'utf8'), fallback: false },
+    previous: { policy: new Map(), keys: new Map(), shared: null },
+    fences: new Map(),
+  };
+  const verdicts = compile(input);
+  const accepted = [...verdicts.workspaces, ...verdicts.budgets].map(([name, each]) => [name, each.accepted.reason]);
+  expect(accepted).toHaveLength(input.workspaces.length + input.budgets.length);
+  expect(accepted.filter(([, reason]) => reason !== 'Accepted')).toEqual([]);
 });
 
 test('the environments have the budgets that were asked for, and a key for each', () => {
@@ -66,4 +82,18 @@ test('every budget governs a workspace of the examples', () => {
 function read(file: string): Resource[] {
   const documents = parseAllDocuments(readFileSync(join(folder, file), 'utf8'));
   return documents.map((document) => document.toJS() as Resource);
+}
+
+/** What the API server would store, with its defaults. All of it is posted into one namespace that exists. */
+async function store(written: readonly Resource[]): Promise<Resource[]> {
+  const moved = written.map((resource) => inNamespace(resource, namespace));
+  const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: moved });
+  const apply = ['apply', '--server-side', '--dry-run=server', '--validate=strict', '-o', 'json', '-f', '-'];
+  const { items } = JSON.parse(await kubectl(cluster().kubeconfig, apply, list)) as { items: Resource[] };
+  return items.map((resource, i) => inNamespace(resource, written[i]!.metadata.namespace));
+}
+
+function inNamespace(resource: Resource, namespace: string | undefined): Resource {
+  if (resource.metadata.namespace === undefined) return resource;
+  return { ...resource, metadata: { ...resource.metadata, namespace } } as Resource;
 }
