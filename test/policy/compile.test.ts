@@ -1,0 +1,190 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
+import { compile, type CompileInput, type CompileOutput } from '../../policy/compile.ts';
+import { goldenOutput } from './golden.ts';
+import { carriedOut, EMPTY, NOW, stored } from './stored.ts';
+
+const FOLDER = new URL('../golden/', import.meta.url);
+const names = readdirSync(FOLDER)
+  .filter((file) => file.endsWith('.in.yaml'))
+  .map((file) => file.replace(/\.in\.yaml$/, ''));
+
+describe('golden files', () => {
+  test.each(names)('%s', (name) => {
+    const output = goldenOutput(readFileSync(new URL(`${name}.in.yaml`, FOLDER), 'utf8'));
+    const golden = new URL(`${name}.out.yaml`, FOLDER);
+    if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(golden, output);
+    expect(output).toBe(readFileSync(golden, 'utf8'));
+  });
+
+  test('are there, each with its output', () => {
+    expect(names.length).toBeGreaterThan(5);
+    const outputs = readdirSync(FOLDER).filter((file) => file.endsWith('.out.yaml'));
+    expect(outputs.map((file) => file.replace(/\.out\.yaml$/, ''))).toEqual(names);
+  });
+});
+
+const NAMESPACES = ['payments', 'search', 'tollgate-system'];
+const short = fc.constantFrom('a', 'b', 'c');
+const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined });
+const usd = fc.constantFrom('0.50', '25.00', '007', '99999999.999999999');
+const attribute = fc.constantFrom('feature', 'customer', 'user', 'department', 'cost-center');
+const attributes = fc.dictionary(attribute, short, { maxKeys: 2 });
+const metadata = fc.record({
+  namespace: fc.constantFrom(...NAMESPACES),
+  name: fc.constantFrom('one', 'two', 'three'),
+  generation: fc.integer({ min: 1, max: 3 }),
+});
+const scope = fc.record(
+  {
+    features: fc.array(short, { minLength: 1 }),
+    keys: fc.array(short, { minLength: 1 }),
+    tags: fc.dictionary(short, fc.array(short)),
+  },
+  { requiredKeys: [] },
+);
+
+const workspace: fc.Arbitrary<ClaudeWorkspace> = fc
+  .record({
+    metadata,
+    upstream: fc.record({
+      baseURL: fc.constantFrom('https://api.anthropic.com', 'https://elsewhere.example', 'no URL'),
+      apiKeySecretRef: fc.record({ name: fc.constantFrom('anthropic', 'wrong', 'gone') }),
+    }),
+    attributes,
+    keys: fc.uniqueArray(fc.record({ name: short, secretName: short, attributes }), {
+      selector: ({ name }) => name,
+      maxLength: 3,
+    }),
+    headers: fc.constantFrom({}, { customer: 'x-customer' }),
+    guards: fc.record({ maxRequestUsd: usd, maxInputTokens: fc.nat() }, { requiredKeys: [] }),
+    suspend: fc.boolean(),
+  })
+  .map(({ metadata, ...spec }) => stored({ kind: 'ClaudeWorkspace', metadata, spec } as { kind: 'ClaudeWorkspace' }));
+
+const budget: fc.Arbitrary<ClaudeBudget> = fc
+  .record({
+    metadata,
+    workspaceRef: maybe(fc.record({ name: fc.constantFrom('one', 'two', 'four') })),
+    namespaceSelector: maybe(fc.constantFrom({}, { matchLabels: { team: 'payments' } })),
+    scope,
+    per: fc.uniqueArray(attribute, { maxLength: 2 }),
+    limit: fc.record(
+      { usd, totalUsd: usd, overrides: fc.array(fc.record({ values: fc.array(short), usd }), { maxLength: 2 }) },
+      { requiredKeys: ['usd'] },
+    ),
+    grants: fc.array(fc.record({ usd, untilTime: fc.constantFrom('2026-12-01T00:00:00Z', '2026-13-01T00:00:00Z') }), {
+      maxLength: 1,
+    }),
+    period: fc.record({
+      every: fc.constantFrom('Hour', 'Day', 'Once'),
+      timeZone: fc.constantFrom('UTC', 'Asia/Kolkata', 'Mars/Olympus'),
+    }),
+    suspend: fc.boolean(),
+  })
+  .map(({ metadata, workspaceRef, namespaceSelector, ...spec }) =>
+    stored({
+      kind: 'ClaudeBudget',
+      metadata,
+      spec: { ...spec, ...(workspaceRef && { workspaceRef }), ...(namespaceSelector && { namespaceSelector }) },
+    } as { kind: 'ClaudeBudget' }),
+  );
+
+const byRef = ({ metadata }: ClaudeWorkspace | ClaudeBudget): string => `${metadata.namespace}/${metadata.name}`;
+const applied = fc
+  .record({
+    workspaces: fc.uniqueArray(workspace, { selector: byRef, maxLength: 5 }),
+    budgets: fc.uniqueArray(budget, { selector: byRef, maxLength: 5 }),
+  })
+  .map(({ workspaces, budgets }): CompileInput => {
+    const types = { anthropic: 'tollgate.dev/upstream-key', wrong: 'Opaque' };
+    const secrets = NAMESPACES.flatMap((namespace) =>
+      Object.entries(types).map(
+        ([name, type]) => [`${namespace}/${name}`, { type, data: { 'api-key': 'sk-ant' } }] as const,
+      ),
+    );
+    return {
+      ...EMPTY,
+      workspaces,
+      budgets,
+      namespaces: new Map(NAMESPACES.map((name) => [name, { team: name }])),
+      upstreamSecrets: new Map(secrets),
+      callerKeys: new Map(workspaces.map((one) => [byRef(one), { a: '1', b: '2', c: '3' }])),
+    };
+  });
+
+const text = (output: CompileOutput): string =>
+  JSON.stringify(output, (_name, value: unknown) =>
+    typeof value === 'bigint' ? `${value}n` : value instanceof Map ? [...value] : value,
+  );
+
+describe('compile', () => {
+  test('is deterministic: the order of the input does not matter', () => {
+    fc.assert(
+      fc.property(applied, (input) => {
+        const reversed = {
+          ...input,
+          workspaces: input.workspaces.toReversed(),
+          budgets: input.budgets.toReversed(),
+          namespaces: new Map([...input.namespaces].toReversed()),
+          upstreamSecrets: new Map([...input.upstreamSecrets].toReversed()),
+        };
+        expect(text(compile(reversed))).toBe(text(compile(input)));
+      }),
+    );
+  });
+
+  test('is idempotent: over what it wrote it writes nothing, and gives the same verdicts', () => {
+    fc.assert(
+      fc.property(applied, applied, (first, second) => {
+        const before = carriedOut(compile(first));
+        const output = compile({ ...second, ...before });
+        const again = compile({ ...second, ...carriedOut(output, before), now: NOW + 1 });
+        expect([again.shards, [...again.fences]]).toEqual([[], []]);
+        expect(text({ ...again, shards: [], fences: new Map() })).toBe(
+          text({ ...output, shards: [], fences: new Map() }),
+        );
+      }),
+    );
+  });
+
+  test('never removes protection by an edit: what governed a workspace governs it, unless it says otherwise', () => {
+    fc.assert(
+      fc.property(applied, applied, (first, second) => {
+        const output = compile(first);
+        const later = compile({ ...second, ...carriedOut(output), now: NOW + 1 });
+        for (const [ref, { inForce }] of output.workspaces) {
+          const now = later.workspaces.get(ref);
+          if (inForce === null || now === undefined) continue;
+          expect(now.inForce).not.toBeNull();
+          expect(now.inForce!.version).toBeGreaterThanOrEqual(inForce.version);
+        }
+        for (const [ref, { inForce, proof }] of output.budgets) {
+          const now = later.budgets.get(ref);
+          const stillThere = proof.filter(({ workspace }) => later.workspaces.has(workspace));
+          if (inForce === null || now === undefined || now.accepted.reason === 'Accepted' || stillThere.length === 0)
+            continue;
+          expect(now.inForce).not.toBeNull();
+        }
+      }),
+    );
+  });
+
+  test('never throws, whatever lies in a spec', () => {
+    fc.assert(
+      fc.property(fc.anything(), fc.anything(), (first, second) => {
+        const broken = (kind: string, spec: unknown): never =>
+          ({ kind, metadata: { namespace: 'payments', name: 'x' }, spec }) as never;
+        const output = compile({
+          ...EMPTY,
+          workspaces: [broken('ClaudeWorkspace', first)],
+          budgets: [broken('ClaudeBudget', second)],
+        });
+        expect(output.workspaces.get('payments/x')!.accepted.reason).not.toBe('Accepted');
+        expect(output.budgets.get('payments/x')!.accepted.reason).not.toBe('Accepted');
+      }),
+    );
+  });
+});
