@@ -133,8 +133,8 @@ describe('what goes wrong', () => {
     await expect(post(call, { breakAt: 'Head' })).rejects.toThrow('ECONNRESET');
     expect(upstream.books().total).toMatchObject({ calls: 0, aborted: 1, requests: 1 });
     for (const [abortBilling, outputTokens] of [
-      ['Sent', 10],
-      ['Full', 50],
+      ['Sent', 20],
+      ['Full', 60],
     ] as const) {
       const response = await post({ ...call, stream: true }, { breakAt: 'Middle', abortBilling });
       await expect(response.body.text()).rejects.toThrow(/ECONNRESET|terminated|aborted|other side closed/);
