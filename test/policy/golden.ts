@@ -2,7 +2,7 @@ import { parseAllDocuments, stringify } from 'yaml';
 import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
 import { compile, type CompileInput, type CompileOutput, type UpstreamSecret } from '../../policy/compile.ts';
 import { parseSettings } from '../../policy/settings.ts';
-import { carriedOut, EMPTY, sha256, stored } from './stored.ts';
+import { carriedOut, EMPTY, NOTHING, sha256, stored } from './stored.ts';
 
 /**
  * One step of a golden file: what is applied, in full. Each YAML document of the file is compiled over what the one
@@ -23,7 +23,7 @@ interface Step {
 
 /** Compiles the steps of a golden file's input, one after the other, into the text of its output. */
 export function goldenOutput(text: string): string {
-  let before: Pick<CompileInput, 'previous' | 'fences'> = EMPTY;
+  let before: Pick<CompileInput, 'previous' | 'fences'> = { previous: NOTHING, fences: new Map() };
   const answers = parseAllDocuments(text, { merge: true }).map((document) => {
     if (document.errors.length > 0) throw document.errors[0]!;
     const step = document.toJS() as Step;
