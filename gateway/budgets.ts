@@ -1,0 +1,34 @@
+import type { GatewayLedger } from '../ledger/ledger.ts';
+import type { CompiledBudget } from '../policy/compiled.ts';
+import type { Reading } from '../policy/counter.ts';
+import { governs } from '../policy/matching.ts';
+import type { Caller } from '../policy/plan.ts';
+import { isSpanning } from '../policy/shortfall.ts';
+import { standing, standingQuery } from '../policy/standing.ts';
+
+/** What a caller is told of one budget. Of a budget that spans others: its name and when it resets. */
+export interface BudgetView {
+  readonly budget: string;
+  readonly mode?: CompiledBudget['mode'];
+  readonly [field: string]: unknown;
+}
+
+/** The budgets that may govern a caller's calls, with where they stand now. Throws `LedgerUnreachable`. */
+export async function budgetsOf({ workspace, key }: Caller, ledger: GatewayLedger): Promise<readonly BudgetView[]> {
+  const budgets = workspace.budgets.filter((budget) => governs(budget.scope, workspace, key) !== false);
+  const { now } = await ledger.state();
+  const readings = await ledger.read(budgets.map((budget) => standingQuery(budget, now)));
+  return budgets.map((budget, index) => view(budget, readings[index]!, workspace, now));
+}
+
+function view(
+  budget: CompiledBudget,
+  reading: Reading,
+  workspace: { readonly namespace: string },
+  now: number,
+): BudgetView {
+  const name = `${budget.namespace}/${budget.name}`;
+  const stands = standing(budget, reading, now);
+  if (isSpanning(budget, workspace)) return { budget: name, resetAt: stands.period.end ?? null };
+  return { budget: name, mode: budget.mode, per: budget.per, resetAt: stands.period.end ?? null, ...stands };
+}

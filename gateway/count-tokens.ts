@@ -1,0 +1,70 @@
+import { JsonInvalid, readJsonObject } from '../policy/json.ts';
+import { planFree } from '../policy/plan.ts';
+import type { Refusal } from '../policy/refusals.ts';
+import type { Exchange } from './exchange.ts';
+import { type Gone, readBody } from './facts.ts';
+import { forward } from './forward.ts';
+import { headersUp } from './headers.ts';
+import { identify } from './identify.ts';
+import type { Metrics } from './metrics.ts';
+import type { PolicySource } from './policy.ts';
+import { isRefusal, plainly } from './refuse.ts';
+import type { Upstreams } from './upstreams.ts';
+
+interface Parts {
+  readonly policy: PolicySource;
+  readonly upstreams: Upstreams;
+  readonly metrics: Metrics;
+}
+
+/** `POST /v1/messages/count_tokens`: costs nothing and is never refused for money; the rest of the policy holds. */
+export class CountTokens {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  async serve(exchange: Exchange): Promise<void> {
+    const refusal = await this.#pass(exchange);
+    if (refusal === null || refusal === 'gone') return;
+    this.#parts.metrics.countRefusal(refusal.reason);
+    exchange.refuse(refusal);
+  }
+
+  async #pass({ req, res, route }: Exchange): Promise<Refusal | Gone | null> {
+    const identity = identify(req.headers, this.#parts.policy);
+    if (isRefusal(identity)) return identity;
+    const { workspace } = identity.caller;
+    const body = await readBody(req);
+    if (body === 'gone' || isRefusal(body)) return body;
+    const model = modelOf(body);
+    if (typeof model !== 'string') return model;
+    const refusal = planFree(identity.caller, model);
+    if (refusal !== null) return refusal;
+    const upstream = this.#parts.upstreams.of(workspace.baseURL);
+    const ending = await forward({
+      upstream: upstream.pool,
+      path: `${upstream.prefix}${route.path}${route.query}`,
+      headers: headersUp(req, workspace),
+      body,
+      res,
+      onAbort: 'Cancel',
+      onAnswer: () => undefined,
+      streamHeaders: () => [],
+      answerHeaders: () => [],
+    });
+    if (res.headersSent) return null;
+    return plainly(ending.kind === 'Broken' && ending.timedOut ? 'UpstreamTimeout' : 'UpstreamUnreachable');
+  }
+}
+
+function modelOf(body: Buffer): string | Refusal {
+  try {
+    const { model } = readJsonObject(body).fields as { model?: unknown };
+    return typeof model === 'string' ? model : { reason: 'BodyInvalid', message: 'model: must be a string.' };
+  } catch (error) {
+    if (error instanceof JsonInvalid) return { reason: 'BodyInvalid', message: error.message };
+    throw error;
+  }
+}

@@ -1,0 +1,32 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Refusal } from '../policy/refusals.ts';
+import { refuse } from './refuse.ts';
+import type { Route } from './route.ts';
+
+/** One request and its answer, on its way through the stages. */
+export class Exchange {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly route: Route;
+  /** The gateway's own id of the call. */
+  readonly id: string;
+  /** When it arrived, in milliseconds since the epoch. */
+  readonly started: number;
+
+  constructor(req: IncomingMessage, res: ServerResponse, route: Route, id: string, started: number) {
+    this.req = req;
+    this.res = res;
+    this.route = route;
+    this.id = id;
+    this.started = started;
+  }
+
+  /** Whether the caller can no longer be answered. */
+  get hasLeft(): boolean {
+    return this.res.destroyed;
+  }
+
+  refuse(refusal: Refusal): void {
+    refuse(this.res, refusal, `req_${this.id}`);
+  }
+}

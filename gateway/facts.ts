@@ -1,0 +1,36 @@
+import type { IncomingMessage } from 'node:http';
+import type { Refusal } from '../policy/refusals.ts';
+import { plainly } from './refuse.ts';
+
+/** The limit of the Messages API. Bytes. */
+export const MAX_BODY_BYTES = 32 * 1024 * 1024;
+
+/** The caller left before its request was whole. */
+export type Gone = 'gone';
+
+/**
+ * Reads the body whole, because what it may cost is known only then. Of a body that is refused the rest is read and
+ * dropped, so that the caller, which may still be sending, gets to read why.
+ */
+export function readBody(req: IncomingMessage): Promise<Buffer | Refusal | Gone> {
+  const encoding = req.headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return drop(req, plainly('BodyEncoded'));
+  if (Number(req.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return drop(req, plainly('BodyTooLarge'));
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    req.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= MAX_BODY_BYTES) chunks.push(chunk);
+      else resolve(drop(req, plainly('BodyTooLarge')));
+    });
+    req.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    req.on('close', () => resolve('gone'));
+    req.on('error', () => resolve('gone'));
+  });
+}
+
+function drop(req: IncomingMessage, refusal: Refusal): Promise<Refusal> {
+  req.removeAllListeners('data').resume();
+  return Promise.resolve(refusal);
+}

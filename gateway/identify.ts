@@ -1,0 +1,55 @@
+import { isUtf8 } from 'node:buffer';
+import { hash } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Attributes } from '../policy/compiled.ts';
+import type { Caller, ResolvedWorkspace } from '../policy/plan.ts';
+import type { Refusal } from '../policy/refusals.ts';
+import type { PolicySource } from './policy.ts';
+import { plainly } from './refuse.ts';
+
+/** Who calls, and how to find them again once the policy has changed. */
+export interface Identity {
+  readonly caller: Caller;
+  /** SHA-256 (hex) of the key: the key itself is kept nowhere. */
+  readonly keyHash: string;
+}
+
+const BEARER = /^bearer +(\S+)$/i;
+const MAX_ATTRIBUTE_BYTES = 256;
+
+/** Finds the caller by `x-api-key` or `Authorization: Bearer`; clients may send one value in both. */
+export function identify(headers: IncomingHttpHeaders, policy: PolicySource): Identity | Refusal {
+  if (!policy.isLoaded) return plainly('PolicyNotReady');
+  const apiKey = headers['x-api-key'];
+  const bearer = BEARER.exec(headers.authorization ?? '')?.[1];
+  if (apiKey === undefined && bearer === undefined) return plainly('NoCredential');
+  const one = lookUp(apiKey, policy);
+  const other = bearer === apiKey ? null : lookUp(bearer, policy);
+  if (one !== null && other !== null) return plainly('TwoCredentials');
+  return one ?? other ?? plainly('UnknownKey');
+}
+
+function lookUp(key: string | string[] | undefined, policy: PolicySource): Identity | null {
+  if (typeof key !== 'string') return null;
+  const keyHash = hash('sha256', key);
+  const caller = policy.find(keyHash);
+  return caller === null ? null : { caller, keyHash };
+}
+
+/** What the caller says of itself by the headers of its workspace. */
+export function claims(headers: IncomingHttpHeaders, workspace: ResolvedWorkspace): Attributes | Refusal {
+  const claimed: Record<string, string> = {};
+  for (const [attribute, header] of Object.entries(workspace.headers)) {
+    const value = headers[header];
+    if (typeof value !== 'string' || value === '') continue;
+    // Node reads header bytes as Latin-1; clients send names of customers in UTF-8.
+    const bytes = Buffer.from(value, 'latin1');
+    if (bytes.length > MAX_ATTRIBUTE_BYTES || hasControls(bytes)) return plainly('AttributeInvalid');
+    claimed[attribute] = isUtf8(bytes) ? bytes.toString('utf8') : value;
+  }
+  return claimed;
+}
+
+function hasControls(bytes: Buffer): boolean {
+  return bytes.some((byte) => byte < 0x20 || byte === 0x7f);
+}

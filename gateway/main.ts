@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import pino, { type Logger } from 'pino';
+import { KubeClient } from '../kube/client.ts';
+import { connect } from '../kube/connection.ts';
+import { connectLedger } from '../ledger/redis.ts';
+import { assemble } from './assembly.ts';
+import { type Config, readConfig } from './config.ts';
+import { Policy } from './policy.ts';
+import { PolicyStore } from './policy-store.ts';
+import { listen } from './server.ts';
+
+const logger = pino({
+  level: process.env['LOG_LEVEL'] ?? 'info',
+  base: null,
+  timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
+});
+
+try {
+  await run(readConfig(process.env), logger);
+} catch (error) {
+  logger.fatal({ err: error }, 'the gateway cannot start');
+  process.exit(1);
+}
+
+async function run(config: Config, logger: Logger): Promise<void> {
+  const { settings } = config;
+  const policy = new Policy();
+  const client = new KubeClient({ connection: connect(config.kubeconfig), random: Math.random });
+  const store: PolicyStore = new PolicyStore({
+    client,
+    namespace: settings.namespace,
+    shards: settings.shards,
+    policy,
+    random: Math.random,
+    onChange: () => void assembly.lifeline.beat(),
+    onProblem: (shard, problem) =>
+      logger.warn({ shard, problem }, 'a policy shard is not usable; the last good one stays'),
+  });
+  const ledger = connectLedger({ url: config.redisUrl, installation: settings.installation, epoch: () => store.epoch });
+  const assembly = assemble({
+    settings,
+    policy,
+    ledger,
+    shards: () => store.revisions,
+    pod: config.pod,
+    logger,
+    now: Date.now,
+    newId: randomUUID,
+    hasAdminPort: config.adminPort !== null,
+  });
+  store.start();
+  if (config.adminPort !== null) await listen(createServer(assembly.admin), config.adminPort);
+  const port = await assembly.gateway.listen(config.port);
+  logger.info({ port }, 'the gateway listens');
+  const stop = async (): Promise<void> => {
+    logger.info('the gateway leaves');
+    await assembly.stop();
+    ledger.close();
+    await store.stop();
+    await client.close();
+    process.exit(0);
+  };
+  process.once('SIGTERM', () => void stop());
+  process.once('SIGINT', () => void stop());
+}

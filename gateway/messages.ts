@@ -1,0 +1,195 @@
+import type { Logger } from 'pino';
+import type { Admission, Call } from '../policy/plan.ts';
+import type { Refusal } from '../policy/refusals.ts';
+import { readRequest } from '../policy/request.ts';
+import type { Settings } from '../policy/settings.ts';
+import { book, type Booking, type Reserved } from './booking.ts';
+import { costHeaders } from './costs.ts';
+import { edited } from './edits.ts';
+import type { Exchange } from './exchange.ts';
+import { type Gone, readBody } from './facts.ts';
+import { type Ending, forward } from './forward.ts';
+import { headersUp } from './headers.ts';
+import { claims, identify } from './identify.ts';
+import type { Metered } from './meter.ts';
+import type { Metrics } from './metrics.ts';
+import type { PolicySource } from './policy.ts';
+import { attributesOf, type Ended, logCall, usageRecord } from './record.ts';
+import { isRefusal, plainly } from './refuse.ts';
+import { type Admitted, linesOf, type Reserver } from './reserve.ts';
+import type { Settler } from './settle.ts';
+import type { Upstreams } from './upstreams.ts';
+
+interface Parts {
+  readonly policy: PolicySource;
+  readonly reserver: Reserver;
+  readonly upstreams: Upstreams;
+  readonly settler: Settler;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly settings: Settings;
+  readonly now: () => number;
+}
+
+/** A call whose body was read and whose caller is known. */
+interface Asked {
+  readonly call: Call;
+  readonly keyHash: string;
+  readonly body: Buffer;
+}
+
+/** `POST /v1/messages`: every stage of a call that costs money, in order. */
+export class Messages {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Never rejects for anything that a caller, the ledger or the upstream does. */
+  async serve(exchange: Exchange): Promise<void> {
+    const asked = await this.#read(exchange);
+    if (asked === 'gone') return;
+    if (isRefusal(asked)) return this.#refuse(exchange, asked);
+    const { id, res } = exchange;
+    const admitted = await this.#parts.reserver.reserve({ id, keyHash: asked.keyHash, call: asked.call, res });
+    if (isRefusal(admitted)) return this.#refuse(exchange, admitted, asked.call);
+    if (exchange.hasLeft) return this.#release(id, admitted);
+    await this.#spend(exchange, admitted, asked.body);
+  }
+
+  /** Stages identify and facts. */
+  async #read({ req }: Exchange): Promise<Asked | Refusal | Gone> {
+    const identity = identify(req.headers, this.#parts.policy);
+    if (isRefusal(identity)) return identity;
+    const claimed = claims(req.headers, identity.caller.workspace);
+    if (isRefusal(claimed)) return claimed;
+    const body = await readBody(req);
+    if (body === 'gone' || isRefusal(body)) return body;
+    const facts = readRequest(body);
+    if (isRefusal(facts)) return facts;
+    return { call: { caller: identity.caller, facts, claimed }, keyHash: identity.keyHash, body };
+  }
+
+  /** Stages forward, meter and settle. */
+  async #spend(exchange: Exchange, admitted: Admitted, body: Buffer): Promise<void> {
+    const spending = new Spending(exchange, admitted, this.#parts);
+    const { openStreams } = this.#parts.metrics;
+    openStreams.inc();
+    const ending = await spending.forward(body).finally(() => openStreams.dec());
+    if (!exchange.res.headersSent) exchange.refuse(unanswered(ending));
+    if (ending.kind === 'NeverSent' || ending.kind === 'ErrorStatus') return this.#release(exchange.id, admitted);
+    await spending.settle(ending.kind, ending.metered);
+  }
+
+  #release(id: string, { admission }: Admitted): Promise<void> {
+    return this.#parts.settler.release(id, linesOf(admission.checks));
+  }
+
+  #refuse(exchange: Exchange, refusal: Refusal, call?: Call): void {
+    const { metrics, logger } = this.#parts;
+    const workspace = call?.caller.workspace;
+    const ref = workspace && `${workspace.namespace}/${workspace.name}`;
+    exchange.refuse(refusal);
+    metrics.countRefusal(refusal.reason, ref);
+    logger.info({
+      feature: call ? (attributesOf(call)['feature'] ?? '') : '',
+      model: call?.facts.model ?? '',
+      cost_usd: 0,
+      id: exchange.id,
+      workspace: ref,
+      refusal: refusal.reason,
+    });
+  }
+}
+
+/** Where no answer began, the gateway gives one. */
+function unanswered(ending: Ending): Refusal {
+  return plainly(ending.kind === 'Broken' && ending.timedOut ? 'UpstreamTimeout' : 'UpstreamUnreachable');
+}
+
+/** One admitted call: what was reserved for it is spent. */
+class Spending {
+  readonly #exchange: Exchange;
+  readonly #admission: Admission;
+  readonly #admitted: Admitted;
+  readonly #reserved: Reserved;
+  readonly #parts: Parts;
+  readonly #workspace: string;
+  #booking: Booking | null = null;
+  #status = 0;
+  #requestId: string | null = null;
+
+  constructor(exchange: Exchange, admitted: Admitted, parts: Parts) {
+    const { admission, call, at } = admitted;
+    const { workspace } = call.caller;
+    const { model, worstNano } = admission;
+    this.#exchange = exchange;
+    this.#admission = admission;
+    this.#admitted = admitted;
+    this.#parts = parts;
+    this.#workspace = `${workspace.namespace}/${workspace.name}`;
+    this.#reserved = { facts: call.facts, model, worstNano, prices: workspace.prices, at };
+  }
+
+  forward(body: Buffer): Promise<Ending> {
+    const { metrics, settings, upstreams, now } = this.#parts;
+    const { req, res, route, started } = this.#exchange;
+    const { workspace } = this.#admitted.call.caller;
+    const upstream = upstreams.of(workspace.baseURL);
+    const sent = now();
+    metrics.observeAdded((sent - started) / 1000);
+    return forward({
+      upstream: upstream.pool,
+      path: `${upstream.prefix}${route.path}${route.query}`,
+      headers: headersUp(req, workspace),
+      body: edited(body, this.#admission.edits),
+      res,
+      onAbort: settings.onAbort,
+      onAnswer: (status, headers) => {
+        this.#status = status;
+        this.#requestId = headers['request-id']?.toString() ?? null;
+        metrics.observeFirstByte(this.#workspace, (now() - sent) / 1000);
+      },
+      streamHeaders: () => costHeaders(this.#admitted, null),
+      answerHeaders: (metered) => {
+        this.#booking = book(this.#reserved, metered, false);
+        return costHeaders(this.#admitted, this.#booking);
+      },
+    });
+  }
+
+  async settle(ending: string, metered: Metered): Promise<void> {
+    const { settler, metrics, logger, now } = this.#parts;
+    const { id, started } = this.#exchange;
+    const { call, admission } = this.#admitted;
+    const booking = this.#booking ?? book(this.#reserved, metered, ending === 'Cancelled');
+    const ended: Ended = {
+      id,
+      call,
+      booking,
+      worstNano: admission.worstNano,
+      ending,
+      status: this.#status,
+      requestId: this.#requestId,
+      started,
+      ended: now(),
+    };
+    logCall(logger, ended);
+    metrics.countSpending({
+      workspace: this.#workspace,
+      feature: attributesOf(call)['feature'] ?? '',
+      model: this.#knownModel(booking),
+      costNano: booking.costNano,
+      worstNano: admission.worstNano,
+      usage: booking.usage,
+      seconds: (ended.ended - started) / 1000,
+    });
+    const { costNano, presumedNano } = booking;
+    await settler.settle({ id, costNano, presumedNano, record: usageRecord(ended) }, linesOf(admission.checks));
+  }
+
+  #knownModel({ model }: Booking): string | null {
+    return this.#reserved.prices.models.has(model) ? model : null;
+  }
+}

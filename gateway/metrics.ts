@@ -1,0 +1,169 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { LedgerState } from '../ledger/ledger.ts';
+import { USD } from '../policy/money.ts';
+import type { RefusalReason } from '../policy/refusals.ts';
+import type { Usage } from '../policy/usage.ts';
+
+/** Features come from callers: past so many they are counted together. */
+const MAX_FEATURES = 100;
+const OTHER = 'other';
+
+/** What the gauges show, asked at each scrape. */
+export interface Gauges {
+  readonly openCalls: () => number;
+  readonly pendingSettles: () => number;
+  readonly ledger: () => Promise<LedgerState>;
+}
+
+/** One call that cost something, as the metrics see it. */
+export interface Spending {
+  readonly workspace: string;
+  readonly feature: string;
+  /** A model that the price book knows, else null. */
+  readonly model: string | null;
+  readonly costNano: bigint;
+  readonly worstNano: bigint;
+  readonly usage: Usage | null;
+  readonly seconds: number;
+}
+
+/**
+ * The gateway's metrics. What OpenTelemetry has a name for is called `gen_ai_*`, money is `tollgate_*`. Labels are
+ * bounded: workspaces, models of the price book, reasons, and a limited number of features; never a user or a key.
+ */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #features = new Set<string>();
+  readonly #cost: Counter;
+  readonly #overshoot: Counter;
+  readonly #refusals: Counter;
+  readonly #tokens: Histogram;
+  readonly #duration: Histogram;
+  readonly #firstByte: Histogram;
+  readonly #added: Histogram;
+  /** Calls that are under way upstream. */
+  readonly openStreams: Gauge;
+
+  constructor(gauges: Gauges) {
+    const registers = [this.registry];
+    this.#cost = new Counter({
+      name: 'tollgate_cost_usd_total',
+      help: 'What calls cost, in US dollars, as booked.',
+      labelNames: ['workspace', 'feature', 'model'],
+      registers,
+    });
+    this.#overshoot = new Counter({
+      name: 'tollgate_overshoot_usd_total',
+      help: 'What calls cost beyond their worst case, in US dollars: an upstream that charges more than its rules say.',
+      labelNames: ['workspace'],
+      registers,
+    });
+    this.#refusals = new Counter({
+      name: 'tollgate_refusals_total',
+      help: 'Calls that were refused.',
+      labelNames: ['workspace', 'reason'],
+      registers,
+    });
+    this.#tokens = new Histogram({
+      name: 'gen_ai_client_token_usage',
+      help: 'Tokens of a call.',
+      labelNames: ['workspace', 'gen_ai_request_model', 'gen_ai_token_type'],
+      buckets: [1, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576],
+      registers,
+    });
+    this.#duration = new Histogram({
+      name: 'gen_ai_client_operation_duration_seconds',
+      help: 'From the arrival of a call to the end of its answer.',
+      labelNames: ['workspace', 'gen_ai_request_model'],
+      buckets: [0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000],
+      registers,
+    });
+    this.#firstByte = new Histogram({
+      name: 'gen_ai_server_time_to_first_token_seconds',
+      help: 'From sending a call upstream to the beginning of its answer.',
+      labelNames: ['workspace'],
+      buckets: [0.03, 0.1, 0.3, 1, 3, 10, 30, 100],
+      registers,
+    });
+    this.#added = new Histogram({
+      name: 'tollgate_added_seconds',
+      help: 'From the arrival of a call to sending it upstream, with any waiting for room in a budget.',
+      buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.03, 0.1, 1, 10],
+      registers,
+    });
+    this.openStreams = new Gauge({
+      name: 'tollgate_open_streams',
+      help: 'Calls that are under way upstream.',
+      registers,
+    });
+    this.#gauge('tollgate_open_calls', 'Calls that have, or may have, a reservation.', gauges.openCalls);
+    this.#gauge('tollgate_pending_settles', 'Ended calls that the ledger does not know of yet.', gauges.pendingSettles);
+    this.#ledgerGauges(gauges.ledger);
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  countRefusal(reason: RefusalReason, workspace = ''): void {
+    this.#refusals.inc({ workspace, reason });
+  }
+
+  /** Seconds. */
+  observeAdded(seconds: number): void {
+    this.#added.observe(seconds);
+  }
+
+  /** Seconds. */
+  observeFirstByte(workspace: string, seconds: number): void {
+    this.#firstByte.observe({ workspace }, seconds);
+  }
+
+  countSpending({ workspace, feature, model, costNano, worstNano, usage, seconds }: Spending): void {
+    const known = model ?? OTHER;
+    this.#cost.inc({ workspace, feature: this.#bounded(feature), model: known }, dollars(costNano));
+    if (costNano > worstNano) this.#overshoot.inc({ workspace }, dollars(costNano - worstNano));
+    this.#duration.observe({ workspace, gen_ai_request_model: known }, seconds);
+    if (usage === null) return;
+    const input = usage.input + usage.cacheRead + usage.cacheWrite5m + usage.cacheWrite1h;
+    this.#tokens.observe({ workspace, gen_ai_request_model: known, gen_ai_token_type: 'input' }, input);
+    this.#tokens.observe({ workspace, gen_ai_request_model: known, gen_ai_token_type: 'output' }, usage.output);
+  }
+
+  #bounded(feature: string): string {
+    if (this.#features.has(feature)) return feature;
+    if (this.#features.size >= MAX_FEATURES) return OTHER;
+    this.#features.add(feature);
+    return feature;
+  }
+
+  #gauge(name: string, help: string, read: () => number): void {
+    const gauge: Gauge = new Gauge({ name, help, registers: [this.registry], collect: () => gauge.set(read()) });
+  }
+
+  /** While the ledger is out of reach its figures stay what they were, and `tollgate_ledger_up` is 0. */
+  #ledgerGauges(read: () => Promise<LedgerState>): void {
+    const registers = [this.registry];
+    const help = 'Usage records in the ledger that no log has taken yet.';
+    const length = new Gauge({ name: 'tollgate_ledger_stream_length', help, registers });
+    const presumed = new Gauge({
+      name: 'tollgate_ledger_presumed_calls',
+      help: 'Calls whose cost is not known and is presumed to be their worst case.',
+      registers,
+    });
+    const up: Gauge = new Gauge({
+      name: 'tollgate_ledger_up',
+      help: 'Whether the ledger answers.',
+      registers,
+      collect: async () => {
+        const state = await read().catch(() => null);
+        up.set(state === null ? 0 : 1);
+        if (state === null) return;
+        length.set(state.streamLength);
+        presumed.set(state.presumedCount);
+      },
+    });
+  }
+}
+
+/** For display: a metric is a float, the ledger is not. */
+function dollars(nano: bigint): number {
+  return Number(nano) / Number(USD);
+}

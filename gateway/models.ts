@@ -1,0 +1,61 @@
+import { modelAllowed, type ResolvedWorkspace } from '../policy/plan.ts';
+import type { Refusal } from '../policy/refusals.ts';
+import type { Exchange } from './exchange.ts';
+import { headersDown, headersUp } from './headers.ts';
+import { identify } from './identify.ts';
+import type { PolicySource } from './policy.ts';
+import { isRefusal, plainly } from './refuse.ts';
+import type { Upstreams } from './upstreams.ts';
+
+interface Parts {
+  readonly policy: PolicySource;
+  readonly upstreams: Upstreams;
+}
+
+interface Page {
+  readonly data: readonly { readonly id: string }[];
+}
+
+/** `GET /v1/models` and `/v1/models/{id}`: the upstream's answer, as far as the workspace allows the models. */
+export class Models {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  async serve(exchange: Exchange): Promise<void> {
+    const refusal = await this.#pass(exchange);
+    if (refusal !== null) exchange.refuse(refusal);
+  }
+
+  async #pass({ req, res, route }: Exchange): Promise<Refusal | null> {
+    const identity = identify(req.headers, this.#parts.policy);
+    if (isRefusal(identity)) return identity;
+    const { workspace } = identity.caller;
+    if (workspace.upstreamKey === null) return plainly('UpstreamKeyMissing');
+    const one = route.path.slice('/v1/models/'.length);
+    if (one !== '' && !modelAllowed(workspace, one)) return plainly('NotFound');
+    const upstream = this.#parts.upstreams.of(workspace.baseURL);
+    const path = `${upstream.prefix}${route.path}${route.query}`;
+    const answer = await upstream.pool
+      .request({ path, method: 'GET', headers: headersUp(req, workspace) })
+      .then(async ({ statusCode, headers, body }) => {
+        const text = await body.text();
+        return { statusCode, headers, text: statusCode === 200 && one === '' ? allowed(text, workspace) : text };
+      })
+      .catch(() => null); // no connection, or no page of models
+    if (answer === null) return plainly('UpstreamUnreachable');
+    const length = ['content-length', String(Buffer.byteLength(answer.text))];
+    res.writeHead(answer.statusCode, [...headersDown(answer.headers), ...length]);
+    res.end(answer.text);
+    return null;
+  }
+}
+
+/** The page without the models that are not allowed. Throws for what is no page. */
+function allowed(text: string, workspace: ResolvedWorkspace): string {
+  const page = JSON.parse(text) as Page;
+  const data = page.data.filter(({ id }) => modelAllowed(workspace, id));
+  return JSON.stringify({ ...page, data, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null });
+}

@@ -1,0 +1,89 @@
+import type { Logger } from 'pino';
+import type { UsageRecord } from '../ledger/ledger.ts';
+import { USD } from '../policy/money.ts';
+import type { Attributes } from '../policy/compiled.ts';
+import type { Call } from '../policy/plan.ts';
+import type { Booking } from './booking.ts';
+
+/** A call that reached the upstream and cost something, or may have. */
+export interface Ended {
+  readonly id: string;
+  readonly call: Call;
+  readonly booking: Booking;
+  readonly worstNano: bigint;
+  /** How it ended, in one word. */
+  readonly ending: string;
+  /** The upstream's status, 0 where none came. */
+  readonly status: number;
+  /** The upstream's name for the call. */
+  readonly requestId: string | null;
+  /** When it arrived and when it ended. Milliseconds. */
+  readonly started: number;
+  readonly ended: number;
+}
+
+/** The attributes that count: what the credential fixes over what the caller claimed. */
+export function attributesOf({ caller, claimed }: Call): Attributes {
+  return { ...claimed, ...caller.key.attributes };
+}
+
+/** The row of the usage stream: what the log keeps of a call. */
+export function usageRecord(ended: Ended): UsageRecord {
+  const { call, booking } = ended;
+  const { workspace, key } = call.caller;
+  const { feature = null, customer = null, user = null, department = null, ...tags } = attributesOf(call);
+  return {
+    id: ended.id,
+    timestamp: new Date(ended.ended).toISOString(),
+    workspace: `${workspace.namespace}/${workspace.name}`,
+    key: key.name,
+    feature,
+    customer,
+    user,
+    department,
+    tags: JSON.stringify(tags),
+    model: booking.model,
+    asked_model: call.facts.model,
+    ...tokensOf(booking),
+    cost_nano: String(booking.costNano),
+    presumed_nano: String(booking.presumedNano),
+    worst_nano: String(ended.worstNano),
+    estimated: booking.estimated,
+    price_version: workspace.prices.version,
+    policy_version: workspace.version,
+    ending: ended.ending,
+    status: ended.status,
+    stream: call.facts.stream,
+    request_id: ended.requestId,
+    duration_ms: Math.round(ended.ended - ended.started),
+  };
+}
+
+/** All null where the usage is not known. */
+function tokensOf({ usage }: Booking): UsageRecord {
+  const names = ['input', 'output', 'cacheRead', 'cacheWrite5m', 'cacheWrite1h'] as const;
+  const columns = ['input', 'output', 'cache_read', 'cache_write_5m', 'cache_write_1h'];
+  const counts = names.map((name, index) => [`${columns[index]}_tokens`, usage?.[name] ?? null]);
+  return { ...Object.fromEntries(counts), web_searches: usage?.webSearches ?? null };
+}
+
+/** The log line of a call: the fields that dashboards of the callers already know come first. */
+export function logCall(logger: Logger, ended: Ended): void {
+  const { call, booking } = ended;
+  const { workspace, key } = call.caller;
+  logger.info({
+    feature: attributesOf(call)['feature'] ?? '',
+    model: booking.model,
+    input_tokens: booking.usage?.input ?? null,
+    output_tokens: booking.usage?.output ?? null,
+    cost_usd: Number(booking.costNano) / Number(USD),
+    id: ended.id,
+    workspace: `${workspace.namespace}/${workspace.name}`,
+    key: key.name,
+    ending: ended.ending,
+    status: ended.status,
+    estimated: booking.estimated,
+    request_id: ended.requestId,
+    duration_ms: Math.round(ended.ended - ended.started),
+  });
+}

@@ -1,0 +1,218 @@
+import type { ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type GatewayLedger, LedgerUnreachable, type ReserveAnswer } from '../ledger/ledger.ts';
+import type { Check, Failure } from '../policy/counter.ts';
+import { type Admission, type Call, plan } from '../policy/plan.ts';
+import type { Refusal } from '../policy/refusals.ts';
+import { refusalOf } from '../policy/shortfall.ts';
+import type { Settings } from '../policy/settings.ts';
+import type { Lifeline } from './lifeline.ts';
+import type { PolicySource } from './policy.ts';
+import { isRefusal, plainly } from './refuse.ts';
+import type { Settler } from './settle.ts';
+import type { Waiting } from './waiting.ts';
+
+/** A call whose worst cost is reserved in every budget that governs it. */
+export interface Admitted {
+  readonly call: Call;
+  readonly admission: Admission;
+  /** The ledger's clock. Milliseconds. */
+  readonly at: number;
+  /** Of each check's counter, with this reservation. Nano-dollars. */
+  readonly committedNano: readonly bigint[];
+}
+
+/** What a call needs to be reserved, and planned anew where the policy or the period has moved on. */
+export interface Candidate {
+  readonly id: string;
+  readonly keyHash: string;
+  readonly call: Call;
+  readonly res: ServerResponse;
+}
+
+/** How soon the ledger is asked again when it did not answer. */
+const UNREACHABLE_RETRY_MS = 250;
+
+interface Parts {
+  readonly ledger: GatewayLedger;
+  readonly policy: PolicySource;
+  readonly lifeline: Lifeline;
+  readonly settler: Settler;
+  readonly waiting: Waiting;
+  readonly settings: Settings;
+  readonly now: () => number;
+}
+
+type Answer = ReserveAnswer | { readonly kind: 'unreachable' };
+
+/** Plans calls and reserves them in the ledger, with all that can come between: DESIGN §3. */
+export class Reserver {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Admits or refuses a call. Who leaves meanwhile may be admitted all the same: look before sending. */
+  async reserve(candidate: Candidate): Promise<Admitted | Refusal> {
+    const { lifeline, settler } = this.#parts;
+    const attempt = new Attempt(this.#parts, candidate);
+    lifeline.enter(candidate.id);
+    const outcome = await attempt.run();
+    if (!isRefusal(outcome)) return outcome;
+    if (attempt.isInDoubt) void settler.release(candidate.id);
+    else lifeline.leave(candidate.id);
+    return outcome;
+  }
+}
+
+/** One call on its way to a reservation. */
+class Attempt {
+  /** A reserve was sent and its answer has not come: the reservation may stand. */
+  isInDoubt = false;
+  readonly #parts: Parts;
+  readonly #candidate: Candidate;
+  readonly #deadline: number;
+  #call: Call;
+  #at: number;
+
+  constructor(parts: Parts, candidate: Candidate) {
+    this.#parts = parts;
+    this.#candidate = candidate;
+    this.#call = candidate.call;
+    this.#at = parts.now();
+    this.#deadline = this.#at + parts.settings.waitSeconds * 1000;
+  }
+
+  async run(): Promise<Admitted | Refusal> {
+    for (;;) {
+      const planned = plan(this.#call, this.#at, this.#parts.settings);
+      if (planned.kind === 'Refuse') return planned.refusal;
+      const outcome = await this.#conclude(planned, await this.#admit(planned));
+      if (outcome !== 'again') return outcome;
+      if (this.#timeLeft === 0) return plainly('PolicyNotReady');
+    }
+  }
+
+  get #timeLeft(): number {
+    return Math.max(0, this.#deadline - this.#parts.now());
+  }
+
+  /** Who comes to a line joins it; else the first try decides whether there is something to wait for. */
+  async #admit(admission: Admission): Promise<Answer> {
+    const queued = this.#queuedAt(admission);
+    if (queued !== null) return this.#wait(admission, queued);
+    const answer = await this.#ask(admission);
+    return isWaiting(answer) ? this.#wait(admission, answer.failures[0]!) : answer;
+  }
+
+  #queuedAt({ checks }: Admission): Failure | null {
+    for (const [check, one] of checks.entries()) {
+      for (const ofTotal of [false, true]) {
+        if (!this.#parts.waiting.isQueued(lineOf(one, ofTotal))) continue;
+        return { check, ofTotal, waiting: true, spentNano: 0n, committedNano: 0n };
+      }
+    }
+    return null;
+  }
+
+  async #wait(admission: Admission, blocked: Failure): Promise<Answer> {
+    const { waiting, now } = this.#parts;
+    const check = admission.checks[blocked.check]!;
+    let answer: Answer = { kind: 'full', now: now(), failures: [blocked] };
+    await waiting.join(check.counter, lineOf(check, blocked.ofTotal), this.#deadline, this.#gone(), async () => {
+      answer = await this.#ask(admission);
+      return !isWaiting(answer);
+    });
+    return answer;
+  }
+
+  /** One reserve, tried again while Redis does not answer; by its id it is the same one each time. */
+  async #ask({ worstNano, from, until, checks }: Admission): Promise<Answer> {
+    const { ledger } = this.#parts;
+    const { namespace, name, version } = this.#call.caller.workspace;
+    const { id, res } = this.#candidate;
+    this.isInDoubt = true;
+    for (;;) {
+      try {
+        const answer = await ledger.reserve({
+          id,
+          workspace: `${namespace}/${name}`,
+          version,
+          worstNano,
+          from,
+          until,
+          checks,
+        });
+        this.isInDoubt = false;
+        return answer;
+      } catch (error) {
+        if (!(error instanceof LedgerUnreachable)) throw error;
+        if (this.#timeLeft === 0 || res.destroyed) return { kind: 'unreachable' };
+        await sleep(Math.min(UNREACHABLE_RETRY_MS, this.#timeLeft));
+      }
+    }
+  }
+
+  async #conclude(admission: Admission, answer: Answer): Promise<Admitted | Refusal | 'again'> {
+    switch (answer.kind) {
+      case 'admitted':
+        return { call: this.#call, admission, at: answer.now, committedNano: answer.committedNano };
+      case 'full':
+        return refusalOf(admission, answer.failures, this.#call.caller);
+      case 'stale':
+        return this.#catchUp(answer.version);
+      case 'wrongPeriod':
+        this.#at = answer.now;
+        return 'again';
+      case 'unregistered':
+        await this.#parts.lifeline.beat();
+        return 'again';
+      case 'lost':
+        return plainly('LedgerLost');
+      case 'ended':
+      case 'unreachable':
+        break;
+    }
+    return plainly('LedgerUnreachable');
+  }
+
+  /** The key may mean something else at the newer version, or nothing. */
+  async #catchUp(version: number): Promise<Refusal | 'again'> {
+    const { policy } = this.#parts;
+    const { caller } = this.#call;
+    const reached = await policy.reached(
+      `${caller.workspace.namespace}/${caller.workspace.name}`,
+      version,
+      this.#timeLeft,
+    );
+    const now = policy.find(this.#candidate.keyHash);
+    if (now === null) return plainly('UnknownKey');
+    if (!reached) return plainly('PolicyNotReady');
+    this.#call = { ...this.#call, caller: now };
+    return 'again';
+  }
+
+  #gone(): AbortSignal {
+    const gone = new AbortController();
+    const { res } = this.#candidate;
+    if (res.destroyed) gone.abort();
+    else res.once('close', () => gone.abort());
+    return gone.signal;
+  }
+}
+
+function isWaiting(answer: Answer): answer is Extract<ReserveAnswer, { kind: 'full' }> {
+  return answer.kind === 'full' && answer.failures.every((failure) => failure.waiting);
+}
+
+/** The lines of a call: one for each counter that it commits. */
+export function linesOf(checks: readonly Check[]): string[] {
+  return checks.flatMap((check) =>
+    check.value === null ? [lineOf(check, true)] : [lineOf(check, false), lineOf(check, true)],
+  );
+}
+
+function lineOf(check: Check, ofTotal: boolean): string {
+  return check.value === null || ofTotal ? check.counter : `${check.counter} ${check.value}`;
+}

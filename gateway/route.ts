@@ -1,0 +1,44 @@
+/** What the gateway serves. `Probe` is what clients send to see whether anybody is there. */
+export type Endpoint = 'Messages' | 'CountTokens' | 'Models' | 'Budgets' | 'Probe';
+
+export interface Route {
+  readonly endpoint: Endpoint;
+  /** What goes upstream: built here from what was recognised, never what the caller wrote before it. */
+  readonly path: string;
+  /** With the question mark, or empty. */
+  readonly query: string;
+}
+
+/**
+ * Segments of plain characters only: an empty one, a dot one or an escape is no path of the API and is never tidied
+ * into one, because the upstream might tidy it in another way.
+ */
+const CLEAN = /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~:-]+)*$/;
+const API = /\/v1\/(?:messages|messages\/count_tokens|models|models\/[\w.:-]+)$/;
+const BUDGETS = '/tollgate/v1/budgets';
+
+/** The route of a request, with any prefix before `/v1`; null where nothing is served. */
+export function routeOf(method: string, url: string): Route | null {
+  const mark = url.indexOf('?');
+  const path = mark === -1 ? url : url.slice(0, mark);
+  const query = mark === -1 ? '' : url.slice(mark);
+  if (method === 'HEAD') return isProbe(path) ? { endpoint: 'Probe', path, query } : null;
+  if (!CLEAN.test(path)) return null;
+  if (method === 'GET' && path.endsWith(BUDGETS)) return { endpoint: 'Budgets', path: BUDGETS, query };
+  const served = API.exec(path)?.[0];
+  if (served === undefined) return null;
+  const endpoint = endpointOf(method, served);
+  return endpoint === null ? null : { endpoint, path: served, query };
+}
+
+function endpointOf(method: string, path: string): Endpoint | null {
+  if (path === '/v1/messages') return method === 'POST' ? 'Messages' : null;
+  if (path === '/v1/messages/count_tokens') return method === 'POST' ? 'CountTokens' : null;
+  return method === 'GET' ? 'Models' : null;
+}
+
+/** The base URL itself may end in a slash. */
+function isProbe(path: string): boolean {
+  const base = path.endsWith('/') ? path.slice(0, -1) : path;
+  return CLEAN.test(base) && !base.includes('/v1');
+}

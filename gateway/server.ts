@@ -1,0 +1,97 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Express } from 'express';
+import type { Logger } from 'pino';
+import { Exchange } from './exchange.ts';
+import { plainly, refuse } from './refuse.ts';
+import { type Endpoint, type Route, routeOf } from './route.ts';
+
+/** Longer than load balancers keep a connection, so that they and not we close it. Milliseconds. */
+const KEEP_ALIVE_MS = 75_000;
+
+/** Answers one request. */
+export type Serve = (exchange: Exchange) => Promise<void>;
+
+type ApiEndpoint = Exclude<Endpoint, 'Probe' | 'Budgets'>;
+
+interface Parts {
+  readonly endpoints: Readonly<Record<ApiEndpoint, Serve>>;
+  readonly callerApp: Express;
+  /** On this port too; null where it has its own. */
+  readonly adminApp: Express | null;
+  readonly logger: Logger;
+  readonly newId: () => string;
+  readonly now: () => number;
+}
+
+const ADMIN_PATHS = new Set(['/healthz', '/readyz', '/metrics']);
+
+/** The gateway's front: it routes, and knows what is under way. */
+export class Gateway {
+  readonly server: Server;
+  readonly #parts: Parts;
+  readonly #open = new Set<Promise<void>>();
+  #isLeaving = false;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (req, res) => this.#handle(req, res));
+  }
+
+  /** Resolves to the port. */
+  listen(port: number): Promise<number> {
+    return listen(this.server, port);
+  }
+
+  /** Accepts nothing more and resolves when every call that was under way is answered and booked or kept for booking. */
+  async drain(): Promise<void> {
+    this.#isLeaving = true;
+    const closed = new Promise((resolve) => this.server.close(resolve));
+    while (this.#open.size > 0) await Promise.all(this.#open);
+    this.server.closeIdleConnections();
+    await closed;
+  }
+
+  #handle(req: IncomingMessage, res: ServerResponse): void {
+    const url = req.url ?? '';
+    const { adminApp, callerApp } = this.#parts;
+    if (this.#isLeaving) res.shouldKeepAlive = false;
+    if (adminApp !== null && ADMIN_PATHS.has(url)) return void adminApp(req, res);
+    const route = routeOf(req.method ?? '', url);
+    if (route?.endpoint === 'Probe') return void res.writeHead(200).end();
+    if (route?.endpoint === 'Budgets') {
+      req.url = route.path;
+      return void callerApp(req, res);
+    }
+    if (route === null || this.#isLeaving) {
+      return refuse(res, plainly(route === null ? 'NotFound' : 'ShuttingDown'), `req_${this.#parts.newId()}`);
+    }
+    this.#serve(req, res, { ...route, endpoint: route.endpoint });
+  }
+
+  #serve(req: IncomingMessage, res: ServerResponse, route: Route & { readonly endpoint: ApiEndpoint }): void {
+    const { endpoints, newId, now } = this.#parts;
+    const exchange = new Exchange(req, res, route, newId(), now());
+    const call = endpoints[route.endpoint](exchange)
+      .catch((error: unknown) => this.#fail(exchange, error))
+      .finally(() => this.#open.delete(call));
+    this.#open.add(call);
+  }
+
+  /** A mistake of ours: the call ends, the others go on. */
+  #fail({ id, res }: Exchange, error: unknown): void {
+    this.#parts.logger.error({ id, err: error }, 'a call failed');
+    res.destroy();
+  }
+}
+
+/** Resolves to the port that the server listens on. */
+export function listen(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, () => {
+      server.off('error', reject);
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : port);
+    });
+  });
+}

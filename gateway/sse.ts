@@ -1,0 +1,98 @@
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+
+/** An event that the scanner was asked to pick out. */
+export interface Picked {
+  readonly event: string;
+  readonly data: string;
+}
+
+/** What is done with each picked event, and with the size of each line of data that was not. */
+export interface Listener {
+  onEvent(event: string, data: string): void;
+  onOther(dataBytes: number): void;
+}
+
+/**
+ * Finds a few kinds of events in a stream of server-sent events without touching the rest: bytes go on to the client as
+ * they came, and only the lines of picked events are ever decoded. Lines and events may be cut anywhere by chunks.
+ */
+export class EventScanner {
+  readonly #picked: ReadonlySet<string>;
+  readonly #listener: Listener;
+  /** The beginning of a line whose end has not come yet; `#skipped` counts what of it was dropped as of no interest. */
+  #rest: Buffer | null = null;
+  #skipped = 0;
+  #event = '';
+  #data: string[] = [];
+
+  constructor(picked: Iterable<string>, listener: Listener) {
+    this.#picked = new Set(picked);
+    this.#listener = listener;
+  }
+
+  write(chunk: Buffer): void {
+    let start = 0;
+    for (;;) {
+      const end = chunk.indexOf(NEWLINE, start);
+      if (end === -1) break;
+      this.#endLine(chunk, start, end);
+      start = end + 1;
+    }
+    if (start < chunk.length) this.#keep(chunk.subarray(start));
+  }
+
+  /** The stream is over: what was not ended by a newline is ended now. */
+  end(): void {
+    if (this.#rest !== null) this.#line(this.#rest, 0, this.#rest.length);
+    this.#rest = null;
+    this.#dispatch();
+  }
+
+  /** A line of data that nobody asked for may be megabytes long: only its length is kept. */
+  #keep(part: Buffer): void {
+    if (this.#rest === null) this.#rest = Buffer.from(part);
+    else if (this.#uninteresting(this.#rest)) this.#skipped += part.length;
+    else this.#rest = Buffer.concat([this.#rest, part]);
+  }
+
+  #uninteresting(line: Buffer): boolean {
+    return this.#event !== '' && !this.#picked.has(this.#event) && line[0] === 0x64 && line.length > 'data:'.length;
+  }
+
+  #endLine(chunk: Buffer, start: number, end: number): void {
+    if (this.#rest === null) return this.#line(chunk, start, end);
+    this.#keep(chunk.subarray(start, end));
+    const line = this.#rest;
+    this.#rest = null;
+    this.#line(line, 0, line.length);
+  }
+
+  #line(bytes: Buffer, start: number, newline: number): void {
+    const end = newline > start && bytes[newline - 1] === RETURN ? newline - 1 : newline;
+    if (end === start) this.#dispatch();
+    else if (bytes[start] === 0x65) this.#eventLine(bytes.toString('latin1', start, end));
+    else if (bytes[start] === 0x64) this.#dataLine(bytes, start, end);
+  }
+
+  #eventLine(line: string): void {
+    if (line.startsWith('event:')) this.#event = line.slice('event:'.length).trim();
+  }
+
+  #dataLine(bytes: Buffer, start: number, end: number): void {
+    // An event without a name may be any of them, so its data is read as well.
+    if (this.#event !== '' && !this.#picked.has(this.#event)) {
+      this.#listener.onOther(end - start + this.#skipped);
+      this.#skipped = 0;
+      return;
+    }
+    const line = bytes.toString('utf8', start, end);
+    if (line.startsWith('data:')) this.#data.push(line.slice('data:'.length).trimStart());
+  }
+
+  #dispatch(): void {
+    if (this.#data.length > 0) this.#listener.onEvent(this.#event, this.#data.join('\n'));
+    this.#event = '';
+    this.#data = [];
+  }
+}
