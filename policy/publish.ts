@@ -230,10 +230,16 @@ function workspaceVerdict(
 }
 
 function budgetVerdict(
-  { generation, accepted, compiled, governs }: JudgedBudget,
+  { generation, accepted, compiled, spanning, governs }: JudgedBudget,
   placed: ReadonlyMap<Ref, Placed>,
 ): BudgetVerdict {
-  return { generation, accepted, inForce: compiled, proof: governs.flatMap((ref) => placed.get(ref)?.proof ?? []) };
+  return {
+    generation,
+    accepted,
+    inForce: compiled,
+    spanning,
+    proof: governs.flatMap((ref) => placed.get(ref)?.proof ?? []),
+  };
 }
 
 function problemOf(write: ShardWrite | null): string | null {
