@@ -1,12 +1,10 @@
-import express, { type Express } from 'express';
+import express, { type Express, type Request, type Response } from 'express';
 import { type GatewayLedger, LedgerUnreachable } from '../ledger/ledger.ts';
 import { budgetsOf } from './budgets.ts';
 import { identify } from './identify.ts';
 import type { Metrics } from './metrics.ts';
 import type { PolicySource } from './policy.ts';
 import { isRefusal, plainly, refuse } from './refuse.ts';
-
-const BUDGETS_PATH = '/tollgate/v1/budgets';
 
 interface Parts {
   readonly policy: PolicySource;
@@ -28,27 +26,34 @@ export function adminApp({ metrics, notReady }: Pick<Parts, 'metrics' | 'notRead
       .type('text')
       .send(`${reason ?? 'ok'}\n`);
   });
-  app.get('/metrics', (_req, res, next) => {
-    metrics.registry.metrics().then((text) => res.type(metrics.registry.contentType).send(text), next);
-  });
+  app.get('/metrics', (_req, res) => sendMetrics(res, metrics));
   return app;
 }
 
 /** What callers ask besides the API: their budgets. */
-export function callerApp({ policy, ledger, newId }: Pick<Parts, 'policy' | 'ledger' | 'newId'>): Express {
+export function callerApp(parts: Pick<Parts, 'policy' | 'ledger' | 'newId'>): Express {
   const app = bare();
-  app.get(BUDGETS_PATH, (req, res, next) => {
-    const identity = identify(req.headers, policy);
-    if (isRefusal(identity)) return refuse(res, identity, `req_${newId()}`);
-    budgetsOf(identity.caller, ledger).then(
-      (budgets) => res.json({ budgets }),
-      (error: unknown) => {
-        if (error instanceof LedgerUnreachable) refuse(res, plainly('LedgerUnreachable'), `req_${newId()}`);
-        else next(error);
-      },
-    );
-  });
+  app.get('/tollgate/v1/budgets', (req, res) => sendBudgets(req, res, parts));
   return app;
+}
+
+async function sendMetrics(res: Response, { registry }: Metrics): Promise<void> {
+  res.type(registry.contentType).send(await registry.metrics());
+}
+
+async function sendBudgets(
+  req: Request,
+  res: Response,
+  { policy, ledger, newId }: Pick<Parts, 'policy' | 'ledger' | 'newId'>,
+): Promise<void> {
+  const identity = identify(req.headers, policy);
+  if (isRefusal(identity)) return refuse(res, identity, `req_${newId()}`);
+  try {
+    res.json({ budgets: await budgetsOf(identity.caller, ledger) });
+  } catch (error) {
+    if (!(error instanceof LedgerUnreachable)) throw error;
+    refuse(res, plainly('LedgerUnreachable'), `req_${newId()}`);
+  }
 }
 
 function bare(): Express {

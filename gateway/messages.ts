@@ -3,6 +3,7 @@ import type { Admission, Call } from '../policy/plan.ts';
 import type { Refusal } from '../policy/refusals.ts';
 import { readRequest } from '../policy/request.ts';
 import type { Settings } from '../policy/settings.ts';
+import { refOf } from '../policy/terms.ts';
 import { book, type Booking, type Reserved } from './booking.ts';
 import { costHeaders } from './costs.ts';
 import { edited } from './edits.ts';
@@ -89,7 +90,7 @@ export class Messages {
   #refuse(exchange: Exchange, refusal: Refusal, call?: Call): void {
     const { metrics, logger } = this.#parts;
     const workspace = call?.caller.workspace;
-    const ref = workspace && `${workspace.namespace}/${workspace.name}`;
+    const ref = workspace && refOf(workspace);
     exchange.refuse(refusal);
     metrics.countRefusal(refusal.reason, ref);
     logger.info({
@@ -128,7 +129,7 @@ class Spending {
     this.#admission = admission;
     this.#admitted = admitted;
     this.#parts = parts;
-    this.#workspace = `${workspace.namespace}/${workspace.name}`;
+    this.#workspace = refOf(workspace);
     this.#reserved = { facts: call.facts, model, worstNano, prices: workspace.prices, at };
   }
 

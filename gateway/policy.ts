@@ -1,5 +1,6 @@
 import type { Ref } from '../policy/compiled.ts';
 import type { Caller } from '../policy/plan.ts';
+import { refOf } from '../policy/terms.ts';
 import type { Resolved } from '../policy/contents.ts';
 
 /** What the stages ask of the policy in force. */
@@ -56,7 +57,7 @@ export class Policy implements PolicySource {
   /** Enforces workspaces from now on, in place of what they were before. */
   enforce(resolved: Iterable<Resolved>): void {
     for (const one of resolved) {
-      const ref = `${one.workspace.namespace}/${one.workspace.name}`;
+      const ref = refOf(one.workspace);
       this.#forget(ref);
       this.#workspaces.set(ref, one);
       for (const key of one.workspace.keys) {

@@ -3,6 +3,7 @@ import type { UsageRecord } from '../ledger/ledger.ts';
 import { USD } from '../policy/money.ts';
 import type { Attributes } from '../policy/compiled.ts';
 import type { Call } from '../policy/plan.ts';
+import { refOf } from '../policy/terms.ts';
 import type { Booking } from './booking.ts';
 
 /** A call that reached the upstream and cost something, or may have. */
@@ -35,7 +36,7 @@ export function usageRecord(ended: Ended): UsageRecord {
   return {
     id: ended.id,
     timestamp: new Date(ended.ended).toISOString(),
-    workspace: `${workspace.namespace}/${workspace.name}`,
+    workspace: refOf(workspace),
     key: key.name,
     feature,
     customer,
@@ -78,7 +79,7 @@ export function logCall(logger: Logger, ended: Ended): void {
     output_tokens: booking.usage?.output ?? null,
     cost_usd: Number(booking.costNano) / Number(USD),
     id: ended.id,
-    workspace: `${workspace.namespace}/${workspace.name}`,
+    workspace: refOf(workspace),
     key: key.name,
     ending: ended.ending,
     status: ended.status,

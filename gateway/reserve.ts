@@ -6,6 +6,7 @@ import { type Admission, type Call, plan } from '../policy/plan.ts';
 import type { Refusal } from '../policy/refusals.ts';
 import { refusalOf } from '../policy/shortfall.ts';
 import type { Settings } from '../policy/settings.ts';
+import { refOf } from '../policy/terms.ts';
 import type { Lifeline } from './lifeline.ts';
 import type { PolicySource } from './policy.ts';
 import { isRefusal, plainly } from './refuse.ts';
@@ -130,15 +131,15 @@ class Attempt {
   /** One reserve, tried again while Redis does not answer; by its id it is the same one each time. */
   async #ask({ worstNano, from, until, checks }: Admission): Promise<Answer> {
     const { ledger } = this.#parts;
-    const { namespace, name, version } = this.#call.caller.workspace;
+    const { workspace } = this.#call.caller;
     const { id, res } = this.#candidate;
     this.isInDoubt = true;
     for (;;) {
       try {
         const answer = await ledger.reserve({
           id,
-          workspace: `${namespace}/${name}`,
-          version,
+          workspace: refOf(workspace),
+          version: workspace.version,
           worstNano,
           from,
           until,
@@ -181,11 +182,7 @@ class Attempt {
   async #catchUp(version: number): Promise<Refusal | 'again'> {
     const { policy } = this.#parts;
     const { caller } = this.#call;
-    const reached = await policy.reached(
-      `${caller.workspace.namespace}/${caller.workspace.name}`,
-      version,
-      this.#timeLeft,
-    );
+    const reached = await policy.reached(refOf(caller.workspace), version, this.#timeLeft);
     const now = policy.find(this.#candidate.keyHash);
     if (now === null) return plainly('UnknownKey');
     if (!reached) return plainly('PolicyNotReady');

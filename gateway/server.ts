@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Express } from 'express';
 import type { Logger } from 'pino';
+import type { RefusalReason } from '../policy/refusals.ts';
 import { Exchange } from './exchange.ts';
 import { plainly, refuse } from './refuse.ts';
 import { type Endpoint, type Route, routeOf } from './route.ts';
@@ -57,24 +58,27 @@ export class Gateway {
     if (this.#isLeaving) res.shouldKeepAlive = false;
     if (adminApp !== null && ADMIN_PATHS.has(url)) return void adminApp(req, res);
     const route = routeOf(req.method ?? '', url);
-    if (route?.endpoint === 'Probe') return void res.writeHead(200).end();
-    if (route?.endpoint === 'Budgets') {
+    if (route === null) return this.#refuse(res, 'NotFound');
+    if (route.endpoint === 'Probe') return void res.writeHead(200).end();
+    if (route.endpoint === 'Budgets') {
       req.url = route.path;
       return void callerApp(req, res);
     }
-    if (route === null || this.#isLeaving) {
-      return refuse(res, plainly(route === null ? 'NotFound' : 'ShuttingDown'), `req_${this.#parts.newId()}`);
-    }
-    this.#serve(req, res, { ...route, endpoint: route.endpoint });
+    if (this.#isLeaving) this.#refuse(res, 'ShuttingDown');
+    else this.#serve(req, res, route, route.endpoint);
   }
 
-  #serve(req: IncomingMessage, res: ServerResponse, route: Route & { readonly endpoint: ApiEndpoint }): void {
+  #serve(req: IncomingMessage, res: ServerResponse, route: Route, endpoint: ApiEndpoint): void {
     const { endpoints, newId, now } = this.#parts;
     const exchange = new Exchange(req, res, route, newId(), now());
-    const call = endpoints[route.endpoint](exchange)
+    const call = endpoints[endpoint](exchange)
       .catch((error: unknown) => this.#fail(exchange, error))
       .finally(() => this.#open.delete(call));
     this.#open.add(call);
+  }
+
+  #refuse(res: ServerResponse, reason: RefusalReason): void {
+    refuse(res, plainly(reason), `req_${this.#parts.newId()}`);
   }
 
   /** A mistake of ours: the call ends, the others go on. */
