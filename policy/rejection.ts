@@ -48,10 +48,10 @@ export function countAt(value: unknown, path: string): number {
   throw invalid(`${path} must be a non-negative integer.`);
 }
 
-/** Refuses every field that the list does not have: what is not known may cost. */
+/** Refuses every field that the list does not have: what is not known may cost. Null is no value: SDKs echo it. */
 export function onlyFields(fields: JsonFields, known: ReadonlySet<string>, path: string): void {
   for (const name in fields) {
-    if (!known.has(name)) throw unsupported(path === '' ? quoted(name) : `${path}.${quoted(name)}`);
+    if (fields[name] !== null && !known.has(name)) throw unsupported(path === '' ? quoted(name) : `${path}.${quoted(name)}`);
   }
 }
 

@@ -29,7 +29,7 @@ export interface Behaviour {
   breakAt?: 'Head' | 'Start' | 'Middle' | 'Event' | 'Cut';
   /** Answer with this text. */
   text?: string;
-  /** Answer with a call of this tool. */
+  /** Answer with a call of this tool, until there is a result of it. */
   tool?: { name: string; input: unknown };
   /** Compress a JSON answer. */
   gzip?: boolean;

@@ -38,8 +38,10 @@ const TOKEN = 'toll';
 /** The largest text that is really made; larger usage is only reported. */
 const TEXT_TOKENS = 4_000;
 
-/** Makes the answer. Input tokens are a quarter of the body's bytes. */
-export function answer(id: string, request: MessagesRequest, bodyBytes: number, behaviour: Behaviour): Message {
+/** Makes the answer. Input tokens are a quarter of the body's bytes; a tool that has answered is not called again. */
+export function answer(id: string, request: MessagesRequest, bodyBytes: number, asked: Behaviour): Message {
+  const { tool, ...plain } = asked;
+  const behaviour = tool && hasToolResult(request.messages) ? plain : asked;
   const said = behaviour.text === undefined ? OUTPUT_TOKENS : Math.ceil(behaviour.text.length / TOKEN.length);
   const used: Usage = {
     input_tokens: inputTokens(bodyBytes),
@@ -61,6 +63,10 @@ export function answer(id: string, request: MessagesRequest, bodyBytes: number, 
     usage,
     reported,
   };
+}
+
+function hasToolResult(messages: readonly unknown[]): boolean {
+  return JSON.stringify(messages).includes('"type":"tool_result"');
 }
 
 /** What a body of that size counts. */

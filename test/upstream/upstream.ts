@@ -155,7 +155,7 @@ class StandIn {
   }
 
   #apiKey(headers: IncomingHttpHeaders): string {
-    const key = headers['x-api-key'];
+    const key = headers['x-api-key'] ?? headers.authorization?.replace(/^Bearer /i, '');
     if (typeof key !== 'string') throw new Problem(401, 'authentication_error', 'x-api-key header is required');
     if (!this.#accepts(key)) throw new Problem(401, 'authentication_error', 'invalid x-api-key');
     return key;
