@@ -8,7 +8,7 @@
  *  - What loosens (exemptions) looks at attributes that the credential fixes and at nothing else.
  */
 
-import type { Attributes, CompiledKey, CompiledScope, CompiledWorkspace, HeaderAttribute } from './compiled.ts';
+import type { Attributes, CompiledKey, CompiledScope, CompiledWorkspace } from './compiled.ts';
 
 /** Says whether a value matches. */
 export type Matcher = (value: string) => boolean;
@@ -54,8 +54,8 @@ export function governs(
     if (Object.hasOwn(key.attributes, name)) return matches(key.attributes[name]!);
     if (!callersSet(workspace, key, name)) return matches('');
     return (attributes) => {
-      const claimed = attributes[name];
-      return claimed === undefined || claimed === '' || matches(claimed);
+      const claimed = Object.hasOwn(attributes, name) ? attributes[name]! : '';
+      return claimed === '' || matches(claimed);
     };
   });
 }
@@ -69,7 +69,7 @@ export function loosens(scope: CompiledScope, key: CompiledKey): Scoping {
 
 /** Whether callers of `key` choose the attribute: a header carries it and the credential does not fix it. */
 export function callersSet(workspace: Pick<CompiledWorkspace, 'headers'>, key: CompiledKey, name: string): boolean {
-  return workspace.headers[name as HeaderAttribute] !== undefined && !Object.hasOwn(key.attributes, name);
+  return Object.hasOwn(workspace.headers, name) && !Object.hasOwn(key.attributes, name);
 }
 
 type ByAttribute = (name: string, matches: Matcher) => Scoping;
