@@ -9,9 +9,9 @@
  *     :counter:<counter>#<v> hash    the same for one value
  *     :values:<counter>      zset    the values that have a counter, by spent (for ordering only)
  *     :exhausted:<counter>   set     the values that are exhausted
- *     :open:<incarnation>    hash    call id → lease: lines of worst case, when it may be forgotten, counters
+ *     :open:<incarnation>    hash    call id → lease: cmsgpack of standing, worst, when it may be forgotten, counters
  *     :ended:<call id>       string  a tombstone; expires after ENDED_MS
- *     :presumed              hash    call id → `swept` or `rest`, then the lease
+ *     :presumed              hash    call id → lease of a gateway that fell silent, or the rest of a settle
  *     :presumedUntil         zset    call id by when it may be forgotten
  *     :beats  :reports       zset, hash    incarnation by its last beat; what it reports
  *     :fences                hash    workspace → the lowest version that may still be enforced

@@ -140,7 +140,7 @@ export class MemoryLedger implements GatewayLedger, OperatorLedger {
     const call = this.#find(id);
     if (call.lease !== undefined) {
       const { lease } = call;
-      for (const cell of lease.cells) cell.checkRoom(certainNano);
+      for (const cell of lease.cells) cell.checkRoom(certainNano - lease.worstNano);
       for (const cell of lease.cells) {
         cell.spent += costNano;
         cell.score += Number(costNano);

@@ -44,7 +44,7 @@ function encodeTotal(total: Bound | null): [string, string] {
 /** The arguments of `settle` after those that say who asks and who reserved. */
 export function encodeSettlement({ id, costNano, presumedNano, record }: Settlement): string[] {
   const certain = costNano + presumedNano;
-  const amounts = [costNano, presumedNano, certain, MAX_NANO - certain].map(String);
+  const amounts = [costNano, presumedNano, certain].map(String);
   return [`${ENDED_MS}`, id, ...amounts, JSON.stringify(record)];
 }
 

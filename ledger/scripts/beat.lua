@@ -5,15 +5,15 @@ local incarnation = ARGV[1]
 local author = '@' .. incarnation
 local beats = prefix .. ':beats'
 
-local state = redis.call('HMGET', ledger, 'epoch', 'lost', 'sequence', author)
+local state = call('HMGET', ledger, 'epoch', 'lost', 'sequence', author)
 local reason = lost(state, ARGV[2], ARGV[3])
 if reason then return { 'lost', reason } end
 
 local now = clock()
 if state[4] then
   -- Overdue and yet not swept: the ledger was out of reach for everybody, so everybody gets a lease's time to return.
-  if now - redis.call('ZSCORE', beats, incarnation) > tonumber(ARGV[4]) then
-    redis.call('HSET', ledger, 'sparedUntil', string.format('%.0f', now + ARGV[4]))
+  if now - call('ZSCORE', beats, incarnation) > tonumber(ARGV[4]) then
+    call('HSET', ledger, 'sparedUntil', string.format('%d', now + ARGV[4]))
   end
 elseif ARGV[5] == '1' then
   state[4] = state[3]
@@ -21,6 +21,6 @@ elseif ARGV[5] == '1' then
 else
   return { 'swept' }
 end
-redis.call('ZADD', beats, string.format('%.0f', now), incarnation)
-redis.call('HSET', prefix .. ':reports', incarnation, ARGV[6])
-return { 'alive', now, state[4], redis.call('HKEYS', prefix .. ':open:' .. incarnation) }
+call('ZADD', beats, string.format('%d', now), incarnation)
+call('HSET', prefix .. ':reports', incarnation, ARGV[6])
+return { 'alive', now, state[4], call('HKEYS', prefix .. ':open:' .. incarnation) }

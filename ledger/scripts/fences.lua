@@ -3,8 +3,8 @@
 -- ARGV: workspace, version, workspace, version, …
 local fences = prefix .. ':fences'
 for i = 1, #ARGV, 2 do
-  if tonumber(redis.call('HGET', fences, ARGV[i]) or 0) < tonumber(ARGV[i + 1]) then
-    redis.call('HSET', fences, ARGV[i], ARGV[i + 1])
+  if tonumber(call('HGET', fences, ARGV[i]) or 0) < tonumber(ARGV[i + 1]) then
+    call('HSET', fences, ARGV[i], ARGV[i + 1])
   end
 end
-return redis.call('HINCRBY', ledger, 'sequence', 1)
+return call('HINCRBY', ledger, 'sequence', 1)

@@ -2,10 +2,11 @@
 -- in a cluster, and every key is made from it (ledger/keys.ts).
 local prefix = KEYS[1]
 local ledger = prefix .. ':ledger'
+local call = redis.call
 
 -- Milliseconds, by the only clock that decides.
 local function clock()
-  local time = redis.call('TIME')
+  local time = call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
@@ -26,7 +27,7 @@ local function lost(state, epoch, seen)
   if state[1] ~= epoch then return 'otherEpoch' end
   if state[2] then return state[2] end
   if tonumber(state[4] or state[3]) < tonumber(seen) then
-    redis.call('HSET', ledger, 'lost', 'lowerSequence')
+    call('HSET', ledger, 'lost', 'lowerSequence')
     return 'lowerSequence'
   end
   return nil
@@ -34,11 +35,11 @@ end
 
 -- Numbers a change of money, and notes it as the last one of its author where that is registered.
 local function number(state, author)
-  local sequence = string.format('%.0f', (state[3] or 0) + 1)
+  local sequence = string.format('%d', (state[3] or 0) + 1)
   if state[4] then
-    redis.call('HSET', ledger, 'sequence', sequence, author, sequence)
+    call('HSET', ledger, 'sequence', sequence, author, sequence)
   else
-    redis.call('HSET', ledger, 'sequence', sequence)
+    call('HSET', ledger, 'sequence', sequence)
   end
   return sequence
 end

@@ -2,15 +2,15 @@
 -- Reads one budget's counters in one period.
 -- ARGV: counter, top (-1 where it has no values), maxValues, rest, then the values asked for by name.
 local function counter(name)
-  return redis.call('HMGET', prefix .. ':counter:' .. name, 's', 'f', 'c', 'n', 'x', 'w', 'e')
+  return call('HMGET', prefix .. ':counter:' .. name, 's', 'f', 'c', 'n', 'x', 'w', 'e')
 end
 
 local name, top = ARGV[1], tonumber(ARGV[2])
 if top < 0 then return { counter(name) } end
 
 local values = prefix .. ':values:' .. name
-local count = redis.call('ZCARD', values)
-local answer = { counter(name), count, redis.call('SCARD', prefix .. ':exhausted:' .. name) }
+local count = call('ZCARD', values)
+local answer = { counter(name), count, call('SCARD', prefix .. ':exhausted:' .. name) }
 local listed = {}
 local function list(value)
   if listed[value] then return end
@@ -19,10 +19,10 @@ local function list(value)
   answer[#answer + 1] = counter(name .. '#' .. value)
 end
 if top > 0 then
-  for _, value in ipairs(redis.call('ZREVRANGE', values, 0, top - 1)) do list(value) end
+  for _, value in ipairs(call('ZREVRANGE', values, 0, top - 1)) do list(value) end
 end
 for i = 5, #ARGV do
-  local own = count < tonumber(ARGV[3]) or redis.call('ZSCORE', values, ARGV[i])
+  local own = count < tonumber(ARGV[3]) or call('ZSCORE', values, ARGV[i])
   list(own and ARGV[i] or ARGV[4])
 end
 return answer

@@ -8,9 +8,11 @@ local standing, lease = find(owner, id)
 entomb(id, ARGV[5])
 if not lease then return { standing } end
 
-local worst, _, counters = parse(lease)
-local steps = replacement(worst, '0')
-if standing == 'presumed' then move(counters, 'f', steps) end
-move(counters, 'c', steps)
+local counters = countersOf(lease)
+for _, counter in ipairs(counters) do
+  if standing == 'swept' then counter.certain = sum(counter.certain, '-' .. lease[2]) end
+  counter.committed = sum(counter.committed, '-' .. lease[2])
+end
+write(counters)
 forget(standing, owner, id)
 return { standing == 'open' and 'settled' or 'corrected', conclude(ARGV[1], ARGV[2], ARGV[3]) }

@@ -9,23 +9,23 @@ local worst, ceiling = ARGV[7], ARGV[8]
 local open = prefix .. ':open:' .. incarnation
 local author = '@' .. incarnation
 
-local state = redis.call('HMGET', ledger, 'epoch', 'lost', 'sequence', author)
+local state = call('HMGET', ledger, 'epoch', 'lost', 'sequence', author)
 local reason = lost(state, epoch, seen)
 if reason then return { 'lost', reason } end
 if not state[4] then return { 'unregistered' } end
-if redis.call('EXISTS', prefix .. ':ended:' .. id) == 1 then return { 'ended' } end
+if call('EXISTS', prefix .. ':ended:' .. id) == 1 then return { 'ended' } end
 
 local now = clock()
-local held = redis.call('HEXISTS', open, id) == 1
+local held = call('HEXISTS', open, id) == 1
 if not held then
-  local fence = redis.call('HGET', prefix .. ':fences', ARGV[5])
+  local fence = call('HGET', prefix .. ':fences', ARGV[5])
   if fence and tonumber(ARGV[6]) < tonumber(fence) then return { 'stale', fence } end
   if now < tonumber(ARGV[9]) or now >= tonumber(ARGV[10]) then return { 'wrongPeriod', now } end
 end
 
 local function load(name, expireAt)
   local key = prefix .. ':counter:' .. name
-  local h = redis.call('HMGET', key, 's', 'f', 'c', 'e')
+  local h = call('HMGET', key, 's', 'f', 'c', 'e')
   return {
     name = name, key = key, expireAt = expireAt, fresh = not h[3],
     spent = h[1] or '0', certain = h[2] or '0', committed = h[3] or '0', exhaustedAt = h[4],
@@ -35,7 +35,7 @@ end
 -- Past the largest number of values all new ones share a counter.
 local function loadValue(pool, value, expireAt)
   local counter = load(pool.name .. '#' .. value, expireAt)
-  if counter.fresh and redis.call('ZCARD', prefix .. ':values:' .. pool.name) >= tonumber(ARGV[13]) then
+  if counter.fresh and call('ZCARD', prefix .. ':values:' .. pool.name) >= tonumber(ARGV[13]) then
     value = '…'
     counter = load(pool.name .. '#' .. value, expireAt)
   end
@@ -89,20 +89,20 @@ if held then return committed('held', state[4]) end
 
 local function create(counter)
   if not counter.fresh then return end
-  redis.call('HSETNX', counter.key, 'c', '0')
-  redis.call('PEXPIREAT', counter.key, counter.expireAt)
+  call('HSETNX', counter.key, 'c', '0')
+  call('PEXPIREAT', counter.key, counter.expireAt)
   if not counter.value then return end
   local values = prefix .. ':values:' .. counter.pool
-  redis.call('ZADD', values, 0, counter.value)
-  redis.call('PEXPIREAT', values, counter.expireAt)
+  call('ZADD', values, 0, counter.value)
+  call('PEXPIREAT', values, counter.expireAt)
 end
 
 local function markExhausted(counter, cap)
-  redis.call('HSET', counter.key, 'e', cap)
+  call('HSET', counter.key, 'e', cap)
   if not counter.value then return end
   local exhausted = prefix .. ':exhausted:' .. counter.pool
-  redis.call('SADD', exhausted, counter.value)
-  redis.call('PEXPIREAT', exhausted, counter.expireAt)
+  call('SADD', exhausted, counter.value)
+  call('PEXPIREAT', exhausted, counter.expireAt)
 end
 
 -- Each spent budget counts the refusal, in the pool and in the value's counter; each spent counter is marked.
@@ -111,7 +111,7 @@ if refused then
     if check.part == 'E' and check.spent then
       for _, bound in ipairs(check) do
         create(bound.counter)
-        redis.call('HINCRBY', bound.counter.key, 'x', 1)
+        call('HINCRBY', bound.counter.key, 'x', 1)
         if bound.verdict == 'spent' then markExhausted(bound.counter, bound.cap) end
       end
     end
@@ -123,20 +123,20 @@ if overflow then return redis.error_reply('OVERFLOW a counter cannot hold this a
 -- A call admitted under a cap no higher than the one at which another was refused shows that there is room again.
 local function clearExhausted(counter, cap)
   if not counter.exhaustedAt or cap == '' or less(counter.exhaustedAt, cap) then return end
-  redis.call('HDEL', counter.key, 'e')
-  if counter.value then redis.call('SREM', prefix .. ':exhausted:' .. counter.pool, counter.value) end
+  call('HDEL', counter.key, 'e')
+  if counter.value then call('SREM', prefix .. ':exhausted:' .. counter.pool, counter.value) end
 end
 
-local lease = { worst, string.format('%.0f', math.max(now + ARGV[11], ARGV[12])) }
+local lease = { 'open', worst, string.format('%d', math.max(now + ARGV[11], ARGV[12])) }
 for _, check in ipairs(checks) do
   for _, bound in ipairs(check) do
     local counter = bound.counter
     create(counter)
-    redis.call('HINCRBY', counter.key, 'c', worst)
+    call('HINCRBY', counter.key, 'c', worst)
     if check.part == 'E' then clearExhausted(counter, bound.cap) end
-    if check.part == 'O' and check.spent then redis.call('HINCRBY', counter.key, 'w', 1) end
+    if check.part == 'O' and check.spent then call('HINCRBY', counter.key, 'w', 1) end
     lease[#lease + 1] = counter.name
   end
 end
-redis.call('HSET', open, id, table.concat(lease, '\n'))
+call('HSET', open, id, cmsgpack.pack(lease))
 return committed('admitted', number(state, author))
