@@ -8,29 +8,6 @@ import { type Endpoint, claudeCode, shapeOf } from './claude-code.ts';
 import { type TestGateway, startGateway } from './gateway.ts';
 import { python } from './python.ts';
 
-const policy = (upstreamUrl: string) => `
-apiVersion: tollgate.dev/v1alpha1
-kind: ClaudeWorkspace
-metadata: { name: assistant, namespace: clients, uid: w, generation: 1 }
-spec:
-  upstream: { baseURL: '${upstreamUrl}', apiKeySecretRef: { name: anthropic } }
-  keys: [{ name: rich, secretName: rich }, { name: poor, secretName: poor }]
----
-apiVersion: tollgate.dev/v1alpha1
-kind: ClaudeBudget
-metadata: { name: plenty, namespace: clients, uid: a, generation: 1 }
-spec: { workspaceRef: { name: assistant }, scope: { keys: [rich] }, limit: { usd: '1000.00' }, period: { every: Day, timeZone: UTC } }
----
-apiVersion: tollgate.dev/v1alpha1
-kind: ClaudeBudget
-metadata: { name: pennies, namespace: clients, uid: b, generation: 1 }
-spec:
-  workspaceRef: { name: assistant }
-  scope: { keys: [poor] }
-  limit: { usd: '0.01', toleranceUsd: '1.00' }
-  period: { every: Day, timeZone: UTC }
-`;
-
 const MODEL = 'claude-sonnet-5-5';
 const SAID = 'toll'.repeat(40);
 const question = { model: MODEL, max_tokens: 1000, messages: [{ role: 'user' as const, content: 'Hello' }] };
@@ -47,7 +24,7 @@ let upstream: Upstream;
 let gateway: TestGateway;
 beforeAll(async () => {
   upstream = await startUpstream({ observe: ({ url, body }) => bodies.push({ url, body: body.toString() }) });
-  gateway = await startGateway(policy(upstream.url), upstream.url);
+  gateway = await startGateway(upstream.url);
 });
 afterAll(async () => {
   await gateway.close();
@@ -152,10 +129,7 @@ describe('a budget that is spent is one attempt and one clear sentence', () => {
   const poor = () => ({ baseURL: gateway.url, apiKey: 'sk-tollgate-poor' });
   let before: number;
 
-  beforeAll(async () => {
-    await new Anthropic(poor()).messages.create(question, standIn({ usage: { output_tokens: 1000 } }));
-    for (let i = 0; i < 100 && upstream.books().open > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10));
-  });
+  beforeAll(() => gateway.spendPennies());
   beforeEach(async () => (before = await gateway.refused()));
 
   test.each([false, true])('in the TypeScript SDK, streaming: %s', async (stream) => {

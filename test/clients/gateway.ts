@@ -11,31 +11,57 @@ import { parseSettings } from '../../policy/settings.ts';
 import { EMPTY, carriedOut, sha256, stored } from '../policy/stored.ts';
 import { startRedis } from '../support/redis.ts';
 
+const policy = (upstreamUrl: string, status: number) => `
+apiVersion: tollgate.dev/v1alpha1
+kind: ClaudeWorkspace
+metadata: { name: assistant, namespace: clients, uid: w, generation: 1 }
+spec:
+  upstream: { baseURL: '${upstreamUrl}', apiKeySecretRef: { name: anthropic } }
+  keys: [{ name: rich, secretName: rich }, { name: poor, secretName: poor }]
+  refusal: { status: ${status} }
+---
+apiVersion: tollgate.dev/v1alpha1
+kind: ClaudeBudget
+metadata: { name: plenty, namespace: clients, uid: a, generation: 1 }
+spec: { workspaceRef: { name: assistant }, scope: { keys: [rich] }, limit: { usd: '1000.00' }, period: { every: Day, timeZone: UTC } }
+---
+apiVersion: tollgate.dev/v1alpha1
+kind: ClaudeBudget
+metadata: { name: pennies, namespace: clients, uid: b, generation: 1 }
+spec:
+  workspaceRef: { name: assistant }
+  scope: { keys: [poor] }
+  limit: { usd: '0.01', toleranceUsd: '1.00' }
+  period: { every: Day, timeZone: UTC }
+`;
+
 const prices = readFileSync(new URL('../../policy/prices.json', import.meta.url), 'utf8');
 
 /** A gateway in this process, with a Redis of its own. */
 export interface TestGateway {
   url: string;
+  /** Spends the budget of `sk-tollgate-poor`; the next call of that key is refused. */
+  spendPennies: () => Promise<void>;
   /** How many calls it refused so far, for any reason. */
   refused: () => Promise<number>;
   close: () => Promise<void>;
 }
 
 /**
- * Starts a gateway that enforces one workspace and its budgets, given in YAML. A caller's key is its key's name after
- * `sk-tollgate-`; the upstream's key is `sk-ant-upstream`.
+ * Starts a gateway that enforces one workspace with two keys: `sk-tollgate-rich` has a budget of $1,000 a day,
+ * `sk-tollgate-poor` one of a cent. Refusals have the status given.
  */
-export async function startGateway(yaml: string, upstreamUrl: string): Promise<TestGateway> {
+export async function startGateway(upstreamUrl: string, status = 429): Promise<TestGateway> {
   const settings = parseSettings({ upstreams: [upstreamUrl], shards: 1 });
   const redis = await startRedis();
   const ledger = connectLedger({ url: redis.url, installation: 'clients', epoch: () => EMPTY.epoch });
   await reachable(() => ledger.establish(EMPTY.epoch ?? ''));
-  const policy = new Policy();
-  policy.enforce([workspaceOf(yaml, settings)]);
-  policy.setLoaded();
+  const enforced = new Policy();
+  enforced.enforce([workspaceOf(policy(upstreamUrl, status), settings)]);
+  enforced.setLoaded();
   const assembly = assemble({
     settings,
-    policy,
+    policy: enforced,
     ledger,
     shards: () => ({}),
     pod: 'clients',
@@ -48,13 +74,8 @@ export async function startGateway(yaml: string, upstreamUrl: string): Promise<T
   const url = `http://127.0.0.1:${await assembly.gateway.listen(0)}`;
   return {
     url,
-    refused: async () => {
-      const metrics = await (await fetch(`${url}/metrics`)).text();
-      return [...metrics.matchAll(/^tollgate_refusals_total\{.*\} (\d+)$/gm)].reduce(
-        (sum, [, n]) => sum + Number(n),
-        0,
-      );
-    },
+    spendPennies: () => spendPennies(url),
+    refused: async () => sum(await metricsOf(url), /^tollgate_refusals_total\{.*\} (\d+)$/gm),
     close: async () => {
       assembly.gateway.server.closeIdleConnections();
       await assembly.stop();
@@ -100,7 +121,29 @@ function workspaceOf(yaml: string, settings: ReturnType<typeof parseSettings>) {
   return resolved;
 }
 
-/** The connection is made in the background. */
+/** One call of two cents; it is booked a moment after its answer has come. */
+async function spendPennies(url: string): Promise<void> {
+  const call = { model: 'claude-sonnet-5-5', max_tokens: 2000, messages: [{ role: 'user', content: 'Hello' }] };
+  const headers = {
+    'x-api-key': 'sk-tollgate-poor',
+    'anthropic-version': '2023-06-01',
+    'x-stand-in': JSON.stringify({ usage: { output_tokens: 2000 } }),
+  };
+  await fetch(`${url}/v1/messages`, { method: 'POST', headers, body: JSON.stringify(call) });
+  await reachable(async () => {
+    if (sum(await metricsOf(url), /^tollgate_open_calls (\d+)$/gm) > 0) throw new Error('the call is not booked');
+  });
+}
+
+async function metricsOf(url: string): Promise<string> {
+  return (await fetch(`${url}/metrics`)).text();
+}
+
+function sum(metrics: string, line: RegExp): number {
+  return [...metrics.matchAll(line)].reduce((total, [, value]) => total + Number(value), 0);
+}
+
+/** Again and again for two seconds: connections are made, and calls are booked, in the background. */
 async function reachable<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 0; ; attempt++) {
     try {
