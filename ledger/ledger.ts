@@ -127,6 +127,8 @@ export interface OperatorLedger {
   /** Raises fences; a lower one than stands there changes nothing. */
   raiseFences(fences: ReadonlyMap<string, number>): Promise<void>;
   fences(): Promise<ReadonlyMap<string, number>>;
+  /** As of the gateways: nobody else does it where the last of them died. */
+  sweep(): Promise<number>;
   state(): Promise<LedgerState>;
   /** Writes the epoch into an empty ledger, or a new one over a lost one that a person confirmed. */
   establish(epoch: string): Promise<void>;

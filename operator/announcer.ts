@@ -1,0 +1,59 @@
+import type { Logger } from 'pino';
+import type { ClaudeWorkspace } from '../crds/types.gen.ts';
+import type { Events } from '../kube/events.ts';
+import type { KubeObject, Resource } from '../kube/object.ts';
+import type { LostReason } from '../ledger/ledger.ts';
+import { type ConfigMap, configMaps, workspaces } from './resources.ts';
+
+/** Tells people what the operator did or found: an event on the object, and a line in the log. */
+export class Announcer {
+  readonly #events: Pick<Events, 'tell'>;
+  readonly #log: Logger;
+
+  constructor(events: Pick<Events, 'tell'>, log: Logger) {
+    this.#events = events;
+    this.#log = log;
+  }
+
+  keyIssued(workspace: ClaudeWorkspace, key: string, secret: string, how: 'issued' | 'replaced'): void {
+    const isNew = how === 'issued';
+    const note = isNew
+      ? `Key ${key} is in Secret ${secret}.`
+      : `The value in Secret ${secret} was not one of Tollgate's, so key ${key} was made anew; its old value is revoked.`;
+    this.#normal(workspaces, workspace, isNew ? 'KeyIssued' : 'KeyReplaced', 'IssueKey', note);
+  }
+
+  keyRevoked(workspace: ClaudeWorkspace, secret: string): void {
+    this.#normal(workspaces, workspace, 'KeyRevoked', 'RevokeKey', `Secret ${secret} was deleted; its key is revoked.`);
+  }
+
+  ledgerEstablished(memory: ConfigMap): void {
+    this.#normal(configMaps, memory, 'LedgerEstablished', 'Establish', 'The ledger has begun a new epoch.');
+  }
+
+  ledgerLost(reason: LostReason, memory: ConfigMap): void {
+    const note = `The ledger lost what it knew (${reason}): all calls are refused until the annotation tollgate.dev/confirm-ledger is set here.`;
+    this.#warning(memory, 'LedgerLost', 'Compare', note);
+  }
+
+  pricesRejected(prices: ConfigMap, problem: string): void {
+    this.#warning(prices, 'PricesRejected', 'ReadPrices', problem);
+  }
+
+  pricesAccepted(prices: ConfigMap): void {
+    this.#normal(configMaps, prices, 'PricesAccepted', 'ReadPrices', 'The price book is in force.');
+  }
+
+  #normal({ apiVersion, kind }: Resource, object: KubeObject, reason: string, action: string, note: string): void {
+    const { namespace, name } = object.metadata;
+    this.#log.info({ kind, namespace, name, reason }, note);
+    void this.#events.tell({ ...object, apiVersion, kind }, { type: 'Normal', reason, action, note });
+  }
+
+  #warning(object: ConfigMap, reason: string, action: string, note: string): void {
+    const { namespace, name } = object.metadata;
+    this.#log.error({ kind: configMaps.kind, namespace, name, reason }, note);
+    const { apiVersion, kind } = configMaps;
+    void this.#events.tell({ ...object, apiVersion, kind }, { type: 'Warning', reason, action, note });
+  }
+}

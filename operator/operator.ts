@@ -1,0 +1,198 @@
+import type { Logger } from 'pino';
+import type { KubeClient } from '../kube/client.ts';
+import { Events } from '../kube/events.ts';
+import { LeaderElection } from '../kube/lease.ts';
+import { keyOf } from '../kube/object.ts';
+import { isProblem } from '../kube/problem.ts';
+import type { OperatorLedger } from '../ledger/ledger.ts';
+import type { Settings } from '../policy/settings.ts';
+import type { Hash } from '../policy/shards.ts';
+import { Announcer } from './announcer.ts';
+import { Epoch } from './epoch.ts';
+import { gather } from './gather.ts';
+import { Keys } from './keys.ts';
+import { LedgerView } from './ledgerview.ts';
+import { Metrics } from './metrics.ts';
+import { Policy } from './policy.ts';
+import { Prices } from './prices.ts';
+import { Report } from './report.ts';
+import { LEASE, LEDGER_MEMORY } from './resources.ts';
+import { Schedule } from './schedule.ts';
+import { ShardStore } from './shardstore.ts';
+import { Statuses } from './statuses.ts';
+import { StatusWriter } from './statuswriter.ts';
+import { triggers } from './triggers.ts';
+import { UpstreamSecrets } from './upstreamsecrets.ts';
+import { World } from './world.ts';
+
+export interface OperatorOptions {
+  readonly settings: Settings;
+  readonly client: KubeClient;
+  readonly ledger: OperatorLedger;
+  readonly shippedPrices: string;
+  /** Unique to this process. */
+  readonly identity: string;
+  readonly log: Logger;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  /** Gives [0, 1). */
+  readonly random: () => number;
+  readonly randomBytes: (count: number) => Buffer;
+  readonly newId: () => string;
+  readonly hash: Hash;
+}
+
+/** A replica of the operator. */
+export interface Operator {
+  readonly metrics: Metrics;
+  /** The epoch in which the ledger is expected; null while none is known. */
+  readonly expectedEpoch: () => string | null;
+  /** Whether the caches are filled. */
+  readonly isReady: () => boolean;
+  readonly start: () => void;
+  /** Ends what is under way and gives the lead away. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Wires caches, queues and reconcilers. Every replica keeps its caches warm; only the leader acts. */
+export function assemble(options: OperatorOptions): Operator {
+  const { settings, client, ledger, clock, random, hash, log } = options;
+  const { namespace } = settings;
+  const onProblem = (what: string) => (error: unknown) => {
+    // A conflict is the API server's way to say that the cache is a moment behind; what failed is done again.
+    const level = isProblem(error, 'Conflict') ? 'debug' : 'warn';
+    log[level]({ what, problem: error instanceof Error ? error.message : String(error) }, 'a problem, tried again');
+  };
+
+  const world: World = new World({
+    client,
+    settings,
+    random,
+    onProblem: (what, error) => onProblem(`following ${what}`)(error),
+    listeners: triggers(() => ({ world, schedule, keys, store, prices, statuses, announcer, mayAct })),
+  });
+  const election = new LeaderElection({
+    client,
+    lease: { namespace, name: LEASE },
+    identity: options.identity,
+    clock,
+    random,
+    onElected: () => begin(),
+    onLost: () => log.warn('no longer the leader'),
+    onProblem: onProblem('leader election'),
+  });
+  const mayAct = () => election.leads && world.hasSynced;
+
+  const events = new Events({
+    client,
+    controller: 'tollgate.dev/operator',
+    instance: options.identity.slice(0, 128),
+    clock,
+    onProblem: onProblem('events'),
+  });
+  const announcer = new Announcer(events, log);
+  const keys: Keys = new Keys({
+    client,
+    world,
+    gatewayURL: settings.gatewayURL,
+    hash,
+    randomBytes: options.randomBytes,
+    isInForce: (workspace) => policy.isInForce(workspace),
+    onIssued: (...said) => announcer.keyIssued(...said),
+    onRevoked: (...said) => announcer.keyRevoked(...said),
+  });
+  const upstreamSecrets = new UpstreamSecrets(client, world);
+  const prices = new Prices(options.shippedPrices);
+  const store = new ShardStore({ client, settings, hash });
+  const epoch = new Epoch({
+    client,
+    ledger,
+    memory: () => world.memory.get(`${namespace}/${LEDGER_MEMORY}`),
+    newEpoch: options.newId,
+    onChange: () => schedule.policy(),
+    onLost: (...said) => announcer.ledgerLost(...said),
+    onEstablished: (...said) => announcer.ledgerEstablished(...said),
+  });
+  const policy: Policy = new Policy({
+    ledger,
+    store,
+    gather: () => gather({ settings, clock, hash, world, keys, upstreamSecrets, prices, epoch: () => epoch.current }),
+    onCompiled: (accepted) => {
+      for (const ref of accepted) schedule.workspace(ref);
+      schedule.report();
+    },
+    onProblems: (problems) => log.error({ problems }, 'the policy has problems'),
+  });
+
+  const view = new LedgerView(ledger, clock());
+  const writer = new StatusWriter({
+    client,
+    events,
+    onWritten: ({ kind }) => metrics.countWrite(kind),
+    onProblem: (key, error) => onProblem(`status of ${key}`)(error),
+  });
+  const statuses = new Statuses({
+    world,
+    view,
+    writer,
+    requireBudget: settings.requireBudget,
+    keys: () => keys.hashes(),
+    lost: () => epoch.lost,
+  });
+  const report = new Report({
+    clock,
+    policy,
+    view,
+    epoch,
+    statuses,
+    writer,
+    sweep: () => ledger.sweep(),
+    onReachable: () => schedule.policy(),
+    onProblem: onProblem('the ledger'),
+  });
+
+  const schedule: Schedule = new Schedule({
+    duties: {
+      workspace: async (ref) => {
+        const hasKeys = await keys.reconcile(ref);
+        return (await upstreamSecrets.look(ref)) && hasKeys;
+      },
+      policy: () => policy.reconcile(),
+      report: () => report.turn(),
+    },
+    mayAct,
+    onError: (duty, key, error) => {
+      metrics.countFailure(duty);
+      onProblem(`${duty} ${key}`)(error);
+    },
+    random,
+  });
+  const metrics: Metrics = new Metrics({
+    isLeader: () => election.leads,
+    depth: () => schedule.depth(),
+    budgets: () => world.budgets.values(),
+    isPriceBookInvalid: () => prices.problem !== undefined,
+    isLedgerLost: () => epoch.lost !== null,
+  });
+
+  const begin = () => {
+    if (!mayAct()) return;
+    log.info({ leader: options.identity }, 'leading');
+    schedule.begin(world.workspaces.values().map(({ metadata }) => keyOf(metadata)));
+  };
+  return {
+    metrics,
+    expectedEpoch: () => epoch.expected,
+    isReady: () => world.hasSynced,
+    start: () => {
+      world.start();
+      election.start();
+      void world.synced().then(begin);
+    },
+    stop: async () => {
+      await schedule.drain();
+      await election.stop();
+      await world.stop();
+    },
+  };
+}

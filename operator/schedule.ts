@@ -1,0 +1,116 @@
+import { WorkQueue } from '../kube/queue.ts';
+import type { Ref } from '../policy/compiled.ts';
+
+/** What the queues do. Each may throw: it is done again later. */
+export interface Duties {
+  /** Returns false where a person has to mend something first. */
+  readonly workspace: (ref: Ref) => Promise<boolean>;
+  readonly policy: () => Promise<void>;
+  /** Returns after how many milliseconds it is due again. */
+  readonly report: () => Promise<number>;
+}
+
+export type Duty = keyof Duties;
+
+export interface ScheduleOptions {
+  readonly duties: Duties;
+  /** Whether this replica may act now. */
+  readonly mayAct: () => boolean;
+  readonly onError: (duty: Duty, key: string, error: unknown) => void;
+  /** Gives [0, 1). */
+  readonly random: () => number;
+}
+
+/** How soon what a person has to mend is looked at again: a name that is taken, a Secret that is missing. */
+const MEND_MS = 10_000;
+const BACKOFF = { firstMs: 50, maxMs: 5_000 };
+const WORKERS = 4;
+const ONE = 'one';
+
+/**
+ * Who works when. Nothing is done by a replica that does not lead; one that begins to lead looks at every workspace
+ * before it compiles, so that a policy is never made of half the facts.
+ */
+export class Schedule {
+  readonly #options: ScheduleOptions;
+  readonly #queues: Readonly<Record<Duty, WorkQueue>>;
+  /** Workspaces that were not looked at since this replica began to lead. */
+  readonly #unseen = new Set<Ref>();
+
+  constructor(options: ScheduleOptions) {
+    this.#options = options;
+    this.#queues = {
+      workspace: this.#queue('workspace', WORKERS, (ref) => this.#workspace(ref)),
+      policy: this.#queue('policy', 1, () => this.#policy()),
+      report: this.#queue('report', 1, () => this.#report()),
+    };
+    for (const queue of Object.values(this.#queues)) queue.start();
+  }
+
+  /** A workspace, or a Secret that it needs, is another one now. */
+  workspace(ref: Ref): void {
+    this.#queues.workspace.add(ref);
+  }
+
+  /** Something that is compiled is another one now. */
+  policy(): void {
+    this.#queues.policy.add(ONE);
+  }
+
+  /** Something that statuses show may be another one now. */
+  report(): void {
+    this.#queues.report.add(ONE);
+  }
+
+  /** This replica leads and its caches are filled. */
+  begin(workspaces: readonly Ref[]): void {
+    this.#unseen.clear();
+    for (const ref of workspaces) {
+      this.#unseen.add(ref);
+      this.workspace(ref);
+    }
+    this.policy();
+    this.report();
+  }
+
+  /** Keys that wait or are being worked on. */
+  depth(): Readonly<Record<Duty, number>> {
+    const { workspace, policy, report } = this.#queues;
+    return { workspace: workspace.depth, policy: policy.depth, report: report.depth };
+  }
+
+  /** Takes nothing more and resolves when what is under way has ended. */
+  async drain(): Promise<void> {
+    await Promise.all(Object.values(this.#queues).map((queue) => queue.drain()));
+  }
+
+  #queue(duty: Duty, workers: number, work: (key: string) => Promise<void>): WorkQueue {
+    const { mayAct, onError, random } = this.#options;
+    return new WorkQueue({
+      work: async (key) => {
+        if (mayAct()) await work(key);
+      },
+      onError: (key, error) => onError(duty, key, error),
+      workers,
+      backoff: BACKOFF,
+      random,
+    });
+  }
+
+  async #workspace(ref: Ref): Promise<void> {
+    try {
+      if (!(await this.#options.duties.workspace(ref))) this.#queues.workspace.addAfter(ref, MEND_MS);
+    } finally {
+      this.#unseen.delete(ref);
+      this.policy();
+    }
+  }
+
+  async #policy(): Promise<void> {
+    if (this.#unseen.size === 0) await this.#options.duties.policy();
+  }
+
+  async #report(): Promise<void> {
+    this.#queues.report.addAfter(ONE, await this.#options.duties.report());
+  }
+}

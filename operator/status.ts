@@ -1,0 +1,113 @@
+/** The status of each resource, from what is known of it. Pure. */
+
+import type {
+  ClaudeBudget,
+  ClaudeBudgetStatus,
+  ClaudeWorkspace,
+  ClaudeWorkspaceStatus,
+  Condition,
+} from '../crds/types.gen.ts';
+import type { BudgetVerdict, WorkspaceVerdict } from '../policy/compile.ts';
+import { condition, type ConditionType, type Finding } from '../policy/conditions.ts';
+import type { Reading } from '../policy/counter.ts';
+import { exhausted, standing } from '../policy/standing.ts';
+import { refOf } from '../policy/terms.ts';
+
+/** What the ledger says of a budget, at `now` by its clock (milliseconds), or why it says nothing. */
+export type Observed = { readonly reading: Reading; readonly now: number } | { readonly problem: string };
+
+export interface BudgetFacts {
+  readonly budget: ClaudeBudget;
+  readonly verdict: BudgetVerdict;
+  readonly programmed: Finding<'Programmed'>;
+  readonly observed: Observed;
+  readonly now: number;
+}
+
+/** Without an answer of the ledger the last figures stay; what is spent is never shown as less than was known. */
+export function budgetStatus(facts: BudgetFacts): ClaudeBudgetStatus {
+  const { budget, verdict, programmed, observed } = facts;
+  const { inForce } = verdict;
+  const isKnown = 'reading' in observed;
+  const of = conditioner(budget, facts.now);
+  const { conditions: _, workspace: __, ...last } = budget.status ?? {};
+  const figures = inForce !== null && isKnown ? standing(inForce, observed.reading, observed.now) : undefined;
+  return {
+    conditions: [
+      of('Accepted', verdict.accepted),
+      of('Programmed', programmed),
+      of('Exhausted', exhaustion(verdict, observed)),
+      of('Ready', readiness(verdict.accepted, programmed, inForce?.suspend === true)),
+    ],
+    workspace: budget.spec.workspaceRef?.name ?? counted(verdict.proof.length),
+    ...(figures ?? (inForce === null ? {} : last)),
+  } as ClaudeBudgetStatus;
+}
+
+export interface WorkspaceFacts {
+  readonly workspace: ClaudeWorkspace;
+  readonly verdict: WorkspaceVerdict;
+  readonly programmed: Finding<'Programmed'>;
+  readonly requireBudget: boolean;
+  /** The names of its keys whose Secret is in place. */
+  readonly keys: ReadonlySet<string>;
+  readonly now: number;
+}
+
+export function workspaceStatus(facts: WorkspaceFacts): ClaudeWorkspaceStatus {
+  const { workspace, verdict, programmed } = facts;
+  const keys = workspace.spec.keys.filter(({ name }) => facts.keys.has(name));
+  const budgets = verdict.budgets.map(refOf);
+  const of = conditioner(workspace, facts.now);
+  const ready = obstacle(facts) ?? readiness(verdict.accepted, programmed, verdict.inForce?.suspend === true);
+  return {
+    conditions: [of('Accepted', verdict.accepted), of('Programmed', programmed), of('Ready', ready)],
+    keys: keys.map(({ name, secretName }) => ({ name, secretName })),
+    keyCount: keys.length,
+    budgets: budgets.slice(0, SHOWN_BUDGETS),
+    budgetCount: budgets.length,
+  };
+}
+
+/** The CRD allows so many. */
+const SHOWN_BUDGETS = 64;
+
+/** Makes the conditions of a resource; a time of transition moves only where the status does. */
+function conditioner({ metadata, status }: ClaudeBudget | ClaudeWorkspace, now: number) {
+  return <T extends ConditionType>(type: T, finding: Finding<T>): Condition =>
+    condition(type, finding, metadata.generation ?? 0, now, status?.conditions ?? []);
+}
+
+function exhaustion({ inForce }: BudgetVerdict, observed: Observed): Finding<'Exhausted'> {
+  if (inForce === null) return { reason: 'NotInForce', message: 'Nothing of this budget is in force.' };
+  if ('problem' in observed) return { reason: 'LedgerUnreachable', message: observed.problem };
+  return exhausted(inForce, observed.reading, observed.now);
+}
+
+function readiness(
+  accepted: Finding<'Accepted'>,
+  programmed: Finding<'Programmed'>,
+  isSuspended: boolean,
+): Finding<'Ready'> {
+  if (accepted.reason !== 'Accepted') return { reason: 'NotAccepted', message: accepted.message };
+  if (programmed.reason !== 'Programmed') return { reason: 'NotProgrammed', message: programmed.message };
+  if (isSuspended) return { reason: 'Suspended', message: 'spec.suspend is true, so calls are refused.' };
+  return { reason: 'Ready', message: 'Accepted and enforced by every gateway.' };
+}
+
+/** Why calls of a workspace are refused although its own policy is accepted and enforced. */
+function obstacle({ verdict, programmed, requireBudget }: WorkspaceFacts): Finding<'Ready'> | null {
+  if (verdict.accepted.reason !== 'Accepted' || programmed.reason !== 'Programmed') return null;
+  if (!verdict.upstreamKey) {
+    return { reason: 'UpstreamKeyMissing', message: 'The Secret with the upstream key is gone, so calls are refused.' };
+  }
+  if (requireBudget && !verdict.budgets.some(({ mode }) => mode === 'Enforce')) {
+    const message = 'No enforcing ClaudeBudget governs the workspace, so its calls are refused. Create one.';
+    return { reason: 'NoBudget', message };
+  }
+  return null;
+}
+
+function counted(workspaces: number): string {
+  return workspaces === 1 ? '1 workspace' : `${workspaces} workspaces`;
+}
