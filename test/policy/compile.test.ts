@@ -187,4 +187,93 @@ describe('compile', () => {
       }),
     );
   });
+
+  const checkout = (generation: number, spec: object = {}) =>
+    stored({
+      kind: 'ClaudeWorkspace',
+      metadata: { namespace: 'payments', name: 'checkout', generation },
+      spec: { upstream: { apiKeySecretRef: { name: 'anthropic' } }, ...spec },
+    } as { kind: 'ClaudeWorkspace' });
+  const one = (changes: Partial<CompileInput> = {}): CompileInput => ({
+    ...EMPTY,
+    workspaces: [checkout(1)],
+    upstreamSecrets: new Map([
+      ['payments/anthropic', { type: 'tollgate.dev/upstream-key', data: { 'api-key': 'sk-ant' } }],
+    ]),
+    ...changes,
+  });
+  const versionOf = (output: CompileOutput): number => output.workspaces.get('payments/checkout')!.inForce!.version;
+
+  test('hands out versions that only rise: with the clock, without it, and over a re-creation', () => {
+    const first = compile(one());
+    const before = carriedOut(first);
+    const edited = compile(one({ ...before, workspaces: [checkout(2)], now: NOW - 60_000 }));
+    expect(versionOf(edited)).toBe(versionOf(first) + 1);
+    const gone = carriedOut(compile(one({ ...before, workspaces: [], now: NOW })), before);
+    const fence = gone.fences.get('payments/checkout')!;
+    expect(fence).toBeGreaterThan(versionOf(first));
+    expect(versionOf(compile(one({ ...gone, now: NOW })))).toBeGreaterThan(fence);
+    const lost = compile(one({ fences: new Map([['payments/checkout', NOW + 9_000]]) }));
+    expect(versionOf(lost)).toBe(NOW + 9_001);
+  });
+
+  test('moves a workspace to another shard without changing it, at a revision that has reached its version', () => {
+    const first = compile(one({ now: NOW + 60_000 }));
+    for (const shards of [1, 3, 5, 8]) {
+      const settings = { ...EMPTY.settings, shards };
+      const moved = compile(one({ ...carriedOut(first), settings, now: NOW }));
+      const { proof } = moved.workspaces.get('payments/checkout')!;
+      expect(versionOf(moved)).toBe(versionOf(first));
+      const shard = moved.shards.find(({ name }) => name === proof[0]!.shard);
+      expect(shard === undefined ? Infinity : shard.revision).toBeGreaterThanOrEqual(versionOf(first));
+    }
+  });
+
+  test('writes nothing of a shard that would not fit, raises no fence for it, and says so', () => {
+    const budgets = Array.from({ length: 12 }, (_, i) =>
+      stored({
+        kind: 'ClaudeBudget',
+        metadata: { namespace: 'payments', name: `large-${i}`, generation: 1 },
+        spec: {
+          workspaceRef: { name: 'checkout' },
+          scope: {
+            tags: Object.fromEntries(
+              ['a', 'b', 'c', 'd', 'e', 'f'].map((tag) => [
+                tag,
+                Array.from({ length: 64 }, (_, j) => `${j}`.padEnd(256, 'x')),
+              ]),
+            ),
+          },
+          limit: { usd: '1.00' },
+          period: { every: 'Day' },
+        },
+      } as { kind: 'ClaudeBudget' }),
+    );
+    const before = carriedOut(compile(one()));
+    const output = compile(one({ ...before, budgets, now: NOW + 1 }));
+    expect(output.shards).toEqual([]);
+    expect(output.fences).toEqual(new Map());
+    expect(output.problems).toEqual([expect.stringMatching(/^tollgate-policy-\d would have \d{7} bytes/)]);
+  });
+
+  test('keeps the price book that stands where the new one is not valid, and else the shipped one', () => {
+    const own = EMPTY.prices.text.replace('"test"', '"own"');
+    const before = carriedOut(compile(one({ prices: { text: own, fallback: false } })));
+    const fallback = { text: EMPTY.prices.text, fallback: true };
+    expect(compile(one({ ...before, prices: fallback })).shards).toEqual([]);
+    const fresh = carriedOut(compile(one({ prices: fallback })));
+    expect([...fresh.previous.shared!.books.values()].map(({ book }) => book.version)).toEqual(['test']);
+    expect([...before.previous.shared!.books.values()].map(({ book }) => book.version)).toEqual(['own']);
+  });
+
+  test('withdraws the upstream key where the installation no longer allows the upstream', () => {
+    const before = carriedOut(compile(one()));
+    const settings = { ...EMPTY.settings, upstreams: ['https://other.example'] };
+    const verdict = compile(one({ ...before, settings })).workspaces.get('payments/checkout')!;
+    expect([verdict.accepted.reason, verdict.inForce?.generation, verdict.upstreamKey]).toEqual([
+      'UpstreamNotAllowed',
+      1,
+      false,
+    ]);
+  });
 });
