@@ -28,6 +28,8 @@ export interface Surroundings {
   readonly logger: Logger;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** A clock that never jumps, for durations. Milliseconds. */
+  readonly elapsed: () => number;
   readonly newId: () => string;
   /** Whether /healthz, /readyz and /metrics have a port of their own. */
   readonly hasAdminPort: boolean;
@@ -44,7 +46,7 @@ export interface Assembly {
 
 /** Puts a gateway together. */
 export function assemble(surroundings: Surroundings): Assembly {
-  const { settings, policy, ledger, logger, now, newId } = surroundings;
+  const { settings, policy, ledger, logger, now, elapsed, newId } = surroundings;
   const health = new Health(policy, logger);
   const waiting = new Waiting(settings.waitersPerBudget, now);
   const settler: Settler = new Settler({
@@ -70,7 +72,7 @@ export function assemble(surroundings: Surroundings): Assembly {
   });
   const upstreams = new Upstreams();
   const reserver = new Reserver({ ledger, policy, lifeline, settler, waiting, settings, now });
-  const messages = new Messages({ policy, reserver, upstreams, settler, metrics, logger, settings, now });
+  const messages = new Messages({ policy, reserver, upstreams, settler, metrics, logger, settings, now, elapsed });
   const countTokens = new CountTokens({ policy, upstreams, metrics });
   const models = new Models({ policy, upstreams });
   const admin = adminApp({ metrics, notReady: () => health.notReady });
@@ -84,7 +86,7 @@ export function assemble(surroundings: Surroundings): Assembly {
     adminApp: surroundings.hasAdminPort ? null : admin,
     logger,
     newId,
-    now,
+    elapsed,
   });
   return {
     gateway,

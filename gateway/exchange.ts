@@ -10,15 +10,15 @@ export class Exchange {
   readonly route: Route;
   /** The gateway's own id of the call. */
   readonly id: string;
-  /** When it arrived, in milliseconds since the epoch. */
-  readonly started: number;
+  /** When it arrived, by the monotonic clock. Milliseconds. */
+  readonly arrived: number;
 
-  constructor(req: IncomingMessage, res: ServerResponse, route: Route, id: string, started: number) {
+  constructor(req: IncomingMessage, res: ServerResponse, route: Route, id: string, arrived: number) {
     this.req = req;
     this.res = res;
     this.route = route;
     this.id = id;
-    this.started = started;
+    this.arrived = arrived;
   }
 
   /** Whether the caller can no longer be answered. */

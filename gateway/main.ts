@@ -46,6 +46,7 @@ async function run(config: Config, logger: Logger): Promise<void> {
     pod: config.pod,
     logger,
     now: Date.now,
+    elapsed: () => performance.now(),
     newId: randomUUID,
     hasAdminPort: config.adminPort !== null,
   });

@@ -29,7 +29,10 @@ interface Parts {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly settings: Settings;
+  /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** The monotonic clock. Milliseconds. */
+  readonly elapsed: () => number;
 }
 
 /** A call whose body was read and whose caller is known. */
@@ -134,12 +137,12 @@ class Spending {
   }
 
   forward(body: Buffer): Promise<Ending> {
-    const { metrics, settings, upstreams, now } = this.#parts;
-    const { req, res, route, started } = this.#exchange;
+    const { metrics, settings, upstreams, elapsed } = this.#parts;
+    const { req, res, route, arrived } = this.#exchange;
     const { workspace } = this.#admitted.call.caller;
     const upstream = upstreams.of(workspace.baseURL);
-    const sent = now();
-    metrics.observeAdded((sent - started) / 1000);
+    const sent = elapsed();
+    metrics.observeAdded((sent - arrived) / 1000);
     return forward({
       upstream: upstream.pool,
       path: `${upstream.prefix}${route.path}${route.query}`,
@@ -150,7 +153,7 @@ class Spending {
       onAnswer: (status, headers) => {
         this.#status = status;
         this.#requestId = headers['request-id']?.toString() ?? null;
-        metrics.observeFirstByte(this.#workspace, (now() - sent) / 1000);
+        metrics.observeFirstByte(this.#workspace, (elapsed() - sent) / 1000);
       },
       streamHeaders: () => costHeaders(this.#admitted, null),
       answerHeaders: (metered) => {
@@ -161,8 +164,8 @@ class Spending {
   }
 
   async settle(ending: string, metered: Metered): Promise<void> {
-    const { settler, metrics, logger, now } = this.#parts;
-    const { id, started } = this.#exchange;
+    const { settler, metrics, logger, now, elapsed } = this.#parts;
+    const { id, arrived } = this.#exchange;
     const { call, admission } = this.#admitted;
     const booking = this.#booking ?? book(this.#reserved, metered, ending === 'Cancelled');
     const ended: Ended = {
@@ -173,8 +176,8 @@ class Spending {
       ending,
       status: this.#status,
       requestId: this.#requestId,
-      started,
       ended: now(),
+      durationMs: elapsed() - arrived,
     };
     logCall(logger, ended);
     metrics.countSpending({
@@ -184,7 +187,7 @@ class Spending {
       costNano: booking.costNano,
       worstNano: admission.worstNano,
       usage: booking.usage,
-      seconds: (ended.ended - started) / 1000,
+      seconds: ended.durationMs / 1000,
     });
     const { costNano, presumedNano } = booking;
     await settler.settle({ id, costNano, presumedNano, record: usageRecord(ended) }, linesOf(admission.checks));

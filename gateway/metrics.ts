@@ -134,32 +134,32 @@ export class Metrics {
     return feature;
   }
 
-  #gauge(name: string, help: string, read: () => number): void {
-    const gauge: Gauge = new Gauge({ name, help, registers: [this.registry], collect: () => gauge.set(read()) });
+  /** Where the figure is not to be had, the last one stays. */
+  #gauge(name: string, help: string, read: () => number | Promise<number>): void {
+    const collect = async (): Promise<void> => {
+      try {
+        gauge.set(await read());
+      } catch {
+        // Out of reach, which is a metric of its own.
+      }
+    };
+    const gauge: Gauge = new Gauge({ name, help, registers: [this.registry], collect });
   }
 
-  /** While the ledger is out of reach its figures stay what they were, and `tollgate_ledger_up` is 0. */
   #ledgerGauges(read: () => Promise<LedgerState>): void {
-    const registers = [this.registry];
-    const help = 'Usage records in the ledger that no log has taken yet.';
-    const length = new Gauge({ name: 'tollgate_ledger_stream_length', help, registers });
-    const presumed = new Gauge({
-      name: 'tollgate_ledger_presumed_calls',
-      help: 'Calls whose cost is not known and is presumed to be their worst case.',
-      registers,
-    });
-    const up: Gauge = new Gauge({
-      name: 'tollgate_ledger_up',
-      help: 'Whether the ledger answers.',
-      registers,
-      collect: async () => {
-        const state = await read().catch(() => null);
-        up.set(state === null ? 0 : 1);
-        if (state === null) return;
-        length.set(state.streamLength);
-        presumed.set(state.presumedCount);
-      },
-    });
+    const up = (): Promise<number> =>
+      read()
+        .then(() => 1)
+        .catch(() => 0);
+    this.#gauge('tollgate_ledger_up', 'Whether the ledger answers.', up);
+    this.#gauge('tollgate_ledger_stream_length', 'Usage records in the ledger that no log has taken yet.', () =>
+      read().then(({ streamLength }) => streamLength),
+    );
+    this.#gauge(
+      'tollgate_ledger_presumed_calls',
+      'Calls whose cost is unknown and presumed to be the worst case.',
+      () => read().then(({ presumedCount }) => presumedCount),
+    );
   }
 }
 

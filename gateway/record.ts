@@ -18,9 +18,9 @@ export interface Ended {
   readonly status: number;
   /** The upstream's name for the call. */
   readonly requestId: string | null;
-  /** When it arrived and when it ended. Milliseconds. */
-  readonly started: number;
+  /** Milliseconds since the epoch. */
   readonly ended: number;
+  readonly durationMs: number;
 }
 
 /** The attributes that count: what the credential fixes over what the caller claimed. */
@@ -56,7 +56,7 @@ export function usageRecord(ended: Ended): UsageRecord {
     status: ended.status,
     stream: call.facts.stream,
     request_id: ended.requestId,
-    duration_ms: Math.round(ended.ended - ended.started),
+    duration_ms: Math.round(ended.durationMs),
   };
 }
 
@@ -85,6 +85,6 @@ export function logCall(logger: Logger, ended: Ended): void {
     status: ended.status,
     estimated: booking.estimated,
     request_id: ended.requestId,
-    duration_ms: Math.round(ended.ended - ended.started),
+    duration_ms: Math.round(ended.durationMs),
   });
 }

@@ -21,7 +21,8 @@ interface Parts {
   readonly adminApp: Express | null;
   readonly logger: Logger;
   readonly newId: () => string;
-  readonly now: () => number;
+  /** The monotonic clock. Milliseconds. */
+  readonly elapsed: () => number;
 }
 
 const ADMIN_PATHS = new Set(['/healthz', '/readyz', '/metrics']);
@@ -69,8 +70,8 @@ export class Gateway {
   }
 
   #serve(req: IncomingMessage, res: ServerResponse, route: Route, endpoint: ApiEndpoint): void {
-    const { endpoints, newId, now } = this.#parts;
-    const exchange = new Exchange(req, res, route, newId(), now());
+    const { endpoints, newId, elapsed } = this.#parts;
+    const exchange = new Exchange(req, res, route, newId(), elapsed());
     const call = endpoints[endpoint](exchange)
       .catch((error: unknown) => this.#fail(exchange, error))
       .finally(() => this.#open.delete(call));

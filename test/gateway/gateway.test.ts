@@ -1,0 +1,680 @@
+import { createServer, type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { listen } from '../../gateway/server.ts';
+import { standing, standingQuery } from '../../policy/standing.ts';
+import type { CompiledBudget } from '../../policy/compiled.ts';
+import { parseUsd } from '../../policy/money.ts';
+import type { Behaviour } from '../upstream/behaviour.ts';
+import { type Received, startUpstream, type Upstream } from '../upstream/upstream.ts';
+import { startRedis } from '../support/redis.ts';
+import { ask, errorOf, message, type Running, startGateway, type StartOptions, until } from './harness.ts';
+import { budget, handover, resolved, type WorkspaceOptions } from './policies.ts';
+
+let redis: Awaited<ReturnType<typeof startRedis>>;
+let upstream: Upstream;
+const received: Received[] = [];
+const running: Running[] = [];
+
+beforeAll(async () => {
+  redis = await startRedis();
+  upstream = await startUpstream({ observe: (request) => received.push(request) });
+});
+
+afterEach(async () => {
+  upstream.release();
+  await Promise.all(running.splice(0).map((gateway) => gateway.stop()));
+  upstream.clearBooks();
+  upstream.behave({});
+  received.length = 0;
+});
+
+afterAll(async () => {
+  await upstream.close();
+  await redis.stop();
+});
+
+/** A gateway in front of the stand-in, with one workspace. */
+async function gatewayWith(
+  workspace: Partial<WorkspaceOptions> = {},
+  options: Partial<StartOptions> = {},
+): Promise<Running> {
+  const given = handover({ baseURL: upstream.url, budgets: [budget('daily', '25.00')], ...workspace });
+  const gateway = await startGateway({ redisUrl: redis.url, handover: given, ...options });
+  running.push(gateway);
+  return gateway;
+}
+
+/** What the ledger holds of a budget. */
+async function counterOf({ ledger }: Running, one: CompiledBudget = budget('daily', '25.00')) {
+  const { now } = await ledger.state();
+  const [reading] = await ledger.read([standingQuery(one, now)]);
+  return { ...reading!.total, standing: standing(one, reading!, now) };
+}
+
+/** Waits until nothing of the budget is reserved: what was in flight is booked, released or presumed. */
+async function settled(gateway: Running, one?: CompiledBudget) {
+  await until(async () => {
+    const counter = await counterOf(gateway, one);
+    return counter.committedNano === counter.certainNano;
+  });
+  return counterOf(gateway, one);
+}
+
+const books = (): bigint => BigInt(upstream.books().total.nanoUsd);
+const standIn = (behaviour: Behaviour): Record<string, string> => ({ 'x-stand-in': JSON.stringify(behaviour) });
+const streaming = message({ stream: true });
+
+describe('a call', () => {
+  test('is answered, metered and booked to the nano-dollar', async () => {
+    const gateway = await gatewayWith();
+    const answer = await ask(gateway.url);
+    expect(answer.status).toBe(200);
+    expect(JSON.parse(answer.text)).toMatchObject({ type: 'message', model: 'claude-sonnet-5-5' });
+    const counter = await settled(gateway);
+    expect(counter).toMatchObject({ spentNano: books(), requests: 1 });
+    expect(counter.spentNano).toBeGreaterThan(0n);
+    expect(parseUsd(String(answer.headers['x-tollgate-cost-usd']))).toBe(books());
+    expect(answer.headers['x-tollgate-budget-remaining-usd']).toBe('24.99');
+    expect(answer.headers['request-id']).toMatch(/^req_/);
+  });
+
+  test('streams as it comes and is booked from its last usage', async () => {
+    const gateway = await gatewayWith();
+    const answer = await ask(gateway.url, {
+      path: '/team/v1/messages?beta=true',
+      body: streaming,
+      headers: standIn({ chunks: 10 }),
+    });
+    expect(answer.headers['content-type']).toContain('text/event-stream');
+    expect(answer.headers['x-tollgate-budget-remaining-usd']).toBe('24.99');
+    expect(answer.text).toMatch(/^event: message_start\n[^]*event: message_stop\n.*\n\n$/);
+    expect((await settled(gateway)).spentNano).toBe(books());
+    expect(received[0]!.url).toBe('/v1/messages?beta=true');
+  });
+
+  test('goes upstream byte for byte, without who called, and comes down without who paid', async () => {
+    const gateway = await gatewayWith({ rest: { headers: { customer: 'x-shop-customer' } } });
+    const body = `{ "max_tokens":100,  "model":"claude-sonnet-5-5","messages":[{"role":"user","content":"h\\u00e9, ü"}]}`;
+    await ask(gateway.url, {
+      body,
+      headers: {
+        authorization: 'Bearer sk-tollgate-api',
+        'accept-encoding': 'gzip, br',
+        'anthropic-beta': 'one,two',
+        'anthropic-workspace-id': 'wrkspc_1',
+        'anthropic-user-profile-id': 'p',
+        connection: 'keep-alive, x-hop',
+        cookie: 'a=b',
+        te: 'trailers',
+        'x-hop': '1',
+        'x-shop-customer': 'acme',
+        'x-tollgate-user': 'ann',
+        'user-agent': 'claude-cli/2.1.330',
+      },
+    });
+    expect(received[0]!.body.toString()).toBe(body);
+    const { host, connection, ...headers } = received[0]!.headers;
+    expect(`http://${host}`).toBe(upstream.url);
+    expect(connection).toBe('keep-alive');
+    expect(headers).toEqual({
+      'x-api-key': 'sk-ant-upstream',
+      'accept-encoding': 'identity',
+      'anthropic-beta': 'one,two',
+      'anthropic-version': '2023-06-01',
+      'content-length': String(Buffer.byteLength(body)),
+      'content-type': 'application/json',
+      'user-agent': 'claude-cli/2.1.330',
+    });
+  });
+
+  test('is changed only where a guard says so', async () => {
+    const gateway = await gatewayWith({ rest: { guards: { maxOutputTokens: 50 } } });
+    await ask(gateway.url, { body: message({ max_tokens: 128_000 }) });
+    expect(received[0]!.body.toString()).toBe(message({ max_tokens: 50 }));
+  });
+
+  test('is logged in one line, without its prompt or its key', async () => {
+    const gateway = await gatewayWith();
+    await ask(gateway.url, { headers: { 'x-tollgate-customer': 'acme' } });
+    await settled(gateway);
+    const line = gateway.logs.find((one) => 'cost_usd' in one)!;
+    const { level: _level, time: _time, ...rest } = line;
+    expect(Object.keys(rest).slice(0, 5)).toEqual(['feature', 'model', 'input_tokens', 'output_tokens', 'cost_usd']);
+    expect(rest).toMatchObject({
+      feature: 'checkout',
+      model: 'claude-sonnet-5-5',
+      workspace: 'payments/checkout',
+      key: 'api',
+    });
+    expect(JSON.stringify(gateway.logs)).not.toMatch(/Hello|sk-/);
+  });
+
+  test('leaves a record in the usage stream', async () => {
+    const gateway = await gatewayWith({}, { installation: 'records' });
+    await ask(gateway.url, { headers: { 'x-tollgate-customer': 'Müller' } });
+    await settled(gateway);
+    const client = new Redis(redis.url);
+    const entries = await client.xrange('{tollgate:records}:usage', '-', '+');
+    client.disconnect();
+    expect(JSON.parse(entries[0]![1][1]!)).toMatchObject({
+      workspace: 'payments/checkout',
+      key: 'api',
+      feature: 'checkout',
+      customer: 'Müller',
+      model: 'claude-sonnet-5-5',
+      output_tokens: 40,
+      cost_nano: String(books()),
+      presumed_nano: '0',
+      estimated: false,
+      ending: 'Answered',
+      status: 200,
+    });
+  });
+
+  test('without money: count_tokens and models go on when the budget is spent, and only for allowed models', async () => {
+    const gateway = await gatewayWith({
+      budgets: [budget('daily', '0')],
+      rest: { models: { allow: ['claude-sonnet-*'], unknown: 'Refuse' } },
+    });
+    expect(errorOf(await ask(gateway.url)).type).toBe('budget_exceeded');
+    const count = await ask(gateway.url, {
+      path: '/v1/messages/count_tokens',
+      body: '{"model":"claude-sonnet-5-5","messages":[]}',
+    });
+    expect([count.status, JSON.parse(count.text)]).toEqual([200, { input_tokens: expect.any(Number) }]);
+    const other = await ask(gateway.url, {
+      path: '/v1/messages/count_tokens',
+      body: '{"model":"claude-opus-5-5","messages":[]}',
+    });
+    expect([other.status, errorOf(other).type]).toEqual([400, 'policy_blocked']);
+    const models = await ask(gateway.url, { method: 'GET', path: '/v1/models?limit=1000' });
+    const ids = (JSON.parse(models.text) as { data: { id: string }[] }).data.map(({ id }) => id);
+    expect(ids.length).toBeGreaterThan(0);
+    expect(ids.every((id) => id.startsWith('claude-sonnet-'))).toBe(true);
+    expect((await ask(gateway.url, { method: 'GET', path: '/v1/models/claude-sonnet-5-5' })).status).toBe(200);
+    expect((await ask(gateway.url, { method: 'GET', path: '/v1/models/claude-opus-5-5' })).status).toBe(404);
+    expect(upstream.books().total.calls).toBe(0);
+  });
+
+  test('HEAD is answered without a credential', async () => {
+    const gateway = await gatewayWith();
+    const answer = await ask(gateway.url, { method: 'HEAD', path: '/', headers: { 'x-api-key': '' } });
+    expect([answer.status, answer.text]).toEqual([200, '']);
+  });
+});
+
+describe('a caller', () => {
+  const two = { api: 'sk-tollgate-api', batch: 'sk-tollgate-batch' };
+  test.each([
+    ['the key as x-api-key', { 'x-api-key': 'sk-tollgate-api' }, 200],
+    ['the key as a bearer token', { 'x-api-key': '', authorization: 'Bearer sk-tollgate-api' }, 200],
+    ['the same key as both', { 'x-api-key': 'sk-tollgate-api', authorization: 'Bearer sk-tollgate-api' }, 200],
+    ['a key and something that is not ours', { 'x-api-key': 'sk-tollgate-api', authorization: 'Bearer else' }, 200],
+    ['two different keys of ours', { 'x-api-key': 'sk-tollgate-api', authorization: 'Bearer sk-tollgate-batch' }, 401],
+    ['no key', { 'x-api-key': '' }, 401],
+    ['a bad key', { 'x-api-key': 'sk-tollgate-nobody' }, 401],
+    ['the upstream’s key', { 'x-api-key': 'sk-ant-upstream' }, 401],
+  ])('with %s', async (_name, headers, status) => {
+    const gateway = await gatewayWith({ keys: two });
+    const answer = await ask(gateway.url, { headers });
+    expect(answer.status).toBe(status);
+    if (status === 401) {
+      expect(errorOf(answer).type).toBe('authentication_error');
+      expect(answer.headers['x-should-retry']).toBe('false');
+    }
+  });
+
+  test('whose key was revoked is nobody', async () => {
+    const gateway = await gatewayWith({ keys: two });
+    expect((await ask(gateway.url, { headers: { 'x-api-key': 'sk-tollgate-batch' } })).status).toBe(200);
+    gateway.policy.enforce([
+      resolved(handover({ baseURL: upstream.url, budgets: [budget('daily', '25.00')], version: 2 })),
+    ]);
+    expect((await ask(gateway.url, { headers: { 'x-api-key': 'sk-tollgate-batch' } })).status).toBe(401);
+    expect((await ask(gateway.url)).status).toBe(200);
+  });
+
+  test('may not claim an attribute that is too long or holds controls', async () => {
+    const gateway = await gatewayWith();
+    const answer = await ask(gateway.url, { headers: { 'x-tollgate-customer': 'x'.repeat(257) } });
+    expect([answer.status, errorOf(answer).type]).toEqual([400, 'policy_blocked']);
+    expect((await ask(gateway.url, { headers: { 'x-tollgate-customer': 'a\tb' } })).status).toBe(400);
+  });
+
+  test('reads its own budgets, and of spanning ones only name and reset', async () => {
+    const organisation = budget('organisation', '3000.00', {
+      namespace: 'tollgate-system',
+      period: { every: 'Month', timeZone: 'UTC' },
+    });
+    const gateway = await gatewayWith({ spanning: [organisation] });
+    await ask(gateway.url);
+    await settled(gateway);
+    const answer = await ask(gateway.url, { method: 'GET', path: '/tollgate/v1/budgets' });
+    const { budgets } = JSON.parse(answer.text) as { budgets: Record<string, unknown>[] };
+    expect(budgets[0]).toMatchObject({
+      budget: 'payments/daily',
+      limitUsd: '25.00',
+      requests: 1,
+      remainingUsd: '24.99',
+    });
+    expect(budgets[1]).toEqual({
+      budget: 'tollgate-system/organisation',
+      resetAt: expect.stringMatching(/-01T00:00:00Z$/),
+    });
+    expect(
+      (await ask(gateway.url, { method: 'GET', path: '/tollgate/v1/budgets', headers: { 'x-api-key': '' } })).status,
+    ).toBe(401);
+  });
+});
+
+describe('bad input', () => {
+  test.each([
+    ['broken JSON', '{"model":', 400, 'invalid_request_error'],
+    ['a list', '[]', 400, 'invalid_request_error'],
+    ['nothing', '', 400, 'invalid_request_error'],
+    ['the model twice', message().replace('{', '{"model":"claude-haiku-4-5",'), 400, 'invalid_request_error'],
+    [
+      'the model twice, once escaped',
+      message().replace('{', '{"mod\\u0065l":"claude-haiku-4-5",'),
+      400,
+      'invalid_request_error',
+    ],
+    ['an unknown model', message({ model: 'claude-unheard-of' }), 400, 'policy_blocked'],
+    ['a model that is not allowed', message({ model: 'gpt-5' }), 400, 'policy_blocked'],
+    ['a server tool', message({ tools: [{ type: 'web_search_20250305', name: 'web_search' }] }), 400, 'policy_blocked'],
+    ['a field without a price', message({ fallbacks: [] }), 400, 'policy_blocked'],
+  ])('%s is refused and nothing goes upstream', async (_name, body, status, type) => {
+    const gateway = await gatewayWith();
+    const answer = await ask(gateway.url, { body });
+    expect([answer.status, errorOf(answer).type]).toEqual([status, type]);
+    expect(answer.headers['x-should-retry']).toBe('false');
+    expect(answer.headers['request-id']).toMatch(/^req_/);
+    expect(received).toEqual([]);
+    expect(await counterOf(gateway)).toMatchObject({ spentNano: 0n, committedNano: 0n });
+  });
+
+  test('a body over 32 MB is refused whether or not it says so', async () => {
+    const gateway = await gatewayWith();
+    const body = Buffer.alloc(32 * 1024 * 1024 + 1, 0x20);
+    const length = { 'content-length': String(body.length) };
+    for (const headers of [length, { 'transfer-encoding': 'chunked' }]) {
+      const answer = await ask(gateway.url, { body, headers });
+      expect([answer.status, errorOf(answer).type]).toEqual([413, 'request_too_large']);
+    }
+  });
+
+  test('a compressed body is refused', async () => {
+    const gateway = await gatewayWith();
+    const answer = await ask(gateway.url, { body: gzipSync(message()), headers: { 'content-encoding': 'gzip' } });
+    expect([answer.status, errorOf(answer).type]).toEqual([415, 'invalid_request_error']);
+  });
+
+  test.each([
+    '/v1/complete',
+    '//v1/messages',
+    '/v1/../v1/messages',
+    '/v1/%6dessages',
+    '/v1/messages/',
+    '/v1/messages/batches',
+  ])('%s is not found', async (path) => {
+    const gateway = await gatewayWith();
+    const answer = await ask(gateway.url, { path });
+    expect([answer.status, errorOf(answer).type]).toEqual([404, 'not_found_error']);
+    expect(received).toEqual([]);
+  });
+
+  test('a request that breaks off costs nothing', async () => {
+    const gateway = await gatewayWith();
+    const { port, hostname } = new URL(gateway.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(
+      'POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: sk-tollgate-api\r\ncontent-length: 500\r\n\r\n{"model"',
+    );
+    await sleep(50);
+    socket.resetAndDestroy();
+    await sleep(50);
+    expect(received).toEqual([]);
+    expect(gateway.assembly.lifeline.openCount).toBe(0);
+  });
+});
+
+describe('a budget', () => {
+  test('that is spent refuses with one clear sentence', async () => {
+    const gateway = await gatewayWith({ budgets: [budget('daily', '0.0015')] });
+    expect((await ask(gateway.url)).status).toBe(200);
+    await settled(gateway);
+    const answer = await ask(gateway.url);
+    expect(answer.status).toBe(429);
+    expect(answer.headers).toMatchObject({ 'x-should-retry': 'false' });
+    expect(answer.headers['retry-after']).toBeUndefined();
+    expect(errorOf(answer)).toMatchObject({
+      type: 'budget_exceeded',
+      budget: 'payments/daily',
+      reset_at: expect.stringMatching(/T00:00:00Z$/),
+    });
+    expect(errorOf(answer).message).toMatch(/payments\/daily.*Ask #claude-costs\.$/);
+    expect(books()).toBe((await settled(gateway)).spentNano);
+  });
+
+  test('whose rest is in flight lets calls wait until it settles, first come first served', async () => {
+    const one = budget('daily', '0.0014');
+    const gateway = await gatewayWith({ budgets: [one] });
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        ask(gateway.url, { body: message({ max_tokens: 40 }), headers: standIn({ latencyMs: 30, text: 'toll' }) }),
+      ),
+    );
+    const through = answers.filter(({ status }) => status === 200).length;
+    expect(through).toBeGreaterThan(1);
+    const counter = await settled(gateway, one);
+    expect(counter.spentNano).toBe(books());
+    expect(counter.requests).toBe(through);
+  });
+
+  test('that stays full answers after the waiting time that a short wait may help', async () => {
+    const gateway = await gatewayWith({ budgets: [budget('daily', '0.0014')] }, { settings: { waitSeconds: 1 } });
+    const held = ask(gateway.url, { body: streaming, headers: standIn({ holdAfter: 1 }) });
+    await until(() => upstream.books().open === 1);
+    const answer = await ask(gateway.url);
+    expect([answer.status, errorOf(answer).type]).toEqual([429, 'rate_limit_error']);
+    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+    expect(answer.headers['x-should-retry']).toBeUndefined();
+    upstream.release();
+    expect((await held).status).toBe(200);
+  });
+
+  test('that moved on is planned anew: a stale policy catches up, a deleted key does not', async () => {
+    const gateway = await gatewayWith();
+    await gateway.ledger.raiseFences(new Map([['payments/checkout', 2]]));
+    const waiting = ask(gateway.url);
+    await sleep(100);
+    gateway.policy.enforce([
+      resolved(handover({ baseURL: upstream.url, budgets: [budget('daily', '0')], version: 2 })),
+    ]);
+    expect(errorOf(await waiting).type).toBe('budget_exceeded');
+    await gateway.ledger.raiseFences(new Map([['payments/checkout', 3]]));
+    const orphan = ask(gateway.url);
+    await sleep(100);
+    gateway.policy.drop('payments/checkout');
+    gateway.policy.enforce([
+      resolved(handover({ baseURL: upstream.url, version: 3, keys: { api: 'sk-tollgate-new' } })),
+    ]);
+    expect((await orphan).status).toBe(401);
+    expect(upstream.books().total.calls).toBe(0);
+  });
+});
+
+describe('an upstream', () => {
+  const WORST = 1_000_000n;
+
+  test.each([400, 429, 500, 529])('that answers %d is passed on verbatim, and nothing is booked', async (status) => {
+    const gateway = await gatewayWith();
+    const answer = await ask(gateway.url, {
+      headers: standIn({ status, retryAfter: 7, error: { type: 'overloaded_error', message: 'Overloaded' } }),
+    });
+    expect(answer.status).toBe(status);
+    expect(answer.headers['retry-after']).toBe('7');
+    expect(JSON.parse(answer.text)).toMatchObject({
+      type: 'error',
+      error: { type: 'overloaded_error', message: 'Overloaded' },
+    });
+    expect(await settled(gateway)).toMatchObject({ spentNano: 0n, committedNano: 0n, requests: 0 });
+  });
+
+  test('that is not there costs nothing', async () => {
+    const gateway = await gatewayWith({ baseURL: 'http://127.0.0.1:1' });
+    const answer = await ask(gateway.url);
+    expect([answer.status, errorOf(answer).type]).toEqual([502, 'api_error']);
+    expect(await settled(gateway)).toMatchObject({ spentNano: 0n, committedNano: 0n });
+  });
+
+  test.each([
+    ['Head', 502, false],
+    ['Start', 200, true],
+    ['Middle', 200, true],
+    ['Event', 200, false],
+    ['Cut', 200, false],
+  ] as const)('whose stream breaks (%s) is booked as seen, the rest is presumed', async (breakAt, status, torn) => {
+    const gateway = await gatewayWith();
+    const answer = await ask(gateway.url, { body: streaming, headers: standIn({ breakAt, chunks: 10 }) });
+    expect([answer.status, answer.torn]).toEqual([status, torn]);
+    const counter = await settled(gateway);
+    const seen = breakAt !== 'Head' && breakAt !== 'Start';
+    expect(counter.spentNano > 0n).toBe(seen);
+    expect(counter.spentNano).toBeGreaterThanOrEqual(books());
+    expect(counter.certainNano).toBeGreaterThanOrEqual(WORST);
+  });
+
+  test.each([
+    ['no usage', { usage: null }],
+    ['negative usage', { usage: { output_tokens: -5 } }],
+    ['usage beyond the model', { usage: { output_tokens: 10_000_000 } }],
+    ['usage that is no number', { usage: { input_tokens: '12' } }],
+    ['a compressed answer', { gzip: true }],
+  ])('that reports %s is booked at the worst', async (_name, behaviour) => {
+    const gateway = await gatewayWith();
+    for (const body of 'gzip' in behaviour ? [message()] : [message(), streaming]) {
+      const before = await counterOf(gateway);
+      expect((await ask(gateway.url, { body, headers: standIn(behaviour) })).status).toBe(200);
+      const counter = await settled(gateway);
+      expect(counter.spentNano - before.spentNano).toBeGreaterThanOrEqual(WORST);
+      expect(counter.certainNano).toBe(counter.spentNano);
+    }
+  });
+
+  test('that charges more than its rules say is booked exactly and counted', async () => {
+    const gateway = await gatewayWith();
+    await ask(gateway.url, { headers: standIn({ usage: { output_tokens: 5000 } }) });
+    const counter = await settled(gateway);
+    expect(counter.spentNano).toBe(books());
+    const metrics = await ask(gateway.url, { method: 'GET', path: '/metrics' });
+    expect(Number(/^tollgate_overshoot_usd_total\{.*\} (.*)$/m.exec(metrics.text)![1])).toBeGreaterThan(0.04);
+  });
+
+  test('that writes faster than the caller reads is held back', async () => {
+    const piece = Buffer.from(`event: content_block_delta\ndata: {"text":"${'x'.repeat(65_000)}"}\n\n`);
+    const PIECES = 1000;
+    let written = 0;
+    const source = createServer((req, res) => {
+      req.resume();
+      res.writeHead(200, { 'content-type': 'text/event-stream' });
+      const go = (): void => {
+        while (written < PIECES) {
+          written += 1;
+          if (!res.write(piece)) return void res.once('drain', go);
+        }
+        res.end();
+      };
+      go();
+    });
+    const port = await listen(source, 0);
+    const gateway = await gatewayWith({ baseURL: `http://127.0.0.1:${port}` });
+    const answer = await new Promise<IncomingMessage>((resolve) => {
+      const headers = { 'x-api-key': 'sk-tollgate-api' };
+      request(`${gateway.url}/v1/messages`, { method: 'POST', headers }, resolve).end(streaming);
+    });
+    let before = -1;
+    await until(async () => {
+      const steady = written === before;
+      before = written;
+      await sleep(100);
+      return steady;
+    });
+    expect(written).toBeLessThan(PIECES / 2);
+    let read = 0;
+    for await (const chunk of answer) read += (chunk as Buffer).length;
+    expect(read).toBe(PIECES * piece.length);
+    source.close();
+  });
+});
+
+describe('a caller that leaves', () => {
+  /** Leaves a stream after its first text. */
+  async function leave(gateway: Running, behaviour: Behaviour, body = streaming): Promise<void> {
+    const leaving = new AbortController();
+    const asked = ask(gateway.url, { body, headers: standIn(behaviour), signal: leaving.signal }).catch(() => null);
+    await until(() => upstream.books().open === 1);
+    await sleep(50);
+    leaving.abort();
+    await asked;
+  }
+
+  test('under Cancel ends the call upstream: what was seen is booked, the rest is released', async () => {
+    const gateway = await gatewayWith();
+    await leave(gateway, { holdAfter: 2, chunks: 4 });
+    await until(() => upstream.books().open === 0);
+    const counter = await settled(gateway);
+    expect(upstream.books().total.aborted).toBe(1);
+    expect(counter.spentNano).toBeGreaterThanOrEqual(books());
+    expect(counter.spentNano).toBeLessThan(900_000n);
+    expect(counter.certainNano).toBe(counter.spentNano);
+    expect(gateway.logs.find((line) => 'cost_usd' in line)).toMatchObject({ ending: 'Cancelled', estimated: true });
+  });
+
+  test('under Cancel, before a stream began, pays for its prompt', async () => {
+    const gateway = await gatewayWith();
+    await leave(gateway, { latencyMs: 5_000 });
+    const counter = await settled(gateway);
+    expect(counter.spentNano).toBeGreaterThan(0n);
+    expect(counter.certainNano).toBe(counter.spentNano);
+  });
+
+  test('under Cancel, from an answer that comes whole, leaves all of it presumed', async () => {
+    const gateway = await gatewayWith();
+    await leave(gateway, { latencyMs: 5_000 }, message());
+    const counter = await settled(gateway);
+    expect(counter.spentNano).toBe(0n);
+    expect(counter.certainNano).toBeGreaterThanOrEqual(1_000_000n);
+  });
+
+  test('under Drain does not stop the call, which is booked exactly', async () => {
+    const gateway = await gatewayWith({}, { settings: { onAbort: 'Drain' } });
+    upstream.behave({ abortBilling: 'Full' });
+    await leave(gateway, { holdAfter: 2, chunks: 4 });
+    expect(upstream.books().open).toBe(1);
+    upstream.release();
+    const counter = await settled(gateway);
+    expect(upstream.books().total.aborted).toBe(0);
+    expect(counter.spentNano).toBe(books());
+    expect(counter.certainNano).toBe(counter.spentNano);
+    expect(gateway.logs.find((line) => 'cost_usd' in line)).toMatchObject({ ending: 'Answered', estimated: false });
+  });
+
+  test('while it waits for room costs nothing and makes room for the next', async () => {
+    const gateway = await gatewayWith({ budgets: [budget('daily', '0.0014')] });
+    const held = ask(gateway.url, { body: streaming, headers: standIn({ holdAfter: 1 }) });
+    await until(() => upstream.books().open === 1);
+    const leaving = new AbortController();
+    const waiting = ask(gateway.url, { signal: leaving.signal }).catch(() => 'left');
+    await sleep(150);
+    leaving.abort();
+    expect(await waiting).toBe('left');
+    upstream.release();
+    await held;
+    await settled(gateway);
+    expect(upstream.books().total.requests).toBe(1);
+    await until(() => gateway.assembly.lifeline.openCount === 0);
+  });
+});
+
+describe('the ledger', () => {
+  test('that is away makes calls wait, then refuses them, and takes what was spent meanwhile when it is back', async () => {
+    const own = await startRedis();
+    const gateway = await startGateway({
+      redisUrl: own.url,
+      handover: handover({ baseURL: upstream.url, budgets: [budget('daily', '25.00')] }),
+      settings: { waitSeconds: 2 },
+    });
+    let back: typeof own | null = null;
+    try {
+      const held = ask(gateway.url, { body: streaming, headers: standIn({ holdAfter: 1 }) });
+      await until(() => upstream.books().open === 1);
+      await own.stop();
+      upstream.release();
+      expect((await held).status).toBe(200);
+      const refused = await ask(gateway.url);
+      expect([refused.status, errorOf(refused).type, refused.headers['x-should-retry']]).toEqual([
+        503,
+        'api_error',
+        'false',
+      ]);
+      expect((await ask(gateway.url, { method: 'GET', path: '/readyz' })).status).toBe(200);
+      const waiting = ask(gateway.url);
+      back = await startRedis({ directory: own.directory, port: own.port, password: own.password });
+      expect((await waiting).status).toBe(200);
+      const counter = await settled(gateway);
+      expect(counter.spentNano).toBe(books());
+      expect(counter.requests).toBe(2);
+    } finally {
+      await gateway.stop();
+      await back?.stop();
+    }
+  });
+
+  test('releases what the gateway never sent', async () => {
+    const gateway = await gatewayWith();
+    const { now } = await gateway.ledger.state();
+    const { period } = budget('daily', '25.00');
+    const start = now - (now % 86_400_000);
+    await gateway.ledger.reserve({
+      id: 'stray',
+      workspace: 'payments/checkout',
+      version: 1,
+      worstNano: 5n,
+      from: start,
+      until: start + 86_400_000,
+      checks: [
+        {
+          budget: 'payments/daily',
+          counter: standingQuery(budget('daily', '25.00', { period }), now).counter,
+          value: null,
+          start,
+          end: start + 86_400_000,
+          part: 'Enforce',
+          bound: { capNano: 100n, roomNano: 95n },
+          total: null,
+        },
+      ],
+    });
+    expect((await counterOf(gateway)).committedNano).toBe(5n);
+    await settled(gateway);
+    expect(await counterOf(gateway)).toMatchObject({ spentNano: 0n, certainNano: 0n });
+  });
+});
+
+test('a gateway that stops finishes its streams, books them and leaves', async () => {
+  const gateway = await gatewayWith({}, { installation: 'leaving' });
+  const held = ask(gateway.url, { body: streaming, headers: standIn({ holdAfter: 1 }) });
+  await until(() => upstream.books().open === 1);
+  const other = await gatewayWith({}, { installation: 'leaving' });
+  const stopped = running.splice(running.indexOf(gateway), 1)[0]!.stop();
+  await expect(ask(gateway.url)).rejects.toThrow('ECONNREFUSED');
+  expect(await other.ledger.gateways()).toHaveLength(2);
+  upstream.release();
+  expect((await held).text).toContain('message_stop');
+  await stopped;
+  expect((await settled(other)).spentNano).toBe(books());
+  expect(await other.ledger.gateways()).toHaveLength(1);
+});
+
+test('is ready once its policy is loaded and the ledger has answered, and measures with bounded labels', async () => {
+  const gateway = await gatewayWith();
+  expect((await ask(gateway.url, { method: 'GET', path: '/healthz' })).status).toBe(200);
+  expect((await ask(gateway.url, { method: 'GET', path: '/readyz' })).text).toBe('ok\n');
+  await ask(gateway.url, { headers: { 'x-tollgate-customer': 'acme' } });
+  await ask(gateway.url, { headers: { 'x-api-key': 'sk-tollgate-nobody' } });
+  await settled(gateway);
+  const { text } = await ask(gateway.url, { method: 'GET', path: '/metrics' });
+  expect(text).toMatch(
+    /^tollgate_cost_usd_total\{workspace="payments\/checkout",feature="checkout",model="claude-sonnet-5-5"\} 0\.0004/m,
+  );
+  expect(text).toContain('tollgate_refusals_total{workspace="",reason="UnknownKey"} 1');
+  expect(text).toContain('tollgate_ledger_stream_length 1');
+  expect(text).toContain('tollgate_open_calls 0');
+  expect(text).toMatch(/^gen_ai_client_token_usage_count\{.*gen_ai_token_type="output"\} 1$/m);
+  expect(text).not.toMatch(/acme|sk-/);
+});

@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto';
+import { request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pino from 'pino';
+import { assemble, type Assembly } from '../../gateway/assembly.ts';
+import { Policy } from '../../gateway/policy.ts';
+import { connectLedger, type RedisLedger } from '../../ledger/redis.ts';
+import { parseSettings, type Settings } from '../../policy/settings.ts';
+import { type Handover, resolved } from './policies.ts';
+
+/** A gateway in this process, with a ledger of its own in the Redis that it is given. */
+export interface Running {
+  readonly url: string;
+  readonly policy: Policy;
+  readonly ledger: RedisLedger;
+  readonly assembly: Assembly;
+  /** Every line that it logged. */
+  readonly logs: Record<string, unknown>[];
+  stop(): Promise<void>;
+}
+
+export interface StartOptions {
+  readonly redisUrl: string;
+  readonly handover: Handover;
+  readonly settings?: Partial<Settings>;
+  /** Gateways of the same name share a ledger. */
+  readonly installation?: string;
+}
+
+/** Starts a gateway that enforces one workspace, once the ledger knows it. */
+export async function startGateway({
+  redisUrl,
+  handover,
+  settings = {},
+  installation,
+}: StartOptions): Promise<Running> {
+  const policy = new Policy();
+  policy.enforce([resolved(handover)]);
+  policy.setLoaded();
+  const name = installation ?? `t-${randomUUID()}`;
+  const ledger = connectLedger({ url: redisUrl, installation: name, epoch: () => 'first' });
+  await until(() =>
+    ledger.establish('first').then(
+      () => true,
+      () => false,
+    ),
+  );
+  const logs: Record<string, unknown>[] = [];
+  const write = (line: string): void => void logs.push(JSON.parse(line) as Record<string, unknown>);
+  const assembly = assemble({
+    settings: { ...parseSettings(null), ...settings },
+    policy,
+    ledger,
+    shards: () => ({ 'tollgate-policy-0': handover.workspace.version }),
+    pod: 'gateway',
+    logger: pino({ base: null }, { write }),
+    now: Date.now,
+    elapsed: () => performance.now(),
+    newId: randomUUID,
+    hasAdminPort: false,
+  });
+  await assembly.lifeline.beat();
+  const port = await assembly.gateway.listen(0);
+  return {
+    url: `http://127.0.0.1:${port}`,
+    policy,
+    ledger,
+    assembly,
+    logs,
+    stop: async () => {
+      await assembly.stop();
+      ledger.close();
+    },
+  };
+}
+
+/** An answer, read whole. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+  /** The connection ended in the middle of the answer. */
+  readonly torn: boolean;
+}
+
+export interface Asking {
+  readonly method?: string;
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+  /** Leaves when this fires. */
+  readonly signal?: AbortSignal;
+}
+
+/** Sends exactly what it is told, as no HTTP client that tidies paths and headers would. */
+export function ask(url: string, asking: Asking = {}): Promise<Answer> {
+  const { hostname, port } = new URL(url);
+  const { method = 'POST', path = '/v1/messages', headers = {}, body = MESSAGE, signal } = asking;
+  const sent = {
+    'x-api-key': 'sk-tollgate-api',
+    'anthropic-version': '2023-06-01',
+    'content-type': 'application/json',
+    ...headers,
+  };
+  const given = Object.fromEntries(Object.entries(sent).filter(([, value]) => value !== ''));
+  return new Promise((resolve, reject) => {
+    const asked = request({ hostname, port, path, method, headers: given, ...(signal ? { signal } : {}) }, (res) => {
+      const chunks: Buffer[] = [];
+      res.on('data', (chunk: Buffer) => chunks.push(chunk));
+      res.on('error', () => undefined);
+      res.on('close', () =>
+        resolve({
+          status: res.statusCode ?? 0,
+          headers: res.headers,
+          text: Buffer.concat(chunks).toString(),
+          torn: !res.complete,
+        }),
+      );
+    });
+    asked.on('error', reject);
+    asked.end(method === 'POST' ? body : undefined);
+  });
+}
+
+/** The body of a small call. */
+export function message(rest: Record<string, unknown> = {}): string {
+  return JSON.stringify({
+    model: 'claude-sonnet-5-5',
+    max_tokens: 100,
+    messages: [{ role: 'user', content: 'Hello' }],
+    ...rest,
+  });
+}
+
+const MESSAGE = message();
+
+/** The error of a refusal. */
+export function errorOf(answer: Answer): { type: string; message: string; [field: string]: unknown } {
+  return (JSON.parse(answer.text) as { error: { type: string; message: string } }).error;
+}
+
+/** Waits until the condition holds, for ten seconds at most. */
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  const end = Date.now() + 10_000;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`still not: ${holds.toString()}`);
+    await sleep(20);
+  }
+}

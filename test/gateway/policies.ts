@@ -1,0 +1,97 @@
+import { hash } from 'node:crypto';
+import type { CompiledBudget, CompiledWorkspace, Credentials } from '../../policy/compiled.ts';
+import { addressOf, entryName, type Resolved, resolveWorkspace } from '../../policy/contents.ts';
+import { parseUsd } from '../../policy/money.ts';
+import published from '../../policy/prices.json' with { type: 'json' };
+import { parsePriceBook } from '../../policy/prices.ts';
+import { encodeJSON } from '../../policy/shards.ts';
+
+/** SHA-256 in hex. */
+export const sha256 = (text: string): string => hash('sha256', text);
+
+const book = parsePriceBook(published);
+const bookText = JSON.stringify(published);
+export const PRICES = { address: addressOf('prices', 'published', bookText, sha256), text: bookText, book };
+
+/** The workspace's own budget: pooled, a day in UTC. */
+export function budget(name: string, usd: string, rest: Partial<CompiledBudget> = {}): CompiledBudget {
+  return {
+    namespace: 'payments',
+    name,
+    generation: 1,
+    mode: 'Enforce',
+    suspend: false,
+    scope: {},
+    per: [],
+    period: { every: 'Day', timeZone: 'UTC' },
+    limitNano: parseUsd(usd),
+    toleranceNano: 0n,
+    overrides: [],
+    grants: [],
+    criticalExtraNano: 0n,
+    ...rest,
+  };
+}
+
+/** A workspace as the operator would hand it over: with credentials, and what it shares with others. */
+export interface Handover {
+  readonly workspace: CompiledWorkspace;
+  readonly credentials: Credentials;
+  readonly spanning: readonly CompiledBudget[];
+}
+
+export interface WorkspaceOptions {
+  readonly baseURL: string;
+  readonly budgets?: readonly CompiledBudget[];
+  readonly spanning?: readonly CompiledBudget[];
+  readonly version?: number;
+  /** The caller keys by name. */
+  readonly keys?: Readonly<Record<string, string>>;
+  readonly rest?: Partial<CompiledWorkspace>;
+}
+
+/** `payments/checkout`, whose key `api` is `sk-tollgate-api`. */
+export function handover(options: WorkspaceOptions): Handover {
+  const { baseURL, budgets = [], spanning = [], version = 1, keys = { api: 'sk-tollgate-api' }, rest = {} } = options;
+  const hashes = Object.entries(keys).map(([name, key]) => [name, sha256(key)]);
+  const credentials: Credentials = {
+    upstreamKey: 'sk-ant-upstream',
+    upstreamSecret: { name: 'anthropic', key: 'api-key' },
+    keys: Object.fromEntries(hashes),
+  };
+  const workspace: CompiledWorkspace = {
+    namespace: 'payments',
+    name: 'checkout',
+    generation: 1,
+    version,
+    baseURL,
+    suspend: false,
+    keys: Object.keys(keys).map((name) => ({ name, priority: 'Normal', attributes: { feature: 'checkout' } })),
+    headers: { customer: 'x-tollgate-customer' },
+    models: { allow: ['claude-*'], unknown: 'Refuse' },
+    guards: {},
+    refusal: { status: 429, message: 'Ask #claude-costs.' },
+    budgets,
+    spanning: spanning.map(spanningAddress),
+    prices: PRICES.address,
+    credentials: sha256(encodeJSON(credentials)),
+    ...rest,
+  };
+  return { workspace, credentials, spanning };
+}
+
+/** What a spanning budget is called in the shared shard. */
+export function spanningAddress(one: CompiledBudget): string {
+  return addressOf('budget', entryName(one), encodeJSON(one), sha256);
+}
+
+/** The workspace ready to be enforced, without an API server. */
+export function resolved({ workspace, credentials, spanning }: Handover): Resolved {
+  const shared = {
+    budgets: new Map(spanning.map((one) => [spanningAddress(one), one])),
+    books: new Map([[PRICES.address, PRICES]]),
+  };
+  const answer = resolveWorkspace(workspace, shared, { credentials, checksum: workspace.credentials });
+  if ('missing' in answer) throw new Error(`missing: ${answer.missing.join(', ')}`);
+  return answer;
+}

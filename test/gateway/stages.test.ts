@@ -1,0 +1,155 @@
+import { describe, expect, jest, test } from '@jest/globals';
+import fc from 'fast-check';
+import { StreamMeter } from '../../gateway/meter.ts';
+import { routeOf } from '../../gateway/route.ts';
+import { EventScanner } from '../../gateway/sse.ts';
+import { Waiting } from '../../gateway/waiting.ts';
+
+describe('routes', () => {
+  test.each([
+    ['POST', '/v1/messages', 'Messages', '/v1/messages'],
+    ['POST', '/v1/messages?beta=true', 'Messages', '/v1/messages'],
+    ['POST', '/teams/a/v1/messages', 'Messages', '/v1/messages'],
+    ['POST', '/v1/messages/count_tokens', 'CountTokens', '/v1/messages/count_tokens'],
+    ['GET', '/v1/models?limit=1000', 'Models', '/v1/models'],
+    ['GET', '/v1/models/claude-opus-5-5', 'Models', '/v1/models/claude-opus-5-5'],
+    ['GET', '/team/tollgate/v1/budgets', 'Budgets', '/tollgate/v1/budgets'],
+    ['HEAD', '/', 'Probe', '/'],
+    ['HEAD', '/api/hello', 'Probe', '/api/hello'],
+    ['HEAD', '/team/', 'Probe', '/team/'],
+  ])('%s %s', (method, url, endpoint, path) => {
+    expect(routeOf(method, url)).toMatchObject({ endpoint, path });
+  });
+
+  test.each([
+    ['GET', '/v1/messages'],
+    ['POST', '/v1/models'],
+    ['POST', '//v1/messages'],
+    ['POST', '/v1//messages'],
+    ['POST', '/v1/messages/'],
+    ['POST', '/v1/messages/..'],
+    ['POST', '/v1/x/../messages'],
+    ['POST', '/./v1/messages'],
+    ['POST', '/v1/%6dessages'],
+    ['POST', '/v1%2fmessages'],
+    ['POST', '/%2e%2e/v1/messages'],
+    ['POST', '/v1/messages;x'],
+    ['POST', '/v1\\messages'],
+    ['POST', 'http://elsewhere/v1/messages'],
+    ['POST', '/v1/messages/batches'],
+    ['POST', '/v1/organizations/spend'],
+    ['POST', '/v1/complete'],
+    ['GET', '/v1/models/../messages'],
+    ['GET', '/v1/models/..'],
+    ['HEAD', '/v1/messages'],
+    ['HEAD', '//'],
+    ['OPTIONS', '*'],
+  ])('%s %s is nothing', (method, url) => {
+    expect(routeOf(method, url)).toBeNull();
+  });
+});
+
+const events = [
+  'event: message_start\ndata: {"type":"message_start","message":{"model":"claude-opus-5-5","usage":{"input_tokens":12,"output_tokens":1}}}\n\n',
+  'event: ping\ndata: {"type":"ping"}\n\n',
+  ': a comment\n\n',
+  `event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"${'ü'.repeat(50)}"}}\n\n`,
+  'event: message_delta\r\ndata: {"type":"message_delta","delta":{},"usage":{"output_tokens":7}}\r\n\r\n',
+  'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+];
+
+describe('the scanner of streams', () => {
+  test('finds the same usage wherever the chunks are cut', () => {
+    const bytes = Buffer.from(events.join(''));
+    const whole = new StreamMeter();
+    whole.write(bytes);
+    const expected = whole.end();
+    expect(expected).toMatchObject({ model: 'claude-opus-5-5', complete: true, usage: { input: 12, output: 7 } });
+    expect(expected.outputBytes).toBeGreaterThanOrEqual(100);
+    fc.assert(
+      fc.property(fc.array(fc.nat(bytes.length), { maxLength: 20 }), (cuts) => {
+        const meter = new StreamMeter();
+        const edges = [0, ...cuts.toSorted((a, b) => a - b), bytes.length];
+        for (const [index, edge] of edges.slice(1).entries()) meter.write(bytes.subarray(edges[index], edge));
+        expect(meter.end()).toEqual(expected);
+      }),
+    );
+  });
+
+  test('reads events without names and data in several lines', () => {
+    const seen: [string, string][] = [];
+    const scanner = new EventScanner(['b'], {
+      onEvent: (event, data) => seen.push([event, data]),
+      onOther: () => undefined,
+    });
+    scanner.write(Buffer.from('data: {"one":1}\n\nevent:b\ndata: x\ndata: y\n\nevent: c\ndata: z\n\ndata: last'));
+    scanner.end();
+    expect(seen).toEqual([
+      ['', '{"one":1}'],
+      ['b', 'x\ny'],
+      ['', 'last'],
+    ]);
+  });
+
+  test('has no final usage without message_delta, and is not complete without message_stop or with an error', () => {
+    const meterOf = (...picked: string[]) => {
+      const meter = new StreamMeter();
+      meter.write(Buffer.from(picked.join('')));
+      return meter.end();
+    };
+    const [start = '', , , , delta = '', stop = ''] = events;
+    expect(meterOf(start, stop)).toMatchObject({ complete: true, usage: null });
+    expect(meterOf(start, delta)).toMatchObject({ complete: false, usage: { input: 12, output: 7 } });
+    const error = 'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n';
+    expect(meterOf(start, error, stop)).toMatchObject({ complete: false, usage: { input: 12 } });
+  });
+});
+
+describe('waiting', () => {
+  const never = new AbortController().signal;
+
+  test('serves first come, first served, head of line only, and wakes on a settle', async () => {
+    jest.useFakeTimers();
+    try {
+      const waiting = new Waiting(64, Date.now);
+      const tried: string[] = [];
+      let room = 0;
+      const join = (name: string) =>
+        waiting.join('budget', 'counter', Date.now() + 10_000, never, () => {
+          tried.push(name);
+          return Promise.resolve(room-- > 0);
+        });
+      const both = Promise.all([join('first'), join('second')]);
+      expect(waiting.isQueued('counter')).toBe(true);
+      await jest.advanceTimersByTimeAsync(250);
+      expect(tried).toEqual(['first', 'first']);
+      room = 2;
+      waiting.wake(['another', 'counter']);
+      await jest.advanceTimersByTimeAsync(0);
+      expect(tried).toEqual(['first', 'first', 'first', 'second']);
+      expect(await both).toEqual([true, true]);
+      expect(waiting.isQueued('counter')).toBe(false);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  test('ends at the deadline, when the caller leaves, and at once where the lines are full', async () => {
+    jest.useFakeTimers();
+    try {
+      const waiting = new Waiting(2, Date.now);
+      const leaving = new AbortController();
+      const no = () => Promise.resolve(false);
+      const late = waiting.join('budget', 'a', Date.now() + 1000, never, no);
+      const gone = waiting.join('budget', 'b', Date.now() + 1000, leaving.signal, no);
+      expect(await waiting.join('budget', 'a', Date.now() + 1000, never, no)).toBe(false);
+      leaving.abort();
+      expect(await gone).toBe(false);
+      await jest.advanceTimersByTimeAsync(1000);
+      expect(await late).toBe(false);
+      expect([waiting.isQueued('a'), waiting.isQueued('b')]).toEqual([false, false]);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+});
