@@ -10,7 +10,7 @@ export interface ConnectionOptions {
   /** How long one command may take before it counts as unreachable. Milliseconds. */
   readonly commandTimeout?: number;
   /** Called when Redis comes within reach or goes out of it, never twice in a row with the same. */
-  readonly onReachable?: (reachable: boolean, error?: Error) => void;
+  readonly onReachable?: (reachable: boolean, error?: LedgerUnreachable) => void;
 }
 
 /** A connection that reconnects by itself, queues nothing while it is down and never repeats a command. */
@@ -36,14 +36,15 @@ export class Connection {
     this.#watch(options.onReachable ?? (() => {}));
   }
 
-  #watch(onReachable: (reachable: boolean, error?: Error) => void): void {
+  #watch(onReachable: (reachable: boolean, error?: LedgerUnreachable) => void): void {
     let reachable: boolean | null = null;
-    let cause: Error | undefined;
+    let reason = 'connection closed';
     const change = (next: boolean): void => {
-      if (reachable !== next) onReachable(next, next ? undefined : cause);
+      if (reachable !== next) onReachable(next, next ? undefined : new LedgerUnreachable(reason));
       reachable = next;
     };
-    this.redis.on('error', (error: Error) => (cause = error));
+    // The message only: the error itself carries the command, which may be AUTH with the password.
+    this.redis.on('error', (error: Error) => (reason = error.message));
     this.redis.on('ready', () => change(true));
     this.redis.on('close', () => change(false));
   }
@@ -76,9 +77,12 @@ function isReply(error: unknown, code: string): boolean {
   return error instanceof Error && error.name === 'ReplyError' && error.message.startsWith(code);
 }
 
-/** A script's own mistakes stay what they are; everything else (down, loading, full, read-only) is out of reach. */
-function translate(error: unknown): unknown {
+/**
+ * A script's own mistakes stay mistakes; everything else (down, loading, full, read-only) is out of reach. No error of
+ * ioredis goes further: it carries the command with all its arguments.
+ */
+function translate(error: unknown): Error {
+  const message = error instanceof Error ? error.message : String(error);
   if (isReply(error, 'OVERFLOW')) return overflow();
-  if (isReply(error, 'ERR')) return error;
-  return new LedgerUnreachable(error instanceof Error ? error.message : String(error), { cause: error });
+  return isReply(error, 'ERR') ? new Error(message) : new LedgerUnreachable(message);
 }

@@ -1,0 +1,384 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { once } from 'node:events';
+import { inspect } from 'node:util';
+import { Redis } from 'ioredis';
+import { Books } from '../../ledger/books.ts';
+import type { Reservation, Settlement } from '../../ledger/ledger.ts';
+import { LEASE_MS, LedgerUnreachable } from '../../ledger/ledger.ts';
+import { MemoryLedger } from '../../ledger/memory.ts';
+import { type RedisLedger, connectLedger } from '../../ledger/redis.ts';
+import { type Check, MAX_VALUES, REST } from '../../policy/counter.ts';
+import { startRedis } from '../support/redis.ts';
+
+const HOUR = 3_600_000;
+const COUNTER = 'payments/daily/Day/UTC/0';
+const pool = { counter: COUNTER, per: false, top: 0, also: [] };
+
+type Server = Awaited<ReturnType<typeof startRedis>>;
+let server: Server;
+let installations = 0;
+
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+
+/** A client that has come within reach. */
+async function connected(on: Server, installation: string, epoch: () => string | null): Promise<RedisLedger> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const onReachable = (reachable: boolean): void => void (reachable && resolve());
+  const ledger = connectLedger({ url: on.url, installation, epoch, onReachable });
+  await promise;
+  return ledger;
+}
+
+/** A new ledger with one gateway, `gateway-1`, that has beaten. */
+async function established(on = server, epoch = { now: 'one' }): Promise<RedisLedger> {
+  const ledger = await connected(on, `test-${(installations += 1)}`, () => epoch.now);
+  await ledger.establish(epoch.now);
+  await join(ledger, 'gateway-1');
+  return ledger;
+}
+
+async function join(ledger: RedisLedger | MemoryLedger, incarnation: string): Promise<void> {
+  ledger.begin(incarnation);
+  expect(await ledger.beat({ pod: incarnation, shards: {} })).toMatchObject({ kind: 'alive' });
+}
+
+function check(cap: bigint, worst: bigint, more: Partial<Check> = {}): Check {
+  const now = Date.now();
+  const bound = { capNano: cap, roomNano: cap - worst };
+  const span = { start: now - HOUR, end: now + HOUR };
+  return {
+    budget: 'payments/daily',
+    counter: COUNTER,
+    value: null,
+    ...span,
+    part: 'Enforce',
+    bound,
+    total: null,
+    ...more,
+  };
+}
+
+function call(id: string, worstNano: bigint, checks: readonly Check[], version = 1): Reservation {
+  return { id, workspace: 'payments/checkout', version, worstNano, from: 0, until: Date.now() + HOUR, checks };
+}
+
+function cost(id: string, costNano: bigint, presumedNano = 0n): Settlement {
+  return { id, costNano, presumedNano, record: { id, costNano: `${costNano}` } };
+}
+
+describe('reserve', () => {
+  test('a call that does not fit waits while others are in flight, and is spent once they are settled', async () => {
+    const ledger = await established();
+    const ask = (id: string): Promise<unknown> => ledger.reserve(call(id, 60n, [check(100n, 60n)]));
+    expect(await ask('a')).toMatchObject({ kind: 'admitted', committedNano: [60n] });
+    const failure = { check: 0, ofTotal: false, spentNano: 0n, committedNano: 60n };
+    expect(await ask('b')).toMatchObject({ kind: 'full', failures: [{ ...failure, waiting: true }] });
+    expect((await ledger.read([pool]))[0]!.total).toMatchObject({ refused: 0, exhaustedAtNano: null });
+    await ledger.settle(cost('a', 50n));
+    expect(await ask('b')).toMatchObject({ kind: 'full', failures: [{ spentNano: 50n, waiting: false }] });
+    expect((await ledger.read([pool]))[0]!.total).toMatchObject({ refused: 1, exhaustedAtNano: 100n });
+    // Smaller, or under a cap that rose: admitted, and the budget is exhausted no more.
+    expect(await ledger.reserve(call('c', 10n, [check(200n, 10n)]))).toMatchObject({ kind: 'admitted' });
+    expect((await ledger.read([pool]))[0]!.total).toMatchObject({ exhaustedAtNano: 100n });
+    expect(await ledger.reserve(call('d', 10n, [check(100n, 10n)]))).toMatchObject({ kind: 'admitted' });
+    expect((await ledger.read([pool]))[0]!.total).toMatchObject({ refused: 1, exhaustedAtNano: null });
+    ledger.close();
+  });
+
+  test('a retry after a time-out is admitted without reserving twice; a released id never again', async () => {
+    const ledger = await established();
+    const asked = call('a', 60n, [check(100n, 60n)]);
+    await ledger.reserve(asked);
+    await ledger.raiseFences(new Map([['payments/checkout', 9]]));
+    expect(await ledger.reserve(asked)).toMatchObject({ kind: 'admitted', committedNano: [60n] });
+    expect(await ledger.reserve({ ...asked, id: 'b' })).toEqual({ kind: 'stale', version: 9 });
+    expect(await ledger.release('c')).toBe('unknown');
+    for (const id of ['a', 'a']) await ledger.release(id);
+    for (const id of ['a', 'c']) expect(await ledger.reserve({ ...asked, id, version: 9 })).toEqual({ kind: 'ended' });
+    expect((await ledger.read([pool]))[0]!.total).toMatchObject({ committedNano: 0n });
+    ledger.close();
+  });
+
+  test('the value and the total over all values are both reported where neither has room', async () => {
+    const ledger = await established();
+    const total = { capNano: 15n, roomNano: 15n - 10n };
+    const ask = (id: string, value: string): Promise<unknown> =>
+      ledger.reserve(call(id, 10n, [check(10n, 10n, { value, total })]));
+    await ask('a', '["acme"]');
+    await ledger.settle(cost('a', 10n));
+    expect(await ask('b', '["acme"]')).toMatchObject({ failures: [{ ofTotal: false }, { ofTotal: true }] });
+    expect(await ask('c', '["umbrella"]')).toMatchObject({ failures: [{ check: 0, ofTotal: true, waiting: false }] });
+    const [reading] = await ledger.read([{ counter: COUNTER, per: true, top: 1, also: ['["umbrella"]'] }]);
+    expect(reading).toMatchObject({
+      total: { spentNano: 10n, refused: 2, exhaustedAtNano: 15n },
+      values: [
+        { value: '["acme"]', spentNano: 10n, refused: 1, exhaustedAtNano: 10n },
+        { value: '["umbrella"]', refused: 1, exhaustedAtNano: null },
+      ],
+      valueCount: 2,
+      exhaustedCount: 1,
+    });
+    ledger.close();
+  });
+
+  test('past the largest number of values the rest share one counter', async () => {
+    const ledger = await established();
+    const ask = (value: string): Promise<unknown> =>
+      ledger.reserve(call(`call-${value}`, 1n, [check(10n, 1n, { value: JSON.stringify([value]) })]));
+    for (let from = 0; from < MAX_VALUES; from += 500) {
+      await Promise.all(Array.from({ length: 500 }, (_, index) => ask(`customer-${from + index}`)));
+    }
+    for (const value of ['late', 'later', 'customer-7']) expect(await ask(value)).toMatchObject({ kind: 'admitted' });
+    const also = ['["later"]', '["customer-7"]'];
+    const [reading] = await ledger.read([{ counter: COUNTER, per: true, top: 0, also }]);
+    expect(reading).toMatchObject({
+      total: { committedNano: BigInt(MAX_VALUES) + 2n },
+      values: [
+        { value: REST, committedNano: 2n },
+        { value: '["customer-7"]', committedNano: 1n },
+      ],
+      valueCount: MAX_VALUES + 1,
+    });
+    ledger.close();
+  });
+
+  test('a period that has ended or not begun is refused by the clock of Redis', async () => {
+    const ledger = await established();
+    const now = Date.now();
+    for (const span of [
+      { start: now - HOUR, end: now - 1000 },
+      { start: now + 60_000, end: now + HOUR },
+    ]) {
+      const answer = await ledger.reserve(call('a', 1n, [check(10n, 1n, span)]));
+      expect(answer).toMatchObject({ kind: 'wrongPeriod' });
+      expect(Math.abs((answer as { now: number }).now - now)).toBeLessThan(30_000);
+    }
+    ledger.close();
+  });
+
+  test('counters outlive their period by a week and no longer, a budget without an end stays', async () => {
+    const ledger = await established();
+    const end = Date.now() + HOUR;
+    const forever = check(9n, 1n, {
+      counter: 'payments/launch/Once/UTC/0',
+      end: 8_640_000_000_000_000,
+      value: '["a"]',
+    });
+    await ledger.reserve(call('a', 1n, [check(9n, 1n, { end }), forever]));
+    const raw = new Redis(server.url);
+    const prefix = `{tollgate:test-${installations}}:counter:`;
+    expect(await raw.pexpiretime(`${prefix}${COUNTER}`)).toBe(end + 7 * 24 * HOUR);
+    expect(await raw.pexpiretime(`${prefix}${forever.counter}#["a"]`)).toBe(8_640_000_000_000_000);
+    // A settle that comes when the counter is gone books nothing there, and brings nothing back.
+    await raw.del(`${prefix}${COUNTER}`);
+    expect(await ledger.settle(cost('a', 1n))).toBe('settled');
+    expect(await raw.exists(`${prefix}${COUNTER}`)).toBe(0);
+    raw.disconnect();
+    ledger.close();
+  });
+});
+
+describe('a gateway that falls silent', () => {
+  test('leaves presumed money, which a late settle replaces and a repeated one does not', async () => {
+    const clock = { now: 1_000_000 };
+    const books = new Books();
+    const gateway = (): MemoryLedger => new MemoryLedger({ clock: () => clock.now, epoch: () => 'one', books });
+    const [first, second] = [gateway(), gateway()];
+    await first.establish('one');
+    await join(first, 'first');
+    await join(second, 'second');
+    const span = { start: 0, end: 10 * HOUR };
+    for (const id of ['a', 'b', 'c']) {
+      expect(await first.reserve(call(id, 30n, [check(100n, 30n, span)]))).toMatchObject({ kind: 'admitted' });
+    }
+    for (let beat = 0; beat < 4; beat += 1) {
+      clock.now += LEASE_MS / 3;
+      await second.beat({ pod: 'second', shards: {} });
+      expect(await second.sweep()).toBe(beat < 3 ? 0 : 3);
+    }
+    expect((await second.gateways()).map(({ pod }) => pod)).toEqual(['second']);
+    expect(await second.reserve(call('d', 30n, [check(100n, 30n, span)]))).toMatchObject({
+      failures: [{ waiting: false, spentNano: 0n, committedNano: 90n }],
+    });
+    expect(await first.beat({ pod: 'first', shards: {} })).toEqual({ kind: 'swept' });
+    expect(await first.reserve(call('e', 1n, [check(100n, 1n, span)]))).toEqual({ kind: 'unregistered' });
+    await join(first, 'first again');
+    expect(await first.settle(cost('a', 10n, 5n))).toBe('corrected');
+    expect(await first.settle(cost('a', 10n, 5n))).toBe('ended');
+    expect(await first.release('b')).toBe('corrected');
+    clock.now += HOUR;
+    expect(await first.settle(cost('a', 10n, 5n))).toBe('ended');
+    const [reading] = await first.read([pool]);
+    expect(reading!.total).toMatchObject({ spentNano: 10n, certainNano: 45n, committedNano: 45n, requests: 1 });
+    expect(await first.state()).toMatchObject({ presumedCount: 2, streamLength: 1 });
+  });
+
+  test('nobody is swept for silence that was an outage of the ledger', async () => {
+    const clock = { now: 1_000_000 };
+    const books = new Books();
+    const [first, second] = ['first', 'second'].map(
+      () => new MemoryLedger({ clock: () => clock.now, epoch: () => 'one', books }),
+    ) as [MemoryLedger, MemoryLedger];
+    await first.establish('one');
+    await join(first, 'first');
+    await join(second, 'second');
+    await second.reserve(call('a', 1n, []));
+    clock.now += 10 * LEASE_MS;
+    await first.beat({ pod: 'first', shards: {} });
+    expect(await first.sweep()).toBe(0);
+    clock.now += LEASE_MS - 1;
+    await first.beat({ pod: 'first', shards: {} });
+    expect(await first.sweep()).toBe(0);
+    clock.now += 1;
+    expect(await first.sweep()).toBe(1);
+  });
+});
+
+describe('amounts', () => {
+  test('are exact up to 64 bits and refused beyond, with nothing written', async () => {
+    const ledger = await established();
+    const max = 2n ** 63n - 1n;
+    const watched = (worst: bigint): Check => check(max, worst, { part: 'Observe' });
+    await ledger.reserve(call('a', max - 1n, [watched(max - 1n)]));
+    await expect(ledger.reserve(call('b', 2n, [watched(2n)]))).rejects.toThrow(RangeError);
+    for (const wrong of [-1n, max + 1n]) {
+      await expect(ledger.reserve(call('b', wrong, [watched(1n)]))).rejects.toThrow(RangeError);
+      await expect(ledger.settle(cost('a', wrong))).rejects.toThrow(RangeError);
+    }
+    expect(await ledger.reserve(call('c', 1n, [watched(1n)]))).toMatchObject({ committedNano: [max] });
+    expect(await ledger.settle(cost('a', 9_007_199_254_740_993n, 1n))).toBe('settled');
+    expect((await ledger.read([pool]))[0]!.total).toMatchObject({
+      spentNano: 9_007_199_254_740_993n,
+      certainNano: 9_007_199_254_740_994n,
+      committedNano: 9_007_199_254_740_995n,
+    });
+    ledger.close();
+  });
+});
+
+describe('Redis', () => {
+  test('killed and restarted with its log: everything is there and the gateway goes on', async () => {
+    const own = await startRedis({ configuration: ['appendfsync always'] });
+    const ledger = await established(own);
+    await ledger.reserve(call('a', 60n, [check(100n, 60n)]));
+    await own.kill();
+    await expect(ledger.reserve(call('b', 1n, []))).rejects.toThrow(LedgerUnreachable);
+    const again = await startRedis(own);
+    await reachable(ledger);
+    expect(await ledger.beat({ pod: 'gateway-1', shards: {} })).toMatchObject({ kind: 'alive', open: ['a'] });
+    expect(await ledger.settle(cost('a', 10n))).toBe('settled');
+    expect((await ledger.read([pool]))[0]!.total).toMatchObject({ spentNano: 10n, committedNano: 10n });
+    ledger.close();
+    await again.stop();
+  });
+
+  test('back empty: lost for everybody until it is established anew', async () => {
+    const epoch = { now: 'one' };
+    const own = await startRedis({ configuration: ['appendonly no'] });
+    const ledger = await established(own, epoch);
+    await ledger.reserve(call('a', 60n, [check(100n, 60n)]));
+    await own.kill();
+    const again = await startRedis(own);
+    await reachable(ledger);
+    const lost = { kind: 'lost', reason: 'empty' };
+    expect(await ledger.reserve(call('b', 1n, []))).toEqual(lost);
+    expect(await ledger.beat({ pod: 'gateway-1', shards: {} })).toEqual(lost);
+    expect(await ledger.settle(cost('a', 1n))).toBe('unknown');
+    expect(await ledger.state()).toMatchObject({ epoch: null, lost: 'empty' });
+    await ledger.establish('two');
+    expect(await ledger.reserve(call('b', 1n, []))).toEqual({ kind: 'lost', reason: 'otherEpoch' });
+    epoch.now = 'two';
+    expect(await ledger.reserve(call('b', 1n, []))).toEqual({ kind: 'unregistered' });
+    await join(ledger, 'gateway-2');
+    expect(await ledger.reserve(call('b', 1n, []))).toMatchObject({ kind: 'admitted' });
+    ledger.close();
+    await again.stop();
+  });
+
+  test('back older than it was: whoever misses a change of its own stops everybody, even after others went on', async () => {
+    const ledger = await established();
+    const installation = `test-${installations}`;
+    const other = await connected(server, installation, () => 'one');
+    await join(other, 'gateway-2');
+    const raw = new Redis(server.url);
+    const key = `{tollgate:${installation}}`;
+    const older = await raw.dumpBuffer(`${key}:ledger`);
+    await ledger.reserve(call('a', 1n, []));
+    // The end of the log is gone.
+    await raw.restore(`${key}:ledger`, 0, older, 'REPLACE');
+    await raw.del(`${key}:open:gateway-1`);
+    for (const id of ['b', 'c', 'd']) expect(await other.reserve(call(id, 1n, []))).toMatchObject({ kind: 'admitted' });
+    const lost = { kind: 'lost', reason: 'lowerSequence' };
+    expect(await ledger.reserve(call('e', 1n, []))).toEqual(lost);
+    expect(await other.reserve(call('f', 1n, []))).toEqual(lost);
+    // Money that comes in is taken all the same.
+    expect(await other.settle(cost('b', 1n))).toBe('settled');
+    expect(await other.state()).toMatchObject({ lost: 'lowerSequence' });
+    raw.disconnect();
+    for (const client of [ledger, other]) client.close();
+  });
+
+  test('full: admits nothing more, but settles, releases and beats', async () => {
+    const own = await startRedis({ configuration: ['maxmemory-policy noeviction'] });
+    const ledger = await established(own);
+    for (const id of ['a', 'b']) await ledger.reserve(call(id, 1n, [check(9n, 1n)]));
+    const raw = new Redis(own.url);
+    await raw.config('SET', 'maxmemory', '1');
+    await expect(ledger.reserve(call('c', 1n, []))).rejects.toThrow(LedgerUnreachable);
+    expect(await ledger.settle(cost('a', 1n))).toBe('settled');
+    expect(await ledger.release('b')).toBe('settled');
+    expect(await ledger.beat({ pod: 'gateway-1', shards: {} })).toMatchObject({ kind: 'alive', open: [] });
+    expect(await ledger.sweep()).toBe(0);
+    raw.disconnect();
+    ledger.close();
+    await own.stop();
+  });
+
+  test('hung: a command ends after the time-out, and the reserve that arrives late meets a tombstone', async () => {
+    const ledger = connectLedger({
+      url: server.url,
+      installation: `test-${(installations += 1)}`,
+      epoch: () => 'one',
+      commandTimeout: 200,
+    });
+    await reachable(ledger);
+    await ledger.establish('one');
+    await join(ledger, 'gateway-1');
+    process.kill(server.pid, 'SIGSTOP');
+    const asked = call('a', 1n, [check(9n, 1n)]);
+    await expect(ledger.reserve(asked)).rejects.toThrow(LedgerUnreachable);
+    process.kill(server.pid, 'SIGCONT');
+    expect(['settled', 'unknown']).toContain(await ledger.release('a'));
+    expect(await ledger.reserve(asked)).toEqual({ kind: 'ended' });
+    expect(await ledger.beat({ pod: 'gateway-1', shards: {} })).toMatchObject({ open: [] });
+    ledger.close();
+  });
+
+  test('a wrong password is out of reach, and no error shows it', async () => {
+    const url = server.url.replace(/:[^:@]*@/, ':not-the-password@');
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    const onReachable = (_: boolean, error?: Error): void => resolve(error);
+    const ledger = connectLedger({ url, installation: 'none', epoch: () => 'one', onReachable });
+    const errors = [await promise, await ledger.state().catch((error: unknown) => error)];
+    expect(errors).toEqual([expect.any(LedgerUnreachable), expect.any(LedgerUnreachable)]);
+    expect(errors[0]).toHaveProperty('message', expect.stringContaining('WRONGPASS'));
+    expect(inspect(errors, { depth: 10, showHidden: true })).not.toContain('not-the-password');
+    ledger.close();
+  });
+});
+
+/** Waits until Redis answers. */
+async function reachable(ledger: RedisLedger): Promise<void> {
+  for (;;) {
+    try {
+      await ledger.state();
+      return;
+    } catch (error) {
+      if (!(error instanceof LedgerUnreachable)) throw error;
+      await once(AbortSignal.timeout(20), 'abort');
+    }
+  }
+}
