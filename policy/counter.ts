@@ -6,7 +6,7 @@
 /** How a budget takes part in the decision: it limits, it only watches, or the call is exempt from it. */
 export type Part = 'Enforce' | 'Observe' | 'Exempt';
 
-/** What one counter must satisfy. Both are null where the counter is only counted (no limit of its own). */
+/** What one counter must satisfy for a call to fit. */
 export interface Bound {
   /** limit + grants + critical extra. Nano-dollars. */
   readonly capNano: bigint;

@@ -133,7 +133,7 @@ function unpooled(
 type Selector = NonNullable<ClaudeBudgetSpec['namespaceSelector']>;
 
 /** Whether a label selector matches, as Kubernetes has it: all of it must hold, and the empty one always does. */
-export function selects(selector: Selector, labels: Readonly<Record<string, string>>): boolean {
+function selects(selector: Selector, labels: Readonly<Record<string, string>>): boolean {
   const { matchLabels = {}, matchExpressions = [] } = selector;
   return (
     Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&

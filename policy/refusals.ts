@@ -17,32 +17,168 @@ interface Row {
 }
 
 const table = {
-  NoCredential: { status: 401, type: 'authentication_error', retry: 'Never', meaning: 'The call carries no key. Send the key of a ClaudeWorkspace as x-api-key or as Authorization: Bearer.' },
-  UnknownKey: { status: 401, type: 'authentication_error', retry: 'Never', meaning: 'The key is not one of this installation, or it was revoked. Read ANTHROPIC_API_KEY from the Secret that the ClaudeWorkspace names.' },
-  TwoCredentials: { status: 401, type: 'authentication_error', retry: 'Never', meaning: 'x-api-key and Authorization hold two different Tollgate keys. Send one.' },
-  NotFound: { status: 404, type: 'not_found_error', retry: 'Never', meaning: 'The gateway does not serve this path or method.' },
-  BodyTooLarge: { status: 413, type: 'request_too_large', retry: 'Never', meaning: 'The body is over 32 MB, the limit of the Messages API.' },
-  BodyEncoded: { status: 415, type: 'invalid_request_error', retry: 'Never', meaning: 'The request body is compressed. Send it as it is: the gateway prices what it reads.' },
-  BodyInvalid: { status: 400, type: 'invalid_request_error', retry: 'Never', meaning: 'The body is not the JSON of a Messages request: broken, a key twice, or a field of the wrong type.' },
-  Unsupported: { status: 400, type: 'policy_blocked', retry: 'Never', meaning: 'The request uses a field, tool or content type whose cost Tollgate cannot bound yet, so it is never passed on unmetered.' },
-  AttributeInvalid: { status: 400, type: 'policy_blocked', retry: 'Never', meaning: 'A feature, customer or user header is longer than 256 bytes or holds control characters.' },
-  WorkspaceSuspended: { status: 400, type: 'policy_blocked', retry: 'Never', meaning: 'spec.suspend is true on the ClaudeWorkspace.' },
-  BudgetSuspended: { status: 400, type: 'policy_blocked', retry: 'Never', meaning: 'spec.suspend is true on a ClaudeBudget that governs the call.' },
-  ModelUnknown: { status: 400, type: 'policy_blocked', retry: 'Never', meaning: 'The price book does not know the model and the workspace does not allow unknown ones.' },
-  ModelNotAllowed: { status: 400, type: 'policy_blocked', retry: 'Never', meaning: 'spec.models.allow of the ClaudeWorkspace does not match the model.' },
-  RequestTooDear: { status: 402, type: 'billing_error', retry: 'Never', meaning: 'The worst case of this one call is above guards.maxRequestUsd. Lower max_tokens or shorten the prompt.' },
-  InputTooLong: { status: 400, type: 'policy_blocked', retry: 'Never', meaning: 'The prompt may have more tokens than guards.maxInputTokens.' },
-  ThinkingTooLong: { status: 400, type: 'policy_blocked', retry: 'Never', meaning: 'The thinking budget does not fit below guards.maxOutputTokens.' },
-  NoBudget: { status: 400, type: 'policy_blocked', retry: 'Never', meaning: 'No enforcing ClaudeBudget governs the call. Create one, or set requireBudget to false for the installation.' },
-  BudgetSpent: { status: 429, type: 'budget_exceeded', retry: 'Never', meaning: 'A budget that governs the call is spent until it resets or is raised. The workspace may ask for 402 billing_error instead.' },
-  BudgetBusy: { status: 429, type: 'rate_limit_error', retry: 'Soon', meaning: 'What is left of a budget is reserved by calls in flight, and they did not settle within the waiting time.' },
-  LedgerUnreachable: { status: 503, type: 'api_error', retry: 'Never', meaning: 'Redis did not answer within the waiting time; nothing is admitted that cannot be counted.' },
-  LedgerLost: { status: 503, type: 'api_error', retry: 'Never', meaning: 'Redis came back empty or older than it was. A person must confirm it (docs/how-to/recover-the-ledger.md).' },
-  PolicyNotReady: { status: 503, type: 'api_error', retry: 'Never', meaning: 'The gateway has not loaded the policy that is in force yet.' },
-  UpstreamKeyMissing: { status: 503, type: 'api_error', retry: 'Never', meaning: 'The Secret with the upstream key of the workspace is gone.' },
-  ShuttingDown: { status: 503, type: 'api_error', retry: 'AsClient', meaning: 'This replica is leaving; another one serves.' },
-  UpstreamUnreachable: { status: 502, type: 'api_error', retry: 'AsClient', meaning: 'The upstream refused the connection, or broke it before it answered.' },
-  UpstreamTimeout: { status: 504, type: 'timeout_error', retry: 'AsClient', meaning: 'The upstream did not answer in time.' },
+  NoCredential: {
+    status: 401,
+    type: 'authentication_error',
+    retry: 'Never',
+    meaning: 'The call carries no key. Send the key of a ClaudeWorkspace as x-api-key or as Authorization: Bearer.',
+  },
+  UnknownKey: {
+    status: 401,
+    type: 'authentication_error',
+    retry: 'Never',
+    meaning:
+      'The key is not one of this installation, or it was revoked. Read ANTHROPIC_API_KEY from the Secret that the ClaudeWorkspace names.',
+  },
+  TwoCredentials: {
+    status: 401,
+    type: 'authentication_error',
+    retry: 'Never',
+    meaning: 'x-api-key and Authorization hold two different Tollgate keys. Send one.',
+  },
+  NotFound: {
+    status: 404,
+    type: 'not_found_error',
+    retry: 'Never',
+    meaning: 'The gateway does not serve this path or method.',
+  },
+  BodyTooLarge: {
+    status: 413,
+    type: 'request_too_large',
+    retry: 'Never',
+    meaning: 'The body is over 32 MB, the limit of the Messages API.',
+  },
+  BodyEncoded: {
+    status: 415,
+    type: 'invalid_request_error',
+    retry: 'Never',
+    meaning: 'The request body is compressed. Send it as it is: the gateway prices what it reads.',
+  },
+  BodyInvalid: {
+    status: 400,
+    type: 'invalid_request_error',
+    retry: 'Never',
+    meaning: 'The body is not the JSON of a Messages request: broken, a key twice, or a field of the wrong type.',
+  },
+  Unsupported: {
+    status: 400,
+    type: 'policy_blocked',
+    retry: 'Never',
+    meaning:
+      'The request uses a field, tool or content type whose cost Tollgate cannot bound yet, so it is never passed on unmetered.',
+  },
+  AttributeInvalid: {
+    status: 400,
+    type: 'policy_blocked',
+    retry: 'Never',
+    meaning: 'A feature, customer or user header is longer than 256 bytes or holds control characters.',
+  },
+  WorkspaceSuspended: {
+    status: 400,
+    type: 'policy_blocked',
+    retry: 'Never',
+    meaning: 'spec.suspend is true on the ClaudeWorkspace.',
+  },
+  BudgetSuspended: {
+    status: 400,
+    type: 'policy_blocked',
+    retry: 'Never',
+    meaning: 'spec.suspend is true on a ClaudeBudget that governs the call.',
+  },
+  ModelUnknown: {
+    status: 400,
+    type: 'policy_blocked',
+    retry: 'Never',
+    meaning: 'The price book does not know the model and the workspace does not allow unknown ones.',
+  },
+  ModelNotAllowed: {
+    status: 400,
+    type: 'policy_blocked',
+    retry: 'Never',
+    meaning: 'spec.models.allow of the ClaudeWorkspace does not match the model.',
+  },
+  RequestTooDear: {
+    status: 402,
+    type: 'billing_error',
+    retry: 'Never',
+    meaning: 'The worst case of this one call is above guards.maxRequestUsd. Lower max_tokens or shorten the prompt.',
+  },
+  InputTooLong: {
+    status: 400,
+    type: 'policy_blocked',
+    retry: 'Never',
+    meaning: 'The prompt may have more tokens than guards.maxInputTokens.',
+  },
+  ThinkingTooLong: {
+    status: 400,
+    type: 'policy_blocked',
+    retry: 'Never',
+    meaning: 'The thinking budget does not fit below guards.maxOutputTokens.',
+  },
+  NoBudget: {
+    status: 400,
+    type: 'policy_blocked',
+    retry: 'Never',
+    meaning:
+      'No enforcing ClaudeBudget governs the call. Create one, or set requireBudget to false for the installation.',
+  },
+  BudgetSpent: {
+    status: 429,
+    type: 'budget_exceeded',
+    retry: 'Never',
+    meaning:
+      'A budget that governs the call is spent until it resets or is raised. The workspace may ask for 402 billing_error instead.',
+  },
+  BudgetBusy: {
+    status: 429,
+    type: 'rate_limit_error',
+    retry: 'Soon',
+    meaning:
+      'What is left of a budget is reserved by calls in flight, and they did not settle within the waiting time.',
+  },
+  LedgerUnreachable: {
+    status: 503,
+    type: 'api_error',
+    retry: 'Never',
+    meaning: 'Redis did not answer within the waiting time; nothing is admitted that cannot be counted.',
+  },
+  LedgerLost: {
+    status: 503,
+    type: 'api_error',
+    retry: 'Never',
+    meaning:
+      'Redis came back empty or older than it was. A person must confirm it (docs/how-to/recover-the-ledger.md).',
+  },
+  PolicyNotReady: {
+    status: 503,
+    type: 'api_error',
+    retry: 'Never',
+    meaning: 'The gateway has not loaded the policy that is in force yet.',
+  },
+  UpstreamKeyMissing: {
+    status: 503,
+    type: 'api_error',
+    retry: 'Never',
+    meaning: 'The Secret with the upstream key of the workspace is gone.',
+  },
+  ShuttingDown: {
+    status: 503,
+    type: 'api_error',
+    retry: 'AsClient',
+    meaning: 'This replica is leaving; another one serves.',
+  },
+  UpstreamUnreachable: {
+    status: 502,
+    type: 'api_error',
+    retry: 'AsClient',
+    meaning: 'The upstream refused the connection, or broke it before it answered.',
+  },
+  UpstreamTimeout: {
+    status: 504,
+    type: 'timeout_error',
+    retry: 'AsClient',
+    meaning: 'The upstream did not answer in time.',
+  },
 } as const satisfies Record<string, Row>;
 
 export type RefusalReason = keyof typeof table;

@@ -51,7 +51,8 @@ export function countAt(value: unknown, path: string): number {
 /** Refuses every field that the list does not have: what is not known may cost. Null is no value: SDKs echo it. */
 export function onlyFields(fields: JsonFields, known: ReadonlySet<string>, path: string): void {
   for (const name in fields) {
-    if (fields[name] !== null && !known.has(name)) throw unsupported(path === '' ? quoted(name) : `${path}.${quoted(name)}`);
+    if (fields[name] !== null && !known.has(name))
+      throw unsupported(path === '' ? quoted(name) : `${path}.${quoted(name)}`);
   }
 }
 
