@@ -95,6 +95,8 @@ export interface BudgetVerdict {
   readonly accepted: Finding<'Accepted'>;
   /** What is enforced: this generation, the last accepted one, or null for nothing. */
   readonly inForce: CompiledBudget | null;
+  /** Whether it governs by `namespaceSelector`, and so may govern nothing yet. */
+  readonly spanning: boolean;
   /** The workspaces in force that it governs, one proof each, sorted. */
   readonly proof: readonly Proof[];
 }

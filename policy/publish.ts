@@ -230,7 +230,7 @@ function workspaceVerdict(
 }
 
 function budgetVerdict(
-  { generation, accepted, compiled, governs }: JudgedBudget,
+  { generation, accepted, compiled, spanning, governs }: JudgedBudget,
   placed: ReadonlyMap<Ref, Placed>,
 ): BudgetVerdict {
   return {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import type { CompiledBudget } from '../../policy/compiled.ts';
+import type { BudgetVerdict, Proof, WorkspaceVerdict } from '../../policy/compile.ts';
+import type { CompiledBudget, CompiledWorkspace } from '../../policy/compiled.ts';
 import { condition, conditionReasons } from '../../policy/conditions.ts';
 import type { Counter, Reading, ValueCounter } from '../../policy/counter.ts';
+import { budgetReady, programmed, type Rollout, workspaceReady } from '../../policy/readiness.ts';
 import { exhausted, standing, standingQuery } from '../../policy/standing.ts';
 import { NOW } from './stored.ts';
 
@@ -215,5 +217,75 @@ describe('conditions', () => {
     expect(
       reasons.filter(([reason, { meaning }]) => !/^[A-Z][A-Za-z]{0,62}$/.test(reason) || !meaning.endsWith('.')),
     ).toEqual([]);
+  });
+});
+
+describe('programmed and ready', () => {
+  const proof: Proof = { workspace: 'payments/checkout', shard: 'tollgate-policy-3', version: 7 };
+  const ok = { reason: 'Accepted', message: 'The resource is valid.' } as const;
+  const budget: BudgetVerdict = { generation: 1, accepted: ok, inForce: budgetOf(), spanning: false, proof: [proof] };
+  const workspace: WorkspaceVerdict = {
+    generation: 1,
+    accepted: ok,
+    inForce: { generation: 1, suspend: false } as CompiledWorkspace,
+    budgets: [budgetOf()],
+    upstreamKey: true,
+    proof: [proof],
+  };
+  const rollout = (fence: number | null, gateways: Record<string, Record<string, number> | null>): Rollout => ({
+    fences: fence === null ? null : new Map([['payments/checkout', fence]]),
+    gateways: new Map(Object.entries(gateways)),
+  });
+  const everywhere = rollout(7, { a: { 'tollgate-policy-3': 7 }, b: { 'tollgate-policy-3': 9 } });
+
+  test.each<[string, string, BudgetVerdict, Rollout]>([
+    ['Programmed', 'All 2 gateways enforce it.', budget, everywhere],
+    ['Programmed', 'No gateway runs; the next one starts with it.', budget, rollout(8, {})],
+    ['Programmed', 'It governs no workspace yet.', { ...budget, spanning: true, proof: [] }, rollout(7, { a: {} })],
+    ['WorkspaceNotAccepted', 'Nothing of its workspace is in force: see there.', { ...budget, proof: [] }, everywhere],
+    ['NotAccepted', 'Generation 1 is in force.', { ...budget, generation: 2 }, everywhere],
+    ['NotAccepted', 'Nothing is in force.', { ...budget, inForce: null, proof: [] }, everywhere],
+    ['Pending', 'The ledger does not answer.', budget, rollout(null, {})],
+    ['Pending', 'The fence of payments/checkout is not written yet.', budget, rollout(6, {})],
+    [
+      'Pending',
+      'Gateway b has not said what it enforces.',
+      budget,
+      rollout(7, { a: { 'tollgate-policy-3': 7 }, b: null }),
+    ],
+    [
+      'Pending',
+      'Gateway a does not enforce payments/checkout at this version yet.',
+      budget,
+      rollout(7, { a: { 'tollgate-policy-3': 6 } }),
+    ],
+  ])('%s: %s', (reason, message, verdict, rollout) => {
+    expect(programmed(verdict, rollout)).toEqual({ reason, message });
+  });
+
+  const done = programmed(budget, everywhere);
+  const pending = { reason: 'Pending', message: 'wait' } as const;
+  test.each<[string, WorkspaceVerdict, typeof done]>([
+    ['Ready', workspace, done],
+    ['NotProgrammed', workspace, pending],
+    ['NotAccepted', { ...workspace, accepted: { reason: 'SecretNotFound', message: '' } }, done],
+    ['UpstreamKeyMissing', { ...workspace, upstreamKey: false }, done],
+    ['Suspended', { ...workspace, inForce: { generation: 1, suspend: true } as CompiledWorkspace }, done],
+    ['NoBudget', { ...workspace, budgets: [budgetOf({ mode: 'Observe' })] }, done],
+  ])('a workspace is %s', (reason, verdict, isProgrammed) => {
+    expect(workspaceReady(verdict, isProgrammed, { requireBudget: true }).reason).toBe(reason);
+  });
+
+  test('a workspace needs no budget where the installation requires none', () => {
+    expect(workspaceReady({ ...workspace, budgets: [] }, done, { requireBudget: false }).reason).toBe('Ready');
+  });
+
+  test.each<[string, BudgetVerdict, typeof done]>([
+    ['Ready', budget, done],
+    ['NotProgrammed', budget, pending],
+    ['NotAccepted', { ...budget, accepted: { reason: 'Unpooled', message: '' } }, done],
+    ['Suspended', { ...budget, inForce: budgetOf({ suspend: true }) }, done],
+  ])('a budget is %s', (reason, verdict, isProgrammed) => {
+    expect(budgetReady(verdict, isProgrammed).reason).toBe(reason);
   });
 });
