@@ -61,7 +61,10 @@ export interface Previous {
 export interface CompileOutput {
   /** Only what changed. Write them in this order, then raise the fences. */
   readonly shards: readonly ShardWrite[];
-  /** The fences that must rise: of what changed, and of workspaces that are gone. */
+  /**
+   * All fences that stand lower in `CompileInput.fences` than they must, also of workspaces that are gone. Raise these
+   * and no others: a version of a shard that would not fit was never written, and a fence for it would stop all calls.
+   */
   readonly fences: ReadonlyMap<Ref, number>;
   readonly workspaces: ReadonlyMap<Ref, WorkspaceVerdict>;
   readonly budgets: ReadonlyMap<Ref, BudgetVerdict>;
