@@ -74,7 +74,7 @@ export class Reflector<T extends KubeObject> {
     const { signal } = this.#stop;
     const { relistMs = 600_000, random, onProblem } = this.#options;
     while (!signal.aborted) {
-      const turn = AbortSignal.any([signal, AbortSignal.timeout(relistMs * (0.75 + random() / 2))]);
+      const turn = AbortSignal.any([signal, AbortSignal.timeout(Math.round(relistMs * (0.75 + random() / 2)))]);
       try {
         await this.#list();
         await this.#follow(turn);
