@@ -1,0 +1,188 @@
+import { describe, expect, test } from '@jest/globals';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { LedgerUnreachable } from '../../ledger/ledger.ts';
+import { type RedisLedger, connectLedger } from '../../ledger/redis.ts';
+import type { Counter, Reading } from '../../policy/counter.ts';
+import { startRedis } from '../support/redis.ts';
+import { BUDGETS, type Event, INSTALLATION, counterOf } from './racer.ts';
+
+/**
+ * Several processes fight over overlapping budgets on a real Redis. Whatever is killed meanwhile: no counter is ever
+ * above its cap, and in the end the ledger holds what the processes wrote into books of their own.
+ */
+
+const CALLS = 700;
+const PREFIX = `{tollgate:${INSTALLATION}}`;
+const queries = Object.entries(BUDGETS).map(([name, { per }]) => ({
+  counter: counterOf(name),
+  per: per !== null,
+  top: 100,
+  also: [],
+}));
+
+interface Racer {
+  readonly name: string;
+  readonly books: string;
+  readonly child: ChildProcess;
+}
+
+async function race(names: readonly string[], url: string): Promise<Racer[]> {
+  const directory = mkdtempSync(join(tmpdir(), 'tollgate-races-'));
+  const racers = names.map((name) => {
+    const books = join(directory, name);
+    const child = fork(join(import.meta.dirname, 'racer.ts'), [url, name, books, `${CALLS}`], { execArgv: [] });
+    return { name, books, child };
+  });
+  await Promise.all(racers.map(({ child }) => once(child, 'message')));
+  return racers;
+}
+
+/** Reads all counters again and again until told to stop; how often, and the worst that it saw. */
+function watchCaps(ledger: RedisLedger): () => Promise<{ looks: number; breaches: string[] }> {
+  const stop = new AbortController();
+  const breaches: string[] = [];
+  let looks = 0;
+  const watching = (async () => {
+    while (!stop.signal.aborted) {
+      const readings = await ledger.read(queries).catch((error: unknown) => {
+        if (!(error instanceof LedgerUnreachable)) throw error;
+        return [];
+      });
+      looks += readings.length > 0 ? 1 : 0;
+      breaches.push(...readings.flatMap(breachesOf));
+      await sleep(5);
+    }
+  })();
+  return async () => {
+    stop.abort();
+    await watching;
+    return { looks, breaches };
+  };
+}
+
+function breachesOf({ total, values }: Reading, index: number): string[] {
+  const [name, { cap, total: over }] = Object.entries(BUDGETS)[index]!;
+  const breaks = (what: string, { committedNano }: Counter, limit: bigint): string[] =>
+    committedNano > limit ? [`${what}: ${committedNano} > ${limit}`] : [];
+  return [...breaks(name, total, over ?? cap), ...values.flatMap((one) => breaks(one.value, one, cap))];
+}
+
+/** What each counter must hold by the books of all processes and by what the stream says of those that were killed. */
+async function expectBalanced(ledger: RedisLedger, raw: Redis, racers: readonly Racer[]): Promise<void> {
+  const events = racers.flatMap(({ books }) => readFileSync(books, 'utf8').trim().split('\n')).map(parse);
+  const reserved = new Map(events.flatMap((event) => (event.kind === 'reserve' ? [[event.id, event] as const] : [])));
+  const settled = new Map(events.flatMap((event) => (event.kind === 'settle' ? [[event.id, event] as const] : [])));
+  const entries = await raw.xrange(`${PREFIX}:usage`, '-', '+');
+  const records = entries.map(([, fields]) => JSON.parse(fields[1]!) as { id: string; cost: number; counters: string });
+  // Nothing that was acknowledged is missing, nothing is there twice.
+  expect(new Set(records.map(({ id }) => id)).size).toBe(records.length);
+  const streamed = new Map(records.map((record) => [record.id, record.cost]));
+  for (const { id, cost } of settled.values()) expect([id, streamed.get(id)]).toEqual([id, cost]);
+
+  const presumed = await raw.hkeys(`${PREFIX}:presumed`);
+  const sums = new Map<string, { spent: number; certain: number; requests: number }>();
+  const add = (counters: readonly string[], spent: number, certain: number, requests: number): void => {
+    for (const counter of counters) {
+      const sum = sums.get(counter) ?? { spent: 0, certain: 0, requests: 0 };
+      sums.set(counter, {
+        spent: sum.spent + spent,
+        certain: sum.certain + certain,
+        requests: sum.requests + requests,
+      });
+    }
+  };
+  for (const { cost, counters } of records) add(counters.split(' '), cost, cost, 1);
+  for (const id of presumed) {
+    const { worst, counters } = reserved.get(id)!;
+    // Of a settled call the rest, of one whose gateway was killed all of it.
+    add(counters, 0, worst - (streamed.get(id) ?? 0), 0);
+  }
+  const readings = await ledger.read(queries);
+  for (const [index, { total, values }] of readings.entries()) {
+    const { counter } = queries[index]!;
+    const held = [{ value: '', ...total }, ...values];
+    for (const { value, spentNano, certainNano, committedNano, requests } of held) {
+      const { spent, certain, requests: count } = sums.get(counter + value)!;
+      const actual = { value, spentNano, certainNano, committedNano, requests };
+      const own = { value, spentNano: BigInt(spent), certainNano: BigInt(certain), requests: count };
+      expect(actual).toEqual({ ...own, committedNano: BigInt(certain) });
+    }
+  }
+}
+
+function parse(line: string): Event {
+  return JSON.parse(line) as Event;
+}
+
+async function finished({ child }: Racer): Promise<unknown> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+  const [code] = await once(child, 'exit');
+  return code as unknown;
+}
+
+async function opened(url: string): Promise<RedisLedger> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const onReachable = (reachable: boolean): void => void (reachable && resolve());
+  const ledger = connectLedger({ url, installation: INSTALLATION, epoch: () => 'races', onReachable });
+  await promise;
+  return ledger;
+}
+
+describe('processes that fight over the same budgets', () => {
+  test('never pass a cap, and those that are killed leave presumed money behind', async () => {
+    const redis = await startRedis();
+    const ledger = await opened(redis.url);
+    const raw = new Redis(redis.url);
+    await ledger.establish('races');
+    const racers = await race(['a', 'b', 'c', 'd'], redis.url);
+    const stop = watchCaps(ledger);
+    const killed = racers.slice(2);
+    for (const { name, child } of killed) {
+      // In the middle of things: while it holds reservations.
+      while ((await raw.hlen(`${PREFIX}:open:${name}`)) < 4) await sleep(1);
+      child.kill('SIGKILL');
+    }
+    expect(await Promise.all(racers.slice(0, 2).map(finished))).toEqual([0, 0]);
+    await Promise.all(killed.map(finished));
+    for (const { name } of killed) {
+      expect(await raw.hlen(`${PREFIX}:open:${name}`)).toBeGreaterThan(0);
+      // As if a lease's time had passed.
+      await raw.zadd(`${PREFIX}:beats`, 1, name);
+    }
+    expect(await ledger.sweep()).toBeGreaterThan(1);
+    const { looks, breaches } = await stop();
+    expect({ breaches, looked: looks > 10 }).toEqual({ breaches: [], looked: true });
+    expect(await ledger.gateways()).toEqual([]);
+    await expectBalanced(ledger, raw, racers);
+    const [workspace] = await ledger.read(queries);
+    expect(workspace!.total.certainNano).toBeGreaterThan(workspace!.total.spentNano);
+    raw.disconnect();
+    ledger.close();
+    await redis.stop();
+  }, 120_000);
+
+  test('lose nothing when Redis is killed in the middle and comes back with its log', async () => {
+    const first = await startRedis({ configuration: ['appendfsync always'] });
+    const ledger = await opened(first.url);
+    await ledger.establish('races');
+    const racers = await race(['a', 'b', 'c'], first.url);
+    const stop = watchCaps(ledger);
+    while ((await ledger.state()).streamLength < 300) await sleep(5);
+    await first.kill();
+    const second = await startRedis(first);
+    expect(await Promise.all(racers.map(finished))).toEqual([0, 0, 0]);
+    expect((await stop()).breaches).toEqual([]);
+    const raw = new Redis(second.url);
+    expect(await ledger.state()).toMatchObject({ lost: null });
+    await expectBalanced(ledger, raw, racers);
+    raw.disconnect();
+    ledger.close();
+    await second.stop();
+  }, 120_000);
+});
