@@ -1,4 +1,4 @@
-/** The closed table of condition reasons: status, metrics and docs/reference/conditions.md come from it. */
+/** The closed table of condition reasons: status, metrics and docs/reference/refusals.md come from it. */
 
 import type { Condition } from '../crds/types.gen.ts';
 import { rfc3339 } from './sentences.ts';

@@ -7,6 +7,7 @@
 export const USD = 1_000_000_000n;
 
 const CENT = USD / 100n;
+const MILLIONTH = USD / 1_000_000n;
 const AMOUNT = /^(0|[1-9][0-9]{0,11})(?:\.([0-9]{1,9}))?$/;
 
 /** What was given is not an amount of money: a decimal in US dollars such as "25.00". */
@@ -22,13 +23,11 @@ export function parseUsd(text: string): bigint {
   return BigInt(dollars) * USD + BigInt(fraction.padEnd(9, '0'));
 }
 
-/** The exact amount with 2 to 9 decimals: 20_412_310_000n → "20.41231". */
+/** The exact amount in cents, else in millionths, else in nano-dollars: 20_412_310_000n → "20.412310". */
 export function formatUsd(nano: bigint): string {
   const [sign, size] = nano < 0n ? ['-', -nano] : ['', nano];
-  const fraction = (size % USD)
-    .toString()
-    .padStart(9, '0')
-    .replace(/0{1,7}$/, '');
+  const decimals = size % CENT === 0n ? 2 : size % MILLIONTH === 0n ? 6 : 9;
+  const fraction = (size % USD).toString().padStart(9, '0').slice(0, decimals);
   return `${sign}${size / USD}.${fraction}`;
 }
 

@@ -37,6 +37,7 @@ function lacks(
   gateways: Rollout['gateways'],
 ): string | null {
   if ((fences.get(workspace) ?? -1) < version) return `The fence of ${workspace} is not written yet.`;
+  if (gateways.size === 0) return 'No gateway runs, so no call can be made yet.';
   for (const [pod, shards] of gateways) {
     if (shards === null) return `Gateway ${pod} has not said what it enforces.`;
     if ((shards[shard] ?? -1) < version) return `Gateway ${pod} does not enforce ${workspace} at this version yet.`;
@@ -45,8 +46,7 @@ function lacks(
 }
 
 function enforcedBy(workspaces: number, gateways: number): string {
-  if (workspaces === 0) return 'It governs no workspace yet.';
-  return gateways === 0 ? 'No gateway runs; the next one starts with it.' : `All ${gateways} gateways enforce it.`;
+  return workspaces === 0 ? 'It governs no workspace yet.' : `All ${gateways} gateways enforce it.`;
 }
 
 /** Whether calls of a workspace can be served. */

@@ -241,7 +241,7 @@ describe('a refusal', () => {
       { workspace: { guards: { maxOutputTokens: 2_000 } }, facts: { thinkingBudget: 2_000 } },
     ],
     [
-      'RequestTooDear: This call may cost up to $0.018 and the workspace allows $0.017 (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.',
+      'RequestTooDear: This call may cost up to $0.018000 and the workspace allows $0.017000 (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.',
       { workspace: { guards: { maxRequestNano: 17_000_000n } } },
     ],
     [
@@ -319,7 +319,7 @@ describe('a reservation without room', () => {
 
   test('says so where the limit is smaller than the one call, and where it never resets', () => {
     expect(sentence(failure(EVER, { spentNano: 0n }))).toBe(
-      'Budget of $0.01 cannot hold this call (payments/ever), which may cost up to $0.018: lower max_tokens or shorten the prompt. Current spend: $0.00. It does not reset. ask #claude-costs',
+      'Budget of $0.01 cannot hold this call (payments/ever), which may cost up to $0.018000: lower max_tokens or shorten the prompt. Current spend: $0.00. It does not reset. ask #claude-costs',
     );
   });
 
@@ -345,7 +345,7 @@ describe('a reservation without room', () => {
       'x-should-retry': 'false',
     });
     expect(refusalBody(refusal, 'req_1')).toBe(
-      '{"type":"error","error":{"type":"budget_exceeded","message":"Daily budget of $25.00 reached (payments/checkout-daily). Current spend: $24.99. Resets at 2026-11-24T05:00:00Z. ask #claude-costs","budget_limit":25.00,"current_spend":24.99,"reset_at":"2026-11-24T05:00:00Z","budget":"payments/checkout-daily","details":{"error_code":"budget_exceeded","budget_limit":"25.00","current_spend":"24.9986"}},"request_id":"req_1"}',
+      '{"type":"error","error":{"type":"budget_exceeded","message":"Daily budget of $25.00 reached (payments/checkout-daily). Current spend: $24.99. Resets at 2026-11-24T05:00:00Z. ask #claude-costs","budget_limit":25.00,"current_spend":24.99,"reset_at":"2026-11-24T05:00:00Z","budget":"payments/checkout-daily","details":{"error_code":"budget_exceeded","budget_limit":"25.00","current_spend":"24.998600"}},"request_id":"req_1"}',
     );
   });
 

@@ -61,7 +61,7 @@ describe('where a budget stands', () => {
       state: 'Warning',
       period: { start: '2026-11-23T05:00:00Z', end: '2026-11-24T05:00:00Z' },
       limitUsd: '25.00',
-      spentUsd: '20.41231',
+      spentUsd: '20.412310',
       reservedUsd: '0.30',
       presumedUsd: '0.10',
       remainingUsd: '4.28',
@@ -240,7 +240,7 @@ describe('programmed and ready', () => {
 
   test.each<[string, string, BudgetVerdict, Rollout]>([
     ['Programmed', 'All 2 gateways enforce it.', budget, everywhere],
-    ['Programmed', 'No gateway runs; the next one starts with it.', budget, rollout(8, {})],
+    ['Pending', 'No gateway runs, so no call can be made yet.', budget, rollout(8, {})],
     ['Programmed', 'It governs no workspace yet.', { ...budget, spanning: true, proof: [] }, rollout(7, { a: {} })],
     ['WorkspaceNotAccepted', 'Nothing of its workspace is in force: see there.', { ...budget, proof: [] }, everywhere],
     ['NotAccepted', 'Generation 1 is in force.', { ...budget, generation: 2 }, everywhere],
