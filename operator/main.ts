@@ -14,7 +14,7 @@ const ledger = connectLedger({
   url: config.redisUrl,
   installation: config.settings.installation,
   epoch: () => operator.expectedEpoch(),
-  onReachable: (reachable, error) => log.info({ reachable, reason: error?.message }, 'ledger'),
+  onReachable: (reachable, reason) => log.info({ reachable, reason }, 'ledger'),
 });
 const operator: Operator = assemble({
   settings: config.settings,

@@ -135,8 +135,9 @@ export function assemble(options: OperatorOptions): Operator {
     world,
     view,
     writer,
-    requireBudget: settings.requireBudget,
+    settings,
     keys: () => keys.hashes(),
+    isOf: (...asked) => policy.isOf(...asked),
     lost: () => epoch.lost,
   });
   const report = new Report({

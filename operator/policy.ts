@@ -1,4 +1,5 @@
 import type { ClaudeWorkspace } from '../crds/types.gen.ts';
+import type { KubeObject } from '../kube/object.ts';
 import type { OperatorLedger } from '../ledger/ledger.ts';
 import { compile, type CompileInput, type CompileOutput } from '../policy/compile.ts';
 import type { Ref } from '../policy/compiled.ts';
@@ -20,7 +21,8 @@ export interface PolicyOptions {
 export class Policy {
   readonly #options: PolicyOptions;
   #output: CompileOutput | undefined;
-  #raised: ReadonlyMap<Ref, number> = new Map();
+  #uids: ReadonlySet<string | undefined> = new Set();
+  #raised: ReadonlyMap<Ref, number> | null = null;
 
   constructor(options: PolicyOptions) {
     this.#options = options;
@@ -31,8 +33,8 @@ export class Policy {
     return this.#output;
   }
 
-  /** The fences that are known to stand in the ledger. */
-  get raised(): ReadonlyMap<Ref, number> {
+  /** The fences that are known to stand in the ledger; null where it did not answer. */
+  get raised(): ReadonlyMap<Ref, number> | null {
     return this.#raised;
   }
 
@@ -41,25 +43,31 @@ export class Policy {
     const { ledger, store, gather } = this.#options;
     const read = await ledger.fences().catch((error: unknown) => ({ error }));
     const standing: ReadonlyMap<Ref, number> = 'error' in read ? new Map() : read;
-    const output = compile({ ...gather(), previous: store.previous(), fences: standing });
+    const input = { ...gather(), previous: store.previous(), fences: standing };
+    const output = compile(input);
     for (const shard of output.shards) await store.write(shard);
-    this.#take(output, standing);
+    this.#uids = new Set([...input.workspaces, ...input.budgets].map(({ metadata }) => metadata.uid));
+    this.#take(output, 'error' in read ? null : read);
     // The edit is with the gateways now; what follows makes sure that none of them can act without it.
     if ('error' in read) throw read.error;
-    const fences = lowFences(output, standing);
-    if (fences.size === 0) return;
-    await ledger.raiseFences(fences);
-    this.#raised = new Map([...standing, ...fences]);
+    if (output.fences.size === 0) return;
+    await ledger.raiseFences(output.fences);
+    this.#raised = new Map([...standing, ...output.fences]);
     this.#options.onCompiled([]);
   }
 
-  /** Whether what the workspace asks for now is accepted, and with the gateways. */
-  isInForce({ metadata }: ClaudeWorkspace): boolean {
-    const verdict = this.#output?.workspaces.get(refOf(metadata));
-    return verdict?.accepted.reason === 'Accepted' && verdict.generation === metadata.generation;
+  /** Whether the verdict is over this very object, as it is now, and not over one that had its name before. */
+  isOf({ metadata }: KubeObject, verdict: { readonly generation: number } | undefined): boolean {
+    return verdict?.generation === metadata.generation && this.#uids.has(metadata.uid);
   }
 
-  #take(output: CompileOutput, standing: ReadonlyMap<Ref, number>): void {
+  /** Whether what the workspace asks for now is accepted, and with the gateways. */
+  isInForce(workspace: ClaudeWorkspace): boolean {
+    const verdict = this.#output?.workspaces.get(refOf(workspace.metadata));
+    return verdict?.accepted.reason === 'Accepted' && this.isOf(workspace, verdict);
+  }
+
+  #take(output: CompileOutput, standing: ReadonlyMap<Ref, number> | null): void {
     const { onCompiled, onProblems } = this.#options;
     const before = this.#output;
     this.#output = output;
@@ -69,14 +77,4 @@ export class Policy {
     onCompiled(accepted.map(([ref]) => ref));
     if (output.problems.join('\n') !== (before?.problems ?? []).join('\n')) onProblems(output.problems);
   }
-}
-
-/**
- * What must rise: what changed, and whatever stands lower than what was written, because an operator died before it
- * raised a fence or the ledger was begun anew.
- */
-function lowFences({ fences, workspaces }: CompileOutput, standing: ReadonlyMap<Ref, number>): Map<Ref, number> {
-  const wanted = [...workspaces.values()].flatMap(({ proof }) => proof);
-  const low = wanted.filter(({ workspace, version }) => version > (standing.get(workspace) ?? 0));
-  return new Map([...low.map(({ workspace, version }) => [workspace, version] as const), ...fences]);
 }

@@ -10,6 +10,8 @@ import type {
 import type { BudgetVerdict, WorkspaceVerdict } from '../policy/compile.ts';
 import { condition, type ConditionType, type Finding } from '../policy/conditions.ts';
 import type { Reading } from '../policy/counter.ts';
+import { budgetReady, workspaceReady } from '../policy/readiness.ts';
+import type { Settings } from '../policy/settings.ts';
 import { exhausted, standing } from '../policy/standing.ts';
 import { refOf } from '../policy/terms.ts';
 
@@ -37,7 +39,7 @@ export function budgetStatus(facts: BudgetFacts): ClaudeBudgetStatus {
       of('Accepted', verdict.accepted),
       of('Programmed', programmed),
       of('Exhausted', exhaustion(verdict, observed)),
-      of('Ready', readiness(verdict.accepted, programmed, inForce?.suspend === true)),
+      of('Ready', budgetReady(verdict, programmed)),
     ],
     workspace: budget.spec.workspaceRef?.name ?? counted(verdict.proof.length),
     ...(figures ?? (inForce === null ? {} : last)),
@@ -48,7 +50,7 @@ export interface WorkspaceFacts {
   readonly workspace: ClaudeWorkspace;
   readonly verdict: WorkspaceVerdict;
   readonly programmed: Finding<'Programmed'>;
-  readonly requireBudget: boolean;
+  readonly settings: Settings;
   /** The names of its keys whose Secret is in place. */
   readonly keys: ReadonlySet<string>;
   readonly now: number;
@@ -59,9 +61,12 @@ export function workspaceStatus(facts: WorkspaceFacts): ClaudeWorkspaceStatus {
   const keys = workspace.spec.keys.filter(({ name }) => facts.keys.has(name));
   const budgets = verdict.budgets.map(refOf);
   const of = conditioner(workspace, facts.now);
-  const ready = obstacle(facts) ?? readiness(verdict.accepted, programmed, verdict.inForce?.suspend === true);
   return {
-    conditions: [of('Accepted', verdict.accepted), of('Programmed', programmed), of('Ready', ready)],
+    conditions: [
+      of('Accepted', verdict.accepted),
+      of('Programmed', programmed),
+      of('Ready', workspaceReady(verdict, programmed, facts.settings)),
+    ],
     keys: keys.map(({ name, secretName }) => ({ name, secretName })),
     keyCount: keys.length,
     budgets: budgets.slice(0, SHOWN_BUDGETS),
@@ -82,30 +87,6 @@ function exhaustion({ inForce }: BudgetVerdict, observed: Observed): Finding<'Ex
   if (inForce === null) return { reason: 'NotInForce', message: 'Nothing of this budget is in force.' };
   if ('problem' in observed) return { reason: 'LedgerUnreachable', message: observed.problem };
   return exhausted(inForce, observed.reading, observed.now);
-}
-
-function readiness(
-  accepted: Finding<'Accepted'>,
-  programmed: Finding<'Programmed'>,
-  isSuspended: boolean,
-): Finding<'Ready'> {
-  if (accepted.reason !== 'Accepted') return { reason: 'NotAccepted', message: accepted.message };
-  if (programmed.reason !== 'Programmed') return { reason: 'NotProgrammed', message: programmed.message };
-  if (isSuspended) return { reason: 'Suspended', message: 'spec.suspend is true, so calls are refused.' };
-  return { reason: 'Ready', message: 'Accepted and enforced by every gateway.' };
-}
-
-/** Why calls of a workspace are refused although its own policy is accepted and enforced. */
-function obstacle({ verdict, programmed, requireBudget }: WorkspaceFacts): Finding<'Ready'> | null {
-  if (verdict.accepted.reason !== 'Accepted' || programmed.reason !== 'Programmed') return null;
-  if (!verdict.upstreamKey) {
-    return { reason: 'UpstreamKeyMissing', message: 'The Secret with the upstream key is gone, so calls are refused.' };
-  }
-  if (requireBudget && !verdict.budgets.some(({ mode }) => mode === 'Enforce')) {
-    const message = 'No enforcing ClaudeBudget governs the workspace, so its calls are refused. Create one.';
-    return { reason: 'NoBudget', message };
-  }
-  return null;
 }
 
 function counted(workspaces: number): string {

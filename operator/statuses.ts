@@ -1,11 +1,13 @@
 import type { LostReason } from '../ledger/ledger.ts';
 import { keyOf } from '../kube/object.ts';
-import type { BudgetVerdict, CompileOutput, WorkspaceVerdict } from '../policy/compile.ts';
+import type { CompileOutput } from '../policy/compile.ts';
 import type { CompiledBudget, Ref } from '../policy/compiled.ts';
-import type { Finding } from '../policy/conditions.ts';
+import type { Rollout } from '../policy/readiness.ts';
+import type { Settings } from '../policy/settings.ts';
 import type { ClaudeBudget, ClaudeWorkspace } from '../crds/types.gen.ts';
 import type { LedgerView } from './ledgerview.ts';
-import { type Enforcers, podsOf, Programming, type Subject } from './programmed.ts';
+import { Programming, rolloutOf } from './rollout.ts';
+import type { Policy } from './policy.ts';
 import { budgets, workspaces } from './resources.ts';
 import { budgetStatus, workspaceStatus } from './status.ts';
 import type { StatusWriter } from './statuswriter.ts';
@@ -15,9 +17,10 @@ export interface StatusesOptions {
   readonly world: Pick<World, 'workspaces' | 'budgets' | 'endpoints'>;
   readonly view: LedgerView;
   readonly writer: Pick<StatusWriter, 'want' | 'known' | 'forget'>;
-  readonly requireBudget: boolean;
+  readonly settings: Settings;
   /** The hashes of the keys in place, by workspace and name. */
   readonly keys: () => ReadonlyMap<Ref, Readonly<Record<string, string>>>;
+  readonly isOf: Policy['isOf'];
   readonly lost: () => LostReason | null;
 }
 
@@ -31,11 +34,11 @@ export class Statuses {
   }
 
   /** Returns whether something is not programmed yet that gateways may be about to report. */
-  refresh(output: CompileOutput, fences: ReadonlyMap<Ref, number>, now: number): boolean {
+  refresh(output: CompileOutput, fences: ReadonlyMap<Ref, number> | null, now: number): boolean {
     const { world, view } = this.#options;
-    const enforcers = { fences, pods: podsOf(world.endpoints.values()), reports: view.reports };
-    const pendingWorkspaces = this.#workspaces(output, enforcers, now);
-    const pendingBudgets = this.#budgets(output, enforcers, now);
+    const rollout = rolloutOf(fences, world.endpoints.values(), view.reports);
+    const pendingWorkspaces = this.#workspaces(output, rollout, now);
+    const pendingBudgets = this.#budgets(output, rollout, now);
     return pendingWorkspaces || pendingBudgets;
   }
 
@@ -44,32 +47,32 @@ export class Statuses {
     this.#options.writer.forget(kind === 'workspace' ? workspaces : budgets, ref);
   }
 
-  #workspaces(output: CompileOutput, enforcers: Enforcers, now: number): boolean {
-    const { world, writer, requireBudget } = this.#options;
+  #workspaces(output: CompileOutput, rollout: Rollout, now: number): boolean {
+    const { world, writer, settings, isOf } = this.#options;
     const hashes = this.#options.keys();
     let isPending = false;
     for (const workspace of world.workspaces.values()) {
       const ref = keyOf(workspace.metadata);
       const verdict = output.workspaces.get(ref);
-      if (!isOf(workspace, verdict)) continue;
-      const programmed = this.#programming.finding(`workspace ${ref}`, workspaceSubject(workspace, verdict), enforcers);
+      if (verdict === undefined || !isOf(workspace, verdict)) continue;
+      const programmed = this.#programming.finding(`workspace ${ref}`, workspace.metadata.uid, verdict, rollout);
       isPending ||= programmed.reason === 'Pending';
       const keys = new Set(Object.keys(hashes.get(ref) ?? {}));
       const known = { ...workspace, status: writer.known(workspaces, workspace) } as ClaudeWorkspace;
-      const facts = { workspace: known, verdict, programmed, requireBudget, keys, now };
+      const facts = { workspace: known, verdict, programmed, settings, keys, now };
       writer.want(workspaces, workspace, workspaceStatus(facts));
     }
     return isPending;
   }
 
-  #budgets(output: CompileOutput, enforcers: Enforcers, now: number): boolean {
-    const { world, writer, view, lost } = this.#options;
+  #budgets(output: CompileOutput, rollout: Rollout, now: number): boolean {
+    const { world, writer, view, lost, isOf } = this.#options;
     let isPending = false;
     for (const budget of world.budgets.values()) {
       const ref = keyOf(budget.metadata);
       const verdict = output.budgets.get(ref);
-      if (!isOf(budget, verdict)) continue;
-      const programmed = this.#programming.finding(`budget ${ref}`, budgetSubject(budget, verdict), enforcers);
+      if (verdict === undefined || !isOf(budget, verdict)) continue;
+      const programmed = this.#programming.finding(`budget ${ref}`, budget.metadata.uid, verdict, rollout);
       isPending ||= programmed.reason === 'Pending';
       const observed = verdict.inForce === null ? NOTHING : view.observed(ref, lost(), now);
       if (observed === undefined) continue;
@@ -85,25 +88,4 @@ const NOTHING = { problem: 'Nothing of this budget is in force.' };
 /** All budgets in force, each once. */
 export function inForce({ budgets }: CompileOutput): readonly CompiledBudget[] {
   return [...budgets.values()].flatMap(({ inForce }) => inForce ?? []);
-}
-
-/** A verdict over an earlier generation says nothing about this one. */
-function isOf<V extends WorkspaceVerdict | BudgetVerdict>(
-  { metadata }: ClaudeWorkspace | ClaudeBudget,
-  verdict: V | undefined,
-): verdict is V {
-  return verdict?.generation === metadata.generation;
-}
-
-function workspaceSubject({ metadata }: ClaudeWorkspace, { accepted, proof }: WorkspaceVerdict): Subject {
-  return { identity: `${metadata.uid} ${metadata.generation}`, accepted, proof, without: null };
-}
-
-function budgetSubject({ metadata, spec }: ClaudeBudget, { accepted, proof }: BudgetVerdict): Subject {
-  const reached = proof.map(({ workspace }) => workspace).join(' ');
-  const without: Finding<'Programmed'> | null =
-    spec.workspaceRef !== undefined && proof.length === 0
-      ? { reason: 'WorkspaceNotAccepted', message: `Nothing of workspace ${spec.workspaceRef.name} is in force yet.` }
-      : null;
-  return { identity: `${metadata.uid} ${metadata.generation} ${reached}`, accepted, proof, without };
 }

@@ -1,0 +1,55 @@
+import type { LivingGateway } from '../ledger/ledger.ts';
+import type { BudgetVerdict, WorkspaceVerdict } from '../policy/compile.ts';
+import type { Ref } from '../policy/compiled.ts';
+import type { Finding } from '../policy/conditions.ts';
+import { programmed, type Rollout } from '../policy/readiness.ts';
+import type { EndpointSlice } from './resources.ts';
+
+/** Who enforces what, as far as is known: the Pods that serve behind the gateway's Service, and whoever beats. */
+export function rolloutOf(
+  fences: ReadonlyMap<Ref, number> | null,
+  slices: readonly EndpointSlice[],
+  reports: readonly LivingGateway[],
+): Rollout {
+  const endpoints = slices.flatMap(({ endpoints = [] }) => endpoints);
+  const serving = endpoints.filter(({ conditions }) => conditions?.ready !== false);
+  const pods = serving.flatMap(({ targetRef }) => targetRef?.name ?? []);
+  const gateways = new Map<string, Record<string, number> | null>(pods.map((pod) => [pod, null]));
+  for (const { pod, shards } of reports) gateways.set(pod, furthest(gateways.get(pod) ?? {}, shards));
+  return { fences, gateways };
+}
+
+/** A process that has replaced another one in its Pod is listed beside it for a while. */
+function furthest(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {
+  const further = { ...a };
+  for (const [shard, revision] of Object.entries(b)) further[shard] = Math.max(revision, a[shard] ?? 0);
+  return further;
+}
+
+/**
+ * The condition Programmed. Once proven it stays: later versions of a workspace hold the same budget, and the fence
+ * keeps a gateway that has not got so far from admitting anything. So an edit of one budget makes no other flicker.
+ */
+export class Programming {
+  readonly #proven = new Map<string, string>();
+
+  /** `key` names the object, `uid` tells it from one that had the name before. */
+  finding(
+    key: string,
+    uid: string | undefined,
+    verdict: WorkspaceVerdict | BudgetVerdict,
+    rollout: Rollout,
+  ): Finding<'Programmed'> {
+    const found = programmed(verdict, rollout);
+    const reached = verdict.proof.map(({ workspace }) => workspace);
+    const identity = [uid, verdict.generation, ...reached].join(' ');
+    if (found.reason === 'Programmed') this.#proven.set(key, identity);
+    if (found.reason !== 'Pending' || this.#proven.get(key) !== identity) return found;
+    return { reason: 'Programmed', message: 'Every gateway that may admit calls enforces it.' };
+  }
+
+  /** Forgets an object that is gone. */
+  forget(key: string): void {
+    this.#proven.delete(key);
+  }
+}
