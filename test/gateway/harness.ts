@@ -139,9 +139,9 @@ export function errorOf(answer: Answer): { type: string; message: string; [field
   return (JSON.parse(answer.text) as { error: { type: string; message: string } }).error;
 }
 
-/** Waits until the condition holds, for ten seconds at most. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + 10_000;
+/** Waits until the condition holds, for ten seconds at most or as long as it is given. */
+export async function until(holds: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
+  const end = Date.now() + ms;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`still not: ${holds.toString()}`);
     await sleep(20);

@@ -1,0 +1,256 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { connectLedger, type RedisLedger } from '../../ledger/redis.ts';
+import type { CompiledBudget } from '../../policy/compiled.ts';
+import { standingQuery } from '../../policy/standing.ts';
+import { cluster } from '../support/cluster.ts';
+import { startRedis } from '../support/redis.ts';
+import { startUpstream, type Upstream } from '../upstream/upstream.ts';
+import { ask, errorOf, message, until } from './harness.ts';
+import { budget, handover, type WorkspaceOptions } from './policies.ts';
+import { writeShards } from './shards.ts';
+
+let redis: Awaited<ReturnType<typeof startRedis>>;
+let upstream: Upstream;
+const children: ChildProcess[] = [];
+const ledgers: RedisLedger[] = [];
+
+beforeAll(async () => {
+  redis = await startRedis();
+  upstream = await startUpstream();
+});
+
+afterEach(async () => {
+  upstream.release();
+  const ending = children.splice(0).filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null);
+  await Promise.all(ending.map((child) => (child.kill('SIGKILL'), once(child, 'exit'))));
+  for (const ledger of ledgers.splice(0)) ledger.close();
+  upstream.clearBooks();
+});
+
+afterAll(async () => {
+  await upstream.close();
+  await redis.stop();
+});
+
+interface Installation {
+  readonly ledger: RedisLedger;
+  /** Starts a gateway process and resolves to its URL once it is ready. */
+  readonly start: (kubeconfig?: string) => Promise<{ url: string; child: ChildProcess }>;
+  /** Hands over the next version of the workspace. */
+  readonly apply: (workspace: Partial<WorkspaceOptions>) => Promise<void>;
+}
+
+/** An installation of its own: a namespace with the shards, and keys of its own in Redis. */
+async function installation(first: Partial<WorkspaceOptions>): Promise<Installation> {
+  const namespace = await cluster().namespace('gateway');
+  const name = randomUUID();
+  const folder = mkdtempSync(join(tmpdir(), 'tollgate-gateway-'));
+  const settings = join(folder, 'settings.yaml');
+  writeFileSync(settings, JSON.stringify({ installation: name, namespace, upstreams: [upstream.url], shards: 1 }));
+  const ledger = connectLedger({ url: redis.url, installation: name, epoch: () => 'first' });
+  ledgers.push(ledger);
+  let version = 0;
+  const apply = async (workspace: Partial<WorkspaceOptions>): Promise<void> => {
+    version += 1;
+    await writeShards(cluster(), namespace, handover({ baseURL: upstream.url, version, ...workspace }));
+  };
+  await apply(first);
+  await until(() =>
+    ledger.establish('first').then(
+      () => true,
+      () => false,
+    ),
+  );
+  return {
+    ledger,
+    apply,
+    start: async (kubeconfig = cluster().kubeconfig) => {
+      const env = {
+        PATH: process.env['PATH'],
+        KUBECONFIG: kubeconfig,
+        LOG_LEVEL: 'info',
+        POD_NAME: `gateway-${children.length}`,
+        PORT: '0',
+        REDIS_URL: redis.url,
+        TOLLGATE_SETTINGS: settings,
+      };
+      const main = join(import.meta.dirname, '../../gateway/main.ts');
+      const child = spawn(process.execPath, [main], {
+        env,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      children.push(child);
+      const url = await listening(child);
+      await until(() => ask(url, { method: 'GET', path: '/readyz' }).then(({ status }) => status === 200));
+      return { url, child };
+    },
+  };
+}
+
+/** Reads the port from the log, and the rest of the log away. */
+function listening(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    child.once('exit', () => reject(new Error('the gateway ended')));
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      const { port } = JSON.parse(line) as { port?: number };
+      if (port !== undefined) resolve(`http://127.0.0.1:${port}`);
+    });
+  });
+}
+
+async function counterOf(ledger: RedisLedger, one: CompiledBudget) {
+  const { now } = await ledger.state();
+  const [reading] = await ledger.read([standingQuery(one, now)]);
+  return reading!;
+}
+
+const books = (): bigint => BigInt(upstream.books().total.nanoUsd);
+const quiet = (ledger: RedisLedger, one: CompiledBudget, ms = 10_000): Promise<void> =>
+  until(async () => {
+    const { total } = await counterOf(ledger, one);
+    return total.committedNano === total.certainNano;
+  }, ms);
+
+test('three bursts of a hundred calls on three gateways spend a budget to the last whole call', async () => {
+  const pennies = budget('pennies', '0.50');
+  const { ledger, start } = await installation({ budgets: [pennies] });
+  const gateways = await Promise.all([start(), start(), start()]);
+  // 250 × $2 and 1,750 × $10 a million: $0.018 a call.
+  const headers = { 'x-stand-in': JSON.stringify({ usage: { input_tokens: 250, output_tokens: 1750 } }) };
+  const body = message({ max_tokens: 1750, messages: [{ role: 'user', content: 'Hello. '.repeat(30) }] });
+  const answers = await Promise.all(
+    gateways.flatMap(({ url }) => Array.from({ length: 100 }, () => ask(url, { body, headers }))),
+  );
+  await quiet(ledger, pennies);
+  expect(upstream.books().total).toMatchObject({ calls: 27, usd: '0.486000000' });
+  expect((await counterOf(ledger, pennies)).total).toMatchObject({ spentNano: 486_000_000n, requests: 27 });
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(27);
+  const refused = answers.filter(({ status }) => status !== 200);
+  expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([429]));
+});
+
+test('budgets that overlap hold together, whatever the calls cost', async () => {
+  const budgets = [
+    budget('workspace', '0.30'),
+    budget('opus', '0.12', { scope: { models: ['claude-opus-*'] } }),
+    budget('customers', '0.05', { per: ['customer'], totalNano: 200_000_000n }),
+  ];
+  const organisation = budget('organisation', '0.28', {
+    namespace: 'tollgate-system',
+    period: { every: 'Month', timeZone: 'UTC' },
+  });
+  const { ledger, start } = await installation({ budgets, spanning: [organisation] });
+  const gateways = await Promise.all([start(), start()]);
+  const call = (_: unknown, index: number) => {
+    const output = 1 + ((index * 7919) % 200);
+    const model = index % 3 === 0 ? 'claude-opus-5-5' : 'claude-sonnet-5-5';
+    const headers = {
+      'x-tollgate-customer': `customer-${index % 5}`,
+      'x-stand-in': JSON.stringify({ usage: { output_tokens: output }, latencyMs: index % 20 }),
+    };
+    return ask(gateways[index % 2]!.url, {
+      body: message({ model, max_tokens: 200, stream: index % 2 === 0 }),
+      headers,
+    });
+  };
+  const answers = await Promise.all(Array.from({ length: 400 }, call));
+  for (const one of [...budgets, organisation]) await quiet(ledger, one);
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 429]));
+  const spent = await Promise.all([...budgets, organisation].map((one) => counterOf(ledger, one)));
+  expect(spent[0]!.total.spentNano).toBe(books());
+  expect(spent[3]!.total.spentNano).toBe(books());
+  for (const [index, one] of [...budgets, organisation].entries()) {
+    expect(spent[index]!.total.spentNano).toBeLessThanOrEqual(one.totalNano ?? one.limitNano);
+  }
+  for (const { spentNano } of spent[2]!.values) expect(spentNano).toBeLessThanOrEqual(50_000_000n);
+  expect(spent[2]!.values).toHaveLength(5);
+});
+
+test('a gateway that is killed with fifty open streams leaves nothing unaccounted', async () => {
+  const daily = budget('daily', '0.07');
+  const { ledger, start } = await installation({ budgets: [daily] });
+  const { url, child } = await start();
+  const headers = { 'x-stand-in': JSON.stringify({ holdAfter: 1 }) };
+  const asked = Array.from({ length: 50 }, () =>
+    ask(url, { body: message({ stream: true }), headers }).catch(() => null),
+  );
+  await until(() => upstream.books().open === 50);
+  child.kill('SIGKILL');
+  await Promise.all(asked);
+  const next = await start();
+  await quiet(ledger, daily, 30_000);
+  const { total } = await counterOf(ledger, daily);
+  expect((await ledger.state()).presumedCount).toBe(50);
+  expect(total.certainNano).toBeGreaterThanOrEqual(books());
+  expect(total.certainNano).toBeLessThanOrEqual(70_000_000n);
+  // What is presumed cannot be spent again.
+  const answers = await Promise.all(Array.from({ length: 60 }, () => ask(next.url)));
+  expect(answers.filter(({ status }) => status === 200).length).toBeLessThan(60);
+  await quiet(ledger, daily);
+  expect((await counterOf(ledger, daily)).total.certainNano).toBeLessThanOrEqual(70_000_000n);
+});
+
+test('an edit is enforced at once, half of it never, and without the API server the last one stays', async () => {
+  const { start, apply } = await installation({ budgets: [budget('daily', '25.00')] });
+  const proxy = await proxyOf(cluster().kubeconfig);
+  const { url, child } = await start(proxy.kubeconfig);
+  expect((await ask(url)).status).toBe(200);
+  await apply({ budgets: [budget('daily', '0')] });
+  await until(async () => (await ask(url)).status === 429);
+  await apply({ budgets: [budget('daily', '1.00')] });
+  await until(async () => (await ask(url)).status === 200);
+  proxy.cut();
+  await apply({ budgets: [budget('daily', '0')], keys: { api: 'sk-tollgate-other' } });
+  expect((await ask(url)).status).toBe(200);
+  await proxy.mend();
+  await until(async () => (await ask(url)).status === 401);
+  expect(errorOf(await ask(url, { headers: { 'x-api-key': 'sk-tollgate-other' } })).type).toBe('budget_exceeded');
+  child.kill('SIGTERM');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+  proxy.cut();
+});
+
+/** A way to the API server that can be cut. */
+async function proxyOf(kubeconfig: string) {
+  const config = readFileSync(kubeconfig, 'utf8');
+  const server = /https:\/\/127\.0\.0\.1:(\d+)/.exec(config)![1]!;
+  const sockets = new Set<Socket>();
+  let proxy: Server;
+  const open = async (port: number): Promise<number> => {
+    proxy = createServer((near) => {
+      const far = connect(Number(server), '127.0.0.1');
+      for (const [from, to] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        sockets.add(from);
+        from
+          .on('error', () => to.destroy())
+          .on('close', () => to.destroy())
+          .pipe(to);
+      }
+    });
+    proxy.listen(port, '127.0.0.1');
+    await once(proxy, 'listening');
+    return (proxy.address() as AddressInfo).port;
+  };
+  const port = await open(0);
+  const file = join(mkdtempSync(join(tmpdir(), 'tollgate-proxy-')), 'kubeconfig');
+  writeFileSync(file, config.replaceAll(`127.0.0.1:${server}`, `127.0.0.1:${port}`));
+  return {
+    kubeconfig: file,
+    cut: () => {
+      proxy.close();
+      for (const socket of sockets) socket.destroy();
+    },
+    mend: () => open(port),
+  };
+}
