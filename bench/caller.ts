@@ -1,0 +1,78 @@
+import { Pool } from 'undici';
+import type { Behaviour } from '../test/upstream/behaviour.ts';
+
+/** One call as the benchmark makes it. */
+export interface Call {
+  model?: string;
+  maxTokens?: number;
+  stream?: boolean;
+  /** How long the prompt is, in bytes. */
+  promptBytes?: number;
+  /** What the stand-in shall do. */
+  behaviour?: Behaviour;
+  headers?: Readonly<Record<string, string>>;
+}
+
+/** What came back. Times in milliseconds since the call was sent. */
+export interface Answer {
+  status: number;
+  /** When the first byte of the body came. */
+  firstByte: number;
+  total: number;
+  text: string;
+}
+
+/** A client of the Messages API over its own connections. It never tries again. */
+export class Caller {
+  readonly #pool: Pool;
+  readonly #headers: Readonly<Record<string, string>>;
+
+  constructor(baseURL: string, apiKey: string, connections: number) {
+    this.#pool = new Pool(baseURL, { connections, pipelining: 1, headersTimeout: 60_000, bodyTimeout: 120_000 });
+    this.#headers = { 'x-api-key': apiKey, 'anthropic-version': '2023-06-01', 'content-type': 'application/json' };
+  }
+
+  /** Sends one call and reads its answer; `onFirstByte` is told when it begins. */
+  async send(call: Call, onFirstByte?: () => void): Promise<Answer> {
+    const started = performance.now();
+    const headers = { ...this.#headers, ...call.headers, ...directive(call.behaviour) };
+    const { statusCode, body } = await this.#pool.request({
+      method: 'POST',
+      path: '/v1/messages',
+      headers,
+      body: bodyOf(call),
+    });
+    const chunks: Buffer[] = [];
+    let firstByte = 0;
+    for await (const chunk of body) {
+      if (chunks.length === 0) {
+        firstByte = performance.now() - started;
+        onFirstByte?.();
+      }
+      chunks.push(chunk as Buffer);
+    }
+    return {
+      status: statusCode,
+      firstByte,
+      total: performance.now() - started,
+      text: Buffer.concat(chunks).toString(),
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+}
+
+function directive(behaviour: Behaviour | undefined): Record<string, string> {
+  return behaviour === undefined ? {} : { 'x-stand-in': JSON.stringify(behaviour) };
+}
+
+function bodyOf({ model = 'claude-sonnet-5-5', maxTokens = 200, stream = false, promptBytes = 800 }: Call): string {
+  return JSON.stringify({
+    model,
+    max_tokens: maxTokens,
+    stream,
+    messages: [{ role: 'user', content: 'x'.repeat(promptBytes) }],
+  });
+}

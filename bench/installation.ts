@@ -1,0 +1,180 @@
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClaudeBudget } from '../crds/types.gen.ts';
+import { kubectl } from '../hack/kubectl.ts';
+import { type System, startSystem, stopSystem } from '../hack/system.ts';
+import type { Statement } from '../test/upstream/books.ts';
+
+const directory = join(import.meta.dirname, '..', '.run', 'bench');
+
+/** A team of the benchmark: a namespace, a workspace and a key of it. */
+export interface Team {
+  namespace: string;
+  /** What the gateway shows upstream for it: the name of its account in the stand-in's books. */
+  upstreamKey: string;
+  /** What its programs show the gateway. */
+  apiKey: string;
+}
+
+/** The real system, brought up for the benchmark in a directory of its own. */
+export class Installation {
+  readonly #system: System;
+
+  private constructor(system: System) {
+    this.#system = system;
+  }
+
+  /** Brings it up with so many gateways; what runs already is kept. */
+  static async start(replicas: number): Promise<Installation> {
+    mkdirSync(directory, { recursive: true });
+    return new Installation(await startSystem({ directory, replicas, upstream: undefined }));
+  }
+
+  /** Removes what an earlier run left behind, running or not. */
+  static async clear(): Promise<void> {
+    await stopSystem(directory);
+    rmSync(directory, { recursive: true, force: true });
+  }
+
+  /** Stops what {@link Installation.start} started. */
+  static async stop(): Promise<void> {
+    await stopSystem(directory);
+  }
+
+  get gateways(): readonly string[] {
+    return this.#system.gatewayUrls;
+  }
+
+  get upstream(): string {
+    return this.#system.upstreamUrl;
+  }
+
+  get kubeconfig(): string {
+    return this.#system.kubeconfig;
+  }
+
+  kubectl(...args: string[]): Promise<string> {
+    return kubectl(this.#system.kubeconfig, args);
+  }
+
+  /** Applies YAML documents. */
+  async apply(yaml: string): Promise<void> {
+    await kubectl(this.#system.kubeconfig, ['apply', '--server-side', '--force-conflicts', '-f', '-'], yaml);
+  }
+
+  /** Makes a namespace with a workspace `app` and one key, applies its budgets, and waits until all is enforced. */
+  async team(namespace: string, budgets: string): Promise<Team> {
+    const upstreamKey = `sk-ant-bench-${namespace}`;
+    await this.apply(`${workspace(namespace, upstreamKey, this.upstream)}\n---\n${budgets}`);
+    await this.programmed();
+    const encoded = await this.kubectl(
+      'get',
+      'secret',
+      'app-claude',
+      '-n',
+      namespace,
+      '-o',
+      'jsonpath={.data.ANTHROPIC_API_KEY}',
+    );
+    return { namespace, upstreamKey, apiKey: Buffer.from(encoded, 'base64').toString() };
+  }
+
+  /** Waits until every gateway enforces every budget. */
+  async programmed(): Promise<void> {
+    await this.kubectl('wait', '--for=condition=Programmed', '--timeout=30s', '--all', '-A', 'claudebudgets');
+  }
+
+  /** Removes a team, with what it made in the installation's namespace. */
+  async dismiss(team: Team): Promise<void> {
+    await this.kubectl('delete', 'claudebudgets', '-n', 'tollgate-system', '-l', `bench=${team.namespace}`);
+    await this.kubectl('delete', 'namespace', team.namespace, '--wait=false');
+  }
+
+  async budget(namespace: string, name: string): Promise<ClaudeBudget> {
+    return JSON.parse(await this.kubectl('get', 'claudebudget', name, '-n', namespace, '-o', 'json')) as ClaudeBudget;
+  }
+
+  async books(): Promise<Statement> {
+    return (await (await fetch(`${this.upstream}/books`)).json()) as Statement;
+  }
+
+  /** What the upstream charged for a team, by its own books. */
+  async owed(team: Team): Promise<{ calls: number; nano: bigint }> {
+    const account = (await this.books()).keys[team.upstreamKey];
+    return { calls: account?.calls ?? 0, nano: BigInt(account?.nanoUsd ?? 0) };
+  }
+
+  /** Lets the streams go on that the stand-in holds. */
+  async release(): Promise<void> {
+    await fetch(`${this.upstream}/release`, { method: 'POST' });
+  }
+
+  /** The pid of one of its processes. */
+  pid(name: string): number {
+    const roster = JSON.parse(readFileSync(join(directory, 'roster.json'), 'utf8')) as {
+      entries: Record<string, { pid: number }>;
+    };
+    const entry = roster.entries[name];
+    if (entry === undefined) throw new Error(`${name} does not run`);
+    return entry.pid;
+  }
+}
+
+/** Asks until the answer is true, every 50 ms. @returns milliseconds, or undefined where `withinMs` were not enough. */
+export async function waitFor(
+  holds: () => Promise<boolean>,
+  withinMs: number,
+  since = performance.now(),
+): Promise<number | undefined> {
+  for (;;) {
+    if (await holds()) return performance.now() - since;
+    if (performance.now() - since > withinMs) return undefined;
+    await sleep(50);
+  }
+}
+
+/** The YAML of a budget of a team. `spec` is what follows `spec:`, as a flow mapping without braces. */
+export function budget(namespace: string, name: string, spec: string): string {
+  return `---
+apiVersion: tollgate.dev/v1alpha1
+kind: ClaudeBudget
+metadata: { name: ${name}, namespace: ${namespace} }
+spec: { workspaceRef: { name: app }, ${spec}, period: { every: Year, timeZone: UTC } }
+`;
+}
+
+/** The YAML of a budget over the whole team, in the installation's namespace. */
+export function spanning(namespace: string, name: string, spec: string): string {
+  return `---
+apiVersion: tollgate.dev/v1alpha1
+kind: ClaudeBudget
+metadata: { name: ${name}, namespace: tollgate-system, labels: { bench: ${namespace} } }
+spec:
+  namespaceSelector: { matchLabels: { bench: ${namespace} } }
+  ${spec}
+  period: { every: Year, timeZone: UTC }
+`;
+}
+
+function workspace(namespace: string, upstreamKey: string, upstream: string): string {
+  return `
+apiVersion: v1
+kind: Namespace
+metadata: { name: ${namespace}, labels: { bench: ${namespace} } }
+---
+apiVersion: v1
+kind: Secret
+metadata: { name: anthropic, namespace: ${namespace} }
+type: tollgate.dev/upstream-key
+stringData: { api-key: ${upstreamKey} }
+---
+apiVersion: tollgate.dev/v1alpha1
+kind: ClaudeWorkspace
+metadata: { name: app, namespace: ${namespace} }
+spec:
+  upstream: { baseURL: '${upstream}', apiKeySecretRef: { name: anthropic } }
+  keys: [{ name: app, secretName: app-claude }]
+  headers: { feature: x-tollgate-feature, customer: x-tollgate-customer }
+`;
+}

@@ -1,0 +1,42 @@
+import { assets } from '../hack/kubectl.ts';
+import { type Figure, machine, table } from './figures.ts';
+import { measureEnforcement } from './enforcement.ts';
+import { Installation } from './installation.ts';
+import { measureKill } from './kill.ts';
+import { measureOverhead } from './overhead.ts';
+import { measureOvershoot } from './overshoot.ts';
+import { measureStreams } from './streams.ts';
+
+// `make bench`: measures what docs/performance.md and docs/guarantees.md say, on the real system. ONLY=overhead,kill
+// runs some of the parts. Ends with a status other than 0 where a figure does not hold.
+
+const PARTS: Readonly<Record<string, () => Promise<Figure[]>>> = {
+  overhead: measureOverhead,
+  streams: measureStreams,
+  enforcement: measureEnforcement,
+  overshoot: measureOvershoot,
+  kill: measureKill,
+};
+
+const chosen = process.env['ONLY']?.split(',') ?? Object.keys(PARTS);
+const unknown = chosen.filter((name) => !(name in PARTS));
+if (unknown.length > 0)
+  throw new Error(`ONLY: there is no ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}`);
+
+assets(); // may build for minutes, and says so
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void Installation.stop().finally(() => process.exit(130)));
+}
+const figures: Figure[] = [];
+try {
+  await Installation.clear();
+  for (const name of chosen) {
+    const measured = (await PARTS[name]?.()) ?? [];
+    console.error(table(measured));
+    figures.push(...measured);
+  }
+} finally {
+  await Installation.stop();
+}
+console.log(`\n${machine()}\n\n${table(figures)}`);
+process.exitCode = figures.every(({ holds }) => holds) ? 0 : 1;

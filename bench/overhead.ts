@@ -1,0 +1,144 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Child, freePort, launch } from '../hack/processes.ts';
+import { Caller } from './caller.ts';
+import { type Figure, median, ms, percentile } from './figures.ts';
+import { Installation, type Team, budget, spanning } from './installation.ts';
+
+const ROUNDS = 9;
+const CALLS = 300;
+const CONNECTIONS = 8;
+const BURST = 4_000;
+
+/** Ways to the stand-in: without anything between, through the bare proxy, through the gateway. */
+const WAYS = ['direct', 'bare', 'gateway'] as const;
+type Way = (typeof WAYS)[number];
+
+/** What the gateway adds, against a bare proxy in the same run: latency on one connection, and throughput on eight. */
+export async function measureOverhead(): Promise<Figure[]> {
+  const installation = await Installation.start(1);
+  const team = await installation.team('overhead', fourBudgets('overhead'));
+  const bare = await startBareProxy(installation.upstream);
+  const urls = { direct: installation.upstream, bare: bare.url, gateway: installation.gateways[0] ?? '' };
+  try {
+    return [
+      latencyFigure('non-streaming', await latencies(urls, team, false)),
+      latencyFigure('streaming, to the first byte', await latencies(urls, team, true)),
+      await throughputFigure(urls, team),
+    ];
+  } finally {
+    await bare.child.stop();
+    await installation.dismiss(team);
+  }
+}
+
+/** Of the workspace, of a feature, of each customer, and over all. */
+export function fourBudgets(namespace: string): string {
+  return [
+    budget(namespace, 'workspace', `limit: { usd: '1000000.00' }`),
+    budget(namespace, 'feature', `scope: { features: [search] }, limit: { usd: '1000000.00' }`),
+    budget(namespace, 'customers', `per: [customer], limit: { usd: '10000.00', totalUsd: '1000000.00' }`),
+    spanning(namespace, `all-${namespace}`, `limit: { usd: '1000000.00' }`),
+  ].join('');
+}
+
+/** So that all four budgets govern the call. */
+export const FOUR = { 'x-tollgate-feature': 'search', 'x-tollgate-customer': 'acme' };
+
+async function startBareProxy(upstream: string): Promise<{ child: Child; url: string }> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const logFile = join(mkdtempSync(join(tmpdir(), 'tollgate-bench-')), 'bare-proxy.log');
+  const env = { PATH: process.env['PATH'], UPSTREAM: upstream, PORT: String(port) };
+  const command = {
+    name: 'bare-proxy',
+    command: process.execPath,
+    args: [join(import.meta.dirname, 'bare-proxy.ts')],
+    logFile,
+    env,
+  };
+  const child = await launch(command, () =>
+    fetch(url).then(
+      (answer) => answer.ok || undefined,
+      () => undefined,
+    ),
+  );
+  return { child, url };
+}
+
+type Urls = Readonly<Record<Way, string>>;
+
+function callerTo(way: Way, urls: Urls, team: Team, connections: number): Caller {
+  return new Caller(urls[way], way === 'gateway' ? team.apiKey : team.upstreamKey, connections);
+}
+
+/** Rounds of calls one after the other, each way in turn; of each way the middle round's p50 and p99. */
+async function latencies(urls: Urls, team: Team, stream: boolean): Promise<Record<Way, { p50: number; p99: number }>> {
+  const callers = Object.fromEntries(WAYS.map((way) => [way, callerTo(way, urls, team, 1)])) as Record<Way, Caller>;
+  const rounds: Record<Way, number[][]> = { direct: [], bare: [], gateway: [] };
+  for (let round = -1; round < ROUNDS; round++) {
+    for (const way of WAYS) {
+      const times = await oneByOne(callers[way], stream);
+      if (round >= 0) rounds[way].push(times); // the first one warms up
+    }
+  }
+  await Promise.all(WAYS.map((way) => callers[way].close()));
+  const middle = (way: Way, share: number) => median(rounds[way].map((times) => percentile(times, share)));
+  const of = (way: Way) => ({ p50: middle(way, 0.5), p99: middle(way, 0.99) });
+  return { direct: of('direct'), bare: of('bare'), gateway: of('gateway') };
+}
+
+async function oneByOne(caller: Caller, stream: boolean): Promise<number[]> {
+  const times: number[] = [];
+  for (let call = 0; call < CALLS; call++) {
+    const answer = await caller.send({ stream, headers: FOUR });
+    if (answer.status !== 200) throw new Error(answer.text);
+    times.push(stream ? answer.firstByte : answer.total);
+  }
+  return times;
+}
+
+function latencyFigure(what: string, { direct, bare, gateway }: Record<Way, { p50: number; p99: number }>): Figure {
+  const ratio = (gateway.p50 - direct.p50) / (bare.p50 - direct.p50);
+  const added = ({ p50, p99 }: typeof direct) => `${ms(p50 - direct.p50)} (p99 ${ms(p99 - direct.p99)})`;
+  return {
+    what: `added at one connection, ${what}, 4 budgets on, p50`,
+    promised: '≤ 4 × a bare Node proxy',
+    measured: `${ratio.toFixed(1)} ×: ${added(gateway)} against ${added(bare)}; direct ${ms(direct.p50)}`,
+    holds: ratio <= 4,
+  };
+}
+
+/** Calls a second over eight connections, each way in turn; the middle round. */
+async function throughputFigure(urls: Urls, team: Team): Promise<Figure> {
+  const rounds: Record<Way, number[]> = { direct: [], bare: [], gateway: [] };
+  for (let round = -1; round < 5; round++) {
+    for (const way of WAYS) {
+      const rate = await burst(callerTo(way, urls, team, CONNECTIONS));
+      if (round >= 0) rounds[way].push(rate);
+    }
+  }
+  const [direct, bare, gateway] = WAYS.map((way) => median(rounds[way])) as [number, number, number];
+  return {
+    what: `throughput, ${CONNECTIONS} connections, one gateway process, 4 budgets on`,
+    promised: '≥ 0.25 × a bare Node proxy',
+    measured: `${(gateway / bare).toFixed(2)} ×: ${Math.round(gateway)} calls/s against ${Math.round(bare)}; direct ${Math.round(direct)}`,
+    holds: gateway / bare >= 0.25,
+  };
+}
+
+async function burst(caller: Caller): Promise<number> {
+  const started = performance.now();
+  let left = BURST;
+  const worker = async () => {
+    while (left-- > 0) {
+      const { status, text } = await caller.send({ headers: FOUR });
+      if (status !== 200) throw new Error(text);
+    }
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, worker));
+  const seconds = (performance.now() - started) / 1000;
+  await caller.close();
+  return BURST / seconds;
+}
