@@ -124,6 +124,19 @@ describe('reserve', () => {
     ledger.close();
   });
 
+  test('a value is exhausted from the first call refused as spent until one is admitted', async () => {
+    const ledger = await established();
+    const ask = (id: string, worst: bigint): Promise<unknown> =>
+      ledger.reserve(call(id, worst, [check(10n, worst, { value: '["acme"]' })]));
+    const exhausted = async (): Promise<number> =>
+      (await ledger.read([{ counter: COUNTER, per: true, top: 0, also: [] }]))[0]!.exhaustedCount;
+    expect(await ask('too dear', 11n)).toMatchObject({ kind: 'full', failures: [{ waiting: false, spentNano: 0n }] });
+    expect(await exhausted()).toBe(1);
+    expect(await ask('small', 10n)).toMatchObject({ kind: 'admitted' });
+    expect(await exhausted()).toBe(0);
+    ledger.close();
+  });
+
   test('past the largest number of values the rest share one counter', async () => {
     const ledger = await established();
     const ask = (value: string): Promise<unknown> =>
@@ -254,6 +267,11 @@ describe('amounts', () => {
       spentNano: 9_007_199_254_740_993n,
       certainNano: 9_007_199_254_740_994n,
       committedNano: 9_007_199_254_740_995n,
+    });
+    await ledger.settle(cost('c', 990_992_800_745_259_007n));
+    expect((await ledger.read([pool]))[0]!.total).toMatchObject({
+      spentNano: 1_000_000_000_000_000_000n,
+      committedNano: 1_000_000_000_000_000_001n,
     });
     ledger.close();
   });
