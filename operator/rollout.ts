@@ -11,7 +11,7 @@ export function rolloutOf(
   slices: readonly EndpointSlice[],
   reports: readonly LivingGateway[],
 ): Rollout {
-  const endpoints = slices.flatMap(({ endpoints = [] }) => endpoints);
+  const endpoints = slices.flatMap(({ endpoints }) => endpoints ?? []);
   const serving = endpoints.filter(({ conditions }) => conditions?.ready !== false);
   const pods = serving.flatMap(({ targetRef }) => targetRef?.name ?? []);
   const gateways = new Map<string, Record<string, number> | null>(pods.map((pod) => [pod, null]));
