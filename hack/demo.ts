@@ -30,7 +30,7 @@ try {
   mkdirSync(directory, { recursive: true });
   await (process.env['LIVE'] === '1' ? liveCall(directory, narrator, process.env['ANTHROPIC_API_KEY']) : story());
 } catch (error) {
-  narrator.promise(false, error instanceof Error ? error.message : String(error));
+  narrator.promise(false, `${error instanceof Error ? error.message : String(error)}; logs: .run/demo/logs`);
 } finally {
   await stopSystem(directory);
 }

@@ -13,8 +13,8 @@ export async function hundredCalls(gateways: readonly string[], shop: Team, insi
     const client = clientOf(gateways[index % gateways.length] ?? '', team);
     const headers = team === insights ? { 'x-tollgate-customer': CUSTOMERS[(index >> 1) % CUSTOMERS.length] } : {};
     const request = {
-      model: 'claude-sonnet-4-5',
-      max_tokens: 200,
+      model: 'claude-sonnet-5-5',
+      max_tokens: team === shop ? 200 : 400,
       messages: [{ role: 'user' as const, content: `Summarise order ${index} in one sentence.` }],
     };
     const streamed = index % 4 < 2;
