@@ -29,6 +29,8 @@ export class Connection {
       // A host that vanished without a word: give the connection up.
       socketTimeout: 5000,
       enableOfflineQueue: false,
+      // What is asked in one turn of the event loop goes out in one write.
+      enableAutoPipelining: true,
       maxRetriesPerRequest: 0,
       autoResendUnfulfilledCommands: false,
       retryStrategy: (times) => Math.min(times * 50, 1000),

@@ -106,6 +106,10 @@ export interface LedgerState {
 export interface GatewayLedger {
   /** Begins a new incarnation: all later reservations belong to it. The first beat must follow. */
   begin(incarnation: string): void;
+  /**
+   * All checks or none. One that threw may have been reserved all the same: ask the very same again, or release it. The
+   * counters of the checks must differ from each other.
+   */
   reserve(reservation: Reservation): Promise<ReserveAnswer>;
   /** Idempotent by id; also finds reservations of this process's earlier incarnations. */
   settle(settlement: Settlement): Promise<SettleAnswer>;

@@ -51,9 +51,11 @@ export interface Counter {
   readonly committedNano: bigint;
   /** Settled calls. */
   readonly requests: number;
+  /** Calls refused because this budget was spent: counted once in the total and once for their value. */
   readonly refused: number;
+  /** Observe: calls let through that would have been refused as spent. */
   readonly wouldRefuse: number;
-  /** The cap at which a call was last refused as spent, if none was admitted since. */
+  /** The cap at which a call was last refused as spent, if none was admitted since under that cap or a lower one. */
   readonly exhaustedAtNano: bigint | null;
 }
 

@@ -337,7 +337,7 @@ test('the ledger in Redis and its twin in memory cannot be told apart', async ()
         world.close();
       }
     }),
-    { numRuns: Number(process.env['RUNS'] ?? 100) },
+    { numRuns: Number(process.env['RUNS'] ?? 60) },
   );
 }, 300_000);
 
