@@ -3,8 +3,8 @@ import type { KubeClient } from '../kube/client.ts';
 import { Events } from '../kube/events.ts';
 import { LeaderElection } from '../kube/lease.ts';
 import { keyOf } from '../kube/object.ts';
-import { isProblem } from '../kube/problem.ts';
-import type { OperatorLedger } from '../ledger/ledger.ts';
+import { isProblem, KubeProblem } from '../kube/problem.ts';
+import { LedgerUnreachable, type OperatorLedger } from '../ledger/ledger.ts';
 import type { Settings } from '../policy/settings.ts';
 import type { Hash } from '../policy/shards.ts';
 import { Announcer } from './announcer.ts';
@@ -61,7 +61,7 @@ export function assemble(options: OperatorOptions): Operator {
   const onProblem = (what: string) => (error: unknown) => {
     // A conflict is the API server's way to say that the cache is a moment behind; what failed is done again.
     const level = isProblem(error, 'Conflict') ? 'debug' : 'warn';
-    log[level]({ what, problem: error instanceof Error ? error.message : String(error) }, 'a problem, tried again');
+    log[level]({ what, problem: described(error) }, 'a problem, tried again');
   };
 
   const world: World = new World({
@@ -196,4 +196,10 @@ export function assemble(options: OperatorOptions): Operator {
       await world.stop();
     },
   };
+}
+
+/** In one line where the outside world is at fault, with its stack where it is a fault of ours. */
+function described(error: unknown): string | undefined {
+  if (error instanceof KubeProblem || error instanceof LedgerUnreachable) return error.message;
+  return error instanceof Error ? error.stack : String(error);
 }

@@ -1,0 +1,236 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { kubeconfigFor, startControlPlane } from '../../hack/controlplane.ts';
+import { kubectl as runKubectl } from '../../hack/kubectl.ts';
+import { type Child, type Command, launch, type Probe, ready, start } from '../../hack/processes.ts';
+import { type Redis, startRedis } from '../../hack/redis.ts';
+import { KubeClient } from '../../kube/client.ts';
+import { connect } from '../../kube/connection.ts';
+import type { ObjectRef } from '../../kube/object.ts';
+import { connectLedger, type RedisLedger } from '../../ledger/redis.ts';
+import type { KeysShard, PolicyShard, SharedShard } from '../../policy/contents.ts';
+import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../../policy/contents.ts';
+import { type ConfigMap, configMaps, type Secret, secrets } from '../../operator/resources.ts';
+import { SHARED_SHARD, type ShardData, shardOf, type ShardProblem } from '../../policy/shards.ts';
+
+export const NAMESPACE = 'tollgate-system';
+const SHARDS = 8;
+const repository = join(import.meta.dirname, '../..');
+export const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** A control plane and a Redis of the test file's own, with Tollgate's manifests: an operator acts on a whole cluster. */
+export interface Installation {
+  readonly kubectl: (...args: string[]) => Promise<string>;
+  readonly apply: (yaml: string) => Promise<string>;
+  /** As administrator. */
+  readonly client: KubeClient;
+  /** Makes a namespace with a Secret `anthropic` in it, and returns its name. */
+  readonly tenant: (labels?: Record<string, string>) => Promise<string>;
+  readonly redis: () => Redis;
+  readonly restartRedis: (loss?: 'with loss') => Promise<void>;
+  readonly stopRedis: () => Promise<void>;
+  readonly restartServer: (downMs: number) => Promise<void>;
+  readonly startOperator: (name: string) => Promise<Child & { readonly port: number }>;
+  readonly stop: () => Promise<void>;
+}
+
+export async function install(): Promise<Installation> {
+  const directory = mkdtempSync(join(tmpdir(), 'tollgate-operator-'));
+  const started = new Map<string, { command: Command; probe: Probe; child: Child }>();
+  const noted = async (command: Command, probe: Probe) => {
+    const child = await launch(command, probe);
+    started.set(command.name, { command, probe, child });
+    return child;
+  };
+  const plane = await startControlPlane({ directory, crds: join(repository, 'crds'), launch: noted });
+  const kubectl = (...args: string[]) => runKubectl(plane.kubeconfig, args);
+  const client = new KubeClient({ connection: connect(plane.kubeconfig), random: Math.random });
+  await kubectl('apply', '--server-side', '-f', join(repository, 'hack', 'install'));
+  const token = await kubectl('create', 'token', 'tollgate-operator', '-n', NAMESPACE, '--duration=24h');
+  const kubeconfig = join(directory, 'operator.kubeconfig');
+  writeFileSync(kubeconfig, kubeconfigFor(plane.server, plane.caFile, token.trim()));
+  const settings = join(directory, 'settings.yaml');
+  writeFileSync(settings, 'gatewayURL: http://gateway.test:8080\n');
+  let redis = await startRedis({ directory });
+  const operators: Child[] = [];
+
+  return {
+    kubectl,
+    apply: (yaml) => runKubectl(plane.kubeconfig, ['apply', '--server-side', '--force-conflicts', '-f', '-'], yaml),
+    client,
+    tenant: async (labels = {}) => {
+      const name = `team-${randomBytes(4).toString('hex')}`;
+      await kubectl('create', 'namespace', name);
+      const pairs = Object.entries(labels).map(([label, value]) => `${label}=${value}`);
+      if (pairs.length > 0) await kubectl('label', 'namespace', name, ...pairs);
+      const type = '--type=tollgate.dev/upstream-key';
+      await kubectl('create', 'secret', 'generic', 'anthropic', '-n', name, type, '--from-literal=api-key=sk-ant-x');
+      return name;
+    },
+    redis: () => redis,
+    stopRedis: () => redis.stop(),
+    restartRedis: async (loss) => {
+      await redis.stop();
+      if (loss) rmSync(join(directory, 'redis'), { recursive: true, force: true });
+      redis = await startRedis({ directory, port: redis.port, password: redis.password });
+    },
+    restartServer: async (downMs) => {
+      const { command, probe, child } = started.get('kube-apiserver')!;
+      await child.kill();
+      await sleep(downMs);
+      await noted(command, probe);
+    },
+    startOperator: async (name) => {
+      const child = start({
+        name,
+        command: process.execPath,
+        args: [join(repository, 'operator', 'main.ts')],
+        logFile: join(directory, 'logs', `${name}.log`),
+        env: {
+          PATH: process.env['PATH'],
+          KUBECONFIG: kubeconfig,
+          TOLLGATE_SETTINGS: settings,
+          REDIS_URL: redis.url,
+          POD_NAME: name,
+          PORT: '0',
+          LOG_LEVEL: 'debug',
+        },
+      });
+      operators.push(child);
+      const port = await ready(child, () => portIn(child.logFile));
+      await ready(child, () => answers(`http://127.0.0.1:${port}/readyz`));
+      return { ...child, port };
+    },
+    stop: async () => {
+      await Promise.all(operators.map((operator) => operator.stop()));
+      await redis.stop();
+      await client.close();
+      for (const { child } of [...started.values()].toReversed()) await child.stop();
+      if (process.env['KEEP'] === undefined) rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function portIn(logFile: string): number | undefined {
+  const line = readFileSync(logFile, 'utf8')
+    .split('\n')
+    .find((one) => one.includes('"port":'));
+  return line === undefined ? undefined : (JSON.parse(line) as { port: number }).port;
+}
+
+function answers(url: string): Promise<true | undefined> {
+  return fetch(url).then(
+    ({ ok }) => ok || undefined,
+    () => undefined,
+  );
+}
+
+/** Waits for a value; what it threw or gave last is in the error. */
+export async function until<T>(
+  what: () => Promise<T | undefined | false> | T | undefined | false,
+  ms = 20_000,
+): Promise<T> {
+  const deadline = performance.now() + ms;
+  let last: unknown;
+  while (performance.now() < deadline) {
+    try {
+      const value = await what();
+      if (value !== undefined && value !== false) return value;
+      last = value;
+    } catch (error) {
+      last = error;
+    }
+    await sleep(50);
+  }
+  throw new Error(`it did not come true within ${ms / 1000} s`, { cause: last });
+}
+
+/** What the gateways would read. */
+export class Shards {
+  readonly #client: KubeClient;
+
+  constructor({ client }: Pick<Installation, 'client'>) {
+    this.#client = client;
+  }
+
+  async policy(workspace: string): Promise<PolicyShard> {
+    const { data } = await this.#client.get<ConfigMap>(configMaps, nameOf('policy', workspace));
+    return sound(decodePolicyShard(data, hash));
+  }
+
+  async keys(workspace: string): Promise<KeysShard> {
+    const { data = {} } = await this.#client.get<Secret>(secrets, nameOf('keys', workspace));
+    const decoded = Object.entries(data).map(([name, text]) => [name, Buffer.from(text, 'base64').toString()]);
+    return sound(decodeKeysShard(Object.fromEntries(decoded) as ShardData, hash));
+  }
+
+  async shared(): Promise<SharedShard> {
+    const { data } = await this.#client.get<ConfigMap>(configMaps, { namespace: NAMESPACE, name: SHARED_SHARD });
+    return sound(decodeSharedShard(data, hash));
+  }
+
+  /** What a gateway reports that enforces all of it. */
+  async revisions(): Promise<Record<string, number>> {
+    const { items } = await this.#client.list<ConfigMap>(configMaps, { namespace: NAMESPACE });
+    const shards = items.filter(({ metadata }) => /^tollgate-policy-\d$/.test(metadata.name));
+    const revisions = shards.map(({ metadata, data }) => [metadata.name, decodePolicyShard(data, hash)] as const);
+    return Object.fromEntries(
+      revisions.flatMap(([name, decoded]) => ('problem' in decoded ? [] : [[name, decoded.revision]])),
+    ) as Record<string, number>;
+  }
+}
+
+function nameOf(kind: 'policy' | 'keys', workspace: string): ObjectRef {
+  return { namespace: NAMESPACE, name: `tollgate-${kind}-${shardOf(workspace, SHARDS)}` };
+}
+
+function sound<T extends object>(decoded: T): Exclude<T, ShardProblem> {
+  if ('problem' in decoded) throw new Error(String(decoded.problem));
+  return decoded as Exclude<T, ShardProblem>;
+}
+
+/** As much of a gateway as the operator sees: it enforces what it reads, unless it is told to lag, and beats. */
+export class SimulatedGateway {
+  readonly ledger: RedisLedger;
+  isLagging = false;
+  readonly #pod: string;
+  readonly #shards: Shards;
+  #revisions: Record<string, number> = {};
+  #epoch: string | null = null;
+  #isStopped = false;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(url: string, pod: string, shards: Shards) {
+    this.#pod = pod;
+    this.#shards = shards;
+    this.ledger = connectLedger({ url, installation: 'tollgate', epoch: () => this.#epoch });
+    this.ledger.begin(`${pod}-${randomBytes(4).toString('hex')}`);
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#running;
+    await this.ledger.leave().catch(() => undefined);
+    this.ledger.close();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isStopped) {
+      try {
+        if (!this.isLagging) this.#revisions = await this.#shards.revisions();
+        this.#epoch = (await this.#shards.shared()).epoch;
+        await this.ledger.beat({ pod: this.#pod, shards: this.#revisions });
+      } catch {
+        // The API server or Redis is away.
+      }
+      await sleep(100);
+    }
+  }
+}
