@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
-import pino, { type Logger } from 'pino';
+import pino from 'pino';
 import { KubeClient } from '../kube/client.ts';
 import { connect } from '../kube/connection.ts';
 import { connectLedger } from '../ledger/redis.ts';
@@ -10,21 +10,27 @@ import { Policy } from './policy.ts';
 import { PolicyStore } from './policy-store.ts';
 import { listen } from './server.ts';
 
-const logger = pino({
-  level: process.env['LOG_LEVEL'] ?? 'info',
-  base: null,
-  timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
-});
+// A line a call is written with the lines of others; a gateway that is killed loses those of its last second.
+const output = pino.destination({ dest: 1, sync: false, minLength: 8192 });
+const flushing = setInterval(() => output.flush(), 1000);
+const logger = pino({ base: null, timestamp: () => `,"timestamp":"${new Date().toISOString()}"` }, output);
 
 try {
-  await run(readConfig(process.env), logger);
+  await run(readConfig(process.env));
 } catch (error) {
   logger.fatal({ err: error }, 'the gateway cannot start');
-  process.exit(1);
+  exit(1);
 }
 
-async function run(config: Config, logger: Logger): Promise<void> {
+function exit(code: number): never {
+  clearInterval(flushing);
+  output.flushSync();
+  process.exit(code);
+}
+
+async function run(config: Config): Promise<void> {
   const { settings } = config;
+  logger.level = config.logLevel;
   const policy = new Policy();
   const client = new KubeClient({ connection: connect(config.kubeconfig), random: Math.random });
   const store: PolicyStore = new PolicyStore({
@@ -54,13 +60,14 @@ async function run(config: Config, logger: Logger): Promise<void> {
   if (config.adminPort !== null) await listen(createServer(assembly.admin), config.adminPort);
   const port = await assembly.gateway.listen(config.port);
   logger.info({ port }, 'the gateway listens');
+  output.flush();
   const stop = async (): Promise<void> => {
     logger.info('the gateway leaves');
     await assembly.stop();
     ledger.close();
     await store.stop();
     await client.close();
-    process.exit(0);
+    exit(0);
   };
   process.once('SIGTERM', () => void stop());
   process.once('SIGINT', () => void stop());

@@ -3,6 +3,8 @@ import { type GatewayLedger, LedgerUnreachable, type Settlement } from '../ledge
 
 /** How soon what did not reach the ledger is sent again. */
 const RETRY_MS = 500;
+/** Calls that end within so short a time are told together: one write instead of many. Nobody waits for it. */
+const GATHER_MS = 2;
 
 interface Parts {
   readonly ledger: GatewayLedger;
@@ -25,6 +27,7 @@ interface Pending {
 export class Settler {
   readonly #parts: Parts;
   readonly #pending = new Map<string, Pending>();
+  #gathering: Promise<void> | null = null;
   #retrying: Promise<void> | null = null;
 
   constructor(parts: Parts) {
@@ -58,7 +61,13 @@ export class Settler {
 
   async #end(pending: Pending): Promise<void> {
     this.#pending.set(pending.id, pending);
+    await (this.#gathering ??= this.#gather());
     if (!(await this.#try(pending))) this.#retrying ??= this.#retry();
+  }
+
+  async #gather(): Promise<void> {
+    await sleep(GATHER_MS);
+    this.#gathering = null;
   }
 
   /** False where it has to be sent again. */
