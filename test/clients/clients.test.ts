@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Behaviour } from '../upstream/behaviour.ts';
 import { type Upstream, startUpstream } from '../upstream/upstream.ts';
 import { type Endpoint, claudeCode, shapeOf } from './claude-code.ts';
-import { type TestGateway, startGateway } from './gateway.ts';
+import { type ClientGateway, startGateway } from './gateway.ts';
 import { python } from './python.ts';
 
 const MODEL = 'claude-sonnet-5-5';
@@ -21,13 +21,13 @@ const standIn = (behaviour: Behaviour) => ({ headers: { 'x-stand-in': JSON.strin
 
 const bodies: { url: string; body: string }[] = [];
 let upstream: Upstream;
-let gateway: TestGateway;
+let gateway: ClientGateway;
 beforeAll(async () => {
   upstream = await startUpstream({ observe: ({ url, body }) => bodies.push({ url, body: body.toString() }) });
   gateway = await startGateway(upstream.url);
 });
 afterAll(async () => {
-  await gateway.close();
+  await gateway.stop();
   await upstream.close();
 });
 beforeEach(() => {
@@ -125,7 +125,7 @@ test('what Claude Code sends by default has the shape that the fixture records',
 
 describe('a budget that is spent is one attempt and one clear sentence', () => {
   const sentence =
-    /^Daily budget of \$0\.01 reached \(clients\/pennies\)\. Current spend: \$0\.\d\d\. Resets at .*Z\.$/;
+    /^Daily budget of \$0\.01 reached \(payments\/pennies\)\. Current spend: \$0\.02\. Resets at \S+Z\. Ask #claude-costs\.$/;
   const poor = () => ({ baseURL: gateway.url, apiKey: 'sk-tollgate-poor' });
   let before: number;
 
@@ -157,7 +157,7 @@ describe('a budget that is spent is one attempt and one clear sentence', () => {
     expect(answer).toMatchObject({ exitCode: 1, isError: true, apiErrorStatus: 429 });
     // Its worst case is above the limit itself, which the sentence says first.
     expect(answer.result).toMatch(
-      /^API Error: Request rejected \(429\) · Daily budget of \$0\.01 cannot hold this call \(clients\/pennies\).* Resets at .*Z\.$/,
+      /^API Error: Request rejected \(429\) · Daily budget of \$0\.01 cannot hold this call \(payments\/pennies\).* Resets at \S+Z\. Ask #claude-costs\.$/,
     );
     expect(await gateway.refused()).toBe(before + 1);
     expect(upstream.books().total.requests).toBe(0);

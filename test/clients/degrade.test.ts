@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Upstream, startUpstream } from '../upstream/upstream.ts';
-import { type TestGateway, startGateway } from './gateway.ts';
+import { type ClientGateway, startGateway } from './gateway.ts';
 import { python } from './python.ts';
 
 const run = promisify(execFile);
@@ -51,13 +51,13 @@ test('the TypeScript of the page has no type errors', async () => {
   await expect(checked).resolves.toMatchObject({ stdout: '' });
 });
 
-describe.each([429, 402])('the programs of the page, where refusals have status %i', (status) => {
-  let gateway: TestGateway;
+describe.each([429, 402] as const)('the programs of the page, where refusals have status %i', (status) => {
+  let gateway: ClientGateway;
   beforeAll(async () => {
     gateway = await startGateway(upstream.url, status);
     await gateway.spendPennies();
   });
-  afterAll(() => gateway.close());
+  afterAll(() => gateway.stop());
 
   test.each([
     ['TypeScript', typescript],

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import type { Endpoint } from './claude-code.ts';
 
 /** The interpreter of a Python that has the Anthropic SDK; makes the environment where it is missing. */
-export function pythonWithSdk(): string {
+function pythonWithSdk(): string {
   const script = join(import.meta.dirname, '../../hack/python.sh');
   return execFileSync(script, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim();
 }
