@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assets, kubectl } from './kubectl.ts';
-import { type Child, type Launch, type Probe, freePort, launch } from './processes.ts';
+import { type Child, type Launch, type Probe, freePort, launch, responds } from './processes.ts';
 
 /** Where the control plane runs. The same directory and ports bring back what was there. */
 export interface ControlPlaneOptions {
@@ -54,7 +54,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     for (const child of children.toReversed()) await child.stop();
   };
   try {
-    await run('etcd', etcdArguments(directory, ports), () => true); // the server waits for it
+    await run('etcd', etcdArguments(directory, ports), () => responds(`http://127.0.0.1:${ports.etcd}/health`));
     await run('kube-apiserver', serverArguments(files, ports), () => serves(files));
     if (options.crds) await installCrds(files.kubeconfig, options.crds);
     await run('kube-controller-manager', managerArguments(files), () => managed(files));

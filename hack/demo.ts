@@ -59,7 +59,7 @@ async function story(): Promise<void> {
   );
   const lag = await agreement(system, [shop, insights]);
   await showBudgets(system);
-  narrator.show(`  The TypeScript SDK says: ${await refusalOf(system.gatewayUrls[0] ?? '', shop)}\n`);
+  narrator.show(`  The TypeScript SDK now gets: ${await refusalOf(system.gatewayUrls[0] ?? '', shop)}\n`);
 
   const books = { shop: await owed(system.upstreamUrl, shop.upstreamKey), before };
   await judge(system, [shop, insights], { answered, tally, lag, books });

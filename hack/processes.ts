@@ -127,6 +127,17 @@ export async function freePort(preferred = 0): Promise<number> {
   return freePort();
 }
 
+/** A probe: whether a URL answers within 2 s, with a status below the given one. */
+export async function responds(url: string, below = 300): Promise<true | undefined> {
+  return fetch(url, { signal: AbortSignal.timeout(2_000) }).then(
+    async (response) => {
+      await response.body?.cancel();
+      return response.status < below ? (true as const) : undefined;
+    },
+    () => undefined,
+  );
+}
+
 /** The last lines of a log. */
 function tail(logFile: string, lines = 15): string {
   if (!existsSync(logFile)) return '(no log)';

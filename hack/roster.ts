@@ -82,7 +82,7 @@ export class Roster {
     return child;
   };
 
-  /** The port of a process: the one it had, if that is its own or free. */
+  /** The port of a process: while it is wanted the one it had, if that is its own or free. */
   async port(name: string, preferred = 0): Promise<number> {
     const known = this.#contents.entries[name];
     const before = this.#contents.ports[name];
@@ -106,6 +106,7 @@ export class Roster {
       if (names.includes(name)) continue;
       await stop(pid, identity, 30_000);
       delete this.#contents.entries[name];
+      delete this.#contents.ports[name];
       this.#save();
     }
   }

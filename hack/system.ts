@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { type ControlPlane, kubeconfigFor, startControlPlane } from './controlplane.ts';
 import { kubectl } from './kubectl.ts';
-import type { Command } from './processes.ts';
+import { type Command, responds } from './processes.ts';
 import { type Redis, startRedis } from './redis.ts';
 import { Roster } from './roster.ts';
 
@@ -138,15 +138,4 @@ async function serviceAccount(directory: string, plane: ControlPlane, name: stri
   const file = join(directory, `${name}.kubeconfig`);
   writeFileSync(file, kubeconfigFor(plane.server, plane.caFile, token.trim()), { mode: 0o600 });
   return file;
-}
-
-/** Whether a URL answers with a status below the given one. */
-async function responds(url: string, below = 300): Promise<true | undefined> {
-  return fetch(url, { signal: AbortSignal.timeout(2_000) }).then(
-    async (response) => {
-      await response.body?.cancel();
-      return response.status < below ? (true as const) : undefined;
-    },
-    () => undefined,
-  );
 }

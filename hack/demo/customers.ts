@@ -11,12 +11,13 @@ export async function hundredCalls(gateways: readonly string[], shop: Team, insi
   const calls = Array.from({ length: 100 }, async (_, index) => {
     const team = index % 2 === 0 ? shop : insights;
     const client = clientOf(gateways[index % gateways.length] ?? '', team);
-    const headers = team === insights ? { 'x-tollgate-customer': CUSTOMERS[(index >> 1) % CUSTOMERS.length] } : {};
-    const request = {
-      model: 'claude-sonnet-5-5',
-      max_tokens: team === shop ? 200 : 400,
-      messages: [{ role: 'user' as const, content: `Summarise order ${index} in one sentence.` }],
-    };
+    const customer = CUSTOMERS[(index >> 1) % CUSTOMERS.length] ?? '';
+    const headers = team === insights ? { 'x-tollgate-customer': customer } : {};
+    const content =
+      team === insights
+        ? `Write ${customer}'s report of the month: what they ordered, what came back, and what they complained about.`
+        : `Summarise order ${index} in one sentence.`;
+    const request = { model: 'claude-sonnet-5-5', max_tokens: 200, messages: [{ role: 'user' as const, content }] };
     const streamed = index % 4 < 2;
     const answer = streamed
       ? await client.messages.stream(request, { headers }).finalMessage()
@@ -37,8 +38,9 @@ export async function refusalOf(gateway: string, team: Team): Promise<string> {
     await clientOf(gateway, team).messages.create(request);
     return 'answered';
   } catch (error) {
-    if (error instanceof Anthropic.APIError) return `${error.constructor.name}: ${error.message}`;
-    throw error;
+    if (!(error instanceof Anthropic.APIError)) throw error;
+    const body = error.error as { error: { message: string } };
+    return `${error.constructor.name} (${error.status}): ${body.error.message}`;
   }
 }
 
