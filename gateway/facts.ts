@@ -3,7 +3,7 @@ import type { Refusal } from '../policy/refusals.ts';
 import { plainly } from './refuse.ts';
 
 /** The limit of the Messages API. Bytes. */
-export const MAX_BODY_BYTES = 32 * 1024 * 1024;
+const MAX_BODY_BYTES = 32 * 1024 * 1024;
 
 /** The caller left before its request was whole. */
 export type Gone = 'gone';

@@ -1,12 +1,6 @@
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
-/** An event that the scanner was asked to pick out. */
-export interface Picked {
-  readonly event: string;
-  readonly data: string;
-}
-
 /** What is done with each picked event, and with the size of each line of data that was not. */
 export interface Listener {
   onEvent(event: string, data: string): void;
