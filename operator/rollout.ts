@@ -26,6 +26,16 @@ function furthest(a: Readonly<Record<string, number>>, b: Readonly<Record<string
   return further;
 }
 
+/** The object that a verdict is over. */
+export interface Target {
+  /** Names it, whatever its generation. */
+  readonly key: string;
+  /** The uids of the object and of the workspaces that it must reach: a proof for others is none for these. */
+  readonly uids: readonly (string | undefined)[];
+  /** Whether the status says that this generation was proven, maybe by a leader before this one. */
+  readonly wasProven: boolean;
+}
+
 /**
  * The condition Programmed. Once proven it stays: later versions of a workspace hold the same budget, and the fence
  * keeps a gateway that has not got so far from admitting anything. So an edit of one budget makes no other flicker.
@@ -33,19 +43,17 @@ function furthest(a: Readonly<Record<string, number>>, b: Readonly<Record<string
 export class Programming {
   readonly #proven = new Map<string, string>();
 
-  /** `key` names the object, `uid` tells it from one that had the name before. */
-  finding(
-    key: string,
-    uid: string | undefined,
-    verdict: WorkspaceVerdict | BudgetVerdict,
-    rollout: Rollout,
-  ): Finding<'Programmed'> {
+  finding(target: Target, verdict: WorkspaceVerdict | BudgetVerdict, rollout: Rollout): Finding<'Programmed'> {
+    const { key, uids, wasProven } = target;
+    const identity = [verdict.generation, ...uids].join(' ');
     const found = programmed(verdict, rollout);
-    const reached = verdict.proof.map(({ workspace }) => workspace);
-    const identity = [uid, verdict.generation, ...reached].join(' ');
-    if (found.reason === 'Programmed') this.#proven.set(key, identity);
-    if (found.reason !== 'Pending' || this.#proven.get(key) !== identity) return found;
-    return { reason: 'Programmed', message: 'Every gateway that may admit calls enforces it.' };
+    if (found.reason === 'Pending') {
+      const proven = this.#proven.get(key) ?? (wasProven ? identity : '');
+      this.#proven.set(key, proven);
+      return proven === identity ? { reason: 'Programmed', message: PROVEN } : found;
+    }
+    this.#proven.set(key, found.reason === 'Programmed' ? identity : '');
+    return found;
   }
 
   /** Forgets an object that is gone. */
@@ -53,3 +61,5 @@ export class Programming {
     this.#proven.delete(key);
   }
 }
+
+const PROVEN = 'Every gateway that may admit calls enforces it.';

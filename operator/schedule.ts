@@ -22,7 +22,7 @@ export interface ScheduleOptions {
 }
 
 /** How soon what a person has to mend is looked at again: a name that is taken, a Secret that is missing. */
-const MEND_MS = 10_000;
+const MEND_MS = 5_000;
 const BACKOFF = { firstMs: 50, maxMs: 5_000 };
 const WORKERS = 4;
 const ONE = 'one';

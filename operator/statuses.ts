@@ -55,10 +55,11 @@ export class Statuses {
       const ref = keyOf(workspace.metadata);
       const verdict = output.workspaces.get(ref);
       if (verdict === undefined || !isOf(workspace, verdict)) continue;
-      const programmed = this.#programming.finding(`workspace ${ref}`, workspace.metadata.uid, verdict, rollout);
-      isPending ||= programmed.reason === 'Pending';
       const keys = new Set(Object.keys(hashes.get(ref) ?? {}));
       const known = { ...workspace, status: writer.known(workspaces, workspace) } as ClaudeWorkspace;
+      const target = { key: `workspace ${ref}`, uids: [workspace.metadata.uid], wasProven: wasProgrammed(known) };
+      const programmed = this.#programming.finding(target, verdict, rollout);
+      isPending ||= programmed.reason === 'Pending';
       const facts = { workspace: known, verdict, programmed, settings, keys, now };
       writer.want(workspaces, workspace, workspaceStatus(facts));
     }
@@ -72,11 +73,15 @@ export class Statuses {
       const ref = keyOf(budget.metadata);
       const verdict = output.budgets.get(ref);
       if (verdict === undefined || !isOf(budget, verdict)) continue;
-      const programmed = this.#programming.finding(`budget ${ref}`, budget.metadata.uid, verdict, rollout);
+      const known = { ...budget, status: writer.known(budgets, budget) } as ClaudeBudget;
+      const reached = verdict.proof.map(({ workspace }) => world.workspaces.get(workspace)?.metadata.uid);
+      // Which workspaces a spanning budget reached when its status was written is not known.
+      const wasProven = !verdict.spanning && wasProgrammed(known);
+      const target = { key: `budget ${ref}`, uids: [budget.metadata.uid, ...reached], wasProven };
+      const programmed = this.#programming.finding(target, verdict, rollout);
       isPending ||= programmed.reason === 'Pending';
       const observed = verdict.inForce === null ? NOTHING : view.observed(ref, lost(), now);
       if (observed === undefined) continue;
-      const known = { ...budget, status: writer.known(budgets, budget) } as ClaudeBudget;
       writer.want(budgets, budget, budgetStatus({ budget: known, verdict, programmed, observed, now }));
     }
     return isPending;
@@ -88,4 +93,9 @@ const NOTHING = { problem: 'Nothing of this budget is in force.' };
 /** All budgets in force, each once. */
 export function inForce({ budgets }: CompileOutput): readonly CompiledBudget[] {
   return [...budgets.values()].flatMap(({ inForce }) => inForce ?? []);
+}
+
+function wasProgrammed({ metadata, status }: ClaudeBudget | ClaudeWorkspace): boolean {
+  const found = status?.conditions?.find(({ type }) => type === 'Programmed');
+  return found?.status === 'True' && found.observedGeneration === metadata.generation;
 }

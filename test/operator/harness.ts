@@ -207,7 +207,7 @@ export class SimulatedGateway {
     this.#pod = pod;
     this.#shards = shards;
     this.ledger = connectLedger({ url, installation: 'tollgate', epoch: () => this.#epoch });
-    this.ledger.begin(`${pod}-${randomBytes(4).toString('hex')}`);
+    this.#begin();
   }
 
   start(): void {
@@ -221,12 +221,17 @@ export class SimulatedGateway {
     this.ledger.close();
   }
 
+  #begin(): void {
+    this.ledger.begin(`${this.#pod}-${randomBytes(4).toString('hex')}`);
+  }
+
   async #run(): Promise<void> {
     while (!this.#isStopped) {
       try {
         if (!this.isLagging) this.#revisions = await this.#shards.revisions();
         this.#epoch = (await this.#shards.shared()).epoch;
-        await this.ledger.beat({ pod: this.#pod, shards: this.#revisions });
+        const { kind } = await this.ledger.beat({ pod: this.#pod, shards: this.#revisions });
+        if (kind !== 'alive') this.#begin();
       } catch {
         // The API server or Redis is away.
       }

@@ -1,0 +1,262 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { ClaudeBudget } from '../../crds/types.gen.ts';
+import type { Child } from '../../hack/processes.ts';
+import type { Check } from '../../policy/counter.ts';
+import { parseUsd } from '../../policy/money.ts';
+import { boundOf, termsAt } from '../../policy/terms.ts';
+import { install, type Installation, NAMESPACE, SimulatedGateway, until } from './harness.ts';
+import { budget, condition, conditionOf, Reader, workspace } from './resources.ts';
+
+let here: Installation;
+let read: Reader;
+let gateway: SimulatedGateway;
+let operators: (Child & { readonly port: number })[];
+
+beforeAll(async () => {
+  here = await install();
+  read = new Reader(here);
+  operators = [await here.startOperator('operator-1'), await here.startOperator('operator-2')];
+  gateway = new SimulatedGateway(here.redis().url, 'gateway-1', read.shards);
+  gateway.start();
+}, 60_000);
+
+afterAll(async () => {
+  await gateway?.stop();
+  await here?.stop();
+});
+
+/** A tenant with a workspace and a budget in force. */
+async function tenant(usd = '25.00'): Promise<string> {
+  const ns = await here.tenant();
+  await here.apply(
+    workspace(ns, 'checkout', '  keys: [{ name: api, secretName: checkout-claude }]') + budget(ns, 'daily', usd),
+  );
+  await condition(() => read.budget(ns), 'Ready', 'True Ready');
+  return ns;
+}
+
+/** One call as a gateway makes it: reserved at `worst`, settled at `cost` (USD). False where it was refused. */
+async function call(ns: string, worst: string, cost: string | null): Promise<boolean> {
+  const ref = `${ns}/checkout`;
+  const compiled = (await read.shards.policy(ref)).workspaces.get(ref)!;
+  const { now } = await gateway.ledger.state();
+  const [daily] = compiled.budgets;
+  const terms = termsAt(daily!, now);
+  const check: Check = {
+    budget: `${ns}/daily`,
+    counter: terms.counter,
+    value: null,
+    start: terms.start,
+    end: terms.end,
+    part: 'Enforce',
+    bound: boundOf(daily!, daily!.limitNano, parseUsd(worst)),
+    total: null,
+  };
+  const id = randomUUID();
+  const { version } = compiled;
+  const reservation = { id, workspace: ref, version, worstNano: parseUsd(worst), from: terms.from, until: terms.until };
+  const { kind } = await gateway.ledger.reserve({ ...reservation, checks: [check] });
+  if (kind !== 'admitted') return false;
+  if (cost !== null) {
+    await gateway.ledger.settle({ id, costNano: parseUsd(cost), presumedNano: 0n, record: { id } });
+  }
+  return true;
+}
+
+/** When each condition last changed. */
+function transitions({ status }: ClaudeBudget): unknown {
+  return status?.conditions?.map(({ type, status, lastTransitionTime }) => [type, status, lastTransitionTime]);
+}
+
+/** The process whose log says last that it leads. */
+function leader(): Child & { readonly port: number } {
+  const led = operators.map((operator) => readFileSync(operator.logFile, 'utf8').lastIndexOf('"msg":"leading"'));
+  return operators[led.findIndex((at) => at >= 0)]!;
+}
+
+describe('what the ledger says', () => {
+  test('is in the status to the nano-dollar, seconds after the last call settled', async () => {
+    const ns = await tenant();
+    expect(await call(ns, '0.5', '0.123456789')).toBe(true);
+    expect(await call(ns, '0.75', null)).toBe(true);
+    const started = performance.now();
+    for (let i = 0; i < 20; i += 1) await call(ns, '0.02', '0.01');
+    const { status } = await until(async () => {
+      const found = await read.budget(ns);
+      return found.status?.spentUsd === '0.323456789' && found;
+    }, 5_000);
+    expect(performance.now() - started).toBeLessThan(6_000);
+    expect(status).toMatchObject({
+      state: 'OK',
+      workspace: 'checkout',
+      limitUsd: '25.00',
+      reservedUsd: '0.75',
+      remainingUsd: '23.92',
+      percentUsed: 2,
+      used: '2%',
+      requests: 21,
+      refused: 0,
+    });
+    expect(conditionOf(await read.budget(ns), 'Exhausted')).toBe('False WithinLimit');
+    const scraped = await (await fetch(`http://127.0.0.1:${leader().port}/metrics`)).text();
+    expect(scraped).toContain(`tollgate_budget_spent_usd{namespace="${ns}",budget="daily"} 0.323456789`);
+    expect(scraped).toContain('tollgate_leader 1');
+  });
+
+  test('an exhausted budget says so, with an event, and recovers when the limit rises', async () => {
+    const ns = await tenant('1.00');
+    expect(await call(ns, '1', '0.999')).toBe(true);
+    expect(await call(ns, '0.01', '0.01')).toBe(false);
+    const spent = await condition(() => read.budget(ns), 'Exhausted', 'True Spent', 5_000);
+    expect(spent.status).toMatchObject({ state: 'Spent', refused: 1 });
+    expect(conditionOf(spent, 'Ready')).toBe('True Ready');
+    await read.event(ns, 'BudgetExhausted');
+    await here.apply(budget(ns, 'daily', '2.00'));
+    const raised = await condition(() => read.budget(ns), 'Exhausted', 'False WithinLimit');
+    expect(raised.status).toMatchObject({ spentUsd: '0.999000', limitUsd: '2.00' });
+    await read.event(ns, 'BudgetRecovered');
+  });
+
+  test('a budget that is deleted and made again finds its spend', async () => {
+    const ns = await tenant();
+    await call(ns, '2', '1.25');
+    await until(async () => (await read.budget(ns)).status?.spentUsd === '1.25');
+    await here.kubectl('delete', 'claudebudget', 'daily', '-n', ns);
+    await here.apply(budget(ns, 'daily', '3.00'));
+    const made = await condition(() => read.budget(ns), 'Ready', 'True Ready');
+    expect(made.status).toMatchObject({ spentUsd: '1.25', limitUsd: '3.00' });
+  });
+
+  test('prices of the installation replace the shipped ones; invalid ones change nothing and are reported', async () => {
+    const ns = await tenant();
+    const book = async () => {
+      const ref = `${ns}/checkout`;
+      const { prices } = (await read.shards.policy(ref)).workspaces.get(ref)!;
+      return (await read.shards.shared()).books.get(prices)?.book.version;
+    };
+    const shipped = JSON.parse(readFileSync('policy/prices.json', 'utf8')) as Record<string, unknown>;
+    const configure = (text: string) =>
+      here.apply(
+        JSON.stringify({
+          apiVersion: 'v1',
+          kind: 'ConfigMap',
+          metadata: { name: 'tollgate-prices', namespace: NAMESPACE },
+          data: { 'prices.json': text },
+        }),
+      );
+    await configure(JSON.stringify({ ...shipped, version: 'ours' }));
+    await until(async () => (await book()) === 'ours');
+    await read.event(NAMESPACE, 'PricesAccepted');
+    await configure(JSON.stringify({ ...shipped, version: 'broken', models: [{}] }));
+    await read.event(NAMESPACE, 'PricesRejected');
+    expect(await book()).toBe('ours');
+    await here.kubectl('delete', 'configmap', 'tollgate-prices', '-n', NAMESPACE);
+    await until(async () => (await book()) === shipped['version']);
+  });
+});
+
+describe('what fails', () => {
+  test('the API server goes away and comes back: what changed meanwhile is caught up with', async () => {
+    const ns = await tenant();
+    await here.restartServer(3_000);
+    await call(ns, '2', '1.5');
+    await until(async () => (await read.budget(ns)).status?.spentUsd === '1.50', 30_000);
+    await here.apply(budget(ns, 'daily', '5.00'));
+    const { status } = await condition(() => read.budget(ns), 'Programmed', 'True Programmed', 30_000);
+    expect(status?.limitUsd).toBe('5.00');
+  }, 90_000);
+
+  test('the leader is killed: the other one leads, and nothing flickers', async () => {
+    const ns = await tenant();
+    const before = await read.budget(ns);
+    const key = await read.key(ns);
+    const killed = leader();
+    await killed.kill();
+    operators = operators.filter(({ pid }) => pid !== killed.pid);
+    await here.apply(budget(ns, 'second', '5.00'));
+    await condition(() => read.budget(ns, 'second'), 'Ready', 'True Ready', 40_000);
+    const after = await read.budget(ns);
+    expect(transitions(after)).toEqual(transitions(before));
+    expect(await read.key(ns)).toBe(key);
+    operators.push(await here.startOperator('operator-3'));
+  }, 90_000);
+
+  test('a leader that stops gives the lead away at once', async () => {
+    const ns = await tenant();
+    const stopped = leader();
+    await stopped.stop();
+    operators = operators.filter(({ pid }) => pid !== stopped.pid);
+    await here.apply(budget(ns, 'daily', '7.00'));
+    const { status } = await condition(() => read.budget(ns), 'Ready', 'True Ready', 10_000);
+    expect(status?.limitUsd).toBe('7.00');
+    expect(readFileSync(stopped.logFile, 'utf8')).not.toContain('"level":50');
+  }, 60_000);
+
+  test('the ledger is out of reach: the condition says so, and the last figures stay', async () => {
+    const ns = await tenant();
+    await call(ns, '2', '1.75');
+    await until(async () => (await read.budget(ns)).status?.spentUsd === '1.75');
+    await here.stopRedis();
+    const { status } = await condition(() => read.budget(ns), 'Exhausted', 'Unknown LedgerUnreachable');
+    expect(status).toMatchObject({ spentUsd: '1.75', limitUsd: '25.00' });
+    await here.apply(budget(ns, 'daily', '4.00'));
+    await condition(() => read.budget(ns), 'Programmed', 'False Pending');
+    await here.restartRedis();
+    const back = await condition(() => read.budget(ns), 'Exhausted', 'False WithinLimit');
+    expect(back.status).toMatchObject({ spentUsd: '1.75' });
+    const { status: programmed } = await condition(() => read.budget(ns), 'Programmed', 'True Programmed');
+    expect(programmed).toMatchObject({ limitUsd: '4.00' });
+  }, 90_000);
+
+  test('the ledger comes back empty: nothing is admitted until a person confirms it', async () => {
+    const ns = await tenant();
+    await call(ns, '2', '1.75');
+    await until(async () => (await read.budget(ns)).status?.spentUsd === '1.75');
+    const { epoch } = await read.shards.shared();
+    await here.restartRedis('with loss');
+    const lost = await condition(() => read.budget(ns), 'Exhausted', 'Unknown LedgerUnreachable');
+    expect(lost.status).toMatchObject({ spentUsd: '1.75' });
+    expect(lost.status?.conditions?.find(({ type }) => type === 'Exhausted')?.message).toContain('confirm-ledger');
+    await read.event(NAMESPACE, 'LedgerLost');
+    await until(async () => (await read.shards.shared()).epoch === null);
+    expect(await call(ns, '0.1', '0.1')).toBe(false);
+
+    await here.kubectl(
+      'annotate',
+      'configmap',
+      'tollgate-ledger',
+      '-n',
+      NAMESPACE,
+      'tollgate.dev/confirm-ledger=alice',
+    );
+    const renewed = await until(async () => (await read.shards.shared()).epoch ?? undefined);
+    expect(renewed).not.toBe(epoch);
+    await condition(() => read.budget(ns), 'Exhausted', 'False WithinLimit');
+    await until(() => call(ns, '0.1', '0.1'));
+    const ref = `${ns}/checkout`;
+    const { version } = (await read.shards.policy(ref)).workspaces.get(ref)!;
+    await until(async () => (await gateway.ledger.fences()).get(ref) === version);
+    const annotations = await here.kubectl(
+      'get',
+      'configmap',
+      'tollgate-ledger',
+      '-n',
+      NAMESPACE,
+      '-o',
+      'jsonpath={.metadata.annotations}',
+    );
+    expect(annotations).not.toContain('confirm-ledger');
+  }, 90_000);
+
+  test('no credential is in a log', async () => {
+    const ns = await tenant();
+    const key = await read.key(ns);
+    const { password } = here.redis();
+    for (const { logFile } of operators) {
+      const log = readFileSync(logFile, 'utf8');
+      for (const secret of [key, password, 'sk-ant-x', 'sk-tollgate-']) expect(log).not.toContain(secret);
+    }
+  });
+});

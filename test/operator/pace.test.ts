@@ -1,0 +1,91 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { happenings } from '../../operator/happenings.ts';
+import { type Change, Pace } from '../../operator/pace.ts';
+
+/** A change that came up long after the object's last write. */
+function change(key: string, of: Partial<Change> = {}): Change {
+  return { key, isUrgent: false, isLarge: true, writtenAt: 0, ...of };
+}
+
+describe('the pace of status writes', () => {
+  test('a change of state is written at once, figures rest for two seconds after a write', () => {
+    const pace = new Pace();
+    const now = 100_000;
+    expect(pace.due([change('a', { writtenAt: now - 100, isUrgent: true })], now)).toEqual(['a']);
+    expect(pace.due([change('a', { writtenAt: now - 1_999 })], now)).toEqual([]);
+    expect(pace.due([change('a', { writtenAt: now - 2_000 })], now)).toEqual(['a']);
+  });
+
+  test('where the writes do not suffice, small moves wait for large ones, but not for ever', () => {
+    const pace = new Pace();
+    const now = 100_000;
+    const small = Array.from({ length: 8 }, (_, i) =>
+      change(`small-${i}`, { isLarge: false, writtenAt: now - 5_000 - i }),
+    );
+    const old = change('old', { isLarge: false, writtenAt: now - 30_000 });
+    const large = Array.from({ length: 5 }, (_, i) => change(`large-${i}`, { writtenAt: now - 4_000 }));
+    const urgent = change('urgent', { isUrgent: true, writtenAt: now });
+    const due = pace.due([...small, old, ...large, urgent], now);
+    expect(due).toEqual(['urgent', 'old', ...large.map(({ key }) => key), 'small-7', 'small-6', 'small-5']);
+  });
+
+  test('there are never more than ten writes a second, and no change waits for ever', () => {
+    const step = fc.record({ after: fc.integer({ min: 0, max: 1_500 }), keys: fc.integer({ min: 0, max: 40 }) });
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 30 }), (steps) => {
+        const pace = new Pace();
+        const writtenAt = new Map<string, number>();
+        const writes: number[] = [];
+        let now = 1_000_000;
+        const flush = (keys: number) => {
+          const changes = Array.from({ length: keys }, (_, i) =>
+            change(`${i}`, { isUrgent: i % 7 === 0, isLarge: i % 2 === 0, writtenAt: writtenAt.get(`${i}`) ?? 0 }),
+          );
+          for (const key of pace.due(changes, now)) {
+            writes.push(now);
+            writtenAt.set(key, now);
+          }
+        };
+        for (const { after, keys } of steps) {
+          now += after;
+          flush(keys);
+        }
+        for (const at of writes) {
+          // A second that begins with a full bucket holds what was saved, at most ten, and what comes in meanwhile.
+          expect(writes.filter((other) => other >= at && other < at + 1_000).length).toBeLessThanOrEqual(20);
+        }
+        const [first = now] = writes;
+        expect(writes.length).toBeLessThanOrEqual(10 + (now - first) / 100);
+        for (let i = 0; i < 40; i += 1) {
+          now += 1_000;
+          flush(8);
+        }
+        for (let i = 0; i < 8; i += 1) expect(now - (writtenAt.get(`${i}`) ?? 0)).toBeLessThanOrEqual(3_000);
+      }),
+    );
+  });
+});
+
+describe('events', () => {
+  const at = '2026-11-23T12:00:00Z';
+  const status = (type: string, value: 'True' | 'False' | 'Unknown', observedGeneration = 1, start = at) => ({
+    conditions: [{ type, status: value, reason: 'R', message: 'Because.', observedGeneration, lastTransitionTime: at }],
+    period: { start },
+  });
+  const reasons = (...args: Parameters<typeof happenings>) => happenings(...args).map(({ reason }) => reason);
+
+  test.each([
+    ['an edit that is not accepted', undefined, status('Accepted', 'False'), ['PolicyRejected']],
+    ['another edit that is not', status('Accepted', 'False'), status('Accepted', 'False', 2), ['PolicyRejected']],
+    ['the same again', status('Accepted', 'False'), status('Accepted', 'False'), []],
+    ['an edit that is enforced', status('Programmed', 'True'), status('Programmed', 'True', 2), ['PolicyProgrammed']],
+    ['money that is gone', status('Exhausted', 'False'), status('Exhausted', 'True'), ['BudgetExhausted']],
+    ['a limit that rose', status('Exhausted', 'True'), status('Exhausted', 'False'), ['BudgetRecovered']],
+    ['a new day', status('Exhausted', 'True'), status('Exhausted', 'False', 1, 'later'), ['BudgetReset']],
+    ['a new budget', undefined, status('Exhausted', 'False'), []],
+    ['a ledger that is back', status('Exhausted', 'Unknown'), status('Exhausted', 'False'), []],
+  ])('%s', (_name, before, after, expected) => {
+    expect(reasons(before, after)).toEqual(expected);
+  });
+});
