@@ -1,6 +1,6 @@
 import type { GatewayLedger } from '../ledger/ledger.ts';
 import type { CompiledBudget } from '../policy/compiled.ts';
-import type { Reading } from '../policy/counter.ts';
+import { MAX_VALUES, type Reading } from '../policy/counter.ts';
 import { governs } from '../policy/matching.ts';
 import type { Caller } from '../policy/plan.ts';
 import { isSpanning } from '../policy/shortfall.ts';
@@ -13,11 +13,11 @@ export interface BudgetView {
   readonly [field: string]: unknown;
 }
 
-/** The budgets that may govern a caller's calls, with where they stand now. Throws `LedgerUnreachable`. */
+/** The budgets that may govern a caller's calls, with where they and all their values stand now. Throws `LedgerUnreachable`. */
 export async function budgetsOf({ workspace, key }: Caller, ledger: GatewayLedger): Promise<readonly BudgetView[]> {
   const budgets = workspace.budgets.filter((budget) => governs(budget.scope, workspace, key) !== false);
   const { now } = await ledger.state();
-  const readings = await ledger.read(budgets.map((budget) => standingQuery(budget, now)));
+  const readings = await ledger.read(budgets.map((budget) => standingQuery(budget, now, MAX_VALUES)));
   return budgets.map((budget, index) => view(budget, readings[index]!, workspace, now));
 }
 
@@ -28,7 +28,7 @@ function view(
   now: number,
 ): BudgetView {
   const name = `${budget.namespace}/${budget.name}`;
-  const stands = standing(budget, reading, now);
+  const stands = standing(budget, reading, now, MAX_VALUES);
   if (isSpanning(budget, workspace)) return { budget: name, resetAt: stands.period.end ?? null };
   return { budget: name, mode: budget.mode, per: budget.per, resetAt: stands.period.end ?? null, ...stands };
 }

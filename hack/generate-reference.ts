@@ -1,9 +1,12 @@
 /**
- * Writes the pages of docs/reference/ that the code already says: one for each kind, from the CRDs, and the refusals
- * and conditions, from their tables. With `--check` it writes nothing and exits 1 where a page is out of date.
+ * Writes the pages of docs/reference/ that the code already says: one for each kind, from the CRDs, the refusals and
+ * conditions, from their tables, and the metrics, from their registries. With `--check` it writes nothing and exits 1 where a page is out of date.
  */
 
 import { join } from 'node:path';
+import type { Registry } from 'prom-client';
+import { Metrics as GatewayMetrics } from '../gateway/metrics.ts';
+import { Metrics as OperatorMetrics } from '../operator/metrics.ts';
 import { conditionReasons } from '../policy/conditions.ts';
 import { type Retry, refusals } from '../policy/refusals.ts';
 import { type CRD, type Schema, readCRDs } from './crds.ts';
@@ -142,6 +145,44 @@ function refusalsPage(): string {
   );
 }
 
+function metricsPage(): string {
+  const unread = () => Promise.reject(new Error('only names are read'));
+  const gateway = new GatewayMetrics({ openCalls: () => 0, pendingSettles: () => 0, ledger: unread });
+  const operator = new OperatorMetrics({
+    isLeader: () => false,
+    depth: () => ({}),
+    budgets: () => [],
+    isPriceBookInvalid: () => false,
+    isLedgerLost: () => false,
+  });
+  return page(
+    '# Metrics',
+    'Prometheus text on `/metrics`, of the gateway on its own port or on `ADMIN_PORT`. What OpenTelemetry has a name for is called `gen_ai_*`, money is `tollgate_*`; with them come the usual `process_*` and `nodejs_*`. A metric is a float and for display: the exact money is in the ledger and in status. No label holds a user, a customer or a key.',
+    '## Gateway',
+    metricsTable(gateway.registry),
+    '## Operator',
+    metricsTable(operator.registry),
+  );
+}
+
+/** The parts of a metric that prom-client has and does not declare. */
+interface Described {
+  readonly name: string;
+  readonly help: string;
+  readonly type: string;
+  readonly labelNames: readonly string[];
+}
+
+function metricsTable(registry: Registry): string {
+  const described = registry.getMetricsAsArray() as unknown as readonly Described[];
+  return table(
+    ['Metric', 'Type', 'Labels', 'Meaning'],
+    described
+      .filter(({ name }) => !/^(process|nodejs)_/.test(name))
+      .map(({ name, type, labelNames, help }) => [code(name), type, labelNames.map(code).join(', '), help]),
+  );
+}
+
 function page(...blocks: string[]): string {
   return `${['<!-- Made by hack/generate-reference.ts; do not edit. -->', ...blocks].join('\n\n')}\n`;
 }
@@ -158,4 +199,5 @@ function code(text: string): string {
 
 const pages = new Map(readCRDs().map((crd) => [join(folder, `${crd.kind.toLowerCase()}.md`), kindPage(crd)]));
 pages.set(join(folder, 'refusals.md'), refusalsPage());
+pages.set(join(folder, 'metrics.md'), metricsPage());
 generate(pages, process.argv.includes('--check'));

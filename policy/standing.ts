@@ -32,7 +32,7 @@ export interface Standing {
   readonly requests: number;
   readonly refused: number;
   readonly wouldRefuse: number;
-  /** With `per`: the ten dearest values. */
+  /** With `per`: the dearest values. */
   readonly top?: readonly { readonly values: readonly string[]; readonly spentUsd: string }[];
 }
 
@@ -48,18 +48,21 @@ export interface StandingQuery {
 const TOP = 10;
 const WARNING_PERCENT = 80;
 
-/** What to read from the ledger to tell where `budget` stands at `now` (milliseconds). */
-export function standingQuery(budget: CompiledBudget, now: number): StandingQuery {
+/**
+ * What to read from the ledger to tell where `budget` stands at `now` (milliseconds); with `per` the `top` dearest
+ * values, for status ten.
+ */
+export function standingQuery(budget: CompiledBudget, now: number, top = TOP): StandingQuery {
   return {
     counter: termsAt(budget, now).counter,
     per: budget.per.length > 0,
-    top: TOP,
+    top,
     also: budget.overrides.map(({ values }) => JSON.stringify(values)),
   };
 }
 
-/** The status of a budget from the answer to `standingQuery`. */
-export function standing(budget: CompiledBudget, reading: Reading, now: number): Standing {
+/** The status of a budget from the answer to `standingQuery`, asked with the same `top`. */
+export function standing(budget: CompiledBudget, reading: Reading, now: number, top = TOP): Standing {
   const terms = termsAt(budget, now);
   const { total } = reading;
   const fullest = fullestOf(measured(budget, reading, terms));
@@ -78,7 +81,7 @@ export function standing(budget: CompiledBudget, reading: Reading, now: number):
     requests: total.requests,
     refused: total.refused,
     wouldRefuse: total.wouldRefuse,
-    ...(budget.per.length > 0 ? { top: topOf(reading.values) } : {}),
+    ...(budget.per.length > 0 ? { top: topOf(reading.values, top) } : {}),
   };
 }
 
@@ -168,10 +171,10 @@ function periodOf({ start, end }: Terms): Standing['period'] {
   return end === END_OF_TIME ? { start: rfc3339(start) } : { start: rfc3339(start), end: rfc3339(end) };
 }
 
-function topOf(values: readonly ValueCounter[]): NonNullable<Standing['top']> {
+function topOf(values: readonly ValueCounter[], top: number): NonNullable<Standing['top']> {
   return values
     .toSorted((a, b) => (a.spentNano < b.spentNano ? 1 : a.spentNano > b.spentNano ? -1 : 0))
-    .slice(0, TOP)
+    .slice(0, top)
     .map(({ value, spentNano }) => ({
       values: value === REST ? [REST] : (JSON.parse(value) as string[]),
       spentUsd: formatUsd(spentNano),

@@ -249,6 +249,17 @@ describe('a caller', () => {
     expect((await ask(gateway.url, { headers: { 'x-tollgate-customer': 'a\tb' } })).status).toBe(400);
   });
 
+  test('reads every value of a budget with per, where status has only the ten dearest', async () => {
+    const each = budget('each', '1.00', { per: ['customer'], totalNano: parseUsd('25.00') });
+    const gateway = await gatewayWith({ budgets: [each] });
+    for (let n = 0; n < 12; n++) await ask(gateway.url, { headers: { 'x-tollgate-customer': `customer-${n}` } });
+    await settled(gateway);
+    const answer = await ask(gateway.url, { method: 'GET', path: '/tollgate/v1/budgets' });
+    const { budgets } = JSON.parse(answer.text) as { budgets: { top: { values: string[] }[] }[] };
+    const seen = budgets[0]!.top.flatMap(({ values }) => values);
+    expect(new Set(seen)).toEqual(new Set(Array.from({ length: 12 }, (_, n) => `customer-${n}`)));
+  });
+
   test('reads its own budgets, and of spanning ones only name and reset', async () => {
     const organisation = budget('organisation', '3000.00', {
       namespace: 'tollgate-system',
