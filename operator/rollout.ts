@@ -36,22 +36,35 @@ export interface Target {
   readonly wasProven: boolean;
 }
 
+/** How long a rollout may be under way before a status says so: most of them end sooner. Milliseconds. */
+const GRACE_MS = 500;
+
 /**
  * The condition Programmed. Once proven it stays: later versions of a workspace hold the same budget, and the fence
  * keeps a gateway that has not got so far from admitting anything. So an edit of one budget makes no other flicker.
  */
 export class Programming {
   readonly #proven = new Map<string, string>();
+  /** What is under way, and since when. */
+  readonly #pending = new Map<string, { readonly identity: string; readonly since: number }>();
 
-  finding(target: Target, verdict: WorkspaceVerdict | BudgetVerdict, rollout: Rollout): Finding<'Programmed'> {
+  /** Null while it is too soon to say. `now` in milliseconds. */
+  finding(
+    target: Target,
+    verdict: WorkspaceVerdict | BudgetVerdict,
+    rollout: Rollout,
+    now: number,
+  ): Finding<'Programmed'> | null {
     const { key, uids, wasProven } = target;
     const identity = [verdict.generation, ...uids].join(' ');
     const found = programmed(verdict, rollout);
     if (found.reason === 'Pending') {
       const proven = this.#proven.get(key) ?? (wasProven ? identity : '');
       this.#proven.set(key, proven);
-      return proven === identity ? { reason: 'Programmed', message: PROVEN } : found;
+      if (proven === identity) return { reason: 'Programmed', message: PROVEN };
+      return now - this.#since(key, identity, now) < GRACE_MS ? null : found;
     }
+    this.#pending.delete(key);
     this.#proven.set(key, found.reason === 'Programmed' ? identity : '');
     return found;
   }
@@ -59,6 +72,14 @@ export class Programming {
   /** Forgets an object that is gone. */
   forget(key: string): void {
     this.#proven.delete(key);
+    this.#pending.delete(key);
+  }
+
+  #since(key: string, identity: string, now: number): number {
+    const before = this.#pending.get(key);
+    if (before?.identity === identity) return before.since;
+    this.#pending.set(key, { identity, since: now });
+    return now;
   }
 }
 

@@ -2,6 +2,7 @@ import type { LostReason } from '../ledger/ledger.ts';
 import { keyOf } from '../kube/object.ts';
 import type { CompileOutput } from '../policy/compile.ts';
 import type { CompiledBudget, Ref } from '../policy/compiled.ts';
+import type { Finding } from '../policy/conditions.ts';
 import type { Rollout } from '../policy/readiness.ts';
 import type { Settings } from '../policy/settings.ts';
 import type { ClaudeBudget, ClaudeWorkspace } from '../crds/types.gen.ts';
@@ -58,8 +59,9 @@ export class Statuses {
       const keys = new Set(Object.keys(hashes.get(ref) ?? {}));
       const known = { ...workspace, status: writer.known(workspaces, workspace) } as ClaudeWorkspace;
       const target = { key: `workspace ${ref}`, uids: [workspace.metadata.uid], wasProven: wasProgrammed(known) };
-      const programmed = this.#programming.finding(target, verdict, rollout);
-      isPending ||= programmed.reason === 'Pending';
+      const programmed = this.#programming.finding(target, verdict, rollout, now);
+      isPending ||= isUnderWay(programmed);
+      if (programmed === null) continue;
       const facts = { workspace: known, verdict, programmed, settings, keys, now };
       writer.want(workspaces, workspace, workspaceStatus(facts));
     }
@@ -78,8 +80,9 @@ export class Statuses {
       // Which workspaces a spanning budget reached when its status was written is not known.
       const wasProven = !verdict.spanning && wasProgrammed(known);
       const target = { key: `budget ${ref}`, uids: [budget.metadata.uid, ...reached], wasProven };
-      const programmed = this.#programming.finding(target, verdict, rollout);
-      isPending ||= programmed.reason === 'Pending';
+      const programmed = this.#programming.finding(target, verdict, rollout, now);
+      isPending ||= isUnderWay(programmed);
+      if (programmed === null) continue;
       const observed = verdict.inForce === null ? NOTHING : view.observed(ref, lost(), now);
       if (observed === undefined) continue;
       writer.want(budgets, budget, budgetStatus({ budget: known, verdict, programmed, observed, now }));
@@ -93,6 +96,10 @@ const NOTHING = { problem: 'Nothing of this budget is in force.' };
 /** All budgets in force, each once. */
 export function inForce({ budgets }: CompileOutput): readonly CompiledBudget[] {
   return [...budgets.values()].flatMap(({ inForce }) => inForce ?? []);
+}
+
+function isUnderWay(programmed: Finding<'Programmed'> | null): boolean {
+  return programmed === null || programmed.reason === 'Pending';
 }
 
 function wasProgrammed({ metadata, status }: ClaudeBudget | ClaudeWorkspace): boolean {
