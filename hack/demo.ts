@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { formatUsd, parseUsd } from '../policy/money.ts';
 import { type Owed, owed } from './demo/books.ts';
 import { hundredCalls, refusalOf } from './demo/customers.ts';
-import { liveCall } from './demo/live.ts';
+import { REAL_API, liveCall } from './demo/live.ts';
 import { Narrator } from './demo/narrator.ts';
 import { CALL_COST, type Tally, emptyTally, runAway } from './demo/runaway.ts';
 import { type Team, applyTeams, spentOf } from './demo/teams.ts';
@@ -21,23 +21,40 @@ const directory = join(import.meta.dirname, '..', '.run', 'demo');
 const narrator = new Narrator(() => performance.now(), console.log);
 
 assets(); // a first run may build the control plane, which is not part of the story's time
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void stopSystem(directory).finally(() => process.exit(130)));
-}
+const live = process.env['LIVE'] === '1';
+const started = begin();
+let ended: Promise<void> | undefined;
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void end().finally(() => process.exit(130)));
 try {
-  await stopSystem(directory); // what a demo left behind that was killed
-  rmSync(directory, { recursive: true, force: true });
-  mkdirSync(directory, { recursive: true });
-  await (process.env['LIVE'] === '1' ? liveCall(directory, narrator, process.env['ANTHROPIC_API_KEY']) : story());
+  const system = await started;
+  await (live ? liveCall(system, process.env['ANTHROPIC_API_KEY'] ?? '', narrator) : story(system));
 } catch (error) {
-  narrator.promise(false, `${error instanceof Error ? error.message : String(error)}; logs: .run/demo/logs`);
+  // After a signal everything that is still under way fails, which is no news.
+  if (ended === undefined)
+    narrator.promise(false, `${error instanceof Error ? error.message : String(error)}; logs: .run/demo/logs`);
 } finally {
-  await stopSystem(directory);
+  await end();
 }
 process.exitCode = narrator.broken === 0 ? 0 : 1;
 
-async function story(): Promise<void> {
-  const system = await startSystem({ directory, replicas: 2, upstream: undefined });
+async function begin(): Promise<System> {
+  if (live && !process.env['ANTHROPIC_API_KEY']) throw new Error('LIVE=1 needs ANTHROPIC_API_KEY');
+  await stopSystem(directory); // what a demo left behind that was killed
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  return startSystem({ directory, replicas: live ? 1 : 2, upstream: live ? REAL_API : undefined });
+}
+
+/** Once, whoever asks: the end of the story or a signal in the middle of it. */
+function end(): Promise<void> {
+  return (ended ??= started.then(
+    () => stopSystem(directory),
+    () => stopSystem(directory),
+  ));
+}
+
+async function story(system: System): Promise<void> {
   narrator.step('A real API server, two operators, two gateways, Redis and a stand-in for the Anthropic API are up.');
   const [shop, insights] = await applyTeams(system.kubeconfig, system.upstreamUrl, new Date());
   narrator.step('Two teams have budgets, and every gateway enforces them (hack/demo/teams.yaml).');

@@ -1,17 +1,17 @@
 import { stringify } from 'yaml';
 import Anthropic from '@anthropic-ai/sdk';
 import { kubectl } from '../kubectl.ts';
-import { startSystem } from '../system.ts';
+import type { System } from '../system.ts';
 import type { Narrator } from './narrator.ts';
 import { keyIn } from './teams.ts';
 
+/** Where the call goes. */
+export const REAL_API = 'https://api.anthropic.com';
+
 /** One tiny call to the real API, through a budget of one cent. It costs a small part of a cent. */
-export async function liveCall(directory: string, narrator: Narrator, key: string | undefined): Promise<void> {
-  if (!key) throw new Error('LIVE=1 needs ANTHROPIC_API_KEY');
-  const upstream = 'https://api.anthropic.com';
-  const { kubeconfig, gatewayUrls } = await startSystem({ directory, replicas: 1, upstream });
-  narrator.step(`The system is up; its upstream is ${upstream}.`);
-  await kubectl(kubeconfig, ['apply', '--server-side', '-f', '-'], resources(upstream, key));
+export async function liveCall({ kubeconfig, gatewayUrls }: System, key: string, narrator: Narrator): Promise<void> {
+  narrator.step(`The system is up; its upstream is ${REAL_API}.`);
+  await kubectl(kubeconfig, ['apply', '--server-side', '-f', '-'], resources(key));
   await kubectl(kubeconfig, ['wait', '--for=condition=Programmed', '--timeout=30s', '-n', 'live', 'cb/one-cent']);
   const client = new Anthropic({
     baseURL: gatewayUrls[0] ?? '',
@@ -37,7 +37,7 @@ export async function liveCall(directory: string, narrator: Narrator, key: strin
   narrator.show(await kubectl(kubeconfig, ['get', 'claudebudgets', '-n', 'live']));
 }
 
-function resources(upstream: string, key: string): string {
+function resources(key: string): string {
   const inLive = (name: string) => ({ name, namespace: 'live' });
   const apiVersion = 'tollgate.dev/v1alpha1';
   return [
@@ -54,7 +54,7 @@ function resources(upstream: string, key: string): string {
       kind: 'ClaudeWorkspace',
       metadata: inLive('tiny'),
       spec: {
-        upstream: { baseURL: upstream, apiKeySecretRef: { name: 'anthropic' } },
+        upstream: { baseURL: REAL_API, apiKeySecretRef: { name: 'anthropic' } },
         keys: [{ name: 'demo', secretName: 'tiny-claude' }],
       },
     },
