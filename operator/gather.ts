@@ -1,4 +1,4 @@
-import type { CompileInput } from '../policy/compile.ts';
+import type { CompileInput } from '../policy/compilation.ts';
 import type { Settings } from '../policy/settings.ts';
 import type { Hash } from '../policy/shards.ts';
 import type { Keys } from './keys.ts';

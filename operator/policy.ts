@@ -1,7 +1,8 @@
 import type { ClaudeWorkspace } from '../crds/types.gen.ts';
 import type { KubeObject } from '../kube/object.ts';
 import type { OperatorLedger } from '../ledger/ledger.ts';
-import { compile, type CompileInput, type CompileOutput } from '../policy/compile.ts';
+import type { CompileInput, CompileOutput } from '../policy/compilation.ts';
+import { compile } from '../policy/compile.ts';
 import type { Ref } from '../policy/compiled.ts';
 import { refOf } from '../policy/terms.ts';
 import type { ShardStore } from './shardstore.ts';

@@ -1,5 +1,5 @@
 import { parsePriceBook, PriceBookInvalid } from '../policy/prices.ts';
-import type { CompileInput } from '../policy/compile.ts';
+import type { CompileInput } from '../policy/compilation.ts';
 import type { ConfigMap } from './resources.ts';
 
 const ENTRY = 'prices.json';

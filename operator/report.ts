@@ -4,7 +4,7 @@ import type { LedgerView } from './ledgerview.ts';
 import type { Policy } from './policy.ts';
 import { inForce, type Statuses } from './statuses.ts';
 import type { StatusWriter } from './statuswriter.ts';
-import type { CompileOutput } from '../policy/compile.ts';
+import type { CompileOutput } from '../policy/compilation.ts';
 import type { CompiledBudget } from '../policy/compiled.ts';
 
 export interface ReportOptions {

@@ -1,5 +1,5 @@
 import type { LivingGateway } from '../ledger/ledger.ts';
-import type { BudgetVerdict, WorkspaceVerdict } from '../policy/compile.ts';
+import type { BudgetVerdict, WorkspaceVerdict } from '../policy/compilation.ts';
 import type { Ref } from '../policy/compiled.ts';
 import type { Finding } from '../policy/conditions.ts';
 import { programmed, type Rollout } from '../policy/readiness.ts';

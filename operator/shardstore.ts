@@ -1,5 +1,5 @@
 import type { KubeClient } from '../kube/client.ts';
-import type { Previous, ShardWrite } from '../policy/compile.ts';
+import type { Previous, ShardWrite } from '../policy/compilation.ts';
 import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../policy/contents.ts';
 import type { Settings } from '../policy/settings.ts';
 import { type Hash, SHARED_SHARD, type ShardData, shardNames } from '../policy/shards.ts';

@@ -7,7 +7,7 @@ import type {
   ClaudeWorkspaceStatus,
   Condition,
 } from '../crds/types.gen.ts';
-import type { BudgetVerdict, WorkspaceVerdict } from '../policy/compile.ts';
+import type { BudgetVerdict, WorkspaceVerdict } from '../policy/compilation.ts';
 import { condition, type ConditionType, type Finding } from '../policy/conditions.ts';
 import type { Reading } from '../policy/counter.ts';
 import { budgetReady, workspaceReady } from '../policy/readiness.ts';

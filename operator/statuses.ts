@@ -1,6 +1,6 @@
 import type { LostReason } from '../ledger/ledger.ts';
 import { keyOf } from '../kube/object.ts';
-import type { CompileOutput } from '../policy/compile.ts';
+import type { CompileOutput } from '../policy/compilation.ts';
 import type { CompiledBudget, Ref } from '../policy/compiled.ts';
 import type { Finding } from '../policy/conditions.ts';
 import type { Rollout } from '../policy/readiness.ts';

@@ -1,7 +1,7 @@
 import type { KubeClient } from '../kube/client.ts';
 import { keyOf, type ObjectRef } from '../kube/object.ts';
 import { isProblem } from '../kube/problem.ts';
-import type { UpstreamSecret } from '../policy/compile.ts';
+import type { UpstreamSecret } from '../policy/compilation.ts';
 import type { Ref } from '../policy/compiled.ts';
 import { type Secret, secrets } from './resources.ts';
 import type { World } from './world.ts';

@@ -1,5 +1,5 @@
 import type { ClaudeWorkspace, ClaudeWorkspaceSpec } from '../crds/types.gen.ts';
-import type { CompileInput } from './compile.ts';
+import type { CompileInput } from './compilation.ts';
 import type { CompiledWorkspace, Credentials, Guards, Ref } from './compiled.ts';
 import type { Finding } from './conditions.ts';
 import { amountOf, judge, NotAccepted } from './judgement.ts';

@@ -3,7 +3,7 @@
 import type { ClaudeBudget, ClaudeBudgetSpec } from '../crds/types.gen.ts';
 import { compileBudget } from './compile-budget.ts';
 import type { OwnPart } from './compile-workspace.ts';
-import type { CompileInput, Previous } from './compile.ts';
+import type { CompileInput, Previous } from './compilation.ts';
 import type { CompiledBudget, Ref } from './compiled.ts';
 import type { Finding } from './conditions.ts';
 import { judge, NotAccepted } from './judgement.ts';

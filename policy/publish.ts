@@ -5,7 +5,7 @@
  */
 
 import type { JudgedWorkspace } from './compile-workspace.ts';
-import type { BudgetVerdict, CompileInput, CompileOutput, Proof, ShardWrite, WorkspaceVerdict } from './compile.ts';
+import type { BudgetVerdict, CompileInput, CompileOutput, Proof, ShardWrite, WorkspaceVerdict } from './compilation.ts';
 import type { Address, CompiledWorkspace, Ref } from './compiled.ts';
 import { addressOf, entryName, EPOCH_ENTRY, type KeysShard } from './contents.ts';
 import type { JudgedBudget } from './governing.ts';

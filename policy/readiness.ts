@@ -1,6 +1,6 @@
 /** The conditions Programmed and Ready, from verdicts and from what the gateways and the ledger say. */
 
-import type { BudgetVerdict, Proof, WorkspaceVerdict } from './compile.ts';
+import type { BudgetVerdict, Proof, WorkspaceVerdict } from './compilation.ts';
 import type { Ref } from './compiled.ts';
 import type { Finding } from './conditions.ts';
 import type { Settings } from './settings.ts';

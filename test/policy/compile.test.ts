@@ -2,7 +2,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
-import { compile, type CompileInput, type CompileOutput } from '../../policy/compile.ts';
+import type { CompileInput, CompileOutput } from '../../policy/compilation.ts';
+import { compile } from '../../policy/compile.ts';
 import { goldenOutput } from './golden.ts';
 import { carriedOut, EMPTY, NOW, stored } from './stored.ts';
 

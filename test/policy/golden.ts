@@ -1,6 +1,7 @@
 import { parseAllDocuments, stringify } from 'yaml';
 import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
-import { compile, type CompileInput, type CompileOutput, type UpstreamSecret } from '../../policy/compile.ts';
+import type { CompileInput, CompileOutput, UpstreamSecret } from '../../policy/compilation.ts';
+import { compile } from '../../policy/compile.ts';
 import { parseSettings } from '../../policy/settings.ts';
 import { carriedOut, EMPTY, NOTHING, sha256, stored } from './stored.ts';
 

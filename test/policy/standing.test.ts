@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { BudgetVerdict, Proof, WorkspaceVerdict } from '../../policy/compile.ts';
+import type { BudgetVerdict, Proof, WorkspaceVerdict } from '../../policy/compilation.ts';
 import type { CompiledBudget, CompiledWorkspace } from '../../policy/compiled.ts';
 import { condition, conditionReasons } from '../../policy/conditions.ts';
 import type { Counter, Reading, ValueCounter } from '../../policy/counter.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
-import type { CompileInput, CompileOutput, Previous } from '../../policy/compile.ts';
+import type { CompileInput, CompileOutput, Previous } from '../../policy/compilation.ts';
 import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../../policy/contents.ts';
 import { parseSettings } from '../../policy/settings.ts';
 import { SHARED_SHARD, type ShardData, type ShardProblem } from '../../policy/shards.ts';
