@@ -53,6 +53,8 @@ class Passage implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | null = null;
   #isSent = false;
   #hasLeft = false;
+  /** The body has begun to go down. */
+  #flows = false;
   #form: Form | null = null;
   #status = 0;
   #headers: RawHeaders = [];
@@ -88,7 +90,8 @@ class Passage implements Dispatcher.DispatchHandler {
     }
     if (this.#hasLeft) return;
     this.#res.writeHead(status, this.#headers);
-    this.#res.flushHeaders();
+    // Headers go in one write with the body's first bytes where those came along, and do not wait for them otherwise.
+    process.nextTick(this.#flush);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -96,6 +99,7 @@ class Passage implements Dispatcher.DispatchHandler {
       this.#chunks.push(chunk);
       return;
     }
+    this.#flows = true;
     this.#stream?.write(chunk);
     if (!this.#hasLeft && !this.#res.write(chunk)) controller.pause();
   }
@@ -144,6 +148,10 @@ class Passage implements Dispatcher.DispatchHandler {
     this.#res.off('drain', this.#onDrain);
     this.#resolve(ending);
   }
+
+  readonly #flush = (): void => {
+    if (!this.#flows && !this.#res.writableEnded && !this.#res.destroyed) this.#res.flushHeaders();
+  };
 
   readonly #onClose = (): void => {
     if (this.#res.writableFinished) return;
