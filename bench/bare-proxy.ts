@@ -7,7 +7,7 @@ import { Pool } from 'undici';
 // UPSTREAM: where to; PORT: on 127.0.0.1, default any free one.
 
 const pool = new Pool(new URL(process.env['UPSTREAM'] ?? '').origin, { connections: 1024, pipelining: 1 });
-const own = new Set(['host', 'connection', 'content-length', 'transfer-encoding', 'keep-alive']);
+const own = new Set(['host', 'connection', 'transfer-encoding', 'keep-alive']);
 
 const server = createServer((request, response) => {
   forward(request, response).catch(() => response.destroy());

@@ -67,7 +67,7 @@ export class Installation {
   async team(namespace: string, budgets: string): Promise<Team> {
     const upstreamKey = `sk-ant-bench-${namespace}`;
     await this.apply(`${workspace(namespace, upstreamKey, this.upstream)}\n---\n${budgets}`);
-    await this.programmed();
+    await this.programmed(namespace);
     const encoded = await this.kubectl(
       'get',
       'secret',
@@ -80,9 +80,10 @@ export class Installation {
     return { namespace, upstreamKey, apiKey: Buffer.from(encoded, 'base64').toString() };
   }
 
-  /** Waits until every gateway enforces every budget. */
-  async programmed(): Promise<void> {
-    await this.kubectl('wait', '--for=condition=Programmed', '--timeout=30s', '--all', '-A', 'claudebudgets');
+  /** Waits until every gateway enforces every budget of a team. */
+  async programmed(namespace: string): Promise<void> {
+    const budgets = ['claudebudgets', '-A', '-l', `bench=${namespace}`];
+    await this.kubectl('wait', '--for=condition=Programmed', '--timeout=30s', ...budgets);
   }
 
   /** Removes a team, with what it made in the installation's namespace. */
@@ -139,7 +140,7 @@ export function budget(namespace: string, name: string, spec: string): string {
   return `---
 apiVersion: tollgate.dev/v1alpha1
 kind: ClaudeBudget
-metadata: { name: ${name}, namespace: ${namespace} }
+metadata: { name: ${name}, namespace: ${namespace}, labels: { bench: ${namespace} } }
 spec: { workspaceRef: { name: app }, ${spec}, period: { every: Year, timeZone: UTC } }
 `;
 }
