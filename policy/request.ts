@@ -68,7 +68,7 @@ function readFacts(body: Uint8Array): RequestFacts {
   onlyValues(fields['service_tier'], ['auto', 'standard_only'], 'service_tier');
   return {
     model: readModel(fields),
-    maxTokens: countAt(fields['max_tokens'], 'max_tokens'),
+    maxTokens: readMaxTokens(fields['max_tokens']),
     stream: readStream(fields['stream']),
     bodyBytes: body.length,
     inputTokens: body.length + prompt.hiddenTokens + formatTokens(fields['output_config']),
@@ -108,6 +108,15 @@ function readModel(fields: JsonFields): string {
   const model = stringAt(fields['model'], 'model');
   if (model === '' || model.length > 256) throw invalid('model must have 1 to 256 characters.');
   return model;
+}
+
+/** Far beyond every model, and small enough for the ledger to hold what it could cost. */
+const MOST_TOKENS = 1_000_000_000;
+
+function readMaxTokens(value: unknown): number {
+  const tokens = countAt(value, 'max_tokens');
+  if (tokens > MOST_TOKENS) throw invalid(`max_tokens must be at most ${MOST_TOKENS}.`);
+  return tokens;
 }
 
 function readStream(value: unknown): boolean {

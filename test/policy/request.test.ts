@@ -247,6 +247,11 @@ describe('a body that is not a Messages request', () => {
     ['half a token', { ...plain, max_tokens: 1.5 }, 'max_tokens must be a non-negative integer.'],
     ['max_tokens as text', { ...plain, max_tokens: '100' }, 'max_tokens must be a non-negative integer.'],
     [
+      'more max_tokens than a ledger can hold',
+      { ...plain, max_tokens: 1e9 + 1 },
+      'max_tokens must be at most 1000000000.',
+    ],
+    [
       'endless max_tokens',
       '{"model":"m","max_tokens":1e999,"messages":[]}',
       'max_tokens must be a non-negative integer.',
