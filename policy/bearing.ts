@@ -33,9 +33,12 @@ export class Bearing {
     return this.#scope !== false;
   }
 
-  /** Whether the budget, once begun, governs a call with these attributes and this model. */
-  governs(attributes: Attributes, model: string): boolean {
-    return holds(this.#scope, attributes, model);
+  /**
+   * Whether the budget, once begun, governs a call with these attributes and this model. `names`: all that the model is
+   * known by, because nobody gets round a limit by another spelling of what it lists.
+   */
+  governs(attributes: Attributes, model: string, names: readonly string[]): boolean {
+    return holds(this.#scope, attributes, model) || names.some((name) => holds(this.#scope, attributes, name));
   }
 
   /** The terms at an instant (milliseconds). */

@@ -149,7 +149,7 @@ function admit(
   // A model's first price row reaches back to the beginning, and a later rate begins where its period of time does.
   let from = Math.min(rate.from, now);
   for (const bearing of preparedFor(workspace).bearingsOf(key)) {
-    if (!bearing.governs(attributes, model)) continue;
+    if (!bearing.governs(attributes, model, rate.names)) continue;
     const terms = bearing.termsAt(now);
     from = Math.max(from, terms.from);
     until = Math.min(until, terms.until);

@@ -18,8 +18,8 @@ export interface Prices {
 
 /** What a model costs between two instants. */
 export interface Rate {
-  /** The model's id in the book; null for the dearest of all. */
-  readonly model: string | null;
+  /** The model's id in the book and its aliases; none for the dearest of all. */
+  readonly names: readonly string[];
   /** The instants between which it holds, half-open, in milliseconds since the epoch. */
   readonly from: number;
   readonly until: number;
@@ -192,7 +192,7 @@ function readPrices(reader: Reader, row: Record<string, unknown>, path: string):
 
 function ratesOf({ names, rows, geo, contextWindow, maxOutputTokens }: History, fastest: readonly Prices[]): Rate[] {
   return rows.map(({ from, standard, longPrompt, fast }, i) => ({
-    model: names[0],
+    names,
     from: i === 0 ? 0 : from,
     until: rows[i + 1]?.from ?? END_OF_TIME,
     standard,
@@ -213,7 +213,7 @@ function dearestOf(models: readonly (readonly Rate[])[]): Rate[] {
     );
     const standard = plain.reduce(dearer);
     return {
-      model: null,
+      names: [],
       from,
       until: starts[i + 1] ?? END_OF_TIME,
       standard,

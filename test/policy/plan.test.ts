@@ -4,6 +4,7 @@ import { refusalBody, refusalHeaders, refusalStatus } from '../../policy/answers
 import type { Attributes, CompiledBudget, CompiledKey } from '../../policy/compiled.ts';
 import type { Check, Failure } from '../../policy/counter.ts';
 import { type Admission, modelAllowed, type Plan, plan, planFree, type ResolvedWorkspace } from '../../policy/plan.ts';
+import published from '../../policy/prices.json' with { type: 'json' };
 import { parsePriceBook } from '../../policy/prices.ts';
 import type { RequestFacts } from '../../policy/request.ts';
 import { refusalOf } from '../../policy/shortfall.ts';
@@ -153,6 +154,17 @@ describe('an admission', () => {
     const later = admitted({ budgets: [{ grants }], now: at('2026-11-23T16:00:00Z') });
     expect([later.from, later.until]).toEqual([at('2026-11-23T16:00:00Z'), at('2026-11-23T18:00:00Z')]);
     expect(later.checks[0]!.bound.capNano).toBe(40n * USD);
+  });
+
+  test.each([
+    ['claude-haiku-4-5', 'claude-haiku-4-5-20251001'],
+    ['claude-haiku-4-5-20251001', 'claude-haiku-4-5'],
+    ['claude-haiku-4-5', 'claude-haiku-4-5[1m]'],
+  ])('does not get round a budget for %s by asking for %s', (listed, model) => {
+    const budgets = [{}, { name: 'haiku', scope: { models: [listed] } }];
+    const workspace = { prices: parsePriceBook(published) };
+    expect(admitted({ workspace, budgets, facts: { model } }).checks).toHaveLength(2);
+    expect(admitted({ workspace, budgets }).checks).toHaveLength(1);
   });
 
   test('does not count in a budget for Once that has not begun, and ends where it begins', () => {

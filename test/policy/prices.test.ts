@@ -105,7 +105,7 @@ describe('the name of a model', () => {
     ['anthropic.claude-sonnet-4-5-20250929-v1:0', 'claude-sonnet-4-5'],
     ['global.anthropic.claude-opus-4-6-v1', 'claude-opus-4-6'],
   ])('%s is %s', (name, id) => {
-    expect(rateAt(book, name, NOW)?.model).toBe(id);
+    expect(rateAt(book, name, NOW)?.names[0]).toBe(id);
   });
 
   test.each([
@@ -132,7 +132,7 @@ describe('an administrator’s book', () => {
 
   test('may be as small as one model', () => {
     expect(rateAt(parsePriceBook(file), 'a', 0)).toEqual({
-      model: 'a',
+      names: ['a'],
       from: 0,
       until: END_OF_TIME,
       standard: prices('1/1.25/2/0.1/5'),
@@ -155,7 +155,7 @@ describe('an administrator’s book', () => {
       ],
     });
     const change = Date.parse('2026-10-07T00:00:00Z');
-    const common = { model: null, longPrompt: null, geo: 12_500n, contextWindow: 1000, maxOutputTokens: 100 };
+    const common = { names: [], longPrompt: null, geo: 12_500n, contextWindow: 1000, maxOutputTokens: 100 };
     expect(dearestAt(both, change - 1)).toEqual({
       ...common,
       from: 0,
