@@ -58,12 +58,16 @@ export class Reserver {
   async reserve(candidate: Candidate): Promise<Admitted | Refusal> {
     const { lifeline, settler } = this.#parts;
     const attempt = new Attempt(this.#parts, candidate);
+    let isAdmitted = false;
     lifeline.enter(candidate.id);
-    const outcome = await attempt.run();
-    if (!isRefusal(outcome)) return outcome;
-    if (attempt.isInDoubt) void settler.release(candidate.id);
-    else lifeline.leave(candidate.id);
-    return outcome;
+    try {
+      const outcome = await attempt.run();
+      isAdmitted = !isRefusal(outcome);
+      return outcome;
+    } finally {
+      if (!isAdmitted && attempt.isInDoubt) void settler.release(candidate.id);
+      else if (!isAdmitted) lifeline.leave(candidate.id);
+    }
   }
 }
 
@@ -107,8 +111,10 @@ class Attempt {
     return isWaiting(answer) ? this.#wait(admission, answer.failures[0]!) : answer;
   }
 
+  /** What is exempt from a budget does not queue for it. */
   #queuedAt({ checks }: Admission): Failure | null {
     for (const [check, one] of checks.entries()) {
+      if (one.part !== 'Enforce') continue;
       for (const ofTotal of [false, true]) {
         if (!this.#parts.waiting.isQueued(lineOf(one, ofTotal))) continue;
         return { check, ofTotal, waiting: true, spentNano: 0n, committedNano: 0n };
@@ -117,14 +123,20 @@ class Attempt {
     return null;
   }
 
+  /** Who is at the head of a line and is held up elsewhere moves there, lest those behind it wait for nothing. */
   async #wait(admission: Admission, blocked: Failure): Promise<Answer> {
     const { waiting, now } = this.#parts;
-    const check = admission.checks[blocked.check]!;
+    const gone = this.#gone();
     let answer: Answer = { kind: 'full', now: now(), failures: [blocked] };
-    await waiting.join(check.counter, lineOf(check, blocked.ofTotal), this.#deadline, this.#gone(), async () => {
-      answer = await this.#ask(admission);
-      return !isWaiting(answer);
-    });
+    let hasMoved = true;
+    while (hasMoved && isWaiting(answer) && this.#timeLeft > 0) {
+      const check = admission.checks[answer.failures[0]!.check]!;
+      const line = lineOf(check, answer.failures[0]!.ofTotal);
+      hasMoved = await waiting.join(check.counter, line, this.#deadline, gone, async () => {
+        answer = await this.#ask(admission);
+        return !isBlockedAt(line, answer, admission);
+      });
+    }
     return answer;
   }
 
@@ -201,6 +213,10 @@ class Attempt {
 
 function isWaiting(answer: Answer): answer is Extract<ReserveAnswer, { kind: 'full' }> {
   return answer.kind === 'full' && answer.failures.every((failure) => failure.waiting);
+}
+
+function isBlockedAt(line: string, answer: Answer, { checks }: Admission): boolean {
+  return isWaiting(answer) && answer.failures.some(({ check, ofTotal }) => lineOf(checks[check]!, ofTotal) === line);
 }
 
 /** The lines of a call: one for each counter that it commits. */

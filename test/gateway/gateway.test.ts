@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { listen } from '../../gateway/server.ts';
 import { standing, standingQuery } from '../../policy/standing.ts';
@@ -67,6 +67,18 @@ async function settled(gateway: Running, one?: CompiledBudget) {
 const books = (): bigint => BigInt(upstream.books().total.nanoUsd);
 const standIn = (behaviour: Behaviour): Record<string, string> => ({ 'x-stand-in': JSON.stringify(behaviour) });
 const streaming = message({ stream: true });
+
+const OTHER_FEATURE = { 'x-api-key': 'sk-tollgate-other' };
+/** Two keys: the usual one, of the feature `checkout`, and another one of `feature`. */
+const twoFeatures = (feature: string): Partial<WorkspaceOptions> => ({
+  keys: { api: 'sk-tollgate-api', other: 'sk-tollgate-other' },
+  rest: {
+    keys: [
+      { name: 'api', priority: 'Normal', attributes: { feature: 'checkout' } },
+      { name: 'other', priority: 'Normal', attributes: { feature } },
+    ],
+  },
+});
 
 describe('a call', () => {
   test('is answered, metered and booked to the nano-dollar', async () => {
@@ -298,6 +310,7 @@ describe('bad input', () => {
       400,
       'invalid_request_error',
     ],
+    ['max_tokens beyond all counting', message({ max_tokens: 2 ** 53 - 1 }), 400, 'invalid_request_error'],
     ['an unknown model', message({ model: 'claude-unheard-of' }), 400, 'policy_blocked'],
     ['a model that is not allowed', message({ model: 'gpt-5' }), 400, 'policy_blocked'],
     ['a server tool', message({ tools: [{ type: 'web_search_20250305', name: 'web_search' }] }), 400, 'policy_blocked'],
@@ -400,6 +413,40 @@ describe('a budget', () => {
     expect(answer.headers['x-should-retry']).toBeUndefined();
     upstream.release();
     expect((await held).status).toBe(200);
+  });
+
+  test('lets what is exempt pass the line of those who wait for it', async () => {
+    const gateway = await gatewayWith({
+      budgets: [budget('daily', '0.0014', { exempt: { features: ['fraud-check'] } })],
+      ...twoFeatures('fraud-check'),
+    });
+    const held = ask(gateway.url, { body: streaming, headers: standIn({ holdAfter: 1 }) });
+    await until(() => upstream.books().open === 1);
+    const waiting = ask(gateway.url);
+    await sleep(200);
+    const exempt = ask(gateway.url, { headers: OTHER_FEATURE });
+    expect(await Promise.race([exempt, waiting, held])).toBe(await exempt);
+    expect((await exempt).status).toBe(200);
+    upstream.release();
+    await Promise.all([held, waiting]);
+  });
+
+  test('with room again is not kept from others by who waits for another budget', async () => {
+    const gateway = await gatewayWith({
+      budgets: [budget('all', '0.0028'), budget('checkout', '0.0014', { scope: { features: ['checkout'] } })],
+      ...twoFeatures('search'),
+    });
+    const held = ask(gateway.url, { body: streaming, headers: standIn({ holdAfter: 1 }) });
+    await until(() => upstream.books().open === 1);
+    const short = ask(gateway.url, { headers: { ...OTHER_FEATURE, ...standIn({ latencyMs: 500, text: 'toll' }) } });
+    await until(() => upstream.books().open === 2);
+    const waiting = ask(gateway.url);
+    await short;
+    const other = ask(gateway.url, { headers: OTHER_FEATURE });
+    expect(await Promise.race([other, waiting, held])).toBe(await other);
+    expect((await other).status).toBe(200);
+    upstream.release();
+    await Promise.all([held, waiting]);
   });
 
   test('that moved on is planned anew: a stale policy catches up, a deleted key does not', async () => {
@@ -628,6 +675,14 @@ describe('the ledger', () => {
       await gateway.stop();
       await back?.stop();
     }
+  });
+
+  test('that fails at a call by a mistake leaves nothing of it open', async () => {
+    const gateway = await gatewayWith();
+    jest.spyOn(gateway.ledger, 'reserve').mockRejectedValueOnce(new Error('a mistake'));
+    await expect(ask(gateway.url)).rejects.toThrow('socket hang up');
+    await until(() => gateway.assembly.lifeline.openCount === 0);
+    expect((await ask(gateway.url)).status).toBe(200);
   });
 
   test('releases what the gateway never sent', async () => {
