@@ -41,13 +41,13 @@ export interface ClientOptions {
   readonly random: () => number;
   /** For a whole call with its retries. Milliseconds, default 15,000. */
   readonly timeoutMs?: number;
+  /** A watch that says nothing for so long is ended, in case its connection is dead. Milliseconds, default 90,000. */
+  readonly silenceMs?: number;
 }
 
 const PAGE = 500;
 const ATTEMPTS = 4;
 const RETRY = { firstMs: 200, maxMs: 5_000 };
-/** Bookmarks come about once a minute; a watch that says nothing for longer is dead. Milliseconds. */
-const SILENCE_MS = 90_000;
 
 interface Call {
   readonly method: Dispatcher.HttpMethod;
@@ -65,11 +65,13 @@ export class KubeClient {
   readonly #connection: Connection;
   readonly #random: () => number;
   readonly #timeoutMs: number;
+  readonly #silenceMs: number;
 
-  constructor({ connection, random, timeoutMs = 15_000 }: ClientOptions) {
+  constructor({ connection, random, timeoutMs = 15_000, silenceMs = 90_000 }: ClientOptions) {
     this.#connection = connection;
     this.#random = random;
     this.#timeoutMs = timeoutMs;
+    this.#silenceMs = silenceMs;
   }
 
   get<T extends KubeObject>(resource: Resource, ref: ObjectRef): Promise<T> {
@@ -93,7 +95,7 @@ export class KubeClient {
   }
 
   /**
-   * Changes after `resourceVersion`, until the server ends the stream or `signal` fires.
+   * Changes after `resourceVersion`, until the server ends the stream, is silent for too long, or `signal` fires.
    * @throws KubeProblem `Gone` where the version is too old: list again.
    */
   async *watch<T extends KubeObject>(
@@ -120,6 +122,8 @@ export class KubeClient {
     try {
       for await (const line of lines(answer.body)) yield eventOf<T>(line, what);
     } catch (error) {
+      // Silence is normal: a server sends bookmarks of a kind only once something of it has changed.
+      if ((error as { code?: string }).code === 'UND_ERR_BODY_TIMEOUT') return;
       throw isProblem(error, 'Gone', 'Unavailable', 'TooMany', 'Invalid') ? error : unreachable(what, error);
     }
   }
@@ -201,7 +205,7 @@ export class KubeClient {
         headers: { ...headers, accept: 'application/json', 'content-type': call.contentType ?? 'application/json' },
         body: call.body === undefined ? null : JSON.stringify(call.body),
         headersTimeout: this.#timeoutMs,
-        bodyTimeout: SILENCE_MS,
+        bodyTimeout: this.#silenceMs,
         signal,
       })
       .catch((error: unknown) => {

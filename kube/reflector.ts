@@ -21,6 +21,8 @@ export interface ReflectorOptions<T> {
 }
 
 const BACKOFF = { firstMs: 200, maxMs: 10_000 };
+/** A watch that ends sooner has failed; a later end is nobody's fault. Milliseconds. */
+const SHORT_MS = 1_000;
 
 /**
  * A cache of the objects of a kind, kept current by LIST, then WATCH from there. A watch that ends or breaks goes on
@@ -108,11 +110,13 @@ export class Reflector<T extends KubeObject> {
     while (!turn.aborted) {
       const timeoutSeconds = Math.round(240 + 60 * random());
       const resourceVersion = this.#version ?? '';
+      const begun = performance.now();
       try {
         for await (const event of client.watch<T>(resource, query, { resourceVersion, timeoutSeconds, signal: turn })) {
           this.#take(event);
         }
-        if (resourceVersion === this.#version) await this.#pause(); // a stream that ends at once, again and again
+        if (performance.now() - begun < SHORT_MS) await this.#pause();
+        else this.#failures = 0; // who pauses now would be late for an edit
       } catch (error) {
         if (turn.aborted || isProblem(error, 'Gone')) return;
         onProblem?.(error);

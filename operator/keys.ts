@@ -46,14 +46,15 @@ export class Keys {
   hashes(): ReadonlyMap<Ref, Readonly<Record<string, string>>> {
     const { world } = this.#options;
     const sound = this.#soundKeys();
-    const owners = new Map(world.workspaces.values().map(({ metadata }) => [metadata.uid, keyOf(metadata)]));
+    const owners = new Map(world.workspaces.values().map((one) => [one.metadata.uid, one.metadata]));
     const hashes = new Map<Ref, Record<string, string>>();
     for (const secret of world.keySecrets.values()) {
       const owner = owners.get(makerOf(secret));
       const name = keyNameOf(secret);
       const hashed = sound.get(secret.metadata.uid ?? '');
       if (owner === undefined || name === undefined || hashed === undefined) continue;
-      hashes.set(owner, { ...hashes.get(owner), [name]: hashed });
+      if (owner.namespace !== secret.metadata.namespace) continue; // anybody may write another's uid into a Secret
+      hashes.set(keyOf(owner), { ...hashes.get(keyOf(owner)), [name]: hashed });
     }
     return hashes;
   }
@@ -61,7 +62,10 @@ export class Keys {
   /** Brings the Secrets of one workspace to what it asks for. Returns whether it has all of them. */
   async reconcile(ref: Ref): Promise<boolean> {
     const workspace = this.#options.world.workspaces.get(ref);
-    if (workspace === undefined) return !this.#conflicts.delete(ref); // its Secrets go with it, as their owner is gone
+    if (workspace === undefined) {
+      this.#conflicts.delete(ref);
+      return true; // its Secrets go with it, as their owner is gone
+    }
     const conflicts: string[] = [];
     for (const key of workspace.spec.keys) {
       const isOurs = this.#claimant(workspace.metadata, key.secretName) === workspace.metadata.uid;
@@ -73,13 +77,18 @@ export class Keys {
     return conflicts.length === 0;
   }
 
-  /** The uid of the workspace that gets the name: the oldest of those that ask for it. */
+  /** The uid of the workspace that gets the name: of those that ask for it the one that has it, else the oldest. */
   #claimant({ namespace }: ObjectMeta, secretName: string): string | undefined {
-    const claims = this.#options.world.workspaces
+    const { workspaces, keySecrets } = this.#options.world;
+    const claims = workspaces
       .values()
       .filter(({ metadata }) => metadata.namespace === namespace)
-      .filter(({ spec }) => spec.keys.some((key) => key.secretName === secretName));
-    return claims.toSorted(byAge)[0]?.metadata.uid;
+      .filter(({ spec }) => spec.keys.some((key) => key.secretName === secretName))
+      .toSorted(byAge)
+      .map(({ metadata }) => metadata.uid);
+    const there = keySecrets.get(keyOf({ namespace, name: secretName }));
+    const holder = there && makerOf(there);
+    return claims.includes(holder) ? holder : claims[0];
   }
 
   /** False where the name is taken by a Secret that Tollgate did not make. */
@@ -96,7 +105,7 @@ export class Keys {
     const maker = makerOf(there);
     if (maker === undefined) return false;
     if (maker !== workspace.metadata.uid) {
-      // It was made for a workspace that is gone or that has to give the name up: that key ends with it.
+      // It was made for a workspace that is gone or no longer asks for it: that key ends with it.
       await client.delete(secrets, ref, there.metadata.uid);
       await client.create(secrets, fresh());
       onIssued(workspace, key.name, key.secretName, 'issued');

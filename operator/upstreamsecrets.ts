@@ -13,7 +13,8 @@ import type { World } from './world.ts';
 export class UpstreamSecrets {
   readonly #client: KubeClient;
   readonly #world: Pick<World, 'workspaces' | 'upstreamSecrets'>;
-  readonly #wrongTypes = new Map<Ref, string>();
+  /** By workspace. */
+  readonly #wrong = new Map<Ref, { readonly secret: Ref; readonly type: string }>();
 
   constructor(client: KubeClient, world: Pick<World, 'workspaces' | 'upstreamSecrets'>) {
     this.#client = client;
@@ -21,7 +22,7 @@ export class UpstreamSecrets {
   }
 
   all(): ReadonlyMap<Ref, UpstreamSecret> {
-    const wrong = [...this.#wrongTypes].map(([ref, type]) => [ref, { type, data: {} }] as const);
+    const wrong = [...this.#wrong.values()].map(({ secret, type }) => [secret, { type, data: {} }] as const);
     const right = this.#world.upstreamSecrets
       .values()
       .map((secret) => [keyOf(secret.metadata), { type: secret.type ?? '', data: decode(secret) }] as const);
@@ -31,13 +32,16 @@ export class UpstreamSecrets {
   /** Looks after the Secret that a workspace names. Returns whether it is there with the right type. */
   async look(workspace: Ref): Promise<boolean> {
     const found = this.#world.workspaces.get(workspace);
-    if (found === undefined) return true;
+    if (found === undefined) {
+      this.#wrong.delete(workspace);
+      return true;
+    }
     const ref = { namespace: found.metadata.namespace, name: found.spec.upstream.apiKeySecretRef.name };
     const key = keyOf(ref);
     const isCached = this.#world.upstreamSecrets.get(key) !== undefined;
-    const wrong = isCached ? undefined : await this.#typeOf(ref);
-    if (wrong === undefined) this.#wrongTypes.delete(key);
-    else this.#wrongTypes.set(key, wrong);
+    const type = isCached ? undefined : await this.#typeOf(ref);
+    if (type === undefined) this.#wrong.delete(workspace);
+    else this.#wrong.set(workspace, { secret: key, type });
     return isCached;
   }
 

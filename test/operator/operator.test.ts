@@ -108,7 +108,7 @@ describe('keys', () => {
     await condition(() => read.workspace(ns), 'Accepted', 'True Accepted');
   });
 
-  test('of two workspaces that want one name the older gets it', async () => {
+  test('of two workspaces that want one name the older gets it, and nobody takes it from who has it', async () => {
     const ns = await here.tenant();
     await here.apply(workspace(ns, 'checkout', '  keys: [{ name: api, secretName: own }]'));
     await until(() => read.secret(ns, 'own'));
@@ -117,18 +117,22 @@ describe('keys', () => {
     const youngers = await read.key(ns);
     await until(() => read.isKnown(ns, youngers, 'younger'));
     await here.apply(workspace(ns, 'checkout', KEY));
-    await condition(() => read.workspace(ns, 'younger'), 'Accepted', 'False SecretConflict');
-    await condition(() => read.workspace(ns, 'checkout'), 'Accepted', 'True Accepted');
-    const elders = await read.key(ns);
-    expect(elders).not.toBe(youngers);
-    await until(() => read.isKnown(ns, elders, 'checkout'));
-    await until(async () => !(await read.isKnown(ns, youngers, 'younger')));
-
-    await here.kubectl('delete', 'claudeworkspace', 'checkout', '-n', ns);
+    await condition(() => read.workspace(ns), 'Accepted', 'False SecretConflict');
+    expect(await read.key(ns)).toBe(youngers);
+    expect(await read.isKnown(ns, youngers, 'younger')).toBe(true);
     await condition(() => read.workspace(ns, 'younger'), 'Accepted', 'True Accepted');
-    await until(async () =>
-      read.isKnown(ns, text(await read.secret(ns, 'checkout-claude'), 'ANTHROPIC_API_KEY'), 'younger'),
-    );
+    await sleep(1_100);
+    await here.apply(workspace(ns, 'youngest', KEY));
+    await condition(() => read.workspace(ns, 'youngest'), 'Accepted', 'False SecretConflict');
+
+    await here.kubectl('delete', 'claudeworkspace', 'younger', '-n', ns);
+    await condition(() => read.workspace(ns), 'Accepted', 'True Accepted');
+    expect(conditionOf(await read.workspace(ns, 'youngest'), 'Accepted')).toBe('False SecretConflict');
+    const elders = await until(async () => {
+      const key = await read.key(ns);
+      return key !== youngers && (await read.isKnown(ns, key)) && key;
+    });
+    expect(elders).toMatch(/^sk-tollgate-/);
   });
 });
 
