@@ -113,11 +113,14 @@ function measured(budget: CompiledBudget, reading: Reading, { grantedNano }: Ter
   if (budget.per.length === 0)
     return [{ value: null, counter: reading.total, capNano: budget.limitNano + grantedNano }];
   const overrides = new Map(budget.overrides.map(({ values, limitNano }) => [JSON.stringify(values), limitNano]));
-  const values = reading.values.map((counter) => ({
-    value: counter.value,
-    counter,
-    capNano: (overrides.get(counter.value) ?? budget.limitNano) + grantedNano,
-  }));
+  const values = reading.values
+    .map((counter) => ({
+      value: counter.value,
+      counter,
+      capNano: (overrides.get(counter.value) ?? budget.limitNano) + grantedNano,
+    }))
+    // Who may spend nothing is shut out on purpose; that is no news of the budget.
+    .filter(({ capNano }) => capNano > 0n);
   if (budget.totalNano !== undefined) {
     return [{ value: null, counter: reading.total, capNano: budget.totalNano + grantedNano }, ...values];
   }
@@ -156,7 +159,8 @@ function spentValues(limits: readonly Measured[], reading: Reading): { count: nu
   const spent = limits.filter((limit) => limit.value !== null && isExhausted(limit));
   const marked = limits.filter(({ value, counter }) => value !== null && counter.exhaustedAtNano !== null);
   const raised = marked.some((limit) => !isExhausted(limit));
-  const unread = raised ? 0 : Math.max(0, reading.exhaustedCount - marked.length);
+  const read = reading.values.filter(({ exhaustedAtNano }) => exhaustedAtNano !== null).length;
+  const unread = raised ? 0 : Math.max(0, reading.exhaustedCount - read);
   return { count: spent.length + unread, named: spent.slice(0, 3).map(({ value }) => valuesText(value ?? '')) };
 }
 

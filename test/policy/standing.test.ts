@@ -181,6 +181,14 @@ describe('exhausted', () => {
     expect(standing(perCustomer, reading, NOW).state).toBe('Restricted');
   });
 
+  test('says nothing of a value that is shut out by an override of 0', () => {
+    const shutOut = { ...perCustomer, overrides: [{ values: ['blocked'], limitNano: 0n }] };
+    const values = [valueOf('acme', 1n * USD), valueOf('blocked', 0n, { exhaustedAtNano: 0n })];
+    const reading = readingOf(counterOf(1n * USD), values, { valueCount: 2, exhaustedCount: 1 });
+    expect(exhausted(shutOut, reading, NOW).reason).toBe('WithinLimit');
+    expect(standing(shutOut, reading, NOW)).toMatchObject({ state: 'OK', used: '4%' });
+  });
+
   test('is not kept up by marks that a raise of the limit made obsolete', () => {
     const values = [valueOf('acme', 20n * USD, { exhaustedAtNano: 25n * USD })];
     const reading = readingOf(counterOf(20n * USD), values, { valueCount: 120, exhaustedCount: 4 });
