@@ -8,6 +8,8 @@ import { type Endpoint, type Route, routeOf } from './route.ts';
 
 /** Longer than load balancers keep a connection, so that they and not we close it. Milliseconds. */
 const KEEP_ALIVE_MS = 75_000;
+/** How long a request may still take to arrive once the gateway leaves; node itself waits for it for ever. */
+const ARRIVAL_MS = 5_000;
 
 /** Answers one request. */
 export type Serve = (exchange: Exchange) => Promise<void>;
@@ -31,7 +33,7 @@ const ADMIN_PATHS = new Set(['/healthz', '/readyz', '/metrics']);
 export class Gateway {
   readonly server: Server;
   readonly #parts: Parts;
-  readonly #open = new Set<Promise<void>>();
+  readonly #open = new Map<Exchange, Promise<unknown>>();
   #isLeaving = false;
 
   constructor(parts: Parts) {
@@ -48,8 +50,11 @@ export class Gateway {
   async drain(): Promise<void> {
     this.#isLeaving = true;
     const closed = new Promise((resolve) => this.server.close(resolve));
-    while (this.#open.size > 0) await Promise.all(this.#open);
-    this.server.closeIdleConnections();
+    const late = setTimeout(() => this.#dropArriving(), ARRIVAL_MS);
+    while (this.#open.size > 0) await Promise.all(this.#open.values());
+    clearTimeout(late);
+    // Nobody is being answered any more: what is left idles, or has not sent a whole request.
+    this.server.closeAllConnections();
     await closed;
   }
 
@@ -72,10 +77,16 @@ export class Gateway {
   #serve(req: IncomingMessage, res: ServerResponse, route: Route, endpoint: ApiEndpoint): void {
     const { endpoints, newId, elapsed } = this.#parts;
     const exchange = new Exchange(req, res, route, newId(), elapsed());
+    const answered = new Promise((resolve) => res.once('close', resolve));
     const call = endpoints[endpoint](exchange)
       .catch((error: unknown) => this.#fail(exchange, error))
-      .finally(() => this.#open.delete(call));
-    this.#open.add(call);
+      .then(() => answered)
+      .finally(() => this.#open.delete(exchange));
+    this.#open.set(exchange, call);
+  }
+
+  #dropArriving(): void {
+    for (const { req } of this.#open.keys()) if (!req.complete) req.destroy();
   }
 
   #refuse(res: ServerResponse, reason: RefusalReason): void {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -730,6 +731,21 @@ test('a gateway that stops finishes its streams, books them and leaves', async (
   expect((await settled(other)).spentNano).toBe(books());
   expect(await other.ledger.gateways()).toHaveLength(1);
 });
+
+test('a gateway that stops does not wait for requests that never arrive whole', async () => {
+  const gateway = await startGateway({ redisUrl: redis.url, handover: handover({ baseURL: upstream.url }) });
+  const head =
+    'POST /v1/messages HTTP/1.1\r\nhost: tollgate\r\nx-api-key: sk-tollgate-api\r\ncontent-length: 100\r\n\r\n';
+  const closed = [head.slice(0, 40), `${head}{"model":`].map((part) => {
+    const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(part);
+    return once(socket, 'close');
+  });
+  await sleep(100);
+  await gateway.stop();
+  expect(await Promise.all(closed)).toHaveLength(2);
+}, 20_000);
 
 test('is ready once its policy is loaded and the ledger has answered, and measures with bounded labels', async () => {
   const gateway = await gatewayWith();
