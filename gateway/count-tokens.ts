@@ -54,7 +54,7 @@ export class CountTokens {
       streamHeaders: () => [],
       answerHeaders: () => [],
     });
-    if (res.headersSent) return null;
+    if (res.headersSent || res.destroyed) return null;
     return plainly(ending.kind === 'Broken' && ending.timedOut ? 'UpstreamTimeout' : 'UpstreamUnreachable');
   }
 }

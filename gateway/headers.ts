@@ -37,7 +37,15 @@ const NOT_UP = new Set([
 ]);
 
 /** What never comes down: credentials, and whatever would lead the caller past the gateway. */
-const NOT_DOWN = new Set([...HOP_BY_HOP, 'alt-svc', 'authorization', 'content-length', 'set-cookie', 'x-api-key']);
+const NOT_DOWN = new Set([
+  ...HOP_BY_HOP,
+  'alt-svc',
+  'authorization',
+  'content-length',
+  'location',
+  'set-cookie',
+  'x-api-key',
+]);
 
 const OURS = /^x-(?:tollgate|forwarded)-/;
 

@@ -1,5 +1,6 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
+import { headersDown } from '../../gateway/headers.ts';
 import { StreamMeter } from '../../gateway/meter.ts';
 import { routeOf } from '../../gateway/route.ts';
 import { EventScanner } from '../../gateway/sse.ts';
@@ -57,6 +58,22 @@ const events = [
   'event: message_delta\r\ndata: {"type":"message_delta","delta":{},"usage":{"output_tokens":7}}\r\n\r\n',
   'event: message_stop\ndata: {"type":"message_stop"}\n\n',
 ];
+
+test('the headers of an answer hold no credential and lead nobody past the gateway', () => {
+  const headers = {
+    'content-type': 'application/json',
+    connection: 'x-hop',
+    'x-hop': '1',
+    'x-api-key': 'sk-ant-upstream',
+    authorization: 'Bearer sk-ant-upstream',
+    'set-cookie': ['a=b'],
+    location: 'https://api.anthropic.com/v1/messages',
+    'alt-svc': 'h3="api.anthropic.com:443"',
+    'x-tollgate-cost-usd': '0',
+    'request-id': 'req_1',
+  };
+  expect(headersDown(headers)).toEqual(['content-type', 'application/json', 'request-id', 'req_1']);
+});
 
 describe('the scanner of streams', () => {
   test('finds the same usage wherever the chunks are cut', () => {
