@@ -56,6 +56,7 @@ async function sendBudgets(
   }
 }
 
+/** In production Express keeps the stack of a mistake of ours to itself. */
 function bare(): Express {
-  return express().disable('x-powered-by').disable('etag');
+  return express().set('env', 'production').disable('x-powered-by').disable('etag');
 }

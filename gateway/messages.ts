@@ -82,7 +82,10 @@ export class Messages {
     openStreams.inc();
     const ending = await spending.forward(body).finally(() => openStreams.dec());
     if (!exchange.res.headersSent) exchange.refuse(unanswered(ending));
-    if (ending.kind === 'NeverSent' || ending.kind === 'ErrorStatus') return this.#release(exchange.id, admitted);
+    if (ending.kind === 'NeverSent' || ending.kind === 'ErrorStatus') {
+      spending.logFree(ending.kind);
+      return this.#release(exchange.id, admitted);
+    }
     await spending.settle(ending.kind, ending.metered);
   }
 
@@ -163,22 +166,19 @@ class Spending {
     });
   }
 
+  /** The upstream bills nothing: all that remains of the call is its line in the log. */
+  logFree(ending: string): void {
+    const { model } = this.#reserved;
+    const booking = { costNano: 0n, presumedNano: 0n, estimated: false, usage: null, model };
+    logCall(this.#parts.logger, this.#ended(ending, booking));
+  }
+
   async settle(ending: string, metered: Metered): Promise<void> {
-    const { settler, metrics, logger, now, elapsed } = this.#parts;
-    const { id, arrived } = this.#exchange;
+    const { settler, metrics, logger } = this.#parts;
+    const { id } = this.#exchange;
     const { call, admission } = this.#admitted;
     const booking = this.#booking ?? book(this.#reserved, metered, ending === 'Cancelled');
-    const ended: Ended = {
-      id,
-      call,
-      booking,
-      worstNano: admission.worstNano,
-      ending,
-      status: this.#status,
-      requestId: this.#requestId,
-      ended: now(),
-      durationMs: elapsed() - arrived,
-    };
+    const ended = this.#ended(ending, booking);
     logCall(logger, ended);
     metrics.countSpending({
       workspace: this.#workspace,
@@ -191,6 +191,22 @@ class Spending {
     });
     const { costNano, presumedNano } = booking;
     await settler.settle({ id, costNano, presumedNano, record: usageRecord(ended) }, linesOf(admission.checks));
+  }
+
+  #ended(ending: string, booking: Booking): Ended {
+    const { now, elapsed } = this.#parts;
+    const { id, arrived } = this.#exchange;
+    return {
+      id,
+      call: this.#admitted.call,
+      booking,
+      worstNano: this.#admission.worstNano,
+      ending,
+      status: this.#status,
+      requestId: this.#requestId,
+      ended: now(),
+      durationMs: elapsed() - arrived,
+    };
   }
 
   #knownModel({ model }: Booking): string | null {

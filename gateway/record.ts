@@ -6,7 +6,7 @@ import type { Call } from '../policy/plan.ts';
 import { refOf } from '../policy/terms.ts';
 import type { Booking } from './booking.ts';
 
-/** A call that reached the upstream and cost something, or may have. */
+/** An admitted call and what became of it. */
 export interface Ended {
   readonly id: string;
   readonly call: Call;

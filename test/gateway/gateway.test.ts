@@ -486,6 +486,7 @@ describe('an upstream', () => {
       error: { type: 'overloaded_error', message: 'Overloaded' },
     });
     expect(await settled(gateway)).toMatchObject({ spentNano: 0n, committedNano: 0n, requests: 0 });
+    expect(gateway.logs).toContainEqual(expect.objectContaining({ ending: 'ErrorStatus', status, cost_usd: 0 }));
   });
 
   test('that is not there costs nothing', async () => {
@@ -493,6 +494,7 @@ describe('an upstream', () => {
     const answer = await ask(gateway.url);
     expect([answer.status, errorOf(answer).type]).toEqual([502, 'api_error']);
     expect(await settled(gateway)).toMatchObject({ spentNano: 0n, committedNano: 0n });
+    expect(gateway.logs).toContainEqual(expect.objectContaining({ ending: 'NeverSent', cost_usd: 0 }));
   });
 
   test.each([
@@ -676,6 +678,15 @@ describe('the ledger', () => {
       await gateway.stop();
       await back?.stop();
     }
+  });
+
+  test('that fails at a question by a mistake shows the caller nothing of it', async () => {
+    const gateway = await gatewayWith();
+    jest.spyOn(gateway.ledger, 'state').mockRejectedValueOnce(new Error('a mistake'));
+    jest.spyOn(console, 'error').mockImplementationOnce(() => undefined);
+    const answer = await ask(gateway.url, { method: 'GET', path: '/tollgate/v1/budgets' });
+    expect(answer.status).toBe(500);
+    expect(answer.text).not.toMatch(/mistake|\.ts/);
   });
 
   test('that fails at a call by a mistake leaves nothing of it open', async () => {
