@@ -115,7 +115,7 @@ export interface ClaudeBudgetSpec {
      */
     keys?: string[];
     /**
-     * models, as they are sent, of which one must match.
+     * models, as they are sent and by any of their names, of which one must match.
      */
     models?: string[];
     /**
