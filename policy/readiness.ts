@@ -46,7 +46,8 @@ function lacks(
 }
 
 function enforcedBy(workspaces: number, gateways: number): string {
-  return workspaces === 0 ? 'It governs no workspace yet.' : `All ${gateways} gateways enforce it.`;
+  if (workspaces === 0) return 'It governs no workspace yet.';
+  return gateways === 1 ? 'The one gateway enforces it.' : `All ${gateways} gateways enforce it.`;
 }
 
 /** Whether calls of a workspace can be served. */

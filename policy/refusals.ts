@@ -28,7 +28,7 @@ const table = {
     type: 'authentication_error',
     retry: 'Never',
     meaning:
-      'The key is not one of this installation, or it was revoked. Read ANTHROPIC_API_KEY from the Secret that the ClaudeWorkspace names.',
+      'The key is not one of this installation, it was revoked, or its ClaudeWorkspace was never accepted. Read ANTHROPIC_API_KEY from the Secret that the ClaudeWorkspace names.',
   },
   TwoCredentials: {
     status: 401,

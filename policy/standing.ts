@@ -92,7 +92,7 @@ export function exhausted(budget: CompiledBudget, reading: Reading, now: number)
   const limits = measured(budget, reading, terms);
   const whole = limits.find(({ value }) => value === null);
   if (whole !== undefined && isExhausted(whole)) {
-    return { reason: 'Spent', message: `$${formatUsd(whole.capNano)} are spent. ${until}` };
+    return { reason: 'Spent', message: `The limit of $${formatUsd(whole.capNano)} is reached. ${until}` };
   }
   const spent = spentValues(limits, reading);
   if (spent.count === 0) return { reason: 'WithinLimit', message: 'There is money left.' };

@@ -165,7 +165,7 @@ describe('exhausted', () => {
 
   test('tells how much, and when it resets', () => {
     expect(exhausted(budgetOf(), readingOf(counterOf(25n * USD)), NOW).message).toBe(
-      '$25.00 are spent. Resets at 2026-11-24T05:00:00Z.',
+      'The limit of $25.00 is reached. Resets at 2026-11-24T05:00:00Z.',
     );
   });
 
