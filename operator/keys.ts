@@ -12,7 +12,7 @@ type Key = ClaudeWorkspace['spec']['keys'][number];
 
 export interface KeysOptions {
   readonly client: KubeClient;
-  readonly world: Pick<World, 'workspaces' | 'keySecrets'>;
+  readonly world: Pick<World, 'workspaces' | 'keySecrets' | 'namespaces'>;
   readonly gatewayURL: string;
   readonly hash: Hash;
   readonly randomBytes: (count: number) => Buffer;
@@ -62,9 +62,9 @@ export class Keys {
   /** Brings the Secrets of one workspace to what it asks for. Returns whether it has all of them. */
   async reconcile(ref: Ref): Promise<boolean> {
     const workspace = this.#options.world.workspaces.get(ref);
-    if (workspace === undefined) {
+    if (workspace === undefined || this.#isEnding(workspace)) {
       this.#conflicts.delete(ref);
-      return true; // its Secrets go with it, as their owner is gone
+      return true; // its Secrets go with it, as their owner does
     }
     const conflicts: string[] = [];
     for (const key of workspace.spec.keys) {
@@ -75,6 +75,12 @@ export class Keys {
     else this.#conflicts.delete(ref);
     if (this.#options.isInForce(workspace)) await this.#revoke(workspace);
     return conflicts.length === 0;
+  }
+
+  /** Whether the workspace or its namespace is being deleted: a Secret made now would only be in the way. */
+  #isEnding({ metadata }: ClaudeWorkspace): boolean {
+    const namespace = this.#options.world.namespaces.get(metadata.namespace);
+    return metadata.deletionTimestamp !== undefined || namespace?.metadata.deletionTimestamp !== undefined;
   }
 
   /** The uid of the workspace that gets the name: of those that ask for it the one that has it, else the oldest. */
