@@ -1,6 +1,6 @@
 import type { GatewayLedger } from '../ledger/ledger.ts';
-import type { CompiledBudget } from '../policy/compiled.ts';
-import { MAX_VALUES, type Reading } from '../policy/counter.ts';
+import type { CompiledBudget, CompiledKey } from '../policy/compiled.ts';
+import { MAX_VALUES, type Reading, REST, type ValueCounter } from '../policy/counter.ts';
 import { governs } from '../policy/matching.ts';
 import type { Caller } from '../policy/plan.ts';
 import { isSpanning } from '../policy/shortfall.ts';
@@ -18,7 +18,16 @@ export async function budgetsOf({ workspace, key }: Caller, ledger: GatewayLedge
   const budgets = workspace.budgets.filter((budget) => governs(budget.scope, workspace, key) !== false);
   const { now } = await ledger.state();
   const readings = await ledger.read(budgets.map((budget) => standingQuery(budget, now, MAX_VALUES)));
-  return budgets.map((budget, index) => view(budget, readings[index]!, workspace, now));
+  return budgets.map((budget, index) => view(budget, visible(budget, readings[index]!, key), workspace, now));
+}
+
+/** Whose credential says which customer it is reads nothing of the others. */
+function visible({ per }: CompiledBudget, reading: Reading, { attributes }: CompiledKey): Reading {
+  const isOwn = ({ value }: ValueCounter): boolean => {
+    const values = value === REST ? [] : (JSON.parse(value) as string[]);
+    return per.every((name, index) => attributes[name] === undefined || attributes[name] === values[index]);
+  };
+  return { ...reading, values: reading.values.filter(isOwn) };
 }
 
 function view(

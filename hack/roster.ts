@@ -132,9 +132,13 @@ function read(file: string): Contents {
   return JSON.parse(readFileSync(file, 'utf8')) as Contents;
 }
 
-/** The environment may hold a password: only the checksum is written down. */
+/**
+ * The environment may hold a password: only the checksum is written down. PATH is left out, since a shell that has
+ * sourced `.run/env` has another one and wants nothing else.
+ */
 function checksumOf({ command, args, env = {}, stamp = '' }: Command): string {
   const variables = Object.keys(env)
+    .filter((name) => name !== 'PATH')
     .toSorted((a, b) => (a < b ? -1 : 1))
     .map((name) => [name, env[name]]);
   const parts = [command, args, variables, stamp];

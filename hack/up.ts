@@ -14,9 +14,7 @@ try {
   assets(); // may build for minutes, and says so
   const system = await startSystem({ directory, replicas, upstream });
   writeFileSync(join(directory, 'env'), environment(system), { mode: 0o600 });
-  console.log(
-    `Tollgate is up: ${replicas} gateways (${system.gatewayUrls.join(' ')}), upstream ${system.upstreamUrl}.`,
-  );
+  console.log(`Tollgate is up: gateways at ${system.gatewayUrls.join(' ')}, upstream at ${system.upstreamUrl}.`);
   console.log('Next: . .run/env && kubectl get claudebudgets -A. Logs: .run/logs. End it: make down.');
 } catch (error) {
   console.error(`make up: ${error instanceof Error ? error.message : String(error)}`);

@@ -273,6 +273,21 @@ describe('a caller', () => {
     expect(new Set(seen)).toEqual(new Set(Array.from({ length: 12 }, (_, n) => `customer-${n}`)));
   });
 
+  test('reads nothing of other customers where its key says which one it is', async () => {
+    const each = budget('each', '1.00', { per: ['customer'], totalNano: parseUsd('25.00') });
+    const keys = { any: 'sk-tollgate-any', acme: 'sk-tollgate-acme' };
+    const fixed = { name: 'acme', priority: 'Normal', attributes: { customer: 'acme' } } as const;
+    const rest = { keys: [{ name: 'any', priority: 'Normal', attributes: {} }, fixed] } as const;
+    const gateway = await gatewayWith({ budgets: [each], keys, rest });
+    await ask(gateway.url, { headers: { 'x-api-key': keys.any, 'x-tollgate-customer': 'umbrella' } });
+    await ask(gateway.url, { headers: { 'x-api-key': keys.acme } });
+    await settled(gateway);
+    const headers = { 'x-api-key': keys.acme };
+    const answer = await ask(gateway.url, { method: 'GET', path: '/tollgate/v1/budgets', headers });
+    expect(answer.text).toContain('acme');
+    expect(answer.text).not.toContain('umbrella');
+  });
+
   test('reads its own budgets, and of spanning ones only name and reset', async () => {
     const organisation = budget('organisation', '3000.00', {
       namespace: 'tollgate-system',
