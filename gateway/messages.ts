@@ -130,7 +130,8 @@ class Spending {
   constructor(exchange: Exchange, admitted: Admitted, parts: Parts) {
     const { admission, call, at } = admitted;
     const { workspace } = call.caller;
-    const { model, worstNano } = admission;
+    const { model } = call.facts;
+    const { worstNano } = admission;
     this.#exchange = exchange;
     this.#admission = admission;
     this.#admitted = admitted;

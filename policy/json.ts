@@ -19,6 +19,7 @@ export interface Span {
   readonly end: number;
 }
 
+/** An object, and where its values stand in the bytes. */
 export interface JsonObject {
   readonly fields: JsonFields;
   /** Where the value of a top-level field stands in the bytes, if it is there and is a string or a number. */
@@ -46,9 +47,11 @@ export function readJsonObject(bytes: Uint8Array): JsonObject {
   };
 }
 
+const ENCODER = new TextEncoder();
+
 /** How many bytes a text has in UTF-8. */
 export function utf8Length(text: string): number {
-  return new TextEncoder().encode(text).length;
+  return ENCODER.encode(text).length;
 }
 
 /** Counts from the nearer end: of a long body, `model` tends to stand first and `max_tokens` last. */
@@ -57,9 +60,11 @@ function byteOffset(text: string, index: number, bytes: number): number {
   return index * 2 < text.length ? utf8Length(text.slice(0, index)) : bytes - utf8Length(text.slice(index));
 }
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 function decode(bytes: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return UTF8.decode(bytes);
   } catch {
     throw new JsonInvalid('The body is not valid UTF-8.');
   }
@@ -88,7 +93,7 @@ const CLOSE_OBJECT = 0x7d;
  */
 function scan(text: string): ReadonlyMap<string, number> {
   const starts = new Map<string, number>();
-  const keysAt = Array.from({ length: MAX_DEPTH + 1 }, () => new Set<string>());
+  const keysAt: Set<string>[] = [];
   let depth = 0;
   for (let i = 0; i < text.length; i++) {
     const char = text.charCodeAt(i);
@@ -103,7 +108,7 @@ function scan(text: string): ReadonlyMap<string, number> {
       i = end;
     } else if (char === OPEN_OBJECT || char === OPEN_LIST) {
       if (++depth > MAX_DEPTH) throw new JsonInvalid(`The body is nested deeper than ${MAX_DEPTH} levels.`);
-      keysAt[depth]?.clear();
+      (keysAt[depth] ??= new Set()).clear();
     } else if (char === CLOSE_OBJECT || char === CLOSE_LIST) {
       depth--;
     }

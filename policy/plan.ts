@@ -48,8 +48,6 @@ export interface Call {
 /** A call that may go upstream once the ledger has reserved `worstNano` with `checks`. */
 export interface Admission {
   readonly kind: 'Forward';
-  /** The model that is sent; differs from the one asked only where a rule changed it. */
-  readonly model: string;
   /** What replaces bytes of the body, in ascending order; empty where the body goes on byte for byte. */
   readonly edits: readonly Edit[];
   readonly worstNano: bigint;
@@ -130,7 +128,7 @@ function guard(asked: RequestFacts, workspace: ResolvedWorkspace, rate: Rate): G
   if (maxRequestNano !== undefined && worstNano > maxRequestNano) {
     return refuse('RequestTooDear', requestTooDear(worstNano, maxRequestNano));
   }
-  const edits = lowered ? [{ ...asked.spans.maxTokens, text: String(maxOutputTokens) }] : [];
+  const edits = lowered ? [{ ...asked.maxTokensSpan, text: String(maxOutputTokens) }] : [];
   return { rate, worstNano, edits };
 }
 
@@ -145,9 +143,7 @@ function admit(
   const attributes = { ...call.claimed, ...key.attributes };
   const checks: Check[] = [];
   let granted = !settings.requireBudget;
-  let { until } = rate;
-  // A model's first price row reaches back to the beginning, and a later rate begins where its period of time does.
-  let from = Math.min(rate.from, now);
+  let { from, until } = rate;
   for (const bearing of preparedFor(workspace).bearingsOf(key)) {
     if (!bearing.governs(attributes, model, rate.names)) continue;
     const terms = bearing.termsAt(now);
@@ -159,7 +155,7 @@ function admit(
     checks.push(bearing.check(terms, attributes, model, worstNano));
   }
   if (!granted) return refuse('NoBudget', noBudget(refOf(workspace)));
-  return { kind: 'Forward', model, edits, worstNano, from, until, checks };
+  return { kind: 'Forward', edits, worstNano, from, until, checks };
 }
 
 function refuse(reason: RefusalReason, message: string): Refused {

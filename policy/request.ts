@@ -17,14 +17,11 @@ import {
 } from './rejection.ts';
 import type { JsonFields } from './rejection.ts';
 
-export type { Span } from './json.ts';
-
 /** What of a Messages request decides whether it may go and what it may cost at most. */
 export interface RequestFacts {
   readonly model: string;
   readonly maxTokens: number;
   readonly stream: boolean;
-  readonly bodyBytes: number;
   /**
    * No prompt made from this body has more tokens. Every token covers at least one byte of text; the body holds all the
    * text (a JSON escape is never shorter than what it stands for), and the frame around each message in JSON is longer
@@ -39,8 +36,8 @@ export interface RequestFacts {
   readonly geoUs: boolean;
   /** `thinking.budget_tokens` where thinking is enabled with a budget. */
   readonly thinkingBudget: number | null;
-  /** Where the values of `model` and `max_tokens` stand in the body. */
-  readonly spans: { readonly model: Span; readonly maxTokens: Span };
+  /** Where the value of `max_tokens` stands in the body. */
+  readonly maxTokensSpan: Span;
 }
 
 /**
@@ -70,13 +67,12 @@ function readFacts(body: Uint8Array): RequestFacts {
     model: readModel(fields),
     maxTokens: readMaxTokens(fields['max_tokens']),
     stream: readStream(fields['stream']),
-    bodyBytes: body.length,
     inputTokens: body.length + prompt.hiddenTokens + formatTokens(fields['output_config']),
     cacheWrite: prompt.cacheWrite,
     fast: readFast(fields['speed']),
     geoUs: readRegional(fields['inference_geo']),
     thinkingBudget: readThinking(fields['thinking']),
-    spans: { model: span('model'), maxTokens: span('max_tokens') },
+    maxTokensSpan: span('max_tokens'),
   };
 }
 

@@ -61,13 +61,12 @@ const factsOf = (changes: Partial<RequestFacts> = {}): RequestFacts => ({
   model: 'claude-haiku-5-5',
   maxTokens: 3_400,
   stream: false,
-  bodyBytes: 1_000,
   inputTokens: 1_000,
   cacheWrite: 'None',
   fast: false,
   geoUs: false,
   thinkingBudget: null,
-  spans: { model: { start: 9, end: 27 }, maxTokens: { start: 41, end: 45 } },
+  maxTokensSpan: { start: 41, end: 45 },
   ...changes,
 });
 
@@ -108,7 +107,6 @@ describe('an admission', () => {
   test('asks the ledger for the worst cost in the running period of each budget', () => {
     expect(admitted({})).toEqual({
       kind: 'Forward',
-      model: 'claude-haiku-5-5',
       edits: [],
       worstNano: 18_000_000n,
       from: at('2026-11-23T05:00:00Z'),

@@ -194,9 +194,8 @@ describe('the worst case', () => {
   const facts = {
     model: OPUS,
     stream: true,
-    bodyBytes: 0,
     thinkingBudget: null,
-    spans: { model: { start: 0, end: 0 }, maxTokens: { start: 0, end: 0 } },
+    maxTokensSpan: { start: 0, end: 0 },
   };
 
   test('of a plain call is its input bound and its max_tokens at list price', () => {
