@@ -5,7 +5,7 @@ import { isProblem } from './problem.ts';
 import { microTime } from './time.ts';
 
 export interface LeaseOptions {
-  readonly client: KubeClient;
+  readonly client: Pick<KubeClient, 'get' | 'create' | 'replace'>;
   readonly lease: ObjectRef;
   /** Unique to this process. */
   readonly identity: string;
@@ -80,22 +80,23 @@ export class LeaderElection {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       const asked = performance.now();
-      const held = await this.#acquire();
-      if (held) this.#renewed = asked;
-      this.#turn(held);
+      this.#turn(await this.#acquire(), asked);
       const wait = this.#timing.retryMs * (1 + 0.2 * this.#options.random());
       await sleep(wait, undefined, { signal }).catch(() => undefined);
     }
   }
 
-  #turn(held: boolean | undefined): void {
-    if (held && !this.#leads) {
-      this.#leads = true;
-      this.#options.onElected();
-    } else if (this.#leads && (held === false || !this.leads)) {
+  /** Who did not lead for a moment has left work undone: it leads anew, even where the lease never was another's. */
+  #turn(held: boolean | undefined, asked: number): void {
+    if (this.#leads && (held === false || !this.leads)) {
       this.#leads = false;
       this.#options.onLost();
     }
+    if (!held || performance.now() - asked >= this.#timing.renewMs) return;
+    this.#renewed = asked;
+    if (this.#leads) return;
+    this.#leads = true;
+    this.#options.onElected();
   }
 
   /** True: ours. False: another's. Undefined: the server did not say. */

@@ -66,6 +66,24 @@ describe('leader election', () => {
   });
 });
 
+test('a leader that did nothing while its renewal was late is told to begin anew', async () => {
+  const told: string[] = [];
+  const election = new LeaderElection({
+    client,
+    lease: { namespace: await namespace('late'), name: 'leader' },
+    identity: 'late',
+    clock: Date.now,
+    random: () => 0,
+    timing: { durationMs: 10_000, renewMs: 500, retryMs: 700 },
+    onElected: () => told.push('elected'),
+    onLost: () => told.push('lost'),
+  });
+  election.start();
+  await until(() => told.length >= 3);
+  await election.stop();
+  expect(told.slice(0, 3)).toEqual(['elected', 'lost', 'elected']);
+});
+
 describe('events', () => {
   test('are seen in kubectl describe, joined to a series where they repeat, and bounded', async () => {
     const ns = await namespace('events');
