@@ -16,7 +16,7 @@ import { Metrics } from './metrics.ts';
 import { Policy } from './policy.ts';
 import { Prices } from './prices.ts';
 import { Report } from './report.ts';
-import { LEASE, LEDGER_MEMORY } from './resources.ts';
+import { LEASE, LEDGER_MEMORY, PRICES } from './resources.ts';
 import { Schedule } from './schedule.ts';
 import { ShardStore } from './shardstore.ts';
 import { Statuses } from './statuses.ts';
@@ -179,6 +179,8 @@ export function assemble(options: OperatorOptions): Operator {
   const begin = () => {
     if (!mayAct()) return;
     log.info({ leader: options.identity }, 'leading');
+    const own = world.prices.get(`${namespace}/${PRICES}`);
+    if (own !== undefined && prices.problem !== undefined) announcer.pricesRejected(own, prices.problem);
     schedule.begin(world.workspaces.values().map(({ metadata }) => keyOf(metadata)));
   };
   return {

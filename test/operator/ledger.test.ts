@@ -65,6 +65,15 @@ async function call(ns: string, worst: string, cost: string | null): Promise<boo
   return true;
 }
 
+const shipped = JSON.parse(readFileSync('policy/prices.json', 'utf8')) as Record<string, unknown>;
+
+/** Applies an administrator's own price book. */
+function ownPrices(book: unknown): Promise<string> {
+  const metadata = { name: 'tollgate-prices', namespace: NAMESPACE };
+  const data = { 'prices.json': JSON.stringify(book) };
+  return here.apply(JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data }));
+}
+
 /** When each condition last changed. */
 function transitions({ status }: ClaudeBudget): unknown {
   return status?.conditions?.map(({ type, status, lastTransitionTime }) => [type, status, lastTransitionTime]);
@@ -136,20 +145,10 @@ describe('what the ledger says', () => {
       const { prices } = (await read.shards.policy(ref)).workspaces.get(ref)!;
       return (await read.shards.shared()).books.get(prices)?.book.version;
     };
-    const shipped = JSON.parse(readFileSync('policy/prices.json', 'utf8')) as Record<string, unknown>;
-    const configure = (text: string) =>
-      here.apply(
-        JSON.stringify({
-          apiVersion: 'v1',
-          kind: 'ConfigMap',
-          metadata: { name: 'tollgate-prices', namespace: NAMESPACE },
-          data: { 'prices.json': text },
-        }),
-      );
-    await configure(JSON.stringify({ ...shipped, version: 'ours' }));
+    await ownPrices({ ...shipped, version: 'ours' });
     await until(async () => (await book()) === 'ours');
     await read.event(NAMESPACE, 'PricesAccepted');
-    await configure(JSON.stringify({ ...shipped, version: 'broken', models: [{}] }));
+    await ownPrices({ ...shipped, version: 'broken', models: [{}] });
     await read.event(NAMESPACE, 'PricesRejected');
     expect(await book()).toBe('ours');
     await here.kubectl('delete', 'configmap', 'tollgate-prices', '-n', NAMESPACE);
@@ -167,6 +166,19 @@ describe('what fails', () => {
     const { status } = await condition(() => read.budget(ns), 'Programmed', 'True Programmed', 30_000);
     expect(status?.limitUsd).toBe('5.00');
   }, 90_000);
+
+  test('a price book that is invalid already when an operator begins to lead is reported all the same', async () => {
+    await ownPrices({ ...shipped, models: [{}] });
+    await read.event(NAMESPACE, 'PricesRejected');
+    await here.kubectl('delete', 'events', '--all', '-n', NAMESPACE);
+    const stopped = leader();
+    await stopped.stop();
+    operators = operators.filter(({ pid }) => pid !== stopped.pid);
+    await read.event(NAMESPACE, 'PricesRejected');
+    expect(readFileSync(leader().logFile, 'utf8')).toContain('"reason":"PricesRejected"');
+    await here.kubectl('delete', 'configmap', 'tollgate-prices', '-n', NAMESPACE);
+    operators.push(await here.startOperator('operator-0'));
+  }, 60_000);
 
   test('the leader is killed: the other one leads, and nothing flickers', async () => {
     const ns = await tenant();
