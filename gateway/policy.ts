@@ -74,8 +74,12 @@ export class Policy implements PolicySource {
     this.#workspaces.delete(workspace);
   }
 
+  /** A key that has become another workspace's in the meantime stays that one's. */
   #forget(ref: Ref): void {
     const before = this.#workspaces.get(ref);
-    for (const hash of Object.values(before?.keys ?? {})) this.#callers.delete(hash);
+    if (before === undefined) return;
+    for (const hash of Object.values(before.keys)) {
+      if (this.#callers.get(hash)?.workspace === before.workspace) this.#callers.delete(hash);
+    }
   }
 }

@@ -2,9 +2,11 @@ import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { headersDown } from '../../gateway/headers.ts';
 import { StreamMeter } from '../../gateway/meter.ts';
+import { Policy } from '../../gateway/policy.ts';
 import { routeOf } from '../../gateway/route.ts';
 import { EventScanner } from '../../gateway/sse.ts';
 import { Waiting } from '../../gateway/waiting.ts';
+import { handover, resolved, sha256 } from './policies.ts';
 
 describe('routes', () => {
   test.each([
@@ -73,6 +75,20 @@ test('the headers of an answer hold no credential and lead nobody past the gatew
     'request-id': 'req_1',
   };
   expect(headersDown(headers)).toEqual(['content-type', 'application/json', 'request-id', 'req_1']);
+});
+
+test('a key that moves to another workspace is known there, whichever of the two is heard of first', () => {
+  const named = (name: string, version: number, keys: Record<string, string>) =>
+    resolved(handover({ baseURL: 'https://api.test', version, keys, rest: { name } }));
+  const key = { api: 'sk-tollgate-api' };
+  const before = [named('old', 1, key), named('new', 1, {})];
+  const after = [named('old', 2, {}), named('new', 2, key)];
+  for (const order of [after, after.toReversed()]) {
+    const policy = new Policy();
+    policy.enforce(before);
+    policy.enforce(order);
+    expect(policy.find(sha256(key.api))?.workspace).toMatchObject({ name: 'new', version: 2 });
+  }
 });
 
 describe('the scanner of streams', () => {
