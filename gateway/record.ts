@@ -60,12 +60,19 @@ export function usageRecord(ended: Ended): UsageRecord {
   };
 }
 
+/** What of a usage is in which column of the record. */
+const TOKENS = {
+  input_tokens: 'input',
+  output_tokens: 'output',
+  cache_read_tokens: 'cacheRead',
+  cache_write_5m_tokens: 'cacheWrite5m',
+  cache_write_1h_tokens: 'cacheWrite1h',
+  web_searches: 'webSearches',
+} as const;
+
 /** All null where the usage is not known. */
 function tokensOf({ usage }: Booking): UsageRecord {
-  const names = ['input', 'output', 'cacheRead', 'cacheWrite5m', 'cacheWrite1h'] as const;
-  const columns = ['input', 'output', 'cache_read', 'cache_write_5m', 'cache_write_1h'];
-  const counts = names.map((name, index) => [`${columns[index]}_tokens`, usage?.[name] ?? null]);
-  return { ...Object.fromEntries(counts), web_searches: usage?.webSearches ?? null };
+  return Object.fromEntries(Object.entries(TOKENS).map(([column, field]) => [column, usage?.[field] ?? null]));
 }
 
 /** The log line of a call: the fields that dashboards of the callers already know come first. */
