@@ -3,13 +3,13 @@ import { planFree } from '../policy/plan.ts';
 import type { Refusal } from '../policy/refusals.ts';
 import type { Exchange } from './exchange.ts';
 import { type Gone, readBody } from './facts.ts';
-import { forward } from './forward.ts';
+import { forward, unanswered } from './forward.ts';
 import { headersUp } from './headers.ts';
 import { identify } from './identify.ts';
 import type { Metrics } from './metrics.ts';
 import type { PolicySource } from './policy.ts';
-import { isRefusal, plainly } from './refuse.ts';
-import type { Upstreams } from './upstreams.ts';
+import { isRefusal } from './refuse.ts';
+import { pathUp, type Upstreams } from './upstreams.ts';
 
 interface Parts {
   readonly policy: PolicySource;
@@ -25,6 +25,7 @@ export class CountTokens {
     this.#parts = parts;
   }
 
+  /** Never rejects for anything that a caller or the upstream does. */
   async serve(exchange: Exchange): Promise<void> {
     const refusal = await this.#pass(exchange);
     if (refusal === null || refusal === 'gone') return;
@@ -45,7 +46,7 @@ export class CountTokens {
     const upstream = this.#parts.upstreams.of(workspace.baseURL);
     const ending = await forward({
       upstream: upstream.pool,
-      path: `${upstream.prefix}${route.path}${route.query}`,
+      path: pathUp(upstream, route),
       headers: headersUp(req, workspace),
       body,
       res,
@@ -55,7 +56,7 @@ export class CountTokens {
       answerHeaders: () => [],
     });
     if (res.headersSent || res.destroyed) return null;
-    return plainly(ending.kind === 'Broken' && ending.timedOut ? 'UpstreamTimeout' : 'UpstreamUnreachable');
+    return unanswered(ending);
   }
 }
 

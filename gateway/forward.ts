@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
+import type { Refusal } from '../policy/refusals.ts';
 import { headersDown, type RawHeaders } from './headers.ts';
 import { type Metered, meterAnswer, StreamMeter, UNMETERED } from './meter.ts';
+import { plainly } from './refuse.ts';
 
 /** A call on its way up. */
 export interface Sending {
@@ -39,6 +41,11 @@ export function forward(sending: Sending): Promise<Ending> {
     const { upstream, path, headers, body } = sending;
     upstream.dispatch({ path, method: 'POST', headers, body }, new Passage(sending, resolve));
   });
+}
+
+/** What the gateway answers where the upstream began no answer. */
+export function unanswered(ending: Ending): Refusal {
+  return plainly(ending.kind === 'Broken' && ending.timedOut ? 'UpstreamTimeout' : 'UpstreamUnreachable');
 }
 
 const TIMEOUTS = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);

@@ -9,17 +9,17 @@ import { costHeaders } from './costs.ts';
 import { edited } from './edits.ts';
 import type { Exchange } from './exchange.ts';
 import { type Gone, readBody } from './facts.ts';
-import { type Ending, forward } from './forward.ts';
+import { type Ending, forward, unanswered } from './forward.ts';
 import { headersUp } from './headers.ts';
 import { claims, identify } from './identify.ts';
 import type { Metered } from './meter.ts';
 import type { Metrics } from './metrics.ts';
 import type { PolicySource } from './policy.ts';
 import { attributesOf, type Ended, logCall, usageRecord } from './record.ts';
-import { isRefusal, plainly } from './refuse.ts';
+import { isRefusal } from './refuse.ts';
 import { type Admitted, linesOf, type Reserver } from './reserve.ts';
 import type { Settler } from './settle.ts';
-import type { Upstreams } from './upstreams.ts';
+import { pathUp, type Upstreams } from './upstreams.ts';
 
 interface Parts {
   readonly policy: PolicySource;
@@ -93,7 +93,9 @@ export class Messages {
     return this.#parts.settler.release(id, linesOf(admission.checks));
   }
 
+  /** Who has left is told nothing, and was refused nothing. */
   #refuse(exchange: Exchange, refusal: Refusal, call?: Call): void {
+    if (exchange.hasLeft) return;
     const { metrics, logger } = this.#parts;
     const workspace = call?.caller.workspace;
     const ref = workspace && refOf(workspace);
@@ -108,11 +110,6 @@ export class Messages {
       refusal: refusal.reason,
     });
   }
-}
-
-/** Where no answer began, the gateway gives one. */
-function unanswered(ending: Ending): Refusal {
-  return plainly(ending.kind === 'Broken' && ending.timedOut ? 'UpstreamTimeout' : 'UpstreamUnreachable');
 }
 
 /** One admitted call: what was reserved for it is spent. */
@@ -149,7 +146,7 @@ class Spending {
     metrics.observeAdded((sent - arrived) / 1000);
     return forward({
       upstream: upstream.pool,
-      path: `${upstream.prefix}${route.path}${route.query}`,
+      path: pathUp(upstream, route),
       headers: headersUp(req, workspace),
       body: edited(body, this.#admission.edits),
       res,

@@ -5,7 +5,7 @@ import { headersDown, headersUp } from './headers.ts';
 import { identify } from './identify.ts';
 import type { PolicySource } from './policy.ts';
 import { isRefusal, plainly } from './refuse.ts';
-import type { Upstreams } from './upstreams.ts';
+import { pathUp, type Upstreams } from './upstreams.ts';
 
 interface Parts {
   readonly policy: PolicySource;
@@ -24,6 +24,7 @@ export class Models {
     this.#parts = parts;
   }
 
+  /** Never rejects for anything that a caller or the upstream does. */
   async serve(exchange: Exchange): Promise<void> {
     const refusal = await this.#pass(exchange);
     if (refusal !== null) exchange.refuse(refusal);
@@ -37,9 +38,8 @@ export class Models {
     const one = route.path.slice('/v1/models/'.length);
     if (one !== '' && !modelAllowed(workspace, one)) return plainly('NotFound');
     const upstream = this.#parts.upstreams.of(workspace.baseURL);
-    const path = `${upstream.prefix}${route.path}${route.query}`;
     const answer = await upstream.pool
-      .request({ path, method: 'GET', headers: headersUp(req, workspace) })
+      .request({ path: pathUp(upstream, route), method: 'GET', headers: headersUp(req, workspace) })
       .then(async ({ statusCode, headers, body }) => {
         const text = await body.text();
         return { statusCode, headers, text: statusCode === 200 && one === '' ? allowed(text, workspace) : text };

@@ -1,6 +1,7 @@
 /** What the gateway serves. `Probe` is what clients send to see whether anybody is there. */
 export type Endpoint = 'Messages' | 'CountTokens' | 'Models' | 'Budgets' | 'Probe';
 
+/** What a request asks for. */
 export interface Route {
   readonly endpoint: Endpoint;
   /** What goes upstream: built here from what was recognised, never what the caller wrote before it. */

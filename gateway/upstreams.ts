@@ -1,10 +1,16 @@
 import { type Dispatcher, Pool } from 'undici';
+import type { Route } from './route.ts';
 
 /** Where a workspace's calls go. */
 export interface Upstream {
   readonly pool: Dispatcher;
   /** The path of the base URL, without a slash at its end. */
   readonly prefix: string;
+}
+
+/** The path of a route at an upstream, with its query. */
+export function pathUp({ prefix }: Pick<Upstream, 'prefix'>, { path, query }: Route): string {
+  return `${prefix}${path}${query}`;
 }
 
 /** The longest call that the API allows, in whole or between two bytes of it. Milliseconds. */

@@ -658,6 +658,7 @@ describe('a caller that leaves', () => {
     await settled(gateway);
     expect(upstream.books().total.requests).toBe(1);
     await until(() => gateway.assembly.lifeline.openCount === 0);
+    expect(gateway.logs.filter((line) => 'refusal' in line)).toEqual([]);
   });
 });
 
