@@ -1,6 +1,6 @@
 /**
  * How a budget bears on the calls of one key. What does not depend on the call — which of its lists can match at all,
- * the values and overrides that the credential fixes, the terms of the running period — is worked out once, so that a
+ * the values, overrides and exemptions that the credential fixes, the terms of the running period — is worked out once, so that a
  * call costs a few comparisons for each budget.
  */
 
@@ -14,7 +14,7 @@ export class Bearing {
   readonly budget: CompiledBudget;
   readonly ref: Ref;
   readonly #scope: Scoping;
-  readonly #exempt: Scoping;
+  readonly #part: Part;
   readonly #extraNano: bigint;
   readonly #values: Values;
   #terms: Terms | null = null;
@@ -23,7 +23,7 @@ export class Bearing {
     this.budget = budget;
     this.ref = refOf(budget);
     this.#scope = governs(budget.scope, workspace, key);
-    this.#exempt = budget.exempt === undefined ? false : loosens(budget.exempt, key);
+    this.#part = budget.exempt !== undefined && loosens(budget.exempt, key) ? 'Exempt' : budget.mode;
     this.#extraNano = key.priority === 'Critical' ? budget.criticalExtraNano : 0n;
     this.#values = new Values(budget, workspace, key);
   }
@@ -50,7 +50,7 @@ export class Bearing {
   }
 
   /** What the ledger must check for a call of this worst cost (nano-dollars). */
-  check(terms: Terms, attributes: Attributes, model: string, worstNano: bigint): Check {
+  check(terms: Terms, attributes: Attributes, worstNano: bigint): Check {
     const { budget } = this;
     const value = this.#values.of(attributes);
     const raisedNano = terms.grantedNano + this.#extraNano;
@@ -61,14 +61,10 @@ export class Bearing {
       value,
       start: terms.start,
       end: terms.end,
-      part: this.#part(attributes, model),
+      part: this.#part,
       bound: boundOf(budget, this.#values.limitOf(value) + raisedNano, worstNano),
       total: totalNano === undefined ? null : boundOf(budget, totalNano + raisedNano, worstNano),
     };
-  }
-
-  #part(attributes: Attributes, model: string): Part {
-    return holds(this.#exempt, attributes, model) ? 'Exempt' : this.budget.mode;
   }
 }
 

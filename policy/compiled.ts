@@ -7,6 +7,7 @@
 /** A gateway refuses a shard of another schema and keeps what it has: old and new replicas can run side by side. */
 export const COMPILED_SCHEMA = 1;
 
+/** Critical calls may use a budget's critical extra; Deferrable ones are treated as Normal so far. */
 export type Priority = 'Critical' | 'Normal' | 'Deferrable';
 
 /** `feature`, `customer`, `user`, `department` and any tag, by name. Names match `[a-z][a-z0-9_-]*`. */
@@ -18,6 +19,7 @@ export type HeaderAttribute = 'feature' | 'customer' | 'user';
 /** `namespace/name`. */
 export type Ref = string;
 
+/** One workspace as it is enforced. */
 export interface CompiledWorkspace {
   readonly namespace: string;
   readonly name: string;
@@ -45,6 +47,7 @@ export interface CompiledWorkspace {
 /** A content address: `kind.name.checksum`. What it names never changes, so half an update cannot be enforced. */
 export type Address = string;
 
+/** A credential of a workspace and what it fixes. */
 export interface CompiledKey {
   readonly name: string;
   readonly priority: Priority;
@@ -52,6 +55,7 @@ export interface CompiledKey {
   readonly attributes: Attributes;
 }
 
+/** Bounds of a single call; an absent one bounds nothing. */
 export interface Guards {
   readonly maxRequestNano?: bigint;
   readonly maxInputTokens?: number;
@@ -69,8 +73,13 @@ export interface CompiledScope {
   readonly tags?: Readonly<Record<string, readonly string[]>>;
 }
 
+/** Calls that are counted and never limited. What decides is what the credential fixes, and a model it does not. */
+export type CompiledExemption = Omit<CompiledScope, 'models'>;
+
+/** How long a period is: of the calendar, or once and for ever. */
 export type Every = 'Hour' | 'Day' | 'Week' | 'Month' | 'Quarter' | 'Year' | 'Once';
 
+/** When a budget starts again at zero. */
 export interface CompiledPeriod {
   readonly every: Every;
   readonly timeZone: string;
@@ -78,6 +87,7 @@ export interface CompiledPeriod {
   readonly start?: number;
 }
 
+/** One budget as it is enforced, whatever it governs. Amounts in nano-dollars. */
 export interface CompiledBudget {
   readonly namespace: string;
   readonly name: string;
@@ -95,11 +105,11 @@ export interface CompiledBudget {
   readonly toleranceNano: bigint;
   readonly overrides: readonly { readonly values: readonly string[]; readonly limitNano: bigint }[];
   readonly grants: readonly CompiledGrant[];
-  /** Calls that are counted and never limited; matched against fixed attributes only. */
-  readonly exempt?: CompiledScope;
+  readonly exempt?: CompiledExemption;
   readonly criticalExtraNano: bigint;
 }
 
+/** What raises every cap of a budget while it is in force. */
 export interface CompiledGrant {
   readonly amountNano: bigint;
   /** Half-open, in milliseconds since the epoch. */

@@ -8,7 +8,7 @@
  *  - What loosens (exemptions) looks at attributes that the credential fixes and at nothing else.
  */
 
-import type { Attributes, CompiledKey, CompiledScope, CompiledWorkspace } from './compiled.ts';
+import type { Attributes, CompiledExemption, CompiledKey, CompiledScope, CompiledWorkspace } from './compiled.ts';
 
 /** Says whether a value matches. */
 export type Matcher = (value: string) => boolean;
@@ -60,11 +60,11 @@ export function governs(
   });
 }
 
-/** Whether a scope that loosens a limit holds for calls of `key`: claimed and lacking attributes never match. */
-export function loosens(scope: CompiledScope, key: CompiledKey): Scoping {
-  return scoping(scope, key, (name, matches) =>
-    Object.hasOwn(key.attributes, name) ? matches(key.attributes[name]!) : false,
-  );
+/** Whether calls of `key` are exempt: claimed and lacking attributes never match, and where nothing is listed nobody is. */
+export function loosens(exempt: CompiledExemption, key: CompiledKey): boolean {
+  const fixed: ByAttribute = (name, matches) => Object.hasOwn(key.attributes, name) && matches(key.attributes[name]!);
+  const parts = [...scopings(exempt, key, fixed)];
+  return parts.length > 0 && parts.every((part) => part === true);
 }
 
 /** Whether callers of `key` choose the attribute: a header carries it and the credential does not fix it. */

@@ -74,7 +74,7 @@ export function plan(call: Call, now: number, settings: Pick<Settings, 'requireB
   const { workspace } = call.caller;
   const { model } = call.facts;
   const known = rateAt(workspace.prices, model, now);
-  const refusal = closed(workspace) ?? unknown(workspace, model, known) ?? disallowed(workspace, model);
+  const refusal = closed(workspace) ?? disallowed(workspace, model) ?? unpriced(workspace, model, known);
   if (refusal !== null) return { kind: 'Refuse', refusal };
   const guarded = guard(call.facts, workspace, known ?? dearestAt(workspace.prices, now));
   return 'kind' in guarded ? guarded : admit(call, guarded, now, settings);
@@ -97,14 +97,14 @@ function closed(workspace: ResolvedWorkspace): Refusal | null {
   return null;
 }
 
-function unknown(workspace: ResolvedWorkspace, model: string, rate: Rate | null): Refusal | null {
-  if (rate !== null || workspace.models.unknown === 'DearestPrice') return null;
-  return { reason: 'ModelUnknown', message: modelUnknown(model) };
-}
-
 function disallowed(workspace: ResolvedWorkspace, model: string): Refusal | null {
   if (modelAllowed(workspace, model)) return null;
   return { reason: 'ModelNotAllowed', message: modelNotAllowed(model, refOf(workspace), workspace.models.allow) };
+}
+
+function unpriced(workspace: ResolvedWorkspace, model: string, rate: Rate | null): Refusal | null {
+  if (rate !== null || workspace.models.unknown === 'DearestPrice') return null;
+  return { reason: 'ModelUnknown', message: modelUnknown(model) };
 }
 
 /** A call within the guards: what it costs at most at this rate, and how the body changes for it. */
@@ -152,7 +152,7 @@ function admit(
     if (!terms.begun) continue;
     if (bearing.budget.suspend) return refuse('BudgetSuspended', budgetSuspended(bearing.budget));
     granted ||= bearing.budget.mode === 'Enforce';
-    checks.push(bearing.check(terms, attributes, model, worstNano));
+    checks.push(bearing.check(terms, attributes, worstNano));
   }
   if (!granted) return refuse('NoBudget', noBudget(refOf(workspace)));
   return { kind: 'Forward', edits, worstNano, from, until, checks };

@@ -92,7 +92,7 @@ export function exhausted(budget: CompiledBudget, reading: Reading, now: number)
   const limits = measured(budget, reading, terms);
   const whole = limits.find(({ value }) => value === null);
   if (whole !== undefined && isExhausted(whole)) {
-    return { reason: 'Spent', message: `The limit of $${formatUsd(whole.capNano)} is reached. ${until}` };
+    return { reason: 'Spent', message: `${reached(whole)} ${until}` };
   }
   const spent = spentValues(limits, reading);
   if (spent.count === 0) return { reason: 'WithinLimit', message: 'There is money left.' };
@@ -147,6 +147,14 @@ function isFuller(a: Measured, b: Measured): boolean {
   return a.counter.spentNano * b.capNano > b.counter.spentNano * a.capNano;
 }
 
+/** A call that was refused may have been too dear for all that is left, or for all that there ever was. */
+function reached({ counter, capNano }: Measured): string {
+  const limit = `The limit of $${formatUsd(capNano)}`;
+  return counter.spentNano >= capNano
+    ? `${limit} is reached.`
+    : `${limit} has less left than a call may cost: lower max_tokens (guards.maxOutputTokens of the workspace) or set limit.toleranceUsd.`;
+}
+
 function isExhausted({ counter, capNano }: Measured): boolean {
   return counter.spentNano >= capNano || (counter.exhaustedAtNano !== null && capNano <= counter.exhaustedAtNano);
 }
@@ -165,7 +173,7 @@ function spentValues(limits: readonly Measured[], reading: Reading): { count: nu
 }
 
 function stateOf(budget: CompiledBudget, finding: Finding<'Exhausted'>, percent: number): StandingState {
-  if (budget.mode === 'Observe') return 'Observing';
+  if (budget.mode === 'Observe') return budget.suspend ? 'Restricted' : 'Observing';
   if (finding.reason === 'Spent') return 'Spent';
   if (finding.reason === 'ValuesSpent' || budget.suspend) return 'Restricted';
   return percent >= WARNING_PERCENT ? 'Warning' : 'OK';

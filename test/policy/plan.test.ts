@@ -235,12 +235,16 @@ describe('a refusal', () => {
       { workspace: { upstreamKey: null } },
     ],
     [
-      'ModelUnknown: The price of model "gpt" is not known, so it cannot be kept inside a budget. Ask for a model of GET /v1/models.',
-      { facts: { model: 'gpt' } },
+      'ModelUnknown: The price of model "claude-next" is not known, so it cannot be kept inside a budget. Ask for a model of GET /v1/models.',
+      { facts: { model: 'claude-next' } },
     ],
     [
       'ModelNotAllowed: Model "claude-haiku-5-5" is not allowed in payments/checkout. Allowed: claude-sonnet-*, claude-opus-*.',
       { workspace: { models: { allow: ['claude-sonnet-*', 'claude-opus-*'], unknown: 'Refuse' } } },
+    ],
+    [
+      'ModelNotAllowed: Model "gpt" is not allowed in payments/checkout. Allowed: claude-*.',
+      { facts: { model: 'gpt' } },
     ],
     [
       'InputTooLong: The prompt may have up to 1000 tokens and the workspace allows 999 (guards.maxInputTokens). Shorten it.',

@@ -145,6 +145,7 @@ describe('where a budget stands', () => {
     ['Spent', {}, counterOf(20n * USD, { exhaustedAtNano: 25n * USD })],
     ['Observing', { mode: 'Observe' }, counterOf(30n * USD)],
     ['Restricted', { suspend: true }, counterOf(0n)],
+    ['Restricted', { suspend: true, mode: 'Observe' }, counterOf(0n)],
   ])('%s', (state, changes, counter) => {
     expect(standing(budgetOf(changes), readingOf(counter), NOW).state).toBe(state);
   });
@@ -166,6 +167,13 @@ describe('exhausted', () => {
   test('tells how much, and when it resets', () => {
     expect(exhausted(budgetOf(), readingOf(counterOf(25n * USD)), NOW).message).toBe(
       'The limit of $25.00 is reached. Resets at 2026-11-24T05:00:00Z.',
+    );
+  });
+
+  test('says what to do where money is left but no call fits', () => {
+    const refused = readingOf(counterOf(0n, { exhaustedAtNano: 25n * USD }));
+    expect(exhausted(budgetOf(), refused, NOW).message).toBe(
+      'The limit of $25.00 has less left than a call may cost: lower max_tokens (guards.maxOutputTokens of the workspace) or set limit.toleranceUsd. Resets at 2026-11-24T05:00:00Z.',
     );
   });
 
