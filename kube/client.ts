@@ -13,6 +13,7 @@ export interface Query {
   readonly fieldSelector?: string;
 }
 
+/** What was there at one moment: a watch goes on from its `resourceVersion`. */
 export interface List<T> {
   readonly items: readonly T[];
   readonly resourceVersion: string;
@@ -24,18 +25,18 @@ export interface WatchEvent<T> {
   readonly object: T;
 }
 
-export interface WatchOptions {
+interface WatchOptions {
   readonly resourceVersion: string;
   /** After so many seconds the server ends the stream. */
   readonly timeoutSeconds: number;
   readonly signal: AbortSignal;
 }
 
-export interface ApplyOptions {
+interface ApplyOptions {
   readonly fieldManager: string;
 }
 
-export interface ClientOptions {
+interface ClientOptions {
   readonly connection: Connection;
   /** Gives [0, 1). */
   readonly random: () => number;

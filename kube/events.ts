@@ -14,7 +14,7 @@ export interface Happening {
   readonly note: string;
 }
 
-export interface EventsOptions {
+interface EventsOptions {
   readonly client: Pick<KubeClient, 'create' | 'merge'>;
   /** E.g. `tollgate.dev/operator`. */
   readonly controller: string;

@@ -4,7 +4,7 @@ import type { KubeObject, ObjectRef, Resource } from './object.ts';
 import { isProblem } from './problem.ts';
 import { microTime } from './time.ts';
 
-export interface LeaseOptions {
+interface LeaseOptions {
   readonly client: Pick<KubeClient, 'get' | 'create' | 'replace'>;
   readonly lease: ObjectRef;
   /** Unique to this process. */
@@ -21,7 +21,7 @@ export interface LeaseOptions {
 }
 
 /** Milliseconds. `renewMs` must be well below `durationMs`, so that the old leader stops before a new one starts. */
-export interface LeaseTiming {
+interface LeaseTiming {
   readonly durationMs: number;
   readonly renewMs: number;
   readonly retryMs: number;

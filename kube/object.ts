@@ -5,6 +5,7 @@ export interface KubeObject {
   readonly metadata: ObjectMeta;
 }
 
+/** The fields of metadata that are read or written here. */
 export interface ObjectMeta {
   readonly name: string;
   readonly namespace?: string | undefined;
@@ -19,7 +20,7 @@ export interface ObjectMeta {
   readonly ownerReferences?: readonly OwnerReference[];
 }
 
-export interface OwnerReference {
+interface OwnerReference {
   readonly apiVersion: string;
   readonly kind: string;
   readonly name: string;

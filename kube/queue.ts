@@ -1,6 +1,6 @@
 import { type Backoff, delay } from './backoff.ts';
 
-export interface QueueOptions {
+interface QueueOptions {
   /** Brings what the key names to what it should be. A throw means: again, later. */
   readonly work: (key: string) => Promise<void>;
   readonly onError: (key: string, error: unknown) => void;

@@ -7,7 +7,7 @@ import { isProblem } from './problem.ts';
 /** What was there and what is there now; never both undefined. Called in order for each key; it must not throw. */
 export type OnChange<T> = (key: string, now: T | undefined, before: T | undefined) => void;
 
-export interface ReflectorOptions<T> {
+interface ReflectorOptions<T> {
   readonly client: Pick<KubeClient, 'list' | 'watch'>;
   readonly resource: Resource;
   readonly query?: Query;

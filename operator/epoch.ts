@@ -10,7 +10,7 @@ interface Memory {
   readonly lost: LostReason | null;
 }
 
-export interface EpochOptions {
+interface EpochOptions {
   readonly client: Pick<KubeClient, 'merge'>;
   readonly ledger: Pick<OperatorLedger, 'establish'>;
   /** The ConfigMap, from the cache. */

@@ -6,7 +6,7 @@ import type { Prices } from './prices.ts';
 import type { UpstreamSecrets } from './upstreamsecrets.ts';
 import type { World } from './world.ts';
 
-export interface Sources {
+interface Sources {
   readonly settings: Settings;
   readonly clock: () => number;
   readonly hash: Hash;

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import type { Registry } from 'prom-client';
 
-export interface HealthOptions {
+interface HealthOptions {
   /** 0 takes any free one. */
   readonly port: number;
   readonly registry: Registry;

@@ -10,6 +10,7 @@ import type { World } from './world.ts';
 
 type Key = ClaudeWorkspace['spec']['keys'][number];
 
+/** What the keys are made with and for, and whom it concerns. */
 export interface KeysOptions {
   readonly client: KubeClient;
   readonly world: Pick<World, 'workspaces' | 'keySecrets' | 'namespaces'>;

@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { ClaudeBudget } from '../crds/types.gen.ts';
 
 /** What the gauges show, asked at each scrape. */
-export interface Sources {
+interface Sources {
   readonly isLeader: () => boolean;
   readonly depth: () => Readonly<Record<string, number>>;
   readonly budgets: () => readonly ClaudeBudget[];

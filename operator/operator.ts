@@ -25,7 +25,7 @@ import { triggers } from './triggers.ts';
 import { UpstreamSecrets } from './upstreamsecrets.ts';
 import { World } from './world.ts';
 
-export interface OperatorOptions {
+interface OperatorOptions {
   readonly settings: Settings;
   readonly client: KubeClient;
   readonly ledger: OperatorLedger;

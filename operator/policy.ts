@@ -7,7 +7,7 @@ import type { Ref } from '../policy/compiled.ts';
 import { refOf } from '../policy/terms.ts';
 import type { ShardStore } from './shardstore.ts';
 
-export interface PolicyOptions {
+interface PolicyOptions {
   readonly ledger: Pick<OperatorLedger, 'fences' | 'raiseFences'>;
   readonly store: Pick<ShardStore, 'previous' | 'write'>;
   /** Everything else that compile wants, from the caches as they are now. */

@@ -7,7 +7,7 @@ import type { StatusWriter } from './statuswriter.ts';
 import type { CompileOutput } from '../policy/compilation.ts';
 import type { CompiledBudget } from '../policy/compiled.ts';
 
-export interface ReportOptions {
+interface ReportOptions {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly policy: Pick<Policy, 'output' | 'raised'>;

@@ -4,27 +4,36 @@ import type { KubeObject, Resource } from '../kube/object.ts';
 
 const TOLLGATE = 'tollgate.dev/v1alpha1';
 
+/** Compiled, with the budgets, into the policy that gateways enforce. */
 export const workspaces: Resource = { apiVersion: TOLLGATE, kind: 'ClaudeWorkspace', plural: 'claudeworkspaces' };
+/** Compiled with the workspaces. */
 export const budgets: Resource = { apiVersion: TOLLGATE, kind: 'ClaudeBudget', plural: 'claudebudgets' };
+/** Their labels are what spanning budgets select by. */
 export const namespaces: Resource = { apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces' };
+/** Callers' keys, upstream keys, and the shards of credentials. */
 export const secrets: Resource = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' };
+/** The shards of policy, the memory of the ledger and the administrator's prices. */
 export const configMaps: Resource = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' };
+/** Who serves behind the gateway's Service. */
 export const endpointSlices: Resource = {
   apiVersion: 'discovery.k8s.io/v1',
   kind: 'EndpointSlice',
   plural: 'endpointslices',
 };
 
+/** The fields of a Secret that the operator reads and writes. */
 export interface Secret extends KubeObject {
   readonly type?: string;
   /** Base64. */
   readonly data?: Readonly<Record<string, string>>;
 }
 
+/** The fields of a ConfigMap that the operator reads and writes. */
 export interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
 }
 
+/** The fields of an EndpointSlice that tell which Pods serve. */
 export interface EndpointSlice extends KubeObject {
   /** Null where the Service has none. */
   readonly endpoints?:

@@ -27,7 +27,7 @@ function furthest(a: Readonly<Record<string, number>>, b: Readonly<Record<string
 }
 
 /** The object that a verdict is over. */
-export interface Target {
+interface Target {
   /** Names it, whatever its generation. */
   readonly key: string;
   /** The uids of the object and of the workspaces that it must reach: a proof for others is none for these. */

@@ -2,7 +2,7 @@ import { WorkQueue } from '../kube/queue.ts';
 import type { Ref } from '../policy/compiled.ts';
 
 /** What the queues do. Each may throw: it is done again later. */
-export interface Duties {
+interface Duties {
   /** Returns false where a person has to mend something first. */
   readonly workspace: (ref: Ref) => Promise<boolean>;
   readonly policy: () => Promise<void>;
@@ -10,9 +10,9 @@ export interface Duties {
   readonly report: () => Promise<number>;
 }
 
-export type Duty = keyof Duties;
+type Duty = keyof Duties;
 
-export interface ScheduleOptions {
+interface ScheduleOptions {
   readonly duties: Duties;
   /** Whether this replica may act now. */
   readonly mayAct: () => boolean;

@@ -6,7 +6,7 @@ import { type Hash, SHARED_SHARD, type ShardData, shardNames } from '../policy/s
 import { isProblem } from '../kube/problem.ts';
 import { configMaps, type Secret, secrets } from './resources.ts';
 
-export interface ShardStoreOptions {
+interface ShardStoreOptions {
   readonly client: KubeClient;
   readonly settings: Settings;
   readonly hash: Hash;

@@ -18,7 +18,7 @@ import { refOf } from '../policy/terms.ts';
 /** What the ledger says of a budget, at `now` by its clock (milliseconds), or why it says nothing. */
 export type Observed = { readonly reading: Reading; readonly now: number } | { readonly problem: string };
 
-export interface BudgetFacts {
+interface BudgetFacts {
   readonly budget: ClaudeBudget;
   readonly verdict: BudgetVerdict;
   readonly programmed: Finding<'Programmed'>;
@@ -46,7 +46,7 @@ export function budgetStatus(facts: BudgetFacts): ClaudeBudgetStatus {
   } as ClaudeBudgetStatus;
 }
 
-export interface WorkspaceFacts {
+interface WorkspaceFacts {
   readonly workspace: ClaudeWorkspace;
   readonly verdict: WorkspaceVerdict;
   readonly programmed: Finding<'Programmed'>;
@@ -56,6 +56,7 @@ export interface WorkspaceFacts {
   readonly now: number;
 }
 
+/** Its keys are listed once their Secrets are in place. */
 export function workspaceStatus(facts: WorkspaceFacts): ClaudeWorkspaceStatus {
   const { workspace, verdict, programmed } = facts;
   const keys = workspace.spec.keys.filter(({ name }) => facts.keys.has(name));

@@ -14,7 +14,7 @@ import { budgetStatus, workspaceStatus } from './status.ts';
 import type { StatusWriter } from './statuswriter.ts';
 import type { World } from './world.ts';
 
-export interface StatusesOptions {
+interface StatusesOptions {
   readonly world: Pick<World, 'workspaces' | 'budgets' | 'endpoints'>;
   readonly view: LedgerView;
   readonly writer: Pick<StatusWriter, 'want' | 'known' | 'forget'>;

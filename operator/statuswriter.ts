@@ -9,13 +9,13 @@ import { happenings } from './happenings.ts';
 import { type Change, Pace } from './pace.ts';
 import { FIELD_MANAGER } from './resources.ts';
 
-export type Status = ClaudeBudgetStatus & ClaudeWorkspaceStatus;
+type Status = ClaudeBudgetStatus & ClaudeWorkspaceStatus;
 
-export interface Subject extends KubeObject {
+interface Subject extends KubeObject {
   readonly status?: Status;
 }
 
-export interface StatusWriterOptions {
+interface StatusWriterOptions {
   readonly client: Pick<KubeClient, 'applyStatus'>;
   readonly events: Pick<Events, 'tell'>;
   readonly onWritten: (resource: Resource) => void;

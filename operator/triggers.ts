@@ -9,7 +9,7 @@ import type { ShardStore } from './shardstore.ts';
 import type { Statuses } from './statuses.ts';
 import type { Listeners, World } from './world.ts';
 
-export interface Triggered {
+interface Triggered {
   readonly world: Pick<World, 'workspaces'>;
   readonly schedule: Pick<Schedule, 'workspace' | 'policy' | 'report'>;
   readonly keys: Pick<Keys, 'conflicts' | 'secretsChanged'>;

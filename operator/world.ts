@@ -7,7 +7,7 @@ import { SHARED_SHARD, shardNames } from '../policy/shards.ts';
 import * as kinds from './resources.ts';
 
 /** What there is one cache of. */
-export interface Kinds {
+interface Kinds {
   readonly workspaces: ClaudeWorkspace;
   readonly budgets: ClaudeBudget;
   readonly namespaces: KubeObject;
@@ -18,12 +18,13 @@ export interface Kinds {
   readonly memory: kinds.ConfigMap;
 }
 
+/** Who is told of the changes of each cache. */
 export type Listeners = { readonly [K in keyof Kinds]: OnChange<Kinds[K]> } & {
   /** A shard, a ConfigMap or a Secret. */
   readonly shard: OnChange<kinds.Secret>;
 };
 
-export interface WorldOptions {
+interface WorldOptions {
   readonly client: KubeClient;
   readonly settings: Settings;
   readonly random: () => number;
