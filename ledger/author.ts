@@ -18,6 +18,7 @@ export class Author {
     this.#expectedEpoch = expectedEpoch;
   }
 
+  /** A new incarnation: the next beat is its first. */
   begin(incarnation: string): void {
     this.#incarnation = incarnation;
     this.#registered = false;
@@ -35,11 +36,12 @@ export class Author {
     this.#seenIn = epoch;
   }
 
-  /** Whether the next beat is the first of its incarnation. */
+  /** Whether its incarnation has beaten: the ledger that does not know it then has swept it. */
   get registered(): boolean {
     return this.#registered;
   }
 
+  /** Takes note of a beat that was heard; one of an incarnation that is over means nothing any more. */
   register({ incarnation }: Caller): void {
     this.#registered ||= incarnation === this.#incarnation;
   }

@@ -1,8 +1,8 @@
-import type { Counter, Reading, ValueCounter } from '../policy/counter.ts';
+import type { Counter, Reading, ReadingQuery, ValueCounter } from '../policy/counter.ts';
 import { MAX_VALUES, REST } from '../policy/counter.ts';
 import { MAX_NANO, overflow } from './amounts.ts';
 import { ENDED_MS } from './keys.ts';
-import type { GatewayReport, LostReason, ReadingQuery, UsageRecord } from './ledger.ts';
+import type { GatewayReport, LostReason, UsageRecord } from './ledger.ts';
 
 /** One counter of `MemoryLedger`. Nano-dollars. */
 export class Cell {

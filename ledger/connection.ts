@@ -4,6 +4,7 @@ import { LedgerUnreachable } from './ledger.ts';
 import type { Script } from './scripts.ts';
 import type { Reply } from './wire.ts';
 
+/** How Redis is reached. */
 export interface ConnectionOptions {
   /** `redis://:password@host:port/db`, or `rediss://`. */
   readonly url: string;

@@ -11,8 +11,9 @@
  * `spent < c` and `committed ≤ c + t - w`; it may wait where `certain` would fit and is spent otherwise (DESIGN §3).
  */
 
-import type { Check, Failure, Reading } from '../policy/counter.ts';
+import type { Check, Failure, Reading, ReadingQuery } from '../policy/counter.ts';
 
+/** A call that asks for its worst case in every counter that governs it. */
 export interface Reservation {
   /** The gateway's own call id; never the caller's or the upstream's. */
   readonly id: string;
@@ -27,6 +28,7 @@ export interface Reservation {
   readonly checks: readonly Check[];
 }
 
+/** What became of a reservation: `admitted`, or why nothing was reserved. */
 export type ReserveAnswer =
   /** `committedNano`: of each check's counter (the value's or the pool's), after this reservation. */
   | { readonly kind: 'admitted'; readonly now: number; readonly committedNano: readonly bigint[] }
@@ -42,8 +44,10 @@ export type ReserveAnswer =
   /** The ledger came back empty, other or older; a person must confirm it. */
   | { readonly kind: 'lost'; readonly reason: LostReason };
 
+/** What a client finds wrong with a ledger that came back: nothing in it, another's, or less than was there. */
 export type LostReason = 'empty' | 'otherEpoch' | 'lowerSequence';
 
+/** What a call cost in the end. */
 export interface Settlement {
   readonly id: string;
   /** What is booked now. Nano-dollars. */
@@ -71,6 +75,7 @@ export interface GatewayReport {
   readonly shards: Readonly<Record<string, number>>;
 }
 
+/** Whether an incarnation still lives. */
 export type BeatAnswer =
   /** `open`: the ids of this incarnation's reservations. */
   | { readonly kind: 'alive'; readonly now: number; readonly open: readonly string[] }
@@ -78,27 +83,23 @@ export type BeatAnswer =
   | { readonly kind: 'swept' }
   | { readonly kind: 'lost'; readonly reason: LostReason };
 
+/** A gateway that beat within the last lease, or has not been swept since. */
 export interface LivingGateway extends GatewayReport {
   readonly incarnation: string;
 }
 
-export interface ReadingQuery {
-  readonly counter: string;
-  readonly per: boolean;
-  /** How many of the dearest values; the values named in `also` come with them. */
-  readonly top: number;
-  readonly also: readonly string[];
-}
-
+/** How the ledger stands as a whole. */
 export interface LedgerState {
   readonly now: number;
   /** Null where no ledger was ever established here. */
   readonly epoch: string | null;
   /** Why it is down for whoever asks, or null. `lowerSequence` once any client has missed a change of its own. */
   readonly lost: LostReason | null;
-  /** How many changes of money it has seen. One that is lower than before has lost some. */
+  /** How many changes it has seen, of money and of what guards it. One that is lower than before has lost some. */
   readonly sequence: number;
+  /** How many usage records the stream holds. */
   readonly streamLength: number;
+  /** How many calls hold presumed money. */
   readonly presumedCount: number;
 }
 

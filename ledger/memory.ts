@@ -3,33 +3,23 @@
  * Redis in tests. A property test holds the two against each other.
  */
 
-import type { Bound, Check, Failure, Part, Reading } from '../policy/counter.ts';
+import type { Reading, ReadingQuery } from '../policy/counter.ts';
 import { checkAmount } from './amounts.ts';
 import { Author, type Caller } from './author.ts';
-import { Books, type Cell, type Lease } from './books.ts';
+import { Books, type Lease } from './books.ts';
 import { expireAt } from './keys.ts';
 import { LEASE_MS } from './ledger.ts';
 import type { BeatAnswer, GatewayLedger, GatewayReport, LedgerState, LivingGateway, OperatorLedger } from './ledger.ts';
-import type { LostReason, ReadingQuery, Reservation, ReserveAnswer, SettleAnswer, Settlement } from './ledger.ts';
+import type { LostReason, Reservation, ReserveAnswer, SettleAnswer, Settlement } from './ledger.ts';
+import { Room } from './room.ts';
 
+/** The clock and the epoch of a ledger in memory. */
 export interface MemoryOptions {
   /** Milliseconds since the epoch: the ledger's clock. */
   readonly clock: () => number;
   readonly epoch: () => string | null;
   /** What several clients share; by default one of its own. */
   readonly books?: Books;
-}
-
-type Verdict = 'fits' | 'waiting' | 'spent';
-
-/** One counter that a check looks at: the value's (or the pool's), or the total over all values. */
-interface Judged {
-  readonly check: number;
-  readonly ofTotal: boolean;
-  readonly part: Part;
-  readonly bound: Bound | null;
-  readonly cell: Cell;
-  readonly verdict: Verdict;
 }
 
 type Standing =
@@ -71,26 +61,25 @@ export class MemoryLedger implements GatewayLedger, OperatorLedger {
     if (!books.lastChanges.has(caller.incarnation)) return { kind: 'unregistered' };
     if (books.hasEnded(reservation.id, now)) return { kind: 'ended' };
     const open = books.openOf(caller.incarnation);
-    const judged = reservation.checks.flatMap((check, index) => this.#judge(check, index));
+    const room = new Room(reservation.checks, books);
     // A retry after a time-out: reserved already, whatever has changed since.
-    if (open.has(reservation.id)) return this.#admitted(caller, now, judged);
+    if (open.has(reservation.id)) return this.#admitted(caller, now, room);
 
-    const refusal = this.#outdated(reservation, now) ?? this.#full(judged, now);
-    if (refusal !== null) return refusal;
+    const outdated = this.#outdated(reservation, now);
+    if (outdated !== null) return outdated;
+    const failures = room.refuse();
+    if (failures.length > 0) return { kind: 'full', now, failures };
     const { id, worstNano, checks } = reservation;
-    for (const { cell } of judged) cell.checkRoom(worstNano);
-    for (const one of judged) this.#admit(one, worstNano, judged);
+    const cells = room.hold(worstNano);
     const keepUntil = Math.max(expireAt(now), ...checks.map(({ end }) => expireAt(end)));
-    open.set(id, { worstNano, keepUntil, cells: judged.map(({ cell }) => cell) });
+    open.set(id, { worstNano, keepUntil, cells });
     this.#number(caller);
-    return this.#admitted(caller, now, judged);
+    return this.#admitted(caller, now, room);
   }
 
-  #admitted(caller: Caller, now: number, judged: readonly Judged[]): ReserveAnswer {
+  #admitted(caller: Caller, now: number, { committedNano }: Room): ReserveAnswer {
     this.#author.note(caller, this.books.lastChanges.get(caller.incarnation) ?? 0);
-    // With `per` the first of a check's two counters is its value's.
-    const own = judged.filter(({ check }, index) => judged[index - 1]?.check !== check);
-    return { kind: 'admitted', now, committedNano: own.map(({ cell }) => cell.committed) };
+    return { kind: 'admitted', now, committedNano };
   }
 
   /** The fence, and the instants between which caps, prices and periods hold. */
@@ -99,39 +88,6 @@ export class MemoryLedger implements GatewayLedger, OperatorLedger {
     if (version < fence) return { kind: 'stale', version: fence };
     const spans = [{ start: from, end: until }, ...checks];
     return spans.every(({ start, end }) => start <= now && now < end) ? null : { kind: 'wrongPeriod', now };
-  }
-
-  /** Nothing is written where waiting may help; else each spent budget counts the refusal in all its counters. */
-  #full(judged: readonly Judged[], now: number): ReserveAnswer | null {
-    const failures = judged.filter(({ part, verdict }) => part === 'Enforce' && verdict !== 'fits');
-    if (failures.length === 0) return null;
-    const spent = failures.filter(({ verdict }) => verdict === 'spent');
-    for (const { cell } of judged.filter(({ check }) => spent.some((failure) => failure.check === check))) {
-      this.books.keep(cell);
-      cell.refused += 1;
-    }
-    for (const { cell, bound } of spent) cell.exhaustedAt = bound?.capNano ?? null;
-    return { kind: 'full', now, failures: failures.map(toFailure) };
-  }
-
-  #judge({ counter, value, end, part, bound, total }: Check, check: number): Judged[] {
-    const expires = expireAt(end);
-    const pool = this.books.pool(counter, expires);
-    const one = (cell: Cell, limit: Bound | null, ofTotal: boolean): Judged => {
-      return { check, ofTotal, part, bound: limit, cell, verdict: judge(cell, part, limit) };
-    };
-    if (value === null) return [one(pool, bound, false)];
-    return [one(this.books.value(counter, value, expires), bound, false), one(pool, total, true)];
-  }
-
-  #admit({ check, part, bound, cell }: Judged, worstNano: bigint, judged: readonly Judged[]): void {
-    this.books.keep(cell);
-    cell.committed += worstNano;
-    // Under a cap no higher than the one at which another was refused: there is room again.
-    const shows = part === 'Enforce' && bound !== null && cell.exhaustedAt !== null;
-    if (shows && bound.capNano <= (cell.exhaustedAt ?? 0n)) cell.exhaustedAt = null;
-    const spent = judged.some((other) => other.check === check && other.verdict === 'spent');
-    if (part === 'Observe' && spent) cell.wouldRefuse += 1;
   }
 
   async settle({ id, costNano, presumedNano, record }: Settlement): Promise<SettleAnswer> {
@@ -302,18 +258,4 @@ export class MemoryLedger implements GatewayLedger, OperatorLedger {
     if (books.lastChanges.has(incarnation)) books.lastChanges.set(incarnation, books.sequence);
     return books.sequence;
   }
-}
-
-/** Whether a call fits, would fit once calls in flight settle, or cannot. What is only watched never waits. */
-function judge({ spent, certain, committed }: Cell, part: Part, bound: Bound | null): Verdict {
-  if (part === 'Exempt' || bound === null) return 'fits';
-  const { capNano, roomNano } = bound;
-  if (part === 'Enforce' && spent < capNano && committed <= roomNano) return 'fits';
-  if (certain >= capNano || certain > roomNano) return 'spent';
-  return part === 'Enforce' ? 'waiting' : 'fits';
-}
-
-function toFailure({ check, ofTotal, verdict, cell }: Judged): Failure {
-  const { spent, committed } = cell;
-  return { check, ofTotal, waiting: verdict === 'waiting', spentNano: spent, committedNano: committed };
 }

@@ -1,14 +1,15 @@
-import type { Reading } from '../policy/counter.ts';
+import type { Reading, ReadingQuery } from '../policy/counter.ts';
 import { checkAmount } from './amounts.ts';
 import { Author, type Caller } from './author.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { ENDED_MS, keyPrefix } from './keys.ts';
 import { LEASE_MS } from './ledger.ts';
 import type { BeatAnswer, GatewayLedger, GatewayReport, LedgerState, LivingGateway, OperatorLedger } from './ledger.ts';
-import type { ReadingQuery, Reservation, ReserveAnswer, SettleAnswer, Settlement } from './ledger.ts';
+import type { Reservation, ReserveAnswer, SettleAnswer, Settlement } from './ledger.ts';
 import { scripts } from './scripts.ts';
 import * as wire from './wire.ts';
 
+/** Which ledger, and how it is reached. */
 export interface LedgerOptions extends ConnectionOptions {
   /** The installation's name: prefix and hash tag of all its keys. */
   readonly installation: string;

@@ -1,12 +1,12 @@
 /** How operations go to the scripts and come back: amounts as decimal strings, the order as each script documents it. */
 
-import type { Bound, Counter, Failure, Part, Reading, ValueCounter } from '../policy/counter.ts';
+import type { Bound, Counter, Failure, Part, Reading, ReadingQuery, ValueCounter } from '../policy/counter.ts';
 import { MAX_VALUES, REST } from '../policy/counter.ts';
 import { MAX_NANO } from './amounts.ts';
 import type { Caller } from './author.ts';
 import { ENDED_MS, RETENTION_MS, expireAt } from './keys.ts';
 import type { BeatAnswer, LedgerState, LivingGateway, LostReason } from './ledger.ts';
-import type { GatewayReport, ReadingQuery, Reservation, ReserveAnswer, Settlement } from './ledger.ts';
+import type { GatewayReport, Reservation, ReserveAnswer, Settlement } from './ledger.ts';
 
 /** What a script answers over RESP2: integers as numbers, bulk strings as strings, nil as null. */
 export type Reply = readonly unknown[];
@@ -48,6 +48,7 @@ export function encodeSettlement({ id, costNano, presumedNano, record }: Settlem
   return [`${ENDED_MS}`, id, ...amounts, JSON.stringify(record)];
 }
 
+/** The arguments of `read`. */
 export function encodeQuery({ counter, per, top, also }: ReadingQuery): string[] {
   return per ? [counter, `${top}`, `${MAX_VALUES}`, REST, ...also] : [counter, '-1'];
 }
@@ -105,6 +106,7 @@ export function decodeBeat(reply: Reply): { answer: BeatAnswer; sequence: number
   return { answer: kind === 'swept' ? { kind } : { kind: 'lost', reason: first as LostReason }, sequence: 0 };
 }
 
+/** The answer of `read`: of the pool alone where there are no values. */
 export function decodeReading(reply: Reply): Reading {
   const [total, valueCount = 0, exhaustedCount = 0, ...list] = reply;
   const values: ValueCounter[] = [];
@@ -145,6 +147,7 @@ export function decodeState(reply: Reply, expected: string | null): LedgerState 
   };
 }
 
+/** What the living incarnations report, by incarnation. */
 export function decodeGateways(reports: Readonly<Record<string, string>>): LivingGateway[] {
   return Object.entries(reports).map(([incarnation, report]) => ({
     incarnation,

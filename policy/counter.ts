@@ -59,11 +59,23 @@ export interface Counter {
   readonly exhaustedAtNano: bigint | null;
 }
 
+/** The counter of one value of `per`. */
 export interface ValueCounter extends Counter {
   /** The JSON array of values; `"…"` (see `REST`) for the counter shared by all values past the first 10,000. */
   readonly value: string;
 }
 
+/** Which counters of a budget to read, in one period. */
+export interface ReadingQuery {
+  readonly counter: string;
+  /** Whether values have counters of their own. */
+  readonly per: boolean;
+  /** How many of the dearest values; the values named in `also` come with them. */
+  readonly top: number;
+  readonly also: readonly string[];
+}
+
+/** The answer to a `ReadingQuery`. */
 export interface Reading {
   /** The pool; with `per`, all values together. */
   readonly total: Counter;
@@ -76,4 +88,6 @@ export interface Reading {
 
 /** The value of the counter that all values past `MAX_VALUES` share. */
 export const REST = '…';
+
+/** How many values of a budget have a counter of their own. */
 export const MAX_VALUES = 10_000;

@@ -2,7 +2,7 @@
 
 import type { CompiledBudget } from './compiled.ts';
 import type { Finding } from './conditions.ts';
-import { type Counter, type Reading, REST, type ValueCounter } from './counter.ts';
+import { type Counter, type Reading, type ReadingQuery, REST, type ValueCounter } from './counter.ts';
 import { formatCents, formatUsd, percentUsed } from './money.ts';
 import { END_OF_TIME } from './period.ts';
 import { rfc3339, valuesText } from './sentences.ts';
@@ -36,15 +36,6 @@ export interface Standing {
   readonly top?: readonly { readonly values: readonly string[]; readonly spentUsd: string }[];
 }
 
-/** Which counter to read, in the shape of the ledger's `ReadingQuery`. */
-export interface StandingQuery {
-  readonly counter: string;
-  readonly per: boolean;
-  readonly top: number;
-  /** The values with a limit of their own, which may be the fullest without being the dearest. */
-  readonly also: readonly string[];
-}
-
 const TOP = 10;
 const WARNING_PERCENT = 80;
 
@@ -52,11 +43,12 @@ const WARNING_PERCENT = 80;
  * What to read from the ledger to tell where `budget` stands at `now` (milliseconds); with `per` the `top` dearest
  * values, for status ten.
  */
-export function standingQuery(budget: CompiledBudget, now: number, top = TOP): StandingQuery {
+export function standingQuery(budget: CompiledBudget, now: number, top = TOP): ReadingQuery {
   return {
     counter: termsAt(budget, now).counter,
     per: budget.per.length > 0,
     top,
+    // Values with a limit of their own may be the fullest without being the dearest.
     also: budget.overrides.map(({ values }) => JSON.stringify(values)),
   };
 }

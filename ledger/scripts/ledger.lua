@@ -33,7 +33,7 @@ local function lost(state, epoch, seen)
   return nil
 end
 
--- Numbers a change of money, and notes it as the last one of its author where that is registered.
+-- Numbers a change, and notes it as the last one of its author where that is registered.
 local function number(state, author)
   local sequence = string.format('%d', (state[3] or 0) + 1)
   if state[4] then
