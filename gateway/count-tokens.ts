@@ -43,7 +43,7 @@ export class CountTokens {
     if (typeof model !== 'string') return model;
     const refusal = planFree(identity.caller, model);
     if (refusal !== null) return refusal;
-    const upstream = this.#parts.upstreams.of(workspace.baseURL);
+    const upstream = this.#parts.upstreams.of(workspace);
     const ending = await forward({
       upstream: upstream.pool,
       path: pathUp(upstream, route),

@@ -141,7 +141,7 @@ class Spending {
     const { metrics, settings, upstreams, elapsed } = this.#parts;
     const { req, res, route, arrived } = this.#exchange;
     const { workspace } = this.#admitted.call.caller;
-    const upstream = upstreams.of(workspace.baseURL);
+    const upstream = upstreams.of(workspace);
     const sent = elapsed();
     metrics.observeAdded((sent - arrived) / 1000);
     return forward({

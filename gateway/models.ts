@@ -37,7 +37,7 @@ export class Models {
     if (workspace.upstreamKey === null) return plainly('UpstreamKeyMissing');
     const one = route.path.slice('/v1/models/'.length);
     if (one !== '' && !modelAllowed(workspace, one)) return plainly('NotFound');
-    const upstream = this.#parts.upstreams.of(workspace.baseURL);
+    const upstream = this.#parts.upstreams.of(workspace);
     const answer = await upstream.pool
       .request({ path: pathUp(upstream, route), method: 'GET', headers: headersUp(req, workspace) })
       .then(async ({ statusCode, headers, body }) => {

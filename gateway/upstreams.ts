@@ -1,4 +1,5 @@
 import { type Dispatcher, Pool } from 'undici';
+import type { ResolvedWorkspace } from '../policy/plan.ts';
 import type { Route } from './route.ts';
 
 /** Where a workspace's calls go. */
@@ -16,14 +17,30 @@ export function pathUp({ prefix }: Pick<Upstream, 'prefix'>, { path, query }: Ro
 /** The longest call that the API allows, in whole or between two bytes of it. Milliseconds. */
 const TIMEOUT_MS = 600_000;
 
-/** The connections to the upstreams: one pool for each base URL, kept alive, without retries and without a limit. */
+/**
+ * The connections to the upstreams: one pool for each origin, kept alive, without retries and without a limit. There
+ * are as many as the installation allows origins; the paths are the tenants' and are forgotten with their workspaces.
+ */
 export class Upstreams {
-  readonly #byBaseURL = new Map<string, Upstream>();
+  readonly #pools = new Map<string, Pool>();
+  readonly #known = new WeakMap<ResolvedWorkspace, Upstream>();
 
-  of(baseURL: string): Upstream {
-    const known = this.#byBaseURL.get(baseURL);
+  of(workspace: ResolvedWorkspace): Upstream {
+    const known = this.#known.get(workspace);
     if (known !== undefined) return known;
-    const { origin, pathname } = new URL(baseURL);
+    const { origin, pathname } = new URL(workspace.baseURL);
+    const upstream = { pool: this.#pool(origin), prefix: pathname.replace(/\/+$/, '') };
+    this.#known.set(workspace, upstream);
+    return upstream;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#pools.values()].map((pool) => pool.close()));
+  }
+
+  #pool(origin: string): Pool {
+    const there = this.#pools.get(origin);
+    if (there !== undefined) return there;
     const pool = new Pool(origin, {
       connections: null,
       pipelining: 1,
@@ -31,12 +48,7 @@ export class Upstreams {
       headersTimeout: TIMEOUT_MS,
       bodyTimeout: TIMEOUT_MS,
     });
-    const made: Upstream = { pool, prefix: pathname.replace(/\/+$/, '') };
-    this.#byBaseURL.set(baseURL, made);
-    return made;
-  }
-
-  async close(): Promise<void> {
-    await Promise.all([...this.#byBaseURL.values()].map(({ pool }) => pool.close()));
+    this.#pools.set(origin, pool);
+    return pool;
   }
 }

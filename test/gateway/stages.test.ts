@@ -5,6 +5,7 @@ import { StreamMeter } from '../../gateway/meter.ts';
 import { Policy } from '../../gateway/policy.ts';
 import { routeOf } from '../../gateway/route.ts';
 import { EventScanner } from '../../gateway/sse.ts';
+import { Upstreams } from '../../gateway/upstreams.ts';
 import { Waiting } from '../../gateway/waiting.ts';
 import { handover, resolved, sha256 } from './policies.ts';
 
@@ -75,6 +76,16 @@ test('the headers of an answer hold no credential and lead nobody past the gatew
     'request-id': 'req_1',
   };
   expect(headersDown(headers)).toEqual(['content-type', 'application/json', 'request-id', 'req_1']);
+});
+
+test('workspaces with paths of their own at one origin share its connections', async () => {
+  const upstreams = new Upstreams();
+  const at = (baseURL: string) => upstreams.of(resolved(handover({ baseURL })).workspace);
+  const [one, other, elsewhere] = [at('https://api.test/one/'), at('https://api.test'), at('https://b.test')];
+  expect([one.prefix, other.prefix]).toEqual(['/one', '']);
+  expect(one.pool).toBe(other.pool);
+  expect(elsewhere.pool).not.toBe(one.pool);
+  await upstreams.close();
 });
 
 test('a key that moves to another workspace is known there, whichever of the two is heard of first', () => {
