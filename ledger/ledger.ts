@@ -8,7 +8,7 @@
  *     committed = spent + presumed + calls in flight
  *
  * A call of worst case `w` under cap `c` and tolerance `t` is admitted if and only if, for every counter,
- * `spent < c` and `committed ≤ c + t - w`; it may wait where `certain` would fit and is spent otherwise (DESIGN §3).
+ * `spent < c` and `committed ≤ c + t - w`; it may wait where `certain` would fit and is spent otherwise (docs/explanation/reservation.md).
  */
 
 import type { Check, Failure, Reading, ReadingQuery } from '../policy/counter.ts';

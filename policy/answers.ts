@@ -1,4 +1,4 @@
-/** A refusal as HTTP: status, headers and body in the shape that Anthropic's clients understand (DESIGN §6). */
+/** A refusal as HTTP: status, headers and body in the shape that Anthropic's clients understand. */
 
 import { formatCents, formatUsd } from './money.ts';
 import { type Refusal, refusals, type SpentDetail } from './refusals.ts';

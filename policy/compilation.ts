@@ -14,6 +14,7 @@ export interface UpstreamSecret {
   readonly data: Readonly<Record<string, string>>;
 }
 
+/** Everything that was applied, and everything that stood before. */
 export interface CompileInput {
   readonly settings: Settings;
   /** Milliseconds since the epoch. */
@@ -50,6 +51,7 @@ export interface Previous {
   readonly shared: SharedShard | null;
 }
 
+/** What to write, and what to tell each resource. */
 export interface CompileOutput {
   /** Only what changed. Write them in this order, then raise the fences. */
   readonly shards: readonly ShardWrite[];
@@ -64,6 +66,7 @@ export interface CompileOutput {
   readonly problems: readonly string[];
 }
 
+/** One shard with all its new data. */
 export interface ShardWrite {
   readonly kind: 'ConfigMap' | 'Secret';
   readonly name: string;
@@ -71,6 +74,7 @@ export interface ShardWrite {
   readonly data: ShardData;
 }
 
+/** What became of one ClaudeWorkspace. */
 export interface WorkspaceVerdict {
   readonly generation: number;
   /** Reason `Accepted`, or why this generation is not. */
@@ -84,6 +88,7 @@ export interface WorkspaceVerdict {
   readonly proof: readonly Proof[];
 }
 
+/** What became of one ClaudeBudget. */
 export interface BudgetVerdict {
   readonly generation: number;
   /** Reason `Accepted`, or why this generation is not. */

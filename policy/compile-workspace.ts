@@ -19,7 +19,7 @@ export interface JudgedWorkspace {
 }
 
 /** What was enforced of a workspace before. */
-export interface Standing {
+export interface StoodWorkspace {
   readonly workspace: CompiledWorkspace;
   readonly credentials: Credentials;
 }
@@ -32,7 +32,7 @@ type Source = Credentials['upstreamSecret'];
  */
 export function judgeWorkspace(
   resource: ClaudeWorkspace,
-  before: Standing | undefined,
+  before: StoodWorkspace | undefined,
   input: CompileInput,
 ): JudgedWorkspace {
   const { accepted, compiled } = judge(() => compileWorkspace(resource, input));

@@ -6,7 +6,7 @@
 
 import type { ObjectMeta } from '../crds/types.gen.ts';
 import type { CompileInput, CompileOutput, Previous } from './compilation.ts';
-import { judgeWorkspace, type Standing } from './compile-workspace.ts';
+import { judgeWorkspace, type StoodWorkspace } from './compile-workspace.ts';
 import type { Ref } from './compiled.ts';
 import { budgetsBefore, judgeBudget } from './governing.ts';
 import { publish } from './publish.ts';
@@ -26,7 +26,7 @@ export function compile(input: CompileInput): CompileOutput {
   return publish(workspaces, budgets, input);
 }
 
-function workspacesBefore({ policy, keys }: Previous): ReadonlyMap<Ref, Standing> {
+function workspacesBefore({ policy, keys }: Previous): ReadonlyMap<Ref, StoodWorkspace> {
   const credentials = new Map([...keys.values()].flatMap((shard) => [...shard.credentials]));
   const standing = [...policy.values()]
     .flatMap((shard) => [...shard.workspaces])

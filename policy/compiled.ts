@@ -24,7 +24,7 @@ export interface CompiledWorkspace {
   readonly namespace: string;
   readonly name: string;
   readonly generation: number;
-  /** The fence: ever increasing, raised by every edit of the workspace and of what governs it (DESIGN §3). */
+  /** The fence: ever increasing, raised by every edit of the workspace and of what governs it. */
   readonly version: number;
   readonly baseURL: string;
   readonly suspend: boolean;

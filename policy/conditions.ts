@@ -3,6 +3,7 @@
 import type { Condition } from '../crds/types.gen.ts';
 import { rfc3339 } from './sentences.ts';
 
+/** The conditions of Tollgate's resources; Exhausted is of budgets only. */
 export type ConditionType = 'Accepted' | 'Programmed' | 'Exhausted' | 'Ready';
 
 interface Row {

@@ -1,4 +1,4 @@
-/** Whether a call may go, and what the ledger must check for it: the rules of a workspace in the order of DESIGN §2. */
+/** Whether a call may go, and what the ledger must check for it: allow-list, price, guards, then budgets. */
 
 import { Bearing } from './bearing.ts';
 import { worstCost } from './bound.ts';
@@ -64,6 +64,7 @@ export interface Edit {
   readonly text: string;
 }
 
+/** What becomes of a call before the ledger is asked. */
 export type Plan = Admission | { readonly kind: 'Refuse'; readonly refusal: Refusal };
 
 /**

@@ -151,7 +151,7 @@ function version(
 ): Pick<Pair, 'revision' | 'workspaces'> & { readonly changed: boolean } {
   const before = previous.policy.get(name);
   const versions = members.map(({ ref, content }) => {
-    const stood = standing(previous, ref);
+    const stood = stoodAs(previous, ref);
     return stood !== undefined && encodeJSON({ ...content, version: stood.version }) === encodeJSON(stood)
       ? stood.version
       : null;
@@ -175,7 +175,7 @@ function version(
 }
 
 /** Wherever it stands: another number of shards moves a workspace without changing it. */
-function standing({ policy }: CompileInput['previous'], ref: Ref): CompiledWorkspace | undefined {
+function stoodAs({ policy }: CompileInput['previous'], ref: Ref): CompiledWorkspace | undefined {
   for (const { workspaces } of policy.values()) {
     const stood = workspaces.get(ref);
     if (stood !== undefined) return stood;
@@ -209,7 +209,7 @@ function fencesOf(
     ...workspaces.map(({ ref, workspace }) => [ref, workspace.version] as const),
     ...[...known]
       .filter((ref) => !compiled.has(ref) && shardOf(ref, settings.shards) === shard)
-      .map((ref) => [ref, Math.max(revision, (standing(previous, ref)?.version ?? 0) + 1)] as const),
+      .map((ref) => [ref, Math.max(revision, (stoodAs(previous, ref)?.version ?? 0) + 1)] as const),
   ]);
   return new Map(targets.filter(([ref, target]) => target > (fences.get(ref) ?? -1)));
 }

@@ -181,11 +181,13 @@ const table = {
   },
 } as const satisfies Record<string, Row>;
 
+/** Why Tollgate says no: one word for bodies' readers, logs and metric labels. */
 export type RefusalReason = keyof typeof table;
 
+/** The table, by reason. */
 export const refusals: Readonly<Record<RefusalReason, Row>> = table;
 
-/** What only a spent budget carries (DESIGN §6). Money in nano-dollars, times in milliseconds. */
+/** What only a spent budget carries (docs/explanation/refusals.md). Money in nano-dollars, times in milliseconds. */
 export interface SpentDetail {
   readonly budget: string;
   /** Null for a spanning budget: of those a tenant may see name and reset only. */

@@ -26,23 +26,28 @@ export function unsupported(what: string): Rejected {
   );
 }
 
+/** The members of a JSON object, of which nothing is known yet. */
 export type JsonFields = Readonly<Record<string, unknown>>;
 
+/** The object at a path; throws `Rejected` (`BodyInvalid`), as all of these do. */
 export function objectAt(value: unknown, path: string): JsonFields {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonFields;
   throw invalid(`${path} must be an object.`);
 }
 
+/** The list at a path. */
 export function listAt(value: unknown, path: string): readonly unknown[] {
   if (Array.isArray(value)) return value;
   throw invalid(`${path} must be a list.`);
 }
 
+/** The string at a path. */
 export function stringAt(value: unknown, path: string): string {
   if (typeof value === 'string') return value;
   throw invalid(`${path} must be a string.`);
 }
 
+/** The non-negative integer at a path. */
 export function countAt(value: unknown, path: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
   throw invalid(`${path} must be a non-negative integer.`);
