@@ -68,7 +68,10 @@ const table = {
   },
   Exhausted: {
     WithinLimit: { status: 'False', meaning: 'There is money left.' },
-    Spent: { status: 'True', meaning: 'Calls are refused until the period ends or the limit rises.' },
+    Spent: {
+      status: 'True',
+      meaning: 'Calls are refused, or in mode Observe would be, until the period ends or the limit rises.',
+    },
     ValuesSpent: {
       status: 'True',
       meaning: 'Calls of some values of spec.per are refused until the period ends or the limit rises.',
