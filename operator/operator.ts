@@ -181,6 +181,7 @@ export function assemble(options: OperatorOptions): Operator {
     log.info({ leader: options.identity }, 'leading');
     const own = world.prices.get(`${namespace}/${PRICES}`);
     if (own !== undefined && prices.problem !== undefined) announcer.pricesRejected(own, prices.problem);
+    writer.forgetAll();
     schedule.begin(world.workspaces.values().map(({ metadata }) => keyOf(metadata)));
   };
   return {

@@ -62,6 +62,11 @@ export class StatusWriter {
     this.#entries.delete(`${kind} ${ref}`);
   }
 
+  /** Another leader may have written since: what is found counts, and not what was written here. */
+  forgetAll(): void {
+    this.#entries.clear();
+  }
+
   /** Writes what is due at `now` (milliseconds); does nothing while the last call is still writing. */
   async flush(now: number): Promise<void> {
     if (this.#writing) return;

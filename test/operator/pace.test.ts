@@ -1,7 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { ClaudeBudgetStatus } from '../../crds/types.gen.ts';
 import { happenings } from '../../operator/happenings.ts';
 import { type Change, Pace } from '../../operator/pace.ts';
+import { budgets } from '../../operator/resources.ts';
+import { StatusWriter } from '../../operator/statuswriter.ts';
 
 /** A change that came up long after the object's last write. */
 function change(key: string, of: Partial<Change> = {}): Change {
@@ -65,6 +68,32 @@ describe('the pace of status writes', () => {
       }),
     );
   });
+});
+
+test('a status that another leader has written meanwhile is put right by one that leads again', async () => {
+  const written: (string | undefined)[] = [];
+  const writer = new StatusWriter({
+    client: {
+      applyStatus: async (_resource, object) => {
+        written.push((object as { status?: { state?: string } }).status?.state);
+        return object;
+      },
+    },
+    events: { tell: async () => undefined },
+    onWritten: () => undefined,
+    onProblem: (_key, error) => {
+      throw error;
+    },
+  });
+  const metadata = { namespace: 'payments', name: 'daily', uid: '1' };
+  writer.want(budgets, { metadata }, { state: 'OK' });
+  await writer.flush(10_000);
+  writer.forgetAll();
+  const found = { metadata, status: { state: 'Spent' } as ClaudeBudgetStatus };
+  expect(writer.known(budgets, found)).toEqual({ state: 'Spent' });
+  writer.want(budgets, found, { state: 'OK' });
+  await writer.flush(20_000);
+  expect(written).toEqual(['OK', 'OK']);
 });
 
 describe('events', () => {
