@@ -5,9 +5,9 @@
  */
 
 import type { Attributes, CompiledBudget, CompiledKey, CompiledWorkspace, Ref } from './compiled.ts';
-import type { Bound, Check, Part } from './counter.ts';
+import type { Check, Part } from './counter.ts';
 import { callersSet, governs, loosens, type Scoping } from './matching.ts';
-import { refOf, type Terms, termsAt } from './terms.ts';
+import { boundOf, refOf, type Terms, termsAt } from './terms.ts';
 
 /** One budget for the calls of one key. */
 export class Bearing {
@@ -66,10 +66,6 @@ export class Bearing {
       total: totalNano === undefined ? null : boundOf(budget, totalNano + raisedNano, worstNano),
     };
   }
-}
-
-function boundOf(budget: CompiledBudget, capNano: bigint, worstNano: bigint): Bound {
-  return { capNano, roomNano: capNano + budget.toleranceNano - worstNano };
 }
 
 function holds(scoping: Scoping, attributes: Attributes, model: string): boolean {

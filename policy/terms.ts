@@ -1,6 +1,7 @@
 /** What a budget asks for at an instant: its period and counter, and what grants add to the limit. */
 
 import type { CompiledBudget, Ref } from './compiled.ts';
+import type { Bound } from './counter.ts';
 import { counterName, periodAt } from './period.ts';
 
 /** The terms of a budget. Instants in milliseconds since the epoch, half-open. */
@@ -37,4 +38,9 @@ export function termsAt(budget: CompiledBudget, at: number): Terms {
     grantedNano: inForce.reduce((sum, grant) => sum + grant.amountNano, 0n),
     begun,
   };
+}
+
+/** What a counter of the budget must satisfy for a call to fit. Amounts in nano-dollars. */
+export function boundOf(budget: CompiledBudget, capNano: bigint, worstNano: bigint): Bound {
+  return { capNano, roomNano: capNano + budget.toleranceNano - worstNano };
 }
