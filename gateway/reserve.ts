@@ -46,7 +46,7 @@ interface Parts {
 
 type Answer = ReserveAnswer | { readonly kind: 'unreachable' };
 
-/** Plans calls and reserves them in the ledger, with all that can come between: DESIGN §3. */
+/** Plans calls and reserves them in the ledger, with all that can come between (docs/explanation/reservation.md). */
 export class Reserver {
   readonly #parts: Parts;
 

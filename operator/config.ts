@@ -17,19 +17,26 @@ export interface Config {
   readonly shippedPrices: string;
 }
 
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
 /**
  * Reads environment and settings file.
- * @throws Error that says what to set, SettingsInvalid for mistakes in the file.
+ * @throws Error that names every variable that is wrong, SettingsInvalid for mistakes in the file.
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
-  const port = Number(env['PORT'] ?? 8081);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error('PORT must be a number from 0 to 65535');
+  const { PORT = '8081', LOG_LEVEL = 'info', REDIS_URL = '', POD_NAME = '' } = env;
+  const problems: string[] = [];
+  if (REDIS_URL === '') problems.push('REDIS_URL is not set');
+  if (POD_NAME === '') problems.push('POD_NAME is not set');
+  if (!/^\d+$/.test(PORT) || Number(PORT) > 65_535) problems.push(`PORT must be a port, not "${PORT}"`);
+  if (!LOG_LEVELS.includes(LOG_LEVEL)) problems.push(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}`);
+  if (problems.length > 0) throw new Error(problems.join('; '));
   return Object.freeze({
     settings: readSettings(env['TOLLGATE_SETTINGS']),
-    redisUrl: required(env, 'REDIS_URL'),
-    podName: required(env, 'POD_NAME'),
-    port,
-    logLevel: env['LOG_LEVEL'] ?? 'info',
+    redisUrl: REDIS_URL,
+    podName: POD_NAME,
+    port: Number(PORT),
+    logLevel: LOG_LEVEL,
     kubeconfig: env['KUBECONFIG'],
     shippedPrices: readFileSync(new URL('../policy/prices.json', import.meta.url), 'utf8'),
   });
@@ -39,10 +46,4 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 function readSettings(path: string | undefined): Settings {
   if (path === undefined) return parseSettings(null);
   return parseSettings(parse(readFileSync(path, 'utf8'), { strict: true, uniqueKeys: true }));
-}
-
-function required(env: NodeJS.ProcessEnv, name: string): string {
-  const value = env[name];
-  if (value === undefined || value === '') throw new Error(`${name} must be set`);
-  return value;
 }

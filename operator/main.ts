@@ -3,45 +3,54 @@ import { pino } from 'pino';
 import { KubeClient } from '../kube/client.ts';
 import { connect } from '../kube/connection.ts';
 import { connectLedger } from '../ledger/redis.ts';
-import { readConfig } from './config.ts';
+import { type Config, readConfig } from './config.ts';
 import { serveHealth } from './health.ts';
 import { assemble, type Operator } from './operator.ts';
 
-const config = readConfig(process.env);
-const log = pino({ name: 'tollgate-operator', level: config.logLevel, base: { pod: config.podName } });
-const client = new KubeClient({ connection: connect(config.kubeconfig), random: Math.random });
-const ledger = connectLedger({
-  url: config.redisUrl,
-  installation: config.settings.installation,
-  epoch: () => operator.expectedEpoch(),
-  onReachable: (reachable, reason) => log.info({ reachable, reason }, 'ledger'),
-});
-const operator: Operator = assemble({
-  settings: config.settings,
-  client,
-  ledger,
-  shippedPrices: config.shippedPrices,
-  identity: `${config.podName}_${randomUUID()}`,
-  log,
-  clock: Date.now,
-  random: Math.random,
-  randomBytes,
-  newId: randomUUID,
-  hash: (text) => createHash('sha256').update(text).digest('hex'),
-});
+const log = pino({ name: 'tollgate-operator', base: null });
 
-const { metrics, isReady } = operator;
-const { server, port } = await serveHealth({ port: config.port, registry: metrics.registry, isReady });
-operator.start();
-log.info({ port }, 'listening');
-
-async function stop(): Promise<void> {
-  log.info('stopping');
-  await operator.stop();
-  await client.close();
-  ledger.close();
-  server.close();
-  server.closeAllConnections();
+try {
+  await run(readConfig(process.env));
+} catch (error) {
+  log.fatal({ err: error }, 'the operator cannot start');
+  process.exit(1);
 }
-process.once('SIGTERM', () => void stop());
-process.once('SIGINT', () => void stop());
+
+async function run(config: Config): Promise<void> {
+  log.level = config.logLevel;
+  log.setBindings({ pod: config.podName });
+  const client = new KubeClient({ connection: connect(config.kubeconfig), random: Math.random });
+  const ledger = connectLedger({
+    url: config.redisUrl,
+    installation: config.settings.installation,
+    epoch: () => operator.expectedEpoch(),
+    onReachable: (reachable, reason) => log.info({ reachable, reason }, 'ledger'),
+  });
+  const operator: Operator = assemble({
+    settings: config.settings,
+    client,
+    ledger,
+    shippedPrices: config.shippedPrices,
+    identity: `${config.podName}_${randomUUID()}`,
+    log,
+    clock: Date.now,
+    random: Math.random,
+    randomBytes,
+    newId: randomUUID,
+    hash: (text) => createHash('sha256').update(text).digest('hex'),
+  });
+  const { metrics, isReady } = operator;
+  const { server, port } = await serveHealth({ port: config.port, registry: metrics.registry, isReady });
+  operator.start();
+  log.info({ port }, 'listening');
+  const stop = async (): Promise<void> => {
+    log.info('stopping');
+    await operator.stop();
+    await client.close();
+    ledger.close();
+    server.close();
+    server.closeAllConnections();
+  };
+  process.once('SIGTERM', () => void stop());
+  process.once('SIGINT', () => void stop());
+}
