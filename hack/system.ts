@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { type ControlPlane, kubeconfigFor, startControlPlane } from './controlplane.ts';
@@ -66,6 +66,7 @@ async function bringUp({ directory, replicas, upstream }: SystemOptions, roster:
     operator: await serviceAccount(directory, plane, 'tollgate-operator'),
     gateway: await serviceAccount(directory, plane, 'tollgate-gateway'),
   };
+  const edited = lastEdit();
   const entries = [...ports].map(([name, port]) => {
     const part: 'operator' | 'gateway' = OPERATORS.includes(name) ? 'operator' : 'gateway';
     const command: Command = {
@@ -73,7 +74,7 @@ async function bringUp({ directory, replicas, upstream }: SystemOptions, roster:
       command: process.execPath,
       args: [...FLAGS[part], join(repository, part, 'main.ts')],
       logFile: join(directory, 'logs', `${name}.log`),
-      stamp: settings.text,
+      stamp: `${settings.text}${edited}`,
       env: {
         PATH: process.env['PATH'],
         LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
@@ -90,6 +91,14 @@ async function bringUp({ directory, replicas, upstream }: SystemOptions, roster:
   const standIn = upstream === undefined ? ['upstream'] : [];
   await roster.retain([...PLANE, 'redis', ...standIn, ...OPERATORS, ...gateways]);
   return { kubeconfig: plane.kubeconfig, gatewayUrls, upstreamUrl, redisUrl: redis.url };
+}
+
+/** When the code that operators and gateways run was last edited: older processes are started anew. */
+function lastEdit(): number {
+  const files = ['crds', 'policy', 'ledger', 'kube', 'operator', 'gateway'].flatMap((folder) =>
+    readdirSync(join(repository, folder), { recursive: true, withFileTypes: true }),
+  );
+  return Math.max(...files.map(({ parentPath, name }) => statSync(join(parentPath, name)).mtimeMs));
 }
 
 /** The control plane with Tollgate's CRDs and the manifests of the installation. */
