@@ -12,7 +12,7 @@ interface HealthOptions {
 
 /** Serves /healthz, /readyz and /metrics. Resolves, with the port, once it listens. */
 export async function serveHealth(options: HealthOptions): Promise<{ server: Server; port: number }> {
-  const app = express().disable('x-powered-by').disable('etag');
+  const app = express().set('env', 'production').disable('x-powered-by').disable('etag');
   app.get('/healthz', (_request, response) => void response.type('text').send('ok'));
   app.get('/readyz', (_request, response) => {
     const isReady = options.isReady();

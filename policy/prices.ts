@@ -4,7 +4,7 @@
  * `rates` holds from its `from` until the next row's, and is complete: a surcharge that a row leaves out has ended.
  */
 
-import { parseUsd } from './money.ts';
+import { parseUsd, USD } from './money.ts';
 import { END_OF_TIME } from './period.ts';
 
 /** Prices of one million tokens, in nano-dollars. */
@@ -227,7 +227,9 @@ function dearestOf(models: readonly (readonly Rate[])[]): Rate[] {
 }
 
 const INSTANT = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}Z)?$/;
-const MULTIPLIER = /^([1-9][0-9]{0,2})(?:\.([0-9]{1,4}))?$/;
+/** Dear enough for anything, and small enough that no call can cost more than a counter holds. */
+const MAX_PRICE = 10_000n * USD;
+const MULTIPLIER = /^([1-9])(?:\.([0-9]{1,4}))?$/;
 
 /** Reads a file and goes on after a problem, so that all of them can be named at once. */
 class Reader {
@@ -268,18 +270,19 @@ class Reader {
 
   usd(value: unknown, path: string): bigint {
     try {
-      if (typeof value === 'string') return parseUsd(value);
+      const price = parseUsd(String(value));
+      if (typeof value === 'string' && price <= MAX_PRICE) return price;
     } catch {
       // Told below, with the path.
     }
-    this.problem(path, 'must be an amount in USD as a string such as "6.25"');
+    this.problem(path, 'must be an amount in USD of at most 10000 as a string such as "6.25"');
     return 0n;
   }
 
   multiplier(value: unknown, path: string): bigint {
     const match = typeof value === 'string' ? MULTIPLIER.exec(value) : null;
     if (match !== null) return BigInt(match[1] as string) * GEO_UNIT + BigInt((match[2] ?? '').padEnd(4, '0'));
-    this.problem(path, 'must be a multiplier of at least 1 as a string such as "1.1"');
+    this.problem(path, 'must be a multiplier from 1 to below 10 as a string such as "1.1"');
     return GEO_UNIT;
   }
 
