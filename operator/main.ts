@@ -18,7 +18,7 @@ try {
 
 async function run(config: Config): Promise<void> {
   log.level = config.logLevel;
-  log.setBindings({ pod: config.podName });
+  log.setBindings({ pod: config.pod });
   const client = new KubeClient({ connection: connect(config.kubeconfig), random: Math.random });
   const ledger = connectLedger({
     url: config.redisUrl,
@@ -31,7 +31,7 @@ async function run(config: Config): Promise<void> {
     client,
     ledger,
     shippedPrices: config.shippedPrices,
-    identity: `${config.podName}_${randomUUID()}`,
+    identity: `${config.pod}_${randomUUID()}`,
     log,
     clock: Date.now,
     random: Math.random,

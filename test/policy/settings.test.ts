@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { parseEnvironment } from '../../policy/environment.ts';
 import { allowsUpstream, parseSettings, SettingsInvalid } from '../../policy/settings.ts';
 
 function problems(value: unknown): readonly string[] {
@@ -97,4 +98,32 @@ test('the allow-list is of origins: hosts mean https, and paths below are allowe
     'https://API.anthropic.com:443/some/path',
     'http://127.0.0.1:8899/stand-in',
   ]);
+});
+
+describe('an environment', () => {
+  const enough = { REDIS_URL: 'redis://:secret@127.0.0.1:6379', POD_NAME: 'gateway-1' };
+
+  test('has defaults', () => {
+    expect(parseEnvironment(enough, '8080')).toEqual({
+      settingsFile: undefined,
+      redisUrl: enough.REDIS_URL,
+      pod: 'gateway-1',
+      port: 8080,
+      logLevel: 'info',
+      kubeconfig: undefined,
+      adminPort: null,
+    });
+    expect(parseEnvironment({ ...enough, PORT: '0', ADMIN_PORT: '9464' }, '8080')).toMatchObject({
+      port: 0,
+      adminPort: 9464,
+    });
+  });
+
+  test('is refused with every variable that is wrong, and without the password', () => {
+    const wrong = { REDIS_URL: enough.REDIS_URL, PORT: '', ADMIN_PORT: '65536', LOG_LEVEL: 'loud' };
+    expect(() => parseEnvironment(wrong, '8080')).toThrow(
+      'POD_NAME is not set; PORT must be a port, not ""; ADMIN_PORT must be a port, not "65536"; LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent',
+    );
+    expect(() => parseEnvironment({}, '8080')).toThrow('REDIS_URL is not set; POD_NAME is not set');
+  });
 });

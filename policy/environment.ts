@@ -1,0 +1,45 @@
+/** What both entries are told by their environment. */
+export interface Environment {
+  /** The settings file; undefined for the defaults. */
+  readonly settingsFile: string | undefined;
+  /** With the password in it: never print it. */
+  readonly redisUrl: string;
+  /** The Pod's name. */
+  readonly pod: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+  readonly logLevel: string;
+  /** Undefined in a Pod, where its ServiceAccount is used. */
+  readonly kubeconfig: string | undefined;
+  /** A port of its own for health and metrics, if it was asked for. */
+  readonly adminPort: number | null;
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+const MAX_PORT = 65_535;
+
+/** Checks an environment. Throws an Error that names every variable that is wrong. */
+export function parseEnvironment(env: Readonly<Record<string, string | undefined>>, defaultPort: string): Environment {
+  const { PORT = defaultPort, LOG_LEVEL = 'info', ADMIN_PORT } = env;
+  const problems = [
+    ...['REDIS_URL', 'POD_NAME'].filter((name) => !env[name]).map((name) => `${name} is not set`),
+    ...Object.entries({ PORT, ADMIN_PORT })
+      .filter(([, value]) => value !== undefined && !isPort(value))
+      .map(([name, value]) => `${name} must be a port, not "${value}"`),
+    ...(LOG_LEVELS.includes(LOG_LEVEL) ? [] : [`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}`]),
+  ];
+  if (problems.length > 0) throw new Error(problems.join('; '));
+  return {
+    settingsFile: env['TOLLGATE_SETTINGS'],
+    redisUrl: env['REDIS_URL']!,
+    pod: env['POD_NAME']!,
+    port: Number(PORT),
+    logLevel: LOG_LEVEL,
+    kubeconfig: env['KUBECONFIG'],
+    adminPort: ADMIN_PORT === undefined ? null : Number(ADMIN_PORT),
+  };
+}
+
+function isPort(text: string): boolean {
+  return /^\d+$/.test(text) && Number(text) <= MAX_PORT;
+}
