@@ -5,6 +5,7 @@ import { parseUsd } from '../../policy/money.ts';
 import published from '../../policy/prices.json' with { type: 'json' };
 import { parsePriceBook } from '../../policy/prices.ts';
 import { encodeJSON } from '../../policy/shards.ts';
+import { budgetOf } from '../support/budget.ts';
 
 /** SHA-256 in hex. */
 export const sha256 = (text: string): string => hash('sha256', text);
@@ -15,22 +16,7 @@ export const PRICES = { address: addressOf('prices', 'published', bookText, sha2
 
 /** The workspace's own budget: pooled, a day in UTC. */
 export function budget(name: string, usd: string, rest: Partial<CompiledBudget> = {}): CompiledBudget {
-  return {
-    namespace: 'payments',
-    name,
-    generation: 1,
-    mode: 'Enforce',
-    suspend: false,
-    scope: {},
-    per: [],
-    period: { every: 'Day', timeZone: 'UTC' },
-    limitNano: parseUsd(usd),
-    toleranceNano: 0n,
-    overrides: [],
-    grants: [],
-    criticalExtraNano: 0n,
-    ...rest,
-  };
+  return budgetOf({ name, period: { every: 'Day', timeZone: 'UTC' }, limitNano: parseUsd(usd), ...rest });
 }
 
 /** A workspace as the operator would hand it over: with credentials, and what it shares with others. */

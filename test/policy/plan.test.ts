@@ -8,28 +8,12 @@ import published from '../../policy/prices.json' with { type: 'json' };
 import { parsePriceBook } from '../../policy/prices.ts';
 import type { RequestFacts } from '../../policy/request.ts';
 import { refusalOf } from '../../policy/shortfall.ts';
+import { budgetOf } from '../support/budget.ts';
 import { BOOK, NOW } from './stored.ts';
 
 const USD = 1_000_000_000n;
 const prices = parsePriceBook(JSON.parse(BOOK));
 const at = (time: string): number => Date.parse(time);
-
-const budgetOf = (changes: Partial<CompiledBudget> = {}): CompiledBudget => ({
-  namespace: 'payments',
-  name: 'checkout-daily',
-  generation: 1,
-  mode: 'Enforce',
-  suspend: false,
-  scope: {},
-  per: [],
-  period: { every: 'Day', timeZone: 'America/New_York' },
-  limitNano: 25n * USD,
-  toleranceNano: 0n,
-  overrides: [],
-  grants: [],
-  criticalExtraNano: 0n,
-  ...changes,
-});
 
 const workspaceOf = (changes: Partial<ResolvedWorkspace> = {}): ResolvedWorkspace => ({
   namespace: 'payments',

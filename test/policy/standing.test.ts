@@ -5,26 +5,10 @@ import { condition, conditionReasons } from '../../policy/conditions.ts';
 import type { Counter, Reading, ValueCounter } from '../../policy/counter.ts';
 import { budgetReady, programmed, type Rollout, workspaceReady } from '../../policy/readiness.ts';
 import { exhausted, standing, standingQuery } from '../../policy/standing.ts';
+import { budgetOf } from '../support/budget.ts';
 import { NOW } from './stored.ts';
 
 const USD = 1_000_000_000n;
-
-const budgetOf = (changes: Partial<CompiledBudget> = {}): CompiledBudget => ({
-  namespace: 'payments',
-  name: 'checkout-daily',
-  generation: 1,
-  mode: 'Enforce',
-  suspend: false,
-  scope: {},
-  per: [],
-  period: { every: 'Day', timeZone: 'America/New_York' },
-  limitNano: 25n * USD,
-  toleranceNano: 0n,
-  overrides: [],
-  grants: [],
-  criticalExtraNano: 0n,
-  ...changes,
-});
 
 const counterOf = (spent: bigint, changes: Partial<Counter> = {}): Counter => ({
   spentNano: spent,
