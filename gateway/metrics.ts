@@ -146,7 +146,10 @@ export class Metrics {
     const gauge: Gauge = new Gauge({ name, help, registers: [this.registry], collect });
   }
 
-  #ledgerGauges(read: () => Promise<LedgerState>): void {
+  #ledgerGauges(ask: () => Promise<LedgerState>): void {
+    // The gauges of a scrape are collected together and share one answer.
+    let asked: Promise<LedgerState> | null = null;
+    const read = () => (asked ??= ask().finally(() => (asked = null)));
     const up = (): Promise<number> =>
       read()
         .then(() => 1)
