@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { cluster } from './cluster.ts';
+import { startProxy } from './proxy.ts';
 import { startRedis } from './redis.ts';
 
 describe('the parts that tests lean on', () => {
@@ -35,5 +36,36 @@ metadata:
     expect(await again.incr('spent')).toBe(42);
     again.disconnect();
     await second.stop();
+  });
+
+  test('a proxy is slow, silent, cut and mended as it is told', async () => {
+    const redis = await startRedis();
+    const direct = new Redis(redis.url);
+    const proxy = await startProxy(redis.port);
+    const options = { password: redis.password, enableOfflineQueue: false, retryStrategy: () => 20 };
+    const client = new Redis(proxy.port, '127.0.0.1', { ...options, maxRetriesPerRequest: 0, commandTimeout: 500 });
+    const again = () => new Promise((resolve) => client.once('ready', resolve));
+    client.on('error', () => undefined);
+    await again();
+    proxy.delay(100);
+    const asked = performance.now();
+    expect(await client.incr('asked')).toBe(1);
+    expect(performance.now() - asked).toBeGreaterThanOrEqual(199);
+    proxy.delay(0);
+    proxy.silence('answers');
+    await expect(client.incr('asked')).rejects.toThrow('timed out');
+    expect(await direct.get('asked')).toBe('2');
+    proxy.silence('everything');
+    await expect(client.incr('asked')).rejects.toThrow('timed out');
+    expect(await direct.get('asked')).toBe('2');
+    await Promise.all([again(), proxy.mend()]);
+    expect(await client.incr('asked')).toBe(3);
+    await proxy.cut();
+    await expect(client.incr('asked')).rejects.toThrow(/closed|writeable|retries/);
+    await Promise.all([again(), proxy.mend()]);
+    expect(await client.incr('asked')).toBe(4);
+    for (const one of [client, direct]) one.disconnect();
+    await proxy.stop();
+    await redis.stop();
   });
 });

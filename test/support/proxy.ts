@@ -1,0 +1,79 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+/** A way to a TCP server on 127.0.0.1 that can be as bad as a network. */
+export interface Proxy {
+  readonly port: number;
+  /** Every byte is so many milliseconds late, each way. */
+  delay: (ms: number) => void;
+  /** Refuses new connections and resets those that are open. */
+  cut: () => Promise<void>;
+  /** Half-open: connections stay, and nothing gets through any more. `answers`: what is asked still arrives. */
+  silence: (what: 'answers' | 'everything') => void;
+  /** Everything gets through again, on new connections. */
+  mend: () => Promise<void>;
+  stop: () => Promise<void>;
+}
+
+/** Opens a way to `port`. */
+export async function startProxy(port: number): Promise<Proxy> {
+  const sockets = new Set<Socket>();
+  let late = 0;
+  let lost: 'nothing' | 'answers' | 'everything' = 'nothing';
+  let server = await listen(0);
+  const own = (server.address() as AddressInfo).port;
+
+  async function listen(at: number): Promise<Server> {
+    const opened = createServer({ noDelay: true }, (near) => {
+      const far = connect({ port, host: '127.0.0.1', noDelay: true });
+      carry(near, far, () => lost === 'everything');
+      carry(far, near, () => lost !== 'nothing');
+    });
+    opened.listen(at, '127.0.0.1');
+    await once(opened, 'listening');
+    return opened;
+  }
+
+  function carry(from: Socket, to: Socket, isLost: () => boolean): void {
+    sockets.add(from);
+    from.on('data', (bytes) => {
+      if (isLost()) return;
+      // Timers of the same length fire in the order in which they were set.
+      if (late === 0) to.write(bytes);
+      else setTimeout(() => to.writable && to.write(bytes), late).unref();
+    });
+    from.on('error', () => to.destroy());
+    from.on('close', () => {
+      sockets.delete(from);
+      to.destroy();
+    });
+  }
+
+  function reset(): void {
+    for (const socket of sockets) socket.destroy();
+  }
+
+  async function cut(): Promise<void> {
+    const closed = server.listening ? once(server, 'close') : Promise.resolve();
+    server.close();
+    reset();
+    await closed;
+  }
+
+  return {
+    port: own,
+    delay: (ms) => {
+      late = ms;
+    },
+    cut,
+    silence: (what) => {
+      lost = what;
+    },
+    mend: async () => {
+      reset(); // what was swallowed is missing in the middle of these
+      lost = 'nothing';
+      if (!server.listening) server = await listen(own);
+    },
+    stop: cut,
+  };
+}
