@@ -6,6 +6,8 @@ import { parseSettings, type Settings } from '../policy/settings.ts';
 /** What a gateway is told when it starts. */
 export interface Config extends Environment {
   readonly settings: Settings;
+  /** The certificates that Redis is trusted by, in PEM. */
+  readonly redisCa: string | undefined;
 }
 
 /**
@@ -14,11 +16,19 @@ export interface Config extends Environment {
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const environment = parseEnvironment(env, '8080');
-  return { ...environment, settings: readSettings(environment.settingsFile) };
+  return {
+    ...environment,
+    settings: readSettings(environment.settingsFile),
+    redisCa: readCa(environment.redisCaFile),
+  };
 }
 
 /** Without a file all settings have their defaults. Throws `SettingsInvalid`, or an Error where the file is no YAML. */
 function readSettings(path: string | undefined): Settings {
   if (path === undefined) return parseSettings(null);
   return parseSettings(parse(readFileSync(path, 'utf8'), { strict: true, uniqueKeys: true }));
+}
+
+function readCa(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : readFileSync(path, 'utf8');
 }

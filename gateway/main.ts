@@ -43,7 +43,12 @@ async function run(config: Config): Promise<void> {
     onProblem: (shard, problem) =>
       logger.warn({ shard, problem }, 'a policy shard is not usable; the last good one stays'),
   });
-  const ledger = connectLedger({ url: config.redisUrl, installation: settings.installation, epoch: () => store.epoch });
+  const ledger = connectLedger({
+    url: config.redisUrl,
+    ca: config.redisCa,
+    installation: settings.installation,
+    epoch: () => store.epoch,
+  });
   const assembly = assemble({
     settings,
     policy,

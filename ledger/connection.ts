@@ -1,13 +1,16 @@
-import { Redis } from 'ioredis';
+import { parseRedisUrl } from '../policy/redis-address.ts';
 import { overflow } from './amounts.ts';
+import { type Client, openClient } from './client.ts';
 import { LedgerUnreachable } from './ledger.ts';
 import type { Script } from './scripts.ts';
 import type { Reply } from './wire.ts';
 
 /** How Redis is reached. */
 export interface ConnectionOptions {
-  /** `redis://:password@host:port/db`, or `rediss://`. */
+  /** One of the forms of `parseRedisUrl`. */
   readonly url: string;
+  /** The certificates that servers with TLS are trusted by, in PEM; absent: those of the system. */
+  readonly ca?: string | undefined;
   /** How long one command may take before it counts as unreachable. Milliseconds. */
   readonly commandTimeout?: number;
   /** Called when Redis comes within reach or goes out of it, never twice in a row with the same. */
@@ -16,26 +19,13 @@ export interface ConnectionOptions {
 
 /** A connection that reconnects by itself, queues nothing while it is down and never repeats a command. */
 export class Connection {
-  readonly redis: Redis;
+  readonly redis: Client;
   readonly #prefix: string;
 
   constructor(options: ConnectionOptions, prefix: string) {
     this.#prefix = prefix;
-    this.redis = new Redis(options.url, {
-      // RESP2 is spoken by every Redis, Valkey and proxy, and nothing here needs more.
-      protocol: 2,
-      disableClientInfo: true,
-      commandTimeout: options.commandTimeout ?? 1000,
-      connectTimeout: 2000,
-      // A host that vanished without a word: give the connection up.
-      socketTimeout: 5000,
-      enableOfflineQueue: false,
-      // What is asked in one turn of the event loop goes out in one write.
-      enableAutoPipelining: true,
-      maxRetriesPerRequest: 0,
-      autoResendUnfulfilledCommands: false,
-      retryStrategy: (times) => Math.min(times * 50, 1000),
-    });
+    const { commandTimeout = 1000, ca } = options;
+    this.redis = openClient(parseRedisUrl(options.url), { commandTimeout, ca });
     this.#watch(options.onReachable ?? (() => {}));
   }
 

@@ -6,6 +6,8 @@ import { parseSettings, type Settings } from '../policy/settings.ts';
 /** What an operator is told when it starts. */
 export interface Config extends Omit<Environment, 'adminPort'> {
   readonly settings: Settings;
+  /** The certificates that Redis is trusted by, in PEM. */
+  readonly redisCa: string | undefined;
   /** The text of the price book that Tollgate is shipped with. */
   readonly shippedPrices: string;
 }
@@ -19,6 +21,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   return Object.freeze({
     ...environment,
     settings: readSettings(environment.settingsFile),
+    redisCa: readCa(environment.redisCaFile),
     shippedPrices: readFileSync(new URL('../policy/prices.json', import.meta.url), 'utf8'),
   });
 }
@@ -27,4 +30,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 function readSettings(path: string | undefined): Settings {
   if (path === undefined) return parseSettings(null);
   return parseSettings(parse(readFileSync(path, 'utf8'), { strict: true, uniqueKeys: true }));
+}
+
+function readCa(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : readFileSync(path, 'utf8');
 }

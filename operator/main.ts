@@ -22,6 +22,7 @@ async function run(config: Config): Promise<void> {
   const client = new KubeClient({ connection: connect(config.kubeconfig), random: Math.random });
   const ledger = connectLedger({
     url: config.redisUrl,
+    ca: config.redisCa,
     installation: config.settings.installation,
     epoch: () => operator.expectedEpoch(),
     onReachable: (reachable, reason) => log.info({ reachable, reason }, 'ledger'),

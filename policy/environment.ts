@@ -1,9 +1,13 @@
+import { parseRedisUrl, RedisUrlInvalid } from './redis-address.ts';
+
 /** What both entries are told by their environment. */
 export interface Environment {
   /** The settings file; undefined for the defaults. */
   readonly settingsFile: string | undefined;
   /** With the password in it: never print it. */
   readonly redisUrl: string;
+  /** The file with the certificates that Redis is trusted by; undefined for those of the system. */
+  readonly redisCaFile: string | undefined;
   /** The Pod's name. */
   readonly pod: string;
   /** 0 takes any free one. */
@@ -23,6 +27,7 @@ export function parseEnvironment(env: Readonly<Record<string, string | undefined
   const { PORT = defaultPort, LOG_LEVEL = 'info', ADMIN_PORT } = env;
   const problems = [
     ...['REDIS_URL', 'POD_NAME'].filter((name) => !env[name]).map((name) => `${name} is not set`),
+    ...redisProblems(env['REDIS_URL']),
     ...Object.entries({ PORT, ADMIN_PORT })
       .filter(([, value]) => value !== undefined && !isPort(value))
       .map(([name, value]) => `${name} must be a port, not "${value}"`),
@@ -32,6 +37,7 @@ export function parseEnvironment(env: Readonly<Record<string, string | undefined
   return {
     settingsFile: env['TOLLGATE_SETTINGS'],
     redisUrl: env['REDIS_URL']!,
+    redisCaFile: env['REDIS_CA_FILE'],
     pod: env['POD_NAME']!,
     port: Number(PORT),
     logLevel: LOG_LEVEL,
@@ -42,4 +48,14 @@ export function parseEnvironment(env: Readonly<Record<string, string | undefined
 
 function isPort(text: string): boolean {
   return /^\d+$/.test(text) && Number(text) <= MAX_PORT;
+}
+
+function redisProblems(url: string | undefined): string[] {
+  try {
+    if (url) parseRedisUrl(url);
+    return [];
+  } catch (error) {
+    if (error instanceof RedisUrlInvalid) return [`REDIS_URL ${error.message}`];
+    throw error;
+  }
 }

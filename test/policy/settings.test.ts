@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { parseEnvironment } from '../../policy/environment.ts';
+import { parseRedisUrl } from '../../policy/redis-address.ts';
 import { allowsUpstream, parseSettings, SettingsInvalid } from '../../policy/settings.ts';
 
 function problems(value: unknown): readonly string[] {
@@ -107,6 +108,7 @@ describe('an environment', () => {
     expect(parseEnvironment(enough, '8080')).toEqual({
       settingsFile: undefined,
       redisUrl: enough.REDIS_URL,
+      redisCaFile: undefined,
       pod: 'gateway-1',
       port: 8080,
       logLevel: 'info',
@@ -125,5 +127,54 @@ describe('an environment', () => {
       'POD_NAME is not set; PORT must be a port, not ""; ADMIN_PORT must be a port, not "65536"; LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent',
     );
     expect(() => parseEnvironment({}, '8080')).toThrow('REDIS_URL is not set; POD_NAME is not set');
+  });
+
+  test('says what is wrong with the address of Redis, and nothing of what was written', () => {
+    const wrong = { ...enough, REDIS_URL: 'redis://:hunter2@10.0.0.1,10.0.0.2' };
+    const sentence = 'REDIS_URL names several hosts, which needs redis+sentinel:// or redis+cluster://';
+    expect(() => parseEnvironment(wrong, '8080')).toThrow(new Error(sentence));
+  });
+});
+
+describe('the address of Redis', () => {
+  test.each([
+    ['redis://127.0.0.1', { kind: 'Standalone', isTls: false, nodes: [{ host: '127.0.0.1', port: 6379 }], db: 0 }],
+    ['rediss://alice:p%40ss@[::1]:7000/3', { isTls: true, nodes: [{ host: '::1', port: 7000 }], db: 3 }],
+    ['rediss://alice:p%40ss@[::1]:7000/3', { username: 'alice', password: 'p@ss' }],
+    ['redis://:p@ss:word@redis:1', { username: undefined, password: 'p@ss:word', nodes: [{ host: 'redis', port: 1 }] }],
+    [
+      'redis+sentinel://:a@h1,h2:26380/mymaster/2?sentinelPassword=b%26',
+      {
+        kind: 'Sentinel',
+        nodes: [
+          { host: 'h1', port: 26_379 },
+          { host: 'h2', port: 26_380 },
+        ],
+        master: 'mymaster',
+        password: 'a',
+        sentinelPassword: 'b&',
+        db: 2,
+      },
+    ],
+    ['rediss+cluster://h1:7000,h2:7001', { kind: 'Cluster', isTls: true, master: '' }],
+  ])('%s', (url, address) => {
+    expect(parseRedisUrl(url)).toMatchObject(address);
+  });
+
+  test.each([
+    ['localhost:6379', 'must be redis://'],
+    ['http://:hunter2@redis', 'must be redis://'],
+    ['redis://:hunter2@', 'must be redis://'],
+    ['redis://:hunter2@redis:port', 'must name each host'],
+    ['redis://:hunter2@redis:65536', 'must name each host'],
+    ['redis://:hunter2@a,b', 'names several hosts'],
+    ['redis://:hunter2@redis/name', 'must end in the number'],
+    ['redis://:hunter2@redis?family=6', 'options that are not known'],
+    ['redis://:hunter2%zz@redis', 'write it as %25'],
+    ['redis+sentinel://:hunter2@a,b', 'must name the master'],
+    ['redis+cluster://:hunter2@a,b/1', 'a cluster has only 0'],
+  ])('%s is refused, and the sentence does not repeat it', (url, sentence) => {
+    expect(() => parseRedisUrl(url)).toThrow(sentence);
+    expect(() => parseRedisUrl(url)).not.toThrow(/hunter2/);
   });
 });

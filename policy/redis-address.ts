@@ -1,0 +1,96 @@
+/** One server of a Redis. */
+export interface RedisNode {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where Redis is: one server, the Sentinels that know which one it is, or some servers of a cluster. */
+export interface RedisAddress {
+  readonly kind: 'Standalone' | 'Sentinel' | 'Cluster';
+  readonly isTls: boolean;
+  readonly nodes: readonly RedisNode[];
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly db: number;
+  /** What the Sentinels call the master; '' without them. */
+  readonly master: string;
+  /** Of the Sentinels themselves. */
+  readonly sentinelPassword: string | undefined;
+}
+
+/** The text is no address of a Redis. The message says what to write and holds nothing of the text: it may be a password. */
+export class RedisUrlInvalid extends Error {
+  override readonly name = 'RedisUrlInvalid';
+}
+
+// Hosts with commas between them are no URL to the URL parser.
+const FORM = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:(.*)@)?([^/?@]+)(?:\/([^?]*))?(?:\?(.*))?$/s;
+const NODE = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/;
+
+/**
+ * Reads `redis://:password@host:port/db`, `redis+sentinel://:password@host:port,…/master/db?sentinelPassword=…` or
+ * `redis+cluster://:password@host:port,…`; with `rediss` for TLS. Throws `RedisUrlInvalid`.
+ */
+export function parseRedisUrl(url: string): RedisAddress {
+  const [, scheme, mode, user, hosts = '', path = '', query = ''] = FORM.exec(url) ?? [];
+  if (scheme === undefined)
+    throw new RedisUrlInvalid('must be redis://, redis+sentinel:// or redis+cluster:// (rediss for TLS) and hosts');
+  const kind = mode === undefined ? 'Standalone' : mode === 'sentinel' ? 'Sentinel' : 'Cluster';
+  const nodes = hosts.split(',').map((host) => readNode(host, kind === 'Sentinel' ? 26_379 : 6379));
+  if (kind === 'Standalone' && nodes.length > 1)
+    throw new RedisUrlInvalid('names several hosts, which needs redis+sentinel:// or redis+cluster://');
+  const [username, password] = readUser(user);
+  return {
+    kind,
+    isTls: scheme === 'rediss',
+    nodes,
+    username,
+    password,
+    ...readPath(kind, path),
+    sentinelPassword: readQuery(kind, query),
+  };
+}
+
+function readNode(text: string, defaultPort: number): RedisNode {
+  const [, bracketed, plain, port] = NODE.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined || Number(port ?? 0) > 65_535)
+    throw new RedisUrlInvalid('must name each host as host:port, with commas between them');
+  return { host, port: Number(port ?? defaultPort) };
+}
+
+function readUser(user: string | undefined): readonly [string | undefined, string | undefined] {
+  if (user === undefined) return [undefined, undefined];
+  const colon = user.indexOf(':');
+  const [name, password] = colon < 0 ? [user, ''] : [user.slice(0, colon), user.slice(colon + 1)];
+  return [decoded(name) || undefined, decoded(password) || undefined];
+}
+
+function readPath(kind: RedisAddress['kind'], path: string): Pick<RedisAddress, 'master' | 'db'> {
+  const parts = path.split('/').map(decoded);
+  const master = kind === 'Sentinel' ? (parts.shift() ?? '') : '';
+  const [db = '', ...rest] = parts;
+  if (kind === 'Sentinel' && master === '')
+    throw new RedisUrlInvalid(
+      'must name the master that the Sentinels watch, as in redis+sentinel://host:26379/master',
+    );
+  if (!/^\d{0,5}$/.test(db) || rest.length > 0) throw new RedisUrlInvalid('must end in the number of a database');
+  if (kind === 'Cluster' && Number(db) > 0) throw new RedisUrlInvalid('names a database, but a cluster has only 0');
+  return { master, db: Number(db) };
+}
+
+function readQuery(kind: RedisAddress['kind'], query: string): string | undefined {
+  if (query === '') return undefined;
+  const [, password] = kind === 'Sentinel' ? (/^sentinelPassword=([^&]*)$/.exec(query) ?? []) : [];
+  if (password === undefined)
+    throw new RedisUrlInvalid('has options that are not known: there is only sentinelPassword, with redis+sentinel://');
+  return decoded(password);
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new RedisUrlInvalid('has a % that begins no escape: write it as %25');
+  }
+}

@@ -1,0 +1,150 @@
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from '@jest/globals';
+import { freePort } from '../../hack/processes.ts';
+import { startRedisCluster } from '../../hack/redis-cluster.ts';
+import { startSentinel } from '../../hack/sentinel.ts';
+import { keyPrefix } from '../../ledger/keys.ts';
+import { LedgerUnreachable } from '../../ledger/ledger.ts';
+import { connectLedger, type RedisLedger } from '../../ledger/redis.ts';
+import { startProxy } from '../support/proxy.ts';
+import { startRedis } from '../support/redis.ts';
+
+const folder = () => mkdtempSync(join(tmpdir(), 'tollgate-reach-'));
+
+/** A ledger with one gateway that has beaten. */
+async function opened(url: string, ca?: string): Promise<RedisLedger> {
+  const ledger = connectLedger({ url, ca, installation: 'reach', epoch: () => 'first' });
+  await within(10_000, () => ledger.establish('first'));
+  ledger.begin(randomUUID());
+  await within(10_000, () => ledger.beat({ pod: 'gateway-1', shards: {} }));
+  return ledger;
+}
+
+/** Tries until it works. Returns after how many milliseconds. */
+async function within(ms: number, attempt: () => Promise<unknown>): Promise<number> {
+  const since = performance.now();
+  for (;;) {
+    try {
+      await attempt();
+      return performance.now() - since;
+    } catch (error) {
+      if (!(error instanceof LedgerUnreachable) || performance.now() - since > ms) throw error;
+      await sleep(20);
+    }
+  }
+}
+
+const COUNTER = 'payments/daily/Day/UTC/0';
+
+/** One call of `nano`, reserved and settled. */
+async function call(ledger: RedisLedger, nano = 1_000_000n): Promise<void> {
+  const { now } = await ledger.state();
+  const id = randomUUID();
+  const bound = { capNano: 10n ** 12n, roomNano: 10n ** 12n - nano };
+  const period = { start: 0, end: now + 3_600_000 };
+  const check = {
+    budget: 'payments/daily',
+    counter: COUNTER,
+    value: null,
+    ...period,
+    part: 'Enforce',
+    bound,
+    total: null,
+  } as const;
+  const { kind } = await ledger.reserve({
+    id,
+    workspace: 'payments/app',
+    version: 1,
+    worstNano: nano,
+    from: 0,
+    until: period.end,
+    checks: [check],
+  });
+  expect(kind).toBe('admitted');
+  await ledger.settle({ id, costNano: nano, presumedNano: 0n, record: { id } });
+}
+
+async function spent(ledger: RedisLedger): Promise<bigint> {
+  const [reading] = await ledger.read([{ counter: COUNTER, per: false, top: 0, also: [] }]);
+  return reading!.total.spentNano;
+}
+
+describe('the ledger works through', () => {
+  test('three Sentinels, and finds the new master seconds after they have named it', async () => {
+    const sentinel = await startSentinel(folder());
+    const ledger = await opened(sentinel.url);
+    await call(ledger);
+    expect(await spent(ledger)).toBe(1_000_000n);
+    await sleep(200); // replicated
+    await sentinel.failOver();
+    const found = await within(10_000, () => ledger.establish('first'));
+    expect(found).toBeLessThan(3_000);
+    expect(await spent(ledger)).toBe(1_000_000n);
+
+    // Without a replica the new master takes nothing: that is out of reach, not a mistake of a script.
+    for (const server of sentinel.servers()) if (server.port !== (await sentinel.master()).port) await server.kill();
+    await sleep(3_000);
+    await expect(ledger.establish('first')).rejects.toThrow(LedgerUnreachable);
+    await expect(ledger.establish('first')).rejects.toThrow('NOREPLICAS');
+    ledger.close();
+    await sentinel.stop();
+  });
+
+  test('a cluster of three masters, one of which holds all its keys', async () => {
+    const cluster = await startRedisCluster(folder());
+    const ledger = await opened(cluster.url);
+    for (let n = 0; n < 20; n += 1) await call(ledger);
+    expect(await spent(ledger)).toBe(20_000_000n);
+    expect((await ledger.gateways()).map(({ pod }) => pod)).toEqual(['gateway-1']);
+    await sleep(200); // replicated
+    await cluster.failOver(keyPrefix('reach'));
+    expect(await within(10_000, () => ledger.establish('first'))).toBeLessThan(3_000);
+    expect(await spent(ledger)).toBe(20_000_000n);
+    ledger.close();
+    await cluster.stop();
+  });
+
+  test('TLS, with a certificate of one’s own', async () => {
+    const directory = folder();
+    const key = join(directory, 'key.pem');
+    const certificate = join(directory, 'certificate.pem');
+    const names = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
+    const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-keyout', key, '-out', certificate];
+    execFileSync('openssl', [...made, ...names], { stdio: 'ignore' });
+    const port = await freePort();
+    const files = [`tls-cert-file ${certificate}`, `tls-key-file ${key}`, `tls-ca-cert-file ${certificate}`];
+    const redis = await startRedis({ directory, configuration: [`tls-port ${port}`, 'tls-auth-clients no', ...files] });
+    const url = `rediss://:${redis.password}@127.0.0.1:${port}`;
+    const stranger = connectLedger({ url, installation: 'reach', epoch: () => 'first' });
+    const ledger = await opened(url, readFileSync(certificate, 'utf8'));
+    await call(ledger);
+    expect(await spent(ledger)).toBe(1_000_000n);
+    await expect(stranger.state()).rejects.toThrow(LedgerUnreachable);
+    stranger.close();
+    ledger.close();
+    await redis.stop();
+  });
+
+  test('a slow network, and tells a silent one from a mistake', async () => {
+    const redis = await startRedis();
+    const proxy = await startProxy(redis.port);
+    const ledger = await opened(redis.url.replace(`:${redis.port}`, `:${proxy.port}`));
+    proxy.delay(100);
+    await call(ledger);
+    proxy.delay(0);
+    proxy.silence('answers');
+    await expect(call(ledger)).rejects.toThrow(LedgerUnreachable);
+    await proxy.mend();
+    await within(5_000, () => ledger.state());
+    await call(ledger);
+    expect(await spent(ledger)).toBe(2_000_000n);
+    ledger.close();
+    await proxy.stop();
+    await redis.stop();
+  });
+});
