@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { GatewayLedger } from '../ledger/ledger.ts';
 import type { Settings } from '../policy/settings.ts';
 import { adminApp, callerApp } from './app.ts';
+import { Densities } from './density.ts';
 import { CountTokens } from './count-tokens.ts';
 import { Health } from './health.ts';
 import { Lifeline } from './lifeline.ts';
@@ -33,6 +34,8 @@ export interface Surroundings {
   readonly newId: () => string;
   /** Whether /healthz, /readyz and /metrics have a port of their own. */
   readonly hasAdminPort: boolean;
+  /** How long an upstream may be silent. Milliseconds; by default as long as the API lets a call take. */
+  readonly upstreamTimeoutMs?: number;
 }
 
 /** A gateway, put together and not yet listening. */
@@ -70,9 +73,21 @@ export function assemble(surroundings: Surroundings): Assembly {
     pendingSettles: () => settler.pendingCount,
     ledger: () => ledger.state(),
   });
-  const upstreams = new Upstreams();
+  const upstreams = new Upstreams(surroundings.upstreamTimeoutMs);
   const reserver = new Reserver({ ledger, policy, lifeline, settler, waiting, settings, now });
-  const messages = new Messages({ policy, reserver, upstreams, settler, metrics, logger, settings, now, elapsed });
+  const densities = new Densities();
+  const messages = new Messages({
+    policy,
+    reserver,
+    upstreams,
+    settler,
+    densities,
+    metrics,
+    logger,
+    settings,
+    now,
+    elapsed,
+  });
   const countTokens = new CountTokens({ policy, upstreams, metrics });
   const models = new Models({ policy, upstreams });
   const admin = adminApp({ metrics, notReady: () => health.notReady });

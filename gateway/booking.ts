@@ -28,15 +28,12 @@ export interface Booking {
 }
 
 /**
- * A token of text has hardly ever fewer bytes than this, so an answer that was cut is rather booked too high. The
- * upstream's own count comes only at an answer's end.
+ * What a call that reached the upstream costs, however it ended. `density`: tokens for a byte of visible output, for an
+ * answer that did not come to its end, because the upstream's own count comes only there.
  */
-const BYTES_PER_TOKEN = 2;
-
-/** What a call that reached the upstream costs, however it ended. */
-export function book(reserved: Reserved, metered: Metered, isCancelled: boolean): Booking {
+export function book(reserved: Reserved, metered: Metered, isCancelled: boolean, density: number): Booking {
   if (metered.complete) return bookWhole(reserved, metered);
-  return isCancelled ? bookCancelled(reserved, metered) : bookBroken(reserved, metered);
+  return isCancelled ? bookCancelled(reserved, metered, density) : bookBroken(reserved, metered, density);
 }
 
 /** An answer that came to its end costs exactly what it says, or the worst where it says nothing or what cannot be. */
@@ -51,29 +48,33 @@ function bookWhole(reserved: Reserved, metered: Metered): Booking {
 }
 
 /** Of an answer that broke off what was seen is booked, and the rest stays presumed: the upstream may bill it all. */
-function bookBroken(reserved: Reserved, metered: Metered): Booking {
-  const seen = bookSeen(reserved, metered);
+function bookBroken(reserved: Reserved, metered: Metered, density: number): Booking {
+  const seen = bookSeen(reserved, metered, density);
   const rest = reserved.worstNano - seen.costNano;
   return { ...seen, presumedNano: rest > 0n ? rest : 0n };
 }
 
 /**
- * An answer that was cancelled because its caller left is booked as far as it was seen, on the assumption that the
- * upstream bills no further. Of a stream that had not begun the prompt is booked at its bound; of an answer that comes
- * whole or not at all nothing is known, so all of it stays presumed.
+ * A stream that was cancelled because its caller left is booked as far as it was seen, on the assumption that the
+ * upstream bills no further. Of one that had not begun the prompt is booked at its bound.
  */
-function bookCancelled(reserved: Reserved, metered: Metered): Booking {
-  if (metered.usage !== null) return bookSeen(reserved, metered);
-  if (!reserved.facts.stream) return bookBroken(reserved, metered);
+function bookCancelled(reserved: Reserved, metered: Metered, density: number): Booking {
+  if (metered.usage !== null) return bookSeen(reserved, metered, density);
   const { facts, prices, model, at } = reserved;
   const costNano = worstCost({ ...facts, maxTokens: 0 }, rateAt(prices, model, at) ?? dearestAt(prices, at));
   return { costNano, presumedNano: 0n, estimated: true, usage: null, model };
 }
 
-function bookSeen(reserved: Reserved, metered: Metered): Booking {
-  const model = metered.model ?? reserved.model;
-  if (metered.usage === null) return { costNano: 0n, presumedNano: 0n, estimated: true, usage: null, model };
-  const output = Math.min(reserved.facts.maxTokens, Math.ceil(metered.outputBytes / BYTES_PER_TOKEN));
-  const usage = { ...metered.usage, output: Math.max(metered.usage.output, output) };
-  return { ...bookWhole(reserved, { ...metered, usage }), estimated: true };
+/** What was said of the usage, and at `density` what was seen since. An estimate never carries it beyond the worst case. */
+function bookSeen(reserved: Reserved, metered: Metered, density: number): Booking {
+  const { usage, unpricedBytes, textBytes } = metered;
+  const said = bookWhole(reserved, metered);
+  if (usage === null) return { ...said, costNano: 0n };
+  const unpriced = Math.ceil(unpricedBytes * density);
+  // What a stream says of its output as it begins is a beginning, and no count to go on from.
+  const output = unpricedBytes === textBytes ? Math.max(usage.output, unpriced) : usage.output + unpriced;
+  const seen = bookWhole(reserved, { ...metered, usage: { ...usage, output } });
+  const { worstNano } = reserved;
+  const most = said.costNano > worstNano ? said.costNano : worstNano;
+  return { ...seen, costNano: seen.costNano < most ? seen.costNano : most, estimated: true };
 }

@@ -13,8 +13,10 @@ export interface Sending {
   readonly body: Buffer;
   /** Where the answer goes. */
   readonly res: ServerResponse;
-  /** What happens upstream when the caller leaves. */
-  readonly onAbort: 'Cancel' | 'Drain';
+  /** What happens upstream when the caller leaves: see `Leaving`. */
+  readonly onAbort: Leaving;
+  /** Whether a stream was asked for. */
+  readonly stream: boolean;
   /** The answer's headers have come. */
   readonly onAnswer: (status: number, headers: IncomingHttpHeaders) => void;
   /** Headers of ours for an answer that is passed on as it comes. */
@@ -23,6 +25,16 @@ export interface Sending {
   readonly answerHeaders: (metered: Metered) => RawHeaders;
 }
 
+/**
+ * What happens upstream to a call whose caller left. `Cancel`: a stream is ended once it has said what its prompt costs;
+ * an answer that comes whole says what it costs only at its end, so it is read. `Drain`: it is read to its end in either
+ * form. `Drop`: it costs nothing, so it is ended at once.
+ */
+export type Leaving = 'Cancel' | 'Drain' | 'Drop';
+
+/** How long a stream whose caller left may take to begin before it is cancelled all the same. Milliseconds. */
+const BEGIN_MS = 10_000;
+
 /** How a call ended, which decides what is booked. */
 export type Ending =
   /** Nothing of it reached the upstream. */
@@ -30,7 +42,7 @@ export type Ending =
   /** Answered with an error status, which was passed on as it came. */
   | { readonly kind: 'ErrorStatus' }
   | { readonly kind: 'Answered'; readonly metered: Metered }
-  /** The connection broke or timed out after the call was sent. */
+  /** The connection broke or timed out after the call was sent, and not by us. */
   | { readonly kind: 'Broken'; readonly metered: Metered; readonly timedOut: boolean }
   /** The caller left, and the call was ended upstream. */
   | { readonly kind: 'Cancelled'; readonly metered: Metered };
@@ -60,6 +72,8 @@ class Passage implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | null = null;
   #isSent = false;
   #hasLeft = false;
+  #isCancelled = false;
+  #beginning: NodeJS.Timeout | undefined;
   /** The body has begun to go down. */
   #flows = false;
   #form: Form | null = null;
@@ -108,7 +122,8 @@ class Passage implements Dispatcher.DispatchHandler {
     }
     this.#flows = true;
     this.#stream?.write(chunk);
-    if (!this.#hasLeft && !this.#res.write(chunk)) controller.pause();
+    if (this.#hasLeft) this.#leaveStream();
+    else if (!this.#res.write(chunk)) controller.pause();
   }
 
   onResponseEnd(): void {
@@ -145,12 +160,13 @@ class Passage implements Dispatcher.DispatchHandler {
     if (!this.#isSent) return { kind: 'NeverSent' };
     if (this.#form === 'Error') return { kind: 'ErrorStatus' };
     const metered = this.#stream?.end() ?? UNMETERED;
-    if (this.#hasLeft && this.#sending.onAbort === 'Cancel') return { kind: 'Cancelled', metered };
+    if (this.#isCancelled) return { kind: 'Cancelled', metered };
     const timedOut = 'code' in error && TIMEOUTS.has(String(error.code));
     return { kind: 'Broken', metered, timedOut };
   }
 
   #end(ending: Ending): void {
+    clearTimeout(this.#beginning);
     this.#res.off('close', this.#onClose);
     this.#res.off('drain', this.#onDrain);
     this.#resolve(ending);
@@ -163,11 +179,23 @@ class Passage implements Dispatcher.DispatchHandler {
   readonly #onClose = (): void => {
     if (this.#res.writableFinished) return;
     this.#hasLeft = true;
-    // A whole answer that has begun is finished upstream already: its usage is a few bytes away.
-    const readsOn = this.#form !== 'Error' && (this.#form === 'Whole' || this.#sending.onAbort === 'Drain');
-    if (readsOn) this.#controller?.resume();
-    else this.#controller?.abort(new Error('the caller left'));
+    this.#controller?.resume();
+    if (this.#form === 'Error' || this.#sending.onAbort === 'Drop') this.#cancel();
+    else this.#leaveStream();
   };
+
+  /** Under `Cancel`, ends a stream that nobody reads any more, as soon as it has begun. */
+  #leaveStream(): void {
+    const { onAbort, stream } = this.#sending;
+    if (onAbort !== 'Cancel' || !(this.#form === null ? stream : this.#form === 'Stream')) return;
+    if (this.#stream?.hasBegun === true) this.#cancel();
+    else this.#beginning ??= setTimeout(() => this.#cancel(), BEGIN_MS);
+  }
+
+  #cancel(): void {
+    this.#isCancelled = true;
+    this.#controller?.abort(new Error('the caller left'));
+  }
 
   readonly #onDrain = (): void => {
     this.#controller?.resume();

@@ -6,6 +6,7 @@ import type { Settings } from '../policy/settings.ts';
 import { refOf } from '../policy/terms.ts';
 import { book, type Booking, type Reserved } from './booking.ts';
 import { costHeaders } from './costs.ts';
+import type { Densities } from './density.ts';
 import { edited } from './edits.ts';
 import type { Exchange } from './exchange.ts';
 import { type Gone, readBody } from './facts.ts';
@@ -26,6 +27,7 @@ interface Parts {
   readonly reserver: Reserver;
   readonly upstreams: Upstreams;
   readonly settler: Settler;
+  readonly densities: Densities;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly settings: Settings;
@@ -151,6 +153,7 @@ class Spending {
       body: edited(body, this.#admission.edits),
       res,
       onAbort: settings.onAbort,
+      stream: this.#reserved.facts.stream,
       onAnswer: (status, headers) => {
         this.#status = status;
         this.#requestId = headers['request-id']?.toString() ?? null;
@@ -158,7 +161,7 @@ class Spending {
       },
       streamHeaders: () => costHeaders(this.#admitted, null),
       answerHeaders: (metered) => {
-        this.#booking = book(this.#reserved, metered, false);
+        this.#booking = this.#book(metered, false);
         return costHeaders(this.#admitted, this.#booking);
       },
     });
@@ -172,16 +175,18 @@ class Spending {
   }
 
   async settle(ending: string, metered: Metered): Promise<void> {
-    const { settler, metrics, logger } = this.#parts;
+    const { settler, metrics, logger, densities } = this.#parts;
     const { id } = this.#exchange;
     const { call, admission } = this.#admitted;
-    const booking = this.#booking ?? book(this.#reserved, metered, ending === 'Cancelled');
+    const booking = this.#booking ?? this.#book(metered, ending === 'Cancelled');
+    const known = this.#knownModel(booking);
+    if (known !== null && call.facts.stream && !booking.estimated) densities.learn(known, metered);
     const ended = this.#ended(ending, booking);
     logCall(logger, ended);
     metrics.countSpending({
       workspace: this.#workspace,
       feature: attributesOf(call)['feature'] ?? '',
-      model: this.#knownModel(booking),
+      model: known,
       costNano: booking.costNano,
       worstNano: admission.worstNano,
       usage: booking.usage,
@@ -189,6 +194,11 @@ class Spending {
     });
     const { costNano, presumedNano } = booking;
     await settler.settle({ id, costNano, presumedNano, record: usageRecord(ended) }, linesOf(admission.checks));
+  }
+
+  #book(metered: Metered, isCancelled: boolean): Booking {
+    const density = this.#parts.densities.of(metered.model ?? this.#reserved.model);
+    return book(this.#reserved, metered, isCancelled, density);
   }
 
   #ended(ending: string, booking: Booking): Ended {

@@ -9,22 +9,29 @@ export interface Metered {
   readonly model: string | null;
   /** The answer was seen to its end: what it has not said by then it never says. */
   readonly complete: boolean;
-  /** Bytes of output that went by: what an answer that was cut has produced at least. */
-  readonly outputBytes: number;
+  /** Text, thinking and tool input of a stream that went by since its usage was last told. Bytes of UTF-8. */
+  readonly unpricedBytes: number;
+  /** The same from its beginning. */
+  readonly textBytes: number;
 }
 
 /** An answer of which nothing was seen. */
-export const UNMETERED: Metered = { usage: null, model: null, complete: false, outputBytes: 0 };
+export const UNMETERED: Metered = {
+  usage: null,
+  model: null,
+  complete: false,
+  unpricedBytes: 0,
+  textBytes: 0,
+};
 
 /** Reads the usage of a whole answer. Never throws. */
 export function meterAnswer(body: Buffer): Metered {
   const answer = parse(body.toString('utf8'));
   const usage = answer.usage === undefined ? null : readUsage(answer.usage);
-  return { usage, model: modelOf(answer), complete: true, outputBytes: 0 };
+  return { ...UNMETERED, usage, model: modelOf(answer), complete: true };
 }
 
-/** `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":""}}` and `data: ` around each piece. */
-const ENVELOPE_BYTES = 80;
+const EVENTS = ['message_start', 'content_block_delta', 'message_delta', 'message_stop', 'error'];
 
 /** Follows a stream of server-sent events on its way by and picks its usage out. */
 export class StreamMeter {
@@ -34,13 +41,16 @@ export class StreamMeter {
   #isFinal = false;
   #isStopped = false;
   #hasFailed = false;
-  #outputBytes = 0;
+  #unpricedBytes = 0;
+  #pricedBytes = 0;
 
   constructor() {
-    this.#scanner = new EventScanner(['message_start', 'message_delta', 'message_stop', 'error'], {
-      onEvent: (event, data) => this.#take(event, data),
-      onOther: (bytes) => (this.#outputBytes += Math.max(1, bytes - ENVELOPE_BYTES)),
-    });
+    this.#scanner = new EventScanner(EVENTS, (event, data) => this.#take(event, data));
+  }
+
+  /** Whether the stream has said what its prompt costs. */
+  get hasBegun(): boolean {
+    return this.#usage !== null;
   }
 
   write(chunk: Buffer): void {
@@ -52,7 +62,8 @@ export class StreamMeter {
     const complete = this.#isStopped && !this.#hasFailed;
     // What message_start says of the output is no final usage.
     const usage = complete && !this.#isFinal ? null : this.#usage;
-    return { usage, model: this.#model, complete, outputBytes: this.#outputBytes };
+    const textBytes = this.#pricedBytes + this.#unpricedBytes;
+    return { usage, model: this.#model, complete, unpricedBytes: this.#unpricedBytes, textBytes };
   }
 
   #take(event: string, data: string): void {
@@ -66,15 +77,17 @@ export class StreamMeter {
         if (parsed.usage === undefined) break;
         this.#usage = this.#usage === null ? readUsage(parsed.usage) : mergeDelta(this.#usage, parsed.usage);
         this.#isFinal = true;
+        this.#pricedBytes += this.#unpricedBytes;
+        this.#unpricedBytes = 0;
+        break;
+      case 'content_block_delta':
+        this.#unpricedBytes += textBytes(parsed.delta);
         break;
       case 'message_stop':
         this.#isStopped = true;
         break;
       case 'error':
         this.#hasFailed = true;
-        break;
-      default:
-        this.#outputBytes += Math.max(1, data.length - ENVELOPE_BYTES);
     }
   }
 }
@@ -84,6 +97,19 @@ interface Answer {
   readonly model?: unknown;
   readonly usage?: unknown;
   readonly message?: Answer;
+  readonly delta?: Delta;
+}
+
+/** A piece of an answer. What else there is of it (signatures, citations) is no output of its own. */
+interface Delta {
+  readonly text?: unknown;
+  readonly thinking?: unknown;
+  readonly partial_json?: unknown;
+}
+
+function textBytes({ text, thinking, partial_json: json }: Delta = {}): number {
+  const piece = text ?? thinking ?? json;
+  return typeof piece === 'string' ? Buffer.byteLength(piece) : 0;
 }
 
 function parse(text: string): Answer {

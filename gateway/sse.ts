@@ -1,11 +1,8 @@
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
-/** What is done with each picked event, and with the size of each line of data that was not. */
-export interface Listener {
-  onEvent(event: string, data: string): void;
-  onOther(dataBytes: number): void;
-}
+/** What is done with each picked event. */
+export type Listener = (event: string, data: string) => void;
 
 /**
  * Finds a few kinds of events in a stream of server-sent events without touching the rest: bytes go on to the client as
@@ -14,9 +11,8 @@ export interface Listener {
 export class EventScanner {
   readonly #picked: ReadonlySet<string>;
   readonly #listener: Listener;
-  /** The beginning of a line whose end has not come yet; `#skipped` counts what of it was dropped as of no interest. */
+  /** The beginning of a line whose end has not come yet, as far as it is of interest. */
   #rest: Buffer | null = null;
-  #skipped = 0;
   #event = '';
   #data: string[] = [];
 
@@ -43,11 +39,10 @@ export class EventScanner {
     this.#dispatch();
   }
 
-  /** A line of data that nobody asked for may be megabytes long: only its length is kept. */
+  /** A line of data that nobody asked for may be megabytes long: only its beginning is kept. */
   #keep(part: Buffer): void {
     if (this.#rest === null) this.#rest = Buffer.from(part);
-    else if (this.#uninteresting(this.#rest)) this.#skipped += part.length;
-    else this.#rest = Buffer.concat([this.#rest, part]);
+    else if (!this.#uninteresting(this.#rest)) this.#rest = Buffer.concat([this.#rest, part]);
   }
 
   #uninteresting(line: Buffer): boolean {
@@ -75,17 +70,13 @@ export class EventScanner {
 
   #dataLine(bytes: Buffer, start: number, end: number): void {
     // An event without a name may be any of them, so its data is read as well.
-    if (this.#event !== '' && !this.#picked.has(this.#event)) {
-      this.#listener.onOther(end - start + this.#skipped);
-      this.#skipped = 0;
-      return;
-    }
+    if (this.#event !== '' && !this.#picked.has(this.#event)) return;
     const line = bytes.toString('utf8', start, end);
     if (line.startsWith('data:')) this.#data.push(line.slice('data:'.length).trimStart());
   }
 
   #dispatch(): void {
-    if (this.#data.length > 0) this.#listener.onEvent(this.#event, this.#data.join('\n'));
+    if (this.#data.length > 0) this.#listener(this.#event, this.#data.join('\n'));
     this.#event = '';
     this.#data = [];
   }

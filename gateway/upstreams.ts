@@ -24,6 +24,12 @@ const TIMEOUT_MS = 600_000;
 export class Upstreams {
   readonly #pools = new Map<string, Pool>();
   readonly #known = new WeakMap<ResolvedWorkspace, Upstream>();
+  readonly #timeoutMs: number;
+
+  /** `timeoutMs`: how long an upstream may be silent, before its answer and within it. */
+  constructor(timeoutMs: number = TIMEOUT_MS) {
+    this.#timeoutMs = timeoutMs;
+  }
 
   of(workspace: ResolvedWorkspace): Upstream {
     const known = this.#known.get(workspace);
@@ -45,8 +51,8 @@ export class Upstreams {
       connections: null,
       pipelining: 1,
       allowH2: false,
-      headersTimeout: TIMEOUT_MS,
-      bodyTimeout: TIMEOUT_MS,
+      headersTimeout: this.#timeoutMs,
+      bodyTimeout: this.#timeoutMs,
     });
     this.#pools.set(origin, pool);
     return pool;

@@ -593,57 +593,6 @@ describe('an upstream', () => {
 });
 
 describe('a caller that leaves', () => {
-  /** Leaves a stream after its first text. */
-  async function leave(gateway: Running, behaviour: Behaviour, body = streaming): Promise<void> {
-    const leaving = new AbortController();
-    const asked = ask(gateway.url, { body, headers: standIn(behaviour), signal: leaving.signal }).catch(() => null);
-    await until(() => upstream.books().open === 1);
-    await sleep(50);
-    leaving.abort();
-    await asked;
-  }
-
-  test('under Cancel ends the call upstream: what was seen is booked, the rest is released', async () => {
-    const gateway = await gatewayWith();
-    await leave(gateway, { holdAfter: 2, chunks: 4 });
-    await until(() => upstream.books().open === 0);
-    const counter = await settled(gateway);
-    expect(upstream.books().total.aborted).toBe(1);
-    expect(counter.spentNano).toBeGreaterThanOrEqual(books());
-    expect(counter.spentNano).toBeLessThan(900_000n);
-    expect(counter.certainNano).toBe(counter.spentNano);
-    expect(gateway.logs.find((line) => 'cost_usd' in line)).toMatchObject({ ending: 'Cancelled', estimated: true });
-  });
-
-  test('under Cancel, before a stream began, pays for its prompt', async () => {
-    const gateway = await gatewayWith();
-    await leave(gateway, { latencyMs: 5_000 });
-    const counter = await settled(gateway);
-    expect(counter.spentNano).toBeGreaterThan(0n);
-    expect(counter.certainNano).toBe(counter.spentNano);
-  });
-
-  test('under Cancel, from an answer that comes whole, leaves all of it presumed', async () => {
-    const gateway = await gatewayWith();
-    await leave(gateway, { latencyMs: 5_000 }, message());
-    const counter = await settled(gateway);
-    expect(counter.spentNano).toBe(0n);
-    expect(counter.certainNano).toBeGreaterThanOrEqual(1_000_000n);
-  });
-
-  test('under Drain does not stop the call, which is booked exactly', async () => {
-    const gateway = await gatewayWith({}, { settings: { onAbort: 'Drain' } });
-    upstream.behave({ abortBilling: 'Full' });
-    await leave(gateway, { holdAfter: 2, chunks: 4 });
-    expect(upstream.books().open).toBe(1);
-    upstream.release();
-    const counter = await settled(gateway);
-    expect(upstream.books().total.aborted).toBe(0);
-    expect(counter.spentNano).toBe(books());
-    expect(counter.certainNano).toBe(counter.spentNano);
-    expect(gateway.logs.find((line) => 'cost_usd' in line)).toMatchObject({ ending: 'Answered', estimated: false });
-  });
-
   test('while it waits for room costs nothing and makes room for the next', async () => {
     const gateway = await gatewayWith({ budgets: [budget('daily', '0.0014')] });
     const held = ask(gateway.url, { body: streaming, headers: standIn({ holdAfter: 1 }) });

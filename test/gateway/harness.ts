@@ -25,6 +25,7 @@ export interface StartOptions {
   readonly settings?: Partial<Settings>;
   /** Gateways of the same name share a ledger. */
   readonly installation?: string;
+  readonly upstreamTimeoutMs?: number;
 }
 
 /** Starts a gateway that enforces one workspace, once the ledger knows it. */
@@ -33,6 +34,7 @@ export async function startGateway({
   handover,
   settings = {},
   installation,
+  upstreamTimeoutMs,
 }: StartOptions): Promise<Running> {
   const policy = new Policy();
   policy.enforce([resolved(handover)]);
@@ -58,6 +60,7 @@ export async function startGateway({
     elapsed: () => performance.now(),
     newId: randomUUID,
     hasAdminPort: false,
+    ...(upstreamTimeoutMs === undefined ? {} : { upstreamTimeoutMs }),
   });
   await assembly.lifeline.beat();
   const port = await assembly.gateway.listen(0);
