@@ -1,6 +1,6 @@
 # Needs Node 20 or later and npm to begin with; npm ci brings Node 24, which everything here runs on.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down test verify generate format golden bench clean
+.PHONY: help install demo up down test verify generate format golden bench chaos clean
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
@@ -46,6 +46,9 @@ golden: install ## rewrites the golden files; review the diff
 
 bench: install ## measures what docs/performance.md says
 	@node bench/main.ts
+
+chaos: install ## ten minutes of kills under load, and the books judged: make chaos [SECONDS=60] [SEED=2]
+	@node test/chaos/main.ts $(or $(SECONDS),600) $(or $(SEED),1)
 
 clean: down ## removes what was made here, also the data of make up; the cache of binaries stays
 	rm -rf .run coverage node_modules

@@ -11,6 +11,8 @@ export interface Call {
   /** What the stand-in shall do. */
   behaviour?: Behaviour;
   headers?: Readonly<Record<string, string>>;
+  /** The caller leaves when this fires. */
+  signal?: AbortSignal;
 }
 
 /** What came back. Times in milliseconds since the call was sent. */
@@ -32,8 +34,8 @@ export class Caller {
     this.#headers = { 'x-api-key': apiKey, 'anthropic-version': '2023-06-01', 'content-type': 'application/json' };
   }
 
-  /** Sends one call and reads its answer; `onFirstByte` is told when it begins. */
-  async send(call: Call, onFirstByte?: () => void): Promise<Answer> {
+  /** Sends one call and reads its answer; `onFirstByte` is told when it begins, and with which status. */
+  async send(call: Call, onFirstByte?: (status: number) => void): Promise<Answer> {
     const started = performance.now();
     const headers = { ...this.#headers, ...call.headers, ...directive(call.behaviour) };
     const { statusCode, body } = await this.#pool.request({
@@ -41,13 +43,14 @@ export class Caller {
       path: '/v1/messages',
       headers,
       body: bodyOf(call),
+      ...(call.signal ? { signal: call.signal } : {}),
     });
     const chunks: Buffer[] = [];
     let firstByte = 0;
     for await (const chunk of body) {
       if (chunks.length === 0) {
         firstByte = performance.now() - started;
-        onFirstByte?.();
+        onFirstByte?.(statusCode);
       }
       chunks.push(chunk as Buffer);
     }

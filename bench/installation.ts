@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClaudeBudget } from '../crds/types.gen.ts';
 import { kubectl } from '../hack/kubectl.ts';
-import { type System, startSystem, stopSystem } from '../hack/system.ts';
+import { type System, type SystemOptions, startSystem, stopSystem } from '../hack/system.ts';
 import type { Statement } from '../test/upstream/books.ts';
 
-const directory = join(import.meta.dirname, '..', '.run', 'bench');
+const DIRECTORY = join(import.meta.dirname, '..', '.run', 'bench');
 
 /** A team of the benchmark: a namespace, a workspace and a key of it. */
 export interface Team {
@@ -20,25 +20,29 @@ export interface Team {
 /** The real system, brought up for the benchmark in a directory of its own. */
 export class Installation {
   readonly #system: System;
+  readonly #directory: string;
 
-  private constructor(system: System) {
+  private constructor(system: System, directory: string) {
     this.#system = system;
+    this.#directory = directory;
   }
 
   /** Brings it up with so many gateways; what runs already is kept. */
-  static async start(replicas: number): Promise<Installation> {
+  static async start(replicas: number, options: Partial<SystemOptions> = {}): Promise<Installation> {
+    const { directory = DIRECTORY } = options;
     mkdirSync(directory, { recursive: true });
-    return new Installation(await startSystem({ directory, replicas, upstream: undefined }));
+    const system = await startSystem({ replicas, upstream: undefined, ...options, directory });
+    return new Installation(system, directory);
   }
 
   /** Removes what an earlier run left behind, running or not. */
-  static async clear(): Promise<void> {
+  static async clear(directory = DIRECTORY): Promise<void> {
     await stopSystem(directory);
     rmSync(directory, { recursive: true, force: true });
   }
 
   /** Stops what {@link Installation.start} started. */
-  static async stop(): Promise<void> {
+  static async stop(directory = DIRECTORY): Promise<void> {
     await stopSystem(directory);
   }
 
@@ -48,6 +52,16 @@ export class Installation {
 
   get upstream(): string {
     return this.#system.upstreamUrl;
+  }
+
+  /** With the password in it: never print it. */
+  get redisUrl(): string {
+    return this.#system.redisUrl;
+  }
+
+  /** Starts one of its processes that was killed, and does not wait for it. */
+  revive(name: string): Promise<void> {
+    return this.#system.revive(name);
   }
 
   get kubeconfig(): string {
@@ -113,7 +127,7 @@ export class Installation {
 
   /** The pid of one of its processes. */
   pid(name: string): number {
-    const roster = JSON.parse(readFileSync(join(directory, 'roster.json'), 'utf8')) as {
+    const roster = JSON.parse(readFileSync(join(this.#directory, 'roster.json'), 'utf8')) as {
       entries: Record<string, { pid: number }>;
     };
     const entry = roster.entries[name];
@@ -176,6 +190,6 @@ metadata: { name: app, namespace: ${namespace} }
 spec:
   upstream: { baseURL: '${upstream}', apiKeySecretRef: { name: anthropic } }
   keys: [{ name: app, secretName: app-claude }]
-  headers: { feature: x-tollgate-feature, customer: x-tollgate-customer }
+  headers: { feature: x-tollgate-feature, customer: x-tollgate-customer, user: x-tollgate-user }
 `;
 }

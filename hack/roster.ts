@@ -70,17 +70,23 @@ export class Roster {
     if (known !== undefined && (await this.#keeps(command.name, known, checksum, probe))) {
       return childOf({ name: command.name, ...known });
     }
+    const child = this.restart(command);
+    await ready(child, probe);
+    return child;
+  };
+
+  /** Starts a process that is not there or has ended, and does not wait for it. */
+  restart(command: Command): Child {
     const child = start({ ...command, background: true });
     this.#contents.entries[command.name] = {
       pid: child.pid,
       identity: child.identity,
       logFile: child.logFile,
-      checksum,
+      checksum: checksumOf(command),
     };
     this.#save();
-    await ready(child, probe);
     return child;
-  };
+  }
 
   /** The port of a process: while it is wanted the one it had, if that is its own or free. */
   async port(name: string, preferred = 0): Promise<number> {

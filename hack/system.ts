@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { type ControlPlane, kubeconfigFor, startControlPlane } from './controlplane.ts';
 import { kubectl } from './kubectl.ts';
-import { type Command, responds } from './processes.ts';
-import { type Redis, startRedis } from './redis.ts';
+import { type Command, type Launch, responds } from './processes.ts';
+import { startRedis } from './redis.ts';
 import { Roster } from './roster.ts';
 
 const repository = join(import.meta.dirname, '..');
@@ -25,6 +25,8 @@ export interface SystemOptions {
   replicas: number;
   /** An Anthropic-compatible URL; absent: the stand-in is started. */
   upstream: string | undefined;
+  /** Lines added to redis.conf. */
+  redis?: string[];
 }
 
 /** A whole Tollgate that runs in the background. */
@@ -36,6 +38,8 @@ export interface System {
   upstreamUrl: string;
   /** With the password in it: never print it. */
   redisUrl: string;
+  /** Starts one of its processes that has ended, and does not wait until it is ready. */
+  revive: (name: string) => Promise<void>;
 }
 
 /**
@@ -52,8 +56,20 @@ export async function stopSystem(directory: string): Promise<void> {
   await Roster.use(directory, (roster) => roster.retain([]));
 }
 
-async function bringUp({ directory, replicas, upstream }: SystemOptions, roster: Roster): Promise<System> {
-  const redis = await startLedger(directory, roster);
+async function bringUp(options: SystemOptions, roster: Roster): Promise<System> {
+  const { directory, replicas, upstream } = options;
+  const commands = new Map<string, Command>();
+  const launch: Launch = (command, probe) => {
+    commands.set(command.name, command);
+    return roster.launch(command, probe);
+  };
+  const redis = await startRedis({
+    directory,
+    port: await roster.port('redis'),
+    password: roster.secret('redis'),
+    configuration: options.redis ?? [],
+    launch,
+  });
   const upstreamUrl = upstream ?? (await startStandIn(directory, roster));
   const plane = await startPlane(directory, roster);
   const gateways = Array.from({ length: replicas }, (_, index) => `tollgate-gateway-${index + 1}`);
@@ -85,12 +101,23 @@ async function bringUp({ directory, replicas, upstream }: SystemOptions, roster:
         PORT: String(port),
       },
     };
-    return roster.launch(command, () => responds(`http://127.0.0.1:${port}/readyz`));
+    return launch(command, () => responds(`http://127.0.0.1:${port}/readyz`));
   });
   await Promise.all(entries);
   const standIn = upstream === undefined ? ['upstream'] : [];
   await roster.retain([...PLANE, 'redis', ...standIn, ...OPERATORS, ...gateways]);
-  return { kubeconfig: plane.kubeconfig, gatewayUrls, upstreamUrl, redisUrl: redis.url };
+  return {
+    kubeconfig: plane.kubeconfig,
+    gatewayUrls,
+    upstreamUrl,
+    redisUrl: redis.url,
+    revive: (name) => revive(directory, commands.get(name)),
+  };
+}
+
+async function revive(directory: string, command: Command | undefined): Promise<void> {
+  if (command === undefined) throw new Error('there is no such process');
+  await Roster.use(directory, async (roster) => roster.restart(command));
 }
 
 /** When the code that operators and gateways run was last edited: older processes are started anew. */
@@ -109,11 +136,6 @@ async function startPlane(directory: string, roster: Roster): Promise<ControlPla
   const manifests = join(repository, 'hack', 'install');
   await kubectl(plane.kubeconfig, ['apply', '--server-side', '--force-conflicts', '-f', manifests]);
   return plane;
-}
-
-async function startLedger(directory: string, roster: Roster): Promise<Redis> {
-  const port = await roster.port('redis');
-  return startRedis({ directory, port, password: roster.secret('redis'), launch: roster.launch });
 }
 
 /** The stand-in for the Anthropic API. */

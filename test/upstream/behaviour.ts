@@ -31,6 +31,8 @@ export interface Behaviour {
   text?: string;
   /** Answer with a call of this tool, until there is a result of it. */
   tool?: { name: string; input: unknown };
+  /** Keep the bill of this call by this name, for `GET /bills`. */
+  mark?: string;
   /** Compress a JSON answer. */
   gzip?: boolean;
   /** What a call that broke off costs: what had been sent of it (default), or all of it. */

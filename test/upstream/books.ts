@@ -25,11 +25,30 @@ export interface Statement {
   open: number;
 }
 
+/** What one marked call was charged. */
+export interface Bill {
+  /** Counts from 1, without a gap. */
+  number: number;
+  /** Milliseconds since the epoch. */
+  at: number;
+  mark: string;
+  requestId: string;
+  apiKey: string;
+  model: string;
+  nanoUsd: string;
+}
+
+/** How many bills are kept, and how many are given out at once. */
+const BILLS = 100_000;
+const PAGE = 2_000;
+
 type Sums = Omit<Account, 'nanoUsd' | 'usd'> & { nano: bigint };
 
 /** What was asked of the stand-in and what it charges for it. */
 export class Books {
   #keys = new Map<string, Sums>();
+  readonly #bills: Bill[] = [];
+  #billed = 0;
   /** How many requests are being answered. */
   open = 0;
 
@@ -47,6 +66,19 @@ export class Books {
     sums.cacheReadTokens += usage.cache_read_input_tokens;
     sums.outputTokens += usage.output_tokens;
     sums.nano += charge(model, usage);
+  }
+
+  /** Keeps the bill of a call that asked for it; the oldest go first. */
+  keep(bill: Omit<Bill, 'number' | 'at' | 'nanoUsd'>, usage: Usage): void {
+    const nanoUsd = charge(bill.model, usage).toString();
+    this.#bills.push({ number: (this.#billed += 1), at: Date.now(), ...bill, nanoUsd });
+    if (this.#bills.length > 2 * BILLS) this.#bills.splice(0, BILLS);
+  }
+
+  /** The next bills after that number, oldest first. */
+  bills(after: number): Bill[] {
+    const first = Math.max(0, after - (this.#billed - this.#bills.length));
+    return this.#bills.slice(first, first + PAGE);
   }
 
   /** A call broke off. */

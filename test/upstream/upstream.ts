@@ -116,6 +116,8 @@ class StandIn {
         return send({ name: 'stand-in for the Anthropic API' });
       case 'GET /books':
         return send(this.books.statement());
+      case 'GET /bills':
+        return send(this.books.bills(Number(new URL(request.url ?? '', 'http://stand-in').searchParams.get('after'))));
       case 'DELETE /books':
         this.books.clear();
         return send(this.books.statement());
@@ -145,7 +147,12 @@ class StandIn {
       await new Delivery({ response, requestId, message, behaviour, held: this.#held }).send(
         call.stream === true,
         (usage, whole) => {
-          if (usage !== null) this.books.bill(apiKey, message.model, usage);
+          if (usage !== null) {
+            const { model } = message;
+            this.books.bill(apiKey, model, usage);
+            if (behaviour.mark !== undefined)
+              this.books.keep({ mark: behaviour.mark, requestId, apiKey, model }, usage);
+          }
           if (!whole) this.books.aborted(apiKey);
         },
       );

@@ -1,0 +1,104 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Dice } from '../../bench/dice.ts';
+import type { Installation } from '../../bench/installation.ts';
+import type { Chronicle } from './chronicle.ts';
+
+/** Something that happens to a process: it is killed and started again, or stopped and let go on, after a while. */
+interface Fault {
+  readonly name: string;
+  readonly victims: readonly string[];
+  readonly signal: 'SIGKILL' | 'SIGSTOP';
+  /** For how long it is away. Milliseconds, from and to. */
+  readonly away: readonly [number, number];
+  /** How many cards of it are in the deck. */
+  readonly cards: number;
+}
+
+const GATEWAYS = ['tollgate-gateway-1', 'tollgate-gateway-2', 'tollgate-gateway-3'];
+const OPERATORS = ['tollgate-operator-1', 'tollgate-operator-2'];
+
+const FAULTS: readonly Fault[] = [
+  { name: 'gateways killed', victims: GATEWAYS, signal: 'SIGKILL', away: [200, 8_000], cards: 5 },
+  { name: 'operators killed', victims: OPERATORS, signal: 'SIGKILL', away: [500, 10_000], cards: 2 },
+  { name: 'Redis killed', victims: ['redis'], signal: 'SIGKILL', away: [100, 6_000], cards: 3 },
+  // Longer than any command may take: everybody finds it out of reach.
+  { name: 'Redis frozen', victims: ['redis'], signal: 'SIGSTOP', away: [100, 3_000], cards: 2 },
+  // At its longest longer than a lease: it comes back to find its calls presumed.
+  { name: 'gateways frozen', victims: GATEWAYS, signal: 'SIGSTOP', away: [1_000, 20_000], cards: 2 },
+];
+
+/** From one fault to the next. Milliseconds, on average. */
+const PAUSE_MS = 5_000;
+
+/** Breaks the system at random and mends it, one thing after the other on one line of time. */
+export class Faults {
+  readonly #installation: Installation;
+  readonly #dice: Dice;
+  readonly #chronicle: Chronicle;
+  /** What is broken, when it comes back and how. */
+  readonly #broken = new Map<string, { at: number; mend: () => Promise<void> }>();
+  readonly #done = new Map<string, number>(FAULTS.map(({ name }) => [name, 0]));
+  #deck: Fault[] = [];
+
+  constructor(installation: Installation, dice: Dice, chronicle: Chronicle) {
+    this.#installation = installation;
+    this.#dice = dice;
+    this.#chronicle = chronicle;
+  }
+
+  /** How often each happened. */
+  get done(): ReadonlyMap<string, number> {
+    return this.#done;
+  }
+
+  /** Breaks and mends until that instant (milliseconds), and then mends all that is broken. */
+  async run(until: number): Promise<void> {
+    let next = Date.now();
+    while (Date.now() < until) {
+      if (Date.now() >= next) {
+        await this.#strike();
+        next = Date.now() + PAUSE_MS / 2 + this.#dice.roll(PAUSE_MS);
+      }
+      await this.#mend(Date.now());
+      await sleep(20);
+    }
+    await this.#mend(Number.POSITIVE_INFINITY);
+  }
+
+  async #strike(): Promise<void> {
+    const { name, victims, signal, away } = this.#draw();
+    const up = victims.filter((victim) => !this.#broken.has(victim));
+    if (up.length === 0) return;
+    const victim = this.#dice.pick(up);
+    const ms = away[0] + this.#dice.roll(away[1] - away[0]);
+    const pid = this.#installation.pid(victim);
+    process.kill(pid, signal);
+    const mend = async (): Promise<void> => {
+      if (signal === 'SIGKILL') await this.#installation.revive(victim);
+      else process.kill(pid, 'SIGCONT');
+    };
+    this.#broken.set(victim, { at: Date.now() + ms, mend });
+    this.#done.set(name, (this.#done.get(name) ?? 0) + 1);
+    this.#chronicle.note(`${signal} ${victim}, away for ${(ms / 1000).toFixed(1)} s`);
+  }
+
+  async #mend(now: number): Promise<void> {
+    for (const [victim, { at, mend }] of this.#broken) {
+      if (at > now) continue;
+      await mend();
+      this.#broken.delete(victim);
+      this.#chronicle.note(`${victim} is back`);
+    }
+  }
+
+  /** The top card of a shuffled deck: in a run of some length every kind comes. */
+  #draw(): Fault {
+    if (this.#deck.length === 0) {
+      const cards = FAULTS.flatMap((fault) => Array.from({ length: fault.cards }, () => fault));
+      while (cards.length > 0) this.#deck.push(...cards.splice(this.#dice.roll(cards.length), 1));
+    }
+    const card = this.#deck.pop();
+    if (card === undefined) throw new Error('there is no card in the deck');
+    return card;
+  }
+}
