@@ -27,6 +27,8 @@ export interface SystemOptions {
   upstream: string | undefined;
   /** Lines added to redis.conf. */
   redis?: string[];
+  /** A way to Redis that operators and gateways take: given its port, answers with the one that they are told. */
+  wayToRedis?: (port: number) => Promise<number>;
 }
 
 /** A whole Tollgate that runs in the background. */
@@ -70,6 +72,7 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
     configuration: options.redis ?? [],
     launch,
   });
+  const way = (await options.wayToRedis?.(redis.port)) ?? redis.port;
   const upstreamUrl = upstream ?? (await startStandIn(directory, roster));
   const plane = await startPlane(directory, roster);
   const gateways = Array.from({ length: replicas }, (_, index) => `tollgate-gateway-${index + 1}`);
@@ -96,7 +99,7 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
         LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
         KUBECONFIG: kubeconfigs[part],
         TOLLGATE_SETTINGS: settings.file,
-        REDIS_URL: redis.url,
+        REDIS_URL: redis.url.replace(/\d+$/, String(way)),
         POD_NAME: name,
         PORT: String(port),
       },

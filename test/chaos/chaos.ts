@@ -5,6 +5,7 @@ import type { Figure } from '../../bench/figures.ts';
 import { Installation, waitFor } from '../../bench/installation.ts';
 import type { ClaudeBudget } from '../../crds/types.gen.ts';
 import { formatUsd } from '../../policy/money.ts';
+import { type Proxy, startProxy } from '../support/proxy.ts';
 import { Audit } from './audit.ts';
 import { BUDGETS, type BudgetName, Caps, NAMESPACE } from './caps.ts';
 import { Chronicle } from './chronicle.ts';
@@ -41,8 +42,13 @@ export async function chaos(options: ChaosOptions): Promise<Figure[]> {
   const { directory, seconds, seed, say } = options;
   await Installation.clear(directory);
   const chronicle = new Chronicle(join(directory, 'chaos.log'), say);
+  let way: Proxy | undefined;
   try {
-    const installation = await Installation.start(GATEWAYS, { directory, redis: REDIS });
+    const installation = await Installation.start(GATEWAYS, {
+      directory,
+      redis: REDIS,
+      wayToRedis: async (port) => (way = await startProxy(port)).port,
+    });
     chronicle.say(`three gateways, two operators and Redis are up; ${seconds} s with seed ${seed}`);
     const caps = new Caps(installation, new Dice(seed + 1), chronicle);
     const { apiKey } = await installation.team(NAMESPACE, caps.yaml());
@@ -53,7 +59,8 @@ export async function chaos(options: ChaosOptions): Promise<Figure[]> {
       onRefused: (budget) => caps.refused(budget),
     });
     const audit = new Audit(installation.upstream, traffic.calls, caps);
-    const faults = new Faults(installation, new Dice(seed), chronicle);
+    if (way === undefined) throw new Error('Redis was started without a way to it');
+    const faults = new Faults(installation, way, new Dice(seed), chronicle);
     await storm({ traffic, audit, caps, faults, chronicle, seconds });
     const statuses = await settled(installation, chronicle);
     await audit.readOn();
@@ -62,6 +69,7 @@ export async function chaos(options: ChaosOptions): Promise<Figure[]> {
   } finally {
     chronicle.close();
     await Installation.stop(directory);
+    await way?.stop();
   }
 }
 

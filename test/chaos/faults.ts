@@ -1,13 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dice } from '../../bench/dice.ts';
 import type { Installation } from '../../bench/installation.ts';
+import type { Proxy } from '../support/proxy.ts';
 import type { Chronicle } from './chronicle.ts';
 
-/** Something that happens to a process: it is killed and started again, or stopped and let go on, after a while. */
+/** A way to break something; what it returns mends it. */
+type Break = (victim: string) => () => Promise<void> | void;
+
+/** Something that happens to a process or to the way to it, and is mended after a while. */
 interface Fault {
   readonly name: string;
   readonly victims: readonly string[];
-  readonly signal: 'SIGKILL' | 'SIGSTOP';
+  readonly how: 'kill' | 'freeze' | 'slow';
   /** For how long it is away. Milliseconds, from and to. */
   readonly away: readonly [number, number];
   /** How many cards of it are in the deck. */
@@ -18,13 +22,14 @@ const GATEWAYS = ['tollgate-gateway-1', 'tollgate-gateway-2', 'tollgate-gateway-
 const OPERATORS = ['tollgate-operator-1', 'tollgate-operator-2'];
 
 const FAULTS: readonly Fault[] = [
-  { name: 'gateways killed', victims: GATEWAYS, signal: 'SIGKILL', away: [200, 8_000], cards: 5 },
-  { name: 'operators killed', victims: OPERATORS, signal: 'SIGKILL', away: [500, 10_000], cards: 2 },
-  { name: 'Redis killed', victims: ['redis'], signal: 'SIGKILL', away: [100, 6_000], cards: 3 },
+  { name: 'gateways killed', victims: GATEWAYS, how: 'kill', away: [200, 8_000], cards: 5 },
+  { name: 'operators killed', victims: OPERATORS, how: 'kill', away: [500, 10_000], cards: 2 },
+  { name: 'Redis killed', victims: ['redis'], how: 'kill', away: [100, 6_000], cards: 3 },
   // Longer than any command may take: everybody finds it out of reach.
-  { name: 'Redis frozen', victims: ['redis'], signal: 'SIGSTOP', away: [100, 3_000], cards: 2 },
+  { name: 'Redis frozen', victims: ['redis'], how: 'freeze', away: [100, 3_000], cards: 2 },
   // At its longest longer than a lease: it comes back to find its calls presumed.
-  { name: 'gateways frozen', victims: GATEWAYS, signal: 'SIGSTOP', away: [1_000, 20_000], cards: 2 },
+  { name: 'gateways frozen', victims: GATEWAYS, how: 'freeze', away: [1_000, 20_000], cards: 2 },
+  { name: 'Redis slow', victims: ['way to redis'], how: 'slow', away: [1_000, 5_000], cards: 1 },
 ];
 
 /** From one fault to the next. Milliseconds, on average. */
@@ -33,15 +38,17 @@ const PAUSE_MS = 5_000;
 /** Breaks the system at random and mends it, one thing after the other on one line of time. */
 export class Faults {
   readonly #installation: Installation;
+  readonly #way: Proxy;
   readonly #dice: Dice;
   readonly #chronicle: Chronicle;
   /** What is broken, when it comes back and how. */
-  readonly #broken = new Map<string, { at: number; mend: () => Promise<void> }>();
+  readonly #broken = new Map<string, { at: number; mend: () => Promise<void> | void }>();
   readonly #done = new Map<string, number>(FAULTS.map(({ name }) => [name, 0]));
   #deck: Fault[] = [];
 
-  constructor(installation: Installation, dice: Dice, chronicle: Chronicle) {
+  constructor(installation: Installation, way: Proxy, dice: Dice, chronicle: Chronicle) {
     this.#installation = installation;
+    this.#way = way;
     this.#dice = dice;
     this.#chronicle = chronicle;
   }
@@ -66,21 +73,31 @@ export class Faults {
   }
 
   async #strike(): Promise<void> {
-    const { name, victims, signal, away } = this.#draw();
+    const { name, victims, how, away } = this.#draw();
     const up = victims.filter((victim) => !this.#broken.has(victim));
     if (up.length === 0) return;
     const victim = this.#dice.pick(up);
     const ms = away[0] + this.#dice.roll(away[1] - away[0]);
-    const pid = this.#installation.pid(victim);
-    process.kill(pid, signal);
-    const mend = async (): Promise<void> => {
-      if (signal === 'SIGKILL') await this.#installation.revive(victim);
-      else process.kill(pid, 'SIGCONT');
-    };
-    this.#broken.set(victim, { at: Date.now() + ms, mend });
+    this.#broken.set(victim, { at: Date.now() + ms, mend: this.#ways[how](victim) });
     this.#done.set(name, (this.#done.get(name) ?? 0) + 1);
-    this.#chronicle.note(`${signal} ${victim}, away for ${(ms / 1000).toFixed(1)} s`);
+    this.#chronicle.note(`${how} ${victim}, for ${(ms / 1000).toFixed(1)} s`);
   }
+
+  readonly #ways: Readonly<Record<Fault['how'], Break>> = {
+    kill: (victim) => {
+      process.kill(this.#installation.pid(victim), 'SIGKILL');
+      return () => this.#installation.revive(victim);
+    },
+    freeze: (victim) => {
+      const pid = this.#installation.pid(victim);
+      process.kill(pid, 'SIGSTOP');
+      return () => void process.kill(pid, 'SIGCONT');
+    },
+    slow: () => {
+      this.#way.delay(20 + this.#dice.roll(80));
+      return () => this.#way.delay(0);
+    },
+  };
 
   async #mend(now: number): Promise<void> {
     for (const [victim, { at, mend }] of this.#broken) {

@@ -36,11 +36,19 @@ export async function startProxy(port: number): Promise<Proxy> {
 
   function carry(from: Socket, to: Socket, isLost: () => boolean): void {
     sockets.add(from);
+    // In order, also what comes right after the delay was lowered.
+    const waiting: { at: number; bytes: Buffer }[] = [];
+    const flush = (): void => {
+      while (waiting[0] !== undefined && waiting[0].at <= performance.now() + 1) {
+        const bytes = waiting.shift()?.bytes ?? '';
+        if (to.writable) to.write(bytes);
+      }
+    };
     from.on('data', (bytes) => {
       if (isLost()) return;
-      // Timers of the same length fire in the order in which they were set.
-      if (late === 0) to.write(bytes);
-      else setTimeout(() => to.writable && to.write(bytes), late).unref();
+      waiting.push({ at: performance.now() + late, bytes });
+      if (late === 0) flush();
+      else setTimeout(flush, late).unref();
     });
     from.on('error', () => to.destroy());
     from.on('close', () => {
