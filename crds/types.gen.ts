@@ -440,6 +440,14 @@ export interface ClaudeWorkspaceSpec {
      * maxOutputTokens lowers max_tokens of a call to this, and refuses it where its thinking budget would no longer fit.
      */
     maxOutputTokens?: number;
+    /**
+     * maxToolUses lowers max_uses of every tool that Anthropic runs (web search, web fetch, advisor) to this, and sets it where a call leaves it out. Each use may let the model read a full context window again.
+     */
+    maxToolUses?: number;
+    /**
+     * unboundedRequestUsd is set aside for a call of which nothing says what it can cost at most (code execution, remote servers, containers, tools without max_uses). Such a call is served only where this is given and every enforcing budget that governs it has a tolerance, and it may cost more than that.
+     */
+    unboundedRequestUsd?: string;
   };
   /**
    * refusal shapes the answer to a call whose budget is spent. Default: {}.

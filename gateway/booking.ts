@@ -1,12 +1,13 @@
 import type { RequestFacts } from '../policy/request.ts';
 import type { PriceBook } from '../policy/prices.ts';
-import { dearestAt, rateAt } from '../policy/prices.ts';
-import { worstCost } from '../policy/bound.ts';
-import { cost, isAbsurd, type Usage } from '../policy/usage.ts';
+import { isOneSampling, worstCost } from '../policy/bound.ts';
+import { billOf } from '../policy/bill.ts';
+import type { Usage } from '../policy/usage.ts';
 import type { Metered } from './meter.ts';
 
 /** What was reserved for a call, and at which prices. */
 export interface Reserved {
+  /** What was sent. */
   readonly facts: RequestFacts;
   /** The model that was sent. */
   readonly model: string;
@@ -33,18 +34,19 @@ export interface Booking {
  */
 export function book(reserved: Reserved, metered: Metered, isCancelled: boolean, density: number): Booking {
   if (metered.complete) return bookWhole(reserved, metered);
-  return isCancelled ? bookCancelled(reserved, metered, density) : bookBroken(reserved, metered, density);
+  // Where Anthropic runs tools, prompts are billed of which a stream says nothing before its end.
+  const isSeen = isCancelled && isOneSampling(reserved.facts);
+  return isSeen ? bookCancelled(reserved, metered, density) : bookBroken(reserved, metered, density);
 }
 
 /** An answer that came to its end costs exactly what it says, or the worst where it says nothing or what cannot be. */
 function bookWhole(reserved: Reserved, metered: Metered): Booking {
   const model = metered.model ?? reserved.model;
   const { usage } = metered;
-  if (usage === null || isAbsurd(usage, model, reserved.prices, reserved.at)) {
-    return { costNano: reserved.worstNano, presumedNano: 0n, estimated: true, usage: null, model };
-  }
-  const costNano = cost(usage, model, reserved.prices, reserved.at);
-  return { costNano, presumedNano: 0n, estimated: false, usage, model };
+  const { facts, prices: book, at, worstNano } = reserved;
+  const bill = usage === null ? null : billOf(usage, { facts, model, book, at });
+  if (bill === null) return { costNano: worstNano, presumedNano: 0n, estimated: true, usage: null, model };
+  return { ...bill, presumedNano: 0n, usage, model };
 }
 
 /** Of an answer that broke off what was seen is booked, and the rest stays presumed: the upstream may bill it all. */
@@ -61,7 +63,7 @@ function bookBroken(reserved: Reserved, metered: Metered, density: number): Book
 function bookCancelled(reserved: Reserved, metered: Metered, density: number): Booking {
   if (metered.usage !== null) return bookSeen(reserved, metered, density);
   const { facts, prices, model, at } = reserved;
-  const costNano = worstCost({ ...facts, maxTokens: 0 }, rateAt(prices, model, at) ?? dearestAt(prices, at));
+  const costNano = worstCost({ ...facts, maxTokens: 0 }, prices, at);
   return { costNano, presumedNano: 0n, estimated: true, usage: null, model };
 }
 

@@ -1,4 +1,4 @@
-import type { Edit } from '../policy/plan.ts';
+import type { Edit } from '../policy/guards.ts';
 
 /** The body with its edits; the very same bytes where there are none, because a changed byte breaks prompt caches. */
 export function edited(body: Buffer, edits: readonly Edit[]): Buffer {

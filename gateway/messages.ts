@@ -136,7 +136,7 @@ class Spending {
     this.#admitted = admitted;
     this.#parts = parts;
     this.#workspace = refOf(workspace);
-    this.#reserved = { facts: call.facts, model, worstNano, prices: workspace.prices, at };
+    this.#reserved = { facts: admission.facts, model, worstNano, prices: workspace.prices, at };
   }
 
   forward(body: Buffer): Promise<Ending> {

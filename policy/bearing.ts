@@ -33,12 +33,17 @@ export class Bearing {
     return this.#scope !== false;
   }
 
+  /** Whether it limits these calls to the last nano-dollar: no call may go that nobody can bound. */
+  get isStrict(): boolean {
+    return this.#part === 'Enforce' && this.budget.toleranceNano === 0n;
+  }
+
   /**
-   * Whether the budget, once begun, governs a call with these attributes and this model. `names`: all that the model is
-   * known by, because nobody gets round a limit by another spelling of what it lists.
+   * Whether the budget, once begun, governs a call with these attributes. `models`: all that may answer or advise, under
+   * all names that they are known by, because nobody gets round a limit by another spelling of what it lists.
    */
-  governs(attributes: Attributes, model: string, names: readonly string[]): boolean {
-    return holds(this.#scope, attributes, model) || names.some((name) => holds(this.#scope, attributes, name));
+  governs(attributes: Attributes, models: readonly string[]): boolean {
+    return models.some((model) => holds(this.#scope, attributes, model));
   }
 
   /** The terms at an instant (milliseconds). */

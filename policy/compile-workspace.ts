@@ -83,9 +83,14 @@ function sourceOf({ spec }: ClaudeWorkspace): Source {
   return { name, key };
 }
 
-function guardsOf({ maxRequestUsd, ...tokens }: ClaudeWorkspaceSpec['guards']): Guards {
-  if (maxRequestUsd === undefined) return tokens;
-  return { ...tokens, maxRequestNano: amountOf('spec.guards.maxRequestUsd', maxRequestUsd) };
+function guardsOf({ maxRequestUsd, unboundedRequestUsd, ...counts }: ClaudeWorkspaceSpec['guards']): Guards {
+  return {
+    ...counts,
+    ...(maxRequestUsd === undefined ? {} : { maxRequestNano: amountOf('spec.guards.maxRequestUsd', maxRequestUsd) }),
+    ...(unboundedRequestUsd === undefined
+      ? {}
+      : { unboundedRequestNano: amountOf('spec.guards.unboundedRequestUsd', unboundedRequestUsd) }),
+  };
 }
 
 /** The type of Secret that Tollgate may read as an upstream key; no other is ever read. */

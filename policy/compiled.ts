@@ -60,6 +60,10 @@ export interface Guards {
   readonly maxRequestNano?: bigint;
   readonly maxInputTokens?: number;
   readonly maxOutputTokens?: number;
+  /** Of each tool that Anthropic runs. */
+  readonly maxToolUses?: number;
+  /** What is set aside for a call that nobody can bound; without it none is served. */
+  readonly unboundedRequestNano?: bigint;
 }
 
 /** Lists of values or globs; all given ones must match, an absent one matches every call. */

@@ -24,6 +24,11 @@ export interface JsonObject {
   readonly fields: JsonFields;
   /** Where the value of a top-level field stands in the bytes, if it is there and is a string or a number. */
   readonly span: (name: string) => Span;
+  /**
+   * Where the value of a field stands in the object at `index` of the top-level list `name`; where the object lacks the
+   * field, the empty span right behind its opening brace. Both have to be there.
+   */
+  readonly spanIn: (name: string, index: number, field: string) => Span;
 }
 
 /** Deeper nesting is refused before it is parsed. */
@@ -37,13 +42,17 @@ export function readJsonObject(bytes: Uint8Array): JsonObject {
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
     throw new JsonInvalid('The body must be a JSON object.');
   }
+  const inBytes = ({ start, end }: Span): Span => ({
+    start: byteOffset(text, start, bytes.length),
+    end: byteOffset(text, end, bytes.length),
+  });
   return {
     fields: fields as JsonFields,
     span: (name) => {
-      const from = starts.get(name) ?? 0;
-      const to = endOfScalar(text, from);
-      return { start: byteOffset(text, from, bytes.length), end: byteOffset(text, to, bytes.length) };
+      const start = starts.get(name) ?? 0;
+      return inBytes({ start, end: endOfScalar(text, start) });
     },
+    spanIn: (name, index, field) => inBytes(member(text, element(text, starts.get(name) ?? 0, index), field)),
   };
 }
 
@@ -106,10 +115,10 @@ function scan(text: string): ReadonlyMap<string, number> {
         addOnce(keysAt[depth], key);
       }
       i = end;
-    } else if (char === OPEN_OBJECT || char === OPEN_LIST) {
+    } else if (isOpen(char)) {
       if (++depth > MAX_DEPTH) throw new JsonInvalid(`The body is nested deeper than ${MAX_DEPTH} levels.`);
       (keysAt[depth] ??= new Set()).clear();
-    } else if (char === CLOSE_OBJECT || char === CLOSE_LIST) {
+    } else if (isClose(char)) {
       depth--;
     }
   }
@@ -135,6 +144,38 @@ function endOfString(text: string, from: number): number {
   return text.length;
 }
 
+/** The start of the value at `index` of the list that starts at `list`. */
+function element(text: string, list: number, index: number): number {
+  let at = skipSpace(text, list + 1);
+  for (let i = 0; i < index; i++) at = skipSpace(text, skipSpace(text, endOfValue(text, at)) + 1);
+  return at;
+}
+
+/** Where the value of a field stands in the object that starts at `object`, or where the field can be put. */
+function member(text: string, object: number, field: string): Span {
+  let at = skipSpace(text, object + 1);
+  while (text.charCodeAt(at) === QUOTE) {
+    const end = endOfString(text, at + 1);
+    const start = skipSpace(text, skipSpace(text, end + 1) + 1);
+    const behind = endOfValue(text, start);
+    if (decodeKey(text.slice(at + 1, end)) === field) return { start, end: behind };
+    at = skipSpace(text, skipSpace(text, behind) + 1);
+  }
+  return { start: object + 1, end: object + 1 };
+}
+
+function endOfValue(text: string, from: number): number {
+  if (!isOpen(text.charCodeAt(from))) return endOfScalar(text, from);
+  let depth = 0;
+  for (let i = from; i < text.length; i++) {
+    const char = text.charCodeAt(i);
+    if (char === QUOTE) i = endOfString(text, i + 1);
+    else if (isOpen(char)) depth++;
+    else if (isClose(char) && --depth === 0) return i + 1;
+  }
+  return text.length;
+}
+
 function endOfScalar(text: string, from: number): number {
   if (text.charCodeAt(from) === QUOTE) return endOfString(text, from + 1) + 1;
   let end = from;
@@ -143,7 +184,15 @@ function endOfScalar(text: string, from: number): number {
 }
 
 function isEnd(char: number): boolean {
-  return char === COMMA || char === CLOSE_OBJECT;
+  return char === COMMA || isClose(char);
+}
+
+function isOpen(char: number): boolean {
+  return char === OPEN_OBJECT || char === OPEN_LIST;
+}
+
+function isClose(char: number): boolean {
+  return char === CLOSE_OBJECT || char === CLOSE_LIST;
 }
 
 function skipSpace(text: string, from: number): number {

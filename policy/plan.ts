@@ -1,21 +1,19 @@
 /** Whether a call may go, and what the ledger must check for it: allow-list, price, guards, then budgets. */
 
 import { Bearing } from './bearing.ts';
-import { worstCost } from './bound.ts';
 import type { Attributes, CompiledBudget, CompiledKey, CompiledWorkspace } from './compiled.ts';
 import type { Check } from './counter.ts';
+import { type Edit, guard, type Guarded } from './guards.ts';
 import { globs, type Matcher } from './matching.ts';
 import { dearestAt, type PriceBook, type Rate, rateAt } from './prices.ts';
 import type { Refusal, RefusalReason } from './refusals.ts';
-import type { RequestFacts } from './request.ts';
+import { modelsOf, type RequestFacts } from './request.ts';
 import {
   budgetSuspended,
-  inputTooLong,
   modelNotAllowed,
   modelUnknown,
   noBudget,
-  requestTooDear,
-  thinkingTooLong,
+  unboundedIn,
   upstreamKeyMissing,
   workspaceSuspended,
 } from './sentences.ts';
@@ -48,6 +46,8 @@ export interface Call {
 /** A call that may go upstream once the ledger has reserved `worstNano` with `checks`. */
 export interface Admission {
   readonly kind: 'Forward';
+  /** What is sent, the edits made. */
+  readonly facts: RequestFacts;
   /** What replaces bytes of the body, in ascending order; empty where the body goes on byte for byte. */
   readonly edits: readonly Edit[];
   readonly worstNano: bigint;
@@ -55,13 +55,6 @@ export interface Admission {
   readonly from: number;
   readonly until: number;
   readonly checks: readonly Check[];
-}
-
-/** The bytes [start, end) of the body are replaced by `text` (ASCII JSON). */
-export interface Edit {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
 }
 
 /** What becomes of a call before the ledger is asked. */
@@ -73,12 +66,15 @@ export type Plan = Admission | { readonly kind: 'Refuse'; readonly refusal: Refu
  */
 export function plan(call: Call, now: number, settings: Pick<Settings, 'requireBudget'>): Plan {
   const { workspace } = call.caller;
-  const { model } = call.facts;
-  const known = rateAt(workspace.prices, model, now);
-  const refusal = closed(workspace) ?? disallowed(workspace, model) ?? unpriced(workspace, model, known);
+  const { prices } = workspace;
+  const models = modelsOf(call.facts);
+  const refusal =
+    closed(workspace) ?? first(models, (model) => disallowed(workspace, model) ?? unpriced(workspace, model, now));
   if (refusal !== null) return { kind: 'Refuse', refusal };
-  const guarded = guard(call.facts, workspace, known ?? dearestAt(workspace.prices, now));
-  return 'kind' in guarded ? guarded : admit(call, guarded, now, settings);
+  const rates = models.map((model) => rateAt(prices, model, now) ?? dearestAt(prices, now));
+  const guarded = guard(call.facts, workspace.guards, { rate: rates[0]!, book: prices, at: now });
+  if (guarded.kind === 'Blocked') return refuse(guarded.reason, guarded.message);
+  return admit(call, guarded, rates, now, settings);
 }
 
 /** Whether a call that costs nothing (count_tokens) may go: null, or the refusal. */
@@ -103,63 +99,49 @@ function disallowed(workspace: ResolvedWorkspace, model: string): Refusal | null
   return { reason: 'ModelNotAllowed', message: modelNotAllowed(model, refOf(workspace), workspace.models.allow) };
 }
 
-function unpriced(workspace: ResolvedWorkspace, model: string, rate: Rate | null): Refusal | null {
-  if (rate !== null || workspace.models.unknown === 'DearestPrice') return null;
+function unpriced({ models, prices }: ResolvedWorkspace, model: string, now: number): Refusal | null {
+  if (models.unknown === 'DearestPrice' || rateAt(prices, model, now) !== null) return null;
   return { reason: 'ModelUnknown', message: modelUnknown(model) };
 }
 
-/** A call within the guards: what it costs at most at this rate, and how the body changes for it. */
-interface Guarded {
-  readonly rate: Rate;
-  readonly worstNano: bigint;
-  readonly edits: readonly Edit[];
-}
-
-type Refused = Extract<Plan, { kind: 'Refuse' }>;
-
-function guard(asked: RequestFacts, workspace: ResolvedWorkspace, rate: Rate): Guarded | Refused {
-  const { maxInputTokens = Infinity, maxOutputTokens = Infinity, maxRequestNano } = workspace.guards;
-  if (asked.inputTokens > maxInputTokens)
-    return refuse('InputTooLong', inputTooLong(asked.inputTokens, maxInputTokens));
-  const lowered = asked.maxTokens > maxOutputTokens;
-  if (lowered && asked.thinkingBudget !== null && asked.thinkingBudget >= maxOutputTokens) {
-    return refuse('ThinkingTooLong', thinkingTooLong(asked.thinkingBudget, maxOutputTokens));
+function first(models: readonly string[], refusalOf: (model: string) => Refusal | null): Refusal | null {
+  for (const model of models) {
+    const refusal = refusalOf(model);
+    if (refusal !== null) return refusal;
   }
-  const worstNano = worstCost(lowered ? { ...asked, maxTokens: maxOutputTokens } : asked, rate);
-  if (maxRequestNano !== undefined && worstNano > maxRequestNano) {
-    return refuse('RequestTooDear', requestTooDear(worstNano, maxRequestNano));
-  }
-  const edits = lowered ? [{ ...asked.maxTokensSpan, text: String(maxOutputTokens) }] : [];
-  return { rate, worstNano, edits };
+  return null;
 }
 
 function admit(
   call: Call,
-  { rate, worstNano, edits }: Guarded,
+  { worstNano, loose, edits, facts }: Guarded,
+  rates: readonly Rate[],
   now: number,
   settings: Pick<Settings, 'requireBudget'>,
 ): Plan {
   const { workspace, key } = call.caller;
-  const { model } = call.facts;
   const attributes = { ...call.claimed, ...key.attributes };
+  const named = [...modelsOf(facts), ...rates.flatMap(({ names }) => names)];
   const checks: Check[] = [];
   let granted = !settings.requireBudget;
-  let { from, until } = rate;
+  let from = Math.max(...rates.map((rate) => rate.from));
+  let until = Math.min(...rates.map((rate) => rate.until));
   for (const bearing of preparedFor(workspace).bearingsOf(key)) {
-    if (!bearing.governs(attributes, model, rate.names)) continue;
+    if (!bearing.governs(attributes, named)) continue;
     const terms = bearing.termsAt(now);
     from = Math.max(from, terms.from);
     until = Math.min(until, terms.until);
     if (!terms.begun) continue;
     if (bearing.budget.suspend) return refuse('BudgetSuspended', budgetSuspended(bearing.budget));
+    if (loose.length > 0 && bearing.isStrict) return refuse('Unbounded', unboundedIn(loose, bearing.ref));
     granted ||= bearing.budget.mode === 'Enforce';
     checks.push(bearing.check(terms, attributes, worstNano));
   }
   if (!granted) return refuse('NoBudget', noBudget(refOf(workspace)));
-  return { kind: 'Forward', edits, worstNano, from, until, checks };
+  return { kind: 'Forward', facts, edits, worstNano, from, until, checks };
 }
 
-function refuse(reason: RefusalReason, message: string): Refused {
+function refuse(reason: RefusalReason, message: string): Plan {
   return { kind: 'Refuse', refusal: { reason, message } };
 }
 

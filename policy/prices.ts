@@ -43,6 +43,8 @@ export interface PriceBook {
   readonly dearest: readonly Rate[];
   /** Nano-dollars for one web search. */
   readonly webSearchNano: bigint;
+  /** Nano-dollars for a container in which tools run, for an hour. */
+  readonly containerHourNano: bigint;
 }
 
 /** `Rate.geo` of a model without a surcharge. */
@@ -104,13 +106,18 @@ function max(a: bigint, b: bigint): bigint {
   return a > b ? a : b;
 }
 
+/** The list price, for books that were written before containers had one here. */
+const CONTAINER_HOUR = '0.05';
+
 /** Reads a parsed price book file. Throws `PriceBookInvalid` with every problem named by its path. */
 export function parsePriceBook(value: unknown): PriceBook {
   const reader = new Reader();
   const file = reader.object(value, '', ['version', 'tools', 'models']);
   const version = reader.text(file['version'], 'version');
-  const tools = reader.object(file['tools'], 'tools', ['webSearch']);
+  const tools = reader.object(file['tools'], 'tools', ['webSearch', 'containerHour']);
   const webSearchNano = reader.usd(tools['webSearch'], 'tools.webSearch');
+  const { containerHour = CONTAINER_HOUR } = tools;
+  const containerHourNano = reader.usd(containerHour, 'tools.containerHour');
   const histories = reader.list(file['models'], 'models').map((model, i) => readModel(reader, model, `models[${i}]`));
   const fastest = histories.flatMap((history) => history.rows.flatMap((row) => row.fast ?? []));
   const models = new Map<string, readonly Rate[]>();
@@ -122,7 +129,7 @@ export function parsePriceBook(value: unknown): PriceBook {
     }
   }
   if (reader.problems.length > 0) throw new PriceBookInvalid(reader.problems);
-  return { version, models, dearest: dearestOf([...new Set(models.values())]), webSearchNano };
+  return { version, models, dearest: dearestOf([...new Set(models.values())]), webSearchNano, containerHourNano };
 }
 
 interface Row extends Pick<Rate, 'from' | 'standard' | 'longPrompt'> {

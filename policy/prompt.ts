@@ -3,9 +3,12 @@
  * known here may bring input that is not in the body, or a charge that is not a token, and is refused by its path.
  */
 
-import { utf8Length } from './json.ts';
+import { type Span, utf8Length } from './json.ts';
+import { pdfTokens } from './pdf.ts';
+import { MAX_PICTURE_TOKENS, pictureTokens } from './pictures.ts';
 import { invalid, listAt, objectAt, onlyFields, onlyValues, quoted, stringAt, unsupported } from './rejection.ts';
 import type { JsonFields } from './rejection.ts';
+import { isServerTool, readServerTool, runsCodeFree, type ServerTool } from './server-tools.ts';
 
 /** Cache writes that a request asks for, by the longest-lived one. */
 export type CacheWrite = 'None' | 'FiveMinutes' | 'OneHour';
@@ -15,15 +18,31 @@ export class Prompt {
   cacheWrite: CacheWrite = 'None';
   /** Tokens of the prompt that no byte of the body stands for. */
   hiddenTokens = 0;
+  /** Bytes of the body that are no text. */
+  mediaBytes = 0;
+  /** Content that is sealed, or of which nobody knows how long it is: the prompt may fill the context window. */
+  fillsContext = false;
+  /** Content that is fetched when the call runs: what is counted before may not be what is read. */
+  isFetched = false;
+  /** Paths in the body of what has no bound at all. */
+  readonly unbounded: string[] = [];
+  readonly serverTools: ServerTool[] = [];
+  /** Code that runs for this request is free. */
+  runsCodeFree = false;
 
   readonly #tools = new Map<string, JsonFields>();
   readonly #definitionTokens = new Map<string, number>();
 
-  /** `tools`: those that the client runs. */
-  readTools(value: unknown): void {
-    const tools = listAt(value, 'tools');
+  /** `tools`; `spanIn` says where a field of one stands in the body. */
+  readTools(value: unknown, spanIn: (index: number, field: string) => Span): void {
+    const tools = listAt(value, 'tools').map((entry, i) => objectAt(entry, `tools[${i}]`));
     if (tools.length > 0) this.hiddenTokens += TOOL_PROMPT_TOKENS;
-    tools.forEach((entry, i) => this.#readTool(objectAt(entry, `tools[${i}]`), `tools[${i}]`));
+    this.runsCodeFree = runsCodeFree(tools);
+    tools.forEach((tool, i) => {
+      if (!isServerTool(tool)) return this.#readTool(tool, `tools[${i}]`);
+      this.readCacheControl(tool['cache_control'], `tools[${i}].cache_control`);
+      this.#addServerTool(readServerTool(tool, i, () => spanIn(i, 'max_uses')));
+    });
   }
 
   /** `system`, or the content of a message or tool result: text, or a list of the blocks in `known`. */
@@ -61,6 +80,12 @@ export class Prompt {
     else if (this.cacheWrite === 'None') this.cacheWrite = 'FiveMinutes';
   }
 
+  #addServerTool(tool: ServerTool): void {
+    const isThere = this.serverTools.some(({ kind }) => kind === tool.kind && kind !== 'Remote');
+    if (isThere) throw invalid(`tools[${tool.index}] is there twice.`);
+    this.serverTools.push(tool);
+  }
+
   #readTool(tool: JsonFields, path: string): void {
     if (isAnthropicTool(tool)) {
       onlyValues(tool['type'], ANTHROPIC_TOOLS, `${path}.type`);
@@ -90,7 +115,60 @@ export class Prompt {
         return this.#expand(stringAt(block['tool_name'], `${path}.tool_name`));
       case 'tool_addition':
         return this.#readAddition(objectAt(block['tool'], `${path}.tool`), `${path}.tool`);
+      case 'image':
+        return this.#readPicture(objectAt(block['source'], `${path}.source`), `${path}.source`);
+      case 'document':
+        return this.#readDocument(block, path);
+      case 'container_upload':
+        return void this.unbounded.push(path);
     }
+    if (SEALED.has(type)) this.fillsContext = true;
+  }
+
+  #readPicture(source: JsonFields, path: string): void {
+    onlyFields(source, SOURCE, path);
+    onlyValues(stringAt(source['type'], `${path}.type`), ['base64', 'url', 'file'], `${path}.type`);
+    if (source['type'] === 'base64') {
+      onlyValues(stringAt(source['media_type'], `${path}.media_type`), PICTURES, `${path}.media_type`);
+      const data = stringAt(source['data'], `${path}.data`);
+      this.mediaBytes += data.length;
+      this.hiddenTokens += pictureTokens(data);
+    } else {
+      this.isFetched = true;
+      this.hiddenTokens += MAX_PICTURE_TOKENS;
+    }
+  }
+
+  #readDocument(block: JsonFields, path: string): void {
+    const source = objectAt(block['source'], `${path}.source`);
+    onlyFields(source, SOURCE, `${path}.source`);
+    const citations = objectAt(block['citations'] ?? {}, `${path}.citations`);
+    // The text is cut into sentences, and each gets a mark that the body does not have.
+    if (citations['enabled'] !== undefined && citations['enabled'] !== false) this.fillsContext = true;
+    const type = stringAt(source['type'], `${path}.source.type`);
+    switch (type) {
+      case 'text':
+        return;
+      case 'content':
+        return this.readContent(source['content'] ?? [], PARTS, `${path}.source.content`);
+      case 'base64':
+        return this.#readPdf(source, `${path}.source`);
+      case 'url':
+      case 'file':
+        this.isFetched = true;
+        this.fillsContext = true;
+        return;
+    }
+    throw unsupported(`${path}.source.type ${quoted(type)}`);
+  }
+
+  #readPdf(source: JsonFields, path: string): void {
+    onlyValues(stringAt(source['media_type'], `${path}.media_type`), ['application/pdf'], `${path}.media_type`);
+    const data = stringAt(source['data'], `${path}.data`);
+    const tokens = pdfTokens(data);
+    this.mediaBytes += data.length;
+    if (tokens === null) this.fillsContext = true;
+    else this.hiddenTokens += tokens;
   }
 
   #readAddition(tool: JsonFields, path: string): void {
@@ -139,10 +217,38 @@ const TEXT = block('text', 'text', 'cache_control', 'citations');
 /** The blocks of `system`. */
 export const SYSTEM: Blocks = new Map([TEXT]);
 
-const RESULT: Blocks = new Map([TEXT, block('tool_reference', 'tool_name', 'cache_control')]);
+const IMAGE = block('image', 'source', 'cache_control', 'transformations');
+const DOCUMENT = block('document', 'source', 'cache_control', 'title', 'context', 'citations');
+
+/** The content of a document that is given in parts. */
+const PARTS: Blocks = new Map([TEXT, IMAGE]);
+
+const RESULT: Blocks = new Map([TEXT, IMAGE, DOCUMENT, block('tool_reference', 'tool_name', 'cache_control')]);
+
+/** What Anthropic's tools left in an answer, sent back: some of it is sealed and may stand for more than its bytes. */
+const SEALED = new Set([
+  'web_search_tool_result',
+  'web_fetch_tool_result',
+  'code_execution_tool_result',
+  'bash_code_execution_tool_result',
+  'text_editor_code_execution_tool_result',
+  'advisor_tool_result',
+  'mcp_tool_result',
+  'compaction',
+]);
+
+const RESULT_FIELDS = ['tool_use_id', 'content', 'is_error', 'caller', 'cache_control'];
 
 const CONTENT: Blocks = new Map([
   TEXT,
+  IMAGE,
+  DOCUMENT,
+  ...[...SEALED].map((type) => block(type, ...RESULT_FIELDS)),
+  block('compaction', 'content', 'encrypted_content', 'signature', 'cache_control'),
+  block('server_tool_use', 'id', 'name', 'input', 'caller', 'cache_control'),
+  block('mcp_tool_use', 'id', 'name', 'input', 'server_name', 'cache_control'),
+  block('container_upload', 'file_id', 'cache_control'),
+  block('fallback', 'from', 'to', 'trigger'),
   block('tool_use', 'id', 'name', 'input', 'caller', 'cache_control'),
   block('tool_result', 'tool_use_id', 'content', 'is_error', 'cache_control'),
   block('thinking', 'thinking', 'signature'),
@@ -154,6 +260,9 @@ const CONTENT: Blocks = new Map([
 function block(type: string, ...fields: string[]): [string, ReadonlySet<string>] {
   return [type, new Set(['type', ...fields])];
 }
+
+const SOURCE = new Set(['type', 'media_type', 'data', 'url', 'file_id', 'content']);
+const PICTURES = ['image/jpeg', 'image/png', 'image/gif', 'image/webp'];
 
 const ROLES = ['user', 'assistant', 'system'];
 const MESSAGE = new Set(['role', 'content', 'output_config', 'clear_at']);

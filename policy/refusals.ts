@@ -65,7 +65,7 @@ const table = {
     type: 'policy_blocked',
     retry: 'Never',
     meaning:
-      'The request uses a field, tool or content type whose cost Tollgate cannot bound yet, so it is never passed on unmetered.',
+      'The request uses a field, tool or content type that Tollgate does not know, so it is never passed on unmetered.',
   },
   AttributeInvalid: {
     status: 400,
@@ -96,6 +96,13 @@ const table = {
     type: 'policy_blocked',
     retry: 'Never',
     meaning: 'spec.models.allow of the ClaudeWorkspace does not match the model.',
+  },
+  Unbounded: {
+    status: 400,
+    type: 'policy_blocked',
+    retry: 'Never',
+    meaning:
+      'Nothing says what the call can cost at most: a tool that Anthropic runs without max_uses, a container, a remote server, or fallbacks of its own choosing. Give max_uses, or have the workspace set guards.maxToolUses or guards.unboundedRequestUsd (docs/explanation/bounds.md).',
   },
   RequestTooDear: {
     status: 402,

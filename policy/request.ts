@@ -1,7 +1,6 @@
 import { readJsonObject } from './json.ts';
-import type { Span } from './json.ts';
-import { Prompt, SYSTEM } from './prompt.ts';
-import type { CacheWrite } from './prompt.ts';
+import type { JsonObject, Span } from './json.ts';
+import { type CacheWrite, Prompt, SYSTEM } from './prompt.ts';
 import type { Refusal } from './refusals.ts';
 import {
   countAt,
@@ -16,6 +15,7 @@ import {
   unsupported,
 } from './rejection.ts';
 import type { JsonFields } from './rejection.ts';
+import type { ServerTool } from './server-tools.ts';
 
 /** What of a Messages request decides whether it may go and what it may cost at most. */
 export interface RequestFacts {
@@ -26,18 +26,52 @@ export interface RequestFacts {
    * No prompt made from this body has more tokens. Every token covers at least one byte of text; the body holds all the
    * text (a JSON escape is never shorter than what it stands for), and the frame around each message in JSON is longer
    * than the frame that the model reads. What the upstream adds to it is bounded by constants: the system prompts of
-   * tools and of structured output, and the definition of a tool again for each reference to it.
+   * tools and of structured output, and the definition of a tool again for each reference to it. Pictures and PDFs
+   * count by their formulas instead of their bytes.
    */
   readonly inputTokens: number;
+  /** The prompt holds what nobody can count here, so it may fill the context window. */
+  readonly fillsContext: boolean;
+  /** The conversation may be summed up before a sampling: that is another one over all of it. */
+  readonly compacts: boolean;
+  readonly serverTools: readonly ServerTool[];
+  /** Whether code runs in a container, which is billed by a time that no answer tells. */
+  readonly codeExecution: 'None' | 'Free' | 'Charged';
+  /** Models that may answer in place of the one asked for, each with what its attempt is asked for. */
+  readonly fallbacks: readonly Fallback[];
+  /** Paths in the body of what has no bound at all; tools that say no `max_uses` are not among them. */
+  readonly unbounded: readonly string[];
+  /** Whether count_tokens counts all that a sampling reads. */
+  readonly countable: boolean;
   /** The longest-lived cache write that it asks for. */
   readonly cacheWrite: CacheWrite;
   readonly fast: boolean;
+  /** It is one of a batch: its tokens cost half. */
+  readonly batch?: true;
   /** `inference_geo` is anything but absent or "global". */
   readonly geoUs: boolean;
   /** `thinking.budget_tokens` where thinking is enabled with a budget. */
   readonly thinkingBudget: number | null;
   /** Where the value of `max_tokens` stands in the body. */
   readonly maxTokensSpan: Span;
+}
+
+/** One entry of `fallbacks`. */
+export interface Fallback {
+  readonly model: string;
+  /** Null for that of the request. */
+  readonly maxTokens: number | null;
+  readonly maxTokensSpan: Span;
+  readonly fast: boolean;
+}
+
+/** Every model that may answer or advise: the one asked for first. */
+export function modelsOf({ model, fallbacks, serverTools }: RequestFacts): readonly string[] {
+  return [
+    model,
+    ...fallbacks.map((one) => one.model),
+    ...serverTools.flatMap(({ advisor }) => (advisor === null ? [] : [advisor.model])),
+  ];
 }
 
 /**
@@ -54,27 +88,45 @@ export function readRequest(body: Uint8Array): RequestFacts | Refusal {
 }
 
 function readFacts(body: Uint8Array): RequestFacts {
-  const { fields, span } = readJsonObject(body);
+  const { fields, span, spanIn } = readJsonObject(body);
   onlyFields(fields, FIELDS, '');
   const prompt = new Prompt();
-  prompt.readTools(fields['tools'] ?? []);
+  prompt.readTools(fields['tools'] ?? [], (index, field) => spanIn('tools', index, field));
   prompt.readContent(fields['system'] ?? [], SYSTEM, 'system');
   prompt.readMessages(fields['messages']);
   prompt.readCacheControl(fields['cache_control'], 'cache_control');
-  checkContextManagement(fields['context_management']);
   onlyValues(fields['service_tier'], ['auto', 'standard_only'], 'service_tier');
+  const fallbacks = readFallbacks(fields['fallbacks'], spanIn);
+  const compacts = readCompaction(fields);
+  const unbounded = [...UNBOUNDED.filter((name) => isGiven(fields[name])), ...prompt.unbounded];
+  if (fields['fallbacks'] === 'default') unbounded.push('fallbacks');
+  const { serverTools } = prompt;
   return {
     model: readModel(fields),
-    maxTokens: readMaxTokens(fields['max_tokens']),
+    maxTokens: readMaxTokens(fields['max_tokens'], 'max_tokens'),
     stream: readStream(fields['stream']),
-    inputTokens: body.length + prompt.hiddenTokens + formatTokens(fields['output_config']),
+    inputTokens: body.length - prompt.mediaBytes + prompt.hiddenTokens + formatTokens(fields['output_config']),
+    fillsContext: prompt.fillsContext || serverTools.length > 0,
+    compacts,
+    serverTools,
+    codeExecution: codeExecution(prompt),
+    fallbacks,
+    unbounded,
+    countable: !prompt.isFetched && !compacts && serverTools.length + fallbacks.length + unbounded.length === 0,
     cacheWrite: prompt.cacheWrite,
-    fast: readFast(fields['speed']),
+    fast: readFast(fields['speed'], 'speed'),
     geoUs: readRegional(fields['inference_geo']),
     thinkingBudget: readThinking(fields['thinking']),
     maxTokensSpan: span('max_tokens'),
   };
 }
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0);
+}
+
+/** What brings input that is in no body, as often as the upstream likes. */
+const UNBOUNDED = ['mcp_servers', 'container', 'thread'];
 
 /** All that a request may have. Any other field may bring input or charges that are not bounded here. */
 const FIELDS = new Set([
@@ -98,6 +150,10 @@ const FIELDS = new Set([
   'inference_geo',
   'cache_control',
   'diagnostics',
+  'compaction',
+  'fallbacks',
+  'fallback_credit_token',
+  ...UNBOUNDED,
 ]);
 
 function readModel(fields: JsonFields): string {
@@ -109,9 +165,9 @@ function readModel(fields: JsonFields): string {
 /** Far beyond every model, and small enough for the ledger to hold what it could cost. */
 const MOST_TOKENS = 1_000_000_000;
 
-function readMaxTokens(value: unknown): number {
-  const tokens = countAt(value, 'max_tokens');
-  if (tokens > MOST_TOKENS) throw invalid(`max_tokens must be at most ${MOST_TOKENS}.`);
+function readMaxTokens(value: unknown, path: string): number {
+  const tokens = countAt(value, path);
+  if (tokens > MOST_TOKENS) throw invalid(`${path} must be at most ${MOST_TOKENS}.`);
   return tokens;
 }
 
@@ -120,8 +176,8 @@ function readStream(value: unknown): boolean {
   throw invalid('stream must be true or false.');
 }
 
-function readFast(value: unknown): boolean {
-  onlyValues(value, ['standard', 'fast'], 'speed');
+function readFast(value: unknown, path: string): boolean {
+  onlyValues(value, ['standard', 'fast'], path);
   return value === 'fast';
 }
 
@@ -156,12 +212,38 @@ function formatTokens(value: unknown): number {
 }
 
 /** Edits that clear only shorten the prompt; compaction is another sampling over all of it. */
-function checkContextManagement(value: unknown): void {
-  const management = objectAt(value ?? {}, 'context_management');
+function readCompaction(fields: JsonFields): boolean {
+  const management = objectAt(fields['context_management'] ?? {}, 'context_management');
   onlyFields(management, new Set(['edits']), 'context_management');
-  listAt(management['edits'] ?? [], 'context_management.edits').forEach((entry, i) => {
+  const edits = listAt(management['edits'] ?? [], 'context_management.edits').map((entry, i) => {
     const path = `context_management.edits[${i}]`;
     const type = stringAt(objectAt(entry, path)['type'], `${path}.type`);
-    if (!type.startsWith('clear_')) throw unsupported(`${path}.type ${quoted(type)}`);
+    if (!type.startsWith('clear_') && !type.startsWith('compact_')) throw unsupported(`${path}.type ${quoted(type)}`);
+    return type;
+  });
+  return edits.some((type) => type.startsWith('compact_')) || isGiven(fields['compaction']);
+}
+
+function codeExecution({ serverTools, runsCodeFree }: Prompt): RequestFacts['codeExecution'] {
+  if (runsCodeFree) return 'Free';
+  return serverTools.some(({ kind }) => kind === 'CodeExecution') ? 'Charged' : 'None';
+}
+
+const FALLBACK = new Set(['model', 'max_tokens', 'speed', 'thinking', 'output_config']);
+
+/** An attempt may be made at each model of the chain; one that the API chooses by itself could be any. */
+function readFallbacks(value: unknown, spanIn: JsonObject['spanIn']): readonly Fallback[] {
+  if (value === undefined || value === null || value === 'default') return [];
+  return listAt(value, 'fallbacks').map((entry, i) => {
+    const path = `fallbacks[${i}]`;
+    const fallback = objectAt(entry, path);
+    onlyFields(fallback, FALLBACK, path);
+    const own = fallback['max_tokens'] ?? null;
+    return {
+      model: stringAt(fallback['model'], `${path}.model`),
+      maxTokens: own === null ? null : readMaxTokens(own, `${path}.max_tokens`),
+      maxTokensSpan: spanIn('fallbacks', i, 'max_tokens'),
+      fast: readFast(fallback['speed'], `${path}.speed`),
+    };
   });
 }

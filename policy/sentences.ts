@@ -92,6 +92,16 @@ export function thinkingTooLong(budget: number, most: number): string {
   return `thinking.budget_tokens is ${budget} and the workspace allows ${most} output tokens in all (guards.maxOutputTokens). Lower it.`;
 }
 
+/** Nothing bounds the call; `paths` say what in its body. */
+export function unbounded(paths: readonly string[]): string {
+  return `Nothing says what this call can cost at most (${paths.join(', ')}). Give each tool max_uses and leave out the rest, or have the workspace set guards.maxToolUses or guards.unboundedRequestUsd.`;
+}
+
+/** Nothing bounds the call, and a budget without tolerance would have to hold it. */
+export function unboundedIn(paths: readonly string[], budget: Ref): string {
+  return `Nothing says what this call can cost at most (${paths.join(', ')}), and the budget ${budget} has no tolerance for that. Give each tool max_uses and leave out the rest, or have limit.toleranceUsd set.`;
+}
+
 /** The one call is dearer than the guard. Nano-dollars. */
 export function requestTooDear(worstNano: bigint, mostNano: bigint): string {
   return `This call may cost up to $${formatUsd(worstNano)} and the workspace allows $${formatUsd(mostNano)} (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.`;

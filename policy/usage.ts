@@ -17,8 +17,10 @@ export interface Tokens {
 
 /** One entry of `usage.iterations`. */
 export interface Iteration extends Tokens {
-  /** Null for the model that served the call. */
+  /** Null for the model that was asked for. */
   readonly model: string | null;
+  /** It tried to answer, and is not billed where it declined before any output; else it compacted or advised. */
+  readonly answers: boolean;
 }
 
 /** `usage` of an answer, read field by field. */
@@ -26,10 +28,18 @@ export interface Usage extends Tokens {
   /** What is billed, where an answer lists it: compaction and other models' attempts are in no total. */
   readonly iterations: readonly Iteration[];
   readonly webSearches: number;
+  /** What ran in a container, which is billed by time and not by this count. */
+  readonly codeExecutions: number;
   /** The answer's `speed` is `fast`. */
   readonly fast: boolean;
   /** Inference was kept in a region, which has its surcharge. */
   readonly regional: boolean;
+  /** The answer of a batch: its tokens cost half. */
+  readonly batch: boolean;
+  /** A credit was redeemed or a commitment paid for it: the bill may be lower than what these counts cost. */
+  readonly repriced: boolean;
+  /** The model refused before any content: what its last attempt used is shown and not billed. */
+  readonly declined: boolean;
   /** There is no usage, a count is not a non-negative integer, or a charge has no price: book the worst case. */
   readonly absurd: boolean;
 }
@@ -37,12 +47,16 @@ export interface Usage extends Tokens {
 /** Reads `usage` of an answer, or of the message in message_start. Never throws. */
 export function readUsage(usage: unknown): Usage {
   const fields = new Fields(usage);
+  const tier = fields.value('service_tier');
   return {
     ...tokens(fields),
     iterations: iterations(fields),
-    webSearches: webSearches(fields) ?? 0,
+    ...(serverTools(fields) ?? { webSearches: 0, codeExecutions: 0 }),
     fast: fields.value('speed') === 'fast',
     regional: ![undefined, null, 'global', 'not_available'].includes(fields.value('inference_geo') as string),
+    batch: tier === 'batch',
+    repriced: tier === 'priority' || credited(fields),
+    declined: false,
     absurd: fields.absurd,
   };
 }
@@ -64,34 +78,46 @@ export function mergeDelta(usage: Usage, delta: unknown): Usage {
     cacheWrite1h: usage.cacheWrite1h + (hours ? written : 0),
     output: fields.value('output_tokens') == null ? usage.output : output,
     iterations: billed.length > 0 ? billed : usage.iterations,
-    webSearches: webSearches(fields) ?? usage.webSearches,
+    ...(serverTools(fields) ?? { webSearches: usage.webSearches, codeExecutions: usage.codeExecutions }),
     fast: usage.fast,
     regional: usage.regional,
+    batch: usage.batch,
+    repriced: usage.repriced || credited(fields),
+    declined: usage.declined,
     absurd: usage.absurd || fields.absurd,
   };
 }
 
 /**
- * The exact cost in nano-dollars at the prices of an instant (milliseconds), rounded up once. A model that the book does
- * not know costs what the dearest does. Batch discounts and prepaid tiers lower nothing here.
+ * The exact cost in nano-dollars at the prices of an instant (milliseconds), rounded up once: tokens and searches. A
+ * model that the book does not know costs what the dearest does, and what may be of the model that served or of the one
+ * that was asked for costs what the dearer of them does. A prepaid tier lowers nothing here.
  */
-export function cost(usage: Usage, servedModel: string, book: PriceBook, at: number): bigint {
-  const price = (part: Iteration): bigint => partCost(part, usage, rateOf(part.model ?? servedModel, book, at));
-  const total = price({ ...usage, model: null });
-  const billed = charged(usage, servedModel).reduce((sum, part) => sum + price(part), 0n);
-  const tokens = total > billed ? total : billed;
+export function cost(usage: Usage, servedModel: string, book: PriceBook, at: number, askedModel = servedModel): bigint {
+  const price = (part: Tokens, model: string): bigint => partCost(part, usage, rateOf(model, book, at));
+  const listed = charged(usage, servedModel).reduce((sum, part) => {
+    if (part.model !== null) return sum + price(part, part.model);
+    const [served, asked] = [price(part, servedModel), price(part, askedModel)];
+    return sum + (served > asked ? served : asked);
+  }, 0n);
+  const total = usage.declined || isListed(usage) ? 0n : price(usage, servedModel);
+  const tokens = total > listed ? total : listed;
   const searches = BigInt(usage.webSearches) * book.webSearchNano;
-  return ceilDiv(tokens, TOKEN_UNIT) + searches;
+  // Fast inference is never part of a batch, so where an answer says both the discount is in doubt.
+  return ceilDiv(tokens, usage.batch && !usage.fast ? 2n * TOKEN_UNIT : TOKEN_UNIT) + searches;
 }
 
-/** True where the usage cannot be: see `Usage.absurd`, or more than a model's context window or output maximum. */
-export function isAbsurd(usage: Usage, servedModel: string, book: PriceBook, at: number): boolean {
+/**
+ * True where the usage cannot be: see `Usage.absurd`, or more than a model's context window or output maximum in each
+ * of the samplings that the call may have had.
+ */
+export function isAbsurd(usage: Usage, servedModel: string, book: PriceBook, at: number, samplings = 1): boolean {
   const parts = usage.iterations.length > 0 ? usage.iterations : [{ ...usage, model: null }];
   return (
     usage.absurd ||
     parts.some((part) => {
-      const rate = rateOf(part.model ?? servedModel, book, at);
-      return promptOf(part) > rate.contextWindow || part.output > rate.maxOutputTokens;
+      const { contextWindow, maxOutputTokens } = rateOf(part.model ?? servedModel, book, at);
+      return promptOf(part) > contextWindow * samplings || part.output > maxOutputTokens * samplings;
     })
   );
 }
@@ -104,9 +130,23 @@ export function ceilDiv(amount: bigint, by: bigint): bigint {
   return (amount + by - 1n) / by;
 }
 
-/** A fallback attempt that declined before any output is listed but not billed. */
-function charged(usage: Usage, servedModel: string): readonly Iteration[] {
-  return usage.iterations.filter((part) => part.output > 0 || part.model === null || part.model === servedModel);
+/** What of the iterations is billed: an attempt that declined before any output is listed all the same. */
+function charged({ iterations, declined }: Usage, servedModel: string): readonly Iteration[] {
+  const last = iterations.findLastIndex((part) => part.answers);
+  return iterations.filter((part, i) => {
+    if (!part.answers) return true;
+    if (declined) return part.output > 0 && i !== last;
+    return part.output > 0 || part.model === null || part.model === servedModel;
+  });
+}
+
+const KINDS = ['input', 'cacheWrite5m', 'cacheWrite1h', 'cacheRead', 'output'] as const;
+
+/** Whether the iterations have all that the totals say; where they do not, the totals are the least that is billed. */
+function isListed(usage: Usage): boolean {
+  if (usage.iterations.length === 0) return false;
+  const answered = usage.iterations.filter((part) => part.answers);
+  return KINDS.every((kind) => answered.reduce((sum, part) => sum + part[kind], 0) >= usage[kind]);
 }
 
 /** In `TOKEN_UNIT`s of a nano-dollar. */
@@ -153,18 +193,29 @@ function tokens(fields: Fields): Tokens {
 function iterations(fields: Fields): Iteration[] {
   return fields.list('iterations').map((entry) => {
     const model = entry.value('model');
-    return { ...tokens(entry), model: typeof model === 'string' ? model : null };
+    return {
+      ...tokens(entry),
+      model: typeof model === 'string' ? model : null,
+      answers: ['message', 'fallback_message'].includes(entry.value('type') as string),
+    };
   });
 }
 
-/** Null where the answer says nothing of server tools. */
-function webSearches(fields: Fields): number | null {
+/** Null where the answer says nothing of server tools. A tool that is not known may cost anything. */
+function serverTools(fields: Fields): Pick<Usage, 'webSearches' | 'codeExecutions'> | null {
   if (fields.value('server_tool_use') == null) return null;
   const tools = fields.nested('server_tool_use');
-  for (const name of tools.names()) {
-    if (name !== 'web_search_requests' && name !== 'web_fetch_requests') tools.mustBeNothing(name);
-  }
-  return tools.count('web_search_requests');
+  for (const name of tools.names()) if (!TOOL_COUNTS.includes(name)) tools.mustBeNothing(name);
+  tools.count('web_fetch_requests');
+  return { webSearches: tools.count('web_search_requests'), codeExecutions: tools.count('code_execution_requests') };
+}
+
+const TOOL_COUNTS = ['web_search_requests', 'web_fetch_requests', 'code_execution_requests'];
+
+/** A redeemed credit bills the call as if another model's cache had been its own: no arithmetic of ours has that. */
+function credited(fields: Fields): boolean {
+  if (fields.value('fallback_credit') == null) return false;
+  return fields.nested('fallback_credit').nested('status').value('type') !== 'not_applied';
 }
 
 /** Reads an untrusted object; it and all that is nested in it share one memory of whether anything was absurd. */

@@ -329,8 +329,13 @@ describe('bad input', () => {
     ['max_tokens beyond all counting', message({ max_tokens: 2 ** 53 - 1 }), 400, 'invalid_request_error'],
     ['an unknown model', message({ model: 'claude-unheard-of' }), 400, 'policy_blocked'],
     ['a model that is not allowed', message({ model: 'gpt-5' }), 400, 'policy_blocked'],
-    ['a server tool', message({ tools: [{ type: 'web_search_20250305', name: 'web_search' }] }), 400, 'policy_blocked'],
-    ['a field without a price', message({ fallbacks: [] }), 400, 'policy_blocked'],
+    [
+      'a tool of Anthropic without max_uses',
+      message({ tools: [{ type: 'web_search_20250305', name: 'web_search' }] }),
+      400,
+      'policy_blocked',
+    ],
+    ['a field without a price', message({ sponsor: 'me' }), 400, 'policy_blocked'],
   ])('%s is refused and nothing goes upstream', async (_name, body, status, type) => {
     const gateway = await gatewayWith();
     const answer = await ask(gateway.url, { body });

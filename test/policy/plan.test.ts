@@ -7,6 +7,8 @@ import { type Admission, modelAllowed, type Plan, plan, planFree, type ResolvedW
 import published from '../../policy/prices.json' with { type: 'json' };
 import { parsePriceBook } from '../../policy/prices.ts';
 import type { RequestFacts } from '../../policy/request.ts';
+import { factsOf as plainFacts } from '../support/facts.ts';
+import type { ServerTool } from '../../policy/server-tools.ts';
 import { refusalOf } from '../../policy/shortfall.ts';
 import { budgetOf } from '../support/budget.ts';
 import { BOOK, NOW } from './stored.ts';
@@ -41,18 +43,14 @@ const keyOf = (changes: Partial<CompiledKey> = {}): CompiledKey => ({
 });
 
 /** 1,000 tokens at most in and 3,400 out: $0.018. */
-const factsOf = (changes: Partial<RequestFacts> = {}): RequestFacts => ({
-  model: 'claude-haiku-5-5',
-  maxTokens: 3_400,
-  stream: false,
-  inputTokens: 1_000,
-  cacheWrite: 'None',
-  fast: false,
-  geoUs: false,
-  thinkingBudget: null,
-  maxTokensSpan: { start: 41, end: 45 },
-  ...changes,
-});
+const factsOf = (changes: Partial<RequestFacts> = {}): RequestFacts =>
+  plainFacts({
+    model: 'claude-haiku-5-5',
+    maxTokens: 3_400,
+    inputTokens: 1_000,
+    maxTokensSpan: { start: 41, end: 45 },
+    ...changes,
+  });
 
 interface Asked {
   readonly workspace?: Partial<ResolvedWorkspace>;
@@ -91,6 +89,7 @@ describe('an admission', () => {
   test('asks the ledger for the worst cost in the running period of each budget', () => {
     expect(admitted({})).toEqual({
       kind: 'Forward',
+      facts: factsOf(),
       edits: [],
       worstNano: 18_000_000n,
       from: at('2026-11-23T05:00:00Z'),
@@ -115,6 +114,84 @@ describe('an admission', () => {
     expect(edits).toEqual([{ start: 41, end: 45, text: '200' }]);
     expect(worstNano).toBe(2_000_000n);
     expect(admitted({ workspace: { guards: { maxOutputTokens: 3_400 } } }).edits).toEqual([]);
+  });
+
+  describe('of tools that Anthropic runs', () => {
+    const search: ServerTool = {
+      kind: 'WebSearch',
+      index: 0,
+      maxUses: 8,
+      turns: 1,
+      advisor: null,
+      maxUsesSpan: { start: 20, end: 21 },
+    };
+    const advisor: ServerTool = {
+      ...search,
+      kind: 'Advisor',
+      index: 1,
+      maxUses: null,
+      advisor: { model: 'claude-haiku-5-5', maxTokens: 0 },
+      maxUsesSpan: { start: 10, end: 10 },
+    };
+    const searching = { serverTools: [search], fillsContext: true, maxTokens: 0 };
+
+    test('sets aside a full context window for each use', () => {
+      expect(admitted({ facts: searching }).worstNano).toBe(9n * USD + 80_000_000n);
+    });
+
+    test('lowers their uses to the guard, and writes them in where they are missing', () => {
+      const guards = { maxToolUses: 2, maxOutputTokens: 3_000 };
+      const facts = { ...searching, serverTools: [search, advisor], maxTokens: 3_400 };
+      const { edits, worstNano, facts: sent } = admitted({ workspace: { guards }, facts });
+      expect(edits).toEqual([
+        { start: 10, end: 10, text: '"max_uses":2,' },
+        { start: 20, end: 21, text: '2' },
+        { start: 41, end: 45, text: '3000' },
+      ]);
+      expect(sent).toMatchObject({ maxTokens: 3_000, serverTools: [{ maxUses: 2 }, { maxUses: 2 }] });
+      // Five samplings of the model, two of the advisor whose cache is written for an hour, two searches.
+      expect(worstNano).toBe(5n * (USD + 15_000_000n) + 2n * 2n * USD + 20_000_000n);
+      expect(admitted({ workspace: { guards: { maxToolUses: 8 } }, facts: searching }).edits).toEqual([]);
+    });
+
+    test('reserves for what nobody can bound what the workspace says, where every enforcing budget has a tolerance', () => {
+      const loose = { serverTools: [{ ...search, maxUses: null }], fillsContext: true, maxTokens: 0 };
+      const guards = { unboundedRequestNano: 3n * USD };
+      const tolerant = { toleranceNano: 1n };
+      expect(admitted({ workspace: { guards }, budgets: [tolerant], facts: loose }).worstNano).toBe(3n * USD);
+      const cheap = { guards: { unboundedRequestNano: 1n } };
+      expect(admitted({ workspace: cheap, budgets: [tolerant], facts: loose }).worstNano).toBe(USD);
+      const budgets = [
+        tolerant,
+        { name: 'watch', mode: 'Observe' } as const,
+        { name: 'free', exempt: { features: ['checkout'] } },
+      ];
+      const key = { attributes: { feature: 'checkout' } };
+      expect(admitted({ workspace: { guards }, budgets, key, facts: loose }).checks).toHaveLength(3);
+    });
+
+    test('counts in every budget for a model that may answer or advise, and holds while all their prices do', () => {
+      const budgets = [{}, { name: 'opus', scope: { models: ['claude-opus-*'] } }];
+      const workspace = { prices: parsePriceBook(published) };
+      const fallbacks = [
+        { model: 'claude-opus-5-5', maxTokens: 9_000, maxTokensSpan: { start: 50, end: 54 }, fast: false },
+        { model: 'claude-sonnet-5-5', maxTokens: null, maxTokensSpan: { start: 60, end: 60 }, fast: false },
+      ];
+      const answer = admitted({ workspace, budgets, facts: { fallbacks } });
+      expect(answer.checks).toHaveLength(2);
+      const advised = {
+        serverTools: [{ ...advisor, maxUses: 1, advisor: { model: 'claude-opus-5-5', maxTokens: 1 } }],
+      };
+      expect(admitted({ workspace, budgets, facts: advised }).checks).toHaveLength(2);
+      const before = at('2026-10-06T12:00:00Z');
+      expect(admitted({ workspace, facts: { fallbacks }, now: before }).until).toBe(at('2026-10-07T00:00:00Z'));
+      const lowered = admitted({
+        workspace: { ...workspace, guards: { maxOutputTokens: 4_000 } },
+        facts: { fallbacks },
+      });
+      expect(lowered.edits).toEqual([{ start: 50, end: 54, text: '4000' }]);
+      expect(lowered.facts.fallbacks.map(({ maxTokens }) => maxTokens)).toEqual([4_000, null]);
+    });
   });
 
   test('prices an unknown model at the dearest, where the workspace allows that', () => {
@@ -253,6 +330,30 @@ describe('a refusal', () => {
     [
       'BudgetSuspended: The budget payments/checkout-daily is suspended, so no call that it governs is served.',
       { budgets: [{ suspend: true, mode: 'Observe' }] },
+    ],
+    [
+      'Unbounded: Nothing says what this call can cost at most (mcp_servers, container). Give each tool max_uses and leave out the rest, or have the workspace set guards.maxToolUses or guards.unboundedRequestUsd.',
+      { facts: { unbounded: ['mcp_servers', 'container'] }, budgets: [{ toleranceNano: USD }] },
+    ],
+    [
+      'Unbounded: Nothing says what this call can cost at most (tools[3].max_uses), and the budget payments/strict has no tolerance for that. Give each tool max_uses and leave out the rest, or have limit.toleranceUsd set.',
+      {
+        facts: {
+          serverTools: [
+            { kind: 'WebSearch', index: 3, maxUses: null, turns: 1, advisor: null, maxUsesSpan: { start: 0, end: 0 } },
+          ],
+        },
+        workspace: { guards: { unboundedRequestNano: 1n } },
+        budgets: [{ toleranceNano: USD }, { name: 'strict' }],
+      },
+    ],
+    [
+      'ModelNotAllowed: Model "gpt" is not allowed in payments/checkout. Allowed: claude-*.',
+      { facts: { fallbacks: [{ model: 'gpt', maxTokens: 1, maxTokensSpan: { start: 0, end: 0 }, fast: false }] } },
+    ],
+    [
+      'InputTooLong: The prompt may have up to 1000000 tokens and the workspace allows 150000 (guards.maxInputTokens). Shorten it.',
+      { workspace: { guards: { maxInputTokens: 150_000 } }, facts: { fillsContext: true } },
     ],
     ['Forward', { budgets: [{ suspend: true, scope: { models: ['claude-opus-*'] } }, {}] }],
     ['Forward', { budgets: [], requireBudget: false }],

@@ -3,9 +3,9 @@ import { parseUsd } from '../../policy/money.ts';
 import { END_OF_TIME } from '../../policy/period.ts';
 import published from '../../policy/prices.json' with { type: 'json' };
 import { worstCost } from '../../policy/bound.ts';
-import type { RequestFacts } from '../../policy/request.ts';
 import { dearer, dearestAt, parsePriceBook, PriceBookInvalid, rateAt } from '../../policy/prices.ts';
 import type { Prices, Rate } from '../../policy/prices.ts';
+import { factsOf } from '../support/facts.ts';
 
 const book = parsePriceBook(published);
 const NOW = Date.parse('2026-11-23T12:00:00Z');
@@ -201,9 +201,8 @@ describe('an administrator’s book', () => {
 
   test('holds no price with which one call could cost more than a counter can hold', () => {
     const dear = { ...file, models: [{ ...model, geo: '9.9999', rates: [{ ...row, output: '10000' }] }] };
-    const facts = { maxTokens: 1_000_000_000, inputTokens: 32_000_000, cacheWrite: 'None', fast: true, geoUs: true };
-    const rate = rateAt(parsePriceBook(dear), model.id, 0)!;
-    expect(worstCost(facts as RequestFacts, rate)).toBeLessThan(2n ** 63n);
+    const facts = { model: 'a', maxTokens: 1_000_000_000, inputTokens: 32_000_000, fast: true, geoUs: true };
+    expect(worstCost(factsOf(facts), parsePriceBook(dear), 0)).toBeLessThan(2n ** 63n);
     expect(problemsOf({ ...dear, models: [{ ...model, rates: [{ ...row, output: '10000.01' }] }] })).toEqual([
       'models[0].rates[0].output must be an amount in USD of at most 10000 as a string such as "6.25"',
     ]);

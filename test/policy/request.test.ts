@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { MAX_DEPTH } from '../../policy/json.ts';
 import type { Refusal } from '../../policy/refusals.ts';
-import { readRequest } from '../../policy/request.ts';
+import { modelsOf, readRequest } from '../../policy/request.ts';
 import type { RequestFacts } from '../../policy/request.ts';
 import claudeCode from './data/claude-code.json' with { type: 'json' };
 
@@ -25,6 +25,15 @@ const withTool = (tool: object): unknown => ({
   ...plain,
   tools: [{ name: 't', input_schema: { type: 'object' }, ...tool }],
 });
+const plainly = {
+  fillsContext: false,
+  compacts: false,
+  serverTools: [],
+  codeExecution: 'None',
+  fallbacks: [],
+  unbounded: [],
+  countable: true,
+};
 const NEVER_UNMETERED = 'is not supported by Tollgate, which cannot bound its cost yet. Leave it out.';
 
 describe('the facts', () => {
@@ -34,6 +43,7 @@ describe('the facts', () => {
       model: 'claude-opus-5-5',
       maxTokens: 100,
       stream: false,
+      ...plainly,
       inputTokens: text.length,
       cacheWrite: 'None',
       fast: false,
@@ -50,6 +60,7 @@ describe('the facts', () => {
       model: 'claude-opus-5-5',
       maxTokens: 128_000,
       stream: true,
+      ...plainly,
       cacheWrite: 'FiveMinutes',
       fast: false,
       geoUs: false,
@@ -329,13 +340,271 @@ describe('a body that is not a Messages request', () => {
   });
 });
 
-describe('what cannot be bounded', () => {
+const text = { type: 'text', text: 'x' };
+const ascii = (...parts: (string | number[])[]): string =>
+  Buffer.concat(
+    parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))),
+  ).toString('base64');
+const big = (...numbers: number[]): number[] => numbers.flatMap((n) => [(n >> 8) & 0xff, n & 0xff]);
+const little = (...numbers: number[]): number[] => numbers.flatMap((n) => [n & 0xff, (n >> 8) & 0xff]);
+const image = (data: string, media_type = 'image/png') => ({
+  type: 'image',
+  source: { type: 'base64', media_type, data },
+});
+const document = (data: string) => ({
+  type: 'document',
+  source: { type: 'base64', media_type: 'application/pdf', data },
+});
+
+/** The first bytes of pictures, as their formats have them. */
+const PNG = (width: number, height: number) =>
+  ascii('\x89PNG\r\n\x1a\n', [0, 0, 0, 13], 'IHDR', [0, 0], big(width), [0, 0], big(height), [8, 2, 0, 0, 0]);
+const JPEG = (width: number, height: number, ...before: number[][]) =>
+  ascii([0xff, 0xd8], ...before, [0xff, 0xc2], big(17), [8], big(height, width), 'and so on');
+const GIF = (width: number, height: number, frame: number[] = [0, 0, width, height], flags = 0) => {
+  const table = flags & 0x80 ? Array<number>(3 * 2 ** ((flags & 7) + 1)).fill(0x2c) : [];
+  const extension = [0x21, 0xff, 11, ...Array<number>(11).fill(0x2c), 3, 1, 2, 3, 0];
+  return ascii('GIF89a', little(width, height), [flags, 0, 0], table, extension, [0x2c], little(...frame), [0]);
+};
+const WEBP = (kind: string, rest: number[]) => ascii('RIFF', [9, 9, 9, 9], 'WEBP', kind, [9, 0, 0, 0], rest);
+const three = (n: number): number[] => [n & 0xff, (n >> 8) & 0xff, n >> 16];
+const WEBPS: Record<string, (width: number, height: number) => string> = {
+  lossy: (width, height) => WEBP('VP8 ', [0x30, 1, 0, 0x9d, 1, 0x2a, ...little(width | 0x4000, height)]),
+  lossless: (width, height) => {
+    const bits = (width - 1) | ((height - 1) << 14);
+    return WEBP('VP8L', [0x2f, ...little(bits & 0xffff, bits >>> 16), 0]);
+  },
+  extended: (width, height) => WEBP('VP8X', [0x10, 0, 0, 0, ...three(width - 1), ...three(height - 1)]),
+};
+
+describe('pictures', () => {
+  /** Tokens that a block adds to those of the same request without its base64. */
+  const added = (data: string): number => {
+    const withData = withContent(image(data));
+    return facts(withData).inputTokens - bytes(withContent(image(''))).length;
+  };
+
+  test.each<[string, string, number]>([
+    ['a PNG', PNG(640, 480), 23 * 18],
+    ['a PNG of a pixel', PNG(1, 1), 1],
+    ['a PNG of whole patches', PNG(56, 28), 2],
+    ['a JPEG', JPEG(641, 99), 23 * 4],
+    [
+      'a JPEG behind its thumbnail and comments',
+      JPEG(300, 200, [0xff, 0xe1, 0, 6, 0xff, 0xc0, 1, 1], [0xff, 0xff, 0xfe, 0, 2]),
+      11 * 8,
+    ],
+    ['a GIF', GIF(57, 1000), 3 * 36],
+    ['a GIF with a table of colours', GIF(57, 1000, [0, 0, 1, 1], 0x81), 3 * 36],
+    ['a GIF whose frame reaches beyond its screen', GIF(10, 10, [30, 0, 27, 1000]), 3 * 36],
+    ['a lossy WebP', WEBPS['lossy']!(1200, 800), 43 * 29],
+    ['a lossless WebP', WEBPS['lossless']!(1201, 799), 43 * 29],
+    ['an extended WebP', WEBPS['extended']!(333, 222), 12 * 8],
+  ])('%s counts in patches of 28 pixels', (_, data, tokens) => {
+    expect(added(data)).toBe(tokens);
+  });
+
+  test.each<[string, string]>([
+    ['is larger than any that is not scaled down', PNG(4000, 4000)],
+    ['has no size', PNG(0, 5)],
+    ['ends too early', PNG(640, 480).slice(0, 20)],
+    ['is a JPEG without a frame', ascii([0xff, 0xd8, 0xff, 0xda, 0, 2, 0xff, 0xc0, 0, 17, 8, 0, 1, 0, 1])],
+    ['is a JPEG with a segment of no length', JPEG(1, 1, [0xff, 0xe0, 0, 1])],
+    ['is a GIF without a frame', ascii('GIF89a', little(5, 5), [0, 0, 0, 0x3b])],
+    ['is of another format', ascii('BM and so on')],
+    ['is not base64', '%%%%'],
+    ['is empty', ''],
+  ])('one that %s counts as the largest', (_, data) => {
+    expect(added(data)).toBe(4784);
+  });
+
+  test('that are fetched count as the largest, and can change after they were counted', () => {
+    for (const source of [
+      { type: 'url', url: 'https://a.example/b.png' },
+      { type: 'file', file_id: 'f' },
+    ]) {
+      const body = withContent({ type: 'image', source });
+      expect(facts(body)).toMatchObject({
+        inputTokens: bytes(body).length + 4784,
+        countable: false,
+        fillsContext: false,
+      });
+    }
+  });
+
+  test('count wherever they stand', () => {
+    const results = [
+      image(PNG(28, 28)),
+      { type: 'document', source: { type: 'content', content: [image(PNG(56, 28))] } },
+    ];
+    const body = withContent({ type: 'tool_result', tool_use_id: 'i', content: results });
+    expect(facts(body).inputTokens).toBe(bytes(body).length - 2 * PNG(1, 1).length + 3);
+  });
+
+  test('whatever the bytes are, one counts at least a token and at most as the largest', () => {
+    const starts = [PNG(9, 9), JPEG(9, 9), GIF(9, 9), ...Object.values(WEBPS).map((webp) => webp(9, 9))];
+    const start = fc.constantFrom(...starts.map((data) => Buffer.from(data, 'base64')), Buffer.alloc(0));
+    fc.assert(
+      fc.property(start, fc.nat({ max: 40 }), fc.uint8Array({ maxLength: 60 }), (head, keep, rest) => {
+        const tokens = added(Buffer.concat([head.subarray(0, keep), rest]).toString('base64'));
+        expect(tokens >= 1 && tokens <= 4784).toBe(true);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe('documents', () => {
+  const pdf = (...parts: string[]): string => ascii('%PDF-1.4\n', ...parts);
+  const PAGE = 3000 + 4784;
+  const added = (data: string): number =>
+    facts(withContent(document(data))).inputTokens - bytes(withContent(document(''))).length;
+
+  test.each([
+    ['one page', 1, pdf('<</Type/Pages/Kids[3 0 R]/Count 1>>')],
+    ['three pages', 3, pdf('<< /Type /Pages /Kids [ 3 0 R 4 0 R\n5 0 R ] /Count 3 >>')],
+    ['branches, which count as well', 4, pdf('/Kids[2 0 R 3 0 R]', '/Kids[7 0 R]', '/Kids [9 0 R]')],
+    ['a name in escapes', 2, pdf('/Ki#64s[3 0 R 4 0 R]')],
+  ])('a PDF of %s counts its pages as text and picture', (_, pages, data) => {
+    expect(added(data)).toBe(pages * PAGE);
+    expect(facts(withContent(document(data)))).toMatchObject({ fillsContext: false, countable: true });
+  });
+
+  test.each([
+    ['packs its objects', pdf('/Kids[3 0 R]', '<</Type/ObjStm>>')],
+    ['packs its objects under a name in escapes', pdf('/Kids[3 0 R]', '<</Type/Obj#53tm>>')],
+    ['is encrypted', pdf('/Kids[3 0 R]', '/Encrypt 5 0 R')],
+    ['hangs a page in twice', pdf('/Kids[3 0 R 3 0 R]')],
+    ['hangs a branch in twice', pdf('/Kids[3 0 R 4 0 R]', '/Kids[03 0 R]')],
+    ['keeps its tree elsewhere', pdf('/Kids 5 0 R')],
+    ['writes something into its tree', pdf('/Kids[3 0 R %\n4 0 R]')],
+    ['has no tree', pdf('nothing')],
+    ['is none', ascii('/Kids[3 0 R]')],
+    ['is not base64', '%%%%'],
+    ['is too large to look through', pdf('/Kids[3 0 R]', ' '.repeat(4 * 1024 * 1024))],
+  ])('a PDF that %s fills the context', (_, data) => {
+    expect(added(data)).toBe(0);
+    expect(facts(withContent(document(data)))).toMatchObject({ fillsContext: true, countable: true });
+  });
+
+  test.each<[string, object, Partial<RequestFacts>]>([
+    ['that is text', { source: { type: 'text', media_type: 'text/plain', data: 'abc' } }, { fillsContext: false }],
+    ['of parts', { source: { type: 'content', content: [text] }, title: 't', context: 'c' }, { fillsContext: false }],
+    ['by URL', { source: { type: 'url', url: 'https://a.example' } }, { fillsContext: true, countable: false }],
+    ['of the file store', { source: { type: 'file', file_id: 'f' } }, { fillsContext: true, countable: false }],
+    [
+      'whose sentences are marked to be cited',
+      { source: { type: 'text', media_type: 'text/plain', data: 'abc' }, citations: { enabled: true } },
+      { fillsContext: true, countable: true },
+    ],
+  ])('a document %s', (_, part, expected) => {
+    const body = withContent({ type: 'document', ...part });
+    expect(facts(body)).toMatchObject({ inputTokens: bytes(body).length, ...expected });
+  });
+});
+
+describe('what Anthropic runs', () => {
+  const withTools = (...tools: object[]): unknown => ({ ...plain, tools });
+  const search = { type: 'web_search_20250305', name: 'web_search' };
+  const fetch = { type: 'web_fetch_20260209', name: 'web_fetch' };
+  const code = { type: 'code_execution_20260120', name: 'code_execution' };
+  const advisor = { type: 'advisor_20260301', name: 'advisor', model: 'claude-fable-5-2' };
+
+  test('is seen with its uses, and where they stand in the body', () => {
+    const tools =
+      '[{"name":"é"} , {"allowed_domains":[{"max_uses":5}],"type":"web_search_20250305", "name":"w","max_uses" : 3 },{"type":"web_fetch_20260209","name":"f"}]';
+    const body = `{"model":"m","max_tokens":1,"messages":[],"tools":${tools}}`;
+    const { serverTools, fillsContext, countable } = facts(body);
+    expect([fillsContext, countable]).toEqual([true, false]);
+    expect(serverTools).toMatchObject([
+      { kind: 'WebSearch', index: 1, maxUses: 3, turns: 1, advisor: null },
+      { kind: 'WebFetch', index: 2, maxUses: null, turns: 2 },
+    ]);
+    const around = serverTools.map(({ maxUsesSpan }) => {
+      const { start, end } = maxUsesSpan!;
+      const slice = (from: number, to: number): string => Buffer.from(body).toString('utf8', from, to);
+      return `${slice(start - 5, start)}|${slice(start, end)}|${slice(end, end + 7)}`;
+    });
+    expect(around).toEqual(['s" : |3| },{"ty', '3 },{||"type":']);
+  });
+
+  test.each<[string, unknown, Partial<RequestFacts>]>([
+    ['nothing', plain, plainly as Partial<RequestFacts>],
+    ['code', withTools(code), { codeExecution: 'Charged', fillsContext: true }],
+    ['code with a web tool that runs code itself', withTools(code, fetch), { codeExecution: 'Free' }],
+    ['code with an older web tool', withTools(code, search), { codeExecution: 'Charged' }],
+    [
+      'a cached tool',
+      withTools({ ...search, cache_control: { type: 'ephemeral', ttl: '1h' } }),
+      { cacheWrite: 'OneHour' },
+    ],
+    ['a thread', { ...plain, thread: { id: 't' } }, { unbounded: ['thread'], countable: false }],
+    ['a container', { ...plain, container: 'c' }, { unbounded: ['container'] }],
+    [
+      'remote servers',
+      { ...(withTools({ type: 'mcp_toolset', mcp_server_name: 'a' }) as object), mcp_servers: [{}] },
+      { unbounded: ['mcp_servers'] },
+    ],
+    ['no remote server', { ...plain, mcp_servers: [] }, { unbounded: [] }],
+    ['an upload', withContent({ type: 'container_upload', file_id: 'f' }), { unbounded: ['messages[0].content[0]'] }],
+    ['fallbacks of its choosing', { ...plain, fallbacks: 'default' }, { unbounded: ['fallbacks'], fallbacks: [] }],
+    ['no fallback', { ...plain, fallbacks: [] }, { unbounded: [], fallbacks: [], countable: true }],
+    ['a summary', { ...plain, compaction: { type: 'summarize' } }, { compacts: true, countable: false }],
+    [
+      'a summary by edit',
+      { ...plain, context_management: { edits: [{ type: 'compact_20260112' }] } },
+      { compacts: true },
+    ],
+    [
+      'a summary sent back',
+      withContent({ type: 'compaction', content: 's' }),
+      { fillsContext: true, compacts: false, countable: true },
+    ],
+    [
+      'results sent back',
+      withContent(
+        { type: 'server_tool_use', id: 'i', name: 'web_search', input: {} },
+        { type: 'web_search_tool_result', tool_use_id: 'i', content: [{ encrypted_content: 'e' }] },
+      ),
+      { fillsContext: true, countable: true },
+    ],
+    [
+      'a fallback sent back',
+      withContent({ type: 'fallback', from: { model: 'a' }, to: { model: 'b' } }),
+      { fillsContext: false },
+    ],
+  ])('%s', (_, body, expected) => {
+    expect(facts(body)).toMatchObject(expected);
+  });
+
+  test('names the models that it may be answered by', () => {
+    const fallbacks = [{ model: 'claude-haiku-5-5' }, { model: 'claude-sonnet-5-5', max_tokens: 7, speed: 'fast' }];
+    const asked = facts({ ...(withTools({ ...advisor, max_uses: 2, max_tokens: 50 }) as object), fallbacks });
+    expect(modelsOf(asked)).toEqual(['claude-opus-5-5', 'claude-haiku-5-5', 'claude-sonnet-5-5', 'claude-fable-5-2']);
+    expect(asked.serverTools[0]).toMatchObject({ maxUses: 2, advisor: { model: 'claude-fable-5-2', maxTokens: 50 } });
+    expect(asked.fallbacks).toMatchObject([
+      { maxTokens: null, fast: false },
+      { maxTokens: 7, fast: true },
+    ]);
+  });
+
+  test.each([
+    [
+      'more uses than a counter can hold',
+      withTools({ ...search, max_uses: 1001 }),
+      'tools[0].max_uses must be at most 1000.',
+    ],
+    ['half a use', withTools({ ...search, max_uses: 0.5 }), 'tools[0].max_uses must be a non-negative integer.'],
+    ['two of a kind', withTools(search, { ...search, type: 'web_search_20260209' }), 'tools[1] is there twice.'],
+    ['an advisor without a model', withTools({ ...advisor, model: 5 }), 'tools[0].model must be a string.'],
+    ['a fallback that is text', { ...plain, fallbacks: ['m'] }, 'fallbacks[0] must be an object.'],
+  ])('%s is no request', (_, body, sentence) => {
+    expect(refusal(body)).toBe(`BodyInvalid: ${sentence}`);
+  });
+});
+
+describe('what is not known', () => {
   test.each<[unknown, string]>([
-    [{ ...plain, mcp_servers: [] }, 'mcp_servers'],
-    [{ ...plain, container: 'c' }, 'container'],
-    [{ ...plain, thread: {} }, 'thread'],
-    [{ ...plain, fallbacks: [] }, 'fallbacks'],
-    [{ ...plain, compaction: {} }, 'compaction'],
     [{ ...plain, billing_policy: {} }, 'billing_policy'],
     [{ ...plain, Model: 'claude-opus-5' }, 'Model'],
     [{ ...plain, 'a b': 1 }, '"a b"'],
@@ -345,27 +614,35 @@ describe('what cannot be bounded', () => {
     [{ ...plain, thinking: { type: 'endless' } }, 'thinking.type endless'],
     [{ ...plain, output_config: { task_budget: {} } }, 'output_config.task_budget'],
     [
-      { ...plain, context_management: { edits: [{ type: 'clear_thinking_20251015' }, { type: 'compact_20260112' }] } },
-      'context_management.edits[1].type compact_20260112',
+      { ...plain, context_management: { edits: [{ type: 'clear_thinking_20251015' }, { type: 'expand_20270101' }] } },
+      'context_management.edits[1].type expand_20270101',
     ],
     [{ ...plain, cache_control: { type: 'ephemeral', ttl: '24h' } }, 'cache_control.ttl 24h'],
-    [
-      { ...plain, tools: [{ type: 'web_search_20250305', name: 'web_search', max_uses: 3 }] },
-      'tools[0].type web_search_20250305',
-    ],
-    [{ ...plain, tools: [{ type: 'code_execution_20250825', name: 'c' }] }, 'tools[0].type code_execution_20250825'],
     [
       withTool({ allowed_callers: ['direct', 'code_execution_20250825'] }),
       'tools[0].allowed_callers code_execution_20250825',
     ],
     [withTool({ max_uses: 3 }), 'tools[0].max_uses'],
-    [withContent({ type: 'text', text: 'x' }, { type: 'image', source: {} }), 'messages[0].content[1].type image'],
-    [withContent({ type: 'document', source: {} }), 'messages[0].content[0].type document'],
-    [withContent({ type: 'compaction', content: '' }), 'messages[0].content[0].type compaction'],
+    [{ ...plain, tools: [{ type: 'web_search_20990101', name: 'w' }] }, 'tools[0].type web_search_20990101'],
+    [{ ...plain, tools: [{ type: 'code_execution_20250825', name: 'c', max_uses: 3 }] }, 'tools[0].max_uses'],
+    [{ ...plain, tools: [{ type: 'tool_search_tool_bm25', name: 't' }] }, 'tools[0].type tool_search_tool_bm25'],
+    [{ ...plain, fallbacks: [{ model: 'm', service_tier: 'x' }] }, 'fallbacks[0].service_tier'],
+    [withContent(text, { type: 'image', source: { type: 'dream' } }), 'messages[0].content[1].source.type dream'],
+    [withContent(image('', 'image/tiff')), 'messages[0].content[0].source.media_type "image/tiff"'],
+    [
+      withContent({ type: 'document', source: { type: 'base64', media_type: 'text/csv', data: '' } }),
+      'messages[0].content[0].source.media_type "text/csv"',
+    ],
+    [withContent({ type: 'document', source: { type: 'dream' } }), 'messages[0].content[0].source.type dream'],
+    [
+      withContent({ type: 'document', source: { type: 'content', content: [{ type: 'document' }] } }),
+      'messages[0].content[0].source.content[0].type document',
+    ],
+    [withContent({ type: 'search_result', content: '' }), 'messages[0].content[0].type search_result'],
     [withContent({ type: 'text', text: 'x', source: {} }), 'messages[0].content[0].source'],
     [
-      withContent({ type: 'tool_result', tool_use_id: 'i', content: [{ type: 'image', source: {} }] }),
-      'messages[0].content[0].content[0].type image',
+      withContent({ type: 'tool_result', tool_use_id: 'i', content: [{ type: 'video', source: {} }] }),
+      'messages[0].content[0].content[0].type video',
     ],
     [
       withContent({ type: 'tool_addition', tool: { type: 'tool_definition', definition: {} } }),
@@ -382,9 +659,11 @@ describe('what cannot be bounded', () => {
   });
 });
 
+const MORE_FIELDS = ['tool_choice', 'cache_control', 'speed', 'fallbacks', 'mcp_servers', 'container', 'compaction'];
+
 test('whatever the bytes are, there is an answer', () => {
   const value = fc.anything({ withBigInt: false });
-  const names = fc.constantFrom(...Object.keys(claudeCode), 'tool_choice', 'cache_control', 'speed');
+  const names = fc.constantFrom(...Object.keys(claudeCode), ...MORE_FIELDS);
   const body = fc.oneof(
     fc.uint8Array(),
     fc.json().map(bytes),

@@ -1,13 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { worstCost } from '../../policy/bound.ts';
+import { billOf } from '../../policy/bill.ts';
+import { promptBound, worstCost } from '../../policy/bound.ts';
 import { parseUsd } from '../../policy/money.ts';
 import published from '../../policy/prices.json' with { type: 'json' };
 import { dearestAt, parsePriceBook, rateAt } from '../../policy/prices.ts';
-import type { Rate } from '../../policy/prices.ts';
 import type { RequestFacts } from '../../policy/request.ts';
 import { cost, isAbsurd, mergeDelta, readUsage } from '../../policy/usage.ts';
 import type { Usage } from '../../policy/usage.ts';
+import type { ServerTool } from '../../policy/server-tools.ts';
+import { factsOf } from '../support/facts.ts';
 import vectors from './data/usage.json' with { type: 'json' };
 
 const book = parsePriceBook(published);
@@ -51,8 +53,12 @@ describe('a stream', () => {
       output: 510,
       iterations: [],
       webSearches: 0,
+      codeExecutions: 0,
       fast: true,
       regional: true,
+      batch: false,
+      repriced: false,
+      declined: false,
       absurd: false,
     });
   });
@@ -97,6 +103,53 @@ describe('what is billed', () => {
       { type: 'fallback_message', model: OPUS, input_tokens: 1000, output_tokens: 1000 },
     ];
     expect(usd(mergeDelta(usage, { output_tokens: 1000, iterations }))).toBe(parseUsd('0.012') + parseUsd('0.024'));
+  });
+
+  const declining = { type: 'message', model: null, input_tokens: 1_000_000, output_tokens: 0 };
+  const compacting = { type: 'compaction', input_tokens: 10_000, output_tokens: 100 };
+  const advising = { type: 'advisor_message', model: 'claude-fable-5-2', input_tokens: 1000, output_tokens: 0 };
+
+  test('of a refusal before any content only what came before it', () => {
+    const refused = (iterations: object[]): Usage => ({ ...mergeDelta(usage, { iterations }), declined: true });
+    expect(usd(refused([]))).toBe(0n);
+    expect(usd(refused([declining]))).toBe(0n);
+    const attempt = { type: 'message', model: 'claude-fable-5-2', input_tokens: 1000, output_tokens: 100 };
+    expect(usd(refused([compacting, attempt, advising, declining]))).toBe(
+      parseUsd('0.042') + parseUsd('0.012') + parseUsd('0.008'),
+    );
+  });
+
+  test('an advisor that said nothing has read all the same', () => {
+    expect(
+      usd(mergeDelta(usage, { iterations: [{ ...declining, input_tokens: 1000, output_tokens: 1000 }, advising] })),
+    ).toBe(parseUsd('0.024') + parseUsd('0.008'));
+  });
+
+  test('iterations without a model at the dearer of what was asked for and what served', () => {
+    const iterations = [
+      compacting,
+      { type: 'fallback_message', model: 'claude-haiku-5-5', input_tokens: 1000, output_tokens: 1000 },
+    ];
+    const merged = mergeDelta(usage, { iterations });
+    expect(cost(merged, 'claude-haiku-5-5', book, NOW, OPUS)).toBe(parseUsd('0.042') + parseUsd('0.0006'));
+  });
+
+  test('each sampling by its own length: two short prompts are no long one', () => {
+    const sampling = { type: 'message', model: null, input_tokens: 60_000, output_tokens: 0 };
+    const total = { input_tokens: 120_000, output_tokens: 0 };
+    expect(usd(readUsage({ ...total, iterations: [sampling, sampling] }), 'claude-haiku-5-5')).toBe(parseUsd('0.012'));
+    expect(usd(readUsage(total), 'claude-haiku-5-5')).toBe(parseUsd('0.06'));
+  });
+
+  test('an answer of a batch at half, its searches whole, and never where it claims to be fast as well', () => {
+    const batch = { input_tokens: 1000, output_tokens: 1000, service_tier: 'batch' };
+    expect(usd(readUsage(batch))).toBe(parseUsd('0.012'));
+    expect(usd(readUsage({ ...batch, server_tool_use: { web_search_requests: 2 } }))).toBe(parseUsd('0.032'));
+    expect(usd(readUsage({ ...batch, inference_geo: 'us', cache_read_input_tokens: 1_000 }))).toBe(parseUsd('0.01331'));
+    expect(usd(readUsage({ ...batch, speed: 'fast' }))).toBe(parseUsd('0.048'));
+    expect(usd(readUsage({ input_tokens: 3, output_tokens: 0, service_tier: 'batch' }), 'claude-haiku-4-5')).toBe(
+      1500n,
+    );
   });
 
   test('never less than the totals say, whatever the iterations say', () => {
@@ -152,7 +205,8 @@ describe('absurd usage', () => {
     [{ input_tokens: 1, output_tokens: 1, iterations: [null] }],
     [{ input_tokens: 1, output_tokens: 1, iterations: [{ input_tokens: 2_000_000 }] }],
     [{ input_tokens: 1, output_tokens: 1, server_tool_use: { web_search_requests: -1 } }],
-    [{ input_tokens: 1, output_tokens: 1, server_tool_use: { code_execution_requests: 1 } }],
+    [{ input_tokens: 1, output_tokens: 1, server_tool_use: { time_machine_requests: 1 } }],
+    [{ input_tokens: 1, output_tokens: 1, server_tool_use: { code_execution_requests: -1 } }],
   ])('%j is told, and still has a price', (value) => {
     const usage = readUsage(value);
     expect(isAbsurd(usage, OPUS, book, NOW)).toBe(true);
@@ -190,91 +244,218 @@ describe('absurd usage', () => {
   });
 });
 
+describe('a bill', () => {
+  const usage = readUsage({ input_tokens: 1000, output_tokens: 1000 });
+  const bill = (given: Usage, facts: Partial<RequestFacts> = {}) =>
+    billOf(given, { facts: factsOf(facts), model: OPUS, book, at: NOW });
+  const HOUR = 50_000_000n;
+
+  test('is exact for what the usage says all about', () => {
+    expect(bill(usage)).toEqual({ costNano: parseUsd('0.024'), estimated: false });
+    expect(bill(readUsage({ input_tokens: -1 }))).toBeNull();
+  });
+
+  test('of code that runs has an hour of a container, since nothing says how long it ran', () => {
+    const ran = readUsage({ input_tokens: 1000, output_tokens: 1000, server_tool_use: { code_execution_requests: 2 } });
+    expect(bill(usage, { codeExecution: 'Charged' })).toEqual({ costNano: parseUsd('0.024') + HOUR, estimated: true });
+    expect(bill(ran)).toEqual({ costNano: parseUsd('0.024') + HOUR, estimated: true });
+    expect(bill(ran, { codeExecution: 'Free' })).toEqual({ costNano: parseUsd('0.024'), estimated: false });
+    expect(bill({ ...usage, declined: true }, { codeExecution: 'Charged' })).toEqual({
+      costNano: 0n,
+      estimated: false,
+    });
+  });
+
+  test.each([
+    ['a credit was redeemed', { fallback_credit: { status: { type: 'redeemed' } } }, true],
+    ['a credit had a status of the future', { fallback_credit: { status: { type: 'split' } } }, true],
+    ['no credit was applied', { fallback_credit: { status: { type: 'not_applied', reason: 'expired' } } }, false],
+    ['there is none', { fallback_credit: null }, false],
+    ['a commitment paid for it', { service_tier: 'priority' }, true],
+  ])('is an estimate at list price where %s: %j', (_, part, estimated) => {
+    const start = { input_tokens: 1000, output_tokens: 1 };
+    const streamed = mergeDelta(readUsage({ ...start, ...part }), { output_tokens: 1000, ...part });
+    expect(bill(streamed)).toEqual({ costNano: parseUsd('0.024'), estimated });
+    expect(bill(mergeDelta(readUsage(start), { output_tokens: 1000 }))).toEqual({
+      costNano: parseUsd('0.024'),
+      estimated: false,
+    });
+  });
+
+  test('knows how often a prompt can be read: no usage of so many samplings is absurd, one more is', () => {
+    const read = (windows: number): Usage => readUsage({ input_tokens: windows * 1_000_000, output_tokens: 0 });
+    const facts = { serverTools: [tool('WebSearch', 2)], fillsContext: true };
+    expect([bill(read(3), facts), bill(read(4), facts)]).toEqual([
+      { costNano: parseUsd('12'), estimated: false },
+      null,
+    ]);
+    expect(bill(read(4), { unbounded: ['mcp_servers'] })).not.toBeNull();
+  });
+});
+
+const tool = (kind: ServerTool['kind'], maxUses: number | null, changes: Partial<ServerTool> = {}): ServerTool => ({
+  kind,
+  index: 0,
+  maxUses,
+  turns: 1,
+  advisor: null,
+  maxUsesSpan: null,
+  ...changes,
+});
+
 describe('the worst case', () => {
-  const facts = {
-    model: OPUS,
-    stream: true,
-    thinkingBudget: null,
-    maxTokensSpan: { start: 0, end: 0 },
-  };
+  const worst = (changes: Partial<RequestFacts>): bigint => worstCost(factsOf(changes), book, NOW);
 
   test('of a plain call is its input bound and its max_tokens at list price', () => {
-    const plain: RequestFacts = {
-      ...facts,
-      inputTokens: 1000,
-      maxTokens: 1000,
-      cacheWrite: 'None',
-      fast: false,
-      geoUs: false,
-    };
-    const rate = rateAt(book, OPUS, NOW) as Rate;
-    expect(worstCost(plain, rate)).toBe(parseUsd('0.024'));
-    expect(worstCost({ ...plain, cacheWrite: 'FiveMinutes' }, rate)).toBe(parseUsd('0.025'));
-    expect(worstCost({ ...plain, cacheWrite: 'OneHour' }, rate)).toBe(parseUsd('0.028'));
-    expect(worstCost({ ...plain, fast: true, geoUs: true }, rate)).toBe(parseUsd('0.0528'));
-    expect(worstCost({ ...plain, maxTokens: 128_000, inputTokens: 0 }, rate)).toBe(parseUsd('2.56'));
+    expect(worst({})).toBe(parseUsd('0.024'));
+    expect(worst({ cacheWrite: 'FiveMinutes' })).toBe(parseUsd('0.025'));
+    expect(worst({ cacheWrite: 'OneHour' })).toBe(parseUsd('0.028'));
+    expect(worst({ fast: true, geoUs: true })).toBe(parseUsd('0.0528'));
+    expect(worst({ maxTokens: 128_000, inputTokens: 0 })).toBe(parseUsd('2.56'));
+    expect(worst({ batch: true })).toBe(parseUsd('0.012'));
   });
 
   test('covers standard speed too, where an administrator made it the dearer one', () => {
-    const rate = rateAt(book, OPUS, NOW) as Rate;
-    const asked: RequestFacts = {
-      ...facts,
-      inputTokens: 1000,
-      maxTokens: 0,
-      cacheWrite: 'None',
-      fast: true,
-      geoUs: false,
-    };
-    expect(worstCost(asked, { ...rate, standard: { ...rate.standard, input: 9n * rate.standard.input } })).toBe(
-      parseUsd('0.036'),
+    const models = published.models.map((model) =>
+      model.id === OPUS ? { ...model, rates: [{ ...model.rates[0], input: '36' }] } : model,
     );
+    const dear = parsePriceBook({ ...published, models });
+    expect(worstCost(factsOf({ maxTokens: 0, fast: true }), dear, NOW)).toBe(parseUsd('0.036'));
   });
 
-  const model = fc.constantFrom(...book.models.keys(), 'claude-unknown-9');
-  const count = fc.nat({ max: 400_000 });
-  const request = fc.record({
-    cacheWrite: fc.constantFrom('None', 'FiveMinutes', 'OneHour'),
+  test('of tools that Anthropic runs is a full context window for each use and one more, and the searches', () => {
+    const window = parseUsd('4');
+    const search = { serverTools: [tool('WebSearch', 3)], fillsContext: true, maxTokens: 0 };
+    expect(worst(search)).toBe(4n * window + parseUsd('0.03'));
+    const both = { ...search, serverTools: [tool('WebSearch', 3, { turns: 2 }), tool('WebFetch', 1)] };
+    expect(worst(both)).toBe(8n * window + parseUsd('0.03'));
+    expect(worst({ ...search, maxTokens: 1000 })).toBe(4n * (window + parseUsd('0.02')) + parseUsd('0.03'));
+    const advisor = { model: 'claude-fable-5-2', maxTokens: 1000 };
+    expect(worst({ ...search, serverTools: [tool('Advisor', 2, { advisor })] })).toBe(
+      3n * window + 2n * parseUsd('16.04'),
+    );
+    expect(worst({ codeExecution: 'Charged' })).toBe(parseUsd('0.024') + parseUsd('0.05'));
+  });
+
+  test('of what may be summed up first is another sampling, and of what fills the context a full one', () => {
+    expect(worst({ fillsContext: true, maxTokens: 0 })).toBe(parseUsd('4'));
+    expect(worst({ fillsContext: true, maxTokens: 0, inputTokens: 2_000_000 })).toBe(parseUsd('8'));
+    expect(worst({ compacts: true, maxTokens: 0 })).toBe(parseUsd('8') + parseUsd('2.56'));
+  });
+
+  test('of fallbacks is every attempt at its own price, since each may be billed', () => {
+    const fallbacks = [
+      { model: 'claude-haiku-5-5', maxTokens: null, maxTokensSpan: { start: 0, end: 0 }, fast: false },
+      { model: 'claude-fable-5-2', maxTokens: 500, maxTokensSpan: { start: 0, end: 0 }, fast: true },
+    ];
+    expect(worst({ fallbacks: fallbacks.slice(0, 1) })).toBe(parseUsd('0.024') + parseUsd('0.0006'));
+    // One that may be fast lets all of them be, at the dearest where the model has no such price.
+    expect(worst({ fallbacks })).toBe(parseUsd('0.048') + parseUsd('0.096') + parseUsd('0.056'));
+  });
+
+  const models = [...book.models.keys(), 'claude-unknown-9'];
+  const model = fc.constantFrom(...models);
+  const uses = fc.nat({ max: 2 });
+  const shape = fc.record({
+    model,
+    maxTokens: fc.nat({ max: 200_000 }),
+    inputTokens: fc.nat({ max: 400_000 }),
+    fillsContext: fc.boolean(),
+    compacts: fc.boolean(),
+    cacheWrite: fc.constantFrom('None' as const, 'FiveMinutes' as const, 'OneHour' as const),
     fast: fc.boolean(),
     geoUs: fc.boolean(),
+    codeExecution: fc.constantFrom('None' as const, 'Free' as const, 'Charged' as const),
+    serverTools: fc
+      .tuple(fc.option(uses), fc.option(uses), fc.option(fc.tuple(uses, model)))
+      .map(([searches, fetches, advice]) => [
+        ...(searches === null ? [] : [tool('WebSearch', searches, { turns: 2 })]),
+        ...(fetches === null ? [] : [tool('WebFetch', fetches)]),
+        ...(advice === null ? [] : [tool('Advisor', advice[0], { advisor: { model: advice[1], maxTokens: null } })]),
+      ]),
+    fallbacks: fc.array(
+      fc.record({
+        model,
+        maxTokens: fc.option(fc.nat({ max: 200_000 })),
+        maxTokensSpan: fc.constant({ start: 0, end: 0 }),
+        fast: fc.boolean(),
+      }),
+      { maxLength: 2 },
+    ),
   });
-  const speed = fc.constantFrom('fast', 'standard', null);
-  const used = fc.record({ input: count, write5m: count, write1h: count, read: count, output: count });
+  const part = fc.double({ min: 0, max: 1, noNaN: true });
+  const dice = fc.infiniteStream(part);
+
+  /** A usage as large as the request allows, or smaller by the dice. */
+  function allowed(facts: RequestFacts, at: number, roll: () => number): { usage: Usage; served: string } {
+    const rateOf = (name: string) => rateAt(book, name, at) ?? dearestAt(book, at);
+    const turns = facts.serverTools.reduce((sum, { maxUses, turns }) => sum + maxUses! * turns, 1);
+    const upTo = (most: number): number => Math.floor(most * Math.max(roll(), roll()));
+    const tokens = (prompt: number, output: number, writes: RequestFacts['cacheWrite']): object => {
+      const [read, hour, five] = [upTo(prompt), writes === 'OneHour' ? roll() : 0, writes === 'None' ? 0 : roll()];
+      const long = Math.floor((prompt - read) * hour);
+      const short = Math.floor((prompt - read - long) * five);
+      return {
+        cache_read_input_tokens: read,
+        cache_creation_input_tokens: long + short,
+        cache_creation: { ephemeral_5m_input_tokens: short, ephemeral_1h_input_tokens: long },
+        input_tokens: prompt - read - long - short,
+        output_tokens: output,
+      };
+    };
+    const attempts = [{ model: facts.model, maxTokens: null }, ...facts.fallbacks];
+    const iterations = attempts.flatMap(({ model: name, maxTokens }, i) => {
+      const rate = rateOf(name);
+      const [prompt, output] = [promptBound(facts, rate), Math.min(maxTokens ?? facts.maxTokens, rate.maxOutputTokens)];
+      const message = () => ({
+        type: i === 0 ? 'message' : 'fallback_message',
+        model: i === 0 ? null : name,
+        ...tokens(Math.min(prompt, rate.contextWindow), upTo(output), facts.cacheWrite),
+      });
+      const summary = () => ({
+        type: 'compaction',
+        model: name,
+        ...tokens(Math.min(prompt, rate.contextWindow), upTo(rate.maxOutputTokens), facts.cacheWrite),
+      });
+      const advice = facts.serverTools.flatMap(({ advisor, maxUses }) =>
+        Array.from({ length: advisor === null ? 0 : maxUses! }, () => {
+          const { contextWindow, maxOutputTokens } = rateOf(advisor!.model);
+          const used = tokens(contextWindow, upTo(maxOutputTokens), 'OneHour');
+          return { type: 'advisor_message', model: advisor!.model, ...used };
+        }),
+      );
+      const rounds = Array.from({ length: turns }, () => [...(facts.compacts ? [summary()] : []), message()]);
+      return [...rounds.flat(), ...advice];
+    });
+    const searches = facts.serverTools.find(({ kind }) => kind === 'WebSearch')?.maxUses ?? 0;
+    const usage = readUsage({
+      input_tokens: 0,
+      output_tokens: 0,
+      iterations,
+      server_tool_use: {
+        web_search_requests: searches * attempts.length,
+        code_execution_requests: facts.codeExecution === 'None' ? 0 : 3,
+      },
+      speed: [facts, ...facts.fallbacks].some(({ fast }) => fast) && roll() > 0.3 ? 'fast' : 'standard',
+      inference_geo: facts.geoUs ? 'us' : 'global',
+    });
+    return { usage, served: attempts[0]!.model };
+  }
 
   test('is never exceeded by a usage that the request allows', () => {
-    const slack = fc.nat({ max: 1000 });
     const instant = fc.date({ min: new Date('2026-01-01'), max: new Date('2027-12-31'), noInvalidDate: true });
     fc.assert(
-      fc.property(
-        model,
-        request,
-        used,
-        slack,
-        slack,
-        instant,
-        speed,
-        (name, asked, { input, write5m, write1h, read, output }, more, longer, when, speed) => {
-          const fiveMinutes = asked.cacheWrite === 'None' ? 0 : write5m;
-          const oneHour = asked.cacheWrite === 'OneHour' ? write1h : 0;
-          const usage = readUsage({
-            input_tokens: input,
-            cache_read_input_tokens: read,
-            cache_creation_input_tokens: fiveMinutes + oneHour,
-            cache_creation: { ephemeral_5m_input_tokens: fiveMinutes, ephemeral_1h_input_tokens: oneHour },
-            output_tokens: output,
-            speed: asked.fast ? speed : 'standard',
-            inference_geo: asked.geoUs ? 'us' : 'global',
-          });
-          const bounded = {
-            ...facts,
-            ...asked,
-            inputTokens: input + read + fiveMinutes + oneHour + more,
-            maxTokens: output + longer,
-          } as RequestFacts;
-          const at = when.getTime();
-          const rate = rateAt(book, name, at) ?? dearestAt(book, at);
-          expect(usd(usage, name, at) <= worstCost(bounded, rate)).toBe(true);
-        },
-      ),
+      fc.property(shape, instant, dice, (asked, when, rolls) => {
+        const at = when.getTime();
+        const facts = factsOf({
+          ...asked,
+          fillsContext: asked.fillsContext || asked.serverTools.length > 0,
+        });
+        const { usage, served } = allowed(facts, at, () => rolls.next().value);
+        const bill = billOf(usage, { facts, model: served, book, at });
+        expect(bill).not.toBeNull();
+        expect(bill!.costNano <= worstCost(facts, book, at)).toBe(true);
+      }),
       { numRuns: 2000 },
     );
   });

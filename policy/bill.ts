@@ -1,0 +1,43 @@
+import { samplingsOf, looseEnds } from './bound.ts';
+import type { PriceBook } from './prices.ts';
+import type { RequestFacts } from './request.ts';
+import { cost, isAbsurd, type Usage } from './usage.ts';
+
+/** What is booked for an answer. Nano-dollars. */
+export interface Bill {
+  readonly costNano: bigint;
+  /** The usage does not say all that the upstream charges by. */
+  readonly estimated: boolean;
+}
+
+/** What a call was, and by which prices it is billed. */
+export interface Billing {
+  /** What was sent. */
+  readonly facts: RequestFacts;
+  /** The model that served. */
+  readonly model: string;
+  readonly book: PriceBook;
+  /** When it was admitted, in milliseconds. */
+  readonly at: number;
+}
+
+/** The bill of a usage; null where the usage cannot be, so that the worst case is booked. */
+export function billOf(usage: Usage, { facts, model, book, at }: Billing): Bill | null {
+  const samplings = looseEnds(facts).length > 0 ? Infinity : samplingsOf(facts);
+  if (isAbsurd(usage, model, book, at, samplings)) return null;
+  const container = hadContainer(usage, facts);
+  const tokensNano = cost(usage, model, book, at, facts.model);
+  return {
+    costNano: tokensNano + (container ? book.containerHourNano : 0n),
+    estimated: container || usage.repriced,
+  };
+}
+
+/**
+ * Containers are billed by a time that no answer tells, so a call that may have run code is booked at an hour of one.
+ * Web tools that run code themselves have theirs for nothing.
+ */
+function hadContainer(usage: Usage, { codeExecution }: RequestFacts): boolean {
+  if (codeExecution === 'Free' || usage.declined) return false;
+  return codeExecution === 'Charged' || usage.codeExecutions > 0;
+}
