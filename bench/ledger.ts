@@ -93,7 +93,7 @@ async function pair(ledger: RedisLedger, id: string, call: number): Promise<void
 function reservation(id: string, call: number): Reservation {
   const names = ['checkout-daily', 'per-customer', 'feature-monthly', 'organisation'];
   const checks = names.map((name): Check => {
-    const bound = { capNano: 1_000_000n * DOLLAR, roomNano: 1_000_000n * DOLLAR - WORST };
+    const bound = { capNano: 1_000_000n * DOLLAR, roomNano: 1_000_000n * DOLLAR - WORST, gapRoomNano: 0n };
     const value = name === 'per-customer' ? JSON.stringify([`customer-${call % 1000}`]) : null;
     const counter = `payments/${name}/Day/America/New_York/1763874000000`;
     const span = { start: 0, end: Date.now() + HOUR };
@@ -104,6 +104,7 @@ function reservation(id: string, call: number): Reservation {
     workspace: 'payments/checkout',
     version: 1,
     worstNano: WORST,
+    gapNano: 0n,
     from: 0,
     until: Date.now() + HOUR,
     checks,

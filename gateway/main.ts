@@ -48,6 +48,7 @@ async function run(config: Config): Promise<void> {
     ca: config.redisCa,
     installation: settings.installation,
     epoch: () => store.epoch,
+    usageLimit: settings.usageStreamLimit,
   });
   const assembly = assemble({
     settings,

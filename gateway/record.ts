@@ -35,6 +35,7 @@ export function usageRecord(ended: Ended): UsageRecord {
   const { feature = null, customer = null, user = null, department = null, ...tags } = attributesOf(call);
   return {
     id: ended.id,
+    state: 'final',
     timestamp: new Date(ended.ended).toISOString(),
     workspace: refOf(workspace),
     key: key.name,

@@ -31,8 +31,8 @@ export interface Candidate {
   readonly res: ServerResponse;
 }
 
-/** How soon the ledger is asked again when it did not answer. */
-const UNREACHABLE_RETRY_MS = 250;
+/** How soon the ledger is asked again when it did not answer, or recovers. */
+const RETRY_MS = 250;
 
 interface Parts {
   readonly ledger: GatewayLedger;
@@ -140,7 +140,7 @@ class Attempt {
     return answer;
   }
 
-  /** One reserve, tried again while Redis does not answer; by its id it is the same one each time. */
+  /** One reserve, tried again while Redis does not answer or recovers; by its id it is the same one each time. */
   async #ask({ worstNano, from, until, checks }: Admission): Promise<Answer> {
     const { ledger } = this.#parts;
     const { workspace } = this.#call.caller;
@@ -153,17 +153,18 @@ class Attempt {
           workspace: refOf(workspace),
           version: workspace.version,
           worstNano,
+          gapNano: 0n,
           from,
           until,
           checks,
         });
         this.isInDoubt = false;
-        return answer;
+        if (answer.kind !== 'recovering' || this.#timeLeft === 0 || res.destroyed) return answer;
       } catch (error) {
         if (!(error instanceof LedgerUnreachable)) throw error;
         if (this.#timeLeft === 0 || res.destroyed) return { kind: 'unreachable' };
-        await sleep(Math.min(UNREACHABLE_RETRY_MS, this.#timeLeft));
       }
+      await sleep(Math.min(RETRY_MS, this.#timeLeft));
     }
   }
 
@@ -183,6 +184,10 @@ class Attempt {
         return 'again';
       case 'lost':
         return plainly('LedgerLost');
+      case 'recovering':
+        return plainly('LedgerRecovering');
+      case 'logBehind':
+        return plainly('LogBehind');
       case 'ended':
       case 'unreachable':
         break;

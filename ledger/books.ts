@@ -1,8 +1,7 @@
 import type { Counter, Reading, ReadingQuery, ValueCounter } from '../policy/counter.ts';
 import { MAX_VALUES, REST } from '../policy/counter.ts';
 import { MAX_NANO, overflow } from './amounts.ts';
-import { ENDED_MS } from './keys.ts';
-import type { GatewayReport, LostReason, UsageRecord } from './ledger.ts';
+import type { BatchOwner, GatewayReport, LostReason, OpenBatch, RefusalEntry, StreamEntry } from './ledger.ts';
 
 /** One counter of `MemoryLedger`. Nano-dollars. */
 export class Cell {
@@ -13,6 +12,8 @@ export class Cell {
   spent = 0n;
   certain = 0n;
   committed = 0n;
+  /** Of the calls in flight. */
+  gaps = 0n;
   requests = 0;
   refused = 0;
   wouldRefuse = 0;
@@ -31,6 +32,11 @@ export class Cell {
     if (this.committed > MAX_NANO - nano) throw overflow();
   }
 
+  /** What the counter is called in usage records. */
+  get name(): string {
+    return this.value === null ? this.counter : `${this.counter}#${this.value}`;
+  }
+
   get reading(): Counter {
     return {
       spentNano: this.spent,
@@ -47,6 +53,7 @@ export class Cell {
 /** The worst case of a call, held in each of its counters. */
 export interface Lease {
   readonly worstNano: bigint;
+  readonly gapNano: bigint;
   readonly keepUntil: number;
   readonly cells: readonly Cell[];
 }
@@ -54,6 +61,13 @@ export interface Lease {
 /** What stays in place for a call whose cost is not known: all of a swept lease, or the rest of a settle. */
 export interface Presumed {
   readonly origin: 'swept' | 'rest';
+  readonly lease: Lease;
+  readonly since: number;
+}
+
+/** A batch that is not settled yet. */
+export interface HeldBatch {
+  readonly known: OpenBatch;
   readonly lease: Lease;
 }
 
@@ -63,18 +77,26 @@ export class Books {
   lost: LostReason | null = null;
   sequence = 0;
   sparedUntil = 0;
+  /** Since when the ledger is recovering, and why it cannot do so by itself. */
+  recovering: { readonly since: number; readonly deep: string | null } | null = null;
   /** By living incarnation: the number of its last change. */
   readonly lastChanges = new Map<string, number>();
   readonly beats = new Map<string, number>();
   readonly reports = new Map<string, GatewayReport>();
   readonly fences = new Map<string, number>();
   readonly presumed = new Map<string, Presumed>();
-  readonly usage: UsageRecord[] = [];
+  /** What was resolved without knowing its cost. */
+  readonly booked = new Map<string, Lease>();
+  readonly batches = new Map<string, HeldBatch>();
+  readonly owners = new Map<string, BatchOwner & { readonly until: number }>();
+  usage: StreamEntry[] = [];
+  refusals: RefusalEntry[] = [];
   readonly #pools = new Map<string, Cell>();
   readonly #values = new Map<string, Map<string, Cell>>();
   readonly #open = new Map<string, Map<string, Lease>>();
   /** When each tombstone expires. */
   readonly #ended = new Map<string, number>();
+  #entries = 0;
 
   /** The pool of a counter; one that has none yet gets it by `keep`. */
   pool(counter: string, expireAt: number): Cell {
@@ -98,8 +120,9 @@ export class Books {
     return entry(this.#open, incarnation);
   }
 
-  entomb(id: string, now: number): void {
-    this.#ended.set(id, now + ENDED_MS);
+  /** Until when a call that has ended is remembered. */
+  entomb(id: string, until: number): void {
+    this.#ended.set(id, until);
   }
 
   hasEnded(id: string, now: number): boolean {
@@ -113,6 +136,28 @@ export class Books {
     this.#open.delete(incarnation);
   }
 
+  /** The reservation, whoever made it. */
+  openAnywhere(id: string): { readonly owner: string; readonly lease: Lease } | null {
+    for (const owner of this.beats.keys()) {
+      const lease = this.openOf(owner).get(id);
+      if (lease !== undefined) return { owner, lease };
+    }
+    return null;
+  }
+
+  /** The counter of that true name; one that has none yet gets it by `keep`. */
+  named(name: string, expireAt: number): Cell {
+    const mark = name.indexOf('#');
+    if (mark < 0) return this.pool(name, expireAt);
+    const [counter, value] = [name.slice(0, mark), name.slice(mark + 1)];
+    return this.#valuesOf(counter).get(value) ?? new Cell(counter, value, expireAt);
+  }
+
+  /** The next place in a stream. */
+  nextEntry(): string {
+    return `${(this.#entries += 1)}-0`;
+  }
+
   /** Drops what has outlived its time. */
   forget(now: number): void {
     for (const [counter, pool] of this.#pools) {
@@ -120,7 +165,7 @@ export class Books {
       this.#pools.delete(counter);
       this.#values.delete(counter);
     }
-    for (const [id, { lease }] of this.presumed) if (lease.keepUntil <= now) this.presumed.delete(id);
+    for (const [id, { until }] of this.owners) if (until <= now) this.owners.delete(id);
     for (const [id, until] of this.#ended) if (until <= now) this.#ended.delete(id);
   }
 

@@ -2,20 +2,27 @@
  * Where a ledger lives in Redis. All keys of an installation share one hash tag, so every operation is one script; the
  * scripts take the prefix as their only key and append:
  *
- *     :ledger                hash    epoch, lost, sequence, sparedUntil, and for each living gateway `@<incarnation>`:
- *                                    the number of its last change
- *     :counter:<counter>     hash    the pool, with `per` all values together: s spent, f certain, c committed,
- *                                    n requests, x refused, w wouldRefuse, e the cap at which it was exhausted
+ *     :ledger                hash    epoch, lost, sequence, sparedUntil, recovering (since when, ms), deep (why), and for
+ *                                    each living gateway `@<incarnation>`: the number of its last change
+ *     :counter:<counter>     hash    the pool, with `per` all values together: s spent, f certain, c committed, g gaps
+ *                                    of calls in flight, n requests, x refused, w wouldRefuse, e the cap at which it
+ *                                    was exhausted
  *     :counter:<counter>#<v> hash    the same for one value
  *     :values:<counter>      zset    the values that have a counter, by spent (for ordering only)
  *     :exhausted:<counter>   set     the values that are exhausted
- *     :open:<incarnation>    hash    call id → lease: cmsgpack of standing, worst, when it may be forgotten, counters
- *     :ended:<call id>       string  a tombstone; expires after ENDED_MS
+ *     :open:<incarnation>    hash    call id → lease: cmsgpack of standing, worst, when it may be forgotten, gap, counters
+ *     :ended:<call id>       string  a tombstone; expires after ENDED_MS, of a booked call after RETENTION_MS
  *     :presumed              hash    call id → lease of a gateway that fell silent, or the rest of a settle
- *     :presumedUntil         zset    call id by when it may be forgotten
+ *     :booked                hash    call id → lease that was resolved without knowing its cost: a late settle corrects it
+ *     :presumedSince         zset    presumed call ids by since when
+ *     :presumedUntil         zset    presumed and booked call ids by when they may be forgotten
+ *     :batches               hash    batch → cmsgpack of call id, workspace, meta, lines booked, lease
+ *     :batch:<batch>         string  0 or 1 (all of it is booked) and the workspace; expires after OWNER_KEPT_MS
  *     :beats  :reports       zset, hash    incarnation by its last beat; what it reports
  *     :fences                hash    workspace → the lowest version that may still be enforced
- *     :usage                 stream  field `record`: one JSON object a settled call
+ *     :usage                 stream  `record`: JSON, one a settled or presumed call; `counters`: where it is booked, a
+ *                                    line each; `keep`: when those may be forgotten
+ *     :refusals              stream  `row`: JSON; the oldest go where there are too many
  */
 
 import { END_OF_TIME } from '../policy/period.ts';
@@ -28,10 +35,19 @@ export function keyPrefix(installation: string): string {
 /** How long a counter outlives its period, so that late settles and questions about last week still find it. */
 export const RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
 
-/** How long a settled or released id is remembered: longer than any command can be on its way. */
-export const ENDED_MS = 60_000;
+/**
+ * How long a settled or released id is remembered: longer than any command can be on its way, and than a gateway may
+ * tell it again (journal.ts), by a clock that is a minute ahead.
+ */
+export const ENDED_MS = 180_000;
 
 /** When the counters of a period that ends at `end` expire. Milliseconds since the epoch. */
 export function expireAt(end: number): number {
   return Math.min(end + RETENTION_MS, END_OF_TIME);
 }
+
+/** How long it is known whose a batch is: as long as its results can be fetched, and a day. */
+export const OWNER_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
+
+/** About how many rows the stream of refusals holds. */
+export const REFUSALS_KEPT = 10_000;

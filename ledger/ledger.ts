@@ -11,6 +11,7 @@
  * `spent < c` and `committed ≤ c + t - w`; it may wait where `certain` would fit and is spent otherwise (docs/explanation/reservation.md).
  */
 
+import type { Ref } from '../policy/compiled.ts';
 import type { Check, Failure, Reading, ReadingQuery } from '../policy/counter.ts';
 
 /** A call that asks for its worst case in every counter that governs it. */
@@ -22,6 +23,8 @@ export interface Reservation {
   /** The policy version that planned the call. */
   readonly version: number;
   readonly worstNano: bigint;
+  /** What a bound that needs no count_tokens adds to `worstNano`; 0n where that is the bound. Nano-dollars. */
+  readonly gapNano: bigint;
   /** The instants between which caps and prices hold, half-open, in milliseconds. */
   readonly from: number;
   readonly until: number;
@@ -41,6 +44,10 @@ export type ReserveAnswer =
   | { readonly kind: 'ended' }
   /** The incarnation never beat or was swept: begin a new one. */
   | { readonly kind: 'unregistered' }
+  /** The ledger may miss what somebody did: ask again until all have told it (docs/explanation/recovery.md). */
+  | { readonly kind: 'recovering' }
+  /** The usage stream is at its bound: a record might be lost. */
+  | { readonly kind: 'logBehind' }
   /** The ledger came back empty, other or older; a person must confirm it. */
   | { readonly kind: 'lost'; readonly reason: LostReason };
 
@@ -58,7 +65,12 @@ export interface Settlement {
   readonly record: UsageRecord;
 }
 
-/** One call in the usage stream. Flat JSON; money as decimal strings of nano-dollars. */
+/**
+ * One call in the usage stream. Flat JSON; money as decimal strings of nano-dollars. `state` says what it knows of the
+ * cost: `final`; `presumed` (at most `worst_nano`); `booked` or `released`, where that was decided without knowing.
+ * Of several of one `id` the highest rank counts: final, then released, then booked, then presumed. What stays presumed of
+ * a settled call, and what a batch holds while it runs, are records of their own: `<id>/rest`, `<id>/batch`.
+ */
 export type UsageRecord = Readonly<Record<string, string | number | boolean | null>>;
 
 /**
@@ -66,6 +78,89 @@ export type UsageRecord = Readonly<Record<string, string | number | boolean | nu
  * `ended`: was already settled or released; nothing changed. `unknown`: the ledger knows no such reservation.
  */
 export type SettleAnswer = 'settled' | 'corrected' | 'ended' | 'unknown';
+
+/** A call that was sent although the ledger did not answer; `settlement` is null where nobody knows what it cost. */
+export interface Booking {
+  readonly reservation: Reservation;
+  readonly settlement: Settlement | null;
+}
+
+/** A Message Batch that takes over the reservation `id`. */
+export interface Adoption {
+  readonly id: string;
+  /** The upstream's id of the batch. */
+  readonly batch: string;
+  readonly workspace: Ref;
+  /** What the poller needs to know of it: JSON. */
+  readonly meta: string;
+}
+
+/** Whose a batch is, and whether all of it is booked. */
+export interface BatchOwner {
+  readonly workspace: Ref;
+  readonly settled: boolean;
+}
+
+/** A batch that is not settled yet; `at`: how many lines of its results are booked. */
+export interface OpenBatch extends Adoption {
+  readonly at: number;
+}
+
+/** The lines `from`, `from + 1`, … of a batch's results. */
+export interface BatchLines {
+  readonly batch: string;
+  readonly from: number;
+  readonly lines: readonly { readonly costNano: bigint; readonly record: UsageRecord }[];
+}
+
+/** A call whose cost nobody knows. */
+export interface PresumedCall {
+  readonly id: string;
+  readonly worstNano: bigint;
+  /** Milliseconds, by the ledger's clock. */
+  readonly presumedSince: number;
+  readonly counters: readonly string[];
+}
+
+/** What a counter holds at least, by books outside of the ledger. Nano-dollars. */
+export interface Floor {
+  /** The true name: `<counter>`, or `<counter>#<value>`. */
+  readonly counter: string;
+  /** When the counter may be forgotten, should it not exist. Milliseconds. */
+  readonly keepUntil: number;
+  readonly spentNano: bigint;
+  readonly presumedNano: bigint;
+  readonly requests: number;
+}
+
+/** A record in the usage stream. */
+export interface StreamEntry {
+  /** Its place in the stream. */
+  readonly entry: string;
+  readonly record: UsageRecord;
+  /** The true names of the counters in which the call is booked. */
+  readonly counters: readonly string[];
+  /** When those counters may be forgotten. Milliseconds. */
+  readonly keepUntil: number;
+}
+
+/** How many calls with one key were refused for one reason within a minute. */
+export interface RefusalRow {
+  /** When the minute began. Milliseconds. */
+  readonly minute: number;
+  readonly workspace: Ref;
+  readonly key: string;
+  /** The budget that refused, or ''. */
+  readonly budget: Ref;
+  readonly reason: string;
+  readonly count: number;
+}
+
+/** A row in the stream of refusals. */
+export interface RefusalEntry {
+  readonly entry: string;
+  readonly row: RefusalRow;
+}
 
 /** What a gateway tells the others at each beat. */
 export interface GatewayReport {
@@ -81,6 +176,8 @@ export type BeatAnswer =
   | { readonly kind: 'alive'; readonly now: number; readonly open: readonly string[] }
   /** It was silent for longer than a lease; its reservations are presumed. Begin a new incarnation. */
   | { readonly kind: 'swept' }
+  /** This client has told the ledger what it may miss; others have not yet. */
+  | { readonly kind: 'recovering' }
   | { readonly kind: 'lost'; readonly reason: LostReason };
 
 /** A gateway that beat within the last lease, or has not been swept since. */
@@ -101,6 +198,18 @@ export interface LedgerState {
   readonly streamLength: number;
   /** How many calls hold presumed money. */
   readonly presumedCount: number;
+  /** Null where calls are admitted. */
+  readonly recovering: Recovering | null;
+}
+
+/** A ledger that may miss what somebody did. */
+export interface Recovering {
+  /** Milliseconds, by the ledger's clock. */
+  readonly since: number;
+  /** Why the gateways' own memory cannot make it whole, so that it waits for `resume`; else null. */
+  readonly deep: string | null;
+  /** The incarnations that have not told it yet what they did. */
+  readonly missing: readonly string[];
 }
 
 /** What the gateway uses. Every method throws `LedgerUnreachable` where Redis does not answer. */
@@ -116,6 +225,17 @@ export interface GatewayLedger {
   settle(settlement: Settlement): Promise<SettleAnswer>;
   /** Only for what was never sent or was answered with an error status. Idempotent; leaves a tombstone. */
   release(id: string): Promise<SettleAnswer>;
+  /**
+   * Books a call that was sent without an answer of the ledger: its reservation is settled where it exists, else its
+   * counters are charged whatever their caps. Idempotent by id for a week; works while the ledger recovers.
+   */
+  book(booking: Booking): Promise<SettleAnswer>;
+  /** Hands a reservation over to a batch: it is the gateway's no more and is never swept. Idempotent. */
+  adopt(adoption: Adoption): Promise<SettleAnswer>;
+  /** Of each batch, null where it is not known (any more: 30 days). */
+  batchOwners(batches: readonly string[]): Promise<readonly (BatchOwner | null)[]>;
+  /** May drop rows: a refusal is no money. */
+  noteRefusals(rows: readonly RefusalRow[]): Promise<void>;
   beat(report: GatewayReport): Promise<BeatAnswer>;
   /** Turns the leases of silent incarnations into presumed ones; frees no money. Returns how many. */
   sweep(): Promise<number>;
@@ -137,6 +257,31 @@ export interface OperatorLedger {
   state(): Promise<LedgerState>;
   /** Writes the epoch into an empty ledger, or a new one over a lost one that a person confirmed. */
   establish(epoch: string): Promise<void>;
+  /** Begins a recovery that ends with `resume`, whatever the ledger holds; one of this epoch under way stays as it is. */
+  beginRebuild(epoch: string): Promise<void>;
+  /** Raises counters; what is higher stays. */
+  raise(floors: readonly Floor[]): Promise<void>;
+  /** Ends a recovery: the counters are right now. */
+  resume(): Promise<void>;
+  /** The oldest calls that hold presumed money. */
+  presumed(limit: number): Promise<readonly PresumedCall[]>;
+  /** Books presumed calls as spent at their worst (a late settle still corrects that), or gives them back. Returns how many. */
+  resolve(ids: readonly string[], how: 'Book' | 'Release'): Promise<number>;
+  batches(): Promise<readonly OpenBatch[]>;
+  /**
+   * Books lines of a batch's results if and only if exactly those before them are booked. Returns how many are booked
+   * now: another number than expected says where to go on; -1: no such batch is open.
+   */
+  settleBatch(lines: BatchLines): Promise<{ readonly at: number }>;
+  /** Gives back what a batch did not need. */
+  endBatch(batch: string): Promise<void>;
+  /** The oldest records of the usage stream. */
+  usage(count: number): Promise<readonly StreamEntry[]>;
+  /** Takes records out of the stream, once the log has them. */
+  dropUsage(entries: readonly string[]): Promise<void>;
+  /** The oldest rows of the stream of refusals. */
+  refusals(count: number): Promise<readonly RefusalEntry[]>;
+  dropRefusals(entries: readonly string[]): Promise<void>;
 }
 
 /** Redis did not answer in time, or refused the connection. */
@@ -146,3 +291,6 @@ export class LedgerUnreachable extends Error {
 
 /** A lease outlives no call: without a beat for this long its reservations are presumed. */
 export const LEASE_MS = 15_000;
+
+/** How many usage records may wait in the stream before nothing more is admitted, unless the options say otherwise. */
+export const USAGE_LIMIT = 250_000;

@@ -3,41 +3,26 @@
  * Redis in tests. A property test holds the two against each other.
  */
 
-import type { Reading, ReadingQuery } from '../policy/counter.ts';
-import { checkAmount } from './amounts.ts';
+import { checkAmount, checkSettlement } from './amounts.ts';
 import { Author, type Caller } from './author.ts';
-import { Books, type Lease } from './books.ts';
-import { expireAt } from './keys.ts';
-import { LEASE_MS } from './ledger.ts';
-import type { BeatAnswer, GatewayLedger, GatewayReport, LedgerState, LivingGateway, OperatorLedger } from './ledger.ts';
-import type { LostReason, Reservation, ReserveAnswer, SettleAnswer, Settlement } from './ledger.ts';
+import type { Lease } from './books.ts';
+import type { Held, Standing } from './calls.ts';
+import { OWNER_KEPT_MS, ENDED_MS, REFUSALS_KEPT, RETENTION_MS, expireAt } from './keys.ts';
+import { LEASE_MS, USAGE_LIMIT } from './ledger.ts';
+import type { Adoption, BatchOwner, BeatAnswer, Booking, GatewayLedger, GatewayReport, LostReason } from './ledger.ts';
+import type { RefusalRow, Reservation, ReserveAnswer, SettleAnswer, Settlement } from './ledger.ts';
+import { type MemoryOptions, MemoryOperator } from './memory-operator.ts';
 import { Room } from './room.ts';
 
-/** The clock and the epoch of a ledger in memory. */
-export interface MemoryOptions {
-  /** Milliseconds since the epoch: the ledger's clock. */
-  readonly clock: () => number;
-  readonly epoch: () => string | null;
-  /** What several clients share; by default one of its own. */
-  readonly books?: Books;
-}
-
-type Standing =
-  | { readonly kind: 'open' | 'presumed'; readonly lease: Lease }
-  | { readonly kind: 'ended' | 'unknown'; readonly lease?: undefined };
-
 /** A ledger in this process's memory. */
-export class MemoryLedger implements GatewayLedger, OperatorLedger {
-  readonly books: Books;
-  readonly #clock: () => number;
-  readonly #expectedEpoch: () => string | null;
+export class MemoryLedger extends MemoryOperator implements GatewayLedger {
   readonly #author: Author;
+  readonly #usageLimit: number;
 
   constructor(options: MemoryOptions) {
-    this.books = options.books ?? new Books();
-    this.#clock = options.clock;
-    this.#expectedEpoch = options.epoch;
+    super(options);
     this.#author = new Author(options.epoch);
+    this.#usageLimit = options.usageLimit ?? USAGE_LIMIT;
   }
 
   begin(incarnation: string): void {
@@ -54,27 +39,32 @@ export class MemoryLedger implements GatewayLedger, OperatorLedger {
 
   #reserve(reservation: Reservation): ReserveAnswer {
     const { books } = this;
-    const now = this.#now();
+    const now = this.now();
     const caller = this.#author.caller();
     const reason = this.#lost(caller);
     if (reason !== null) return { kind: 'lost', reason };
+    if (books.recovering !== null) return { kind: 'recovering' };
     if (!books.lastChanges.has(caller.incarnation)) return { kind: 'unregistered' };
     if (books.hasEnded(reservation.id, now)) return { kind: 'ended' };
     const open = books.openOf(caller.incarnation);
-    const room = new Room(reservation.checks, books);
+    const room = new Room(reservation, books);
     // A retry after a time-out: reserved already, whatever has changed since.
     if (open.has(reservation.id)) return this.#admitted(caller, now, room);
 
     const outdated = this.#outdated(reservation, now);
     if (outdated !== null) return outdated;
+    if (books.usage.length >= this.#usageLimit) return { kind: 'logBehind' };
     const failures = room.refuse();
     if (failures.length > 0) return { kind: 'full', now, failures };
-    const { id, worstNano, checks } = reservation;
-    const cells = room.hold(worstNano);
-    const keepUntil = Math.max(expireAt(now), ...checks.map(({ end }) => expireAt(end)));
-    open.set(id, { worstNano, keepUntil, cells });
+    const cells = room.hold(reservation.worstNano);
+    open.set(reservation.id, this.#leaseOf(reservation, now, cells));
     this.#number(caller);
     return this.#admitted(caller, now, room);
+  }
+
+  #leaseOf({ worstNano, gapNano, checks }: Reservation, now: number, cells: Lease['cells']): Lease {
+    const keepUntil = Math.max(expireAt(now), ...checks.map(({ end }) => expireAt(end)));
+    return { worstNano, gapNano, keepUntil, cells };
   }
 
   #admitted(caller: Caller, now: number, { committedNano }: Room): ReserveAnswer {
@@ -90,56 +80,86 @@ export class MemoryLedger implements GatewayLedger, OperatorLedger {
     return spans.every(({ start, end }) => start <= now && now < end) ? null : { kind: 'wrongPeriod', now };
   }
 
-  async settle({ id, costNano, presumedNano, record }: Settlement): Promise<SettleAnswer> {
-    const certainNano = costNano + presumedNano;
-    for (const amount of [costNano, presumedNano, certainNano]) checkAmount(amount);
-    const call = this.#find(id);
-    if (call.lease !== undefined) {
-      const { lease } = call;
-      for (const cell of lease.cells) cell.checkRoom(certainNano - lease.worstNano);
-      for (const cell of lease.cells) {
-        cell.spent += costNano;
-        cell.score += Number(costNano);
-        cell.requests += 1;
-      }
-      this.#replace(call, certainNano);
-      this.#end(id);
-      if (presumedNano > 0n)
-        this.books.presumed.set(id, { origin: 'rest', lease: { ...lease, worstNano: presumedNano } });
-      this.books.usage.push(record);
-    }
-    return this.#ended(id, call);
+  async settle(settlement: Settlement): Promise<SettleAnswer> {
+    checkSettlement(settlement);
+    const owner = this.#author.ownerOf(settlement.id);
+    const call = this.#find(settlement.id);
+    if (call.lease !== undefined) this.calls.settle(owner, call, settlement);
+    return this.#ended(settlement.id, call);
   }
 
   async release(id: string): Promise<SettleAnswer> {
     const call = this.#find(id);
-    this.#replace(call, 0n);
+    if (call.lease !== undefined) {
+      this.calls.retract(id, call);
+      this.calls.replace(call, 0n, 0n);
+      this.calls.forget(this.#author.ownerOf(id), id);
+    }
     // Also for an id that is not known yet: its reserve may still be on its way.
-    this.#end(id);
+    this.books.entomb(id, this.now() + ENDED_MS);
     return this.#ended(id, call);
   }
 
-  /** Puts what is certain in place of the worst case. What was swept is counted as certain already. */
-  #replace({ kind, lease }: Standing, certainNano: bigint): void {
-    for (const cell of lease?.cells ?? []) {
-      cell.certain += kind === 'open' ? certainNano : certainNano - (lease?.worstNano ?? 0n);
-      cell.committed += certainNano - (lease?.worstNano ?? 0n);
+  async book({ reservation, settlement }: Booking): Promise<SettleAnswer> {
+    checkAmount(reservation.worstNano);
+    if (settlement !== null) checkSettlement(settlement);
+    const { id } = reservation;
+    const anywhere = this.books.openAnywhere(id);
+    const owner = anywhere?.owner ?? this.#author.ownerOf(id);
+    const found: Standing = anywhere === null ? this.#find(id) : { kind: 'open', lease: anywhere.lease };
+    if (found.kind === 'ended') return this.#ended(id, found);
+    const call = found.lease === undefined ? this.#charge(reservation) : found;
+    if (settlement !== null) this.calls.settle(owner, call, settlement, RETENTION_MS);
+    else if (call.kind !== 'open') return this.#ended(id, { kind: 'ended' });
+    else {
+      this.calls.forget(owner, id);
+      this.calls.sweep(id, call.lease);
     }
+    return this.#ended(id, call);
+  }
+
+  /** Holds a call that was sent already, whatever the caps. */
+  #charge(reservation: Reservation): Held {
+    const now = this.now();
+    const checks = reservation.checks.filter(({ end }) => expireAt(end) > now);
+    const cells = new Room({ ...reservation, checks }, this.books).force(reservation.worstNano);
+    return { kind: 'open', lease: this.#leaseOf(reservation, now, cells) };
+  }
+
+  async adopt({ id, batch, workspace, meta }: Adoption): Promise<SettleAnswer> {
+    const { books } = this;
+    const call = books.batches.has(batch) ? ({ kind: 'ended' } as const) : this.#find(id);
+    if (call.lease !== undefined) {
+      const now = this.now();
+      this.calls.forget(this.#author.ownerOf(id), id);
+      books.entomb(id, now + ENDED_MS);
+      this.calls.retract(id, call);
+      this.calls.reopen(call);
+      const { lease } = call;
+      books.batches.set(batch, { known: { id, batch, workspace, meta, at: 0 }, lease });
+      books.owners.set(batch, { workspace, settled: false, until: now + OWNER_KEPT_MS });
+      this.calls.append({ id: `${id}/batch`, state: 'presumed', worst_nano: `${lease.worstNano}` }, lease);
+    }
+    return this.#ended(id, call);
+  }
+
+  async batchOwners(batches: readonly string[]): Promise<readonly (BatchOwner | null)[]> {
+    this.now();
+    return batches.map((batch) => {
+      const owner = this.books.owners.get(batch);
+      return owner === undefined ? null : { workspace: owner.workspace, settled: owner.settled };
+    });
+  }
+
+  async noteRefusals(rows: readonly RefusalRow[]): Promise<void> {
+    const { books } = this;
+    const entries = rows.map((row) => ({ entry: books.nextEntry(), row }));
+    books.refusals = [...books.refusals, ...entries].slice(-REFUSALS_KEPT);
   }
 
   #find(id: string): Standing {
-    const lease = this.books.openOf(this.#author.ownerOf(id)).get(id);
-    if (lease !== undefined) return { kind: 'open', lease };
-    if (this.books.hasEnded(id, this.#now())) return { kind: 'ended' };
-    const presumed = this.books.presumed.get(id);
-    if (presumed === undefined) return { kind: 'unknown' };
-    return presumed.origin === 'swept' ? { kind: 'presumed', lease: presumed.lease } : { kind: 'ended' };
-  }
-
-  #end(id: string): void {
-    this.books.openOf(this.#author.ownerOf(id)).delete(id);
-    if (this.books.presumed.get(id)?.origin === 'swept') this.books.presumed.delete(id);
-    this.books.entomb(id, this.#now());
+    this.now();
+    return this.calls.find(this.#author.ownerOf(id), id);
   }
 
   #ended(id: string, call: Standing): SettleAnswer {
@@ -154,7 +174,7 @@ export class MemoryLedger implements GatewayLedger, OperatorLedger {
 
   async beat(report: GatewayReport): Promise<BeatAnswer> {
     const { books } = this;
-    const now = this.#now();
+    const now = this.now();
     const caller = this.#author.caller();
     const { incarnation } = caller;
     const reason = this.#lost(caller);
@@ -172,26 +192,8 @@ export class MemoryLedger implements GatewayLedger, OperatorLedger {
     this.#author.note(caller, books.lastChanges.get(incarnation) ?? 0);
     books.beats.set(incarnation, now);
     books.reports.set(incarnation, report);
+    if (books.recovering !== null) return { kind: 'recovering' };
     return { kind: 'alive', now, open: [...books.openOf(incarnation).keys()] };
-  }
-
-  async sweep(): Promise<number> {
-    const { books } = this;
-    const now = this.#now();
-    if (now < books.sparedUntil) return 0;
-    let swept = 0;
-    for (const [incarnation, beat] of books.beats) {
-      if (beat >= now - LEASE_MS) continue;
-      const leases = books.openOf(incarnation);
-      if (leases.size > 0) books.sequence += 1;
-      for (const [id, lease] of leases) {
-        for (const cell of lease.cells) cell.certain += lease.worstNano;
-        books.presumed.set(id, { origin: 'swept', lease });
-        swept += 1;
-      }
-      books.unregister(incarnation);
-    }
-    return swept;
   }
 
   async leave(): Promise<void> {
@@ -199,56 +201,12 @@ export class MemoryLedger implements GatewayLedger, OperatorLedger {
     if (this.books.openOf(incarnation).size === 0) this.books.unregister(incarnation);
   }
 
-  async read(queries: readonly ReadingQuery[]): Promise<readonly Reading[]> {
-    this.#now();
-    return queries.map((query) => this.books.read(query));
-  }
-
-  async state(): Promise<LedgerState> {
-    const now = this.#now();
-    const { epoch, sequence, usage, presumed } = this.books;
-    const lost = this.#standing(this.#expectedEpoch() ?? '');
-    return { now, epoch, lost, sequence, streamLength: usage.length, presumedCount: presumed.size };
-  }
-
-  async gateways(): Promise<readonly LivingGateway[]> {
-    return [...this.books.reports].map(([incarnation, report]) => ({ incarnation, ...report }));
-  }
-
-  async raiseFences(fences: ReadonlyMap<string, number>): Promise<void> {
-    for (const [workspace, version] of fences) {
-      this.books.fences.set(workspace, Math.max(version, this.books.fences.get(workspace) ?? 0));
-    }
-    if (fences.size > 0) this.books.sequence += 1;
-  }
-
-  async fences(): Promise<ReadonlyMap<string, number>> {
-    return new Map(this.books.fences);
-  }
-
-  async establish(epoch: string): Promise<void> {
-    this.books.epoch = epoch;
-    this.books.lost = null;
-    this.books.sequence += 1;
-  }
-
-  #now(): number {
-    const now = this.#clock();
-    this.books.forget(now);
-    return now;
-  }
-
   /** A log that lost its end keeps all before it: who finds its own last change misses nothing older. */
   #lost({ incarnation, epoch, seen }: Caller): LostReason | null {
     const { books } = this;
     const found = books.lastChanges.get(incarnation) ?? books.sequence;
     if (books.epoch === epoch && found < seen) books.lost = 'lowerSequence';
-    return this.#standing(epoch);
-  }
-
-  #standing(epoch: string): LostReason | null {
-    if (this.books.epoch === null) return 'empty';
-    return this.books.epoch === epoch ? this.books.lost : 'otherEpoch';
+    return this.standing(epoch);
   }
 
   /** Numbers a change and notes it as the last one of its author where that is registered. */

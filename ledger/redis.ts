@@ -1,12 +1,14 @@
 import type { Reading, ReadingQuery } from '../policy/counter.ts';
-import { checkAmount } from './amounts.ts';
-import { Author, type Caller } from './author.ts';
+import { checkAmount, checkSettlement } from './amounts.ts';
+import { Author } from './author.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
-import { ENDED_MS, keyPrefix } from './keys.ts';
-import { LEASE_MS } from './ledger.ts';
-import type { BeatAnswer, GatewayLedger, GatewayReport, LedgerState, LivingGateway, OperatorLedger } from './ledger.ts';
-import type { Reservation, ReserveAnswer, SettleAnswer, Settlement } from './ledger.ts';
-import { scripts } from './scripts.ts';
+import { REFUSALS_KEPT, keyPrefix } from './keys.ts';
+import { USAGE_LIMIT } from './ledger.ts';
+import type { Adoption, BatchLines, BatchOwner, BeatAnswer, Booking, Floor, GatewayLedger } from './ledger.ts';
+import type { GatewayReport, LedgerState, LivingGateway, OpenBatch, OperatorLedger, PresumedCall } from './ledger.ts';
+import type { RefusalEntry, RefusalRow, Reservation, ReserveAnswer, SettleAnswer, Settlement } from './ledger.ts';
+import type { StreamEntry } from './ledger.ts';
+import { type Script, scripts } from './scripts.ts';
 import * as wire from './wire.ts';
 
 /** Which ledger, and how it is reached. */
@@ -15,10 +17,14 @@ export interface LedgerOptions extends ConnectionOptions {
   readonly installation: string;
   /** The epoch in which the ledger is expected, null while it is not known; asked at each call. */
   readonly epoch: () => string | null;
+  /** How many usage records may wait in the stream before nothing more is admitted. */
+  readonly usageLimit?: number;
 }
 
 /** How many leases one run of the sweep script takes, so that it never holds Redis up. */
 const SWEEP_CHUNK = 100;
+/** How many counters one run of the raise script takes. */
+const RAISE_CHUNK = 200;
 
 /**
  * The ledger of an installation, for a gateway or the operator. Connects in the background and returns at once: until
@@ -34,11 +40,13 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
   readonly #prefix: string;
   readonly #expectedEpoch: () => string | null;
   readonly #author: Author;
+  readonly #usageLimit: string;
 
   constructor(options: LedgerOptions) {
     this.#prefix = keyPrefix(options.installation);
     this.#expectedEpoch = options.epoch;
     this.#author = new Author(options.epoch);
+    this.#usageLimit = `${options.usageLimit ?? USAGE_LIMIT}`;
     this.#connection = new Connection(options, this.#prefix);
   }
 
@@ -51,7 +59,7 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
     const caller = this.#author.caller();
     // Before it is sent: a reserve whose answer is lost must be found by the release that follows.
     this.#author.own(reservation.id);
-    const args = [...wire.encodeCaller(caller), ...wire.encodeReservation(reservation)];
+    const args = [...wire.encodeCaller(caller), ...wire.encodeReservation(reservation), this.#usageLimit];
     const reply = await this.#connection.run(scripts.reserve, args);
     const { answer, sequence } = wire.decodeReserve(reply, reservation.worstNano);
     if (answer.kind === 'admitted') this.#author.note(caller, sequence);
@@ -60,34 +68,42 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
   }
 
   async settle(settlement: Settlement): Promise<SettleAnswer> {
-    checkAmount(settlement.costNano);
-    checkAmount(settlement.presumedNano);
-    checkAmount(settlement.costNano + settlement.presumedNano);
-    const caller = this.#author.caller();
-    const args = [
-      ...wire.encodeCaller(caller),
-      this.#author.ownerOf(settlement.id),
-      ...wire.encodeSettlement(settlement),
-    ];
-    return this.#ended(settlement.id, caller, await this.#connection.run(scripts.settle, args));
+    checkSettlement(settlement);
+    return this.#end(scripts.settle, settlement.id, [settlement.id, ...wire.encodeSettlement(settlement)]);
   }
 
-  async release(id: string): Promise<SettleAnswer> {
-    const caller = this.#author.caller();
-    const args = [...wire.encodeCaller(caller), this.#author.ownerOf(id), `${ENDED_MS}`, id];
-    return this.#ended(id, caller, await this.#connection.run(scripts.release, args));
+  release(id: string): Promise<SettleAnswer> {
+    return this.#end(scripts.release, id, [id]);
+  }
+
+  async book(booking: Booking): Promise<SettleAnswer> {
+    checkAmount(booking.reservation.worstNano);
+    if (booking.settlement !== null) checkSettlement(booking.settlement);
+    return this.#end(scripts.book, booking.reservation.id, wire.encodeBooking(booking));
+  }
+
+  adopt(adoption: Adoption): Promise<SettleAnswer> {
+    return this.#end(scripts.adopt, adoption.id, wire.encodeAdoption(adoption));
+  }
+
+  async batchOwners(batches: readonly string[]): Promise<readonly (BatchOwner | null)[]> {
+    const { redis } = this.#connection;
+    const keys = batches.map((batch) => `${this.#prefix}:batch:${batch}`);
+    const kept = await this.#connection.attempt(() => Promise.all(keys.map((key) => redis.get(key))));
+    return kept.map(wire.decodeOwner);
+  }
+
+  async noteRefusals(rows: readonly RefusalRow[]): Promise<void> {
+    if (rows.length === 0) return;
+    const args = [`${REFUSALS_KEPT}`, ...rows.map((row) => JSON.stringify(row))];
+    await this.#connection.run(scripts.refusals, args);
   }
 
   async beat(report: GatewayReport): Promise<BeatAnswer> {
     const caller = this.#author.caller();
-    const args = [
-      ...wire.encodeCaller(caller),
-      `${LEASE_MS}`,
-      this.#author.registered ? '0' : '1',
-      JSON.stringify(report),
-    ];
+    const args = [...wire.encodeCaller(caller), this.#author.registered ? '0' : '1', JSON.stringify(report)];
     const { answer, sequence } = wire.decodeBeat(await this.#connection.run(scripts.beat, args));
-    if (answer.kind === 'alive') {
+    if (answer.kind === 'alive' || answer.kind === 'recovering') {
       this.#author.note(caller, sequence);
       this.#author.register(caller);
     }
@@ -97,7 +113,7 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
   async sweep(): Promise<number> {
     let swept = 0;
     for (;;) {
-      const [count, more] = await this.#connection.run(scripts.sweep, [`${LEASE_MS}`, `${SWEEP_CHUNK}`]);
+      const [count, more] = await this.#connection.run(scripts.sweep, [`${SWEEP_CHUNK}`]);
       swept += count as number;
       if (more !== 1) return swept;
     }
@@ -140,14 +156,87 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
     await this.#connection.run(scripts.establish, [epoch]);
   }
 
+  async beginRebuild(epoch: string): Promise<void> {
+    await this.#connection.run(scripts.rebuild, [epoch]);
+  }
+
+  async raise(floors: readonly Floor[]): Promise<void> {
+    for (const chunk of chunks(floors, RAISE_CHUNK))
+      await this.#connection.run(scripts.raise, wire.encodeFloors(chunk));
+  }
+
+  async resume(): Promise<void> {
+    await this.#connection.run(scripts.resume, []);
+  }
+
+  async presumed(limit: number): Promise<readonly PresumedCall[]> {
+    return limit < 1 ? [] : wire.decodePresumed(await this.#connection.run(scripts.presumed, [`${limit}`]));
+  }
+
+  async resolve(ids: readonly string[], how: 'Book' | 'Release'): Promise<number> {
+    let resolved = 0;
+    for (const chunk of chunks(ids, SWEEP_CHUNK)) {
+      const [count] = await this.#connection.run(scripts.resolve, [how === 'Book' ? '1' : '0', ...chunk]);
+      resolved += count as number;
+    }
+    return resolved;
+  }
+
+  async batches(): Promise<readonly OpenBatch[]> {
+    return wire.decodeBatches(await this.#connection.run(scripts.batches, []));
+  }
+
+  async settleBatch(lines: BatchLines): Promise<{ at: number }> {
+    for (const { costNano } of lines.lines) checkAmount(costNano);
+    const [at] = await this.#connection.run(scripts.settleBatch, wire.encodeLines(lines));
+    return { at: at as number };
+  }
+
+  async endBatch(batch: string): Promise<void> {
+    await this.#connection.run(scripts.endBatch, [batch]);
+  }
+
+  async usage(count: number): Promise<readonly StreamEntry[]> {
+    return (await this.#oldest('usage', count)).map(wire.decodeUsage);
+  }
+
+  dropUsage(entries: readonly string[]): Promise<void> {
+    return this.#drop('usage', entries);
+  }
+
+  async refusals(count: number): Promise<readonly RefusalEntry[]> {
+    return (await this.#oldest('refusals', count)).map(wire.decodeRefusalRow);
+  }
+
+  dropRefusals(entries: readonly string[]): Promise<void> {
+    return this.#drop('refusals', entries);
+  }
+
   /** Ends the connection; what is under way fails. */
   close(): void {
     this.#connection.close();
   }
 
-  #ended(id: string, caller: Caller, [answer, sequence]: wire.Reply): SettleAnswer {
+  #oldest(stream: string, count: number): Promise<[string, string[]][]> {
+    const { redis } = this.#connection;
+    return this.#connection.attempt(() => redis.xrange(`${this.#prefix}:${stream}`, '-', '+', 'COUNT', count));
+  }
+
+  async #drop(stream: string, entries: readonly string[]): Promise<void> {
+    const { redis } = this.#connection;
+    if (entries.length > 0) await this.#connection.attempt(() => redis.xdel(`${this.#prefix}:${stream}`, ...entries));
+  }
+
+  async #end(script: Script, id: string, args: readonly string[]): Promise<SettleAnswer> {
+    const caller = this.#author.caller();
+    const who = [...wire.encodeCaller(caller), this.#author.ownerOf(id)];
+    const [answer, sequence] = await this.#connection.run(script, who.concat(args));
     this.#author.disown(id);
     if (sequence !== undefined) this.#author.note(caller, Number(sequence));
     return answer as SettleAnswer;
   }
+}
+
+function* chunks<T>(list: readonly T[], size: number): Generator<readonly T[]> {
+  for (let i = 0; i < list.length; i += size) yield list.slice(i, i + size);
 }

@@ -1,6 +1,7 @@
 import type { Bound, Check, Failure, Part } from '../policy/counter.ts';
 import type { Books, Cell } from './books.ts';
 import { expireAt } from './keys.ts';
+import type { Reservation } from './ledger.ts';
 
 type Verdict = 'fits' | 'waiting' | 'spent';
 
@@ -19,9 +20,12 @@ export class Room {
   readonly #books: Books;
   readonly #judged: readonly Judged[];
 
-  constructor(checks: readonly Check[], books: Books) {
+  readonly #gapNano: bigint;
+
+  constructor({ checks, gapNano }: Pick<Reservation, 'checks' | 'gapNano'>, books: Books) {
     this.#books = books;
-    this.#judged = checks.flatMap((check, index) => judgedOf(check, index, books));
+    this.#gapNano = gapNano;
+    this.#judged = checks.flatMap((check, index) => judgedOf(check, index, gapNano, books));
   }
 
   /** What each check's own counter (the value's or the pool's) has committed. Nano-dollars. */
@@ -53,9 +57,21 @@ export class Room {
     return this.#judged.map(({ cell }) => cell);
   }
 
+  /** As `hold`, for a call that was sent already: nothing is judged by it. */
+  force(worstNano: bigint): readonly Cell[] {
+    for (const { cell } of this.#judged) cell.checkRoom(worstNano);
+    for (const { cell } of this.#judged) {
+      this.#books.keep(cell);
+      cell.committed += worstNano;
+      cell.gaps += this.#gapNano;
+    }
+    return this.#judged.map(({ cell }) => cell);
+  }
+
   #holdIn({ check, part, bound, cell }: Judged, worstNano: bigint): void {
     this.#books.keep(cell);
     cell.committed += worstNano;
+    cell.gaps += this.#gapNano;
     // Under a cap no higher than the one at which another was refused: there is room again.
     const shows = part === 'Enforce' && bound !== null && cell.exhaustedAt !== null;
     if (shows && bound.capNano <= (cell.exhaustedAt ?? 0n)) cell.exhaustedAt = null;
@@ -64,21 +80,29 @@ export class Room {
   }
 }
 
-function judgedOf({ counter, value, end, part, bound, total }: Check, check: number, books: Books): Judged[] {
+function judgedOf(asked: Check, check: number, gapNano: bigint, books: Books): Judged[] {
+  const { counter, value, end, part, bound, total } = asked;
   const expires = expireAt(end);
   const pool = books.pool(counter, expires);
   const one = (cell: Cell, limit: Bound | null, ofTotal: boolean): Judged => {
-    return { check, ofTotal, part, bound: limit, cell, verdict: verdictOf(cell, part, limit) };
+    return { check, ofTotal, part, bound: limit, cell, verdict: verdictOf(cell, part, limit, gapNano) };
   };
   if (value === null) return [one(pool, bound, false)];
   return [one(books.value(counter, value, expires), bound, false), one(pool, total, true)];
 }
 
 /** Whether a call fits, would fit once calls in flight settle, or cannot. What is only watched never waits. */
-function verdictOf({ spent, certain, committed }: Cell, part: Part, bound: Bound | null): Verdict {
+function verdictOf(
+  { spent, certain, committed, gaps }: Cell,
+  part: Part,
+  bound: Bound | null,
+  gapNano: bigint,
+): Verdict {
   if (part === 'Exempt' || bound === null) return 'fits';
-  const { capNano, roomNano } = bound;
-  if (part === 'Enforce' && spent < capNano && committed <= roomNano) return 'fits';
+  const { capNano, roomNano, gapRoomNano } = bound;
+  if (part === 'Enforce' && spent < capNano && committed <= roomNano) {
+    return gapNano === 0n || gaps <= gapRoomNano ? 'fits' : 'waiting';
+  }
   if (certain >= capNano || certain > roomNano) return 'spent';
   return part === 'Enforce' ? 'waiting' : 'fits';
 }

@@ -1,12 +1,13 @@
 /** How operations go to the scripts and come back: amounts as decimal strings, the order as each script documents it. */
 
+import type { Ref } from '../policy/compiled.ts';
 import type { Bound, Counter, Failure, Part, Reading, ReadingQuery, ValueCounter } from '../policy/counter.ts';
-import { MAX_VALUES, REST } from '../policy/counter.ts';
 import { MAX_NANO } from './amounts.ts';
 import type { Caller } from './author.ts';
-import { ENDED_MS, RETENTION_MS, expireAt } from './keys.ts';
-import type { BeatAnswer, LedgerState, LivingGateway, LostReason } from './ledger.ts';
-import type { GatewayReport, Reservation, ReserveAnswer, Settlement } from './ledger.ts';
+import { OWNER_KEPT_MS, expireAt } from './keys.ts';
+import type { Adoption, BatchLines, BatchOwner, BeatAnswer, Booking, Floor, GatewayReport } from './ledger.ts';
+import type { LedgerState, LivingGateway, LostReason, OpenBatch, PresumedCall, RefusalEntry } from './ledger.ts';
+import type { RefusalRow, Reservation, ReserveAnswer, Settlement, StreamEntry, UsageRecord } from './ledger.ts';
 
 /** What a script answers over RESP2: integers as numbers, bulk strings as strings, nil as null. */
 export type Reply = readonly unknown[];
@@ -18,9 +19,9 @@ export function encodeCaller({ incarnation, epoch, seen }: Caller): string[] {
   return [incarnation, epoch, `${seen}`];
 }
 
-/** The arguments of `reserve` after those that say who asks. */
+/** A reservation as scripts/counters.lua reads it. */
 export function encodeReservation(reservation: Reservation): string[] {
-  const { id, workspace, version, worstNano, checks } = reservation;
+  const { id, workspace, version, worstNano, gapNano, checks } = reservation;
   let { from, until } = reservation;
   let keepUntil = 0;
   const list: string[] = [];
@@ -31,9 +32,10 @@ export function encodeReservation(reservation: Reservation): string[] {
     keepUntil = Math.max(keepUntil, expires);
     list.push(counter, value ?? '', PARTS[part], `${expires}`);
     list.push(`${bound.capNano}`, `${bound.roomNano}`, ...encodeTotal(total));
+    if (gapNano > 0n) list.push(`${bound.gapRoomNano}`, `${total?.gapRoomNano ?? ''}`);
   }
-  const head = [id, workspace, `${version}`, `${worstNano}`, `${MAX_NANO - worstNano}`];
-  head.push(`${from}`, `${until}`, `${RETENTION_MS}`, `${keepUntil}`, `${MAX_VALUES}`);
+  const head = [id, workspace, `${version}`, `${worstNano}`, `${MAX_NANO - worstNano}`, `${gapNano}`];
+  head.push(`${from}`, `${until}`, `${keepUntil}`);
   return head.concat(list);
 }
 
@@ -41,16 +43,37 @@ function encodeTotal(total: Bound | null): [string, string] {
   return total === null ? ['', ''] : [`${total.capNano}`, `${total.roomNano}`];
 }
 
-/** The arguments of `settle` after those that say who asks and who reserved. */
-export function encodeSettlement({ id, costNano, presumedNano, record }: Settlement): string[] {
-  const certain = costNano + presumedNano;
-  const amounts = [costNano, presumedNano, certain].map(String);
-  return [`${ENDED_MS}`, id, ...amounts, JSON.stringify(record)];
+/** What a settlement books: cost, presumed, certain and the record. */
+export function encodeSettlement({ costNano, presumedNano, record }: Settlement): string[] {
+  return [costNano, presumedNano, costNano + presumedNano].map(String).concat(JSON.stringify(record));
+}
+
+/** The arguments of `book` after those that say who asks and who reserved. */
+export function encodeBooking({ reservation, settlement }: Booking): string[] {
+  const amounts = settlement === null ? ['0', '0', '0', ''] : encodeSettlement(settlement);
+  return amounts.concat(encodeReservation(reservation));
+}
+
+/** The arguments of `adopt` after those that say who asks and who reserved. */
+export function encodeAdoption({ id, batch, workspace, meta }: Adoption): string[] {
+  return [id, batch, workspace, meta, `${OWNER_KEPT_MS}`];
+}
+
+/** The arguments of `settleBatch`. */
+export function encodeLines({ batch, from, lines }: BatchLines): string[] {
+  return [batch, `${from}`, ...lines.flatMap(({ costNano, record }) => [`${costNano}`, JSON.stringify(record)])];
+}
+
+/** The arguments of `raise`. */
+export function encodeFloors(floors: readonly Floor[]): string[] {
+  return floors.flatMap(({ counter, keepUntil, spentNano, presumedNano, requests }) =>
+    [counter, keepUntil, spentNano, presumedNano, requests].map(String),
+  );
 }
 
 /** The arguments of `read`. */
 export function encodeQuery({ counter, per, top, also }: ReadingQuery): string[] {
-  return per ? [counter, `${top}`, `${MAX_VALUES}`, REST, ...also] : [counter, '-1'];
+  return per ? [counter, `${top}`, ...also] : [counter, '-1'];
 }
 
 /** The answer of `reserve`, and the number of the change where it made one. */
@@ -75,6 +98,8 @@ function decodeRefusal(kind: string, rest: Reply): ReserveAnswer {
       return { kind, now: rest[0] as number };
     case 'ended':
     case 'unregistered':
+    case 'recovering':
+    case 'logBehind':
       return { kind };
     case 'lost':
       return { kind, reason: rest[0] as LostReason };
@@ -103,6 +128,7 @@ export function decodeBeat(reply: Reply): { answer: BeatAnswer; sequence: number
   if (kind === 'alive') {
     return { answer: { kind, now: first as number, open: open as string[] }, sequence: Number(sequence) };
   }
+  if (kind === 'recovering') return { answer: { kind }, sequence: Number(sequence) };
   return { answer: kind === 'swept' ? { kind } : { kind: 'lost', reason: first as LostReason }, sequence: 0 };
 }
 
@@ -136,7 +162,7 @@ function decodeCounter(fields: Reply): Counter {
 
 /** How the ledger stands for someone who expects this epoch. */
 export function decodeState(reply: Reply, expected: string | null): LedgerState {
-  const [now, epoch, lost, sequence, streamLength, presumedCount] = reply;
+  const [now, epoch, lost, sequence, streamLength, presumedCount, since, deep, missing] = reply;
   return {
     now: now as number,
     epoch: epoch as string | null,
@@ -144,7 +170,57 @@ export function decodeState(reply: Reply, expected: string | null): LedgerState 
     sequence: Number(sequence ?? 0),
     streamLength: streamLength as number,
     presumedCount: presumedCount as number,
+    recovering:
+      since === null
+        ? null
+        : { since: Number(since), deep: deep as string | null, missing: (missing as string[]).toSorted() },
   };
+}
+
+/** The answer of `presumed`. */
+export function decodePresumed(reply: Reply): PresumedCall[] {
+  return (reply as readonly [string, string, number, string][]).map(([id, worst, presumedSince, counters]) => ({
+    id,
+    worstNano: BigInt(worst),
+    presumedSince,
+    counters: namesOf(counters),
+  }));
+}
+
+/** The answer of `batches`. */
+export function decodeBatches(reply: Reply): OpenBatch[] {
+  return (reply as readonly [string, string, Ref, string, number][]).map(([batch, id, workspace, meta, at]) => ({
+    batch,
+    id,
+    workspace,
+    meta,
+    at,
+  }));
+}
+
+/** What is kept of a batch's owner. */
+export function decodeOwner(kept: string | null): BatchOwner | null {
+  return kept === null ? null : { workspace: kept.slice(1), settled: kept.startsWith('1') };
+}
+
+/** An entry of the usage stream. */
+export function decodeUsage([entry, fields]: [string, string[]]): StreamEntry {
+  const { record = '{}', counters = '', keep = '0' } = fieldsOf(fields);
+  return { entry, record: JSON.parse(record) as UsageRecord, counters: namesOf(counters), keepUntil: Number(keep) };
+}
+
+/** An entry of the stream of refusals. */
+export function decodeRefusalRow([entry, fields]: [string, string[]]): RefusalEntry {
+  return { entry, row: JSON.parse(fieldsOf(fields)['row'] ?? '{}') as RefusalRow };
+}
+
+function fieldsOf(fields: readonly string[]): Record<string, string> {
+  return Object.fromEntries(fields.flatMap((name, i) => (i % 2 === 0 ? [[name, fields[i + 1] ?? '']] : [])));
+}
+
+/** Names of counters, in one string: a line each. */
+function namesOf(lines: string): string[] {
+  return lines === '' ? [] : lines.split('\n');
 }
 
 /** What the living incarnations report, by incarnation. */

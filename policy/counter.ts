@@ -12,6 +12,8 @@ export interface Bound {
   readonly capNano: bigint;
   /** cap + tolerance − worst; negative where the call alone does not fit. Nano-dollars. */
   readonly roomNano: bigint;
+  /** tolerance − gap: the most that the gaps of other calls in flight may add up to. Counts only where the call has one. */
+  readonly gapRoomNano: bigint;
 }
 
 /** One budget that governs a call, in the period in which it is admitted. */

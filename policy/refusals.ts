@@ -156,6 +156,20 @@ const table = {
     meaning:
       'Redis came back empty or older than it was. A person must confirm it (docs/how-to/recover-the-ledger.md).',
   },
+  LedgerRecovering: {
+    status: 503,
+    type: 'api_error',
+    retry: 'Never',
+    meaning:
+      'Redis was restarted or failed over, and the gateways did not finish telling it what it may have missed within the waiting time.',
+  },
+  LogBehind: {
+    status: 503,
+    type: 'api_error',
+    retry: 'Never',
+    meaning:
+      'The stream of usage records is at its bound (setting usageStreamLimit), because the operator does not bring them into the usage log. Nothing is admitted whose record might be lost.',
+  },
   PolicyNotReady: {
     status: 503,
     type: 'api_error',

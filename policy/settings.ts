@@ -20,6 +20,8 @@ export interface Settings {
   readonly waitersPerBudget: number;
   /** What happens to calls while the ledger is out of reach: they are refused. */
   readonly ledgerLoss: 'Closed';
+  /** How many usage records may wait in the ledger for the log; at the bound nothing more is admitted. */
+  readonly usageStreamLimit: number;
 }
 
 /** The settings have mistakes; `problems` names every one of them, each with its field. */
@@ -54,6 +56,7 @@ const DEFAULTS: Settings = {
   waitSeconds: 10,
   waitersPerBudget: 64,
   ledgerLoss: 'Closed',
+  usageStreamLimit: 250_000,
 };
 
 const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
@@ -67,6 +70,7 @@ const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
   waitSeconds: integer(0, 60),
   waitersPerBudget: integer(0, 10_000),
   ledgerLoss: oneOf('Closed'),
+  usageStreamLimit: integer(1_000, 10_000_000),
 };
 
 /**

@@ -40,7 +40,7 @@ export function termsAt(budget: CompiledBudget, at: number): Terms {
   };
 }
 
-/** What a counter of the budget must satisfy for a call to fit. Amounts in nano-dollars. */
-export function boundOf(budget: CompiledBudget, capNano: bigint, worstNano: bigint): Bound {
-  return { capNano, roomNano: capNano + budget.toleranceNano - worstNano };
+/** What a counter of the budget must satisfy for a call to fit; `gapNano` as in a reservation. Nano-dollars. */
+export function boundOf({ toleranceNano }: CompiledBudget, capNano: bigint, worstNano: bigint, gapNano = 0n): Bound {
+  return { capNano, roomNano: capNano + toleranceNano - worstNano, gapRoomNano: toleranceNano - gapNano };
 }

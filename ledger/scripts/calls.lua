@@ -1,8 +1,5 @@
 -- For scripts that end calls: what a lease is and how its money moves.
 
--- The largest amount that a counter holds.
-local MAX = '9223372036854775807'
-
 -- a + b, exactly; only b may be negative, and the sum never is. Two limbs of twelve digits hold more than 64 bits.
 local function sum(a, b)
   if #a < 16 and #b < 16 then return string.format('%d', a + b) end
@@ -22,11 +19,14 @@ local function difference(a, b)
   return sum(a, '-' .. b)
 end
 
--- A lease is a packed list: open, swept or rest; worst case; when it may be forgotten (ms); then the counters it holds.
--- `countersOf` reads them; one that has expired since stays away, for its period ended days ago.
+-- A lease is a packed list: open, swept, rest or booked; worst case; when it may be forgotten (ms); gap; then the true
+-- names of the counters that hold it. `countersOf` reads them; one that has expired since stays away, for its period
+-- ended days ago.
+local NAMES = 5
+
 local function countersOf(lease)
   local counters = {}
-  for i = 4, #lease do
+  for i = NAMES, #lease do
     local key = prefix .. ':counter:' .. lease[i]
     local h = call('HMGET', key, 's', 'f', 'c', 'n')
     if h[3] then
@@ -38,19 +38,49 @@ local function countersOf(lease)
   return counters
 end
 
--- Writes the sums of counters back.
-local function write(counters)
+-- Moves the sums of a lease's counters by signed changes. False, and nothing written, where one cannot be held.
+local function move(lease, spent, certain, committed, requests)
+  local counters = countersOf(lease)
   for _, counter in ipairs(counters) do
-    call('HSET', counter.key, 's', counter.spent, 'f', counter.certain, 'c', counter.committed, 'n', counter.requests)
+    counter.committed = sum(counter.committed, committed)
+    if less(MAX_NANO, counter.committed) then return false end
   end
+  for _, counter in ipairs(counters) do
+    local s, f, n = sum(counter.spent, spent), sum(counter.certain, certain), sum(counter.requests, requests)
+    call('HSET', counter.key, 's', s, 'f', f, 'c', counter.committed, 'n', n)
+    local mark = spent ~= '0' and string.find(counter.name, '#', 1, true)
+    if mark then
+      local values = prefix .. ':values:' .. string.sub(counter.name, 1, mark - 1)
+      call('ZINCRBY', values, spent, string.sub(counter.name, mark + 1))
+    end
+  end
+  return true
 end
 
--- Where a call stands: open, swept, ended or unknown; and its lease.
+-- Puts `cost` and `certain` (what stays presumed is in it) in place of all that a lease holds: that is certain already
+-- where it was swept, and spent where it was booked.
+local function replace(lease, cost, certain, requests)
+  local standing, worst = lease[1], lease[2]
+  local change = difference(certain, worst)
+  local spentChange = standing == 'booked' and difference(cost, worst) or cost
+  if not move(lease, spentChange, standing == 'open' and certain or change, change, requests) then return false end
+  if lease[4] ~= '0' then
+    for _, counter in ipairs(countersOf(lease)) do call('HINCRBY', counter.key, 'g', '-' .. lease[4]) end
+    lease[4] = '0'
+  end
+  return true
+end
+
+local function overflow()
+  return redis.error_reply('OVERFLOW a counter cannot hold this amount')
+end
+
+-- Where a call stands: open, swept, booked, ended or unknown; and its lease.
 local function find(incarnation, id)
   local packed = call('HGET', prefix .. ':open:' .. incarnation, id)
   if not packed then
     if call('EXISTS', prefix .. ':ended:' .. id) == 1 then return 'ended' end
-    packed = call('HGET', prefix .. ':presumed', id)
+    packed = call('HGET', prefix .. ':presumed', id) or call('HGET', prefix .. ':booked', id)
     if not packed then return 'unknown' end
   end
   local lease = cmsgpack.unpack(packed)
@@ -63,15 +93,51 @@ local function forget(standing, incarnation, id)
     call('HDEL', prefix .. ':open:' .. incarnation, id)
   else
     call('HDEL', prefix .. ':presumed', id)
+    call('HDEL', prefix .. ':booked', id)
+    call('ZREM', prefix .. ':presumedSince', id)
     call('ZREM', prefix .. ':presumedUntil', id)
   end
+end
+
+-- Appends a record to the usage stream, with where it is booked.
+local function append(record, lease)
+  call('XADD', prefix .. ':usage', '*', 'record', record, 'counters', table.concat(lease, '\n', NAMES), 'keep', lease[3])
+end
+
+-- A record of a call whose cost nobody knows.
+local function presumedRecord(id, worst)
+  return cjson.encode({ id = id, state = 'presumed', worst_nano = worst })
+end
+
+-- A record of a call whose cost was decided without knowing it: booked at its worst, or released.
+local function decidedRecord(id, worst)
+  local state = worst == '0' and 'released' or 'booked'
+  return cjson.encode({ id = id, state = state, cost_nano = worst, estimated = true })
 end
 
 -- Keeps an amount in place for a call whose cost is not known: all of a swept lease, or the rest of a settle.
 local function presume(id, lease, origin, amount)
   lease[1], lease[2] = origin, amount
   call('HSET', prefix .. ':presumed', id, cmsgpack.pack(lease))
+  call('ZADD', prefix .. ':presumedSince', clock(), id)
   call('ZADD', prefix .. ':presumedUntil', lease[3], id)
+  append(presumedRecord(origin == 'rest' and id .. '/rest' or id, amount), lease)
+end
+
+-- Makes all that an open lease holds certain. Its gap stays: it may have cost more than was reserved for it.
+local function sweep(id, lease)
+  local gap = lease[4]
+  lease[4] = '0'
+  replace(lease, '0', lease[2], '0')
+  lease[4] = gap
+  presume(id, lease, 'swept', lease[2])
+end
+
+-- Takes back what made a lease certain, as if its call were in flight again.
+local function reopen(lease)
+  local back = difference('0', lease[2])
+  move(lease, lease[1] == 'booked' and back or '0', lease[1] ~= 'open' and back or '0', '0', '0')
+  lease[1] = 'open'
 end
 
 -- What a late reserve meets, and what makes settle and release idempotent.
@@ -85,4 +151,15 @@ local function conclude(incarnation, epoch, seen)
   local state = call('HMGET', ledger, 'epoch', 'lost', 'sequence', author)
   lost(state, epoch, seen)
   return number(state, author)
+end
+
+-- Settles the call of a lease; `endedFor` is how long that is remembered (ms). False where it cannot be held.
+local function settle(owner, id, lease, amounts, record, endedFor)
+  local standing = lease[1]
+  if not replace(lease, amounts.cost, amounts.certain, '1') then return false end
+  forget(standing, owner, id)
+  entomb(id, endedFor)
+  append(record, lease)
+  if amounts.presumed ~= '0' then presume(id, lease, 'rest', amounts.presumed) end
+  return true
 end

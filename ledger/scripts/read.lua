@@ -1,6 +1,6 @@
 #!lua flags=no-writes
 -- Reads one budget's counters in one period.
--- ARGV: counter, top (-1 where it has no values), maxValues, rest, then the values asked for by name.
+-- ARGV: counter, top (-1 where it has no values), then the values asked for by name.
 local function counter(name)
   return call('HMGET', prefix .. ':counter:' .. name, 's', 'f', 'c', 'n', 'x', 'w', 'e')
 end
@@ -21,8 +21,8 @@ end
 if top > 0 then
   for _, value in ipairs(call('ZREVRANGE', values, 0, top - 1)) do list(value) end
 end
-for i = 5, #ARGV do
-  local own = count < tonumber(ARGV[3]) or call('ZSCORE', values, ARGV[i])
-  list(own and ARGV[i] or ARGV[4])
+for i = 3, #ARGV do
+  local own = count < MAX_VALUES or call('ZSCORE', values, ARGV[i])
+  list(own and ARGV[i] or REST)
 end
 return answer

@@ -1,18 +1,14 @@
 #!lua flags=allow-oom
 -- Gives a reservation back: it was never sent, or answered with an error status.
--- ARGV: incarnation, epoch, seen, owner (the incarnation that reserved), endedFor (ms), id.
-local owner, id = ARGV[4], ARGV[6]
+-- ARGV: incarnation, epoch, seen, owner (the incarnation that reserved), id.
+local owner, id = ARGV[4], ARGV[5]
 
 local standing, lease = find(owner, id)
 -- Also for an id that is not known yet: its reserve may still be on its way.
-entomb(id, ARGV[5])
+entomb(id, ENDED_MS)
 if not lease then return { standing } end
-
-local counters = countersOf(lease)
-for _, counter in ipairs(counters) do
-  if standing == 'swept' then counter.certain = sum(counter.certain, '-' .. lease[2]) end
-  counter.committed = sum(counter.committed, '-' .. lease[2])
-end
-write(counters)
+-- The log has heard of it.
+if standing ~= 'open' then append(decidedRecord(id, '0'), lease) end
+replace(lease, '0', '0', '0')
 forget(standing, owner, id)
 return { standing == 'open' and 'settled' or 'corrected', conclude(ARGV[1], ARGV[2], ARGV[3]) }

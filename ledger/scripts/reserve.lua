@@ -1,17 +1,16 @@
 #!lua
 -- Reserves a call's worst case in every counter that governs it, or in none: all checks first, then all writes.
 -- No allow-oom: a Redis that is full admits nothing more.
--- ARGV: incarnation, epoch, seen, id, workspace, version, worst, ceiling (2^63 - 1 - worst), from, until, retention
--- (ms), keepUntil (when the last counter expires), maxValues; then for each check: counter, value, part (E, O, X),
--- expireAt (ms), cap, room, totalCap, totalRoom (value and total: '' where there is none).
+-- ARGV: incarnation, epoch, seen, the reservation (counters.lua); the last one: how many records the stream may hold.
 local incarnation, epoch, seen, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local worst, ceiling = ARGV[7], ARGV[8]
+local worst, ceiling, gap = ARGV[7], ARGV[8], ARGV[9]
 local open = prefix .. ':open:' .. incarnation
 local author = '@' .. incarnation
 
-local state = call('HMGET', ledger, 'epoch', 'lost', 'sequence', author)
+local state = call('HMGET', ledger, 'epoch', 'lost', 'sequence', author, 'recovering')
 local reason = lost(state, epoch, seen)
 if reason then return { 'lost', reason } end
+if state[5] then return { 'recovering' } end
 if not state[4] then return { 'unregistered' } end
 if call('EXISTS', prefix .. ':ended:' .. id) == 1 then return { 'ended' } end
 
@@ -20,33 +19,18 @@ local held = call('HEXISTS', open, id) == 1
 if not held then
   local fence = call('HGET', prefix .. ':fences', ARGV[5])
   if fence and tonumber(ARGV[6]) < tonumber(fence) then return { 'stale', fence } end
-  if now < tonumber(ARGV[9]) or now >= tonumber(ARGV[10]) then return { 'wrongPeriod', now } end
-end
-
-local function load(name, expireAt)
-  local key = prefix .. ':counter:' .. name
-  local h = call('HMGET', key, 's', 'f', 'c', 'e')
-  return {
-    name = name, key = key, expireAt = expireAt, fresh = not h[3],
-    spent = h[1] or '0', certain = h[2] or '0', committed = h[3] or '0', exhaustedAt = h[4],
-  }
-end
-
--- Past the largest number of values all new ones share a counter.
-local function loadValue(pool, value, expireAt)
-  local counter = load(pool.name .. '#' .. value, expireAt)
-  if counter.fresh and call('ZCARD', prefix .. ':values:' .. pool.name) >= tonumber(ARGV[13]) then
-    value = '…'
-    counter = load(pool.name .. '#' .. value, expireAt)
-  end
-  counter.value, counter.pool = value, pool.name
-  return counter
+  if now < tonumber(ARGV[10]) or now >= tonumber(ARGV[11]) then return { 'wrongPeriod', now } end
+  if call('XLEN', prefix .. ':usage') >= tonumber(ARGV[#ARGV]) then return { 'logBehind' } end
 end
 
 -- fits, waiting (would fit once calls in flight settle) or spent. What is only watched never waits.
-local function judge(counter, part, cap, room)
+local function judge(counter, part, bound)
+  local cap, room = bound.cap, bound.room
   if part == 'X' or cap == '' then return 'fits' end
-  if part == 'E' and less(counter.spent, cap) and not less(room, counter.committed) then return 'fits' end
+  if part == 'E' and less(counter.spent, cap) and not less(room, counter.committed) then
+    local holdsGap = gap == '0' or not less(bound.gapRoom, call('HGET', counter.key, 'g') or '0')
+    return holdsGap and 'fits' or 'waiting'
+  end
   if less(counter.certain, cap) and not less(room, counter.certain) then
     return part == 'E' and 'waiting' or 'fits'
   end
@@ -54,18 +38,18 @@ local function judge(counter, part, cap, room)
 end
 
 local checks, answer, refused, overflow = {}, { 'full', now }, false, false
-for i = 14, #ARGV, 8 do
+for i = FIRST_CHECK, #ARGV - 1, strideOf(gap) do
   local part, expireAt = ARGV[i + 2], ARGV[i + 3]
   local pool = load(ARGV[i], expireAt)
-  local check = { part = part, { counter = pool, cap = ARGV[i + 4], room = ARGV[i + 5] } }
+  local check = { part = part, { counter = pool, cap = ARGV[i + 4], room = ARGV[i + 5], gapRoom = ARGV[i + 8] } }
   if ARGV[i + 1] ~= '' then
     check[1].counter = loadValue(pool, ARGV[i + 1], expireAt)
-    check[2] = { counter = pool, cap = ARGV[i + 6], room = ARGV[i + 7] }
+    check[2] = { counter = pool, cap = ARGV[i + 6], room = ARGV[i + 7], gapRoom = ARGV[i + 9] }
   end
   for position, bound in ipairs(check) do
     local counter = bound.counter
     overflow = overflow or less(ceiling, counter.committed)
-    bound.verdict = judge(counter, part, bound.cap, bound.room)
+    bound.verdict = judge(counter, part, bound)
     check.spent = check.spent or bound.verdict == 'spent'
     if part == 'E' and bound.verdict ~= 'fits' then
       refused = refused or bound.verdict == 'spent'
@@ -86,16 +70,6 @@ end
 
 -- A retry after a time-out: reserved already, whatever has changed since.
 if held then return committed('held', state[4]) end
-
-local function create(counter)
-  if not counter.fresh then return end
-  call('HSETNX', counter.key, 'c', '0')
-  call('PEXPIREAT', counter.key, counter.expireAt)
-  if not counter.value then return end
-  local values = prefix .. ':values:' .. counter.pool
-  call('ZADD', values, 0, counter.value)
-  call('PEXPIREAT', values, counter.expireAt)
-end
 
 local function markExhausted(counter, cap)
   call('HSET', counter.key, 'e', cap)
@@ -127,15 +101,13 @@ local function clearExhausted(counter, cap)
   if counter.value then call('SREM', prefix .. ':exhausted:' .. counter.pool, counter.value) end
 end
 
-local lease = { 'open', worst, string.format('%d', math.max(now + ARGV[11], ARGV[12])) }
+local lease = leaseOf(now, worst, gap, ARGV[12])
 for _, check in ipairs(checks) do
   for _, bound in ipairs(check) do
     local counter = bound.counter
-    create(counter)
-    call('HINCRBY', counter.key, 'c', worst)
+    hold(lease, counter)
     if check.part == 'E' then clearExhausted(counter, bound.cap) end
     if check.part == 'O' and check.spent then call('HINCRBY', counter.key, 'w', 1) end
-    lease[#lease + 1] = counter.name
   end
 end
 call('HSET', open, id, cmsgpack.pack(lease))

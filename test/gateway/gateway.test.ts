@@ -677,6 +677,7 @@ describe('the ledger', () => {
       workspace: 'payments/checkout',
       version: 1,
       worstNano: 5n,
+      gapNano: 0n,
       from: start,
       until: start + 86_400_000,
       checks: [
@@ -687,7 +688,7 @@ describe('the ledger', () => {
           start,
           end: start + 86_400_000,
           part: 'Enforce',
-          bound: { capNano: 100n, roomNano: 95n },
+          bound: { capNano: 100n, roomNano: 95n, gapRoomNano: 0n },
           total: null,
         },
       ],

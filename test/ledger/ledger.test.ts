@@ -47,7 +47,7 @@ async function join(ledger: RedisLedger | MemoryLedger, incarnation: string): Pr
 
 function check(cap: bigint, worst: bigint, more: Partial<Check> = {}): Check {
   const now = Date.now();
-  const bound = { capNano: cap, roomNano: cap - worst };
+  const bound = { capNano: cap, roomNano: cap - worst, gapRoomNano: 0n };
   const span = { start: now - HOUR, end: now + HOUR };
   return {
     budget: 'payments/daily',
@@ -62,7 +62,16 @@ function check(cap: bigint, worst: bigint, more: Partial<Check> = {}): Check {
 }
 
 function call(id: string, worstNano: bigint, checks: readonly Check[], version = 1): Reservation {
-  return { id, workspace: 'payments/checkout', version, worstNano, from: 0, until: Date.now() + HOUR, checks };
+  return {
+    id,
+    workspace: 'payments/checkout',
+    version,
+    worstNano,
+    gapNano: 0n,
+    from: 0,
+    until: Date.now() + HOUR,
+    checks,
+  };
 }
 
 function cost(id: string, costNano: bigint, presumedNano = 0n): Settlement {
@@ -104,7 +113,7 @@ describe('reserve', () => {
 
   test('the value and the total over all values are both reported where neither has room', async () => {
     const ledger = await established();
-    const total = { capNano: 15n, roomNano: 15n - 10n };
+    const total = { capNano: 15n, roomNano: 15n - 10n, gapRoomNano: 0n };
     const ask = (id: string, value: string): Promise<unknown> =>
       ledger.reserve(call(id, 10n, [check(10n, 10n, { value, total })]));
     await ask('a', '["acme"]');
@@ -226,7 +235,10 @@ describe('a gateway that falls silent', () => {
     expect(await first.settle(cost('a', 10n, 5n))).toBe('ended');
     const [reading] = await first.read([pool]);
     expect(reading!.total).toMatchObject({ spentNano: 10n, certainNano: 45n, committedNano: 45n, requests: 1 });
-    expect(await first.state()).toMatchObject({ presumedCount: 2, streamLength: 1 });
+    expect(await first.state()).toMatchObject({ presumedCount: 2 });
+    const stream = (await first.usage(9)).map(({ record }) => `${record['id']} ${record['state'] ?? 'final'}`);
+    const presumed = ['a', 'b', 'c'].map((id) => `${id} presumed`);
+    expect(stream).toEqual([...presumed, 'a final', 'a/rest presumed', 'b released']);
   });
 
   test('nobody is swept for silence that was an outage of the ledger', async () => {

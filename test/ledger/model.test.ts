@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { ENDED_MS } from '../../ledger/keys.ts';
-import type { LedgerState, Reservation } from '../../ledger/ledger.ts';
+import type { LedgerState, Reservation, StreamEntry, UsageRecord } from '../../ledger/ledger.ts';
 import { LEASE_MS } from '../../ledger/ledger.ts';
 import { MemoryLedger } from '../../ledger/memory.ts';
 import { type RedisLedger, connectLedger } from '../../ledger/redis.ts';
@@ -47,6 +47,7 @@ class World {
   readonly twin: readonly MemoryLedger[];
   /** Each gateway's incarnation. */
   readonly present: string[] = [];
+  readonly #generations = new Map<string, number>();
   /** What the run's amounts are shares of: small, beyond what a double holds, round, near what 64 bits hold. */
   readonly scale: bigint;
 
@@ -65,6 +66,26 @@ class World {
     for (const side of [this.real, this.twin]) side[gateway]!.begin(incarnation);
   }
 
+  /** A gateway's call; under another id once all that reminds of an earlier one is forgotten, as ids are never used twice. */
+  idOf(gateway: number, call: number): string {
+    const name = `call-${gateway}-${call}`;
+    return `${name}-${this.#generations.get(name) ?? 0}`;
+  }
+
+  /** The tombstones of settled and released calls expire. */
+  forget(): void {
+    const { books } = this.twin[0]!;
+    books.forget(Date.now() + ENDED_MS + 1000);
+    for (const gateway of GATEWAYS) {
+      for (let call = 0; call <= CALLS; call += 1) {
+        const id = this.idOf(gateway, call);
+        const isKept = books.openAnywhere(id) !== null || books.presumed.has(id) || books.booked.has(id);
+        const name = `call-${gateway}-${call}`;
+        if (!isKept) this.#generations.set(name, (this.#generations.get(name) ?? 0) + 1);
+      }
+    }
+  }
+
   /** Does the same to both; the answers may differ in nothing but the clock. */
   async both<T>(gateway: number, act: (ledger: RedisLedger | MemoryLedger) => Promise<T>): Promise<T | string> {
     const [real, twin] = await Promise.all([this.real, this.twin].map((side) => answer(act(side[gateway]!))));
@@ -77,27 +98,43 @@ class World {
     for (const reading of readings as readonly Reading[]) expectOrdered(reading);
     for (const gateway of GATEWAYS) await this.both(gateway, (ledger) => ledger.state());
     await this.both(0, async (ledger) => sorted(await ledger.gateways()));
-    await this.#expectBalanced(readings as readonly Reading[]);
-  }
-
-  /** What the stream says was spent is what the counters say. */
-  async #expectBalanced(readings: readonly Reading[]): Promise<void> {
-    const entries = await raw.xrange(`${this.prefix}:usage`, '-', '+');
-    const records = entries.map(([, fields]) => JSON.parse(fields[1]!) as { cost: string; counters: string });
-    for (const [index, { total }] of readings.entries()) {
-      const { counter } = queries[index]!;
-      const booked = records.filter(({ counters }) => counters.split(' ').includes(counter));
-      assert.equal(
-        total.spentNano,
-        booked.reduce((sum, { cost }) => sum + BigInt(cost), 0n),
-      );
-      assert.equal(total.requests, booked.length);
-    }
+    const stream = await this.both(0, async (ledger) => sorted((await ledger.usage(10_000)).map(withoutPlace)));
+    await this.both(0, async (ledger) =>
+      sorted((await ledger.presumed(100)).map((one) => ({ ...one, presumedSince: null }))),
+    );
+    await this.both(0, async (ledger) => sorted(await ledger.batches()));
+    expectBalanced(readings as readonly Reading[], stream as readonly Streamed[]);
   }
 
   close(): void {
     for (const ledger of this.real) ledger.close();
   }
+}
+
+type Streamed = Omit<StreamEntry, 'entry' | 'keepUntil'>;
+
+/** Where a record is in the stream, and until when to the millisecond, differs between the two. */
+function withoutPlace({ record, counters, keepUntil }: StreamEntry): Streamed {
+  assert.ok(keepUntil > Date.now());
+  return { record: Object.fromEntries(sorted(Object.entries(record))), counters: sorted(counters) };
+}
+
+/** What the stream says was spent is what the counters say: of each call the record that knows most counts. */
+function expectBalanced(readings: readonly Reading[], stream: readonly Streamed[]): void {
+  const finals = stream.filter(({ record }) => record['state'] === 'final');
+  const known = stream.filter(({ record: { state } }) => state === 'final' || state === 'released');
+  const settled = new Set(known.map(({ record }) => record['id']));
+  const booked = stream.filter(({ record: { id, state } }) => state === 'booked' && !settled.has(id ?? ''));
+  for (const [index, { total }] of readings.entries()) {
+    const ofCounter = ({ counters }: Streamed): boolean => counters.includes(queries[index]!.counter);
+    const cost = [...finals, ...booked].filter(ofCounter).reduce((sum, { record }) => sum + costOf(record), 0n);
+    assert.equal(total.spentNano, cost);
+    assert.equal(total.requests, finals.filter(ofCounter).length);
+  }
+}
+
+function costOf(record: UsageRecord): bigint {
+  return BigInt(record['cost_nano'] as string);
 }
 
 async function answer(promise: Promise<unknown>): Promise<unknown> {
@@ -113,7 +150,7 @@ async function answer(promise: Promise<unknown>): Promise<unknown> {
 }
 
 function sorted<T>(list: readonly T[]): T[] {
-  return list.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+  return list.toSorted((a, b) => (fc.stringify(a) < fc.stringify(b) ? -1 : 1));
 }
 
 function expectOrdered({ total, values }: Reading): void {
@@ -123,7 +160,8 @@ function expectOrdered({ total, values }: Reading): void {
 }
 
 const gateways = fc.constantFrom(...GATEWAYS);
-const calls = fc.nat(5);
+const CALLS = 5;
+const calls = fc.nat(CALLS);
 /** A share of the run's scale, and a little to one side of it. */
 const amounts = fc.record({ tenths: fc.nat(12), off: fc.integer({ min: -3, max: 3 }) });
 type Amount = { tenths: number; off: number };
@@ -140,6 +178,7 @@ const reservations = fc.record({
   worst: fc.record({ tenths: fc.nat(6), off: fc.integer({ min: -3, max: 3 }) }),
   cap: fc.constantFrom({ tenths: 0, off: 0 }, { tenths: 3, off: 0 }, { tenths: 6, off: 0 }, { tenths: 6, off: 1 }),
   tolerance: fc.constantFrom({ tenths: 0, off: 0 }, { tenths: 0, off: 0 }, { tenths: 2, off: 1 }),
+  gap: fc.constantFrom({ tenths: 0, off: 0 }, { tenths: 0, off: 0 }, { tenths: 1, off: 0 }),
   value: fc.constantFrom(...VALUES),
   part: parts,
   hasTotal: fc.boolean(),
@@ -151,7 +190,9 @@ type Draft = typeof reservations extends fc.Arbitrary<infer T> ? T : never;
 function reservation(world: World, gateway: number, draft: Draft): Reservation {
   const worstNano = nano(world, draft.worst);
   const capNano = nano(world, draft.cap);
-  const bound = { capNano, roomNano: capNano + nano(world, draft.tolerance) - worstNano };
+  const toleranceNano = nano(world, draft.tolerance);
+  const gapNano = nano(world, draft.gap);
+  const bound = { capNano, roomNano: capNano + toleranceNano - worstNano, gapRoomNano: toleranceNano - gapNano };
   const now = Date.now();
   const checks = draft.budgets.map((budget): Check => {
     const per = BY_VALUE.includes(budget);
@@ -163,12 +204,16 @@ function reservation(world: World, gateway: number, draft: Draft): Reservation {
       end: now + HOUR / 2 + draft.shift,
       part: budget.startsWith('watched') ? 'Observe' : draft.part,
       bound,
-      total: per && draft.hasTotal ? { capNano: capNano * 2n, roomNano: bound.roomNano + capNano } : null,
+      total: per && draft.hasTotal ? { ...bound, capNano: capNano * 2n, roomNano: bound.roomNano + capNano } : null,
     };
   });
-  const id = `call-${gateway}-${draft.call}`;
-  return { id, workspace: 'payments/checkout', version: draft.version, worstNano, from: 0, until: now + HOUR, checks };
+  const id = world.idOf(gateway, draft.call);
+  const until = now + HOUR;
+  return { id, workspace: 'payments/checkout', version: draft.version, worstNano, gapNano, from: 0, until, checks };
 }
+
+/** Makes names unique. */
+let births = 0;
 
 type Step = (world: World) => Promise<unknown>;
 
@@ -183,9 +228,6 @@ function command(name: string, step: Step): fc.AsyncCommand<object, World> {
   };
 }
 
-/** What the counters of each call were, so that the usage record can name them. */
-const booked = new WeakMap<World, Map<string, string>>();
-
 const reserve = fc.tuple(gateways, reservations).map(([gateway, draft]) =>
   command(`reserve ${gateway} ${fc.stringify(draft)}`, async (world) => {
     const asked = reservation(world, gateway, draft);
@@ -193,8 +235,6 @@ const reserve = fc.tuple(gateways, reservations).map(([gateway, draft]) =>
     const openBefore = world.twin[0]!.books.openOf(world.present[gateway]!).has(asked.id);
     const got = await world.both(gateway, (ledger) => ledger.reserve(asked));
     if (typeof got === 'string' || got.kind !== 'admitted' || openBefore) return;
-    const known = booked.get(world) ?? new Map<string, string>();
-    booked.set(world, known.set(asked.id, asked.checks.map(({ counter }) => counter).join(' ')));
     // The guarantee itself, from the outside.
     for (const { counter, value, part, bound } of asked.checks) {
       if (part !== 'Enforce' || value !== null) continue;
@@ -207,11 +247,59 @@ const reserve = fc.tuple(gateways, reservations).map(([gateway, draft]) =>
 
 const settle = fc.tuple(gateways, calls, amounts, fc.option(amounts)).map(([gateway, call, cost, presumed]) =>
   command(`settle ${gateway} ${call} ${fc.stringify([cost, presumed])}`, async (world) => {
-    const id = `call-${gateway}-${call}`;
+    const id = world.idOf(gateway, call);
     const costNano = nano(world, cost);
     const presumedNano = presumed === null ? 0n : nano(world, presumed);
-    const record = { cost: `${costNano}`, counters: booked.get(world)?.get(id) ?? '' };
+    const record = { id, state: 'final', cost_nano: `${costNano}` };
     await world.both(gateway, (ledger) => ledger.settle({ id, costNano, presumedNano, record }));
+  }),
+);
+
+const book = fc.tuple(gateways, reservations, fc.option(amounts)).map(([gateway, draft, cost]) =>
+  command(`book ${gateway} ${fc.stringify([draft, cost])}`, async (world) => {
+    const asked = reservation(world, gateway, draft);
+    const costNano = cost === null ? 0n : nano(world, cost);
+    const record = { id: asked.id, state: 'final', cost_nano: `${costNano}` };
+    const settlement = cost === null ? null : { id: asked.id, costNano, presumedNano: 0n, record };
+    await world.both(gateway, (ledger) => ledger.book({ reservation: asked, settlement }));
+  }),
+);
+
+const adopt = fc.tuple(gateways, calls).map(([gateway, call]) =>
+  command(`adopt ${gateway} ${call}`, async (world) => {
+    const id = world.idOf(gateway, call);
+    const adoption = { id, batch: `batch-of-${id}`, workspace: 'payments/checkout', meta: '{}' };
+    await world.both(gateway, (ledger) => ledger.adopt(adoption));
+    await world.both(gateway, (ledger) => ledger.batchOwners([adoption.batch, 'another']));
+  }),
+);
+
+const lines = fc
+  .tuple(gateways, calls, fc.nat(3), fc.array(amounts, { maxLength: 2 }))
+  .map(([gateway, call, from, costs]) =>
+    command(`lines ${gateway} ${call} ${from} ${fc.stringify(costs)}`, async (world) => {
+      const batch = `batch-of-${world.idOf(gateway, call)}`;
+      const booked = costs.map((cost, index) => {
+        const costNano = nano(world, cost);
+        const id = `${batch}-${from + index}-${(births += 1)}`;
+        return { costNano, record: { id, state: 'final', cost_nano: `${costNano}` } };
+      });
+      await world.both(0, (ledger) => ledger.settleBatch({ batch, from, lines: booked }));
+    }),
+  );
+
+const endBatch = fc
+  .tuple(gateways, calls)
+  .map(([gateway, call]) =>
+    command(`end the batch ${gateway} ${call}`, (world) =>
+      world.both(0, (ledger) => ledger.endBatch(`batch-of-${world.idOf(gateway, call)}`)),
+    ),
+  );
+
+const resolve = fc.tuple(fc.nat(2), fc.constantFrom('Book' as const, 'Release' as const)).map(([which, how]) =>
+  command(`${how} presumed ${which}`, async (world) => {
+    const ids = [...world.twin[0]!.books.presumed.keys()].filter((_, index) => index % 3 === which);
+    await world.both(0, (ledger) => ledger.resolve(ids, how));
   }),
 );
 
@@ -219,7 +307,7 @@ const release = fc
   .tuple(gateways, calls)
   .map(([gateway, call]) =>
     command(`release ${gateway} ${call}`, (world) =>
-      world.both(gateway, (ledger) => ledger.release(`call-${gateway}-${call}`)),
+      world.both(gateway, (ledger) => ledger.release(world.idOf(gateway, call))),
     ),
   );
 
@@ -229,7 +317,6 @@ const beat = gateways.map((gateway) =>
   ),
 );
 
-let births = 0;
 const begin = gateways.map((gateway) =>
   command(`begin ${gateway}`, async (world) => {
     world.begin(gateway, `later-${(births += 1)}`);
@@ -286,9 +373,10 @@ const establish = fc.boolean().map((heard) =>
 /** A minute passes for what was settled and released. */
 const oblivion = fc.constant(
   command('forget the tombstones', async (world) => {
-    world.twin[0]!.books.forget(Date.now() + ENDED_MS + 1000);
-    const tombstones = await raw.keys(`${world.prefix}:ended:*`);
-    if (tombstones.length > 0) await raw.del(tombstones);
+    world.forget();
+    for (const tombstone of await raw.keys(`${world.prefix}:ended:*`)) {
+      if ((await raw.pttl(tombstone)) <= ENDED_MS) await raw.del(tombstone);
+    }
   }),
 );
 
@@ -311,6 +399,11 @@ const commands = fc.commands(
     fence,
     forgetful,
     establish,
+    book,
+    adopt,
+    lines,
+    endBatch,
+    resolve,
     scriptless,
     oblivion,
   ],

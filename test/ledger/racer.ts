@@ -10,7 +10,7 @@ import { appendFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ReserveAnswer, LedgerUnreachable } from '../../ledger/ledger.ts';
 import { connectLedger } from '../../ledger/redis.ts';
-import type { Check } from '../../policy/counter.ts';
+import type { Bound, Check } from '../../policy/counter.ts';
 
 /** The overlapping budgets that the processes fight for. Nano-dollars; `total` is over all values. */
 export const BUDGETS = {
@@ -62,12 +62,23 @@ async function main(): Promise<void> {
   async function call(id: string): Promise<void> {
     const worst = 1 + Math.floor(Math.random() * 400);
     const checks = someChecks(worst);
-    const counters = checks.flatMap(({ counter, value }) => (value === null ? [counter] : [counter, counter + value]));
+    const counters = checks.flatMap(({ counter, value }) =>
+      value === null ? [counter] : [counter, `${counter}#${value}`],
+    );
     note({ kind: 'reserve', id, worst, counters });
     const now = Date.now();
     const workspace = 'payments/checkout';
     const answer = await insist(() =>
-      ledger.reserve({ id, workspace, version: 1, worstNano: BigInt(worst), from: 0, until: now + 3_600_000, checks }),
+      ledger.reserve({
+        id,
+        workspace,
+        version: 1,
+        worstNano: BigInt(worst),
+        gapNano: 0n,
+        from: 0,
+        until: now + 3_600_000,
+        checks,
+      }),
     );
     if (answer.kind !== 'admitted') {
       assert.equal(answer.kind, 'full');
@@ -84,7 +95,7 @@ async function main(): Promise<void> {
     }
     const cost = Math.floor(Math.random() * (worst + 1));
     const presumed = outcome < 0.25 ? worst - cost : 0;
-    const record = { id, cost, counters: counters.join(' ') };
+    const record = { id, state: 'final', cost };
     await insist(() => ledger.settle({ id, costNano: BigInt(cost), presumedNano: BigInt(presumed), record }));
     note({ kind: 'settle', id, cost, presumed });
   }
@@ -94,8 +105,8 @@ function someChecks(worst: number): Check[] {
   const feature = Math.random() < 0.5 ? 'chat' : 'search';
   return ['workspace', feature, 'customers', 'organisation'].map((name) => {
     const { cap, per, total } = BUDGETS[name as keyof typeof BUDGETS];
-    const within = (limit: bigint): { capNano: bigint; roomNano: bigint } => {
-      return { capNano: limit, roomNano: limit - BigInt(worst) };
+    const within = (limit: bigint): Bound => {
+      return { capNano: limit, roomNano: limit - BigInt(worst), gapRoomNano: 0n };
     };
     return {
       budget: `payments/${name}`,

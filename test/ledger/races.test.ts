@@ -78,8 +78,13 @@ async function expectBalanced(ledger: RedisLedger, raw: Redis, racers: readonly 
   const events = racers.flatMap(({ books }) => readFileSync(books, 'utf8').trim().split('\n')).map(parse);
   const reserved = new Map(events.flatMap((event) => (event.kind === 'reserve' ? [[event.id, event] as const] : [])));
   const settled = new Map(events.flatMap((event) => (event.kind === 'settle' ? [[event.id, event] as const] : [])));
-  const entries = await raw.xrange(`${PREFIX}:usage`, '-', '+');
-  const records = entries.map(([, fields]) => JSON.parse(fields[1]!) as { id: string; cost: number; counters: string });
+  const stream = await ledger.usage(100_000);
+  const finals = stream.filter(({ record }) => record['state'] === 'final');
+  const records = finals.map(({ record, counters }) => ({
+    id: record['id'] as string,
+    cost: record['cost'] as number,
+    counters,
+  }));
   // Nothing that was acknowledged is missing, nothing is there twice.
   expect(new Set(records.map(({ id }) => id)).size).toBe(records.length);
   const streamed = new Map(records.map((record) => [record.id, record.cost]));
@@ -97,7 +102,7 @@ async function expectBalanced(ledger: RedisLedger, raw: Redis, racers: readonly 
       });
     }
   };
-  for (const { cost, counters } of records) add(counters.split(' '), cost, cost, 1);
+  for (const { cost, counters } of records) add(counters, cost, cost, 1);
   for (const id of presumed) {
     const { worst, counters } = reserved.get(id)!;
     // Of a settled call the rest, of one whose gateway was killed all of it.
@@ -108,7 +113,7 @@ async function expectBalanced(ledger: RedisLedger, raw: Redis, racers: readonly 
     const { counter } = queries[index]!;
     const held = [{ value: '', ...total }, ...values];
     for (const { value, spentNano, certainNano, committedNano, requests } of held) {
-      const { spent, certain, requests: count } = sums.get(counter + value)!;
+      const { spent, certain, requests: count } = sums.get(value === '' ? counter : `${counter}#${value}`)!;
       const actual = { value, spentNano, certainNano, committedNano, requests };
       const own = { value, spentNano: BigInt(spent), certainNano: BigInt(certain), requests: count };
       expect(actual).toEqual({ ...own, committedNano: BigInt(certain) });

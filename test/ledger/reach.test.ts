@@ -45,7 +45,7 @@ const COUNTER = 'payments/daily/Day/UTC/0';
 async function call(ledger: RedisLedger, nano = 1_000_000n): Promise<void> {
   const { now } = await ledger.state();
   const id = randomUUID();
-  const bound = { capNano: 10n ** 12n, roomNano: 10n ** 12n - nano };
+  const bound = { capNano: 10n ** 12n, roomNano: 10n ** 12n - nano, gapRoomNano: 0n };
   const period = { start: 0, end: now + 3_600_000 };
   const check = {
     budget: 'payments/daily',
@@ -61,6 +61,7 @@ async function call(ledger: RedisLedger, nano = 1_000_000n): Promise<void> {
     workspace: 'payments/app',
     version: 1,
     worstNano: nano,
+    gapNano: 0n,
     from: 0,
     until: period.end,
     checks: [check],

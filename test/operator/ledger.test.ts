@@ -56,7 +56,15 @@ async function call(ns: string, worst: string, cost: string | null): Promise<boo
   };
   const id = randomUUID();
   const { version } = compiled;
-  const reservation = { id, workspace: ref, version, worstNano: parseUsd(worst), from: terms.from, until: terms.until };
+  const reservation = {
+    id,
+    workspace: ref,
+    version,
+    worstNano: parseUsd(worst),
+    gapNano: 0n,
+    from: terms.from,
+    until: terms.until,
+  };
   const { kind } = await gateway.ledger.reserve({ ...reservation, checks: [check] });
   if (kind !== 'admitted') return false;
   if (cost !== null) {

@@ -26,6 +26,7 @@ describe('settings', () => {
       waitSeconds: 10,
       waitersPerBudget: 64,
       ledgerLoss: 'Closed',
+      usageStreamLimit: 250_000,
     });
   });
 
@@ -50,7 +51,7 @@ describe('settings', () => {
         requiredBudget: false,
       }),
     ).toEqual([
-      'requiredBudget: there is no such setting; there are installation, namespace, gatewayURL, upstreams, requireBudget, onAbort, shards, waitSeconds, waitersPerBudget, ledgerLoss',
+      'requiredBudget: there is no such setting; there are installation, namespace, gatewayURL, upstreams, requireBudget, onAbort, shards, waitSeconds, waitersPerBudget, ledgerLoss, usageStreamLimit',
       'installation: must be lower-case letters, digits and dashes, at most 63, not "Tollgate"',
       'namespace: must be lower-case letters, digits and dashes, at most 63, not ""',
       'gatewayURL: must be an http or https URL, not "ftp://gateway"',

@@ -1,0 +1,52 @@
+-- For scripts that hold calls: the counters of a reservation. It is in ARGV from some place on: id, workspace, version,
+-- worst, ceiling (2^63 - 1 - worst), gap, from, until, keepUntil (when the last counter expires); then for each check:
+-- counter, value, part (E, O, X), expireAt (ms), cap, room, totalCap, totalRoom (value and total: '' where there is
+-- none), and where there is a gap gapRoom and totalGapRoom.
+
+-- Where the checks begin if the id is ARGV[4].
+local FIRST_CHECK = 13
+
+local function strideOf(gap) return gap == '0' and 8 or 10 end
+
+-- A lease that holds nothing yet.
+local function leaseOf(now, worst, gap, keepUntil)
+  return { 'open', worst, string.format('%d', math.max(now + RETENTION_MS, keepUntil)), gap }
+end
+
+local function load(name, expireAt)
+  local key = prefix .. ':counter:' .. name
+  local h = call('HMGET', key, 's', 'f', 'c', 'e')
+  return {
+    name = name, key = key, expireAt = expireAt, fresh = not h[3],
+    spent = h[1] or '0', certain = h[2] or '0', committed = h[3] or '0', exhaustedAt = h[4],
+  }
+end
+
+-- Past the largest number of values all new ones share a counter.
+local function loadValue(pool, value, expireAt)
+  local counter = load(pool.name .. '#' .. value, expireAt)
+  if counter.fresh and call('ZCARD', prefix .. ':values:' .. pool.name) >= MAX_VALUES then
+    value = REST
+    counter = load(pool.name .. '#' .. value, expireAt)
+  end
+  counter.value, counter.pool = value, pool.name
+  return counter
+end
+
+local function create(counter)
+  if not counter.fresh then return end
+  call('HSETNX', counter.key, 'c', '0')
+  call('PEXPIREAT', counter.key, counter.expireAt)
+  if not counter.value then return end
+  local values = prefix .. ':values:' .. counter.pool
+  call('ZADD', values, 0, counter.value)
+  call('PEXPIREAT', values, counter.expireAt)
+end
+
+-- Holds a lease's worst case and gap in a counter.
+local function hold(lease, counter)
+  create(counter)
+  call('HINCRBY', counter.key, 'c', lease[2])
+  if lease[4] ~= '0' then call('HINCRBY', counter.key, 'g', lease[4]) end
+  lease[#lease + 1] = counter.name
+end
