@@ -102,7 +102,7 @@ describe('an admission', () => {
           start: at('2026-11-23T05:00:00Z'),
           end: at('2026-11-24T05:00:00Z'),
           part: 'Enforce',
-          bound: { capNano: 25n * USD, roomNano: 25n * USD - 18_000_000n },
+          bound: { capNano: 25n * USD, roomNano: 25n * USD - 18_000_000n, gapRoomNano: 0n },
           total: null,
         },
       ],
