@@ -1,6 +1,6 @@
 import type { RequestFacts } from '../policy/request.ts';
 import type { PriceBook } from '../policy/prices.ts';
-import { isOneSampling, worstCost } from '../policy/bound.ts';
+import { worstCost } from '../policy/bound.ts';
 import { billOf } from '../policy/bill.ts';
 import type { Usage } from '../policy/usage.ts';
 import type { Metered } from './meter.ts';
@@ -28,15 +28,16 @@ export interface Booking {
   readonly model: string;
 }
 
+/** Tokens that a stream may have written by the time it notices that it is cancelled: a fifth of a second of output. */
+const ON_THE_WAY = 16;
+
 /**
  * What a call that reached the upstream costs, however it ended. `density`: tokens for a byte of visible output, for an
  * answer that did not come to its end, because the upstream's own count comes only there.
  */
 export function book(reserved: Reserved, metered: Metered, isCancelled: boolean, density: number): Booking {
   if (metered.complete) return bookWhole(reserved, metered);
-  // Where Anthropic runs tools, prompts are billed of which a stream says nothing before its end.
-  const isSeen = isCancelled && isOneSampling(reserved.facts);
-  return isSeen ? bookCancelled(reserved, metered, density) : bookBroken(reserved, metered, density);
+  return isCancelled ? bookCancelled(reserved, metered, density) : bookBroken(reserved, metered, density);
 }
 
 /** An answer that came to its end costs exactly what it says, or the worst where it says nothing or what cannot be. */
@@ -51,7 +52,7 @@ function bookWhole(reserved: Reserved, metered: Metered): Booking {
 
 /** Of an answer that broke off what was seen is booked, and the rest stays presumed: the upstream may bill it all. */
 function bookBroken(reserved: Reserved, metered: Metered, density: number): Booking {
-  const seen = bookSeen(reserved, metered, density);
+  const seen = bookSeen(reserved, metered, density, 0);
   const rest = reserved.worstNano - seen.costNano;
   return { ...seen, presumedNano: rest > 0n ? rest : 0n };
 }
@@ -61,20 +62,23 @@ function bookBroken(reserved: Reserved, metered: Metered, density: number): Book
  * upstream bills no further. Of one that had not begun the prompt is booked at its bound.
  */
 function bookCancelled(reserved: Reserved, metered: Metered, density: number): Booking {
-  if (metered.usage !== null) return bookSeen(reserved, metered, density);
+  if (metered.usage !== null) return bookSeen(reserved, metered, density, ON_THE_WAY);
   const { facts, prices, model, at } = reserved;
   const costNano = worstCost({ ...facts, maxTokens: 0 }, prices, at);
   return { costNano, presumedNano: 0n, estimated: true, usage: null, model };
 }
 
-/** What was said of the usage, and at `density` what was seen since. An estimate never carries it beyond the worst case. */
-function bookSeen(reserved: Reserved, metered: Metered, density: number): Booking {
+/**
+ * What was said of the usage, at `density` what was seen since, and `unseen` tokens more. An estimate never carries it
+ * beyond the worst case.
+ */
+function bookSeen(reserved: Reserved, metered: Metered, density: number, unseen: number): Booking {
   const { usage, unpricedBytes, textBytes } = metered;
   const said = bookWhole(reserved, metered);
   if (usage === null) return { ...said, costNano: 0n };
-  const unpriced = Math.ceil(unpricedBytes * density);
+  const since = unpricedBytes === 0 && textBytes > 0 ? 0 : Math.ceil(unpricedBytes * density) + unseen;
   // What a stream says of its output as it begins is a beginning, and no count to go on from.
-  const output = unpricedBytes === textBytes ? Math.max(usage.output, unpriced) : usage.output + unpriced;
+  const output = unpricedBytes === textBytes ? Math.max(usage.output, since) : usage.output + since;
   const seen = bookWhole(reserved, { ...metered, usage: { ...usage, output } });
   const { worstNano } = reserved;
   const most = said.costNano > worstNano ? said.costNano : worstNano;

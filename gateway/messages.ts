@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { isOneSampling } from '../policy/bound.ts';
 import type { Admission, Call } from '../policy/plan.ts';
 import type { Refusal } from '../policy/refusals.ts';
 import { readRequest } from '../policy/request.ts';
@@ -152,7 +153,8 @@ class Spending {
       headers: headersUp(req, workspace),
       body: edited(body, this.#admission.edits),
       res,
-      onAbort: settings.onAbort,
+      // Where Anthropic runs tools, prompts are billed of which a stream says nothing before its end.
+      onAbort: isOneSampling(this.#reserved.facts) ? settings.onAbort : 'Drain',
       stream: this.#reserved.facts.stream,
       onAnswer: (status, headers) => {
         this.#status = status;

@@ -54,6 +54,10 @@ const books = (): bigint => BigInt(upstream.books().total.nanoUsd);
 const standIn = (behaviour: Behaviour): Record<string, string> => ({ 'x-stand-in': JSON.stringify(behaviour) });
 const streaming = message({ stream: true });
 const whole = message();
+const searching = message({
+  stream: true,
+  tools: [{ type: 'web_search_20250305', name: 'web_search', max_uses: 1 }],
+});
 /** What a hundred tokens of output cost at most, and the least that a call of ours can cost at worst. */
 const OUTPUT = 1_000_000n;
 
@@ -79,10 +83,12 @@ const PLACES = [
   ['in the middle of its stream', streaming, { chunks: 4, holdAfter: 2 }],
   ['after the last text of its stream', streaming, { chunks: 4, holdAfter: 4 }],
   ['before an answer that comes whole', whole, { latencyMs: 400 }],
+  ['in the middle of a stream with tools of Anthropic’s own', searching, { latencyMs: 200, chunks: 4, paceMs: 50 }],
 ] as const;
 
 describe.each(PLACES)('a caller that leaves %s', (_name, body, behaviour) => {
-  const isStream = body === streaming;
+  // What says only at its end what it cost is read to its end.
+  const isCut = body === streaming;
 
   test('under Cancel is booked as far as an upstream bills that stops, and nothing stays presumed', async () => {
     const gateway = await gatewayWith({ onAbort: 'Cancel' });
@@ -90,11 +96,11 @@ describe.each(PLACES)('a caller that leaves %s', (_name, body, behaviour) => {
     const { spent, presumed, requests } = await booked(gateway);
     expect([presumed, requests]).toEqual([0n, 1]);
     expect(books()).toBeGreaterThan(0n);
-    expect(upstream.books().total.aborted).toBe(isStream ? 1 : 0);
+    expect(upstream.books().total.aborted).toBe(isCut ? 1 : 0);
     expect(spent).toBeGreaterThanOrEqual(books());
     // Nothing is estimated of an answer that is read to its end.
-    expect(spent).toBeLessThanOrEqual(isStream ? OUTPUT : books());
-    const line = { ending: isStream ? 'Cancelled' : 'Answered', estimated: isStream };
+    expect(spent).toBeLessThanOrEqual(isCut ? OUTPUT + 100_000n : books());
+    const line = { ending: isCut ? 'Cancelled' : 'Answered', estimated: isCut };
     expect(gateway.logs.find((one) => 'cost_usd' in one)).toMatchObject(line);
   });
 
@@ -200,7 +206,7 @@ describe.each(['Cancel', 'Drain'] as const)('a thousand users who interrupt half
     const user = async (_: unknown, index: number) => {
       const body = index % 2 === 0 ? streaming : whole;
       await sleep(4 * index);
-      const signal = AbortSignal.timeout(20 + ((index * 7919) % 200));
+      const signal = AbortSignal.timeout(20 + ((index * 7919) % 400));
       await ask(gateway.url, { body, headers, signal }).catch(() => null);
       return (await ask(gateway.url, { body, headers })).status;
     };
@@ -212,7 +218,7 @@ describe.each(['Cancel', 'Drain'] as const)('a thousand users who interrupt half
     expectBooked(spent, onAbort);
     expect((await ask(gateway.url)).status).toBe(200);
     const { aborted } = upstream.books().total;
-    expect(aborted > 100).toBe(onAbort === 'Cancel');
+    expect(aborted > 0).toBe(onAbort === 'Cancel');
   });
 });
 
@@ -225,7 +231,8 @@ describe('the output of a stream that was cut', () => {
     for (let n = 0; n < 25; n++) await ask(gateway.url, { body: streaming });
     const before = (await booked(gateway)).spent - books();
     await leave(gateway, { chunks: 4, holdAfter: 2 });
-    expect((await booked(gateway)).spent - books()).toBe(before);
+    // And the sixteen tokens at $10 a million that may have been on their way.
+    expect((await booked(gateway)).spent - books()).toBe(before + 160_000n);
     await leave(gateway, { chunks: 4, holdAfter: 4, text: 'x'.repeat(4_000) });
     const { spent, presumed } = await booked(gateway);
     expect(presumed).toBe(0n);
