@@ -90,12 +90,13 @@ class Attempt {
   }
 
   async run(): Promise<Admitted | Refusal> {
-    for (;;) {
+    for (let tries = 1; ; tries++) {
       const planned = plan(this.#call, this.#at, this.#parts.settings);
       if (planned.kind === 'Refuse') return planned.refusal;
       const outcome = await this.#conclude(planned, await this.#admit(planned));
       if (outcome !== 'again') return outcome;
-      if (this.#timeLeft === 0) return plainly('PolicyNotReady');
+      // Who waits for nothing still plans once more: a clock that is wrong is nothing that time mends.
+      if (this.#timeLeft === 0 && tries > 1) return plainly('PolicyNotReady');
     }
   }
 

@@ -3,7 +3,7 @@
 #
 # Each one is taken from KUBEBUILDER_ASSETS if that is set, else from the cache, else from the published
 # archives where they can be reached, else built from Go modules (about 5 minutes, once). Idempotent.
-# Redis comes from the PATH or from the system's package manager.
+# Redis and libfaketime (for the tests of midnight) come from the system or from its package manager.
 set -euo pipefail
 
 KUBE_VERSION=1.36.3
@@ -104,6 +104,18 @@ redis() {
   else say "Install Redis 7 or Valkey so that redis-server is on the PATH, then run this again."; exit 1; fi
 }
 
+faketime() { # only tests need it: what cannot be installed is their failure, not that of the system
+  local file
+  for file in /usr/lib*/faketime/libfaketime.so.1 /usr/lib/*/faketime/libfaketime.so.1 /usr/local/lib/faketime/libfaketime.so.1; do
+    [ -e "$file" ] && return
+  done
+  say "libfaketime is not installed; installing it with the system's package manager"
+  if command -v apt-get >/dev/null; then
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libfaketime; } >"$build/faketime.log" 2>&1
+  elif command -v dnf >/dev/null; then dnf install -y libfaketime >"$build/faketime.log" 2>&1
+  else false; fi || say "it could not be installed: test/chaos/rollover.test.ts will fail"
+}
+
 # One at a time: two test runs that start together must not build the same thing twice.
 exec 9>"$cache/assets.lock"
 if command -v flock >/dev/null; then flock 9; fi
@@ -122,4 +134,5 @@ for binary in etcd kube-apiserver kube-controller-manager kubectl; do
   if [ "$binary" = etcd ]; then with_progress etcd build_etcd; else with_progress "$binary" build_kube "$binary"; fi
 done
 redis
+faketime
 echo "$bin"
