@@ -24,6 +24,7 @@ down: ## stops it; data and logs stay in .run
 	@[ ! -d .run ] || node hack/down.ts
 
 test: install ## every test
+	@hack/assets.sh postgres
 	@node hack/test.ts
 
 verify: install ## generated files up to date, format, lint, types, dead code
@@ -45,6 +46,7 @@ golden: install ## rewrites the golden files; review the diff
 	@UPDATE_GOLDEN=1 node hack/test.ts test/policy
 
 bench: install ## measures what docs/performance.md says
+	@hack/assets.sh postgres
 	@node bench/main.ts
 
 chaos: install ## ten minutes of kills under load, and the books judged: make chaos [SECONDS=60] [SEED=2]

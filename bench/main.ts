@@ -2,6 +2,7 @@ import { assets } from '../hack/kubectl.ts';
 import { type Figure, machine, table } from './figures.ts';
 import { measureEnforcement } from './enforcement.ts';
 import { Installation } from './installation.ts';
+import { measureIngest } from './ingest.ts';
 import { measureKill } from './kill.ts';
 import { measureOverhead } from './overhead.ts';
 import { measureOvershoot } from './overshoot.ts';
@@ -16,6 +17,7 @@ const PARTS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   enforcement: measureEnforcement,
   overshoot: measureOvershoot,
   kill: measureKill,
+  ingest: measureIngest,
 };
 
 const chosen = process.env['ONLY']?.split(',') ?? Object.keys(PARTS);

@@ -472,7 +472,7 @@ export interface ClaudeWorkspaceSpec {
  */
 export interface ClaudeWorkspaceStatus {
   /**
-   * conditions are Accepted, Programmed and Ready, each with the generation that it speaks of.
+   * conditions are Accepted, Programmed, Logged and Ready, each with the generation that it speaks of.
    */
   conditions?: Condition[];
   /**

@@ -11,6 +11,7 @@ import { Messages } from './messages.ts';
 import { Metrics } from './metrics.ts';
 import { Models } from './models.ts';
 import type { PolicySource } from './policy.ts';
+import { Refusals } from './refusals.ts';
 import { Reserver } from './reserve.ts';
 import { Gateway } from './server.ts';
 import { Settler } from './settle.ts';
@@ -75,6 +76,7 @@ export function assemble(surroundings: Surroundings): Assembly {
   });
   const upstreams = new Upstreams(surroundings.upstreamTimeoutMs);
   const reserver = new Reserver({ ledger, policy, lifeline, settler, waiting, settings, now });
+  const refusals = new Refusals({ ledger, now });
   const densities = new Densities();
   const messages = new Messages({
     policy,
@@ -82,6 +84,7 @@ export function assemble(surroundings: Surroundings): Assembly {
     upstreams,
     settler,
     densities,
+    refusals,
     metrics,
     logger,
     settings,
@@ -110,6 +113,7 @@ export function assemble(surroundings: Surroundings): Assembly {
     stop: async () => {
       await gateway.drain();
       await settler.drained();
+      await refusals.stop();
       await lifeline.stop();
       await upstreams.close();
     },

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { Refusal } from '../policy/refusals.ts';
 import { headersDown, type RawHeaders } from './headers.ts';
-import { type Metered, meterAnswer, StreamMeter, UNMETERED } from './meter.ts';
+import { type Metered, meterAnswer, readErrorType, StreamMeter, UNMETERED } from './meter.ts';
 import { plainly } from './refuse.ts';
 
 /** A call on its way up. */
@@ -32,6 +32,9 @@ export interface Sending {
  */
 export type Leaving = 'Cancel' | 'Drain' | 'Drop';
 
+/** How many pieces of an error's body are kept: it is short and comes in one. */
+const ERROR_CHUNKS = 4;
+
 /** How long a stream whose caller left may take to begin before it is cancelled all the same. Milliseconds. */
 const BEGIN_MS = 10_000;
 
@@ -40,7 +43,7 @@ export type Ending =
   /** Nothing of it reached the upstream. */
   | { readonly kind: 'NeverSent' }
   /** Answered with an error status, which was passed on as it came. */
-  | { readonly kind: 'ErrorStatus' }
+  | { readonly kind: 'ErrorStatus'; readonly errorType: string | null }
   | { readonly kind: 'Answered'; readonly metered: Metered }
   /** The connection broke or timed out after the call was sent, and not by us. */
   | { readonly kind: 'Broken'; readonly metered: Metered; readonly timedOut: boolean }
@@ -121,6 +124,7 @@ class Passage implements Dispatcher.DispatchHandler {
       return;
     }
     this.#flows = true;
+    if (this.#form === 'Error') this.#keep(chunk);
     this.#stream?.write(chunk);
     if (this.#hasLeft) this.#leaveStream();
     else if (!this.#res.write(chunk)) controller.pause();
@@ -129,7 +133,7 @@ class Passage implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     if (this.#form === 'Error') {
       this.#res.end();
-      return this.#end({ kind: 'ErrorStatus' });
+      return this.#end(this.#errorStatus());
     }
     const metered = this.#form === 'Stream' ? this.#finishStream() : this.#finishWhole();
     this.#end({ kind: 'Answered', metered });
@@ -139,6 +143,15 @@ class Passage implements Dispatcher.DispatchHandler {
     this.#end(this.#endingOf(error));
     // The caller must not take a torn answer for a whole one.
     if (this.#res.headersSent) this.#res.destroy();
+  }
+
+  /** Enough of an error's body to find its type. */
+  #keep(chunk: Buffer): void {
+    if (this.#chunks.length < ERROR_CHUNKS) this.#chunks.push(chunk);
+  }
+
+  #errorStatus(): Ending {
+    return { kind: 'ErrorStatus', errorType: readErrorType(Buffer.concat(this.#chunks)) };
   }
 
   #finishStream(): Metered {
@@ -158,7 +171,7 @@ class Passage implements Dispatcher.DispatchHandler {
 
   #endingOf(error: Error): Ending {
     if (!this.#isSent) return { kind: 'NeverSent' };
-    if (this.#form === 'Error') return { kind: 'ErrorStatus' };
+    if (this.#form === 'Error') return this.#errorStatus();
     const metered = this.#stream?.end() ?? UNMETERED;
     if (this.#isCancelled) return { kind: 'Cancelled', metered };
     const timedOut = 'code' in error && TIMEOUTS.has(String(error.code));

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from 'pino';
 import { isOneSampling } from '../policy/bound.ts';
 import type { Admission, Call } from '../policy/plan.ts';
@@ -18,6 +19,7 @@ import type { Metered } from './meter.ts';
 import type { Metrics } from './metrics.ts';
 import type { PolicySource } from './policy.ts';
 import { attributesOf, type Ended, logCall, usageRecord } from './record.ts';
+import type { Refusals } from './refusals.ts';
 import { isRefusal } from './refuse.ts';
 import { type Admitted, linesOf, type Reserver } from './reserve.ts';
 import type { Settler } from './settle.ts';
@@ -30,6 +32,7 @@ interface Parts {
   readonly settler: Settler;
   readonly densities: Densities;
   readonly metrics: Metrics;
+  readonly refusals: Refusals;
   readonly logger: Logger;
   readonly settings: Settings;
   /** Milliseconds since the epoch. */
@@ -86,7 +89,7 @@ export class Messages {
     const ending = await spending.forward(body).finally(() => openStreams.dec());
     if (!exchange.res.headersSent) exchange.refuse(unanswered(ending));
     if (ending.kind === 'NeverSent' || ending.kind === 'ErrorStatus') {
-      spending.logFree(ending.kind);
+      spending.logFree(ending);
       return this.#release(exchange.id, admitted);
     }
     await spending.settle(ending.kind, ending.metered);
@@ -99,11 +102,12 @@ export class Messages {
   /** Who has left is told nothing, and was refused nothing. */
   #refuse(exchange: Exchange, refusal: Refusal, call?: Call): void {
     if (exchange.hasLeft) return;
-    const { metrics, logger } = this.#parts;
+    const { metrics, refusals, logger } = this.#parts;
     const workspace = call?.caller.workspace;
     const ref = workspace && refOf(workspace);
     exchange.refuse(refusal);
     metrics.countRefusal(refusal.reason, ref);
+    refusals.count(refusal, call);
     logger.info({
       feature: call ? (attributesOf(call)['feature'] ?? '') : '',
       model: call?.facts.model ?? '',
@@ -113,6 +117,12 @@ export class Messages {
       refusal: refusal.reason,
     });
   }
+}
+
+/** Claude Code names its session. */
+function sessionOf(headers: IncomingHttpHeaders): string | null {
+  const session = headers['x-claude-code-session-id'];
+  return typeof session === 'string' ? session.slice(0, 100) : null;
 }
 
 /** One admitted call: what was reserved for it is spent. */
@@ -126,6 +136,7 @@ class Spending {
   #booking: Booking | null = null;
   #status = 0;
   #requestId: string | null = null;
+  #firstByteMs: number | null = null;
 
   constructor(exchange: Exchange, admitted: Admitted, parts: Parts) {
     const { admission, call, at } = admitted;
@@ -159,7 +170,8 @@ class Spending {
       onAnswer: (status, headers) => {
         this.#status = status;
         this.#requestId = headers['request-id']?.toString() ?? null;
-        metrics.observeFirstByte(this.#workspace, (elapsed() - sent) / 1000);
+        this.#firstByteMs = elapsed() - sent;
+        metrics.observeFirstByte(this.#workspace, this.#firstByteMs / 1000);
       },
       streamHeaders: () => costHeaders(this.#admitted, null),
       answerHeaders: (metered) => {
@@ -170,10 +182,11 @@ class Spending {
   }
 
   /** The upstream bills nothing: all that remains of the call is its line in the log. */
-  logFree(ending: string): void {
+  logFree(ending: Extract<Ending, { kind: 'NeverSent' | 'ErrorStatus' }>): void {
     const { model } = this.#reserved;
     const booking = { costNano: 0n, presumedNano: 0n, estimated: false, usage: null, model };
-    logCall(this.#parts.logger, this.#ended(ending, booking));
+    const errorType = ending.kind === 'ErrorStatus' ? ending.errorType : null;
+    logCall(this.#parts.logger, this.#ended(ending.kind, booking, errorType));
   }
 
   async settle(ending: string, metered: Metered): Promise<void> {
@@ -183,7 +196,7 @@ class Spending {
     const booking = this.#booking ?? this.#book(metered, ending === 'Cancelled');
     const known = this.#knownModel(booking);
     if (known !== null && call.facts.stream && !booking.estimated) densities.learn(known, metered);
-    const ended = this.#ended(ending, booking);
+    const ended = this.#ended(ending, booking, metered.errorType);
     logCall(logger, ended);
     metrics.countSpending({
       workspace: this.#workspace,
@@ -203,9 +216,9 @@ class Spending {
     return book(this.#reserved, metered, isCancelled, density);
   }
 
-  #ended(ending: string, booking: Booking): Ended {
+  #ended(ending: string, booking: Booking, errorType: string | null): Ended {
     const { now, elapsed } = this.#parts;
-    const { id, arrived } = this.#exchange;
+    const { id, arrived, req } = this.#exchange;
     return {
       id,
       call: this.#admitted.call,
@@ -214,6 +227,9 @@ class Spending {
       ending,
       status: this.#status,
       requestId: this.#requestId,
+      errorType,
+      session: sessionOf(req.headers),
+      firstByteMs: this.#firstByteMs,
       ended: now(),
       durationMs: elapsed() - arrived,
     };

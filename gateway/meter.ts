@@ -9,6 +9,8 @@ export interface Metered {
   readonly model: string | null;
   /** The answer was seen to its end: what it has not said by then it never says. */
   readonly complete: boolean;
+  /** The `error.type` of a stream that ended with one. */
+  readonly errorType: string | null;
   /** Text, thinking and tool input of a stream that went by since its usage was last told. Bytes of UTF-8. */
   readonly unpricedBytes: number;
   /** The same from its beginning. */
@@ -20,9 +22,19 @@ export const UNMETERED: Metered = {
   usage: null,
   model: null,
   complete: false,
+  errorType: null,
   unpricedBytes: 0,
   textBytes: 0,
 };
+
+/** The `error.type` of an error's body, null where it says none. Never throws. */
+export function readErrorType(body: Buffer): string | null {
+  return errorTypeOf(parse(body.toString('utf8')));
+}
+
+function errorTypeOf({ error }: Answer): string | null {
+  return typeof error?.type === 'string' ? error.type.slice(0, 100) : null;
+}
 
 /** Reads the usage of a whole answer. Never throws. */
 export function meterAnswer(body: Buffer): Metered {
@@ -41,6 +53,7 @@ export class StreamMeter {
   #isFinal = false;
   #isStopped = false;
   #hasFailed = false;
+  #errorType: string | null = null;
   #unpricedBytes = 0;
   #pricedBytes = 0;
 
@@ -63,7 +76,8 @@ export class StreamMeter {
     // What message_start says of the output is no final usage.
     const usage = complete && !this.#isFinal ? null : this.#usage;
     const textBytes = this.#pricedBytes + this.#unpricedBytes;
-    return { usage, model: this.#model, complete, unpricedBytes: this.#unpricedBytes, textBytes };
+    const [model, errorType, unpricedBytes] = [this.#model, this.#errorType, this.#unpricedBytes];
+    return { usage, model, complete, errorType, unpricedBytes, textBytes };
   }
 
   #take(event: string, data: string): void {
@@ -88,6 +102,7 @@ export class StreamMeter {
         break;
       case 'error':
         this.#hasFailed = true;
+        this.#errorType = errorTypeOf(parsed);
     }
   }
 }
@@ -97,6 +112,7 @@ interface Answer {
   readonly model?: unknown;
   readonly usage?: unknown;
   readonly message?: Answer;
+  readonly error?: { readonly type?: unknown };
   readonly delta?: Delta;
 }
 

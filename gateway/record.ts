@@ -18,6 +18,12 @@ export interface Ended {
   readonly status: number;
   /** The upstream's name for the call. */
   readonly requestId: string | null;
+  /** The upstream's `error.type`, null where it said none. */
+  readonly errorType: string | null;
+  /** Of Claude Code; as the caller says. */
+  readonly session: string | null;
+  /** From sending the call to the beginning of its answer; null where none began. */
+  readonly firstByteMs: number | null;
   /** Milliseconds since the epoch. */
   readonly ended: number;
   readonly durationMs: number;
@@ -46,34 +52,43 @@ export function usageRecord(ended: Ended): UsageRecord {
     tags: JSON.stringify(tags),
     model: booking.model,
     asked_model: call.facts.model,
-    ...tokensOf(booking),
+    ...usedOf(booking),
     cost_nano: String(booking.costNano),
     presumed_nano: String(booking.presumedNano),
     worst_nano: String(ended.worstNano),
     estimated: booking.estimated,
     price_version: workspace.prices.version,
     policy_version: workspace.version,
+    rule: null,
     ending: ended.ending,
     status: ended.status,
+    error_type: ended.errorType,
     stream: call.facts.stream,
+    session: ended.session,
     request_id: ended.requestId,
     duration_ms: Math.round(ended.durationMs),
+    first_byte_ms: ended.firstByteMs === null ? null : Math.round(ended.firstByteMs),
   };
 }
 
 /** What of a usage is in which column of the record. */
-const TOKENS = {
+const USED = {
   input_tokens: 'input',
   output_tokens: 'output',
   cache_read_tokens: 'cacheRead',
   cache_write_5m_tokens: 'cacheWrite5m',
   cache_write_1h_tokens: 'cacheWrite1h',
   web_searches: 'webSearches',
+  code_executions: 'codeExecutions',
+  fast: 'fast',
+  regional: 'regional',
 } as const;
 
 /** All null where the usage is not known. */
-function tokensOf({ usage }: Booking): UsageRecord {
-  return Object.fromEntries(Object.entries(TOKENS).map(([column, field]) => [column, usage?.[field] ?? null]));
+function usedOf({ usage }: Booking): UsageRecord {
+  const used = Object.entries(USED).map(([column, field]) => [column, usage?.[field] ?? null] as const);
+  const isListed = usage !== null && usage.iterations.length > 0;
+  return { ...Object.fromEntries(used), iterations: isListed ? JSON.stringify(usage.iterations) : null };
 }
 
 /** The log line of a call: the fields that dashboards of the callers already know come first. */
@@ -91,6 +106,7 @@ export function logCall(logger: Logger, ended: Ended): void {
     key: key.name,
     ending: ended.ending,
     status: ended.status,
+    error_type: ended.errorType ?? undefined,
     estimated: booking.estimated,
     request_id: ended.requestId,
     duration_ms: Math.round(ended.durationMs),

@@ -3,7 +3,8 @@
 #
 # Each one is taken from KUBEBUILDER_ASSETS if that is set, else from the cache, else from the published
 # archives where they can be reached, else built from Go modules (about 5 minutes, once). Idempotent.
-# Redis and libfaketime (for the tests of midnight) come from the system or from its package manager.
+# Redis and libfaketime (for the tests of midnight) come from the system or from its package manager; so does Postgres, which
+# only tests and benchmarks need and which is brought by `hack/assets.sh postgres`.
 set -euo pipefail
 
 KUBE_VERSION=1.36.3
@@ -116,9 +117,28 @@ faketime() { # only tests need it: what cannot be installed is their failure, no
   else false; fi || say "it could not be installed: test/chaos/rollover.test.ts will fail"
 }
 
+postgres() { # without the database server that Debian's package would start by itself
+  command -v initdb >/dev/null && return
+  compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null && return
+  say "Postgres is not installed; installing it with the system's package manager"
+  if command -v apt-get >/dev/null; then
+    {
+      apt-get update -qq
+      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-common
+      mkdir -p /etc/postgresql-common/createcluster.d
+      echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/tollgate.conf
+      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql
+    } >"$build/postgres.log" 2>&1 ||
+      { say "installing postgresql failed; the log is $build/postgres.log. Install Postgres 15 or later and run this again."; exit 1; }
+  elif command -v brew >/dev/null; then brew install postgresql >&2
+  elif command -v dnf >/dev/null; then dnf install -y postgresql-server >&2
+  else say "Install Postgres 15 or later so that postgres and initdb are on the PATH, then run this again."; exit 1; fi
+}
+
 # One at a time: two test runs that start together must not build the same thing twice.
 exec 9>"$cache/assets.lock"
 if command -v flock >/dev/null; then flock 9; fi
+if [ "${1:-}" = postgres ]; then postgres; exit; fi
 
 announced=
 for binary in etcd kube-apiserver kube-controller-manager kubectl; do

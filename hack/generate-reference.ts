@@ -1,12 +1,13 @@
 /**
  * Writes the pages of docs/reference/ that the code already says: one for each kind, from the CRDs, the refusals and
- * conditions, from their tables, and the metrics, from their registries. With `--check` it writes nothing and exits 1 where a page is out of date.
+ * conditions and the usage log, from their tables, and the metrics, from their registries. With `--check` it writes nothing and exits 1 where a page is out of date.
  */
 
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import { Metrics as GatewayMetrics } from '../gateway/metrics.ts';
 import { Metrics as OperatorMetrics } from '../operator/metrics.ts';
+import { columnTypes } from '../log/columns.ts';
 import { conditionReasons } from '../policy/conditions.ts';
 import { type Retry, refusals } from '../policy/refusals.ts';
 import { type CRD, type Schema, readCRDs } from './crds.ts';
@@ -145,6 +146,28 @@ function refusalsPage(): string {
   );
 }
 
+function logPage(): string {
+  return page(
+    '# Usage log',
+    'A Postgres database, or Postgres in a folder of the operator ([how to choose and query it](../how-to/query-the-log.md)). The tables are made and brought up to date by the operator when it starts. Read from them what you like; what writes to them is the operator alone.',
+    '## calls',
+    'One row a call that was admitted and billed, seconds after it ended, exactly once. A row is replaced when more becomes known of what the call cost.',
+    table(
+      ['Column', 'Type', 'Meaning'],
+      columnTypes.map(([name, { type, meaning }]) => [code(name), type, meaning]),
+    ),
+    'Amounts are whole nano-dollars: `sum(cost_nano) / 1e9` is exact, in dollars. There are indexes on `time`, and on `workspace`, `feature` and `customer`, each with `time`.',
+    '## totals',
+    'One row for each counter of the ledger, changed in the same transaction as the rows of `calls`: what a rebuild of the ledger starts from. `counter` is the budget, its period and, after `#`, the value of `per`; `keep_until` is when the ledger may forget it (milliseconds since 1970); `spent_nano`, `presumed_nano` and `requests` add up the calls.',
+    '## refusals',
+    'How often each key was refused: `minute`, `workspace`, `key`, `budget` (empty where no budget refused), `reason` (of [the table](refusals.md)) and `count`. Of callers without a valid key, `workspace` and `key` are empty. Counts may be missing after a crash: they are no money.',
+    '## dead_letters',
+    'Usage records of which no row could be made, or not all of one, as they came, with the `problem`. Their money is in `calls` and `totals` wherever it could be read. Empty unless something is wrong (metric `tollgate_log_dead_letters_total`).',
+    '## migrations, positions',
+    "The operator's own.",
+  );
+}
+
 function metricsPage(): string {
   const unread = () => Promise.reject(new Error('only names are read'));
   const gateway = new GatewayMetrics({ openCalls: () => 0, pendingSettles: () => 0, ledger: unread });
@@ -154,6 +177,9 @@ function metricsPage(): string {
     budgets: () => [],
     isPriceBookInvalid: () => false,
     isLedgerLost: () => false,
+    recordsWaiting: () => 0,
+    recordLimit: () => 0,
+    lagSeconds: () => 0,
   });
   return page(
     '# Metrics',
@@ -200,4 +226,5 @@ function code(text: string): string {
 const pages = new Map(readCRDs().map((crd) => [join(folder, `${crd.kind.toLowerCase()}.md`), kindPage(crd)]));
 pages.set(join(folder, 'refusals.md'), refusalsPage());
 pages.set(join(folder, 'metrics.md'), metricsPage());
+pages.set(join(folder, 'usage-log.md'), logPage());
 generate(pages, process.argv.includes('--check'));

@@ -86,6 +86,10 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
     gateway: await serviceAccount(directory, plane, 'tollgate-gateway'),
   };
   const edited = lastEdit();
+  const databaseUrl = process.env['TOLLGATE_DATABASE_URL'];
+  const logPlace = databaseUrl
+    ? { TOLLGATE_DATABASE_URL: databaseUrl }
+    : { TOLLGATE_LOG_FOLDER: join(directory, 'log') };
   const entries = [...ports].map(([name, port]) => {
     const part: 'operator' | 'gateway' = OPERATORS.includes(name) ? 'operator' : 'gateway';
     const command: Command = {
@@ -100,6 +104,7 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
         KUBECONFIG: kubeconfigs[part],
         TOLLGATE_SETTINGS: settings.file,
         REDIS_URL: redis.url.replace(/\d+$/, String(way)),
+        ...(part === 'operator' ? logPlace : {}),
         POD_NAME: name,
         PORT: String(port),
       },
@@ -125,7 +130,7 @@ async function revive(directory: string, command: Command | undefined): Promise<
 
 /** When the code that operators and gateways run was last edited: older processes are started anew. */
 function lastEdit(): number {
-  const files = ['crds', 'policy', 'ledger', 'kube', 'operator', 'gateway'].flatMap((folder) =>
+  const files = ['crds', 'policy', 'ledger', 'log', 'kube', 'operator', 'gateway'].flatMap((folder) =>
     readdirSync(join(repository, folder), { recursive: true, withFileTypes: true }),
   );
   return Math.max(...files.map(({ parentPath, name }) => statSync(join(parentPath, name)).mtimeMs));

@@ -206,7 +206,16 @@ export function decodeOwner(kept: string | null): BatchOwner | null {
 /** An entry of the usage stream. */
 export function decodeUsage([entry, fields]: [string, string[]]): StreamEntry {
   const { record = '{}', counters = '', keep = '0' } = fieldsOf(fields);
-  return { entry, record: JSON.parse(record) as UsageRecord, counters: namesOf(counters), keepUntil: Number(keep) };
+  return { entry, record: readRecord(record), counters: namesOf(counters), keepUntil: Number(keep) };
+}
+
+/** One that nobody can read must not stop those behind it: whoever wants its id finds none. */
+function readRecord(text: string): UsageRecord {
+  try {
+    return JSON.parse(text) as UsageRecord;
+  } catch {
+    return { unreadable: text };
+  }
 }
 
 /** An entry of the stream of refusals. */

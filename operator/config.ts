@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { type Environment, parseEnvironment } from '../policy/environment.ts';
+import { type Environment, type LogPlace, parseEnvironment, parseLogPlace } from '../policy/environment.ts';
 import { parseSettings, type Settings } from '../policy/settings.ts';
 
 /** What an operator is told when it starts. */
@@ -8,6 +8,8 @@ export interface Config extends Omit<Environment, 'adminPort'> {
   readonly settings: Settings;
   /** The certificates that Redis is trusted by, in PEM. */
   readonly redisCa: string | undefined;
+  /** Where the usage log is kept. */
+  readonly logPlace: LogPlace;
   /** The text of the price book that Tollgate is shipped with. */
   readonly shippedPrices: string;
 }
@@ -22,6 +24,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     ...environment,
     settings: readSettings(environment.settingsFile),
     redisCa: readCa(environment.redisCaFile),
+    logPlace: parseLogPlace(env),
     shippedPrices: readFileSync(new URL('../policy/prices.json', import.meta.url), 'utf8'),
   });
 }

@@ -20,6 +20,10 @@ function happening(now: Condition, before: Condition | undefined, isNewPeriod: b
       return [{ type: 'Warning', reason: 'PolicyRejected', action: 'Compile', note }];
     case 'Programmed True':
       return [{ type: 'Normal', reason: 'PolicyProgrammed', action: 'Program', note }];
+    case 'Logged False':
+      return [{ type: 'Warning', reason: 'UsageAtRisk', action: 'Log', note }];
+    case 'Logged True':
+      return before?.status === 'False' ? [{ type: 'Normal', reason: 'UsageLogged', action: 'Log', note }] : [];
     case 'Exhausted True':
       return [{ type: 'Warning', reason: 'BudgetExhausted', action: 'Watch', note }];
     case 'Exhausted False':

@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { KubeClient } from '../kube/client.ts';
 import { connect } from '../kube/connection.ts';
 import { connectLedger } from '../ledger/redis.ts';
+import { openDatabase } from '../log/place.ts';
 import { type Config, readConfig } from './config.ts';
 import { serveHealth } from './health.ts';
 import { assemble, type Operator } from './operator.ts';
@@ -31,6 +32,7 @@ async function run(config: Config): Promise<void> {
     settings: config.settings,
     client,
     ledger,
+    openLog: () => openDatabase(config.logPlace),
     shippedPrices: config.shippedPrices,
     identity: `${config.pod}_${randomUUID()}`,
     log,

@@ -8,6 +8,11 @@ interface Sources {
   readonly budgets: () => readonly ClaudeBudget[];
   readonly isPriceBookInvalid: () => boolean;
   readonly isLedgerLost: () => boolean;
+  /** Usage records that wait in the ledger for the log, and how many may. */
+  readonly recordsWaiting: () => number;
+  readonly recordLimit: () => number;
+  /** For how long the oldest of them has waited. */
+  readonly lagSeconds: () => number;
 }
 
 /** The operator's metrics. Their labels are namespaces and names of resources, and words of closed lists. */
@@ -15,6 +20,8 @@ export class Metrics {
   readonly registry = new Registry();
   readonly #failures: Counter;
   readonly #writes: Counter;
+  readonly #logged: Counter;
+  readonly #letters: Counter;
 
   constructor(sources: Sources) {
     const registers = [this.registry];
@@ -30,6 +37,19 @@ export class Metrics {
       labelNames: ['kind'],
       registers,
     });
+    this.#logged = new Counter({
+      name: 'tollgate_log_rows_total',
+      help: 'Calls that were written into the usage log, or written anew because more is known of their cost.',
+      registers,
+    });
+    this.#letters = new Counter({
+      name: 'tollgate_log_dead_letters_total',
+      help: 'Usage records of which no row could be made, or not all of one (table dead_letters).',
+      registers,
+    });
+    this.#gauge('tollgate_log_stream_length', 'Usage records that wait in the ledger.', sources.recordsWaiting);
+    this.#gauge('tollgate_log_stream_limit', 'How many may wait before calls are refused.', sources.recordLimit);
+    this.#gauge('tollgate_log_lag_seconds', 'For how long the oldest of them has waited.', sources.lagSeconds);
     this.#gauge('tollgate_leader', 'Whether this replica is the one that writes.', () => Number(sources.isLeader()));
     this.#gauge('tollgate_price_book_invalid', "Whether the administrator's own price book is not used.", () =>
       Number(sources.isPriceBookInvalid()),
@@ -50,6 +70,14 @@ export class Metrics {
 
   countWrite(kind: string): void {
     this.#writes.inc({ kind });
+  }
+
+  countLogged(rows: number): void {
+    this.#logged.inc(rows);
+  }
+
+  countLetters(letters: number): void {
+    this.#letters.inc(letters);
   }
 
   #gauge(name: string, help: string, read: () => number): void {

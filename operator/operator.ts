@@ -5,11 +5,15 @@ import { LeaderElection } from '../kube/lease.ts';
 import { keyOf } from '../kube/object.ts';
 import { isProblem, KubeProblem } from '../kube/problem.ts';
 import { LedgerUnreachable, type OperatorLedger } from '../ledger/ledger.ts';
+import { type Database, LogUnreachable } from '../log/database.ts';
+import { UsageLog } from '../log/log.ts';
+import { logged } from '../policy/readiness.ts';
 import type { Settings } from '../policy/settings.ts';
 import type { Hash } from '../policy/shards.ts';
 import { Announcer } from './announcer.ts';
 import { Epoch } from './epoch.ts';
 import { gather } from './gather.ts';
+import { Ingest } from './ingest.ts';
 import { Keys } from './keys.ts';
 import { LedgerView } from './ledgerview.ts';
 import { Metrics } from './metrics.ts';
@@ -29,6 +33,8 @@ interface OperatorOptions {
   readonly settings: Settings;
   readonly client: KubeClient;
   readonly ledger: OperatorLedger;
+  /** Opens the database of the usage log. */
+  readonly openLog: () => Promise<Database>;
   readonly shippedPrices: string;
   /** Unique to this process. */
   readonly identity: string;
@@ -78,7 +84,10 @@ export function assemble(options: OperatorOptions): Operator {
     clock,
     random,
     onElected: () => begin(),
-    onLost: () => log.warn('no longer the leader'),
+    onLost: () => {
+      log.warn('no longer the leader');
+      void usageLog.close(); // so that the next leader can open it
+    },
     onProblem: onProblem('leader election'),
   });
   const mayAct = () => election.leads && world.hasSynced;
@@ -124,7 +133,19 @@ export function assemble(options: OperatorOptions): Operator {
     onProblems: (problems) => log.error({ problems }, 'the policy has problems'),
   });
 
+  const usageLog: UsageLog = new UsageLog({
+    open: options.openLog,
+    ledger,
+    onLetters: (letters) => {
+      metrics.countLetters(letters.length);
+      for (const { entry, problem } of letters)
+        log.error({ entry: entry.entry, problem }, 'a usage record is a dead letter');
+    },
+  });
+  const ingest = new Ingest({ log: usageLog, clock, onIngested: ({ rows }) => metrics.countLogged(rows) });
+
   const view = new LedgerView(ledger, clock());
+  const waiting = () => view.state?.streamLength ?? 0;
   const writer = new StatusWriter({
     client,
     events,
@@ -139,6 +160,9 @@ export function assemble(options: OperatorOptions): Operator {
     keys: () => keys.hashes(),
     isOf: (...asked) => policy.isOf(...asked),
     lost: () => epoch.lost,
+    logged: (now) => {
+      return logged({ waiting: waiting(), limit: settings.usageStreamLimit, silentMs: ingest.silentMs(now) });
+    },
   });
   const report = new Report({
     clock,
@@ -160,6 +184,7 @@ export function assemble(options: OperatorOptions): Operator {
       },
       policy: () => policy.reconcile(),
       report: () => report.turn(),
+      log: () => ingest.turn(),
     },
     mayAct,
     onError: (duty, key, error) => {
@@ -174,6 +199,9 @@ export function assemble(options: OperatorOptions): Operator {
     budgets: () => world.budgets.values(),
     isPriceBookInvalid: () => prices.problem !== undefined,
     isLedgerLost: () => epoch.lost !== null,
+    recordsWaiting: waiting,
+    recordLimit: () => settings.usageStreamLimit,
+    lagSeconds: () => ingest.lagMs(clock()) / 1000,
   });
 
   const begin = () => {
@@ -195,6 +223,7 @@ export function assemble(options: OperatorOptions): Operator {
     },
     stop: async () => {
       await schedule.drain();
+      await usageLog.close();
       await election.stop();
       await world.stop();
     },
@@ -203,6 +232,7 @@ export function assemble(options: OperatorOptions): Operator {
 
 /** In one line where the outside world is at fault, with its stack where it is a fault of ours. */
 function described(error: unknown): string | undefined {
-  if (error instanceof KubeProblem || error instanceof LedgerUnreachable) return error.message;
+  const isOutside = [KubeProblem, LedgerUnreachable, LogUnreachable].some((kind) => error instanceof kind);
+  if (error instanceof Error && isOutside) return error.message;
   return error instanceof Error ? error.stack : String(error);
 }

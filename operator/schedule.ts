@@ -6,8 +6,9 @@ interface Duties {
   /** Returns false where a person has to mend something first. */
   readonly workspace: (ref: Ref) => Promise<boolean>;
   readonly policy: () => Promise<void>;
-  /** Returns after how many milliseconds it is due again. */
+  /** Return after how many milliseconds they are due again. */
   readonly report: () => Promise<number>;
+  readonly log: () => Promise<number>;
 }
 
 type Duty = keyof Duties;
@@ -42,7 +43,8 @@ export class Schedule {
     this.#queues = {
       workspace: this.#queue('workspace', WORKERS, (ref) => this.#workspace(ref)),
       policy: this.#queue('policy', 1, () => this.#policy()),
-      report: this.#queue('report', 1, () => this.#report()),
+      report: this.#queue('report', 1, () => this.#again('report')),
+      log: this.#queue('log', 1, () => this.#again('log')),
     };
     for (const queue of Object.values(this.#queues)) queue.start();
   }
@@ -71,12 +73,13 @@ export class Schedule {
     }
     this.policy();
     this.report();
+    this.#queues.log.add(ONE);
   }
 
   /** Keys that wait or are being worked on. */
   depth(): Readonly<Record<Duty, number>> {
-    const { workspace, policy, report } = this.#queues;
-    return { workspace: workspace.depth, policy: policy.depth, report: report.depth };
+    const { workspace, policy, report, log } = this.#queues;
+    return { workspace: workspace.depth, policy: policy.depth, report: report.depth, log: log.depth };
   }
 
   /** Takes nothing more and resolves when what is under way has ended. */
@@ -110,7 +113,7 @@ export class Schedule {
     if (this.#unseen.size === 0) await this.#options.duties.policy();
   }
 
-  async #report(): Promise<void> {
-    this.#queues.report.addAfter(ONE, await this.#options.duties.report());
+  async #again(duty: 'report' | 'log'): Promise<void> {
+    this.#queues[duty].addAfter(ONE, await this.#options.duties[duty]());
   }
 }

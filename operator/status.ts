@@ -50,6 +50,7 @@ interface WorkspaceFacts {
   readonly workspace: ClaudeWorkspace;
   readonly verdict: WorkspaceVerdict;
   readonly programmed: Finding<'Programmed'>;
+  readonly logged: Finding<'Logged'>;
   readonly settings: Settings;
   /** The names of its keys whose Secret is in place. */
   readonly keys: ReadonlySet<string>;
@@ -58,7 +59,7 @@ interface WorkspaceFacts {
 
 /** Its keys are listed once their Secrets are in place. */
 export function workspaceStatus(facts: WorkspaceFacts): ClaudeWorkspaceStatus {
-  const { workspace, verdict, programmed } = facts;
+  const { workspace, verdict, programmed, logged } = facts;
   const keys = workspace.spec.keys.filter(({ name }) => facts.keys.has(name));
   const budgets = verdict.budgets.map(refOf);
   const of = conditioner(workspace, facts.now);
@@ -66,6 +67,7 @@ export function workspaceStatus(facts: WorkspaceFacts): ClaudeWorkspaceStatus {
     conditions: [
       of('Accepted', verdict.accepted),
       of('Programmed', programmed),
+      of('Logged', logged),
       of('Ready', workspaceReady(verdict, programmed, facts.settings)),
     ],
     keys: keys.map(({ name, secretName }) => ({ name, secretName })),

@@ -23,6 +23,7 @@ interface StatusesOptions {
   readonly keys: () => ReadonlyMap<Ref, Readonly<Record<string, string>>>;
   readonly isOf: Policy['isOf'];
   readonly lost: () => LostReason | null;
+  readonly logged: (now: number) => Finding<'Logged'>;
 }
 
 /** Works out what every status should say, and asks the writer for it. */
@@ -51,6 +52,7 @@ export class Statuses {
   #workspaces(output: CompileOutput, rollout: Rollout, now: number): boolean {
     const { world, writer, settings, isOf } = this.#options;
     const hashes = this.#options.keys();
+    const logged = this.#options.logged(now);
     let isPending = false;
     for (const workspace of world.workspaces.values()) {
       const ref = keyOf(workspace.metadata);
@@ -62,7 +64,7 @@ export class Statuses {
       const programmed = this.#programming.finding(target, verdict, rollout, now);
       isPending ||= isUnderWay(programmed);
       if (programmed === null) continue;
-      const facts = { workspace: known, verdict, programmed, settings, keys, now };
+      const facts = { workspace: known, verdict, programmed, logged, settings, keys, now };
       writer.want(workspaces, workspace, workspaceStatus(facts));
     }
     return isPending;

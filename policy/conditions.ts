@@ -3,8 +3,8 @@
 import type { Condition } from '../crds/types.gen.ts';
 import { rfc3339 } from './sentences.ts';
 
-/** The conditions of Tollgate's resources; Exhausted is of budgets only. */
-export type ConditionType = 'Accepted' | 'Programmed' | 'Exhausted' | 'Ready';
+/** The conditions of Tollgate's resources; Exhausted is of budgets only, Logged of workspaces only. */
+export type ConditionType = 'Accepted' | 'Programmed' | 'Exhausted' | 'Logged' | 'Ready';
 
 interface Row {
   readonly status: Condition['status'];
@@ -78,6 +78,19 @@ const table = {
     },
     LedgerUnreachable: { status: 'Unknown', meaning: 'The ledger did not answer, so what is spent is not known.' },
     NotInForce: { status: 'Unknown', meaning: 'Nothing of this budget is in force, so nothing is counted.' },
+  },
+  Logged: {
+    Logged: { status: 'True', meaning: 'What calls cost is in the usage log within seconds.' },
+    LogBehind: {
+      status: 'False',
+      meaning:
+        'Half of the records that may wait in the ledger (setting `usageStreamLimit`) wait for the log. At the bound calls are refused, so that none is lost.',
+    },
+    LogUnreachable: {
+      status: 'False',
+      meaning:
+        'The database of the usage log has not answered for a minute. Records wait in the ledger; nothing is lost until its bound is reached, and then calls are refused.',
+    },
   },
   Ready: {
     Ready: { status: 'True', meaning: 'Accepted and programmed.' },

@@ -19,6 +19,9 @@ export interface Environment {
   readonly adminPort: number | null;
 }
 
+/** Where the usage log is kept: a Postgres (with the password in the URL: never print it), or a folder of the operator's. */
+export type LogPlace = { readonly url: string } | { readonly folder: string };
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 const MAX_PORT = 65_535;
 
@@ -44,6 +47,17 @@ export function parseEnvironment(env: Readonly<Record<string, string | undefined
     kubeconfig: env['KUBECONFIG'],
     adminPort: ADMIN_PORT === undefined ? null : Number(ADMIN_PORT),
   };
+}
+
+/** Reads where the operator keeps the usage log. Throws an Error that says what is wrong; no part of a URL is in it. */
+export function parseLogPlace(env: Readonly<Record<string, string | undefined>>): LogPlace {
+  const { TOLLGATE_DATABASE_URL: url, TOLLGATE_LOG_FOLDER: folder } = env;
+  if (url && folder) throw new Error('only one of TOLLGATE_DATABASE_URL and TOLLGATE_LOG_FOLDER can be set');
+  if (folder) return { folder };
+  if (!url) throw new Error('neither TOLLGATE_DATABASE_URL nor TOLLGATE_LOG_FOLDER is set: where is the usage log?');
+  const isPostgres = ['postgres:', 'postgresql:'].includes(URL.parse(url)?.protocol ?? '');
+  if (!isPostgres) throw new Error('TOLLGATE_DATABASE_URL must be postgres://user:password@host:port/database');
+  return { url };
 }
 
 function isPort(text: string): boolean {

@@ -1,4 +1,4 @@
-/** The conditions Programmed and Ready, from verdicts and from what the gateways and the ledger say. */
+/** The conditions Programmed, Logged and Ready, from verdicts and from what the gateways, the ledger and the log say. */
 
 import type { BudgetVerdict, Proof, WorkspaceVerdict } from './compilation.ts';
 import type { Ref } from './compiled.ts';
@@ -48,6 +48,32 @@ function lacks(
 function enforcedBy(workspaces: number, gateways: number): string {
   if (workspaces === 0) return 'It governs no workspace yet.';
   return gateways === 1 ? 'The one gateway enforces it.' : `All ${gateways} gateways enforce it.`;
+}
+
+/** What is known of the way from the ledger to the usage log. */
+export interface LogStanding {
+  /** How many records wait in the ledger, and how many may. */
+  readonly waiting: number;
+  readonly limit: number;
+  /** For how long the database has not answered. Milliseconds. */
+  readonly silentMs: number;
+}
+
+/** A database that is restarted is nobody's news. Milliseconds. */
+const LOG_SILENCE_MS = 60_000;
+
+/** Whether what calls cost gets into the usage log. The message holds no figure, since it is in every workspace. */
+export function logged({ waiting, limit, silentMs }: LogStanding): Finding<'Logged'> {
+  if (silentMs > LOG_SILENCE_MS) {
+    return { reason: 'LogUnreachable', message: 'The database does not answer; records wait in the ledger.' };
+  }
+  if (waiting * 2 >= limit) {
+    return {
+      reason: 'LogBehind',
+      message: `Half of ${limit} records wait in the ledger; at ${limit} calls are refused.`,
+    };
+  }
+  return { reason: 'Logged', message: 'What calls cost is in the log within seconds.' };
 }
 
 /** Whether calls of a workspace can be served. */

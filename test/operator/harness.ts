@@ -37,7 +37,8 @@ export interface Installation {
   readonly stop: () => Promise<void>;
 }
 
-export async function install(): Promise<Installation> {
+/** `settings`: lines of the settings file; `databaseUrl`: of the usage log, which is kept in a folder without it. */
+export async function install({ settings: lines = '', databaseUrl = '' } = {}): Promise<Installation> {
   const directory = mkdtempSync(join(tmpdir(), 'tollgate-operator-'));
   const started = new Map<string, { command: Command; probe: Probe; child: Child }>();
   const noted = async (command: Command, probe: Probe) => {
@@ -53,7 +54,7 @@ export async function install(): Promise<Installation> {
   const kubeconfig = join(directory, 'operator.kubeconfig');
   writeFileSync(kubeconfig, kubeconfigFor(plane.server, plane.caFile, token.trim()));
   const settings = join(directory, 'settings.yaml');
-  writeFileSync(settings, 'gatewayURL: http://gateway.test:8080\n');
+  writeFileSync(settings, `gatewayURL: http://gateway.test:8080\n${lines}`);
   let redis = await startRedis({ directory });
   const operators: Child[] = [];
 
@@ -94,6 +95,7 @@ export async function install(): Promise<Installation> {
           KUBECONFIG: kubeconfig,
           TOLLGATE_SETTINGS: settings,
           REDIS_URL: redis.url,
+          ...(databaseUrl ? { TOLLGATE_DATABASE_URL: databaseUrl } : { TOLLGATE_LOG_FOLDER: join(directory, 'log') }),
           POD_NAME: name,
           PORT: '0',
           LOG_LEVEL: 'debug',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { parseEnvironment } from '../../policy/environment.ts';
+import { parseEnvironment, parseLogPlace } from '../../policy/environment.ts';
 import { parseRedisUrl } from '../../policy/redis-address.ts';
 import { allowsUpstream, parseSettings, SettingsInvalid } from '../../policy/settings.ts';
 
@@ -134,6 +134,28 @@ describe('an environment', () => {
     const wrong = { ...enough, REDIS_URL: 'redis://:hunter2@10.0.0.1,10.0.0.2' };
     const sentence = 'REDIS_URL names several hosts, which needs redis+sentinel:// or redis+cluster://';
     expect(() => parseEnvironment(wrong, '8080')).toThrow(new Error(sentence));
+  });
+});
+
+describe('the place of the usage log', () => {
+  test('is a Postgres or a folder', () => {
+    const url = 'postgres://tollgate:hunter2@db.example:5432/tollgate';
+    expect(parseLogPlace({ TOLLGATE_DATABASE_URL: url })).toEqual({ url });
+    expect(parseLogPlace({ TOLLGATE_LOG_FOLDER: '/data', TOLLGATE_DATABASE_URL: '' })).toEqual({ folder: '/data' });
+  });
+
+  test.each([
+    [{}, 'neither TOLLGATE_DATABASE_URL nor TOLLGATE_LOG_FOLDER is set: where is the usage log?'],
+    [
+      { TOLLGATE_DATABASE_URL: 'postgres://db/tollgate', TOLLGATE_LOG_FOLDER: '/data' },
+      'only one of TOLLGATE_DATABASE_URL and TOLLGATE_LOG_FOLDER can be set',
+    ],
+    [
+      { TOLLGATE_DATABASE_URL: 'mysql://root:hunter2@db' },
+      'TOLLGATE_DATABASE_URL must be postgres://user:password@host:port/database',
+    ],
+  ])('is refused where it is %j, without the password', (env, sentence) => {
+    expect(() => parseLogPlace(env)).toThrow(new Error(sentence));
   });
 });
 

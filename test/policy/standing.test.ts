@@ -3,7 +3,7 @@ import type { BudgetVerdict, Proof, WorkspaceVerdict } from '../../policy/compil
 import type { CompiledBudget, CompiledWorkspace } from '../../policy/compiled.ts';
 import { condition, conditionReasons } from '../../policy/conditions.ts';
 import type { Counter, Reading, ValueCounter } from '../../policy/counter.ts';
-import { budgetReady, programmed, type Rollout, workspaceReady } from '../../policy/readiness.ts';
+import { budgetReady, logged, programmed, type Rollout, workspaceReady } from '../../policy/readiness.ts';
 import { exhausted, standing, standingQuery } from '../../policy/standing.ts';
 import { budgetOf } from '../support/budget.ts';
 import { NOW } from './stored.ts';
@@ -287,5 +287,24 @@ describe('programmed and ready', () => {
     ['Suspended', { ...budget, inForce: budgetOf({ suspend: true }) }, done],
   ])('a budget is %s', (reason, verdict, isProgrammed) => {
     expect(budgetReady(verdict, isProgrammed).reason).toBe(reason);
+  });
+});
+
+describe('the usage log', () => {
+  test.each([
+    ['Logged', 0, 0],
+    ['Logged', 499, 0],
+    ['LogBehind', 500, 0],
+    ['LogBehind', 1_000, 60_000],
+    ['Logged', 0, 60_000],
+    ['LogUnreachable', 0, 60_001],
+    ['LogUnreachable', 900, 60_001],
+  ])('is %s with %d of 1000 records waiting, silent for %d ms', (reason, waiting, silentMs) => {
+    expect(logged({ waiting, limit: 1_000, silentMs }).reason).toBe(reason);
+  });
+
+  test('says the same however many wait, lest every status be written again', () => {
+    const messages = [500, 501, 999].map((waiting) => logged({ waiting, limit: 1_000, silentMs: 0 }).message);
+    expect(new Set(messages)).toEqual(new Set(['Half of 1000 records wait in the ledger; at 1000 calls are refused.']));
   });
 });

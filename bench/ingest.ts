@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startPostgres } from '../hack/postgres.ts';
+import { startRedis } from '../hack/redis.ts';
+import type { RedisLedger } from '../ledger/redis.ts';
+import { UsageLog } from '../log/log.ts';
+import { openDatabase } from '../log/place.ts';
+import type { LogPlace } from '../policy/environment.ts';
+import { call, connectCalls } from '../test/log/calls.ts';
+import type { Figure } from './figures.ts';
+
+const ROWS = 40_000;
+const CUSTOMERS = 500;
+const CONNECTIONS = 64;
+
+/** How fast the usage stream goes into the log, from a real Redis, and how much room a call takes there. */
+export async function measureIngest(): Promise<Figure[]> {
+  const [directory, postgresDirectory] = [home(), home()];
+  const [redis, postgres] = await Promise.all([
+    startRedis({ directory }),
+    startPostgres({ directory: postgresDirectory }),
+  ]);
+  const ledger = await connectCalls(redis.url, 'bench');
+  try {
+    return [
+      ...(await figuresOf('Postgres', { url: postgres.url }, ledger, 5_000)),
+      ...(await figuresOf('a folder (PGlite)', { folder: join(directory, 'log') }, ledger, 1_000)),
+    ];
+  } finally {
+    ledger.close();
+    await Promise.all([redis.stop(), postgres.stop()]);
+    for (const each of [directory, postgresDirectory]) rmSync(each, { recursive: true, force: true });
+  }
+}
+
+function home(): string {
+  return mkdtempSync(join(tmpdir(), 'tollgate-bench-'));
+}
+
+async function figuresOf(what: string, place: LogPlace, ledger: RedisLedger, promised: number): Promise<Figure[]> {
+  const log = new UsageLog({ open: () => openDatabase(place), ledger });
+  await log.drain(); // opens it
+  await fill(ledger, what);
+  const started = performance.now();
+  await log.drain();
+  const perSecond = Math.round(ROWS / ((performance.now() - started) / 1000));
+  await log.close();
+  const database = await openDatabase(place);
+  const [size] = await database.query<{ rows: number; bytes: number }>(
+    `select count(*)::int as rows, (pg_total_relation_size('calls') / count(*))::int as bytes from calls`,
+  );
+  await database.close();
+  const { rows, bytes } = size!;
+  return [
+    {
+      what: `usage records into ${what}, from Redis, 3 counters each`,
+      promised: `≥ ${promised.toLocaleString('en')} a second`,
+      measured: `${perSecond.toLocaleString('en')} a second`,
+      holds: perSecond >= promised && rows === ROWS,
+    },
+    {
+      what: `a call in the log in ${what}, with its indexes`,
+      promised: '≤ 1,000 bytes',
+      measured: `${bytes} bytes`,
+      holds: bytes <= 1_000,
+    },
+  ];
+}
+
+/** Settles calls, whose records then wait in the stream. */
+async function fill(ledger: RedisLedger, prefix: string): Promise<void> {
+  let made = 0;
+  const loop = async (): Promise<void> => {
+    while (made < ROWS) {
+      made += 1;
+      await call(ledger, `${prefix}-${crypto.randomUUID()}`, `customer-${made % CUSTOMERS}`);
+    }
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, loop));
+}

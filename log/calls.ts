@@ -1,0 +1,70 @@
+import { Batch, type Known, type TotalChange } from './batch.ts';
+import { type ColumnName, columnTypes } from './columns.ts';
+import type { Query } from './database.ts';
+import type { State } from './ranking.ts';
+import { arrivalOf, clean, type Letter, type Row } from './row.ts';
+
+const names: readonly ColumnName[] = columnTypes.map(([name]) => name);
+const list = names.join(', ');
+const typed = columnTypes.map(([name, { type }]) => `${name} ${type}`).join(', ');
+const replacing = names.filter((name) => name !== 'id').map((name) => `${name} = excluded.${name}`);
+
+const FIND = `
+select c.id, c.state, (case c.state when 'presumed' then c.presumed_nano else c.cost_nano end)::text as amount
+from calls c join json_array_elements_text($1::json) as asked (id) on asked.id = c.id`;
+
+const INSERT = `
+insert into calls (${list}) select ${list} from json_to_recordset($1::json) as given (${typed})
+on conflict (id) do update set ${replacing.join(', ')}`;
+
+const ADD_UP = `
+insert into totals as t (counter, keep_until, spent_nano, presumed_nano, requests)
+select * from json_to_recordset($1::json)
+  as given (counter text, keep_until bigint, spent_nano numeric, presumed_nano numeric, requests bigint)
+on conflict (counter) do update set
+  keep_until = greatest(t.keep_until, excluded.keep_until),
+  spent_nano = t.spent_nano + excluded.spent_nano,
+  presumed_nano = t.presumed_nano + excluded.presumed_nano,
+  requests = t.requests + excluded.requests`;
+
+const POST = `
+insert into dead_letters (entry, time, problem, record, counters, keep_until)
+select * from json_to_recordset($1::json)
+  as given (entry text, time timestamptz, problem text, record text, counters text, keep_until bigint)
+on conflict (entry) do nothing`;
+
+/**
+ * Writes rows and letters in a transaction that holds the log's lock. What the table knows already changes nothing, so
+ * the same entries may come any number of times. Returns how many rows are new or better.
+ */
+export async function writeCalls(query: Query, rows: readonly Row[], letters: readonly Letter[]): Promise<number> {
+  const batch = new Batch(rows, await find(query, rows));
+  if (batch.rows.length > 0) await query(INSERT, [JSON.stringify(batch.rows.map(({ values }) => values))]);
+  if (batch.totals.length > 0) await query(ADD_UP, [JSON.stringify(batch.totals.map(total))]);
+  if (letters.length > 0) await query(POST, [JSON.stringify(letters.map(posted))]);
+  return batch.rows.length;
+}
+
+interface Found {
+  readonly id: string;
+  readonly state: State;
+  readonly amount: string;
+}
+
+async function find(query: Query, rows: readonly Row[]): Promise<ReadonlyMap<string, Known>> {
+  if (rows.length === 0) return new Map();
+  const found = await query<Found>(FIND, [JSON.stringify([...new Set(rows.map(({ id }) => id))])]);
+  return new Map(found.map(({ id, state, amount }) => [id, { state, amountNano: BigInt(amount) }]));
+}
+
+function total({ counter, keepUntil, spentNano, presumedNano, requests }: TotalChange): Record<string, unknown> {
+  const money = { spent_nano: `${spentNano}`, presumed_nano: `${presumedNano}` };
+  return { counter, keep_until: keepUntil, ...money, requests };
+}
+
+function posted({ entry, problem }: Letter): Record<string, unknown> {
+  const { record, counters, keepUntil } = entry;
+  const raw = { record: clean(JSON.stringify(record)), counters: clean(JSON.stringify(counters)) };
+  const time = new Date(arrivalOf(entry)).toISOString();
+  return { entry: entry.entry, time, problem: clean(problem), ...raw, keep_until: keepUntil };
+}

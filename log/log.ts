@@ -1,0 +1,163 @@
+import type { Floor, OperatorLedger, StreamEntry } from '../ledger/ledger.ts';
+import { writeCalls } from './calls.ts';
+import { type Database, LogUnreachable, type Query, RowRefused } from './database.ts';
+import { lock, migrate } from './migrate.ts';
+import { writeRefusals } from './refusals.ts';
+import { arrivalOf, bareRow, type Letter, readEntry } from './row.ts';
+import { readTotals } from './totals.ts';
+
+interface LogOptions {
+  /** Opens the database; asked again after it was out of reach. */
+  readonly open: () => Promise<Database>;
+  /** The streams that the log takes. */
+  readonly ledger: Pick<OperatorLedger, 'usage' | 'dropUsage' | 'refusals' | 'dropRefusals'>;
+  /** Entries of which no row could be made, or not all of one. */
+  readonly onLetters?: (letters: readonly Letter[]) => void;
+}
+
+/** What one turn of the ingest did. */
+export interface Ingested {
+  /** How many entries it took out of the stream. */
+  readonly entries: number;
+  /** It found the stream with nothing more in it. */
+  readonly isCaughtUp: boolean;
+  /** How many of them changed a row. */
+  readonly rows: number;
+}
+
+/** How many entries go into one transaction. */
+const CHUNK = 2_000;
+
+/**
+ * The usage log: takes what the ledger has appended to its streams, exactly once, however often it is interrupted.
+ * Entries leave the stream only after the transaction that holds them was committed, and an entry that comes again
+ * changes nothing. Several processes may do so at once; a lock in the database lets them write one after the other.
+ */
+export class UsageLog {
+  readonly #options: LogOptions;
+  #opening: Promise<Database> | null = null;
+  #ingesting: Promise<Ingested> | null = null;
+  #oldest: number | null = null;
+
+  constructor(options: LogOptions) {
+    this.#options = options;
+  }
+
+  /** When the oldest entry that is not in the log yet came; null where there was none. Milliseconds since the epoch. */
+  get oldest(): number | null {
+    return this.#oldest;
+  }
+
+  /** Takes the oldest entries. Throws LedgerUnreachable or LogUnreachable; then nothing is lost and it is called again. */
+  ingest(): Promise<Ingested> {
+    return (this.#ingesting ??= this.#ingest().finally(() => (this.#ingesting = null)));
+  }
+
+  /** Takes all that is in the stream of usage, also what joins it meanwhile. Throws as `ingest`. */
+  async drain(): Promise<void> {
+    // A turn that was under way already may have looked before the newest entries came.
+    await this.#ingesting;
+    while ((await this.ingest()).entries > 0);
+  }
+
+  /** What every counter that is kept beyond `now` (milliseconds) adds up to. Throws LogUnreachable. */
+  async totals(now: number): Promise<readonly Floor[]> {
+    return this.#use((database) => readTotals(database.query, now));
+  }
+
+  /** Gives the database back, after what is under way; it is opened again when it is needed. */
+  async close(): Promise<void> {
+    await this.#ingesting?.catch(() => {});
+    await this.#discard();
+  }
+
+  async #ingest(): Promise<Ingested> {
+    const { ledger } = this.#options;
+    const entries = await ledger.usage(CHUNK);
+    this.#oldest = entries[0] === undefined ? null : arrivalOf(entries[0]);
+    const rows = await this.#use((database) => this.#write(database, entries));
+    if (entries.length > 0) await ledger.dropUsage(entries.map(({ entry }) => entry));
+    const isCaughtUp = entries.length < CHUNK;
+    if (isCaughtUp) {
+      this.#oldest = null;
+      await this.#ingestRefusals();
+    }
+    return { entries: entries.length, isCaughtUp, rows };
+  }
+
+  async #ingestRefusals(): Promise<void> {
+    const { ledger } = this.#options;
+    const entries = await ledger.refusals(CHUNK);
+    if (entries.length === 0) return;
+    await this.#use((database) => inTransaction(database, (query) => writeRefusals(query, entries)));
+    await ledger.dropRefusals(entries.map(({ entry }) => entry));
+  }
+
+  /** One transaction; where the database refuses a row of it for ever, halves of it, down to the row itself. */
+  async #write(database: Database, entries: readonly StreamEntry[]): Promise<number> {
+    if (entries.length === 0) return 0;
+    const read = entries.map(readEntry);
+    const rows = read.flatMap(({ row }) => row ?? []);
+    const letters = read.flatMap(({ letter }) => letter ?? []);
+    try {
+      const written = await inTransaction(database, (query) => writeCalls(query, rows, letters));
+      if (letters.length > 0) this.#options.onLetters?.(letters);
+      return written;
+    } catch (error) {
+      if (!(error instanceof RowRefused)) throw error;
+      if (entries.length === 1) return this.#writeBare(database, entries[0]!, error.message);
+      const middle = Math.ceil(entries.length / 2);
+      const first = await this.#write(database, entries.slice(0, middle));
+      return first + (await this.#write(database, entries.slice(middle)));
+    }
+  }
+
+  /** The money counts whatever is wrong with the rest; where even that is refused, there is the letter alone. */
+  async #writeBare(database: Database, entry: StreamEntry, problem: string): Promise<number> {
+    const letters = [{ entry, problem }];
+    const write = (rows: Parameters<typeof writeCalls>[1]) =>
+      inTransaction(database, (query) => writeCalls(query, rows, letters));
+    const written = await write(readEntry(entry).row === null ? [] : [bareRow(entry)]).catch((error: unknown) => {
+      if (error instanceof RowRefused) return write([]);
+      throw error;
+    });
+    this.#options.onLetters?.(letters);
+    return written;
+  }
+
+  /** A database that could not be used is opened anew the next time. */
+  async #use<T>(work: (database: Database) => Promise<T>): Promise<T> {
+    try {
+      return await work(await (this.#opening ??= this.#open()));
+    } catch (error) {
+      if (error instanceof LogUnreachable) void this.#discard();
+      throw error;
+    }
+  }
+
+  async #open(): Promise<Database> {
+    const database = await this.#options.open();
+    try {
+      await migrate(database);
+    } catch (error) {
+      await database.close().catch(() => {});
+      throw error instanceof LogUnreachable
+        ? error
+        : new LogUnreachable(`the tables could not be made: ${String(error)}`);
+    }
+    return database;
+  }
+
+  async #discard(): Promise<void> {
+    const opened = this.#opening;
+    this.#opening = null;
+    await opened?.then((database) => database.close()).catch(() => {});
+  }
+}
+
+function inTransaction<T>(database: Database, work: (query: Query) => Promise<T>): Promise<T> {
+  return database.transaction(async (query) => {
+    await lock(query);
+    return work(query);
+  });
+}

@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs';
+import type { Database, Query } from './database.ts';
+
+/** In the order in which they are applied. What was released is never edited: a change is a new one. */
+const MIGRATIONS: readonly string[] = ['0001-log'];
+
+/** Any number, the same in every operator: who holds it alone writes. */
+const LOCK = 7_406_524;
+
+/** Waits until nobody else writes the log; held to the end of the transaction. */
+export async function lock(query: Query): Promise<void> {
+  await query('select pg_advisory_xact_lock($1)', [LOCK]);
+}
+
+/**
+ * Brings the tables up to what this version needs. Of several operators that start together one does it; a database
+ * that a newer version has brought further is left as it is.
+ */
+export async function migrate(database: Database): Promise<void> {
+  await database.transaction(async (query) => {
+    await lock(query);
+    await query(`create table if not exists migrations (
+      name text primary key, applied timestamptz not null default now())`);
+    const applied = new Set((await query<{ name: string }>('select name from migrations')).map(({ name }) => name));
+    for (const name of MIGRATIONS.filter((each) => !applied.has(each))) {
+      for (const statement of statements(name)) await query(statement);
+      await query('insert into migrations (name) values ($1)', [name]);
+    }
+  });
+}
+
+/** A statement ends with a semicolon at the end of a line. */
+function statements(name: string): string[] {
+  const text = readFileSync(new URL(`migrations/${name}.sql`, import.meta.url), 'utf8');
+  return text.split(/;\n/).filter((statement) => statement.trim() !== '');
+}

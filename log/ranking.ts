@@ -1,0 +1,33 @@
+/** What a usage record says about a call, and which of several about the same call counts. */
+
+/** How much is known of what a call cost. */
+export type State = 'presumed' | 'booked' | 'released' | 'final';
+
+/** What a call adds to each of its counters. Nano-dollars. */
+export interface Contribution {
+  readonly spentNano: bigint;
+  readonly presumedNano: bigint;
+  readonly requests: number;
+}
+
+const RANKS: Readonly<Record<State, number>> = { presumed: 0, booked: 1, released: 1, final: 2 };
+
+/** Whether it is one of the states. */
+export function isState(value: unknown): value is State {
+  return typeof value === 'string' && Object.hasOwn(RANKS, value);
+}
+
+/** Whether a record counts that was heard after another about the same call. What is no better changes nothing. */
+export function isBetter(next: State, before: State): boolean {
+  return RANKS[next] > RANKS[before];
+}
+
+/** What a call adds to its counters: money that is presumed is not spent, and only what was settled is a request. */
+export function contribution(state: State, amountNano: bigint): Contribution {
+  const isPresumed = state === 'presumed';
+  return {
+    spentNano: isPresumed ? 0n : amountNano,
+    presumedNano: isPresumed ? amountNano : 0n,
+    requests: state === 'final' ? 1 : 0,
+  };
+}

@@ -1,0 +1,49 @@
+import { LedgerUnreachable } from '../ledger/ledger.ts';
+import { LogUnreachable } from '../log/database.ts';
+import type { Ingested, UsageLog } from '../log/log.ts';
+
+interface IngestOptions {
+  readonly log: Pick<UsageLog, 'ingest' | 'oldest'>;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  readonly onIngested: (ingested: Ingested) => void;
+}
+
+/** How soon the stream is looked at again once it was empty. Milliseconds. */
+const CALM_MS = 500;
+
+/** Brings the usage stream into the log, turn by turn, and knows since when that does not work. */
+export class Ingest {
+  readonly #options: IngestOptions;
+  #silentSince: number | null = null;
+
+  constructor(options: IngestOptions) {
+    this.#options = options;
+  }
+
+  /** One turn. Returns after how many milliseconds the next one is due; throws LogUnreachable. */
+  async turn(): Promise<number> {
+    const { log, clock, onIngested } = this.#options;
+    try {
+      const ingested = await log.ingest();
+      this.#silentSince = null;
+      onIngested(ingested);
+      return ingested.isCaughtUp ? CALM_MS : 0;
+    } catch (error) {
+      if (error instanceof LedgerUnreachable) return CALM_MS; // whose silence is reported elsewhere
+      if (error instanceof LogUnreachable) this.#silentSince ??= clock();
+      throw error;
+    }
+  }
+
+  /** For how long the database has not answered at `now`. Milliseconds, as the instants. */
+  silentMs(now: number): number {
+    return this.#silentSince === null ? 0 : now - this.#silentSince;
+  }
+
+  /** For how long the oldest record has been waiting in the ledger at `now`. Milliseconds, as the instants. */
+  lagMs(now: number): number {
+    const { oldest } = this.#options.log;
+    return oldest === null ? 0 : Math.max(0, now - oldest);
+  }
+}

@@ -1,0 +1,257 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { Redis as Client } from 'ioredis';
+import type { Postgres } from '../../hack/postgres.ts';
+import type { Redis } from '../../hack/redis.ts';
+import type { UsageRecord } from '../../ledger/ledger.ts';
+import type { RedisLedger } from '../../ledger/redis.ts';
+import { columnTypes } from '../../log/columns.ts';
+import { type Database, LogUnreachable } from '../../log/database.ts';
+import { UsageLog } from '../../log/log.ts';
+import { migrate } from '../../log/migrate.ts';
+import { openDatabase } from '../../log/place.ts';
+import type { Letter } from '../../log/row.ts';
+import type { LogPlace } from '../../policy/environment.ts';
+import { startPostgres } from '../support/postgres.ts';
+import { startRedis } from '../support/redis.ts';
+import { call, connectCalls, counters, recordOf, reservationOf, reserve } from './calls.ts';
+
+let redis: Redis & { directory: string };
+let postgres: Postgres & { directory: string };
+
+beforeAll(async () => {
+  [redis, postgres] = await Promise.all([startRedis(), startPostgres()]);
+});
+
+afterAll(async () => {
+  await Promise.all([redis.stop(), postgres.stop()]);
+  for (const { directory } of [redis, postgres]) rmSync(directory, { recursive: true, force: true });
+});
+
+const places: Record<string, () => LogPlace> = {
+  Postgres: () => ({ url: postgres.url }),
+  PGlite: () => ({ folder: mkdtempSync(join(tmpdir(), 'tollgate-log-')) }),
+};
+
+describe.each(Object.keys(places))('the log in %s', (name) => {
+  let database: Database;
+  let ledger: RedisLedger;
+  let log: UsageLog;
+  let letters: Letter[] = [];
+
+  beforeAll(async () => {
+    database = await openDatabase(places[name]!());
+    const open = async () => ({ ...database, close: async () => {} });
+    ledger = await connectCalls(redis.url, name);
+    log = new UsageLog({ open, ledger, onLetters: (more) => letters.push(...more) });
+    await log.drain();
+  });
+
+  beforeEach(async () => {
+    letters = [];
+    await database.query('truncate calls, totals, refusals, dead_letters, positions');
+  });
+
+  afterAll(async () => {
+    await log.close();
+    await database.close();
+    ledger.close();
+  });
+
+  const rows = (columns: string) => database.query(`select ${columns} from calls order by id`);
+
+  test('has a row of a call, with every column that the table in the code has', async () => {
+    const more = {
+      session: 's-1',
+      error_type: null,
+      first_byte_ms: 412,
+      speed: 'fast',
+      policy_version: 1_795_600_000_123,
+    };
+    await call(ledger, `${name}-1`, 'acme', { costNano: 9_007_199_254_740_993n, record: more });
+    await log.drain();
+    const [row] = await database.query<Record<string, unknown>>(
+      `select *, cost_nano::text as cost, worst_nano::text as worst, policy_version::text as version from calls`,
+    );
+    expect(row).toMatchObject({
+      id: `${name}-1`,
+      state: 'final',
+      workspace: 'payments/checkout',
+      customer: 'acme',
+      end_user: 'ada',
+      department: null,
+      tags: { env: 'prod' },
+      model: 'claude-sonnet-5-5',
+      asked_model: 'claude-opus-5-5',
+      input_tokens: 812,
+      cost: '9007199254740993',
+      worst: '1000000',
+      version: '1795600000123',
+      estimated: false,
+      session: 's-1',
+      first_byte_ms: 412,
+      details: { speed: 'fast' },
+    });
+    expect(row?.['time']).toEqual(new Date('2026-11-25T10:00:00.000Z'));
+    const declared = await database.query<{ name: string; type: string }>(
+      `select column_name as name, udt_name as type from information_schema.columns
+       where table_name = 'calls' order by ordinal_position`,
+    );
+    const short: Record<string, string> = { integer: 'int4', bigint: 'int8', boolean: 'bool' };
+    expect(declared).toEqual(columnTypes.map(([column, { type }]) => ({ name: column, type: short[type] ?? type })));
+    expect((await ledger.state()).streamLength).toBe(0);
+  });
+
+  test('lets totals follow what becomes known of a call', async () => {
+    const totals = async () => {
+      await log.drain();
+      const all = await log.totals(Date.now());
+      return counters('acme').map((counter) => {
+        const { spentNano, presumedNano, requests } = all.find((each) => each.counter === counter)!;
+        return { spentNano, presumedNano, requests };
+      });
+    };
+    const thrice = (total: object) => [total, total, total];
+    const id = `${name}-swept`;
+    await call(ledger, `${name}-exact`, 'acme', { costNano: 600n });
+    await reserve(ledger, id, 'acme');
+    await ledger.book({ reservation: reservationOf(id, 'acme'), settlement: null });
+    expect(await totals()).toEqual(thrice({ spentNano: 600n, presumedNano: 1_000_000n, requests: 1 }));
+    await ledger.resolve([id], 'Book');
+    expect(await totals()).toEqual(thrice({ spentNano: 1_000_600n, presumedNano: 0n, requests: 1 }));
+    await ledger.settle({ id, costNano: 70n, presumedNano: 30n, record: recordOf(id, 'acme', 70n) });
+    expect(await totals()).toEqual(thrice({ spentNano: 670n, presumedNano: 30n, requests: 2 }));
+    await ledger.resolve([id], 'Release');
+    expect(await totals()).toEqual(thrice({ spentNano: 670n, presumedNano: 0n, requests: 2 }));
+    expect(await rows('id, state, cost_nano::text as cost')).toEqual([
+      { id: `${name}-exact`, state: 'final', cost: '600' },
+      { id, state: 'final', cost: '70' },
+      { id: `${id}/rest`, state: 'released', cost: '0' },
+    ]);
+    expect(await log.totals(Date.now() + 30 * 24 * 3_600_000)).toEqual([]);
+  });
+
+  test('loses nothing of a record that Postgres cannot take', async () => {
+    await call(ledger, `${name}-a`, 'acme', { record: { feature: 'nul\0byte', department: 'half \u{D83D}' } });
+    await call(ledger, `${name}-b`, 'acme', { record: { input_tokens: 'many', output_tokens: 5 } });
+    await call(ledger, `${name}-c`, 'acme', { record: { cost_nano: 'much' } });
+    const client = new Client(redis.url);
+    await client.xadd('{tollgate:log}:usage', '*', 'record', '{"id":');
+    client.disconnect();
+    await log.drain();
+    expect(await rows('id, feature, department, input_tokens, output_tokens')).toEqual([
+      {
+        id: `${name}-a`,
+        feature: 'nul\u{FFFD}byte',
+        department: 'half \u{FFFD}',
+        input_tokens: 812,
+        output_tokens: 640,
+      },
+      { id: `${name}-b`, feature: 'checkout', department: null, input_tokens: null, output_tokens: 5 },
+    ]);
+    const posted = await database.query<{ problem: string; record: string }>(
+      'select problem, record from dead_letters order by entry',
+    );
+    expect(posted.map(({ problem }) => problem)).toEqual([
+      expect.stringContaining('input_tokens: '),
+      expect.stringContaining('"much" is no amount'),
+      expect.stringContaining('no usable id'),
+    ]);
+    expect((JSON.parse(posted[1]!.record) as UsageRecord)['cost_nano']).toBe('much');
+    expect(letters.map(({ entry }) => entry.record['id'])).toEqual([`${name}-b`, `${name}-c`, undefined]);
+    expect((await ledger.state()).streamLength).toBe(0);
+  });
+
+  test('is not held up by a row that the database refuses, and counts its money', async () => {
+    await database.query(`alter table calls add constraint cursed check (model <> 'cursed')`);
+    for (let i = 0; i < 20; i++) {
+      await call(ledger, `${name}-of-${i}`, 'acme', { record: { model: i % 7 === 3 ? 'cursed' : 'claude-haiku-5-5' } });
+    }
+    await log.drain();
+    await database.query('alter table calls drop constraint cursed');
+    const [counted] = await database.query('select count(*)::int as rows, count(model)::int as whole from calls');
+    expect(counted).toEqual({ rows: 20, whole: 17 });
+    expect(letters.map(({ entry }) => entry.record['id'])).toEqual([`${name}-of-3`, `${name}-of-10`, `${name}-of-17`]);
+    const [total] = await log.totals(Date.now());
+    expect(total).toMatchObject({ spentNano: 20_000n, requests: 20 });
+  });
+
+  test('adds up refusals by the minute, and none twice', async () => {
+    const minute = Date.parse('2026-11-25T10:03:00Z');
+    const row = { minute, workspace: 'payments/checkout', key: 'api', budget: '', reason: 'BudgetSpent', count: 3 };
+    await ledger.noteRefusals([row, { ...row, count: 4 }, { ...row, key: 'other\0', count: 1 }]);
+    const [first, ...rest] = await ledger.refusals(10);
+    expect(rest).toHaveLength(2);
+    await log.drain();
+    await ledger.noteRefusals([{ ...row, count: 10 }]);
+    // The process ended after the rows were written and before they left the stream.
+    const again = { refusals: async () => [first!, ...(await ledger.refusals(10))], dropRefusals: async () => {} };
+    const interrupted = new UsageLog({
+      open: async () => ({ ...database, close: async () => {} }),
+      ledger: { usage: () => ledger.usage(10), dropUsage: (entries) => ledger.dropUsage(entries), ...again },
+    });
+    await interrupted.drain();
+    await log.drain();
+    expect(
+      await database.query('select minute, workspace, key, budget, reason, count::int from refusals order by key'),
+    ).toEqual([
+      { ...row, minute: new Date(minute), count: 17 },
+      { ...row, minute: new Date(minute), key: 'other\u{FFFD}', count: 1 },
+    ]);
+    expect(await ledger.refusals(10)).toEqual([]);
+  });
+});
+
+test('several processes that start together make the tables once', async () => {
+  const admin = await openDatabase({ url: postgres.url });
+  await admin.query('create database fresh');
+  const opened = await Promise.all(
+    Array.from({ length: 6 }, () => openDatabase({ url: postgres.url.replace(/postgres$/, 'fresh') })),
+  );
+  await Promise.all(opened.map((each) => migrate(each)));
+  await migrate(opened[0]!);
+  expect(await opened[0]!.query('select name from migrations')).toEqual([{ name: '0001-log' }]);
+  await Promise.all([admin, ...opened].map((each) => each.close()));
+});
+
+test('a folder that another process has open is left alone', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tollgate-log-'));
+  const first = await openDatabase({ folder });
+  await expect(openDatabase({ folder })).rejects.toThrow(LogUnreachable);
+  await first.close();
+  const second = await openDatabase({ folder });
+  expect(await second.query('select 1 as one')).toEqual([{ one: 1 }]);
+  await second.close();
+  rmSync(folder, { recursive: true });
+});
+
+describe('a database that goes away', () => {
+  let own: Postgres & { directory: string };
+  afterEach(async () => {
+    await own.stop();
+    rmSync(own.directory, { recursive: true, force: true });
+  });
+
+  test('holds the records in the stream until it is back', async () => {
+    own = await startPostgres();
+    const ledger = await connectCalls(redis.url, 'away');
+    const log = new UsageLog({ open: () => openDatabase({ url: own.url }), ledger });
+    await call(ledger, 'before', 'acme');
+    await log.drain();
+    await own.kill();
+    await call(ledger, 'meanwhile', 'acme');
+    await expect(log.ingest()).rejects.toThrow(LogUnreachable);
+    await expect(log.totals(0)).rejects.toThrow(LogUnreachable);
+    expect(log.oldest).toBeGreaterThan(Date.now() - 60_000);
+    expect((await ledger.state()).streamLength).toBe(1);
+    own = await startPostgres(own);
+    await log.drain();
+    expect(log.oldest).toBeNull();
+    const database = await openDatabase({ url: own.url });
+    expect(await database.query('select id from calls order by id')).toEqual([{ id: 'before' }, { id: 'meanwhile' }]);
+    await Promise.all([database.close(), log.close()]);
+    ledger.close();
+  });
+});

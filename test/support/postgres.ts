@@ -1,0 +1,13 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Postgres, type PostgresOptions, startPostgres as start } from '../../hack/postgres.ts';
+
+/**
+ * Starts a Postgres of the test's own; the test stops it. To bring back one that was stopped or killed, pass its
+ * `directory`, `port` and `password` again.
+ */
+export function startPostgres(options: Partial<PostgresOptions> = {}): Promise<Postgres & { directory: string }> {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'tollgate-postgres-'));
+  return start({ ...options, directory }).then((postgres) => ({ ...postgres, directory }));
+}
