@@ -89,8 +89,7 @@ export class Messages {
     const ending = await spending.forward(body).finally(() => openStreams.dec());
     if (!exchange.res.headersSent) exchange.refuse(unanswered(ending));
     if (ending.kind === 'NeverSent' || ending.kind === 'ErrorStatus') {
-      spending.logFree(ending);
-      return this.#release(exchange.id, admitted);
+      return spending.release(ending);
     }
     await spending.settle(ending.kind, ending.metered);
   }
@@ -181,12 +180,15 @@ class Spending {
     });
   }
 
-  /** The upstream bills nothing: all that remains of the call is its line in the log. */
-  logFree(ending: Extract<Ending, { kind: 'NeverSent' | 'ErrorStatus' }>): void {
+  /** The upstream bills nothing. */
+  release(ending: Extract<Ending, { kind: 'NeverSent' | 'ErrorStatus' }>): Promise<void> {
     const { model } = this.#reserved;
     const booking = { costNano: 0n, presumedNano: 0n, estimated: false, usage: null, model };
     const errorType = ending.kind === 'ErrorStatus' ? ending.errorType : null;
-    logCall(this.#parts.logger, this.#ended(ending.kind, booking, errorType));
+    const ended = this.#ended(ending.kind, booking, errorType);
+    logCall(this.#parts.logger, ended);
+    const { settler } = this.#parts;
+    return settler.release(ended.id, linesOf(this.#admission.checks), usageRecord(ended));
   }
 
   async settle(ending: string, metered: Metered): Promise<void> {

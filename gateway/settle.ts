@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type GatewayLedger, LedgerUnreachable, type Settlement } from '../ledger/ledger.ts';
+import { type GatewayLedger, LedgerUnreachable, type Settlement, type UsageRecord } from '../ledger/ledger.ts';
 
 /** How soon what did not reach the ledger is sent again. */
 const RETRY_MS = 500;
@@ -49,9 +49,17 @@ export class Settler {
     return this.#end({ id: settlement.id, lines, send });
   }
 
-  /** Gives a reservation back: only for what was never sent, or was answered with an error status. */
-  release(id: string, lines: readonly string[] = []): Promise<void> {
-    return this.#end({ id, lines, send: () => this.#parts.ledger.release(id) });
+  /**
+   * Gives a reservation back: only for what was never sent, or was answered with an error status. With a `record` the
+   * log hears of the call.
+   */
+  release(id: string, lines: readonly string[] = [], record?: UsageRecord): Promise<void> {
+    const { ledger } = this.#parts;
+    const send = async () => {
+      await ledger.release(id);
+      if (record !== undefined) void ledger.noteFree(record).catch(() => {});
+    };
+    return this.#end({ id, lines, send });
   }
 
   /** Resolves when nothing is left to tell the ledger. */

@@ -151,7 +151,7 @@ function logPage(): string {
     '# Usage log',
     'A Postgres database, or Postgres in a folder of the operator ([how to choose and query it](../how-to/query-the-log.md)). The tables are made and brought up to date by the operator when it starts. Read from them what you like; what writes to them is the operator alone.',
     '## calls',
-    'One row a call that was admitted and billed, seconds after it ended, exactly once. A row is replaced when more becomes known of what the call cost.',
+    'One row a call that was admitted, seconds after it ended, exactly once; a call that cost nothing, because the upstream answered with an error or could not be reached, may be missing after a crash. A row is replaced when more becomes known of what the call cost.',
     table(
       ['Column', 'Type', 'Meaning'],
       columnTypes.map(([name, { type, meaning }]) => [code(name), type, meaning]),

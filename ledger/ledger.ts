@@ -234,6 +234,8 @@ export interface GatewayLedger {
   adopt(adoption: Adoption): Promise<SettleAnswer>;
   /** Of each batch, null where it is not known (any more: 30 days). */
   batchOwners(batches: readonly string[]): Promise<readonly (BatchOwner | null)[]>;
+  /** Appends the record of a call that cost nothing, for the log alone. May drop it: it is no money. */
+  noteFree(record: UsageRecord): Promise<void>;
   /** May drop rows: a refusal is no money. */
   noteRefusals(rows: readonly RefusalRow[]): Promise<void>;
   beat(report: GatewayReport): Promise<BeatAnswer>;

@@ -10,7 +10,7 @@ import type { Held, Standing } from './calls.ts';
 import { OWNER_KEPT_MS, ENDED_MS, REFUSALS_KEPT, RETENTION_MS, expireAt } from './keys.ts';
 import { LEASE_MS, USAGE_LIMIT } from './ledger.ts';
 import type { Adoption, BatchOwner, BeatAnswer, Booking, GatewayLedger, GatewayReport, LostReason } from './ledger.ts';
-import type { RefusalRow, Reservation, ReserveAnswer, SettleAnswer, Settlement } from './ledger.ts';
+import type { RefusalRow, Reservation, ReserveAnswer, SettleAnswer, Settlement, UsageRecord } from './ledger.ts';
 import { type MemoryOptions, MemoryOperator } from './memory-operator.ts';
 import { Room } from './room.ts';
 
@@ -149,6 +149,10 @@ export class MemoryLedger extends MemoryOperator implements GatewayLedger {
       const owner = this.books.owners.get(batch);
       return owner === undefined ? null : { workspace: owner.workspace, settled: owner.settled };
     });
+  }
+
+  async noteFree(record: UsageRecord): Promise<void> {
+    this.books.usage.push({ entry: this.books.nextEntry(), record, counters: [], keepUntil: 0 });
   }
 
   async noteRefusals(rows: readonly RefusalRow[]): Promise<void> {

@@ -7,7 +7,7 @@ import { USAGE_LIMIT } from './ledger.ts';
 import type { Adoption, BatchLines, BatchOwner, BeatAnswer, Booking, Floor, GatewayLedger } from './ledger.ts';
 import type { GatewayReport, LedgerState, LivingGateway, OpenBatch, OperatorLedger, PresumedCall } from './ledger.ts';
 import type { RefusalEntry, RefusalRow, Reservation, ReserveAnswer, SettleAnswer, Settlement } from './ledger.ts';
-import type { StreamEntry } from './ledger.ts';
+import type { StreamEntry, UsageRecord } from './ledger.ts';
 import { type Script, scripts } from './scripts.ts';
 import * as wire from './wire.ts';
 
@@ -91,6 +91,11 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
     const keys = batches.map((batch) => `${this.#prefix}:batch:${batch}`);
     const kept = await this.#connection.attempt(() => Promise.all(keys.map((key) => redis.get(key))));
     return kept.map(wire.decodeOwner);
+  }
+
+  async noteFree(record: UsageRecord): Promise<void> {
+    const { redis } = this.#connection;
+    await this.#connection.attempt(() => redis.xadd(`${this.#prefix}:usage`, '*', 'record', JSON.stringify(record)));
   }
 
   async noteRefusals(rows: readonly RefusalRow[]): Promise<void> {

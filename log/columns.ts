@@ -57,7 +57,11 @@ export const columns = {
   price_version: { type: 'text', meaning: 'The price book that the cost was worked out with.' },
   policy_version: { type: 'bigint', meaning: 'The version of the workspace that admitted the call.' },
   rule: { type: 'text', meaning: 'The rule of the workspace that decided about the call, if one did.' },
-  ending: { type: 'text', meaning: 'How the call ended, in one word.' },
+  ending: {
+    type: 'text',
+    meaning:
+      '`Answered`: the upstream ended its answer; `Broken`: the connection to the upstream; `Cancelled`: the caller left; `ErrorStatus`, `NeverSent`: it cost nothing.',
+  },
   status: { type: 'integer', meaning: "The upstream's status; 0 where none came." },
   error_type: { type: 'text', meaning: "The upstream's `error.type`, also where it came in the middle of a stream." },
   stream: { type: 'boolean', meaning: 'Whether the answer was streamed.' },

@@ -4,8 +4,8 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { Redis } from 'ioredis';
 import { listen } from '../../gateway/server.ts';
+import { readEntry } from '../../log/row.ts';
 import { standing, standingQuery } from '../../policy/standing.ts';
 import type { CompiledBudget } from '../../policy/compiled.ts';
 import { parseUsd } from '../../policy/money.ts';
@@ -168,12 +168,12 @@ describe('a call', () => {
 
   test('leaves a record in the usage stream', async () => {
     const gateway = await gatewayWith({}, { installation: 'records' });
-    await ask(gateway.url, { headers: { 'x-tollgate-customer': 'Müller' } });
+    const session = '3f0e1c9a-6c1f-4a52-9d0b-1f1d7a5f1f11';
+    await ask(gateway.url, { headers: { 'x-tollgate-customer': 'Müller', 'x-claude-code-session-id': session } });
     await settled(gateway);
-    const client = new Redis(redis.url);
-    const entries = await client.xrange('{tollgate:records}:usage', '-', '+');
-    client.disconnect();
-    expect(JSON.parse(entries[0]![1][1]!)).toMatchObject({
+    const [entry] = await gateway.ledger.usage(10);
+    expect(entry?.record).toMatchObject({
+      state: 'final',
       workspace: 'payments/checkout',
       key: 'api',
       feature: 'checkout',
@@ -185,7 +185,13 @@ describe('a call', () => {
       estimated: false,
       ending: 'Answered',
       status: 200,
+      error_type: null,
+      session,
+      first_byte_ms: expect.any(Number),
+      duration_ms: expect.any(Number),
     });
+    // What the log has no place for would be details of every row.
+    expect(readEntry(entry!)).toMatchObject({ letter: null, row: { values: { details: null } } });
   });
 
   test('without money: count_tokens and models go on when the budget is spent, and only for allowed models', async () => {
@@ -409,6 +415,22 @@ describe('a budget', () => {
     expect(books()).toBe((await settled(gateway)).spentNano);
   });
 
+  test('that is spent leaves one row of refusals a minute, whose key it was and which budget refused', async () => {
+    const gateway = await gatewayWith({ budgets: [budget('daily', '0')] });
+    for (let i = 0; i < 5; i++) expect((await ask(gateway.url)).status).toBe(429);
+    expect((await ask(gateway.url, { headers: { 'x-api-key': 'sk-tollgate-nobody' } })).status).toBe(401);
+    await gateway.assembly.stop();
+    const rows = (await gateway.ledger.refusals(100)).map(({ row }) => row);
+    const countOf = (workspace: string, key: string, budget: string, reason: string): number =>
+      rows
+        .filter((row) => row.workspace === workspace && row.key === key && row.budget === budget)
+        .filter((row) => row.reason === reason && row.minute % 60_000 === 0)
+        .reduce((sum, { count }) => sum + count, 0);
+    expect(countOf('payments/checkout', 'api', 'payments/daily', 'BudgetSpent')).toBe(5);
+    expect(countOf('', '', '', 'UnknownKey')).toBe(1);
+    expect(rows.length).toBeLessThanOrEqual(4);
+  });
+
   test('whose rest is in flight lets calls wait until it settles, first come first served', async () => {
     const one = budget('daily', '0.0014');
     const gateway = await gatewayWith({ budgets: [one] });
@@ -506,7 +528,11 @@ describe('an upstream', () => {
       error: { type: 'overloaded_error', message: 'Overloaded' },
     });
     expect(await settled(gateway)).toMatchObject({ spentNano: 0n, committedNano: 0n, requests: 0 });
-    expect(gateway.logs).toContainEqual(expect.objectContaining({ ending: 'ErrorStatus', status, cost_usd: 0 }));
+    const error = { ending: 'ErrorStatus', status, error_type: 'overloaded_error' };
+    expect(gateway.logs).toContainEqual(expect.objectContaining({ ...error, cost_usd: 0 }));
+    await until(async () => (await gateway.ledger.usage(10)).length === 1);
+    const [entry] = await gateway.ledger.usage(10);
+    expect(entry).toMatchObject({ record: { ...error, state: 'final', cost_nano: '0' }, counters: [] });
   });
 
   test('that is not there costs nothing', async () => {
@@ -532,6 +558,8 @@ describe('an upstream', () => {
     expect(counter.spentNano > 0n).toBe(seen);
     expect(counter.spentNano).toBeGreaterThanOrEqual(books());
     expect(counter.certainNano).toBeGreaterThanOrEqual(WORST);
+    const [entry] = await gateway.ledger.usage(10);
+    expect(entry?.record['error_type']).toBe(breakAt === 'Event' ? 'overloaded_error' : null);
   });
 
   test.each([
