@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { Refusal } from '../policy/refusals.ts';
+import { type Decoder, decoderOf } from './decoder.ts';
 import { headersDown, type RawHeaders } from './headers.ts';
 import { type Metered, meterAnswer, readErrorType, StreamMeter, UNMETERED } from './meter.ts';
 import { plainly } from './refuse.ts';
@@ -83,7 +84,10 @@ class Passage implements Dispatcher.DispatchHandler {
   #status = 0;
   #headers: RawHeaders = [];
   #stream: StreamMeter | null = null;
+  /** Of an answer that comes whole: its bytes, and what they say. */
   #chunks: Buffer[] = [];
+  #plain: Buffer[] = [];
+  #decoder: Decoder | null = null;
 
   constructor(sending: Sending, resolve: (ending: Ending) => void) {
     this.#sending = sending;
@@ -107,6 +111,7 @@ class Passage implements Dispatcher.DispatchHandler {
     this.#headers = headersDown(headers);
     this.#form = formOf(status, headers);
     this.#sending.onAnswer(status, headers);
+    if (this.#form !== 'Error') this.#decoder = decoderOf(headers['content-encoding'], this.#onPlain);
     if (this.#form === 'Whole') return;
     if (this.#form === 'Stream') {
       this.#stream = new StreamMeter();
@@ -119,13 +124,13 @@ class Passage implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#decoder?.write(chunk);
     if (this.#form === 'Whole') {
       this.#chunks.push(chunk);
       return;
     }
     this.#flows = true;
     if (this.#form === 'Error') this.#keep(chunk);
-    this.#stream?.write(chunk);
     if (this.#hasLeft) this.#leaveStream();
     else if (!this.#res.write(chunk)) controller.pause();
   }
@@ -135,12 +140,15 @@ class Passage implements Dispatcher.DispatchHandler {
       this.#res.end();
       return this.#end(this.#errorStatus());
     }
-    const metered = this.#form === 'Stream' ? this.#finishStream() : this.#finishWhole();
-    this.#end({ kind: 'Answered', metered });
+    if (this.#form === 'Stream') this.#res.end();
+    this.#read(() => {
+      const metered = this.#form === 'Stream' ? this.#stream!.end() : this.#finishWhole();
+      this.#end({ kind: 'Answered', metered });
+    });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#end(this.#endingOf(error));
+    this.#read(() => this.#end(this.#endingOf(error)));
     // The caller must not take a torn answer for a whole one.
     if (this.#res.headersSent) this.#res.destroy();
   }
@@ -154,14 +162,15 @@ class Passage implements Dispatcher.DispatchHandler {
     return { kind: 'ErrorStatus', errorType: readErrorType(Buffer.concat(this.#chunks)) };
   }
 
-  #finishStream(): Metered {
-    this.#res.end();
-    return this.#stream!.end();
+  /** Goes on once all that could be read of the answer was. */
+  #read(then: () => void): void {
+    if (this.#decoder === null) then();
+    else this.#decoder.end(then);
   }
 
   #finishWhole(): Metered {
     const body = Buffer.concat(this.#chunks);
-    const metered = meterAnswer(body);
+    const metered = meterAnswer(Buffer.concat(this.#plain));
     if (this.#hasLeft) return metered;
     const ours = [...this.#sending.answerHeaders(metered), 'content-length', String(body.length)];
     this.#res.writeHead(this.#status, [...this.#headers, ...ours]);
@@ -184,6 +193,11 @@ class Passage implements Dispatcher.DispatchHandler {
     this.#res.off('drain', this.#onDrain);
     this.#resolve(ending);
   }
+
+  readonly #onPlain = (bytes: Buffer): void => {
+    if (this.#stream === null) this.#plain.push(bytes);
+    else this.#stream.write(bytes);
+  };
 
   readonly #flush = (): void => {
     if (!this.#flows && !this.#res.writableEnded && !this.#res.destroyed) this.#res.flushHeaders();

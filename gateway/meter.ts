@@ -40,16 +40,28 @@ function errorTypeOf({ error }: Answer): string | null {
 export function meterAnswer(body: Buffer): Metered {
   const answer = parse(body.toString('utf8'));
   const usage = answer.usage === undefined ? null : readUsage(answer.usage);
-  return { ...UNMETERED, usage, model: modelOf(answer), complete: true };
+  const declined = answer.stop_reason === REFUSED && Array.isArray(answer.content) && answer.content.length === 0;
+  return { ...UNMETERED, usage: usage && { ...usage, declined }, model: modelOf(answer), complete: true };
 }
 
-const EVENTS = ['message_start', 'content_block_delta', 'message_delta', 'message_stop', 'error'];
+/** The `stop_reason` of a model that would not answer, or not go on. */
+const REFUSED = 'refusal';
+
+const EVENTS = [
+  'message_start',
+  'content_block_start',
+  'content_block_delta',
+  'message_delta',
+  'message_stop',
+  'error',
+];
 
 /** Follows a stream of server-sent events on its way by and picks its usage out. */
 export class StreamMeter {
   readonly #scanner: EventScanner;
   #usage: Usage | null = null;
   #model: string | null = null;
+  #hasContent = false;
   #isFinal = false;
   #isStopped = false;
   #hasFailed = false;
@@ -88,11 +100,10 @@ export class StreamMeter {
         this.#model = modelOf(parsed.message ?? {});
         break;
       case 'message_delta':
-        if (parsed.usage === undefined) break;
-        this.#usage = this.#usage === null ? readUsage(parsed.usage) : mergeDelta(this.#usage, parsed.usage);
-        this.#isFinal = true;
-        this.#pricedBytes += this.#unpricedBytes;
-        this.#unpricedBytes = 0;
+        this.#takeDelta(parsed);
+        break;
+      case 'content_block_start':
+        this.#hasContent = true;
         break;
       case 'content_block_delta':
         this.#unpricedBytes += textBytes(parsed.delta);
@@ -105,6 +116,15 @@ export class StreamMeter {
         this.#errorType = errorTypeOf(parsed);
     }
   }
+
+  #takeDelta({ usage, delta }: Answer): void {
+    if (usage === undefined) return;
+    const merged = this.#usage === null ? readUsage(usage) : mergeDelta(this.#usage, usage);
+    this.#usage = { ...merged, declined: delta?.stop_reason === REFUSED && !this.#hasContent };
+    this.#isFinal = true;
+    this.#pricedBytes += this.#unpricedBytes;
+    this.#unpricedBytes = 0;
+  }
 }
 
 interface Answer {
@@ -114,6 +134,8 @@ interface Answer {
   readonly message?: Answer;
   readonly error?: { readonly type?: unknown };
   readonly delta?: Delta;
+  readonly stop_reason?: unknown;
+  readonly content?: unknown;
 }
 
 /** A piece of an answer. What else there is of it (signatures, citations) is no output of its own. */
@@ -121,6 +143,7 @@ interface Delta {
   readonly text?: unknown;
   readonly thinking?: unknown;
   readonly partial_json?: unknown;
+  readonly stop_reason?: unknown;
 }
 
 function textBytes({ text, thinking, partial_json: json }: Delta = {}): number {

@@ -33,8 +33,10 @@ export interface Behaviour {
   tool?: { name: string; input: unknown };
   /** Keep the bill of this call by this name, for `GET /bills`. */
   mark?: string;
-  /** Compress a JSON answer. */
-  gzip?: boolean;
+  /** Compress the answer. */
+  encoding?: 'gzip' | 'deflate' | 'br' | 'zstd';
+  /** Refuse: before any content, which costs nothing whatever usage is shown, or in the middle of it. */
+  refuse?: 'Before' | 'Middle';
   /** What a call that broke off costs: what had been sent of it (default), or all of it. */
   abortBilling?: 'Sent' | 'Full';
 }

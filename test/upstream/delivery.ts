@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { gzipSync } from 'node:zlib';
+import type { Writable } from 'node:stream';
 import type { Behaviour } from './behaviour.ts';
+import { compressed } from './compressed.ts';
 import { Problem, headers, sendJson, sendProblem, typeOf } from './envelope.ts';
 import { type Message, type StreamEvent, event, messageEvents, messageJson } from './message.ts';
 import type { Usage } from './prices.ts';
@@ -26,11 +27,14 @@ export class Delivery {
   readonly #message: Message;
   readonly #behaviour: Behaviour;
   readonly #held: Set<() => void>;
+  /** Where a stream is written to: the response, or what compresses it on its way there. */
+  #body: Writable;
   /** Tokens of output that were written; null before message_start. */
   #sent: number | null = null;
 
   constructor({ response, requestId, message, behaviour, held }: DeliveryOptions) {
     this.#response = response;
+    this.#body = response;
     this.#requestId = requestId;
     this.#message = message;
     this.#behaviour = behaviour;
@@ -51,14 +55,15 @@ export class Delivery {
 
   /** @returns false where it broke off. */
   async #json(book: Booking): Promise<boolean> {
-    const { breakAt, gzip } = this.#behaviour;
+    const { breakAt, encoding } = this.#behaviour;
     const json = messageJson(this.#message);
     if (breakAt) return this.#breakJson(json, breakAt);
     book(this.#message.usage, true);
-    if (!gzip) sendJson(this.#response, this.#requestId, json);
+    if (encoding === undefined) sendJson(this.#response, this.#requestId, json);
     else {
-      const encoded = { ...headers(this.#requestId, 'application/json'), 'content-encoding': 'gzip' };
-      this.#response.writeHead(200, encoded).end(gzipSync(json));
+      const encoded = { ...headers(this.#requestId, 'application/json'), 'content-encoding': encoding };
+      this.#response.writeHead(200, encoded);
+      compressed(this.#response, encoding).end(json);
     }
     return true;
   }
@@ -77,18 +82,20 @@ export class Delivery {
 
   /** @returns false where it broke off. */
   async #stream(book: Booking): Promise<boolean> {
-    const { breakAt, chunks = 4 } = this.#behaviour;
+    const { breakAt, chunks = 4, encoding } = this.#behaviour;
     if (breakAt === 'Head') return this.#reset();
     const events = messageEvents(this.#message, chunks);
     this.#response.writeHead(200, {
       ...headers(this.#requestId, 'text/event-stream; charset=utf-8'),
       'cache-control': 'no-cache',
+      ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
     });
+    if (encoding !== undefined) this.#body = compressed(this.#response, encoding);
     if (breakAt === 'Start') return this.#flushAndReset();
     if (breakAt) return this.#breakStream(events.slice(0, events.length / 2), breakAt);
     if (!(await this.#write(events.slice(0, -1)))) return false;
     book(this.#message.usage, true);
-    this.#response.end(events.at(-1)?.text);
+    this.#body.end(events.at(-1)?.text);
     return true;
   }
 
@@ -96,7 +103,7 @@ export class Delivery {
     if (!(await this.#write(events))) return false;
     if (breakAt === 'Middle') return this.#flushAndReset();
     const { type = 'overloaded_error', message = 'Overloaded' } = this.#behaviour.error ?? {};
-    this.#response.end(breakAt === 'Event' ? event({ type: 'error', error: { type, message } }).text : '');
+    this.#body.end(breakAt === 'Event' ? event({ type: 'error', error: { type, message } }).text : '');
     return false;
   }
 
@@ -112,11 +119,11 @@ export class Delivery {
       if (outputTokens > 0) deltas += 1;
       const holds = deltas === holdAfter && outputTokens > 0;
       if (paceMs === 0 && !holds) continue;
-      this.#response.write(waiting);
+      this.#body.write(waiting);
       waiting = '';
       await (holds ? this.#hold() : this.#pause(paceMs));
     }
-    if (waiting !== '' && !this.#gone && !this.#response.write(waiting)) await this.#drained();
+    if (waiting !== '' && !this.#gone && !this.#body.write(waiting)) await this.#drained();
     return !this.#gone;
   }
 
@@ -147,7 +154,7 @@ export class Delivery {
   }
 
   async #drained(): Promise<void> {
-    await this.#orGone((signal) => once(this.#response, 'drain', { signal }));
+    await this.#orGone((signal) => once(this.#body, 'drain', { signal }));
   }
 
   async #orGone(wait: (signal: AbortSignal) => Promise<unknown>): Promise<void> {

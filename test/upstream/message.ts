@@ -19,7 +19,7 @@ export interface Message {
   id: string;
   model: string;
   blocks: Block[];
-  stopReason: 'end_turn' | 'max_tokens' | 'tool_use';
+  stopReason: 'end_turn' | 'max_tokens' | 'tool_use' | 'refusal';
   /** What it costs. */
   usage: Usage;
   /** What it says that it used; null for nothing. */
@@ -55,15 +55,25 @@ export function answer(id: string, request: MessagesRequest, bodyBytes: number, 
   };
   const reported = behaviour.usage === null ? null : { ...used, ...behaviour.usage };
   const usage = sane(reported) ? settled(reported) : used;
+  const declines = behaviour.refuse === 'Before';
   return {
     id,
     model: behaviour.model ?? request.model,
-    blocks: blocks(id, request, behaviour, usage.output_tokens),
+    blocks: declines ? [] : blocks(id, request, behaviour, usage.output_tokens),
     stopReason: stopReason(request, behaviour, usage),
-    usage,
+    usage: declines ? FREE : usage,
     reported,
   };
 }
+
+/** What a refusal costs that comes before any content. */
+const FREE: Usage = {
+  input_tokens: 0,
+  cache_creation_input_tokens: 0,
+  cache_read_input_tokens: 0,
+  cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
+  output_tokens: 0,
+};
 
 function hasToolResult(messages: readonly unknown[]): boolean {
   return JSON.stringify(messages).includes('"type":"tool_result"');
@@ -86,6 +96,7 @@ function blocks(id: string, request: MessagesRequest, behaviour: Behaviour, outp
 }
 
 function stopReason(request: MessagesRequest, behaviour: Behaviour, usage: Usage): Message['stopReason'] {
+  if (behaviour.refuse) return 'refusal';
   if (behaviour.tool) return 'tool_use';
   return usage.output_tokens >= request.max_tokens ? 'max_tokens' : 'end_turn';
 }
@@ -153,7 +164,7 @@ function head({ id, model }: Message): Record<string, unknown> {
 /** `usage` of message_delta: the counts, without what only message_start has. */
 function ended({ reported }: Message): Record<string, unknown> | undefined {
   if (reported === null) return undefined;
-  const names = [...COUNTS, 'server_tool_use'];
+  const names = [...COUNTS, 'server_tool_use', 'iterations', 'fallback_credit'];
   return Object.fromEntries(names.filter((name) => name in reported).map((name) => [name, reported[name]]));
 }
 

@@ -53,14 +53,21 @@ const UNKNOWN: Model = { row: [15_000n, 18_750n, 30_000n, 1_500n, 75_000n] };
 
 const SEARCH = 10_000_000n;
 
-/** What a call used, as `usage` of an answer has it. */
-export interface Usage {
+/** Tokens of one sampling. */
+interface Counts {
   input_tokens: number;
   cache_creation_input_tokens: number;
-  cache_creation: { ephemeral_5m_input_tokens: number; ephemeral_1h_input_tokens: number };
+  cache_creation?: { ephemeral_5m_input_tokens: number; ephemeral_1h_input_tokens: number } | null;
   cache_read_input_tokens: number;
   output_tokens: number;
-  server_tool_use?: { web_search_requests: number };
+}
+
+/** What a call used, as `usage` of an answer has it. */
+export interface Usage extends Counts {
+  cache_creation: { ephemeral_5m_input_tokens: number; ephemeral_1h_input_tokens: number };
+  server_tool_use?: { web_search_requests?: number };
+  /** Where they are listed, they are what is charged. */
+  iterations?: (Counts & { type: string; model?: string | null })[];
   service_tier?: string;
   inference_geo?: string;
   speed?: string;
@@ -71,20 +78,31 @@ export const MODEL_IDS: readonly string[] = Object.keys(MODELS);
 
 /** What the call costs, in nano-dollars, rounded up to a whole one. */
 export function charge(modelId: string, usage: Usage): bigint {
-  const model = BY_ID.get(modelId) ?? UNKNOWN;
-  const [input, write5m, write1h, read, output] = rowFor(model, usage);
-  const tokens =
-    BigInt(usage.input_tokens) * input +
-    BigInt(usage.cache_creation.ephemeral_5m_input_tokens) * write5m +
-    BigInt(usage.cache_creation.ephemeral_1h_input_tokens) * write1h +
-    BigInt(usage.cache_read_input_tokens) * read +
-    BigInt(usage.output_tokens) * output;
+  const charged = (usage.iterations ?? [{ ...usage, type: 'message', model: null }]).filter(
+    ({ type, model, output_tokens: output }) =>
+      !type.endsWith('message') || type === 'advisor_message' || output > 0 || (model ?? modelId) === modelId,
+  );
+  const tokens = charged.reduce((sum, part) => sum + tokensOf(part.model ?? modelId, part, usage.speed), 0n);
   const regional = usage.inference_geo === 'us' ? (tokens * 11n + 9n) / 10n : tokens;
-  return regional + BigInt(usage.server_tool_use?.web_search_requests ?? 0) * SEARCH;
+  const due = usage.service_tier === 'batch' ? (regional + 1n) / 2n : regional;
+  return due + BigInt(usage.server_tool_use?.web_search_requests ?? 0) * SEARCH;
 }
 
-function rowFor({ row, fast, long }: Model, usage: Usage): Row {
-  if (usage.speed === 'fast' && fast) return fast;
-  const prompt = usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens;
+function tokensOf(modelId: string, counts: Counts, speed: string | undefined): bigint {
+  const [input, write5m, write1h, read, output] = rowFor(BY_ID.get(modelId) ?? UNKNOWN, counts, speed);
+  const writes = counts.cache_creation_input_tokens;
+  const hour = counts.cache_creation?.ephemeral_1h_input_tokens ?? 0;
+  return (
+    BigInt(counts.input_tokens) * input +
+    BigInt(writes - hour) * write5m +
+    BigInt(hour) * write1h +
+    BigInt(counts.cache_read_input_tokens) * read +
+    BigInt(counts.output_tokens) * output
+  );
+}
+
+function rowFor({ row, fast, long }: Model, counts: Counts, speed: string | undefined): Row {
+  if (speed === 'fast' && fast) return fast;
+  const prompt = counts.input_tokens + counts.cache_creation_input_tokens + counts.cache_read_input_tokens;
   return long && prompt > 100_000 ? long : row;
 }

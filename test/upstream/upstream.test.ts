@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { gunzipSync } from 'node:zlib';
+import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 import { request } from 'undici';
 import type { Behaviour } from './behaviour.ts';
 import { charge } from './prices.ts';
@@ -40,6 +40,13 @@ test('charges by hand-computed prices', () => {
   expect(charge('claude-opus-5-5', { ...usage, inference_geo: 'us' })).toBe(51_700_000n); // 0.047 x 1.1
   expect(charge('claude-opus-5-5', { ...usage, speed: 'fast' })).toBe(94_000_000n);
   expect(charge('claude-haiku-5-5', { ...usage, input_tokens: 87_001 })).toBe(49_125_500n); // one token over 100,000
+  const iterations = [
+    { ...usage, type: 'compaction', model: 'claude-sonnet-5-5' },
+    { ...usage, type: 'message', model: 'claude-fable-5-2', output_tokens: 0 },
+    { ...usage, type: 'fallback_message', model: 'claude-opus-5-5' },
+  ];
+  expect(charge('claude-opus-5-5', { ...usage, iterations })).toBe(23_500_000n + 47_000_000n);
+  expect(charge('claude-opus-5-5', { ...usage, service_tier: 'batch' })).toBe(23_500_000n);
   expect(charge('claude-haiku-5-5', { ...usage, server_tool_use: { web_search_requests: 2 } })).toBe(21_225_000n);
 });
 
@@ -98,10 +105,42 @@ describe('the answer', () => {
     expect(upstream.books().total).toMatchObject({ calls: 2, outputTokens: 80 });
   });
 
-  test('compressed', async () => {
-    const response = await post(call, { gzip: true });
-    expect(response.headers['content-encoding']).toBe('gzip');
-    expect(JSON.parse(gunzipSync(await response.body.bytes()).toString())).toMatchObject({ type: 'message' });
+  test.each([
+    ['gzip', gunzipSync],
+    ['deflate', inflateSync],
+    ['br', brotliDecompressSync],
+    ['zstd', zstdDecompressSync],
+  ] as const)('compressed by %s, whole or as a stream', async (encoding, decompress) => {
+    for (const stream of [false, true]) {
+      const response = await post({ ...call, stream }, { encoding, paceMs: 1 });
+      expect(response.headers['content-encoding']).toBe(encoding);
+      const text = decompress(await response.body.bytes()).toString();
+      expect(text).toContain(stream ? 'event: message_stop' : '"type":"message"');
+    }
+  });
+
+  test('a refusal, which costs nothing where it comes before any content', async () => {
+    const before = await post(call, { refuse: 'Before' });
+    expect(await before.body.json()).toMatchObject({
+      content: [],
+      stop_reason: 'refusal',
+      usage: { output_tokens: 40 },
+    });
+    expect(upstream.books().total.nanoUsd).toBe('0');
+    const middle = await post({ ...call, stream: true }, { refuse: 'Middle' });
+    expect(await middle.body.text()).toContain('"stop_reason":"refusal"');
+    expect(upstream.books().total.outputTokens).toBe(40);
+  });
+
+  test('counts a picture by its patches', async () => {
+    const data = Buffer.from(`89504e470d0a1a0a0000000d49484452${'00000280000001e0'}`, 'hex').toString('base64');
+    const source = { type: 'base64', media_type: 'image/png', data: data.padEnd(4000, 'A') };
+    const content = [{ type: 'image', source }];
+    const body = { ...call, messages: [{ role: 'user', content }] };
+    const text = Buffer.byteLength(JSON.stringify(body)) - 4000;
+    expect(await (await post(body)).body.json()).toMatchObject({
+      usage: { input_tokens: Math.ceil(text / 4) + 23 * 18 },
+    });
   });
 });
 

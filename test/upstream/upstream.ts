@@ -5,6 +5,7 @@ import { Books, type Statement } from './books.ts';
 import { Delivery } from './delivery.ts';
 import { Problem, sendJson, sendProblem } from './envelope.ts';
 import { type MessagesRequest, answer, inputTokens } from './message.ts';
+import { mediaOf } from './media.ts';
 import { MODEL_IDS } from './prices.ts';
 
 export interface UpstreamOptions {
@@ -110,7 +111,7 @@ class StandIn {
         return this.#messages(exchange);
       case 'POST /v1/messages/count_tokens':
         this.#apiKey(request.headers);
-        return send({ input_tokens: inputTokens(body.length) });
+        return this.#count(exchange);
       case 'HEAD /':
       case 'GET /':
         return send({ name: 'stand-in for the Anthropic API' });
@@ -133,6 +134,17 @@ class StandIn {
     }
   }
 
+  /** What a call reads, in the words of the API. Only what belongs to a prompt may be asked about. */
+  #count({ request, response, requestId, body }: Exchange): void {
+    this.#apiKey(request.headers);
+    const call = JSON.parse(body.toString()) as object;
+    const extra = Object.keys(call).find((name) => NOT_COUNTED.includes(name));
+    if (extra !== undefined) {
+      throw new Problem(400, 'invalid_request_error', `${extra}: Extra inputs are not permitted`);
+    }
+    sendJson(response, requestId, JSON.stringify({ input_tokens: inputTokens(sizeOf(call, body)) }));
+  }
+
   async #messages({ request, response, requestId, body }: Exchange): Promise<void> {
     const apiKey = this.#apiKey(request.headers);
     this.books.arrived(apiKey);
@@ -141,7 +153,7 @@ class StandIn {
     }
     const call = parse(body);
     const behaviour = behaviourOf(this.preset, request.headers['x-stand-in'], call.metadata);
-    const message = answer(requestId.replace('req_', 'msg_'), call, body.length, behaviour);
+    const message = answer(requestId.replace('req_', 'msg_'), call, sizeOf(call, body), behaviour);
     this.books.open += 1;
     try {
       await new Delivery({ response, requestId, message, behaviour, held: this.#held }).send(
@@ -174,6 +186,14 @@ interface Exchange {
   response: ServerResponse;
   requestId: string;
   body: Buffer;
+}
+
+const NOT_COUNTED = ['max_tokens', 'stream', 'metadata', 'stop_sequences', 'temperature', 'service_tier'];
+
+/** The bytes of a body as if all of it were text, four to a token. */
+function sizeOf(call: unknown, body: Buffer): number {
+  const { bytes, tokens } = mediaOf(call);
+  return body.length - bytes + 4 * tokens;
 }
 
 function received({ method = '', url = '', headers }: IncomingMessage, body: Buffer): Received {

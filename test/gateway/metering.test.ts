@@ -1,0 +1,222 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { decoderOf } from '../../gateway/decoder.ts';
+import { parseUsd } from '../../policy/money.ts';
+import { standingQuery } from '../../policy/standing.ts';
+import { startRedis } from '../support/redis.ts';
+import type { Behaviour } from '../upstream/behaviour.ts';
+import { type Received, startUpstream, type Upstream } from '../upstream/upstream.ts';
+import { ask, errorOf, message, type Running, startGateway, until } from './harness.ts';
+import { budget, handover, type WorkspaceOptions } from './policies.ts';
+
+let redis: Awaited<ReturnType<typeof startRedis>>;
+let upstream: Upstream;
+const received: Received[] = [];
+const running: Running[] = [];
+
+beforeAll(async () => {
+  redis = await startRedis();
+  upstream = await startUpstream({ observe: (request) => received.push(request) });
+});
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((gateway) => gateway.stop()));
+  upstream.clearBooks();
+  received.length = 0;
+});
+
+afterAll(async () => {
+  await upstream.close();
+  await redis.stop();
+});
+
+async function gatewayWith(workspace: Partial<WorkspaceOptions> = {}): Promise<Running> {
+  const given = handover({ baseURL: upstream.url, budgets: [daily], ...workspace });
+  const gateway = await startGateway({ redisUrl: redis.url, handover: given });
+  running.push(gateway);
+  return gateway;
+}
+
+const daily = budget('daily', '25.00');
+
+/** What the budget has once nothing is in flight. */
+async function settled({ ledger }: Running, one = daily) {
+  const read = async () => {
+    const { now } = await ledger.state();
+    return (await ledger.read([standingQuery(one, now)]))[0]!.total;
+  };
+  await until(async () => {
+    const { committedNano, certainNano } = await read();
+    return committedNano === certainNano;
+  });
+  return read();
+}
+
+const books = (): bigint => BigInt(upstream.books().total.nanoUsd);
+const standIn = (behaviour: Behaviour): Record<string, string> => ({ 'x-stand-in': JSON.stringify(behaviour) });
+const bodies = (rest: Record<string, unknown> = {}): string[] => [message(rest), message({ ...rest, stream: true })];
+
+/** Makes a call in both forms and expects what is booked to be what the upstream charged, to the nano-dollar. */
+async function expectExact(gateway: Running, behaviour: Behaviour, rest: Record<string, unknown> = {}): Promise<void> {
+  for (const body of bodies(rest)) {
+    expect((await ask(gateway.url, { body, headers: standIn(behaviour) })).status).toBe(200);
+    expect((await settled(gateway)).spentNano).toBe(books());
+  }
+}
+
+describe('what the upstream charges is what is booked', () => {
+  const sampling = {
+    input_tokens: 1000,
+    cache_creation_input_tokens: 0,
+    cache_read_input_tokens: 500,
+    output_tokens: 40,
+  };
+
+  test.each<[string, Behaviour, Record<string, unknown>]>([
+    ['another model that served', { model: 'claude-opus-5-5' }, {}],
+    ['a model that nobody knows', { model: 'claude-opus-9' }, {}],
+    [
+      'a summary and an advisor',
+      {
+        usage: {
+          ...sampling,
+          iterations: [
+            { ...sampling, type: 'compaction', input_tokens: 9000 },
+            { ...sampling, type: 'message', model: null },
+            { ...sampling, type: 'advisor_message', model: 'claude-fable-5-2' },
+          ],
+        },
+      },
+      { compaction: { type: 'summarize' } },
+    ],
+    [
+      'a fallback, and not the attempt that declined',
+      {
+        model: 'claude-haiku-5-5',
+        usage: {
+          ...sampling,
+          iterations: [
+            { ...sampling, type: 'message', model: 'claude-sonnet-5-5', output_tokens: 0 },
+            { ...sampling, type: 'fallback_message', model: 'claude-haiku-5-5' },
+          ],
+        },
+      },
+      { fallbacks: [{ model: 'claude-haiku-5-5' }] },
+    ],
+    [
+      'searches and all that was read for them',
+      { usage: { input_tokens: 1_500_000, server_tool_use: { web_search_requests: 2, web_fetch_requests: 1 } } },
+      { tools: [{ type: 'web_search_20250305', name: 'web_search', max_uses: 2 }] },
+    ],
+    ['a refusal in the middle', { refuse: 'Middle' }, {}],
+    ['fast mode', { usage: { speed: 'fast' } }, { model: 'claude-opus-5-5', speed: 'fast' }],
+    ['a long prompt', { usage: { input_tokens: 100_001 } }, { model: 'claude-haiku-5-5' }],
+  ])('%s', async (_name, behaviour, rest) => {
+    await expectExact(await gatewayWith(), behaviour, rest);
+  });
+
+  test('a refusal before any content is booked at nothing', async () => {
+    const gateway = await gatewayWith();
+    await expectExact(gateway, { refuse: 'Before' });
+    expect(await settled(gateway)).toMatchObject({ spentNano: 0n, requests: 2 });
+    expect(upstream.books().total.calls).toBe(2);
+  });
+
+  test.each(['gzip', 'deflate', 'br', 'zstd'] as const)(
+    'although it is compressed by %s, which the caller gets as it came',
+    async (encoding) => {
+      const gateway = await gatewayWith();
+      await expectExact(gateway, { encoding, paceMs: 2 });
+      const long = JSON.stringify({ encoding, text: 'x'.repeat(200_000) } satisfies Behaviour);
+      const body = message({ metadata: { user_id: `stand-in:${long}` } });
+      const answer = await ask(gateway.url, { body });
+      expect(answer.headers['content-encoding']).toBe(encoding);
+      expect(answer.headers['x-tollgate-cost-usd']).toBeDefined();
+      expect((await settled(gateway)).spentNano).toBe(books());
+    },
+  );
+
+  test('a compressed stream that breaks is booked as far as it can be read', async () => {
+    const gateway = await gatewayWith();
+    const headers = standIn({ encoding: 'gzip', breakAt: 'Middle', chunks: 10, paceMs: 5 });
+    expect((await ask(gateway.url, { body: message({ stream: true }), headers })).torn).toBe(true);
+    const { spentNano, certainNano } = await settled(gateway);
+    expect(spentNano).toBeGreaterThanOrEqual(books());
+    expect(certainNano).toBeGreaterThan(spentNano);
+  });
+});
+
+describe('what no usage tells is booked as an estimate', () => {
+  const estimates = (gateway: Running): unknown[] =>
+    gateway.logs.filter((line) => 'estimated' in line).map((line) => line['estimated']);
+
+  test('an hour of a container for code that may have run', async () => {
+    const tolerant = budget('daily', '25.00', { toleranceNano: parseUsd('5.00') });
+    const gateway = await gatewayWith({
+      budgets: [tolerant],
+      rest: { guards: { unboundedRequestNano: parseUsd('4.00') } },
+    });
+    const tools = [{ type: 'code_execution_20250825', name: 'code_execution' }];
+    const answer = await ask(gateway.url, { body: message({ tools }) });
+    expect(answer.status).toBe(200);
+    expect((await settled(gateway, tolerant)).spentNano).toBe(books() + parseUsd('0.05'));
+    expect(estimates(gateway)).toEqual([true]);
+  });
+
+  test('a credit that was redeemed, at list price', async () => {
+    const gateway = await gatewayWith();
+    await expectExact(
+      gateway,
+      { usage: { fallback_credit: { status: { type: 'redeemed' } } } },
+      {
+        fallback_credit_token: 'token',
+      },
+    );
+    expect(estimates(gateway)).toEqual([true, true]);
+  });
+});
+
+describe('what cannot be bounded', () => {
+  const tools = [{ type: 'web_search_20250305', name: 'web_search' }];
+
+  test('is refused with what to do about it, before anything goes upstream', async () => {
+    const gateway = await gatewayWith();
+    const answer = await ask(gateway.url, { body: message({ tools }) });
+    expect([answer.status, errorOf(answer).type]).toEqual([400, 'policy_blocked']);
+    expect(errorOf(answer).message).toContain('tools[0].max_uses');
+    expect(received).toEqual([]);
+  });
+
+  test('goes with the uses that the workspace wrote down', async () => {
+    const gateway = await gatewayWith({ rest: { guards: { maxToolUses: 2 } } });
+    const body = message({ tools: [...tools, { type: 'web_fetch_20250910', name: 'web_fetch', max_uses: 9 }] });
+    expect((await ask(gateway.url, { body })).status).toBe(200);
+    expect(received[0]!.body.toString()).toBe(
+      body.replace('{"type":"web_search', '{"max_uses":2,"type":"web_search').replace('"max_uses":9', '"max_uses":2'),
+    );
+    expect((await settled(gateway)).spentNano).toBe(books());
+  });
+
+  test('a picture is set aside by its patches and not by its bytes', async () => {
+    const pennies = budget('daily', '0.01');
+    const gateway = await gatewayWith({ budgets: [pennies] });
+    const header = Buffer.from('89504e470d0a1a0a0000000d4948445200000280000001e0', 'hex');
+    const data = header.toString('base64').padEnd(400_000, 'A');
+    const content = [{ type: 'image', source: { type: 'base64', media_type: 'image/png', data } }];
+    const answer = await ask(gateway.url, { body: message({ messages: [{ role: 'user', content }] }) });
+    expect(answer.status).toBe(200);
+    expect((await settled(gateway, pennies)).spentNano).toBe(books());
+    expect(books()).toBeGreaterThan(414n * 2_000n);
+  });
+});
+
+test('an encoding that is not known tells nothing, and bytes that are not of theirs end it', async () => {
+  const heard: string[] = [];
+  const hear = (bytes: Buffer): void => void heard.push(bytes.toString());
+  for (const encoding of ['exotic', 'gzip, br', 'br', 'GZIP']) {
+    const decoder = decoderOf(encoding, hear);
+    decoder.write(Buffer.from('no such thing'));
+    await new Promise<void>((resolve) => decoder.end(resolve));
+    decoder.write(Buffer.from('more'));
+  }
+  expect(heard).toEqual([]);
+});
