@@ -9,6 +9,7 @@ import type { BudgetVerdict, CompileInput, CompileOutput, Proof, ShardWrite, Wor
 import type { Address, CompiledWorkspace, Ref } from './compiled.ts';
 import { addressOf, entryName, EPOCH_ENTRY, type KeysShard } from './contents.ts';
 import type { JudgedBudget } from './governing.ts';
+import { contractBook, pricingOf } from './pricing.ts';
 import { encodeJSON, encodeShard, oversize, SHARED_SHARD, shardNames, shardOf } from './shards.ts';
 
 /** Writes what was judged; both lists are sorted by `namespace/name`. */
@@ -36,7 +37,7 @@ export function publish(
       workspaces.map((one) => [one.ref, workspaceVerdict(one, governing.get(one.ref) ?? [], compiled.get(one.ref))]),
     ),
     budgets: new Map(budgets.map((one) => [one.ref, budgetVerdict(one, compiled)])),
-    problems: [blocked, ...pairs.map(({ problem }) => problem)].flatMap((problem) => problem ?? []),
+    problems: [...shared.problems, blocked, ...pairs.map(({ problem }) => problem)].flatMap((problem) => problem ?? []),
   };
 }
 
@@ -54,7 +55,10 @@ function byWorkspace(budgets: readonly JudgedBudget[]): ReadonlyMap<Ref, readonl
 interface Share {
   readonly entries: ReadonlyMap<string, string>;
   readonly spanning: ReadonlyMap<Ref, Address>;
-  readonly prices: Address;
+  /** Of the price book of a namespace. */
+  readonly pricesOf: (namespace: string) => Address;
+  /** What is wrong with the prices that the settings agree. */
+  readonly problems: readonly string[];
 }
 
 function shareOf(budgets: readonly JudgedBudget[], input: CompileInput): Share {
@@ -67,14 +71,33 @@ function shareOf(budgets: readonly JudgedBudget[], input: CompileInput): Share {
   const spanning = budgets
     .filter((budget) => budget.spanning && budget.governs.length > 0)
     .map(({ ref, compiled }) => [ref, share('budget', compiled!.name, encodeJSON(compiled))] as const);
-  const prices = share('prices', 'book', pricesText(input));
   if (input.epoch !== null) entries.set(EPOCH_ENTRY, encodeJSON(input.epoch));
-  return { entries, spanning: new Map(spanning), prices };
+  return { entries, spanning: new Map(spanning), ...sharedPrices(input, (name, text) => share('prices', name, text)) };
 }
+
+/** The list prices, and what the settings make of them for some namespaces. */
+function sharedPrices(
+  input: CompileInput,
+  share: (name: string, text: string) => Address,
+): Pick<Share, 'pricesOf' | 'problems'> {
+  const { pricing } = input.settings;
+  const list = pricesText(input);
+  const listed = share(LIST, list);
+  const books = pricing.map((one) => contractBook(list, one));
+  const agreed = books.map((book, i) => ('problem' in book ? listed : share(`contract-${i}`, book.text)));
+  const problems = books.flatMap((book, i) =>
+    'problem' in book ? [`setting pricing, entry ${i}: ${book.problem}`] : [],
+  );
+  return { pricesOf: (namespace) => agreed[pricingOf(namespace, pricing)] ?? listed, problems };
+}
+
+/** The name of the book with the list prices. */
+const LIST = 'book';
 
 /** An administrator's book that turned invalid leaves the one that stands in force. */
 function pricesText({ prices, previous }: CompileInput): string {
-  const [stood] = prices.fallback ? (previous.shared?.books.values() ?? []) : [];
+  const books = prices.fallback ? [...(previous.shared?.books ?? [])] : [];
+  const stood = books.find(([address]) => address.startsWith(`prices.${LIST}.`))?.[1];
   return stood?.text ?? prices.text;
 }
 
@@ -110,7 +133,7 @@ function seal(
   const text = encodeJSON(credentials);
   const budgets = governing.flatMap(({ spanning, compiled }) => (spanning || compiled === null ? [] : compiled));
   const spanning = governing.flatMap((budget) => (budget.spanning ? shared.spanning.get(budget.ref)! : []));
-  const content = { ...own, budgets, spanning, prices: shared.prices, credentials: hash(text) };
+  const content = { ...own, budgets, spanning, prices: shared.pricesOf(own.namespace), credentials: hash(text) };
   return { ref, shard: shardOf(ref, settings.shards), content, credentials: text };
 }
 

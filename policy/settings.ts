@@ -1,3 +1,5 @@
+import { type Pricing, readPricing } from './pricing.ts';
+
 /** What an installation decides for all its workspaces. One YAML file, read by the operator and by the gateways. */
 export interface Settings {
   /** Prefix of the ledger's keys, so that several installations can share a Redis. */
@@ -22,6 +24,8 @@ export interface Settings {
   readonly ledgerLoss: 'Closed';
   /** How many usage records may wait in the ledger for the log; at the bound nothing more is admitted. */
   readonly usageStreamLimit: number;
+  /** Which namespaces pay other than list prices. */
+  readonly pricing: readonly Pricing[];
 }
 
 /** The settings have mistakes; `problems` names every one of them, each with its field. */
@@ -57,6 +61,7 @@ const DEFAULTS: Settings = {
   waitersPerBudget: 64,
   ledgerLoss: 'Closed',
   usageStreamLimit: 250_000,
+  pricing: [],
 };
 
 const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
@@ -71,6 +76,7 @@ const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
   waitersPerBudget: integer(0, 10_000),
   ledgerLoss: oneOf('Closed'),
   usageStreamLimit: integer(1_000, 10_000_000),
+  pricing: contracts,
 };
 
 /**
@@ -128,6 +134,11 @@ function origin(value: unknown): string | null {
   const url = URL.parse(value.includes('://') ? value : `https://${value}`);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return null;
   return url.href === `${url.origin}/` ? url.origin : null;
+}
+
+function contracts(value: unknown): readonly Pricing[] | Problem {
+  const read = readPricing(value);
+  return 'problem' in read ? new Problem(read.problem) : read;
 }
 
 function oneOf<T extends string>(...allowed: readonly T[]): Field<T> {

@@ -27,7 +27,48 @@ describe('settings', () => {
       waitersPerBudget: 64,
       ledgerLoss: 'Closed',
       usageStreamLimit: 250_000,
+      pricing: [],
     });
+  });
+
+  test('agree prices for namespaces', () => {
+    const row = { input: '3', cacheWrite5m: '3.75', cacheWrite1h: '6', cacheRead: '0.2', output: '15' };
+    const overrides = { 'claude-opus-5-5': [row] };
+    const pricing = [{ namespaces: ['team-*'], multiplier: '0.85', regional: true, overrides }, { namespaces: ['x'] }];
+    expect(parseSettings({ pricing }).pricing).toEqual([
+      { namespaces: ['team-*'], multiplier: 8_500n, regional: true, overrides },
+      { namespaces: ['x'], multiplier: 10_000n, regional: false, overrides: {} },
+    ]);
+  });
+
+  test.each([
+    ['must be a list of at most 16 entries', { namespaces: ['a'] }],
+    ['must be a list of at most 16 entries', Array(17).fill({ namespaces: ['a'] })],
+    ['entry 1 must be a mapping', [{ namespaces: ['a'] }, 'b']],
+    ['entry 0: there is no discount; there are namespaces, multiplier, regional, overrides', [{ discount: 1 }]],
+    ['entry 0: namespaces must be a list of names such as "team-*", at least one', [{ namespaces: [] }]],
+    ['entry 0: namespaces must be a list of names such as "team-*", at least one', [{ namespaces: [5] }]],
+    ...[0.85, '0', '0.0000', '-1', '10', '0.85001', ''].map((multiplier): [string, unknown] => [
+      'entry 0: multiplier must be above 0 and below 10 as a string such as "0.85"',
+      [{ namespaces: ['a'], multiplier }],
+    ]),
+    ['entry 0: regional must be true or false', [{ namespaces: ['a'], regional: 'us' }]],
+    [
+      'entry 0: overrides must be a mapping of models to rows of the price book',
+      [{ namespaces: ['a'], overrides: [] }],
+    ],
+    [
+      'entry 0: overrides.m[0].input must be an amount in USD of at most 10000 as a string such as "6.25"',
+      [
+        {
+          namespaces: ['a'],
+          overrides: { m: [{ input: 1, cacheWrite5m: '1', cacheWrite1h: '1', cacheRead: '1', output: '1' }] },
+        },
+      ],
+    ],
+    ['entry 0: overrides.m must be a list with at least one entry', [{ namespaces: ['a'], overrides: { m: [] } }]],
+  ])('refuse prices: %s', (sentence, pricing) => {
+    expect(problems({ pricing })).toEqual([`pricing: ${sentence}, not ${JSON.stringify(pricing)}`]);
   });
 
   test('cannot be changed', () => {
@@ -51,7 +92,7 @@ describe('settings', () => {
         requiredBudget: false,
       }),
     ).toEqual([
-      'requiredBudget: there is no such setting; there are installation, namespace, gatewayURL, upstreams, requireBudget, onAbort, shards, waitSeconds, waitersPerBudget, ledgerLoss, usageStreamLimit',
+      'requiredBudget: there is no such setting; there are installation, namespace, gatewayURL, upstreams, requireBudget, onAbort, shards, waitSeconds, waitersPerBudget, ledgerLoss, usageStreamLimit, pricing',
       'installation: must be lower-case letters, digits and dashes, at most 63, not "Tollgate"',
       'namespace: must be lower-case letters, digits and dashes, at most 63, not ""',
       'gatewayURL: must be an http or https URL, not "ftp://gateway"',

@@ -133,7 +133,7 @@ describe('the answer', () => {
   });
 
   test('counts a picture by its patches', async () => {
-    const data = Buffer.from(`89504e470d0a1a0a0000000d49484452${'00000280000001e0'}`, 'hex').toString('base64');
+    const data = Buffer.from('89504e470d0a1a0a0000000d4948445200000280000001e0', 'hex').toString('base64');
     const source = { type: 'base64', media_type: 'image/png', data: data.padEnd(4000, 'A') };
     const content = [{ type: 'image', source }];
     const body = { ...call, messages: [{ role: 'user', content }] };
