@@ -138,17 +138,17 @@ class Passage implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     if (this.#form === 'Error') {
       this.#res.end();
-      return this.#end(this.#errorStatus());
+      return this.#end(() => this.#errorStatus());
     }
     if (this.#form === 'Stream') this.#res.end();
-    this.#read(() => {
+    this.#end(() => {
       const metered = this.#form === 'Stream' ? this.#stream!.end() : this.#finishWhole();
-      this.#end({ kind: 'Answered', metered });
+      return { kind: 'Answered', metered };
     });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#read(() => this.#end(this.#endingOf(error)));
+    this.#end(() => this.#endingOf(error));
     // The caller must not take a torn answer for a whole one.
     if (this.#res.headersSent) this.#res.destroy();
   }
@@ -162,16 +162,10 @@ class Passage implements Dispatcher.DispatchHandler {
     return { kind: 'ErrorStatus', errorType: readErrorType(Buffer.concat(this.#chunks)) };
   }
 
-  /** Goes on once all that could be read of the answer was. */
-  #read(then: () => void): void {
-    if (this.#decoder === null) then();
-    else this.#decoder.end(then);
-  }
-
   #finishWhole(): Metered {
     const body = Buffer.concat(this.#chunks);
     const metered = meterAnswer(Buffer.concat(this.#plain));
-    if (this.#hasLeft) return metered;
+    if (this.#hasLeft || this.#res.destroyed) return metered;
     const ours = [...this.#sending.answerHeaders(metered), 'content-length', String(body.length)];
     this.#res.writeHead(this.#status, [...this.#headers, ...ours]);
     this.#res.end(body);
@@ -187,11 +181,13 @@ class Passage implements Dispatcher.DispatchHandler {
     return { kind: 'Broken', metered, timedOut };
   }
 
-  #end(ending: Ending): void {
+  /** The upstream is done; what its answer comes to is known once all that can be read of it was. */
+  #end(ending: () => Ending): void {
     clearTimeout(this.#beginning);
     this.#res.off('close', this.#onClose);
     this.#res.off('drain', this.#onDrain);
-    this.#resolve(ending);
+    if (this.#decoder === null) this.#resolve(ending());
+    else this.#decoder.end(() => this.#resolve(ending()));
   }
 
   readonly #onPlain = (bytes: Buffer): void => {

@@ -40,26 +40,40 @@ const MULTIPLIER = /^([0-9])(?:\.([0-9]{1,4}))?$/;
 
 function readEntry(entry: unknown, path: string): Pricing | PricingProblem {
   if (!isMapping(entry)) return { problem: `${path} must be a mapping` };
-  const unknown = Object.keys(entry).find((name) => !FIELDS.includes(name));
-  if (unknown !== undefined) return { problem: `${path}: there is no ${unknown}; there are ${FIELDS.join(', ')}` };
   const { namespaces, multiplier = '1', regional = false, overrides = {} } = entry;
-  if (!Array.isArray(namespaces) || namespaces.length === 0 || !namespaces.every((name) => typeof name === 'string')) {
-    return { problem: `${path}: namespaces must be a list of names such as "team-*", at least one` };
-  }
-  const factor = typeof multiplier === 'string' ? MULTIPLIER.exec(multiplier) : null;
-  const tenThousandths = BigInt(`${factor?.[1] ?? ''}${(factor?.[2] ?? '').padEnd(4, '0')}`);
-  if (tenThousandths === 0n)
-    return { problem: `${path}: multiplier must be above 0 and below 10 as a string such as "0.85"` };
-  if (typeof regional !== 'boolean') return { problem: `${path}: regional must be true or false` };
-  if (!isMapping(overrides))
-    return { problem: `${path}: overrides must be a mapping of models to rows of the price book` };
-  const problem = problemOf(overrides);
+  const factor = readMultiplier(multiplier);
+  const problem =
+    unknownField(entry) ??
+    unless(areNames(namespaces), 'namespaces must be a list of names such as "team-*", at least one') ??
+    unless(factor > 0n, 'multiplier must be above 0 and below 10 as a string such as "0.85"') ??
+    unless(typeof regional === 'boolean', 'regional must be true or false') ??
+    problemOf(overrides);
   if (problem !== null) return { problem: `${path}: ${problem}` };
-  return { namespaces, multiplier: tenThousandths, regional, overrides: overrides as Pricing['overrides'] };
+  return { namespaces, multiplier: factor, regional, overrides } as Pricing;
+}
+
+function unless(isRight: boolean, sentence: string): string | null {
+  return isRight ? null : sentence;
+}
+
+function unknownField(entry: object): string | null {
+  const unknown = Object.keys(entry).find((name) => !FIELDS.includes(name));
+  return unknown === undefined ? null : `there is no ${unknown}; there are ${FIELDS.join(', ')}`;
+}
+
+function areNames(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every((name) => typeof name === 'string');
+}
+
+/** In ten-thousandths; 0 for what is none. */
+function readMultiplier(value: unknown): bigint {
+  const [, whole = '', part = ''] = (typeof value === 'string' ? MULTIPLIER.exec(value) : null) ?? [];
+  return BigInt(`${whole}${part.padEnd(4, '0')}`);
 }
 
 /** The rows are those of a price book, so a book has to say whether they are right. */
-function problemOf(overrides: Readonly<Record<string, unknown>>): string | null {
+function problemOf(overrides: unknown): string | null {
+  if (!isMapping(overrides)) return 'overrides must be a mapping of models to rows of the price book';
   for (const [id, rates] of Object.entries(overrides)) {
     const model = { id, contextWindow: 1, maxOutputTokens: 1, rates };
     try {

@@ -43,7 +43,7 @@ describe('settings', () => {
 
   test.each([
     ['must be a list of at most 16 entries', { namespaces: ['a'] }],
-    ['must be a list of at most 16 entries', Array(17).fill({ namespaces: ['a'] })],
+    ['must be a list of at most 16 entries', Array.from({ length: 17 }, () => ({ namespaces: ['a'] }))],
     ['entry 1 must be a mapping', [{ namespaces: ['a'] }, 'b']],
     ['entry 0: there is no discount; there are namespaces, multiplier, regional, overrides', [{ discount: 1 }]],
     ['entry 0: namespaces must be a list of names such as "team-*", at least one', [{ namespaces: [] }]],
