@@ -1,43 +1,105 @@
 import { mkdirSync } from 'node:fs';
-import { PGlite } from '@electric-sql/pglite';
+import { Worker } from 'node:worker_threads';
 import { claim } from './claim.ts';
-import { type Database, type Query, translate } from './database.ts';
+import { type Database, LogUnreachable, type Query, translate } from './database.ts';
+import type { Answer, Question } from './pglite-thread.ts';
 
 /**
- * Postgres in this process, with its data in a folder that nobody else may have open. For one replica: while a
- * statement runs, the process does nothing else. Throws `LogUnreachable` where another process has the folder.
+ * Postgres in a thread of this process, with its data in a folder that nobody else may have open. Throws
+ * `LogUnreachable` where another process has the folder.
  */
 export async function openPGlite(folder: string): Promise<Database> {
   mkdirSync(folder, { recursive: true });
   const release = await claim(folder);
+  const thread = new Thread(folder);
   try {
-    const db = await PGlite.create(folder);
-    return {
-      query: queryOn(db),
-      transaction: (work) =>
-        db
-          .transaction((tx) => work(queryOn(tx)))
-          .catch((error: unknown) => {
-            throw translate(error);
-          }),
-      close: async () => {
-        await db.close();
-        await release();
-      },
-    };
+    await thread.ask('select 1', []);
   } catch (error) {
+    await thread.end();
     await release();
-    throw translate(error);
+    throw error;
+  }
+  return {
+    query: (sql, params = []) => thread.inTurn(() => thread.ask(sql, params)),
+    transaction: (work) => thread.inTurn(() => transaction((sql, params = []) => thread.ask(sql, params), work)),
+    close: async () => {
+      await thread.inTurn(() => thread.end());
+      await release();
+    },
+  };
+}
+
+async function transaction<T>(query: Query, work: (query: Query) => Promise<T>): Promise<T> {
+  await query('begin');
+  try {
+    const result = await work(query);
+    await query('commit');
+    return result;
+  } catch (error) {
+    await query('rollback').catch(() => {});
+    throw error;
   }
 }
 
-function queryOn(runner: Pick<PGlite, 'query'>): Query {
-  return async <Row>(sql: string, params: readonly (string | number)[] = []) => {
-    try {
-      const { rows } = await runner.query<Row>(sql, [...params]);
-      return rows;
-    } catch (error) {
-      throw translate(error);
-    }
-  };
+interface Waiting {
+  readonly resolve: (rows: readonly unknown[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The thread that Postgres runs in: what it computes holds nobody else up. It has one session, so work takes turns. */
+class Thread {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #ended: Promise<void>;
+  #asked = 0;
+  #hasEnded = false;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(folder: string) {
+    this.#worker = new Worker(new URL('pglite-thread.ts', import.meta.url), { workerData: folder });
+    this.#worker.on('message', (answer: Answer) => this.#take(answer));
+    this.#worker.on('error', (error: Error) => this.#fail(error.message));
+    this.#ended = new Promise((resolve) =>
+      this.#worker.once('exit', () => {
+        this.#hasEnded = true;
+        this.#fail('Postgres has ended');
+        resolve();
+      }),
+    );
+  }
+
+  /** Runs `work` once all before it has ended. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+
+  ask<Row>(sql: string, params: readonly (string | number)[]): Promise<readonly Row[]> {
+    if (this.#hasEnded) return Promise.reject(new LogUnreachable('Postgres has ended'));
+    this.#asked += 1;
+    const id = this.#asked;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject });
+      this.#worker.postMessage({ id, sql, params } satisfies Question);
+    });
+  }
+
+  /** Closes the database and resolves when the thread is gone. */
+  async end(): Promise<void> {
+    if (!this.#hasEnded) this.#worker.postMessage('close');
+    await this.#ended;
+  }
+
+  #take({ id, rows, error }: Answer): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (rows === undefined) waiting?.reject(translate(error));
+    else waiting?.resolve(rows);
+  }
+
+  #fail(reason: string): void {
+    for (const { reject } of this.#waiting.values()) reject(new LogUnreachable(reason));
+    this.#waiting.clear();
+  }
 }
