@@ -4,12 +4,14 @@ import type { GatewayLedger } from '../ledger/ledger.ts';
 import type { Settings } from '../policy/settings.ts';
 import { adminApp, callerApp } from './app.ts';
 import { Densities } from './density.ts';
+import type { Daybook } from './daybook.ts';
 import { CountTokens } from './count-tokens.ts';
 import { Health } from './health.ts';
 import { Lifeline } from './lifeline.ts';
 import { Messages } from './messages.ts';
 import { Metrics } from './metrics.ts';
 import { Models } from './models.ts';
+import { Outage } from './outage.ts';
 import type { PolicySource } from './policy.ts';
 import { Refusals } from './refusals.ts';
 import { Reserver } from './reserve.ts';
@@ -23,6 +25,7 @@ export interface Surroundings {
   readonly settings: Settings;
   readonly policy: PolicySource;
   readonly ledger: GatewayLedger;
+  readonly daybook: Daybook;
   /** The revision of each policy shard that is enforced in full. */
   readonly shards: () => Readonly<Record<string, number>>;
   /** The Pod's name. */
@@ -50,32 +53,47 @@ export interface Assembly {
 
 /** Puts a gateway together. */
 export function assemble(surroundings: Surroundings): Assembly {
-  const { settings, policy, ledger, logger, now, elapsed, newId } = surroundings;
+  const { settings, policy, ledger, daybook, logger, now, elapsed, newId } = surroundings;
   const health = new Health(policy, logger);
   const waiting = new Waiting(settings.waitersPerBudget, now);
+  const outage = new Outage({
+    settings,
+    daybook,
+    ledger,
+    logger,
+    elapsed,
+    onAdmitted: (workspace) => metrics.countOpenAdmission(workspace),
+  });
   const settler: Settler = new Settler({
     ledger,
+    daybook,
     onEnded: (id, lines) => {
+      daybook.forget(id);
       lifeline.leave(id);
       waiting.wake(lines);
     },
     onRejected: (id, err) => logger.error({ id, err }, 'the ledger did not book this call'),
+    onUnwritten: (id, err) => logger.error({ id, err }, 'what this call cost is not on disk yet'),
   });
   const lifeline: Lifeline = new Lifeline({
     ledger,
     pod: surroundings.pod,
     shards: surroundings.shards,
     newId,
-    onPulse: (pulse, error) => health.take(pulse, error),
+    onPulse: (pulse, error) => {
+      health.take(pulse, error);
+      outage.take(pulse);
+    },
     onStray: (id) => void settler.release(id),
   });
-  const metrics = new Metrics({
+  const metrics: Metrics = new Metrics({
     openCalls: () => lifeline.openCount,
     pendingSettles: () => settler.pendingCount,
+    unbookedCalls: () => daybook.unbookedCount,
     ledger: () => ledger.state(),
   });
   const upstreams = new Upstreams(surroundings.upstreamTimeoutMs);
-  const reserver = new Reserver({ ledger, policy, lifeline, settler, waiting, settings, now });
+  const reserver = new Reserver({ ledger, policy, lifeline, settler, waiting, outage, settings, now });
   const refusals = new Refusals({ ledger, now });
   const densities = new Densities();
   const messages = new Messages({
@@ -106,6 +124,10 @@ export function assemble(surroundings: Surroundings): Assembly {
     newId,
     elapsed,
   });
+  for (const booking of daybook.left) void settler.book(booking);
+  if (daybook.left.length > 0) {
+    logger.warn({ calls: daybook.left.length }, 'a process before this one left calls that are not booked');
+  }
   return {
     gateway,
     lifeline,
@@ -115,6 +137,7 @@ export function assemble(surroundings: Surroundings): Assembly {
       await settler.drained();
       await refusals.stop();
       await lifeline.stop();
+      await daybook.close();
       await upstreams.close();
     },
   };

@@ -8,6 +8,8 @@ export interface Config extends Environment {
   readonly settings: Settings;
   /** The certificates that Redis is trusted by, in PEM. */
   readonly redisCa: string | undefined;
+  /** Where the daybook lies; undefined where nobody said. */
+  readonly daybookFolder: string | undefined;
 }
 
 /**
@@ -20,6 +22,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     ...environment,
     settings: readSettings(environment.settingsFile),
     redisCa: readCa(environment.redisCaFile),
+    daybookFolder: env['TOLLGATE_DAYBOOK_FOLDER'],
   };
 }
 

@@ -15,8 +15,9 @@ export function costHeaders(admitted: Admitted, booking: Booking | null): RawHea
   return headers;
 }
 
-/** Nano-dollars, null where no budget of the workspace's own limits the call. */
+/** Nano-dollars, null where no budget of the workspace's own limits the call, or the ledger did not say what it holds. */
 function remainingNano({ call, admission, committedNano }: Admitted, booking: Booking | null): bigint | null {
+  if (committedNano === null) return null;
   const own = `${call.caller.workspace.namespace}/`;
   const givenBack = booking === null ? 0n : admission.worstNano - booking.costNano - booking.presumedNano;
   let least: bigint | null = null;

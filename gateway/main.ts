@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pino from 'pino';
 import { KubeClient } from '../kube/client.ts';
 import { connect } from '../kube/connection.ts';
 import { connectLedger } from '../ledger/redis.ts';
 import { assemble } from './assembly.ts';
 import { type Config, readConfig } from './config.ts';
+import { Daybook } from './daybook.ts';
 import { Policy } from './policy.ts';
 import { PolicyStore } from './policy-store.ts';
 import { listen } from './server.ts';
@@ -26,6 +29,17 @@ function exit(code: number): never {
   clearInterval(flushing);
   output.flushSync();
   process.exit(code);
+}
+
+/** Under `ledgerLoss: Open` it must be of use: nobody should find out in an outage that it is not. */
+async function openDaybook({ daybookFolder, pod, settings }: Config): Promise<Daybook> {
+  const folder = join(daybookFolder ?? join(tmpdir(), 'tollgate-daybook'), pod);
+  const daybook = await Daybook.open(folder, randomUUID());
+  if (settings.ledgerLoss === 'Closed') return daybook;
+  if (daybookFolder === undefined)
+    logger.warn({ folder }, 'TOLLGATE_DAYBOOK_FOLDER is not set: a temporary folder may be gone after a crash');
+  await daybook.prove();
+  return daybook;
 }
 
 async function run(config: Config): Promise<void> {
@@ -54,6 +68,7 @@ async function run(config: Config): Promise<void> {
     settings,
     policy,
     ledger,
+    daybook: await openDaybook(config),
     shards: () => store.revisions,
     pod: config.pod,
     logger,

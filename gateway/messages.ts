@@ -192,9 +192,9 @@ class Spending {
   }
 
   async settle(ending: string, metered: Metered): Promise<void> {
-    const { settler, metrics, logger, densities } = this.#parts;
+    const { settler, metrics, logger, densities, settings } = this.#parts;
     const { id } = this.#exchange;
-    const { call, admission } = this.#admitted;
+    const { call, admission, reservation } = this.#admitted;
     const booking = this.#booking ?? this.#book(metered, ending === 'Cancelled');
     const known = this.#knownModel(booking);
     if (known !== null && call.facts.stream && !booking.estimated) densities.learn(known, metered);
@@ -210,7 +210,9 @@ class Spending {
       seconds: ended.durationMs / 1000,
     });
     const { costNano, presumedNano } = booking;
-    await settler.settle({ id, costNano, presumedNano, record: usageRecord(ended) }, linesOf(admission.checks));
+    const settlement = { id, costNano, presumedNano, record: usageRecord(ended) };
+    const isKept = settings.ledgerLoss === 'Open';
+    await settler.settle(settlement, linesOf(admission.checks), isKept ? reservation : undefined);
   }
 
   #book(metered: Metered, isCancelled: boolean): Booking {
@@ -226,6 +228,7 @@ class Spending {
       call: this.#admitted.call,
       booking,
       worstNano: this.#admission.worstNano,
+      unchecked: this.#admitted.committedNano === null,
       ending,
       status: this.#status,
       requestId: this.#requestId,

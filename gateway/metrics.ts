@@ -12,6 +12,7 @@ const OTHER = 'other';
 export interface Gauges {
   readonly openCalls: () => number;
   readonly pendingSettles: () => number;
+  readonly unbookedCalls: () => number;
   readonly ledger: () => Promise<LedgerState>;
 }
 
@@ -37,6 +38,7 @@ export class Metrics {
   readonly #cost: Counter;
   readonly #overshoot: Counter;
   readonly #refusals: Counter;
+  readonly #openAdmissions: Counter;
   readonly #tokens: Histogram;
   readonly #duration: Histogram;
   readonly #firstByte: Histogram;
@@ -62,6 +64,12 @@ export class Metrics {
       name: 'tollgate_refusals_total',
       help: 'Calls that were refused.',
       labelNames: ['workspace', 'reason'],
+      registers,
+    });
+    this.#openAdmissions = new Counter({
+      name: 'tollgate_open_admissions_total',
+      help: 'Calls that went unchecked because the ledger was out of reach (`ledgerLoss: Open`).',
+      labelNames: ['workspace'],
       registers,
     });
     this.#tokens = new Histogram({
@@ -98,12 +106,21 @@ export class Metrics {
     });
     this.#gauge('tollgate_open_calls', 'Calls that have, or may have, a reservation.', gauges.openCalls);
     this.#gauge('tollgate_pending_settles', 'Ended calls that the ledger does not know of yet.', gauges.pendingSettles);
+    this.#gauge(
+      'tollgate_unbooked_calls',
+      'Calls on disk that the ledger has not booked yet (`ledgerLoss: Open`).',
+      gauges.unbookedCalls,
+    );
     this.#ledgerGauges(gauges.ledger);
     collectDefaultMetrics({ register: this.registry });
   }
 
   countRefusal(reason: RefusalReason, workspace = ''): void {
     this.#refusals.inc({ workspace, reason });
+  }
+
+  countOpenAdmission(workspace: string): void {
+    this.#openAdmissions.inc({ workspace });
   }
 
   /** Seconds. */

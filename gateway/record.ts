@@ -12,6 +12,8 @@ export interface Ended {
   readonly call: Call;
   readonly booking: Booking;
   readonly worstNano: bigint;
+  /** It was admitted without the ledger. */
+  readonly unchecked: boolean;
   /** How it ended, in one word. */
   readonly ending: string;
   /** The upstream's status, 0 where none came. */
@@ -108,6 +110,7 @@ export function logCall(logger: Logger, ended: Ended): void {
     status: ended.status,
     error_type: ended.errorType ?? undefined,
     estimated: booking.estimated,
+    ...(ended.unchecked ? { unchecked: true } : {}),
     request_id: ended.requestId,
     duration_ms: Math.round(ended.durationMs),
   });

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type GatewayLedger, LedgerUnreachable, type ReserveAnswer } from '../ledger/ledger.ts';
+import { type GatewayLedger, LedgerUnreachable, type Reservation, type ReserveAnswer } from '../ledger/ledger.ts';
 import type { Check, Failure } from '../policy/counter.ts';
 import { type Admission, type Call, plan } from '../policy/plan.ts';
 import type { Refusal } from '../policy/refusals.ts';
@@ -8,6 +8,7 @@ import { refusalOf } from '../policy/shortfall.ts';
 import type { Settings } from '../policy/settings.ts';
 import { refOf } from '../policy/terms.ts';
 import type { Lifeline } from './lifeline.ts';
+import type { Outage } from './outage.ts';
 import type { PolicySource } from './policy.ts';
 import { isRefusal, plainly } from './refuse.ts';
 import type { Settler } from './settle.ts';
@@ -17,10 +18,11 @@ import type { Waiting } from './waiting.ts';
 export interface Admitted {
   readonly call: Call;
   readonly admission: Admission;
+  readonly reservation: Reservation;
   /** The ledger's clock. Milliseconds. */
   readonly at: number;
-  /** Of each check's counter, with this reservation. Nano-dollars. */
-  readonly committedNano: readonly bigint[];
+  /** Of each check's counter, with this reservation. Nano-dollars. Null where the ledger was not there to say. */
+  readonly committedNano: readonly bigint[] | null;
 }
 
 /** What a call needs to be reserved, and planned anew where the policy or the period has moved on. */
@@ -40,6 +42,7 @@ interface Parts {
   readonly lifeline: Lifeline;
   readonly settler: Settler;
   readonly waiting: Waiting;
+  readonly outage: Outage;
   readonly settings: Settings;
   readonly now: () => number;
 }
@@ -141,38 +144,53 @@ class Attempt {
     return answer;
   }
 
-  /** One reserve, tried again while Redis does not answer or recovers; by its id it is the same one each time. */
-  async #ask({ worstNano, from, until, checks }: Admission): Promise<Answer> {
-    const { ledger } = this.#parts;
-    const { workspace } = this.#call.caller;
-    const { id, res } = this.#candidate;
-    this.isInDoubt = true;
-    for (;;) {
-      try {
-        const answer = await ledger.reserve({
-          id,
-          workspace: refOf(workspace),
-          version: workspace.version,
-          worstNano,
-          gapNano: 0n,
-          from,
-          until,
-          checks,
-        });
-        this.isInDoubt = false;
-        if (answer.kind !== 'recovering' || this.#timeLeft === 0 || res.destroyed) return answer;
-      } catch (error) {
-        if (!(error instanceof LedgerUnreachable)) throw error;
-        if (this.#timeLeft === 0 || res.destroyed) return { kind: 'unreachable' };
-      }
+  /** One reserve, tried again while the ledger admits nothing; by its id it is the same one each time. */
+  async #ask(admission: Admission): Promise<Answer> {
+    const { outage } = this.#parts;
+    while (!outage.hasLasted) {
+      const answer = await this.#askOnce(admission);
+      if (!this.#waitsFor(answer) || this.#timeLeft === 0 || this.#candidate.res.destroyed) return answer;
       await sleep(Math.min(RETRY_MS, this.#timeLeft));
     }
+    return { kind: 'unreachable' };
+  }
+
+  async #askOnce(admission: Admission): Promise<Answer> {
+    this.isInDoubt = true;
+    try {
+      const answer = await this.#parts.ledger.reserve(this.#reservation(admission));
+      this.isInDoubt = false;
+      return answer;
+    } catch (error) {
+      if (!(error instanceof LedgerUnreachable)) throw error;
+      return { kind: 'unreachable' };
+    }
+  }
+
+  #reservation({ worstNano, from, until, checks }: Admission): Reservation {
+    const { workspace } = this.#call.caller;
+    const { version } = workspace;
+    return {
+      id: this.#candidate.id,
+      workspace: refOf(workspace),
+      version,
+      worstNano,
+      gapNano: 0n,
+      from,
+      until,
+      checks,
+    };
+  }
+
+  /** A ledger that waits for a person is worth waiting for only where the call goes on without it in the end. */
+  #waitsFor({ kind }: Answer): boolean {
+    return kind === 'unreachable' || kind === 'recovering' || (kind === 'lost' && this.#parts.outage.isOpen);
   }
 
   async #conclude(admission: Admission, answer: Answer): Promise<Admitted | Refusal | 'again'> {
     switch (answer.kind) {
       case 'admitted':
-        return { call: this.#call, admission, at: answer.now, committedNano: answer.committedNano };
+        return this.#admitted(admission, answer.now, answer.committedNano);
       case 'full':
         return refusalOf(admission, answer.failures, this.#call.caller);
       case 'stale':
@@ -184,16 +202,32 @@ class Attempt {
         await this.#parts.lifeline.beat();
         return 'again';
       case 'lost':
-        return plainly('LedgerLost');
+        return this.#outlast(plainly('LedgerLost'));
       case 'recovering':
-        return plainly('LedgerRecovering');
+        return this.#outlast(plainly('LedgerRecovering'));
+      case 'unreachable':
+        return this.#outlast(plainly('LedgerUnreachable'));
       case 'logBehind':
         return plainly('LogBehind');
       case 'ended':
-      case 'unreachable':
         break;
     }
     return plainly('LedgerUnreachable');
+  }
+
+  /** Where the installation goes on without the ledger, in the period that it is by now, by this gateway's clock. */
+  async #outlast(refusal: Refusal): Promise<Admitted | Refusal> {
+    const { outage, now, settings } = this.#parts;
+    if (!outage.isOpen || this.#candidate.res.destroyed) return refusal;
+    const at = now();
+    const planned = plan(this.#call, at, settings);
+    if (planned.kind === 'Refuse') return planned.refusal;
+    const admitted = this.#admitted(planned, at, null);
+    return (await outage.admit(admitted.reservation)) ? admitted : refusal;
+  }
+
+  #admitted(admission: Admission, at: number, committedNano: Admitted['committedNano']): Admitted {
+    return { call: this.#call, admission, reservation: this.#reservation(admission), at, committedNano };
   }
 
   /** The key may mean something else at the newer version, or nothing. */

@@ -1,23 +1,33 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type GatewayLedger, LedgerUnreachable, type Settlement, type UsageRecord } from '../ledger/ledger.ts';
+import { type Booking, type GatewayLedger, LedgerUnreachable } from '../ledger/ledger.ts';
+import type { Reservation, Settlement, UsageRecord } from '../ledger/ledger.ts';
+import type { Daybook } from './daybook.ts';
 
 /** How soon what did not reach the ledger is sent again. */
 const RETRY_MS = 500;
 /** Calls that end within so short a time are told together: one write instead of many. Nobody waits for it. */
 const GATHER_MS = 2;
+/** How many are sent again at once. */
+const RETRY_CHUNK = 100;
 
 interface Parts {
   readonly ledger: GatewayLedger;
+  /** Knows the calls that were admitted without the ledger. */
+  readonly daybook: Daybook;
   /** A call's reservation is replaced by what it cost, or is gone; `lines` may have room now. */
   readonly onEnded: (id: string, lines: readonly string[]) => void;
   /** The ledger will never take it: the reservation, if it has one, stays as it is. */
   readonly onRejected: (id: string, error: unknown) => void;
+  /** What it cost is not in the daybook; should this process die before the ledger is back, the worst is presumed. */
+  readonly onUnwritten: (id: string, error: unknown) => void;
 }
 
 interface Pending {
   readonly id: string;
   readonly lines: readonly string[];
   readonly send: () => Promise<unknown>;
+  /** What is done where the ledger could not take it at once. */
+  readonly onDelayed?: () => Promise<void>;
 }
 
 /**
@@ -39,27 +49,44 @@ export class Settler {
     return this.#pending.size;
   }
 
-  /** Books a call. Resolves once the ledger has taken it, or has been found out of reach. */
-  settle(settlement: Settlement, lines: readonly string[]): Promise<void> {
-    const { ledger, onRejected } = this.#parts;
+  /**
+   * Books a call. Resolves once the ledger has taken it, or has been found out of reach. With the `reservation` it
+   * outlives this process meanwhile.
+   */
+  async settle(settlement: Settlement, lines: readonly string[], reservation?: Reservation): Promise<void> {
+    const { ledger, daybook, onRejected } = this.#parts;
+    const { id } = settlement;
+    const unchecked = daybook.find(id);
+    if (unchecked !== undefined) {
+      await this.#writeDown(id, daybook.end(id, settlement));
+      return this.book({ reservation: unchecked, settlement }, lines);
+    }
     const send = async (): Promise<void> => {
       const answer = await ledger.settle(settlement);
-      if (answer === 'unknown') onRejected(settlement.id, new Error('the ledger knows no such reservation'));
+      if (answer === 'unknown') onRejected(id, new Error('the ledger knows no such reservation'));
     };
-    return this.#end({ id: settlement.id, lines, send });
+    if (reservation === undefined) return this.#end({ id, lines, send });
+    const onDelayed = () => this.#writeDown(id, daybook.keep(reservation, settlement));
+    return this.#end({ id, lines, send, onDelayed });
   }
 
   /**
    * Gives a reservation back: only for what was never sent, or was answered with an error status. With a `record` the
    * log hears of the call.
    */
-  release(id: string, lines: readonly string[] = [], record?: UsageRecord): Promise<void> {
-    const { ledger } = this.#parts;
+  async release(id: string, lines: readonly string[] = [], record?: UsageRecord): Promise<void> {
+    const { ledger, daybook } = this.#parts;
+    if (daybook.find(id) !== undefined) await this.#writeDown(id, daybook.end(id, null));
     const send = async () => {
       await ledger.release(id);
       if (record !== undefined) void ledger.noteFree(record).catch(() => {});
     };
     return this.#end({ id, lines, send });
+  }
+
+  /** Books a call that was admitted without the ledger. */
+  book(booking: Booking, lines: readonly string[] = []): Promise<void> {
+    return this.#end({ id: booking.reservation.id, lines, send: () => this.#parts.ledger.book(booking) });
   }
 
   /** Resolves when nothing is left to tell the ledger. */
@@ -70,7 +97,14 @@ export class Settler {
   async #end(pending: Pending): Promise<void> {
     this.#pending.set(pending.id, pending);
     await (this.#gathering ??= this.#gather());
-    if (!(await this.#try(pending))) this.#retrying ??= this.#retry();
+    if (await this.#try(pending)) return;
+    if (this.#pending.has(pending.id)) await pending.onDelayed?.();
+    this.#retrying ??= this.#retry();
+  }
+
+  /** Where the disk does not take it, only this process knows what the call cost. */
+  #writeDown(id: string, written: Promise<void>): Promise<void> {
+    return written.catch((error: unknown) => this.#parts.onUnwritten(id, error));
   }
 
   async #gather(): Promise<void> {
@@ -95,7 +129,12 @@ export class Settler {
   async #retry(): Promise<void> {
     while (this.#pending.size > 0) {
       await sleep(RETRY_MS);
-      for (const pending of this.#pending.values()) if (!(await this.#try(pending))) break;
+      const waiting = [...this.#pending.values()];
+      let isTaken = true;
+      for (let at = 0; isTaken && at < waiting.length; at += RETRY_CHUNK) {
+        const tried = await Promise.all(waiting.slice(at, at + RETRY_CHUNK).map((pending) => this.#try(pending)));
+        isTaken = !tried.includes(false);
+      }
     }
     this.#retrying = null;
   }

@@ -170,7 +170,12 @@ function logPage(): string {
 
 function metricsPage(): string {
   const unread = () => Promise.reject(new Error('only names are read'));
-  const gateway = new GatewayMetrics({ openCalls: () => 0, pendingSettles: () => 0, ledger: unread });
+  const gateway = new GatewayMetrics({
+    openCalls: () => 0,
+    pendingSettles: () => 0,
+    unbookedCalls: () => 0,
+    ledger: unread,
+  });
   const operator = new OperatorMetrics({
     isLeader: () => false,
     depth: () => ({}),

@@ -104,7 +104,7 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
         KUBECONFIG: kubeconfigs[part],
         TOLLGATE_SETTINGS: settings.file,
         REDIS_URL: redis.url.replace(/\d+$/, String(way)),
-        ...(part === 'operator' ? logPlace : {}),
+        ...(part === 'operator' ? logPlace : { TOLLGATE_DAYBOOK_FOLDER: join(directory, 'daybook') }),
         POD_NAME: name,
         PORT: String(port),
       },

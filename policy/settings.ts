@@ -20,8 +20,8 @@ export interface Settings {
   readonly waitSeconds: number;
   /** How many calls may wait for one budget in one gateway. */
   readonly waitersPerBudget: number;
-  /** What happens to calls while the ledger is out of reach: they are refused. */
-  readonly ledgerLoss: 'Closed';
+  /** What happens to calls once the ledger was out of reach for `waitSeconds`: refused, or sent and booked afterwards. */
+  readonly ledgerLoss: 'Closed' | 'Open';
   /** How many usage records may wait in the ledger for the log; at the bound nothing more is admitted. */
   readonly usageStreamLimit: number;
   /** Which namespaces pay other than list prices. */
@@ -74,7 +74,7 @@ const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
   shards: integer(1, 64),
   waitSeconds: integer(0, 60),
   waitersPerBudget: integer(0, 10_000),
-  ledgerLoss: oneOf('Closed'),
+  ledgerLoss: oneOf('Closed', 'Open'),
   usageStreamLimit: integer(1_000, 10_000_000),
   pricing: contracts,
 };

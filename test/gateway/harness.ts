@@ -2,7 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { assemble, type Assembly } from '../../gateway/assembly.ts';
+import { Daybook } from '../../gateway/daybook.ts';
 import { Policy } from '../../gateway/policy.ts';
 import { connectLedger, type RedisLedger } from '../../ledger/redis.ts';
 import { parseSettings, type Settings } from '../../policy/settings.ts';
@@ -26,6 +30,8 @@ export interface StartOptions {
   /** Gateways of the same name share a ledger. */
   readonly installation?: string;
   readonly upstreamTimeoutMs?: number;
+  /** What is on its disk; default: nothing. */
+  readonly folder?: string;
 }
 
 /** Starts a gateway that enforces one workspace, once the ledger knows it. */
@@ -35,6 +41,7 @@ export async function startGateway({
   settings = {},
   installation,
   upstreamTimeoutMs,
+  folder = mkdtempSync(join(tmpdir(), 'tollgate-daybook-')),
 }: StartOptions): Promise<Running> {
   const policy = new Policy();
   policy.enforce([resolved(handover)]);
@@ -53,6 +60,7 @@ export async function startGateway({
     settings: { ...parseSettings(null), ...settings },
     policy,
     ledger,
+    daybook: await Daybook.open(folder, name),
     shards: () => ({ 'tollgate-policy-0': handover.workspace.version }),
     pod: 'gateway',
     logger: pino({ base: null }, { write }),

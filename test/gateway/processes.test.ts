@@ -6,6 +6,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { connectLedger, type RedisLedger } from '../../ledger/redis.ts';
 import type { CompiledBudget } from '../../policy/compiled.ts';
@@ -44,18 +45,25 @@ interface Installation {
   readonly ledger: RedisLedger;
   /** Starts a gateway process and resolves to its URL once it is ready. */
   readonly start: (kubeconfig?: string) => Promise<{ url: string; child: ChildProcess }>;
+  /** The same with a name of its own, and without waiting until it is ready. */
+  readonly launch: (pod: string, kubeconfig?: string) => Promise<{ url: string; child: ChildProcess }>;
   /** Hands over the next version of the workspace. */
   readonly apply: (workspace: Partial<WorkspaceOptions>) => Promise<void>;
 }
 
 /** An installation of its own: a namespace with the shards, and keys of its own in Redis. */
-async function installation(first: Partial<WorkspaceOptions>): Promise<Installation> {
+async function installation(
+  first: Partial<WorkspaceOptions>,
+  settings: Record<string, unknown> = {},
+  redisUrl: string = redis.url,
+): Promise<Installation> {
   const namespace = await cluster().namespace('gateway');
   const name = randomUUID();
   const folder = mkdtempSync(join(tmpdir(), 'tollgate-gateway-'));
-  const settings = join(folder, 'settings.yaml');
-  writeFileSync(settings, JSON.stringify({ installation: name, namespace, upstreams: [upstream.url], shards: 1 }));
-  const ledger = connectLedger({ url: redis.url, installation: name, epoch: () => 'first' });
+  const settingsFile = join(folder, 'settings.yaml');
+  const own = { installation: name, namespace, upstreams: [upstream.url], shards: 1 };
+  writeFileSync(settingsFile, JSON.stringify({ ...own, ...settings }));
+  const ledger = connectLedger({ url: redisUrl, installation: name, epoch: () => 'first' });
   ledgers.push(ledger);
   let version = 0;
   const apply = async (workspace: Partial<WorkspaceOptions>): Promise<void> => {
@@ -69,30 +77,36 @@ async function installation(first: Partial<WorkspaceOptions>): Promise<Installat
       () => false,
     ),
   );
+  const launch: Installation['launch'] = async (pod, kubeconfig = cluster().kubeconfig) => {
+    const env = {
+      PATH: process.env['PATH'],
+      TOLLGATE_DAYBOOK_FOLDER: join(folder, 'daybook'),
+      KUBECONFIG: kubeconfig,
+      LOG_LEVEL: 'info',
+      POD_NAME: pod,
+      PORT: '0',
+      REDIS_URL: redisUrl,
+      TOLLGATE_SETTINGS: settingsFile,
+    };
+    const main = join(import.meta.dirname, '../../gateway/main.ts');
+    const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    children.push(child);
+    return { url: await listening(child), child };
+  };
   return {
     ledger,
     apply,
-    start: async (kubeconfig = cluster().kubeconfig) => {
-      const env = {
-        PATH: process.env['PATH'],
-        KUBECONFIG: kubeconfig,
-        LOG_LEVEL: 'info',
-        POD_NAME: `gateway-${children.length}`,
-        PORT: '0',
-        REDIS_URL: redis.url,
-        TOLLGATE_SETTINGS: settings,
-      };
-      const main = join(import.meta.dirname, '../../gateway/main.ts');
-      const child = spawn(process.execPath, [main], {
-        env,
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      children.push(child);
-      const url = await listening(child);
-      await until(() => ask(url, { method: 'GET', path: '/readyz' }).then(({ status }) => status === 200));
-      return { url, child };
+    launch,
+    start: async (kubeconfig) => {
+      const started = await launch(`gateway-${children.length}`, kubeconfig);
+      await isReady(started.url);
+      return started;
     },
   };
+}
+
+function isReady(url: string): Promise<void> {
+  return until(() => ask(url, { method: 'GET', path: '/readyz' }).then(({ status }) => status === 200));
 }
 
 /** Reads the port from the log, and the rest of the log away. */
@@ -197,6 +211,72 @@ test('a gateway that is killed with fifty open streams leaves nothing unaccounte
   await quiet(ledger, daily);
   expect((await counterOf(ledger, daily)).total.certainNano).toBeLessThanOrEqual(70_000_000n);
 });
+
+test('three gateways go on without Redis, one of them killed and restarted, and all is booked exactly once', async () => {
+  const own = await startRedis();
+  const daily = budget('daily', '25.00');
+  const settings = { ledgerLoss: 'Open', waitSeconds: 1 };
+  const { ledger, launch } = await installation({ budgets: [daily] }, settings, own.url);
+  const gateways = await Promise.all(['one', 'two', 'three'].map((pod) => launch(pod)));
+  await Promise.all(gateways.map(({ url }) => isReady(url)));
+  const loads = gateways.map(({ url }) => loadOn(url));
+  await sleep(500);
+  await own.kill();
+  await sleep(2_500);
+  const whole = await loads[0]!.stop();
+  // Four streams of which the killed gateway alone knows, each with ten tokens of output when it dies.
+  const body = message({ stream: true });
+  const headers = { 'x-stand-in': JSON.stringify({ holdAfter: 1 }) };
+  const held = Array.from({ length: 4 }, () => ask(gateways[0]!.url, { body, headers }).catch(() => null));
+  await until(async () => (await metricOf(gateways[0]!.url, 'tollgate_open_streams')) === 4);
+  await sleep(500); // what it has answered is on its disk
+  gateways[0]!.child.kill('SIGKILL');
+  await Promise.all(held);
+  const seen = 4n * (BigInt(Math.ceil(body.length / 4)) * 2_000n + 10n * 10_000n);
+  gateways[0] = await launch('one');
+  loads[0] = loadOn(gateways[0].url);
+  await sleep(2_500);
+  const back = await startRedis({ directory: own.directory, port: own.port, password: own.password });
+  await Promise.all(gateways.map(({ url }) => isReady(url)));
+  await sleep(500);
+  const counts = await Promise.all(loads.map((load) => load.stop()));
+  for (const { url } of gateways) await until(async () => (await metricOf(url, 'tollgate_unbooked_calls')) === 0);
+  await quiet(ledger, daily, 30_000);
+  const { total } = await counterOf(ledger, daily);
+  expect(Math.min(whole, ...counts)).toBeGreaterThan(20);
+  expect(total.requests).toBe(counts.reduce((sum, count) => sum + count, whole));
+  expect(total.spentNano).toBe(books() - seen);
+  expect((await ledger.state()).presumedCount).toBe(4);
+  expect(total.certainNano - total.spentNano).toBeGreaterThan(seen);
+  for (const one of ledgers.splice(0)) one.close();
+  await back.stop();
+}, 90_000);
+
+/** Calls as long as it is let, four at a time, streams and whole answers; `stop` resolves to how many were answered. */
+function loadOn(url: string): { stop: () => Promise<number> } {
+  const stopped = new AbortController();
+  const caller = async (): Promise<number> => {
+    let answered = 0;
+    while (!stopped.signal.aborted) {
+      const { status } = await ask(url, { body: message({ stream: answered % 2 === 0 }) });
+      if (status === 200) answered += 1;
+      else await sleep(50);
+    }
+    return answered;
+  };
+  const callers = Promise.all(Array.from({ length: 4 }, caller));
+  return {
+    stop: async () => {
+      stopped.abort();
+      return (await callers).reduce((sum, answered) => sum + answered, 0);
+    },
+  };
+}
+
+async function metricOf(url: string, name: string): Promise<number> {
+  const { text } = await ask(url, { method: 'GET', path: '/metrics' });
+  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)![1]);
+}
 
 test('an edit is enforced at once, half of it never, and without the API server the last one stays', async () => {
   const { start, apply } = await installation({ budgets: [budget('daily', '25.00')] });

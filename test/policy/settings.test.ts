@@ -88,7 +88,7 @@ describe('settings', () => {
         shards: 0,
         waitSeconds: 1.5,
         waitersPerBudget: '64',
-        ledgerLoss: 'Open',
+        ledgerLoss: 'Ajar',
         requiredBudget: false,
       }),
     ).toEqual([
@@ -102,7 +102,7 @@ describe('settings', () => {
       'shards: must be a whole number from 1 to 64, not 0',
       'waitSeconds: must be a whole number from 0 to 60, not 1.5',
       'waitersPerBudget: must be a whole number from 0 to 10000, not "64"',
-      'ledgerLoss: must be Closed, not "Open"',
+      'ledgerLoss: must be Closed or Open, not "Ajar"',
     ]);
   });
 
