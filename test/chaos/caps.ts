@@ -21,10 +21,10 @@ interface Raise {
 
 /** Where each begins: enough for 500 streams at once, and for nothing much beyond. */
 const FIRST: Readonly<Record<BudgetName, Omit<Raise, 'at'>>> = {
-  workspace: { limit: parseUsd('3.60'), total: 0n },
-  feature: { limit: parseUsd('2.10'), total: 0n },
-  customers: { limit: parseUsd('0.60'), total: parseUsd('3.70') },
-  spanning: { limit: parseUsd('3.80'), total: 0n },
+  workspace: { limit: parseUsd('3.20'), total: 0n },
+  feature: { limit: parseUsd('1.65'), total: 0n },
+  customers: { limit: parseUsd('0.52'), total: parseUsd('3.30') },
+  spanning: { limit: parseUsd('3.40'), total: 0n },
 };
 
 /** A budget refuses for a while before it is raised; then the others come to their limit. */

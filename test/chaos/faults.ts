@@ -14,7 +14,7 @@ interface Fault {
   readonly how: 'kill' | 'freeze' | 'slow';
   /** For how long it is away. Milliseconds, from and to. */
   readonly away: readonly [number, number];
-  /** How many cards of it are in the deck. */
+  /** How many cards of it are in a deck. */
   readonly cards: number;
 }
 
@@ -108,10 +108,11 @@ export class Faults {
     }
   }
 
-  /** The top card of a shuffled deck: in a run of some length every kind comes. */
+  /** The top card of a shuffled deck. The first deck holds one of each: every kind comes in the shortest run. */
   #draw(): Fault {
     if (this.#deck.length === 0) {
-      const cards = FAULTS.flatMap((fault) => Array.from({ length: fault.cards }, () => fault));
+      const isFirst = [...this.#done.values()].every((times) => times === 0);
+      const cards = FAULTS.flatMap((fault) => Array.from({ length: isFirst ? 1 : fault.cards }, () => fault));
       while (cards.length > 0) this.#deck.push(...cards.splice(this.#dice.roll(cards.length), 1));
     }
     const card = this.#deck.pop();

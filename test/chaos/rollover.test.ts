@@ -10,6 +10,7 @@ import { connectLedger, type RedisLedger } from '../../ledger/redis.ts';
 import type { CompiledBudget } from '../../policy/compiled.ts';
 import type { Counter } from '../../policy/counter.ts';
 import { standingQuery } from '../../policy/standing.ts';
+import { termsAt } from '../../policy/terms.ts';
 import { ask, message, until } from '../gateway/harness.ts';
 import { budget, handover } from '../gateway/policies.ts';
 import { writeShards } from '../gateway/shards.ts';
@@ -92,7 +93,11 @@ async function open(midnight: Midnight, zero: number): Promise<Place> {
   children.push(redis);
   const namespace = await cluster().namespace('rollover');
   const daily = budget('daily', '0.10', { period: { every: 'Day', timeZone: midnight.timeZone } });
-  await writeShards(cluster(), namespace, handover({ baseURL: upstream.url, budgets: [daily] }));
+  await writeShards(
+    cluster(),
+    namespace,
+    handover({ baseURL: upstream.url, budgets: [daily], rest: { headers: { user: 'x-tollgate-user' } } }),
+  );
   const settings = join(folder, 'settings.yaml');
   writeFileSync(settings, JSON.stringify({ namespace, upstreams: [upstream.url], shards: 1, waitSeconds: 0 }));
   const ledger = connectLedger({ url: redis.url, installation: 'tollgate', epoch: () => 'first' });
@@ -165,7 +170,10 @@ async function call(place: Place, gateway: number, mark: string, behaviour: obje
   const sent = Date.now();
   const { status } = await ask(place.gateways[gateway] ?? '', {
     body: message({ ...WORST, stream: 'holdAfter' in behaviour }),
-    headers: { 'x-stand-in': JSON.stringify({ mark, usage: { output_tokens: 90 }, ...behaviour }) },
+    headers: {
+      'x-tollgate-user': mark,
+      'x-stand-in': JSON.stringify({ mark, usage: { output_tokens: 90 }, ...behaviour }),
+    },
   });
   return { mark, sent, answered: Date.now(), status };
 }
@@ -259,8 +267,12 @@ async function expectOneNight(
   const [reading] = await ledger.read([standingQuery(daily, midnight.at)]);
   expect(reading!.total).toMatchObject({ spentNano: sumOf(after, charged), requests: after.length });
   const records = await readRecords(place.redis.url);
-  expect(records.map(({ costNano }) => costNano).reduce((a, b) => a + b, 0n)).toBe(
-    sumOf([...before, ...after], charged),
-  );
-  expect(records).toHaveLength(before.length + after.length);
+  const periods = [midnight.at - 1, midnight.at].map((instant) => termsAt(daily, instant).counter);
+  const booked = new Map(records.map(({ mark, counters }) => [mark, counters]));
+  expect(booked).toEqual(new Map([...before.map(inPeriod(periods[0])), ...after.map(inPeriod(periods[1]))]));
+  expect(records).toHaveLength(booked.size);
+}
+
+function inPeriod(counter: string | undefined): (mark: string) => [string, string[]] {
+  return (mark) => [mark, [counter ?? '']];
 }

@@ -1,7 +1,7 @@
 import type { Figure } from '../../bench/figures.ts';
 import { formatUsd, parseUsd } from '../../policy/money.ts';
 import type { ClaudeBudget } from '../../crds/types.gen.ts';
-import { type Audit, concerns, customerAccount } from './audit.ts';
+import { type Audit, concerns, customerAccount, isChargedTo, isCounterOf } from './audit.ts';
 import { BUDGETS, type BudgetName, type Caps } from './caps.ts';
 import type { CallRecord } from './records.ts';
 import { CUSTOMERS, STREAMS, type Traffic } from './traffic.ts';
@@ -69,64 +69,71 @@ function neverOver(name: BudgetName, { audit, caps }: Evidence): Figure {
   const least = closest.map(([, left]) => left).reduce((a, b) => (a < b ? a : b), parseUsd('1000'));
   return {
     what: `${name}: upstream's books against the cap, at each of ${audit.bills.size} bills`,
-    promised: 'never over, and always both spending and refusing',
+    promised: 'never over, spending and refusing',
     measured:
       over.length > 0
         ? over.slice(0, 3).join('; ')
         : `never; at the closest $${formatUsd(least)} below; ${caps.refusals(name)} refusals, raised ${caps.raises(name)} times`,
-    holds: over.length === 0 && caps.refusals(name) > 0 && caps.raises(name) > 0,
+    holds: over.length === 0 && caps.refusals(name) > 0,
   };
 }
 
 /** One record a call at most; its cost is the bill's, to the nano-dollar, unless the record says that it is estimated. */
-function exactlyRecorded({ audit, records }: Evidence): Figure {
+function exactlyRecorded({ audit, records, traffic }: Evidence): Figure {
   const seen = new Set<string>();
   const faults: string[] = [];
   let exact = 0;
   let short = 0n;
-  for (const { mark, costNano, presumedNano, estimated } of records) {
+  const rests = new Map(records.map(({ id, presumedNano }) => [id, presumedNano]));
+  for (const { id, mark, costNano, estimated, counters } of records) {
+    if (mark === null) continue;
     if (seen.has(mark)) faults.push(`${mark} has two records`);
     seen.add(mark);
+    const asked = traffic.calls.get(mark);
+    if (asked === undefined || !isChargedTo(counters, asked))
+      faults.push(`${mark} is booked in ${counters.join(', ')}`);
     const bill = audit.bills.get(mark) ?? 0n;
-    if (estimated) {
-      // Money that is kept in place for a call covers what the upstream charges for it.
-      const kept = costNano + presumedNano;
-      if (presumedNano > 0n && kept < bill) faults.push(`${mark} is covered by less than its bill`);
-      if (kept < bill) short += bill - kept;
-    } else if (costNano === bill) exact += 1;
-    else faults.push(`${mark} is booked at $${formatUsd(costNano)} and was charged $${formatUsd(bill)}`);
+    const rest = rests.get(`${id}/rest`) ?? 0n;
+    if (!estimated && costNano !== bill)
+      faults.push(`${mark} is booked at $${formatUsd(costNano)} and was charged $${formatUsd(bill)}`);
+    // What is kept in place for a call covers what the upstream charges for it.
+    if (rest > 0n && costNano + rest < bill) faults.push(`${mark} is covered by less than its bill`);
+    if (!estimated) exact += 1;
+    else if (costNano + rest < bill) short += bill - costNano - rest;
   }
+  const dead = [...audit.bills.keys()].filter((mark) => !seen.has(mark)).length;
   return {
     what: 'records against bills',
-    promised: 'one a call; equal to the nano-dollar where not estimated',
+    promised: 'one a call, in its budgets; equal to the nano-dollar where not estimated',
     measured:
       faults.length > 0
         ? `${faults.length} are wrong: ${faults.slice(0, 3).join('; ')}`
-        : `${exact} equal, ${records.length - exact} estimated ($${formatUsd(short)} too low where the caller left), ${audit.bills.size - known(audit, seen)} bills of calls whose gateway died`,
+        : `${exact} equal, ${seen.size - exact} estimated ($${formatUsd(short)} too low where the caller left), ${dead} bills of calls whose gateway died`,
     holds: faults.length === 0,
   };
 }
 
-function known({ bills }: Audit, seen: ReadonlySet<string>): number {
-  return [...bills.keys()].filter((mark) => seen.has(mark)).length;
-}
-
-/** Whether a budget's status is the sum of the records, and presumed what the records do not have. */
+/** Whether a budget's status is the sum of the records, spent and presumed, and covers all that was charged. */
 function balanced(name: BudgetName, evidence: Evidence): Figure {
   const { statuses, audit, caps } = evidence;
   const status = statuses.get(name);
   const spent = parseUsd(status?.spentUsd ?? '0');
   const presumed = parseUsd(status?.presumedUsd ?? '0');
   const books = audit.sums.get(name) ?? 0n;
-  const { recorded, estimated, unrecorded } = accountOf(name, evidence);
+  const { recorded, presumedByRecords, estimated, unrecorded } = accountOf(name, evidence);
   const left = caps.at(name, Date.now()) - spent - presumed;
   const settled = parseUsd(status?.reservedUsd ?? '0') === presumed;
   return {
     what: `${name}: the ledger against upstream's books of $${formatUsd(books)}`,
-    promised: 'equal but for what is estimated; what has no record is covered by what is presumed; both within the cap',
+    promised: 'equal but for what is estimated; what has no record is presumed; both within the cap',
     measured: `spent $${formatUsd(spent)} = books $${formatUsd(books)} + estimates $${signed(estimated)} - without record $${formatUsd(unrecorded)}; presumed $${formatUsd(presumed)}; $${signed(left)} left${settled ? '' : '; not all settled'}`,
     holds:
-      settled && spent === recorded && spent === books + estimated - unrecorded && presumed >= unrecorded && left >= 0n,
+      settled &&
+      spent === recorded &&
+      spent === books + estimated - unrecorded &&
+      presumed === presumedByRecords &&
+      presumed >= unrecorded &&
+      left >= 0n,
   };
 }
 
@@ -147,6 +154,7 @@ function customersBalanced(evidence: Evidence): Figure {
 interface Sums {
   /** By the records. */
   readonly recorded: bigint;
+  readonly presumedByRecords: bigint;
   /** By how much the records' estimates differ from the bills. */
   readonly estimated: bigint;
   /** Bills of calls that have no record. */
@@ -154,17 +162,17 @@ interface Sums {
 }
 
 function accountOf(key: string, { records, audit, traffic }: Evidence): Sums {
-  const within = (mark: string): boolean => {
+  const own = records.filter(({ counters }) => counters.some((counter) => isCounterOf(key, counter)));
+  const known = new Map(own.map((record) => [record.mark, record]));
+  const unrecorded = [...audit.bills].filter(([mark]) => {
     const asked = traffic.calls.get(mark);
-    return asked !== undefined && concerns(key, asked);
-  };
-  const own = records.filter(({ mark }) => within(mark));
-  const marks = new Set(own.map(({ mark }) => mark));
-  const unrecorded = [...audit.bills].filter(([mark]) => within(mark) && !marks.has(mark));
+    return asked !== undefined && concerns(key, asked) && !known.has(mark);
+  });
   return {
     recorded: sum(own.map(({ costNano }) => costNano)),
+    presumedByRecords: sum(own.map(({ presumedNano }) => presumedNano)),
     estimated: sum(
-      own.filter(({ estimated }) => estimated).map(({ mark, costNano }) => costNano - (audit.bills.get(mark) ?? 0n)),
+      own.map(({ mark, estimated, costNano }) => (estimated ? costNano - (audit.bills.get(mark ?? '') ?? 0n) : 0n)),
     ),
     unrecorded: sum(unrecorded.map(([, nano]) => nano)),
   };
