@@ -25,6 +25,8 @@ export interface SystemOptions {
   replicas: number;
   /** An Anthropic-compatible URL; absent: the stand-in is started. */
   upstream: string | undefined;
+  /** The usage log's Postgres; absent: TOLLGATE_DATABASE_URL, or a folder here. */
+  databaseUrl?: string;
   /** Lines added to redis.conf. */
   redis?: string[];
   /** A way to Redis that operators and gateways take: given its port, answers with the one that they are told. */
@@ -86,7 +88,7 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
     gateway: await serviceAccount(directory, plane, 'tollgate-gateway'),
   };
   const edited = lastEdit();
-  const databaseUrl = process.env['TOLLGATE_DATABASE_URL'];
+  const databaseUrl = options.databaseUrl ?? process.env['TOLLGATE_DATABASE_URL'];
   const logPlace = databaseUrl
     ? { TOLLGATE_DATABASE_URL: databaseUrl }
     : { TOLLGATE_LOG_FOLDER: join(directory, 'log') };

@@ -24,20 +24,11 @@ export function customerAccount(customer: string): string {
   return `customers/${customer}`;
 }
 
-/** Whether the ledger's counter of that name, such as `chaos/customers/Year/UTC/0#["acme"]`, is the account's. */
-export function isCounterOf(key: string, counter: string): boolean {
+/** The account of one of the ledger's counters, such as `chaos/customers/Year/UTC/0#["acme"]`. */
+export function accountOf(counter: string): string {
   const [pool = '', value] = counter.split('#');
   const name = pool.split('/')[1] ?? '';
-  return key === (value === undefined ? name : `${name}/${(JSON.parse(value) as string[]).join('/')}`);
-}
-
-/** Whether counters are those of a call's accounts. */
-export function isChargedTo(counters: readonly string[], asked: Asked): boolean {
-  const accounts = accountsOf(asked);
-  return (
-    counters.length === accounts.length &&
-    accounts.every(({ key }) => counters.some((counter) => isCounterOf(key, counter)))
-  );
+  return value === undefined ? name : customerAccount((JSON.parse(value) as string[]).join('/'));
 }
 
 /** Whether a call is charged to the account. */

@@ -1,16 +1,19 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Dice } from '../../bench/dice.ts';
 import type { Figure } from '../../bench/figures.ts';
 import { Installation, waitFor } from '../../bench/installation.ts';
 import type { ClaudeBudget } from '../../crds/types.gen.ts';
+import { startPostgres } from '../../hack/postgres.ts';
 import { formatUsd } from '../../policy/money.ts';
 import { type Proxy, startProxy } from '../support/proxy.ts';
 import { Audit } from './audit.ts';
 import { BUDGETS, type BudgetName, Caps, NAMESPACE } from './caps.ts';
 import { Chronicle } from './chronicle.ts';
 import { Faults } from './faults.ts';
-import { readRecords } from './records.ts';
+import { ingested, readLog } from './records.ts';
 import { STREAMS, Traffic } from './traffic.ts';
 import { verdict } from './verdict.ts';
 
@@ -42,14 +45,18 @@ export async function chaos(options: ChaosOptions): Promise<Figure[]> {
   const { directory, seconds, seed, say } = options;
   await Installation.clear(directory);
   const chronicle = new Chronicle(join(directory, 'chaos.log'), say);
+  // A folder that Postgres can own.
+  const home = mkdtempSync(join(tmpdir(), 'tollgate-chaos-log-'));
+  const postgres = await startPostgres({ directory: home });
   let way: Proxy | undefined;
   try {
     const installation = await Installation.start(GATEWAYS, {
       directory,
+      databaseUrl: postgres.url,
       redis: REDIS,
       wayToRedis: async (port) => (way = await startProxy(port)).port,
     });
-    chronicle.say(`three gateways, two operators and Redis are up; ${seconds} s with seed ${seed}`);
+    chronicle.say(`three gateways, two operators, Redis and Postgres are up; ${seconds} s with seed ${seed}`);
     const caps = new Caps(installation, new Dice(seed + 1), chronicle);
     const { apiKey } = await installation.team(NAMESPACE, caps.yaml());
     const traffic = new Traffic({
@@ -64,12 +71,15 @@ export async function chaos(options: ChaosOptions): Promise<Figure[]> {
     await storm({ traffic, audit, caps, faults, chronicle, seconds });
     const statuses = await settled(installation, chronicle);
     await audit.readOn();
-    const records = await readRecords(installation.redisUrl);
-    return verdict({ faults: faults.done, traffic, caps, audit, records, statuses });
+    await ingested(installation.redisUrl, SETTLED_WITHIN_MS);
+    const log = await readLog(postgres.url);
+    return verdict({ faults: faults.done, traffic, caps, audit, log, statuses });
   } finally {
     chronicle.close();
     await Installation.stop(directory);
     await way?.stop();
+    await postgres.stop();
+    rmSync(home, { recursive: true, force: true });
   }
 }
 

@@ -1,59 +1,70 @@
-import { Redis } from 'ioredis';
-import { keyPrefix } from '../../ledger/keys.ts';
-import type { UsageRecord } from '../../ledger/ledger.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connectLedger } from '../../ledger/redis.ts';
+import { openDatabase } from '../../log/place.ts';
+import { readTotals } from '../../log/totals.ts';
 import { parseSettings } from '../../policy/settings.ts';
 
-/** The last word on one call, or on what is presumed of one. Nano-dollars. */
+/** The last word on one call, as the usage log has it. Nano-dollars. */
 export interface CallRecord {
   readonly id: string;
-  /** What the caller named the call; null where nobody knows yet what it cost, and so nothing else. */
-  readonly mark: string | null;
+  /** What the caller named the call. */
+  readonly mark: string;
   readonly costNano: bigint;
-  /** Kept in place because the upstream may still charge it. */
-  readonly presumedNano: bigint;
+  /** What of it is kept in place because the upstream may still charge it. */
+  readonly restNano: bigint;
   /** The cost was not taken from the upstream's final usage. */
   readonly estimated: boolean;
-  /** The ledger's names of the counters in which it is booked. */
-  readonly counters: readonly string[];
+  /** It was answered with an error status, or never sent: it costs nothing and counts as no request. */
+  readonly isFree: boolean;
 }
 
-const PAGE = 1_000;
+/** What the log's rows add up to in one of the ledger's counters. Nano-dollars. */
+export interface Total {
+  readonly counter: string;
+  readonly spentNano: bigint;
+  readonly presumedNano: bigint;
+  readonly requests: number;
+}
 
-/** Every record of the usage stream, in the order in which it was written; of a presumed call that was settled late, that one alone. */
-export async function readRecords(redisUrl: string): Promise<CallRecord[]> {
-  const redis = new Redis(redisUrl, { protocol: 2 });
-  const stream = `${keyPrefix(parseSettings(null).installation)}:usage`;
-  const records: CallRecord[] = [];
-  let after = '-';
+/** All that the usage log knows. */
+export interface Log {
+  /** Calls that are settled; of those whose gateway died there are only sums. */
+  readonly records: readonly CallRecord[];
+  readonly totals: readonly Total[];
+}
+
+/** Waits, `withinMs` at most, until the operators have taken all of the stream. Throws where they have not. */
+export async function ingested(redisUrl: string, withinMs: number): Promise<void> {
+  const { installation } = parseSettings(null);
+  const ledger = connectLedger({ url: redisUrl, installation, epoch: () => null });
+  const left = (): Promise<number> =>
+    ledger.state().then(
+      ({ streamLength }) => streamLength,
+      () => Number.POSITIVE_INFINITY,
+    );
+  const end = Date.now() + withinMs;
   try {
-    for (;;) {
-      const entries = await redis.xrange(stream, after, '+', 'COUNT', PAGE);
-      records.push(...entries.map(([, fields]) => recordOf(fields)));
-      const last = entries.at(-1);
-      if (last === undefined || entries.length < PAGE) return withoutSettled(records);
-      after = `(${last[0]}`;
+    while ((await left()) > 0) {
+      if (Date.now() > end) throw new Error('the usage stream did not get into the log');
+      await sleep(500);
     }
   } finally {
-    redis.disconnect();
+    ledger.close();
   }
 }
 
-function recordOf(list: readonly string[]): CallRecord {
-  const fields = new Map(list.flatMap((name, at) => (at % 2 === 0 ? [[name, list[at + 1] ?? '']] : [])));
-  const record = JSON.parse(fields.get('record') ?? '') as UsageRecord;
-  const isFinal = (record['state'] ?? 'final') === 'final';
-  return {
-    id: String(record['id']),
-    mark: isFinal ? String(record['user']) : null,
-    costNano: BigInt(String(record['cost_nano'] ?? 0)),
-    // What a final record leaves presumed has a record of its own.
-    presumedNano: isFinal ? 0n : BigInt(String(record['worst_nano'] ?? 0)),
-    estimated: record['estimated'] === true,
-    counters: (fields.get('counters') ?? '').split('\n'),
-  };
-}
-
-function withoutSettled(records: readonly CallRecord[]): CallRecord[] {
-  const settled = new Set(records.filter(({ mark }) => mark !== null).map(({ id }) => id));
-  return records.filter(({ id, mark }) => mark !== null || !settled.has(id));
+/** Reads the usage log of a run. */
+export async function readLog(databaseUrl: string): Promise<Log> {
+  const database = await openDatabase({ url: databaseUrl });
+  try {
+    const rows = await database.query<Omit<CallRecord, 'costNano' | 'restNano'> & { cost: string; rest: string }>(
+      `select id, end_user as mark, cost_nano::text as cost, presumed_nano::text as rest, estimated,
+         ending in ('ErrorStatus', 'NeverSent') as "isFree"
+       from calls where state = 'final'`,
+    );
+    const records = rows.map(({ cost, rest, ...row }) => ({ ...row, costNano: BigInt(cost), restNano: BigInt(rest) }));
+    return { records, totals: await readTotals(database.query, 0) };
+  } finally {
+    await database.close();
+  }
 }

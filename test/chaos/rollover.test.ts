@@ -19,7 +19,6 @@ import { cluster } from '../support/cluster.ts';
 import { startRedis } from '../support/redis.ts';
 import type { Bill } from '../upstream/books.ts';
 import { startUpstream, type Upstream } from '../upstream/upstream.ts';
-import { readRecords } from './records.ts';
 
 /** How wrong the gateways' clocks are, each by so much. Milliseconds; the ledger's is right. */
 const WRONG_BY = [60_000, -60_000];
@@ -266,9 +265,9 @@ async function expectOneNight(
   expect(old.spentNano).toBeLessThanOrEqual(daily.limitNano);
   const [reading] = await ledger.read([standingQuery(daily, midnight.at)]);
   expect(reading!.total).toMatchObject({ spentNano: sumOf(after, charged), requests: after.length });
-  const records = await readRecords(place.redis.url);
+  const records = await ledger.usage(10_000);
   const periods = [midnight.at - 1, midnight.at].map((instant) => termsAt(daily, instant).counter);
-  const booked = new Map(records.map(({ mark, counters }) => [mark, counters]));
+  const booked = new Map(records.map(({ record, counters }) => [record['user'], counters]));
   expect(booked).toEqual(new Map([...before.map(inPeriod(periods[0])), ...after.map(inPeriod(periods[1]))]));
   expect(records).toHaveLength(booked.size);
 }

@@ -1,9 +1,9 @@
 import type { Figure } from '../../bench/figures.ts';
 import { formatUsd, parseUsd } from '../../policy/money.ts';
 import type { ClaudeBudget } from '../../crds/types.gen.ts';
-import { type Audit, concerns, customerAccount, isChargedTo, isCounterOf } from './audit.ts';
+import { type Audit, accountOf, concerns, customerAccount } from './audit.ts';
 import { BUDGETS, type BudgetName, type Caps } from './caps.ts';
-import type { CallRecord } from './records.ts';
+import type { Log, Total } from './records.ts';
 import { CUSTOMERS, STREAMS, type Traffic } from './traffic.ts';
 
 /** All that is known when a run has ended and everything is settled. */
@@ -12,7 +12,7 @@ export interface Evidence {
   readonly traffic: Traffic;
   readonly caps: Caps;
   readonly audit: Audit;
-  readonly records: readonly CallRecord[];
+  readonly log: Log;
   readonly statuses: ReadonlyMap<BudgetName, NonNullable<ClaudeBudget['status']>>;
 }
 
@@ -79,32 +79,26 @@ function neverOver(name: BudgetName, { audit, caps }: Evidence): Figure {
 }
 
 /** One record a call at most; its cost is the bill's, to the nano-dollar, unless the record says that it is estimated. */
-function exactlyRecorded({ audit, records, traffic }: Evidence): Figure {
+function exactlyRecorded({ audit, log }: Evidence): Figure {
   const seen = new Set<string>();
   const faults: string[] = [];
   let exact = 0;
   let short = 0n;
-  const rests = new Map(records.map(({ id, presumedNano }) => [id, presumedNano]));
-  for (const { id, mark, costNano, estimated, counters } of records) {
-    if (mark === null) continue;
+  for (const { mark, costNano, restNano, estimated } of log.records) {
     if (seen.has(mark)) faults.push(`${mark} has two records`);
     seen.add(mark);
-    const asked = traffic.calls.get(mark);
-    if (asked === undefined || !isChargedTo(counters, asked))
-      faults.push(`${mark} is booked in ${counters.join(', ')}`);
     const bill = audit.bills.get(mark) ?? 0n;
-    const rest = rests.get(`${id}/rest`) ?? 0n;
     if (!estimated && costNano !== bill)
       faults.push(`${mark} is booked at $${formatUsd(costNano)} and was charged $${formatUsd(bill)}`);
     // What is kept in place for a call covers what the upstream charges for it.
-    if (rest > 0n && costNano + rest < bill) faults.push(`${mark} is covered by less than its bill`);
+    if (restNano > 0n && costNano + restNano < bill) faults.push(`${mark} is covered by less than its bill`);
     if (!estimated) exact += 1;
-    else if (costNano + rest < bill) short += bill - costNano - rest;
+    else if (costNano + restNano < bill) short += bill - costNano - restNano;
   }
   const dead = [...audit.bills.keys()].filter((mark) => !seen.has(mark)).length;
   return {
-    what: 'records against bills',
-    promised: 'one a call, in its budgets; equal to the nano-dollar where not estimated',
+    what: "the log's rows against bills",
+    promised: 'one a call; equal to the nano-dollar where not estimated',
     measured:
       faults.length > 0
         ? `${faults.length} are wrong: ${faults.slice(0, 3).join('; ')}`
@@ -113,35 +107,39 @@ function exactlyRecorded({ audit, records, traffic }: Evidence): Figure {
   };
 }
 
-/** Whether a budget's status is the sum of the records, spent and presumed, and covers all that was charged. */
+/** Whether a budget's status is what the log's rows add up to, spent and presumed, and covers all that was charged. */
 function balanced(name: BudgetName, evidence: Evidence): Figure {
   const { statuses, audit, caps } = evidence;
   const status = statuses.get(name);
   const spent = parseUsd(status?.spentUsd ?? '0');
   const presumed = parseUsd(status?.presumedUsd ?? '0');
   const books = audit.sums.get(name) ?? 0n;
-  const { recorded, presumedByRecords, estimated, unrecorded } = accountOf(name, evidence);
+  const rows = rowsOf(name, evidence);
+  const total = totalOf(name, evidence);
   const left = caps.at(name, Date.now()) - spent - presumed;
-  const settled = parseUsd(status?.reservedUsd ?? '0') === presumed;
+  const faults = [
+    ...(parseUsd(status?.reservedUsd ?? '0') === presumed ? [] : ['not all is settled']),
+    ...(spent === rows.spent && spent === total.spentNano ? [] : [`the log has $${formatUsd(rows.spent)}`]),
+    ...(status?.requests === rows.requests && rows.requests === total.requests ? [] : [`of ${rows.requests} calls`]),
+    ...(presumed === total.presumedNano ? [] : [`the log has $${formatUsd(total.presumedNano)} presumed`]),
+    ...(spent === books + rows.estimated - rows.missing ? [] : ['the sum does not hold']),
+    ...(presumed >= rows.missing ? [] : ['more was charged than is presumed']),
+    ...(left >= 0n ? [] : ['over the cap']),
+  ];
   return {
     what: `${name}: the ledger against upstream's books of $${formatUsd(books)}`,
-    promised: 'equal but for what is estimated; what has no record is presumed; both within the cap',
-    measured: `spent $${formatUsd(spent)} = books $${formatUsd(books)} + estimates $${signed(estimated)} - without record $${formatUsd(unrecorded)}; presumed $${formatUsd(presumed)}; $${signed(left)} left${settled ? '' : '; not all settled'}`,
-    holds:
-      settled &&
-      spent === recorded &&
-      spent === books + estimated - unrecorded &&
-      presumed === presumedByRecords &&
-      presumed >= unrecorded &&
-      left >= 0n,
+    promised: 'equal but for what is estimated; what has no row is presumed; the log says the same',
+    measured: `spent $${formatUsd(spent)} = books $${formatUsd(books)} + estimates $${signed(rows.estimated)} - without a row $${formatUsd(rows.missing)}; presumed $${formatUsd(presumed)}; $${signed(left)} left${faults.map((fault) => `; ${fault}`).join('')}`,
+    holds: faults.length === 0,
   };
 }
 
 function customersBalanced(evidence: Evidence): Figure {
   const top = evidence.statuses.get('customers')?.top ?? [];
   const wrong = CUSTOMERS.filter((customer) => {
+    const account = customerAccount(customer);
     const shown = parseUsd(top.find(({ values }) => values[0] === customer)?.spentUsd ?? '0');
-    return shown !== accountOf(customerAccount(customer), evidence).recorded;
+    return shown !== rowsOf(account, evidence).spent || shown !== totalOf(account, evidence).spentNano;
   });
   return {
     what: `customers: each of ${CUSTOMERS.length}`,
@@ -151,31 +149,37 @@ function customersBalanced(evidence: Evidence): Figure {
   };
 }
 
-interface Sums {
-  /** By the records. */
-  readonly recorded: bigint;
-  readonly presumedByRecords: bigint;
-  /** By how much the records' estimates differ from the bills. */
+/** What the rows of an account's calls add up to. */
+interface Rows {
+  readonly spent: bigint;
+  readonly requests: number;
+  /** By how much the estimates among them differ from the bills. */
   readonly estimated: bigint;
-  /** Bills of calls that have no record. */
-  readonly unrecorded: bigint;
+  /** Bills of calls that have no row. */
+  readonly missing: bigint;
 }
 
-function accountOf(key: string, { records, audit, traffic }: Evidence): Sums {
-  const own = records.filter(({ counters }) => counters.some((counter) => isCounterOf(key, counter)));
-  const known = new Map(own.map((record) => [record.mark, record]));
-  const unrecorded = [...audit.bills].filter(([mark]) => {
+function rowsOf(key: string, { log, audit, traffic }: Evidence): Rows {
+  const within = (mark: string): boolean => {
     const asked = traffic.calls.get(mark);
-    return asked !== undefined && concerns(key, asked) && !known.has(mark);
-  });
-  return {
-    recorded: sum(own.map(({ costNano }) => costNano)),
-    presumedByRecords: sum(own.map(({ presumedNano }) => presumedNano)),
-    estimated: sum(
-      own.map(({ mark, estimated, costNano }) => (estimated ? costNano - (audit.bills.get(mark ?? '') ?? 0n) : 0n)),
-    ),
-    unrecorded: sum(unrecorded.map(([, nano]) => nano)),
+    return asked !== undefined && concerns(key, asked);
   };
+  const own = log.records.filter(({ mark }) => within(mark));
+  const known = new Set(own.map(({ mark }) => mark));
+  const missing = [...audit.bills].filter(([mark]) => within(mark) && !known.has(mark));
+  const estimates = own.filter(({ estimated }) => estimated);
+  return {
+    spent: sum(own.map(({ costNano }) => costNano)),
+    requests: own.filter(({ isFree }) => !isFree).length,
+    estimated: sum(estimates.map(({ mark, costNano }) => costNano - (audit.bills.get(mark) ?? 0n))),
+    missing: sum(missing.map(([, nano]) => nano)),
+  };
+}
+
+const NOTHING = { spentNano: 0n, presumedNano: 0n, requests: 0 };
+
+function totalOf(key: string, { log }: Evidence): Omit<Total, 'counter'> {
+  return log.totals.find(({ counter }) => accountOf(counter) === key) ?? NOTHING;
 }
 
 function sum(amounts: readonly bigint[]): bigint {
