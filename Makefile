@@ -25,6 +25,7 @@ down: ## stops it; data and logs stay in .run
 
 test: install ## every test
 	@hack/assets.sh postgres
+	@hack/assets.sh faketime
 	@node hack/test.ts
 
 verify: install ## generated files up to date, format, lint, types, dead code
@@ -50,6 +51,7 @@ bench: install ## measures what docs/performance.md says
 	@node bench/main.ts
 
 chaos: install ## ten minutes of kills under load, and the books judged: make chaos [SECONDS=60] [SEED=2]
+	@hack/assets.sh postgres
 	@node test/chaos/main.ts $(or $(SECONDS),600) $(or $(SEED),1)
 
 clean: down ## removes what was made here, also the data of make up; the cache of binaries stays

@@ -3,8 +3,8 @@
 #
 # Each one is taken from KUBEBUILDER_ASSETS if that is set, else from the cache, else from the published
 # archives where they can be reached, else built from Go modules (about 5 minutes, once). Idempotent.
-# Redis and libfaketime (for the tests of midnight) come from the system or from its package manager; so does Postgres, which
-# only tests and benchmarks need and which is brought by `hack/assets.sh postgres`.
+# Redis comes from the PATH or from the system's package manager; so do Postgres and libfaketime, which only tests and
+# benchmarks need and which are brought by `hack/assets.sh postgres` and `hack/assets.sh faketime`.
 set -euo pipefail
 
 KUBE_VERSION=1.36.3
@@ -105,7 +105,7 @@ redis() {
   else say "Install Redis 7 or Valkey so that redis-server is on the PATH, then run this again."; exit 1; fi
 }
 
-faketime() { # only tests need it: what cannot be installed is their failure, not that of the system
+faketime() { # what cannot be installed is the failure of the one test that needs it
   local file
   for file in /usr/lib*/faketime/libfaketime.so.1 /usr/lib/*/faketime/libfaketime.so.1 /usr/local/lib/faketime/libfaketime.so.1; do
     [ -e "$file" ] && return
@@ -138,7 +138,7 @@ postgres() { # without the database server that Debian's package would start by 
 # One at a time: two test runs that start together must not build the same thing twice.
 exec 9>"$cache/assets.lock"
 if command -v flock >/dev/null; then flock 9; fi
-if [ "${1:-}" = postgres ]; then postgres; exit; fi
+case "${1:-}" in postgres | faketime) "$1"; exit ;; esac
 
 announced=
 for binary in etcd kube-apiserver kube-controller-manager kubectl; do
@@ -154,5 +154,4 @@ for binary in etcd kube-apiserver kube-controller-manager kubectl; do
   if [ "$binary" = etcd ]; then with_progress etcd build_etcd; else with_progress "$binary" build_kube "$binary"; fi
 done
 redis
-faketime
 echo "$bin"
