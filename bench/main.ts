@@ -4,6 +4,7 @@ import { measureEnforcement } from './enforcement.ts';
 import { Installation } from './installation.ts';
 import { measureIngest } from './ingest.ts';
 import { measureKill } from './kill.ts';
+import { measureOpen } from './open.ts';
 import { measureOverhead } from './overhead.ts';
 import { measureOvershoot } from './overshoot.ts';
 import { measureStreams } from './streams.ts';
@@ -17,6 +18,7 @@ const PARTS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   enforcement: measureEnforcement,
   overshoot: measureOvershoot,
   kill: measureKill,
+  open: measureOpen,
   ingest: measureIngest,
 };
 

@@ -29,6 +29,8 @@ export interface SystemOptions {
   databaseUrl?: string;
   /** Lines added to redis.conf. */
   redis?: string[];
+  /** Fields of the settings file besides those that are written anyway. */
+  settings?: Readonly<Record<string, unknown>>;
   /** A way to Redis that operators and gateways take: given its port, answers with the one that they are told. */
   wayToRedis?: (port: number) => Promise<number>;
 }
@@ -82,7 +84,11 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
   for (const name of OPERATORS) ports.set(name, await roster.port(name));
   for (const [index, name] of gateways.entries()) ports.set(name, await roster.port(name, GATEWAY_PORT + index));
   const gatewayUrls = gateways.map((name) => `http://127.0.0.1:${ports.get(name)}`);
-  const settings = writeSettings(directory, gatewayUrls[0] ?? '', upstreamUrl);
+  const settings = writeSettings(directory, {
+    ...options.settings,
+    gatewayURL: gatewayUrls[0] ?? '',
+    upstreams: ['https://api.anthropic.com', new URL(upstreamUrl).origin],
+  });
   const kubeconfigs = {
     operator: await serviceAccount(directory, plane, 'tollgate-operator'),
     gateway: await serviceAccount(directory, plane, 'tollgate-gateway'),
@@ -164,11 +170,8 @@ async function startStandIn(directory: string, roster: Roster): Promise<string> 
 }
 
 /** The settings that the operators and the gateways share. */
-function writeSettings(directory: string, gatewayURL: string, upstreamUrl: string): { file: string; text: string } {
-  const text = stringify({
-    gatewayURL,
-    upstreams: ['https://api.anthropic.com', new URL(upstreamUrl).origin],
-  });
+function writeSettings(directory: string, settings: Record<string, unknown>): { file: string; text: string } {
+  const text = stringify(settings);
   const file = join(directory, 'settings.yaml');
   writeFileSync(file, text);
   return { file, text };

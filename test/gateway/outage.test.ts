@@ -174,6 +174,44 @@ describe('a ledger out of reach, under Open', () => {
     expect(await booked(gateway)).toEqual({ spent: books(), presumed: 0n, requests: 1 });
   });
 
+  test('holds nothing for what comes to nothing', async () => {
+    const gateway = await gatewayWith({ settings: open });
+    await proxy.cut();
+    await sleep(2_500);
+    const failing = ask(gateway.url, { headers: standIn({ latencyMs: 5_000, status: 529 }) });
+    await until(() => upstream.books().open === 1);
+    await proxy.mend();
+    await until(
+      () =>
+        counterOf(gateway, daily)
+          .then(({ certainNano }) => certainNano > 0n)
+          .catch(() => false),
+      20_000,
+    );
+    expect((await failing).status).toBe(529);
+    expect(await booked(gateway)).toEqual({ spent: 0n, presumed: 0n, requests: 0 });
+  });
+
+  test('that comes back with nothing in it lets calls go as well, and books them once it is in force', async () => {
+    const own = await startRedis();
+    const gateway = await startGateway({
+      redisUrl: own.url,
+      handover: handover({ baseURL: upstream.url, budgets: [daily] }),
+      settings: open,
+    });
+    await own.kill();
+    const empty = await startRedis({ port: own.port, password: own.password });
+    try {
+      expect((await ask(gateway.url)).status).toBe(200);
+      expect(await metric(gateway, 'tollgate_open_admissions_total')).toBe(1);
+      await gateway.ledger.establish('first');
+      expect(await booked(gateway)).toEqual({ spent: books(), presumed: 0n, requests: 1 });
+    } finally {
+      await gateway.stop();
+      await empty.stop();
+    }
+  });
+
   test('books a call once whose reservation was made and never answered', async () => {
     const gateway = await gatewayWith({ settings: open });
     proxy.silence('answers');

@@ -1,0 +1,112 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { formatUsd, parseUsd } from '../policy/money.ts';
+import { type Proxy, startProxy } from '../test/support/proxy.ts';
+import { Caller } from './caller.ts';
+import type { Figure } from './figures.ts';
+import { Installation, type Team, budget, waitFor } from './installation.ts';
+
+const DIRECTORY = join(import.meta.dirname, '..', '.run', 'bench-open');
+const GATEWAYS = 3;
+const OUTAGE_MS = 60_000;
+/** Callers of each gateway, one call at a time. */
+const CALLERS = 8;
+
+/** Takes Redis away for a minute under `ledgerLoss: Open`, kills a gateway in the middle of it, and compares the books. */
+export async function measureOpen(): Promise<Figure[]> {
+  let way: Proxy | undefined;
+  try {
+    const installation = await Installation.start(GATEWAYS, {
+      directory: DIRECTORY,
+      settings: { ledgerLoss: 'Open', waitSeconds: 2 },
+      wayToRedis: async (port) => (way = await startProxy(port)).port,
+    });
+    const team = await installation.team('open', budget('open', 'much', `limit: { usd: '1000.00' }`));
+    return [await outage(installation, team, way!)];
+  } finally {
+    await Installation.stop(DIRECTORY);
+    await way?.stop();
+  }
+}
+
+async function outage(installation: Installation, team: Team, way: Proxy): Promise<Figure> {
+  const load = new Load(installation.gateways, team.apiKey);
+  await sleep(3_000);
+  await way.cut();
+  const before = load.answered;
+  await sleep(OUTAGE_MS / 2);
+  process.kill(installation.pid('tollgate-gateway-1'), 'SIGKILL');
+  await installation.revive('tollgate-gateway-1');
+  await sleep(OUTAGE_MS / 2);
+  const meanwhile = load.answered - before;
+  await way.mend();
+  const mended = performance.now();
+  const back = await waitFor(async () => (await unbooked(installation)) === 0, 60_000, mended);
+  await sleep(1_000);
+  await load.stop();
+  await waitFor(async () => (await standing(installation)).inFlight === 0n, 60_000);
+  const { calls, nano } = await installation.owed(team);
+  const { spent, presumed, requests } = await standing(installation);
+  const lost = calls - requests;
+  return {
+    what: `Redis gone for ${OUTAGE_MS / 1000} s under \`ledgerLoss: Open\`, ${GATEWAYS} gateways, ${GATEWAYS * CALLERS} callers, one gateway killed (SIGKILL) and restarted meanwhile`,
+    promised: 'all that was spent is booked after recovery, exactly once',
+    measured: `${meanwhile} calls answered meanwhile; all booked ${back === undefined ? 'after more than 60' : (back / 1000).toFixed(1)} s after Redis was back; books ${calls} calls, $${formatUsd(nano)}; status ${requests} calls, $${formatUsd(spent)} spent and $${formatUsd(presumed)} presumed for ${lost} calls of the killed gateway; ${load.failed} calls failed with it`,
+    holds:
+      back !== undefined &&
+      meanwhile > 1_000 &&
+      lost >= 0 &&
+      lost <= CALLERS &&
+      spent <= nano &&
+      nano <= spent + presumed &&
+      requests >= load.answered - CALLERS,
+  };
+}
+
+/** What status says of the budget. Nano-dollars. */
+async function standing(installation: Installation) {
+  const { status } = await installation.budget('open', 'much');
+  const [spent, presumed, reserved] = [status?.spentUsd, status?.presumedUsd, status?.reservedUsd].map((usd) =>
+    parseUsd(usd ?? '0'),
+  ) as [bigint, bigint, bigint];
+  return { spent, presumed, inFlight: reserved - presumed, requests: status?.requests ?? 0 };
+}
+
+/** How many calls are on the disks of the gateways. */
+async function unbooked({ gateways }: Installation): Promise<number> {
+  const texts = await Promise.all(gateways.map(async (url) => (await fetch(`${url}/metrics`)).text()));
+  return texts.reduce((sum, text) => sum + Number(/^tollgate_unbooked_calls (.*)$/m.exec(text)?.[1]), 0);
+}
+
+/** Small calls to all gateways, as fast as they are answered, streams and whole answers in turn. */
+class Load {
+  answered = 0;
+  /** Calls that no answer came to: their gateway was killed. */
+  failed = 0;
+  readonly #stopped = new AbortController();
+  readonly #callers: Promise<void>[];
+
+  constructor(gateways: readonly string[], apiKey: string) {
+    this.#callers = gateways.flatMap((url) => {
+      const caller = new Caller(url, apiKey, CALLERS);
+      return Array.from({ length: CALLERS }, () => this.#call(caller));
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await Promise.all(this.#callers);
+  }
+
+  async #call(caller: Caller): Promise<void> {
+    for (let n = 0; !this.#stopped.signal.aborted; n++) {
+      try {
+        const { status } = await caller.send({ stream: n % 2 === 0, behaviour: { latencyMs: 50 } });
+        if (status === 200) this.answered += 1;
+      } catch {
+        this.failed += 1;
+        await sleep(200);
+      }
+    }
+  }
+}
