@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startPostgres } from '../hack/postgres.ts';
 import { startRedis } from '../hack/redis.ts';
+import type { UsageRecord } from '../ledger/ledger.ts';
 import type { RedisLedger } from '../ledger/redis.ts';
 import { UsageLog } from '../log/log.ts';
 import { openDatabase } from '../log/place.ts';
@@ -41,7 +42,7 @@ function home(): string {
 async function figuresOf(what: string, place: LogPlace, ledger: RedisLedger, promised: number): Promise<Figure[]> {
   const log = new UsageLog({ open: () => openDatabase(place), ledger });
   await log.drain(); // opens it
-  await fill(ledger, what);
+  await fill(ledger);
   const started = performance.now();
   await log.drain();
   const perSecond = Math.round(ROWS / ((performance.now() - started) / 1000));
@@ -68,13 +69,32 @@ async function figuresOf(what: string, place: LogPlace, ledger: RedisLedger, pro
   ];
 }
 
+/** What a record of Claude Code has besides, so that a row has its true size. */
+function details(): UsageRecord {
+  return {
+    cache_read_tokens: 48_211,
+    cache_write_5m_tokens: 1_290,
+    cache_write_1h_tokens: 0,
+    web_searches: 0,
+    code_executions: 0,
+    fast: false,
+    regional: false,
+    price_version: '2026-11-23',
+    policy_version: Date.now(),
+    ending: 'Answered',
+    session: crypto.randomUUID(),
+    request_id: 'req_011CSHoEeqs5C35K2UUqR7Fy',
+    first_byte_ms: 412,
+  };
+}
+
 /** Settles calls, whose records then wait in the stream. */
-async function fill(ledger: RedisLedger, prefix: string): Promise<void> {
+async function fill(ledger: RedisLedger): Promise<void> {
   let made = 0;
   const loop = async (): Promise<void> => {
     while (made < ROWS) {
       made += 1;
-      await call(ledger, `${prefix}-${crypto.randomUUID()}`, `customer-${made % CUSTOMERS}`);
+      await call(ledger, crypto.randomUUID(), `customer-${made % CUSTOMERS}`, { record: details() });
     }
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, loop));

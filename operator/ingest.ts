@@ -1,9 +1,10 @@
-import { LedgerUnreachable } from '../ledger/ledger.ts';
+import { LedgerUnreachable, type OperatorLedger } from '../ledger/ledger.ts';
 import { LogUnreachable } from '../log/database.ts';
 import type { Ingested, UsageLog } from '../log/log.ts';
 
 interface IngestOptions {
   readonly log: Pick<UsageLog, 'ingest' | 'oldest'>;
+  readonly ledger: Pick<OperatorLedger, 'state'>;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly onIngested: (ingested: Ingested) => void;
@@ -23,8 +24,10 @@ export class Ingest {
 
   /** One turn. Returns after how many milliseconds the next one is due; throws LogUnreachable. */
   async turn(): Promise<number> {
-    const { log, clock, onIngested } = this.#options;
+    const { log, ledger, clock, onIngested } = this.#options;
     try {
+      // What is in another installation's ledger is another log's.
+      if ((await ledger.state()).lost === 'otherEpoch') return CALM_MS;
       const ingested = await log.ingest();
       this.#silentSince = null;
       onIngested(ingested);

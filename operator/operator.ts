@@ -142,7 +142,7 @@ export function assemble(options: OperatorOptions): Operator {
         log.error({ entry: entry.entry, problem }, 'a usage record is a dead letter');
     },
   });
-  const ingest = new Ingest({ log: usageLog, clock, onIngested: ({ rows }) => metrics.countLogged(rows) });
+  const ingest = new Ingest({ log: usageLog, ledger, clock, onIngested: ({ rows }) => metrics.countLogged(rows) });
 
   const view = new LedgerView(ledger, clock());
   const waiting = () => view.state?.streamLength ?? 0;

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -102,6 +102,15 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     const short: Record<string, string> = { integer: 'int4', bigint: 'int8', boolean: 'bool' };
     expect(declared).toEqual(columnTypes.map(([column, { type }]) => ({ name: column, type: short[type] ?? type })));
     expect((await ledger.state()).streamLength).toBe(0);
+  });
+
+  test('answers every question of the how-to', async () => {
+    await call(ledger, `${name}-asked`, 'acme');
+    await log.drain();
+    const page = readFileSync(join(import.meta.dirname, '../../docs/how-to/query-the-log.md'), 'utf8');
+    const queries = [...page.matchAll(/```sql\n(.*?)```/gs)].map(([, sql]) => sql!.trim().replace(/;$/, ''));
+    expect(queries.length).toBeGreaterThan(4);
+    for (const sql of queries) await expect(database.query(sql)).resolves.toBeDefined();
   });
 
   test('lets totals follow what becomes known of a call', async () => {
