@@ -6,6 +6,7 @@ import { adminApp, callerApp } from './app.ts';
 import { Densities } from './density.ts';
 import type { Daybook } from './daybook.ts';
 import { CountTokens } from './count-tokens.ts';
+import { Expectations } from './expectations.ts';
 import { Health } from './health.ts';
 import { Lifeline } from './lifeline.ts';
 import { Messages } from './messages.ts';
@@ -96,12 +97,14 @@ export function assemble(surroundings: Surroundings): Assembly {
   const reserver = new Reserver({ ledger, policy, lifeline, settler, waiting, outage, settings, now });
   const refusals = new Refusals({ ledger, now });
   const densities = new Densities();
+  const expectations = new Expectations();
   const messages = new Messages({
     policy,
     reserver,
     upstreams,
     settler,
     densities,
+    expectations,
     refusals,
     metrics,
     logger,

@@ -11,6 +11,7 @@ export interface Reserved {
   readonly facts: RequestFacts;
   /** The model that was sent. */
   readonly model: string;
+  /** The bound that its bytes give, even where less was reserved by a count of its tokens. */
   readonly worstNano: bigint;
   readonly prices: PriceBook;
   /** When it was admitted, by the ledger's clock. Milliseconds. */

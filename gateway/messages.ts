@@ -8,9 +8,11 @@ import type { Settings } from '../policy/settings.ts';
 import { refOf } from '../policy/terms.ts';
 import { book, type Booking, type Reserved } from './booking.ts';
 import { costHeaders } from './costs.ts';
+import { countTokens } from './counting.ts';
 import type { Densities } from './density.ts';
 import { edited } from './edits.ts';
 import type { Exchange } from './exchange.ts';
+import type { Expectations } from './expectations.ts';
 import { type Gone, readBody } from './facts.ts';
 import { type Ending, forward, unanswered } from './forward.ts';
 import { headersUp } from './headers.ts';
@@ -31,6 +33,7 @@ interface Parts {
   readonly upstreams: Upstreams;
   readonly settler: Settler;
   readonly densities: Densities;
+  readonly expectations: Expectations;
   readonly metrics: Metrics;
   readonly refusals: Refusals;
   readonly logger: Logger;
@@ -62,10 +65,17 @@ export class Messages {
     if (asked === 'gone') return;
     if (isRefusal(asked)) return this.#refuse(exchange, asked);
     const { id, res } = exchange;
-    const admitted = await this.#parts.reserver.reserve({ id, keyHash: asked.keyHash, call: asked.call, res });
-    if (isRefusal(admitted)) return this.#refuse(exchange, admitted, asked.call);
+    const { call, keyHash, body } = asked;
+    const count = (): Promise<number | null> => this.#count(exchange, call, body);
+    const admitted = await this.#parts.reserver.reserve({ id, keyHash, call, res, count });
+    if (isRefusal(admitted)) return this.#refuse(exchange, admitted, call);
     if (exchange.hasLeft) return this.#release(id, admitted);
-    await this.#spend(exchange, admitted, asked.body);
+    await this.#spend(exchange, admitted, body);
+  }
+
+  #count({ req, route }: Exchange, { caller }: Call, body: Buffer): Promise<number | null> {
+    const { workspace } = caller;
+    return countTokens({ req, route, body, workspace, upstream: this.#parts.upstreams.of(workspace) });
   }
 
   /** Stages identify and facts. */
@@ -78,7 +88,9 @@ export class Messages {
     if (body === 'gone' || isRefusal(body)) return body;
     const facts = readRequest(body);
     if (isRefusal(facts)) return facts;
-    return { call: { caller: identity.caller, facts, claimed }, keyHash: identity.keyHash, body };
+    const { caller, keyHash } = identity;
+    const expectedNano = this.#parts.expectations.of(refOf(caller.workspace), facts.model);
+    return { call: { caller, facts, claimed, expectedNano }, keyHash, body };
   }
 
   /** Stages forward, meter and settle. */
@@ -141,7 +153,7 @@ class Spending {
     const { admission, call, at } = admitted;
     const { workspace } = call.caller;
     const { model } = call.facts;
-    const { worstNano } = admission;
+    const worstNano = admission.worstNano + admission.gapNano;
     this.#exchange = exchange;
     this.#admission = admission;
     this.#admitted = admitted;
@@ -192,12 +204,13 @@ class Spending {
   }
 
   async settle(ending: string, metered: Metered): Promise<void> {
-    const { settler, metrics, logger, densities, settings } = this.#parts;
+    const { settler, metrics, logger, densities, expectations, settings } = this.#parts;
     const { id } = this.#exchange;
     const { call, admission, reservation } = this.#admitted;
     const booking = this.#booking ?? this.#book(metered, ending === 'Cancelled');
     const known = this.#knownModel(booking);
     if (known !== null && call.facts.stream && !booking.estimated) densities.learn(known, metered);
+    if (!booking.estimated) expectations.learn(this.#workspace, this.#reserved.model, booking.costNano);
     const ended = this.#ended(ending, booking, metered.errorType);
     logCall(logger, ended);
     metrics.countSpending({
@@ -205,7 +218,7 @@ class Spending {
       feature: attributesOf(call)['feature'] ?? '',
       model: known,
       costNano: booking.costNano,
-      worstNano: admission.worstNano,
+      worstNano: this.#reserved.worstNano,
       usage: booking.usage,
       seconds: ended.durationMs / 1000,
     });

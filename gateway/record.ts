@@ -111,6 +111,7 @@ export function logCall(logger: Logger, ended: Ended): void {
     error_type: ended.errorType ?? undefined,
     estimated: booking.estimated,
     ...(ended.unchecked ? { unchecked: true } : {}),
+    expected_usd: call.expectedNano == null ? undefined : Number(call.expectedNano) / Number(USD),
     request_id: ended.requestId,
     duration_ms: Math.round(ended.durationMs),
   });

@@ -31,6 +31,8 @@ export interface Candidate {
   readonly keyHash: string;
   readonly call: Call;
   readonly res: ServerResponse;
+  /** Asks the upstream how many tokens the prompt has; null where it does not say. Never rejects. */
+  readonly count: () => Promise<number | null>;
 }
 
 /** How soon the ledger is asked again when it did not answer, or recovers. */
@@ -47,7 +49,7 @@ interface Parts {
   readonly now: () => number;
 }
 
-type Answer = ReserveAnswer | { readonly kind: 'unreachable' };
+type Answer = ReserveAnswer | { readonly kind: 'unreachable' } | { readonly kind: 'counted' };
 
 /** Plans calls and reserves them in the ledger, with all that can come between (docs/explanation/reservation.md). */
 export class Reserver {
@@ -78,6 +80,7 @@ export class Reserver {
 class Attempt {
   /** A reserve was sent and its answer has not come: the reservation may stand. */
   isInDoubt = false;
+  #isCounted = false;
   readonly #parts: Parts;
   readonly #candidate: Candidate;
   readonly #deadline: number;
@@ -110,9 +113,26 @@ class Attempt {
   /** Who comes to a line joins it; else the first try decides whether there is something to wait for. */
   async #admit(admission: Admission): Promise<Answer> {
     const queued = this.#queuedAt(admission);
-    if (queued !== null) return this.#wait(admission, queued);
-    const answer = await this.#ask(admission);
+    const answer: Answer =
+      queued === null ? await this.#ask(admission) : { kind: 'full', now: this.#at, failures: [queued] };
+    if (answer.kind !== 'full') return answer;
+    if (await this.#tighten(admission, answer.failures)) return { kind: 'counted' };
     return isWaiting(answer) ? this.#wait(admission, answer.failures[0]!) : answer;
+  }
+
+  /** Where it may be only the cheap bound of the prompt that does not fit, its tokens are counted, once. */
+  async #tighten({ facts, checks }: Admission, failures: readonly Failure[]): Promise<boolean> {
+    const isOpen = failures.every(({ check, spentNano }) => spentNano < checks[check]!.bound.capNano);
+    const isTolerant = checks.every(({ part, bound }) => part !== 'Enforce' || bound.gapRoomNano > 0n);
+    if (this.#isCounted || !facts.countable || !isOpen || !isTolerant) return false;
+    this.#isCounted = true;
+    const countedTokens = await this.#candidate.count();
+    if (countedTokens === null) return false;
+    const call = { ...this.#call, countedTokens };
+    const planned = plan(call, this.#at, this.#parts.settings);
+    if (planned.kind === 'Refuse' || planned.checks.some(isTooLoose)) return false;
+    this.#call = call;
+    return true;
   }
 
   /** What is exempt from a budget does not queue for it. */
@@ -167,7 +187,7 @@ class Attempt {
     }
   }
 
-  #reservation({ worstNano, from, until, checks }: Admission): Reservation {
+  #reservation({ worstNano, gapNano, from, until, checks }: Admission): Reservation {
     const { workspace } = this.#call.caller;
     const { version } = workspace;
     return {
@@ -175,7 +195,7 @@ class Attempt {
       workspace: refOf(workspace),
       version,
       worstNano,
-      gapNano: 0n,
+      gapNano,
       from,
       until,
       checks,
@@ -197,6 +217,8 @@ class Attempt {
         return this.#catchUp(answer.version);
       case 'wrongPeriod':
         this.#at = answer.now;
+        return 'again';
+      case 'counted':
         return 'again';
       case 'unregistered':
         await this.#parts.lifeline.beat();
@@ -253,6 +275,11 @@ class Attempt {
 
 function isWaiting(answer: Answer): answer is Extract<ReserveAnswer, { kind: 'full' }> {
   return answer.kind === 'full' && answer.failures.every((failure) => failure.waiting);
+}
+
+/** The count could be wrong by more than the budget tolerates at all. */
+function isTooLoose({ part, bound }: Check): boolean {
+  return part === 'Enforce' && bound.gapRoomNano < 0n;
 }
 
 function isBlockedAt(line: string, answer: Answer, { checks }: Admission): boolean {

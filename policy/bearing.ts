@@ -54,8 +54,12 @@ export class Bearing {
     return this.#terms;
   }
 
-  /** What the ledger must check for a call of this worst cost (nano-dollars). */
-  check(terms: Terms, attributes: Attributes, worstNano: bigint): Check {
+  /** What the ledger must check for a call of this worst cost. */
+  check(
+    terms: Terms,
+    attributes: Attributes,
+    { worstNano, gapNano }: { readonly worstNano: bigint; readonly gapNano: bigint },
+  ): Check {
     const { budget } = this;
     const value = this.#values.of(attributes);
     const raisedNano = terms.grantedNano + this.#extraNano;
@@ -67,8 +71,8 @@ export class Bearing {
       start: terms.start,
       end: terms.end,
       part: this.#part,
-      bound: boundOf(budget, this.#values.limitOf(value) + raisedNano, worstNano),
-      total: totalNano === undefined ? null : boundOf(budget, totalNano + raisedNano, worstNano),
+      bound: boundOf(budget, this.#values.limitOf(value) + raisedNano, worstNano, gapNano),
+      total: totalNano === undefined ? null : boundOf(budget, totalNano + raisedNano, worstNano, gapNano),
     };
   }
 }

@@ -26,6 +26,16 @@ export function samplingsOf(facts: RequestFacts): number {
   return turnsOf(facts) * (facts.compacts ? 2 : 1) * (1 + facts.fallbacks.length);
 }
 
+/** A count may be a little off: what is reserved by it is so much more, in percent. */
+const COUNT_MARGIN = 10;
+
+/** A request of which the upstream has counted the tokens, at no more than its bytes allow. */
+export function withCount(facts: RequestFacts, tokens: number): RequestFacts {
+  const inputTokens = Math.ceil((tokens * (100 + COUNT_MARGIN)) / 100);
+  const bound = facts.fillsContext ? Infinity : facts.inputTokens;
+  return { ...facts, inputTokens: Math.min(inputTokens, bound), fillsContext: false };
+}
+
 /** Whether what is seen of an answer as it begins is all that its prompt can cost. */
 export function isOneSampling(facts: RequestFacts): boolean {
   return samplingsOf(facts) === 1 && looseEnds(facts).length === 0;

@@ -1,6 +1,7 @@
 /** Whether a call may go, and what the ledger must check for it: allow-list, price, guards, then budgets. */
 
 import { Bearing } from './bearing.ts';
+import { withCount, worstCost } from './bound.ts';
 import type { Attributes, CompiledBudget, CompiledKey, CompiledWorkspace } from './compiled.ts';
 import type { Check } from './counter.ts';
 import { type Edit, guard, type Guarded } from './guards.ts';
@@ -41,6 +42,10 @@ export interface Call {
   readonly facts: RequestFacts;
   /** What the caller said of itself by header; overlaid by what the credential fixes. */
   readonly claimed: Attributes;
+  /** How many tokens the upstream counts in the prompt, where it was asked. */
+  readonly countedTokens?: number;
+  /** What calls like it cost lately in this gateway, in nano-dollars; null before the first. */
+  readonly expectedNano?: bigint | null;
 }
 
 /** A call that may go upstream once the ledger has reserved `worstNano` with `checks`. */
@@ -50,7 +55,10 @@ export interface Admission {
   readonly facts: RequestFacts;
   /** What replaces bytes of the body, in ascending order; empty where the body goes on byte for byte. */
   readonly edits: readonly Edit[];
+  /** What is reserved. */
   readonly worstNano: bigint;
+  /** By how much that is below the bound that the bytes of the body give: a count of tokens is no promise. */
+  readonly gapNano: bigint;
   /** The instants between which caps and prices hold, half-open, in milliseconds. */
   readonly from: number;
   readonly until: number;
@@ -74,7 +82,8 @@ export function plan(call: Call, now: number, settings: Pick<Settings, 'requireB
   const rates = models.map((model) => rateAt(prices, model, now) ?? dearestAt(prices, now));
   const guarded = guard(call.facts, workspace.guards, { rate: rates[0]!, book: prices, at: now });
   if (guarded.kind === 'Blocked') return refuse(guarded.reason, guarded.message);
-  return admit(call, guarded, rates, now, settings);
+  const worstNano = counted(call, guarded, now);
+  return admit(call, { ...guarded, worstNano, gapNano: guarded.worstNano - worstNano }, rates, now, settings);
 }
 
 /** Whether a call that costs nothing (count_tokens) may go: null, or the refusal. */
@@ -104,6 +113,13 @@ function unpriced({ models, prices }: ResolvedWorkspace, model: string, now: num
   return { reason: 'ModelUnknown', message: modelUnknown(model) };
 }
 
+/** What is reserved of the bound: as much, or as little as the tokens that were counted ask for. */
+function counted({ caller, countedTokens }: Call, { facts, worstNano }: Guarded, now: number): bigint {
+  if (countedTokens === undefined || !facts.countable) return worstNano;
+  const tight = worstCost(withCount(facts, countedTokens), caller.workspace.prices, now);
+  return tight < worstNano ? tight : worstNano;
+}
+
 function first(models: readonly string[], refusalOf: (model: string) => Refusal | null): Refusal | null {
   for (const model of models) {
     const refusal = refusalOf(model);
@@ -114,7 +130,7 @@ function first(models: readonly string[], refusalOf: (model: string) => Refusal 
 
 function admit(
   call: Call,
-  { worstNano, loose, edits, facts }: Guarded,
+  { worstNano, gapNano, loose, edits, facts }: Guarded & { readonly gapNano: bigint },
   rates: readonly Rate[],
   now: number,
   settings: Pick<Settings, 'requireBudget'>,
@@ -135,10 +151,10 @@ function admit(
     if (bearing.budget.suspend) return refuse('BudgetSuspended', budgetSuspended(bearing.budget));
     if (loose.length > 0 && bearing.isStrict) return refuse('Unbounded', unboundedIn(loose, bearing.ref));
     granted ||= bearing.budget.mode === 'Enforce';
-    checks.push(bearing.check(terms, attributes, worstNano));
+    checks.push(bearing.check(terms, attributes, { worstNano, gapNano }));
   }
   if (!granted) return refuse('NoBudget', noBudget(refOf(workspace)));
-  return { kind: 'Forward', facts, edits, worstNano, from, until, checks };
+  return { kind: 'Forward', facts, edits, worstNano, gapNano, from, until, checks };
 }
 
 function refuse(reason: RefusalReason, message: string): Plan {

@@ -19,6 +19,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
+  upstream.release();
   await Promise.all(running.splice(0).map((gateway) => gateway.stop()));
   upstream.clearBooks();
   received.length = 0;
@@ -206,6 +207,70 @@ describe('what cannot be bounded', () => {
     expect(answer.status).toBe(200);
     expect((await settled(gateway, pennies)).spentNano).toBe(books());
     expect(books()).toBeGreaterThan(414n * 2_000n);
+  });
+});
+
+describe('a long prompt', () => {
+  const content = 'word '.repeat(120_000);
+  const long = (rest: object = {}): string =>
+    message({ model: 'claude-opus-5-5', max_tokens: 10, messages: [{ role: 'user', content }], ...rest });
+  const counts = (): Received[] => received.filter(({ url }) => url.startsWith('/v1/messages/count_tokens'));
+
+  /** Calls while another one like it is held, which its bytes bound at $2.40 and its tokens at $0.66. */
+  async function second(one: ReturnType<typeof budget>, rest: object = {}) {
+    const gateway = await gatewayWith({ budgets: [one] });
+    const first = ask(gateway.url, { body: long({ stream: true }), headers: standIn({ holdAfter: 1 }) });
+    await until(() => upstream.books().open === 1);
+    const asked = ask(gateway.url, { path: '/v1/messages?beta=true', body: long(rest) });
+    return { gateway, first, asked };
+  }
+
+  test('is counted once where only the bound by its bytes does not fit and there is a tolerance', async () => {
+    const one = budget('tight', '2.00', { toleranceNano: parseUsd('1.80') });
+    const { gateway, first, asked } = await second(one, { metadata: { user_id: 'u' }, system: 'Be short.' });
+    expect((await asked).status).toBe(200);
+    expect(upstream.books().open).toBe(1);
+    expect(counts().map(({ url }) => url)).toEqual(['/v1/messages/count_tokens?beta=true']);
+    expect(Object.keys(JSON.parse(counts()[0]!.body.toString()) as object)).toEqual(['model', 'messages', 'system']);
+    expect(counts()[0]!.headers['x-api-key']).toBe('sk-ant-upstream');
+    upstream.release();
+    expect((await first).status).toBe(200);
+    expect((await settled(gateway, one)).spentNano).toBe(books());
+    const expected = gateway.logs.map((line) => line['expected_usd']).filter((usd) => usd !== undefined);
+    expect(expected).toEqual([]);
+    await ask(gateway.url, { body: long() });
+    await until(() => gateway.logs.some((line) => 'expected_usd' in line));
+    expect(gateway.logs.at(-1)!['expected_usd']).toBeCloseTo(0.6, 2);
+  });
+
+  test.each([
+    ['has no tolerance', budget('strict', '3.10'), {}],
+    ['has less than the count could be wrong by', budget('tight', '2.00', { toleranceNano: parseUsd('1.40') }), {}],
+    ['cannot hold it by its tokens either', budget('tight', '1.00', { toleranceNano: parseUsd('1.80') }), {}],
+  ])('waits where the budget %s', async (_name, one, rest) => {
+    const { gateway, first, asked } = await second(one, rest);
+    const counted = one.toleranceNano === 0n ? 0 : 1;
+    await until(() => counts().length === counted);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(upstream.books().total.calls).toBe(0);
+    upstream.release();
+    expect([(await first).status, (await asked).status]).toEqual([200, 200]);
+    expect(counts()).toHaveLength(counted);
+    expect((await settled(gateway, one)).spentNano).toBe(books());
+  });
+
+  test('is not counted for a budget that is spent, and an upstream that does not say changes nothing', async () => {
+    const one = budget('tight', '0.50', { toleranceNano: parseUsd('2.40') });
+    const gateway = await gatewayWith({ budgets: [one] });
+    expect((await ask(gateway.url, { body: long() })).status).toBe(200);
+    await settled(gateway, one);
+    expect(errorOf(await ask(gateway.url, { body: long() })).type).toBe('budget_exceeded');
+    expect(counts()).toEqual([]);
+    const deaf = await gatewayWith({
+      baseURL: 'http://127.0.0.1:1',
+      budgets: [budget('small', '1.00', { toleranceNano: parseUsd('1.00') })],
+    });
+    expect(errorOf(await ask(deaf.url, { body: long() })).message).toContain('cannot hold this call');
   });
 });
 

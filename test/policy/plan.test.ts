@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { refusalBody, refusalHeaders, refusalStatus } from '../../policy/answers.ts';
 import type { Attributes, CompiledBudget, CompiledKey } from '../../policy/compiled.ts';
 import type { Check, Failure } from '../../policy/counter.ts';
+import { type Expectation, learn } from '../../policy/expected.ts';
 import { type Admission, modelAllowed, type Plan, plan, planFree, type ResolvedWorkspace } from '../../policy/plan.ts';
 import published from '../../policy/prices.json' with { type: 'json' };
 import { parsePriceBook } from '../../policy/prices.ts';
@@ -58,15 +59,15 @@ interface Asked {
   readonly key?: Partial<CompiledKey>;
   readonly facts?: Partial<RequestFacts>;
   readonly claimed?: Attributes;
+  readonly countedTokens?: number;
   readonly now?: number;
   readonly requireBudget?: boolean;
 }
 
-function planned({ workspace, budgets, key, facts, claimed = {}, now = NOW, requireBudget = true }: Asked): Plan {
+function planned({ workspace, budgets, key, facts, now = NOW, requireBudget = true, ...asked }: Asked): Plan {
   const resolved = workspaceOf({ ...workspace, ...(budgets && { budgets: budgets.map(budgetOf) }) });
-  return plan({ caller: { workspace: resolved, key: keyOf(key) }, facts: factsOf(facts), claimed }, now, {
-    requireBudget,
-  });
+  const call = { caller: { workspace: resolved, key: keyOf(key) }, facts: factsOf(facts), claimed: {}, ...asked };
+  return plan(call, now, { requireBudget });
 }
 
 function admitted(asked: Asked): Admission {
@@ -92,6 +93,7 @@ describe('an admission', () => {
       facts: factsOf(),
       edits: [],
       worstNano: 18_000_000n,
+      gapNano: 0n,
       from: at('2026-11-23T05:00:00Z'),
       until: at('2026-11-24T05:00:00Z'),
       checks: [
@@ -194,6 +196,25 @@ describe('an admission', () => {
     });
   });
 
+  test('reserves by a count of the tokens and a tenth more, and tells how far that is below the bound', () => {
+    const budgets = [{ toleranceNano: 3_000_000n }];
+    const facts = { inputTokens: 10_000, maxTokens: 0 };
+    const { worstNano, gapNano, checks } = admitted({ budgets, facts, countedTokens: 4_001 });
+    expect([worstNano, gapNano]).toEqual([4_402_000n, 5_598_000n]);
+    expect(checks[0]!.bound).toEqual({
+      capNano: 25n * USD,
+      roomNano: 25n * USD + 3_000_000n - 4_402_000n,
+      gapRoomNano: 3_000_000n - 5_598_000n,
+    });
+    expect(admitted({ facts, countedTokens: 9_500 })).toMatchObject({ worstNano: 10_000_000n, gapNano: 0n });
+    expect(admitted({ facts: { ...facts, countable: false }, countedTokens: 1 }).gapNano).toBe(0n);
+    const sealed = { ...facts, fillsContext: true };
+    expect(admitted({ facts: sealed, countedTokens: 20_000 })).toMatchObject({
+      worstNano: 22_000_000n,
+      gapNano: USD - 22_000_000n,
+    });
+  });
+
   test('prices an unknown model at the dearest, where the workspace allows that', () => {
     const workspace = { models: { allow: ['*'], unknown: 'DearestPrice' } } as const;
     expect(admitted({ workspace, facts: { model: 'claude-next' } }).worstNano).toBe(18_000_000n);
@@ -283,6 +304,15 @@ describe('the value that a call counts under', () => {
     expect(cap({ claimed: { customer: 'trial' } })).toBe(1n * USD);
     expect(cap({ key: { attributes: { customer: 'other' } } })).toBe(25n * USD);
   });
+});
+
+test('what a call is expected to cost is the mean of the last ones', () => {
+  const of = (...costs: bigint[]) => costs.reduce<Expectation | undefined>(learn, undefined)!.meanNano;
+  expect(of(100n)).toBe(100n);
+  expect(of(100n, 200n)).toBe(150n);
+  const cheap = Array.from({ length: 200 }, () => 10n);
+  expect(of(...cheap, 210n)).toBe(20n);
+  expect(of(1_000n, ...cheap)).toBeLessThan(40n);
 });
 
 describe('a refusal', () => {
