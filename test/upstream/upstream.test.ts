@@ -66,6 +66,18 @@ describe('the answer', () => {
     expect(upstream.books().keys[KEY]).toEqual(upstream.books().total);
   });
 
+  test('with its bill kept by name, where it is asked for', async () => {
+    for (const behaviour of [{ mark: 'first' }, {}, { mark: 'second', usage: { output_tokens: 7 } }]) {
+      await (await post(call, behaviour)).body.dump();
+    }
+    const bills = async (after: number) => (await request(`${upstream.url}/bills?after=${after}`)).body.json();
+    const input = BigInt(Math.ceil(Buffer.byteLength(JSON.stringify(call)) / 4)) * 2_000n;
+    const first = { number: 1, mark: 'first', apiKey: KEY, model: call.model, nanoUsd: String(input + 400_000n) };
+    const second = { ...first, number: 2, mark: 'second', nanoUsd: String(input + 70_000n) };
+    expect(await bills(0)).toEqual([expect.objectContaining(first), expect.objectContaining(second)]);
+    expect(await bills(1)).toEqual([expect.objectContaining(second)]);
+  });
+
   test('as a stream, with the events in the true order', async () => {
     const response = await post({ ...call, stream: true, thinking: { type: 'adaptive' } }, { chunks: 2 });
     const text = await response.body.text();
