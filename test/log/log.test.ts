@@ -23,7 +23,7 @@ let postgres: Postgres & { directory: string };
 
 beforeAll(async () => {
   [redis, postgres] = await Promise.all([startRedis(), startPostgres()]);
-});
+}, 120_000);
 
 afterAll(async () => {
   await Promise.all([redis.stop(), postgres.stop()]);
@@ -47,7 +47,7 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     ledger = await connectCalls(redis.url, name);
     log = new UsageLog({ open, ledger, onLetters: (more) => letters.push(...more) });
     await log.drain();
-  });
+  }, 120_000);
 
   beforeEach(async () => {
     letters = [];
@@ -262,5 +262,5 @@ describe('a database that goes away', () => {
     expect(await database.query('select id from calls order by id')).toEqual([{ id: 'before' }, { id: 'meanwhile' }]);
     await Promise.all([database.close(), log.close()]);
     ledger.close();
-  });
+  }, 120_000);
 });
