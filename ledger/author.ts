@@ -1,18 +1,27 @@
-/** Who asks: which incarnation, in which epoch, and the number of the last change that it made there. */
+/** Who asks: which incarnation, in which epoch and line, and the number of the last change that it made there. */
 export interface Caller {
   readonly incarnation: string;
   readonly epoch: string;
+  readonly line: string;
   readonly seen: number;
 }
 
-/** What a client of the ledger remembers of itself, so that it notices when the ledger has forgotten. */
+/** How many earlier incarnations are remembered. */
+const PAST = 8;
+
+/**
+ * What a client of the ledger remembers of itself. A *line* is a stretch of the ledger's history in which numbers of
+ * changes mean one thing; each recovery begins another. A client belongs to a line once it has told the ledger there all
+ * that it may miss, and to none ('') before.
+ */
 export class Author {
   readonly #expectedEpoch: () => string | null;
   readonly #owners = new Map<string, string>();
+  #past: readonly string[] = [];
   #incarnation = '';
   #registered = false;
+  #line = '';
   #seen = 0;
-  #seenIn = '';
 
   constructor(expectedEpoch: () => string | null) {
     this.#expectedEpoch = expectedEpoch;
@@ -20,20 +29,43 @@ export class Author {
 
   /** A new incarnation: the next beat is its first. */
   begin(incarnation: string): void {
+    if (this.#incarnation !== '') this.#past = [...this.#past, this.#incarnation].slice(-PAST);
     this.#incarnation = incarnation;
     this.#registered = false;
   }
 
-  caller(): Caller {
-    const epoch = this.#expectedEpoch() ?? '';
-    return { incarnation: this.#incarnation, epoch, seen: epoch === this.#seenIn ? this.#seen : 0 };
+  /** What it was before. */
+  get past(): readonly string[] {
+    return this.#past;
   }
 
-  /** Takes note of a change that `caller` made; one made in an epoch that is over means nothing any more. */
-  note({ epoch }: Caller, sequence: number): void {
-    if (epoch !== this.#expectedEpoch()) return;
-    this.#seen = epoch === this.#seenIn ? Math.max(this.#seen, sequence) : sequence;
-    this.#seenIn = epoch;
+  caller(): Caller {
+    return {
+      incarnation: this.#incarnation,
+      epoch: this.#expectedEpoch() ?? '',
+      line: this.#line,
+      seen: this.#seen,
+    };
+  }
+
+  /** Whether what `caller` did counts: it was done in the line to which this client belongs. */
+  isCurrent({ line }: Caller): boolean {
+    return line === this.#line;
+  }
+
+  /** Takes note of the number of a change in the client's line. */
+  note(sequence: number): void {
+    this.#seen = Math.max(this.#seen, sequence);
+  }
+
+  /** The ledger goes on in another line: until `join`, no answer to what was asked before counts. */
+  leaveLine(): void {
+    this.#line = '';
+  }
+
+  join(line: string, sequence: number): void {
+    this.#line = line;
+    this.#seen = sequence;
   }
 
   /** Whether its incarnation has beaten: the ledger that does not know it then has swept it. */

@@ -1,7 +1,7 @@
 import type { Counter, Reading, ReadingQuery, ValueCounter } from '../policy/counter.ts';
 import { MAX_VALUES, REST } from '../policy/counter.ts';
 import { MAX_NANO, overflow } from './amounts.ts';
-import type { BatchOwner, GatewayReport, LostReason, OpenBatch, RefusalEntry, StreamEntry } from './ledger.ts';
+import type { BatchOwner, GatewayReport, OpenBatch, RefusalEntry, StreamEntry } from './ledger.ts';
 
 /** One counter of `MemoryLedger`. Nano-dollars. */
 export class Cell {
@@ -74,12 +74,19 @@ export interface HeldBatch {
 /** Everything that a ledger holds; see keys.ts for the same in Redis. */
 export class Books {
   epoch: string | null = null;
-  lost: LostReason | null = null;
   sequence = 0;
   sparedUntil = 0;
-  /** Since when the ledger is recovering, and why it cannot do so by itself. */
-  recovering: { readonly since: number; readonly deep: string | null } | null = null;
-  /** By living incarnation: the number of its last change. */
+  /** The server, another one after each start, and the one that the ledger was last in force on. */
+  server = 'first';
+  run = '';
+  /** The present line, how many there were, and the sequence with which it began. */
+  line = '';
+  lines = 0;
+  from = 0;
+  /** Since when, why not by itself, and whether anybody missed anything. */
+  recovering: { readonly since: number; readonly deep: string | null; readonly short: boolean } | null = null;
+  readonly recovery = new Map<string, 'expected' | 'replayed'>();
+  /** By living incarnation: the number of its last change in the line that it has joined. */
   readonly lastChanges = new Map<string, number>();
   readonly beats = new Map<string, number>();
   readonly reports = new Map<string, GatewayReport>();
@@ -158,6 +165,32 @@ export class Books {
     return `${(this.#entries += 1)}-0`;
   }
 
+  /** A copy of all that is here now. */
+  copy(): Books {
+    const copy = new Books();
+    copy.become(this);
+    return copy;
+  }
+
+  /** Everything is as in a copy that was made before: what a server holds that comes back older. */
+  become(other: Books): void {
+    const { epoch, sequence, sparedUntil, run, line, from, recovering, usage, refusals } = other;
+    Object.assign(this, { epoch, sequence, sparedUntil, run, line, from, recovering });
+    this.usage = [...usage];
+    this.refusals = [...refusals];
+    const known = new Map<object, object>();
+    for (const [index, map] of this.#maps.entries()) {
+      map.clear();
+      for (const [key, value] of other.#maps[index]!) map.set(key, copied(value, known));
+    }
+  }
+
+  get #maps(): Map<string, unknown>[] {
+    const { recovery, lastChanges, beats, reports, fences, presumed, booked, batches, owners } = this;
+    const kept = [recovery, lastChanges, beats, reports, fences, presumed, booked, batches, owners];
+    return [...kept, this.#pools, this.#values, this.#open, this.#ended] as Map<string, unknown>[];
+  }
+
   /** Drops what has outlived its time. */
   forget(now: number): void {
     for (const [counter, pool] of this.#pools) {
@@ -188,6 +221,19 @@ export class Books {
   #valuesOf(counter: string): Map<string, Cell> {
     return entry(this.#values, counter);
   }
+}
+
+/** A deep copy in which what was the same object still is. */
+function copied(value: unknown, known: Map<object, object>): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const seen = known.get(value);
+  if (seen !== undefined) return seen;
+  if (value instanceof Map) return new Map([...value].map(([key, one]) => [key, copied(one, known)]));
+  if (Array.isArray(value)) return value.map((one) => copied(one, known));
+  const copy = Object.create(Object.getPrototypeOf(value) as object) as Record<string, unknown>;
+  known.set(value, copy);
+  for (const [name, one] of Object.entries(value)) copy[name] = copied(one, known);
+  return copy;
 }
 
 function entry<V>(maps: Map<string, Map<string, V>>, key: string): Map<string, V> {

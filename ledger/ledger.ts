@@ -48,11 +48,11 @@ export type ReserveAnswer =
   | { readonly kind: 'recovering' }
   /** The usage stream is at its bound: a record might be lost. */
   | { readonly kind: 'logBehind' }
-  /** The ledger came back empty, other or older; a person must confirm it. */
+  /** The ledger came back empty, or is another one: that is for the operator. */
   | { readonly kind: 'lost'; readonly reason: LostReason };
 
-/** What a client finds wrong with a ledger that came back: nothing in it, another's, or less than was there. */
-export type LostReason = 'empty' | 'otherEpoch' | 'lowerSequence';
+/** What a client finds wrong with a ledger that came back: nothing in it, or another's. */
+export type LostReason = 'empty' | 'otherEpoch';
 
 /** What a call cost in the end. */
 export interface Settlement {
@@ -190,7 +190,7 @@ export interface LedgerState {
   readonly now: number;
   /** Null where no ledger was ever established here. */
   readonly epoch: string | null;
-  /** Why it is down for whoever asks, or null. `lowerSequence` once any client has missed a change of its own. */
+  /** Why it is down for whoever asks, or null. */
   readonly lost: LostReason | null;
   /** How many changes it has seen, of money and of what guards it. One that is lower than before has lost some. */
   readonly sequence: number;
@@ -218,7 +218,8 @@ export interface GatewayLedger {
   begin(incarnation: string): void;
   /**
    * All checks or none. One that threw may have been reserved all the same: ask the very same again, or release it. The
-   * counters of the checks must differ from each other.
+   * counters of the checks must differ from each other. Once it is admitted, the client keeps it in mind until it has
+   * ended, and for a while after, to tell it again to a ledger that has lost it.
    */
   reserve(reservation: Reservation): Promise<ReserveAnswer>;
   /** Idempotent by id; also finds reservations of this process's earlier incarnations. */
@@ -293,6 +294,12 @@ export class LedgerUnreachable extends Error {
 
 /** A lease outlives no call: without a beat for this long its reservations are presumed. */
 export const LEASE_MS = 15_000;
+
+/** A recovery lasts at least so long, for those who come back to be heard of. */
+export const RETURN_MS = 2_000;
+
+/** So long a recovery waits for those who do not come back. */
+export const RECOVERY_MS = 10_000;
 
 /** How many usage records may wait in the stream before nothing more is admitted, unless the options say otherwise. */
 export const USAGE_LIMIT = 250_000;

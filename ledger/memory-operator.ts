@@ -3,7 +3,8 @@ import { checkAmount } from './amounts.ts';
 import { Books } from './books.ts';
 import { Calls } from './calls.ts';
 import { LEASE_MS } from './ledger.ts';
-import type { BatchLines, Floor, LedgerState, LivingGateway, LostReason, OpenBatch, OperatorLedger } from './ledger.ts';
+import type { BatchLines, Floor, LedgerState, LivingGateway, OpenBatch, OperatorLedger } from './ledger.ts';
+import { Line } from './line.ts';
 import type { PresumedCall, RefusalEntry, StreamEntry } from './ledger.ts';
 
 /** The clock and the epoch of a ledger in memory. */
@@ -21,6 +22,7 @@ export interface MemoryOptions {
 export class MemoryOperator implements OperatorLedger {
   readonly books: Books;
   protected readonly calls: Calls;
+  protected readonly line: Line;
   protected readonly expectedEpoch: () => string | null;
   readonly #clock: () => number;
 
@@ -29,13 +31,17 @@ export class MemoryOperator implements OperatorLedger {
     this.#clock = options.clock;
     this.expectedEpoch = options.epoch;
     this.calls = new Calls(this.books, options.clock);
+    this.line = new Line(this.books, options.clock);
   }
 
   async sweep(): Promise<number> {
     const { books } = this;
     const now = this.now();
     this.calls.forgetPast();
-    if (now < books.sparedUntil) return 0;
+    if (books.epoch === null) return 0;
+    // Nobody is silent who cannot be heard: after a restart all get a lease's time.
+    if (books.run !== books.server) this.line.recover();
+    if (books.recovering !== null || now < books.sparedUntil) return 0;
     let swept = 0;
     for (const [incarnation, beat] of books.beats) {
       if (beat >= now - LEASE_MS) continue;
@@ -56,16 +62,11 @@ export class MemoryOperator implements OperatorLedger {
   async state(): Promise<LedgerState> {
     const now = this.now();
     const { epoch, sequence, usage, presumed, recovering } = this.books;
-    const lost = this.standing(this.expectedEpoch() ?? '');
-    return {
-      now,
-      epoch,
-      lost,
-      sequence,
-      streamLength: usage.length,
-      presumedCount: presumed.size,
-      recovering: recovering === null ? null : { ...recovering, missing: [] },
-    };
+    const state = { now, epoch, sequence, streamLength: usage.length, presumedCount: presumed.size };
+    const lost = this.line.lost(this.expectedEpoch() ?? '');
+    if (recovering === null) return { ...state, lost, recovering };
+    const { since, deep } = recovering;
+    return { ...state, lost, recovering: { since, deep, missing: this.line.missing } };
   }
 
   async gateways(): Promise<readonly LivingGateway[]> {
@@ -85,22 +86,22 @@ export class MemoryOperator implements OperatorLedger {
 
   async establish(epoch: string): Promise<void> {
     this.books.epoch = epoch;
-    this.books.lost = null;
-    this.books.recovering = null;
+    this.line.end();
     this.books.sequence += 1;
+    this.line.begin();
   }
 
   async beginRebuild(epoch: string): Promise<void> {
     const { books } = this;
-    if (books.epoch === epoch && books.recovering !== null && books.recovering.deep !== null) return;
+    const isUnderWay = books.epoch === epoch && books.run === books.server && books.recovering !== null;
+    if (isUnderWay && books.recovering?.deep != null) return;
     books.epoch = epoch;
-    books.lost = null;
-    books.recovering = { since: this.now(), deep: 'rebuild' };
-    books.sequence += 1;
+    this.line.recover();
+    this.line.deepen('rebuild');
   }
 
   async resume(): Promise<void> {
-    this.books.recovering = null;
+    this.line.end();
     this.books.sequence += 1;
   }
 
@@ -109,8 +110,9 @@ export class MemoryOperator implements OperatorLedger {
       const cell = this.books.named(counter, keepUntil);
       this.books.keep(cell);
       const missing = larger(0n, spentNano - cell.spent);
+      const more = missing + larger(0n, presumedNano - (cell.certain - cell.spent));
+      cell.checkRoom(more);
       cell.spent += missing;
-      const more = missing + larger(0n, presumedNano - (cell.certain + missing - cell.spent));
       cell.certain += more;
       cell.committed += more;
       cell.requests = Math.max(cell.requests, requests);
@@ -183,11 +185,6 @@ export class MemoryOperator implements OperatorLedger {
     const now = this.#clock();
     this.books.forget(now);
     return now;
-  }
-
-  protected standing(epoch: string): LostReason | null {
-    if (this.books.epoch === null) return 'empty';
-    return this.books.epoch === epoch ? this.books.lost : 'otherEpoch';
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Reading, ReadingQuery } from '../policy/counter.ts';
 import { checkAmount, checkSettlement } from './amounts.ts';
-import { Author } from './author.ts';
+import type { Caller } from './author.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { REFUSALS_KEPT, keyPrefix } from './keys.ts';
 import { USAGE_LIMIT } from './ledger.ts';
@@ -8,6 +8,7 @@ import type { Adoption, BatchLines, BatchOwner, BeatAnswer, Booking, Floor, Gate
 import type { GatewayReport, LedgerState, LivingGateway, OpenBatch, OperatorLedger, PresumedCall } from './ledger.ts';
 import type { RefusalEntry, RefusalRow, Reservation, ReserveAnswer, SettleAnswer, Settlement } from './ledger.ts';
 import type { StreamEntry, UsageRecord } from './ledger.ts';
+import { Member, type Steps } from './member.ts';
 import { type Script, scripts } from './scripts.ts';
 import * as wire from './wire.ts';
 
@@ -39,51 +40,43 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
   readonly #connection: Connection;
   readonly #prefix: string;
   readonly #expectedEpoch: () => string | null;
-  readonly #author: Author;
+  readonly #member: Member;
   readonly #usageLimit: string;
 
   constructor(options: LedgerOptions) {
     this.#prefix = keyPrefix(options.installation);
     this.#expectedEpoch = options.epoch;
-    this.#author = new Author(options.epoch);
+    this.#member = new Member(options.epoch, this.#steps);
     this.#usageLimit = `${options.usageLimit ?? USAGE_LIMIT}`;
     this.#connection = new Connection(options, this.#prefix);
   }
 
   begin(incarnation: string): void {
-    this.#author.begin(incarnation);
+    this.#member.author.begin(incarnation);
   }
 
   async reserve(reservation: Reservation): Promise<ReserveAnswer> {
     checkAmount(reservation.worstNano);
-    const caller = this.#author.caller();
-    // Before it is sent: a reserve whose answer is lost must be found by the release that follows.
-    this.#author.own(reservation.id);
-    const args = [...wire.encodeCaller(caller), ...wire.encodeReservation(reservation), this.#usageLimit];
-    const reply = await this.#connection.run(scripts.reserve, args);
-    const { answer, sequence } = wire.decodeReserve(reply, reservation.worstNano);
-    if (answer.kind === 'admitted') this.#author.note(caller, sequence);
-    else this.#author.disown(reservation.id);
-    return answer;
+    return this.#member.reserve(reservation);
   }
 
   async settle(settlement: Settlement): Promise<SettleAnswer> {
     checkSettlement(settlement);
-    return this.#end(scripts.settle, settlement.id, [settlement.id, ...wire.encodeSettlement(settlement)]);
+    return this.#member.end(settlement.id, { kind: 'settle', settlement });
   }
 
   release(id: string): Promise<SettleAnswer> {
-    return this.#end(scripts.release, id, [id]);
+    return this.#member.end(id, { kind: 'release', id });
   }
 
   async book(booking: Booking): Promise<SettleAnswer> {
     checkAmount(booking.reservation.worstNano);
     if (booking.settlement !== null) checkSettlement(booking.settlement);
-    return this.#end(scripts.book, booking.reservation.id, wire.encodeBooking(booking));
+    return this.#member.end(booking.reservation.id, { kind: 'book', booking });
   }
 
   adopt(adoption: Adoption): Promise<SettleAnswer> {
-    return this.#end(scripts.adopt, adoption.id, wire.encodeAdoption(adoption));
+    return this.#member.end(adoption.id, { kind: 'adopt', adoption });
   }
 
   async batchOwners(batches: readonly string[]): Promise<readonly (BatchOwner | null)[]> {
@@ -104,15 +97,8 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
     await this.#connection.run(scripts.refusals, args);
   }
 
-  async beat(report: GatewayReport): Promise<BeatAnswer> {
-    const caller = this.#author.caller();
-    const args = [...wire.encodeCaller(caller), this.#author.registered ? '0' : '1', JSON.stringify(report)];
-    const { answer, sequence } = wire.decodeBeat(await this.#connection.run(scripts.beat, args));
-    if (answer.kind === 'alive' || answer.kind === 'recovering') {
-      this.#author.note(caller, sequence);
-      this.#author.register(caller);
-    }
-    return answer;
+  beat(report: GatewayReport): Promise<BeatAnswer> {
+    return this.#member.beat(report);
   }
 
   async sweep(): Promise<number> {
@@ -125,7 +111,7 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
   }
 
   async leave(): Promise<void> {
-    await this.#connection.run(scripts.leave, [this.#author.caller().incarnation]);
+    await this.#connection.run(scripts.leave, [this.#member.author.caller().incarnation]);
   }
 
   async read(queries: readonly ReadingQuery[]): Promise<readonly Reading[]> {
@@ -232,13 +218,22 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
     if (entries.length > 0) await this.#connection.attempt(() => redis.xdel(`${this.#prefix}:${stream}`, ...entries));
   }
 
-  async #end(script: Script, id: string, args: readonly string[]): Promise<SettleAnswer> {
-    const caller = this.#author.caller();
-    const who = [...wire.encodeCaller(caller), this.#author.ownerOf(id)];
-    const [answer, sequence] = await this.#connection.run(script, who.concat(args));
-    this.#author.disown(id);
-    if (sequence !== undefined) this.#author.note(caller, Number(sequence));
-    return answer as SettleAnswer;
+  /** What the member asks, each in one script. */
+  get #steps(): Steps {
+    const run = (script: Script, caller: Caller, args: readonly string[]): Promise<wire.Reply> =>
+      this.#connection.run(script, [...wire.encodeCaller(caller), ...args]);
+    return {
+      reserve: async (caller, reservation) => {
+        const args = [...wire.encodeReservation(reservation), this.#usageLimit];
+        return wire.decodeReserve(await run(scripts.reserve, caller, args), reservation.worstNano);
+      },
+      tell: async (caller, owner, deed) =>
+        wire.decodeOutcome(await run(scripts[deed.kind], caller, [owner, ...wire.encodeDeed(deed)])),
+      beat: async (caller, isFirst, report) =>
+        wire.decodeBeat(await run(scripts.beat, caller, [isFirst ? '1' : '0', JSON.stringify(report)])),
+      join: async (caller, joining) =>
+        wire.decodeJoined(await run(scripts.join, { ...caller, line: joining.line }, wire.encodeJoining(joining))),
+    };
   }
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { MAX_VALUES, REST } from '../policy/counter.ts';
 import { MAX_NANO } from './amounts.ts';
 import { ENDED_MS, RETENTION_MS } from './keys.ts';
-import { LEASE_MS } from './ledger.ts';
+import { LEASE_MS, RECOVERY_MS, RETURN_MS } from './ledger.ts';
 
 /** A Lua script as Redis runs it. */
 export interface Script {
@@ -14,7 +14,16 @@ export interface Script {
 }
 
 /** What the scripts know by name. */
-const CONSTANTS = { LEASE_MS, ENDED_MS, RETENTION_MS, MAX_VALUES, REST, MAX_NANO: String(MAX_NANO) };
+const CONSTANTS = {
+  LEASE_MS,
+  RETURN_MS,
+  RECOVERY_MS,
+  ENDED_MS,
+  RETENTION_MS,
+  MAX_VALUES,
+  REST,
+  MAX_NANO: String(MAX_NANO),
+};
 
 /** Every script of the ledger. Redis has no imports: what several of them share is placed before their bodies. */
 export const scripts = {
@@ -29,7 +38,9 @@ export const scripts = {
   batches: script('batches', 'ledger'),
   settleBatch: script('settle-batch', 'ledger', 'calls'),
   endBatch: script('end-batch', 'ledger', 'calls'),
-  beat: script('beat', 'ledger'),
+  hold: script('hold', 'ledger', 'calls', 'counters'),
+  beat: script('beat', 'ledger', 'recovery'),
+  join: script('join', 'ledger', 'recovery'),
   leave: script('leave', 'ledger'),
   read: script('read', 'ledger'),
   state: script('state', 'ledger'),

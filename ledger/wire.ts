@@ -4,10 +4,12 @@ import type { Ref } from '../policy/compiled.ts';
 import type { Bound, Counter, Failure, Part, Reading, ReadingQuery, ValueCounter } from '../policy/counter.ts';
 import { MAX_NANO } from './amounts.ts';
 import type { Caller } from './author.ts';
+import type { Deed } from './journal.ts';
 import { OWNER_KEPT_MS, expireAt } from './keys.ts';
-import type { Adoption, BatchLines, BatchOwner, BeatAnswer, Booking, Floor, GatewayReport } from './ledger.ts';
-import type { LedgerState, LivingGateway, LostReason, OpenBatch, PresumedCall, RefusalEntry } from './ledger.ts';
-import type { RefusalRow, Reservation, ReserveAnswer, Settlement, StreamEntry, UsageRecord } from './ledger.ts';
+import type { Adoption, BatchLines, BatchOwner, Booking, Floor, GatewayReport, LedgerState } from './ledger.ts';
+import type { LivingGateway, LostReason, OpenBatch, PresumedCall, RefusalEntry, RefusalRow } from './ledger.ts';
+import type { Reservation, ReserveAnswer, SettleAnswer, Settlement, StreamEntry, UsageRecord } from './ledger.ts';
+import type { Heard, Joined, Joining, Outcome } from './member.ts';
 
 /** What a script answers over RESP2: integers as numbers, bulk strings as strings, nil as null. */
 export type Reply = readonly unknown[];
@@ -15,8 +17,8 @@ export type Reply = readonly unknown[];
 const PARTS: Readonly<Record<Part, string>> = { Enforce: 'E', Observe: 'O', Exempt: 'X' };
 
 /** The first arguments of what a gateway asks. */
-export function encodeCaller({ incarnation, epoch, seen }: Caller): string[] {
-  return [incarnation, epoch, `${seen}`];
+export function encodeCaller({ incarnation, epoch, line, seen }: Caller): string[] {
+  return [incarnation, epoch, line, `${seen}`];
 }
 
 /** A reservation as scripts/counters.lua reads it. */
@@ -44,18 +46,26 @@ function encodeTotal(total: Bound | null): [string, string] {
 }
 
 /** What a settlement books: cost, presumed, certain and the record. */
-export function encodeSettlement({ costNano, presumedNano, record }: Settlement): string[] {
+function encodeSettlement({ costNano, presumedNano, record }: Settlement): string[] {
   return [costNano, presumedNano, costNano + presumedNano].map(String).concat(JSON.stringify(record));
 }
 
 /** The arguments of `book` after those that say who asks and who reserved. */
-export function encodeBooking({ reservation, settlement }: Booking): string[] {
+function encodeBooking({ reservation, settlement }: Booking): string[] {
   const amounts = settlement === null ? ['0', '0', '0', ''] : encodeSettlement(settlement);
   return amounts.concat(encodeReservation(reservation));
 }
 
+/** What is done to a call: the script's arguments after those that say who asks and who reserved. */
+export function encodeDeed(deed: Deed): string[] {
+  if (deed.kind === 'hold') return encodeReservation(deed.reservation);
+  if (deed.kind === 'settle') return [deed.settlement.id, ...encodeSettlement(deed.settlement)];
+  if (deed.kind === 'adopt') return encodeAdoption(deed.adoption);
+  return deed.kind === 'book' ? encodeBooking(deed.booking) : [deed.id];
+}
+
 /** The arguments of `adopt` after those that say who asks and who reserved. */
-export function encodeAdoption({ id, batch, workspace, meta }: Adoption): string[] {
+function encodeAdoption({ id, batch, workspace, meta }: Adoption): string[] {
   return [id, batch, workspace, meta, `${OWNER_KEPT_MS}`];
 }
 
@@ -76,16 +86,21 @@ export function encodeQuery({ counter, per, top, also }: ReadingQuery): string[]
   return per ? [counter, `${top}`, ...also] : [counter, '-1'];
 }
 
+/** The arguments of `join` after those that say who asks. */
+export function encodeJoining({ missed, highest, aged, deep, past, peers }: Joining): string[] {
+  return [missed ? '1' : '0', `${highest}`, `${aged}`, deep, `${past.length}`, ...past, ...peers];
+}
+
 /** The answer of `reserve`, and the number of the change where it made one. */
-export function decodeReserve(reply: Reply, worstNano: bigint): { answer: ReserveAnswer; sequence: number } {
+export function decodeReserve(reply: Reply, worstNano: bigint): { answer: ReserveAnswer; sequence: number | null } {
   const [kind, ...rest] = reply;
   if (kind === 'admitted' || kind === 'held') {
     const [now, sequence, ...sums] = rest;
     const added = kind === 'admitted' ? worstNano : 0n;
     const committedNano = sums.map((sum) => BigInt(sum as string) + added);
-    return { answer: { kind: 'admitted', now: now as number, committedNano }, sequence: Number(sequence) };
+    return { answer: { kind: 'admitted', now: now as number, committedNano }, sequence: numberOf(sequence) };
   }
-  return { answer: decodeRefusal(kind as string, rest), sequence: 0 };
+  return { answer: decodeRefusal(kind as string, rest), sequence: null };
 }
 
 function decodeRefusal(kind: string, rest: Reply): ReserveAnswer {
@@ -122,14 +137,38 @@ function decodeFailures(list: Reply): Failure[] {
   return failures;
 }
 
-/** The answer of `beat`, and the number of the incarnation's last change. */
-export function decodeBeat(reply: Reply): { answer: BeatAnswer; sequence: number } {
-  const [kind, first, sequence, open] = reply;
-  if (kind === 'alive') {
-    return { answer: { kind, now: first as number, open: open as string[] }, sequence: Number(sequence) };
-  }
-  if (kind === 'recovering') return { answer: { kind }, sequence: Number(sequence) };
-  return { answer: kind === 'swept' ? { kind } : { kind: 'lost', reason: first as LostReason }, sequence: 0 };
+/** The answer of what holds or ends a call. */
+export function decodeOutcome([answer, sequence]: Reply): Outcome {
+  return { answer: answer === 'held' ? 'settled' : (answer as SettleAnswer | 'astray'), sequence: numberOf(sequence) };
+}
+
+/** The number of a change: it has none for who does not belong to the line. */
+function numberOf(sequence: unknown): number | null {
+  return sequence === null || sequence === undefined ? null : Number(sequence);
+}
+
+/** The answer of `beat`. */
+export function decodeBeat(reply: Reply): Heard {
+  const [kind, first, line, last, from, sequence, open, incarnations] = reply;
+  if (kind === 'swept') return { kind };
+  if (kind === 'lost') return { kind, reason: first as LostReason };
+  return {
+    kind: kind as 'alive' | 'recovering',
+    now: first as number,
+    line: line as string,
+    last: Number(last),
+    from: Number(from),
+    sequence: Number(sequence),
+    open: open as string[],
+    incarnations: incarnations as string[],
+  };
+}
+
+/** The answer of `join`. */
+export function decodeJoined([kind, second]: Reply): Joined {
+  if (kind === 'again') return { kind };
+  if (kind === 'lost') return { kind, reason: second as LostReason };
+  return { kind: kind as 'alive' | 'recovering', sequence: Number(second) };
 }
 
 /** The answer of `read`: of the pool alone where there are no values. */
@@ -162,11 +201,11 @@ function decodeCounter(fields: Reply): Counter {
 
 /** How the ledger stands for someone who expects this epoch. */
 export function decodeState(reply: Reply, expected: string | null): LedgerState {
-  const [now, epoch, lost, sequence, streamLength, presumedCount, since, deep, missing] = reply;
+  const [now, epoch, sequence, streamLength, presumedCount, since, deep, missing] = reply;
   return {
     now: now as number,
     epoch: epoch as string | null,
-    lost: epoch === null ? 'empty' : epoch === expected ? (lost as LostReason | null) : 'otherEpoch',
+    lost: epoch === null ? 'empty' : epoch === expected ? null : 'otherEpoch',
     sequence: Number(sequence ?? 0),
     streamLength: streamLength as number,
     presumedCount: presumedCount as number,

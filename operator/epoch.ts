@@ -93,11 +93,10 @@ export class Epoch {
     }
   }
 
-  #lostReason({ epoch, sequence }: Memory, state: LedgerState): LostReason | null {
+  #lostReason({ epoch }: Memory, state: LedgerState): LostReason | null {
     if (state.epoch === null) return 'empty';
     if (state.epoch !== epoch) return 'otherEpoch';
-    const isLower = state.sequence < Math.max(sequence, this.#highest);
-    return isLower || state.lost === 'lowerSequence' ? 'lowerSequence' : null;
+    return null;
   }
 
   /** Waits for the person. The new epoch is written down as one that the ledger was not seen with yet. */

@@ -13,7 +13,6 @@ const STALE_MS = 900;
 const LOST: Readonly<Record<LostReason, string>> = {
   empty: 'The ledger came back empty',
   otherEpoch: 'The ledger is not the one that it was',
-  lowerSequence: 'The ledger lost its latest changes',
 };
 
 /** What the ledger said last. */

@@ -1,18 +1,18 @@
 #!lua flags=allow-oom
 -- Hands a reservation, or what is presumed of it, over to a batch.
--- ARGV: incarnation, epoch, seen, owner (the incarnation that reserved), id, batch, workspace, meta, ownerKept (ms).
-local owner, id, batch = ARGV[4], ARGV[5], ARGV[6]
+-- ARGV: incarnation, epoch, line, seen, owner (the incarnation that reserved), id, batch, workspace, meta, ownerKept (ms).
+local owner, id, batch = ARGV[5], ARGV[6], ARGV[7]
 
-if call('HEXISTS', prefix .. ':batches', batch) == 1 then return { 'ended' } end
+if call('HEXISTS', prefix .. ':batches', batch) == 1 then return absent('ended') end
 local standing, lease = find(owner, id)
-if not lease then return { standing } end
+if not lease then return absent(standing) end
 
 forget(standing, owner, id)
 entomb(id, ENDED_MS)
 -- The log has heard of it.
 if standing ~= 'open' then append(decidedRecord(id, '0'), lease) end
 reopen(lease)
-call('HSET', prefix .. ':batches', batch, cmsgpack.pack({ id, ARGV[7], ARGV[8], 0, lease }))
-call('SET', prefix .. ':batch:' .. batch, '0' .. ARGV[7], 'PX', ARGV[9])
+call('HSET', prefix .. ':batches', batch, cmsgpack.pack({ id, ARGV[8], ARGV[9], 0, lease }))
+call('SET', prefix .. ':batch:' .. batch, '0' .. ARGV[8], 'PX', ARGV[10])
 append(presumedRecord(id .. '/batch', lease[2]), lease)
-return { standing == 'open' and 'settled' or 'corrected', conclude(ARGV[1], ARGV[2], ARGV[3]) }
+return { standing == 'open' and 'settled' or 'corrected', conclude() }

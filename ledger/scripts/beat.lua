@@ -1,26 +1,33 @@
 #!lua flags=allow-oom
 -- Keeps all leases of an incarnation alive; its first beat registers it.
--- ARGV: incarnation, epoch, seen, first (1 or 0), report.
-local incarnation = ARGV[1]
+-- ARGV: incarnation, epoch, line, seen, first (1 or 0), report.
+local incarnation, line = ARGV[1], ARGV[3]
 local author = '@' .. incarnation
 local beats = prefix .. ':beats'
 
-local state = call('HMGET', ledger, 'epoch', 'lost', 'sequence', author, 'recovering')
-local reason = lost(state, ARGV[2], ARGV[3])
+local state = stateOf(author)
+local reason = lost(state, ARGV[2])
 if reason then return { 'lost', reason } end
+watch(state, line, ARGV[4])
 
 local now = clock()
-if state[4] then
+if state[LAST] then
   -- Overdue and yet not swept: the ledger was out of reach for everybody, so everybody gets a lease's time to return.
   if now - call('ZSCORE', beats, incarnation) > LEASE_MS then
     call('HSET', ledger, 'sparedUntil', string.format('%d', now + LEASE_MS))
   end
-elseif ARGV[4] == '1' then
-  state[4] = state[3]
-  state[4] = number(state, author)
+elseif ARGV[5] == '1' or state[RECOVERING] then
+  -- Who is missing here while it recovers may have come after what the ledger knows.
+  state[LAST] = '0'
+  call('HSET', ledger, author, '0')
+  if state[LINE] == line then state[LAST] = number(state, author, line) end
 else
   return { 'swept' }
 end
 call('ZADD', beats, string.format('%d', now), incarnation)
-call('HSET', prefix .. ':reports', incarnation, ARGV[5])
-return { state[5] and 'recovering' or 'alive', now, state[4], call('HKEYS', prefix .. ':open:' .. incarnation) }
+call('HSET', prefix .. ':reports', incarnation, ARGV[6])
+if state[RECOVERING] then advance(state, now) end
+return {
+  state[RECOVERING] and 'recovering' or 'alive', now, state[LINE], state[LAST], call('HGET', ledger, 'from'),
+  call('HGET', ledger, 'sequence'), call('HKEYS', prefix .. ':open:' .. incarnation), call('ZRANGE', beats, 0, -1),
+}

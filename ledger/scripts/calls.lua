@@ -145,12 +145,24 @@ local function entomb(id, endedFor)
   call('SET', prefix .. ':ended:' .. id, '', 'PX', endedFor)
 end
 
--- Numbers a settle or release. It is done in a lost ledger too (money is never turned away), but the loss is noticed.
-local function conclude(incarnation, epoch, seen)
-  local author = '@' .. incarnation
-  local state = call('HMGET', ledger, 'epoch', 'lost', 'sequence', author)
-  lost(state, epoch, seen)
-  return number(state, author)
+-- Numbers what a caller did: ARGV begins with incarnation, epoch, line, seen. It is done in a lost ledger too (money is
+-- never turned away), but what the caller misses is noticed before it gets a higher number.
+local function conclude()
+  local author, line = '@' .. ARGV[1], ARGV[3]
+  local state = stateOf(author)
+  if state[EPOCH] == ARGV[2] and misses(state, line, ARGV[4]) then recover(state, run()) end
+  return number(state, author, line)
+end
+
+-- The answer where there is no lease. A call that is not known may be one that the ledger has lost, unless the caller
+-- has joined its line.
+local function absent(standing)
+  local author, line = '@' .. ARGV[1], ARGV[3]
+  local state = stateOf(author)
+  local isLost = lost(state, ARGV[2])
+  if standing ~= 'unknown' then return { standing, not isLost and state[LINE] == line and state[LAST] } end
+  if not isLost then watch(state, line, ARGV[4]) end
+  return { not isLost and state[LINE] == line and 'unknown' or 'astray' }
 end
 
 -- Settles the call of a lease; `endedFor` is how long that is remembered (ms). False where it cannot be held.

@@ -3,9 +3,6 @@
 -- counter, value, part (E, O, X), expireAt (ms), cap, room, totalCap, totalRoom (value and total: '' where there is
 -- none), and where there is a gap gapRoom and totalGapRoom.
 
--- Where the checks begin if the id is ARGV[4].
-local FIRST_CHECK = 13
-
 local function strideOf(gap) return gap == '0' and 8 or 10 end
 
 -- A lease that holds nothing yet.
@@ -49,4 +46,24 @@ local function hold(lease, counter)
   call('HINCRBY', counter.key, 'c', lease[2])
   if lease[4] ~= '0' then call('HINCRBY', counter.key, 'g', lease[4]) end
   lease[#lease + 1] = counter.name
+end
+
+-- Holds the reservation whose id is ARGV[at] in its counters, whatever their caps: the call was sent already. Nil, and
+-- nothing written, where they cannot hold it.
+local function charge(at)
+  local worst, gap, now, counters = ARGV[at + 3], ARGV[at + 5], clock(), {}
+  for i = at + 9, #ARGV, strideOf(gap) do
+    local value, expireAt = ARGV[i + 1], ARGV[i + 3]
+    if tonumber(expireAt) > now then
+      local pool = load(ARGV[i], expireAt)
+      if value ~= '' then counters[#counters + 1] = loadValue(pool, value, expireAt) end
+      counters[#counters + 1] = pool
+    end
+  end
+  for _, counter in ipairs(counters) do
+    if less(ARGV[at + 4], counter.committed) then return nil end
+  end
+  local lease = leaseOf(now, worst, gap, ARGV[at + 8])
+  for _, counter in ipairs(counters) do hold(lease, counter) end
+  return lease
 end

@@ -19,27 +19,64 @@ local function less(a, b)
   return a < b
 end
 
--- What is wrong with the ledger for a caller of this epoch whose last change had the number `seen`; nil if nothing.
--- A log that lost its end keeps everything before it, so a caller that finds its own last change misses nothing older.
--- `state` holds epoch, lost, sequence and the number of the caller's last change. What one caller misses is lost to all.
-local function lost(state, epoch, seen)
-  if not state[1] then return 'empty' end
-  if state[1] ~= epoch then return 'otherEpoch' end
-  if state[2] then return state[2] end
-  if tonumber(state[4] or state[3]) < tonumber(seen) then
-    call('HSET', ledger, 'lost', 'lowerSequence')
-    return 'lowerSequence'
-  end
+-- What the scripts ask of the ledger as a whole: epoch, sequence, the number of the author's last change, line, since
+-- when it recovers, run.
+local EPOCH, SEQUENCE, LAST, LINE, RECOVERING, RUN = 1, 2, 3, 4, 5, 6
+
+local function stateOf(author)
+  return call('HMGET', ledger, 'epoch', 'sequence', author, 'line', 'recovering', 'run')
+end
+
+-- What is wrong with the ledger for a caller of this epoch; nil if nothing.
+local function lost(state, epoch)
+  if not state[EPOCH] then return 'empty' end
+  if state[EPOCH] ~= epoch then return 'otherEpoch' end
   return nil
 end
 
--- Numbers a change, and notes it as the last one of its author where that is registered.
-local function number(state, author)
-  local sequence = string.format('%d', (state[3] or 0) + 1)
-  if state[4] then
-    call('HSET', ledger, 'sequence', sequence, author, sequence)
-  else
-    call('HSET', ledger, 'sequence', sequence)
+-- Another one since the server was last started; that of a replica is its own.
+local function run()
+  return string.match(call('INFO', 'server'), 'run_id:(%x+)')
+end
+
+-- Begins a line: what follows is numbered on from here, whatever was numbered so in a history that is lost.
+local function beginLine(state, server, now)
+  local from = state[SEQUENCE] or '0'
+  state[LINE] = string.format('%s/%d/%s', server, now, from)
+  call('HSET', ledger, 'run', server, 'line', state[LINE], 'from', from, 'sequence', from)
+  call('DEL', prefix .. ':recovery')
+end
+
+-- Begins a recovery: the ledger may miss what anybody did, so all who live are expected to tell.
+local function recover(state, server)
+  local now = clock()
+  beginLine(state, server, now)
+  state[RECOVERING] = string.format('%d', now)
+  call('HSET', ledger, 'recovering', state[RECOVERING], 'sparedUntil', string.format('%d', now + LEASE_MS))
+  for _, incarnation in ipairs(call('ZRANGE', prefix .. ':beats', 0, -1)) do
+    call('HSET', prefix .. ':recovery', incarnation, 'expected')
   end
-  return sequence
+end
+
+-- A log that lost its end keeps everything before it, so a caller that finds its own last change misses nothing older.
+local function misses(state, line, seen)
+  return state[LINE] == line and tonumber(state[LAST] or state[SEQUENCE]) < tonumber(seen)
+end
+
+-- Begins a recovery where the server is another one, or the caller misses a change of its own.
+local function watch(state, line, seen)
+  local server = run()
+  if state[RUN] ~= server or misses(state, line, seen) then recover(state, server) end
+end
+
+-- Numbers a change. It is the last one of its author where that is registered and has joined the line: only then its
+-- number is returned, since only then it says what the author need not tell again.
+local function number(state, author, line)
+  local sequence = string.format('%d', (state[SEQUENCE] or 0) + 1)
+  if state[LAST] and state[LINE] == line then
+    call('HSET', ledger, 'sequence', sequence, author, sequence)
+    return sequence
+  end
+  call('HSET', ledger, 'sequence', sequence)
+  return false
 end

@@ -16,6 +16,7 @@ for i = 1, #ARGV, 5 do
   local presumed = difference(certain, spent)
   if less(presumed, ARGV[i + 3]) then raise(difference(ARGV[i + 3], presumed)) end
   if less(requests, ARGV[i + 4]) then requests = ARGV[i + 4] end
+  if less(MAX_NANO, committed) then return overflow() end
   call('HSET', key, 's', spent, 'f', certain, 'c', committed, 'n', requests)
   if not h[3] then call('PEXPIREAT', key, keepUntil) end
   local mark = string.find(name, '#', 1, true)

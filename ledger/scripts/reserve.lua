@@ -1,25 +1,27 @@
 #!lua
 -- Reserves a call's worst case in every counter that governs it, or in none: all checks first, then all writes.
 -- No allow-oom: a Redis that is full admits nothing more.
--- ARGV: incarnation, epoch, seen, the reservation (counters.lua); the last one: how many records the stream may hold.
-local incarnation, epoch, seen, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local worst, ceiling, gap = ARGV[7], ARGV[8], ARGV[9]
+-- ARGV: incarnation, epoch, line, seen, the reservation (counters.lua); the last one: how many records the stream may hold.
+local incarnation, epoch, line, id = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
+local worst, ceiling, gap = ARGV[8], ARGV[9], ARGV[10]
 local open = prefix .. ':open:' .. incarnation
 local author = '@' .. incarnation
 
-local state = call('HMGET', ledger, 'epoch', 'lost', 'sequence', author, 'recovering')
-local reason = lost(state, epoch, seen)
+local state = stateOf(author)
+local reason = lost(state, epoch)
 if reason then return { 'lost', reason } end
-if state[5] then return { 'recovering' } end
-if not state[4] then return { 'unregistered' } end
+watch(state, line, ARGV[4])
+if state[RECOVERING] then return { 'recovering' } end
+if not state[LAST] then return { 'unregistered' } end
+if state[LINE] ~= line then return { 'recovering' } end
 if call('EXISTS', prefix .. ':ended:' .. id) == 1 then return { 'ended' } end
 
 local now = clock()
 local held = call('HEXISTS', open, id) == 1
 if not held then
-  local fence = call('HGET', prefix .. ':fences', ARGV[5])
-  if fence and tonumber(ARGV[6]) < tonumber(fence) then return { 'stale', fence } end
-  if now < tonumber(ARGV[10]) or now >= tonumber(ARGV[11]) then return { 'wrongPeriod', now } end
+  local fence = call('HGET', prefix .. ':fences', ARGV[6])
+  if fence and tonumber(ARGV[7]) < tonumber(fence) then return { 'stale', fence } end
+  if now < tonumber(ARGV[11]) or now >= tonumber(ARGV[12]) then return { 'wrongPeriod', now } end
   if call('XLEN', prefix .. ':usage') >= tonumber(ARGV[#ARGV]) then return { 'logBehind' } end
 end
 
@@ -38,7 +40,7 @@ local function judge(counter, part, bound)
 end
 
 local checks, answer, refused, overflow = {}, { 'full', now }, false, false
-for i = FIRST_CHECK, #ARGV - 1, strideOf(gap) do
+for i = 14, #ARGV - 1, strideOf(gap) do
   local part, expireAt = ARGV[i + 2], ARGV[i + 3]
   local pool = load(ARGV[i], expireAt)
   local check = { part = part, { counter = pool, cap = ARGV[i + 4], room = ARGV[i + 5], gapRoom = ARGV[i + 8] } }
@@ -69,7 +71,7 @@ local function committed(kind, sequence)
 end
 
 -- A retry after a time-out: reserved already, whatever has changed since.
-if held then return committed('held', state[4]) end
+if held then return committed('held', state[LAST]) end
 
 local function markExhausted(counter, cap)
   call('HSET', counter.key, 'e', cap)
@@ -101,7 +103,7 @@ local function clearExhausted(counter, cap)
   if counter.value then call('SREM', prefix .. ':exhausted:' .. counter.pool, counter.value) end
 end
 
-local lease = leaseOf(now, worst, gap, ARGV[12])
+local lease = leaseOf(now, worst, gap, ARGV[13])
 for _, check in ipairs(checks) do
   for _, bound in ipairs(check) do
     local counter = bound.counter
@@ -111,4 +113,4 @@ for _, check in ipairs(checks) do
   end
 end
 call('HSET', open, id, cmsgpack.pack(lease))
-return committed('admitted', number(state, author))
+return committed('admitted', number(state, author, line))

@@ -1,4 +1,5 @@
 #!lua flags=allow-oom
 -- Ends a recovery.
-call('HDEL', ledger, 'recovering', 'deep')
+call('HDEL', ledger, 'recovering', 'deep', 'short')
+call('DEL', prefix .. ':recovery')
 return { call('HINCRBY', ledger, 'sequence', 1) }

@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
 -- Replaces a reservation, or what is presumed of it, by its exact cost, and appends the usage record.
--- ARGV: incarnation, epoch, seen, owner (the incarnation that reserved), id, cost, presumed, certain (their sum), record.
-local owner, id = ARGV[4], ARGV[5]
+-- ARGV: incarnation, epoch, line, seen, owner (the incarnation that reserved), id, cost, presumed, certain (their sum),
+-- record.
+local owner, id = ARGV[5], ARGV[6]
 
 local standing, lease = find(owner, id)
-if not lease then return { standing } end
-local amounts = { cost = ARGV[6], presumed = ARGV[7], certain = ARGV[8] }
-if not settle(owner, id, lease, amounts, ARGV[9], ENDED_MS) then return overflow() end
-return { standing == 'open' and 'settled' or 'corrected', conclude(ARGV[1], ARGV[2], ARGV[3]) }
+if not lease then return absent(standing) end
+local amounts = { cost = ARGV[7], presumed = ARGV[8], certain = ARGV[9] }
+if not settle(owner, id, lease, amounts, ARGV[10], ENDED_MS) then return overflow() end
+return { standing == 'open' and 'settled' or 'corrected', conclude() }

@@ -15,7 +15,11 @@ for _, id in ipairs(past) do
   forget('presumed', '', id)
 end
 
-if now < tonumber(call('HGET', ledger, 'sparedUntil') or 0) then return { 0, 0 } end
+-- Nobody is silent who cannot be heard: after a restart all get a lease's time.
+local state = stateOf('')
+if not state[EPOCH] then return { 0, 0 } end
+watch(state, '', '0')
+if state[RECOVERING] or now < tonumber(call('HGET', ledger, 'sparedUntil') or 0) then return { 0, 0 } end
 local limit = string.format('(%d', now - LEASE_MS)
 local incarnation = call('ZRANGEBYSCORE', beats, '-inf', limit, 'LIMIT', 0, 1)[1]
 if not incarnation then return { 0, 0 } end
@@ -30,5 +34,5 @@ for i = 1, #leases, 2 do
   call('HDEL', open, leases[i])
 end
 if call('EXISTS', open) == 0 then call('ZREM', beats, incarnation) end
-if #leases > 0 then number(call('HMGET', ledger, 'epoch', 'lost', 'sequence')) end
+if #leases > 0 then number(state, '', '') end
 return { #leases / 2, 1 }

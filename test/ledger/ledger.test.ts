@@ -290,67 +290,6 @@ describe('amounts', () => {
 });
 
 describe('Redis', () => {
-  test('killed and restarted with its log: everything is there and the gateway goes on', async () => {
-    const own = await startRedis({ configuration: ['appendfsync always'] });
-    const ledger = await established(own);
-    await ledger.reserve(call('a', 60n, [check(100n, 60n)]));
-    await own.kill();
-    await expect(ledger.reserve(call('b', 1n, []))).rejects.toThrow(LedgerUnreachable);
-    const again = await startRedis(own);
-    await reachable(ledger);
-    expect(await ledger.beat({ pod: 'gateway-1', shards: {} })).toMatchObject({ kind: 'alive', open: ['a'] });
-    expect(await ledger.settle(cost('a', 10n))).toBe('settled');
-    expect((await ledger.read([pool]))[0]!.total).toMatchObject({ spentNano: 10n, committedNano: 10n });
-    ledger.close();
-    await again.stop();
-  });
-
-  test('back empty: lost for everybody until it is established anew', async () => {
-    const epoch = { now: 'one' };
-    const own = await startRedis({ configuration: ['appendonly no'] });
-    const ledger = await established(own, epoch);
-    await ledger.reserve(call('a', 60n, [check(100n, 60n)]));
-    await own.kill();
-    const again = await startRedis(own);
-    await reachable(ledger);
-    const lost = { kind: 'lost', reason: 'empty' };
-    expect(await ledger.reserve(call('b', 1n, []))).toEqual(lost);
-    expect(await ledger.beat({ pod: 'gateway-1', shards: {} })).toEqual(lost);
-    expect(await ledger.settle(cost('a', 1n))).toBe('unknown');
-    expect(await ledger.state()).toMatchObject({ epoch: null, lost: 'empty' });
-    await ledger.establish('two');
-    expect(await ledger.reserve(call('b', 1n, []))).toEqual({ kind: 'lost', reason: 'otherEpoch' });
-    epoch.now = 'two';
-    expect(await ledger.reserve(call('b', 1n, []))).toEqual({ kind: 'unregistered' });
-    await join(ledger, 'gateway-2');
-    expect(await ledger.reserve(call('b', 1n, []))).toMatchObject({ kind: 'admitted' });
-    ledger.close();
-    await again.stop();
-  });
-
-  test('back older than it was: whoever misses a change of its own stops everybody, even after others went on', async () => {
-    const ledger = await established();
-    const installation = `test-${installations}`;
-    const other = await connected(server, installation, () => 'one');
-    await join(other, 'gateway-2');
-    const raw = new Redis(server.url);
-    const key = `{tollgate:${installation}}`;
-    const older = await raw.dumpBuffer(`${key}:ledger`);
-    await ledger.reserve(call('a', 1n, []));
-    // The end of the log is gone.
-    await raw.restore(`${key}:ledger`, 0, older, 'REPLACE');
-    await raw.del(`${key}:open:gateway-1`);
-    for (const id of ['b', 'c', 'd']) expect(await other.reserve(call(id, 1n, []))).toMatchObject({ kind: 'admitted' });
-    const lost = { kind: 'lost', reason: 'lowerSequence' };
-    expect(await ledger.reserve(call('e', 1n, []))).toEqual(lost);
-    expect(await other.reserve(call('f', 1n, []))).toEqual(lost);
-    // Money that comes in is taken all the same.
-    expect(await other.settle(cost('b', 1n))).toBe('settled');
-    expect(await other.state()).toMatchObject({ lost: 'lowerSequence' });
-    raw.disconnect();
-    for (const client of [ledger, other]) client.close();
-  });
-
   test('full: admits nothing more, but settles, releases and beats', async () => {
     const own = await startRedis({ configuration: ['maxmemory-policy noeviction'] });
     const ledger = await established(own);

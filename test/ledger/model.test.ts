@@ -2,9 +2,10 @@ import { afterAll, beforeAll, test } from '@jest/globals';
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
+import type { Books } from '../../ledger/books.ts';
 import { ENDED_MS } from '../../ledger/keys.ts';
 import type { LedgerState, Reservation, StreamEntry, UsageRecord } from '../../ledger/ledger.ts';
-import { LEASE_MS } from '../../ledger/ledger.ts';
+import { LEASE_MS, LedgerUnreachable, RECOVERY_MS, RETURN_MS } from '../../ledger/ledger.ts';
 import { MemoryLedger } from '../../ledger/memory.ts';
 import { type RedisLedger, connectLedger } from '../../ledger/redis.ts';
 import type { Check, Counter, Part, Reading } from '../../policy/counter.ts';
@@ -39,6 +40,12 @@ afterAll(async () => {
   await server.stop();
 });
 
+interface Dump {
+  readonly key: string;
+  readonly value: Buffer;
+  readonly expireAt: number;
+}
+
 /** The ledger under test and its twin, with the same two gateways. */
 class World {
   readonly prefix: string;
@@ -47,6 +54,9 @@ class World {
   readonly twin: readonly MemoryLedger[];
   /** Each gateway's incarnation. */
   readonly present: string[] = [];
+  #copy: { books: Books; isOfServer: boolean; keys: readonly Dump[] } | null = null;
+  readonly #acknowledged = new Set<string>();
+  readonly #told = new Set<number>(GATEWAYS);
   readonly #generations = new Map<string, number>();
   /** What the run's amounts are shares of: small, beyond what a double holds, round, near what 64 bits hold. */
   readonly scale: bigint;
@@ -86,6 +96,46 @@ class World {
     }
   }
 
+  /** What Redis and the twin hold now. */
+  async remember(): Promise<void> {
+    const keys = await raw.keys(`${this.prefix}*`);
+    const dump = async (key: string): Promise<Dump> => {
+      return { key, value: await raw.dumpBuffer(key), expireAt: Math.max(0, await raw.pexpiretime(key)) };
+    };
+    const { books } = this.twin[0]!;
+    const isOfServer = books.run === books.server;
+    this.#copy = { books: books.copy(), isOfServer, keys: await Promise.all(keys.map(dump)) };
+  }
+
+  async comeBack(asAnother: boolean): Promise<void> {
+    if (this.#copy === null) return;
+    const { books } = this.twin[0]!;
+    books.become(this.#copy.books);
+    await raw.del(await raw.keys(`${this.prefix}*`));
+    for (const { key, value, expireAt } of this.#copy.keys) await raw.restore(key, expireAt, value, 'ABSTTL');
+    // The copy may be of a moment at which nobody had noticed yet that the server was another one.
+    books.server = this.#copy.isOfServer ? books.run : `server-${(births += 1)}`;
+    if (asAnother) {
+      books.server = `server-${(births += 1)}`;
+      await raw.hset(`${this.prefix}:ledger`, 'run', 'gone');
+    }
+    this.#told.clear();
+  }
+
+  /** Notes what was acknowledged, and who has told a ledger that came back what it missed. */
+  acknowledged(id: string): void {
+    this.#acknowledged.add(id);
+  }
+
+  told(gateway: number): void {
+    this.#told.add(gateway);
+  }
+
+  /** The tombstones are forgotten only where nothing comes back: the clients still have in mind what ended. */
+  get hasCopy(): boolean {
+    return this.#copy !== null;
+  }
+
   /** Does the same to both; the answers may differ in nothing but the clock. */
   async both<T>(gateway: number, act: (ledger: RedisLedger | MemoryLedger) => Promise<T>): Promise<T | string> {
     const [real, twin] = await Promise.all([this.real, this.twin].map((side) => answer(act(side[gateway]!))));
@@ -104,6 +154,14 @@ class World {
     );
     await this.both(0, async (ledger) => sorted(await ledger.batches()));
     expectBalanced(readings as readonly Reading[], stream as readonly Streamed[]);
+    if (this.#told.size === GATEWAYS.length) this.#expectComplete(stream as readonly Streamed[]);
+  }
+
+  /** Whatever the ledger lost, all that a client was told is booked is there once all clients have told it. */
+  #expectComplete(stream: readonly Streamed[]): void {
+    const finals = stream.flatMap(({ record }) => (record['state'] === 'final' ? [record['id']] : []));
+    assert.equal(new Set(finals).size, finals.length);
+    for (const id of this.#acknowledged) assert.ok(finals.includes(id), `${id} is lost`);
   }
 
   close(): void {
@@ -142,9 +200,15 @@ async function answer(promise: Promise<unknown>): Promise<unknown> {
     const result = await promise;
     if (typeof result !== 'object' || result === null || !('now' in result)) return result;
     // Order in a hash is nobody's business.
-    return { ...result, now: null, ...('open' in result ? { open: sorted(result.open as string[]) } : {}) };
+    const { recovering } = result as Partial<LedgerState>;
+    return {
+      ...result,
+      now: null,
+      ...('open' in result ? { open: sorted(result.open as string[]) } : {}),
+      ...(recovering ? { recovering: { ...recovering, since: null } } : {}),
+    };
   } catch (error) {
-    if (error instanceof RangeError) return 'RangeError';
+    if (error instanceof RangeError || error instanceof LedgerUnreachable) return error.name;
     throw error;
   }
 }
@@ -251,7 +315,8 @@ const settle = fc.tuple(gateways, calls, amounts, fc.option(amounts)).map(([gate
     const costNano = nano(world, cost);
     const presumedNano = presumed === null ? 0n : nano(world, presumed);
     const record = { id, state: 'final', cost_nano: `${costNano}` };
-    await world.both(gateway, (ledger) => ledger.settle({ id, costNano, presumedNano, record }));
+    const got = await world.both(gateway, (ledger) => ledger.settle({ id, costNano, presumedNano, record }));
+    if (got === 'settled' || got === 'corrected') world.acknowledged(id);
   }),
 );
 
@@ -261,7 +326,8 @@ const book = fc.tuple(gateways, reservations, fc.option(amounts)).map(([gateway,
     const costNano = cost === null ? 0n : nano(world, cost);
     const record = { id: asked.id, state: 'final', cost_nano: `${costNano}` };
     const settlement = cost === null ? null : { id: asked.id, costNano, presumedNano: 0n, record };
-    await world.both(gateway, (ledger) => ledger.book({ reservation: asked, settlement }));
+    const got = await world.both(gateway, (ledger) => ledger.book({ reservation: asked, settlement }));
+    if (settlement !== null && (got === 'settled' || got === 'corrected')) world.acknowledged(asked.id);
   }),
 );
 
@@ -312,9 +378,11 @@ const release = fc
   );
 
 const beat = gateways.map((gateway) =>
-  command(`beat ${gateway}`, (world) =>
-    world.both(gateway, (ledger) => ledger.beat({ pod: `gateway-${gateway}`, shards: { 'tollgate-policy-0': 3 } })),
-  ),
+  command(`beat ${gateway}`, async (world) => {
+    const report = { pod: `gateway-${gateway}`, shards: { 'tollgate-policy-0': 3 } };
+    const got = await world.both(gateway, (ledger) => ledger.beat(report));
+    if (typeof got !== 'string' && (got.kind === 'alive' || got.kind === 'recovering')) world.told(gateway);
+  }),
 );
 
 const begin = gateways.map((gateway) =>
@@ -347,15 +415,37 @@ const fence = fc
     ),
   );
 
-/** Redis comes back without the end of its log. */
-const forgetful = fc.constant(
-  command('lose the last change', async (world) => {
-    const { lastChanges } = world.twin[0]!.books;
-    for (const [incarnation, last] of lastChanges) {
-      if (last < 2) continue;
-      lastChanges.set(incarnation, last - 1);
-      await raw.hincrby(`${world.prefix}:ledger`, `@${incarnation}`, -1);
-    }
+const remember = fc.constant(command('copy all', (world) => world.remember()));
+
+/** Redis comes back as it was when it was copied: with another run id, or as a replica that was the master before. */
+const comeBack = fc
+  .constantFrom('another server', 'the same server')
+  .map((who) => command(`come back as ${who}`, (world) => world.comeBack(who === 'another server')));
+
+const wait = fc.constantFrom(RETURN_MS, RECOVERY_MS).map((ms) =>
+  command(`recover for ${ms} ms`, async (world) => {
+    const { books } = world.twin[0]!;
+    if (books.recovering === null) return;
+    const since = Date.now() - ms - 1;
+    books.recovering = { ...books.recovering, since };
+    await raw.hset(`${world.prefix}:ledger`, 'recovering', since);
+  }),
+);
+
+const rebuild = fc.constant(command('rebuild', (world) => world.both(0, (ledger) => ledger.beginRebuild('first'))));
+const resume = fc.constant(command('resume', (world) => world.both(0, (ledger) => ledger.resume())));
+
+const raise = amounts.map((amount) =>
+  command(`raise ${fc.stringify(amount)}`, async (world) => {
+    const [floorNano, keepUntil] = [nano(world, amount), Date.now() + HOUR];
+    const counters = queries.flatMap(({ counter, per }) => (per ? [counter, `${counter}#${VALUES[0]}`] : [counter]));
+    // No more than is there, so that the stream still says what was spent.
+    const readings = await world.twin[0]!.read(queries);
+    const spentNano = readings.map(({ total }) => total.spentNano).reduce((least, one) => (one < least ? one : least));
+    const floors = counters.map((counter) => ({ counter, keepUntil, spentNano: 0n, presumedNano: 0n, requests: 0 }));
+    await world.both(0, (ledger) => ledger.raise(floors.map((floor) => ({ ...floor, presumedNano: floorNano }))));
+    const [pool] = floors;
+    await world.both(0, (ledger) => ledger.raise([{ ...pool!, spentNano }]));
   }),
 );
 
@@ -373,6 +463,7 @@ const establish = fc.boolean().map((heard) =>
 /** A minute passes for what was settled and released. */
 const oblivion = fc.constant(
   command('forget the tombstones', async (world) => {
+    if (world.hasCopy) return;
     world.forget();
     for (const tombstone of await raw.keys(`${world.prefix}:ended:*`)) {
       if ((await raw.pttl(tombstone)) <= ENDED_MS) await raw.del(tombstone);
@@ -397,7 +488,14 @@ const commands = fc.commands(
     leave,
     sweep,
     fence,
-    forgetful,
+    remember,
+    comeBack,
+    comeBack,
+    wait,
+    wait,
+    rebuild,
+    resume,
+    raise,
     establish,
     book,
     adopt,

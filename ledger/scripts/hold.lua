@@ -1,0 +1,10 @@
+#!lua flags=allow-oom
+-- Holds a call that was reserved before the ledger lost it. Looks at no cap.
+-- ARGV: incarnation, epoch, line, seen, owner, the reservation.
+local id = ARGV[6]
+local standing = find(ARGV[5], id)
+if standing ~= 'unknown' then return { standing } end
+local lease = charge(6)
+if not lease then return overflow() end
+call('HSET', prefix .. ':open:' .. ARGV[1], id, cmsgpack.pack(lease))
+return { 'held', conclude() }
