@@ -47,10 +47,10 @@ export class Journal {
     return this.#entries.get(id)?.ending === null;
   }
 
-  /** Whether the call has ended in another way. */
+  /** Whether the call has ended in another way, so that nothing can correct it. */
   endedOtherwise(id: string, { kind }: Ending): boolean {
     const ending = this.#entries.get(id)?.ending ?? null;
-    return ending !== null && ending.kind !== kind;
+    return ending !== null && ending.kind !== kind && unsettled(ending) === null;
   }
 
   /** The ledger has reserved a call. */
@@ -63,7 +63,10 @@ export class Journal {
   ended(id: string, ending: Ending, sequence: number | null): void {
     const entry = this.#entries.get(id) ?? (ending.kind === 'book' ? unheld() : undefined);
     if (entry === undefined) return;
-    entry.ending = ending;
+    const booking = unsettled(entry.ending);
+    // In one deed, since a ledger that lost the one has lost the other.
+    const isLate = booking !== null && ending.kind === 'settle';
+    entry.ending = isLate ? { kind: 'book', booking: { ...booking, settlement: ending.settlement } } : ending;
     entry.endedAs = sequence ?? Number.MAX_SAFE_INTEGER;
     entry.endedAt = this.#now;
     this.#entries.set(id, entry);
@@ -128,6 +131,11 @@ export class Journal {
   get #now(): number {
     return this.#marks.at(-1)?.at ?? 0;
   }
+}
+
+/** A booking of what nobody knew the cost of: a settlement may still come. */
+function unsettled(ending: Ending | null): Booking | null {
+  return ending?.kind === 'book' && ending.booking.settlement === null ? ending.booking : null;
 }
 
 function unheld(): Entry {

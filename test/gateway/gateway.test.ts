@@ -649,7 +649,7 @@ describe('the ledger', () => {
     const gateway = await startGateway({
       redisUrl: own.url,
       handover: handover({ baseURL: upstream.url, budgets: [budget('daily', '25.00')] }),
-      settings: { waitSeconds: 2 },
+      settings: { waitSeconds: 6 },
     });
     let back: typeof own | null = null;
     try {
