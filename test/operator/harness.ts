@@ -233,7 +233,7 @@ export class SimulatedGateway {
         if (!this.isLagging) this.#revisions = await this.#shards.revisions();
         this.#epoch = (await this.#shards.shared()).epoch;
         const { kind } = await this.ledger.beat({ pod: this.#pod, shards: this.#revisions });
-        if (kind !== 'alive') this.#begin();
+        if (kind === 'swept') this.#begin();
       } catch {
         // The API server or Redis is away.
       }

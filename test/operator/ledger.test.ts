@@ -232,7 +232,7 @@ describe('what fails', () => {
 
   test('the ledger comes back empty: nothing is admitted until a person confirms it', async () => {
     const ns = await tenant();
-    await call(ns, '2', '1.75');
+    await until(() => call(ns, '2', '1.75'));
     await until(async () => (await read.budget(ns)).status?.spentUsd === '1.75');
     const { epoch } = await read.shards.shared();
     await here.restartRedis('with loss');
