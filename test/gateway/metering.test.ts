@@ -1,12 +1,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { decoderOf } from '../../gateway/decoder.ts';
 import { parseUsd } from '../../policy/money.ts';
+import published from '../../policy/prices.json' with { type: 'json' };
+import { contractBook, type Pricing, readPricing } from '../../policy/pricing.ts';
 import { standingQuery } from '../../policy/standing.ts';
 import { startRedis } from '../support/redis.ts';
 import type { Behaviour } from '../upstream/behaviour.ts';
 import { type Received, startUpstream, type Upstream } from '../upstream/upstream.ts';
 import { ask, errorOf, message, type Running, startGateway, until } from './harness.ts';
-import { budget, handover, type WorkspaceOptions } from './policies.ts';
+import { budget, handover, resolved, type WorkspaceOptions } from './policies.ts';
 
 let redis: Awaited<ReturnType<typeof startRedis>>;
 let upstream: Upstream;
@@ -144,6 +146,23 @@ describe('what the upstream charges is what is booked', () => {
     expect(spentNano).toBeGreaterThanOrEqual(books());
     expect(certainNano).toBeGreaterThan(spentNano);
   });
+});
+
+test('prices that change while a call runs are those of the next one', async () => {
+  const gateway = await gatewayWith();
+  const first = ask(gateway.url, { body: message({ stream: true }), headers: standIn({ holdAfter: 1 }) });
+  await until(() => upstream.books().open === 1);
+  const [half] = readPricing([{ namespaces: ['*'], multiplier: '0.5' }]) as readonly Pricing[];
+  const { text } = contractBook(JSON.stringify(published), half!) as { text: string };
+  const next = handover({ baseURL: upstream.url, budgets: [daily], version: 2 });
+  gateway.policy.enforce([resolved(next, text)]);
+  upstream.release();
+  await first;
+  const before = await settled(gateway);
+  expect(before.spentNano).toBe(books());
+  expect((await ask(gateway.url)).status).toBe(200);
+  const charged = books() - before.spentNano;
+  expect((await settled(gateway)).spentNano - before.spentNano).toBe((charged + 1n) / 2n);
 });
 
 describe('what no usage tells is booked as an estimate', () => {

@@ -10,9 +10,8 @@ import { budgetOf } from '../support/budget.ts';
 /** SHA-256 in hex. */
 export const sha256 = (text: string): string => hash('sha256', text);
 
-const book = parsePriceBook(published);
 const bookText = JSON.stringify(published);
-export const PRICES = { address: addressOf('prices', 'published', bookText, sha256), text: bookText, book };
+export const PRICES = { address: addressOf('prices', 'published', bookText, sha256), text: bookText };
 
 /** The workspace's own budget: pooled, a day in UTC. */
 export function budget(name: string, usd: string, rest: Partial<CompiledBudget> = {}): CompiledBudget {
@@ -71,11 +70,11 @@ export function spanningAddress(one: CompiledBudget): string {
   return addressOf('budget', entryName(one), encodeJSON(one), sha256);
 }
 
-/** The workspace ready to be enforced, without an API server. */
-export function resolved({ workspace, credentials, spanning }: Handover): Resolved {
+/** The workspace ready to be enforced, without an API server, at list prices or at those of another book (JSON). */
+export function resolved({ workspace, credentials, spanning }: Handover, text = PRICES.text): Resolved {
   const shared = {
     budgets: new Map(spanning.map((one) => [spanningAddress(one), one])),
-    books: new Map([[PRICES.address, PRICES]]),
+    books: new Map([[workspace.prices, { text, book: parsePriceBook(JSON.parse(text)) }]]),
   };
   const answer = resolveWorkspace(workspace, shared, { credentials, checksum: workspace.credentials });
   if ('missing' in answer) throw new Error(`missing: ${answer.missing.join(', ')}`);

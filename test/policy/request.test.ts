@@ -1,11 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { worstCost } from '../../policy/bound.ts';
 import { MAX_DEPTH } from '../../policy/json.ts';
+import published from '../../policy/prices.json' with { type: 'json' };
+import { parsePriceBook } from '../../policy/prices.ts';
 import type { Refusal } from '../../policy/refusals.ts';
 import { modelsOf, readRequest } from '../../policy/request.ts';
 import type { RequestFacts } from '../../policy/request.ts';
 import claudeCode from './data/claude-code.json' with { type: 'json' };
 
+const book = parsePriceBook(published);
 const bytes = (body: unknown): Uint8Array =>
   new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body));
 const read = (body: unknown): RequestFacts | Refusal => readRequest(body instanceof Uint8Array ? body : bytes(body));
@@ -671,7 +675,9 @@ test('whatever the bytes are, there is an answer', () => {
   );
   fc.assert(
     fc.property(body, (bytes) => {
-      expect(Object.keys(readRequest(bytes)).length).toBeGreaterThan(0);
+      const answer = readRequest(bytes);
+      expect(Object.keys(answer).length).toBeGreaterThan(0);
+      if (!('reason' in answer)) expect(worstCost(answer, book, 0)).toBeGreaterThan(0n);
     }),
     { numRuns: 1000 },
   );

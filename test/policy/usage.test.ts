@@ -349,6 +349,8 @@ describe('the worst case', () => {
       { model: 'claude-fable-5-2', maxTokens: 500, maxTokensSpan: { start: 0, end: 0 }, fast: true },
     ];
     expect(worst({ fallbacks: fallbacks.slice(0, 1) })).toBe(parseUsd('0.024') + parseUsd('0.0006'));
+    const searching = { serverTools: [tool('WebSearch', 3)], inputTokens: 0, maxTokens: 0 };
+    expect(worst({ ...searching, fallbacks: fallbacks.slice(0, 1) })).toBe(2n * parseUsd('0.03'));
     // One that may be fast lets all of them be, at the dearest where the model has no such price.
     expect(worst({ fallbacks })).toBe(parseUsd('0.048') + parseUsd('0.096') + parseUsd('0.056'));
   });
