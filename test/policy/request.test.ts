@@ -676,8 +676,8 @@ test('whatever the bytes are, there is an answer', () => {
   fc.assert(
     fc.property(body, (bytes) => {
       const answer = readRequest(bytes);
-      expect(Object.keys(answer).length).toBeGreaterThan(0);
-      if (!('reason' in answer)) expect(worstCost(answer, book, 0)).toBeGreaterThan(0n);
+      const isAnswered = 'reason' in answer ? answer.message !== '' : worstCost(answer, book, 0) > 0n;
+      expect(isAnswered).toBe(true);
     }),
     { numRuns: 1000 },
   );
