@@ -242,7 +242,10 @@ export interface GatewayLedger {
   beat(report: GatewayReport): Promise<BeatAnswer>;
   /** Turns the leases of silent incarnations into presumed ones; frees no money. Returns how many. */
   sweep(): Promise<number>;
-  /** On a graceful stop: takes the incarnation off the list, once nothing of it is open. */
+  /**
+   * On a graceful stop: takes the incarnation off the list, once nothing of it is open, and waits a while until a replica,
+   * if there is any, has what it did.
+   */
   leave(): Promise<void>;
   read(queries: readonly ReadingQuery[]): Promise<readonly Reading[]>;
   state(): Promise<LedgerState>;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reading, ReadingQuery } from '../policy/counter.ts';
 import { checkAmount, checkSettlement } from './amounts.ts';
 import type { Caller } from './author.ts';
@@ -22,6 +23,9 @@ export interface LedgerOptions extends ConnectionOptions {
   readonly usageLimit?: number;
 }
 
+/** How long a client that leaves waits for a replica to confirm what it did, and how often it looks. Milliseconds. */
+const REPLICATED_MS = 3_000;
+const POLL_MS = 50;
 /** How many leases one run of the sweep script takes, so that it never holds Redis up. */
 const SWEEP_CHUNK = 100;
 /** How many counters one run of the raise script takes. */
@@ -112,6 +116,14 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
 
   async leave(): Promise<void> {
     await this.#connection.run(scripts.leave, [this.#member.author.caller().incarnation]);
+    const [replicas, written] = (await this.#connection.run(scripts.replicas, [])) as number[];
+    if (replicas === 0) return;
+    // Nobody will tell again what this client did.
+    for (let waited = 0; waited < REPLICATED_MS; waited += POLL_MS) {
+      const [, , confirmed] = (await this.#connection.run(scripts.replicas, [])) as number[];
+      if (confirmed! >= written!) return;
+      await sleep(POLL_MS);
+    }
   }
 
   async read(queries: readonly ReadingQuery[]): Promise<readonly Reading[]> {

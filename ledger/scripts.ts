@@ -42,6 +42,7 @@ export const scripts = {
   beat: script('beat', 'ledger', 'recovery'),
   join: script('join', 'ledger', 'recovery'),
   leave: script('leave', 'ledger'),
+  replicas: script('replicas', 'ledger'),
   read: script('read', 'ledger'),
   state: script('state', 'ledger'),
   fences: script('fences', 'ledger'),
