@@ -450,6 +450,15 @@ export interface ClaudeWorkspaceSpec {
     unboundedRequestUsd?: string;
   };
   /**
+   * batches says what becomes of Message Batches, which cost half and whose cost is known hours later. Default: {}.
+   */
+  batches: {
+    /**
+     * mode is Refuse, or Allow, which holds the worst case of all requests of a batch in every budget that governs it until its results have been booked. Default: "Refuse".
+     */
+    mode: 'Refuse' | 'Allow';
+  };
+  /**
    * refusal shapes the answer to a call whose budget is spent. Default: {}.
    */
   refusal: {

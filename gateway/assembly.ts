@@ -3,9 +3,11 @@ import type { Logger } from 'pino';
 import type { GatewayLedger } from '../ledger/ledger.ts';
 import type { Settings } from '../policy/settings.ts';
 import { adminApp, callerApp } from './app.ts';
-import { Densities } from './density.ts';
-import type { Daybook } from './daybook.ts';
+import { BatchAccess } from './batch-access.ts';
+import { Batches } from './batches.ts';
 import { CountTokens } from './count-tokens.ts';
+import type { Daybook } from './daybook.ts';
+import { Densities } from './density.ts';
 import { Expectations } from './expectations.ts';
 import { Health } from './health.ts';
 import { Lifeline } from './lifeline.ts';
@@ -37,6 +39,8 @@ export interface Surroundings {
   /** A clock that never jumps, for durations. Milliseconds. */
   readonly elapsed: () => number;
   readonly newId: () => string;
+  /** Where the bodies of batches are kept while they are read and sent. */
+  readonly spoolFolder: string;
   /** Whether /healthz, /readyz and /metrics have a port of their own. */
   readonly hasAdminPort: boolean;
   /** How long an upstream may be silent. Milliseconds; by default as long as the API lets a call take. */
@@ -113,12 +117,30 @@ export function assemble(surroundings: Surroundings): Assembly {
     elapsed,
   });
   const countTokens = new CountTokens({ policy, upstreams, metrics });
+  const { spoolFolder } = surroundings;
+  const batches = new Batches({
+    policy,
+    reserver,
+    upstreams,
+    settler,
+    refusals,
+    metrics,
+    logger,
+    settings,
+    spoolFolder,
+    now,
+    elapsed,
+  });
+  const batchAccess = new BatchAccess({ policy, upstreams, metrics, ledger, settings, now });
   const models = new Models({ policy, upstreams });
   const admin = adminApp({ metrics, notReady: () => health.notReady });
   const gateway = new Gateway({
     endpoints: {
       Messages: (exchange) => messages.serve(exchange),
       CountTokens: (exchange) => countTokens.serve(exchange),
+      CreateBatch: (exchange) => batches.create(exchange),
+      ListBatches: (exchange) => batchAccess.list(exchange),
+      Batch: (exchange) => batchAccess.one(exchange),
       Models: (exchange) => models.serve(exchange),
     },
     callerApp: callerApp({ policy, ledger, newId }),

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Refusal } from '../policy/refusals.ts';
+import type { Refusal, RefusalReason } from '../policy/refusals.ts';
 import { plainly } from './refuse.ts';
 
 /** The limit of the Messages API. Bytes. */
@@ -13,9 +13,8 @@ export type Gone = 'gone';
  * dropped, so that the caller, which may still be sending, gets to read why.
  */
 export function readBody(req: IncomingMessage): Promise<Buffer | Refusal | Gone> {
-  const encoding = req.headers['content-encoding'];
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return drop(req, plainly('BodyEncoded'));
-  if (Number(req.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return drop(req, plainly('BodyTooLarge'));
+  const refusal = refuseUnread(req, MAX_BODY_BYTES, 'BodyTooLarge');
+  if (refusal !== null) return drop(req, refusal);
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -28,6 +27,13 @@ export function readBody(req: IncomingMessage): Promise<Buffer | Refusal | Gone>
     req.on('close', () => resolve('gone'));
     req.on('error', () => resolve('gone'));
   });
+}
+
+/** Why a body is refused for what its headers say of it, or null. */
+export function refuseUnread(req: IncomingMessage, maxBytes: number, tooLarge: RefusalReason): Refusal | null {
+  const encoding = req.headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return plainly('BodyEncoded');
+  return Number(req.headers['content-length'] ?? 0) > maxBytes ? plainly(tooLarge) : null;
 }
 
 function drop(req: IncomingMessage, refusal: Refusal): Promise<Refusal> {

@@ -75,6 +75,7 @@ async function run(config: Config): Promise<void> {
     now: Date.now,
     elapsed: () => performance.now(),
     newId: randomUUID,
+    spoolFolder: tmpdir(),
     hasAdminPort: config.adminPort !== null,
   });
   store.start();

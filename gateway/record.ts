@@ -4,6 +4,7 @@ import { USD } from '../policy/money.ts';
 import type { Attributes } from '../policy/compiled.ts';
 import type { Call } from '../policy/plan.ts';
 import { refOf } from '../policy/terms.ts';
+import { usageColumns } from '../policy/usage-columns.ts';
 import type { Booking } from './booking.ts';
 
 /** An admitted call and what became of it. */
@@ -54,7 +55,7 @@ export function usageRecord(ended: Ended): UsageRecord {
     tags: JSON.stringify(tags),
     model: booking.model,
     asked_model: call.facts.model,
-    ...usedOf(booking),
+    ...usageColumns(booking.usage),
     cost_nano: String(booking.costNano),
     presumed_nano: String(booking.presumedNano),
     worst_nano: String(ended.worstNano),
@@ -71,26 +72,6 @@ export function usageRecord(ended: Ended): UsageRecord {
     duration_ms: Math.round(ended.durationMs),
     first_byte_ms: ended.firstByteMs === null ? null : Math.round(ended.firstByteMs),
   };
-}
-
-/** What of a usage is in which column of the record. */
-const USED = {
-  input_tokens: 'input',
-  output_tokens: 'output',
-  cache_read_tokens: 'cacheRead',
-  cache_write_5m_tokens: 'cacheWrite5m',
-  cache_write_1h_tokens: 'cacheWrite1h',
-  web_searches: 'webSearches',
-  code_executions: 'codeExecutions',
-  fast: 'fast',
-  regional: 'regional',
-} as const;
-
-/** All null where the usage is not known. */
-function usedOf({ usage }: Booking): UsageRecord {
-  const used = Object.entries(USED).map(([column, field]) => [column, usage?.[field] ?? null] as const);
-  const isListed = usage !== null && usage.iterations.length > 0;
-  return { ...Object.fromEntries(used), iterations: isListed ? JSON.stringify(usage.iterations) : null };
 }
 
 /** The log line of a call: the fields that dashboards of the callers already know come first. */

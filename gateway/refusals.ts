@@ -30,7 +30,7 @@ export class Refusals {
   }
 
   /** `call` is absent where the caller is not known. */
-  count(refusal: Refusal, call?: Call): void {
+  count(refusal: Refusal, call?: Pick<Call, 'caller'>): void {
     const minute = Math.floor(this.#parts.now() / MINUTE_MS) * MINUTE_MS;
     const workspace = call === undefined ? '' : refOf(call.caller.workspace);
     const key = call?.caller.key.name ?? '';

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type GatewayLedger, LedgerUnreachable, type Reservation, type ReserveAnswer } from '../ledger/ledger.ts';
 import type { Check, Failure } from '../policy/counter.ts';
-import { type Admission, type Call, plan } from '../policy/plan.ts';
+import { type Admission, type Call, type Plan, plan } from '../policy/plan.ts';
 import type { Refusal } from '../policy/refusals.ts';
 import { refusalOf } from '../policy/shortfall.ts';
 import type { Settings } from '../policy/settings.ts';
@@ -33,6 +33,8 @@ export interface Candidate {
   readonly res: ServerResponse;
   /** Asks the upstream how many tokens the prompt has; null where it does not say. Never rejects. */
   readonly count: () => Promise<number | null>;
+  /** How it is planned, where it is more than the one call. `at` in milliseconds. */
+  readonly plan?: (call: Call, at: number) => Plan | Promise<Plan>;
 }
 
 /** How soon the ledger is asked again when it did not answer, or recovers. */
@@ -97,13 +99,17 @@ class Attempt {
 
   async run(): Promise<Admitted | Refusal> {
     for (let tries = 1; ; tries++) {
-      const planned = plan(this.#call, this.#at, this.#parts.settings);
+      const planned = await this.#plan();
       if (planned.kind === 'Refuse') return planned.refusal;
       const outcome = await this.#conclude(planned, await this.#admit(planned));
       if (outcome !== 'again') return outcome;
       // Who waits for nothing still plans once more: a clock that is wrong is nothing that time mends.
       if (this.#timeLeft === 0 && tries > 1) return plainly('PolicyNotReady');
     }
+  }
+
+  #plan(): Plan | Promise<Plan> {
+    return this.#candidate.plan?.(this.#call, this.#at) ?? plan(this.#call, this.#at, this.#parts.settings);
   }
 
   get #timeLeft(): number {
@@ -237,10 +243,13 @@ class Attempt {
     return plainly('LedgerUnreachable');
   }
 
-  /** Where the installation goes on without the ledger, in the period that it is by now, by this gateway's clock. */
+  /**
+   * Where the installation goes on without the ledger, in the period that it is by now, by this gateway's clock. Not for
+   * a batch: what it costs could not be followed.
+   */
   async #outlast(refusal: Refusal): Promise<Admitted | Refusal> {
     const { outage, now, settings } = this.#parts;
-    if (!outage.isOpen || this.#candidate.res.destroyed) return refusal;
+    if (!outage.isOpen || this.#candidate.plan !== undefined || this.#candidate.res.destroyed) return refusal;
     const at = now();
     const planned = plan(this.#call, at, settings);
     if (planned.kind === 'Refuse') return planned.refusal;

@@ -1,5 +1,13 @@
 /** What the gateway serves. `Probe` is what clients send to see whether anybody is there. */
-export type Endpoint = 'Messages' | 'CountTokens' | 'Models' | 'Budgets' | 'Probe';
+export type Endpoint =
+  | 'Messages'
+  | 'CountTokens'
+  | 'CreateBatch'
+  | 'ListBatches'
+  | 'Batch'
+  | 'Models'
+  | 'Budgets'
+  | 'Probe';
 
 /** What a request asks for. */
 export interface Route {
@@ -15,7 +23,9 @@ export interface Route {
  * into one, because the upstream might tidy it in another way.
  */
 const CLEAN = /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~:-]+)*$/;
-const API = /\/v1\/(?:messages|messages\/count_tokens|models|models\/[\w.:-]+)$/;
+const API =
+  /\/v1\/(?:messages|messages\/count_tokens|messages\/batches(?:\/[\w.:-]+(?:\/results|\/cancel)?)?|models|models\/[\w.:-]+)$/;
+const BATCHES = '/v1/messages/batches';
 const BUDGETS = '/tollgate/v1/budgets';
 
 /** The route of a request, with any prefix before `/v1`; null where nothing is served. */
@@ -35,7 +45,16 @@ export function routeOf(method: string, url: string): Route | null {
 function endpointOf(method: string, path: string): Endpoint | null {
   if (path === '/v1/messages') return method === 'POST' ? 'Messages' : null;
   if (path === '/v1/messages/count_tokens') return method === 'POST' ? 'CountTokens' : null;
+  if (path.startsWith(BATCHES)) return batchEndpointOf(method, path.slice(BATCHES.length));
   return method === 'GET' ? 'Models' : null;
+}
+
+/** `rest`: empty, or an id and what is asked of it. */
+function batchEndpointOf(method: string, rest: string): Endpoint | null {
+  if (rest === '') return method === 'POST' ? 'CreateBatch' : method === 'GET' ? 'ListBatches' : null;
+  if (rest.endsWith('/cancel')) return method === 'POST' ? 'Batch' : null;
+  if (rest.endsWith('/results')) return method === 'GET' ? 'Batch' : null;
+  return method === 'GET' || method === 'DELETE' ? 'Batch' : null;
 }
 
 /** The base URL itself may end in a slash. */

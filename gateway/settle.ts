@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Booking, type GatewayLedger, LedgerUnreachable } from '../ledger/ledger.ts';
+import { type Adoption, type Booking, type GatewayLedger, LedgerUnreachable } from '../ledger/ledger.ts';
 import type { Reservation, Settlement, UsageRecord } from '../ledger/ledger.ts';
 import type { Daybook } from './daybook.ts';
 
@@ -68,6 +68,16 @@ export class Settler {
     if (reservation === undefined) return this.#end({ id, lines, send });
     const onDelayed = () => this.#writeDown(id, daybook.keep(reservation, settlement));
     return this.#end({ id, lines, send, onDelayed });
+  }
+
+  /** Hands a reservation over to a batch, which is booked from its results. Resolves as `settle` does. */
+  adopt(adoption: Adoption, lines: readonly string[]): Promise<void> {
+    const { ledger, onRejected } = this.#parts;
+    const send = async (): Promise<void> => {
+      const answer = await ledger.adopt(adoption);
+      if (answer === 'unknown') onRejected(adoption.id, new Error('the ledger knows no such reservation'));
+    };
+    return this.#end({ id: adoption.id, lines, send });
   }
 
   /**

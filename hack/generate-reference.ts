@@ -185,6 +185,7 @@ function metricsPage(): string {
     recordsWaiting: () => 0,
     recordLimit: () => 0,
     lagSeconds: () => 0,
+    batches: () => ({ open: 0, oldestSeconds: 0 }),
   });
   return page(
     '# Metrics',

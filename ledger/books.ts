@@ -67,7 +67,7 @@ export interface Presumed {
 
 /** A batch that is not settled yet. */
 export interface HeldBatch {
-  readonly known: OpenBatch;
+  readonly known: Omit<OpenBatch, 'leftNano'>;
   readonly lease: Lease;
 }
 

@@ -101,9 +101,12 @@ export interface BatchOwner {
   readonly settled: boolean;
 }
 
-/** A batch that is not settled yet; `at`: how many lines of its results are booked. */
+/** A batch that is not settled yet. */
 export interface OpenBatch extends Adoption {
+  /** How many lines of its results are booked. */
   readonly at: number;
+  /** What of its worst case is still held. Nano-dollars. */
+  readonly leftNano: bigint;
 }
 
 /** The lines `from`, `from + 1`, … of a batch's results. */

@@ -138,7 +138,7 @@ export class MemoryOperator implements OperatorLedger {
   }
 
   async batches(): Promise<readonly OpenBatch[]> {
-    return [...this.books.batches.values()].map(({ known }) => known);
+    return [...this.books.batches.values()].map(({ known, lease }) => ({ ...known, leftNano: lease.worstNano }));
   }
 
   async settleBatch({ batch, from, lines }: BatchLines): Promise<{ at: number }> {

@@ -228,13 +228,10 @@ export function decodePresumed(reply: Reply): PresumedCall[] {
 
 /** The answer of `batches`. */
 export function decodeBatches(reply: Reply): OpenBatch[] {
-  return (reply as readonly [string, string, Ref, string, number][]).map(([batch, id, workspace, meta, at]) => ({
-    batch,
-    id,
-    workspace,
-    meta,
-    at,
-  }));
+  const batches = reply as readonly [string, string, Ref, string, number, string][];
+  return batches.map(([batch, id, workspace, meta, at, left]) => {
+    return { batch, id, workspace, meta, at, leftNano: BigInt(left) };
+  });
 }
 
 /** What is kept of a batch's owner. */

@@ -16,7 +16,7 @@ export const columns = {
   id: {
     type: 'text',
     meaning:
-      "The gateway's own id of the call; also `id` in its log. `<id>/rest` is what stayed presumed of a call whose answer broke off, `<id>/batch` what a Message Batch holds while it runs.",
+      "The gateway's own id of the call; also `id` in its log. `<id>/rest` is what stayed presumed of a call whose answer broke off, `<id>/batch` what a Message Batch holds while it runs, and `<id>/batch/<custom_id>` one request of it.",
   },
   time: { type: 'timestamptz', field: 'timestamp', meaning: 'When the call ended.' },
   state: {

@@ -27,6 +27,16 @@ export class Announcer {
     this.#normal(workspaces, workspace, 'KeyRevoked', 'RevokeKey', `Secret ${secret} was deleted; its key is revoked.`);
   }
 
+  batchSettled(workspace: ClaudeWorkspace, batch: string, results: number): void {
+    const note = `Batch ${batch} has ended; its ${results} results are booked.`;
+    this.#normal(workspaces, workspace, 'BatchSettled', 'Settle', note);
+  }
+
+  batchLost(workspace: ClaudeWorkspace, batch: string): void {
+    const note = `The results of batch ${batch} are gone or out of reach, so what was left of its worst case is booked as spent.`;
+    this.#warn(workspaces, workspace, 'BatchLost', 'Settle', note);
+  }
+
   ledgerEstablished(memory: ConfigMap): void {
     this.#normal(configMaps, memory, 'LedgerEstablished', 'Establish', 'The ledger has begun a new epoch.');
   }
@@ -51,9 +61,12 @@ export class Announcer {
   }
 
   #warning(object: ConfigMap, reason: string, action: string, note: string): void {
+    this.#warn(configMaps, object, reason, action, note);
+  }
+
+  #warn({ apiVersion, kind }: Resource, object: KubeObject, reason: string, action: string, note: string): void {
     const { namespace, name } = object.metadata;
-    this.#log.error({ kind: configMaps.kind, namespace, name, reason }, note);
-    const { apiVersion, kind } = configMaps;
+    this.#log.error({ kind, namespace, name, reason }, note);
     void this.#events.tell({ ...object, apiVersion, kind }, { type: 'Warning', reason, action, note });
   }
 }

@@ -13,6 +13,8 @@ interface Sources {
   readonly recordLimit: () => number;
   /** For how long the oldest of them has waited. */
   readonly lagSeconds: () => number;
+  /** The batches whose cost is not booked yet. */
+  readonly batches: () => { readonly open: number; readonly oldestSeconds: number };
 }
 
 /** The operator's metrics. Their labels are namespaces and names of resources, and words of closed lists. */
@@ -56,6 +58,12 @@ export class Metrics {
     );
     this.#gauge('tollgate_ledger_lost', 'Whether the ledger waits for a person to confirm it.', () =>
       Number(sources.isLedgerLost()),
+    );
+    this.#gauge('tollgate_open_batches', 'Message Batches whose cost is not booked yet.', () => sources.batches().open);
+    this.#gauge(
+      'tollgate_oldest_batch_seconds',
+      'How long ago the oldest of them was admitted.',
+      () => sources.batches().oldestSeconds,
     );
     this.#depth(sources.depth);
     this.#money('tollgate_budget_limit_usd', 'The limit in force, as the status shows it.', sources, 'limitUsd');

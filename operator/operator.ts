@@ -8,9 +8,12 @@ import { LedgerUnreachable, type OperatorLedger } from '../ledger/ledger.ts';
 import { type Database, LogUnreachable } from '../log/database.ts';
 import { UsageLog } from '../log/log.ts';
 import { logged } from '../policy/readiness.ts';
-import type { Settings } from '../policy/settings.ts';
+import { parsePriceBook } from '../policy/prices.ts';
+import { allowsUpstream, type Settings } from '../policy/settings.ts';
 import type { Hash } from '../policy/shards.ts';
 import { Announcer } from './announcer.ts';
+import { Batches } from './batches.ts';
+import { batchSource } from './batchsource.ts';
 import { Epoch } from './epoch.ts';
 import { gather } from './gather.ts';
 import { Ingest } from './ingest.ts';
@@ -176,6 +179,25 @@ export function assemble(options: OperatorOptions): Operator {
     onProblem: onProblem('the ledger'),
   });
 
+  const batches: Batches = new Batches({
+    ledger,
+    source: (workspace) => batchSource(store.previous(), workspace),
+    prices: () => parsePriceBook(JSON.parse(prices.current.text)),
+    allows: (baseURL) => allowsUpstream(settings, baseURL),
+    clock,
+    intervalMs: settings.batchPollSeconds * 1000,
+    onDue: (batch) => schedule.batch(batch),
+    onSettled: ({ workspace, batch }, lines) => {
+      const found = world.workspaces.get(workspace);
+      if (found !== undefined) announcer.batchSettled(found, batch, lines);
+    },
+    onLost: ({ workspace, batch }) => {
+      const found = world.workspaces.get(workspace);
+      if (found !== undefined) announcer.batchLost(found, batch);
+      else log.error({ workspace, batch }, 'a batch is lost with its workspace; the rest of its worst case is booked');
+    },
+  });
+
   const schedule: Schedule = new Schedule({
     duties: {
       workspace: async (ref) => {
@@ -185,6 +207,8 @@ export function assemble(options: OperatorOptions): Operator {
       policy: () => policy.reconcile(),
       report: () => report.turn(),
       log: () => ingest.turn(),
+      batches: () => batches.turn(),
+      batch: (batch) => batches.settle(batch),
     },
     mayAct,
     onError: (duty, key, error) => {
@@ -202,6 +226,7 @@ export function assemble(options: OperatorOptions): Operator {
     recordsWaiting: waiting,
     recordLimit: () => settings.usageStreamLimit,
     lagSeconds: () => ingest.lagMs(clock()) / 1000,
+    batches: () => batches.standing,
   });
 
   const begin = () => {

@@ -9,6 +9,8 @@ interface Duties {
   /** Return after how many milliseconds they are due again. */
   readonly report: () => Promise<number>;
   readonly log: () => Promise<number>;
+  readonly batches: () => Promise<number>;
+  readonly batch: (batch: string) => Promise<void>;
 }
 
 type Duty = keyof Duties;
@@ -45,6 +47,8 @@ export class Schedule {
       policy: this.#queue('policy', 1, () => this.#policy()),
       report: this.#queue('report', 1, () => this.#again('report')),
       log: this.#queue('log', 1, () => this.#again('log')),
+      batches: this.#queue('batches', 1, () => this.#again('batches')),
+      batch: this.#queue('batch', WORKERS, (batch) => options.duties.batch(batch)),
     };
     for (const queue of Object.values(this.#queues)) queue.start();
   }
@@ -64,6 +68,11 @@ export class Schedule {
     this.#queues.report.add(ONE);
   }
 
+  /** A batch may have ended. */
+  batch(batch: string): void {
+    this.#queues.batch.add(batch);
+  }
+
   /** This replica leads and its caches are filled. */
   begin(workspaces: readonly Ref[]): void {
     this.#unseen.clear();
@@ -74,12 +83,20 @@ export class Schedule {
     this.policy();
     this.report();
     this.#queues.log.add(ONE);
+    this.#queues.batches.add(ONE);
   }
 
   /** Keys that wait or are being worked on. */
   depth(): Readonly<Record<Duty, number>> {
-    const { workspace, policy, report, log } = this.#queues;
-    return { workspace: workspace.depth, policy: policy.depth, report: report.depth, log: log.depth };
+    const { workspace, policy, report, log, batches, batch } = this.#queues;
+    return {
+      workspace: workspace.depth,
+      policy: policy.depth,
+      report: report.depth,
+      log: log.depth,
+      batches: batches.depth,
+      batch: batch.depth,
+    };
   }
 
   /** Takes nothing more and resolves when what is under way has ended. */
@@ -113,7 +130,7 @@ export class Schedule {
     if (this.#unseen.size === 0) await this.#options.duties.policy();
   }
 
-  async #again(duty: 'report' | 'log'): Promise<void> {
+  async #again(duty: 'report' | 'log' | 'batches'): Promise<void> {
     this.#queues[duty].addAfter(ONE, await this.#options.duties[duty]());
   }
 }

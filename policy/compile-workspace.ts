@@ -74,6 +74,7 @@ function compileWorkspace(resource: ClaudeWorkspace, input: CompileInput): OwnPa
     headers: spec.headers,
     models: spec.models,
     guards: guardsOf(spec.guards),
+    batches: spec.batches.mode,
     refusal: spec.refusal,
   };
 }

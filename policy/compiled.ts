@@ -33,6 +33,8 @@ export interface CompiledWorkspace {
   readonly headers: Partial<Readonly<Record<HeaderAttribute, string>>>;
   readonly models: { readonly allow: readonly string[]; readonly unknown: 'Refuse' | 'DearestPrice' };
   readonly guards: Guards;
+  /** Whether Message Batches may be sent. */
+  readonly batches: 'Refuse' | 'Allow';
   readonly refusal: { readonly status: 402 | 429; readonly message: string };
   /** The budgets of the workspace's own namespace that name it. */
   readonly budgets: readonly CompiledBudget[];

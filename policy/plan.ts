@@ -10,6 +10,7 @@ import { dearestAt, type PriceBook, type Rate, rateAt } from './prices.ts';
 import type { Refusal, RefusalReason } from './refusals.ts';
 import { modelsOf, type RequestFacts } from './request.ts';
 import {
+  batchesNotAllowed,
   budgetSuspended,
   modelNotAllowed,
   modelUnknown,
@@ -89,6 +90,13 @@ export function plan(call: Call, now: number, settings: Pick<Settings, 'requireB
 /** Whether a call that costs nothing (count_tokens) may go: null, or the refusal. */
 export function planFree({ workspace }: Caller, model: string): Refusal | null {
   return closed(workspace) ?? disallowed(workspace, model);
+}
+
+/** Whether batches may be sent, or one that is there be asked for: null, or the refusal. */
+export function planBatches({ workspace }: Caller, isNew: boolean): Refusal | null {
+  const refusal = closed(workspace);
+  if (refusal !== null || !isNew || workspace.batches === 'Allow') return refusal;
+  return { reason: 'BatchesNotAllowed', message: batchesNotAllowed(refOf(workspace)) };
 }
 
 /** Whether the workspace allows the model by its list; the price book is not asked. */

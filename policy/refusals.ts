@@ -40,13 +40,19 @@ const table = {
     status: 404,
     type: 'not_found_error',
     retry: 'Never',
-    meaning: 'The gateway does not serve this path or method.',
+    meaning: 'The gateway does not serve this path or method, or the workspace has no such model or batch.',
   },
   BodyTooLarge: {
     status: 413,
     type: 'request_too_large',
     retry: 'Never',
     meaning: 'The body is over 32 MB, the limit of the Messages API.',
+  },
+  BatchTooLarge: {
+    status: 413,
+    type: 'request_too_large',
+    retry: 'Never',
+    meaning: 'The body is over 256 MB or holds more than 100,000 requests, the limits of the Message Batches API.',
   },
   BodyEncoded: {
     status: 415,
@@ -122,6 +128,26 @@ const table = {
     retry: 'Never',
     meaning: 'The thinking budget does not fit below guards.maxOutputTokens.',
   },
+  BeyondGuards: {
+    status: 400,
+    type: 'policy_blocked',
+    retry: 'Never',
+    meaning:
+      'A request of a batch asks for more than guards.maxOutputTokens or guards.maxToolUses. Alone it would be lowered; in a batch nothing is.',
+  },
+  BatchesNotAllowed: {
+    status: 400,
+    type: 'policy_blocked',
+    retry: 'Never',
+    meaning: 'spec.batches.mode of the ClaudeWorkspace is not Allow, so Message Batches are refused.',
+  },
+  BatchMixed: {
+    status: 400,
+    type: 'policy_blocked',
+    retry: 'Never',
+    meaning:
+      'The requests of a batch are governed by different budgets, because a budget is scoped to some of their models. Send a batch for each.',
+  },
   NoBudget: {
     status: 400,
     type: 'policy_blocked',
@@ -142,6 +168,19 @@ const table = {
     retry: 'Soon',
     meaning:
       'What is left of a budget is reserved by calls in flight, and they did not settle within the waiting time.',
+  },
+  BatchNotSettled: {
+    status: 409,
+    type: 'conflict_error',
+    retry: 'Never',
+    meaning:
+      'The results of the batch are not booked yet, and deleting it would delete what it cost. Wait until it has ended, and a minute more.',
+  },
+  SpoolFailed: {
+    status: 503,
+    type: 'api_error',
+    retry: 'AsClient',
+    meaning: "The gateway's temporary folder has no room for the batch, or cannot be written.",
   },
   LedgerUnreachable: {
     status: 503,
@@ -193,6 +232,13 @@ const table = {
     type: 'api_error',
     retry: 'AsClient',
     meaning: 'The upstream refused the connection, or broke it before it answered.',
+  },
+  BatchInDoubt: {
+    status: 502,
+    type: 'api_error',
+    retry: 'Never',
+    meaning:
+      'The connection to the upstream broke after the whole batch was sent, so it may exist. What it could cost stays presumed; to send it again may pay for it twice.',
   },
   UpstreamTimeout: {
     status: 504,

@@ -80,15 +80,15 @@ export function modelsOf({ model, fallbacks, serverTools }: RequestFacts): reado
  */
 export function readRequest(body: Uint8Array): RequestFacts | Refusal {
   try {
-    return readFacts(body);
+    return readFacts(readJsonObject(body), body.length);
   } catch (error) {
     if (error instanceof Rejected) return { reason: error.reason, message: error.message };
     throw error;
   }
 }
 
-function readFacts(body: Uint8Array): RequestFacts {
-  const { fields, span, spanIn } = readJsonObject(body);
+/** The facts of a request that was read from so many bytes. Throws `Rejected`. */
+export function readFacts({ fields, span, spanIn }: JsonObject, bytes: number): RequestFacts {
   onlyFields(fields, FIELDS, '');
   const prompt = new Prompt();
   prompt.readTools(fields['tools'] ?? [], (index, field) => spanIn('tools', index, field));
@@ -105,7 +105,7 @@ function readFacts(body: Uint8Array): RequestFacts {
     model: readModel(fields),
     maxTokens: readMaxTokens(fields['max_tokens'], 'max_tokens'),
     stream: readStream(fields['stream']),
-    inputTokens: body.length - prompt.mediaBytes + prompt.hiddenTokens + formatTokens(fields['output_config']),
+    inputTokens: bytes - prompt.mediaBytes + prompt.hiddenTokens + formatTokens(fields['output_config']),
     fillsContext: prompt.fillsContext || serverTools.length > 0,
     compacts,
     serverTools,

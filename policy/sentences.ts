@@ -102,6 +102,31 @@ export function unboundedIn(paths: readonly string[], budget: Ref): string {
   return `Nothing says what this call can cost at most (${paths.join(', ')}), and the budget ${budget} has no tolerance for that. Give each tool max_uses and leave out the rest, or have limit.toleranceUsd set.`;
 }
 
+/** The guards would change a request of a batch. */
+export function beyondGuards(): string {
+  return "It asks for more than the workspace's guards.maxOutputTokens or guards.maxToolUses, and in a batch Tollgate lowers nothing. Lower max_tokens or max_uses.";
+}
+
+/** The budgets of a batch's first request are not those of this model. */
+export function batchMixed(model: string): string {
+  return `Model ${quoted(model)} is governed by other budgets than the first request of the batch. Send it in a batch of its own.`;
+}
+
+/** The worst cases of a batch have a sum that no budget has room for. */
+export function batchTooDear(): string {
+  return 'Up to here the batch may cost more than any budget can hold. Lower max_tokens or send smaller batches.';
+}
+
+/** The workspace does not allow batches. */
+export function batchesNotAllowed(workspace: Ref): string {
+  return `The workspace ${workspace} does not allow Message Batches (spec.batches.mode). Send the requests one by one.`;
+}
+
+/** There is no such batch, or it is another workspace's. */
+export function noSuchBatch(id: string, workspace: Ref): string {
+  return `The workspace ${workspace} has no batch ${quoted(id)}.`;
+}
+
 /** The one call is dearer than the guard. Nano-dollars. */
 export function requestTooDear(worstNano: bigint, mostNano: bigint): string {
   return `This call may cost up to $${formatUsd(worstNano)} and the workspace allows $${formatUsd(mostNano)} (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.`;

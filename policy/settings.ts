@@ -20,6 +20,8 @@ export interface Settings {
   readonly waitSeconds: number;
   /** How many calls may wait for one budget in one gateway. */
   readonly waitersPerBudget: number;
+  /** How often the operator asks whether a batch has ended. Seconds. */
+  readonly batchPollSeconds: number;
   /** What happens to calls once the ledger was out of reach for `waitSeconds`: refused, or sent and booked afterwards. */
   readonly ledgerLoss: 'Closed' | 'Open';
   /** How many usage records may wait in the ledger for the log; at the bound nothing more is admitted. */
@@ -59,6 +61,7 @@ const DEFAULTS: Settings = {
   shards: 8,
   waitSeconds: 10,
   waitersPerBudget: 64,
+  batchPollSeconds: 30,
   ledgerLoss: 'Closed',
   usageStreamLimit: 250_000,
   pricing: [],
@@ -74,6 +77,7 @@ const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
   shards: integer(1, 64),
   waitSeconds: integer(0, 60),
   waitersPerBudget: integer(0, 10_000),
+  batchPollSeconds: integer(1, 3_600),
   ledgerLoss: oneOf('Closed', 'Open'),
   usageStreamLimit: integer(1_000, 10_000_000),
   pricing: contracts,

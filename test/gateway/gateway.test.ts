@@ -374,7 +374,7 @@ describe('bad input', () => {
     '/v1/../v1/messages',
     '/v1/%6dessages',
     '/v1/messages/',
-    '/v1/messages/batches',
+    '/v1/messages/batches/a/b',
   ])('%s is not found', async (path) => {
     const gateway = await gatewayWith();
     const answer = await ask(gateway.url, { path });

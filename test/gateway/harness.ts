@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { request } from 'node:http';
+import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
 import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assemble, type Assembly } from '../../gateway/assembly.ts';
 import { Daybook } from '../../gateway/daybook.ts';
@@ -29,6 +29,7 @@ export interface StartOptions {
   readonly settings?: Partial<Settings>;
   /** Gateways of the same name share a ledger. */
   readonly installation?: string;
+  readonly spoolFolder?: string;
   readonly upstreamTimeoutMs?: number;
   /** What is on its disk; default: nothing. */
   readonly folder?: string;
@@ -40,6 +41,7 @@ export async function startGateway({
   handover,
   settings = {},
   installation,
+  spoolFolder = tmpdir(),
   upstreamTimeoutMs,
   folder = mkdtempSync(join(tmpdir(), 'tollgate-daybook-')),
 }: StartOptions): Promise<Running> {
@@ -67,6 +69,7 @@ export async function startGateway({
     now: Date.now,
     elapsed: () => performance.now(),
     newId: randomUUID,
+    spoolFolder,
     hasAdminPort: false,
     ...(upstreamTimeoutMs === undefined ? {} : { upstreamTimeoutMs }),
   });

@@ -55,6 +55,7 @@ export function handover(options: WorkspaceOptions): Handover {
     headers: { customer: 'x-tollgate-customer' },
     models: { allow: ['claude-*'], unknown: 'Refuse' },
     guards: {},
+    batches: 'Refuse',
     refusal: { status: 429, message: 'Ask #claude-costs.' },
     budgets,
     spanning: spanning.map(spanningAddress),

@@ -29,6 +29,7 @@ const workspaceOf = (changes: Partial<ResolvedWorkspace> = {}): ResolvedWorkspac
   headers: { feature: 'x-tollgate-feature', customer: 'x-tollgate-customer', user: 'x-tollgate-user' },
   models: { allow: ['claude-*'], unknown: 'Refuse' },
   guards: {},
+  batches: 'Refuse',
   refusal: { status: 429, message: 'ask #claude-costs' },
   budgets: [budgetOf()],
   prices,

@@ -25,6 +25,7 @@ describe('settings', () => {
       shards: 8,
       waitSeconds: 10,
       waitersPerBudget: 64,
+      batchPollSeconds: 30,
       ledgerLoss: 'Closed',
       usageStreamLimit: 250_000,
       pricing: [],
@@ -92,7 +93,7 @@ describe('settings', () => {
         requiredBudget: false,
       }),
     ).toEqual([
-      'requiredBudget: there is no such setting; there are installation, namespace, gatewayURL, upstreams, requireBudget, onAbort, shards, waitSeconds, waitersPerBudget, ledgerLoss, usageStreamLimit, pricing',
+      'requiredBudget: there is no such setting; there are installation, namespace, gatewayURL, upstreams, requireBudget, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing',
       'installation: must be lower-case letters, digits and dashes, at most 63, not "Tollgate"',
       'namespace: must be lower-case letters, digits and dashes, at most 63, not ""',
       'gatewayURL: must be an http or https URL, not "ftp://gateway"',

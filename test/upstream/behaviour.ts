@@ -37,6 +37,10 @@ export interface Behaviour {
   encoding?: 'gzip' | 'deflate' | 'br' | 'zstd';
   /** Refuse: before any content, which costs nothing whatever usage is shown, or in the middle of it. */
   refuse?: 'Before' | 'Middle';
+  /** How long a batch is worked on; null: until `POST /release`. Default: it has ended when it is created. */
+  batchMs?: number | null;
+  /** What becomes of a request of a batch; default: it succeeds, unless the batch is canceled before it was begun. */
+  outcome?: 'errored' | 'canceled' | 'expired';
   /** What a call that broke off costs: what had been sent of it (default), or all of it. */
   abortBilling?: 'Sent' | 'Full';
 }

@@ -224,3 +224,67 @@ describe('a stream that is held', () => {
     },
   );
 });
+
+describe('batches', () => {
+  const batches = (path = '', method: 'GET' | 'POST' | 'DELETE' = 'GET', body?: object, key = KEY) =>
+    request(`${upstream.url}/v1/messages/batches${path}`, {
+      method,
+      headers: { 'x-api-key': key, 'anthropic-version': '2023-06-01' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  const asks = (behaviour: Behaviour) => ({ ...call, metadata: { user_id: `stand-in:${JSON.stringify(behaviour)}` } });
+  const create = async (...behaviours: Behaviour[]) => {
+    const requests = behaviours.map((behaviour, index) => ({ custom_id: `r-${index}`, params: asks(behaviour) }));
+    return (await (await batches('', 'POST', { requests })).body.json()) as { id: string };
+  };
+
+  test('cost half of what succeeded once they have ended, and say so line by line', async () => {
+    upstream.behave({ batchMs: null });
+    const usage = { input_tokens: 7, output_tokens: 3 };
+    const { id } = await create({ usage }, { outcome: 'errored' }, { usage: { ...usage, input_tokens: 8 } });
+    expect(await (await batches(`/${id}`)).body.json()).toMatchObject({
+      processing_status: 'in_progress',
+      request_counts: { processing: 3, succeeded: 0 },
+      results_url: null,
+    });
+    expect((await batches(`/${id}/results`)).statusCode).toBe(404);
+    expect((await batches(`/${id}`, 'DELETE')).statusCode).toBe(400);
+    expect(upstream.books().total.nanoUsd).toBe('0');
+    upstream.release();
+    expect(upstream.books().total).toMatchObject({ calls: 2, nanoUsd: String(22_000n + 23_000n) });
+    const ended = (await (await batches(`/${id}`)).body.json()) as { results_url: string };
+    expect(ended).toMatchObject({ processing_status: 'ended', request_counts: { succeeded: 2, errored: 1 } });
+    const lines = (await (await batches(`/${id}/results`)).body.text()).trim().split('\n');
+    expect(ended.results_url).toBe(`${upstream.url}/v1/messages/batches/${id}/results`);
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { custom_id: 'r-0', result: { type: 'succeeded', message: { usage: { ...usage, service_tier: 'batch' } } } },
+      { custom_id: 'r-1', result: { type: 'errored', error: { error: { type: 'invalid_request_error' } } } },
+      { custom_id: 'r-2', result: { type: 'succeeded' } },
+    ]);
+  });
+
+  test('are listed in pages, canceled and deleted, each for its key alone', async () => {
+    upstream.behave({ batchMs: null });
+    const ids: string[] = [];
+    for (let i = 0; i < 3; i++) ids.unshift((await create({}, {})).id);
+    const page = async (query: string, key = KEY) => {
+      const answer = await batches(query, 'GET', undefined, key);
+      const { data, has_more: more } = (await answer.body.json()) as { data: { id: string }[]; has_more: boolean };
+      return [data.map(({ id }) => ids.indexOf(id)), more];
+    };
+    expect(await page('?limit=2')).toEqual([[0, 1], true]);
+    expect(await page(`?limit=2&after_id=${ids[1]}`)).toEqual([[2, -1], false]);
+    expect(await page(`?limit=1&before_id=${ids[2]}`)).toEqual([[1], true]);
+    expect(await page(`?limit=5&before_id=${ids[1]}`)).toEqual([[0], false]);
+    expect(await page('', 'sk-ant-other')).toEqual([[], false]);
+    const canceled = await batches(`/${ids[0]}/cancel`, 'POST');
+    expect(await canceled.body.json()).toMatchObject({ processing_status: 'canceling' });
+    upstream.release();
+    expect(await (await batches(`/${ids[0]}`)).body.json()).toMatchObject({
+      request_counts: { succeeded: 1, canceled: 1 },
+    });
+    expect((await batches(`/${ids[0]}`, 'GET', undefined, 'sk-ant-other')).statusCode).toBe(404);
+    expect((await batches(`/${ids[0]}`, 'DELETE')).statusCode).toBe(200);
+    expect((await batches(`/${ids[0]}`)).statusCode).toBe(404);
+  });
+});

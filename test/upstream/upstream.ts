@@ -1,9 +1,11 @@
 import { type IncomingHttpHeaders, type IncomingMessage, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BATCHES, Batches } from './batches.ts';
 import { type Behaviour, behaviourOf } from './behaviour.ts';
 import { Books, type Statement } from './books.ts';
 import { Delivery } from './delivery.ts';
-import { Problem, sendJson, sendProblem } from './envelope.ts';
+import { Problem, sendJson, sendProblem, typeOf } from './envelope.ts';
 import { type MessagesRequest, answer, inputTokens } from './message.ts';
 import { mediaOf } from './media.ts';
 import { MODEL_IDS } from './prices.ts';
@@ -36,7 +38,7 @@ export interface Upstream {
   clearBooks: () => void;
   /** Replaces what all calls do that ask for nothing of their own. */
   behave: (behaviour: Behaviour) => void;
-  /** Lets the streams go on that are held. */
+  /** Lets the streams go on that are held, and ends the batches that are. */
   release: () => void;
   /** Resets what is open, and ends. */
   close: () => Promise<void>;
@@ -62,6 +64,7 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
     release: () => standIn.release(),
     close: () =>
       new Promise((resolve) => {
+        standIn.batches.close();
         server.close(() => resolve());
         server.closeAllConnections();
       }),
@@ -70,6 +73,7 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
 
 class StandIn {
   readonly books = new Books();
+  readonly batches = new Batches(this.books);
   preset: Behaviour;
   readonly #accepts: (apiKey: string) => boolean;
   readonly #observe: ((request: Received) => void) | undefined;
@@ -85,14 +89,15 @@ class StandIn {
   release(): void {
     for (const goOn of this.#held) goOn();
     this.#held.clear();
+    this.batches.release();
   }
 
   /** Answers any request; a mistake of the caller's becomes an error in Anthropic's form. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const requestId = `req_${(this.#requests++).toString(36).padStart(24, '0')}`;
     try {
-      const body = await read(request);
       const path = (request.url ?? '').split('?', 1)[0] ?? '';
+      const body = path === BATCHES ? Buffer.alloc(0) : await read(request);
       if (path.startsWith('/v1/')) this.#observe?.(received(request, body));
       await this.#route(`${request.method} ${path}`, { request, response, requestId, body });
     } catch (error) {
@@ -129,6 +134,7 @@ class StandIn {
         this.release();
         return send({});
       default:
+        if (route.includes(BATCHES)) return this.#batches(route, exchange);
         this.#apiKey(request.headers);
         return send(models(route));
     }
@@ -171,6 +177,44 @@ class StandIn {
     } finally {
       this.books.open -= 1;
     }
+  }
+
+  async #batches(route: string, { request, response, requestId }: Exchange): Promise<void> {
+    const apiKey = this.#apiKey(request.headers);
+    const { batches } = this;
+    const { host = '' } = request.headers;
+    const behaviour = behaviourOf(this.preset, request.headers['x-stand-in'], undefined);
+    const send = (value: unknown) => sendJson(response, requestId, JSON.stringify(value));
+    const [, method, id, rest] = /^(\w+) [^ ]*?batches\/?([^/]*)(\/?.*)$/.exec(route) ?? [];
+    switch (`${method} ${id === '' ? '' : '{id}'}${rest}`) {
+      case 'POST ':
+        return this.#createBatch(apiKey, behaviour, { request, response, requestId, body: Buffer.alloc(0) });
+      case 'GET ':
+        return send(batches.list(apiKey, new URL(request.url ?? '', 'http://x').searchParams, host));
+      case 'GET {id}':
+        return send(batches.one(apiKey, id!, host));
+      case 'GET {id}/results':
+        return batches.results(apiKey, id!, response, behaviour);
+      case 'POST {id}/cancel':
+        return send(batches.cancel(apiKey, id!, host));
+      case 'DELETE {id}':
+        return send(batches.remove(apiKey, id!));
+      default:
+        throw new Problem(404, 'not_found_error', 'Not found');
+    }
+  }
+
+  async #createBatch(apiKey: string, behaviour: Behaviour, { request, response, requestId }: Exchange): Promise<void> {
+    const { status, error, breakAt, latencyMs = 0 } = behaviour;
+    if (status !== undefined) {
+      for await (const _ of request);
+      const { type = typeOf(status), message = `The stand-in was asked for ${status}` } = error ?? {};
+      throw new Problem(status, type, message);
+    }
+    const batch = await this.batches.create(apiKey, request, behaviour, request.headers.host ?? '');
+    await sleep(latencyMs);
+    if (breakAt === 'Head') response.socket?.resetAndDestroy();
+    else sendJson(response, requestId, JSON.stringify(batch));
   }
 
   #apiKey(headers: IncomingHttpHeaders): string {

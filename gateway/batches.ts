@@ -1,0 +1,279 @@
+import type { IncomingMessage } from 'node:http';
+import { setImmediate as breathe } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { BatchPlan } from '../policy/batch-plan.ts';
+import { BatchReader, MAX_BATCH_BYTES } from '../policy/batch.ts';
+import { type BatchMeta, summaryOf, writeMeta } from '../policy/batch-meta.ts';
+import type { Attributes } from '../policy/compiled.ts';
+import { type Caller, type Call, type Plan, planBatches } from '../policy/plan.ts';
+import type { Refusal } from '../policy/refusals.ts';
+import type { RequestFacts } from '../policy/request.ts';
+import type { Settings } from '../policy/settings.ts';
+import { refOf } from '../policy/terms.ts';
+import { type Uploaded, upload } from './batch-upload.ts';
+import { batchIn, sendBatch } from './batch-view.ts';
+import { costHeaders } from './costs.ts';
+import type { Exchange } from './exchange.ts';
+import { type Gone, refuseUnread } from './facts.ts';
+import { headersUp } from './headers.ts';
+import { claims, identify } from './identify.ts';
+import type { Metrics } from './metrics.ts';
+import type { PolicySource } from './policy.ts';
+import { type Ended, logCall, usageRecord } from './record.ts';
+import type { Refusals } from './refusals.ts';
+import { isRefusal, plainly } from './refuse.ts';
+import { type Admitted, linesOf, type Reserver } from './reserve.ts';
+import type { Settler } from './settle.ts';
+import { Spool } from './spool.ts';
+import { pathUp, type Upstreams } from './upstreams.ts';
+
+interface Parts {
+  readonly policy: PolicySource;
+  readonly reserver: Reserver;
+  readonly upstreams: Upstreams;
+  readonly settler: Settler;
+  readonly refusals: Refusals;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly settings: Settings;
+  /** Where bodies are kept while they are read and sent. */
+  readonly spoolFolder: string;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** The monotonic clock. Milliseconds. */
+  readonly elapsed: () => number;
+}
+
+/** A batch whose body is on disk. */
+interface Asked {
+  readonly call: Call;
+  readonly keyHash: string;
+  readonly requests: PlannedRequests;
+}
+
+/**
+ * `POST /v1/messages/batches`: the body goes to disk while each of its requests is read, the sum of their worst cases is
+ * reserved, and the reservation is handed over to the batch that the upstream made. The operator books it from there.
+ */
+export class Batches {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Never rejects for anything that a caller, the ledger or the upstream does. */
+  async create(exchange: Exchange): Promise<void> {
+    const spool = await Spool.open(this.#parts.spoolFolder, exchange.id).catch(() => null);
+    if (spool === null) return this.#refuse(exchange, plainly('SpoolFailed'));
+    try {
+      await this.#create(exchange, spool);
+    } finally {
+      await spool.close();
+    }
+  }
+
+  async #create(exchange: Exchange, spool: Spool): Promise<void> {
+    const asked = await this.#read(exchange, spool);
+    if (asked === 'gone') return;
+    if (isRefusal(asked)) return this.#refuse(exchange, asked);
+    const { call, keyHash, requests } = asked;
+    const { id, res } = exchange;
+    const plan = (latest: Call, at: number) => requests.plan(latest.caller, at);
+    // Nobody counts the tokens of a batch.
+    const count = () => Promise.resolve(null);
+    const admitted = await this.#parts.reserver.reserve({ id, keyHash, call, res, count, plan });
+    if (isRefusal(admitted)) return this.#refuse(exchange, admitted, call.caller);
+    if (exchange.hasLeft) return this.#release(id, admitted);
+    await this.#conclude(exchange, admitted, requests, await this.#send(exchange, admitted, spool));
+  }
+
+  /** Who calls, and what each request may cost. */
+  async #read({ req }: Exchange, spool: Spool): Promise<Asked | Refusal | Gone> {
+    const { policy, settings, now } = this.#parts;
+    const identity = identify(req.headers, policy);
+    if (isRefusal(identity)) return identity;
+    const { caller, keyHash } = identity;
+    const claimed = claims(req.headers, caller.workspace);
+    if (isRefusal(claimed)) return claimed;
+    const refusal = planBatches(caller, true);
+    if (refusal !== null) return refusal;
+    const requests = new PlannedRequests(caller, claimed, now(), settings);
+    const outcome = await receive(req, spool, requests.reader);
+    if (outcome !== null) return outcome;
+    return { call: { caller, facts: requests.first, claimed }, keyHash, requests };
+  }
+
+  #send({ req, res, route }: Exchange, { call }: Admitted, spool: Spool): Promise<Uploaded> {
+    const { workspace } = call.caller;
+    const upstream = this.#parts.upstreams.of(workspace);
+    const headers = headersUp(req, workspace);
+    return upload({ upstream: upstream.pool, path: pathUp(upstream, route), headers, spool, res });
+  }
+
+  async #conclude(
+    exchange: Exchange,
+    admitted: Admitted,
+    requests: PlannedRequests,
+    uploaded: Uploaded,
+  ): Promise<void> {
+    const { id } = exchange;
+    if (uploaded.kind === 'NotSent') {
+      this.#refuse(exchange, plainly('UpstreamUnreachable'), admitted.call.caller);
+      return this.#release(id, admitted);
+    }
+    if (uploaded.kind === 'Answered' && uploaded.status >= 300) {
+      sendBatch(exchange.res, uploaded, []);
+      return this.#release(id, admitted);
+    }
+    const batch = uploaded.kind === 'Answered' ? batchIn(uploaded.text) : null;
+    if (batch === null) {
+      this.#refuse(exchange, plainly('BatchInDoubt'), admitted.call.caller);
+      return this.#presume(exchange, admitted);
+    }
+    await this.#adopt(exchange, admitted, requests, batch);
+    if (uploaded.kind === 'Answered') sendBatch(exchange.res, uploaded, costHeaders(admitted, null));
+  }
+
+  /** From here on the batch is the operator's, whatever becomes of this gateway. */
+  async #adopt(exchange: Exchange, admitted: Admitted, requests: PlannedRequests, batch: string): Promise<void> {
+    const { settler, logger } = this.#parts;
+    const { workspace } = admitted.call.caller;
+    const ended = this.#ended(exchange, admitted, 'Batch');
+    const meta: BatchMeta = {
+      baseURL: workspace.baseURL,
+      worstNano: admitted.admission.worstNano,
+      dearestNano: requests.dearestNano,
+      ...requests.summary,
+      at: admitted.at,
+      record: usageRecord(ended),
+    };
+    const adoption = { id: exchange.id, batch, workspace: refOf(workspace), meta: writeMeta(meta) };
+    await settler.adopt(adoption, linesOf(admitted.admission.checks));
+    logCall(logger, ended);
+  }
+
+  /** Nobody knows whether the batch exists. */
+  async #presume(exchange: Exchange, admitted: Admitted): Promise<void> {
+    const { settler, logger } = this.#parts;
+    const { worstNano, checks } = admitted.admission;
+    const ended = this.#ended(exchange, admitted, 'Broken', worstNano);
+    logCall(logger, ended);
+    const settlement = { id: exchange.id, costNano: 0n, presumedNano: worstNano, record: usageRecord(ended) };
+    await settler.settle(settlement, linesOf(checks));
+  }
+
+  #release(id: string, { admission }: Admitted): Promise<void> {
+    return this.#parts.settler.release(id, linesOf(admission.checks));
+  }
+
+  #ended({ id, arrived }: Exchange, { call, admission }: Admitted, ending: string, presumedNano = 0n): Ended {
+    const { now, elapsed } = this.#parts;
+    const { model } = call.facts;
+    return {
+      id,
+      call,
+      booking: { costNano: 0n, presumedNano, estimated: presumedNano > 0n, usage: null, model },
+      worstNano: admission.worstNano,
+      ending,
+      status: ending === 'Batch' ? 200 : 0,
+      errorType: null,
+      session: null,
+      requestId: null,
+      unchecked: false,
+      firstByteMs: null,
+      ended: now(),
+      durationMs: elapsed() - arrived,
+    };
+  }
+
+  #refuse(exchange: Exchange, refusal: Refusal, caller?: Caller): void {
+    if (exchange.hasLeft) return;
+    const { metrics, refusals, logger } = this.#parts;
+    const workspace = caller && refOf(caller.workspace);
+    exchange.refuse(refusal);
+    metrics.countRefusal(refusal.reason, workspace);
+    refusals.count(refusal, caller && { caller });
+    logger.info({ cost_usd: 0, id: exchange.id, workspace, refusal: refusal.reason });
+  }
+}
+
+/** So many requests are planned before other calls have their turn. */
+const TURN = 1_000;
+
+/** The requests of a batch, planned as they are read, and planned anew where policy, period or price have moved on. */
+class PlannedRequests {
+  readonly reader: BatchReader;
+  readonly #facts: RequestFacts[] = [];
+  readonly #caller: Caller;
+  readonly #claimed: Attributes;
+  readonly #settings: Settings;
+  #plan: BatchPlan;
+
+  constructor(caller: Caller, claimed: Attributes, now: number, settings: Settings) {
+    this.#caller = caller;
+    this.#claimed = claimed;
+    this.#settings = settings;
+    this.#plan = new BatchPlan(caller, claimed, now, settings);
+    this.reader = new BatchReader((facts) => {
+      this.#facts.push(facts);
+      return this.#plan.add(facts);
+    });
+  }
+
+  get first(): RequestFacts {
+    return this.#facts[0]!;
+  }
+
+  get dearestNano(): bigint {
+    return this.#plan.dearestNano;
+  }
+
+  get summary(): ReturnType<typeof summaryOf> {
+    return summaryOf(this.#facts);
+  }
+
+  async plan(caller: Caller, at: number): Promise<Plan> {
+    const { from, until } = this.#plan.admission;
+    if (caller === this.#caller && from <= at && at < until) return this.#plan.admission;
+    const refusal = planBatches(caller, true);
+    if (refusal !== null) return { kind: 'Refuse', refusal };
+    const plan = new BatchPlan(caller, this.#claimed, at, this.#settings);
+    for (const [index, facts] of this.#facts.entries()) {
+      if (index % TURN === TURN - 1) await breathe();
+      const problem = plan.add(facts);
+      if (problem === null) continue;
+      return { kind: 'Refuse', refusal: { ...problem, message: `requests[${index}]: ${problem.message}` } };
+    }
+    this.#plan = plan;
+    return plan.admission;
+  }
+}
+
+/** Reads the body to disk. Of a body that is refused the rest is read and dropped, so that the caller gets to read why. */
+async function receive(req: IncomingMessage, spool: Spool, reader: BatchReader): Promise<Refusal | Gone | null> {
+  const refusal = refuseUnread(req, MAX_BATCH_BYTES, 'BatchTooLarge') ?? (await spooled(req, spool, reader));
+  if (refusal !== null && refusal !== 'gone') req.resume();
+  return refusal;
+}
+
+async function spooled(req: IncomingMessage, spool: Spool, reader: BatchReader): Promise<Refusal | Gone | null> {
+  const chunks = req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+  try {
+    for await (const chunk of chunks) {
+      const refusal = reader.write(chunk);
+      if (refusal !== null) return refusal;
+      if (
+        !(await spool.write(chunk).then(
+          () => true,
+          () => false,
+        ))
+      )
+        return plainly('SpoolFailed');
+    }
+  } catch (error) {
+    if (req.destroyed && !req.complete) return 'gone';
+    throw error;
+  }
+  return reader.end();
+}

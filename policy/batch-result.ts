@@ -1,0 +1,119 @@
+/** What one line of a batch's results costs, and the row that the log keeps of it. */
+
+import type { BatchMeta, Columns } from './batch-meta.ts';
+import type { PriceBook } from './prices.ts';
+import { usageColumns } from './usage-columns.ts';
+import { cost, isAbsurd, readUsage, type Usage } from './usage.ts';
+
+/** A line, booked. */
+export interface BatchLine {
+  readonly costNano: bigint;
+  readonly record: Columns;
+}
+
+/** Where a line stands: of which batch, and how manieth. */
+export interface LinePlace {
+  /** The id of the call that sent the batch. */
+  readonly call: string;
+  readonly index: number;
+  /** When the upstream had finished the batch. Milliseconds. */
+  readonly endedAt: number;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+interface Booked {
+  readonly costNano: bigint;
+  readonly estimated: boolean;
+  readonly usage: Usage | null;
+  readonly model: string | null;
+  /** The upstream's name for the answer. */
+  readonly message: string | null;
+}
+
+/** What has no cost, by `result.type`. */
+const FREE = new Set(['errored', 'canceled', 'expired']);
+/** As much as an integer column holds: 24 days. */
+const MOST_MS = 2 ** 31 - 1;
+const CUSTOM_ID = /^[A-Za-z0-9_-]{1,64}$/;
+
+/**
+ * Books a line: what succeeded costs what its usage says, at the dearer of the prices at which the batch was admitted and
+ * at which it ended, and what did not succeed costs nothing. A line that cannot be read costs as much as the dearest
+ * request could. Never throws.
+ */
+export function bookLine(text: string, meta: BatchMeta, book: PriceBook, place: LinePlace): BatchLine {
+  const line = parsed(text);
+  const result = object(line['result']);
+  const type = String(result['type']);
+  const booked = FREE.has(type) ? NOTHING : bookMessage(object(result['message']), meta, book, place.endedAt);
+  const id = line['custom_id'];
+  const name = typeof id === 'string' && CUSTOM_ID.test(id) ? id : `#${place.index}`;
+  const record = {
+    ...lineRecord(meta, book, place, booked),
+    id: `${place.call}/batch/${name}`,
+    ending: endingOf(type),
+  };
+  return { costNano: booked.costNano, record };
+}
+
+/** Books all that is left of a batch whose results are gone: nobody will ever know what it cost. */
+export function bookLost(leftNano: bigint, meta: BatchMeta, book: PriceBook, place: LinePlace): BatchLine {
+  const booked = { costNano: leftNano, estimated: true, usage: null, model: meta.model, message: null };
+  const record = { ...lineRecord(meta, book, place, booked), id: `${place.call}/batch/#lost`, ending: 'Lost' };
+  return { costNano: leftNano, record };
+}
+
+const NOTHING: Booked = { costNano: 0n, estimated: false, usage: null, model: null, message: null };
+
+function bookMessage(message: Fields, meta: BatchMeta, book: PriceBook, endedAt: number): Booked {
+  const { id, model: served } = message;
+  const model = typeof served === 'string' ? served : meta.model;
+  const usage = { ...readUsage(message['usage']), declined: isDeclined(message) };
+  const name = typeof id === 'string' ? id : null;
+  if (model === null || isAbsurd(usage, model, book, meta.at, meta.samplings ?? Infinity)) {
+    return { costNano: meta.dearestNano, estimated: true, usage: null, model, message: name };
+  }
+  const asked = meta.asked.length > 0 ? meta.asked : [model];
+  const costs = asked.flatMap((one) => [meta.at, endedAt].map((at) => cost(usage, model, book, at, one)));
+  const costNano = costs.reduce((dearest, one) => (one > dearest ? one : dearest));
+  return { costNano, estimated: usage.repriced, usage, model, message: name };
+}
+
+/** A refusal before any content is not billed. */
+function isDeclined({ stop_reason: reason, content }: Fields): boolean {
+  return reason === 'refusal' && Array.isArray(content) && content.length === 0;
+}
+
+function lineRecord(meta: BatchMeta, book: PriceBook, { endedAt }: LinePlace, booked: Booked): Columns {
+  return {
+    ...meta.record,
+    ...usageColumns(booked.usage),
+    timestamp: new Date(endedAt).toISOString(),
+    model: booked.model ?? meta.model,
+    asked_model: meta.model,
+    cost_nano: String(booked.costNano),
+    presumed_nano: '0',
+    worst_nano: String(meta.dearestNano),
+    estimated: booked.estimated,
+    price_version: book.version,
+    request_id: booked.message,
+    duration_ms: Math.min(Math.max(0, endedAt - meta.at), MOST_MS),
+  };
+}
+
+function endingOf(type: string): string {
+  return FREE.has(type) ? `${type.charAt(0).toUpperCase()}${type.slice(1)}` : 'Answered';
+}
+
+function parsed(text: string): Fields {
+  try {
+    return object(JSON.parse(text));
+  } catch {
+    return {};
+  }
+}
+
+function object(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? (value as Fields) : {};
+}
