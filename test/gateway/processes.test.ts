@@ -12,6 +12,7 @@ import { connectLedger, type RedisLedger } from '../../ledger/redis.ts';
 import type { CompiledBudget } from '../../policy/compiled.ts';
 import { standingQuery } from '../../policy/standing.ts';
 import { cluster } from '../support/cluster.ts';
+import { startProxy } from '../support/proxy.ts';
 import { startRedis } from '../support/redis.ts';
 import { startUpstream, type Upstream } from '../upstream/upstream.ts';
 import { ask, errorOf, message, until } from './harness.ts';
@@ -55,6 +56,7 @@ interface Installation {
 async function installation(
   first: Partial<WorkspaceOptions>,
   settings: Record<string, unknown> = {},
+  /** How the gateways reach it. */
   redisUrl: string = redis.url,
 ): Promise<Installation> {
   const namespace = await cluster().namespace('gateway');
@@ -63,7 +65,7 @@ async function installation(
   const settingsFile = join(folder, 'settings.yaml');
   const own = { installation: name, namespace, upstreams: [upstream.url], shards: 1 };
   writeFileSync(settingsFile, JSON.stringify({ ...own, ...settings }));
-  const ledger = connectLedger({ url: redisUrl, installation: name, epoch: () => 'first' });
+  const ledger = connectLedger({ url: redis.url, installation: name, epoch: () => 'first' });
   ledgers.push(ledger);
   let version = 0;
   const apply = async (workspace: Partial<WorkspaceOptions>): Promise<void> => {
@@ -106,7 +108,7 @@ async function installation(
 }
 
 function isReady(url: string): Promise<void> {
-  return until(() => ask(url, { method: 'GET', path: '/readyz' }).then(({ status }) => status === 200));
+  return until(() => ask(url, { method: 'GET', path: '/readyz' }).then(({ status }) => status === 200), 30_000);
 }
 
 /** Reads the port from the log, and the rest of the log away. */
@@ -213,15 +215,15 @@ test('a gateway that is killed with fifty open streams leaves nothing unaccounte
 });
 
 test('three gateways go on without Redis, one of them killed and restarted, and all is booked exactly once', async () => {
-  const own = await startRedis();
+  const proxy = await startProxy(redis.port);
+  const way = redis.url.replace(`:${redis.port}`, `:${proxy.port}`);
   const daily = budget('daily', '25.00');
-  const settings = { ledgerLoss: 'Open', waitSeconds: 1 };
-  const { ledger, launch } = await installation({ budgets: [daily] }, settings, own.url);
+  const { ledger, launch } = await installation({ budgets: [daily] }, { ledgerLoss: 'Open', waitSeconds: 1 }, way);
   const gateways = await Promise.all(['one', 'two', 'three'].map((pod) => launch(pod)));
   await Promise.all(gateways.map(({ url }) => isReady(url)));
   const loads = gateways.map(({ url }) => loadOn(url));
   await sleep(500);
-  await own.kill();
+  await proxy.cut();
   await sleep(2_500);
   const whole = await loads[0]!.stop();
   // Four streams of which the killed gateway alone knows, each with ten tokens of output when it dies.
@@ -236,7 +238,7 @@ test('three gateways go on without Redis, one of them killed and restarted, and 
   gateways[0] = await launch('one');
   loads[0] = loadOn(gateways[0].url);
   await sleep(2_500);
-  const back = await startRedis({ directory: own.directory, port: own.port, password: own.password });
+  await proxy.mend();
   await Promise.all(gateways.map(({ url }) => isReady(url)));
   await sleep(500);
   const counts = await Promise.all(loads.map((load) => load.stop()));
@@ -248,8 +250,7 @@ test('three gateways go on without Redis, one of them killed and restarted, and 
   expect(total.spentNano).toBe(books() - seen);
   expect((await ledger.state()).presumedCount).toBe(4);
   expect(total.certainNano - total.spentNano).toBeGreaterThan(seen);
-  for (const one of ledgers.splice(0)) one.close();
-  await back.stop();
+  await proxy.stop();
 }, 90_000);
 
 /** Calls as long as it is let, four at a time, streams and whole answers; `stop` resolves to how many were answered. */
