@@ -9,11 +9,6 @@ export class Base64 {
     this.#text = text;
   }
 
-  /** How many bytes the text holds, padding included. */
-  get length(): number {
-    return Math.floor((this.#text.length * 3) / 4);
-  }
-
   /** The byte at an index; NaN behind the end and where there is no base64. */
   at(index: number): number {
     const bit = index * 8;

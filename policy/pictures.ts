@@ -10,6 +10,9 @@ export const MAX_PICTURE_TOKENS = 4784;
 
 const PATCH = 28;
 
+/** More than any picture has before its size; one that has more is not read on, so that none can hold up other calls. */
+const MAX_STEPS = 200;
+
 /** The tokens of a picture in base64, of any of the four formats that the API takes. */
 export function pictureTokens(base64: string): number {
   const bytes = new Base64(base64);
@@ -40,26 +43,24 @@ function gif(bytes: Base64, side: Side): number {
   const [at, screen] = side === 'width' ? [0, bytes.little(6, 2)] : [2, bytes.little(8, 2)];
   const flags = bytes.at(10);
   let block = 13 + (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);
-  while (bytes.at(block) === 0x21) block = endOfExtension(bytes, block);
+  // An extension is a label and sub-blocks, the empty one last.
+  for (let steps = 0; bytes.at(block) === 0x21 && steps < MAX_STEPS; steps++) {
+    block += 2;
+    for (; bytes.at(block) > 0 && steps < MAX_STEPS; steps++) block += bytes.at(block) + 1;
+    block += 1;
+  }
   if (bytes.at(block) !== 0x2c) return NaN;
   return Math.max(screen, bytes.little(block + 1 + at, 2) + bytes.little(block + 5 + at, 2));
-}
-
-function endOfExtension(bytes: Base64, start: number): number {
-  let at = start + 2;
-  for (let size = bytes.at(at); size > 0; size = bytes.at(at)) at += size + 1;
-  return at + 1;
 }
 
 /** In the frame header, which comes after segments of any number and length. */
 function jpeg(bytes: Base64, side: Side): number {
   let at = 2;
-  while (bytes.at(at) === 0xff) {
+  for (let steps = 0; bytes.at(at) === 0xff && steps < MAX_STEPS; steps++) {
     const [marker, size] = [bytes.at(at + 1), bytes.big(at + 2, 2)];
     if (isFrame(marker)) return bytes.big(at + (side === 'width' ? 7 : 5), 2);
-    if (marker === 0xff) at += 1;
-    else if (hasLength(marker) && size >= 2) at += 2 + size;
-    else return NaN;
+    if (!hasLength(marker) || size < 2) return NaN;
+    at += 2 + size;
   }
   return NaN;
 }

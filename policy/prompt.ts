@@ -4,7 +4,7 @@
  */
 
 import { type Span, utf8Length } from './json.ts';
-import { pdfTokens } from './pdf.ts';
+import { MAX_PDF_LENGTH, pdfTokens } from './pdf.ts';
 import { MAX_PICTURE_TOKENS, pictureTokens } from './pictures.ts';
 import { invalid, listAt, objectAt, onlyFields, onlyValues, quoted, stringAt, unsupported } from './rejection.ts';
 import type { JsonFields } from './rejection.ts';
@@ -30,6 +30,8 @@ export class Prompt {
   /** Code that runs for this request is free. */
   runsCodeFree = false;
 
+  #pictures = 0;
+  #pdfLength = 0;
   readonly #tools = new Map<string, JsonFields>();
   readonly #definitionTokens = new Map<string, number>();
 
@@ -132,7 +134,8 @@ export class Prompt {
       onlyValues(stringAt(source['media_type'], `${path}.media_type`), PICTURES, `${path}.media_type`);
       const data = stringAt(source['data'], `${path}.data`);
       this.mediaBytes += data.length;
-      this.hiddenTokens += pictureTokens(data);
+      this.#pictures += 1;
+      this.hiddenTokens += this.#pictures > MOST_PICTURES ? MAX_PICTURE_TOKENS : pictureTokens(data);
     } else {
       this.isFetched = true;
       this.hiddenTokens += MAX_PICTURE_TOKENS;
@@ -165,7 +168,8 @@ export class Prompt {
   #readPdf(source: JsonFields, path: string): void {
     onlyValues(stringAt(source['media_type'], `${path}.media_type`), ['application/pdf'], `${path}.media_type`);
     const data = stringAt(source['data'], `${path}.data`);
-    const tokens = pdfTokens(data);
+    this.#pdfLength += data.length;
+    const tokens = this.#pdfLength > MAX_PDF_LENGTH ? null : pdfTokens(data);
     this.mediaBytes += data.length;
     if (tokens === null) this.fillsContext = true;
     else this.hiddenTokens += tokens;
@@ -260,6 +264,9 @@ const CONTENT: Blocks = new Map([
 function block(type: string, ...fields: string[]): [string, ReadonlySet<string>] {
   return [type, new Set(['type', ...fields])];
 }
+
+/** More than the API takes in a request; further ones are not looked into. */
+const MOST_PICTURES = 600;
 
 const SOURCE = new Set(['type', 'media_type', 'data', 'url', 'file_id', 'content']);
 const PICTURES = ['image/jpeg', 'image/png', 'image/gif', 'image/webp'];

@@ -395,7 +395,7 @@ describe('pictures', () => {
     ['a JPEG', JPEG(641, 99), 23 * 4],
     [
       'a JPEG behind its thumbnail and comments',
-      JPEG(300, 200, [0xff, 0xe1, 0, 6, 0xff, 0xc0, 1, 1], [0xff, 0xff, 0xfe, 0, 2]),
+      JPEG(300, 200, [0xff, 0xe1, 0, 6, 0xff, 0xc0, 1, 1], [0xff, 0xfe, 0, 2]),
       11 * 8,
     ],
     ['a GIF', GIF(57, 1000), 3 * 36],
@@ -417,6 +417,8 @@ describe('pictures', () => {
     ['is a GIF without a frame', ascii('GIF89a', little(5, 5), [0, 0, 0, 0x3b])],
     ['is of another format', ascii('BM and so on')],
     ['is not base64', '%%%%'],
+    ['is a JPEG of many segments', JPEG(1, 1, ...Array.from({ length: 300 }, () => [0xff, 0xfe, 0, 2]))],
+    ['is a GIF of many blocks', ascii('GIF89a', little(5, 5), [0, 0, 0, 0x21, 0xff], Array<number>(1000).fill(1))],
     ['is empty', ''],
   ])('one that %s counts as the largest', (_, data) => {
     expect(added(data)).toBe(4784);
@@ -445,6 +447,12 @@ describe('pictures', () => {
     expect(facts(body).inputTokens).toBe(bytes(body).length - 2 * PNG(1, 1).length + 3);
   });
 
+  test('beyond as many as the API takes count as the largest', () => {
+    const many = withContent(...Array.from({ length: 602 }, () => image(PNG(1, 1))));
+    const without = withContent(...Array.from({ length: 602 }, () => image('')));
+    expect(facts(many).inputTokens - bytes(without).length).toBe(600 + 2 * 4784);
+  });
+
   test('whatever the bytes are, one counts at least a token and at most as the largest', () => {
     const starts = [PNG(9, 9), JPEG(9, 9), GIF(9, 9), ...Object.values(WEBPS).map((webp) => webp(9, 9))];
     const start = fc.constantFrom(...starts.map((data) => Buffer.from(data, 'base64')), Buffer.alloc(0));
@@ -468,7 +476,6 @@ describe('documents', () => {
     ['one page', 1, pdf('<</Type/Pages/Kids[3 0 R]/Count 1>>')],
     ['three pages', 3, pdf('<< /Type /Pages /Kids [ 3 0 R 4 0 R\n5 0 R ] /Count 3 >>')],
     ['branches, which count as well', 4, pdf('/Kids[2 0 R 3 0 R]', '/Kids[7 0 R]', '/Kids [9 0 R]')],
-    ['a name in escapes', 2, pdf('/Ki#64s[3 0 R 4 0 R]')],
   ])('a PDF of %s counts its pages as text and picture', (_, pages, data) => {
     expect(added(data)).toBe(pages * PAGE);
     expect(facts(withContent(document(data)))).toMatchObject({ fillsContext: false, countable: true });
@@ -477,6 +484,9 @@ describe('documents', () => {
   test.each([
     ['packs its objects', pdf('/Kids[3 0 R]', '<</Type/ObjStm>>')],
     ['packs its objects under a name in escapes', pdf('/Kids[3 0 R]', '<</Type/Obj#53tm>>')],
+    ['hides its tree in escapes', pdf('/Ki#64s[3 0 R 4 0 R]')],
+    ['writes no references into its tree', pdf('/Kids[1 1 1 1 1 R]')],
+    ['has more pages than any request', pdf(`/Kids[${'3 0 R '.repeat(4000)}]`)],
     ['is encrypted', pdf('/Kids[3 0 R]', '/Encrypt 5 0 R')],
     ['hangs a page in twice', pdf('/Kids[3 0 R 3 0 R]')],
     ['hangs a branch in twice', pdf('/Kids[3 0 R 4 0 R]', '/Kids[03 0 R]')],
@@ -485,7 +495,7 @@ describe('documents', () => {
     ['has no tree', pdf('nothing')],
     ['is none', ascii('/Kids[3 0 R]')],
     ['is not base64', '%%%%'],
-    ['is too large to look through', pdf('/Kids[3 0 R]', ' '.repeat(4 * 1024 * 1024))],
+    ['is too large to look through', pdf('/Kids[3 0 R]', ' '.repeat(3 * 1024 * 1024 + 3))],
   ])('a PDF that %s fills the context', (_, data) => {
     expect(added(data)).toBe(0);
     expect(facts(withContent(document(data)))).toMatchObject({ fillsContext: true, countable: true });
