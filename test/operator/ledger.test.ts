@@ -15,7 +15,7 @@ let gateway: SimulatedGateway;
 let operators: (Child & { readonly port: number })[];
 
 beforeAll(async () => {
-  here = await install();
+  here = await install({ settings: 'pricing: [{ namespaces: ["team-*"], multiplier: "0.85" }]\n' });
   read = new Reader(here);
   operators = [await here.startOperator('operator-1'), await here.startOperator('operator-2')];
   gateway = new SimulatedGateway(here.redis().url, 'gateway-1', read.shards);
@@ -146,21 +146,23 @@ describe('what the ledger says', () => {
     expect(made.status).toMatchObject({ spentUsd: '1.25', limitUsd: '3.00' });
   });
 
-  test('prices of the installation replace the shipped ones; invalid ones change nothing and are reported', async () => {
+  test('prices of the installation replace the shipped ones, with what the settings agree; invalid ones change nothing and are reported', async () => {
     const ns = await tenant();
     const book = async () => {
       const ref = `${ns}/checkout`;
       const { prices } = (await read.shards.policy(ref)).workspaces.get(ref)!;
-      return (await read.shards.shared()).books.get(prices)?.book.version;
+      return (await read.shards.shared()).books.get(prices)?.book;
     };
+    const version = async () => (await book())?.version;
     await ownPrices({ ...shipped, version: 'ours' });
-    await until(async () => (await book()) === 'ours');
+    await until(async () => (await version()) === 'ours for team-*');
+    expect((await book())!.webSearchNano).toBe(parseUsd('0.0085'));
     await read.event(NAMESPACE, 'PricesAccepted');
     await ownPrices({ ...shipped, version: 'broken', models: [{}] });
     await read.event(NAMESPACE, 'PricesRejected');
-    expect(await book()).toBe('ours');
+    expect(await version()).toBe('ours for team-*');
     await here.kubectl('delete', 'configmap', 'tollgate-prices', '-n', NAMESPACE);
-    await until(async () => (await book()) === shipped['version']);
+    await until(async () => (await version()) === `${String(shipped['version'])} for team-*`);
   });
 });
 
