@@ -1,6 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { assets, kubectl } from './kubectl.ts';
 import { type Child, type Launch, type Probe, freePort, launch, responds } from './processes.ts';
 
@@ -71,7 +72,12 @@ async function installCrds(kubeconfig: string, folder: string): Promise<void> {
   if (files.length === 0) return;
   const names = files.flatMap((name) => ['-f', join(folder, name)]);
   await kubectl(kubeconfig, ['apply', '--server-side', '--force-conflicts', ...names]);
-  await kubectl(kubeconfig, ['wait', '--for=condition=Established', '--timeout=30s', ...names]);
+  const wait = ['wait', '--for=condition=Established', '--timeout=30s', ...names];
+  // At one that has no status yet kubectl gives up instead of waiting.
+  for (let tries = 0; (await succeeds(kubectl(kubeconfig, wait))) === undefined; tries++) {
+    if (tries === 20) throw new Error('the CRDs are not served');
+    await sleep(250);
+  }
 }
 
 /** A kubeconfig for one user who shows a token. JSON is YAML. */
