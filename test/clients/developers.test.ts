@@ -21,6 +21,8 @@ beforeAll(async () => {
   gateway = await startGateway({
     redisUrl: redis.url,
     handover: handover({ baseURL: upstream.url, budgets: [daily] }),
+    // However slow the machine is: what is tried here is who waits and who is refused, not for how long.
+    settings: { waitSeconds: 60 },
   });
 });
 

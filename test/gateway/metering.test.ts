@@ -236,11 +236,12 @@ describe('a long prompt', () => {
   const counts = (): Received[] => received.filter(({ url }) => url.startsWith('/v1/messages/count_tokens'));
 
   /** Calls while another one like it is held, which its bytes bound at $2.40 and its tokens at $0.66. */
-  async function second(one: ReturnType<typeof budget>, rest: object = {}) {
+  async function second(one: ReturnType<typeof budget>, rest: object = {}, behaviour: Behaviour = {}) {
     const gateway = await gatewayWith({ budgets: [one] });
     const first = ask(gateway.url, { body: long({ stream: true }), headers: standIn({ holdAfter: 1 }) });
     await until(() => upstream.books().open === 1);
-    const asked = ask(gateway.url, { path: '/v1/messages?beta=true', body: long(rest) });
+    const headers = standIn(behaviour);
+    const asked = ask(gateway.url, { path: '/v1/messages?beta=true', body: long(rest), headers });
     return { gateway, first, asked };
   }
 
@@ -276,6 +277,18 @@ describe('a long prompt', () => {
     expect([(await first).status, (await asked).status]).toEqual([200, 200]);
     expect(counts()).toHaveLength(counted);
     expect((await settled(gateway, one)).spentNano).toBe(books());
+  });
+
+  test('that was counted is presumed at the bound of its bytes all the same, where its answer breaks off', async () => {
+    const one = budget('tight', '2.00', { toleranceNano: parseUsd('1.80') });
+    const { gateway, first, asked } = await second(one, { stream: true }, { breakAt: 'Middle' });
+    expect((await asked).torn).toBe(true);
+    expect(counts()).toHaveLength(1);
+    upstream.release();
+    await first;
+    const { spentNano, certainNano } = await settled(gateway, one);
+    expect(spentNano).toBeGreaterThanOrEqual(books());
+    expect(certainNano).toBeGreaterThan(parseUsd('2.40') + parseUsd('0.60'));
   });
 
   test('is not counted for a budget that is spent, and an upstream that does not say changes nothing', async () => {
