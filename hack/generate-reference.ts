@@ -186,6 +186,7 @@ function metricsPage(): string {
     recordLimit: () => 0,
     lagSeconds: () => 0,
     batches: () => ({ open: 0, oldestSeconds: 0 }),
+    isLedgerRecovering: () => false,
   });
   return page(
     '# Metrics',

@@ -2,7 +2,8 @@ import type { Logger } from 'pino';
 import type { ClaudeWorkspace } from '../crds/types.gen.ts';
 import type { Events } from '../kube/events.ts';
 import type { KubeObject, Resource } from '../kube/object.ts';
-import type { LostReason } from '../ledger/ledger.ts';
+import type { LedgerNews } from './epoch.ts';
+import type { Resolution } from './presumed.ts';
 import { type ConfigMap, configMaps, workspaces } from './resources.ts';
 
 /** Tells people what the operator did or found: an event on the object, and a line in the log. */
@@ -37,13 +38,30 @@ export class Announcer {
     this.#warn(workspaces, workspace, 'BatchLost', 'Settle', note);
   }
 
-  ledgerEstablished(memory: ConfigMap): void {
-    this.#normal(configMaps, memory, 'LedgerEstablished', 'Establish', 'The ledger has begun a new epoch.');
+  /** What is told of the ledger. */
+  readonly ledger: LedgerNews = {
+    established: (memory) =>
+      this.#normal(configMaps, memory, 'LedgerEstablished', 'Establish', 'The ledger has begun a new epoch.'),
+    lost: (reason, memory) => {
+      const note = `The ledger is not the one that it was (${reason}): all calls are refused until the annotation tollgate.dev/confirm-ledger is set here.`;
+      this.#warning(memory, 'LedgerLost', 'Compare', note);
+    },
+    recovering: (reason, memory) => {
+      const note = `The ledger came back ${reason === null ? 'on another server or after a restart' : `without what was written (${reason})`}: calls wait until it is whole.`;
+      this.#warning(memory, 'LedgerRecovering', 'Compare', note);
+    },
+    recovered: (how, elapsedMs, memory) =>
+      this.#normal(configMaps, memory, RECOVERED[how].reason, 'Recover', `${RECOVERED[how].note} ${elapsedMs} ms.`),
+  };
+
+  presumedResolved(how: Resolution, calls: number, memory: ConfigMap): void {
+    const done = how === 'Book' ? 'booked as spent at their worst case' : 'given back';
+    this.#normal(configMaps, memory, 'PresumedResolved', 'Resolve', `${calls} presumed calls were ${done}.`);
   }
 
-  ledgerLost(reason: LostReason, memory: ConfigMap): void {
-    const note = `The ledger lost what it knew (${reason}): all calls are refused until the annotation tollgate.dev/confirm-ledger is set here.`;
-    this.#warning(memory, 'LedgerLost', 'Compare', note);
+  presumedMistaken(written: string, memory: ConfigMap): void {
+    const note = `"${written.slice(0, 80)}" in tollgate.dev/resolve-presumed means nothing: write book or release, then the ids of calls or nothing.`;
+    this.#warning(memory, 'PresumedNotResolved', 'Resolve', note);
   }
 
   pricesRejected(prices: ConfigMap, problem: string): void {
@@ -70,3 +88,12 @@ export class Announcer {
     void this.#events.tell({ ...object, apiVersion, kind }, { type: 'Warning', reason, action, note });
   }
 }
+
+const RECOVERED = {
+  Replayed: { reason: 'LedgerRecovered', note: 'The gateways have told the ledger what it missed, after' },
+  Rebuilt: {
+    reason: 'LedgerRebuilt',
+    note: 'The ledger was rebuilt from the gateways, the usage log and the statuses, after',
+  },
+  Confirmed: { reason: 'LedgerConfirmed', note: 'The ledger goes on as it is, because a person said so, after' },
+} as const;

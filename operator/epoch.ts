@@ -1,68 +1,89 @@
 import type { KubeClient } from '../kube/client.ts';
 import type { LedgerState, LostReason, OperatorLedger } from '../ledger/ledger.ts';
-import { type ConfigMap, configMaps } from './resources.ts';
-
-/** What the operator remembers of the ledger, outside of it. */
-interface Memory {
-  readonly epoch: string | null;
-  /** The highest sequence seen in the epoch, now and then; 0 until the ledger was seen with the epoch. */
-  readonly sequence: number;
-  readonly lost: LostReason | null;
-}
+import { Hindsight } from './hindsight.ts';
+import { isConfirmed, type Memory, readMemory, remember } from './ledgermemory.ts';
+import type { Rebuild } from './rebuild.ts';
+import type { ConfigMap } from './resources.ts';
 
 interface EpochOptions {
   readonly client: Pick<KubeClient, 'merge'>;
-  readonly ledger: Pick<OperatorLedger, 'establish'>;
+  readonly ledger: Pick<OperatorLedger, 'establish' | 'beginRebuild' | 'resume'>;
+  readonly rebuild: Pick<Rebuild, 'note' | 'advance'>;
+  readonly raiseFences: () => Promise<void>;
   /** The ConfigMap, from the cache. */
   readonly memory: () => ConfigMap | undefined;
   readonly newEpoch: () => string;
   /** The epoch that gateways may use is another one now, or null. */
   readonly onChange: () => void;
-  readonly onLost: (reason: LostReason, memory: ConfigMap) => void;
-  readonly onEstablished: (memory: ConfigMap) => void;
+  readonly tell: LedgerNews;
 }
 
-/** A person sets it, to say that the ledger may go on as it is. */
-const CONFIRM = 'tollgate.dev/confirm-ledger';
+/** What people are told of the ledger. */
+export interface LedgerNews {
+  established(memory: ConfigMap): void;
+  lost(reason: LostReason, memory: ConfigMap): void;
+  /** `reason`: what the gateways cannot restore by themselves, or null. */
+  recovering(reason: string | null, memory: ConfigMap): void;
+  recovered(how: 'Replayed' | 'Rebuilt' | 'Confirmed', elapsedMs: number, memory: ConfigMap): void;
+}
+
+/** Whether what the ledger holds may be believed. `Doubtful`: it may be about to recover, or was not looked at yet. */
+export type Soundness = 'Sound' | 'Doubtful' | 'Recovering' | 'Lost';
+
 /** How often the sequence is written down, in milliseconds of the ledger's time. */
 const REMEMBER_MS = 30_000;
+/** What was seen so long ago the gateways may have forgotten. Milliseconds. */
+const JOURNAL_MS = 15_000;
 
 /**
- * Whether the ledger is the one that it was. Its epoch is written down before it goes into the ledger, so a ledger
- * that comes back empty, with another epoch or with a lower sequence is known to have lost money. Then no epoch is
- * published, no gateway admits anything, and a new epoch begins only when a person has confirmed it.
+ * Judges whether the ledger is the one that it was. Its epoch is written down before it goes into the ledger, and now
+ * and then how far it has come; so one that comes back empty or older is known to have lost money. It is then rebuilt.
+ * With another epoch it is another installation's: no epoch is published and no gateway admits anything until a person
+ * has confirmed it, and a new epoch begins.
  */
 export class Epoch {
   readonly #options: EpochOptions;
-  #highest = 0;
+  readonly #hindsight = new Hindsight(JOURNAL_MS);
+  #soundness: Exclude<Soundness, 'Lost'> = 'Doubtful';
   #rememberedAt = 0;
   #published: string | null = null;
   #announced: LostReason | null = null;
+  /** The recovery that was told of: when it began, and for what. */
+  #told: { readonly since: number; readonly deep: string | null } | null = null;
 
   constructor(options: EpochOptions) {
     this.#options = options;
   }
 
-  /** What the gateways may use; null while none is established or the ledger is lost. */
+  /** What the gateways may use; null while none is established or the ledger is another one. */
   get current(): string | null {
-    const { epoch, lost } = read(this.#options.memory());
+    const { epoch, lost } = readMemory(this.#options.memory());
     return lost === null ? epoch : null;
   }
 
   /** What the ledger was expected to hold: also while it is lost. */
   get expected(): string | null {
-    return read(this.#options.memory()).epoch;
+    return readMemory(this.#options.memory()).epoch;
   }
 
-  get lost(): LostReason | null {
-    return read(this.#options.memory()).lost;
+  /** As of the last check. */
+  get soundness(): Soundness {
+    return readMemory(this.#options.memory()).lost === null ? this.#soundness : 'Lost';
+  }
+
+  /** This replica begins to lead: what it saw when it last did is another leader's history. */
+  begin(): void {
+    this.#hindsight.forget();
+    this.#soundness = 'Doubtful';
+    this.#told = null;
   }
 
   /** Compares the ledger with the memory and does the one step that is due. Call it again and again. */
   async check(state: LedgerState): Promise<void> {
+    this.#soundness = 'Doubtful';
     const object = this.#options.memory();
     if (object === undefined) return; // the manifests of the installation bring it
-    const memory = read(object);
+    const memory = readMemory(object);
     if (memory.lost !== null) await this.#await(object, memory.lost);
     else if (memory.epoch === null) await this.#begin(object, state);
     else await this.#compare(object, memory, memory.epoch, state);
@@ -73,55 +94,86 @@ export class Epoch {
 
   /** The first of all: a ledger that another installation of this name filled is kept with what it holds. */
   async #begin(object: ConfigMap, state: LedgerState): Promise<void> {
-    await this.#remember(object, { epoch: state.epoch ?? this.#options.newEpoch(), sequence: 0, lost: null });
+    const epoch = state.epoch ?? this.#options.newEpoch();
+    await this.#remember(object, { epoch, sequence: 0, at: 0, lost: null });
   }
 
   async #compare(object: ConfigMap, memory: Memory, epoch: string, state: LedgerState): Promise<void> {
+    const { ledger, tell } = this.#options;
     if (memory.sequence === 0 && state.epoch !== epoch) {
-      await this.#options.ledger.establish(epoch);
-      this.#options.onEstablished(object);
-      return;
-    }
-    const lost = this.#lostReason(memory, state);
-    this.#highest = Math.max(this.#highest, state.sequence);
-    if (lost !== null) {
-      await this.#remember(object, { ...memory, lost });
-      this.#announce(lost, object);
-    } else if (memory.sequence === 0 || state.now - this.#rememberedAt >= REMEMBER_MS) {
-      this.#rememberedAt = state.now;
-      if (state.sequence > memory.sequence) await this.#remember(object, { ...memory, sequence: state.sequence });
+      await ledger.establish(epoch);
+      tell.established(object);
+    } else if (state.epoch !== null && state.epoch !== epoch) {
+      await this.#remember(object, { ...memory, lost: 'otherEpoch' });
+      this.#announce('otherEpoch', object);
+    } else if (this.#needsRebuild(memory, state)) {
+      await ledger.beginRebuild(epoch);
+    } else if (state.recovering !== null) {
+      await this.#recover(object, state, state.recovering);
+    } else {
+      await this.#followOn(object, memory, state);
     }
   }
 
-  #lostReason({ epoch }: Memory, state: LedgerState): LostReason | null {
-    if (state.epoch === null) return 'empty';
-    if (state.epoch !== epoch) return 'otherEpoch';
-    return null;
+  /** Empty, or without what was seen so long ago that no gateway remembers it. */
+  #needsRebuild({ sequence, at }: Memory, { epoch, now, recovering, ...state }: LedgerState): boolean {
+    if (epoch === null) return true;
+    if (recovering !== null && recovering.deep !== null) return false;
+    const instant = recovering?.since ?? now;
+    const written = at <= instant - JOURNAL_MS ? sequence : 0;
+    return state.sequence < Math.max(written, this.#hindsight.longBefore(instant));
+  }
+
+  async #recover(object: ConfigMap, state: LedgerState, { since, deep }: NonNullable<LedgerState['recovering']>) {
+    const { ledger, rebuild, raiseFences, tell } = this.#options;
+    this.#soundness = 'Recovering';
+    if (this.#told?.since !== since || this.#told.deep !== deep) tell.recovering(deep, object);
+    this.#told = { since, deep };
+    if (isConfirmed(object)) {
+      await raiseFences();
+      await ledger.resume();
+      this.#end(object, 'Confirmed', state.now);
+    } else if (deep !== null && (await rebuild.advance(state))) {
+      this.#end(object, 'Rebuilt', state.now);
+    }
+  }
+
+  #end(object: ConfigMap, how: 'Replayed' | 'Rebuilt' | 'Confirmed', now: number): void {
+    if (this.#told !== null) this.#options.tell.recovered(how, now - this.#told.since, object);
+    this.#told = null;
+    this.#rememberedAt = 0;
+    this.#hindsight.forget();
+  }
+
+  async #followOn(object: ConfigMap, memory: Memory, state: LedgerState): Promise<void> {
+    const { now, sequence } = state;
+    if (this.#told !== null) this.#end(object, 'Replayed', now);
+    // Lower than just now, and nobody has noticed yet: the next heartbeat will.
+    if (sequence < this.#hindsight.highest) return;
+    this.#soundness = 'Sound';
+    this.#options.rebuild.note();
+    this.#hindsight.note({ at: now, sequence });
+    if (memory.sequence !== 0 && now - this.#rememberedAt < REMEMBER_MS && !isConfirmed(object)) return;
+    this.#rememberedAt = now;
+    if (sequence !== memory.sequence || isConfirmed(object))
+      await this.#remember(object, { ...memory, sequence, at: now });
   }
 
   /** Waits for the person. The new epoch is written down as one that the ledger was not seen with yet. */
   async #await(object: ConfigMap, lost: LostReason): Promise<void> {
     this.#announce(lost, object);
-    if (object.metadata.annotations?.[CONFIRM] === undefined) return;
-    await this.#remember(object, { epoch: this.#options.newEpoch(), sequence: 0, lost: null });
-    this.#highest = 0;
+    if (!isConfirmed(object)) return;
+    await this.#remember(object, { epoch: this.#options.newEpoch(), sequence: 0, at: 0, lost: null });
+    this.#hindsight.forget();
     this.#announced = null;
   }
 
   #announce(reason: LostReason, object: ConfigMap): void {
-    if (this.#announced !== reason) this.#options.onLost(reason, object);
+    if (this.#announced !== reason) this.#options.tell.lost(reason, object);
     this.#announced = reason;
   }
 
-  async #remember({ metadata }: ConfigMap, { epoch, sequence, lost }: Memory): Promise<void> {
-    await this.#options.client.merge<ConfigMap>(configMaps, metadata, {
-      metadata: { resourceVersion: metadata.resourceVersion, annotations: { [CONFIRM]: null } },
-      data: { epoch, sequence: String(sequence), lost },
-    });
+  #remember(object: ConfigMap, memory: Memory): Promise<void> {
+    return remember(this.#options.client, object, memory);
   }
-}
-
-function read(object: ConfigMap | undefined): Memory {
-  const { epoch, sequence, lost } = object?.data ?? {};
-  return { epoch: epoch ?? null, sequence: Number(sequence ?? 0), lost: (lost ?? null) as LostReason | null };
 }

@@ -15,6 +15,7 @@ interface Sources {
   readonly lagSeconds: () => number;
   /** The batches whose cost is not booked yet. */
   readonly batches: () => { readonly open: number; readonly oldestSeconds: number };
+  readonly isLedgerRecovering: () => boolean;
 }
 
 /** The operator's metrics. Their labels are namespaces and names of resources, and words of closed lists. */
@@ -64,6 +65,9 @@ export class Metrics {
       'tollgate_oldest_batch_seconds',
       'How long ago the oldest of them was admitted.',
       () => sources.batches().oldestSeconds,
+    );
+    this.#gauge('tollgate_ledger_recovering', 'Whether the ledger is made whole; calls wait meanwhile.', () =>
+      Number(sources.isLedgerRecovering()),
     );
     this.#depth(sources.depth);
     this.#money('tollgate_budget_limit_usd', 'The limit in force, as the status shows it.', sources, 'limitUsd');

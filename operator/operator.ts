@@ -21,7 +21,9 @@ import { Keys } from './keys.ts';
 import { LedgerView } from './ledgerview.ts';
 import { Metrics } from './metrics.ts';
 import { Policy } from './policy.ts';
+import { Presumed } from './presumed.ts';
 import { Prices } from './prices.ts';
+import { Rebuild } from './rebuild.ts';
 import { Report } from './report.ts';
 import { LEASE, LEDGER_MEMORY, PRICES } from './resources.ts';
 import { Schedule } from './schedule.ts';
@@ -116,14 +118,34 @@ export function assemble(options: OperatorOptions): Operator {
   const upstreamSecrets = new UpstreamSecrets(client, world);
   const prices = new Prices(options.shippedPrices);
   const store = new ShardStore({ client, settings, hash });
+  const usageLog: UsageLog = new UsageLog({
+    open: options.openLog,
+    ledger,
+    onLetters: (letters) => {
+      metrics.countLetters(letters.length);
+      for (const { entry, problem } of letters)
+        log.error({ entry: entry.entry, problem }, 'a usage record is a dead letter');
+    },
+  });
+  const ingest = new Ingest({ log: usageLog, ledger, clock, onIngested: ({ rows }) => metrics.countLogged(rows) });
+
+  const memory = () => world.memory.get(`${namespace}/${LEDGER_MEMORY}`);
+  const rebuild = new Rebuild({
+    ledger,
+    log: usageLog,
+    shown: (now) => statuses.floors(policy.output, now),
+    living: () => view.reports.map(({ incarnation }) => incarnation),
+    raiseFences: () => policy.reconcile(),
+  });
   const epoch = new Epoch({
     client,
     ledger,
-    memory: () => world.memory.get(`${namespace}/${LEDGER_MEMORY}`),
+    memory,
     newEpoch: options.newId,
     onChange: () => schedule.policy(),
-    onLost: (...said) => announcer.ledgerLost(...said),
-    onEstablished: (...said) => announcer.ledgerEstablished(...said),
+    rebuild,
+    raiseFences: () => policy.reconcile(),
+    tell: announcer.ledger,
   });
   const policy: Policy = new Policy({
     ledger,
@@ -136,18 +158,7 @@ export function assemble(options: OperatorOptions): Operator {
     onProblems: (problems) => log.error({ problems }, 'the policy has problems'),
   });
 
-  const usageLog: UsageLog = new UsageLog({
-    open: options.openLog,
-    ledger,
-    onLetters: (letters) => {
-      metrics.countLetters(letters.length);
-      for (const { entry, problem } of letters)
-        log.error({ entry: entry.entry, problem }, 'a usage record is a dead letter');
-    },
-  });
-  const ingest = new Ingest({ log: usageLog, ledger, clock, onIngested: ({ rows }) => metrics.countLogged(rows) });
-
-  const view = new LedgerView(ledger, clock());
+  const view: LedgerView = new LedgerView(ledger, clock());
   const waiting = () => view.state?.streamLength ?? 0;
   const writer = new StatusWriter({
     client,
@@ -155,23 +166,32 @@ export function assemble(options: OperatorOptions): Operator {
     onWritten: ({ kind }) => metrics.countWrite(kind),
     onProblem: (key, error) => onProblem(`status of ${key}`)(error),
   });
-  const statuses = new Statuses({
+  const statuses: Statuses = new Statuses({
     world,
     view,
     writer,
     settings,
     keys: () => keys.hashes(),
     isOf: (...asked) => policy.isOf(...asked),
-    lost: () => epoch.lost,
     logged: (now) => {
       return logged({ waiting: waiting(), limit: settings.usageStreamLimit, silentMs: ingest.silentMs(now) });
     },
+    soundness: () => epoch.soundness,
+  });
+  const presumed = new Presumed({
+    client,
+    ledger,
+    settings,
+    memory,
+    onResolved: (...said) => announcer.presumedResolved(...said),
+    onMistake: (...said) => announcer.presumedMistaken(...said),
   });
   const report = new Report({
     clock,
     policy,
     view,
     epoch,
+    presumed,
     statuses,
     writer,
     sweep: () => ledger.sweep(),
@@ -222,11 +242,12 @@ export function assemble(options: OperatorOptions): Operator {
     depth: () => schedule.depth(),
     budgets: () => world.budgets.values(),
     isPriceBookInvalid: () => prices.problem !== undefined,
-    isLedgerLost: () => epoch.lost !== null,
     recordsWaiting: waiting,
     recordLimit: () => settings.usageStreamLimit,
     lagSeconds: () => ingest.lagMs(clock()) / 1000,
     batches: () => batches.standing,
+    isLedgerLost: () => epoch.soundness === 'Lost',
+    isLedgerRecovering: () => epoch.soundness === 'Recovering',
   });
 
   const begin = () => {
@@ -235,6 +256,7 @@ export function assemble(options: OperatorOptions): Operator {
     const own = world.prices.get(`${namespace}/${PRICES}`);
     if (own !== undefined && prices.problem !== undefined) announcer.pricesRejected(own, prices.problem);
     writer.forgetAll();
+    epoch.begin();
     schedule.begin(world.workspaces.values().map(({ metadata }) => keyOf(metadata)));
   };
   return {

@@ -24,6 +24,7 @@ export class Policy {
   #output: CompileOutput | undefined;
   #uids: ReadonlySet<string | undefined> = new Set();
   #raised: ReadonlyMap<Ref, number> | null = null;
+  #last: Promise<void> = Promise.resolve();
 
   constructor(options: PolicyOptions) {
     this.#options = options;
@@ -39,8 +40,14 @@ export class Policy {
     return this.#raised;
   }
 
-  /** One pass. Throws a KubeProblem or LedgerUnreachable where it has to be made again. */
-  async reconcile(): Promise<void> {
+  /** One pass, after those that were asked for before. Throws a KubeProblem or LedgerUnreachable where it has to be made again. */
+  reconcile(): Promise<void> {
+    const pass = this.#last.then(() => this.#reconcile());
+    this.#last = pass.catch(() => undefined);
+    return pass;
+  }
+
+  async #reconcile(): Promise<void> {
     const { ledger, store, gather } = this.#options;
     const read = await ledger.fences().catch((error: unknown) => ({ error }));
     const standing: ReadonlyMap<Ref, number> = 'error' in read ? new Map() : read;

@@ -2,6 +2,7 @@ import type { LedgerState } from '../ledger/ledger.ts';
 import type { Epoch } from './epoch.ts';
 import type { LedgerView } from './ledgerview.ts';
 import type { Policy } from './policy.ts';
+import type { Presumed } from './presumed.ts';
 import { inForce, type Statuses } from './statuses.ts';
 import type { StatusWriter } from './statuswriter.ts';
 import type { CompileOutput } from '../policy/compilation.ts';
@@ -12,7 +13,8 @@ interface ReportOptions {
   readonly clock: () => number;
   readonly policy: Pick<Policy, 'output' | 'raised'>;
   readonly view: LedgerView;
-  readonly epoch: Pick<Epoch, 'check'>;
+  readonly epoch: Pick<Epoch, 'check' | 'soundness'>;
+  readonly presumed: Pick<Presumed, 'obey' | 'expire'>;
   readonly statuses: Statuses;
   readonly writer: Pick<StatusWriter, 'flush'>;
   readonly sweep: () => Promise<number>;
@@ -65,12 +67,15 @@ export class Report {
   }
 
   async #keep(state: LedgerState): Promise<void> {
-    const { epoch, sweep, clock, onProblem } = this.#options;
+    const { view, epoch, presumed, sweep, clock, onProblem } = this.#options;
     try {
-      await epoch.check(state);
+      await epoch.check(state).finally(() => epoch.soundness === 'Sound' || view.distrust());
+      if (epoch.soundness !== 'Sound') return;
+      await presumed.obey();
       if (clock() - this.#sweptAt < SWEEP_MS) return;
       this.#sweptAt = clock();
       await sweep();
+      await presumed.expire(state.now);
     } catch (error) {
       onProblem(error);
     }

@@ -8,7 +8,7 @@ import type {
   Condition,
 } from '../crds/types.gen.ts';
 import type { BudgetVerdict, WorkspaceVerdict } from '../policy/compilation.ts';
-import { condition, type ConditionType, type Finding } from '../policy/conditions.ts';
+import { condition, type ConditionType, type Finding, type Reason } from '../policy/conditions.ts';
 import type { Reading } from '../policy/counter.ts';
 import { budgetReady, workspaceReady } from '../policy/readiness.ts';
 import type { Settings } from '../policy/settings.ts';
@@ -16,7 +16,9 @@ import { exhausted, standing } from '../policy/standing.ts';
 import { refOf } from '../policy/terms.ts';
 
 /** What the ledger says of a budget, at `now` by its clock (milliseconds), or why it says nothing. */
-export type Observed = { readonly reading: Reading; readonly now: number } | { readonly problem: string };
+export type Observed =
+  | { readonly reading: Reading; readonly now: number }
+  | { readonly problem: string; readonly reason: Reason<'Exhausted'> };
 
 interface BudgetFacts {
   readonly budget: ClaudeBudget;
@@ -88,7 +90,7 @@ function conditioner({ metadata, status }: ClaudeBudget | ClaudeWorkspace, now: 
 
 function exhaustion({ inForce }: BudgetVerdict, observed: Observed): Finding<'Exhausted'> {
   if (inForce === null) return { reason: 'NotInForce', message: 'Nothing of this budget is in force.' };
-  if ('problem' in observed) return { reason: 'LedgerUnreachable', message: observed.problem };
+  if ('problem' in observed) return { reason: observed.reason, message: observed.problem };
   return exhausted(inForce, observed.reading, observed.now);
 }
 

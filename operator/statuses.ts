@@ -1,11 +1,14 @@
-import type { LostReason } from '../ledger/ledger.ts';
+import type { Floor } from '../ledger/ledger.ts';
 import { keyOf } from '../kube/object.ts';
 import type { CompileOutput } from '../policy/compilation.ts';
 import type { CompiledBudget, Ref } from '../policy/compiled.ts';
 import type { Finding } from '../policy/conditions.ts';
 import type { Rollout } from '../policy/readiness.ts';
 import type { Settings } from '../policy/settings.ts';
+import { refOf } from '../policy/terms.ts';
 import type { ClaudeBudget, ClaudeWorkspace } from '../crds/types.gen.ts';
+import { floorsOf } from './floors.ts';
+import type { Soundness } from './epoch.ts';
 import type { LedgerView } from './ledgerview.ts';
 import { Programming, rolloutOf } from './rollout.ts';
 import type { Policy } from './policy.ts';
@@ -22,8 +25,8 @@ interface StatusesOptions {
   /** The hashes of the keys in place, by workspace and name. */
   readonly keys: () => ReadonlyMap<Ref, Readonly<Record<string, string>>>;
   readonly isOf: Policy['isOf'];
-  readonly lost: () => LostReason | null;
   readonly logged: (now: number) => Finding<'Logged'>;
+  readonly soundness: () => Soundness;
 }
 
 /** Works out what every status should say, and asks the writer for it. */
@@ -42,6 +45,16 @@ export class Statuses {
     const pendingWorkspaces = this.#workspaces(output, rollout, now);
     const pendingBudgets = this.#budgets(output, rollout, now);
     return pendingWorkspaces || pendingBudgets;
+  }
+
+  /** What the statuses, as they were written last, know of the counters of the periods at `now` (milliseconds). */
+  floors(output: CompileOutput | undefined, now: number): readonly Floor[] {
+    if (output === undefined) return [];
+    const { world, writer } = this.#options;
+    return inForce(output).flatMap((compiled) => {
+      const budget = world.budgets.get(refOf(compiled));
+      return budget === undefined ? [] : floorsOf(compiled, writer.known(budgets, budget), now);
+    });
   }
 
   forget(kind: 'workspace' | 'budget', ref: Ref): void {
@@ -71,7 +84,7 @@ export class Statuses {
   }
 
   #budgets(output: CompileOutput, rollout: Rollout, now: number): boolean {
-    const { world, writer, view, lost, isOf } = this.#options;
+    const { world, writer, view, soundness, isOf } = this.#options;
     let isPending = false;
     for (const budget of world.budgets.values()) {
       const ref = keyOf(budget.metadata);
@@ -85,7 +98,7 @@ export class Statuses {
       const programmed = this.#programming.finding(target, verdict, rollout, now);
       isPending ||= isUnderWay(programmed);
       if (programmed === null) continue;
-      const observed = verdict.inForce === null ? NOTHING : view.observed(ref, lost(), now);
+      const observed = verdict.inForce === null ? NOTHING : view.observed(ref, soundness(), now);
       if (observed === undefined) continue;
       writer.want(budgets, budget, budgetStatus({ budget: known, verdict, programmed, observed, now }));
     }
@@ -93,7 +106,7 @@ export class Statuses {
   }
 }
 
-const NOTHING = { problem: 'Nothing of this budget is in force.' };
+const NOTHING = { reason: 'NotInForce', problem: 'Nothing of this budget is in force.' } as const;
 
 /** All budgets in force, each once. */
 export function inForce({ budgets }: CompileOutput): readonly CompiledBudget[] {

@@ -76,6 +76,11 @@ const table = {
       status: 'True',
       meaning: 'Calls of some values of spec.per are refused until the period ends or the limit rises.',
     },
+    LedgerRecovering: {
+      status: 'Unknown',
+      meaning:
+        'The ledger came back without something that was written, and is being made whole; calls wait. See docs/how-to/recover-the-ledger.md.',
+    },
     LedgerUnreachable: { status: 'Unknown', meaning: 'The ledger did not answer, so what is spent is not known.' },
     NotInForce: { status: 'Unknown', meaning: 'Nothing of this budget is in force, so nothing is counted.' },
   },

@@ -28,6 +28,8 @@ export interface Settings {
   readonly usageStreamLimit: number;
   /** Which namespaces pay other than list prices. */
   readonly pricing: readonly Pricing[];
+  /** How long money is held for a call of which nobody knows the cost, before it is booked as spent. Milliseconds. */
+  readonly presumedHold: 'PeriodEnd' | number;
 }
 
 /** The settings have mistakes; `problems` names every one of them, each with its field. */
@@ -65,6 +67,7 @@ const DEFAULTS: Settings = {
   ledgerLoss: 'Closed',
   usageStreamLimit: 250_000,
   pricing: [],
+  presumedHold: 'PeriodEnd',
 };
 
 const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
@@ -81,6 +84,7 @@ const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
   ledgerLoss: oneOf('Closed', 'Open'),
   usageStreamLimit: integer(1_000, 10_000_000),
   pricing: contracts,
+  presumedHold: hold,
 };
 
 /**
@@ -147,6 +151,15 @@ function contracts(value: unknown): readonly Pricing[] | Problem {
 
 function oneOf<T extends string>(...allowed: readonly T[]): Field<T> {
   return (value) => allowed.find((name) => name === value) ?? new Problem(`must be ${allowed.join(' or ')}`);
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function hold(value: unknown): 'PeriodEnd' | number | Problem {
+  if (value === 'PeriodEnd') return value;
+  const [, count, unit = ''] = /^([1-9]\d{0,5})([smhd])$/.exec(String(value)) ?? [];
+  if (count === undefined) return new Problem('must be PeriodEnd or a time such as 24h or 30m');
+  return Number(count) * (UNITS[unit] ?? 0);
 }
 
 function integer(least: number, most: number): Field<number> {

@@ -32,6 +32,8 @@ export interface Installation {
   readonly redis: () => Redis;
   readonly restartRedis: (loss?: 'with loss') => Promise<void>;
   readonly stopRedis: () => Promise<void>;
+  /** Puts a ledger of the same name in its place that another installation has filled. */
+  readonly swapRedis: () => Promise<void>;
   readonly restartServer: (downMs: number) => Promise<void>;
   readonly startOperator: (name: string) => Promise<Child & { readonly port: number }>;
   readonly stop: () => Promise<void>;
@@ -76,6 +78,21 @@ export async function install({ settings: lines = '', databaseUrl = '' } = {}): 
     restartRedis: async (loss) => {
       await redis.stop();
       if (loss) rmSync(join(directory, 'redis'), { recursive: true, force: true });
+      redis = await startRedis({ directory, port: redis.port, password: redis.password });
+    },
+    swapRedis: async () => {
+      await redis.stop();
+      rmSync(join(directory, 'redis'), { recursive: true, force: true });
+      const hidden = await startRedis({ directory, password: redis.password });
+      const other = connectLedger({ url: hidden.url, installation: 'tollgate', epoch: () => 'other' });
+      await until(() =>
+        other.establish('other').then(
+          () => true,
+          () => false,
+        ),
+      );
+      other.close();
+      await hidden.stop();
       redis = await startRedis({ directory, port: redis.port, password: redis.password });
     },
     restartServer: async (downMs) => {

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ClaudeBudget } from '../../crds/types.gen.ts';
 import type { Child } from '../../hack/processes.ts';
+import type { Reservation } from '../../ledger/ledger.ts';
 import type { Check } from '../../policy/counter.ts';
 import { parseUsd } from '../../policy/money.ts';
 import { boundOf, termsAt } from '../../policy/terms.ts';
@@ -37,13 +39,13 @@ async function tenant(usd = '25.00'): Promise<string> {
   return ns;
 }
 
-/** One call as a gateway makes it: reserved at `worst`, settled at `cost` (USD). False where it was refused. */
-async function call(ns: string, worst: string, cost: string | null): Promise<boolean> {
+async function reservationOf(ns: string, id: string, worst: string): Promise<Reservation> {
   const ref = `${ns}/checkout`;
   const compiled = (await read.shards.policy(ref)).workspaces.get(ref)!;
   const { now } = await gateway.ledger.state();
   const [daily] = compiled.budgets;
   const terms = termsAt(daily!, now);
+  const worstNano = parseUsd(worst);
   const check: Check = {
     budget: `${ns}/daily`,
     counter: terms.counter,
@@ -51,26 +53,61 @@ async function call(ns: string, worst: string, cost: string | null): Promise<boo
     start: terms.start,
     end: terms.end,
     part: 'Enforce',
-    bound: boundOf(daily!, daily!.limitNano, parseUsd(worst)),
+    bound: boundOf(daily!, daily!.limitNano, worstNano),
     total: null,
   };
-  const id = randomUUID();
   const { version } = compiled;
-  const reservation = {
-    id,
-    workspace: ref,
-    version,
-    worstNano: parseUsd(worst),
-    gapNano: 0n,
-    from: terms.from,
-    until: terms.until,
-  };
-  const { kind } = await gateway.ledger.reserve({ ...reservation, checks: [check] });
+  const { from, until } = terms;
+  return { id, workspace: ref, version, worstNano, gapNano: 0n, from, until, checks: [check] };
+}
+
+/** One call as a gateway makes it: reserved at `worst`, settled at `cost` (USD). False where it was refused. */
+async function call(ns: string, worst: string, cost: string | null): Promise<boolean> {
+  const id = randomUUID();
+  const { kind } = await gateway.ledger.reserve(await reservationOf(ns, id, worst));
   if (kind !== 'admitted') return false;
   if (cost !== null) {
     await gateway.ledger.settle({ id, costNano: parseUsd(cost), presumedNano: 0n, record: { id } });
   }
   return true;
+}
+
+/** A call that cost $0.10 so far and may yet cost $0.30 more. Returns its id. */
+async function presume(ns: string): Promise<string> {
+  const id = randomUUID();
+  const reservation = await reservationOf(ns, id, '0.40');
+  expect((await gateway.ledger.reserve(reservation)).kind).toBe('admitted');
+  await gateway.ledger.settle({ id, costNano: parseUsd('0.10'), presumedNano: parseUsd('0.30'), record: { id } });
+  return id;
+}
+
+const MEMORY = ['configmap', 'tollgate-ledger', '-n', NAMESPACE];
+
+async function annotate(annotation: string): Promise<void> {
+  await here.kubectl('annotate', '--overwrite', ...MEMORY, annotation);
+}
+
+function annotations(): Promise<string> {
+  return here.kubectl('get', ...MEMORY, '-o', 'jsonpath={.metadata.annotations}');
+}
+
+/** Looks at a status again and again, and collects each figure below `usd` that it shows. */
+function watchLow(ns: string, usd: number) {
+  const low: string[] = [];
+  const over = new AbortController();
+  const watching = (async () => {
+    while (!over.signal.aborted) {
+      const { status } = await read.budget(ns);
+      if (Number(status?.spentUsd) < usd) low.push(status?.spentUsd ?? '');
+      await sleep(50);
+    }
+  })();
+  return {
+    stop: () => {
+      over.abort();
+      return watching.then(() => low);
+    },
+  };
 }
 
 const shipped = JSON.parse(readFileSync('policy/prices.json', 'utf8')) as Record<string, unknown>;
@@ -232,12 +269,51 @@ describe('what fails', () => {
     expect(programmed).toMatchObject({ limitUsd: '4.00' });
   }, 90_000);
 
-  test('the ledger comes back empty: nothing is admitted until a person confirms it', async () => {
+  test('the ledger comes back empty: it is rebuilt, and nothing is admitted before', async () => {
     const ns = await tenant();
     await until(() => call(ns, '2', '1.75'));
     await until(async () => (await read.budget(ns)).status?.spentUsd === '1.75');
     const { epoch } = await read.shards.shared();
+    const watching = watchLow(ns, 1.75);
     await here.restartRedis('with loss');
+    expect(await call(ns, '23.5', '0.1').catch(() => false)).toBe(false);
+    await until(() => call(ns, '0.1', '0.1'));
+    const back = await until(async () => {
+      const found = await read.budget(ns);
+      return found.status?.spentUsd === '1.85' && found;
+    });
+    expect(conditionOf(back, 'Exhausted')).toBe('False WithinLimit');
+    expect(await watching.stop()).toEqual([]);
+    expect((await read.shards.shared()).epoch).toBe(epoch);
+    await read.event(NAMESPACE, 'LedgerRecovering');
+    await read.event(NAMESPACE, 'LedgerRebuilt');
+    const ref = `${ns}/checkout`;
+    const { version } = (await read.shards.policy(ref)).workspaces.get(ref)!;
+    expect((await gateway.ledger.fences()).get(ref)).toBe(version);
+  }, 90_000);
+
+  test('the leader dies in the middle of a rebuild: the next one ends it', async () => {
+    operators.push(await here.startOperator('operator-4'));
+    const ns = await tenant();
+    await call(ns, '2', '1.25');
+    await until(async () => (await read.budget(ns)).status?.spentUsd === '1.25');
+    await here.restartRedis('with loss');
+    await until(async () => (await gateway.ledger.state()).recovering?.deep);
+    const killed = leader();
+    await killed.kill();
+    operators = operators.filter(({ pid }) => pid !== killed.pid);
+    expect((await gateway.ledger.state()).recovering?.deep).toBeTruthy();
+    await condition(() => read.budget(ns), 'Exhausted', 'False WithinLimit', 60_000);
+    await until(() => call(ns, '0.1', '0.1'), 60_000);
+    await until(async () => (await read.budget(ns)).status?.spentUsd === '1.35');
+  }, 120_000);
+
+  test('the ledger is another installation’s: nothing is admitted until a person confirms it', async () => {
+    const ns = await tenant();
+    await call(ns, '2', '1.75');
+    await until(async () => (await read.budget(ns)).status?.spentUsd === '1.75');
+    const { epoch } = await read.shards.shared();
+    await here.swapRedis();
     const lost = await condition(() => read.budget(ns), 'Exhausted', 'Unknown LedgerUnreachable');
     expect(lost.status).toMatchObject({ spentUsd: '1.75' });
     expect(lost.status?.conditions?.find(({ type }) => type === 'Exhausted')?.message).toContain('confirm-ledger');
@@ -245,14 +321,7 @@ describe('what fails', () => {
     await until(async () => (await read.shards.shared()).epoch === null);
     expect(await call(ns, '0.1', '0.1')).toBe(false);
 
-    await here.kubectl(
-      'annotate',
-      'configmap',
-      'tollgate-ledger',
-      '-n',
-      NAMESPACE,
-      'tollgate.dev/confirm-ledger=alice',
-    );
+    await annotate('tollgate.dev/confirm-ledger=alice');
     const renewed = await until(async () => (await read.shards.shared()).epoch ?? undefined);
     expect(renewed).not.toBe(epoch);
     await condition(() => read.budget(ns), 'Exhausted', 'False WithinLimit');
@@ -260,17 +329,39 @@ describe('what fails', () => {
     const ref = `${ns}/checkout`;
     const { version } = (await read.shards.policy(ref)).workspaces.get(ref)!;
     await until(async () => (await gateway.ledger.fences()).get(ref) === version);
-    const annotations = await here.kubectl(
-      'get',
-      'configmap',
-      'tollgate-ledger',
-      '-n',
-      NAMESPACE,
-      '-o',
-      'jsonpath={.metadata.annotations}',
-    );
-    expect(annotations).not.toContain('confirm-ledger');
+    expect(await annotations()).not.toContain('confirm-ledger');
   }, 90_000);
+
+  test('a person’s word that the ledger goes on as it is ends a recovery, and is not kept for the next one', async () => {
+    await annotate('tollgate.dev/confirm-ledger=early');
+    await until(async () => !(await annotations()).includes('confirm-ledger'));
+    const ns = await tenant();
+    await call(ns, '2', '1.75');
+    await here.restartRedis('with loss');
+    await until(async () => (await gateway.ledger.state()).recovering?.deep);
+    await annotate('tollgate.dev/confirm-ledger=alice');
+    await read.event(NAMESPACE, 'LedgerConfirmed');
+    await until(() => call(ns, '0.1', '0.1'));
+    await until(async () => !(await annotations()).includes('confirm-ledger'));
+    expect((await gateway.ledger.state()).recovering).toBeNull();
+  }, 90_000);
+
+  test('presumed money is booked or given back as a person says', async () => {
+    const ns = await tenant();
+    const calls = [await presume(ns), await presume(ns), await presume(ns)];
+    await until(async () => (await read.budget(ns)).status?.presumedUsd === '0.90');
+    await annotate(`tollgate.dev/resolve-presumed=release ${calls[0]}`);
+    await until(async () => (await read.budget(ns)).status?.presumedUsd === '0.60');
+    expect((await read.budget(ns)).status).toMatchObject({ spentUsd: '0.30', reservedUsd: '0.60' });
+    await annotate('tollgate.dev/resolve-presumed=keep');
+    await read.event(NAMESPACE, 'PresumedNotResolved');
+    await until(async () => !(await annotations()).includes('resolve-presumed'));
+    await annotate('tollgate.dev/resolve-presumed=book');
+    await until(async () => (await read.budget(ns)).status?.spentUsd === '0.90');
+    expect((await read.budget(ns)).status).toMatchObject({ presumedUsd: '0.00', reservedUsd: '0.00' });
+    await read.event(NAMESPACE, 'PresumedResolved');
+    expect(await annotations()).not.toContain('resolve-presumed');
+  }, 60_000);
 
   test('no credential is in a log', async () => {
     const ns = await tenant();

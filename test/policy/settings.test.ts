@@ -27,6 +27,7 @@ describe('settings', () => {
       waitersPerBudget: 64,
       batchPollSeconds: 30,
       ledgerLoss: 'Closed',
+      presumedHold: 'PeriodEnd',
       usageStreamLimit: 250_000,
       pricing: [],
     });
@@ -90,10 +91,11 @@ describe('settings', () => {
         waitSeconds: 1.5,
         waitersPerBudget: '64',
         ledgerLoss: 'Ajar',
+        presumedHold: '24 hours',
         requiredBudget: false,
       }),
     ).toEqual([
-      'requiredBudget: there is no such setting; there are installation, namespace, gatewayURL, upstreams, requireBudget, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing',
+      'requiredBudget: there is no such setting; there are installation, namespace, gatewayURL, upstreams, requireBudget, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing, presumedHold',
       'installation: must be lower-case letters, digits and dashes, at most 63, not "Tollgate"',
       'namespace: must be lower-case letters, digits and dashes, at most 63, not ""',
       'gatewayURL: must be an http or https URL, not "ftp://gateway"',
@@ -104,6 +106,7 @@ describe('settings', () => {
       'waitSeconds: must be a whole number from 0 to 60, not 1.5',
       'waitersPerBudget: must be a whole number from 0 to 10000, not "64"',
       'ledgerLoss: must be Closed or Open, not "Ajar"',
+      'presumedHold: must be PeriodEnd or a time such as 24h or 30m, not "24 hours"',
     ]);
   });
 
@@ -142,6 +145,16 @@ test('the allow-list is of origins: hosts mean https, and paths below are allowe
     'https://API.anthropic.com:443/some/path',
     'http://127.0.0.1:8899/stand-in',
   ]);
+});
+
+test.each([
+  ['90s', 90_000],
+  ['30m', 1_800_000],
+  ['24h', 86_400_000],
+  ['7d', 604_800_000],
+  ['PeriodEnd', 'PeriodEnd'],
+])('presumedHold may be %s', (written, hold) => {
+  expect(parseSettings({ presumedHold: written }).presumedHold).toBe(hold);
 });
 
 describe('an environment', () => {

@@ -1,0 +1,64 @@
+import type { Floor, LedgerState, OperatorLedger } from '../ledger/ledger.ts';
+
+/** What the usage log gives back to a ledger that lost it. */
+export interface UsageTotals {
+  /** Takes all that is in the ledger's stream of usage. Throws where the log is out of reach. */
+  drain(): Promise<void>;
+  /** What the calls of each counter add up to that is kept beyond `now` (milliseconds). */
+  totals(now: number): Promise<readonly Floor[]>;
+}
+
+interface RebuildOptions {
+  readonly ledger: Pick<OperatorLedger, 'raise' | 'resume'>;
+  readonly log: UsageTotals;
+  /** What the statuses know of the counters at `now` (milliseconds). */
+  readonly shown: (now: number) => readonly Floor[];
+  /** The incarnations that the ledger knows now. */
+  readonly living: () => readonly string[];
+  /** Writes all fences, in one pass. */
+  readonly raiseFences: () => Promise<void>;
+}
+
+/** What gateways that live need at most to find the ledger, write again what it lost and say so. Milliseconds. */
+const REPLAYED_MS = 3_000;
+/** Whoever has not done so by then is given up: what it had in flight is gone or is found in the log. Milliseconds. */
+const GIVEN_UP_MS = 10_000;
+
+/**
+ * Brings a ledger back that lost more than its gateways remember. They write again what they have in flight; the log
+ * and the statuses give back what was spent before, whichever of them says more; then the fences, and calls go on.
+ * Every step may be done again, by this operator or by its successor.
+ */
+export class Rebuild {
+  readonly #options: RebuildOptions;
+  #known: ReadonlySet<string> = new Set();
+
+  constructor(options: RebuildOptions) {
+    this.#options = options;
+  }
+
+  /** Takes note of who lives while nothing is wrong: a rebuild waits for them. */
+  note(): void {
+    this.#known = new Set(this.#options.living());
+  }
+
+  /** Does what can be done now. Returns whether calls go on; throws where the ledger or the log is out of reach. */
+  async advance({ now, recovering }: LedgerState): Promise<boolean> {
+    if (recovering === null || !this.#isTime(now - recovering.since, recovering.missing)) return false;
+    const { ledger, log, shown, raiseFences } = this.#options;
+    await log.drain();
+    const floors = [...(await log.totals(now)), ...shown(now)];
+    await ledger.raise(floors);
+    await raiseFences();
+    await ledger.resume();
+    return true;
+  }
+
+  #isTime(elapsed: number, missing: readonly string[]): boolean {
+    if (elapsed >= GIVEN_UP_MS) return true;
+    const back = new Set(this.#options.living());
+    return (
+      elapsed >= REPLAYED_MS && missing.length === 0 && [...this.#known].every((incarnation) => back.has(incarnation))
+    );
+  }
+}
