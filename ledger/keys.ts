@@ -2,15 +2,18 @@
  * Where a ledger lives in Redis. All keys of an installation share one hash tag, so every operation is one script; the
  * scripts take the prefix as their only key and append:
  *
- *     :ledger                hash    epoch, lost, sequence, sparedUntil, recovering (since when, ms), deep (why), and for
- *                                    each living gateway `@<incarnation>`: the number of its last change
+ *     :ledger                hash    epoch, sequence, sparedUntil; run (id of the server on which it was last in force),
+ *                                    line and the sequence `from` which it counts; recovering (since when, ms), deep (why
+ *                                    not by itself), short (somebody missed something); and for each living gateway
+ *                                    `@<incarnation>`: the number of its last change in the line that it has joined
+ *     :recovery              hash    incarnation → expected or replayed, while it recovers
  *     :counter:<counter>     hash    the pool, with `per` all values together: s spent, f certain, c committed, g gaps
  *                                    of calls in flight, n requests, x refused, w wouldRefuse, e the cap at which it
  *                                    was exhausted
  *     :counter:<counter>#<v> hash    the same for one value
  *     :values:<counter>      zset    the values that have a counter, by spent (for ordering only)
  *     :exhausted:<counter>   set     the values that are exhausted
- *     :open:<incarnation>    hash    call id → lease: cmsgpack of standing, worst, when it may be forgotten, gap, counters
+ *     :open:<incarnation>    hash    call id → lease: cmsgpack of standing, worst, gap, when it may be forgotten, counters
  *     :ended:<call id>       string  a tombstone; expires after ENDED_MS, of a booked call after RETENTION_MS
  *     :presumed              hash    call id → lease of a gateway that fell silent, or the rest of a settle
  *     :booked                hash    call id → lease that was resolved without knowing its cost: a late settle corrects it
@@ -20,8 +23,8 @@
  *     :batch:<batch>         string  0 or 1 (all of it is booked) and the workspace; expires after OWNER_KEPT_MS
  *     :beats  :reports       zset, hash    incarnation by its last beat; what it reports
  *     :fences                hash    workspace → the lowest version that may still be enforced
- *     :usage                 stream  `record`: JSON, one a settled or presumed call; `counters`: where it is booked, a
- *                                    line each; `keep`: when those may be forgotten
+ *     :usage                 stream  `record`: JSON, one a settled or presumed call; `booked`: a line each, when its
+ *                                    counters may be forgotten and their true names
  *     :refusals              stream  `row`: JSON; the oldest go where there are too many
  */
 

@@ -241,8 +241,9 @@ export function decodeOwner(kept: string | null): BatchOwner | null {
 
 /** An entry of the usage stream. */
 export function decodeUsage([entry, fields]: [string, string[]]): StreamEntry {
-  const { record = '{}', counters = '', keep = '0' } = fieldsOf(fields);
-  return { entry, record: readRecord(record), counters: namesOf(counters), keepUntil: Number(keep) };
+  const { record = '{}', booked = '0' } = fieldsOf(fields);
+  const [keepUntil, ...counters] = booked.split('\n');
+  return { entry, record: readRecord(record), counters, keepUntil: Number(keepUntil) };
 }
 
 /** One that nobody can read must not stop those behind it: whoever wants its id finds none. */

@@ -19,7 +19,7 @@ local function difference(a, b)
   return sum(a, '-' .. b)
 end
 
--- A lease is a packed list: open, swept, rest or booked; worst case; when it may be forgotten (ms); gap; then the true
+-- A lease is a packed list: open, swept, rest or booked; worst case; gap; when it may be forgotten (ms); then the true
 -- names of the counters that hold it. `countersOf` reads them; one that has expired since stays away, for its period
 -- ended days ago.
 local NAMES = 5
@@ -64,9 +64,9 @@ local function replace(lease, cost, certain, requests)
   local change = difference(certain, worst)
   local spentChange = standing == 'booked' and difference(cost, worst) or cost
   if not move(lease, spentChange, standing == 'open' and certain or change, change, requests) then return false end
-  if lease[4] ~= '0' then
-    for _, counter in ipairs(countersOf(lease)) do call('HINCRBY', counter.key, 'g', '-' .. lease[4]) end
-    lease[4] = '0'
+  if lease[3] ~= '0' then
+    for _, counter in ipairs(countersOf(lease)) do call('HINCRBY', counter.key, 'g', '-' .. lease[3]) end
+    lease[3] = '0'
   end
   return true
 end
@@ -101,7 +101,7 @@ end
 
 -- Appends a record to the usage stream, with where it is booked.
 local function append(record, lease)
-  call('XADD', prefix .. ':usage', '*', 'record', record, 'counters', table.concat(lease, '\n', NAMES), 'keep', lease[3])
+  call('XADD', prefix .. ':usage', '*', 'record', record, 'booked', table.concat(lease, '\n', 4))
 end
 
 -- A record of a call whose cost nobody knows.
@@ -109,35 +109,13 @@ local function presumedRecord(id, worst)
   return cjson.encode({ id = id, state = 'presumed', worst_nano = worst })
 end
 
--- A record of a call whose cost was decided without knowing it: booked at its worst, or released.
-local function decidedRecord(id, worst)
-  local state = worst == '0' and 'released' or 'booked'
-  return cjson.encode({ id = id, state = state, cost_nano = worst, estimated = true })
-end
-
 -- Keeps an amount in place for a call whose cost is not known: all of a swept lease, or the rest of a settle.
 local function presume(id, lease, origin, amount)
   lease[1], lease[2] = origin, amount
   call('HSET', prefix .. ':presumed', id, cmsgpack.pack(lease))
   call('ZADD', prefix .. ':presumedSince', clock(), id)
-  call('ZADD', prefix .. ':presumedUntil', lease[3], id)
+  call('ZADD', prefix .. ':presumedUntil', lease[4], id)
   append(presumedRecord(origin == 'rest' and id .. '/rest' or id, amount), lease)
-end
-
--- Makes all that an open lease holds certain. Its gap stays: it may have cost more than was reserved for it.
-local function sweep(id, lease)
-  local gap = lease[4]
-  lease[4] = '0'
-  replace(lease, '0', lease[2], '0')
-  lease[4] = gap
-  presume(id, lease, 'swept', lease[2])
-end
-
--- Takes back what made a lease certain, as if its call were in flight again.
-local function reopen(lease)
-  local back = difference('0', lease[2])
-  move(lease, lease[1] == 'booked' and back or '0', lease[1] ~= 'open' and back or '0', '0', '0')
-  lease[1] = 'open'
 end
 
 -- What a late reserve meets, and what makes settle and release idempotent.
@@ -149,7 +127,7 @@ end
 -- never turned away), but what the caller misses is noticed before it gets a higher number.
 local function conclude()
   local author, line = '@' .. ARGV[1], ARGV[3]
-  local state = stateOf(author)
+  local state = call('HMGET', ledger, 'epoch', 'sequence', author, 'line')
   if state[EPOCH] == ARGV[2] and misses(state, line, ARGV[4]) then recover(state, run()) end
   return number(state, author, line)
 end

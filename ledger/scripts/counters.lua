@@ -7,7 +7,7 @@ local function strideOf(gap) return gap == '0' and 8 or 10 end
 
 -- A lease that holds nothing yet.
 local function leaseOf(now, worst, gap, keepUntil)
-  return { 'open', worst, string.format('%d', math.max(now + RETENTION_MS, keepUntil)), gap }
+  return { 'open', worst, gap, string.format('%d', math.max(now + RETENTION_MS, keepUntil)) }
 end
 
 local function load(name, expireAt)
@@ -44,7 +44,7 @@ end
 local function hold(lease, counter)
   create(counter)
   call('HINCRBY', counter.key, 'c', lease[2])
-  if lease[4] ~= '0' then call('HINCRBY', counter.key, 'g', lease[4]) end
+  if lease[3] ~= '0' then call('HINCRBY', counter.key, 'g', lease[3]) end
   lease[#lease + 1] = counter.name
 end
 

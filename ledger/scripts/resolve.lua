@@ -15,7 +15,7 @@ for i = 2, #ARGV do
     if origin == 'swept' then
       lease[1], lease[2] = 'booked', cost
       call('HSET', booked, id, cmsgpack.pack(lease))
-      call('ZADD', prefix .. ':presumedUntil', lease[3], id)
+      call('ZADD', prefix .. ':presumedUntil', lease[4], id)
     end
     resolved = resolved + 1
   end

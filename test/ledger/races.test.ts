@@ -10,6 +10,7 @@ import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { type RedisLedger, connectLedger } from '../../ledger/redis.ts';
 import type { Counter, Reading } from '../../policy/counter.ts';
 import { startRedis } from '../support/redis.ts';
+import { cutTail, tailOf } from '../support/redis-files.ts';
 import { BUDGETS, type Event, INSTALLATION, counterOf } from './racer.ts';
 
 /**
@@ -172,25 +173,35 @@ describe('processes that fight over the same budgets', () => {
     await redis.stop();
   }, 120_000);
 
-  test('lose nothing when Redis is killed in the middle and comes back with its log', async () => {
-    const first = await startRedis({ configuration: ['appendfsync always'] });
-    const ledger = await opened(first.url);
-    await ledger.establish('races');
-    const racers = await race(['a', 'b', 'c'], first.url);
-    const stop = watchCaps(ledger);
-    while ((await ledger.state()).streamLength < 300) await sleep(5);
-    await first.kill();
-    const second = await startRedis(first);
-    expect(await Promise.all(racers.map(finished))).toEqual([0, 0, 0]);
-    expect((await stop()).breaches).toEqual([]);
-    ledger.close();
-    // A client of its own: the one that looked on may still be on its way back when the others have finished.
-    const after = await opened(second.url);
-    const raw = new Redis(second.url);
-    expect(await after.state()).toMatchObject({ lost: null });
-    await expectBalanced(after, raw, racers);
-    raw.disconnect();
-    after.close();
-    await second.stop();
-  }, 120_000);
+  test.each([
+    ['with its log', false],
+    ['without the end of its log, which they tell it again', true],
+  ])(
+    'lose nothing when Redis is killed in the middle and comes back %s',
+    async (_, isCut) => {
+      const first = await startRedis();
+      const ledger = await opened(first.url);
+      await ledger.establish('races');
+      const racers = await race(['a', 'b', 'c'], first.url);
+      const stop = watchCaps(ledger);
+      while ((await ledger.state()).streamLength < 300) await sleep(5);
+      const length = tailOf(first.directory);
+      while ((await ledger.state()).streamLength < 400) await sleep(5);
+      await first.kill();
+      if (isCut) cutTail(first.directory, length);
+      const second = await startRedis(first);
+      expect(await Promise.all(racers.map(finished))).toEqual([0, 0, 0]);
+      expect((await stop()).breaches).toEqual([]);
+      ledger.close();
+      // A client of its own: the one that looked on may still be on its way back when the others have finished.
+      const after = await opened(second.url);
+      const raw = new Redis(second.url);
+      expect(await after.state()).toMatchObject({ lost: null, recovering: null });
+      await expectBalanced(after, raw, racers);
+      raw.disconnect();
+      after.close();
+      await second.stop();
+    },
+    120_000,
+  );
 });
