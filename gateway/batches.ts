@@ -51,6 +51,13 @@ interface Asked {
   readonly requests: PlannedRequests;
 }
 
+/** How an admitted batch was received upstream. */
+interface Outcome {
+  readonly ending: string;
+  readonly status?: number;
+  readonly presumedNano?: bigint;
+}
+
 /**
  * `POST /v1/messages/batches`: the body goes to disk while each of its requests is read, the sum of their worst cases is
  * reserved, and the reservation is handed over to the batch that the upstream made. The operator books it from there.
@@ -117,14 +124,13 @@ export class Batches {
     requests: PlannedRequests,
     uploaded: Uploaded,
   ): Promise<void> {
-    const { id } = exchange;
     if (uploaded.kind === 'NotSent') {
       this.#refuse(exchange, plainly('UpstreamUnreachable'), admitted.call.caller);
-      return this.#release(id, admitted);
+      return this.#free(exchange, admitted, 'NeverSent', 0);
     }
     if (uploaded.kind === 'Answered' && uploaded.status >= 300) {
       sendBatch(exchange.res, uploaded, []);
-      return this.#release(id, admitted);
+      return this.#free(exchange, admitted, 'ErrorStatus', uploaded.status);
     }
     const batch = uploaded.kind === 'Answered' ? batchIn(uploaded.text) : null;
     if (batch === null) {
@@ -139,7 +145,7 @@ export class Batches {
   async #adopt(exchange: Exchange, admitted: Admitted, requests: PlannedRequests, batch: string): Promise<void> {
     const { settler, logger } = this.#parts;
     const { workspace } = admitted.call.caller;
-    const ended = this.#ended(exchange, admitted, 'Batch');
+    const ended = this.#ended(exchange, admitted, { ending: 'Batch', status: 200 });
     const meta: BatchMeta = {
       baseURL: workspace.baseURL,
       worstNano: admitted.admission.worstNano,
@@ -157,17 +163,26 @@ export class Batches {
   async #presume(exchange: Exchange, admitted: Admitted): Promise<void> {
     const { settler, logger } = this.#parts;
     const { worstNano, checks } = admitted.admission;
-    const ended = this.#ended(exchange, admitted, 'Broken', worstNano);
+    const ended = this.#ended(exchange, admitted, { ending: 'Broken', presumedNano: worstNano });
     logCall(logger, ended);
     const settlement = { id: exchange.id, costNano: 0n, presumedNano: worstNano, record: usageRecord(ended) };
     await settler.settle(settlement, linesOf(checks));
+  }
+
+  /** The upstream bills nothing; the log hears of it all the same. */
+  #free(exchange: Exchange, admitted: Admitted, ending: string, status: number): Promise<void> {
+    const { settler, logger } = this.#parts;
+    const ended = this.#ended(exchange, admitted, { ending, status });
+    logCall(logger, ended);
+    return settler.release(exchange.id, linesOf(admitted.admission.checks), usageRecord(ended));
   }
 
   #release(id: string, { admission }: Admitted): Promise<void> {
     return this.#parts.settler.release(id, linesOf(admission.checks));
   }
 
-  #ended({ id, arrived }: Exchange, { call, admission }: Admitted, ending: string, presumedNano = 0n): Ended {
+  #ended({ id, arrived }: Exchange, { call, admission }: Admitted, outcome: Outcome): Ended {
+    const { ending, status = 0, presumedNano = 0n } = outcome;
     const { now, elapsed } = this.#parts;
     const { model } = call.facts;
     return {
@@ -176,7 +191,7 @@ export class Batches {
       booking: { costNano: 0n, presumedNano, estimated: presumedNano > 0n, usage: null, model },
       worstNano: admission.worstNano,
       ending,
-      status: ending === 'Batch' ? 200 : 0,
+      status,
       errorType: null,
       session: null,
       requestId: null,

@@ -26,6 +26,8 @@ interface BatchesOptions {
   readonly intervalMs: number;
   /** The batch is due to be settled. */
   readonly onDue: (batch: string) => void;
+  /** Lines of a batch are booked. */
+  readonly onBooked: (batch: OpenBatch, costNano: bigint) => void;
   readonly onSettled: (batch: OpenBatch, lines: number) => void;
   /** All that was left of its worst case was booked: nobody will know what it cost. */
   readonly onLost: (batch: OpenBatch) => void;
@@ -123,29 +125,35 @@ export class Batches {
       if (index >= at + lines.length) lines.push(bookLine(text, meta, prices, { call: open.id, index, endedAt }));
       index += 1;
       if (lines.length < CHUNK) continue;
-      at = await this.#bookLines(open.batch, at, lines);
+      at = await this.#bookLines(open, at, lines);
       lines = [];
     }
-    await this.#bookLines(open.batch, at, lines);
+    await this.#bookLines(open, at, lines);
     if (index < (seen.lines ?? 0)) throw new Error(`${open.batch} has ${seen.lines} results and ${index} came`);
     await ledger.endBatch(open.batch);
     onSettled(open, index);
   }
 
   /** Returns how many are booked now. Throws where somebody else has booked meanwhile: they go on, or this one later. */
-  async #bookLines(batch: string, from: number, lines: readonly BatchLine[]): Promise<number> {
+  async #bookLines(open: OpenBatch, from: number, lines: readonly BatchLine[]): Promise<number> {
     if (lines.length === 0) return from;
-    const { at } = await this.#options.ledger.settleBatch({ batch, from, lines });
+    const { ledger, onBooked } = this.#options;
+    const { batch } = open;
+    const { at } = await ledger.settleBatch({ batch, from, lines });
     if (at !== from + lines.length) throw new Error(`${batch} is being booked elsewhere`);
+    onBooked(
+      open,
+      lines.reduce((sum, { costNano }) => sum + costNano, 0n),
+    );
     return at;
   }
 
   async #giveUp(open: OpenBatch, meta: BatchMeta): Promise<void> {
     const { ledger, clock, onLost } = this.#options;
-    const { batch, at, id, leftNano } = open;
+    const { at, id, leftNano } = open;
     const place = { call: id, index: at, endedAt: clock() };
-    await this.#bookLines(batch, at, [bookLost(leftNano, meta, this.#pricesOf(open), place)]);
-    await ledger.endBatch(batch);
+    await this.#bookLines(open, at, [bookLost(leftNano, meta, this.#pricesOf(open), place)]);
+    await ledger.endBatch(open.batch);
     onLost(open);
   }
 

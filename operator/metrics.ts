@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { ClaudeBudget } from '../crds/types.gen.ts';
+import { USD } from '../policy/money.ts';
 
 /** What the gauges show, asked at each scrape. */
 interface Sources {
@@ -23,6 +24,7 @@ export class Metrics {
   readonly registry = new Registry();
   readonly #failures: Counter;
   readonly #writes: Counter;
+  readonly #batchCost: Counter;
   readonly #logged: Counter;
   readonly #letters: Counter;
 
@@ -53,6 +55,12 @@ export class Metrics {
     this.#gauge('tollgate_log_stream_length', 'Usage records that wait in the ledger.', sources.recordsWaiting);
     this.#gauge('tollgate_log_stream_limit', 'How many may wait before calls are refused.', sources.recordLimit);
     this.#gauge('tollgate_log_lag_seconds', 'For how long the oldest of them has waited.', sources.lagSeconds);
+    this.#batchCost = new Counter({
+      name: 'tollgate_batch_cost_usd_total',
+      help: 'What requests of batches cost, in US dollars, as booked by this replica.',
+      labelNames: ['workspace'],
+      registers,
+    });
     this.#gauge('tollgate_leader', 'Whether this replica is the one that writes.', () => Number(sources.isLeader()));
     this.#gauge('tollgate_price_book_invalid', "Whether the administrator's own price book is not used.", () =>
       Number(sources.isPriceBookInvalid()),
@@ -74,6 +82,11 @@ export class Metrics {
     this.#money('tollgate_budget_spent_usd', 'Settled in the period, as the status shows it.', sources, 'spentUsd');
     this.#money('tollgate_budget_presumed_usd', 'Held for calls whose cost is not known.', sources, 'presumedUsd');
     collectDefaultMetrics({ register: this.registry });
+  }
+
+  /** Nano-dollars. */
+  countBatch(workspace: string, costNano: bigint): void {
+    this.#batchCost.inc({ workspace }, Number(costNano) / Number(USD));
   }
 
   countFailure(reconciler: string): void {

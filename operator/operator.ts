@@ -207,6 +207,7 @@ export function assemble(options: OperatorOptions): Operator {
     clock,
     intervalMs: settings.batchPollSeconds * 1000,
     onDue: (batch) => schedule.batch(batch),
+    onBooked: ({ workspace }, costNano) => metrics.countBatch(workspace, costNano),
     onSettled: ({ workspace, batch }, lines) => {
       const found = world.workspaces.get(workspace);
       if (found !== undefined) announcer.batchSettled(found, batch, lines);
@@ -245,7 +246,8 @@ export function assemble(options: OperatorOptions): Operator {
     recordsWaiting: waiting,
     recordLimit: () => settings.usageStreamLimit,
     lagSeconds: () => ingest.lagMs(clock()) / 1000,
-    batches: () => batches.standing,
+    // Who does not lead does not look.
+    batches: () => (mayAct() ? batches.standing : { open: 0, oldestSeconds: 0 }),
     isLedgerLost: () => epoch.soundness === 'Lost',
     isLedgerRecovering: () => epoch.soundness === 'Recovering',
   });

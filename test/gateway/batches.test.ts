@@ -6,12 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Anthropic, { type APIError } from '@anthropic-ai/sdk';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import type { OpenBatch } from '../../ledger/ledger.ts';
+import { LedgerUnreachable, type OpenBatch } from '../../ledger/ledger.ts';
 import { Batches } from '../../operator/batches.ts';
 import type { CompiledBudget } from '../../policy/compiled.ts';
 import type { Counter } from '../../policy/counter.ts';
 import { parsePriceBook } from '../../policy/prices.ts';
 import { standingQuery } from '../../policy/standing.ts';
+import { startProxy } from '../support/proxy.ts';
 import { startRedis } from '../support/redis.ts';
 import type { Behaviour } from '../upstream/behaviour.ts';
 import { startUpstream, type Upstream } from '../upstream/upstream.ts';
@@ -82,6 +83,7 @@ interface Poller {
   readonly look: () => Promise<unknown[]>;
   readonly settled: string[];
   readonly lost: string[];
+  bookedNano: bigint;
   at: number;
 }
 
@@ -90,6 +92,7 @@ function poller({ ledger }: Running, changes: Partial<ConstructorParameters<type
   const due: string[] = [];
   const self: Poller = {
     at: Date.now(),
+    bookedNano: 0n,
     settled: [],
     lost: [],
     batches: new Batches({
@@ -100,6 +103,7 @@ function poller({ ledger }: Running, changes: Partial<ConstructorParameters<type
       clock: () => self.at,
       intervalMs: 1000,
       onDue: (batch) => due.push(batch),
+      onBooked: (_, costNano) => (self.bookedNano += costNano),
       onSettled: ({ batch }) => self.settled.push(batch),
       onLost: ({ batch }) => self.lost.push(batch),
       ...changes,
@@ -149,7 +153,7 @@ describe('a batch', () => {
     upstream.release();
     expect((await client.messages.batches.retrieve(batch.id)).results_url).toBe(`${PATH}/${batch.id}/results`);
     expect(await operator.look()).toEqual([]);
-    expect(operator.settled).toEqual([batch.id]);
+    expect([operator.settled, operator.bookedNano]).toEqual([[batch.id], books()]);
     expect(await counterOf(here)).toMatchObject({
       spentNano: books(),
       certainNano: books(),
@@ -316,6 +320,7 @@ describe('what goes wrong', () => {
     const answer = await ask(here.url, { path: PATH, body: JSON.stringify({ requests: [item('a')] }) });
     expect([answer.status, errorOf(answer).type]).toEqual([529, 'overloaded_error']);
     await until(async () => (await counterOf(here)).committedNano === 0n);
+    expect(here.logs.at(-1)).toMatchObject({ ending: 'ErrorStatus', status: 529, cost_usd: 0 });
   });
 
   test('a connection that breaks once all was sent leaves the worst case presumed', async () => {
@@ -327,6 +332,29 @@ describe('what goes wrong', () => {
     const counter = await counterOf(here);
     expect(counter.committedNano).toBe(counter.certainNano);
     expect(counter.certainNano).toBeGreaterThanOrEqual(books());
+  });
+
+  test('a ledger that is away when the upstream answers is told of the batch once it is back', async () => {
+    const way = await startProxy(redis.port);
+    upstream.behave({ batchMs: null, latencyMs: 500 });
+    const here = await gateway({}, { redisUrl: redis.url.replace(/\d+$/, String(way.port)) });
+    const asked = sdk(here).messages.batches.create({ requests: [item('a')] });
+    await until(async () => (await counterOf(here)).committedNano > 0n);
+    await way.cut();
+    const { id } = await asked;
+    await expect(here.ledger.batches()).rejects.toBeInstanceOf(LedgerUnreachable);
+    await way.mend();
+    await until(() =>
+      here.ledger
+        .batches()
+        .then(([one]) => one?.batch === id)
+        .catch(() => false),
+    );
+    upstream.release();
+    expect(await poller(here).look()).toEqual([]);
+    expect(await counterOf(here)).toMatchObject({ spentNano: books(), committedNano: books(), requests: 1 });
+    await running.pop()?.stop();
+    await way.stop();
   });
 
   test('a caller that leaves while it sends leaves nothing behind', async () => {
