@@ -224,6 +224,16 @@ describe('a ledger out of reach, under Open', () => {
     expect(await booked(gateway)).toEqual({ spent: books(), presumed: 0n, requests: 5 });
   });
 
+  test('lets no batch go', async () => {
+    const given = handover({ baseURL: upstream.url, budgets: [daily], rest: { batches: 'Allow' } });
+    const gateway = await gatewayWith({ settings: open, handover: given });
+    await proxy.cut();
+    const body = `{"requests":[{"custom_id":"one","params":${message()}}]}`;
+    const answer = await ask(gateway.url, { path: '/v1/messages/batches', body });
+    expect([answer.status, errorOf(answer).type]).toEqual([503, 'api_error']);
+    expect(await metric(gateway, 'tollgate_open_admissions_total')).toBe(0);
+  });
+
   test('lets nothing go that cannot be written down', async () => {
     const folder = join(mkdtempSync(join(tmpdir(), 'tollgate-daybook-')), 'file');
     const gateway = await gatewayWith({ settings: open, folder });
