@@ -3,6 +3,7 @@ import type { PriceBook } from '../policy/prices.ts';
 import { worstCost } from '../policy/bound.ts';
 import { billOf } from '../policy/bill.ts';
 import type { Usage } from '../policy/usage.ts';
+import { thought } from './density.ts';
 import type { Metered } from './meter.ts';
 
 /** What was reserved for a call, and at which prices. */
@@ -74,10 +75,11 @@ function bookCancelled(reserved: Reserved, metered: Metered, density: number): B
  * beyond the worst case.
  */
 function bookSeen(reserved: Reserved, metered: Metered, density: number, unseen: number): Booking {
-  const { usage, unpricedBytes, textBytes } = metered;
+  const { usage, unpricedBytes, textBytes, hiddenMs } = metered;
   const said = bookWhole(reserved, metered);
   if (usage === null) return { ...said, costNano: 0n };
-  const since = unpricedBytes === 0 && textBytes > 0 ? 0 : Math.ceil(unpricedBytes * density) + unseen;
+  const isPriced = unpricedBytes === 0 && textBytes > 0;
+  const since = isPriced ? 0 : Math.ceil(unpricedBytes * density) + thought(hiddenMs) + unseen;
   // What a stream says of its output as it begins is a beginning, and no count to go on from.
   const output = unpricedBytes === textBytes ? Math.max(usage.output, since) : usage.output + since;
   const seen = bookWhole(reserved, { ...metered, usage: { ...usage, output } });

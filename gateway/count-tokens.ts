@@ -52,6 +52,7 @@ export class CountTokens {
       res,
       onAbort: 'Drop',
       stream: false,
+      elapsed: () => 0,
       onAnswer: () => undefined,
       streamHeaders: () => [],
       answerHeaders: () => [],

@@ -9,6 +9,14 @@ const FADE = 0.98;
 /** How many answers, and how many bytes of them, are enough. */
 const ENOUGH = { answers: 20, bytes: 2_000 };
 
+/** What a model thinks in a second, where that cannot be seen: few are faster. */
+const THOUGHT_PER_SECOND = 100;
+
+/** The output tokens of so many milliseconds of thinking that showed nothing. */
+export function thought(hiddenMs: number): number {
+  return Math.ceil((hiddenMs * THOUGHT_PER_SECOND) / 1000);
+}
+
 interface Learned {
   answers: number;
   /** Sums that fade: of all answers, so that long ones count more than short ones. */
@@ -20,8 +28,8 @@ interface Learned {
 
 /**
  * How many output tokens a byte of visible text stands for, by model: learned from streams that came to their end, which
- * say what they cost, and used for those that did not. Thinking that nobody gets to see is in the figure as well. Bytes
- * of UTF-8 are counted and not characters, because scripts differ less in them.
+ * say what they cost, and used for those that did not. Bytes of UTF-8 are counted and not characters, because scripts
+ * differ less in them.
  */
 export class Densities {
   readonly #learned = new Map<string, Learned>();
@@ -34,13 +42,14 @@ export class Densities {
   }
 
   /** Learns from a stream that came to its end. */
-  learn(model: string, { usage, textBytes }: Pick<Metered, 'usage' | 'textBytes'>): void {
+  learn(model: string, { usage, textBytes, hiddenMs }: Pick<Metered, 'usage' | 'textBytes' | 'hiddenMs'>): void {
     if (usage === null || usage.output === 0) return;
+    const output = Math.max(0, usage.output - thought(hiddenMs));
     const before = this.#learned.get(model) ?? { answers: 0, tokens: 0, bytes: 0, deviation: 0 };
-    const tokens = before.tokens * FADE + usage.output;
+    const tokens = before.tokens * FADE + output;
     const bytes = before.bytes * FADE + textBytes;
     const expected = bytes === 0 ? 0 : (textBytes * tokens) / bytes;
-    const deviation = before.deviation * FADE + Math.abs(usage.output - expected);
+    const deviation = before.deviation * FADE + Math.abs(output - expected);
     this.#learned.set(model, { answers: before.answers + 1, tokens, bytes, deviation });
   }
 }

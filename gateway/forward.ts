@@ -18,6 +18,8 @@ export interface Sending {
   readonly onAbort: Leaving;
   /** Whether a stream was asked for. */
   readonly stream: boolean;
+  /** The monotonic clock. Milliseconds. */
+  readonly elapsed: () => number;
   /** The answer's headers have come. */
   readonly onAnswer: (status: number, headers: IncomingHttpHeaders) => void;
   /** Headers of ours for an answer that is passed on as it comes. */
@@ -114,7 +116,7 @@ class Passage implements Dispatcher.DispatchHandler {
     if (this.#form !== 'Error') this.#decoder = decoderOf(headers['content-encoding'], this.#onPlain);
     if (this.#form === 'Whole') return;
     if (this.#form === 'Stream') {
-      this.#stream = new StreamMeter();
+      this.#stream = new StreamMeter(this.#sending.elapsed);
       this.#headers.push(...this.#sending.streamHeaders());
     }
     if (this.#hasLeft) return;

@@ -178,6 +178,7 @@ class Spending {
       // Where Anthropic runs tools, prompts are billed of which a stream says nothing before its end.
       onAbort: isOneSampling(this.#reserved.facts) ? settings.onAbort : 'Drain',
       stream: this.#reserved.facts.stream,
+      elapsed,
       onAnswer: (status, headers) => {
         this.#status = status;
         this.#requestId = headers['request-id']?.toString() ?? null;

@@ -15,6 +15,8 @@ export interface Metered {
   readonly unpricedBytes: number;
   /** The same from its beginning. */
   readonly textBytes: number;
+  /** How long the model thought and showed nothing of it. Milliseconds. */
+  readonly hiddenMs: number;
 }
 
 /** An answer of which nothing was seen. */
@@ -25,6 +27,7 @@ export const UNMETERED: Metered = {
   errorType: null,
   unpricedBytes: 0,
   textBytes: 0,
+  hiddenMs: 0,
 };
 
 /** The `error.type` of an error's body, null where it says none. Never throws. */
@@ -68,8 +71,14 @@ export class StreamMeter {
   #errorType: string | null = null;
   #unpricedBytes = 0;
   #pricedBytes = 0;
+  readonly #elapsed: () => number;
+  /** When the model began to think of which nothing was seen yet; null where it does not. */
+  #hiddenSince: number | null = null;
+  #hiddenMs = 0;
 
-  constructor() {
+  /** `elapsed`: a clock that never jumps. Milliseconds. */
+  constructor(elapsed: () => number) {
+    this.#elapsed = elapsed;
     this.#scanner = new EventScanner(EVENTS, (event, data) => this.#take(event, data));
   }
 
@@ -84,12 +93,13 @@ export class StreamMeter {
 
   end(): Metered {
     this.#scanner.end();
+    this.#endHidden();
     const complete = this.#isStopped && !this.#hasFailed;
     // What message_start says of the output is no final usage.
     const usage = complete && !this.#isFinal ? null : this.#usage;
     const textBytes = this.#pricedBytes + this.#unpricedBytes;
     const [model, errorType, unpricedBytes] = [this.#model, this.#errorType, this.#unpricedBytes];
-    return { usage, model, complete, errorType, unpricedBytes, textBytes };
+    return { usage, model, complete, errorType, unpricedBytes, textBytes, hiddenMs: Math.round(this.#hiddenMs) };
   }
 
   #take(event: string, data: string): void {
@@ -104,9 +114,11 @@ export class StreamMeter {
         break;
       case 'content_block_start':
         this.#hasContent = true;
+        this.#endHidden();
+        if (isThinking(parsed)) this.#hiddenSince = this.#elapsed();
         break;
       case 'content_block_delta':
-        this.#unpricedBytes += textBytes(parsed.delta);
+        this.#takePiece(textBytes(parsed.delta));
         break;
       case 'message_stop':
         this.#isStopped = true;
@@ -117,7 +129,19 @@ export class StreamMeter {
     }
   }
 
+  /** Thinking of which a piece is seen is counted by its pieces. */
+  #takePiece(bytes: number): void {
+    this.#unpricedBytes += bytes;
+    if (bytes > 0) this.#hiddenSince = null;
+  }
+
+  #endHidden(): void {
+    if (this.#hiddenSince !== null) this.#hiddenMs += this.#elapsed() - this.#hiddenSince;
+    this.#hiddenSince = null;
+  }
+
   #takeDelta({ usage, delta }: Answer): void {
+    this.#endHidden();
     if (usage === undefined) return;
     const merged = this.#usage === null ? readUsage(usage) : mergeDelta(this.#usage, usage);
     this.#usage = { ...merged, declined: delta?.stop_reason === REFUSED && !this.#hasContent };
@@ -136,6 +160,7 @@ interface Answer {
   readonly delta?: Delta;
   readonly stop_reason?: unknown;
   readonly content?: unknown;
+  readonly content_block?: { readonly type?: unknown };
 }
 
 /** A piece of an answer. What else there is of it (signatures, citations) is no output of its own. */
@@ -144,6 +169,10 @@ interface Delta {
   readonly thinking?: unknown;
   readonly partial_json?: unknown;
   readonly stop_reason?: unknown;
+}
+
+function isThinking({ content_block: block }: Answer): boolean {
+  return block?.type === 'thinking' || block?.type === 'redacted_thinking';
 }
 
 function textBytes({ text, thinking, partial_json: json }: Delta = {}): number {

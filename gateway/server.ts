@@ -8,6 +8,8 @@ import { type Endpoint, type Route, routeOf } from './route.ts';
 
 /** Longer than load balancers keep a connection, so that they and not we close it. Milliseconds. */
 const KEEP_ALIVE_MS = 75_000;
+/** How many connections may wait to be accepted: as many as Linux allows, for callers that come in their thousands. */
+const BACKLOG = 4096;
 /** How long a request may still take to arrive once the gateway leaves; node itself waits for it for ever. */
 const ARRIVAL_MS = 5_000;
 
@@ -104,7 +106,7 @@ export class Gateway {
 export function listen(server: Server, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, () => {
+    server.listen({ port, backlog: BACKLOG }, () => {
       server.off('error', reject);
       const address = server.address();
       resolve(typeof address === 'object' && address !== null ? address.port : port);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { Densities } from '../../gateway/density.ts';
+import { Densities, thought } from '../../gateway/density.ts';
+import { StreamMeter } from '../../gateway/meter.ts';
 import { readUsage } from '../../policy/usage.ts';
 import type { Settings } from '../../policy/settings.ts';
 import { standingQuery } from '../../policy/standing.ts';
@@ -219,7 +220,7 @@ describe.each(['Cancel', 'Drain'] as const)('a thousand users who interrupt half
     expect((await ask(gateway.url)).status).toBe(200);
     const { aborted } = upstream.books().total;
     expect(aborted > 0).toBe(onAbort === 'Cancel');
-  });
+  }, 120_000);
 });
 
 describe('the output of a stream that was cut', () => {
@@ -239,18 +240,41 @@ describe('the output of a stream that was cut', () => {
     expect(spent).toBeLessThan(books() + 2n * OUTPUT);
   });
 
+  test('counts thinking that is not shown by the time it takes, whether or not it came to an end', () => {
+    let now = 0;
+    const event = (type: string, rest: object) => Buffer.from(`data: ${JSON.stringify({ type, ...rest })}\n\n`);
+    const begin = (type: string) => event('content_block_start', { content_block: { type } });
+    const piece = (delta: object) => event('content_block_delta', { delta });
+    const meterOf = (...events: Buffer[]) => {
+      const meter = new StreamMeter(() => now);
+      for (const one of events) {
+        meter.write(one);
+        now += 1_000;
+      }
+      return meter.end().hiddenMs;
+    };
+    expect(meterOf(begin('thinking'))).toBe(1_000);
+    expect(meterOf(begin('thinking'), piece({ type: 'signature_delta', signature: 'c2ln' }), begin('text'))).toBe(
+      2_000,
+    );
+    expect(meterOf(begin('thinking'), piece({ type: 'thinking_delta', thinking: 'Hm.' }), begin('text'))).toBe(0);
+    expect(meterOf(begin('text'), piece({ type: 'text_delta', text: 'toll' }))).toBe(0);
+    expect(thought(1_500)).toBe(150);
+  });
+
   test('is learned of each model for itself, from many answers, and kept on the high side', () => {
     const densities = new Densities();
-    const learn = (model: string, output: number, textBytes: number) =>
-      densities.learn(model, { usage: readUsage({ input_tokens: 1, output_tokens: output }), textBytes });
+    const learn = (model: string, output: number, textBytes: number, hiddenMs = 0) =>
+      densities.learn(model, { usage: readUsage({ input_tokens: 1, output_tokens: output }), textBytes, hiddenMs });
     for (let n = 0; n < 19; n++) learn('plain', 300, 1000);
     expect(densities.of('plain')).toBe(0.5);
     learn('plain', 300, 1000);
     expect(densities.of('plain')).toBeCloseTo(0.3);
     expect(densities.of('other')).toBe(0.5);
-    // Every second answer thinks out of sight.
-    for (let n = 0; n < 100; n++) learn('thinking', n % 2 === 0 ? 300 : 2300, 1000);
-    expect(densities.of('thinking')).toBeGreaterThan(2.3);
+    for (let n = 0; n < 100; n++) learn('uneven', n % 2 === 0 ? 300 : 2300, 1000);
+    expect(densities.of('uneven')).toBeGreaterThan(2.3);
+    for (let n = 0; n < 100; n++) learn('thinking', 2300, 1000, 20_000);
+    expect(densities.of('thinking')).toBeCloseTo(0.3);
     for (let n = 0; n < 100; n++) learn('sparse', 10, 1000);
     expect(densities.of('sparse')).toBe(0.2);
     for (let n = 0; n < 400; n++) learn('plain', 400, 1000);

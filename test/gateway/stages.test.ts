@@ -116,14 +116,14 @@ test('a key that moves to another workspace is known there, whichever of the two
 describe('the scanner of streams', () => {
   test('finds the same usage wherever the chunks are cut', () => {
     const bytes = Buffer.from(events.join(''));
-    const whole = new StreamMeter();
+    const whole = new StreamMeter(() => 0);
     whole.write(bytes);
     const expected = whole.end();
     expect(expected).toMatchObject({ model: 'claude-opus-5-5', complete: true, usage: { input: 12, output: 7 } });
     expect([expected.textBytes, expected.unpricedBytes]).toEqual([100, 0]);
     fc.assert(
       fc.property(fc.array(fc.nat(bytes.length), { maxLength: 20 }), (cuts) => {
-        const meter = new StreamMeter();
+        const meter = new StreamMeter(() => 0);
         const edges = [0, ...cuts.toSorted((a, b) => a - b), bytes.length];
         for (const [index, edge] of edges.slice(1).entries()) meter.write(bytes.subarray(edges[index], edge));
         expect(meter.end()).toEqual(expected);
@@ -145,7 +145,7 @@ describe('the scanner of streams', () => {
 
   test('has no final usage without message_delta, and is not complete without message_stop or with an error', () => {
     const meterOf = (...picked: string[]) => {
-      const meter = new StreamMeter();
+      const meter = new StreamMeter(() => 0);
       meter.write(Buffer.from(picked.join('')));
       return meter.end();
     };
