@@ -112,7 +112,7 @@ export class Member {
     if (heard.kind === 'lost' || heard.kind === 'swept') return heard;
     this.author.register(caller);
     const { now, open } = heard;
-    const kind = heard.line === caller.line ? this.#stay(heard) : await this.#rejoin(heard);
+    const kind = heard.line === this.author.caller().line ? this.#stay(heard) : await this.#rejoin(heard);
     if (typeof kind === 'object') return kind;
     this.#peers = heard.incarnations;
     return kind === 'alive' ? { kind, now, open } : { kind: 'recovering' };

@@ -24,10 +24,15 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 /** A client that has come within reach. */
-async function connected(on: Server, installation: string, epoch: () => string | null): Promise<RedisLedger> {
+async function connected(
+  on: Server,
+  installation: string,
+  epoch: () => string | null,
+  usageLimit = 1000,
+): Promise<RedisLedger> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const onReachable = (reachable: boolean): void => void (reachable && resolve());
-  const ledger = connectLedger({ url: on.url, installation, epoch, onReachable });
+  const ledger = connectLedger({ url: on.url, installation, epoch, usageLimit, onReachable });
   await promise;
   return ledger;
 }
@@ -167,6 +172,42 @@ describe('reserve', () => {
     ledger.close();
   });
 
+  test('the gaps of calls in flight stay within the tolerance, and a call that has none asks for none', async () => {
+    const ledger = await established();
+    const ask = (id: string, gapNano: bigint): Promise<unknown> => {
+      const bound = { capNano: 100n, roomNano: 100n + 30n - 10n, gapRoomNano: 30n - gapNano };
+      return ledger.reserve({ ...call(id, 10n, [check(100n, 10n, { bound })]), gapNano });
+    };
+    expect(await ask('a', 20n)).toMatchObject({ kind: 'admitted' });
+    expect(await ask('b', 11n)).toMatchObject({ kind: 'full', failures: [{ waiting: true, committedNano: 10n }] });
+    expect(await ask('b', 10n)).toMatchObject({ kind: 'admitted' });
+    expect(await ask('c', 0n)).toMatchObject({ kind: 'admitted' });
+    await ledger.settle(cost('a', 9n));
+    expect(await ask('d', 20n)).toMatchObject({ kind: 'admitted' });
+    await ledger.release('d');
+    expect(await ask('e', 20n)).toMatchObject({ kind: 'admitted' });
+    ledger.close();
+  });
+
+  test('nothing is admitted while the stream is at its bound, until the log has taken a record', async () => {
+    const installation = `test-${(installations += 1)}`;
+    const ledger = await connected(server, installation, () => 'one', 2);
+    await ledger.establish('one');
+    await join(ledger, 'gateway-1');
+    const ask = (id: string): Promise<unknown> => ledger.reserve(call(id, 1n, [check(9n, 1n)]));
+    for (const id of ['a', 'b', 'c']) expect(await ask(id)).toMatchObject({ kind: 'admitted' });
+    for (const id of ['a', 'b']) await ledger.settle(cost(id, 1n));
+    expect(await ask('d')).toEqual({ kind: 'logBehind' });
+    // What is in flight is booked whatever the bound.
+    expect(await ledger.settle(cost('c', 1n))).toBe('settled');
+    const [first, second] = await ledger.usage(2);
+    expect(first).toMatchObject({ record: { id: 'a', costNano: '1' }, counters: [COUNTER] });
+    expect(first!.keepUntil).toBeGreaterThan(Date.now() + 7 * 24 * HOUR);
+    await ledger.dropUsage([first!.entry, second!.entry]);
+    expect(await ask('d')).toMatchObject({ kind: 'admitted' });
+    ledger.close();
+  });
+
   test('a period that has ended or not begun is refused by the clock of Redis', async () => {
     const ledger = await established();
     const now = Date.now();
@@ -262,6 +303,42 @@ describe('a gateway that falls silent', () => {
   });
 });
 
+describe('a batch', () => {
+  test('holds what is left of its worst case, is booked line by line exactly once, and is never swept', async () => {
+    const clock = { now: 1_000_000 };
+    const ledger = new MemoryLedger({ clock: () => clock.now, epoch: () => 'one' });
+    await ledger.establish('one');
+    await join(ledger, 'gateway-1');
+    const span = { start: 0, end: 10 * HOUR };
+    await ledger.reserve(call('a', 50n, [check(100n, 50n, span)]));
+    const adoption = { id: 'a', batch: 'msgbatch_1', workspace: 'payments/checkout', meta: '{"key":"api"}' };
+    expect(await ledger.adopt(adoption)).toBe('settled');
+    expect(await ledger.adopt(adoption)).toBe('ended');
+    clock.now += 2 * LEASE_MS;
+    await ledger.sweep();
+    expect(await ledger.batches()).toEqual([{ ...adoption, at: 0, leftNano: 50n }]);
+    const line = (id: string, costNano: bigint): { costNano: bigint; record: Settlement['record'] } => {
+      return { costNano, record: { id, state: 'final', cost_nano: `${costNano}` } };
+    };
+    const lines = [line('a/1', 20n), line('a/2', 5n)];
+    expect(await ledger.settleBatch({ batch: 'msgbatch_1', from: 0, lines })).toEqual({ at: 2 });
+    expect(await ledger.settleBatch({ batch: 'msgbatch_1', from: 0, lines })).toEqual({ at: 2 });
+    const held = { spentNano: 25n, certainNano: 25n, committedNano: 50n, requests: 2 };
+    expect((await ledger.read([pool]))[0]!.total).toMatchObject(held);
+    // Dearer than was held: booked exactly all the same.
+    await ledger.settleBatch({ batch: 'msgbatch_1', from: 2, lines: [line('a/3', 30n)] });
+    expect((await ledger.read([pool]))[0]!.total).toMatchObject({ spentNano: 55n, committedNano: 55n });
+    expect(await ledger.batchOwners(['msgbatch_1', 'another'])).toEqual([
+      { workspace: 'payments/checkout', settled: false },
+      null,
+    ]);
+    await ledger.endBatch('msgbatch_1');
+    expect(await ledger.batchOwners(['msgbatch_1'])).toEqual([{ workspace: 'payments/checkout', settled: true }]);
+    expect(await ledger.settleBatch({ batch: 'msgbatch_1', from: 3, lines: [] })).toEqual({ at: -1 });
+    expect(await ledger.batches()).toEqual([]);
+  });
+});
+
 describe('amounts', () => {
   test('are exact up to 64 bits and refused beyond, with nothing written', async () => {
     const ledger = await established();
@@ -301,6 +378,18 @@ describe('Redis', () => {
     expect(await ledger.release('b')).toBe('settled');
     expect(await ledger.beat({ pod: 'gateway-1', shards: {} })).toMatchObject({ kind: 'alive', open: [] });
     expect(await ledger.sweep()).toBe(0);
+    expect(await ledger.book({ reservation: call('d', 2n, [check(9n, 2n)]), settlement: cost('d', 2n) })).toBe(
+      'settled',
+    );
+    expect((await ledger.read([pool]))[0]!.total).toMatchObject({ spentNano: 3n, committedNano: 3n });
+    const row = { minute: 0, workspace: 'payments/a', key: 'api', budget: '', reason: 'BudgetSpent', count: 1 };
+    await expect(ledger.noteRefusals([row])).rejects.toThrow(LedgerUnreachable);
+    await raw.config('SET', 'maxmemory', '0');
+    await ledger.noteRefusals([row, { ...row, count: 2 }]);
+    const refusals = await ledger.refusals(9);
+    expect(refusals.map((one) => one.row)).toEqual([row, { ...row, count: 2 }]);
+    await ledger.dropRefusals([refusals[0]!.entry]);
+    expect((await ledger.refusals(9)).map((one) => one.row.count)).toEqual([2]);
     raw.disconnect();
     ledger.close();
     await own.stop();
