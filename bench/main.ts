@@ -1,6 +1,7 @@
 import { assets } from '../hack/kubectl.ts';
 import { type Figure, machine, table } from './figures.ts';
 import { measureEnforcement } from './enforcement.ts';
+import { measureFailover } from './failover.ts';
 import { Installation } from './installation.ts';
 import { measureIngest } from './ingest.ts';
 import { measureKill } from './kill.ts';
@@ -20,6 +21,7 @@ const PARTS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   kill: measureKill,
   open: measureOpen,
   ingest: measureIngest,
+  failover: measureFailover,
 };
 
 const chosen = process.env['ONLY']?.split(',') ?? Object.keys(PARTS);

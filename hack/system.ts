@@ -27,6 +27,8 @@ export interface SystemOptions {
   upstream: string | undefined;
   /** The usage log's Postgres; absent: TOLLGATE_DATABASE_URL, or a folder here. */
   databaseUrl?: string;
+  /** A Redis that runs already, in any form of REDIS_URL; absent: one is started. */
+  redisUrl?: string;
   /** Lines added to redis.conf. */
   redis?: string[];
   /** Fields of the settings file besides those that are written anyway. */
@@ -69,14 +71,7 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
     commands.set(command.name, command);
     return roster.launch(command, probe);
   };
-  const redis = await startRedis({
-    directory,
-    port: await roster.port('redis'),
-    password: roster.secret('redis'),
-    configuration: options.redis ?? [],
-    launch,
-  });
-  const way = (await options.wayToRedis?.(redis.port)) ?? redis.port;
+  const redis = await startLedger(options, roster, launch);
   const upstreamUrl = upstream ?? (await startStandIn(directory, roster));
   const plane = await startPlane(directory, roster);
   const gateways = Array.from({ length: replicas }, (_, index) => `tollgate-gateway-${index + 1}`);
@@ -111,7 +106,7 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
         LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
         KUBECONFIG: kubeconfigs[part],
         TOLLGATE_SETTINGS: settings.file,
-        REDIS_URL: redis.url.replace(/\d+$/, String(way)),
+        REDIS_URL: redis.way,
         ...(part === 'operator' ? logPlace : { TOLLGATE_DAYBOOK_FOLDER: join(directory, 'daybook') }),
         POD_NAME: name,
         PORT: String(port),
@@ -121,7 +116,7 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
   });
   await Promise.all(entries);
   const standIn = upstream === undefined ? ['upstream'] : [];
-  await roster.retain([...PLANE, 'redis', ...standIn, ...OPERATORS, ...gateways]);
+  await roster.retain([...PLANE, ...redis.processes, ...standIn, ...OPERATORS, ...gateways]);
   return {
     kubeconfig: plane.kubeconfig,
     gatewayUrls,
@@ -129,6 +124,19 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
     redisUrl: redis.url,
     revive: (name) => revive(directory, commands.get(name)),
   };
+}
+
+/** Redis, the way to it, and what was started for it. */
+async function startLedger(
+  { directory, redisUrl, redis: configuration = [], wayToRedis }: SystemOptions,
+  roster: Roster,
+  launch: Launch,
+): Promise<{ url: string; way: string; processes: string[] }> {
+  if (redisUrl !== undefined) return { url: redisUrl, way: redisUrl, processes: [] };
+  const [port, password] = [await roster.port('redis'), roster.secret('redis')];
+  const { url } = await startRedis({ directory, port, password, configuration, launch });
+  const way = (await wayToRedis?.(port)) ?? port;
+  return { url, way: url.replace(/\d+$/, String(way)), processes: ['redis'] };
 }
 
 async function revive(directory: string, command: Command | undefined): Promise<void> {
