@@ -29,6 +29,11 @@ export interface SystemOptions {
   databaseUrl?: string;
   /** A Redis that runs already, in any form of REDIS_URL; absent: one is started. */
   redisUrl?: string;
+  /**
+   * Of the ports that are kept through kills, the first; absent: those that examples name. Below those that the system
+   * gives to connections, lest one of them takes the port of a process that is away.
+   */
+  firstPort?: number;
   /** Lines added to redis.conf. */
   redis?: string[];
   /** Fields of the settings file besides those that are written anyway. */
@@ -65,7 +70,7 @@ export async function stopSystem(directory: string): Promise<void> {
 }
 
 async function bringUp(options: SystemOptions, roster: Roster): Promise<System> {
-  const { directory, replicas, upstream } = options;
+  const { directory, replicas, upstream, firstPort } = options;
   const commands = new Map<string, Command>();
   const launch: Launch = (command, probe) => {
     commands.set(command.name, command);
@@ -76,8 +81,11 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
   const plane = await startPlane(directory, roster);
   const gateways = Array.from({ length: replicas }, (_, index) => `tollgate-gateway-${index + 1}`);
   const ports = new Map<string, number>();
-  for (const name of OPERATORS) ports.set(name, await roster.port(name));
-  for (const [index, name] of gateways.entries()) ports.set(name, await roster.port(name, GATEWAY_PORT + index));
+  for (const [index, name] of OPERATORS.entries()) {
+    ports.set(name, await roster.port(name, firstPort === undefined ? 0 : firstPort + 1 + index));
+  }
+  for (const [index, name] of gateways.entries())
+    ports.set(name, await roster.port(name, firstPort === undefined ? GATEWAY_PORT + index : firstPort + 3 + index));
   const gatewayUrls = gateways.map((name) => `http://127.0.0.1:${ports.get(name)}`);
   const settings = writeSettings(directory, {
     ...options.settings,
@@ -128,12 +136,12 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
 
 /** Redis, the way to it, and what was started for it. */
 async function startLedger(
-  { directory, redisUrl, redis: configuration = [], wayToRedis }: SystemOptions,
+  { directory, redisUrl, redis: configuration = [], wayToRedis, firstPort }: SystemOptions,
   roster: Roster,
   launch: Launch,
 ): Promise<{ url: string; way: string; processes: string[] }> {
   if (redisUrl !== undefined) return { url: redisUrl, way: redisUrl, processes: [] };
-  const [port, password] = [await roster.port('redis'), roster.secret('redis')];
+  const [port, password] = [await roster.port('redis', firstPort), roster.secret('redis')];
   const { url } = await startRedis({ directory, port, password, configuration, launch });
   const way = (await wayToRedis?.(port)) ?? port;
   return { url, way: url.replace(/\d+$/, String(way)), processes: ['redis'] };

@@ -97,15 +97,19 @@ async function storm({ traffic, audit, caps, faults, chronicle, seconds }: Storm
   const ended = new AbortController();
   traffic.start();
   const watch = watching(ended.signal, traffic, audit, caps, chronicle);
-  await waitFor(async () => traffic.open >= STREAMS, 60_000);
-  chronicle.say(`${traffic.open} streams are open; now things break`);
-  await faults.run(Date.now() + seconds * 1_000);
-  caps.freeze();
-  chronicle.say('all is mended and nothing is raised any more: what is left is spent');
-  await sleep(LAST_MS);
-  chronicle.say('waiting for the calls under way');
-  await traffic.stop();
-  ended.abort();
+  watch.catch(() => undefined); // seen below
+  try {
+    await waitFor(async () => traffic.open >= STREAMS, 60_000);
+    chronicle.say(`${traffic.open} streams are open; now things break`);
+    await faults.run(Date.now() + seconds * 1_000);
+    caps.freeze();
+    chronicle.say('all is mended and nothing is raised any more: what is left is spent');
+    await sleep(LAST_MS);
+    chronicle.say('waiting for the calls under way');
+  } finally {
+    await traffic.stop();
+    ended.abort();
+  }
   await watch;
 }
 

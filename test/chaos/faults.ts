@@ -85,12 +85,12 @@ export class Faults {
 
   readonly #ways: Readonly<Record<Fault['how'], Break>> = {
     kill: (victim) => {
-      process.kill(this.#installation.pid(victim), 'SIGKILL');
+      signal(this.#installation.pid(victim), 'SIGKILL', victim);
       return () => this.#installation.revive(victim);
     },
     freeze: (victim) => {
       const pid = this.#installation.pid(victim);
-      process.kill(pid, 'SIGSTOP');
+      signal(pid, 'SIGSTOP', victim);
       return () => void process.kill(pid, 'SIGCONT');
     },
     slow: () => {
@@ -118,5 +118,14 @@ export class Faults {
     const card = this.#deck.pop();
     if (card === undefined) throw new Error('there is no card in the deck');
     return card;
+  }
+}
+
+/** Throws an Error where the process has ended by itself, which none may. */
+function signal(pid: number, name: 'SIGKILL' | 'SIGSTOP', victim: string): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    throw new Error(`${victim} has ended by itself`, { cause: error });
   }
 }
