@@ -91,6 +91,8 @@ export class MemorySteps implements Steps {
 
   #hold(caller: Caller, owner: string, reservation: Reservation): Outcome {
     const { books, calls, line } = this.#parts;
+    // Told before, and the answer did not come.
+    if (books.openOf(caller.incarnation).has(reservation.id)) return { answer: 'settled', sequence: null };
     const { kind } = calls.find(owner, reservation.id);
     if (kind !== 'unknown') return { answer: 'ended', sequence: null };
     books.openOf(caller.incarnation).set(reservation.id, this.#charge(reservation).lease);
