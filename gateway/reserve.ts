@@ -208,9 +208,13 @@ class Attempt {
     };
   }
 
-  /** A ledger that waits for a person is worth waiting for only where the call goes on without it in the end. */
-  #waitsFor({ kind }: Answer): boolean {
-    return kind === 'unreachable' || kind === 'recovering' || (kind === 'lost' && this.#parts.outage.isOpen);
+  /**
+   * An empty ledger is about to be rebuilt. One that waits for a person is worth waiting for only where the call goes on
+   * without it in the end.
+   */
+  #waitsFor(answer: Answer): boolean {
+    if (answer.kind === 'lost') return answer.reason === 'empty' || this.#parts.outage.isOpen;
+    return answer.kind === 'unreachable' || answer.kind === 'recovering';
   }
 
   async #conclude(admission: Admission, answer: Answer): Promise<Admitted | Refusal | 'again'> {

@@ -130,8 +130,8 @@ async function startWatcher(
     `sentinel monitor ${MASTER} 127.0.0.1 ${master.port} 2`,
     `sentinel auth-pass ${MASTER} ${master.password}`,
     `sentinel sentinel-pass ${password}`,
-    `sentinel down-after-milliseconds ${MASTER} 700`,
-    `sentinel failover-timeout ${MASTER} 3000`,
+    `sentinel down-after-milliseconds ${MASTER} 1000`,
+    `sentinel failover-timeout ${MASTER} 10000`,
   ];
   writeFileSync(file, `${lines.join('\n')}\n`, { mode: 0o600 });
   const child = await launch(

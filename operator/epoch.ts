@@ -46,6 +46,8 @@ export class Epoch {
   readonly #hindsight = new Hindsight(JOURNAL_MS);
   #soundness: Exclude<Soundness, 'Lost'> = 'Doubtful';
   #rememberedAt = 0;
+  /** When the last recovery ended that this leader has seen. Milliseconds of the ledger's time. */
+  #endedAt = 0;
   #published: string | null = null;
   #announced: LostReason | null = null;
   /** The recovery that was told of: when it began, and for what. */
@@ -120,7 +122,8 @@ export class Epoch {
     if (epoch === null) return true;
     if (recovering !== null && recovering.deep !== null) return false;
     const instant = recovering?.since ?? now;
-    const written = at <= instant - JOURNAL_MS ? sequence : 0;
+    // What was written down before a recovery that has ended is another history.
+    const written = at > this.#endedAt && at <= instant - JOURNAL_MS ? sequence : 0;
     return state.sequence < Math.max(written, this.#hindsight.longBefore(instant));
   }
 
@@ -141,6 +144,7 @@ export class Epoch {
   #end(object: ConfigMap, how: 'Replayed' | 'Rebuilt' | 'Confirmed', now: number): void {
     if (this.#told !== null) this.#options.tell.recovered(how, now - this.#told.since, object);
     this.#told = null;
+    this.#endedAt = now;
     this.#rememberedAt = 0;
     this.#hindsight.forget();
   }
@@ -154,9 +158,9 @@ export class Epoch {
     this.#options.rebuild.note();
     this.#hindsight.note({ at: now, sequence });
     if (memory.sequence !== 0 && now - this.#rememberedAt < REMEMBER_MS && !isConfirmed(object)) return;
-    this.#rememberedAt = now;
     if (sequence !== memory.sequence || isConfirmed(object))
       await this.#remember(object, { ...memory, sequence, at: now });
+    this.#rememberedAt = now;
   }
 
   /** Waits for the person. The new epoch is written down as one that the ledger was not seen with yet. */

@@ -193,7 +193,7 @@ const table = {
     type: 'api_error',
     retry: 'Never',
     meaning:
-      'Redis came back empty or older than it was. A person must confirm it (docs/how-to/recover-the-ledger.md).',
+      'Redis holds the ledger of another installation, and a person must confirm it (docs/how-to/recover-the-ledger.md); or it is empty, and the operator did not rebuild it within the waiting time.',
   },
   LedgerRecovering: {
     status: 503,

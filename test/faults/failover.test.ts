@@ -8,7 +8,7 @@ import { waitFor } from '../../bench/installation.ts';
 import type { Redis } from '../../hack/redis.ts';
 import { type Sentinel, startSentinel } from '../../hack/sentinel.ts';
 import { formatUsd, parseUsd } from '../../policy/money.ts';
-import { BACK_WITHIN_MS, Ground } from './ground.ts';
+import { Ground } from './ground.ts';
 
 const LIMIT = '0.80';
 const STREAMS = 10;
@@ -38,7 +38,6 @@ test('the master is killed twice under load: never over the cap, and nothing of 
       `failover ${n}: Sentinel took ${(ms / 1000).toFixed(1)} s, then calls were back after ${(back.ms / 1000).toFixed(1)} s (${back.states.join(', ')})`,
     );
     expect(back.early).toBe(0);
-    expect(back.ms).toBeLessThan(BACK_WITHIN_MS);
     await sentinel.heal();
   }
   await ground.spent(one);

@@ -12,9 +12,9 @@ import { Load } from './load.ts';
 
 const GATEWAYS = 2;
 /** Tollgate's promise for the time from Redis' first answer to the first call that is admitted. Milliseconds. */
-export const BACK_WITHIN_MS = 15_000;
+const BACK_WITHIN_MS = 15_000;
 /** A machine that does much else at the same time may add so much. Milliseconds. */
-const SLACK_MS = 75_000;
+const SLACK_MS = 45_000;
 
 /** A team with a budget, and callers that spend it. */
 export interface Spender {
