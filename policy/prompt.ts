@@ -86,6 +86,9 @@ export class Prompt {
     const isThere = this.serverTools.some(({ kind }) => kind === tool.kind && kind !== 'Remote');
     if (isThere) throw invalid(`tools[${tool.index}] is there twice.`);
     this.serverTools.push(tool);
+    if (this.serverTools.length > MOST_SERVER_TOOLS) {
+      throw invalid(`tools must have at most ${MOST_SERVER_TOOLS} that Anthropic runs.`);
+    }
   }
 
   #readTool(tool: JsonFields, path: string): void {
@@ -198,6 +201,9 @@ function definitionTokens(tool: JsonFields | undefined): number {
 function isAnthropicTool(tool: JsonFields): boolean {
   return (tool['type'] ?? 'custom') !== 'custom';
 }
+
+/** More than the API takes in a request, and few enough to compare each with the others. */
+const MOST_SERVER_TOOLS = 64;
 
 /** The longest documented system prompt that `tools` brings along has 675 tokens. */
 const TOOL_PROMPT_TOKENS = 1024;

@@ -229,12 +229,17 @@ function codeExecution({ serverTools, runsCodeFree }: Prompt): RequestFacts['cod
   return serverTools.some(({ kind }) => kind === 'CodeExecution') ? 'Charged' : 'None';
 }
 
+/** More than there are models to fall back to, and few enough to look for each in the body. */
+const MOST_FALLBACKS = 32;
+
 const FALLBACK = new Set(['model', 'max_tokens', 'speed', 'thinking', 'output_config']);
 
 /** An attempt may be made at each model of the chain; one that the API chooses by itself could be any. */
 function readFallbacks(value: unknown, spanIn: JsonObject['spanIn']): readonly Fallback[] {
   if (value === undefined || value === null || value === 'default') return [];
-  return listAt(value, 'fallbacks').map((entry, i) => {
+  const entries = listAt(value, 'fallbacks');
+  if (entries.length > MOST_FALLBACKS) throw invalid(`fallbacks must have at most ${MOST_FALLBACKS} entries.`);
+  return entries.map((entry, i) => {
     const path = `fallbacks[${i}]`;
     const fallback = objectAt(entry, path);
     onlyFields(fallback, FALLBACK, path);

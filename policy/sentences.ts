@@ -94,12 +94,20 @@ export function thinkingTooLong(budget: number, most: number): string {
 
 /** Nothing bounds the call; `paths` say what in its body. */
 export function unbounded(paths: readonly string[]): string {
-  return `Nothing says what this call can cost at most (${paths.join(', ')}). Give each tool max_uses and leave out the rest, or have the workspace set guards.maxToolUses or guards.unboundedRequestUsd.`;
+  return `Nothing says what this call can cost at most (${someOf(paths)}). Give each tool max_uses and leave out the rest, or have the workspace set guards.maxToolUses or guards.unboundedRequestUsd.`;
+}
+
+/** A body may have a million of them. */
+const MOST_PATHS = 8;
+
+function someOf(paths: readonly string[]): string {
+  const more = paths.length - MOST_PATHS;
+  return more > 0 ? `${paths.slice(0, MOST_PATHS).join(', ')} and ${more} more` : paths.join(', ');
 }
 
 /** Nothing bounds the call, and a budget without tolerance would have to hold it. */
 export function unboundedIn(paths: readonly string[], budget: Ref): string {
-  return `Nothing says what this call can cost at most (${paths.join(', ')}), and the budget ${budget} has no tolerance for that. Give each tool max_uses and leave out the rest, or have limit.toleranceUsd set.`;
+  return `Nothing says what this call can cost at most (${someOf(paths)}), and the budget ${budget} has no tolerance for that. Give each tool max_uses and leave out the rest, or have limit.toleranceUsd set.`;
 }
 
 /** The guards would change a request of a batch. */

@@ -7,6 +7,7 @@ import { parsePriceBook } from '../../policy/prices.ts';
 import type { Refusal } from '../../policy/refusals.ts';
 import { modelsOf, readRequest } from '../../policy/request.ts';
 import type { RequestFacts } from '../../policy/request.ts';
+import { unbounded as unboundedSentence } from '../../policy/sentences.ts';
 import claudeCode from './data/claude-code.json' with { type: 'json' };
 
 const book = parsePriceBook(published);
@@ -691,4 +692,24 @@ test('whatever the bytes are, there is an answer', () => {
     }),
     { numRuns: 1000 },
   );
+});
+
+describe('a body that is made to keep the gateway busy', () => {
+  const many = <T>(one: T): T[] => Array.from({ length: 50_000 }, () => one);
+
+  test.each([
+    ['fallbacks', { fallbacks: many({ model: 'a' }) }, 'BodyInvalid: fallbacks must have at most 32 entries.'],
+    [
+      'tools of other servers',
+      { tools: many({ type: 'mcp_toolset', mcp_server_name: 'a' }) },
+      'BodyInvalid: tools must have at most 64 that Anthropic runs.',
+    ],
+  ])('with %s without end is refused before they are looked for one by one', (_name, more, expected) => {
+    expect(refusal({ ...plain, ...more })).toBe(expected);
+  });
+
+  test('with a million things that have no bound is told of a few of them', () => {
+    const { unbounded } = facts(withContent(...many({ type: 'container_upload', file_id: 'a' })));
+    expect(unboundedSentence(unbounded)).toContain('messages[0].content[7] and 49992 more)');
+  });
 });
