@@ -4,8 +4,8 @@ import type { Booking, Reservation, Settlement } from '../ledger/ledger.ts';
 import { decodeJSON, encodeJSON } from '../policy/shards.ts';
 import { DurableFile } from './durable-file.ts';
 
-/** One line of the file: a call was admitted, it ended and cost this, or it ended and cost nothing. */
-type Line = { readonly reservation: Reservation } | { readonly settlement: Settlement } | { readonly released: string };
+/** One line of the file: a call was admitted, it ended and cost this, or there is nothing to book for it any more. */
+type Line = { readonly reservation: Reservation } | { readonly settlement: Settlement } | { readonly struck: string };
 
 /** A call that the ledger has not booked. */
 interface Kept {
@@ -84,7 +84,7 @@ export class Daybook {
     const kept = this.#calls.get(id);
     if (kept === undefined) return;
     kept.hasEnded = true;
-    await this.#write(settlement === null ? { released: id } : { settlement });
+    await this.#write(settlement === null ? { struck: id } : { settlement });
   }
 
   /** A call that the ledger admitted has ended, and the ledger is not there to be told. Rejects as `end`. */
@@ -93,9 +93,9 @@ export class Daybook {
     await Promise.all([this.#write({ reservation }), this.#write({ settlement })]);
   }
 
-  /** The ledger has booked it. Files of which it has booked everything go. */
+  /** The ledger has booked it, which it remembers for minutes only. Files of which it has booked everything go. */
   forget(id: string): void {
-    if (this.#calls.delete(id) && this.#calls.size === 0) this.#file.clear();
+    if (this.#calls.delete(id)) this.#strike(id);
     for (const [path, ids] of this.#older) {
       if (!ids.delete(id) || ids.size > 0) continue;
       this.#older.delete(path);
@@ -105,6 +105,12 @@ export class Daybook {
 
   close(): Promise<void> {
     return this.#file.close();
+  }
+
+  #strike(id: string): void {
+    if (this.#calls.size === 0) this.#file.clear();
+    // Should the disk not take it, it is lines of a file that goes once the other calls are booked.
+    else this.#write({ struck: id }).catch(() => undefined);
   }
 
   #write(line: Line): Promise<void> {
@@ -119,7 +125,7 @@ function readLines(text: string): Booking[] {
     if (line === null) continue;
     if ('reservation' in line) {
       bookings.set(line.reservation.id, { reservation: line.reservation, settlement: null });
-    } else if ('released' in line) bookings.delete(line.released);
+    } else if ('struck' in line) bookings.delete(line.struck);
     else {
       const booking = bookings.get(line.settlement.id);
       if (booking !== undefined) bookings.set(line.settlement.id, { ...booking, settlement: line.settlement });

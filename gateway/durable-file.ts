@@ -27,9 +27,10 @@ export class DurableFile {
     });
   }
 
-  /** Drops every line that was written so far; lines that still wait are written after it. */
+  /** Drops every line so far, also those that still wait to be written: whoever waits for them wants them no more. */
   clear(): void {
-    if (this.#handle === null) return;
+    for (const { resolve } of this.#waiting.splice(0)) resolve();
+    if (this.#handle === null && this.#working === null) return;
     this.#isCleared = true;
     this.#working ??= this.#work();
   }
@@ -48,16 +49,16 @@ export class DurableFile {
   async #work(): Promise<void> {
     while (this.#waiting.length > 0 || this.#isCleared) {
       const batch = this.#waiting.splice(0);
+      const isCleared = this.#isCleared;
+      this.#isCleared = false;
       try {
         const handle = (this.#handle ??= await create(this.path));
-        if (this.#isCleared) await handle.truncate(0);
-        this.#isCleared = false;
+        if (isCleared) await handle.truncate(0);
         // A write that failed may have left half a line: these begin on one of their own.
         if (batch.length > 0) await handle.appendFile(`\n${batch.map(({ line }) => line).join('\n')}\n`);
         await handle.datasync();
         for (const { resolve } of batch) resolve();
       } catch (error) {
-        this.#isCleared = false;
         for (const { reject } of batch) reject(error);
       }
     }

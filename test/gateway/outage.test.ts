@@ -268,19 +268,33 @@ describe('the daybook', () => {
     await first.end('d', settlement('d'));
     first.forget('d');
     const path = join(folder, 'first.jsonl');
+    await until(() => readFileSync(path, 'utf8').includes('struck":"d'));
     writeFileSync(path, `${readFileSync(path, 'utf8')}\n{"reservation":{"id":"torn"`);
     const second = await Daybook.open(folder, 'second');
     expect(second.left).toEqual([
       { reservation: reservation('a'), settlement: null },
       { reservation: reservation('b'), settlement: settlement('b') },
-      { reservation: reservation('d'), settlement: settlement('d') },
     ]);
-    expect(second.unbookedCount).toBe(3);
-    for (const id of ['a', 'b']) second.forget(id);
-    expect((await Daybook.open(folder, 'third')).left).toHaveLength(3);
-    second.forget('d');
+    expect(second.unbookedCount).toBe(2);
+    second.forget('a');
+    expect((await Daybook.open(folder, 'third')).left).toHaveLength(2);
+    second.forget('b');
     await first.close();
     await until(() => readdirSync(folder).length === 0);
+  });
+
+  test('tells the next process nothing of what was booked while others were under way, or before it was written', async () => {
+    const folder = folderOf();
+    const first = await Daybook.open(folder, 'first');
+    const keeping = first.keep(reservation('late'), settlement('late'));
+    first.forget('late');
+    await keeping;
+    await first.admit(reservation('long'));
+    await first.keep(reservation('short'), settlement('short'));
+    first.forget('short');
+    await until(async () => (await Daybook.open(folder, 'next')).left.length === 1);
+    const { left } = await Daybook.open(folder, 'next');
+    expect(left).toEqual([{ reservation: reservation('long'), settlement: null }]);
   });
 
   test('is for its owner only, empty once all is booked, and gone once its process leaves', async () => {
