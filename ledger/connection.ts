@@ -17,10 +17,14 @@ export interface ConnectionOptions {
   readonly onReachable?: (reachable: boolean, error?: LedgerUnreachable) => void;
 }
 
+/** How soon a client that gave up is told to connect again. Milliseconds. */
+const RECONNECT_MS = 250;
+
 /** A connection that reconnects by itself, queues nothing while it is down and never repeats a command. */
 export class Connection {
   readonly redis: Client;
   readonly #prefix: string;
+  #isClosed = false;
 
   constructor(options: ConnectionOptions, prefix: string) {
     this.#prefix = prefix;
@@ -40,6 +44,10 @@ export class Connection {
     this.redis.on('error', (error: Error) => (reason = error.message));
     this.redis.on('ready', () => change(true));
     this.redis.on('close', () => change(false));
+    // A fail-over that is told of while the client is connecting makes it give up for good.
+    this.redis.on('end', () => {
+      if (!this.#isClosed) setTimeout(() => void this.redis.connect().catch(() => {}), RECONNECT_MS).unref();
+    });
   }
 
   /** Runs a script; sends its text only where Redis does not know it yet, e.g. after a fail-over. */
@@ -62,6 +70,7 @@ export class Connection {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.redis.disconnect();
   }
 }
