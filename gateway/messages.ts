@@ -130,7 +130,7 @@ export class Messages {
   }
 }
 
-/** Claude Code names its session. */
+/** Claude Code names its session, in the body as well. */
 function sessionOf(headers: IncomingHttpHeaders): string | null {
   const session = headers['x-claude-code-session-id'];
   return typeof session === 'string' ? session.slice(0, 100) : null;
@@ -247,7 +247,7 @@ class Spending {
       status: this.#status,
       requestId: this.#requestId,
       errorType,
-      session: sessionOf(req.headers),
+      session: sessionOf(req.headers) ?? this.#admitted.call.facts.session,
       firstByteMs: this.#firstByteMs,
       ended: now(),
       durationMs: elapsed() - arrived,

@@ -3,7 +3,9 @@
  * known here may bring input that is not in the body, or a charge that is not a token, and is refused by its path.
  */
 
-import { type Span, utf8Length } from './json.ts';
+import { type Blocks, CONTENT, FETCHED, isOutcome, isPlain, PARTS, REFERENCES } from './blocks.ts';
+import { CALLERS, checkClientTool, definitionTokens, heldTokens, isToolset } from './client-tools.ts';
+import type { Span } from './json.ts';
 import { MAX_PDF_LENGTH, pdfTokens } from './pdf.ts';
 import { MAX_PICTURE_TOKENS, pictureTokens } from './pictures.ts';
 import { invalid, listAt, objectAt, onlyFields, onlyValues, quoted, stringAt, unsupported } from './rejection.ts';
@@ -32,8 +34,9 @@ export class Prompt {
 
   #pictures = 0;
   #pdfLength = 0;
-  readonly #tools = new Map<string, JsonFields>();
-  readonly #definitionTokens = new Map<string, number>();
+  #cites = false;
+  /** Tools by name; those of toolsets, which are not named one by one, under null. */
+  readonly #tools = new Map<string | null, Definitions>();
 
   /** `tools`; `spanIn` says where a field of one stands in the body. */
   readTools(value: unknown, spanIn: (index: number, field: string) => Span): void {
@@ -41,7 +44,7 @@ export class Prompt {
     if (tools.length > 0) this.hiddenTokens += TOOL_PROMPT_TOKENS;
     this.runsCodeFree = runsCodeFree(tools);
     tools.forEach((tool, i) => {
-      if (!isServerTool(tool)) return this.#readTool(tool, `tools[${i}]`);
+      if (!isServerTool(tool)) return this.#readTool(tool, `tools[${i}]`, false);
       this.readCacheControl(tool['cache_control'], `tools[${i}].cache_control`);
       this.#addServerTool(readServerTool(tool, i, () => spanIn(i, 'max_uses')));
     });
@@ -83,7 +86,9 @@ export class Prompt {
   }
 
   #addServerTool(tool: ServerTool): void {
-    const isThere = this.serverTools.some(({ kind }) => kind === tool.kind && kind !== 'Remote');
+    const isThere = this.serverTools.some(
+      ({ kind }) => kind === tool.kind && kind !== 'Remote' && kind !== 'ToolSearch',
+    );
     if (isThere) throw invalid(`tools[${tool.index}] is there twice.`);
     this.serverTools.push(tool);
     if (this.serverTools.length > MOST_SERVER_TOOLS) {
@@ -91,31 +96,42 @@ export class Prompt {
     }
   }
 
-  #readTool(tool: JsonFields, path: string): void {
-    if (isAnthropicTool(tool)) {
-      onlyValues(tool['type'], ANTHROPIC_TOOLS, `${path}.type`);
-      this.hiddenTokens += ANTHROPIC_TOOL_TOKENS;
-    }
-    onlyFields(tool, TOOL, path);
-    const callers = listAt(tool['allowed_callers'] ?? [], `${path}.allowed_callers`);
-    for (const caller of callers) onlyValues(caller, ['direct'], `${path}.allowed_callers`);
+  /** One of `tools`, or one that is defined in the midst of a conversation, where a later one may have its name. */
+  #readTool(tool: JsonFields, path: string, isInline: boolean): void {
+    checkClientTool(tool, path);
+    this.hiddenTokens += heldTokens(tool);
     this.readCacheControl(tool['cache_control'], `${path}.cache_control`);
-    const name = stringAt(tool['name'], `${path}.name`);
-    if (this.#tools.has(name)) throw invalid(`${path}.name ${quoted(name)} is there twice.`);
-    this.#tools.set(name, tool);
+    const callers = listAt(tool['allowed_callers'] ?? [], `${path}.allowed_callers`);
+    for (const caller of callers) onlyValues(caller, CALLERS, `${path}.allowed_callers`);
+    // Code calls it as often as it likes, and the model reads all of it again after each run.
+    if (callers.some((caller) => caller !== 'direct')) this.unbounded.push(`${path}.allowed_callers`);
+    const name = isToolset(tool) ? null : stringAt(tool['name'], `${path}.name`);
+    const namesakes = this.#tools.get(name) ?? { unread: [], tokens: 0 };
+    if (this.#tools.has(name) && name !== null && !isInline)
+      throw invalid(`${path}.name ${quoted(name)} is there twice.`);
+    namesakes.unread.push(tool);
+    this.#tools.set(name, namesakes);
   }
 
   #readBlock(block: JsonFields, known: Blocks, path: string): void {
     const type = stringAt(block['type'], `${path}.type`);
-    const fields = known.get(type);
-    if (fields === undefined) throw unsupported(`${path}.type ${quoted(type)}`);
-    onlyFields(block, fields, path);
+    const shape = known.get(type);
+    if (shape === undefined) throw unsupported(`${path}.type ${quoted(type)}`);
+    onlyFields(block, shape.fields, path);
     this.readCacheControl(block['cache_control'], `${path}.cache_control`);
+    if (shape.inner !== undefined) {
+      const [field, blocks] = shape.inner;
+      this.readContent(block[field] ?? [], blocks, `${path}.${field}`);
+    }
+    if (isOutcome(type)) return this.#readOutcome(block['content'], `${path}.content`);
+    this.#measure(type, block, path);
+  }
+
+  /** What of a block is not in its bytes. */
+  #measure(type: string, block: JsonFields, path: string): void {
     switch (type) {
       case 'tool_use':
-        return onlyValues(objectAt(block['caller'] ?? {}, `${path}.caller`)['type'], ['direct'], `${path}.caller.type`);
-      case 'tool_result':
-        return this.readContent(block['content'] ?? [], RESULT, `${path}.content`);
+        return onlyValues(objectAt(block['caller'] ?? {}, `${path}.caller`)['type'], CALLERS, `${path}.caller.type`);
       case 'tool_reference':
         return this.#expand(stringAt(block['tool_name'], `${path}.tool_name`));
       case 'tool_addition':
@@ -124,10 +140,35 @@ export class Prompt {
         return this.#readPicture(objectAt(block['source'], `${path}.source`), `${path}.source`);
       case 'document':
         return this.#readDocument(block, path);
+      case 'search_result':
+        return this.#readCitations(block, path);
+      case 'browser_state':
+        this.hiddenTokens += BROWSER_STATE_TOKENS;
+        return;
       case 'container_upload':
         return void this.unbounded.push(path);
+      case 'compaction':
+        if (isGiven(block['encrypted_content'])) this.fillsContext = true;
     }
-    if (SEALED.has(type)) this.fillsContext = true;
+  }
+
+  /** What a tool that Anthropic runs left in an answer: what is sealed or not understood may be as long as it likes. */
+  #readOutcome(content: unknown, path: string): void {
+    if (isPlain(content)) return;
+    const fields = Array.isArray(content) ? {} : (content as JsonFields);
+    if (fields['type'] === 'tool_search_tool_search_result')
+      return this.readContent(fields['tool_references'] ?? [], REFERENCES, `${path}.tool_references`);
+    if (fields['type'] === 'web_fetch_result')
+      return this.#readBlock(objectAt(fields['content'], `${path}.content`), FETCHED, `${path}.content`);
+    this.fillsContext = true;
+  }
+
+  /** Each block of a search result is marked by its number, for which the frame of the block is longer. */
+  #readCitations(block: JsonFields, path: string): void {
+    const { enabled } = objectAt(block['citations'] ?? {}, `${path}.citations`);
+    if (this.#cites || !isGiven(enabled) || enabled === false) return;
+    this.#cites = true;
+    this.hiddenTokens += CITATION_PROMPT_TOKENS;
   }
 
   #readPicture(source: JsonFields, path: string): void {
@@ -179,27 +220,37 @@ export class Prompt {
   }
 
   #readAddition(tool: JsonFields, path: string): void {
-    onlyValues(stringAt(tool['type'], `${path}.type`), ['tool_reference'], `${path}.type`);
-    onlyFields(tool, REFERENCE, path);
-    this.#expand(stringAt(tool['name'], `${path}.name`));
+    const type = stringAt(tool['type'], `${path}.type`);
+    const fields = ADDED.get(type);
+    if (fields === undefined) throw unsupported(`${path}.type ${quoted(type)}`);
+    onlyFields(tool, fields, path);
+    if (type === 'tool_definition') {
+      this.hiddenTokens += TOOL_PROMPT_TOKENS;
+      this.#readTool(objectAt(tool['definition'], `${path}.definition`), `${path}.definition`, true);
+    }
+    if (type === 'tool_reference') this.#expand(stringAt(tool['name'], `${path}.name`));
   }
 
-  /** A reference puts the tool's whole definition into the prompt again, however short it is itself. */
+  /**
+   * A reference puts the tool's whole definition into the prompt again, however short it is itself. A name that no tool
+   * has is one of a toolset or stands for nothing: the upstream refuses it.
+   */
   #expand(name: string): void {
-    const tokens = this.#definitionTokens.get(name) ?? definitionTokens(this.#tools.get(name));
-    this.#definitionTokens.set(name, tokens);
-    this.hiddenTokens += tokens;
+    const definitions = this.#tools.get(name) ?? this.#tools.get(null);
+    if (definitions === undefined) return;
+    for (const tool of definitions.unread.splice(0)) definitions.tokens += definitionTokens(tool);
+    this.hiddenTokens += definitions.tokens;
   }
 }
 
-/** A name that no tool has stands for nothing: the upstream refuses it. */
-function definitionTokens(tool: JsonFields | undefined): number {
-  if (tool === undefined) return 0;
-  return utf8Length(JSON.stringify(tool)) + (isAnthropicTool(tool) ? ANTHROPIC_TOOL_TOKENS : 0);
+/** What goes by one name, measured when it is first referred to. */
+interface Definitions {
+  readonly unread: JsonFields[];
+  tokens: number;
 }
 
-function isAnthropicTool(tool: JsonFields): boolean {
-  return (tool['type'] ?? 'custom') !== 'custom';
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }
 
 /** More than the API takes in a request, and few enough to compare each with the others. */
@@ -208,68 +259,11 @@ const MOST_SERVER_TOOLS = 64;
 /** The longest documented system prompt that `tools` brings along has 675 tokens. */
 const TOOL_PROMPT_TOKENS = 1024;
 
-/** Tools that the client runs but whose definition Anthropic holds; the longest documented one has 700 tokens. */
-const ANTHROPIC_TOOLS = [
-  'bash_20241022',
-  'bash_20250124',
-  'text_editor_20241022',
-  'text_editor_20250124',
-  'text_editor_20250429',
-  'text_editor_20250728',
-];
-const ANTHROPIC_TOOL_TOKENS = 1024;
+/** The upstream writes a sentence for each tab and event; their fields in the body are longer than what it adds. */
+const BROWSER_STATE_TOKENS = 1024;
 
-/** The blocks that may stand somewhere: for each type the fields it may have. */
-export type Blocks = ReadonlyMap<string, ReadonlySet<string>>;
-
-const TEXT = block('text', 'text', 'cache_control', 'citations');
-
-/** The blocks of `system`. */
-export const SYSTEM: Blocks = new Map([TEXT]);
-
-const IMAGE = block('image', 'source', 'cache_control', 'transformations');
-const DOCUMENT = block('document', 'source', 'cache_control', 'title', 'context', 'citations');
-
-/** The content of a document that is given in parts. */
-const PARTS: Blocks = new Map([TEXT, IMAGE]);
-
-const RESULT: Blocks = new Map([TEXT, IMAGE, DOCUMENT, block('tool_reference', 'tool_name', 'cache_control')]);
-
-/** What Anthropic's tools left in an answer, sent back: some of it is sealed and may stand for more than its bytes. */
-const SEALED = new Set([
-  'web_search_tool_result',
-  'web_fetch_tool_result',
-  'code_execution_tool_result',
-  'bash_code_execution_tool_result',
-  'text_editor_code_execution_tool_result',
-  'advisor_tool_result',
-  'mcp_tool_result',
-  'compaction',
-]);
-
-const RESULT_FIELDS = ['tool_use_id', 'content', 'is_error', 'caller', 'cache_control'];
-
-const CONTENT: Blocks = new Map([
-  TEXT,
-  IMAGE,
-  DOCUMENT,
-  ...[...SEALED].map((type) => block(type, ...RESULT_FIELDS)),
-  block('compaction', 'content', 'encrypted_content', 'signature', 'cache_control'),
-  block('server_tool_use', 'id', 'name', 'input', 'caller', 'cache_control'),
-  block('mcp_tool_use', 'id', 'name', 'input', 'server_name', 'cache_control'),
-  block('container_upload', 'file_id', 'cache_control'),
-  block('fallback', 'from', 'to', 'trigger'),
-  block('tool_use', 'id', 'name', 'input', 'caller', 'cache_control'),
-  block('tool_result', 'tool_use_id', 'content', 'is_error', 'cache_control'),
-  block('thinking', 'thinking', 'signature'),
-  block('redacted_thinking', 'data'),
-  block('tool_addition', 'tool', 'cache_control'),
-  block('tool_removal', 'tool', 'cache_control'),
-]);
-
-function block(type: string, ...fields: string[]): [string, ReadonlySet<string>] {
-  return [type, new Set(['type', ...fields])];
-}
+/** How to cite is explained once. */
+const CITATION_PROMPT_TOKENS = 1024;
 
 /** More than the API takes in a request; further ones are not looked into. */
 const MOST_PICTURES = 600;
@@ -281,17 +275,11 @@ const ROLES = ['user', 'assistant', 'system'];
 const MESSAGE = new Set(['role', 'content', 'output_config', 'clear_at']);
 const TURN_CONFIG = new Set(['effort']);
 const CACHE_CONTROL = new Set(['type', 'ttl']);
-const REFERENCE = new Set(['type', 'name']);
-const TOOL = new Set([
-  'type',
-  'name',
-  'description',
-  'input_schema',
-  'input_examples',
-  'cache_control',
-  'strict',
-  'defer_loading',
-  'eager_input_streaming',
-  'allowed_callers',
-  'max_characters',
+
+/** What may be added in the midst of a conversation; what a remote server has is unbounded by its toolset. */
+const ADDED: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ['tool_reference', new Set(['type', 'name'])],
+  ['tool_definition', new Set(['type', 'definition'])],
+  ['mcp_tool_reference', new Set(['type', 'name', 'server_name'])],
+  ['mcp_toolset_reference', new Set(['type', 'server_name'])],
 ]);

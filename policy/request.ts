@@ -1,6 +1,7 @@
+import { TEXTS } from './blocks.ts';
 import { readJsonObject } from './json.ts';
 import type { JsonObject, Span } from './json.ts';
-import { type CacheWrite, Prompt, SYSTEM } from './prompt.ts';
+import { type CacheWrite, Prompt } from './prompt.ts';
 import type { Refusal } from './refusals.ts';
 import {
   countAt,
@@ -52,6 +53,8 @@ export interface RequestFacts {
   readonly geoUs: boolean;
   /** `thinking.budget_tokens` where thinking is enabled with a budget. */
   readonly thinkingBudget: number | null;
+  /** The session that Claude Code names in `metadata.user_id`, as the caller says. */
+  readonly session: string | null;
   /** Where the value of `max_tokens` stands in the body. */
   readonly maxTokensSpan: Span;
 }
@@ -92,20 +95,22 @@ export function readFacts({ fields, span, spanIn }: JsonObject, bytes: number): 
   onlyFields(fields, FIELDS, '');
   const prompt = new Prompt();
   prompt.readTools(fields['tools'] ?? [], (index, field) => spanIn('tools', index, field));
-  prompt.readContent(fields['system'] ?? [], SYSTEM, 'system');
+  prompt.readContent(fields['system'] ?? [], TEXTS, 'system');
   prompt.readMessages(fields['messages']);
   prompt.readCacheControl(fields['cache_control'], 'cache_control');
   onlyValues(fields['service_tier'], ['auto', 'standard_only'], 'service_tier');
   const fallbacks = readFallbacks(fields['fallbacks'], spanIn);
   const compacts = readCompaction(fields);
+  checkBilling(fields['billing_policy']);
   const unbounded = [...UNBOUNDED.filter((name) => isGiven(fields[name])), ...prompt.unbounded];
+  if (isGiven(fields['thread']) && !isNewThread(fields['thread'])) unbounded.push('thread');
   if (fields['fallbacks'] === 'default') unbounded.push('fallbacks');
   const { serverTools } = prompt;
   return {
     model: readModel(fields),
     maxTokens: readMaxTokens(fields['max_tokens'], 'max_tokens'),
     stream: readStream(fields['stream']),
-    inputTokens: bytes - prompt.mediaBytes + prompt.hiddenTokens + formatTokens(fields['output_config']),
+    inputTokens: bytes - prompt.mediaBytes + prompt.hiddenTokens + outputTokens(fields),
     fillsContext: prompt.fillsContext || serverTools.length > 0,
     compacts,
     serverTools,
@@ -117,6 +122,7 @@ export function readFacts({ fields, span, spanIn }: JsonObject, bytes: number): 
     fast: readFast(fields['speed'], 'speed'),
     geoUs: readRegional(fields['inference_geo']),
     thinkingBudget: readThinking(fields['thinking']),
+    session: readSession(fields['metadata']),
     maxTokensSpan: span('max_tokens'),
   };
 }
@@ -126,7 +132,7 @@ function isGiven(value: unknown): boolean {
 }
 
 /** What brings input that is in no body, as often as the upstream likes. */
-const UNBOUNDED = ['mcp_servers', 'container', 'thread'];
+const UNBOUNDED = ['mcp_servers', 'container'];
 
 /** All that a request may have. Any other field may bring input or charges that are not bounded here. */
 const FIELDS = new Set([
@@ -153,8 +159,35 @@ const FIELDS = new Set([
   'compaction',
   'fallbacks',
   'fallback_credit_token',
+  'billing_policy',
+  'output_format',
+  'thread',
   ...UNBOUNDED,
 ]);
+
+/** A thread that begins here has all of its input in the body; one that goes on may bring anything, tools included. */
+function isNewThread(thread: unknown): boolean {
+  const { type } = objectAt(thread, 'thread');
+  return type === 'create';
+}
+
+/** Whoever else would be billed has no budget here. */
+function checkBilling(value: unknown): void {
+  const policy = objectAt(value ?? {}, 'billing_policy');
+  onlyFields(policy, BILLING, 'billing_policy');
+  onlyValues(policy['bill_to'], ['self'], 'billing_policy.bill_to');
+}
+
+const BILLING = new Set(['type', 'bill_to']);
+
+/** Claude Code writes JSON into `user_id`; whatever else stands there says nothing. */
+function readSession(metadata: unknown): string | null {
+  const { user_id: user } = objectAt(metadata ?? {}, 'metadata');
+  const session = typeof user === 'string' ? SESSION.exec(user)?.[1] : undefined;
+  return session ?? null;
+}
+
+const SESSION = /^\{.*"session_id" *: *"([\w-]{1,100})"/;
 
 function readModel(fields: JsonFields): string {
   const model = stringAt(fields['model'], 'model');
@@ -185,7 +218,7 @@ function readRegional(value: unknown): boolean {
   return value !== undefined && value !== null && stringAt(value, 'inference_geo') !== 'global';
 }
 
-const THINKING = new Set(['type', 'budget_tokens', 'display']);
+const THINKING = new Set(['type', 'budget_tokens', 'display', 'block_binding']);
 
 /** Thinking is part of `max_tokens` whatever its type. */
 function readThinking(value: unknown): number | null {
@@ -200,15 +233,32 @@ function readThinking(value: unknown): number | null {
   return thinking['type'] === 'enabled' ? countAt(thinking['budget_tokens'], 'thinking.budget_tokens') : null;
 }
 
-const OUTPUT_CONFIG = new Set(['effort', 'format']);
+const OUTPUT_CONFIG = new Set(['effort', 'format', 'task_budget']);
 
 /** Structured output brings a system prompt that explains the schema; the schema itself is in the body. */
 const FORMAT_PROMPT_TOKENS = 1024;
 
-function formatTokens(value: unknown): number {
-  const config = objectAt(value ?? {}, 'output_config');
-  onlyFields(config, OUTPUT_CONFIG, 'output_config');
-  return config['format'] === undefined || config['format'] === null ? 0 : FORMAT_PROMPT_TOKENS;
+/** The model is told how much of a task's budget is left, at the beginning and in every turn. */
+const BUDGET_PROMPT_TOKENS = 1024;
+const BUDGET_TURN_TOKENS = 64;
+
+/** What the shape of the output adds to the prompt of any attempt. */
+function outputTokens({ output_config, output_format, fallbacks, messages }: JsonFields): number {
+  const others = Array.isArray(fallbacks) ? fallbacks : [];
+  const configs = [
+    configAt(output_config, 'output_config'),
+    ...others.map((one, i) => configAt((one as JsonFields)['output_config'], `fallbacks[${i}].output_config`)),
+  ];
+  const hasFormat = isGiven(output_format) || configs.some(({ format }) => isGiven(format));
+  const hasBudget = configs.some(({ task_budget }) => isGiven(task_budget));
+  const budget = BUDGET_PROMPT_TOKENS + BUDGET_TURN_TOKENS * listAt(messages, 'messages').length;
+  return (hasFormat ? FORMAT_PROMPT_TOKENS : 0) + (hasBudget ? budget : 0);
+}
+
+function configAt(value: unknown, path: string): JsonFields {
+  const config = objectAt(value ?? {}, path);
+  onlyFields(config, OUTPUT_CONFIG, path);
+  return config;
 }
 
 /** Edits that clear only shorten the prompt; compaction is another sampling over all of it. */

@@ -9,7 +9,7 @@ import type { JsonFields } from './rejection.ts';
 
 /** One entry of `tools` that Anthropic runs. */
 export interface ServerTool {
-  readonly kind: 'WebSearch' | 'WebFetch' | 'CodeExecution' | 'Advisor' | 'Remote';
+  readonly kind: 'WebSearch' | 'WebFetch' | 'CodeExecution' | 'ToolSearch' | 'Advisor' | 'Remote';
   /** Index in `tools`. */
   readonly index: number;
   /** `max_uses`; null where nothing bounds them. */
@@ -84,10 +84,10 @@ interface Kind {
 }
 
 const COMMON = ['type', 'name', 'cache_control', 'defer_loading', 'strict', 'allowed_callers'];
-const WEB = [...COMMON, 'max_uses', 'allowed_domains', 'blocked_domains'];
+const WEB = [...COMMON, 'max_uses', 'allowed_domains', 'blocked_domains', 'response_inclusion'];
 const SEARCH = new Set([...WEB, 'user_location']);
 const FETCH = new Set([...WEB, 'citations', 'max_content_tokens', 'url_sources', 'use_cache']);
-const CODE = new Set(COMMON);
+const PLAIN = new Set(COMMON);
 const ADVISOR = new Set([...COMMON, 'model', 'max_uses', 'max_tokens', 'caching']);
 const REMOTE = new Set(['type', 'mcp_server_name', 'configs', 'default_config', 'tools', 'cache_control']);
 
@@ -99,10 +99,14 @@ const TOOLS: ReadonlyMap<string, Kind> = new Map([
   ['web_fetch_20260209', { kind: 'WebFetch', fields: FETCH, runsCode: true }],
   ['web_fetch_20260309', { kind: 'WebFetch', fields: FETCH, runsCode: true }],
   ['web_fetch_20260318', { kind: 'WebFetch', fields: FETCH, runsCode: true }],
-  ['code_execution_20250522', { kind: 'CodeExecution', fields: CODE, runsCode: false }],
-  ['code_execution_20250825', { kind: 'CodeExecution', fields: CODE, runsCode: false }],
-  ['code_execution_20260120', { kind: 'CodeExecution', fields: CODE, runsCode: false }],
-  ['code_execution_20260521', { kind: 'CodeExecution', fields: CODE, runsCode: false }],
+  ['code_execution_20250522', { kind: 'CodeExecution', fields: PLAIN, runsCode: false }],
+  ['code_execution_20250825', { kind: 'CodeExecution', fields: PLAIN, runsCode: false }],
+  ['code_execution_20260120', { kind: 'CodeExecution', fields: PLAIN, runsCode: false }],
+  ['code_execution_20260521', { kind: 'CodeExecution', fields: PLAIN, runsCode: false }],
+  ['tool_search_tool_bm25', { kind: 'ToolSearch', fields: PLAIN, runsCode: false }],
+  ['tool_search_tool_bm25_20251119', { kind: 'ToolSearch', fields: PLAIN, runsCode: false }],
+  ['tool_search_tool_regex', { kind: 'ToolSearch', fields: PLAIN, runsCode: false }],
+  ['tool_search_tool_regex_20251119', { kind: 'ToolSearch', fields: PLAIN, runsCode: false }],
   ['advisor_20260301', { kind: 'Advisor', fields: ADVISOR, runsCode: false }],
   ['mcp_toolset', { kind: 'Remote', fields: REMOTE, runsCode: false }],
 ]);

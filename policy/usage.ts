@@ -206,11 +206,13 @@ function serverTools(fields: Fields): Pick<Usage, 'webSearches' | 'codeExecution
   if (fields.value('server_tool_use') == null) return null;
   const tools = fields.nested('server_tool_use');
   for (const name of tools.names()) if (!TOOL_COUNTS.includes(name)) tools.mustBeNothing(name);
-  tools.count('web_fetch_requests');
+  for (const name of FREE_COUNTS) tools.count(name);
   return { webSearches: tools.count('web_search_requests'), codeExecutions: tools.count('code_execution_requests') };
 }
 
-const TOOL_COUNTS = ['web_search_requests', 'web_fetch_requests', 'code_execution_requests'];
+/** They cost the tokens that they bring, and nothing else. */
+const FREE_COUNTS = ['web_fetch_requests', 'tool_search_requests'];
+const TOOL_COUNTS = ['web_search_requests', 'code_execution_requests', ...FREE_COUNTS];
 
 /** A redeemed credit bills the call as if another model's cache had been its own: no arithmetic of ours has that. */
 function credited(fields: Fields): boolean {

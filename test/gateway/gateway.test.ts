@@ -194,6 +194,17 @@ describe('a call', () => {
     expect(readEntry(entry!)).toMatchObject({ letter: null, row: { values: { details: null } } });
   });
 
+  test('names the session of Claude Code that only the body has, and the one in the header over it', async () => {
+    const gateway = await gatewayWith({}, { installation: 'sessions' });
+    const body = message({ metadata: { user_id: '{"device_id":"d","account_uuid":"","session_id":"in-the-body"}' } });
+    await ask(gateway.url, { body });
+    await settled(gateway);
+    await ask(gateway.url, { body, headers: { 'x-claude-code-session-id': 'in-the-header' } });
+    await settled(gateway);
+    const sessions = (await gateway.ledger.usage(10)).map(({ record }) => record.session);
+    expect(sessions).toEqual(['in-the-body', 'in-the-header']);
+  });
+
   test('without money: count_tokens and models go on when the budget is spent, and only for allowed models', async () => {
     const gateway = await gatewayWith({
       budgets: [budget('daily', '0')],

@@ -1,6 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { worstCost } from '../../policy/bound.ts';
+import type {
+  BetaContentBlockParam,
+  BetaToolUnion,
+  MessageCreateParamsNonStreaming,
+} from '@anthropic-ai/sdk/resources/beta/messages/messages';
+import { looseEnds, samplingsOf, worstCost } from '../../policy/bound.ts';
 import { MAX_DEPTH } from '../../policy/json.ts';
 import published from '../../policy/prices.json' with { type: 'json' };
 import { parsePriceBook } from '../../policy/prices.ts';
@@ -8,6 +13,7 @@ import type { Refusal } from '../../policy/refusals.ts';
 import { modelsOf, readRequest } from '../../policy/request.ts';
 import type { RequestFacts } from '../../policy/request.ts';
 import { unbounded as unboundedSentence } from '../../policy/sentences.ts';
+import { cost, readUsage } from '../../policy/usage.ts';
 import claudeCode from './data/claude-code.json' with { type: 'json' };
 
 const book = parsePriceBook(published);
@@ -54,6 +60,7 @@ describe('the facts', () => {
       fast: false,
       geoUs: false,
       thinkingBudget: null,
+      session: null,
       maxTokensSpan: { start: 44, end: 47 },
     });
   });
@@ -70,6 +77,7 @@ describe('the facts', () => {
       fast: false,
       geoUs: false,
       thinkingBudget: null,
+      session: '00000000-0000-4000-8000-000000000000',
     });
     const referenced = claudeCode.tools.filter((tool) => ['WebFetch', 'CronList'].includes(tool.name));
     expect(inputTokens).toBe(body.length + 1024 + referenced.reduce((sum, tool) => sum + bytes(tool).length, 0));
@@ -573,7 +581,7 @@ describe('what Anthropic runs', () => {
     [
       'a summary sent back',
       withContent({ type: 'compaction', content: 's' }),
-      { fillsContext: true, compacts: false, countable: true },
+      { fillsContext: false, compacts: false, countable: true },
     ],
     [
       'results sent back',
@@ -620,27 +628,31 @@ describe('what Anthropic runs', () => {
 
 describe('what is not known', () => {
   test.each<[unknown, string]>([
-    [{ ...plain, billing_policy: {} }, 'billing_policy'],
+    [{ ...plain, billing_policy: { payer: 'x' } }, 'billing_policy.payer'],
     [{ ...plain, Model: 'claude-opus-5' }, 'Model'],
     [{ ...plain, 'a b': 1 }, '"a b"'],
     ['{"model":"m","max_tokens":1,"messages":[],"__proto__":{"stream":true}}', '__proto__'],
     [{ ...plain, service_tier: 'batch' }, 'service_tier batch'],
     [{ ...plain, speed: 'ludicrous' }, 'speed ludicrous'],
     [{ ...plain, thinking: { type: 'endless' } }, 'thinking.type endless'],
-    [{ ...plain, output_config: { task_budget: {} } }, 'output_config.task_budget'],
+    [{ ...plain, output_config: { verbosity: 'low' } }, 'output_config.verbosity'],
+    [
+      { ...plain, fallbacks: [{ model: 'm', output_config: { verbosity: 1 } }] },
+      'fallbacks[0].output_config.verbosity',
+    ],
     [
       { ...plain, context_management: { edits: [{ type: 'clear_thinking_20251015' }, { type: 'expand_20270101' }] } },
       'context_management.edits[1].type expand_20270101',
     ],
     [{ ...plain, cache_control: { type: 'ephemeral', ttl: '24h' } }, 'cache_control.ttl 24h'],
     [
-      withTool({ allowed_callers: ['direct', 'code_execution_20250825'] }),
-      'tools[0].allowed_callers code_execution_20250825',
+      withTool({ allowed_callers: ['direct', 'code_execution_20990101'] }),
+      'tools[0].allowed_callers code_execution_20990101',
     ],
     [withTool({ max_uses: 3 }), 'tools[0].max_uses'],
     [{ ...plain, tools: [{ type: 'web_search_20990101', name: 'w' }] }, 'tools[0].type web_search_20990101'],
     [{ ...plain, tools: [{ type: 'code_execution_20250825', name: 'c', max_uses: 3 }] }, 'tools[0].max_uses'],
-    [{ ...plain, tools: [{ type: 'tool_search_tool_bm25', name: 't' }] }, 'tools[0].type tool_search_tool_bm25'],
+    [{ ...plain, tools: [{ type: 'computer_toolset_20260801', name: 't' }] }, 'tools[0].name'],
     [{ ...plain, fallbacks: [{ model: 'm', service_tier: 'x' }] }, 'fallbacks[0].service_tier'],
     [withContent(text, { type: 'image', source: { type: 'dream' } }), 'messages[0].content[1].source.type dream'],
     [withContent(image('', 'image/tiff')), 'messages[0].content[0].source.media_type "image/tiff"'],
@@ -653,24 +665,546 @@ describe('what is not known', () => {
       withContent({ type: 'document', source: { type: 'content', content: [{ type: 'document' }] } }),
       'messages[0].content[0].source.content[0].type document',
     ],
-    [withContent({ type: 'search_result', content: '' }), 'messages[0].content[0].type search_result'],
+    [
+      withContent({ type: 'search_result', content: [{ type: 'image' }] }),
+      'messages[0].content[0].content[0].type image',
+    ],
     [withContent({ type: 'text', text: 'x', source: {} }), 'messages[0].content[0].source'],
     [
       withContent({ type: 'tool_result', tool_use_id: 'i', content: [{ type: 'video', source: {} }] }),
       'messages[0].content[0].content[0].type video',
     ],
     [
-      withContent({ type: 'tool_addition', tool: { type: 'tool_definition', definition: {} } }),
-      'messages[0].content[0].tool.type tool_definition',
+      withContent({
+        type: 'tool_addition',
+        tool: { type: 'tool_definition', definition: { type: 'web_search_20250305' } },
+      }),
+      'messages[0].content[0].tool.definition.type web_search_20250305',
     ],
     [
-      withContent({ type: 'tool_use', id: 'i', name: 't', input: {}, caller: { type: 'code_execution_20250825' } }),
-      'messages[0].content[0].caller.type code_execution_20250825',
+      withContent({ type: 'tool_use', id: 'i', name: 't', input: {}, caller: { type: 'code_execution_20990101' } }),
+      'messages[0].content[0].caller.type code_execution_20990101',
     ],
     [{ ...plain, system: [{ type: 'tool_use' }] }, 'system[0].type tool_use'],
     [{ ...plain, messages: [{ role: 'tool', content: 'x' }] }, 'messages[0].role tool'],
   ])('%j is refused by name', (body, name) => {
     expect(refusal(body)).toBe(`Unsupported: ${name} ${NEVER_UNMETERED}`);
+  });
+});
+
+/**
+ * What becomes of a part of a request: the tokens that are set aside beyond its bytes, a full window of them, a use that
+ * nothing bounds, or a refusal.
+ */
+type Outcome = number | 'a window' | `no bound: ${string}` | `refused: ${string}`;
+
+function outcomeOf(body: object): Outcome {
+  const answer = read(body);
+  if ('reason' in answer) return `refused: ${answer.message.replace(` ${NEVER_UNMETERED}`, '')}`;
+  const loose = looseEnds(answer);
+  if (loose.length > 0) return `no bound: ${loose.join(' ')}`;
+  return answer.fillsContext ? 'a window' : answer.inputTokens - bytes(body).length;
+}
+
+const schema = { type: 'object' as const };
+const TOOL_PROMPT = 1024;
+const MCP = { type: 'mcp_toolset', mcp_server_name: 's' } as const;
+
+/** Every type of tool that the SDK has: one that a newer SDK adds does not compile until it is sorted in here. */
+const TOOLS: Record<NonNullable<BetaToolUnion['type']>, readonly [BetaToolUnion, Outcome]> = {
+  custom: [
+    {
+      name: 'own',
+      input_schema: schema,
+      description: 'd',
+      type: 'custom',
+      strict: true,
+      defer_loading: false,
+      allowed_callers: ['direct'],
+      input_examples: [{}],
+      eager_input_streaming: true,
+      cache_control: { type: 'ephemeral' },
+    },
+    TOOL_PROMPT,
+  ],
+  bash_20241022: [{ type: 'bash_20241022', name: 'bash' }, TOOL_PROMPT + 1024],
+  bash_20250124: [{ type: 'bash_20250124', name: 'bash', input_examples: [{}] }, TOOL_PROMPT + 1024],
+  text_editor_20241022: [{ type: 'text_editor_20241022', name: 'str_replace_editor' }, TOOL_PROMPT + 1024],
+  text_editor_20250124: [{ type: 'text_editor_20250124', name: 'str_replace_editor' }, TOOL_PROMPT + 1024],
+  text_editor_20250429: [{ type: 'text_editor_20250429', name: 'str_replace_based_edit_tool' }, TOOL_PROMPT + 1024],
+  text_editor_20250728: [
+    { type: 'text_editor_20250728', name: 'str_replace_based_edit_tool', max_characters: 5 },
+    TOOL_PROMPT + 1024,
+  ],
+  memory_20250818: [{ type: 'memory_20250818', name: 'memory' }, TOOL_PROMPT + 4096],
+  computer_20241022: [
+    { type: 'computer_20241022', name: 'computer', display_width_px: 1, display_height_px: 1, display_number: 1 },
+    TOOL_PROMPT + 4096,
+  ],
+  computer_20250124: [
+    { type: 'computer_20250124', name: 'computer', display_width_px: 1, display_height_px: 1 },
+    TOOL_PROMPT + 4096,
+  ],
+  computer_20251124: [
+    { type: 'computer_20251124', name: 'computer', display_width_px: 1, display_height_px: 1, enable_zoom: true },
+    TOOL_PROMPT + 4096,
+  ],
+  computer_toolset_20260801: [
+    { type: 'computer_toolset_20260801', configs: { zoom: { enabled: false } } },
+    TOOL_PROMPT + 8192,
+  ],
+  browser_toolset_20260801: [
+    { type: 'browser_toolset_20260801', cache_control: { type: 'ephemeral' } },
+    TOOL_PROMPT + 12_288,
+  ],
+  web_search_20250305: [{ type: 'web_search_20250305', name: 'web_search', max_uses: 1 }, 'a window'],
+  web_search_20260209: [{ type: 'web_search_20260209', name: 'web_search', max_uses: 1 }, 'a window'],
+  web_search_20260318: [
+    { type: 'web_search_20260318', name: 'web_search', max_uses: 1, response_inclusion: 'excluded' },
+    'a window',
+  ],
+  web_fetch_20250910: [{ type: 'web_fetch_20250910', name: 'web_fetch', max_uses: 1 }, 'a window'],
+  web_fetch_20260209: [{ type: 'web_fetch_20260209', name: 'web_fetch', max_uses: 1 }, 'a window'],
+  web_fetch_20260309: [{ type: 'web_fetch_20260309', name: 'web_fetch', max_uses: 1, use_cache: true }, 'a window'],
+  web_fetch_20260318: [
+    { type: 'web_fetch_20260318', name: 'web_fetch', max_uses: 1, url_sources: { user_input: { type: 'all' } } },
+    'a window',
+  ],
+  advisor_20260301: [
+    {
+      type: 'advisor_20260301',
+      name: 'advisor',
+      model: 'claude-fable-5-2',
+      max_uses: 1,
+      caching: { type: 'ephemeral' },
+    },
+    'a window',
+  ],
+  code_execution_20250522: [{ type: 'code_execution_20250522', name: 'code_execution' }, 'no bound: tools[0]'],
+  code_execution_20250825: [{ type: 'code_execution_20250825', name: 'code_execution' }, 'no bound: tools[0]'],
+  code_execution_20260120: [{ type: 'code_execution_20260120', name: 'code_execution' }, 'no bound: tools[0]'],
+  code_execution_20260521: [{ type: 'code_execution_20260521', name: 'code_execution' }, 'no bound: tools[0]'],
+  tool_search_tool_bm25: [{ type: 'tool_search_tool_bm25', name: 'tool_search_tool_bm25' }, 'no bound: tools[0]'],
+  tool_search_tool_bm25_20251119: [
+    { type: 'tool_search_tool_bm25_20251119', name: 'tool_search_tool_bm25' },
+    'no bound: tools[0]',
+  ],
+  tool_search_tool_regex: [{ type: 'tool_search_tool_regex', name: 'tool_search_tool_regex' }, 'no bound: tools[0]'],
+  tool_search_tool_regex_20251119: [
+    { type: 'tool_search_tool_regex_20251119', name: 'tool_search_tool_regex' },
+    'no bound: tools[0]',
+  ],
+  mcp_toolset: [{ ...MCP, default_config: { enabled: true }, tools: [] }, 'no bound: tools[0]'],
+};
+
+type Cases = readonly (readonly [BetaContentBlockParam, Outcome])[];
+const ID = { tool_use_id: 'i' } as const;
+const result = (...content: Extract<BetaContentBlockParam, { type: 'tool_result' }>['content'] & unknown[]) =>
+  ({ type: 'tool_result', ...ID, content }) as const;
+const found: Extract<BetaContentBlockParam, { type: 'search_result' }> = {
+  type: 'search_result',
+  source: 's',
+  title: 't',
+  content: [{ type: 'text', text: 'x' }],
+};
+const web = { type: 'document', source: { type: 'text', media_type: 'text/plain', data: 'page' } } as const;
+const added = (tool: Extract<BetaContentBlockParam, { type: 'tool_addition' }>['tool']) =>
+  ({ type: 'tool_addition', tool }) as const;
+const definition = { name: 'late', input_schema: schema };
+const code = { type: 'code_execution_20260120', tool_id: 't' } as const;
+
+/** Every type of block that the SDK lets a message have, in the forms that differ in their bound. */
+const BLOCKS: Record<BetaContentBlockParam['type'], Cases> = {
+  text: [
+    [
+      {
+        type: 'text',
+        text: 'x',
+        cache_control: { type: 'ephemeral' },
+        citations: [
+          { type: 'web_search_result_location', cited_text: 'c', encrypted_index: 'e', title: null, url: 'u' },
+        ],
+      },
+      0,
+    ],
+  ],
+  image: [
+    [{ type: 'image', source: { type: 'file', file_id: 'f' }, transformations: { oversized_image: 'error' } }, 4784],
+  ],
+  document: [
+    [web, 0],
+    [{ ...web, citations: { enabled: false } }, 0],
+    [{ ...web, citations: { enabled: true } }, 'a window'],
+    [{ type: 'document', source: { type: 'content', content: 'x' }, context: 'c' }, 0],
+    [{ type: 'document', source: { type: 'url', url: 'u' } }, 'a window'],
+    [{ type: 'document', source: { type: 'file', file_id: 'f' } }, 'a window'],
+  ],
+  search_result: [
+    [found, 0],
+    [{ ...found, citations: { enabled: true } }, 1024],
+    [{ ...found, citations: { enabled: false } }, 0],
+  ],
+  thinking: [[{ type: 'thinking', thinking: 't', signature: 's' }, 0]],
+  redacted_thinking: [[{ type: 'redacted_thinking', data: 'd' }, 0]],
+  tool_use: [
+    [{ type: 'tool_use', id: 'i', name: 'screenshot', input: {}, toolset_name: 'computer' }, 0],
+    [{ type: 'tool_use', id: 'i', name: 't', input: {}, caller: code }, 0],
+  ],
+  tool_result: [
+    [{ type: 'tool_result', ...ID, content: 'x', toolset_name: 'browser', is_error: true }, 0],
+    [result(found, web), 0],
+    [result({ type: 'browser_state', tabs: [{ tab_id: '1', title: 't', url: 'u' }], state_changes: null }), 1024],
+    [result({ type: 'tool_reference', tool_name: 'nobody' }), 0],
+  ],
+  server_tool_use: [[{ type: 'server_tool_use', id: 'i', name: 'advisor', input: {}, caller: code }, 0]],
+  web_search_tool_result: [
+    [{ type: 'web_search_tool_result', ...ID, content: [] }, 0],
+    [
+      {
+        type: 'web_search_tool_result',
+        ...ID,
+        content: [{ type: 'web_search_result', encrypted_content: 'e', title: 't', url: 'u', page_age: null }],
+      },
+      'a window',
+    ],
+    [
+      {
+        type: 'web_search_tool_result',
+        ...ID,
+        content: { type: 'web_search_tool_result_error', error_code: 'max_uses_exceeded' },
+      },
+      0,
+    ],
+  ],
+  web_fetch_tool_result: [
+    [{ type: 'web_fetch_tool_result', ...ID, content: { type: 'web_fetch_result', url: 'u', content: web } }, 0],
+    [
+      {
+        type: 'web_fetch_tool_result',
+        ...ID,
+        content: { type: 'web_fetch_result', url: 'u', content: { ...web, citations: { enabled: true } } },
+      },
+      'a window',
+    ],
+  ],
+  code_execution_tool_result: [
+    [
+      {
+        type: 'code_execution_tool_result',
+        ...ID,
+        content: { type: 'code_execution_result', stdout: 'o', stderr: '', return_code: 0, content: [] },
+      },
+      0,
+    ],
+    [
+      {
+        type: 'code_execution_tool_result',
+        ...ID,
+        content: {
+          type: 'code_execution_result',
+          stdout: 'o',
+          stderr: '',
+          return_code: 0,
+          content: [{ type: 'code_execution_output', file_id: 'f' }],
+        },
+      },
+      'a window',
+    ],
+    [
+      {
+        type: 'code_execution_tool_result',
+        ...ID,
+        content: {
+          type: 'encrypted_code_execution_result',
+          encrypted_stdout: 'e',
+          stderr: '',
+          return_code: 0,
+          content: [],
+        },
+      },
+      'a window',
+    ],
+  ],
+  bash_code_execution_tool_result: [
+    [
+      {
+        type: 'bash_code_execution_tool_result',
+        ...ID,
+        content: { type: 'bash_code_execution_result', stdout: 'o', stderr: '', return_code: 0, content: [] },
+      },
+      0,
+    ],
+  ],
+  text_editor_code_execution_tool_result: [
+    [
+      {
+        type: 'text_editor_code_execution_tool_result',
+        ...ID,
+        content: { type: 'text_editor_code_execution_view_result', content: 'c', file_type: 'text', num_lines: 1 },
+      },
+      0,
+    ],
+    [
+      {
+        type: 'text_editor_code_execution_tool_result',
+        ...ID,
+        content: { type: 'text_editor_code_execution_view_result', content: 'c', file_type: 'image' },
+      },
+      'a window',
+    ],
+    [
+      {
+        type: 'text_editor_code_execution_tool_result',
+        ...ID,
+        content: { type: 'text_editor_code_execution_str_replace_result', lines: ['l'], new_lines: 1 },
+      },
+      0,
+    ],
+  ],
+  tool_search_tool_result: [
+    [
+      {
+        type: 'tool_search_tool_result',
+        ...ID,
+        content: {
+          type: 'tool_search_tool_search_result',
+          tool_references: [{ type: 'tool_reference', tool_name: 'nobody' }],
+        },
+      },
+      0,
+    ],
+  ],
+  advisor_tool_result: [
+    [{ type: 'advisor_tool_result', ...ID, content: { type: 'advisor_result', text: 't', stop_reason: null } }, 0],
+    [
+      { type: 'advisor_tool_result', ...ID, content: { type: 'advisor_redacted_result', encrypted_content: 'e' } },
+      'a window',
+    ],
+  ],
+  mcp_tool_use: [[{ type: 'mcp_tool_use', id: 'i', name: 'n', server_name: 's', input: {} }, 0]],
+  mcp_tool_result: [[{ type: 'mcp_tool_result', ...ID, content: [{ type: 'text', text: 'x' }] }, 0]],
+  mcp_tool_listing: [[{ type: 'mcp_tool_listing', mcp_server_name: 's', tools: [{ name: 'n', input_schema: {} }] }, 0]],
+  container_upload: [[{ type: 'container_upload', file_id: 'f' }, 'no bound: messages[0].content[0]']],
+  compaction: [
+    [
+      {
+        type: 'compaction',
+        content: 's',
+        signature: 'g',
+        tool_changes: [added({ type: 'tool_reference', name: 'n' })],
+      },
+      0,
+    ],
+    [{ type: 'compaction', content: 's', encrypted_content: 'e' }, 'a window'],
+  ],
+  tool_addition: [
+    [added({ type: 'tool_definition', definition }), TOOL_PROMPT],
+    [added({ type: 'tool_definition', definition: TOOLS.memory_20250818[0] }), TOOL_PROMPT + 4096],
+    [added({ type: 'mcp_tool_reference', name: 'n', server_name: 's' }), 0],
+    [added({ type: 'mcp_toolset_reference', server_name: 's' }), 0],
+    [
+      added({ type: 'tool_definition', definition: MCP }),
+      'refused: messages[0].content[0].tool.definition.type mcp_toolset',
+    ],
+  ],
+  tool_removal: [[{ type: 'tool_removal', tool: { type: 'tool_reference', name: 'n' } }, 0]],
+  fallback: [[{ type: 'fallback', from: { model: 'a' }, to: { model: 'b' }, trigger: {} }, 0]],
+};
+
+type Field = Exclude<keyof MessageCreateParamsNonStreaming, 'betas' | 'user_profile_id' | 'workspace_id'>;
+type Values = { readonly [Name in Field]: readonly (readonly [MessageCreateParamsNonStreaming[Name], Outcome])[] };
+
+/** Every field of a request that the SDK writes into the body. */
+const VALUES: Values = {
+  model: [['claude-opus-5-5', 0]],
+  max_tokens: [[5, 0]],
+  messages: [[[{ role: 'system', content: 'x', clear_at: 'never', output_config: { effort: 'low' } }], 0]],
+  system: [[[{ type: 'text', text: 'x' }], 0]],
+  stream: [[false, 0]],
+  stop_sequences: [[['x'], 0]],
+  tools: [[[], 0]],
+  tool_choice: [[{ type: 'tool', name: 't', disable_parallel_tool_use: true }, 0]],
+  metadata: [[{ user_id: 'u' }, 0]],
+  cache_control: [[{ type: 'ephemeral', ttl: '1h' }, 0]],
+  service_tier: [['standard_only', 0]],
+  speed: [['fast', 0]],
+  inference_geo: [['us', 0]],
+  diagnostics: [[{ previous_message_id: null }, 0]],
+  thinking: [
+    [{ type: 'adaptive', display: 'updates', block_binding: { prefix_mismatch_behavior: 'drop_block' } }, 0],
+    [{ type: 'between_tools' }, 0],
+    [{ type: 'disabled' }, 0],
+  ],
+  output_config: [
+    [{ effort: 'max' }, 0],
+    [{ format: { type: 'json_schema', schema: {} } }, 1024],
+    [{ task_budget: { type: 'tokens', total: 5 } }, 1024 + 64],
+  ],
+  output_format: [[{ type: 'json_schema', schema: {} }, 1024]],
+  context_management: [[{ edits: [{ type: 'clear_thinking_20251015' }, { type: 'compact_20260112' }] }, 0]],
+  compaction: [[{ type: 'summarize', instructions: 'i' }, 0]],
+  fallbacks: [
+    [[{ model: 'claude-haiku-5-5', output_config: { format: { type: 'json_schema', schema: {} } } }], 1024],
+    ['default', 'no bound: fallbacks'],
+  ],
+  fallback_credit_token: [[{ token: 't', mode: 'best_effort' }, 0]],
+  billing_policy: [
+    [{ type: 'billing_policy', bill_to: 'self' }, 0],
+    [{ type: 'billing_policy', bill_to: 'user_profile' }, 'refused: billing_policy.bill_to user_profile'],
+  ],
+  thread: [
+    [{ type: 'create' }, 0],
+    [{ type: 'continue', previous_message_id: 'm' }, 'no bound: thread'],
+  ],
+  container: [
+    ['c', 'no bound: container'],
+    [{ skills: [{ type: 'anthropic', skill_id: 's' }] }, 'no bound: container'],
+  ],
+  mcp_servers: [[[{ type: 'url', name: 's', url: 'u' }], 'no bound: mcp_servers']],
+};
+
+describe('what the SDKs can ask for', () => {
+  const blocks = Object.values(BLOCKS).flat();
+  const fields = Object.entries(VALUES).flatMap(([name, cases]) =>
+    cases.map(([value, of]) => [name, value, of] as const),
+  );
+
+  test.each(Object.entries(TOOLS))('the tool %s', (_, [tool, outcome]) => {
+    expect(outcomeOf({ ...plain, tools: [tool] })).toBe(outcome);
+  });
+
+  test.each(blocks)('the block %j', (block, outcome) => {
+    expect(outcomeOf(withContent(block) as object)).toBe(outcome);
+  });
+
+  test.each(fields)('the field %s as %j', (name, value, outcome) => {
+    expect(outcomeOf({ ...plain, [name]: value })).toBe(outcome);
+  });
+
+  test('both searches for tools may be there, and every field may be null', () => {
+    const tools = [TOOLS.tool_search_tool_bm25[0], TOOLS.tool_search_tool_regex[0]];
+    expect(outcomeOf({ ...plain, tools })).toBe('no bound: tools[0] tools[1]');
+    const nulls = { thread: null, billing_policy: null, output_format: null, mcp_servers: null, container: null };
+    expect(outcomeOf({ ...plain, ...nulls })).toBe(0);
+  });
+
+  test('a tool that code may call is as unbounded as the code', () => {
+    expect(outcomeOf(withTool({ allowed_callers: ['code_execution_20260521'] }) as object)).toBe(
+      'no bound: tools[0].allowed_callers',
+    );
+  });
+
+  test('what was found, added or may be one of a toolset counts its definition again', () => {
+    const tool = { ...definition, description: 'd'.repeat(5000), defer_loading: true };
+    const reference = (tool_name: string) => ({ type: 'tool_reference', tool_name }) as const;
+    const search = {
+      type: 'tool_search_tool_result',
+      ...ID,
+      content: { type: 'tool_search_tool_search_result', tool_references: [reference('late'), reference('late')] },
+    };
+    const extra = (tools: object[], ...content: object[]) =>
+      outcomeOf({ ...plain, tools, messages: [{ role: 'user', content }] });
+    expect(extra([tool], search)).toBe(TOOL_PROMPT + 2 * bytes(tool).length);
+    const twice = added({ type: 'tool_definition', definition: tool });
+    expect(extra([tool], result(reference('late')), twice, result(reference('late')))).toBe(
+      2 * TOOL_PROMPT + 3 * bytes(tool).length,
+    );
+    const toolset = TOOLS.browser_toolset_20260801[0];
+    expect(extra([toolset], result(reference('navigate')))).toBe(TOOL_PROMPT + 2 * 12_288 + bytes(toolset).length);
+  });
+
+  test('a cache of an hour is seen inside of what is sent back', () => {
+    const cache_control = { type: 'ephemeral', ttl: '1h' } as const;
+    const cached = { type: 'text', text: 'x', cache_control } as const;
+    const places = [
+      { ...found, content: [cached] },
+      { type: 'mcp_tool_result', ...ID, content: [cached] },
+      {
+        type: 'web_fetch_tool_result',
+        ...ID,
+        content: { type: 'web_fetch_result', content: { ...web, cache_control } },
+      },
+      {
+        type: 'compaction',
+        content: 's',
+        tool_changes: [{ ...added({ type: 'tool_reference', name: 'n' }), cache_control }],
+      },
+      added({ type: 'tool_definition', definition: { ...definition, cache_control } }),
+    ];
+    for (const place of places) expect(facts(withContent(place)).cacheWrite).toBe('OneHour');
+  });
+
+  test.each([
+    [
+      '{"device_id":"d","account_uuid":"","session_id":"0b1f7a52-0000-4000-8000-000000000000"}',
+      '0b1f7a52-0000-4000-8000-000000000000',
+    ],
+    ['user_session_id', null],
+    [`{"session_id":"${'s'.repeat(101)}"}`, null],
+    ['', null],
+  ])('the session in user_id %j', (user_id, session) => {
+    expect(facts({ ...plain, metadata: { user_id } }).session).toBe(session);
+  });
+
+  /** Tokens of definitions that Anthropic holds, as far as they are published; and the longest prompt that tools bring. */
+  const HELD: Record<string, number> = {
+    bash: 700,
+    text_editor: 700,
+    memory: 2000,
+    computer: 1235,
+    computer_toolset: 5000,
+    browser_toolset: 7300,
+  };
+  const heldBy = (type: string): number => HELD[type.replace(/_\d{8}$/, '')] ?? 0;
+
+  /** A tokenizer at its worst, a token for each byte of text, without the frames; pictures as the largest. */
+  function reads(value: unknown): number {
+    if (typeof value === 'string') return bytes(value).length;
+    if (typeof value !== 'object' || value === null) return 0;
+    if ((value as { type?: string }).type === 'image') return 4784;
+    const { definition: late } = value as { definition?: BetaToolUnion };
+    const held = late === undefined ? 0 : 675 + heldBy(late.type ?? '');
+    return Object.values(value).reduce((sum: number, one) => sum + reads(one), held);
+  }
+
+  test('never costs more than its worst case, however it is put together', () => {
+    const isBounded = ([, outcome]: readonly [unknown, Outcome]): boolean =>
+      !/^(no bound|refused)/.test(String(outcome));
+    const tools = Object.values(TOOLS)
+      .filter(isBounded)
+      .map(([tool]) => tool);
+    const parts = blocks.filter(isBounded).map(([block]) => block);
+    const kindOf = (tool: BetaToolUnion): string => ('name' in tool ? tool.name : (tool.type ?? ''));
+    const request = fc.record({
+      tools: fc.uniqueArray(fc.constantFrom(...tools), { selector: kindOf, maxLength: 6 }),
+      content: fc.array(fc.constantFrom(...parts), { minLength: 1, maxLength: 20 }),
+      references: fc.array(fc.constantFrom('own', 'bash', 'memory', 'nobody'), { maxLength: 10 }),
+      max_tokens: fc.nat({ max: 50_000 }),
+    });
+    const at = Date.parse('2026-11-25');
+    fc.assert(
+      fc.property(request, ({ tools, content, references, max_tokens }) => {
+        const again = references.map((tool_name) => ({ type: 'tool_reference', tool_name }) as const);
+        const body = {
+          ...plain,
+          max_tokens,
+          tools,
+          messages: [{ role: 'user', content: [...content, result(...again)] }],
+        };
+        const asked = facts(body);
+        const defined = (tool: BetaToolUnion): number => reads(tool) + heldBy(tool.type ?? '');
+        const expanded = references.map((name) => tools.find((tool) => kindOf(tool) === name)).filter((tool) => !!tool);
+        const definitions = [...tools, ...expanded].reduce((sum, tool) => sum + defined(tool), 0);
+        const read = reads(content) + definitions + (tools.length > 0 ? 675 : 0);
+        const prompt = asked.fillsContext ? 1_000_000 : read;
+        const kind = asked.cacheWrite === 'None' ? 'input_tokens' : 'cache_creation_input_tokens';
+        const sampling = cost(readUsage({ output_tokens: max_tokens, [kind]: prompt }), asked.model, book, at);
+        expect(looseEnds(asked)).toEqual([]);
+        expect(asked.fillsContext || read <= asked.inputTokens).toBe(true);
+        expect(sampling * BigInt(samplingsOf(asked)) <= worstCost(asked, book, at)).toBe(true);
+      }),
+      { numRuns: 1000 },
+    );
   });
 });
 

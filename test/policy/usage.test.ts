@@ -266,6 +266,12 @@ describe('a bill', () => {
     });
   });
 
+  test('of fetched pages and of searches for tools is their tokens', () => {
+    const free = { web_fetch_requests: 3, tool_search_requests: 2 };
+    const read = readUsage({ input_tokens: 1000, output_tokens: 1000, server_tool_use: free });
+    expect(bill(read)).toEqual({ costNano: parseUsd('0.024'), estimated: false });
+  });
+
   test.each([
     ['a credit was redeemed', { fallback_credit: { status: { type: 'redeemed' } } }, true],
     ['a credit had a status of the future', { fallback_credit: { status: { type: 'split' } } }, true],

@@ -18,6 +18,7 @@ export function factsOf(changes: Partial<RequestFacts> = {}): RequestFacts {
     fast: false,
     geoUs: false,
     thinkingBudget: null,
+    session: null,
     maxTokensSpan: { start: 0, end: 0 },
     ...changes,
   };
