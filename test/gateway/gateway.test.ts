@@ -201,7 +201,7 @@ describe('a call', () => {
     await settled(gateway);
     await ask(gateway.url, { body, headers: { 'x-claude-code-session-id': 'in-the-header' } });
     await settled(gateway);
-    const sessions = (await gateway.ledger.usage(10)).map(({ record }) => record.session);
+    const sessions = (await gateway.ledger.usage(10)).map(({ record }) => record['session']);
     expect(sessions).toEqual(['in-the-body', 'in-the-header']);
   });
 
