@@ -70,6 +70,13 @@ export class Calls {
     return { ...lease, worstNano };
   }
 
+  /** An open lease holds another amount from now on. Returns it then. */
+  resize(lease: Lease, worstNano: bigint): Lease {
+    const committedNano = worstNano - lease.worstNano;
+    move(lease, { spentNano: 0n, certainNano: 0n, committedNano, requests: 0 });
+    return { ...lease, worstNano };
+  }
+
   /** Makes all that an open lease holds certain. */
   sweep(id: string, lease: Lease): void {
     move(lease, { spentNano: 0n, certainNano: lease.worstNano, committedNano: 0n, requests: 0 });

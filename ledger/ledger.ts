@@ -69,7 +69,8 @@ export interface Settlement {
  * One call in the usage stream. Flat JSON; money as decimal strings of nano-dollars. `state` says what it knows of the
  * cost: `final`; `presumed` (at most `worst_nano`); `booked` or `released`, where that was decided without knowing.
  * Of several of one `id` the highest rank counts: final, then released, then booked, then presumed. What stays presumed of
- * a settled call, and what a batch holds while it runs, are records of their own: `<id>/rest`, `<id>/batch`.
+ * a settled call, and what a batch holds while it runs, are records of their own: `<id>/rest`, `<id>/batch`; the latter says
+ * all that is needed to put the batch back.
  */
 export type UsageRecord = Readonly<Record<string, string | number | boolean | null>>;
 
@@ -107,6 +108,14 @@ export interface OpenBatch extends Adoption {
   readonly at: number;
   /** What of its worst case is still held. Nano-dollars. */
   readonly leftNano: bigint;
+}
+
+/** A batch as books outside of the ledger know it. What is held of it is 0n where it is settled. */
+export interface KeptBatch extends OpenBatch, BatchOwner {
+  /** The true names of the counters in which it is booked. */
+  readonly counters: readonly string[];
+  /** When those counters may be forgotten. Milliseconds. */
+  readonly keepUntil: number;
 }
 
 /** The lines `from`, `from + 1`, … of a batch's results. */
@@ -284,6 +293,11 @@ export interface OperatorLedger {
   settleBatch(lines: BatchLines): Promise<{ readonly at: number }>;
   /** Gives back what a batch did not need. */
   endBatch(batch: string): Promise<void>;
+  /**
+   * Puts batches back into a ledger that lost them, or lines of them; what is further there stays. Their counters must
+   * have been raised. Idempotent.
+   */
+  restoreBatches(batches: readonly KeptBatch[]): Promise<void>;
   /** The oldest records of the usage stream. */
   usage(count: number): Promise<readonly StreamEntry[]>;
   /** Takes records out of the stream, once the log has them. */

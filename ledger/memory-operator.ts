@@ -1,9 +1,10 @@
 import type { Reading, ReadingQuery } from '../policy/counter.ts';
 import { checkAmount } from './amounts.ts';
-import { Books } from './books.ts';
+import { Books, type HeldBatch } from './books.ts';
 import { Calls } from './calls.ts';
+import { ENDED_MS, OWNER_KEPT_MS } from './keys.ts';
 import { LEASE_MS } from './ledger.ts';
-import type { BatchLines, Floor, LedgerState, LivingGateway, OpenBatch, OperatorLedger } from './ledger.ts';
+import type { BatchLines, Floor, KeptBatch, LedgerState, LivingGateway, OpenBatch, OperatorLedger } from './ledger.ts';
 import { Line } from './line.ts';
 import type { PresumedCall, RefusalEntry, StreamEntry } from './ledger.ts';
 
@@ -163,6 +164,35 @@ export class MemoryOperator implements OperatorLedger {
     const owner = this.books.owners.get(batch);
     if (owner !== undefined) this.books.owners.set(batch, { ...owner, settled: true });
     this.books.sequence += 1;
+  }
+
+  async restoreBatches(batches: readonly KeptBatch[]): Promise<void> {
+    for (const { leftNano } of batches) checkAmount(leftNano);
+    for (const kept of batches) {
+      const open = this.books.batches.get(kept.batch) ?? this.#emptied(kept);
+      const isBehind = kept.settled || open.known.at < kept.at;
+      if (isBehind && this.books.owners.get(kept.batch)?.settled !== true) this.#restore(kept, open);
+    }
+  }
+
+  /** A batch that the ledger lost, before it holds anything. */
+  #emptied({ id, batch, workspace, meta, counters, keepUntil }: KeptBatch): HeldBatch {
+    const cells = counters.map((counter) => this.books.named(counter, keepUntil));
+    return { known: { id, batch, workspace, meta, at: -1 }, lease: { worstNano: 0n, gapNano: 0n, keepUntil, cells } };
+  }
+
+  #restore({ batch, id, workspace, settled, at, leftNano }: KeptBatch, { known, lease }: HeldBatch): void {
+    const { books, calls } = this;
+    const now = this.now();
+    if (settled) {
+      calls.replace({ kind: 'open', lease }, 0n, 0n);
+      books.batches.delete(batch);
+    } else {
+      books.batches.set(batch, { known: { ...known, at }, lease: calls.resize(lease, leftNano) });
+    }
+    books.owners.set(batch, { workspace, settled, until: now + OWNER_KEPT_MS });
+    books.entomb(id, now + ENDED_MS);
+    books.sequence += 1;
   }
 
   async usage(count: number): Promise<readonly StreamEntry[]> {

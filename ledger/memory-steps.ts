@@ -151,7 +151,8 @@ export class MemorySteps implements Steps {
       calls.reopen(call);
       books.batches.set(batch, { known: { id, batch, workspace, meta, at: 0 }, lease });
       books.owners.set(batch, { workspace, settled: false, until: now() + OWNER_KEPT_MS });
-      calls.append({ id: `${id}/batch`, state: 'presumed', worst_nano: `${lease.worstNano}` }, lease);
+      const held = { id: `${id}/batch`, state: 'presumed', worst_nano: `${lease.worstNano}` };
+      calls.append({ ...held, batch, workspace, meta }, lease);
     }
     return this.#ended(caller, call);
   }

@@ -6,7 +6,15 @@ import { Connection, type ConnectionOptions } from './connection.ts';
 import { REFUSALS_KEPT, keyPrefix } from './keys.ts';
 import { USAGE_LIMIT } from './ledger.ts';
 import type { Adoption, BatchLines, BatchOwner, BeatAnswer, Booking, Floor, GatewayLedger } from './ledger.ts';
-import type { GatewayReport, LedgerState, LivingGateway, OpenBatch, OperatorLedger, PresumedCall } from './ledger.ts';
+import type {
+  GatewayReport,
+  KeptBatch,
+  LedgerState,
+  LivingGateway,
+  OpenBatch,
+  OperatorLedger,
+  PresumedCall,
+} from './ledger.ts';
 import type { RefusalEntry, RefusalRow, Reservation, ReserveAnswer, SettleAnswer, Settlement } from './ledger.ts';
 import type { StreamEntry, UsageRecord } from './ledger.ts';
 import { Member, type Steps } from './member.ts';
@@ -28,7 +36,7 @@ const REPLICATED_MS = 3_000;
 const POLL_MS = 50;
 /** How many leases one run of the sweep script takes, so that it never holds Redis up. */
 const SWEEP_CHUNK = 100;
-/** How many counters one run of the raise script takes. */
+/** How many counters, or batches, one run of a script takes that puts them back. */
 const RAISE_CHUNK = 200;
 
 /**
@@ -197,6 +205,12 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
 
   async endBatch(batch: string): Promise<void> {
     await this.#connection.run(scripts.endBatch, [batch]);
+  }
+
+  async restoreBatches(batches: readonly KeptBatch[]): Promise<void> {
+    for (const { leftNano } of batches) checkAmount(leftNano);
+    for (const chunk of chunks(batches, RAISE_CHUNK))
+      await this.#connection.run(scripts.restoreBatches, wire.encodeBatches(chunk));
   }
 
   async usage(count: number): Promise<readonly StreamEntry[]> {

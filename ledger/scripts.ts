@@ -38,6 +38,7 @@ export const scripts = {
   batches: script('batches', 'ledger'),
   settleBatch: script('settle-batch', 'ledger', 'calls'),
   endBatch: script('end-batch', 'ledger', 'calls', 'presumed-calls'),
+  restoreBatches: script('restore-batches', 'ledger', 'calls'),
   hold: script('hold', 'ledger', 'calls', 'counters'),
   beat: script('beat', 'ledger', 'recovery'),
   join: script('join', 'ledger', 'recovery'),

@@ -6,8 +6,16 @@ import { MAX_NANO } from './amounts.ts';
 import type { Caller } from './author.ts';
 import type { Deed } from './journal.ts';
 import { OWNER_KEPT_MS, expireAt } from './keys.ts';
-import type { Adoption, BatchLines, BatchOwner, Booking, Floor, GatewayReport, LedgerState } from './ledger.ts';
-import type { LivingGateway, LostReason, OpenBatch, PresumedCall, RefusalEntry, RefusalRow } from './ledger.ts';
+import type { Adoption, BatchLines, BatchOwner, Booking, Floor, GatewayReport, KeptBatch } from './ledger.ts';
+import type {
+  LedgerState,
+  LivingGateway,
+  LostReason,
+  OpenBatch,
+  PresumedCall,
+  RefusalEntry,
+  RefusalRow,
+} from './ledger.ts';
 import type { Reservation, ReserveAnswer, SettleAnswer, Settlement, StreamEntry, UsageRecord } from './ledger.ts';
 import type { Heard, Joined, Joining, Outcome } from './member.ts';
 
@@ -72,6 +80,15 @@ function encodeAdoption({ id, batch, workspace, meta }: Adoption): string[] {
 /** The arguments of `settleBatch`. */
 export function encodeLines({ batch, from, lines }: BatchLines): string[] {
   return [batch, `${from}`, ...lines.flatMap(({ costNano, record }) => [`${costNano}`, JSON.stringify(record)])];
+}
+
+/** The arguments of `restoreBatches`. */
+export function encodeBatches(batches: readonly KeptBatch[]): string[] {
+  const list = batches.flatMap(({ batch, id, workspace, meta, at, leftNano, settled, counters, keepUntil }) => {
+    const booked = [keepUntil, ...counters].join('\n');
+    return [batch, id, workspace, meta, `${at}`, `${leftNano}`, settled ? '1' : '0', booked];
+  });
+  return [`${OWNER_KEPT_MS}`, ...list];
 }
 
 /** The arguments of `raise`. */

@@ -1,6 +1,7 @@
 import { Batch, type Known, type TotalChange } from './batch.ts';
 import { type ColumnName, columnTypes } from './columns.ts';
 import type { Query } from './database.ts';
+import { writeBatches } from './message-batches.ts';
 import type { State } from './ranking.ts';
 import { arrivalOf, clean, type Letter, type Row } from './row.ts';
 
@@ -41,6 +42,7 @@ export async function writeCalls(query: Query, rows: readonly Row[], letters: re
   const batch = new Batch(rows, await find(query, rows));
   if (batch.rows.length > 0) await query(INSERT, [JSON.stringify(batch.rows.map(({ values }) => values))]);
   if (batch.totals.length > 0) await query(ADD_UP, [JSON.stringify(batch.totals.map(total))]);
+  await writeBatches(query, rows);
   if (letters.length > 0) await query(POST, [JSON.stringify(letters.map(posted))]);
   return batch.rows.length;
 }

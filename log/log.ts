@@ -1,6 +1,7 @@
-import type { Floor, OperatorLedger, StreamEntry } from '../ledger/ledger.ts';
+import type { Floor, KeptBatch, OperatorLedger, StreamEntry } from '../ledger/ledger.ts';
 import { writeCalls } from './calls.ts';
 import { type Database, LogUnreachable, type Query, RowRefused } from './database.ts';
+import { readBatches } from './message-batches.ts';
 import { lock, migrate } from './migrate.ts';
 import { writeRefusals } from './refusals.ts';
 import { arrivalOf, bareRow, type Letter, readEntry } from './row.ts';
@@ -60,9 +61,14 @@ export class UsageLog {
     while ((await this.ingest()).entries > 0);
   }
 
-  /** What every counter that is kept beyond `now` (milliseconds) adds up to. Throws LogUnreachable. */
+  /** What every counter that is kept beyond `now` (milliseconds) adds up to, without what `batches` hold. Throws LogUnreachable. */
   async totals(now: number): Promise<readonly Floor[]> {
     return this.#use((database) => readTotals(database.query, now));
+  }
+
+  /** The Message Batches to put back into a ledger at `now` (milliseconds). Throws LogUnreachable. */
+  async batches(now: number): Promise<readonly KeptBatch[]> {
+    return this.#use((database) => readBatches(database.query, now));
   }
 
   /** Gives the database back, after what is under way; it is opened again when it is needed. */

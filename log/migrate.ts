@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Database, Query } from './database.ts';
 
 /** In the order in which they are applied. What was released is never edited: a change is a new one. */
-const MIGRATIONS: readonly string[] = ['0001-log'];
+const MIGRATIONS: readonly string[] = ['0001-log', '0002-batches'];
 
 /** Any number, the same in every operator: who holds it alone writes. */
 const LOCK = 7_406_524;

@@ -13,6 +13,8 @@ export interface Row {
   readonly amountNano: bigint;
   /** By column; what is absent is null. */
   readonly values: Readonly<Record<string, Value>>;
+  /** What the poller needs to know of the Message Batch whose money the row is about: JSON; else null. */
+  readonly meta: string | null;
   readonly counters: readonly string[];
   /** Milliseconds since the epoch. */
   readonly keepUntil: number;
@@ -78,6 +80,7 @@ export function bareRow(entry: StreamEntry): Row {
     state,
     amountNano: BigInt(state === 'presumed' ? money.presumed_nano : money.cost_nano),
     values: { id: clean(id), state, time: new Date(arrivalOf(entry)).toISOString(), ...money },
+    meta: typeof record['meta'] === 'string' ? clean(record['meta']) : null,
     counters: entry.counters.map(clean),
     keepUntil: entry.keepUntil,
   };
@@ -147,7 +150,8 @@ function json(value: unknown): Value {
   return cleanValue(parsed) as Value;
 }
 
-const FIELDS: ReadonlySet<string> = new Set(columnTypes.map(([name, { field = name }]) => field));
+/** What has a column, here or in the table of batches. */
+const FIELDS: ReadonlySet<string> = new Set([...columnTypes.map(([name, { field = name }]) => field), 'meta']);
 
 function detailsOf(record: UsageRecord): Value {
   const others = Object.entries(record).filter(([field, value]) => !FIELDS.has(field) && value !== null);

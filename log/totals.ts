@@ -9,12 +9,21 @@ interface Read {
   readonly requests: string;
 }
 
-/** What the calls of every counter that is kept beyond `now` (milliseconds) add up to. Never less than nothing. */
+/**
+ * What the calls of every counter that is kept beyond `now` (milliseconds) add up to. Never less than nothing. What
+ * Message Batches hold that are not settled is not presumed here: they are put back and hold it themselves.
+ */
 export async function readTotals(query: Query, now: number): Promise<readonly Floor[]> {
   const rows = await query<Read>(
-    `select counter, keep_until::text as keep, spent_nano::text as spent,
-       greatest(presumed_nano, 0)::text as presumed, requests::text as requests
-     from totals where keep_until > $1`,
+    `with held as (
+       select counter, sum(c.presumed_nano) as nano
+       from batches b join calls c on c.id = b.id || '/batch' and c.state = 'presumed',
+         json_array_elements_text(b.counters) as counter
+       group by counter
+     )
+     select counter, keep_until::text as keep, spent_nano::text as spent,
+       greatest(presumed_nano - coalesce(held.nano, 0), 0)::text as presumed, requests::text as requests
+     from totals left join held using (counter) where keep_until > $1`,
     [now],
   );
   return rows.map(({ counter, keep, spent, presumed, requests }) => ({

@@ -122,7 +122,8 @@ export class Batches {
     let index = 0;
     let lines: BatchLine[] = [];
     for await (const text of results(address)) {
-      if (index >= at + lines.length) lines.push(bookLine(text, meta, prices, { call: open.id, index, endedAt }));
+      if (index >= at + lines.length)
+        lines.push(bookLine(text, meta, prices, { batch: open.batch, call: open.id, index, endedAt }));
       index += 1;
       if (lines.length < CHUNK) continue;
       at = await this.#bookLines(open, at, lines);
@@ -150,8 +151,8 @@ export class Batches {
 
   async #giveUp(open: OpenBatch, meta: BatchMeta): Promise<void> {
     const { ledger, clock, onLost } = this.#options;
-    const { at, id, leftNano } = open;
-    const place = { call: id, index: at, endedAt: clock() };
+    const { at, batch, id, leftNano } = open;
+    const place = { batch, call: id, index: at, endedAt: clock() };
     await this.#bookLines(open, at, [bookLost(leftNano, meta, this.#pricesOf(open), place)]);
     await ledger.endBatch(open.batch);
     onLost(open);

@@ -1,4 +1,4 @@
-import type { Floor, LedgerState, OperatorLedger } from '../ledger/ledger.ts';
+import type { Floor, KeptBatch, LedgerState, OperatorLedger } from '../ledger/ledger.ts';
 
 /** What the usage log gives back to a ledger that lost it. */
 export interface UsageTotals {
@@ -6,10 +6,12 @@ export interface UsageTotals {
   drain(): Promise<void>;
   /** What the calls of each counter add up to that is kept beyond `now` (milliseconds). */
   totals(now: number): Promise<readonly Floor[]>;
+  /** The Message Batches that are not settled, whose money is in no total, and those that were settled lately. */
+  batches(now: number): Promise<readonly KeptBatch[]>;
 }
 
 interface RebuildOptions {
-  readonly ledger: Pick<OperatorLedger, 'raise' | 'resume'>;
+  readonly ledger: Pick<OperatorLedger, 'raise' | 'restoreBatches' | 'resume'>;
   readonly log: UsageTotals;
   /** What the statuses know of the counters at `now` (milliseconds). */
   readonly shown: (now: number) => readonly Floor[];
@@ -26,7 +28,8 @@ const GIVEN_UP_MS = 10_000;
 
 /**
  * Brings a ledger back that lost more than its gateways remember. They write again what they have in flight; the log
- * and the statuses give back what was spent before, whichever of them says more; then the fences, and calls go on.
+ * and the statuses give back what was spent before, whichever of them says more, and the log the Message Batches; then the
+ * fences, and calls go on.
  * Every step may be done again, by this operator or by its successor.
  */
 export class Rebuild {
@@ -49,6 +52,8 @@ export class Rebuild {
     await log.drain();
     const floors = [...(await log.totals(now)), ...shown(now)];
     await ledger.raise(floors);
+    // Read after the totals: what is settled in between is in neither.
+    await ledger.restoreBatches(await log.batches(now));
     await raiseFences();
     await ledger.resume();
     return true;

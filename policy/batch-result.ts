@@ -13,7 +13,8 @@ export interface BatchLine {
 
 /** Where a line stands: of which batch, and how manieth. */
 export interface LinePlace {
-  /** The id of the call that sent the batch. */
+  /** The upstream's id of the batch, and the id of the call that sent it. */
+  readonly batch: string;
   readonly call: string;
   readonly index: number;
   /** When the upstream had finished the batch. Milliseconds. */
@@ -85,7 +86,7 @@ function isDeclined({ stop_reason: reason, content }: Fields): boolean {
   return reason === 'refusal' && Array.isArray(content) && content.length === 0;
 }
 
-function lineRecord(meta: BatchMeta, book: PriceBook, { endedAt }: LinePlace, booked: Booked): Columns {
+function lineRecord(meta: BatchMeta, book: PriceBook, { batch, endedAt }: LinePlace, booked: Booked): Columns {
   return {
     ...meta.record,
     ...usageColumns(booked.usage),
@@ -98,6 +99,7 @@ function lineRecord(meta: BatchMeta, book: PriceBook, { endedAt }: LinePlace, bo
     estimated: booked.estimated,
     price_version: book.version,
     request_id: booked.message,
+    batch,
     duration_ms: Math.min(Math.max(0, endedAt - meta.at), MOST_MS),
   };
 }

@@ -14,5 +14,7 @@ if standing ~= 'open' then append(decidedRecord(id, '0'), lease) end
 reopen(lease)
 call('HSET', prefix .. ':batches', batch, cmsgpack.pack({ id, ARGV[8], ARGV[9], 0, lease }))
 call('SET', prefix .. ':batch:' .. batch, '0' .. ARGV[8], 'PX', ARGV[10])
-append(presumedRecord(id .. '/batch', lease[2]), lease)
+local record = { id = id .. '/batch', state = 'presumed', worst_nano = lease[2] }
+record.batch, record.workspace, record.meta = batch, ARGV[8], ARGV[9]
+append(cjson.encode(record), lease)
 return { standing == 'open' and 'settled' or 'corrected', conclude() }

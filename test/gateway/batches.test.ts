@@ -6,8 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Anthropic, { type APIError } from '@anthropic-ai/sdk';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { Redis as Client } from 'ioredis';
 import { LedgerUnreachable, type OpenBatch } from '../../ledger/ledger.ts';
+import type { RedisLedger } from '../../ledger/redis.ts';
+import { UsageLog } from '../../log/log.ts';
+import { openDatabase } from '../../log/place.ts';
 import { Batches } from '../../operator/batches.ts';
+import { Rebuild } from '../../operator/rebuild.ts';
 import type { CompiledBudget } from '../../policy/compiled.ts';
 import type { Counter } from '../../policy/counter.ts';
 import { parsePriceBook } from '../../policy/prices.ts';
@@ -452,4 +457,94 @@ describe('what goes wrong', () => {
     const open: readonly OpenBatch[] = await here.ledger.batches();
     expect(open).toEqual([]);
   });
+});
+
+describe('Redis comes back empty', () => {
+  const restored = { requests: 600, billing: 'sk-tollgate-billing' };
+
+  async function wipe(): Promise<void> {
+    const client = new Client(redis.url);
+    await client.flushall();
+    client.disconnect();
+  }
+
+  /** Two operators rebuild at once, after one that died when it had put the batches back. */
+  async function rebuild(ledger: RedisLedger, log: UsageLog): Promise<void> {
+    const rest = { log, shown: () => [], living: () => [], raiseFences: async () => undefined };
+    const died = () => Promise.reject(new Error('the leader died'));
+    const first = new Rebuild({ ...rest, ledger: { ...bound(ledger), resume: died } });
+    await until(async () => {
+      await ledger.beginRebuild('first');
+      return first.advance(await ledger.state()).catch(() => true);
+    });
+    const state = await ledger.state();
+    await Promise.all([0, 1].map(() => new Rebuild({ ...rest, ledger: bound(ledger) }).advance(state)));
+    expect((await ledger.state()).recovering).toBeNull();
+  }
+
+  function bound(ledger: RedisLedger): ConstructorParameters<typeof Rebuild>[0]['ledger'] {
+    return {
+      raise: (floors) => ledger.raise(floors),
+      restoreBatches: (batches) => ledger.restoreBatches(batches),
+      resume: () => ledger.resume(),
+    };
+  }
+
+  test('under gateways that remember a batch, and under new ones: it is settled once, and is its workspace’s alone', async () => {
+    const installation = `t-${randomUUID()}`;
+    let here = await gateway({}, { installation });
+    const database = await openDatabase({ folder: mkdtempSync(join(tmpdir(), 'tollgate-log-')) });
+    const logOf = ({ ledger }: Running) =>
+      new UsageLog({ open: async () => ({ ...database, close: async () => {} }), ledger });
+    const requests = Array.from({ length: restored.requests }, (_, index) =>
+      item(`r-${index}`, { usage: { output_tokens: index % 90 } }),
+    );
+    const { id } = await sdk(here).messages.batches.create({ requests });
+    upstream.behave({ breakAt: 'Middle' });
+    expect(await poller(here).look()).toHaveLength(1);
+    await logOf(here).drain();
+    const [open] = await here.ledger.batches();
+    const { spentNano, certainNano, committedNano, requests: booked } = await counterOf(here);
+    expect(booked).toBe(open!.at);
+    expect(booked).toBeGreaterThan(0);
+    expect(committedNano).toBe(spentNano + open!.leftNano);
+
+    for (const isKnown of [true, false]) {
+      if (!isKnown) await running.pop()!.stop();
+      await wipe();
+      if (!isKnown) here = await gateway({}, { installation });
+      await rebuild(here.ledger, logOf(here));
+      expect(await here.ledger.batches()).toEqual([open]);
+      expect(await counterOf(here)).toMatchObject({ spentNano, certainNano, committedNano, requests: booked });
+    }
+
+    const other = await gateway(
+      { rest: { batches: 'Allow', name: 'billing' }, keys: { api: restored.billing } },
+      { installation },
+    );
+    expect((await sdk(here).messages.batches.retrieve(id)).id).toBe(id);
+    await expect(sdk(other, restored.billing).messages.batches.retrieve(id)).rejects.toMatchObject({ status: 404 });
+    const log = logOf(here);
+    const late = await log.batches(Date.now());
+    upstream.behave({});
+    const operator = poller(here);
+    expect(await operator.look()).toEqual([]);
+    expect(operator.settled).toEqual([id]);
+    // An operator that read the log before changes nothing any more.
+    await here.ledger.restoreBatches(late);
+    const settled = { spentNano: books(), certainNano: books(), committedNano: books(), requests: restored.requests };
+    expect(await counterOf(here)).toMatchObject(settled);
+
+    await log.drain();
+    await wipe();
+    await rebuild(here.ledger, log);
+    expect(await counterOf(here)).toMatchObject(settled);
+    expect(await here.ledger.batchOwners([id])).toEqual([{ workspace: 'payments/checkout', settled: true }]);
+    const [sum] = await database.query(
+      'select count(*)::int as lines, sum(cost_nano)::text as nano from calls where batch = $1 and state = $2',
+      [id, 'final'],
+    );
+    expect(sum).toEqual({ lines: restored.requests, nano: String(books()) });
+    await database.close();
+  }, 90_000);
 });

@@ -337,6 +337,34 @@ describe('a batch', () => {
     expect(await ledger.settleBatch({ batch: 'msgbatch_1', from: 3, lines: [] })).toEqual({ at: -1 });
     expect(await ledger.batches()).toEqual([]);
   });
+
+  test('that the ledger lost is put back as far as others know it, and what is further here stays', async () => {
+    const ledger = await established();
+    const known = { id: 'a', batch: 'msgbatch_1', workspace: 'payments/checkout', meta: '{"key":"api"}' };
+    const counters = [pool.counter];
+    const kept = { ...known, at: 2, leftNano: 50n, settled: false, counters, keepUntil: Date.now() + HOUR };
+    const raised = { counter: pool.counter, keepUntil: kept.keepUntil, spentNano: 25n, presumedNano: 0n, requests: 2 };
+    await ledger.raise([raised]);
+    for (let times = 0; times < 2; times += 1) await ledger.restoreBatches([kept]);
+    expect(await ledger.batches()).toEqual([{ ...known, at: 2, leftNano: 50n }]);
+    expect(await ledger.batchOwners(['msgbatch_1'])).toEqual([{ workspace: 'payments/checkout', settled: false }]);
+    const counter = async () => (await ledger.read([pool]))[0]!.total;
+    expect(await counter()).toMatchObject({ spentNano: 25n, certainNano: 25n, committedNano: 75n });
+    // Whoever handed it over tells it again: it is there already.
+    expect(await ledger.adopt(known)).toBe('ended');
+    expect((await ledger.reserve(call('a', 1n, []))).kind).toBe('ended');
+
+    await ledger.restoreBatches([{ ...kept, at: 3, leftNano: 20n }, kept]);
+    expect(await ledger.batches()).toEqual([{ ...known, at: 3, leftNano: 20n }]);
+    expect(await counter()).toMatchObject({ spentNano: 25n, committedNano: 45n });
+    await ledger.restoreBatches([{ ...kept, at: 0, leftNano: 0n, settled: true }]);
+    expect(await counter()).toMatchObject({ spentNano: 25n, committedNano: 25n });
+    // From an operator that read the log before it was settled.
+    await ledger.restoreBatches([{ ...kept, at: 4, leftNano: 10n }]);
+    expect(await ledger.batches()).toEqual([]);
+    expect(await ledger.batchOwners(['msgbatch_1'])).toEqual([{ workspace: 'payments/checkout', settled: true }]);
+    expect(await counter()).toMatchObject({ spentNano: 25n, committedNano: 25n });
+  });
 });
 
 describe('amounts', () => {

@@ -354,6 +354,28 @@ const lines = fc
     }),
   );
 
+/** As one that the log alone knows, or another's with more lines. */
+const restore = fc
+  .tuple(fc.nat(2), fc.nat(3), amounts, fc.boolean(), fc.subarray([...POOLED, ...BY_VALUE]))
+  .map(([which, at, left, settled, held]) =>
+    command(`restore ${which} ${at} ${fc.stringify([left, settled, held])}`, async (world) => {
+      const { batches } = world.twin[0]!.books;
+      const [id = '', batch = ''] = [...batches.values()].flatMap(({ known }) => [known.id, known.batch]);
+      const known = which === 0 && id !== '' ? { id, batch } : { id: `lost-${which}`, batch: `batch-of-lost-${which}` };
+      const leftNano = settled ? 0n : nano(world, left);
+      const counters = held.map((budget) =>
+        BY_VALUE.includes(budget) ? `${counterOf(budget)}#${VALUES[0]}` : counterOf(budget),
+      );
+      const keepUntil = Date.now() + HOUR;
+      const nothing = { keepUntil, spentNano: 0n, presumedNano: 0n, requests: 0 };
+      await world.both(0, (ledger) => ledger.raise(counters.map((counter) => ({ counter, ...nothing }))));
+      const rest = { workspace: 'payments/checkout', meta: '{}', counters, keepUntil };
+      await world.both(0, (ledger) => ledger.restoreBatches([{ ...known, ...rest, at, leftNano, settled }]));
+      await world.both(0, (ledger) => ledger.batchOwners([known.batch]));
+      if (which === 2) await world.both(0, (ledger) => ledger.endBatch(known.batch));
+    }),
+  );
+
 const endBatch = fc
   .tuple(gateways, calls)
   .map(([gateway, call]) =>
@@ -501,6 +523,7 @@ const commands = fc.commands(
     adopt,
     lines,
     endBatch,
+    restore,
     resolve,
     scriptless,
     oblivion,

@@ -6,7 +6,7 @@ import { readEntry, type Row } from '../../log/row.ts';
 import type { UsageRecord } from '../../ledger/ledger.ts';
 
 function rowOf(id: string, state: State, amountNano: bigint, counters: readonly string[]): Row {
-  return { id, state, amountNano, counters, keepUntil: 1, values: {} };
+  return { id, state, amountNano, meta: null, counters, keepUntil: 1, values: {} };
 }
 
 /** A table and totals in memory, written to as the database is. */

@@ -51,7 +51,7 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
 
   beforeEach(async () => {
     letters = [];
-    await database.query('truncate calls, totals, refusals, dead_letters, positions');
+    await database.query('truncate calls, batches, totals, refusals, dead_letters, positions');
   });
 
   afterAll(async () => {
@@ -142,6 +142,50 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     expect(await log.totals(Date.now() + 30 * 24 * 3_600_000)).toEqual([]);
   });
 
+  test('knows what a batch holds and whose it is, while it runs and for 30 days after it was begun', async () => {
+    const adopted = async (id: string) => {
+      await reserve(ledger, id, 'acme');
+      const adoption = { id, batch: `msgbatch_${id}`, workspace: 'payments/checkout', meta: '{"a":"\\u0000"}' };
+      await ledger.adopt(adoption);
+      return adoption;
+    };
+    const [open, ended, dearer] = [
+      await adopted(`${name}-open`),
+      await adopted(`${name}-ended`),
+      await adopted(`${name}-dearer`),
+    ];
+    const book = (of: typeof open, from: number, costs: readonly bigint[]) => {
+      const lines = costs.map((costNano, index) => {
+        const id = `${of.id}/batch/${from + index}`;
+        return { costNano, record: recordOf(id, 'acme', costNano, { batch: of.batch }) };
+      });
+      return ledger.settleBatch({ batch: of.batch, from, lines });
+    };
+    await book(open, 0, [300n, 40n]);
+    await book(ended, 0, [5n]);
+    await ledger.endBatch(ended.batch);
+    await book(dearer, 0, [2_000_000n]);
+    await log.drain();
+    await book(open, 2, [1n]);
+    await log.drain();
+
+    const now = Date.now();
+    const kept = new Map((await log.batches(now)).map((one) => [one.batch, one]));
+    const held = { settled: false, counters: expect.arrayContaining(counters('acme')) };
+    expect(kept.get(open.batch)).toMatchObject({ ...open, ...held, at: 3, leftNano: 999_659n });
+    expect(kept.get(dearer.batch)).toMatchObject({ ...dearer, ...held, at: 1, leftNano: 0n });
+    expect(kept.get(ended.batch)).toMatchObject({ ...ended, settled: true, leftNano: 0n });
+    expect(kept.get(open.batch)!.keepUntil).toBeGreaterThan(now);
+    const later = await log.batches(now + 31 * 24 * 3_600_000);
+    expect(later.map(({ batch }) => batch).toSorted()).toEqual([dearer.batch, open.batch].toSorted());
+    // What they hold they hold themselves once they are put back.
+    expect(await log.totals(now)).toEqual(
+      counters('acme').map(() => expect.objectContaining({ presumedNano: 0n, spentNano: 2_000_346n, requests: 5 })),
+    );
+    for (const { batch } of [open, dearer]) await ledger.endBatch(batch);
+    await log.drain();
+  });
+
   test('loses nothing of a record that Postgres cannot take', async () => {
     await call(ledger, `${name}-a`, 'acme', { record: { feature: 'nul\0byte', department: 'half \u{D83D}' } });
     await call(ledger, `${name}-b`, 'acme', { record: { input_tokens: 'many', output_tokens: 5 } });
@@ -221,7 +265,10 @@ test('several processes that start together make the tables once', async () => {
   );
   await Promise.all(opened.map((each) => migrate(each)));
   await migrate(opened[0]!);
-  expect(await opened[0]!.query('select name from migrations')).toEqual([{ name: '0001-log' }]);
+  expect(await opened[0]!.query('select name from migrations')).toEqual([
+    { name: '0001-log' },
+    { name: '0002-batches' },
+  ]);
   await Promise.all([admin, ...opened].map((each) => each.close()));
 });
 

@@ -214,7 +214,7 @@ describe('a line of results', () => {
     at,
     record: { id: 'call', workspace: 'payments/checkout', key: 'api', tags: '{}', cost_nano: '0', presumed_nano: '0' },
   };
-  const place = { call: 'call', index: 7, endedAt };
+  const place = { batch: 'msgbatch_1', call: 'call', index: 7, endedAt };
   const usage = { input_tokens: 100, output_tokens: 9, service_tier: 'batch' };
   const succeeded = (message: object) => JSON.stringify({ custom_id: 'a-1', result: { type: 'succeeded', message } });
   const message = { id: 'msg_1', model: 'claude-sonnet-5-5', content: [{}], usage };

@@ -1,0 +1,59 @@
+import { OWNER_KEPT_MS } from '../ledger/keys.ts';
+import type { KeptBatch } from '../ledger/ledger.ts';
+import type { Query } from './database.ts';
+import type { Row } from './row.ts';
+
+const HELD = '/batch';
+
+const KEEP = `
+insert into batches (id, time, batch, workspace, meta, worst_nano, counters, keep_until)
+select * from json_to_recordset($1::json) as given (id text, time timestamptz, batch text, workspace text,
+  meta text, worst_nano bigint, counters json, keep_until bigint)
+on conflict (id) do nothing`;
+
+const READ = `
+select b.id, b.batch, b.workspace, b.meta, b.counters::text as counters, b.keep_until::text as keep,
+  held.state <> 'presumed' as settled, count(line.id)::int as lines,
+  greatest(b.worst_nano - coalesce(sum(line.cost_nano), 0), 0)::text as left_nano
+from batches b join calls held on held.id = b.id || '${HELD}'
+left join calls line on line.batch = b.batch and line.state = 'final' and held.state = 'presumed'
+where held.state = 'presumed' or b.time > $1::timestamptz
+group by b.id, held.state`;
+
+/** Keeps the Message Batches that rows tell of, in a transaction that holds the log's lock; those it knows stay. */
+export async function writeBatches(query: Query, rows: readonly Row[]): Promise<void> {
+  const batches = rows.flatMap(({ id, meta, values, counters, keepUntil }) => {
+    const { time, batch = null, workspace = null, worst_nano } = values;
+    const kept = { id: id.slice(0, -HELD.length), time, batch, workspace, meta, worst_nano };
+    return meta === null || batch === null || workspace === null ? [] : [{ ...kept, counters, keep_until: keepUntil }];
+  });
+  if (batches.length > 0) await query(KEEP, [JSON.stringify(batches)]);
+}
+
+interface Read {
+  readonly id: string;
+  readonly batch: string;
+  readonly workspace: string;
+  readonly meta: string;
+  readonly counters: string;
+  readonly keep: string;
+  readonly settled: boolean;
+  readonly lines: number;
+  readonly left_nano: string;
+}
+
+/** The Message Batches that are not settled, and those whose owners are still asked for at `now` (milliseconds). */
+export async function readBatches(query: Query, now: number): Promise<readonly KeptBatch[]> {
+  const rows = await query<Read>(READ, [new Date(now - OWNER_KEPT_MS).toISOString()]);
+  return rows.map(({ id, batch, workspace, meta, counters, keep, settled, lines, left_nano: left }) => ({
+    id,
+    batch,
+    workspace,
+    meta,
+    settled,
+    at: lines,
+    leftNano: settled ? 0n : BigInt(left),
+    counters: JSON.parse(counters) as string[],
+    keepUntil: Number(keep),
+  }));
+}
