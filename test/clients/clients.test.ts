@@ -96,6 +96,44 @@ describe.each([
     expect(upstream.books().total).toMatchObject({ requests: 6, calls: 6 });
   });
 
+  test('the TypeScript SDK: tools of Anthropic, and what they left in the answer sent back', async () => {
+    const client = new Anthropic({ ...endpoint(), maxRetries: 0 });
+    const { beta } = client;
+    const tools: Anthropic.Beta.BetaToolUnion[] = [
+      { type: 'memory_20250818', name: 'memory' },
+      { type: 'computer_toolset_20260801' },
+      { type: 'web_search_20250305', name: 'web_search', max_uses: 1 },
+    ];
+    const searched = standIn({ usage: { server_tool_use: { web_search_requests: 1 } } });
+    const asked = { ...question, tools, thinking: { type: 'adaptive' as const, display: 'updates' as const } };
+    const first = await beta.messages.create(asked, searched);
+    const id = 'srvtoolu_1';
+    const found = {
+      type: 'web_search_result',
+      url: 'https://a.example',
+      title: 'A',
+      encrypted_content: 'sealed',
+    } as const;
+    const messages: Anthropic.Beta.BetaMessageParam[] = [
+      ...question.messages,
+      {
+        role: 'assistant',
+        content: [
+          { type: 'server_tool_use', id, name: 'web_search', input: { query: 'a' } },
+          { type: 'web_search_tool_result', tool_use_id: id, content: [found] },
+          ...first.content,
+        ],
+      },
+      {
+        role: 'user',
+        content: [{ type: 'search_result', source: 's', title: 't', content: [{ type: 'text', text: 'x' }] }],
+      },
+    ];
+    const second = await beta.messages.create({ ...question, tools, messages });
+    expect([first.stop_reason, second.stop_reason]).toEqual(['end_turn', 'end_turn']);
+    expect(bodies.at(-1)?.body).toBe(JSON.stringify({ ...question, tools, messages }));
+  });
+
   test('Claude Code: an answer, and a turn with a tool', async () => {
     upstream.behave({ text: 'Hello there' });
     const answer = await claudeCode(endpoint(), 'say hello');
