@@ -8,7 +8,7 @@ import { LedgerUnreachable, type OperatorLedger } from '../ledger/ledger.ts';
 import { type Database, LogUnreachable } from '../log/database.ts';
 import { UsageLog } from '../log/log.ts';
 import { logged } from '../policy/readiness.ts';
-import { parsePriceBook } from '../policy/prices.ts';
+import { parsePriceBook } from '../policy/price-file.ts';
 import { allowsUpstream, type Settings } from '../policy/settings.ts';
 import type { Hash } from '../policy/shards.ts';
 import { Announcer } from './announcer.ts';

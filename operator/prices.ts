@@ -1,4 +1,4 @@
-import { parsePriceBook, PriceBookInvalid } from '../policy/prices.ts';
+import { parsePriceBook, PriceBookInvalid } from '../policy/price-file.ts';
 import type { CompileInput } from '../policy/compilation.ts';
 import type { ConfigMap } from './resources.ts';
 

@@ -2,7 +2,8 @@
 
 import type { Address, CompiledBudget, CompiledWorkspace, Credentials, Ref } from './compiled.ts';
 import type { ResolvedWorkspace } from './plan.ts';
-import { parsePriceBook, type PriceBook } from './prices.ts';
+import { parsePriceBook } from './price-file.ts';
+import type { PriceBook } from './prices.ts';
 import { decodeJSON, decodeShard, type Hash, type Shard, type ShardData, type ShardProblem } from './shards.ts';
 import { refOf } from './terms.ts';
 

@@ -6,7 +6,8 @@
 
 import { globs } from './matching.ts';
 import { formatUsd, parseUsd } from './money.ts';
-import { GEO_UNIT, parsePriceBook, PriceBookInvalid } from './prices.ts';
+import { parsePriceBook, PriceBookInvalid } from './price-file.ts';
+import { GEO_UNIT } from './prices.ts';
 
 /** The prices of some namespaces. Of several that match a namespace the first one holds. */
 export interface Pricing {

@@ -15,7 +15,7 @@ import { Batches } from '../../operator/batches.ts';
 import { Rebuild } from '../../operator/rebuild.ts';
 import type { CompiledBudget } from '../../policy/compiled.ts';
 import type { Counter } from '../../policy/counter.ts';
-import { parsePriceBook } from '../../policy/prices.ts';
+import { parsePriceBook } from '../../policy/price-file.ts';
 import { standingQuery } from '../../policy/standing.ts';
 import { startProxy } from '../support/proxy.ts';
 import { startRedis } from '../support/redis.ts';

@@ -3,7 +3,7 @@ import type { CompiledBudget, CompiledWorkspace, Credentials } from '../../polic
 import { addressOf, entryName, type Resolved, resolveWorkspace } from '../../policy/contents.ts';
 import { parseUsd } from '../../policy/money.ts';
 import published from '../../policy/prices.json' with { type: 'json' };
-import { parsePriceBook } from '../../policy/prices.ts';
+import { parsePriceBook } from '../../policy/price-file.ts';
 import { encodeJSON } from '../../policy/shards.ts';
 import { budgetOf } from '../support/budget.ts';
 

@@ -7,7 +7,7 @@ import { worstCost } from '../../policy/bound.ts';
 import type { CompiledBudget } from '../../policy/compiled.ts';
 import type { ResolvedWorkspace } from '../../policy/plan.ts';
 import published from '../../policy/prices.json' with { type: 'json' };
-import { parsePriceBook } from '../../policy/prices.ts';
+import { parsePriceBook } from '../../policy/price-file.ts';
 import type { RequestFacts } from '../../policy/request.ts';
 import { readRequest } from '../../policy/request.ts';
 import { budgetOf } from '../support/budget.ts';

@@ -6,7 +6,7 @@ import type { Check, Failure } from '../../policy/counter.ts';
 import { type Expectation, learn } from '../../policy/expected.ts';
 import { type Admission, modelAllowed, type Plan, plan, planFree, type ResolvedWorkspace } from '../../policy/plan.ts';
 import published from '../../policy/prices.json' with { type: 'json' };
-import { parsePriceBook } from '../../policy/prices.ts';
+import { parsePriceBook } from '../../policy/price-file.ts';
 import type { RequestFacts } from '../../policy/request.ts';
 import { factsOf as plainFacts } from '../support/facts.ts';
 import type { ServerTool } from '../../policy/server-tools.ts';

@@ -4,7 +4,8 @@ import { END_OF_TIME } from '../../policy/period.ts';
 import published from '../../policy/prices.json' with { type: 'json' };
 import { worstCost } from '../../policy/bound.ts';
 import { contractBook, type Pricing, pricingOf, readPricing } from '../../policy/pricing.ts';
-import { dearer, dearestAt, GEO_UNIT, parsePriceBook, PriceBookInvalid, rateAt } from '../../policy/prices.ts';
+import { parsePriceBook, PriceBookInvalid } from '../../policy/price-file.ts';
+import { dearer, dearestAt, GEO_UNIT, rateAt } from '../../policy/prices.ts';
 import type { Prices, Rate } from '../../policy/prices.ts';
 import { factsOf } from '../support/facts.ts';
 

@@ -8,7 +8,7 @@ import type {
 import { looseEnds, samplingsOf, worstCost } from '../../policy/bound.ts';
 import { MAX_DEPTH } from '../../policy/json.ts';
 import published from '../../policy/prices.json' with { type: 'json' };
-import { parsePriceBook } from '../../policy/prices.ts';
+import { parsePriceBook } from '../../policy/price-file.ts';
 import type { Refusal } from '../../policy/refusals.ts';
 import { modelsOf, readRequest } from '../../policy/request.ts';
 import type { RequestFacts } from '../../policy/request.ts';
