@@ -1,5 +1,5 @@
 import type { KubeClient } from '../kube/client.ts';
-import type { LedgerState, LostReason, OperatorLedger } from '../ledger/ledger.ts';
+import { LEASE_MS, type LedgerState, type LostReason, type OperatorLedger } from '../ledger/ledger.ts';
 import { Hindsight } from './hindsight.ts';
 import { isConfirmed, type Memory, readMemory, remember } from './ledgermemory.ts';
 import type { Rebuild } from './rebuild.ts';
@@ -32,8 +32,6 @@ export type Soundness = 'Sound' | 'Doubtful' | 'Recovering' | 'Lost';
 
 /** How often the sequence is written down, in milliseconds of the ledger's time. */
 const REMEMBER_MS = 30_000;
-/** What was seen so long ago the gateways may have forgotten. Milliseconds. */
-const JOURNAL_MS = 15_000;
 
 /**
  * Judges whether the ledger is the one that it was. Its epoch is written down before it goes into the ledger, and now
@@ -43,7 +41,8 @@ const JOURNAL_MS = 15_000;
  */
 export class Epoch {
   readonly #options: EpochOptions;
-  readonly #hindsight = new Hindsight(JOURNAL_MS);
+  /** In what was lost longer than a lease ago gateways may have come and gone. */
+  readonly #hindsight = new Hindsight(LEASE_MS);
   #soundness: Exclude<Soundness, 'Lost'> = 'Doubtful';
   #rememberedAt = 0;
   /** When the last recovery ended that this leader has seen. Milliseconds of the ledger's time. */
@@ -123,7 +122,7 @@ export class Epoch {
     if (recovering !== null && recovering.deep !== null) return false;
     const instant = recovering?.since ?? now;
     // What was written down before a recovery that has ended is another history.
-    const written = at > this.#endedAt && at <= instant - JOURNAL_MS ? sequence : 0;
+    const written = at > this.#endedAt && at <= instant - LEASE_MS ? sequence : 0;
     return state.sequence < Math.max(written, this.#hindsight.longBefore(instant));
   }
 

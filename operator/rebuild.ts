@@ -1,4 +1,4 @@
-import type { Floor, KeptBatch, LedgerState, OperatorLedger } from '../ledger/ledger.ts';
+import { type Floor, type KeptBatch, type LedgerState, type OperatorLedger, RECOVERY_MS } from '../ledger/ledger.ts';
 
 /** What the usage log gives back to a ledger that lost it. */
 export interface UsageTotals {
@@ -23,8 +23,6 @@ interface RebuildOptions {
 
 /** What gateways that live need at most to find the ledger, write again what it lost and say so. Milliseconds. */
 const REPLAYED_MS = 3_000;
-/** Whoever has not done so by then is given up: what it had in flight is gone or is found in the log. Milliseconds. */
-const GIVEN_UP_MS = 10_000;
 
 /**
  * Brings a ledger back that lost more than its gateways remember. They write again what they have in flight; the log
@@ -60,7 +58,8 @@ export class Rebuild {
   }
 
   #isTime(elapsed: number, missing: readonly string[]): boolean {
-    if (elapsed >= GIVEN_UP_MS) return true;
+    // Whoever stays away is given up: what it had in flight is gone or is found in the log.
+    if (elapsed >= RECOVERY_MS) return true;
     const back = new Set(this.#options.living());
     return (
       elapsed >= REPLAYED_MS && missing.length === 0 && [...this.#known].every((incarnation) => back.has(incarnation))

@@ -200,7 +200,7 @@ const table = {
     type: 'api_error',
     retry: 'Never',
     meaning:
-      'Redis was restarted or failed over, and the gateways did not finish telling it what it may have missed within the waiting time.',
+      'Redis was restarted, failed over or came back with less than it had, and the ledger was not made whole within the waiting time (docs/how-to/recover-the-ledger.md).',
   },
   LogBehind: {
     status: 503,
