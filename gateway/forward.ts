@@ -30,7 +30,8 @@ export interface Sending {
 
 /**
  * What happens upstream to a call whose caller left. `Cancel`: a stream is ended once it has said what its prompt costs;
- * an answer that comes whole says what it costs only at its end, so it is read. `Drain`: it is read to its end in either
+ * an answer that comes whole says what it costs only at its end, so it is read, and so is a stream that the caller has
+ * held up. `Drain`: it is read to its end in either
  * form. `Drop`: it costs nothing, so it is ended at once.
  */
 export type Leaving = 'Cancel' | 'Drain' | 'Drop';
@@ -82,6 +83,8 @@ class Passage implements Dispatcher.DispatchHandler {
   #beginning: NodeJS.Timeout | undefined;
   /** The body has begun to go down. */
   #flows = false;
+  /** The caller has read more slowly than the upstream wrote, which may be far ahead of what was seen. */
+  #wasHeldUp = false;
   #form: Form | null = null;
   #status = 0;
   #headers: RawHeaders = [];
@@ -134,7 +137,10 @@ class Passage implements Dispatcher.DispatchHandler {
     this.#flows = true;
     if (this.#form === 'Error') this.#keep(chunk);
     if (this.#hasLeft) this.#leaveStream();
-    else if (!this.#res.write(chunk)) controller.pause();
+    else if (!this.#res.write(chunk)) {
+      this.#wasHeldUp = true;
+      controller.pause();
+    }
   }
 
   onResponseEnd(): void {
@@ -212,7 +218,7 @@ class Passage implements Dispatcher.DispatchHandler {
   /** Under `Cancel`, ends a stream that nobody reads any more, as soon as it has begun. */
   #leaveStream(): void {
     const { onAbort, stream } = this.#sending;
-    if (onAbort !== 'Cancel' || !(this.#form === null ? stream : this.#form === 'Stream')) return;
+    if (onAbort !== 'Cancel' || this.#wasHeldUp || !(this.#form === null ? stream : this.#form === 'Stream')) return;
     if (this.#stream?.hasBegun === true) this.#cancel();
     else this.#beginning ??= setTimeout(() => this.#cancel(), BEGIN_MS);
   }

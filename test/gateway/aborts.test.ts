@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { Densities, thought } from '../../gateway/density.ts';
@@ -124,6 +125,28 @@ describe('a caller that leaves', () => {
     expect(presumed).toBe(0n);
     // Ten tokens of forty were seen.
     expect(books() - spent).toBeGreaterThan(OUTPUT / 10n);
+  });
+
+  test('under Cancel after it stopped reading pays for what the upstream wrote ahead', async () => {
+    const gateway = await gatewayWith({ onAbort: 'Cancel' });
+    await fetch(`${upstream.url}/behaviour`, {
+      method: 'POST',
+      body: JSON.stringify({ text: 'ab'.repeat(90_000), chunks: 90_000, usage: { output_tokens: 90_000 } }),
+    });
+    const body = message({ stream: true, max_tokens: 100_000 });
+    const caller = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+    const headers = ['host: gateway', 'x-api-key: sk-tollgate-api', 'anthropic-version: 2023-06-01'];
+    const head = ['POST /v1/messages HTTP/1.1', ...headers, `content-length: ${body.length}`, '', ''].join('\r\n');
+    caller.write(head + body);
+    // Nobody reads what comes: the upstream writes as much as there is room for on the way.
+    caller.pause();
+    await until(() => upstream.books().total.requests === 1);
+    await sleep(2_000);
+    caller.destroy();
+    await until(() => upstream.books().total.requests === 1 && upstream.books().open === 0);
+    await fetch(`${upstream.url}/behaviour`, { method: 'POST', body: '{}' });
+    expect(await booked(gateway)).toEqual({ spent: books(), presumed: 0n, requests: 1 });
+    expect(upstream.books().total).toMatchObject({ aborted: 0, outputTokens: 90_000 });
   });
 
   test('a stream that does not begin within ten seconds pays for its prompt, at its bound', async () => {
