@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type GatewayLedger, LedgerUnreachable, type Reservation, type ReserveAnswer } from '../ledger/ledger.ts';
+import { type GatewayLedger, leavesInDoubt, LedgerUnreachable, type Reservation, type ReserveAnswer } from '../ledger/ledger.ts';
 import type { Check, Failure } from '../policy/counter.ts';
 import { type Admission, type Call, type Plan, plan } from '../policy/plan.ts';
 import type { Refusal } from '../policy/refusals.ts';
@@ -182,10 +182,11 @@ class Attempt {
   }
 
   async #askOnce(admission: Admission): Promise<Answer> {
+    const wasInDoubt = this.isInDoubt;
     this.isInDoubt = true;
     try {
       const answer = await this.#parts.ledger.reserve(this.#reservation(admission));
-      this.isInDoubt = false;
+      this.isInDoubt = wasInDoubt && leavesInDoubt(answer);
       return answer;
     } catch (error) {
       if (!(error instanceof LedgerUnreachable)) throw error;

@@ -83,6 +83,11 @@ export class Author {
     this.#owners.set(id, this.#incarnation);
   }
 
+  /** Whether the call was asked for, and nothing is known that speaks against a reservation of it. */
+  owns(id: string): boolean {
+    return this.#owners.has(id);
+  }
+
   disown(id: string): void {
     this.#owners.delete(id);
   }

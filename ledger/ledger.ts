@@ -51,6 +51,11 @@ export type ReserveAnswer =
   /** The ledger came back empty, or is another one: that is for the operator. */
   | { readonly kind: 'lost'; readonly reason: LostReason };
 
+/** Whether an answer says nothing of a reservation that an earlier try of the same call may have made. */
+export function leavesInDoubt({ kind }: ReserveAnswer): boolean {
+  return kind === 'ended' || kind === 'lost' || kind === 'recovering' || kind === 'unregistered';
+}
+
 /** What a client finds wrong with a ledger that came back: nothing in it, or another's. */
 export type LostReason = 'empty' | 'otherEpoch';
 

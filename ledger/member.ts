@@ -1,6 +1,6 @@
 import { Author, type Caller } from './author.ts';
 import { type Deed, type Ending, Journal, type Told } from './journal.ts';
-import { LedgerUnreachable } from './ledger.ts';
+import { leavesInDoubt, LedgerUnreachable } from './ledger.ts';
 import type { BeatAnswer, GatewayReport, LostReason, Reservation, ReserveAnswer, SettleAnswer } from './ledger.ts';
 
 /** What the ledger says to a beat. */
@@ -73,11 +73,15 @@ export class Member {
 
   async reserve(reservation: Reservation): Promise<ReserveAnswer> {
     const caller = this.author.caller();
+    const { id } = reservation;
+    const isRepeated = this.author.owns(id);
+    // It may stand under an incarnation that was swept since, and must not stand twice.
+    if (this.author.ownerOf(id) !== caller.incarnation) return { kind: 'ended' };
     // Before it is sent: a reserve whose answer is lost must be found by the release that follows.
-    this.author.own(reservation.id);
+    this.author.own(id);
     const { answer, sequence } = await this.#steps.reserve(caller, reservation);
     if (answer.kind !== 'admitted') {
-      this.author.disown(reservation.id);
+      if (!isRepeated || !leavesInDoubt(answer)) this.author.disown(id);
       return answer;
     }
     this.#expectCurrent(caller);

@@ -282,6 +282,32 @@ describe('a gateway that falls silent', () => {
     expect(stream).toEqual([...presumed, 'a final', 'a/rest presumed', 'b released']);
   });
 
+  test('does not reserve a second time what it asked for before it was swept', async () => {
+    const clock = { now: 1_000_000 };
+    const books = new Books();
+    const [silent, other] = ['silent', 'other'].map(
+      () => new MemoryLedger({ clock: () => clock.now, epoch: () => 'one', books }),
+    ) as [MemoryLedger, MemoryLedger];
+    await silent.establish('one');
+    await join(silent, 'silent');
+    await join(other, 'other');
+    const span = { start: 0, end: 10 * HOUR };
+    // The answer to this may have been lost, so it is asked again and again.
+    const ask = () => silent.reserve(call('a', 30n, [check(100n, 30n, span)]));
+    await ask();
+    for (let beat = 0; beat < 4; beat += 1) {
+      clock.now += LEASE_MS / 3;
+      await other.beat({ pod: 'other', shards: {} });
+      await other.sweep();
+    }
+    expect(await ask()).toEqual({ kind: 'unregistered' });
+    await join(silent, 'silent again');
+    expect(await ask()).toEqual({ kind: 'ended' });
+    expect(await silent.release('a')).toBe('corrected');
+    expect((await silent.read([pool]))[0]!.total).toMatchObject({ certainNano: 0n, committedNano: 0n });
+    expect(await silent.state()).toMatchObject({ presumedCount: 0 });
+  });
+
   test('nobody is swept for silence that was an outage of the ledger', async () => {
     const clock = { now: 1_000_000 };
     const books = new Books();
