@@ -112,7 +112,7 @@ export class BatchAccess {
       if (page !== null) {
         const ids = page.data.map(({ id }) => id);
         listing.add(page, await this.#owns(workspace, ids));
-        if (!listing.isWhole) continue;
+        if (!listing.isWhole && !exchange.hasLeft) continue;
       }
       sendBatch(exchange.res, page === null ? answer : { ...answer, text: listing.text }, []);
       return null;

@@ -49,8 +49,10 @@ export class Listing {
     const found = page.data.filter((_, index) => owns[index]).map(homeward);
     const { isBackwards } = this.#wanted;
     this.#own = isBackwards ? [...found, ...this.#own] : [...this.#own, ...found];
-    this.#cursor = isBackwards ? page.first_id : page.last_id;
-    this.#hasMore = page.has_more;
+    const cursor = isBackwards ? page.first_id : page.last_id;
+    // An upstream that does not get on would be asked for ever.
+    this.#hasMore = page.has_more && cursor !== this.#cursor;
+    this.#cursor = cursor;
   }
 
   /** The page as JSON. */

@@ -42,10 +42,14 @@ export async function countTokens({ req, route, body, workspace, upstream }: Cou
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
     const { input_tokens: tokens } = (await answer.body.json()) as { input_tokens?: unknown };
-    return answer.statusCode === 200 && typeof tokens === 'number' && Number.isSafeInteger(tokens) ? tokens : null;
+    return answer.statusCode === 200 && isCount(tokens) ? tokens : null;
   } catch {
     return null;
   }
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
 function promptOf(body: Buffer): string {

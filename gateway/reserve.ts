@@ -1,6 +1,12 @@
 import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type GatewayLedger, leavesInDoubt, LedgerUnreachable, type Reservation, type ReserveAnswer } from '../ledger/ledger.ts';
+import {
+  type GatewayLedger,
+  leavesInDoubt,
+  LedgerUnreachable,
+  type Reservation,
+  type ReserveAnswer,
+} from '../ledger/ledger.ts';
 import type { Check, Failure } from '../policy/counter.ts';
 import { type Admission, type Call, type Plan, plan } from '../policy/plan.ts';
 import type { Refusal } from '../policy/refusals.ts';

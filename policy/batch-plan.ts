@@ -2,6 +2,7 @@
 
 import { worstCost } from './bound.ts';
 import type { Attributes } from './compiled.ts';
+import { MOST_NANO } from './money.ts';
 import { type Admission, type Caller, plan } from './plan.ts';
 import type { Refusal } from './refusals.ts';
 import type { RequestFacts } from './request.ts';
@@ -10,9 +11,6 @@ import type { Settings } from './settings.ts';
 
 /** A batch is done within so long. Milliseconds. */
 const BATCH_MS = 24 * 60 * 60 * 1000;
-
-/** No counter holds more. Nano-dollars. */
-const MOST_NANO = 2n ** 62n;
 
 /**
  * Plans the requests of one batch, each by the rules of a single call, for one reservation of the sum of their worst

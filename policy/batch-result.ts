@@ -1,6 +1,7 @@
 /** What one line of a batch's results costs, and the row that the log keeps of it. */
 
 import type { BatchMeta, Columns } from './batch-meta.ts';
+import { MOST_NANO } from './money.ts';
 import type { PriceBook } from './prices.ts';
 import { usageColumns } from './usage-columns.ts';
 import { cost, isAbsurd, readUsage, type Usage } from './usage.ts';
@@ -72,13 +73,12 @@ function bookMessage(message: Fields, meta: BatchMeta, book: PriceBook, endedAt:
   const model = typeof served === 'string' ? served : meta.model;
   const usage = { ...readUsage(message['usage']), declined: isDeclined(message) };
   const name = typeof id === 'string' ? id : null;
-  if (model === null || isAbsurd(usage, model, book, meta.at, meta.samplings ?? Infinity)) {
-    return { costNano: meta.dearestNano, estimated: true, usage: null, model, message: name };
-  }
+  const unknown = { costNano: meta.dearestNano, estimated: true, usage: null, model, message: name };
+  if (model === null || isAbsurd(usage, model, book, meta.at, meta.samplings ?? Infinity)) return unknown;
   const asked = meta.asked.length > 0 ? meta.asked : [model];
   const costs = asked.flatMap((one) => [meta.at, endedAt].map((at) => cost(usage, model, book, at, one)));
   const costNano = costs.reduce((dearest, one) => (one > dearest ? one : dearest));
-  return { costNano, estimated: usage.repriced, usage, model, message: name };
+  return costNano > MOST_NANO ? unknown : { costNano, estimated: usage.repriced, usage, model, message: name };
 }
 
 /** A refusal before any content is not billed. */

@@ -1,4 +1,5 @@
 import { samplingsOf, looseEnds } from './bound.ts';
+import { MOST_NANO } from './money.ts';
 import type { PriceBook } from './prices.ts';
 import type { RequestFacts } from './request.ts';
 import { cost, isAbsurd, type Usage } from './usage.ts';
@@ -27,10 +28,8 @@ export function billOf(usage: Usage, { facts, model, book, at }: Billing): Bill 
   if (isAbsurd(usage, model, book, at, samplings)) return null;
   const container = hadContainer(usage, facts);
   const tokensNano = cost(usage, model, book, at, facts.model);
-  return {
-    costNano: tokensNano + (container ? book.containerHourNano : 0n),
-    estimated: container || usage.repriced,
-  };
+  const costNano = tokensNano + (container ? book.containerHourNano : 0n);
+  return costNano > MOST_NANO ? null : { costNano, estimated: container || usage.repriced };
 }
 
 /**

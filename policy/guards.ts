@@ -3,6 +3,7 @@
 import { looseEnds, promptBound, worstCost } from './bound.ts';
 import type { Guards } from './compiled.ts';
 import type { Span } from './json.ts';
+import { MOST_NANO } from './money.ts';
 import type { PriceBook, Rate } from './prices.ts';
 import type { RefusalReason } from './refusals.ts';
 import type { RequestFacts } from './request.ts';
@@ -51,9 +52,6 @@ export function guard(
   );
   return bounded(lowered, guards, worstCost(lowered.facts, book, at));
 }
-
-/** No counter holds more. */
-const MOST_NANO = 2n ** 62n;
 
 interface Lowered {
   readonly facts: RequestFacts;

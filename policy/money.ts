@@ -6,6 +6,9 @@
 /** Nano-dollars in a dollar. */
 export const USD = 1_000_000_000n;
 
+/** No call costs more: a counter of the ledger holds twice as much. Nano-dollars. */
+export const MOST_NANO: bigint = 2n ** 62n;
+
 const CENT = USD / 100n;
 const MILLIONTH = USD / 1_000_000n;
 const AMOUNT = /^(0|[1-9][0-9]{0,11})(?:\.([0-9]{1,9}))?$/;

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import Anthropic, { type APIError } from '@anthropic-ai/sdk';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { Redis as Client } from 'ioredis';
+import { Listing } from '../../gateway/batch-listing.ts';
 import { LedgerUnreachable, type OpenBatch } from '../../ledger/ledger.ts';
 import type { RedisLedger } from '../../ledger/redis.ts';
 import { UsageLog } from '../../log/log.ts';
@@ -547,4 +548,13 @@ describe('Redis comes back empty', () => {
     expect(sum).toEqual({ lines: restored.requests, nano: String(books()) });
     await database.close();
   }, 90_000);
+});
+
+test('an upstream that says there is more and gives the same page again is not asked for ever', () => {
+  const listing = new Listing({ limit: 2, isBackwards: false, cursor: null });
+  const page = { data: [{ id: 'another’s' }], has_more: true, first_id: 'another’s', last_id: 'another’s' };
+  listing.add(page, [false]);
+  expect(listing.isWhole).toBe(false);
+  listing.add(page, [false]);
+  expect(listing.isWhole).toBe(true);
 });

@@ -1,5 +1,10 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { countTokens } from '../../gateway/counting.ts';
 import { decoderOf } from '../../gateway/decoder.ts';
+import { Upstreams } from '../../gateway/upstreams.ts';
 import { parseUsd } from '../../policy/money.ts';
 import published from '../../policy/prices.json' with { type: 'json' };
 import { contractBook, type Pricing, readPricing } from '../../policy/pricing.ts';
@@ -316,4 +321,20 @@ test('an encoding that is not known tells nothing, and bytes that are not of the
     decoder.write(Buffer.from('more'));
   }
   expect(heard).toEqual([]);
+});
+
+test('an upstream that counts less than no tokens has counted nothing', async () => {
+  const counts = [-1, 1.5, 7];
+  const odd = createServer((_req, res) => res.end(`{"input_tokens":${counts.shift()}}`)).listen(0, '127.0.0.1');
+  await once(odd, 'listening');
+  const { port } = odd.address() as AddressInfo;
+  const workspace = resolved(handover({ baseURL: `http://127.0.0.1:${port}`, budgets: [] })).workspace;
+  const upstreams = new Upstreams();
+  const req = { rawHeaders: [], headers: {} } as unknown as IncomingMessage;
+  const route = { endpoint: 'Messages', path: '/v1/messages', query: '' } as const;
+  const count = () =>
+    countTokens({ req, route, body: Buffer.from(message()), workspace, upstream: upstreams.of(workspace) });
+  expect([await count(), await count(), await count()]).toEqual([null, null, 7]);
+  await upstreams.close();
+  odd.close();
 });

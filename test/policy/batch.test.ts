@@ -286,6 +286,8 @@ describe('a line of results', () => {
     const twice = succeeded({ ...message, usage: { ...usage, input_tokens: 1_500_000 } });
     expect(costOf(twice, { samplings: 2 }).record['estimated']).toBe(false);
     expect(costOf(twice, { samplings: null }).record['estimated']).toBe(false);
+    const searches = { ...usage, server_tool_use: { web_search_requests: Number.MAX_SAFE_INTEGER } };
+    expect(costOf(succeeded({ ...message, usage: searches })).costNano).toBe(meta.dearestNano);
   });
 
   test('what is left of a lost batch is booked whole', () => {

@@ -254,6 +254,8 @@ describe('a bill', () => {
   test('is exact for what the usage says all about', () => {
     expect(bill(usage)).toEqual({ costNano: parseUsd('0.024'), estimated: false });
     expect(bill(readUsage({ input_tokens: -1 }))).toBeNull();
+    // No counter holds as much, so nobody could book it.
+    expect(bill(readUsage({ server_tool_use: { web_search_requests: Number.MAX_SAFE_INTEGER } }))).toBeNull();
   });
 
   test('of code that runs has an hour of a container, since nothing says how long it ran', () => {
