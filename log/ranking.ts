@@ -10,7 +10,8 @@ export interface Contribution {
   readonly requests: number;
 }
 
-const RANKS: Readonly<Record<State, number>> = { presumed: 0, booked: 1, released: 1, final: 2 };
+/** A gateway that comes back and releases knows what was booked without knowing (docs/decisions/0008). */
+const RANKS: Readonly<Record<State, number>> = { presumed: 0, booked: 1, released: 2, final: 3 };
 
 /** Whether it is one of the states. */
 export function isState(value: unknown): value is State {

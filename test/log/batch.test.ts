@@ -29,7 +29,7 @@ class Tables {
   }
 }
 
-const RANKS: Readonly<Record<State, number>> = { presumed: 0, booked: 1, released: 1, final: 2 };
+const RANKS: Readonly<Record<State, number>> = { presumed: 0, booked: 1, released: 2, final: 3 };
 
 describe('a batch', () => {
   test('however records are cut into batches and repeated, the best of each call counts once', () => {

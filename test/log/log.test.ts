@@ -142,6 +142,20 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     expect(await log.totals(Date.now() + 30 * 24 * 3_600_000)).toEqual([]);
   });
 
+  test('takes back what was booked for a call of which its gateway comes to say that it cost nothing', async () => {
+    const id = `${name}-unsent`;
+    await reserve(ledger, id, 'unsent');
+    await ledger.book({ reservation: reservationOf(id, 'unsent'), settlement: null });
+    await ledger.resolve([id], 'Book');
+    await log.drain();
+    expect(await ledger.release(id)).toBe('corrected');
+    await log.drain();
+    const [, , own] = counters('unsent');
+    const total = (await log.totals(Date.now())).find(({ counter }) => counter === own);
+    expect(total).toMatchObject({ spentNano: 0n, presumedNano: 0n, requests: 0 });
+    expect(await rows('state, cost_nano::text as cost')).toEqual([{ state: 'released', cost: '0' }]);
+  });
+
   test('knows what a batch holds and whose it is, while it runs and for 30 days after it was begun', async () => {
     const adopted = async (id: string) => {
       await reserve(ledger, id, 'acme');
