@@ -1,7 +1,7 @@
 import { formatCents, formatUsd } from '../policy/money.ts';
 import type { Booking } from './booking.ts';
 import type { RawHeaders } from './headers.ts';
-import type { Admitted } from './reserve.ts';
+import type { Admitted } from './attempt.ts';
 
 /**
  * What a call cost, where that is known by now, and what it leaves in the fullest of the workspace's own budgets; of a

@@ -23,7 +23,9 @@ import type { PolicySource } from './policy.ts';
 import { attributesOf, type Ended, logCall, usageRecord } from './record.ts';
 import type { Refusals } from './refusals.ts';
 import { isRefusal } from './refuse.ts';
-import { type Admitted, linesOf, type Reserver } from './reserve.ts';
+import type { Admitted } from './attempt.ts';
+import { linesOf } from './lines.ts';
+import type { Reserver } from './reserve.ts';
 import type { Settler } from './settle.ts';
 import { pathUp, type Upstreams } from './upstreams.ts';
 
