@@ -1,13 +1,9 @@
 import type { IncomingMessage } from 'node:http';
-import { setImmediate as breathe } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { BatchPlan } from '../policy/batch-plan.ts';
-import { BatchReader, MAX_BATCH_BYTES } from '../policy/batch.ts';
-import { type BatchMeta, summaryOf, writeMeta } from '../policy/batch-meta.ts';
-import type { Attributes } from '../policy/compiled.ts';
-import { type Caller, type Call, type Plan, planBatches } from '../policy/plan.ts';
+import { type BatchReader, MAX_BATCH_BYTES } from '../policy/batch.ts';
+import { type BatchMeta, writeMeta } from '../policy/batch-meta.ts';
+import { type Caller, type Call, planBatches } from '../policy/plan.ts';
 import type { Refusal } from '../policy/refusals.ts';
-import type { RequestFacts } from '../policy/request.ts';
 import type { Settings } from '../policy/settings.ts';
 import { refOf } from '../policy/terms.ts';
 import { type Uploaded, upload } from './batch-upload.ts';
@@ -18,6 +14,7 @@ import { type Gone, refuseUnread } from './facts.ts';
 import { headersUp } from './headers.ts';
 import { claims, identify } from './identify.ts';
 import type { Metrics } from './metrics.ts';
+import { PlannedRequests } from './planned-requests.ts';
 import type { PolicySource } from './policy.ts';
 import { type Ended, logCall, usageRecord } from './record.ts';
 import type { Refusals } from './refusals.ts';
@@ -212,58 +209,6 @@ export class Batches {
     metrics.countRefusal(refusal.reason, workspace);
     refusals.count(refusal, caller && { caller });
     logger.info({ cost_usd: 0, id: exchange.id, workspace, refusal: refusal.reason });
-  }
-}
-
-/** So many requests are planned before other calls have their turn. */
-const TURN = 1_000;
-
-/** The requests of a batch, planned as they are read, and planned anew where policy, period or price have moved on. */
-class PlannedRequests {
-  readonly reader: BatchReader;
-  readonly #facts: RequestFacts[] = [];
-  readonly #caller: Caller;
-  readonly #claimed: Attributes;
-  readonly #settings: Settings;
-  #plan: BatchPlan;
-
-  constructor(caller: Caller, claimed: Attributes, now: number, settings: Settings) {
-    this.#caller = caller;
-    this.#claimed = claimed;
-    this.#settings = settings;
-    this.#plan = new BatchPlan(caller, claimed, now, settings);
-    this.reader = new BatchReader((facts) => {
-      this.#facts.push(facts);
-      return this.#plan.add(facts);
-    });
-  }
-
-  get first(): RequestFacts {
-    return this.#facts[0]!;
-  }
-
-  get dearestNano(): bigint {
-    return this.#plan.dearestNano;
-  }
-
-  get summary(): ReturnType<typeof summaryOf> {
-    return summaryOf(this.#facts);
-  }
-
-  async plan(caller: Caller, at: number): Promise<Plan> {
-    const { from, until } = this.#plan.admission;
-    if (caller === this.#caller && from <= at && at < until) return this.#plan.admission;
-    const refusal = planBatches(caller, true);
-    if (refusal !== null) return { kind: 'Refuse', refusal };
-    const plan = new BatchPlan(caller, this.#claimed, at, this.#settings);
-    for (const [index, facts] of this.#facts.entries()) {
-      if (index % TURN === TURN - 1) await breathe();
-      const problem = plan.add(facts);
-      if (problem === null) continue;
-      return { kind: 'Refuse', refusal: { ...problem, message: `requests[${index}]: ${problem.message}` } };
-    }
-    this.#plan = plan;
-    return plan.admission;
   }
 }
 
