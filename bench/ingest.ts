@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startPostgres } from '../hack/postgres.ts';
 import { startRedis } from '../hack/redis.ts';
-import type { UsageRecord } from '../ledger/ledger.ts';
+import type { UsageRecord } from '../ledger/streams.ts';
 import type { RedisLedger } from '../ledger/redis.ts';
 import { UsageLog } from '../log/log.ts';
 import { openDatabase } from '../log/place.ts';

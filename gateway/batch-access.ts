@@ -1,7 +1,8 @@
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
-import { type BatchOwner, type GatewayLedger, LedgerUnreachable } from '../ledger/ledger.ts';
+import type { BatchOwner } from '../ledger/batches.ts';
+import { type GatewayLedger, LedgerUnreachable } from '../ledger/ledger.ts';
 import { planBatches, type ResolvedWorkspace } from '../policy/plan.ts';
 import type { Refusal } from '../policy/refusals.ts';
 import { noSuchBatch } from '../policy/sentences.ts';

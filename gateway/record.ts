@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { UsageRecord } from '../ledger/ledger.ts';
+import type { UsageRecord } from '../ledger/streams.ts';
 import { USD } from '../policy/money.ts';
 import type { Attributes } from '../policy/compiled.ts';
 import type { Call } from '../policy/plan.ts';

@@ -1,4 +1,5 @@
-import type { GatewayLedger, RefusalRow } from '../ledger/ledger.ts';
+import type { GatewayLedger } from '../ledger/ledger.ts';
+import type { RefusalRow } from '../ledger/streams.ts';
 import type { Refusal } from '../policy/refusals.ts';
 import type { Call } from '../policy/plan.ts';
 import { refOf } from '../policy/terms.ts';

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Adoption, type Booking, type GatewayLedger, LedgerUnreachable } from '../ledger/ledger.ts';
-import type { Reservation, Settlement, UsageRecord } from '../ledger/ledger.ts';
+import type { Adoption } from '../ledger/batches.ts';
+import { type Booking, type GatewayLedger, LedgerUnreachable } from '../ledger/ledger.ts';
+import type { Reservation, Settlement } from '../ledger/ledger.ts';
+import type { UsageRecord } from '../ledger/streams.ts';
 import type { Daybook } from './daybook.ts';
 
 /** How soon what did not reach the ledger is sent again. */

@@ -1,7 +1,9 @@
 import type { Counter, Reading, ReadingQuery, ValueCounter } from '../policy/counter.ts';
 import { MAX_VALUES, REST } from '../policy/counter.ts';
 import { MAX_NANO, overflow } from './amounts.ts';
-import type { BatchOwner, GatewayReport, OpenBatch, RefusalEntry, StreamEntry } from './ledger.ts';
+import type { BatchOwner, OpenBatch } from './batches.ts';
+import type { GatewayReport } from './ledger.ts';
+import type { RefusalEntry, StreamEntry } from './streams.ts';
 
 /** One counter of `MemoryLedger`. Nano-dollars. */
 export class Cell {

@@ -1,7 +1,8 @@
 import { MAX_NANO, overflow } from './amounts.ts';
 import type { Books, Cell, Lease } from './books.ts';
 import { ENDED_MS } from './keys.ts';
-import type { Settlement, UsageRecord } from './ledger.ts';
+import type { Settlement } from './ledger.ts';
+import type { UsageRecord } from './streams.ts';
 
 /** Where a call stands, and its lease. */
 export type Standing =

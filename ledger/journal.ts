@@ -1,4 +1,5 @@
-import type { Adoption, Booking, Reservation, Settlement } from './ledger.ts';
+import type { Adoption } from './batches.ts';
+import type { Booking, Reservation, Settlement } from './ledger.ts';
 import { LEASE_MS } from './ledger.ts';
 
 /** What ends a call, or hands it over. */

@@ -11,8 +11,9 @@
  * `spent < c` and `committed ≤ c + t - w`; it may wait where `certain` would fit and is spent otherwise (docs/explanation/reservation.md).
  */
 
-import type { Ref } from '../policy/compiled.ts';
 import type { Check, Failure, Reading, ReadingQuery } from '../policy/counter.ts';
+import type { Adoption, BatchLines, BatchOwner, KeptBatch, OpenBatch } from './batches.ts';
+import type { RefusalEntry, RefusalRow, StreamEntry, UsageRecord } from './streams.ts';
 
 /** A call that asks for its worst case in every counter that governs it. */
 export interface Reservation {
@@ -71,15 +72,6 @@ export interface Settlement {
 }
 
 /**
- * One call in the usage stream. Flat JSON; money as decimal strings of nano-dollars. `state` says what it knows of the
- * cost: `final`; `presumed` (at most `worst_nano`); `booked` or `released`, where that was decided without knowing.
- * Of several of one `id` the highest rank counts: final, then released, then booked, then presumed. What stays presumed of
- * a settled call, and what a batch holds while it runs, are records of their own: `<id>/rest`, `<id>/batch`; the latter says
- * all that is needed to put the batch back.
- */
-export type UsageRecord = Readonly<Record<string, string | number | boolean | null>>;
-
-/**
  * `settled`: booked in place of the reservation. `corrected`: booked in place of what was presumed.
  * `ended`: was already settled or released; nothing changed. `unknown`: the ledger knows no such reservation.
  */
@@ -89,45 +81,6 @@ export type SettleAnswer = 'settled' | 'corrected' | 'ended' | 'unknown';
 export interface Booking {
   readonly reservation: Reservation;
   readonly settlement: Settlement | null;
-}
-
-/** A Message Batch that takes over the reservation `id`. */
-export interface Adoption {
-  readonly id: string;
-  /** The upstream's id of the batch. */
-  readonly batch: string;
-  readonly workspace: Ref;
-  /** What the poller needs to know of it: JSON. */
-  readonly meta: string;
-}
-
-/** Whose a batch is, and whether all of it is booked. */
-export interface BatchOwner {
-  readonly workspace: Ref;
-  readonly settled: boolean;
-}
-
-/** A batch that is not settled yet. */
-export interface OpenBatch extends Adoption {
-  /** How many lines of its results are booked. */
-  readonly at: number;
-  /** What of its worst case is still held. Nano-dollars. */
-  readonly leftNano: bigint;
-}
-
-/** A batch as books outside of the ledger know it. What is held of it is 0n where it is settled. */
-export interface KeptBatch extends OpenBatch, BatchOwner {
-  /** The true names of the counters in which it is booked. */
-  readonly counters: readonly string[];
-  /** When those counters may be forgotten. Milliseconds. */
-  readonly keepUntil: number;
-}
-
-/** The lines `from`, `from + 1`, … of a batch's results. */
-export interface BatchLines {
-  readonly batch: string;
-  readonly from: number;
-  readonly lines: readonly { readonly costNano: bigint; readonly record: UsageRecord }[];
 }
 
 /** A call whose cost nobody knows. */
@@ -148,35 +101,6 @@ export interface Floor {
   readonly spentNano: bigint;
   readonly presumedNano: bigint;
   readonly requests: number;
-}
-
-/** A record in the usage stream. */
-export interface StreamEntry {
-  /** Its place in the stream. */
-  readonly entry: string;
-  readonly record: UsageRecord;
-  /** The true names of the counters in which the call is booked. */
-  readonly counters: readonly string[];
-  /** When those counters may be forgotten. Milliseconds. */
-  readonly keepUntil: number;
-}
-
-/** How many calls with one key were refused for one reason within a minute. */
-export interface RefusalRow {
-  /** When the minute began. Milliseconds. */
-  readonly minute: number;
-  readonly workspace: Ref;
-  readonly key: string;
-  /** The budget that refused, or ''. */
-  readonly budget: Ref;
-  readonly reason: string;
-  readonly count: number;
-}
-
-/** A row in the stream of refusals. */
-export interface RefusalEntry {
-  readonly entry: string;
-  readonly row: RefusalRow;
 }
 
 /** What a gateway tells the others at each beat. */

@@ -1,12 +1,13 @@
 import type { Reading, ReadingQuery } from '../policy/counter.ts';
 import { checkAmount } from './amounts.ts';
+import type { BatchLines, KeptBatch, OpenBatch } from './batches.ts';
 import { Books, type HeldBatch } from './books.ts';
 import { Calls } from './calls.ts';
 import { ENDED_MS, OWNER_KEPT_MS } from './keys.ts';
 import { LEASE_MS } from './ledger.ts';
-import type { BatchLines, Floor, KeptBatch, LedgerState, LivingGateway, OpenBatch, OperatorLedger } from './ledger.ts';
+import type { Floor, LedgerState, LivingGateway, OperatorLedger, PresumedCall } from './ledger.ts';
 import { Line } from './line.ts';
-import type { PresumedCall, RefusalEntry, StreamEntry } from './ledger.ts';
+import type { RefusalEntry, StreamEntry } from './streams.ts';
 
 /** The clock and the epoch of a ledger in memory. */
 export interface MemoryOptions {

@@ -1,10 +1,11 @@
 import type { Caller } from './author.ts';
+import type { Adoption } from './batches.ts';
 import type { Books, Lease } from './books.ts';
 import type { Calls, Held, Standing } from './calls.ts';
 import type { Deed } from './journal.ts';
 import { ENDED_MS, OWNER_KEPT_MS, RETENTION_MS, expireAt } from './keys.ts';
 import { LEASE_MS } from './ledger.ts';
-import type { Adoption, Booking, GatewayReport, Reservation, ReserveAnswer, Settlement } from './ledger.ts';
+import type { Booking, GatewayReport, Reservation, ReserveAnswer, Settlement } from './ledger.ts';
 import type { Line } from './line.ts';
 import type { Heard, Joined, Joining, Outcome, Steps } from './member.ts';
 import { Room } from './room.ts';

@@ -4,13 +4,15 @@
  */
 
 import { checkAmount, checkSettlement } from './amounts.ts';
+import type { Adoption, BatchOwner } from './batches.ts';
 import { REFUSALS_KEPT } from './keys.ts';
 import { USAGE_LIMIT } from './ledger.ts';
-import type { Adoption, BatchOwner, BeatAnswer, Booking, GatewayLedger, GatewayReport, RefusalRow } from './ledger.ts';
-import type { Reservation, ReserveAnswer, SettleAnswer, Settlement, UsageRecord } from './ledger.ts';
+import type { BeatAnswer, Booking, GatewayLedger, GatewayReport } from './ledger.ts';
+import type { Reservation, ReserveAnswer, SettleAnswer, Settlement } from './ledger.ts';
 import { Member } from './member.ts';
 import { type MemoryOptions, MemoryOperator } from './memory-operator.ts';
 import { MemorySteps } from './memory-steps.ts';
+import type { RefusalRow, UsageRecord } from './streams.ts';
 
 /** A ledger in this process's memory. */
 export class MemoryLedger extends MemoryOperator implements GatewayLedger {

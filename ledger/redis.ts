@@ -2,23 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reading, ReadingQuery } from '../policy/counter.ts';
 import { checkAmount, checkSettlement } from './amounts.ts';
 import type { Caller } from './author.ts';
+import type { Adoption, BatchLines, BatchOwner, KeptBatch, OpenBatch } from './batches.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { REFUSALS_KEPT, keyPrefix } from './keys.ts';
 import { USAGE_LIMIT } from './ledger.ts';
-import type { Adoption, BatchLines, BatchOwner, BeatAnswer, Booking, Floor, GatewayLedger } from './ledger.ts';
-import type {
-  GatewayReport,
-  KeptBatch,
-  LedgerState,
-  LivingGateway,
-  OpenBatch,
-  OperatorLedger,
-  PresumedCall,
-} from './ledger.ts';
-import type { RefusalEntry, RefusalRow, Reservation, ReserveAnswer, SettleAnswer, Settlement } from './ledger.ts';
-import type { StreamEntry, UsageRecord } from './ledger.ts';
+import type { BeatAnswer, Booking, Floor, GatewayLedger } from './ledger.ts';
+import type { GatewayReport, LedgerState, LivingGateway, OperatorLedger, PresumedCall } from './ledger.ts';
+import type { Reservation, ReserveAnswer, SettleAnswer, Settlement } from './ledger.ts';
 import { Member, type Steps } from './member.ts';
 import { type Script, scripts } from './scripts.ts';
+import type { RefusalEntry, RefusalRow, StreamEntry, UsageRecord } from './streams.ts';
 import * as wire from './wire.ts';
 
 /** Which ledger, and how it is reached. */

@@ -4,20 +4,14 @@ import type { Ref } from '../policy/compiled.ts';
 import type { Bound, Counter, Failure, Part, Reading, ReadingQuery, ValueCounter } from '../policy/counter.ts';
 import { MAX_NANO } from './amounts.ts';
 import type { Caller } from './author.ts';
+import type { Adoption, BatchLines, BatchOwner, KeptBatch, OpenBatch } from './batches.ts';
 import type { Deed } from './journal.ts';
 import { OWNER_KEPT_MS, expireAt } from './keys.ts';
-import type { Adoption, BatchLines, BatchOwner, Booking, Floor, GatewayReport, KeptBatch } from './ledger.ts';
-import type {
-  LedgerState,
-  LivingGateway,
-  LostReason,
-  OpenBatch,
-  PresumedCall,
-  RefusalEntry,
-  RefusalRow,
-} from './ledger.ts';
-import type { Reservation, ReserveAnswer, SettleAnswer, Settlement, StreamEntry, UsageRecord } from './ledger.ts';
+import type { Booking, Floor, GatewayReport } from './ledger.ts';
+import type { LedgerState, LivingGateway, LostReason, PresumedCall } from './ledger.ts';
+import type { Reservation, ReserveAnswer, SettleAnswer, Settlement } from './ledger.ts';
 import type { Heard, Joined, Joining, Outcome } from './member.ts';
+import type { RefusalEntry, RefusalRow, StreamEntry, UsageRecord } from './streams.ts';
 
 /** What a script answers over RESP2: integers as numbers, bulk strings as strings, nil as null. */
 export type Reply = readonly unknown[];

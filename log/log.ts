@@ -1,4 +1,6 @@
-import type { Floor, KeptBatch, OperatorLedger, StreamEntry } from '../ledger/ledger.ts';
+import type { KeptBatch } from '../ledger/batches.ts';
+import type { Floor, OperatorLedger } from '../ledger/ledger.ts';
+import type { StreamEntry } from '../ledger/streams.ts';
 import { writeCalls } from './calls.ts';
 import { type Database, LogUnreachable, type Query, RowRefused } from './database.ts';
 import { readBatches } from './message-batches.ts';

@@ -1,4 +1,4 @@
-import type { RefusalEntry } from '../ledger/ledger.ts';
+import type { RefusalEntry } from '../ledger/streams.ts';
 import type { Query } from './database.ts';
 import { clean } from './row.ts';
 

@@ -1,4 +1,4 @@
-import type { StreamEntry, UsageRecord } from '../ledger/ledger.ts';
+import type { StreamEntry, UsageRecord } from '../ledger/streams.ts';
 import { type ColumnName, type ColumnType, columnTypes } from './columns.ts';
 import { isState, type State } from './ranking.ts';
 

@@ -1,4 +1,5 @@
-import type { OpenBatch, OperatorLedger } from '../ledger/ledger.ts';
+import type { OpenBatch } from '../ledger/batches.ts';
+import type { OperatorLedger } from '../ledger/ledger.ts';
 import { type BatchMeta, readMeta } from '../policy/batch-meta.ts';
 import { type BatchLine, bookLine, bookLost } from '../policy/batch-result.ts';
 import type { Ref } from '../policy/compiled.ts';

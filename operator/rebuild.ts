@@ -1,4 +1,5 @@
-import { type Floor, type KeptBatch, type LedgerState, type OperatorLedger, RECOVERY_MS } from '../ledger/ledger.ts';
+import type { KeptBatch } from '../ledger/batches.ts';
+import { type Floor, type LedgerState, type OperatorLedger, RECOVERY_MS } from '../ledger/ledger.ts';
 
 /** What the usage log gives back to a ledger that lost it. */
 export interface UsageTotals {

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Books } from '../../ledger/books.ts';
-import type { Floor, LedgerState, Reservation, ReserveAnswer, StreamEntry } from '../../ledger/ledger.ts';
+import type { Floor, LedgerState, Reservation, ReserveAnswer } from '../../ledger/ledger.ts';
+import type { StreamEntry } from '../../ledger/streams.ts';
 import { LedgerUnreachable, RECOVERY_MS, RETURN_MS } from '../../ledger/ledger.ts';
 import { MemoryLedger } from '../../ledger/memory.ts';
 import { type RedisLedger, connectLedger } from '../../ledger/redis.ts';

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Batch, type Known, type TotalChange } from '../../log/batch.ts';
 import type { State } from '../../log/ranking.ts';
 import { readEntry, type Row } from '../../log/row.ts';
-import type { UsageRecord } from '../../ledger/ledger.ts';
+import type { UsageRecord } from '../../ledger/streams.ts';
 
 function rowOf(id: string, state: State, amountNano: bigint, counters: readonly string[]): Row {
   return { id, state, amountNano, meta: null, counters, keepUntil: 1, values: {} };

@@ -1,5 +1,6 @@
 import { connectLedger, type RedisLedger } from '../../ledger/redis.ts';
-import type { Reservation, Settlement, UsageRecord } from '../../ledger/ledger.ts';
+import type { Reservation, Settlement } from '../../ledger/ledger.ts';
+import type { UsageRecord } from '../../ledger/streams.ts';
 
 const HOUR = 3_600_000;
 const WORST = 1_000_000n;

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Redis as Client } from 'ioredis';
 import type { Postgres } from '../../hack/postgres.ts';
 import type { Redis } from '../../hack/redis.ts';
-import type { UsageRecord } from '../../ledger/ledger.ts';
+import type { UsageRecord } from '../../ledger/streams.ts';
 import type { RedisLedger } from '../../ledger/redis.ts';
 import { columnTypes } from '../../log/columns.ts';
 import { type Database, LogUnreachable } from '../../log/database.ts';

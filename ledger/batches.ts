@@ -1,0 +1,43 @@
+/** What the ledger knows of Message Batches. */
+
+import type { Ref } from '../policy/compiled.ts';
+import type { UsageRecord } from './streams.ts';
+
+/** A Message Batch that takes over the reservation `id`. */
+export interface Adoption {
+  readonly id: string;
+  /** The upstream's id of the batch. */
+  readonly batch: string;
+  readonly workspace: Ref;
+  /** What the poller needs to know of it: JSON. */
+  readonly meta: string;
+}
+
+/** Whose a batch is, and whether all of it is booked. */
+export interface BatchOwner {
+  readonly workspace: Ref;
+  readonly settled: boolean;
+}
+
+/** A batch that is not settled yet. */
+export interface OpenBatch extends Adoption {
+  /** How many lines of its results are booked. */
+  readonly at: number;
+  /** What of its worst case is still held. Nano-dollars. */
+  readonly leftNano: bigint;
+}
+
+/** A batch as books outside of the ledger know it. What is held of it is 0n where it is settled. */
+export interface KeptBatch extends OpenBatch, BatchOwner {
+  /** The true names of the counters in which it is booked. */
+  readonly counters: readonly string[];
+  /** When those counters may be forgotten. Milliseconds. */
+  readonly keepUntil: number;
+}
+
+/** The lines `from`, `from + 1`, … of a batch's results. */
+export interface BatchLines {
+  readonly batch: string;
+  readonly from: number;
+  readonly lines: readonly { readonly costNano: bigint; readonly record: UsageRecord }[];
+}
