@@ -157,7 +157,7 @@ interface Answer {
   readonly usage?: unknown;
   readonly message?: Answer;
   readonly error?: { readonly type?: unknown };
-  readonly delta?: Delta;
+  readonly delta?: Delta | null;
   readonly stop_reason?: unknown;
   readonly content?: unknown;
   readonly content_block?: { readonly type?: unknown };
@@ -175,7 +175,8 @@ function isThinking({ content_block: block }: Answer): boolean {
   return block?.type === 'thinking' || block?.type === 'redacted_thinking';
 }
 
-function textBytes({ text, thinking, partial_json: json }: Delta = {}): number {
+function textBytes(delta: Delta | null | undefined): number {
+  const { text, thinking, partial_json: json } = delta ?? {};
   const piece = text ?? thinking ?? json;
   return typeof piece === 'string' ? Buffer.byteLength(piece) : 0;
 }

@@ -76,8 +76,10 @@ export class EventScanner {
   }
 
   #dispatch(): void {
-    if (this.#data.length > 0) this.#listener(this.#event, this.#data.join('\n'));
+    const [event, data] = [this.#event, this.#data];
+    // First: an event that its listener fails at must not come again.
     this.#event = '';
     this.#data = [];
+    if (data.length > 0) this.#listener(event, data.join('\n'));
   }
 }

@@ -143,6 +143,27 @@ describe('the scanner of streams', () => {
     ]);
   });
 
+  test('reads on whatever an event holds: one that cannot be must not keep a call for ever', () => {
+    const names = ['message_start', 'content_block_start', 'content_block_delta', 'message_delta', 'error', 'ping', ''];
+    const fields = ['type', 'message', 'delta', 'usage', 'error', 'content_block', 'text', 'model', 'stop_reason'];
+    const scalar = fc.constantFrom<unknown>(null, 7, 'text', true, []);
+    const nested = fc.dictionary(fc.constantFrom(...fields), scalar);
+    const data = fc.oneof(scalar, fc.dictionary(fc.constantFrom(...fields), fc.oneof(scalar, nested)));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.constantFrom(...names), data), { maxLength: 6 }), (odd) => {
+        const meter = new StreamMeter(() => 0);
+        for (const [name, value] of odd) meter.write(Buffer.from(`event: ${name}\ndata: ${JSON.stringify(value)}\n\n`));
+        meter.write(Buffer.from(events.join('')));
+        expect(meter.end()).toMatchObject({ model: 'claude-opus-5-5' });
+      }),
+    );
+    const failing = new EventScanner(['a'], () => {
+      throw new Error('once');
+    });
+    expect(() => failing.write(Buffer.from('event: a\ndata: 1\n\n'))).toThrow('once');
+    expect(() => failing.end()).not.toThrow();
+  });
+
   test('has no final usage without message_delta, and is not complete without message_stop or with an error', () => {
     const meterOf = (...picked: string[]) => {
       const meter = new StreamMeter(() => 0);
