@@ -208,8 +208,11 @@ export interface OperatorLedger {
   beginRebuild(epoch: string): Promise<void>;
   /** Raises counters; what is higher stays. */
   raise(floors: readonly Floor[]): Promise<void>;
-  /** Ends a recovery: the counters are right now. */
-  resume(): Promise<void>;
+  /**
+   * Ends the recovery that began at `since`: the counters are right now. False where the server was started anew or
+   * another recovery has begun meanwhile, so that they may not be.
+   */
+  resume(since: number): Promise<boolean>;
   /** The oldest calls that hold presumed money. */
   presumed(limit: number): Promise<readonly PresumedCall[]>;
   /** Books presumed calls as spent at their worst (a late settle still corrects that), or gives them back. Returns how many. */

@@ -102,9 +102,13 @@ export class MemoryOperator implements OperatorLedger {
     this.line.deepen('rebuild');
   }
 
-  async resume(): Promise<void> {
-    this.line.end();
-    this.books.sequence += 1;
+  async resume(since: number): Promise<boolean> {
+    const { books, line } = this;
+    if (books.recovering !== null && books.run !== books.server) line.recover();
+    if (books.recovering?.since !== since) return false;
+    line.end();
+    books.sequence += 1;
+    return true;
   }
 
   async raise(floors: readonly Floor[]): Promise<void> {

@@ -169,8 +169,9 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
       await this.#connection.run(scripts.raise, wire.encodeFloors(chunk));
   }
 
-  async resume(): Promise<void> {
-    await this.#connection.run(scripts.resume, []);
+  async resume(since: number): Promise<boolean> {
+    const [ended] = await this.#connection.run(scripts.resume, [`${since}`]);
+    return ended === 1;
   }
 
   async presumed(limit: number): Promise<readonly PresumedCall[]> {

@@ -133,8 +133,7 @@ export class Epoch {
     this.#told = { since, deep };
     if (isConfirmed(object)) {
       await raiseFences();
-      await ledger.resume();
-      this.#end(object, 'Confirmed', state.now);
+      if (await ledger.resume(since)) this.#end(object, 'Confirmed', state.now);
     } else if (deep !== null && (await rebuild.advance(state))) {
       this.#end(object, 'Rebuilt', state.now);
     }

@@ -54,8 +54,7 @@ export class Rebuild {
     // Read after the totals: what is settled in between is in neither.
     await ledger.restoreBatches(await log.batches(now));
     await raiseFences();
-    await ledger.resume();
-    return true;
+    return ledger.resume(recovering.since);
   }
 
   #isTime(elapsed: number, missing: readonly string[]): boolean {

@@ -488,7 +488,7 @@ describe('Redis comes back empty', () => {
     return {
       raise: (floors) => ledger.raise(floors),
       restoreBatches: (batches) => ledger.restoreBatches(batches),
-      resume: () => ledger.resume(),
+      resume: (since) => ledger.resume(since),
     };
   }
 

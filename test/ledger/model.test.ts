@@ -456,7 +456,11 @@ const wait = fc.constantFrom(RETURN_MS, RECOVERY_MS).map((ms) =>
 );
 
 const rebuild = fc.constant(command('rebuild', (world) => world.both(0, (ledger) => ledger.beginRebuild('first'))));
-const resume = fc.constant(command('resume', (world) => world.both(0, (ledger) => ledger.resume())));
+const resume = fc.constant(
+  command('resume', (world) =>
+    world.both(0, async (ledger) => ledger.resume((await ledger.state()).recovering?.since ?? 0)),
+  ),
+);
 
 const raise = amounts.map((amount) =>
   command(`raise ${fc.stringify(amount)}`, async (world) => {

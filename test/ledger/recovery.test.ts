@@ -274,7 +274,7 @@ describe('a Redis that fails under load', () => {
     await ledger.raise(floorsOf(log));
     const resumed = Date.now();
     expect(gateways.every(({ admittedAt }) => admittedAt < resumed - RETURN_MS)).toBe(true);
-    await ledger.resume();
+    expect(await ledger.resume((await state()).recovering!.since)).toBe(true);
     await until(async () => gateways.every(({ admittedAt }) => admittedAt > resumed));
     await Promise.all(gateways.map((one) => one.still()));
     const [reading] = await ledger.read([query]);
@@ -298,7 +298,7 @@ describe('a Redis that fails under load', () => {
     expect(recovering).toMatchObject({ deep: 'silentGateway', missing: [dying.name] });
     expect(Date.now() - recovering!.since).toBeGreaterThanOrEqual(RECOVERY_MS);
     expect(living.admittedAt).toBeLessThan(back);
-    await living.ledger.resume();
+    expect(await living.ledger.resume(recovering!.since)).toBe(true);
     await until(async () => living.admittedAt > back);
     await living.still();
     const [reading] = await living.ledger.read([query]);
@@ -399,7 +399,15 @@ describe('what no client remembers', () => {
     // What is remembered is there again.
     expect(await spentOf(gateway)).toMatchObject({ spentNano: 7n, requests: 1 });
     expect(await gateway.reserve(reservation('a-3'))).toEqual({ kind: 'recovering' });
-    await gateway.resume();
+    const { since } = (await gateway.state()).recovering!;
+    // It fails once more, with what the operator has raised meanwhile.
+    books.server = 'third';
+    expect(await gateway.resume(since)).toBe(false);
+    await beat(1000);
+    expect(await gateway.resume(since)).toBe(false);
+    const again = (await gateway.state()).recovering!;
+    expect(again).toMatchObject({ deep: 'forgotten' });
+    expect(await gateway.resume(again.since)).toBe(true);
     expect(await beat(1000)).toBe('alive');
     await spend(gateway, 'a-4');
   });
