@@ -194,8 +194,18 @@ class Passage implements Dispatcher.DispatchHandler {
     clearTimeout(this.#beginning);
     this.#res.off('close', this.#onClose);
     this.#res.off('drain', this.#onDrain);
-    if (this.#decoder === null) this.#resolve(ending());
-    else this.#decoder.end(() => this.#resolve(ending()));
+    if (this.#decoder === null) this.#conclude(ending);
+    else this.#decoder.end(() => this.#conclude(ending));
+  }
+
+  /** An answer that cannot even be read, because it is longer than any text, is one that broke off. */
+  #conclude(ending: () => Ending): void {
+    try {
+      this.#resolve(ending());
+    } catch {
+      this.#res.destroy();
+      this.#resolve({ kind: 'Broken', metered: UNMETERED, timedOut: false });
+    }
   }
 
   readonly #onPlain = (bytes: Buffer): void => {

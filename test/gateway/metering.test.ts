@@ -1,10 +1,13 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { countTokens } from '../../gateway/counting.ts';
 import { decoderOf } from '../../gateway/decoder.ts';
+import { forward } from '../../gateway/forward.ts';
 import { Upstreams } from '../../gateway/upstreams.ts';
+import { Pool } from 'undici';
 import { parseUsd } from '../../policy/money.ts';
 import published from '../../policy/prices.json' with { type: 'json' };
 import { contractBook, type Pricing, readPricing } from '../../policy/pricing.ts';
@@ -322,6 +325,32 @@ test('an encoding that is not known tells nothing, and bytes that are not of the
   }
   expect(heard).toEqual([]);
 });
+
+test.each(['identity', 'gzip'])(
+  'an answer (%s) that cannot be read breaks off, and its call ends',
+  async (encoding) => {
+    const body = encoding === 'gzip' ? gzipSync('{}') : Buffer.from('{}');
+    const odd = createServer((_req, res) => res.setHeader('content-encoding', encoding).end(body)).listen(
+      0,
+      '127.0.0.1',
+    );
+    await once(odd, 'listening');
+    const pool = new Pool(`http://127.0.0.1:${(odd.address() as AddressInfo).port}`);
+    const res = new ServerResponse({ method: 'POST' } as IncomingMessage);
+    const answerHeaders = (): never => {
+      throw new RangeError('Cannot create a string longer than 0x1fffffe8 characters');
+    };
+    const call = { path: '/', headers: [], body: Buffer.from('{}'), onAbort: 'Cancel', stream: false } as const;
+    const hooks = { elapsed: () => 0, onAnswer: () => undefined, streamHeaders: () => [], answerHeaders };
+    expect(await forward({ ...call, ...hooks, upstream: pool, res })).toMatchObject({
+      kind: 'Broken',
+      timedOut: false,
+    });
+    expect(res.destroyed).toBe(true);
+    await pool.close();
+    odd.close();
+  },
+);
 
 test('an upstream that counts less than no tokens has counted nothing', async () => {
   const counts = [-1, 1.5, 7];
