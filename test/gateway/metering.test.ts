@@ -340,7 +340,7 @@ test.each(['identity', 'gzip'])(
     const answerHeaders = (): never => {
       throw new RangeError('Cannot create a string longer than 0x1fffffe8 characters');
     };
-    const call = { path: '/', headers: [], body: Buffer.from('{}'), onAbort: 'Cancel', stream: false } as const;
+    const call = { path: '/', headers: [], body: Buffer.from('{}'), onAbort: 'Cancel' as const, stream: false };
     const hooks = { elapsed: () => 0, onAnswer: () => undefined, streamHeaders: () => [], answerHeaders };
     expect(await forward({ ...call, ...hooks, upstream: pool, res })).toMatchObject({
       kind: 'Broken',
