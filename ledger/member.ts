@@ -1,3 +1,4 @@
+import { checkAmount, checkSettlement } from './amounts.ts';
 import { Author, type Caller } from './author.ts';
 import { type Deed, type Ending, Journal, type Told } from './journal.ts';
 import { leavesInDoubt, LedgerUnreachable } from './ledger.ts';
@@ -71,7 +72,9 @@ export class Member {
     this.#steps = steps;
   }
 
+  /** Throws where an amount is none that a counter can hold. */
   async reserve(reservation: Reservation): Promise<ReserveAnswer> {
+    checkAmount(reservation.worstNano);
     const caller = this.author.caller();
     const { id } = reservation;
     const isRepeated = this.author.owns(id);
@@ -90,8 +93,12 @@ export class Member {
     return answer;
   }
 
-  /** Ends a call. Throws `LedgerUnreachable` where the ledger may have lost it, and will be told of it before long. */
+  /**
+   * Ends a call. Throws `LedgerUnreachable` where the ledger may have lost it, and will be told of it before long; and as
+   * `reserve`.
+   */
   async end(id: string, ending: Ending): Promise<SettleAnswer> {
+    checkAmounts(ending);
     // A ledger that has lost how the call ended would believe this.
     if (this.#journal.endedOtherwise(id, ending)) return 'ended';
     const caller = this.author.caller();
@@ -169,4 +176,11 @@ export class Member {
   #expectCurrent(caller: Caller): void {
     if (!this.author.isCurrent(caller)) throw new LedgerUnreachable('the ledger has gone on without this answer');
   }
+}
+
+function checkAmounts(ending: Ending): void {
+  if (ending.kind === 'settle') checkSettlement(ending.settlement);
+  if (ending.kind !== 'book') return;
+  checkAmount(ending.booking.reservation.worstNano);
+  if (ending.booking.settlement !== null) checkSettlement(ending.booking.settlement);
 }

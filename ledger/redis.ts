@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reading, ReadingQuery } from '../policy/counter.ts';
-import { checkAmount, checkSettlement } from './amounts.ts';
+import { checkAmount } from './amounts.ts';
 import type { Caller } from './author.ts';
 import type { Adoption, BatchLines, BatchOwner, KeptBatch, OpenBatch } from './batches.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
@@ -60,13 +60,11 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
     this.#member.author.begin(incarnation);
   }
 
-  async reserve(reservation: Reservation): Promise<ReserveAnswer> {
-    checkAmount(reservation.worstNano);
+  reserve(reservation: Reservation): Promise<ReserveAnswer> {
     return this.#member.reserve(reservation);
   }
 
-  async settle(settlement: Settlement): Promise<SettleAnswer> {
-    checkSettlement(settlement);
+  settle(settlement: Settlement): Promise<SettleAnswer> {
     return this.#member.end(settlement.id, { kind: 'settle', settlement });
   }
 
@@ -74,9 +72,7 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
     return this.#member.end(id, { kind: 'release', id });
   }
 
-  async book(booking: Booking): Promise<SettleAnswer> {
-    checkAmount(booking.reservation.worstNano);
-    if (booking.settlement !== null) checkSettlement(booking.settlement);
+  book(booking: Booking): Promise<SettleAnswer> {
     return this.#member.end(booking.reservation.id, { kind: 'book', booking });
   }
 
