@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
+import { Redis as Client } from 'ioredis';
 import { freePort } from '../../hack/processes.ts';
 import { startRedisCluster } from '../../hack/redis-cluster.ts';
 import { startSentinel } from '../../hack/sentinel.ts';
@@ -37,6 +38,14 @@ async function within(ms: number, attempt: () => Promise<unknown>): Promise<numb
       await sleep(20);
     }
   }
+}
+
+/** Waits until a replica has all that a server holds: it acknowledges in order. */
+async function replicated({ url }: { readonly url: string }): Promise<void> {
+  const client = new Client(url);
+  await client.set(`${keyPrefix('reach')}:replicated`, '');
+  expect(await client.wait(1, 20_000)).toBeGreaterThan(0);
+  client.disconnect();
 }
 
 const COUNTER = 'payments/daily/Day/UTC/0';
@@ -81,7 +90,7 @@ describe('the ledger works through', () => {
     const ledger = await opened(sentinel.url);
     await call(ledger);
     expect(await spent(ledger)).toBe(1_000_000n);
-    await sleep(200); // replicated
+    await replicated(await sentinel.master());
     await sentinel.failOver();
     const found = await within(10_000, () => ledger.establish('first'));
     expect(found).toBeLessThan(3_000);
@@ -102,7 +111,7 @@ describe('the ledger works through', () => {
     for (let n = 0; n < 20; n += 1) await call(ledger);
     expect(await spent(ledger)).toBe(20_000_000n);
     expect((await ledger.gateways()).map(({ pod }) => pod)).toEqual(['gateway-1']);
-    await sleep(200); // replicated
+    await replicated(await cluster.masterOf(keyPrefix('reach')));
     await cluster.failOver(keyPrefix('reach'));
     expect(await within(10_000, () => ledger.establish('first'))).toBeLessThan(3_000);
     expect(await spent(ledger)).toBe(20_000_000n);
