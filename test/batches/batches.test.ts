@@ -9,6 +9,7 @@ import { request } from 'undici';
 import { budget, Installation } from '../../bench/installation.ts';
 import { connectLedger, type RedisLedger } from '../../ledger/redis.ts';
 import { parseUsd } from '../../policy/money.ts';
+import { until } from '../support/until.ts';
 import type { Behaviour } from '../upstream/behaviour.ts';
 
 const REQUESTS = 10_000;
@@ -75,16 +76,6 @@ function watched(url: string): () => Promise<number> {
 async function killed(...names: readonly string[]): Promise<void> {
   for (const name of names) process.kill(installation.pid(name), 'SIGKILL');
   for (const name of names) await installation.revive(name);
-}
-
-async function until<T>(what: () => Promise<T | false>, ms: number): Promise<T> {
-  const end = Date.now() + ms;
-  for (;;) {
-    const value = await what().catch(() => false as const);
-    if (value !== false) return value;
-    if (Date.now() > end) throw new Error(`still not: ${what.toString()}`);
-    await sleep(50);
-  }
 }
 
 const booked = async (): Promise<number> => (await ledger.batches())[0]?.at ?? REQUESTS;

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { parseUsd } from '../../policy/money.ts';
 import { standingQuery } from '../../policy/standing.ts';
-import { type Answer, ask, errorOf, type Running, startGateway, until } from '../gateway/harness.ts';
+import { type Answer, ask, errorOf, type Running, startGateway } from '../gateway/harness.ts';
+import { until } from '../support/until.ts';
 import { budget, handover } from '../gateway/policies.ts';
 import recorded from '../policy/data/claude-code.json' with { type: 'json' };
 import { startRedis } from '../support/redis.ts';

@@ -1,5 +1,6 @@
 import { parseUsd } from '../../policy/money.ts';
-import { message, startGateway as start, until } from '../gateway/harness.ts';
+import { message, startGateway as start } from '../gateway/harness.ts';
+import { until } from '../support/until.ts';
 import { budget, handover } from '../gateway/policies.ts';
 import { startRedis } from '../support/redis.ts';
 

@@ -9,7 +9,8 @@ import { standingQuery } from '../../policy/standing.ts';
 import type { Behaviour } from '../upstream/behaviour.ts';
 import { startUpstream, type Upstream } from '../upstream/upstream.ts';
 import { startRedis } from '../support/redis.ts';
-import { ask, message, type Running, startGateway, type StartOptions, until } from './harness.ts';
+import { until } from '../support/until.ts';
+import { ask, message, type Running, startGateway, type StartOptions } from './harness.ts';
 import { budget, handover } from './policies.ts';
 
 let redis: Awaited<ReturnType<typeof startRedis>>;

@@ -23,7 +23,8 @@ import { startProxy } from '../support/proxy.ts';
 import { startRedis } from '../support/redis.ts';
 import type { Behaviour } from '../upstream/behaviour.ts';
 import { startUpstream, type Upstream } from '../upstream/upstream.ts';
-import { ask, errorOf, type Running, startGateway, type StartOptions, until } from './harness.ts';
+import { until } from '../support/until.ts';
+import { ask, errorOf, type Running, startGateway, type StartOptions } from './harness.ts';
 import { budget, handover, PRICES, resolved, type WorkspaceOptions } from './policies.ts';
 
 let redis: Awaited<ReturnType<typeof startRedis>>;

@@ -12,7 +12,8 @@ import { parseUsd } from '../../policy/money.ts';
 import type { Behaviour } from '../upstream/behaviour.ts';
 import { type Received, startUpstream, type Upstream } from '../upstream/upstream.ts';
 import { startRedis } from '../support/redis.ts';
-import { ask, errorOf, message, type Running, startGateway, type StartOptions, until } from './harness.ts';
+import { until } from '../support/until.ts';
+import { ask, errorOf, message, type Running, startGateway, type StartOptions } from './harness.ts';
 import { budget, handover, resolved, type WorkspaceOptions } from './policies.ts';
 
 let redis: Awaited<ReturnType<typeof startRedis>>;

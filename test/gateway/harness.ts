@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +9,7 @@ import { Daybook } from '../../gateway/daybook.ts';
 import { Policy } from '../../gateway/policy.ts';
 import { connectLedger, type RedisLedger } from '../../ledger/redis.ts';
 import { parseSettings, type Settings } from '../../policy/settings.ts';
+import { until } from '../support/until.ts';
 import { type Handover, resolved } from './policies.ts';
 
 /** A gateway in this process, with a ledger of its own in the Redis that it is given. */
@@ -151,13 +151,4 @@ const MESSAGE = message();
 /** The error of a refusal. */
 export function errorOf(answer: Answer): { type: string; message: string; [field: string]: unknown } {
   return (JSON.parse(answer.text) as { error: { type: string; message: string } }).error;
-}
-
-/** Waits until the condition holds, for ten seconds at most or as long as it is given. */
-export async function until(holds: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
-  const end = Date.now() + ms;
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`still not: ${holds.toString()}`);
-    await sleep(20);
-  }
 }

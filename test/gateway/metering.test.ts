@@ -15,7 +15,8 @@ import { standingQuery } from '../../policy/standing.ts';
 import { startRedis } from '../support/redis.ts';
 import type { Behaviour } from '../upstream/behaviour.ts';
 import { type Received, startUpstream, type Upstream } from '../upstream/upstream.ts';
-import { ask, errorOf, message, type Running, startGateway, until } from './harness.ts';
+import { until } from '../support/until.ts';
+import { ask, errorOf, message, type Running, startGateway } from './harness.ts';
 import { budget, handover, resolved, type WorkspaceOptions } from './policies.ts';
 
 let redis: Awaited<ReturnType<typeof startRedis>>;

@@ -11,7 +11,8 @@ import { type Proxy, startProxy } from '../support/proxy.ts';
 import { startRedis } from '../support/redis.ts';
 import type { Behaviour } from '../upstream/behaviour.ts';
 import { startUpstream, type Upstream } from '../upstream/upstream.ts';
-import { ask, errorOf, message, type Running, startGateway, type StartOptions, until } from './harness.ts';
+import { until } from '../support/until.ts';
+import { ask, errorOf, message, type Running, startGateway, type StartOptions } from './harness.ts';
 import { budget, handover } from './policies.ts';
 
 let redis: Awaited<ReturnType<typeof startRedis>>;

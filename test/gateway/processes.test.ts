@@ -15,7 +15,8 @@ import { cluster } from '../support/cluster.ts';
 import { startProxy } from '../support/proxy.ts';
 import { startRedis } from '../support/redis.ts';
 import { startUpstream, type Upstream } from '../upstream/upstream.ts';
-import { ask, errorOf, message, until } from './harness.ts';
+import { until } from '../support/until.ts';
+import { ask, errorOf, message } from './harness.ts';
 import { budget, handover, type WorkspaceOptions } from './policies.ts';
 import { writeShards } from './shards.ts';
 
@@ -107,7 +108,7 @@ async function installation(
   };
 }
 
-function isReady(url: string): Promise<void> {
+function isReady(url: string): Promise<boolean> {
   return until(() => ask(url, { method: 'GET', path: '/readyz' }).then(({ status }) => status === 200), 30_000);
 }
 
@@ -129,7 +130,7 @@ async function counterOf(ledger: RedisLedger, one: CompiledBudget) {
 }
 
 const books = (): bigint => BigInt(upstream.books().total.nanoUsd);
-const quiet = (ledger: RedisLedger, one: CompiledBudget, ms = 10_000): Promise<void> =>
+const quiet = (ledger: RedisLedger, one: CompiledBudget, ms = 10_000): Promise<boolean> =>
   until(async () => {
     const { total } = await counterOf(ledger, one);
     return total.committedNano === total.certainNano;

@@ -15,6 +15,7 @@ import type { KeysShard, PolicyShard, SharedShard } from '../../policy/contents.
 import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../../policy/contents.ts';
 import { type ConfigMap, configMaps, type Secret, secrets } from '../../operator/resources.ts';
 import { SHARED_SHARD, type ShardData, shardOf, type ShardProblem } from '../../policy/shards.ts';
+import { until } from '../support/until.ts';
 
 export const NAMESPACE = 'tollgate-system';
 const SHARDS = 8;
@@ -145,26 +146,6 @@ function answers(url: string): Promise<true | undefined> {
     ({ ok }) => ok || undefined,
     () => undefined,
   );
-}
-
-/** Waits for a value; what it threw or gave last is in the error. */
-export async function until<T>(
-  what: () => Promise<T | undefined | false> | T | undefined | false,
-  ms = 20_000,
-): Promise<T> {
-  const deadline = performance.now() + ms;
-  let last: unknown;
-  while (performance.now() < deadline) {
-    try {
-      const value = await what();
-      if (value !== undefined && value !== false) return value;
-      last = value;
-    } catch (error) {
-      last = error;
-    }
-    await sleep(50);
-  }
-  throw new Error(`it did not come true within ${ms / 1000} s`, { cause: last });
 }
 
 /** What the gateways would read. */

@@ -8,7 +8,8 @@ import type { Reservation } from '../../ledger/ledger.ts';
 import type { Check } from '../../policy/counter.ts';
 import { parseUsd } from '../../policy/money.ts';
 import { boundOf, termsAt } from '../../policy/terms.ts';
-import { install, type Installation, NAMESPACE, SimulatedGateway, until } from './harness.ts';
+import { until } from '../support/until.ts';
+import { install, type Installation, NAMESPACE, SimulatedGateway } from './harness.ts';
 import { budget, condition, conditionOf, Reader, workspace } from './resources.ts';
 
 let here: Installation;

@@ -5,7 +5,8 @@ import type { Postgres } from '../../hack/postgres.ts';
 import type { Database } from '../../log/database.ts';
 import { openDatabase } from '../../log/place.ts';
 import { startPostgres } from '../support/postgres.ts';
-import { install, type Installation, SimulatedGateway, until } from './harness.ts';
+import { until } from '../support/until.ts';
+import { install, type Installation, SimulatedGateway } from './harness.ts';
 import { budget, condition, Reader, workspace } from './resources.ts';
 
 const LIMIT = 1_000;

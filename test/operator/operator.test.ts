@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { install, type Installation, NAMESPACE, type Shards, SimulatedGateway, until } from './harness.ts';
+import { until } from '../support/until.ts';
+import { install, type Installation, NAMESPACE, type Shards, SimulatedGateway } from './harness.ts';
 import { budget, condition, conditionOf, Reader, text, workspace } from './resources.ts';
 
 const KEY = '  keys: [{ name: api, secretName: checkout-claude }]';

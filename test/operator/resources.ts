@@ -1,7 +1,8 @@
 import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
 import { isProblem } from '../../kube/problem.ts';
 import { budgets, type Secret, secrets, workspaces } from '../../operator/resources.ts';
-import { hash, type Installation, Shards, until } from './harness.ts';
+import { until } from '../support/until.ts';
+import { hash, type Installation, Shards } from './harness.ts';
 
 /** A ClaudeWorkspace in YAML; `spec` is added to it. */
 export function workspace(namespace: string, name = 'checkout', spec = ''): string {

@@ -1,0 +1,21 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Waits for a value; what it threw or gave last is in the error. */
+export async function until<T>(
+  what: () => Promise<T | undefined | false> | T | undefined | false,
+  ms = 20_000,
+): Promise<T> {
+  const deadline = performance.now() + ms;
+  let last: unknown;
+  while (performance.now() < deadline) {
+    try {
+      const value = await what();
+      if (value !== undefined && value !== false) return value;
+      last = value;
+    } catch (error) {
+      last = error;
+    }
+    await sleep(20);
+  }
+  throw new Error(`it did not come true within ${ms / 1000} s: ${what.toString()}`, { cause: last });
+}
