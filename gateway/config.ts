@@ -8,7 +8,7 @@ export interface Config extends Environment {
   readonly settings: Settings;
   /** The certificates that Redis is trusted by, in PEM. */
   readonly redisCa: string | undefined;
-  /** Where the daybook lies; undefined where nobody said. */
+  /** Where the daybook lies; always said under `ledgerLoss: Open`. */
   readonly daybookFolder: string | undefined;
 }
 
@@ -18,12 +18,20 @@ export interface Config extends Environment {
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const environment = parseEnvironment(env, '8080');
+  const settings = readSettings(environment.settingsFile);
   return {
     ...environment,
-    settings: readSettings(environment.settingsFile),
+    settings,
     redisCa: readCa(environment.redisCaFile),
-    daybookFolder: env['TOLLGATE_DAYBOOK_FOLDER'],
+    daybookFolder: readDaybookFolder(env['TOLLGATE_DAYBOOK_FOLDER'], settings),
   };
+}
+
+/** A folder that everybody can guess would let others write what is booked, and a temporary one may not outlive a crash. */
+function readDaybookFolder(folder: string | undefined, { ledgerLoss }: Settings): string | undefined {
+  if (folder !== undefined && folder !== '') return folder;
+  if (ledgerLoss === 'Closed') return undefined;
+  throw new Error('Set TOLLGATE_DAYBOOK_FOLDER: under ledgerLoss Open calls are kept there until Redis is back.');
 }
 
 /** Without a file all settings have their defaults. Throws `SettingsInvalid`, or an Error where the file is no YAML. */

@@ -33,12 +33,10 @@ function exit(code: number): never {
 
 /** Under `ledgerLoss: Open` it must be of use: nobody should find out in an outage that it is not. */
 async function openDaybook({ daybookFolder, pod, settings }: Config): Promise<Daybook> {
-  const folder = join(daybookFolder ?? join(tmpdir(), 'tollgate-daybook'), pod);
+  // Without a name nothing is found there and, because then it is Closed, nothing is written.
+  const folder = join(daybookFolder ?? join(tmpdir(), randomUUID()), pod);
   const daybook = await Daybook.open(folder, randomUUID());
-  if (settings.ledgerLoss === 'Closed') return daybook;
-  if (daybookFolder === undefined)
-    logger.warn({ folder }, 'TOLLGATE_DAYBOOK_FOLDER is not set: a temporary folder may be gone after a crash');
-  await daybook.prove();
+  if (settings.ledgerLoss === 'Open') await daybook.prove();
   return daybook;
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { readConfig } from '../../gateway/config.ts';
 import { Daybook } from '../../gateway/daybook.ts';
 import type { Reservation } from '../../ledger/ledger.ts';
 import type { CompiledBudget } from '../../policy/compiled.ts';
@@ -235,6 +236,18 @@ describe('a ledger out of reach, under Open', () => {
     const answer = await ask(gateway.url, { path: '/v1/messages/batches', body });
     expect([answer.status, errorOf(answer).type]).toEqual([503, 'api_error']);
     expect(await metric(gateway, 'tollgate_open_admissions_total')).toBe(0);
+  });
+
+  test('does not start where nobody named a folder', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tollgate-settings-'));
+    const [closed, open] = ['Closed', 'Open'].map((ledgerLoss) => {
+      const file = join(folder, ledgerLoss);
+      writeFileSync(file, `ledgerLoss: ${ledgerLoss}\n`);
+      return { REDIS_URL: 'redis://127.0.0.1:6379', POD_NAME: 'gateway-1', TOLLGATE_SETTINGS: file };
+    });
+    expect(() => readConfig(open!)).toThrow('Set TOLLGATE_DAYBOOK_FOLDER');
+    expect(readConfig({ ...open, TOLLGATE_DAYBOOK_FOLDER: folder }).daybookFolder).toBe(folder);
+    expect(readConfig(closed!).daybookFolder).toBeUndefined();
   });
 
   test('lets nothing go that cannot be written down', async () => {
