@@ -311,6 +311,7 @@ describe('the daybook', () => {
     await until(async () => (await Daybook.open(folder, 'next')).left.length === 1);
     const { left } = await Daybook.open(folder, 'next');
     expect(left).toEqual([{ reservation: reservation('long'), settlement: null }]);
+    await first.close();
   });
 
   test('is for its owner only, empty once all is booked, and gone once its process leaves', async () => {
