@@ -19,19 +19,20 @@ export class Author {
   readonly #owners = new Map<string, string>();
   #past: readonly string[] = [];
   #incarnation = '';
-  #registered = false;
+  #successor = '';
   #line = '';
   #seen = 0;
+  #isUnnumbered = false;
 
   constructor(expectedEpoch: () => string | null) {
     this.#expectedEpoch = expectedEpoch;
   }
 
-  /** A new incarnation: the next beat is its first. */
+  /** A new incarnation: the next beat is its first. Until that is heard, changes are numbered as the present one's. */
   begin(incarnation: string): void {
-    if (this.#incarnation !== '') this.#past = [...this.#past, this.#incarnation].slice(-PAST);
-    this.#incarnation = incarnation;
-    this.#registered = false;
+    // Its beat may have come there all the same.
+    this.#remember(this.#successor);
+    this.#successor = incarnation;
   }
 
   /** What it was before. */
@@ -39,13 +40,29 @@ export class Author {
     return this.#past;
   }
 
+  /** The incarnation that has begun and was not heard yet, or ''. */
+  get successor(): string {
+    return this.#successor;
+  }
+
+  /** The last incarnation that has begun. */
+  get present(): string {
+    return this.#successor === '' ? this.#incarnation : this.#successor;
+  }
+
   caller(): Caller {
     return {
       incarnation: this.#incarnation,
       epoch: this.#expectedEpoch() ?? '',
       line: this.#line,
-      seen: this.#seen,
+      seen: this.#isUnnumbered ? Number.MAX_SAFE_INTEGER : this.#seen,
     };
+  }
+
+  /** Who reserves: no incarnation that is over. One that was not heard yet has made no change. */
+  reserver(): Caller {
+    const caller = this.caller();
+    return this.#successor === '' ? caller : { ...caller, incarnation: this.#successor, seen: 0 };
   }
 
   /** Whether what `caller` did counts: it was done in the line to which this client belongs. */
@@ -53,9 +70,29 @@ export class Author {
     return line === this.#line;
   }
 
-  /** Takes note of the number of a change in the client's line. */
-  note(sequence: number): void {
-    this.#seen = Math.max(this.#seen, sequence);
+  /** Whether the caller's incarnation is still the one under which changes are numbered. */
+  isStill({ incarnation }: Caller): boolean {
+    return incarnation === this.#incarnation;
+  }
+
+  /** The highest number that is known of a change of its own in its line. */
+  get seen(): number {
+    return this.#seen;
+  }
+
+  /**
+   * Takes note of the number of a change in the client's line; that of another incarnation says nothing of this one's.
+   * A change has none where the ledger goes on in another line, which the next beat tells: should it be back in this one
+   * by then, it misses that change.
+   */
+  note(caller: Caller, sequence: number | null): void {
+    if (sequence === null) this.#isUnnumbered = true;
+    else if (this.isStill(caller)) this.#seen = Math.max(this.#seen, sequence);
+  }
+
+  /** A new incarnation has numbers of its own, which go on from those of the one before. */
+  succeed(sequence: number): void {
+    this.#seen = sequence;
   }
 
   /** The ledger goes on in another line: until `join`, no answer to what was asked before counts. */
@@ -66,21 +103,20 @@ export class Author {
   join(line: string, sequence: number): void {
     this.#line = line;
     this.#seen = sequence;
+    this.#isUnnumbered = false;
   }
 
-  /** Whether its incarnation has beaten: the ledger that does not know it then has swept it. */
-  get registered(): boolean {
-    return this.#registered;
-  }
-
-  /** Takes note of a beat that was heard; one of an incarnation that is over means nothing any more. */
-  register({ incarnation }: Caller): void {
-    this.#registered ||= incarnation === this.#incarnation;
+  /** Takes note that a successor's first beat was heard: changes are numbered as its from now on. */
+  register(successor: string): void {
+    if (successor === '') return;
+    this.#remember(this.#incarnation);
+    this.#incarnation = successor;
+    if (this.#successor === successor) this.#successor = '';
   }
 
   /** Remembers who reserves a call, so that it is found after a new incarnation has begun. */
-  own(id: string): void {
-    this.#owners.set(id, this.#incarnation);
+  own(id: string, { incarnation }: Caller): void {
+    this.#owners.set(id, incarnation);
   }
 
   /** Whether the call was asked for, and nothing is known that speaks against a reservation of it. */
@@ -94,6 +130,10 @@ export class Author {
 
   /** The incarnation of this process that reserved the call. */
   ownerOf(id: string): string {
-    return this.#owners.get(id) ?? this.#incarnation;
+    return this.#owners.get(id) ?? this.present;
+  }
+
+  #remember(incarnation: string): void {
+    if (incarnation !== '') this.#past = [...this.#past, incarnation].slice(-PAST);
   }
 }

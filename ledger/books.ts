@@ -90,6 +90,8 @@ export class Books {
   readonly recovery = new Map<string, 'expected' | 'replayed'>();
   /** By living incarnation: the number of its last change in the line that it has joined. */
   readonly lastChanges = new Map<string, number>();
+  /** The same of those that are off the list. */
+  readonly formerChanges = new Map<string, number>();
   readonly beats = new Map<string, number>();
   readonly reports = new Map<string, GatewayReport>();
   readonly fences = new Map<string, number>();
@@ -139,6 +141,8 @@ export class Books {
   }
 
   unregister(incarnation: string): void {
+    const last = this.lastChanges.get(incarnation);
+    if (last !== undefined) this.formerChanges.set(incarnation, last);
     this.lastChanges.delete(incarnation);
     this.beats.delete(incarnation);
     this.reports.delete(incarnation);
@@ -188,8 +192,8 @@ export class Books {
   }
 
   get #maps(): Map<string, unknown>[] {
-    const { recovery, lastChanges, beats, reports, fences, presumed, booked, batches, owners } = this;
-    const kept = [recovery, lastChanges, beats, reports, fences, presumed, booked, batches, owners];
+    const { recovery, lastChanges, formerChanges, beats, reports, fences, presumed, booked, batches, owners } = this;
+    const kept = [recovery, lastChanges, formerChanges, beats, reports, fences, presumed, booked, batches, owners];
     return [...kept, this.#pools, this.#values, this.#open, this.#ended] as Map<string, unknown>[];
   }
 

@@ -6,6 +6,7 @@
  *                                    line and the sequence `from` which it counts; recovering (since when, ms), deep (why
  *                                    not by itself), short (somebody missed something); and for each living gateway
  *                                    `@<incarnation>`: the number of its last change in the line that it has joined
+ *     :last:@<incarnation>   string  the same number, once it is off the list; expires after RETENTION_MS
  *     :recovery              hash    incarnation → expected or replayed, while it recovers
  *     :counter:<counter>     hash    the pool, with `per` all values together: s spent, f certain, c committed, g gaps
  *                                    of calls in flight, n requests, x refused, w wouldRefuse, e the cap at which it

@@ -41,7 +41,7 @@ export type ReserveAnswer =
   | { readonly kind: 'stale'; readonly version: number }
   /** A period, grant or price has ended or not begun by the ledger's clock: plan again at `now`. */
   | { readonly kind: 'wrongPeriod'; readonly now: number }
-  /** The id was already released or settled: never forward it. */
+  /** The id was already released or settled, or is presumed: never forward it. */
   | { readonly kind: 'ended' }
   /** The incarnation never beat or was swept: begin a new one. */
   | { readonly kind: 'unregistered' }

@@ -51,22 +51,28 @@ export class Line {
 
   /** A log that lost its end keeps all before it: who finds its own last change misses nothing older. */
   #misses({ incarnation, line, seen }: Caller): boolean {
-    const books = this.#books;
-    return books.line === line && (books.lastChanges.get(incarnation) ?? books.sequence) < seen;
+    return this.#books.line === line && (this.lastChange(incarnation) ?? 0) < seen;
   }
 
-  /** Numbers a change; null for who is not registered or has not joined the line. */
+  /** The number of its last change, also where it is off the list; null where nothing is known of it. */
+  lastChange(incarnation: string): number | null {
+    const { lastChanges, formerChanges } = this.#books;
+    return lastChanges.get(incarnation) ?? formerChanges.get(incarnation) ?? null;
+  }
+
+  /** Numbers a change; null for who is not known or has not joined the line. */
   number({ incarnation, line }: Pick<Caller, 'incarnation' | 'line'>): number | null {
     const books = this.#books;
     books.sequence += 1;
-    if (!books.lastChanges.has(incarnation) || books.line !== line) return null;
-    books.lastChanges.set(incarnation, books.sequence);
+    const numbers = [books.lastChanges, books.formerChanges].find((map) => map.has(incarnation));
+    if (numbers === undefined || books.line !== line) return null;
+    numbers.set(incarnation, books.sequence);
     return books.sequence;
   }
 
   /** The number of the caller's last change, where it counts. */
   lastOf({ incarnation, line }: Caller): number | null {
-    return this.#books.line === line ? (this.#books.lastChanges.get(incarnation) ?? null) : null;
+    return this.#books.line === line ? this.lastChange(incarnation) : null;
   }
 
   /** False where something happened meanwhile that the next beat tells. */

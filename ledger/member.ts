@@ -50,7 +50,8 @@ export interface Outcome {
 export interface Steps {
   reserve(caller: Caller, reservation: Reservation): Promise<{ answer: ReserveAnswer; sequence: number | null }>;
   tell(caller: Caller, owner: string, deed: Deed): Promise<Outcome>;
-  beat(caller: Caller, isFirst: boolean, report: GatewayReport): Promise<Heard>;
+  /** `successor`: the incarnation whose first beat it is, or ''. */
+  beat(caller: Caller, successor: string, report: GatewayReport): Promise<Heard>;
   join(caller: Caller, joining: Joining): Promise<Joined>;
 }
 
@@ -75,13 +76,13 @@ export class Member {
   /** Throws where an amount is none that a counter can hold. */
   async reserve(reservation: Reservation): Promise<ReserveAnswer> {
     checkAmount(reservation.worstNano);
-    const caller = this.author.caller();
+    const caller = this.author.reserver();
     const { id } = reservation;
     const isRepeated = this.author.owns(id);
     // It may stand under an incarnation that was swept since, and must not stand twice.
     if (this.author.ownerOf(id) !== caller.incarnation) return { kind: 'ended' };
     // Before it is sent: a reserve whose answer is lost must be found by the release that follows.
-    this.author.own(id);
+    this.author.own(id, caller);
     const { answer, sequence } = await this.#steps.reserve(caller, reservation);
     if (answer.kind !== 'admitted') {
       if (!isRepeated || !leavesInDoubt(answer)) this.author.disown(id);
@@ -89,7 +90,7 @@ export class Member {
     }
     this.#expectCurrent(caller);
     this.#journal.held(reservation, sequence);
-    this.author.note(sequence ?? 0);
+    this.author.note(caller, sequence);
     return answer;
   }
 
@@ -113,31 +114,33 @@ export class Member {
       return 'unknown';
     }
     this.#journal.ended(id, ending, sequence);
-    this.author.note(sequence ?? 0);
+    this.author.note(caller, sequence);
     return answer;
   }
 
   async beat(report: GatewayReport): Promise<BeatAnswer> {
     const caller = this.author.caller();
-    const heard = await this.#steps.beat(caller, !this.author.registered, report);
+    const { successor } = this.author;
+    const heard = await this.#steps.beat(caller, successor, report);
     if (heard.kind === 'lost' || heard.kind === 'swept') return heard;
-    this.author.register(caller);
+    this.author.register(successor);
     const { now, open } = heard;
-    const kind = heard.line === this.author.caller().line ? this.#stay(heard) : await this.#rejoin(heard);
+    const kind = heard.line === this.author.caller().line ? this.#stay(caller, heard) : await this.#rejoin(heard);
     if (typeof kind === 'object') return kind;
     this.#peers = heard.incarnations;
     return kind === 'alive' ? { kind, now, open } : { kind: 'recovering' };
   }
 
-  #stay({ kind, now, sequence, last }: Extract<Heard, { line: string }>): 'alive' | 'recovering' {
-    this.author.note(last);
+  #stay(caller: Caller, { kind, now, sequence, last }: Extract<Heard, { line: string }>): 'alive' | 'recovering' {
+    if (this.author.isStill(caller)) this.author.note(caller, last);
+    else this.author.succeed(last);
     if (kind === 'alive') this.#journal.beaten(now, sequence);
     return kind;
   }
 
   async #rejoin(heard: Extract<Heard, { line: string }>): Promise<'alive' | 'recovering' | BeatAnswer> {
     const { line, last, from, now } = heard;
-    const { seen } = this.author.caller();
+    const { seen } = this.author;
     this.author.leaveLine();
     const told = this.#journal.after(last);
     await this.#tell(told);
@@ -167,8 +170,9 @@ export class Member {
 
   async #tellOne({ id, deeds }: Told): Promise<void> {
     for (const deed of deeds) {
-      const { answer } = await this.#steps.tell(this.author.caller(), this.author.ownerOf(id), deed);
-      if (deed.kind === 'hold' && answer === 'settled') this.author.own(id);
+      const caller = this.author.caller();
+      const { answer } = await this.#steps.tell(caller, this.author.ownerOf(id), deed);
+      if (deed.kind === 'hold' && answer === 'settled') this.author.own(id, caller);
     }
   }
 

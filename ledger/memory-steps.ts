@@ -65,9 +65,11 @@ export class MemorySteps implements Steps {
     return books.hasEnded(id, now) ? { kind: 'ended' } : null;
   }
 
-  /** The fence, the instants between which caps, prices and periods hold, and the bound of the stream. */
-  #outdated({ workspace, version, from, until, checks }: Reservation, now: number): ReserveAnswer | null {
+  /** What became of an earlier one, the fence, the instants between which caps, prices and periods hold, and the bound of the stream. */
+  #outdated({ id, workspace, version, from, until, checks }: Reservation, now: number): ReserveAnswer | null {
     const { books, usageLimit } = this.#parts;
+    // It was swept, or booked without an answer: another lease would hold it twice.
+    if (books.presumed.has(id) || books.booked.has(id)) return { kind: 'ended' };
     const fence = books.fences.get(workspace) ?? 0;
     if (version < fence) return { kind: 'stale', version: fence };
     const spans = [{ start: from, end: until }, ...checks];
@@ -170,10 +172,11 @@ export class MemorySteps implements Steps {
     return { answer: !isLost && books.line === caller.line ? 'unknown' : 'astray', sequence: null };
   }
 
-  async beat(caller: Caller, isFirst: boolean, report: GatewayReport): Promise<Heard> {
+  async beat(caller: Caller, successor: string, report: GatewayReport): Promise<Heard> {
     const { books, line, now: clock } = this.#parts;
     const now = clock();
-    const { incarnation } = caller;
+    const isFirst = successor !== '';
+    const incarnation = isFirst ? successor : caller.incarnation;
     const reason = line.lost(caller.epoch);
     if (reason !== null) return { kind: 'lost', reason };
     line.watch(caller);
@@ -181,8 +184,8 @@ export class MemorySteps implements Steps {
       // Overdue and yet not swept: the ledger was out of reach for all, so all get a lease's time to return.
       if (now - (books.beats.get(incarnation) ?? now) > LEASE_MS) books.sparedUntil = now + LEASE_MS;
     } else if (isFirst || books.recovering !== null) {
-      books.lastChanges.set(incarnation, 0);
-      if (books.line === caller.line) line.number(caller);
+      books.lastChanges.set(incarnation, line.lastChange(caller.incarnation) ?? 0);
+      if (books.line === caller.line) line.number({ ...caller, incarnation });
     } else {
       return { kind: 'swept' };
     }

@@ -72,7 +72,7 @@ export class MemoryLedger extends MemoryOperator implements GatewayLedger {
   }
 
   async leave(): Promise<void> {
-    const { incarnation } = this.#member.author.caller();
-    if (this.books.openOf(incarnation).size === 0) this.books.unregister(incarnation);
+    const { present } = this.#member.author;
+    if (this.books.openOf(present).size === 0) this.books.unregister(present);
   }
 }

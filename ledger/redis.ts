@@ -112,7 +112,7 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
   }
 
   async leave(): Promise<void> {
-    await this.#connection.run(scripts.leave, [this.#member.author.caller().incarnation]);
+    await this.#connection.run(scripts.leave, [this.#member.author.present]);
     const [replicas, written] = (await this.#connection.run(scripts.replicas, [])) as number[];
     if (replicas === 0) return;
     // Nobody will tell again what this client did.
@@ -245,8 +245,8 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
       },
       tell: async (caller, owner, deed) =>
         wire.decodeOutcome(await run(scripts[deed.kind], caller, [owner, ...wire.encodeDeed(deed)])),
-      beat: async (caller, isFirst, report) =>
-        wire.decodeBeat(await run(scripts.beat, caller, [isFirst ? '1' : '0', JSON.stringify(report)])),
+      beat: async (caller, successor, report) =>
+        wire.decodeBeat(await run(scripts.beat, caller, [successor, JSON.stringify(report)])),
       join: async (caller, joining) =>
         wire.decodeJoined(await run(scripts.join, { ...caller, line: joining.line }, wire.encodeJoining(joining))),
     };

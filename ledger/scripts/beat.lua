@@ -1,14 +1,19 @@
 #!lua flags=allow-oom
--- Keeps all leases of an incarnation alive; its first beat registers it.
--- ARGV: incarnation, epoch, line, seen, first (1 or 0), report.
-local incarnation, line = ARGV[1], ARGV[3]
+-- Keeps all leases of an incarnation alive; its first beat registers it, as the successor of the one that asks.
+-- ARGV: incarnation, epoch, line, seen, successor ('' where it is not the first beat), report.
+local incarnation, line, successor = ARGV[1], ARGV[3], ARGV[5]
 local author = '@' .. incarnation
 local beats = prefix .. ':beats'
 
 local state = stateOf(author)
 local reason = lost(state, ARGV[2])
 if reason then return { 'lost', reason } end
-watch(state, line, ARGV[4])
+watch(state, author, line, ARGV[4])
+local last = lastOf(state, author) or '0'
+if successor ~= '' then
+  incarnation, author = successor, '@' .. successor
+  state[LAST] = call('HGET', ledger, author)
+end
 
 local now = clock()
 if state[LAST] then
@@ -16,10 +21,10 @@ if state[LAST] then
   if now - call('ZSCORE', beats, incarnation) > LEASE_MS then
     call('HSET', ledger, 'sparedUntil', string.format('%d', now + LEASE_MS))
   end
-elseif ARGV[5] == '1' or state[RECOVERING] then
+elseif successor ~= '' or state[RECOVERING] then
   -- Who is missing here while it recovers may have come after what the ledger knows.
-  state[LAST] = '0'
-  call('HSET', ledger, author, '0')
+  state[LAST] = last
+  call('HSET', ledger, author, last)
   if state[LINE] == line then state[LAST] = number(state, author, line) end
 else
   return { 'swept' }

@@ -128,7 +128,7 @@ end
 local function conclude()
   local author, line = '@' .. ARGV[1], ARGV[3]
   local state = call('HMGET', ledger, 'epoch', 'sequence', author, 'line')
-  if state[EPOCH] == ARGV[2] and misses(state, line, ARGV[4]) then recover(state, run()) end
+  if state[EPOCH] == ARGV[2] and misses(state, author, line, ARGV[4]) then recover(state, run()) end
   return number(state, author, line)
 end
 
@@ -138,8 +138,8 @@ local function absent(standing)
   local author, line = '@' .. ARGV[1], ARGV[3]
   local state = stateOf(author)
   local isLost = lost(state, ARGV[2])
-  if standing ~= 'unknown' then return { standing, not isLost and state[LINE] == line and state[LAST] } end
-  if not isLost then watch(state, line, ARGV[4]) end
+  if standing ~= 'unknown' then return { standing, not isLost and state[LINE] == line and lastOf(state, author) } end
+  if not isLost then watch(state, author, line, ARGV[4]) end
   return { not isLost and state[LINE] == line and 'unknown' or 'astray' }
 end
 

@@ -2,6 +2,5 @@
 -- Takes an incarnation off the list, unless something of it is open: then it stays, to be swept.
 -- ARGV: incarnation.
 if call('EXISTS', prefix .. ':open:' .. ARGV[1]) == 1 then return 0 end
-call('HDEL', ledger, '@' .. ARGV[1])
-call('HDEL', prefix .. ':reports', ARGV[1])
+unregister(ARGV[1])
 return call('ZREM', prefix .. ':beats', ARGV[1])

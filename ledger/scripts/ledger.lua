@@ -61,19 +61,25 @@ local function recover(state, server)
   end
 end
 
+-- The number of the author's last change, also where it is not registered any more; false where nothing is known of it.
+local function lastOf(state, author)
+  return state[LAST] or call('GET', prefix .. ':last:' .. author)
+end
+
 -- A log that lost its end keeps everything before it, so a caller that finds its own last change misses nothing older.
-local function misses(state, line, seen)
-  return state[LINE] == line and tonumber(state[LAST] or state[SEQUENCE]) < tonumber(seen)
+-- One that is not known has lost its registration: who is taken off the list leaves its number.
+local function misses(state, author, line, seen)
+  return state[LINE] == line and tonumber(lastOf(state, author) or 0) < tonumber(seen)
 end
 
 -- Begins a recovery where the server is another one, or the caller misses a change of its own.
-local function watch(state, line, seen)
+local function watch(state, author, line, seen)
   local server = run()
-  if state[RUN] ~= server or misses(state, line, seen) then recover(state, server) end
+  if state[RUN] ~= server or misses(state, author, line, seen) then recover(state, server) end
 end
 
--- Numbers a change. It is the last one of its author where that is registered and has joined the line: only then its
--- number is returned, since only then it says what the author need not tell again.
+-- Numbers a change. It is the last one of its author where that is known and has joined the line: only then its number
+-- is returned, since only then it says what the author need not tell again.
 local function number(state, author, line)
   local sequence = string.format('%d', (state[SEQUENCE] or 0) + 1)
   if state[LAST] and state[LINE] == line then
@@ -81,5 +87,15 @@ local function number(state, author, line)
     return sequence
   end
   call('HSET', ledger, 'sequence', sequence)
-  return false
+  local isKnown = state[LINE] == line and call('SET', prefix .. ':last:' .. author, sequence, 'XX', 'KEEPTTL')
+  return isKnown and sequence
+end
+
+-- Takes an incarnation off the list: it can reserve nothing more.
+local function unregister(incarnation)
+  local author = '@' .. incarnation
+  local last = call('HGET', ledger, author)
+  if last then call('SET', prefix .. ':last:' .. author, last, 'PX', RETENTION_MS) end
+  call('HDEL', ledger, author)
+  call('HDEL', prefix .. ':reports', incarnation)
 end

@@ -10,7 +10,7 @@ local author = '@' .. incarnation
 local state = stateOf(author)
 local reason = lost(state, epoch)
 if reason then return { 'lost', reason } end
-watch(state, line, ARGV[4])
+watch(state, author, line, ARGV[4])
 if state[RECOVERING] then return { 'recovering' } end
 if not state[LAST] then return { 'unregistered' } end
 if state[LINE] ~= line then return { 'recovering' } end
@@ -19,6 +19,10 @@ if call('EXISTS', prefix .. ':ended:' .. id) == 1 then return { 'ended' } end
 local now = clock()
 local held = call('HEXISTS', open, id) == 1
 if not held then
+  -- It was swept, or booked without an answer: another lease would hold it twice.
+  if call('HEXISTS', prefix .. ':presumed', id) == 1 or call('HEXISTS', prefix .. ':booked', id) == 1 then
+    return { 'ended' }
+  end
   local fence = call('HGET', prefix .. ':fences', ARGV[6])
   if fence and tonumber(ARGV[7]) < tonumber(fence) then return { 'stale', fence } end
   if now < tonumber(ARGV[11]) or now >= tonumber(ARGV[12]) then return { 'wrongPeriod', now } end

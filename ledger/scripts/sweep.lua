@@ -18,15 +18,13 @@ end
 -- Nobody is silent who cannot be heard: after a restart all get a lease's time.
 local state = stateOf('')
 if not state[EPOCH] then return { 0, 0 } end
-watch(state, '', '0')
+watch(state, '', '', '0')
 if state[RECOVERING] or now < tonumber(call('HGET', ledger, 'sparedUntil') or 0) then return { 0, 0 } end
 local limit = string.format('(%d', now - LEASE_MS)
 local incarnation = call('ZRANGEBYSCORE', beats, '-inf', limit, 'LIMIT', 0, 1)[1]
 if not incarnation then return { 0, 0 } end
 
--- From here on it can reserve nothing more.
-call('HDEL', ledger, '@' .. incarnation)
-call('HDEL', prefix .. ':reports', incarnation)
+unregister(incarnation)
 local open = prefix .. ':open:' .. incarnation
 local leases = call('HRANDFIELD', open, chunk, 'WITHVALUES')
 for i = 1, #leases, 2 do

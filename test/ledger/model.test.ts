@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, test } from '@jest/globals';
+import { afterAll, beforeAll, jest, test } from '@jest/globals';
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
@@ -537,6 +537,10 @@ const commands = fc.commands(
 );
 
 let runs = 0;
+/** How long it looks, and where: at the same by default, so that a failure comes from what was changed. */
+const RUNS = Number(process.env['RUNS'] ?? 60);
+const SEED = Number(process.env['SEED'] ?? 4);
+jest.setTimeout(300_000 + RUNS * 1000);
 const SCALES = [100n, 2n ** 53n, 10n ** 18n, 2n ** 63n - 1n];
 
 test('the ledger in Redis and its twin in memory cannot be told apart', async () => {
@@ -556,9 +560,9 @@ test('the ledger in Redis and its twin in memory cannot be told apart', async ()
         world.close();
       }
     }),
-    { numRuns: Number(process.env['RUNS'] ?? 60) },
+    { numRuns: RUNS, seed: SEED },
   );
-}, 300_000);
+});
 
 async function until(ask: () => Promise<LedgerState>): Promise<void> {
   for (;;) {

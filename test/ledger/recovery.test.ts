@@ -427,6 +427,53 @@ describe('what no client remembers', () => {
     expect((await gateway.state()).recovering).toMatchObject({ deep: 'tooOld', missing: ['b'] });
   });
 
+  test('is noticed by a new incarnation, whatever others did since the same server came back older', async () => {
+    const { books, gateway, beat } = await remembered();
+    const book = async (id: string): Promise<void> => {
+      const record = { id, state: 'final', cost_nano: '7' };
+      const settlement = { id, costNano: 7n, presumedNano: 0n, record };
+      expect(await gateway.book({ reservation: reservation(id), settlement })).toBe('settled');
+    };
+    const missed = async (incarnation: string): Promise<void> => {
+      await gateway.raiseFences(new Map([['payments/a', 1]]));
+      await gateway.resume();
+      if (incarnation !== '') gateway.begin(incarnation);
+      expect(await beat(0)).toBe('recovering');
+      expect(await beat(RETURN_MS)).toBe('alive');
+    };
+    const first = books.copy();
+    await book('a-1');
+    books.become(first);
+    await missed('b');
+    expect(await spentOf(gateway)).toMatchObject({ spentNano: 7n, requests: 1 });
+
+    // Swept, it books on; what comes back knows neither that nor the incarnation that followed.
+    const other = new MemoryLedger({ clock: () => books.sparedUntil + 60_000, epoch: () => 'one', books });
+    await other.sweep();
+    expect(await gateway.beat({ pod: 'a', shards: {} })).toEqual({ kind: 'swept' });
+    const second = books.copy();
+    await book('a-2');
+    gateway.begin('c');
+    books.become(second);
+    await missed('d');
+    expect(await spentOf(gateway)).toMatchObject({ spentNano: 14n, requests: 2 });
+    const third = books.copy();
+    gateway.begin('e');
+    expect(await beat(0)).toBe('alive');
+    await book('a-3');
+    books.become(third);
+    await missed('');
+    expect(await spentOf(gateway)).toMatchObject({ spentNano: 21n, requests: 3 });
+
+    // It is back in the line that a recovery had ended, without what was booked during that.
+    const fourth = books.copy();
+    await gateway.beginRebuild('one');
+    await book('a-4');
+    books.become(fourth);
+    await missed('');
+    expect(await spentOf(gateway)).toMatchObject({ spentNano: 28n, requests: 4 });
+  });
+
   test('a ledger out of reach for long makes nothing old, and a clock that is a minute ahead books nothing twice', async () => {
     const { books, gateway, clock, beat } = await remembered();
     await spend(gateway, 'a-1');
