@@ -42,6 +42,11 @@ export class Journal {
   /** At each beat: the ledger's clock, and the sequence. */
   #marks: { readonly at: number; readonly sequence: number }[] = [];
   #forgotten = 0;
+  readonly #onDrop: (id: string) => void;
+
+  constructor(onDrop: (id: string) => void) {
+    this.#onDrop = onDrop;
+  }
 
   /** Whether the call is under way, by all that this client knows. */
   isOpen(id: string): boolean {
@@ -63,7 +68,7 @@ export class Journal {
   /** The ledger knows the end of a call. */
   ended(id: string, ending: Ending, sequence: number | null): void {
     const entry = this.#entries.get(id) ?? (ending.kind === 'book' ? unheld() : undefined);
-    if (entry === undefined) return;
+    if (entry === undefined) return this.#onDrop(id);
     const booking = unsettled(entry.ending);
     // In one deed, since a ledger that lost the one has lost the other.
     const isLate = booking !== null && ending.kind === 'settle';
@@ -75,10 +80,11 @@ export class Journal {
     this.#ended.add(id);
   }
 
-  /** The ledger never had the call. */
+  /** The ledger never had the call, or had it long ago. */
   drop(id: string): void {
     this.#entries.delete(id);
     this.#ended.delete(id);
+    this.#onDrop(id);
   }
 
   /** A beat was answered: drops what ended long ago. A ledger out of reach makes nothing old. */

@@ -65,7 +65,8 @@ const CHUNK = 100;
 export class Member {
   readonly author: Author;
   readonly #steps: Steps;
-  readonly #journal = new Journal();
+  /** A call has its owner for as long as it may be told again. */
+  readonly #journal = new Journal((id) => this.author.disown(id));
   #peers: readonly string[] = [];
 
   constructor(expectedEpoch: () => string | null, steps: Steps) {
@@ -108,7 +109,6 @@ export class Member {
     if (answer === 'astray' && this.#journal.isOpen(id) && ending.kind !== 'release') {
       throw new LedgerUnreachable('the ledger recovers');
     }
-    this.author.disown(id);
     if (answer === 'astray' || answer === 'unknown') {
       this.#journal.drop(id);
       return 'unknown';

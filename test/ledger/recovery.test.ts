@@ -474,6 +474,20 @@ describe('what no client remembers', () => {
     expect(await spentOf(gateway)).toMatchObject({ spentNano: 28n, requests: 4 });
   });
 
+  test('is told again by a new incarnation, of what the one before had reserved', async () => {
+    const { books, gateway, beat } = await remembered();
+    const asked = reservation('a-1', { until: 10 ** 13, checks: [{ ...reservation('').checks[0]!, end: 10 ** 13 }] });
+    await gateway.reserve(asked);
+    const copy = books.copy();
+    await spend(gateway, 'a-1');
+    books.become(copy);
+    books.server = 'second';
+    gateway.begin('b');
+    expect(await beat(0)).toBe('recovering');
+    expect(await beat(RETURN_MS)).toBe('alive');
+    expect(await spentOf(gateway)).toMatchObject({ spentNano: 7n, committedNano: 7n, requests: 1 });
+  });
+
   test('a ledger out of reach for long makes nothing old, and a clock that is a minute ahead books nothing twice', async () => {
     const { books, gateway, clock, beat } = await remembered();
     await spend(gateway, 'a-1');
