@@ -436,7 +436,6 @@ describe('what no client remembers', () => {
     };
     const missed = async (incarnation: string): Promise<void> => {
       await gateway.raiseFences(new Map([['payments/a', 1]]));
-      await gateway.resume();
       if (incarnation !== '') gateway.begin(incarnation);
       expect(await beat(0)).toBe('recovering');
       expect(await beat(RETURN_MS)).toBe('alive');
