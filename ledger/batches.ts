@@ -41,3 +41,6 @@ export interface BatchLines {
   readonly from: number;
   readonly lines: readonly { readonly costNano: bigint; readonly record: UsageRecord }[];
 }
+
+/** How long it is known whose a batch is: as long as its results can be fetched, and a day. */
+export const OWNER_KEPT_MS = 30 * 24 * 60 * 60 * 1000;

@@ -50,8 +50,5 @@ export function expireAt(end: number): number {
   return Math.min(end + RETENTION_MS, END_OF_TIME);
 }
 
-/** How long it is known whose a batch is: as long as its results can be fetched, and a day. */
-export const OWNER_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
-
 /** About how many rows the stream of refusals holds. */
 export const REFUSALS_KEPT = 10_000;

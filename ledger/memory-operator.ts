@@ -1,9 +1,9 @@
 import type { Reading, ReadingQuery } from '../policy/counter.ts';
 import { checkAmount } from './amounts.ts';
-import type { BatchLines, KeptBatch, OpenBatch } from './batches.ts';
+import { type BatchLines, type KeptBatch, type OpenBatch, OWNER_KEPT_MS } from './batches.ts';
 import { Books, type HeldBatch } from './books.ts';
 import { Calls } from './calls.ts';
-import { ENDED_MS, OWNER_KEPT_MS } from './keys.ts';
+import { ENDED_MS } from './keys.ts';
 import { LEASE_MS } from './ledger.ts';
 import type { Floor, LedgerState, LivingGateway, OperatorLedger, PresumedCall } from './ledger.ts';
 import { Line } from './line.ts';

@@ -1,9 +1,9 @@
 import type { Caller } from './author.ts';
-import type { Adoption } from './batches.ts';
+import { type Adoption, OWNER_KEPT_MS } from './batches.ts';
 import type { Books, Lease } from './books.ts';
 import type { Calls, Held, Standing } from './calls.ts';
 import type { Deed } from './journal.ts';
-import { ENDED_MS, OWNER_KEPT_MS, RETENTION_MS, expireAt } from './keys.ts';
+import { ENDED_MS, RETENTION_MS, expireAt } from './keys.ts';
 import { LEASE_MS } from './ledger.ts';
 import type { Booking, GatewayReport, Reservation, ReserveAnswer, Settlement } from './ledger.ts';
 import type { Line } from './line.ts';

@@ -4,9 +4,16 @@ import type { Ref } from '../policy/compiled.ts';
 import type { Bound, Counter, Failure, Part, Reading, ReadingQuery, ValueCounter } from '../policy/counter.ts';
 import { MAX_NANO } from './amounts.ts';
 import type { Caller } from './author.ts';
-import type { Adoption, BatchLines, BatchOwner, KeptBatch, OpenBatch } from './batches.ts';
+import {
+  type Adoption,
+  type BatchLines,
+  type BatchOwner,
+  type KeptBatch,
+  type OpenBatch,
+  OWNER_KEPT_MS,
+} from './batches.ts';
 import type { Deed } from './journal.ts';
-import { OWNER_KEPT_MS, expireAt } from './keys.ts';
+import { expireAt } from './keys.ts';
 import type { Booking, Floor, GatewayReport } from './ledger.ts';
 import type { LedgerState, LivingGateway, LostReason, PresumedCall } from './ledger.ts';
 import type { Reservation, ReserveAnswer, SettleAnswer, Settlement } from './ledger.ts';

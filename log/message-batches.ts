@@ -1,5 +1,4 @@
-import { OWNER_KEPT_MS } from '../ledger/keys.ts';
-import type { KeptBatch } from '../ledger/batches.ts';
+import { type KeptBatch, OWNER_KEPT_MS } from '../ledger/batches.ts';
 import type { Query } from './database.ts';
 import type { Row } from './row.ts';
 
