@@ -26,7 +26,7 @@ export async function measureFailover(): Promise<Figure[]> {
       const comeback = await ground.comeback(one, (await one.owed()).requests);
       back.push(comeback.ms);
       early += comeback.early;
-      await sentinel.heal();
+      await one.load.hold(() => sentinel.heal());
     }
     await ground.spent(one);
     const { spentNano, certainNano } = await one.counter();

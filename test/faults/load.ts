@@ -4,6 +4,8 @@ import { Dice } from '../../bench/dice.ts';
 import type { Behaviour } from '../upstream/behaviour.ts';
 
 const MAX_TOKENS = 200;
+/** Between two calls of a caller: on a fast machine too a budget must last until what breaks is whole again. Milliseconds. */
+const PAUSE_MS = 100;
 
 /** Callers that ask again and again, streams and whole answers of random cost, through all gateways. */
 export class Load {
@@ -15,11 +17,19 @@ export class Load {
   readonly #callers: readonly Caller[];
   readonly #workers: readonly Promise<void>[];
   #isStopped = false;
+  #isHeld = false;
 
   /** `size`: how many of them. */
   constructor(gateways: readonly string[], apiKey: string, size = 16) {
     this.#callers = gateways.map((url) => new Caller(url, apiKey, size));
     this.#workers = Array.from({ length: size }, (_, n) => this.#work(n));
+  }
+
+  /** Calls no more while `what` is done, to have something left for what comes after it. */
+  async hold(what: () => Promise<void>): Promise<void> {
+    this.#isHeld = true;
+    await what();
+    this.#isHeld = false;
   }
 
   async stop(): Promise<void> {
@@ -31,6 +41,8 @@ export class Load {
   async #work(n: number): Promise<void> {
     const dice = new Dice(n);
     while (!this.#isStopped) {
+      await sleep(PAUSE_MS + dice.roll(PAUSE_MS));
+      if (this.#isHeld) continue;
       const behaviour: Behaviour = {
         usage: { output_tokens: 1 + dice.roll(MAX_TOKENS) },
         latencyMs: dice.roll(40),
@@ -41,7 +53,6 @@ export class Load {
         ({ status, text }) => this.#count(status, text),
         () => (this.torn += 1),
       );
-      await sleep(dice.roll(30));
     }
   }
 
