@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { Temporal } from 'temporal-polyfill';
-import { type Child, freePort, launch, responds } from '../../hack/processes.ts';
+import { type Child, launch, responds } from '../../hack/processes.ts';
 import type { Redis } from '../../hack/redis.ts';
 import { connectLedger, type RedisLedger } from '../../ledger/redis.ts';
 import type { CompiledBudget } from '../../policy/compiled.ts';
@@ -119,21 +119,23 @@ interface GatewayOptions {
   readonly shift: number;
 }
 
+/** On a port that it takes by itself and tells: one that was free before may be another place's gateway's by then. */
 async function startGateway({ folder, settings, redis, shift }: GatewayOptions): Promise<string> {
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
+  const name = `gateway${shift}`;
   const env = {
     PATH: process.env['PATH'],
     KUBECONFIG: trusting(folder),
-    POD_NAME: `gateway-${port}`,
-    PORT: String(port),
+    POD_NAME: name,
+    PORT: '0',
     REDIS_URL: redis.url,
     TOLLGATE_SETTINGS: settings,
   };
   const main = join(import.meta.dirname, '../../gateway/main.ts');
-  const command = { name: 'gateway', command: process.execPath, args: [main], logFile: join(folder, 'gateway.log') };
-  children.push(await launch({ ...command, env: shifted(env, shift) }, () => responds(`${url}/readyz`)));
-  return url;
+  const logFile = join(folder, `${name}.log`);
+  const url = () => `http://127.0.0.1:${/"port":(\d+)/.exec(readFileSync(logFile, 'utf8'))?.[1]}`;
+  const command = { name, command: process.execPath, args: [main], logFile };
+  children.push(await launch({ ...command, env: shifted(env, shift) }, () => responds(`${url()}/readyz`)));
+  return url();
 }
 
 /** A kubeconfig that takes the API server's certificate also where it has expired by the gateway's clock. */
