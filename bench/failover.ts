@@ -40,9 +40,10 @@ export async function measureFailover(): Promise<Figure[]> {
       },
       {
         what: 'from the new master to the first call',
-        promised: '≤ 15 s',
+        // With `min-replicas-to-write 1` the new master takes nothing before a replica has followed it.
+        promised: '≤ 30 s',
         measured: `${ms(percentile(back, 0.5))} median, ${ms(Math.max(...back))} at most; Sentinel itself took ${ms(percentile(decided, 0.5))}`,
-        holds: Math.max(...back) <= 15_000,
+        holds: Math.max(...back) <= 30_000,
       },
     ];
   } finally {
