@@ -156,7 +156,6 @@ describe('processes that fight over the same budgets', () => {
     }
     await Promise.all(killed.map(finished));
     const held = (await Promise.all(killed.map(({ name }) => raw.hkeys(`${PREFIX}:open:${name}`)))).flat();
-    expect(held.length).toBeGreaterThan(1);
     expect(await Promise.all(racers.slice(0, 2).map(finished))).toEqual([0, 0]);
     // As if a lease's time had passed, which on a busy machine it has.
     for (const { name } of killed) await raw.zadd(`${PREFIX}:beats`, 'XX', 1, name);
