@@ -2,7 +2,9 @@
  * One process of races.test.ts: a gateway that reserves and ends calls as fast as it can and keeps books of its own, one
  * JSON line an event: what it is about to reserve, and how each call ended once the ledger said so.
  *
- *     node test/ledger/racer.ts <url> <name> <books> <calls>
+ *     node test/ledger/racer.ts <url> <name> <books> <calls> [<lives>]
+ *
+ * With `lives` it dies (SIGKILL) in the instant in which so many of its calls are reserved, the last of them at least open.
  */
 
 import assert from 'node:assert/strict';
@@ -36,7 +38,8 @@ export function counterOf(budget: string): string {
 if (process.argv[1] === import.meta.filename) void main();
 
 async function main(): Promise<void> {
-  const [url, name, books, calls] = process.argv.slice(2) as [string, string, string, string];
+  const [url, name, books, calls, lives] = process.argv.slice(2) as [string, string, string, string, string?];
+  let left = Number(lives ?? Number.POSITIVE_INFINITY);
   const ledger = connectLedger({ url, installation: INSTALLATION, epoch: () => 'races', commandTimeout: 2000 });
   ledger.begin(name);
   await insist(() => ledger.beat({ pod: name, shards: {} }));
@@ -81,6 +84,7 @@ async function main(): Promise<void> {
       return;
     }
     expectWithinCaps(answer, checks);
+    if ((left -= 1) === 0) process.kill(process.pid, 'SIGKILL');
     await sleep(Math.random() * 5);
     const outcome = Math.random();
     if (outcome < 0.2) {
