@@ -1,0 +1,54 @@
+# What the system's package manager brings. Sourced by hack/assets.sh.
+
+# Installs packages with apt-get: apt LOG PACKAGE...
+apt() {
+  local log=$build/$1.log; shift
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >"$log" 2>&1
+}
+
+redis() {
+  command -v redis-server >/dev/null && return
+  say "redis-server is not on the PATH; installing it with the system's package manager"
+  if command -v apt-get >/dev/null; then
+    apt redis redis-server ||
+      { say "installing redis-server failed; the log is $build/redis.log. Install Redis 7 or Valkey and run this again."; exit 1; }
+  elif command -v brew >/dev/null; then brew install redis >&2
+  elif command -v dnf >/dev/null; then dnf install -y redis >&2
+  else say "Install Redis 7 or Valkey so that redis-server is on the PATH, then run this again."; exit 1; fi
+}
+
+faketime() { # what cannot be installed is the failure of the one test that needs it
+  local file
+  for file in /usr/lib*/faketime/libfaketime.so.1 /usr/lib/*/faketime/libfaketime.so.1 /usr/local/lib/faketime/libfaketime.so.1; do
+    [ -e "$file" ] && return
+  done
+  say "libfaketime is not installed; installing it with the system's package manager"
+  if command -v apt-get >/dev/null; then apt faketime libfaketime
+  elif command -v dnf >/dev/null; then dnf install -y libfaketime >&2
+  else false; fi || say "it could not be installed: test/chaos/rollover.test.ts will fail"
+}
+
+postgres() { # without the database server that Debian's package would start by itself
+  command -v initdb >/dev/null && return
+  compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null && return
+  say "Postgres is not installed; installing it with the system's package manager"
+  if command -v apt-get >/dev/null; then
+    {
+      apt postgres postgresql-common
+      mkdir -p /etc/postgresql-common/createcluster.d
+      echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/tollgate.conf
+      apt postgres postgresql
+    } || { say "installing postgresql failed; the log is $build/postgres.log. Install Postgres 15 or later and run this again."; exit 1; }
+  elif command -v brew >/dev/null; then brew install postgresql >&2
+  elif command -v dnf >/dev/null; then dnf install -y postgresql-server >&2
+  else say "Install Postgres 15 or later so that postgres and initdb are on the PATH, then run this again."; exit 1; fi
+}
+
+# What a node and the building of images need besides the programs that are built.
+node_packages() {
+  command -v buildah >/dev/null && command -v mmdebstrap >/dev/null && command -v runc >/dev/null && command -v nft >/dev/null &&
+    command -v conntrack >/dev/null && command -v ip >/dev/null && [ -x /usr/lib/cni/bridge ] && return
+  say "installing runc, CNI plugins, nftables, buildah and mmdebstrap with the system's package manager"
+  apt node runc containernetworking-plugins nftables conntrack iproute2 buildah mmdebstrap ||
+    { say "installing them failed; the log is $build/node.log. A local node needs Debian or Ubuntu and root."; exit 1; }
+}

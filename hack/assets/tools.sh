@@ -1,0 +1,59 @@
+# Programs of other projects that a node, the chart and the rules are run or checked with. Sourced by hack/assets.sh.
+
+CONTAINERD_VERSION=2.3.7
+COREDNS_VERSION=1.15.0
+HELM_VERSION=4.3.1
+
+# Each of these functions brings a tool and prints the folder that holds it.
+
+helm() {
+  local folder=$cache/bin/helm-$HELM_VERSION
+  mkdir -p "$folder"
+  [ -x "$folder/helm" ] ||
+    fetch_member "$folder" helm "https://get.helm.sh/helm-v$HELM_VERSION-$os-$arch.tar.gz" "$os-$arch/helm" ||
+    go_programs "$folder" helm.sh/helm/v4 "$HELM_VERSION" helm.sh/helm/v4/cmd/helm
+  echo "$folder"
+}
+
+containerd() {
+  local folder=$cache/bin/containerd-$CONTAINERD_VERSION package=github.com/containerd/containerd/v2 name
+  local release=https://github.com/containerd/containerd/releases/download/v$CONTAINERD_VERSION/containerd-static-$CONTAINERD_VERSION-$os-$arch.tar.gz
+  mkdir -p "$folder"
+  for name in containerd containerd-shim-runc-v2 ctr; do
+    [ -x "$folder/$name" ] || fetch_member "$folder" "$name" "$release" "bin/$name" ||
+      go_programs "$folder" "$package" "$CONTAINERD_VERSION" "$package/cmd/$name"
+  done
+  echo "$folder"
+}
+
+coredns() { # with no more plugins than a cluster without an uplink needs
+  local folder=$cache/bin/coredns-$COREDNS_VERSION
+  mkdir -p "$folder"
+  [ -x "$folder/coredns" ] || { need_go coredns "$folder"; with_progress coredns build_coredns "$folder"; }
+  echo "$folder"
+}
+
+build_coredns() {
+  local module=github.com/coredns/coredns plugin
+  go_module "coredns-$COREDNS_VERSION" "$module" "$COREDNS_VERSION"
+  {
+    printf 'package main\n\nimport (\n\t"%s/coremain"\n' "$module"
+    for plugin in cache errors health kubernetes loadbalance ready reload; do printf '\t_ "%s/plugin/%s"\n' "$module" "$plugin"; done
+    printf ')\n\nfunc main() { coremain.Run() }\n'
+  } >main.go
+  go mod tidy
+  go_build "$1" coredns .
+}
+
+pause() { # holds the namespaces of a Pod, and those of the node itself: waits for a signal and reaps children
+  local folder=$cache/bin/pause
+  mkdir -p "$folder"
+  [ -x "$folder/pause" ] || { need_go pause "$folder"; with_progress pause build_pause "$folder"; }
+  echo "$folder"
+}
+
+build_pause() {
+  mkdir -p "$build/pause" && cp "$here/assets/pause.go" "$build/pause/main.go" && cd "$build/pause"
+  printf 'module tollgate.dev/hack/pause\n\ngo 1.26.0\n' >go.mod
+  go_build "$1" pause .
+}
