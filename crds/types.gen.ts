@@ -160,7 +160,7 @@ export interface ClaudeBudgetSpec {
     toleranceUsd: string;
   };
   /**
-   * grants raise each period's limit while they are in force. Default: [].
+   * grants raise each period's limit while they are in force. Each is known by its reason and untilTime, so whoever is on call can apply one beside those of a GitOps tool. Default: [].
    */
   grants: {
     /**
@@ -176,9 +176,9 @@ export interface ClaudeBudgetSpec {
      */
     untilTime: string;
     /**
-     * reason for whoever reads it later.
+     * reason for whoever reads it later. Two grants that end together need different ones. Default: "".
      */
-    reason?: string;
+    reason: string;
   }[];
   /**
    * period after which the budget starts again at zero, aligned to the calendar of its time zone.
