@@ -30,7 +30,7 @@ export interface ControlPlane {
   stop: () => Promise<void>;
 }
 
-/** The controllers that something here leans on: ownership, namespaces, ServiceAccounts, Services. The rest would only cost memory. */
+/** The controllers that something here leans on: ownership, namespaces, ServiceAccounts, Services, types in policies. The rest would only cost memory. */
 const controllers = [
   'clusterrole-aggregation-controller',
   'endpointslice-controller',
@@ -39,6 +39,7 @@ const controllers = [
   'root-ca-certificate-publisher-controller',
   'serviceaccount-controller',
   'serviceaccount-token-controller',
+  'validatingadmissionpolicy-status-controller',
 ];
 
 /** Starts etcd, kube-apiserver and kube-controller-manager and returns once they serve. */
