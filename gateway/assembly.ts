@@ -18,7 +18,7 @@ import { Outage } from './outage.ts';
 import type { PolicySource } from './policy.ts';
 import { Refusals } from './refusals.ts';
 import { Reserver } from './reserve.ts';
-import { Gateway } from './server.ts';
+import { Gateway, type Leaving } from './server.ts';
 import { Settler } from './settle.ts';
 import { Upstreams } from './upstreams.ts';
 import { Waiting } from './waiting.ts';
@@ -53,7 +53,7 @@ export interface Assembly {
   readonly lifeline: Lifeline;
   readonly admin: Express;
   /** Answers and books all that is under way, and takes the gateway off the ledger's list. */
-  stop(): Promise<void>;
+  stop(leaving: Leaving): Promise<void>;
 }
 
 /** Puts a gateway together. */
@@ -133,8 +133,8 @@ export function assemble(surroundings: Surroundings): Assembly {
   });
   const batchAccess = new BatchAccess({ policy, upstreams, metrics, ledger, settings, now });
   const models = new Models({ policy, upstreams });
-  const admin = adminApp({ metrics, notReady: () => health.notReady });
-  const gateway = new Gateway({
+  const admin = adminApp({ metrics, notReady: () => (gateway.isLeaving ? 'the gateway leaves' : health.notReady) });
+  const gateway: Gateway = new Gateway({
     endpoints: {
       Messages: (exchange) => messages.serve(exchange),
       CountTokens: (exchange) => countTokens.serve(exchange),
@@ -157,8 +157,8 @@ export function assemble(surroundings: Surroundings): Assembly {
     gateway,
     lifeline,
     admin,
-    stop: async () => {
-      await gateway.drain();
+    stop: async (leaving) => {
+      await gateway.drain(leaving);
       await settler.drained();
       await refusals.stop();
       await lifeline.stop();

@@ -10,6 +10,8 @@ export interface Config extends Environment {
   readonly redisCa: string | undefined;
   /** Where the daybook lies; always said under `ledgerLoss: Open`. */
   readonly daybookFolder: string | undefined;
+  /** How long a gateway that is asked to leave goes on serving. Milliseconds. */
+  readonly lingerMs: number;
 }
 
 /**
@@ -24,7 +26,14 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     settings,
     redisCa: readCa(environment.redisCaFile),
     daybookFolder: readDaybookFolder(env['TOLLGATE_DAYBOOK_FOLDER'], settings),
+    lingerMs: readLinger(env['TOLLGATE_LINGER_SECONDS'] ?? '15') * 1000,
   };
+}
+
+/** Longer than a cluster takes to tell all its nodes that a Pod goes, and its load balancers. Seconds. */
+function readLinger(text: string): number {
+  if (/^\d{1,4}$/.test(text)) return Number(text);
+  throw new Error(`TOLLGATE_LINGER_SECONDS must be a whole number of seconds, not "${text}"`);
 }
 
 /** A folder that everybody can guess would let others write what is booked, and a temporary one may not outlive a crash. */

@@ -11,7 +11,10 @@ import { type Config, readConfig } from './config.ts';
 import { Daybook } from './daybook.ts';
 import { Policy } from './policy.ts';
 import { PolicyStore } from './policy-store.ts';
-import { listen } from './server.ts';
+import { type Leaving, listen } from './server.ts';
+
+/** As long as a batch of 256 MB takes at 4 MB a second. Milliseconds. */
+const ARRIVAL_MS = 64_000;
 
 // A line a call is written with the lines of others; a gateway that is killed loses those of its last second.
 const output = pino.destination({ dest: 1, sync: false, minLength: 8192 });
@@ -81,14 +84,18 @@ async function run(config: Config): Promise<void> {
   const port = await assembly.gateway.listen(config.port);
   logger.info({ port }, 'the gateway listens');
   output.flush();
-  const stop = async (): Promise<void> => {
-    logger.info('the gateway leaves');
-    await assembly.stop();
+  const leave = async (leaving: Leaving): Promise<void> => {
+    logger.info(leaving, 'the gateway leaves');
+    output.flush();
+    await assembly.stop(leaving);
     ledger.close();
     await store.stop();
     await client.close();
     exit(0);
   };
-  process.once('SIGTERM', () => void stop());
-  process.once('SIGINT', () => void stop());
+  let left: Promise<void> | null = null;
+  // Always listened for: a second one, as of a kubelet that was restarted, must not end the streams of the first.
+  process.on('SIGTERM', () => void (left ??= leave({ lingerMs: config.lingerMs, arrivalMs: ARRIVAL_MS })));
+  // A person at the keyboard waits for nothing, and may ask twice.
+  process.once('SIGINT', () => void (left ??= leave({ lingerMs: 0, arrivalMs: 0 })));
 }

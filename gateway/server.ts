@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Express } from 'express';
 import type { Logger } from 'pino';
 import type { RefusalReason } from '../policy/refusals.ts';
@@ -10,8 +11,13 @@ import { type Endpoint, type Route, routeOf } from './route.ts';
 const KEEP_ALIVE_MS = 75_000;
 /** How many connections may wait to be accepted: as many as Linux allows, for callers that come in their thousands. */
 const BACKLOG = 4096;
-/** How long a request may still take to arrive once the gateway leaves; node itself waits for it for ever. */
-const ARRIVAL_MS = 5_000;
+/** How a gateway leaves. Milliseconds. */
+export interface Leaving {
+  /** How long it goes on serving all that comes, because the cluster needs a while to send callers elsewhere. */
+  readonly lingerMs: number;
+  /** How long what has begun to arrive by then may still take; node itself waits for it for ever. */
+  readonly arrivalMs: number;
+}
 
 /** Answers one request. */
 export type Serve = (exchange: Exchange) => Promise<void>;
@@ -37,6 +43,7 @@ export class Gateway {
   readonly #parts: Parts;
   readonly #open = new Map<Exchange, Promise<unknown>>();
   #isLeaving = false;
+  #isClosed = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -48,11 +55,20 @@ export class Gateway {
     return listen(this.server, port);
   }
 
-  /** Accepts nothing more and resolves when every call that was under way is answered and booked or kept for booking. */
-  async drain(): Promise<void> {
+  /** Whether callers should go elsewhere. */
+  get isLeaving(): boolean {
+    return this.#isLeaving;
+  }
+
+  /**
+   * Serves on for a while, closing each connection with its next answer, then accepts nothing more. Resolves when every
+   * call that was under way is answered and booked or kept for booking.
+   */
+  async drain({ lingerMs, arrivalMs }: Leaving): Promise<void> {
     this.#isLeaving = true;
+    await sleep(lingerMs);
     const closed = new Promise((resolve) => this.server.close(resolve));
-    const late = setTimeout(() => this.#dropArriving(), ARRIVAL_MS);
+    const late = setTimeout(() => this.#close(), arrivalMs);
     while (this.#open.size > 0) await Promise.all(this.#open.values());
     clearTimeout(late);
     // Nobody is being answered any more: what is left idles, or has not sent a whole request.
@@ -72,7 +88,7 @@ export class Gateway {
       req.url = route.path;
       return void callerApp(req, res);
     }
-    if (this.#isLeaving) this.#refuse(res, 'ShuttingDown');
+    if (this.#isClosed) this.#refuse(res, 'ShuttingDown');
     else this.#serve(req, res, route, route.endpoint);
   }
 
@@ -87,7 +103,8 @@ export class Gateway {
     this.#open.set(exchange, call);
   }
 
-  #dropArriving(): void {
+  #close(): void {
+    this.#isClosed = true;
     for (const { req } of this.#open.keys()) if (!req.complete) req.destroy();
   }
 

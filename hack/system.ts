@@ -115,7 +115,9 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
         KUBECONFIG: kubeconfigs[part],
         TOLLGATE_SETTINGS: settings.file,
         REDIS_URL: redis.way,
-        ...(part === 'operator' ? logPlace : { TOLLGATE_DAYBOOK_FOLDER: join(directory, 'daybook') }),
+        ...(part === 'operator'
+          ? logPlace
+          : { TOLLGATE_DAYBOOK_FOLDER: join(directory, 'daybook'), TOLLGATE_LINGER_SECONDS: '0' }),
         POD_NAME: name,
         PORT: String(port),
       },

@@ -24,7 +24,10 @@ interface LeaseOptions {
 interface LeaseTiming {
   readonly durationMs: number;
   readonly renewMs: number;
+  /** How often the leader renews. */
   readonly retryMs: number;
+  /** How often the others look whether it has given the lease back. */
+  readonly lookMs: number;
 }
 
 interface Lease extends KubeObject {
@@ -38,7 +41,7 @@ interface Lease extends KubeObject {
 }
 
 const leases: Resource = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases' };
-const DEFAULT: LeaseTiming = { durationMs: 15_000, renewMs: 10_000, retryMs: 2_000 };
+const DEFAULT: LeaseTiming = { durationMs: 15_000, renewMs: 10_000, retryMs: 2_000, lookMs: 1_000 };
 
 /**
  * Leader election on a Lease. A lease has expired when *we* have seen it unchanged for its whole duration by our own
@@ -81,7 +84,8 @@ export class LeaderElection {
     while (!signal.aborted) {
       const asked = performance.now();
       this.#turn(await this.#acquire(), asked);
-      const wait = this.#timing.retryMs * (1 + 0.2 * this.#options.random());
+      const { retryMs, lookMs } = this.#timing;
+      const wait = (this.#leads ? retryMs : lookMs) * (1 + 0.2 * this.#options.random());
       await sleep(wait, undefined, { signal }).catch(() => undefined);
     }
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { KubeClient } from '../kube/client.ts';
 import { Events } from '../kube/events.ts';
@@ -53,6 +54,9 @@ interface OperatorOptions {
   readonly hash: Hash;
 }
 
+/** How long the others wait for what a leader that is asked to end has under way. Milliseconds. */
+const STEP_DOWN_MS = 500;
+
 /** A replica of the operator. */
 export interface Operator {
   readonly metrics: Metrics;
@@ -61,7 +65,7 @@ export interface Operator {
   /** Whether the caches are filled. */
   readonly isReady: () => boolean;
   readonly start: () => void;
-  /** Ends what is under way and gives the lead away. */
+  /** Gives the lead away, at once where what is under way takes long, and ends it. */
   readonly stop: () => Promise<void>;
 }
 
@@ -271,9 +275,12 @@ export function assemble(options: OperatorOptions): Operator {
       void world.synced().then(begin);
     },
     stop: async () => {
-      await schedule.drain();
-      await usageLog.close();
+      // The next leader can open the log once it is closed. For what takes long, such as the results of a batch, it
+      // does not wait: nothing is done twice where both do it.
+      const ended = schedule.drain().then(() => usageLog.close());
+      await Promise.race([ended, sleep(STEP_DOWN_MS)]);
       await election.stop();
+      await ended;
       await world.stop();
     },
   };

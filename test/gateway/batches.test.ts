@@ -24,7 +24,7 @@ import { startRedis } from '../support/redis.ts';
 import type { Behaviour } from '../upstream/behaviour.ts';
 import { startUpstream, type Upstream } from '../upstream/upstream.ts';
 import { until } from '../support/until.ts';
-import { ask, errorOf, type Running, startGateway, type StartOptions } from './harness.ts';
+import { ask, AT_ONCE, errorOf, type Running, startGateway, type StartOptions } from './harness.ts';
 import { budget, handover, PRICES, resolved, type WorkspaceOptions } from './policies.ts';
 
 let redis: Awaited<ReturnType<typeof startRedis>>;
@@ -375,7 +375,7 @@ describe('what goes wrong', () => {
     await until(() => here.assembly.gateway.server.listening);
     expect(readdirSync(spoolFolder)).toEqual([]);
     leaving.destroy();
-    await here.assembly.gateway.drain();
+    await here.assembly.gateway.drain(AT_ONCE);
     expect((await counterOf(here)).committedNano).toBe(0n);
   });
 

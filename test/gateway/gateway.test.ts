@@ -13,7 +13,7 @@ import type { Behaviour } from '../upstream/behaviour.ts';
 import { type Received, startUpstream, type Upstream } from '../upstream/upstream.ts';
 import { startRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
-import { ask, errorOf, message, type Running, startGateway, type StartOptions } from './harness.ts';
+import { ask, AT_ONCE, errorOf, message, type Running, startGateway, type StartOptions } from './harness.ts';
 import { budget, handover, resolved, type WorkspaceOptions } from './policies.ts';
 
 let redis: Awaited<ReturnType<typeof startRedis>>;
@@ -431,7 +431,7 @@ describe('a budget', () => {
     const gateway = await gatewayWith({ budgets: [budget('daily', '0')] });
     for (let i = 0; i < 5; i++) expect((await ask(gateway.url)).status).toBe(429);
     expect((await ask(gateway.url, { headers: { 'x-api-key': 'sk-tollgate-nobody' } })).status).toBe(401);
-    await gateway.assembly.stop();
+    await gateway.assembly.stop(AT_ONCE);
     const rows = (await gateway.ledger.refusals(100)).map(({ row }) => row);
     const countOf = (workspace: string, key: string, budget: string, reason: string): number =>
       rows
@@ -744,7 +744,12 @@ test('a gateway that stops finishes its streams, books them and leaves', async (
   await until(() => upstream.books().open === 1);
   const other = await gatewayWith({}, { installation: 'leaving' });
   const stopped = running.splice(running.indexOf(gateway), 1)[0]!.stop();
-  await expect(ask(gateway.url)).rejects.toThrow('ECONNREFUSED');
+  await until(() =>
+    ask(gateway.url).then(
+      () => false,
+      ({ code }: NodeJS.ErrnoException) => code === 'ECONNREFUSED',
+    ),
+  );
   expect(await other.ledger.gateways()).toHaveLength(2);
   upstream.release();
   expect((await held).text).toContain('message_stop');

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { request } from 'node:http';
+import { type Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import pino from 'pino';
 import { mkdtempSync } from 'node:fs';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { assemble, type Assembly } from '../../gateway/assembly.ts';
 import { Daybook } from '../../gateway/daybook.ts';
 import { Policy } from '../../gateway/policy.ts';
+import type { Leaving } from '../../gateway/server.ts';
 import { connectLedger, type RedisLedger } from '../../ledger/redis.ts';
 import { parseSettings, type Settings } from '../../policy/settings.ts';
 import { until } from '../support/until.ts';
@@ -34,6 +35,9 @@ export interface StartOptions {
   /** What is on its disk; default: nothing. */
   readonly folder?: string;
 }
+
+/** A gateway of a test is in no cluster that still sends it callers. */
+export const AT_ONCE: Leaving = { lingerMs: 0, arrivalMs: 1_000 };
 
 /** Starts a gateway that enforces one workspace, once the ledger knows it. */
 export async function startGateway({
@@ -82,7 +86,7 @@ export async function startGateway({
     assembly,
     logs,
     stop: async () => {
-      await assembly.stop();
+      await assembly.stop(AT_ONCE);
       ledger.close();
     },
   };
@@ -104,12 +108,14 @@ export interface Asking {
   readonly body?: string | Buffer;
   /** Leaves when this fires. */
   readonly signal?: AbortSignal;
+  /** Whose connections are used; default: those of all calls of the process. */
+  readonly agent?: Agent;
 }
 
 /** Sends exactly what it is told, as no HTTP client that tidies paths and headers would. */
 export function ask(url: string, asking: Asking = {}): Promise<Answer> {
   const { hostname, port } = new URL(url);
-  const { method = 'POST', path = '/v1/messages', headers = {}, body = MESSAGE, signal } = asking;
+  const { method = 'POST', path = '/v1/messages', headers = {}, body = MESSAGE, signal, agent } = asking;
   const sent = {
     'x-api-key': 'sk-tollgate-api',
     'anthropic-version': '2023-06-01',
@@ -118,19 +124,22 @@ export function ask(url: string, asking: Asking = {}): Promise<Answer> {
   };
   const given = Object.fromEntries(Object.entries(sent).filter(([, value]) => value !== ''));
   return new Promise((resolve, reject) => {
-    const asked = request({ hostname, port, path, method, headers: given, ...(signal ? { signal } : {}) }, (res) => {
-      const chunks: Buffer[] = [];
-      res.on('data', (chunk: Buffer) => chunks.push(chunk));
-      res.on('error', () => undefined);
-      res.on('close', () =>
-        resolve({
-          status: res.statusCode ?? 0,
-          headers: res.headers,
-          text: Buffer.concat(chunks).toString(),
-          torn: !res.complete,
-        }),
-      );
-    });
+    const asked = request(
+      { hostname, port, path, method, headers: given, ...(signal ? { signal } : {}), ...(agent ? { agent } : {}) },
+      (res) => {
+        const chunks: Buffer[] = [];
+        res.on('data', (chunk: Buffer) => chunks.push(chunk));
+        res.on('error', () => undefined);
+        res.on('close', () =>
+          resolve({
+            status: res.statusCode ?? 0,
+            headers: res.headers,
+            text: Buffer.concat(chunks).toString(),
+            torn: !res.complete,
+          }),
+        );
+      },
+    );
     asked.on('error', reject);
     asked.end(method === 'POST' ? body : undefined);
   });

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { Agent } from 'node:http';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,7 +17,7 @@ import { startProxy } from '../support/proxy.ts';
 import { startRedis } from '../support/redis.ts';
 import { startUpstream, type Upstream } from '../upstream/upstream.ts';
 import { until } from '../support/until.ts';
-import { ask, errorOf, message } from './harness.ts';
+import { type Answer, ask, errorOf, message } from './harness.ts';
 import { budget, handover, type WorkspaceOptions } from './policies.ts';
 import { writeShards } from './shards.ts';
 
@@ -59,6 +60,8 @@ async function installation(
   settings: Record<string, unknown> = {},
   /** How the gateways reach it. */
   redisUrl: string = redis.url,
+  /** What they are told besides. */
+  told: Record<string, string> = {},
 ): Promise<Installation> {
   const namespace = await cluster().namespace('gateway');
   const name = randomUUID();
@@ -84,12 +87,14 @@ async function installation(
     const env = {
       PATH: process.env['PATH'],
       TOLLGATE_DAYBOOK_FOLDER: join(folder, 'daybook'),
+      TOLLGATE_LINGER_SECONDS: '0',
       KUBECONFIG: kubeconfig,
       LOG_LEVEL: 'info',
       POD_NAME: pod,
       PORT: '0',
       REDIS_URL: redisUrl,
       TOLLGATE_SETTINGS: settingsFile,
+      ...told,
     };
     const main = join(import.meta.dirname, '../../gateway/main.ts');
     const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] });
@@ -299,6 +304,49 @@ test('an edit is enforced at once, half of it never, and without the API server 
   expect(await once(child, 'exit')).toEqual([0, null]);
   proxy.cut();
 });
+
+test('a gateway that is replaced under load fails no call and cuts no stream', async () => {
+  const { start, ledger } = await installation({ budgets: [budget('daily', '25.00')] }, {}, redis.url, {
+    TOLLGATE_LINGER_SECONDS: '3',
+  });
+  const { url, child } = await start();
+  const headers = { 'x-stand-in': JSON.stringify({ holdAfter: 1 }) };
+  const held = Array.from({ length: 20 }, () => ask(url, { body: message({ stream: true }), headers }));
+  await until(() => upstream.books().open === 20);
+  const pool = new Agent({ keepAlive: true });
+  const answers: Answer[] = [];
+  const over = new AbortController();
+  const caller = async (): Promise<void> => {
+    while (!over.signal.aborted) answers.push(await ask(url, { agent: pool }));
+  };
+  const callers = Promise.all(Array.from({ length: 4 }, caller));
+  await until(() => answers.length > 20);
+  expect(answers.at(-1)!.headers['connection']).toBe('keep-alive');
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  await until(() => answers.at(-1)!.headers['connection'] === 'close');
+  const ready = await ask(url, { method: 'GET', path: '/readyz' });
+  expect([ready.status, ready.text]).toEqual([503, 'the gateway leaves\n']);
+  // As of a kubelet that was restarted meanwhile.
+  child.kill('SIGTERM');
+  // Calls still come, on connections old and new, until the whole cluster has heard that the Pod goes.
+  const before = answers.length;
+  await until(() => answers.length > before + 20);
+  over.abort();
+  await callers;
+  expect(answers.filter(({ status, torn }) => status !== 200 || torn)).toEqual([]);
+  await until(() =>
+    ask(url).then(
+      () => false,
+      ({ code }: NodeJS.ErrnoException) => code === 'ECONNREFUSED',
+    ),
+  );
+  upstream.release();
+  for (const stream of await Promise.all(held)) expect(stream.text).toContain('message_stop');
+  expect(await ended).toEqual([0, null]);
+  pool.destroy();
+  expect((await counterOf(ledger, budget('daily', '25.00'))).total.spentNano).toBe(books());
+}, 60_000);
 
 /** A way to the API server that can be cut. */
 async function proxyOf(kubeconfig: string) {

@@ -32,7 +32,7 @@ describe('leader election', () => {
         identity,
         clock: Date.now,
         random: Math.random,
-        timing: { durationMs: 1_000, renewMs: 500, retryMs: 50 },
+        timing: { durationMs: 1_000, renewMs: 500, retryMs: 50, lookMs: 50 },
         onElected: () => undefined,
         onLost: () => lost.push(identity),
       });
@@ -74,7 +74,7 @@ test('a leader that did nothing while its renewal was late is told to begin anew
     identity: 'late',
     clock: Date.now,
     random: () => 0,
-    timing: { durationMs: 10_000, renewMs: 500, retryMs: 700 },
+    timing: { durationMs: 10_000, renewMs: 500, retryMs: 700, lookMs: 700 },
     onElected: () => told.push('elected'),
     onLost: () => told.push('lost'),
   });
