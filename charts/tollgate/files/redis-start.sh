@@ -1,0 +1,6 @@
+# Starts Redis, or Valkey, with a password that is on no command line.
+set -eu
+umask 077
+cp /etc/redis/redis.conf /run/redis/redis.conf
+printf 'requirepass "%s"\n' "$REDIS_PASSWORD" >>/run/redis/redis.conf
+exec "$(command -v valkey-server || command -v redis-server)" /run/redis/redis.conf

@@ -1,0 +1,47 @@
+{{/* Metadata of an object in the installation's namespace: (list $ "name"). */}}
+{{- define "tollgate.metadata" -}}
+name: {{ index . 1 }}
+namespace: {{ (index . 0).Release.Namespace }}
+labels:
+  {{- include "tollgate.labels" (index . 0) | nindent 2 }}
+{{- end }}
+
+{{/* Labels of every object. */}}
+{{- define "tollgate.labels" -}}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: tollgate
+app.kubernetes.io/name: tollgate
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* How the Pods of one part are found: dict "component". Services and NetworkPolicies select by it, so it never changes. */}}
+{{- define "tollgate.selector" -}}
+app.kubernetes.io/name: tollgate
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- define "tollgate.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{- define "tollgate.scheme" -}}
+{{ ternary "https" "http" (ne .Values.gateway.tls.secretName "") }}
+{{- end }}
+
+{{/* How many shards the settings ask for. */}}
+{{- define "tollgate.shards" -}}
+{{ .Values.settings.shards | default 8 }}
+{{- end }}
+
+{{/* The ConfigMaps that operators write and gateways read. */}}
+{{- define "tollgate.policyShards" -}}
+{{- range $i := until (include "tollgate.shards" . | int) }}
+- tollgate-policy-{{ $i }}
+{{- end }}
+- tollgate-policy-shared
+{{- end }}

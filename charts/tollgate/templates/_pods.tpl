@@ -1,0 +1,102 @@
+{{/* Metadata of a Pod: dict "root", "component", "values" (of the component), "checksums" (dict). */}}
+{{- define "tollgate.podMetadata" -}}
+labels:
+  {{- include "tollgate.selector" . | nindent 2 }}
+  app.kubernetes.io/instance: {{ .root.Release.Name }}
+  app.kubernetes.io/part-of: tollgate
+  {{- range $labels := list .root.Values.commonLabels (.values.podLabels | default dict) }}
+  {{- with $labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- end }}
+{{- with merge (dict) .values.podAnnotations (.checksums | default dict) }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Where a Pod may run, and as whom: dict "root", "values". */}}
+{{- define "tollgate.podPlacement" -}}
+securityContext:
+  {{- toYaml .root.Values.podSecurityContext | nindent 2 }}
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- range $field := list "nodeSelector" "tolerations" "affinity" "priorityClassName" }}
+{{- with index $.values $field }}
+{{ $field }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The constraints of a part's values with its own selector: dict "values", "component". */}}
+{{- define "tollgate.topologySpread" -}}
+{{- $selector := dict "matchLabels" (include "tollgate.selector" . | fromYaml) }}
+{{- range .values.topologySpreadConstraints }}
+- {{ toYaml (merge (dict) . (dict "labelSelector" $selector)) | nindent 2 | trim }}
+{{- end }}
+{{- end }}
+
+{{/* What operator and gateway are both told. */}}
+{{- define "tollgate.environment" -}}
+- { name: TOLLGATE_SETTINGS, value: /etc/tollgate/settings/settings.yaml }
+- { name: POD_NAME, valueFrom: { fieldRef: { fieldPath: metadata.name } } }
+{{- with .Values.redis }}
+{{- if .bundled }}
+- { name: REDIS_PASSWORD, valueFrom: { secretKeyRef: { name: {{ .auth.existingSecret | default "tollgate-redis" }}, key: password } } }
+- { name: REDIS_URL, value: 'redis://:$(REDIS_PASSWORD)@tollgate-redis:6379/0' }
+{{- else if .external.url }}
+- { name: REDIS_URL, value: {{ .external.url | quote }} }
+{{- else }}
+- { name: REDIS_URL, valueFrom: { secretKeyRef: { name: {{ .external.urlSecret.name }}, key: {{ .external.urlSecret.key }} } } }
+{{- end }}
+{{- if .external.caSecret.name }}
+- { name: REDIS_CA_FILE, value: /etc/tollgate/redis-ca/ca.crt }
+{{- end }}
+{{- end }}
+{{- with .Values.otlp }}
+{{- if .endpoint }}
+- { name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }} }
+- { name: OTEL_EXPORTER_OTLP_PROTOCOL, value: {{ .protocol | quote }} }
+{{- if .headersSecret.name }}
+- { name: OTEL_EXPORTER_OTLP_HEADERS, valueFrom: { secretKeyRef: { name: {{ .headersSecret.name }}, key: {{ .headersSecret.key }} } } }
+{{- end }}
+{{- with .resourceAttributes }}
+- { name: OTEL_RESOURCE_ATTRIBUTES, value: {{ . | quote }} }
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The files of both: settings, and the CA of Redis. */}}
+{{- define "tollgate.mounts" -}}
+- { name: settings, mountPath: /etc/tollgate/settings, readOnly: true }
+- { name: tmp, mountPath: /tmp }
+{{- if .Values.redis.external.caSecret.name }}
+- { name: redis-ca, mountPath: /etc/tollgate/redis-ca, readOnly: true }
+{{- end }}
+{{- end }}
+
+{{- define "tollgate.volumes" -}}
+- { name: settings, configMap: { name: tollgate-settings } }
+{{- with .Values.redis.external.caSecret }}
+{{- if .name }}
+- { name: redis-ca, secret: { secretName: {{ .name }}, items: [{ key: {{ .key }}, path: ca.crt }] } }
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* A claim for a volume of one Pod: dict "name", "size", "storageClassName". */}}
+{{- define "tollgate.claim" -}}
+metadata: { name: {{ .name }} }
+spec:
+  accessModes: [ReadWriteOnce]
+  {{- with .storageClassName }}
+  storageClassName: {{ . }}
+  {{- end }}
+  resources: { requests: { storage: {{ .size }} } }
+{{- end }}

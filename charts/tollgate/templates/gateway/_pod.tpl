@@ -1,0 +1,68 @@
+{{/* The gateway's Pod, of a Deployment or of a StatefulSet. */}}
+{{- define "tollgate.gatewayPod" -}}
+{{- $part := dict "root" . "component" "gateway" "values" .Values.gateway "checksums" (dict "checksum/settings" (include "tollgate.settings" . | sha256sum)) -}}
+metadata:
+  {{- include "tollgate.podMetadata" $part | nindent 2 }}
+spec:
+  serviceAccountName: tollgate-gateway
+  enableServiceLinks: false
+  terminationGracePeriodSeconds: {{ .Values.gateway.terminationGracePeriodSeconds }}
+  {{- include "tollgate.podPlacement" $part | nindent 2 }}
+  {{- with include "tollgate.topologySpread" $part | trim }}
+  topologySpreadConstraints:
+    {{- . | nindent 4 }}
+  {{- end }}
+  containers:
+    - name: gateway
+      image: {{ include "tollgate.image" . }}
+      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      args: [gateway]
+      env:
+        {{- include "tollgate.environment" . | nindent 8 }}
+        - { name: PORT, value: '8080' }
+        - { name: ADMIN_PORT, value: '8081' }
+        - { name: LOG_LEVEL, value: {{ .Values.gateway.logLevel }} }
+        {{- if include "tollgate.isOpen" . }}
+        - { name: TOLLGATE_DAYBOOK_FOLDER, value: /var/lib/tollgate }
+        {{- end }}
+        {{- if .Values.gateway.tls.secretName }}
+        - { name: TLS_CERT_FILE, value: /etc/tollgate/tls/tls.crt }
+        - { name: TLS_KEY_FILE, value: /etc/tollgate/tls/tls.key }
+        {{- end }}
+        {{- with .Values.gateway.extraEnv }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      ports:
+        - { name: api, containerPort: 8080 }
+        - { name: metrics, containerPort: 8081 }
+      startupProbe: { httpGet: { path: /healthz, port: metrics }, periodSeconds: 1, failureThreshold: 60 }
+      livenessProbe: { httpGet: { path: /healthz, port: metrics }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 }
+      readinessProbe: { httpGet: { path: /readyz, port: metrics }, periodSeconds: 2, timeoutSeconds: 2 }
+      {{- if .Values.gateway.preStopSeconds }}
+      lifecycle: { preStop: { sleep: { seconds: {{ .Values.gateway.preStopSeconds }} } } }
+      {{- end }}
+      resources:
+        {{- toYaml .Values.gateway.resources | nindent 8 }}
+      securityContext:
+        {{- toYaml .Values.securityContext | nindent 8 }}
+      volumeMounts:
+        {{- include "tollgate.mounts" . | nindent 8 }}
+        {{- if include "tollgate.isOpen" . }}
+        - { name: daybook, mountPath: /var/lib/tollgate }
+        {{- end }}
+        {{- if .Values.gateway.tls.secretName }}
+        - { name: tls, mountPath: /etc/tollgate/tls, readOnly: true }
+        {{- end }}
+        {{- with .Values.gateway.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+  volumes:
+    {{- include "tollgate.volumes" . | nindent 4 }}
+    - { name: tmp, emptyDir: { sizeLimit: {{ .Values.gateway.spool.sizeLimit }} } }
+    {{- with .Values.gateway.tls.secretName }}
+    - { name: tls, secret: { secretName: {{ . }} } }
+    {{- end }}
+    {{- with .Values.gateway.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end }}
