@@ -31,14 +31,16 @@ test: install ## every test
 verify: install ## generated files up to date, format, lint, types, dead code
 	node hack/generate-types.ts --check
 	node hack/generate-reference.ts --check
+	node hack/generate-chart.ts --check
 	oxfmt --check .
 	oxlint
 	tsc -p .
 	knip
 
-generate: install ## types and reference pages from the CRDs and the tables
+generate: install ## types, reference pages, the chart's copies and hack/install, from the CRDs, the tables and the chart
 	node hack/generate-types.ts
 	node hack/generate-reference.ts
+	node hack/generate-chart.ts
 
 format: install ## formats the code
 	oxfmt .

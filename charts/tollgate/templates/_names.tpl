@@ -40,8 +40,8 @@ app.kubernetes.io/component: {{ .component }}
 
 {{/* The ConfigMaps that operators write and gateways read. */}}
 {{- define "tollgate.policyShards" -}}
+- tollgate-policy-shared
 {{- range $i := until (include "tollgate.shards" . | int) }}
 - tollgate-policy-{{ $i }}
 {{- end }}
-- tollgate-policy-shared
 {{- end }}
