@@ -5,6 +5,7 @@ import type { Settings } from '../policy/settings.ts';
 import { adminApp, callerApp } from './app.ts';
 import { BatchAccess } from './batch-access.ts';
 import { Batches } from './batches.ts';
+import type { Certificate } from './certificate.ts';
 import { CountTokens } from './count-tokens.ts';
 import type { Daybook } from './daybook.ts';
 import { Densities } from './density.ts';
@@ -43,6 +44,8 @@ export interface Surroundings {
   readonly spoolFolder: string;
   /** Whether /healthz, /readyz and /metrics have a port of their own. */
   readonly hasAdminPort: boolean;
+  /** Null where callers come without TLS. */
+  readonly certificate: Certificate | null;
   /** How long an upstream may be silent. Milliseconds; by default as long as the API lets a call take. */
   readonly upstreamTimeoutMs?: number;
 }
@@ -58,7 +61,7 @@ export interface Assembly {
 
 /** Puts a gateway together. */
 export function assemble(surroundings: Surroundings): Assembly {
-  const { settings, policy, ledger, daybook, logger, now, elapsed, newId } = surroundings;
+  const { settings, policy, ledger, daybook, certificate, logger, now, elapsed, newId } = surroundings;
   const health = new Health(policy, logger);
   const waiting = new Waiting(settings.waitersPerBudget, now);
   const outage = new Outage({
@@ -96,6 +99,7 @@ export function assemble(surroundings: Surroundings): Assembly {
     pendingSettles: () => settler.pendingCount,
     unbookedCalls: () => daybook.unbookedCount,
     ledger: () => ledger.state(),
+    certificateExpires: certificate === null ? null : () => certificate.expires / 1000,
   });
   const upstreams = new Upstreams(surroundings.upstreamTimeoutMs);
   const reserver = new Reserver({ ledger, policy, lifeline, settler, waiting, outage, settings, now });
@@ -145,10 +149,18 @@ export function assemble(surroundings: Surroundings): Assembly {
     },
     callerApp: callerApp({ policy, ledger, newId }),
     adminApp: surroundings.hasAdminPort ? null : admin,
+    certificate: certificate?.pair ?? null,
     logger,
     newId,
     elapsed,
   });
+  certificate?.follow(
+    (pair) => {
+      gateway.show(pair);
+      logger.info('the certificate was renewed');
+    },
+    (err) => logger.error({ err }, 'the certificate cannot be renewed; the last good one stays'),
+  );
   for (const booking of daybook.left) void settler.book(booking);
   if (daybook.left.length > 0) {
     logger.warn({ calls: daybook.left.length }, 'a process before this one left calls that are not booked');
@@ -164,6 +176,7 @@ export function assemble(surroundings: Surroundings): Assembly {
       await lifeline.stop();
       await daybook.close();
       await upstreams.close();
+      certificate?.stop();
     },
   };
 }

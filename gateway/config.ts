@@ -12,6 +12,8 @@ export interface Config extends Environment {
   readonly daybookFolder: string | undefined;
   /** How long a gateway that is asked to leave goes on serving. Milliseconds. */
   readonly lingerMs: number;
+  /** Where tls.crt and tls.key lie; undefined where callers come without TLS. */
+  readonly tlsFolder: string | undefined;
 }
 
 /**
@@ -27,6 +29,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     redisCa: readCa(environment.redisCaFile),
     daybookFolder: readDaybookFolder(env['TOLLGATE_DAYBOOK_FOLDER'], settings),
     lingerMs: readLinger(env['TOLLGATE_LINGER_SECONDS'] ?? '15') * 1000,
+    tlsFolder: env['TOLLGATE_TLS_FOLDER'] || undefined,
   };
 }
 

@@ -7,6 +7,7 @@ import { KubeClient } from '../kube/client.ts';
 import { connect } from '../kube/connection.ts';
 import { connectLedger } from '../ledger/redis.ts';
 import { assemble } from './assembly.ts';
+import { Certificate } from './certificate.ts';
 import { type Config, readConfig } from './config.ts';
 import { Daybook } from './daybook.ts';
 import { Policy } from './policy.ts';
@@ -77,6 +78,7 @@ async function run(config: Config): Promise<void> {
     elapsed: () => performance.now(),
     newId: randomUUID,
     spoolFolder: tmpdir(),
+    certificate: config.tlsFolder === undefined ? null : await Certificate.open(config.tlsFolder),
     hasAdminPort: config.adminPort !== null,
   });
   store.start();

@@ -14,6 +14,8 @@ export interface Gauges {
   readonly pendingSettles: () => number;
   readonly unbookedCalls: () => number;
   readonly ledger: () => Promise<LedgerState>;
+  /** Seconds since the epoch; null where callers come without TLS. */
+  readonly certificateExpires: (() => number) | null;
 }
 
 /** One call that cost something, as the metrics see it. */
@@ -111,6 +113,10 @@ export class Metrics {
       'Calls on disk that the ledger has not booked yet (`ledgerLoss: Open`).',
       gauges.unbookedCalls,
     );
+    if (gauges.certificateExpires !== null) {
+      const help = 'Until when the certificate that callers see is good, in seconds since 1970 (with TLS only).';
+      this.#gauge('tollgate_certificate_expiry_timestamp_seconds', help, gauges.certificateExpires);
+    }
     this.#ledgerGauges(gauges.ledger);
     collectDefaultMetrics({ register: this.registry });
   }

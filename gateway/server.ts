@@ -1,8 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Express } from 'express';
 import type { Logger } from 'pino';
 import type { RefusalReason } from '../policy/refusals.ts';
+import type { KeyPair } from './certificate.ts';
 import { Exchange } from './exchange.ts';
 import { plainly, refuse } from './refuse.ts';
 import { type Endpoint, type Route, routeOf } from './route.ts';
@@ -29,6 +31,8 @@ interface Parts {
   readonly callerApp: Express;
   /** On this port too; null where it has its own. */
   readonly adminApp: Express | null;
+  /** Null where callers come without TLS. */
+  readonly certificate: KeyPair | null;
   readonly logger: Logger;
   readonly newId: () => string;
   /** The monotonic clock. Milliseconds. */
@@ -39,7 +43,7 @@ const ADMIN_PATHS = new Set(['/healthz', '/readyz', '/metrics']);
 
 /** The gateway's front: it routes, and knows what is under way. */
 export class Gateway {
-  readonly server: Server;
+  readonly server: Server | TlsServer;
   readonly #parts: Parts;
   readonly #open = new Map<Exchange, Promise<unknown>>();
   #isLeaving = false;
@@ -47,12 +51,21 @@ export class Gateway {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (req, res) => this.#handle(req, res));
+    const { certificate } = parts;
+    const options = { keepAliveTimeout: KEEP_ALIVE_MS };
+    const handle = (req: IncomingMessage, res: ServerResponse): void => this.#handle(req, res);
+    this.server =
+      certificate === null ? createServer(options, handle) : createTlsServer({ ...options, ...certificate }, handle);
   }
 
   /** Resolves to the port. */
   listen(port: number): Promise<number> {
     return listen(this.server, port);
+  }
+
+  /** Shows another certificate to who connects from now on; connections that are open stay. */
+  show(certificate: KeyPair): void {
+    if (this.server instanceof TlsServer) this.server.setSecureContext(certificate);
   }
 
   /** Whether callers should go elsewhere. */

@@ -177,6 +177,7 @@ function metricsPage(): string {
     pendingSettles: () => 0,
     unbookedCalls: () => 0,
     ledger: unread,
+    certificateExpires: () => 0,
   });
   const operator = new OperatorMetrics({
     isLeader: () => false,

@@ -1,9 +1,16 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, request } from 'node:http';
+import { Agent } from 'node:https';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { Certificate } from '../../gateway/certificate.ts';
 import { listen } from '../../gateway/server.ts';
 import { readEntry } from '../../log/row.ts';
 import { standing, standingQuery } from '../../policy/standing.ts';
@@ -11,6 +18,7 @@ import type { CompiledBudget } from '../../policy/compiled.ts';
 import { parseUsd } from '../../policy/money.ts';
 import type { Behaviour } from '../upstream/behaviour.ts';
 import { type Received, startUpstream, type Upstream } from '../upstream/upstream.ts';
+import { writeCertificate } from '../support/certificate.ts';
 import { startRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 import { ask, AT_ONCE, errorOf, message, type Running, startGateway, type StartOptions } from './harness.ts';
@@ -772,6 +780,40 @@ test('a gateway that stops does not wait for requests that never arrive whole', 
   await gateway.stop();
   expect(await Promise.all(closed)).toHaveLength(2);
 }, 20_000);
+
+test('a certificate that is renewed is shown to who connects, and cuts nobody; one that is no good changes nothing', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tollgate-tls-'));
+  await expect(Certificate.open(folder)).rejects.toThrow(`tls.crt and tls.key in ${folder} (TOLLGATE_TLS_FOLDER)`);
+  writeCertificate(folder);
+  const gateway = await gatewayWith({}, { certificate: await Certificate.open(folder) });
+  const agent = new Agent({ keepAlive: true, rejectUnauthorized: false });
+  const shown = async (): Promise<string> => {
+    const socket = connectTls({ port: Number(new URL(gateway.url).port), rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    const { fingerprint256 } = socket.getPeerCertificate();
+    socket.destroy();
+    return fingerprint256;
+  };
+  const written = (): string => new X509Certificate(readFileSync(join(folder, 'tls.crt'))).fingerprint256;
+  expect(await shown()).toBe(written());
+  expect((await ask(gateway.url, { agent })).status).toBe(200);
+  const held = ask(gateway.url, { agent, body: streaming, headers: standIn({ holdAfter: 1 }) });
+  await until(() => upstream.books().open === 1);
+  const first = written();
+  writeFileSync(join(folder, 'tls.key'), 'half of a key');
+  await until(() => gateway.logs.find(({ msg }) => String(msg).startsWith('the certificate cannot be renewed')));
+  expect(await shown()).toBe(first);
+  writeCertificate(folder);
+  await until(async () => (await shown()) === written());
+  expect(written()).not.toBe(first);
+  expect((await ask(gateway.url, { agent })).status).toBe(200);
+  upstream.release();
+  expect((await held).text).toContain('message_stop');
+  const { text } = await ask(gateway.url, { agent, method: 'GET', path: '/metrics' });
+  const expiry = Number(/^tollgate_certificate_expiry_timestamp_seconds (\d+)$/m.exec(text)![1]);
+  expect(expiry * 1000).toBe(new X509Certificate(readFileSync(join(folder, 'tls.crt'))).validToDate.getTime());
+  agent.destroy();
+}, 60_000);
 
 test('is ready once its policy is loaded and the ledger has answered, and measures with bounded labels', async () => {
   const gateway = await gatewayWith();

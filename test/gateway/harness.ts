@@ -5,6 +5,7 @@ import pino from 'pino';
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { assemble, type Assembly } from '../../gateway/assembly.ts';
+import type { Certificate } from '../../gateway/certificate.ts';
 import { Daybook } from '../../gateway/daybook.ts';
 import { Policy } from '../../gateway/policy.ts';
 import type { Leaving } from '../../gateway/server.ts';
@@ -34,6 +35,8 @@ export interface StartOptions {
   readonly upstreamTimeoutMs?: number;
   /** What is on its disk; default: nothing. */
   readonly folder?: string;
+  /** Default: without TLS. */
+  readonly certificate?: Certificate | null;
 }
 
 /** A gateway of a test is in no cluster that still sends it callers. */
@@ -48,6 +51,7 @@ export async function startGateway({
   spoolFolder = tmpdir(),
   upstreamTimeoutMs,
   folder = mkdtempSync(join(tmpdir(), 'tollgate-daybook-')),
+  certificate = null,
 }: StartOptions): Promise<Running> {
   const policy = new Policy();
   policy.enforce([resolved(handover)]);
@@ -75,12 +79,13 @@ export async function startGateway({
     newId: randomUUID,
     spoolFolder,
     hasAdminPort: false,
+    certificate,
     ...(upstreamTimeoutMs === undefined ? {} : { upstreamTimeoutMs }),
   });
   await assembly.lifeline.beat();
   const port = await assembly.gateway.listen(0);
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `${certificate === null ? 'http' : 'https'}://127.0.0.1:${port}`,
     policy,
     ledger,
     assembly,
@@ -108,13 +113,13 @@ export interface Asking {
   readonly body?: string | Buffer;
   /** Leaves when this fires. */
   readonly signal?: AbortSignal;
-  /** Whose connections are used; default: those of all calls of the process. */
+  /** Whose connections are used, which TLS needs; default: those of all calls of the process. */
   readonly agent?: Agent;
 }
 
 /** Sends exactly what it is told, as no HTTP client that tidies paths and headers would. */
 export function ask(url: string, asking: Asking = {}): Promise<Answer> {
-  const { hostname, port } = new URL(url);
+  const { hostname, port, protocol } = new URL(url);
   const { method = 'POST', path = '/v1/messages', headers = {}, body = MESSAGE, signal, agent } = asking;
   const sent = {
     'x-api-key': 'sk-tollgate-api',
@@ -125,7 +130,11 @@ export function ask(url: string, asking: Asking = {}): Promise<Answer> {
   const given = Object.fromEntries(Object.entries(sent).filter(([, value]) => value !== ''));
   return new Promise((resolve, reject) => {
     const asked = request(
-      { hostname, port, path, method, headers: given, ...(signal ? { signal } : {}), ...(agent ? { agent } : {}) },
+      {
+        ...{ protocol, hostname, port, path, method, headers: given },
+        ...(signal ? { signal } : {}),
+        ...(agent ? { agent } : {}),
+      },
       (res) => {
         const chunks: Buffer[] = [];
         res.on('data', (chunk: Buffer) => chunks.push(chunk));

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,6 +11,7 @@ import { startSentinel } from '../../hack/sentinel.ts';
 import { keyPrefix } from '../../ledger/keys.ts';
 import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { connectLedger, type RedisLedger } from '../../ledger/redis.ts';
+import { writeCertificate } from '../support/certificate.ts';
 import { startProxy } from '../support/proxy.ts';
 import { startRedis } from '../support/redis.ts';
 
@@ -121,11 +121,7 @@ describe('the ledger works through', () => {
 
   test('TLS, with a certificate of one’s own', async () => {
     const directory = folder();
-    const key = join(directory, 'key.pem');
-    const certificate = join(directory, 'certificate.pem');
-    const names = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
-    const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-keyout', key, '-out', certificate];
-    execFileSync('openssl', [...made, ...names], { stdio: 'ignore' });
+    const { certificate, key } = writeCertificate(directory);
     const port = await freePort();
     const files = [`tls-cert-file ${certificate}`, `tls-key-file ${key}`, `tls-ca-cert-file ${certificate}`];
     const redis = await startRedis({ directory, configuration: [`tls-port ${port}`, 'tls-auth-clients no', ...files] });
