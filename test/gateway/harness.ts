@@ -131,7 +131,12 @@ export function ask(url: string, asking: Asking = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const asked = request(
       {
-        ...{ protocol, hostname, port, path, method, headers: given },
+        protocol,
+        hostname,
+        port,
+        path,
+        method,
+        headers: given,
         ...(signal ? { signal } : {}),
         ...(agent ? { agent } : {}),
       },
