@@ -94,13 +94,14 @@ export function assemble(surroundings: Surroundings): Assembly {
     },
     onStray: (id) => void settler.release(id),
   });
-  const metrics: Metrics = new Metrics({
+  const gauges = {
     openCalls: () => lifeline.openCount,
     pendingSettles: () => settler.pendingCount,
     unbookedCalls: () => daybook.unbookedCount,
     ledger: () => ledger.state(),
     certificateExpires: certificate === null ? null : () => certificate.expires / 1000,
-  });
+  };
+  const metrics: Metrics = new Metrics(gauges, settings.namedUsers);
   const upstreams = new Upstreams(surroundings.upstreamTimeoutMs);
   const reserver = new Reserver({ ledger, policy, lifeline, settler, waiting, outage, settings, now });
   const refusals = new Refusals({ ledger, now });

@@ -1,8 +1,10 @@
-import type { RequestFacts } from '../policy/request.ts';
-import type { PriceBook } from '../policy/prices.ts';
-import { worstCost } from '../policy/bound.ts';
+import type { Billed } from '../metrics/spending.ts';
 import { billOf } from '../policy/bill.ts';
-import type { Usage } from '../policy/usage.ts';
+import { worstCost } from '../policy/bound.ts';
+import { cacheEffect } from '../policy/cache-effect.ts';
+import type { PriceBook } from '../policy/prices.ts';
+import type { RequestFacts } from '../policy/request.ts';
+import { billedTokens, cost, type Usage } from '../policy/usage.ts';
 import { thought } from './density.ts';
 import type { Metered } from './meter.ts';
 
@@ -40,6 +42,13 @@ const ON_THE_WAY = 16;
 export function book(reserved: Reserved, metered: Metered, isCancelled: boolean, density: number): Booking {
   if (metered.complete) return bookWhole(reserved, metered);
   return isCancelled ? bookCancelled(reserved, metered, density) : bookBroken(reserved, metered, density);
+}
+
+/** What of a booking the metrics count. */
+export function billedOf({ facts, prices, at }: Reserved, { costNano, usage, model }: Booking): Billed {
+  if (usage === null) return { costNano, tokens: null, cache: null };
+  const cache = cacheEffect(usage, (one) => cost(one, model, prices, at, facts.model));
+  return { costNano, tokens: billedTokens(usage, model), cache };
 }
 
 /** An answer that came to its end costs exactly what it says, or the worst where it says nothing or what cannot be. */

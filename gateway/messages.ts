@@ -1,12 +1,14 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from 'pino';
+import type { Spender } from '../metrics/spending.ts';
+import { refusalStatus } from '../policy/answers.ts';
 import { isOneSampling } from '../policy/bound.ts';
 import type { Admission, Call } from '../policy/plan.ts';
 import type { Refusal } from '../policy/refusals.ts';
 import { readRequest } from '../policy/request.ts';
 import type { Settings } from '../policy/settings.ts';
 import { refOf } from '../policy/terms.ts';
-import { book, type Booking, type Reserved } from './booking.ts';
+import { billedOf, book, type Booking, type Reserved } from './booking.ts';
 import { costHeaders } from './costs.ts';
 import { countTokens } from './counting.ts';
 import type { Densities } from './density.ts';
@@ -20,7 +22,7 @@ import { claims, identify } from './identify.ts';
 import type { Metered } from './meter.ts';
 import type { Metrics } from './metrics.ts';
 import type { PolicySource } from './policy.ts';
-import { attributesOf, type Ended, logCall, usageRecord } from './record.ts';
+import { attributesOf, type Ended, logCall, spenderOf, usageRecord } from './record.ts';
 import type { Refusals } from './refusals.ts';
 import { isRefusal } from './refuse.ts';
 import type { Admitted } from './attempt.ts';
@@ -120,6 +122,8 @@ export class Messages {
     const ref = workspace && refOf(workspace);
     exchange.refuse(refusal);
     metrics.countRefusal(refusal.reason, ref);
+    const spender = call === undefined ? NOBODY : spenderOf(call, call.facts.model);
+    metrics.countCall(spender, refusalStatus(refusal) < 500 ? 'Refused' : 'Unavailable');
     refusals.count(refusal, call);
     logger.info({
       feature: call ? (attributesOf(call)['feature'] ?? '') : '',
@@ -131,6 +135,9 @@ export class Messages {
     });
   }
 }
+
+/** Whoever has no valid credential, or no body that can be read. */
+const NOBODY: Spender = { workspace: '', feature: '', department: '', user: '', model: null };
 
 /** Claude Code names its session, in the body as well. */
 function sessionOf(headers: IncomingHttpHeaders): string | null {
@@ -201,8 +208,9 @@ class Spending {
     const booking = { costNano: 0n, presumedNano: 0n, estimated: false, usage: null, model };
     const errorType = ending.kind === 'ErrorStatus' ? ending.errorType : null;
     const ended = this.#ended(ending.kind, booking, errorType);
-    logCall(this.#parts.logger, ended);
-    const { settler } = this.#parts;
+    const { settler, metrics, logger } = this.#parts;
+    logCall(logger, ended);
+    metrics.countCall(spenderOf(ended.call, model), ending.kind);
     return settler.release(ended.id, linesOf(this.#admission.checks), usageRecord(ended));
   }
 
@@ -211,16 +219,16 @@ class Spending {
     const { id } = this.#exchange;
     const { call, admission, reservation } = this.#admitted;
     const booking = this.#booking ?? this.#book(metered, ending === 'Cancelled');
-    const known = this.#knownModel(booking);
+    const spender = spenderOf(call, booking.model);
+    const known = spender.model;
     if (known !== null && call.facts.stream && !booking.estimated) densities.learn(known, metered);
     if (!booking.estimated) expectations.learn(this.#workspace, this.#reserved.model, booking.costNano);
     const ended = this.#ended(ending, booking, metered.errorType);
     logCall(logger, ended);
     metrics.countSpending({
-      workspace: this.#workspace,
-      feature: attributesOf(call)['feature'] ?? '',
-      model: known,
-      costNano: booking.costNano,
+      spender,
+      ending,
+      ...billedOf(this.#reserved, booking),
       worstNano: this.#reserved.worstNano,
       usage: booking.usage,
       seconds: ended.durationMs / 1000,
@@ -254,9 +262,5 @@ class Spending {
       ended: now(),
       durationMs: elapsed() - arrived,
     };
-  }
-
-  #knownModel({ model }: Booking): string | null {
-    return this.#reserved.prices.models.has(model) ? model : null;
   }
 }

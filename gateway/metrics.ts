@@ -1,12 +1,9 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { LedgerState } from '../ledger/ledger.ts';
-import { USD } from '../policy/money.ts';
+import { OTHER } from '../metrics/names.ts';
+import { type Billed, dollars, type Spender, SpendingMetrics } from '../metrics/spending.ts';
 import type { RefusalReason } from '../policy/refusals.ts';
 import type { Usage } from '../policy/usage.ts';
-
-/** Features come from callers: past so many they are counted together. */
-const MAX_FEATURES = 100;
-const OTHER = 'other';
 
 /** What the gauges show, asked at each scrape. */
 export interface Gauges {
@@ -19,12 +16,11 @@ export interface Gauges {
 }
 
 /** One call that cost something, as the metrics see it. */
-export interface Spending {
-  readonly workspace: string;
-  readonly feature: string;
-  /** A model that the price book knows, else null. */
-  readonly model: string | null;
-  readonly costNano: bigint;
+export interface Spending extends Billed {
+  readonly spender: Spender;
+  /** How it ended, in one word. */
+  readonly ending: string;
+  /** Nano-dollars. */
   readonly worstNano: bigint;
   readonly usage: Usage | null;
   readonly seconds: number;
@@ -32,12 +28,13 @@ export interface Spending {
 
 /**
  * The gateway's metrics. What OpenTelemetry has a name for is called `gen_ai_*`, money is `tollgate_*`. Labels are
- * bounded: workspaces, models of the price book, reasons, and a limited number of features; never a user or a key.
+ * bounded: workspaces, models of the price book, reasons, and a limited number of features, departments and, where the
+ * installation wants their names, users; never a customer or a key.
  */
 export class Metrics {
   readonly registry = new Registry();
-  readonly #features = new Set<string>();
-  readonly #cost: Counter;
+  readonly #spending: SpendingMetrics;
+  readonly #callCost: Histogram;
   readonly #overshoot: Counter;
   readonly #refusals: Counter;
   readonly #openAdmissions: Counter;
@@ -48,12 +45,15 @@ export class Metrics {
   /** Calls that are under way upstream. */
   readonly openStreams: Gauge;
 
-  constructor(gauges: Gauges) {
+  /** `namedUsers`: so many users have a label of their own. */
+  constructor(gauges: Gauges, namedUsers: number) {
     const registers = [this.registry];
-    this.#cost = new Counter({
-      name: 'tollgate_cost_usd_total',
-      help: 'What calls cost, in US dollars, as booked.',
-      labelNames: ['workspace', 'feature', 'model'],
+    this.#spending = new SpendingMetrics(this.registry, namedUsers);
+    this.#callCost = new Histogram({
+      name: 'tollgate_call_cost_usd',
+      help: 'What a call cost, in US dollars.',
+      labelNames: ['workspace', 'feature'],
+      buckets: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100],
       registers,
     });
     this.#overshoot = new Counter({
@@ -125,6 +125,11 @@ export class Metrics {
     this.#refusals.inc({ workspace, reason });
   }
 
+  /** A call that cost nothing, and how it ended. */
+  countCall(spender: Spender, ending: string): void {
+    this.#spending.countCall(spender, ending);
+  }
+
   countOpenAdmission(workspace: string): void {
     this.#openAdmissions.inc({ workspace });
   }
@@ -139,22 +144,19 @@ export class Metrics {
     this.#firstByte.observe({ workspace }, seconds);
   }
 
-  countSpending({ workspace, feature, model, costNano, worstNano, usage, seconds }: Spending): void {
-    const known = model ?? OTHER;
-    this.#cost.inc({ workspace, feature: this.#bounded(feature), model: known }, dollars(costNano));
+  countSpending(spending: Spending): void {
+    const { spender, ending, costNano, worstNano, usage, seconds } = spending;
+    const { workspace } = spender;
+    const model = spender.model ?? OTHER;
+    this.#spending.countCall(spender, ending);
+    this.#spending.countBilled(spender, spending);
+    this.#callCost.observe({ workspace, feature: this.#spending.featureOf(spender) }, dollars(costNano));
     if (costNano > worstNano) this.#overshoot.inc({ workspace }, dollars(costNano - worstNano));
-    this.#duration.observe({ workspace, gen_ai_request_model: known }, seconds);
+    this.#duration.observe({ workspace, gen_ai_request_model: model }, seconds);
     if (usage === null) return;
     const input = usage.input + usage.cacheRead + usage.cacheWrite5m + usage.cacheWrite1h;
-    this.#tokens.observe({ workspace, gen_ai_request_model: known, gen_ai_token_type: 'input' }, input);
-    this.#tokens.observe({ workspace, gen_ai_request_model: known, gen_ai_token_type: 'output' }, usage.output);
-  }
-
-  #bounded(feature: string): string {
-    if (this.#features.has(feature)) return feature;
-    if (this.#features.size >= MAX_FEATURES) return OTHER;
-    this.#features.add(feature);
-    return feature;
+    this.#tokens.observe({ workspace, gen_ai_request_model: model, gen_ai_token_type: 'input' }, input);
+    this.#tokens.observe({ workspace, gen_ai_request_model: model, gen_ai_token_type: 'output' }, usage.output);
   }
 
   /** Where the figure is not to be had, the last one stays. */
@@ -187,9 +189,4 @@ export class Metrics {
       () => read().then(({ presumedCount }) => presumedCount),
     );
   }
-}
-
-/** For display: a metric is a float, the ledger is not. */
-function dollars(nano: bigint): number {
-  return Number(nano) / Number(USD);
 }

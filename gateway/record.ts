@@ -1,8 +1,10 @@
 import type { Logger } from 'pino';
+import type { Spender } from '../metrics/spending.ts';
 import type { UsageRecord } from '../ledger/streams.ts';
 import { USD } from '../policy/money.ts';
 import type { Attributes } from '../policy/compiled.ts';
 import type { Call } from '../policy/plan.ts';
+import { knownName } from '../policy/prices.ts';
 import { refOf } from '../policy/terms.ts';
 import { usageColumns } from '../policy/usage-columns.ts';
 import type { Booking } from './booking.ts';
@@ -35,6 +37,13 @@ export interface Ended {
 /** The attributes that count: what the credential fixes over what the caller claimed. */
 export function attributesOf({ caller, claimed }: Call): Attributes {
   return { ...claimed, ...caller.key.attributes };
+}
+
+/** Whom a call is counted for; `model` is the one that its cost is of. */
+export function spenderOf(call: Call, model: string): Spender {
+  const { workspace } = call.caller;
+  const { feature = '', department = '', user = '' } = attributesOf(call);
+  return { workspace: refOf(workspace), feature, department, user, model: knownName(workspace.prices, model) };
 }
 
 /** The row of the usage stream: what the log keeps of a call. */

@@ -172,28 +172,36 @@ function logPage(): string {
 
 function metricsPage(): string {
   const unread = () => Promise.reject(new Error('only names are read'));
-  const gateway = new GatewayMetrics({
-    openCalls: () => 0,
-    pendingSettles: () => 0,
-    unbookedCalls: () => 0,
-    ledger: unread,
-    certificateExpires: () => 0,
-  });
-  const operator = new OperatorMetrics({
-    isLeader: () => false,
-    depth: () => ({}),
-    budgets: () => [],
-    isPriceBookInvalid: () => false,
-    isLedgerLost: () => false,
-    recordsWaiting: () => 0,
-    recordLimit: () => 0,
-    lagSeconds: () => 0,
-    batches: () => ({ open: 0, oldestSeconds: 0 }),
-    isLedgerRecovering: () => false,
-  });
+  const gateway = new GatewayMetrics(
+    {
+      openCalls: () => 0,
+      pendingSettles: () => 0,
+      unbookedCalls: () => 0,
+      ledger: unread,
+      certificateExpires: () => 0,
+    },
+    0,
+  );
+  const operator = new OperatorMetrics(
+    {
+      isLeader: () => false,
+      depth: () => ({}),
+      budgets: () => [],
+      workspaces: () => [],
+      isPriceBookInvalid: () => false,
+      isLedgerLost: () => false,
+      recordsWaiting: () => 0,
+      recordLimit: () => 0,
+      lagSeconds: () => 0,
+      batches: () => ({ open: 0, oldestSeconds: 0 }),
+      isLedgerRecovering: () => false,
+      survey: () => null,
+    },
+    { namedUsers: 0, namedCustomers: 0 },
+  );
   return page(
     '# Metrics',
-    'Prometheus text on `/metrics`, of the gateway on its own port or on `ADMIN_PORT`. What OpenTelemetry has a name for is called `gen_ai_*`, money is `tollgate_*`; with them come the usual `process_*` and `nodejs_*`. A metric is a float and for display: the exact money is in the ledger and in status. No label holds a user, a customer or a key.',
+    'Prometheus text on `/metrics`, of the gateway on its own port or on `ADMIN_PORT`. What OpenTelemetry has a name for is called `gen_ai_*`, money is `tollgate_*`; with them come the usual `process_*` and `nodejs_*`. A metric is a float and for display: the exact money is in the ledger and in status. No label holds a key; users and customers are named only where the settings `namedUsers` and `namedCustomers` say how many.',
     '## Gateway',
     metricsTable(gateway.registry),
     '## Operator',

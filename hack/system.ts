@@ -156,7 +156,7 @@ async function revive(directory: string, command: Command | undefined): Promise<
 
 /** When the code that operators and gateways run was last edited: older processes are started anew. */
 function lastEdit(): number {
-  const files = ['crds', 'policy', 'ledger', 'log', 'kube', 'operator', 'gateway'].flatMap((folder) =>
+  const files = ['crds', 'policy', 'ledger', 'log', 'metrics', 'kube', 'operator', 'gateway'].flatMap((folder) =>
     readdirSync(join(repository, folder), { recursive: true, withFileTypes: true }),
   );
   return Math.max(...files.map(({ parentPath, name }) => statSync(join(parentPath, name)).mtimeMs));

@@ -7,6 +7,7 @@ import { readBatches } from './message-batches.ts';
 import { lock, migrate } from './migrate.ts';
 import { writeRefusals } from './refusals.ts';
 import { arrivalOf, bareRow, type Letter, readEntry } from './row.ts';
+import { readSpenders, type SpenderKind, type Spenders } from './spenders.ts';
 import { readTotals } from './totals.ts';
 
 interface LogOptions {
@@ -71,6 +72,11 @@ export class UsageLog {
   /** The Message Batches to put back into a ledger at `now` (milliseconds). Throws LogUnreachable. */
   async batches(now: number): Promise<readonly KeptBatch[]> {
     return this.#use((database) => readBatches(database.query, now));
+  }
+
+  /** Who spent how much since an instant (milliseconds), with the `most` dearest by name. Throws LogUnreachable. */
+  async spenders(kind: SpenderKind, since: number, most: number): Promise<Spenders> {
+    return this.#use((database) => readSpenders(database.query, kind, since, most));
   }
 
   /** Gives the database back, after what is under way; it is opened again when it is needed. */

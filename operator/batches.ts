@@ -28,7 +28,7 @@ interface BatchesOptions {
   /** The batch is due to be settled. */
   readonly onDue: (batch: string) => void;
   /** Lines of a batch are booked. */
-  readonly onBooked: (batch: OpenBatch, costNano: bigint) => void;
+  readonly onBooked: (lines: readonly BatchLine[]) => void;
   readonly onSettled: (batch: OpenBatch, lines: number) => void;
   /** All that was left of its worst case was booked: nobody will know what it cost. */
   readonly onLost: (batch: OpenBatch) => void;
@@ -143,10 +143,7 @@ export class Batches {
     const { batch } = open;
     const { at } = await ledger.settleBatch({ batch, from, lines });
     if (at !== from + lines.length) throw new Error(`${batch} is being booked elsewhere`);
-    onBooked(
-      open,
-      lines.reduce((sum, { costNano }) => sum + costNano, 0n),
-    );
+    onBooked(lines);
     return at;
   }
 

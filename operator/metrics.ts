@@ -1,12 +1,14 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
-import type { ClaudeBudget } from '../crds/types.gen.ts';
-import { USD } from '../policy/money.ts';
+import { SpendingMetrics } from '../metrics/spending.ts';
+import type { BatchLine } from '../policy/batch-result.ts';
+import { measureResources, type Resources } from './resource-metrics.ts';
+import { measureSurvey, type NameLimits } from './survey-metrics.ts';
+import type { Findings } from './survey.ts';
 
 /** What the gauges show, asked at each scrape. */
-interface Sources {
+interface Sources extends Resources {
   readonly isLeader: () => boolean;
   readonly depth: () => Readonly<Record<string, number>>;
-  readonly budgets: () => readonly ClaudeBudget[];
   readonly isPriceBookInvalid: () => boolean;
   readonly isLedgerLost: () => boolean;
   /** Usage records that wait in the ledger for the log, and how many may. */
@@ -17,19 +19,25 @@ interface Sources {
   /** The batches whose cost is not booked yet. */
   readonly batches: () => { readonly open: number; readonly oldestSeconds: number };
   readonly isLedgerRecovering: () => boolean;
+  /** Who spent what, by the usage log; null where this replica does not know. */
+  readonly survey: () => Findings | null;
 }
 
-/** The operator's metrics. Their labels are namespaces and names of resources, and words of closed lists. */
+/**
+ * The operator's metrics. Their labels are namespaces and names of resources, words of closed lists, and as many users
+ * and customers as the installation wants named.
+ */
 export class Metrics {
   readonly registry = new Registry();
   readonly #failures: Counter;
   readonly #writes: Counter;
-  readonly #batchCost: Counter;
+  readonly #spending: SpendingMetrics;
   readonly #logged: Counter;
   readonly #letters: Counter;
 
-  constructor(sources: Sources) {
+  constructor(sources: Sources, limits: NameLimits) {
     const registers = [this.registry];
+    this.#spending = new SpendingMetrics(this.registry, limits.namedUsers);
     this.#failures = new Counter({
       name: 'tollgate_reconcile_failures_total',
       help: 'Passes of a reconciler that failed and are made again.',
@@ -55,12 +63,6 @@ export class Metrics {
     this.#gauge('tollgate_log_stream_length', 'Usage records that wait in the ledger.', sources.recordsWaiting);
     this.#gauge('tollgate_log_stream_limit', 'How many may wait before calls are refused.', sources.recordLimit);
     this.#gauge('tollgate_log_lag_seconds', 'For how long the oldest of them has waited.', sources.lagSeconds);
-    this.#batchCost = new Counter({
-      name: 'tollgate_batch_cost_usd_total',
-      help: 'What requests of batches cost, in US dollars, as booked by this replica.',
-      labelNames: ['workspace'],
-      registers,
-    });
     this.#gauge('tollgate_leader', 'Whether this replica is the one that writes.', () => Number(sources.isLeader()));
     this.#gauge('tollgate_price_book_invalid', "Whether the administrator's own price book is not used.", () =>
       Number(sources.isPriceBookInvalid()),
@@ -78,15 +80,25 @@ export class Metrics {
       Number(sources.isLedgerRecovering()),
     );
     this.#depth(sources.depth);
-    this.#money('tollgate_budget_limit_usd', 'The limit in force, as the status shows it.', sources, 'limitUsd');
-    this.#money('tollgate_budget_spent_usd', 'Settled in the period, as the status shows it.', sources, 'spentUsd');
-    this.#money('tollgate_budget_presumed_usd', 'Held for calls whose cost is not known.', sources, 'presumedUsd');
+    measureResources(this.registry, sources);
+    measureSurvey(this.registry, sources.survey, limits);
     collectDefaultMetrics({ register: this.registry });
   }
 
-  /** Nano-dollars. */
-  countBatch(workspace: string, costNano: bigint): void {
-    this.#batchCost.inc({ workspace }, Number(costNano) / Number(USD));
+  /** Lines of batches that this replica booked. */
+  countBatch(lines: readonly BatchLine[]): void {
+    for (const { record, model, ...billed } of lines) {
+      const said = (name: string): string => String(record[name] ?? '');
+      const spender = {
+        workspace: said('workspace'),
+        feature: said('feature'),
+        department: said('department'),
+        user: said('user'),
+        model,
+      };
+      this.#spending.countCall(spender, 'Batched');
+      this.#spending.countBilled(spender, billed);
+    }
   }
 
   countFailure(reconciler: string): void {
@@ -117,22 +129,6 @@ export class Metrics {
       registers: [this.registry],
       collect: () => {
         for (const [reconciler, depth] of Object.entries(read())) gauge.set({ reconciler }, depth);
-      },
-    });
-  }
-
-  #money(name: string, help: string, { budgets }: Sources, field: 'limitUsd' | 'spentUsd' | 'presumedUsd'): void {
-    const gauge: Gauge = new Gauge({
-      name,
-      help,
-      labelNames: ['namespace', 'budget'],
-      registers: [this.registry],
-      collect: () => {
-        gauge.reset();
-        for (const { metadata, status } of budgets()) {
-          const usd = status?.[field];
-          if (usd !== undefined) gauge.set({ namespace: metadata.namespace, budget: metadata.name }, Number(usd));
-        }
       },
     });
   }

@@ -31,6 +31,7 @@ import { Schedule } from './schedule.ts';
 import { ShardStore } from './shardstore.ts';
 import { Statuses } from './statuses.ts';
 import { StatusWriter } from './statuswriter.ts';
+import { Survey } from './survey.ts';
 import { triggers } from './triggers.ts';
 import { UpstreamSecrets } from './upstreamsecrets.ts';
 import { World } from './world.ts';
@@ -131,6 +132,7 @@ export function assemble(options: OperatorOptions): Operator {
         log.error({ entry: entry.entry, problem }, 'a usage record is a dead letter');
     },
   });
+  const survey = new Survey({ log: usageLog, settings, clock });
   const ingest = new Ingest({ log: usageLog, ledger, clock, onIngested: ({ rows }) => metrics.countLogged(rows) });
 
   const memory = () => world.memory.get(`${namespace}/${LEDGER_MEMORY}`);
@@ -211,7 +213,7 @@ export function assemble(options: OperatorOptions): Operator {
     clock,
     intervalMs: settings.batchPollSeconds * 1000,
     onDue: (batch) => schedule.batch(batch),
-    onBooked: ({ workspace }, costNano) => metrics.countBatch(workspace, costNano),
+    onBooked: (lines) => metrics.countBatch(lines),
     onSettled: ({ workspace, batch }, lines) => {
       const found = world.workspaces.get(workspace);
       if (found !== undefined) announcer.batchSettled(found, batch, lines);
@@ -234,6 +236,7 @@ export function assemble(options: OperatorOptions): Operator {
       log: () => ingest.turn(),
       batches: () => batches.turn(),
       batch: (batch) => batches.settle(batch),
+      survey: () => survey.turn(),
     },
     mayAct,
     onError: (duty, key, error) => {
@@ -242,19 +245,24 @@ export function assemble(options: OperatorOptions): Operator {
     },
     random,
   });
-  const metrics: Metrics = new Metrics({
-    isLeader: () => election.leads,
-    depth: () => schedule.depth(),
-    budgets: () => world.budgets.values(),
-    isPriceBookInvalid: () => prices.problem !== undefined,
-    recordsWaiting: waiting,
-    recordLimit: () => settings.usageStreamLimit,
-    lagSeconds: () => ingest.lagMs(clock()) / 1000,
-    // Who does not lead does not look.
-    batches: () => (mayAct() ? batches.standing : { open: 0, oldestSeconds: 0 }),
-    isLedgerLost: () => epoch.soundness === 'Lost',
-    isLedgerRecovering: () => epoch.soundness === 'Recovering',
-  });
+  const metrics: Metrics = new Metrics(
+    {
+      isLeader: () => election.leads,
+      depth: () => schedule.depth(),
+      budgets: () => world.budgets.values(),
+      workspaces: () => world.workspaces.values(),
+      isPriceBookInvalid: () => prices.problem !== undefined,
+      recordsWaiting: waiting,
+      recordLimit: () => settings.usageStreamLimit,
+      lagSeconds: () => ingest.lagMs(clock()) / 1000,
+      // Who does not lead does not look.
+      batches: () => (mayAct() ? batches.standing : { open: 0, oldestSeconds: 0 }),
+      isLedgerLost: () => epoch.soundness === 'Lost',
+      isLedgerRecovering: () => epoch.soundness === 'Recovering',
+      survey: () => (mayAct() ? survey.findings : null),
+    },
+    settings,
+  );
 
   const begin = () => {
     if (!mayAct()) return;

@@ -10,6 +10,7 @@ interface Duties {
   readonly report: () => Promise<number>;
   readonly log: () => Promise<number>;
   readonly batches: () => Promise<number>;
+  readonly survey: () => Promise<number>;
   readonly batch: (batch: string) => Promise<void>;
 }
 
@@ -48,6 +49,7 @@ export class Schedule {
       report: this.#queue('report', 1, () => this.#again('report')),
       log: this.#queue('log', 1, () => this.#again('log')),
       batches: this.#queue('batches', 1, () => this.#again('batches')),
+      survey: this.#queue('survey', 1, () => this.#again('survey')),
       batch: this.#queue('batch', WORKERS, (batch) => options.duties.batch(batch)),
     };
     for (const queue of Object.values(this.#queues)) queue.start();
@@ -84,19 +86,13 @@ export class Schedule {
     this.report();
     this.#queues.log.add(ONE);
     this.#queues.batches.add(ONE);
+    this.#queues.survey.add(ONE);
   }
 
   /** Keys that wait or are being worked on. */
   depth(): Readonly<Record<Duty, number>> {
-    const { workspace, policy, report, log, batches, batch } = this.#queues;
-    return {
-      workspace: workspace.depth,
-      policy: policy.depth,
-      report: report.depth,
-      log: log.depth,
-      batches: batches.depth,
-      batch: batch.depth,
-    };
+    const depths = Object.entries(this.#queues).map(([duty, { depth }]) => [duty, depth]);
+    return Object.fromEntries(depths) as Record<Duty, number>;
   }
 
   /** Takes nothing more and resolves when what is under way has ended. */
@@ -130,7 +126,7 @@ export class Schedule {
     if (this.#unseen.size === 0) await this.#options.duties.policy();
   }
 
-  async #again(duty: 'report' | 'log' | 'batches'): Promise<void> {
+  async #again(duty: 'report' | 'log' | 'batches' | 'survey'): Promise<void> {
     this.#queues[duty].addAfter(ONE, await this.#options.duties[duty]());
   }
 }

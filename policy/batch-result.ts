@@ -1,15 +1,21 @@
 /** What one line of a batch's results costs, and the row that the log keeps of it. */
 
 import type { BatchMeta, Columns } from './batch-meta.ts';
+import { type CacheEffect, cacheEffect } from './cache-effect.ts';
 import { MOST_NANO } from './money.ts';
-import type { PriceBook } from './prices.ts';
+import { knownName, type PriceBook } from './prices.ts';
 import { usageColumns } from './usage-columns.ts';
-import { cost, isAbsurd, readUsage, type Usage } from './usage.ts';
+import { billedTokens, cost, isAbsurd, readUsage, type Tokens, type Usage } from './usage.ts';
 
 /** A line, booked. */
 export interface BatchLine {
   readonly costNano: bigint;
   readonly record: Columns;
+  /** What it was billed for; null where that is not known, as in `cache`. */
+  readonly tokens: Tokens | null;
+  readonly cache: CacheEffect | null;
+  /** As the price book names it; null where it does not know it. */
+  readonly model: string | null;
 }
 
 /** Where a line stands: of which batch, and how manieth. */
@@ -28,6 +34,7 @@ interface Booked {
   readonly costNano: bigint;
   readonly estimated: boolean;
   readonly usage: Usage | null;
+  readonly cache: CacheEffect | null;
   readonly model: string | null;
   /** The upstream's name for the answer. */
   readonly message: string | null;
@@ -56,29 +63,39 @@ export function bookLine(text: string, meta: BatchMeta, book: PriceBook, place: 
     id: `${place.call}/batch/${name}`,
     ending: endingOf(type),
   };
-  return { costNano: booked.costNano, record };
+  return lineOf(booked, record, book);
 }
 
 /** Books all that is left of a batch whose results are gone: nobody will ever know what it cost. */
 export function bookLost(leftNano: bigint, meta: BatchMeta, book: PriceBook, place: LinePlace): BatchLine {
-  const booked = { costNano: leftNano, estimated: true, usage: null, model: meta.model, message: null };
+  const booked = { ...NOTHING, costNano: leftNano, estimated: true, model: meta.model };
   const record = { ...lineRecord(meta, book, place, booked), id: `${place.call}/batch/#lost`, ending: 'Lost' };
-  return { costNano: leftNano, record };
+  return lineOf(booked, record, book);
 }
 
-const NOTHING: Booked = { costNano: 0n, estimated: false, usage: null, model: null, message: null };
+function lineOf({ costNano, usage, cache, model }: Booked, record: Columns, book: PriceBook): BatchLine {
+  const known = model === null ? null : knownName(book, model);
+  const tokens = usage === null || model === null ? null : billedTokens(usage, model);
+  return { costNano, record, tokens, cache, model: known };
+}
+
+const NOTHING: Booked = { costNano: 0n, estimated: false, usage: null, cache: null, model: null, message: null };
 
 function bookMessage(message: Fields, meta: BatchMeta, book: PriceBook, endedAt: number): Booked {
   const { id, model: served } = message;
   const model = typeof served === 'string' ? served : meta.model;
   const usage = { ...readUsage(message['usage']), declined: isDeclined(message) };
   const name = typeof id === 'string' ? id : null;
-  const unknown = { costNano: meta.dearestNano, estimated: true, usage: null, model, message: name };
+  const unknown = { ...NOTHING, costNano: meta.dearestNano, estimated: true, model, message: name };
   if (model === null || isAbsurd(usage, model, book, meta.at, meta.samplings ?? Infinity)) return unknown;
   const asked = meta.asked.length > 0 ? meta.asked : [model];
-  const costs = asked.flatMap((one) => [meta.at, endedAt].map((at) => cost(usage, model, book, at, one)));
-  const costNano = costs.reduce((dearest, one) => (one > dearest ? one : dearest));
-  return costNano > MOST_NANO ? unknown : { costNano, estimated: usage.repriced, usage, model, message: name };
+  const price = (used: Usage): bigint => {
+    const costs = asked.flatMap((one) => [meta.at, endedAt].map((at) => cost(used, model, book, at, one)));
+    return costs.reduce((dearest, one) => (one > dearest ? one : dearest));
+  };
+  const costNano = price(usage);
+  if (costNano > MOST_NANO) return unknown;
+  return { costNano, estimated: usage.repriced, usage, cache: cacheEffect(usage, price), model, message: name };
 }
 
 /** A refusal before any content is not billed. */

@@ -52,6 +52,11 @@ export function rateAt(book: PriceBook, model: string, at: number): Rate | null 
   return rates === undefined ? null : during(rates, at);
 }
 
+/** The name under which the book has a model; null where it does not know it. */
+export function knownName(book: PriceBook, model: string): string | null {
+  return [model, canonicalName(model)].find((name) => book.models.has(name)) ?? null;
+}
+
 /** The dearest of every kind of token over all models at an instant: the price of a model that the book does not know. */
 export function dearestAt(book: PriceBook, at: number): Rate {
   return during(book.dearest, at);

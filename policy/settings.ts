@@ -30,6 +30,9 @@ export interface Settings {
   readonly pricing: readonly Pricing[];
   /** How long money is held for a call of which nobody knows the cost, before it is booked as spent. Milliseconds. */
   readonly presumedHold: 'PeriodEnd' | number;
+  /** How many users, and how many customers, metrics may name. */
+  readonly namedUsers: number;
+  readonly namedCustomers: number;
 }
 
 /** The settings have mistakes; `problems` names every one of them, each with its field. */
@@ -68,6 +71,8 @@ const DEFAULTS: Settings = {
   usageStreamLimit: 250_000,
   pricing: [],
   presumedHold: 'PeriodEnd',
+  namedUsers: 0,
+  namedCustomers: 0,
 };
 
 const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
@@ -85,6 +90,8 @@ const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
   usageStreamLimit: integer(1_000, 10_000_000),
   pricing: contracts,
   presumedHold: hold,
+  namedUsers: integer(0, 10_000),
+  namedCustomers: integer(0, 100),
 };
 
 /**

@@ -107,6 +107,23 @@ export function cost(usage: Usage, servedModel: string, book: PriceBook, at: num
   return ceilDiv(tokens, usage.batch && !usage.fast ? 2n * TOKEN_UNIT : TOKEN_UNIT) + searches;
 }
 
+/** The tokens that `cost` charges for, of all samplings together. */
+export function billedTokens(usage: Usage, servedModel: string): Tokens {
+  const parts = charged(usage, servedModel);
+  const isTotal = !usage.declined && !isListed(usage);
+  const count = (kind: Kind): number => {
+    const listed = parts.reduce((sum, part) => sum + part[kind], 0);
+    return isTotal ? Math.max(usage[kind], listed) : listed;
+  };
+  return {
+    input: count('input'),
+    cacheWrite5m: count('cacheWrite5m'),
+    cacheWrite1h: count('cacheWrite1h'),
+    cacheRead: count('cacheRead'),
+    output: count('output'),
+  };
+}
+
 /**
  * True where the usage cannot be: see `Usage.absurd`, or more than a model's context window or output maximum in each
  * of the samplings that the call may have had.
@@ -141,6 +158,7 @@ function charged({ iterations, declined }: Usage, servedModel: string): readonly
 }
 
 const KINDS = ['input', 'cacheWrite5m', 'cacheWrite1h', 'cacheRead', 'output'] as const;
+type Kind = (typeof KINDS)[number];
 
 /** Whether the iterations have all that the totals say; where they do not, the totals are the least that is billed. */
 function isListed(usage: Usage): boolean {

@@ -111,7 +111,7 @@ function poller({ ledger }: Running, changes: Partial<ConstructorParameters<type
       clock: () => self.at,
       intervalMs: 1000,
       onDue: (batch) => due.push(batch),
-      onBooked: (_, costNano) => (self.bookedNano += costNano),
+      onBooked: (lines) => (self.bookedNano += lines.reduce((sum, { costNano }) => sum + costNano, 0n)),
       onSettled: ({ batch }) => self.settled.push(batch),
       onLost: ({ batch }) => self.lost.push(batch),
       ...changes,

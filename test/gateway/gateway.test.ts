@@ -815,20 +815,47 @@ test('a certificate that is renewed is shown to who connects, and cuts nobody; o
   agent.destroy();
 }, 60_000);
 
+/** What a scrape of the gateway gives. */
+async function metricsOf({ url }: Running): Promise<string> {
+  return (await ask(url, { method: 'GET', path: '/metrics' })).text;
+}
+
 test('is ready once its policy is loaded and the ledger has answered, and measures with bounded labels', async () => {
   const gateway = await gatewayWith();
   expect((await ask(gateway.url, { method: 'GET', path: '/healthz' })).status).toBe(200);
   expect((await ask(gateway.url, { method: 'GET', path: '/readyz' })).text).toBe('ok\n');
   await ask(gateway.url, { headers: { 'x-tollgate-customer': 'acme' } });
   await ask(gateway.url, { headers: { 'x-api-key': 'sk-tollgate-nobody' } });
+  await ask(gateway.url, { headers: standIn({ status: 500 }) });
   await settled(gateway);
-  const { text } = await ask(gateway.url, { method: 'GET', path: '/metrics' });
-  expect(text).toMatch(
-    /^tollgate_cost_usd_total\{workspace="payments\/checkout",feature="checkout",model="claude-sonnet-5-5"\} 0\.0004/m,
-  );
+  const text = await metricsOf(gateway);
+  const labels = 'workspace="payments/checkout",feature="checkout",department="",model="claude-sonnet-5-5"';
+  expect(text).toMatch(new RegExp(`^tollgate_cost_usd_total\\{${labels}\\} 0\\.0004`, 'm'));
+  expect(text).toMatch(new RegExp(`^tollgate_tokens_total\\{${labels},type="output"\\} \\d+$`, 'm'));
+  expect(text).toContain(`tollgate_calls_total{${labels},ending="Answered"} 1`);
+  expect(text).toContain(`tollgate_calls_total{${labels},ending="ErrorStatus"} 1`);
+  expect(text).toContain('feature="",department="",model="other",ending="Refused"} 1');
   expect(text).toContain('tollgate_refusals_total{workspace="",reason="UnknownKey"} 1');
-  expect(text).toContain('tollgate_ledger_stream_length 1');
+  expect(text).toContain(
+    'tollgate_call_cost_usd_bucket{le="0.001",workspace="payments/checkout",feature="checkout"} 1',
+  );
+  expect(text).toContain('tollgate_ledger_stream_length 2');
   expect(text).toContain('tollgate_open_calls 0');
   expect(text).toMatch(/^gen_ai_client_token_usage_count\{.*gen_ai_token_type="output"\} 1$/m);
-  expect(text).not.toMatch(/acme|sk-/);
+  expect(text).not.toMatch(/acme|sk-|user=/);
+});
+
+test('counts what a cache saved, and names as many users as the installation wants', async () => {
+  const headers = { user: 'x-tollgate-user' };
+  const gateway = await gatewayWith({ rest: { headers } }, { settings: { namedUsers: 1 } });
+  const usage = { input_tokens: 10, output_tokens: 5, cache_read_input_tokens: 1_000 };
+  await ask(gateway.url, { headers: { 'x-tollgate-user': 'ada', ...standIn({ usage }) } });
+  await ask(gateway.url, { headers: { 'x-tollgate-user': 'bob' } });
+  await settled(gateway);
+  const text = await metricsOf(gateway);
+  const model = 'model="claude-sonnet-5-5"';
+  expect(text).toContain(`department="",user="ada",${model},type="cache_read"} 1000`);
+  expect(text).toMatch(new RegExp(`^tollgate_cost_usd_total\\{.*user="other",${model}\\} 0\\.000`, 'm'));
+  expect(Number(/^tollgate_cache_saved_usd_total\{.*\} (.*)$/m.exec(text)?.[1])).toBeCloseTo(0.0019, 9);
+  expect(text).not.toMatch(/bob/);
 });

@@ -113,6 +113,29 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     for (const sql of queries) await expect(database.query(sql)).resolves.toBeDefined();
   });
 
+  test('ranks who spent most since an instant, by name and by the share of the first tenth', async () => {
+    const at = (timestamp: string) => ({ timestamp, user: '' });
+    for (let i = 1; i <= 11; i += 1) {
+      const record = { ...at('2026-11-25T10:00:00.000Z'), customer: `c-${i}` };
+      await call(ledger, `${name}-ranked-${i}`, 'acme', { costNano: BigInt(i), record });
+    }
+    const old = { ...at('2026-11-24T09:59:59.000Z'), customer: 'c-1' };
+    await call(ledger, `${name}-ranked-old`, 'acme', { costNano: 1_000n, record: old });
+    const nobody = { ...at('2026-11-25T10:00:00.000Z'), customer: null };
+    await call(ledger, `${name}-ranked-nobody`, 'acme', { costNano: 500n, record: nobody });
+    await log.drain();
+    expect(await log.spenders('customer', Date.parse('2026-11-24T10:00:00Z'), 2)).toEqual({
+      count: 11,
+      totalNano: 66n,
+      tenthNano: 21n,
+      dearest: [
+        { name: 'c-11', spentNano: 11n },
+        { name: 'c-10', spentNano: 10n },
+      ],
+    });
+    expect(await log.spenders('user', 0, 2)).toEqual({ count: 0, totalNano: 0n, tenthNano: 0n, dearest: [] });
+  });
+
   test('lets totals follow what becomes known of a call', async () => {
     const totals = async () => {
       await log.drain();

@@ -156,7 +156,16 @@ describe('what the ledger says', () => {
     });
     expect(conditionOf(await read.budget(ns), 'Exhausted')).toBe('False WithinLimit');
     const scraped = await (await fetch(`http://127.0.0.1:${leader().port}/metrics`)).text();
-    expect(scraped).toContain(`tollgate_budget_spent_usd{namespace="${ns}",budget="daily"} 0.323456789`);
+    const labels = `{budget="${ns}/daily",mode="Enforce"}`;
+    expect(scraped).toContain(`tollgate_budget_spent_usd${labels} 0.323456789`);
+    expect(scraped).toContain(`tollgate_budget_used_ratio${labels} 0.02`);
+    expect(scraped).toContain(`tollgate_budget_exhausted${labels} 0`);
+    const { start, end } = status!.period!;
+    expect(scraped).toContain(`tollgate_budget_period_start_timestamp_seconds${labels} ${Date.parse(start) / 1000}`);
+    expect(scraped).toContain(`tollgate_budget_period_end_timestamp_seconds${labels} ${Date.parse(end!) / 1000}`);
+    expect(scraped).toMatch(
+      /^tollgate_conditions\{kind="ClaudeBudget",type="Exhausted",status="False",reason="WithinLimit"\} [1-9]/m,
+    );
     expect(scraped).toContain('tollgate_leader 1');
   });
 

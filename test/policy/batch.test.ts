@@ -222,8 +222,13 @@ describe('a line of results', () => {
     bookLine(text, { ...meta, ...changes }, book, place);
 
   test('has a record of its own, with what all of them have in common', () => {
-    const { costNano, record } = costOf(succeeded(message));
+    const { costNano, record, ...counted } = costOf(succeeded(message));
     expect(costNano).toBe((100n * 2_000n + 9n * 10_000n) / 2n);
+    expect(counted).toMatchObject({
+      tokens: { input: 100, output: 9, cacheRead: 0 },
+      cache: { savedNano: 0n, surchargeNano: 0n },
+      model: 'claude-sonnet-5-5',
+    });
     expect(record).toMatchObject({
       id: 'call/batch/a-1',
       workspace: 'payments/checkout',

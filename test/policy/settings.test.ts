@@ -30,6 +30,8 @@ describe('settings', () => {
       presumedHold: 'PeriodEnd',
       usageStreamLimit: 250_000,
       pricing: [],
+      namedUsers: 0,
+      namedCustomers: 0,
     });
   });
 
@@ -95,7 +97,7 @@ describe('settings', () => {
         requiredBudget: false,
       }),
     ).toEqual([
-      'requiredBudget: there is no such setting; there are installation, namespace, gatewayURL, upstreams, requireBudget, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing, presumedHold',
+      'requiredBudget: there is no such setting; there are installation, namespace, gatewayURL, upstreams, requireBudget, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing, presumedHold, namedUsers, namedCustomers',
       'installation: must be lower-case letters, digits and dashes, at most 63, not "Tollgate"',
       'namespace: must be lower-case letters, digits and dashes, at most 63, not ""',
       'gatewayURL: must be an http or https URL, not "ftp://gateway"',

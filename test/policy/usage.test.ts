@@ -2,12 +2,13 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { billOf } from '../../policy/bill.ts';
 import { promptBound, worstCost } from '../../policy/bound.ts';
+import { cacheEffect } from '../../policy/cache-effect.ts';
 import { parseUsd } from '../../policy/money.ts';
 import published from '../../policy/prices.json' with { type: 'json' };
 import { parsePriceBook } from '../../policy/price-file.ts';
 import { dearestAt, rateAt } from '../../policy/prices.ts';
 import type { RequestFacts } from '../../policy/request.ts';
-import { cost, isAbsurd, mergeDelta, readUsage } from '../../policy/usage.ts';
+import { billedTokens, cost, isAbsurd, mergeDelta, readUsage } from '../../policy/usage.ts';
 import type { Usage } from '../../policy/usage.ts';
 import type { ServerTool } from '../../policy/server-tools.ts';
 import { factsOf } from '../support/facts.ts';
@@ -469,5 +470,39 @@ describe('the worst case', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+});
+
+describe('what metrics say of a usage', () => {
+  const plain = { input_tokens: 1_000, output_tokens: 200, cache_read_input_tokens: 50_000 };
+  const written = { cache_creation: { ephemeral_5m_input_tokens: 400, ephemeral_1h_input_tokens: 80 } };
+
+  test('the tokens are those that are charged for, of all samplings', () => {
+    expect(billedTokens(readUsage({ ...plain, ...written, cache_creation_input_tokens: 480 }), OPUS)).toEqual({
+      input: 1_000,
+      output: 200,
+      cacheRead: 50_000,
+      cacheWrite5m: 400,
+      cacheWrite1h: 80,
+    });
+    const compacted = { type: 'compaction', input_tokens: 9_000, output_tokens: 700 };
+    const answered = { type: 'message', ...plain };
+    const listed = readUsage({ ...plain, iterations: [compacted, answered] });
+    expect(billedTokens(listed, OPUS)).toMatchObject({ input: 10_000, output: 900, cacheRead: 50_000 });
+    expect(billedTokens({ ...readUsage(plain), declined: true }, OPUS)).toMatchObject({ input: 0, output: 0 });
+  });
+
+  test('the cache saves what its reads would have cost as input, and costs what its writes cost more', () => {
+    const { standard } = rateAt(book, OPUS, NOW)!;
+    const price = (one: Usage): bigint => usd(one);
+    expect(cacheEffect(readUsage(plain), price)).toEqual({
+      savedNano: (50_000n * (standard.input - standard.cacheRead)) / 1_000_000n,
+      surchargeNano: 0n,
+    });
+    const writes = readUsage({ ...plain, ...written, cache_creation_input_tokens: 480 });
+    const dearer = 400n * (standard.cacheWrite5m - standard.input) + 80n * (standard.cacheWrite1h - standard.input);
+    expect(cacheEffect(writes, price).surchargeNano).toBe(dearer / 1_000_000n);
+    const listed = readUsage({ ...plain, iterations: [{ type: 'message', ...plain }] });
+    expect(cacheEffect(listed, price)).toEqual(cacheEffect(readUsage(plain), price));
   });
 });

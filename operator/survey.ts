@@ -1,0 +1,60 @@
+import { LogUnreachable } from '../log/database.ts';
+import type { UsageLog } from '../log/log.ts';
+import type { Spenders } from '../log/spenders.ts';
+import type { Settings } from '../policy/settings.ts';
+
+/** Who spent what within the last day. */
+export interface Findings {
+  readonly customers: Spenders;
+  /** Null where the installation wants no user named. */
+  readonly users: Spenders | null;
+}
+
+interface SurveyOptions {
+  readonly log: Pick<UsageLog, 'spenders'>;
+  readonly settings: Pick<Settings, 'namedUsers'>;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+}
+
+const DAY_MS = 86_400_000;
+const EVERY_MS = 60_000;
+/** A survey may keep the database busy for so small a part of the time. */
+const IDLE_SHARE = 20;
+/** How many are ranked by name. */
+const MOST = 100;
+
+/** Asks the usage log now and then who spent most: what no counter of a gateway can tell, because it names nobody. */
+export class Survey {
+  readonly #options: SurveyOptions;
+  #findings: Findings | null = null;
+
+  constructor(options: SurveyOptions) {
+    this.#options = options;
+  }
+
+  /** What was found last; null where the log could not be asked. */
+  get findings(): Findings | null {
+    return this.#findings;
+  }
+
+  /** Asks again. Returns after how many milliseconds the next time is due. */
+  async turn(): Promise<number> {
+    const { clock } = this.#options;
+    const started = clock();
+    this.#findings = await this.#ask(started - DAY_MS).catch(unlessUnreachable);
+    return Math.max(EVERY_MS, (clock() - started) * IDLE_SHARE);
+  }
+
+  async #ask(since: number): Promise<Findings> {
+    const { log, settings } = this.#options;
+    const customers = await log.spenders('customer', since, MOST);
+    return { customers, users: settings.namedUsers === 0 ? null : await log.spenders('user', since, MOST) };
+  }
+}
+
+/** That the database is away is reported by whoever writes to it. */
+function unlessUnreachable(error: unknown): null {
+  if (error instanceof LogUnreachable) return null;
+  throw error;
+}
