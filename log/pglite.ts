@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { claim } from './claim.ts';
 import { type Database, LogUnreachable, type Query, translate } from './database.ts';
@@ -56,7 +57,7 @@ class Thread {
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(folder: string) {
-    this.#worker = new Worker(new URL('pglite-thread.ts', import.meta.url), { workerData: folder });
+    this.#worker = new Worker(new URL(`pglite-thread${extname(import.meta.filename)}`, import.meta.url), { workerData: folder });
     this.#worker.on('message', (answer: Answer) => this.#take(answer));
     this.#worker.on('error', (error: Error) => this.#fail(error.message));
     this.#ended = new Promise((resolve) =>
