@@ -1,11 +1,11 @@
 # Needs Node 20 or later and npm to begin with; npm ci brings Node 24, which everything here runs on.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down test verify generate format golden bench chaos clean
+.PHONY: help install demo up down image cluster-up cluster-down e2e test verify generate format golden bench chaos clean
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 install: node_modules/.installed ## dependencies, the local control plane and Redis (once)
 	@hack/assets.sh >/dev/null
@@ -23,7 +23,19 @@ up: install ## the system in the background: make up [REPLICAS=2] [UPSTREAM=url]
 down: ## stops it; data and logs stay in .run
 	@[ ! -d .run ] || node hack/down.ts
 
-test: install ## every test
+image: install ## the container image of this tree, without pulling anything: a file in .run/images
+	@hack/images.sh
+
+cluster-up: install ## a cluster of one real node with the images of this tree: hack/cluster/kubectl get pods -A
+	@hack/cluster/up.sh
+
+cluster-down: ## ends it, with all that it holds
+	@hack/cluster/down.sh
+
+e2e: install ## the tests on a real node: make e2e [KEEP=1], or on a cluster of yours: E2E_CONTEXT=name E2E_IMAGES=registry
+	@hack/e2e.sh
+
+test: install ## every test but those on a node
 	@hack/assets.sh postgres
 	@hack/assets.sh faketime
 	@node hack/test.ts
@@ -32,6 +44,7 @@ verify: install ## generated files up to date, format, lint, types, dead code
 	node hack/generate-types.ts --check
 	node hack/generate-reference.ts --check
 	node hack/generate-chart.ts --check
+	node hack/generate-licences.ts --check
 	oxfmt --check .
 	oxlint
 	tsc -p .
@@ -41,6 +54,7 @@ generate: install ## types, reference pages, the chart's copies and hack/install
 	node hack/generate-types.ts
 	node hack/generate-reference.ts
 	node hack/generate-chart.ts
+	node hack/generate-licences.ts
 
 format: install ## formats the code
 	oxfmt .

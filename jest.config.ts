@@ -3,6 +3,8 @@ import type { Config } from 'jest';
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
+  // They need a node, which `make e2e` starts.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/e2e/'],
   // Node strips the types; without this line jest would call for babel.
   transform: {},
   maxWorkers: 2,

@@ -57,7 +57,9 @@ class Thread {
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(folder: string) {
-    this.#worker = new Worker(new URL(`pglite-thread${extname(import.meta.filename)}`, import.meta.url), { workerData: folder });
+    this.#worker = new Worker(new URL(`pglite-thread${extname(import.meta.filename)}`, import.meta.url), {
+      workerData: folder,
+    });
     this.#worker.on('message', (answer: Answer) => this.#take(answer));
     this.#worker.on('error', (error: Error) => this.#fail(error.message));
     this.#ended = new Promise((resolve) =>

@@ -1,0 +1,97 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+/** The cluster that e2e tests run on: the local node, or the one that E2E_CONTEXT names. */
+
+const repository = join(import.meta.dirname, '..', '..');
+const state = resolve(process.env['TOLLGATE_CLUSTER'] ?? join(repository, '.run', 'cluster'));
+const context = process.env['E2E_CONTEXT'];
+
+/** What a command gets, and for how long it may run. */
+export interface RunOptions {
+  /** Its standard input. */
+  input?: string;
+  /** Milliseconds until it is killed; by default 3 minutes. */
+  timeoutMs?: number;
+}
+
+/** Where Pods of the cluster find an image of this tree, e.g. `tollgate`: its repository, without a tag. */
+export function repositoryOf(image: string): string {
+  return `${process.env['E2E_IMAGES'] ?? 'registry.local'}/${image}`;
+}
+
+/**
+ * Runs kubectl and returns what it printed.
+ * @throws Error with the command and what it said where it fails.
+ */
+export function kubectl(args: string[], options: RunOptions = {}): Promise<string> {
+  if (context === undefined) return inside('kubectl', args, options);
+  return run('kubectl', [`--context=${context}`, ...args], options);
+}
+
+/** Runs helm, as {@link kubectl}. */
+export function helm(args: string[], options: RunOptions = {}): Promise<string> {
+  if (context === undefined) return inside('helm', args, options);
+  return run('helm', [`--kube-context=${context}`, ...args], options);
+}
+
+/**
+ * Runs a command on the local node: it reaches Pods and Services by their addresses, sees the files of this machine
+ * outside of /run, and dies with the node.
+ * @throws Error as {@link kubectl}, and where the tests run on a cluster that is not the local one.
+ */
+export function inside(command: string, args: string[], options: RunOptions = {}): Promise<string> {
+  if (context !== undefined) throw new Error(`${command} needs the local node, and E2E_CONTEXT names another cluster`);
+  return run('nsenter', [...namespaces(), command, ...args], options);
+}
+
+/** Brings the images as this tree makes them now to the local node. Takes up to a minute. */
+export async function importImages(): Promise<void> {
+  await run(join(import.meta.dirname, 'up.sh'), [], { timeoutMs: 600_000 });
+}
+
+/** The arguments of nsenter for the local node, with the present folder; the command follows. */
+function namespaces(): string[] {
+  const pid = readFileSync(join(state, 'node.pid'), 'utf8').trim();
+  return ['-t', pid, '-n', '-m', '-p', '--', 'env', '-C', process.cwd()];
+}
+
+let environment: NodeJS.ProcessEnv | undefined;
+
+function surroundings(): NodeJS.ProcessEnv {
+  if (environment !== undefined) return environment;
+  const script = join(repository, 'hack', 'assets.sh');
+  const { stdout, status } = spawnSync(script, [context === undefined ? 'node' : 'helm'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (status !== 0) throw new Error('hack/assets.sh failed; what is missing is said above');
+  const helmHome = join(repository, '.run', 'helm');
+  environment = {
+    ...process.env,
+    PATH: `${stdout.trim()}:${process.env['PATH']}`,
+    NODE_OPTIONS: '',
+    HELM_CACHE_HOME: helmHome,
+    HELM_CONFIG_HOME: helmHome,
+    HELM_DATA_HOME: helmHome,
+    ...(context === undefined ? { KUBECONFIG: join(state, 'admin.kubeconfig') } : {}),
+  };
+  return environment;
+}
+
+async function run(command: string, args: string[], { input = '', timeoutMs = 180_000 }: RunOptions): Promise<string> {
+  const child = spawn(command, args, { env: surroundings(), timeout: timeoutMs, killSignal: 'SIGKILL' });
+  let output = '';
+  let errors = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  child.stdin.on('error', () => undefined); // it may end without reading
+  child.stdin.end(input);
+  const code = await new Promise<number | null>((done, fail) => {
+    child.once('error', fail);
+    child.once('close', done);
+  });
+  if (code === 0) return output;
+  throw new Error(`${command} ${args.join(' ')}: ${errors.trim() || output.trim() || `status ${code}`}`);
+}
