@@ -7,6 +7,7 @@ export default {
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/e2e/'],
   // Node strips the types; without this line jest would call for babel.
   transform: {},
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.run/'],
   maxWorkers: 2,
   workerIdleMemoryLimit: '800MB',
   testTimeout: 60_000,
