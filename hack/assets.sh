@@ -3,7 +3,8 @@
 #
 #   hack/assets.sh                 the local control plane and Redis
 #   hack/assets.sh postgres        from the system's package manager; faketime likewise
-#   hack/assets.sh helm            a tool of hack/assets/tools.sh
+#   hack/assets.sh helm            a tool of hack/assets/tools.sh; kubeconform likewise
+#   hack/assets.sh crds            those of other projects whose kinds the chart can make
 #   hack/assets.sh node            all that a local node is made of
 #
 # Each one is taken from the cache, else from its published archive where that can be reached, else built from Go
@@ -40,6 +41,6 @@ node() {
 exec 9>"$cache/assets.lock"
 if command -v flock >/dev/null; then flock 9; fi
 case "${1:-control_plane}" in
-  control_plane | postgres | faketime | node | helm) "${1:-control_plane}" ;;
-  *) say "there is no part \"$1\": leave it out, or name one of postgres, faketime, node, helm"; exit 1 ;;
+  control_plane | postgres | faketime | node | helm | kubeconform | crds) "${1:-control_plane}" ;;
+  *) say "there is no part \"$1\": leave it out, or name one of postgres, faketime, node, helm, kubeconform, crds"; exit 1 ;;
 esac

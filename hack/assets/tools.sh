@@ -3,6 +3,9 @@
 CONTAINERD_VERSION=2.3.7
 COREDNS_VERSION=1.15.0
 HELM_VERSION=4.3.1
+KUBECONFORM_VERSION=0.8.0
+GATEWAY_API_VERSION=1.6.3
+PROMETHEUS_OPERATOR_VERSION=0.85.0
 
 # Each of these functions brings a tool and prints the folder that holds it.
 
@@ -13,6 +16,38 @@ helm() {
     fetch_member "$folder" helm "https://get.helm.sh/helm-v$HELM_VERSION-$os-$arch.tar.gz" "$os-$arch/helm" ||
     go_programs "$folder" helm.sh/helm/v4 "$HELM_VERSION" helm.sh/helm/v4/cmd/helm
   echo "$folder"
+}
+
+kubeconform() {
+  local folder=$cache/bin/kubeconform-$KUBECONFORM_VERSION module=github.com/yannh/kubeconform
+  local release=https://$module/releases/download/v$KUBECONFORM_VERSION/kubeconform-$os-$arch.tar.gz
+  mkdir -p "$folder"
+  [ -x "$folder/kubeconform" ] || fetch_member "$folder" kubeconform "$release" kubeconform ||
+    go_programs "$folder" "$module" "$KUBECONFORM_VERSION" "$module/cmd/kubeconform"
+  echo "$folder"
+}
+
+crds() { # of the kinds of others that the chart can make
+  local folder=$cache/crds-$GATEWAY_API_VERSION-$PROMETHEUS_OPERATOR_VERSION
+  mkdir -p "$folder"
+  crd "$folder" httproutes kubernetes-sigs/gateway-api sigs.k8s.io/gateway-api "$GATEWAY_API_VERSION" \
+    config/crd/standard/gateway.networking.k8s.io
+  local operator=prometheus-operator/prometheus-operator kind
+  for kind in servicemonitors prometheusrules; do
+    crd "$folder" "$kind" "$operator" "github.com/$operator" "$PROMETHEUS_OPERATOR_VERSION" \
+      example/prometheus-operator-crd/monitoring.coreos.com
+  done
+  echo "$folder"
+}
+
+# Brings a CRD out of a repository, else out of its Go module: crd FOLDER PLURAL REPOSITORY MODULE VERSION PATH
+crd() {
+  local file=$1/$2.yaml source
+  [ -s "$file" ] && return
+  fetch -o "$file" "https://raw.githubusercontent.com/$3/v$5/$6_$2.yaml" && return
+  need_go "$2.yaml" "$1"
+  source=$(go mod download -json "$4@v$5" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+  cp "$source/$6_$2.yaml" "$file" && chmod u+w "$file"
 }
 
 containerd() {

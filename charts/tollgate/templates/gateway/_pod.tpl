@@ -22,6 +22,9 @@ spec:
         - { name: PORT, value: '8080' }
         - { name: ADMIN_PORT, value: '8081' }
         - { name: LOG_LEVEL, value: {{ .Values.gateway.logLevel }} }
+        - { name: TOLLGATE_LINGER_SECONDS, value: {{ .Values.gateway.lingerSeconds | quote }} }
+        # A gateway's garbage is young: a small nursery costs it nothing and saves tens of megabytes under load.
+        - { name: NODE_OPTIONS, value: --max-semi-space-size=8 }
         {{- if include "tollgate.isOpen" . }}
         - { name: TOLLGATE_DAYBOOK_FOLDER, value: /var/lib/tollgate }
         {{- end }}
@@ -38,9 +41,6 @@ spec:
       startupProbe: { httpGet: { path: /healthz, port: metrics }, periodSeconds: 1, failureThreshold: 60 }
       livenessProbe: { httpGet: { path: /healthz, port: metrics }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 }
       readinessProbe: { httpGet: { path: /readyz, port: metrics }, periodSeconds: 2, timeoutSeconds: 2 }
-      {{- if .Values.gateway.preStopSeconds }}
-      lifecycle: { preStop: { sleep: { seconds: {{ .Values.gateway.preStopSeconds }} } } }
-      {{- end }}
       resources:
         {{- toYaml .Values.gateway.resources | nindent 8 }}
       securityContext:
