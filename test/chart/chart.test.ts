@@ -197,8 +197,12 @@ describe('the gateway', () => {
 
   test('reads its certificate from the Secret that the values name', () => {
     const gateway = find(render({ gateway: { tls: { secretName: 'gateway-tls' } } }), 'Deployment', 'tollgate-gateway');
-    const { TLS_CERT_FILE, TLS_KEY_FILE } = environment(gateway);
-    expect([TLS_CERT_FILE, TLS_KEY_FILE]).toEqual(['/etc/tollgate/tls/tls.crt', '/etc/tollgate/tls/tls.key']);
+    const { TOLLGATE_TLS_FOLDER } = environment(gateway);
+    expect(podSpec(gateway).containers[0].volumeMounts).toContainEqual({
+      name: 'tls',
+      mountPath: TOLLGATE_TLS_FOLDER,
+      readOnly: true,
+    });
     expect(podSpec(gateway).volumes).toContainEqual({ name: 'tls', secret: { secretName: 'gateway-tls' } });
   });
 

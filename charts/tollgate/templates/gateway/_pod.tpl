@@ -29,8 +29,7 @@ spec:
         - { name: TOLLGATE_DAYBOOK_FOLDER, value: /var/lib/tollgate }
         {{- end }}
         {{- if .Values.gateway.tls.secretName }}
-        - { name: TLS_CERT_FILE, value: /etc/tollgate/tls/tls.crt }
-        - { name: TLS_KEY_FILE, value: /etc/tollgate/tls/tls.key }
+        - { name: TOLLGATE_TLS_FOLDER, value: /etc/tollgate/tls }
         {{- end }}
         {{- with .Values.gateway.extraEnv }}
         {{- toYaml . | nindent 8 }}
