@@ -12,12 +12,11 @@ cache=${TOLLGATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tollgate}
 bases=$cache/images
 own=$root/.run/images
 version=$(node -p "require('$root/package.json').version")
-recipe=$(cat "$0" "$root/hack/assets/tools.sh" | sha256sum)
 export BUILDAH_ISOLATION=chroot
 mkdir -p "$bases" "$own"
 say() { echo "images: $*" >&2; }
 
-PATH=$(flock "$cache/assets.lock" true && "$root/hack/assets.sh" node):$PATH
+PATH=$("$root/hack/assets.sh" node):$PATH
 buildah() { command buildah --root "$cache/containers/storage" --runroot "$cache/containers/run" --storage-driver overlay "$@"; }
 
 # Extracts Debian packages with what they depend on, and leaves out what no container needs: rootfs FOLDER PACKAGES
@@ -55,9 +54,10 @@ archive() {
   buildah push -q "$2" "docker-archive:$1.part:$3" && mv "$1.part" "$1"
 }
 
-# A base that is kept: base NAME RECIPE, where the recipe makes the image registry.local/NAME.
+# A base that is kept until its recipe changes: base NAME RECIPE, where the recipe makes the image registry.local/NAME.
 base() {
-  local file=$bases/${1/:/-}.tar
+  local file=$bases/${1/:/-}.tar recipe
+  recipe=$({ declare -f "$2" debian program rootfs layer; node --version; type -P coredns; } | sha256sum)
   [ "$(cat "$file.recipe" 2>/dev/null)" = "$recipe" ] && return
   say "building $1"
   "$2" "registry.local/$1"
@@ -112,15 +112,16 @@ tree() {
   echo "$file"
 }
 
-exec 9>"$cache/images.lock"
-flock 9
-base node:24 node_base
-base node-build:24 node_build_base
-tree "tollgate:$version" "$root/Dockerfile" registry.local/node:24
-if [ "${1:-}" = all ]; then
-  tree tollgate-test:1 "$root/hack/test.Dockerfile" "$(cat "$own/tollgate.id")"
-  for name in redis:7 postgres:15 coredns:1 pause:1; do
+others=()
+[ "${1:-}" != all ] || others=(redis:7 postgres:15 coredns:1 pause:1)
+{
+  flock 9 # trees share the bases
+  base node:24 node_base
+  base node-build:24 node_build_base
+  for name in "${others[@]}"; do
     base "$name" "${name%:*}"
     echo "$bases/${name/:/-}.tar"
   done
-fi
+} 9>"$cache/images.lock"
+tree "tollgate:$version" "$root/Dockerfile" registry.local/node:24
+[ "${1:-}" != all ] || tree tollgate-test:1 "$root/hack/test.Dockerfile" "$(cat "$own/tollgate.id")"
