@@ -7,7 +7,7 @@ state=${TOLLGATE_CLUSTER:-$repository/.run/cluster}
 [[ $state = /* ]] || state=$PWD/$state
 logs=$state/logs
 # The cgroup above all Pods, in each hierarchy: one for each cluster of this machine.
-cgroup=tollgate-$(printf %s "$state" | sha256sum | cut -c1-8)
+cgroup=tollgate-$(printf %s "$state" | cksum | cut -d' ' -f1)
 socket=$state/containerd.sock
 export KUBECONFIG=$state/admin.kubeconfig
 
