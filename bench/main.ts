@@ -8,6 +8,7 @@ import { measureKill } from './kill.ts';
 import { measureOpen } from './open.ts';
 import { measureOverhead } from './overhead.ts';
 import { measureOvershoot } from './overshoot.ts';
+import { measureScale } from './scale.ts';
 import { measureStreams } from './streams.ts';
 
 // `make bench`: measures what docs/performance.md and docs/guarantees.md say, on the real system. ONLY=overhead,kill
@@ -22,6 +23,7 @@ const PARTS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   open: measureOpen,
   ingest: measureIngest,
   failover: measureFailover,
+  scale: measureScale,
 };
 
 const chosen = process.env['ONLY']?.split(',') ?? Object.keys(PARTS);

@@ -137,10 +137,11 @@ export class Reflector<T extends KubeObject> {
     const before = this.#objects.get(key);
     // Made anew under the same name while nobody watched: to what depends on it, the old one has gone.
     if (before && before.metadata.uid !== object.metadata.uid) return this.#replace(key, object);
-    this.#objects.set(key, object);
-    if (before?.metadata.resourceVersion !== object.metadata.resourceVersion) {
-      this.#options.onChange?.(key, object, before);
-    }
+    // As long as it is the same, it stays the same object: others remember what they made of it.
+    if (before && before.metadata.resourceVersion === object.metadata.resourceVersion) return;
+    const now = withoutManagers(object);
+    this.#objects.set(key, now);
+    this.#options.onChange?.(key, now, before);
   }
 
   #replace(key: string, object: T): void {
@@ -158,4 +159,10 @@ export class Reflector<T extends KubeObject> {
     const { signal } = this.#stop;
     await sleep(delay(BACKOFF, this.#failures, this.#options.random), undefined, { signal }).catch(() => undefined);
   }
+}
+
+/** Who set which field is half of an object, and nobody here asks. A server keeps it where a write leaves it out. */
+function withoutManagers<T extends KubeObject>(object: T): T {
+  const { managedFields: _, ...metadata } = object.metadata as T['metadata'] & { readonly managedFields?: unknown };
+  return { ...object, metadata };
 }

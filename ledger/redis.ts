@@ -29,6 +29,8 @@ const REPLICATED_MS = 3_000;
 const POLL_MS = 50;
 /** How many leases one run of the sweep script takes, so that it never holds Redis up. */
 const SWEEP_CHUNK = 100;
+/** About how many counters one run of a script reads: thousands of budgets are read in a few round trips. */
+const READ_CHUNK = 200;
 /** How many counters, or batches, one run of a script takes that puts them back. */
 const RAISE_CHUNK = 200;
 
@@ -124,11 +126,10 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
   }
 
   async read(queries: readonly ReadingQuery[]): Promise<readonly Reading[]> {
-    return Promise.all(
-      queries.map(async (query) =>
-        wire.decodeReading(await this.#connection.run(scripts.read, wire.encodeQuery(query))),
-      ),
+    const answers = await Promise.all(
+      portions(queries).map((some) => this.#connection.run(scripts.read, some.flatMap(wire.encodeQuery))),
     );
+    return answers.flatMap((some) => some.map((answer) => wire.decodeReading(answer as wire.Reply)));
   }
 
   async state(): Promise<LedgerState> {
@@ -251,6 +252,21 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
         wire.decodeJoined(await run(scripts.join, { ...caller, line: joining.line }, wire.encodeJoining(joining))),
     };
   }
+}
+
+/** Queries of about `READ_CHUNK` counters. */
+function portions(queries: readonly ReadingQuery[]): ReadingQuery[][] {
+  const portions: ReadingQuery[][] = [];
+  let room = 0;
+  for (const query of queries) {
+    if (room <= 0) {
+      portions.push([]);
+      room = READ_CHUNK;
+    }
+    portions.at(-1)?.push(query);
+    room -= 1 + (query.per ? query.top + query.also.length : 0);
+  }
+  return portions;
 }
 
 function* chunks<T>(list: readonly T[], size: number): Generator<readonly T[]> {

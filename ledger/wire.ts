@@ -101,7 +101,7 @@ export function encodeFloors(floors: readonly Floor[]): string[] {
 
 /** The arguments of `read`. */
 export function encodeQuery({ counter, per, top, also }: ReadingQuery): string[] {
-  return per ? [counter, `${top}`, ...also] : [counter, '-1'];
+  return per ? [counter, `${top}`, `${also.length}`, ...also] : [counter, '-1', '0'];
 }
 
 /** The arguments of `join` after those that say who asks. */

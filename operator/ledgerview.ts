@@ -10,6 +10,8 @@ import type { Observed } from './status.ts';
 const SILENCE_MS = 3_000;
 /** How old readings may become while nothing was compiled. Milliseconds. */
 const STALE_MS = 900;
+/** Reading takes no more than this part of the time: of thousands of budgets it takes a while. */
+const READING_SHARE = 0.2;
 
 const LOST =
   'The ledger is not the one that it was, so calls are refused until a person confirms it: annotate ConfigMap tollgate-ledger with tollgate.dev/confirm-ledger.';

@@ -19,6 +19,8 @@ interface ShardStoreOptions {
 export class ShardStore {
   readonly #options: ShardStoreOptions;
   readonly #objects = new Map<string, Secret>();
+  /** What each object holds, decoded: most of them stay as they are from one compilation to the next. */
+  readonly #decoded = new WeakMap<Secret, unknown>();
 
   constructor(options: ShardStoreOptions) {
     this.#options = options;
@@ -35,11 +37,10 @@ export class ShardStore {
 
   /** All shards, decoded. One that is missing or unreadable is left out, so that it is written anew. */
   previous(): Previous {
-    const { settings, hash } = this.#options;
-    const names = shardNames(settings.shards);
-    const policy = names.policy.map((name) => [name, decodePolicyShard(this.#dataOf(name), hash)] as const);
-    const keys = names.keys.map((name) => [name, decodeKeysShard(this.#dataOf(name), hash)] as const);
-    const shared = decodeSharedShard(this.#dataOf(SHARED_SHARD), hash);
+    const names = shardNames(this.#options.settings.shards);
+    const policy = names.policy.map((name) => [name, this.#read(name, decodePolicyShard)] as const);
+    const keys = names.keys.map((name) => [name, this.#read(name, decodeKeysShard)] as const);
+    const shared = this.#read(SHARED_SHARD, decodeSharedShard);
     return {
       policy: new Map(policy.flatMap(([name, shard]) => ('problem' in shard ? [] : [[name, shard] as const]))),
       keys: new Map(keys.flatMap(([name, shard]) => ('problem' in shard ? [] : [[name, shard] as const]))),
@@ -62,11 +63,19 @@ export class ShardStore {
     }
   }
 
-  #dataOf(name: string): ShardData | undefined {
-    const { data, type } = this.#objects.get(name) ?? {};
-    if (data === undefined) return undefined;
-    return type === undefined ? data : mapped(data, decode); // only a Secret has a type
+  #read<T>(name: string, decodeShard: (data: ShardData | undefined, hash: Hash) => T): T {
+    const { hash } = this.#options;
+    const object = this.#objects.get(name);
+    if (object === undefined) return decodeShard(undefined, hash);
+    const decoded = (this.#decoded.get(object) as T | undefined) ?? decodeShard(dataOf(object), hash);
+    this.#decoded.set(object, decoded);
+    return decoded;
   }
+}
+
+function dataOf({ data, type }: Secret): ShardData | undefined {
+  if (data === undefined) return undefined;
+  return type === undefined ? data : mapped(data, decode); // only a Secret has a type
 }
 
 /** Resource versions of one object are numbers that rise. */

@@ -21,8 +21,9 @@ export function compile(input: CompileInput): CompileOutput {
   const before = workspacesBefore(input.previous);
   const workspaces = byRef(input.workspaces).map((one) => judgeWorkspace(one, before.get(refOf(one.metadata)), input));
   const inForce = new Map(workspaces.map(({ ref, own }) => [ref, own]));
-  const stood = budgetsBefore(input.previous);
-  const budgets = byRef(input.budgets).map((one) => judgeBudget(one, stood.get(refOf(one.metadata)), inForce, input));
+  let stood: ReturnType<typeof budgetsBefore> | undefined;
+  const stoodAs = (ref: Ref) => (stood ??= budgetsBefore(input.previous)).get(ref);
+  const budgets = byRef(input.budgets).map((one) => judgeBudget(one, stoodAs, inForce, input));
   return publish(workspaces, budgets, input);
 }
 
@@ -38,5 +39,6 @@ function workspacesBefore({ policy, keys }: Previous): ReadonlyMap<Ref, StoodWor
 }
 
 function byRef<T extends { readonly metadata: ObjectMeta }>(resources: readonly T[]): readonly T[] {
-  return resources.toSorted((a, b) => byName([refOf(a.metadata), null], [refOf(b.metadata), null]));
+  const named = resources.map((one) => [refOf(one.metadata), one] as const);
+  return named.toSorted(byName).map(([, one]) => one);
 }

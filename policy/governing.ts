@@ -47,10 +47,13 @@ export function budgetsBefore({ policy, shared }: Previous): ReadonlyMap<Ref, St
   return stood;
 }
 
-/** Compiles one budget. `workspaces`: of every one that exists what is in force of it, null for nothing. */
+/**
+ * Compiles one budget. `stoodAs` is asked only where it is not accepted. `workspaces`: of every one that exists what is
+ * in force of it, null for nothing.
+ */
 export function judgeBudget(
   resource: ClaudeBudget,
-  before: StoodBudget | undefined,
+  stoodAs: (budget: Ref) => StoodBudget | undefined,
   workspaces: ReadonlyMap<Ref, OwnPart | null>,
   input: CompileInput,
 ): JudgedBudget {
@@ -61,6 +64,7 @@ export function judgeBudget(
     governs: targets(resource, workspaces, input),
   }));
   if (compiled === null) {
+    const before = stoodAs(ref);
     const governs = [...(before?.governed ?? [])].filter((workspace) => isInForce(workspaces, workspace)).toSorted();
     const stands = before !== undefined && governs.length > 0;
     return {

@@ -18,16 +18,27 @@ export interface Period {
 }
 
 const lastAnswers = new WeakMap<CompiledPeriod, Period>();
+/** By kind and zone: thousands of budgets have the same few periods. */
+const sharedAnswers = new Map<string, Period>();
 
 /**
  * The period that an instant (milliseconds) lies in. Throws a RangeError for a time zone that `isTimeZone` denies.
- * Cheap on the hot path: the last answer for each `period` object is remembered, so only a new period is computed.
+ * Cheap on the hot path: the last answer for each `period` object, and for each kind and zone, is remembered.
  */
 export function periodAt(period: CompiledPeriod, at: number): Period {
   const last = lastAnswers.get(period);
   if (last !== undefined && last.start <= at && at < last.end) return last;
-  const current = compute(period, at);
+  const current = shared(period, at);
   lastAnswers.set(period, current);
+  return current;
+}
+
+function shared(period: CompiledPeriod, at: number): Period {
+  const name = `${period.every} ${period.timeZone}`;
+  const last = sharedAnswers.get(name);
+  if (last !== undefined && last.start <= at && at < last.end) return last;
+  const current = compute(period, at);
+  if (period.every !== 'Once') sharedAnswers.set(name, current);
   return current;
 }
 

@@ -10,7 +10,8 @@ import type { Address, CompiledWorkspace, Ref } from './compiled.ts';
 import { addressOf, entryName, EPOCH_ENTRY, type KeysShard } from './contents.ts';
 import type { JudgedBudget } from './governing.ts';
 import { contractBook, pricingOf } from './pricing.ts';
-import { encodeJSON, encodeShard, oversize, SHARED_SHARD, shardNames, shardOf } from './shards.ts';
+import { isSame } from './sameness.ts';
+import { encodeJSON, encodeShard, type Hash, oversize, SHARED_SHARD, shardNames, shardOf } from './shards.ts';
 
 /** Writes what was judged; both lists are sorted by `namespace/name`. */
 export function publish(
@@ -158,13 +159,14 @@ function draftPair(shard: number, sealed: readonly Sealed[], input: CompileInput
   const names = shardNames(input.settings.shards);
   const members = sealed.filter((one) => one.shard === shard);
   const { revision, changed, workspaces } = version(names.policy[shard]!, members, input);
-  const entries = new Map(workspaces.map(({ workspace }) => [entryName(workspace), encodeJSON(workspace)]));
-  const name = names.policy[shard]!;
-  const policy: ShardWrite | null = changed
-    ? { kind: 'ConfigMap', name, revision, data: encodeShard(entries, revision, input.hash) }
-    : null;
+  const policy = changed ? writePolicy(names.policy[shard]!, revision, workspaces, input.hash) : null;
   const keys = writeKeys(names.keys[shard]!, members, input);
   return { shard, revision, workspaces, policy, keys, problem: problemOf(policy) ?? problemOf(keys) };
+}
+
+function writePolicy(name: string, revision: number, workspaces: readonly Placed[], hash: Hash): ShardWrite {
+  const entries = new Map(workspaces.map(({ workspace }) => [entryName(workspace), encodeJSON(workspace)]));
+  return { kind: 'ConfigMap', name, revision, data: encodeShard(entries, revision, hash) };
 }
 
 function version(
@@ -175,9 +177,7 @@ function version(
   const before = previous.policy.get(name);
   const versions = members.map(({ ref, content }) => {
     const stood = stoodAs(previous, ref);
-    return stood !== undefined && encodeJSON({ ...content, version: stood.version }) === encodeJSON(stood)
-      ? stood.version
-      : null;
+    return stood !== undefined && isSame({ ...content, version: stood.version }, stood) ? stood.version : null;
   });
   const changed =
     before === undefined ||

@@ -1,0 +1,403 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClaudeBudget } from '../crds/types.gen.ts';
+import { startPostgres } from '../hack/postgres.ts';
+import { KubeClient } from '../kube/client.ts';
+import { connect } from '../kube/connection.ts';
+import { Reflector } from '../kube/reflector.ts';
+import { formatUsd, parseUsd } from '../policy/money.ts';
+import { Caller } from './caller.ts';
+import { type Figure, ms, percentile } from './figures.ts';
+import { Fleet, isProgrammed, type Place } from './fleet.ts';
+import { Installation, waitFor } from './installation.ts';
+
+const BUDGETS = { apiVersion: 'tollgate.dev/v1alpha1', kind: 'ClaudeBudget', plural: 'claudebudgets' };
+const COUNT = Number(process.env['BUDGETS'] ?? 10_000);
+const WORKSPACES = Math.ceil(COUNT / 20);
+const OPERATORS = ['tollgate-operator-1', 'tollgate-operator-2'];
+const GATEWAYS = ['tollgate-gateway-1', 'tollgate-gateway-2'];
+/** How many budgets change at a time, with the one that spans. */
+const CHANGING = 50;
+const STEADY_MS = Number(process.env['STEADY_SECONDS'] ?? 60) * 1000;
+const ROUNDS = Number(process.env['ROUNDS'] ?? 30);
+const MEGABYTE = 2 ** 20;
+
+/** What a company has at most: how long the operator needs for it, what an edit takes, and what all of it costs. */
+export async function measureScale(): Promise<Figure[]> {
+  const directory = mkdtempSync(join(tmpdir(), 'tollgate-scale-'));
+  const postgres = await startPostgres({ directory });
+  try {
+    return await measure(await Installation.start(2, { databaseUrl: postgres.url }));
+  } finally {
+    await Installation.stop(); // before its database goes
+    await postgres.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function measure(installation: Installation): Promise<Figure[]> {
+  const client = new KubeClient({ connection: connect(installation.kubeconfig), random: Math.random });
+  const watched = new Watched(client);
+  const { kubectl } = installation;
+  void kubectl;
+  try {
+    await stopAll(installation, OPERATORS);
+    const fleet = new Fleet(client, WORKSPACES, COUNT);
+    progress(`making ${COUNT} budgets`);
+    await fleet.create(installation.upstream);
+    await watched.start();
+    progress('starting the operators');
+    const cold = await coldStart(installation, watched);
+    const figures = [cold];
+    progress('idle');
+    figures.push(await idle(installation));
+    progress('edits');
+    figures.push(await edits(installation, client, fleet.places));
+    progress('steady');
+    figures.push(...(await steady(installation, client, watched, fleet.places)));
+    progress('again');
+    await stopAll(installation, OPERATORS);
+    figures.push(await warmStart(installation, client, watched, fleet.places[0]!));
+    figures.push(...memory(installation));
+    return figures;
+  } finally {
+    await watched.stop();
+    await client.close();
+  }
+}
+
+function progress(what: string): void {
+  console.error(`scale: ${what}`);
+}
+
+async function stopAll(installation: Installation, names: readonly string[]): Promise<void> {
+  const pids = names.map((name) => installation.pid(name));
+  for (const pid of pids) process.kill(pid, 'SIGTERM');
+  await waitFor(async () => pids.every((pid) => memoryOf(pid) === null), 30_000);
+}
+
+/** The budgets as the API server has them, and what each write of a status showed. */
+class Watched {
+  readonly #reflector: Reflector<ClaudeBudget>;
+  #isProgrammed = new Map<string, boolean>();
+  #programmed = 0;
+  onStatus: (key: string, budget: ClaudeBudget) => void = () => undefined;
+
+  constructor(client: KubeClient) {
+    this.#reflector = new Reflector<ClaudeBudget>({
+      client,
+      resource: BUDGETS,
+      random: Math.random,
+      onChange: (key, now) => {
+        if (now !== undefined) this.#take(key, now);
+      },
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#reflector.start();
+    await this.#reflector.synced;
+  }
+
+  async stop(): Promise<void> {
+    await this.#reflector.stop();
+  }
+
+  get programmed(): number {
+    return this.#programmed;
+  }
+
+  get(key: string): ClaudeBudget | undefined {
+    return this.#reflector.get(key);
+  }
+
+  #take(key: string, budget: ClaudeBudget): void {
+    const is = isProgrammed(budget);
+    if (is !== (this.#isProgrammed.get(key) ?? false)) this.#programmed += is ? 1 : -1;
+    this.#isProgrammed.set(key, is);
+    this.onStatus(key, budget);
+  }
+}
+
+async function coldStart(installation: Installation, watched: Watched): Promise<Figure> {
+  const started = performance.now();
+  for (const name of OPERATORS) await installation.revive(name);
+  let shown = 0;
+  const took = await waitFor(
+    async () => {
+      if (performance.now() - started > shown + 5_000) {
+        shown = performance.now() - started;
+        progress(`${watched.programmed} programmed after ${ms(shown)}`);
+      }
+      return watched.programmed === COUNT;
+    },
+    900_000,
+    started,
+  );
+  return {
+    what: `${COUNT} budgets in ${WORKSPACES} workspaces: start of the operator → all Programmed`,
+    promised: '≤ 60 s',
+    measured: took === undefined ? `${watched.programmed} after 15 min` : ms(took),
+    holds: took !== undefined && took <= 60_000,
+  };
+}
+
+async function idle(installation: Installation): Promise<Figure> {
+  await sleep(5_000);
+  const [before, at] = [await consumed(installation), performance.now()];
+  await sleep(20_000);
+  const [after, seconds] = [await consumed(installation), (performance.now() - at) / 1000];
+  const share = (name: keyof typeof before) => `${((100 * (after[name] - before[name])) / seconds).toFixed(1)} %`;
+  const writes = (after.writes - before.writes) / seconds;
+  return {
+    what: 'nothing happens: CPU of one core, and writes to the API server',
+    promised: '≤ 10 writes a second',
+    measured: `leading operator ${share('leader')}, the other ${share('follower')}, Redis ${share('redis')}; ${writes.toFixed(1)} writes a second`,
+    holds: writes <= 10,
+  };
+}
+
+interface Consumed {
+  readonly leader: number;
+  readonly follower: number;
+  readonly redis: number;
+  readonly writes: number;
+}
+
+/** CPU seconds, and writes that the API server has taken from Tollgate. */
+async function consumed(installation: Installation): Promise<Consumed> {
+  const [one, other] = OPERATORS.map((name) => cpuSeconds(installation.pid(name)));
+  const [leader, follower] = one! > other! ? [one!, other!] : [other!, one!];
+  return { leader, follower, redis: cpuSeconds(installation.pid('redis')), writes: await writes(installation) };
+}
+
+const WRITTEN = /^(claudebudgets|claudeworkspaces|events|configmaps|secrets)$/;
+
+/** Of everything that Tollgate writes but its Lease, two of which are renewed in 2 s by others too. */
+async function writes(installation: Installation): Promise<number> {
+  const text = await installation.kubectl('get', '--raw', '/metrics');
+  let sum = 0;
+  for (const [, labels = '', value] of text.matchAll(/^apiserver_request_total\{(.*)\} (\S+)$/gm)) {
+    const label = (name: string) => new RegExp(`\\b${name}="([^"]*)"`).exec(labels)?.[1] ?? '';
+    if (/^(POST|PUT|PATCH|APPLY|DELETE)$/.test(label('verb')) && WRITTEN.test(label('resource'))) sum += Number(value);
+  }
+  return sum;
+}
+
+async function edits(installation: Installation, client: KubeClient, places: readonly Place[]): Promise<Figure> {
+  const times: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const place = places[round * 7]!;
+    const callers = await callersAt(installation, place);
+    await Promise.all(callers.map((caller) => until(caller, place, 200)));
+    const started = performance.now();
+    const refused = Promise.all(callers.map((caller) => until(caller, place, 429)));
+    await edit(client, place, '0.01');
+    times.push(Math.max(...(await refused)) - started);
+    await edit(client, place, '250.00');
+    await Promise.all(callers.map((caller) => caller.close()));
+  }
+  const p99 = percentile(times, 0.99);
+  return {
+    what: 'one edit → refused by every gateway',
+    promised: 'p99 ≤ 1 s',
+    measured: `p50 ${ms(percentile(times, 0.5))}, p99 ${ms(p99)} (${ROUNDS} rounds)`,
+    holds: p99 <= 1_000,
+  };
+}
+
+async function edit(client: KubeClient, { namespace, feature }: Place, usd: string): Promise<void> {
+  await client.merge(BUDGETS, { namespace, name: feature }, { spec: { limit: { usd } } });
+}
+
+async function callersAt(installation: Installation, place: Place): Promise<Caller[]> {
+  const { namespace, workspace } = place;
+  const secret = ['get', 'secret', `${workspace}-claude`, '-n', namespace, '-o', 'jsonpath={.data.ANTHROPIC_API_KEY}'];
+  const key = Buffer.from(await installation.kubectl(...secret), 'base64').toString();
+  return installation.gateways.map((gateway) => new Caller(gateway, key, 1));
+}
+
+function call(caller: Caller, { feature }: Place, outputTokens: number) {
+  const behaviour = { usage: { output_tokens: outputTokens } };
+  return caller.send({ maxTokens: 1_000, behaviour, headers: { 'x-tollgate-feature': feature } });
+}
+
+/** Calls, each of at least a cent, until one has that status. @returns when its answer was there. */
+async function until(caller: Caller, place: Place, status: number): Promise<number> {
+  for (;;) {
+    const answer = await call(caller, place, 1_000);
+    if (answer.status === status) return performance.now();
+    await sleep(5);
+  }
+}
+
+/** So many budgets change all the time; how old is what their statuses show? */
+async function steady(
+  installation: Installation,
+  client: KubeClient,
+  watched: Watched,
+  places: readonly Place[],
+): Promise<Figure[]> {
+  const chosen = places.slice(-(CHANGING - 1));
+  const lags = new Lags(watched, chosen);
+  const ends = performance.now() + STEADY_MS + 10_000;
+  const users = chosen.map(async (place) => {
+    const [caller, ...others] = await callersAt(installation, place);
+    await Promise.all(others.map((other) => other.close()));
+    while (performance.now() < ends) {
+      const { status } = await call(caller!, place, 100);
+      if (status === 200) await lags.called(place);
+      await sleep(500 + Math.random() * 1_000);
+    }
+    await caller!.close();
+  });
+  await sleep(10_000);
+  lags.begin();
+  const [before, at] = [await consumed(installation), performance.now()];
+  await sleep(STEADY_MS - 5_000);
+  const [after, seconds] = [await consumed(installation), (performance.now() - at) / 1000];
+  const urgent = await exhaust(installation, client, watched, places[1]!);
+  await Promise.all(users);
+  await sleep(10_000);
+  const share = (name: keyof Consumed) => `${((100 * (after[name] - before[name])) / seconds).toFixed(1)} %`;
+  const perSecond = (after.writes - before.writes) / seconds;
+  const times = lags.times;
+  return [
+    {
+      what: `${CHANGING} budgets change all the time: writes to the API server`,
+      promised: '≤ 10 a second',
+      measured: `${perSecond.toFixed(1)} a second; leading operator ${share('leader')}, Redis ${share('redis')}`,
+      holds: perSecond <= 10,
+    },
+    {
+      what: 'call answered → its cost in the status',
+      promised: 'p99 ≤ 5 s',
+      measured: `p50 ${ms(percentile(times, 0.5))}, p99 ${ms(percentile(times, 0.99))}, at most ${ms(Math.max(...times))} (${times.length} calls, ${lags.missing} never shown)`,
+      holds: percentile(times, 0.99) <= 5_000 && lags.missing === 0,
+    },
+    {
+      what: 'a budget spent meanwhile → `state: Spent`',
+      promised: '≤ 5 s',
+      measured: ms(urgent),
+      holds: urgent <= 5_000,
+    },
+  ];
+}
+
+/** Lowers a limit below what is spent, and waits until the status says so. */
+async function exhaust(
+  installation: Installation,
+  client: KubeClient,
+  watched: Watched,
+  place: Place,
+): Promise<number> {
+  const [caller, ...others] = await callersAt(installation, place);
+  await Promise.all(others.map((other) => other.close()));
+  await call(caller!, place, 1_000);
+  await edit(client, place, '0.01');
+  await until(caller!, place, 429);
+  const key = `${place.namespace}/${place.feature}`;
+  const took = await waitFor(async () => watched.get(key)?.status?.state === 'Spent', 60_000);
+  await caller!.close();
+  return took ?? Number.POSITIVE_INFINITY;
+}
+
+/** For every call the time from its answer to the first status that holds its cost. Each call of a place costs the same. */
+class Lags {
+  readonly #watched: Watched;
+  readonly #answered = new Map<string, number[]>();
+  readonly #shown = new Map<string, number>();
+  readonly times: number[] = [];
+  #counts = false;
+
+  constructor(watched: Watched, places: readonly Place[]) {
+    this.#watched = watched;
+    for (const place of places) {
+      const budget = watched.get(keyOf(place));
+      this.#answered.set(keyOf(place), []);
+      this.#shown.set(keyOf(place), budget?.status?.requests ?? 0);
+    }
+    watched.onStatus = (key, { status }) => this.#take(key, status?.requests ?? 0);
+  }
+
+  begin(): void {
+    this.#counts = true;
+  }
+
+  async called(place: Place): Promise<void> {
+    this.#answered.get(keyOf(place))!.push(performance.now());
+  }
+
+  /** Calls whose cost was not shown in the end. */
+  get missing(): number {
+    return [...this.#answered.values()].reduce((sum, waiting) => sum + waiting.length, 0);
+  }
+
+  #take(key: string, requests: number): void {
+    const waiting = this.#answered.get(key);
+    if (waiting === undefined) return;
+    const now = performance.now();
+    const fresh = waiting.splice(0, Math.max(0, requests - this.#shown.get(key)!));
+    this.#shown.set(key, Math.max(requests, this.#shown.get(key)!));
+    if (this.#counts) this.times.push(...fresh.map((at) => now - at));
+  }
+}
+
+function keyOf({ namespace, feature }: Place): string {
+  return `${namespace}/${feature}`;
+}
+
+/** The operators start again over what is there already. An edit was made meanwhile. */
+async function warmStart(
+  installation: Installation,
+  client: KubeClient,
+  watched: Watched,
+  place: Place,
+): Promise<Figure> {
+  await edit(client, place, formatUsd(parseUsd('251.00')));
+  const started = performance.now();
+  for (const name of OPERATORS) await installation.revive(name);
+  const took = await waitFor(async () => watched.programmed === COUNT, 120_000, started);
+  return {
+    what: 'the operators started again → an edit that was made meanwhile is Programmed',
+    promised: '≤ 60 s',
+    measured: took === undefined ? 'not after 2 min' : ms(took),
+    holds: took !== undefined && took <= 60_000,
+  };
+}
+
+/** The most that each process ever had in memory. */
+function memory(installation: Installation): Figure[] {
+  const most = (names: readonly string[]) => names.map((name) => memoryOf(installation.pid(name)) ?? 0);
+  const figure = (what: string, promised: number, names: readonly string[]): Figure => {
+    const megabytes = most(names).map((bytes) => Math.round(bytes / MEGABYTE));
+    return {
+      what,
+      promised: `≤ ${promised} MB`,
+      measured: `${megabytes.join(' and ')} MB`,
+      holds: Math.max(...megabytes) <= promised,
+    };
+  };
+  return [
+    figure('memory (most RSS) of the operators', 400, OPERATORS),
+    figure('memory (most RSS) of the gateways', 300, GATEWAYS),
+  ];
+}
+
+/** The most RSS of a process in bytes; null where it is gone. */
+function memoryOf(pid: number): number | null {
+  try {
+    const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return kilobytes === undefined ? null : Number(kilobytes) * 1024;
+  } catch {
+    return null;
+  }
+}
+
+function cpuSeconds(pid: number): number {
+  const [, fields = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
+  const [user, system] = fields.split(' ').slice(11, 13);
+  return (Number(user) + Number(system)) / 100;
+}
