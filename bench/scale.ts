@@ -40,8 +40,6 @@ export async function measureScale(): Promise<Figure[]> {
 async function measure(installation: Installation): Promise<Figure[]> {
   const client = new KubeClient({ connection: connect(installation.kubeconfig), random: Math.random });
   const watched = new Watched(client);
-  const { kubectl } = installation;
-  void kubectl;
   try {
     await stopAll(installation, OPERATORS);
     const fleet = new Fleet(client, WORKSPACES, COUNT);
@@ -306,14 +304,12 @@ async function exhaust(
 
 /** For every call the time from its answer to the first status that holds its cost. Each call of a place costs the same. */
 class Lags {
-  readonly #watched: Watched;
   readonly #answered = new Map<string, number[]>();
   readonly #shown = new Map<string, number>();
   readonly times: number[] = [];
   #counts = false;
 
   constructor(watched: Watched, places: readonly Place[]) {
-    this.#watched = watched;
     for (const place of places) {
       const budget = watched.get(keyOf(place));
       this.#answered.set(keyOf(place), []);

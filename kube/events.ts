@@ -43,6 +43,9 @@ const SERIES_MS = 10 * 60_000;
 /** Of one object: so many at once, then one more each `REFILL_MS`. */
 const BURST = 25;
 const REFILL_MS = 5 * 60_000;
+/** Of all objects together, ordinary news and warnings by themselves: thousands of objects may be new at once. */
+const TOTAL_BURST = 50;
+const TOTAL_REFILL_MS = 200;
 /** Objects and series remembered; the oldest are forgotten first. */
 const REMEMBERED = 4096;
 
@@ -61,7 +64,8 @@ export class Events {
   async tell(about: KubeObject, happening: Happening): Promise<void> {
     const { uid, namespace = 'default', name } = about.metadata;
     const now = this.#options.clock();
-    if (!this.#mayTell(uid ?? name, now)) return;
+    if (!this.#spend(happening.type, TOTAL_BURST, TOTAL_REFILL_MS, now)) return;
+    if (!this.#spend(uid ?? name, BURST, REFILL_MS, now)) return;
     const key = `${uid}/${happening.reason}`;
     const series = this.#series.get(key);
     try {
@@ -80,10 +84,10 @@ export class Events {
     }
   }
 
-  #mayTell(object: string, now: number): boolean {
-    const bucket = this.#buckets.get(object) ?? { tokens: BURST, at: now };
-    const tokens = Math.min(BURST, bucket.tokens + (now - bucket.at) / REFILL_MS);
-    remember(this.#buckets, object, { tokens: tokens < 1 ? tokens : tokens - 1, at: now });
+  #spend(name: string, burst: number, refillMs: number, now: number): boolean {
+    const bucket = this.#buckets.get(name) ?? { tokens: burst, at: now };
+    const tokens = Math.min(burst, bucket.tokens + (now - bucket.at) / refillMs);
+    remember(this.#buckets, name, { tokens: tokens < 1 ? tokens : tokens - 1, at: now });
     return tokens >= 1;
   }
 

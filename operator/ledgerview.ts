@@ -1,6 +1,7 @@
 import type { LedgerState, LivingGateway, OperatorLedger } from '../ledger/ledger.ts';
 import type { CompiledBudget, Ref } from '../policy/compiled.ts';
 import type { Reading } from '../policy/counter.ts';
+import { isSame } from '../policy/sameness.ts';
 import { standingQuery } from '../policy/standing.ts';
 import { refOf } from '../policy/terms.ts';
 import type { Soundness } from './epoch.ts';
@@ -16,20 +17,37 @@ const READING_SHARE = 0.2;
 const LOST =
   'The ledger is not the one that it was, so calls are refused until a person confirms it: annotate ConfigMap tollgate-ledger with tollgate.dev/confirm-ledger.';
 
+const LOST_LEDGER: Observed = { reason: 'LedgerUnreachable', problem: LOST };
+const SILENT_LEDGER: Observed = {
+  reason: 'LedgerUnreachable',
+  problem: 'The ledger does not answer; the figures are the last ones known.',
+};
+
+/** What was read of a budget. */
+interface Known {
+  readonly counter: string;
+  readonly reading: Reading;
+  /** By the ledger's clock, in milliseconds. */
+  readonly now: number;
+}
+
 /** What the ledger said last. */
 export class LedgerView {
   readonly #ledger: Pick<OperatorLedger, 'read' | 'gateways' | 'state'>;
+  readonly #clock: () => number;
   #state: LedgerState | undefined;
   #reports: readonly LivingGateway[] = [];
-  #readings = new Map<Ref, { readonly reading: Reading; readonly now: number }>();
+  #readings: ReadonlyMap<Ref, Known> = new Map();
   #budgets: readonly CompiledBudget[] = [];
-  #readAt = Number.NEGATIVE_INFINITY;
+  #readAgainAt = Number.NEGATIVE_INFINITY;
   #answeredAt: number;
+  #recovering: Observed | undefined;
 
-  /** `now` by the process's clock, in milliseconds. */
-  constructor(ledger: Pick<OperatorLedger, 'read' | 'gateways' | 'state'>, now: number) {
+  /** `clock`: milliseconds since the epoch. */
+  constructor(ledger: Pick<OperatorLedger, 'read' | 'gateways' | 'state'>, clock: () => number) {
     this.#ledger = ledger;
-    this.#answeredAt = now;
+    this.#clock = clock;
+    this.#answeredAt = clock();
   }
 
   get state(): LedgerState | undefined {
@@ -41,50 +59,83 @@ export class LedgerView {
   }
 
   /** Asks again. Throws LedgerUnreachable; what was known before stays known. */
-  async look(budgets: readonly CompiledBudget[], now: number): Promise<LedgerState> {
+  async look(budgets: readonly CompiledBudget[]): Promise<LedgerState> {
+    const begun = this.#clock();
     const reports = await this.#ledger.gateways();
-    const isDue = budgets !== this.#budgets || now - this.#readAt >= STALE_MS;
-    if (isDue) await this.#read(budgets, now);
-    // Asked last: whatever is wrong with the ledger was wrong when it was read.
+    if (begun >= this.#readAgainAt) {
+      this.#readings = new Map(await this.#read(budgets));
+      this.#readAgainAt = begun + Math.max(STALE_MS, (this.#clock() - begun) / READING_SHARE);
+    } else if (budgets !== this.#budgets) {
+      await this.#readSome(budgets.filter((budget) => this.#isNew(budget)));
+    }
+    this.#budgets = budgets;
+    this.#reports = reports;
+    return this.#conclude(begun);
+  }
+
+  /** As `look`, for some of the budgets alone. */
+  async lookAgain(budgets: readonly CompiledBudget[]): Promise<LedgerState> {
+    const begun = this.#clock();
+    await this.#readSome(budgets);
+    return this.#conclude(begun);
+  }
+
+  /** Asked last: whatever is wrong with the ledger was wrong when it was read. */
+  async #conclude(begun: number): Promise<LedgerState> {
     const state = await this.#ledger.state();
     this.#state = state;
-    this.#reports = reports;
-    this.#answeredAt = now;
+    this.#answeredAt = begun;
+    this.#recovering = recoveryOf(state, this.#recovering);
     return state;
+  }
+
+  async #readSome(budgets: readonly CompiledBudget[]): Promise<void> {
+    if (budgets.length > 0) this.#readings = new Map([...this.#readings, ...(await this.#read(budgets))]);
   }
 
   /** What was read was not to be believed. */
   distrust(): void {
-    this.#readings.clear();
-    this.#readAt = Number.NEGATIVE_INFINITY;
+    this.#readings = new Map();
+    this.#readAgainAt = Number.NEGATIVE_INFINITY;
   }
 
-  async #read(budgets: readonly CompiledBudget[], now: number): Promise<void> {
-    const { now: at } = this.#state ?? (await this.#ledger.state());
-    const queries = budgets.map((budget) => standingQuery(budget, at));
+  async #read(budgets: readonly CompiledBudget[]): Promise<readonly (readonly [Ref, Known])[]> {
+    const { now } = this.#state ?? (await this.#ledger.state());
+    const queries = budgets.map((budget) => standingQuery(budget, now));
     const readings = await this.#ledger.read(queries);
-    const entries = budgets.map((budget, i) => [refOf(budget), { reading: readings[i]!, now: at }] as const);
-    this.#readings = new Map(entries);
-    this.#budgets = budgets;
-    this.#readAt = now;
+    return budgets.map((budget, i) => {
+      const read = { counter: queries[i]!.counter, reading: readings[i]!, now };
+      return [refOf(budget), this.#unchanged(budget, read) ?? read] as const;
+    });
   }
 
-  /** What is known of a budget; undefined where the ledger may yet answer. */
+  #isNew(budget: CompiledBudget): boolean {
+    const known = this.#readings.get(refOf(budget));
+    return known?.counter !== standingQuery(budget, known?.now ?? 0).counter;
+  }
+
+  /** What was known before, where it says the same. A grant begins and ends without a change of the counter. */
+  #unchanged(budget: CompiledBudget, read: Known): Known | undefined {
+    const before = this.#readings.get(refOf(budget));
+    if (before?.counter !== read.counter || budget.grants.length > 0) return undefined;
+    return isSame(before.reading, read.reading) ? before : undefined;
+  }
+
+  /** What is known of a budget, the same object while it is the same; undefined where the ledger may yet answer. */
   observed(budget: Ref, soundness: Soundness, now: number): Observed | undefined {
-    if (soundness === 'Lost') return { reason: 'LedgerUnreachable', problem: LOST };
-    if (now - this.#answeredAt > SILENCE_MS) {
-      const problem = 'The ledger does not answer; the figures are the last ones known.';
-      return { reason: 'LedgerUnreachable', problem };
-    }
-    if (soundness === 'Recovering') return this.#recovering();
+    if (soundness === 'Lost') return LOST_LEDGER;
+    if (now - this.#answeredAt > SILENCE_MS) return SILENT_LEDGER;
+    if (soundness === 'Recovering') return this.#recovering;
     return soundness === 'Sound' ? this.#readings.get(budget) : undefined;
   }
+}
 
-  #recovering(): Observed | undefined {
-    const { now = 0, recovering } = this.#state ?? {};
-    if (recovering === null || recovering === undefined || now - recovering.since <= SILENCE_MS) return undefined;
-    const why = recovering.deep === null ? '' : ` (${recovering.deep})`;
-    const problem = `The ledger is being brought back to what was spent${why}; until then calls wait, and the figures are the last ones known.`;
-    return { reason: 'LedgerRecovering', problem };
-  }
+/** What a recovery of some length means for the figures; `before` where it says the same. */
+function recoveryOf({ now, recovering }: LedgerState, before: Observed | undefined): Observed | undefined {
+  if (recovering === null || now - recovering.since <= SILENCE_MS) return undefined;
+  const why = recovering.deep === null ? '' : ` (${recovering.deep})`;
+  const problem = `The ledger is being brought back to what was spent${why}; until then calls wait, and the figures are the last ones known.`;
+  return before !== undefined && 'problem' in before && before.problem === problem
+    ? before
+    : { reason: 'LedgerRecovering', problem };
 }

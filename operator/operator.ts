@@ -164,7 +164,7 @@ export function assemble(options: OperatorOptions): Operator {
     onProblems: (problems) => log.error({ problems }, 'the policy has problems'),
   });
 
-  const view: LedgerView = new LedgerView(ledger, clock());
+  const view: LedgerView = new LedgerView(ledger, clock);
   const waiting = () => view.state?.streamLength ?? 0;
   const writer = new StatusWriter({
     client,
@@ -269,7 +269,7 @@ export function assemble(options: OperatorOptions): Operator {
     log.info({ leader: options.identity }, 'leading');
     const own = world.prices.get(`${namespace}/${PRICES}`);
     if (own !== undefined && prices.problem !== undefined) announcer.pricesRejected(own, prices.problem);
-    writer.forgetAll();
+    statuses.forgetAll();
     epoch.begin();
     schedule.begin(world.workspaces.values().map(({ metadata }) => keyOf(metadata)));
   };

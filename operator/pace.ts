@@ -13,31 +13,60 @@ export interface Change {
 const REST_MS = 2_000;
 /** How long small moves may wait for the large ones. */
 const PATIENCE_MS = 30_000;
+/** Of figures. */
 const WRITES_PER_SECOND = 10;
+/** So many objects can change all the time and all be shown within 5 s. */
+const CROWD = 5 * WRITES_PER_SECOND;
+/** Of changes of state: they are few, but for thousands of budgets that are made, or begin a period, at once. */
+const URGENT_PER_SECOND = 300;
+/** So many at a time, lest an edit waits behind them. */
+const URGENT_AT_ONCE = 30;
 
 /** Decides which status is written when, so that neither a busy budget nor many of them flood the API server. */
 export class Pace {
-  #tokens = WRITES_PER_SECOND;
-  #at = 0;
+  readonly #figures = new Bucket(WRITES_PER_SECOND, WRITES_PER_SECOND);
+  readonly #urgent = new Bucket(URGENT_PER_SECOND, URGENT_AT_ONCE);
 
   /** What to write now, the most important first; it counts as written. */
   due(changes: readonly Change[], now: number): readonly string[] {
-    const gained = (Math.max(0, now - this.#at) / 1000) * WRITES_PER_SECOND;
-    this.#tokens = Math.min(WRITES_PER_SECOND, this.#tokens + gained);
-    this.#at = now;
-    const ready = changes.filter(({ isUrgent, writtenAt }) => isUrgent || now - writtenAt >= REST_MS);
-    const chosen = ready.toSorted((a, b) => compare(a, b, now)).slice(0, Math.floor(this.#tokens));
-    this.#tokens -= chosen.length;
+    const urgent = changes.filter(({ isUrgent }) => isUrgent).toSorted(byAge);
+    const figures = changes.filter(({ isUrgent, writtenAt }) => !isUrgent && now - writtenAt >= REST_MS);
+    const isCrowded = changes.length > CROWD;
+    const ordered = figures.toSorted((a, b) => (isCrowded ? rank(a, now) - rank(b, now) : 0) || byAge(a, b));
+    const chosen = [...this.#urgent.take(urgent, now), ...this.#figures.take(ordered, now)];
     return chosen.map(({ key }) => key);
   }
 }
 
-/** Where the writes do not suffice for all: urgent ones, then large moves and what waited long, oldest first. */
-function compare(a: Change, b: Change, now: number): number {
-  return rank(a, now) - rank(b, now) || a.writtenAt - b.writtenAt;
+/** Lets through so many a second, and at most so many at a time. */
+class Bucket {
+  readonly #perSecond: number;
+  readonly #most: number;
+  #tokens: number;
+  #at = 0;
+
+  constructor(perSecond: number, most: number) {
+    this.#perSecond = perSecond;
+    this.#most = most;
+    this.#tokens = most;
+  }
+
+  /** The first of a list, as many as may go at `now` (milliseconds). */
+  take<T>(list: readonly T[], now: number): readonly T[] {
+    const gained = (Math.max(0, now - this.#at) / 1000) * this.#perSecond;
+    this.#tokens = Math.min(this.#most, this.#tokens + gained);
+    this.#at = now;
+    const taken = list.slice(0, Math.floor(this.#tokens));
+    this.#tokens -= taken.length;
+    return taken;
+  }
 }
 
-function rank({ isUrgent, isLarge, writtenAt }: Change, now: number): number {
-  if (isUrgent) return 0;
-  return isLarge || now - writtenAt >= PATIENCE_MS ? 1 : 2;
+function byAge(a: Change, b: Change): number {
+  return a.writtenAt - b.writtenAt;
+}
+
+/** Where the writes do not suffice for all: large moves and what waited long go first. */
+function rank({ isLarge, writtenAt }: Change, now: number): number {
+  return isLarge || now - writtenAt >= PATIENCE_MS ? 0 : 1;
 }

@@ -1,3 +1,4 @@
+import { keyOf, type KubeObject } from '../kube/object.ts';
 import type { LedgerState } from '../ledger/ledger.ts';
 import type { Epoch } from './epoch.ts';
 import type { LedgerView } from './ledgerview.ts';
@@ -16,16 +17,18 @@ interface ReportOptions {
   readonly epoch: Pick<Epoch, 'check' | 'soundness'>;
   readonly presumed: Pick<Presumed, 'obey' | 'expire'>;
   readonly statuses: Statuses;
-  readonly writer: Pick<StatusWriter, 'flush'>;
+  readonly writer: Pick<StatusWriter, 'flush' | 'isBehind'>;
   readonly sweep: () => Promise<number>;
   /** The ledger answers again, after it did not: fences may be missing there. */
   readonly onReachable: () => void;
   readonly onProblem: (error: unknown) => void;
 }
 
-/** While something is on its way to the gateways, and else. Milliseconds. */
+/** How often the ledger is looked at while something is on its way to the gateways, and else. Milliseconds. */
 const SOON_MS = 200;
 const CALM_MS = 1_000;
+/** How often something is written while something waits for that. Milliseconds. */
+const WRITE_MS = 100;
 /** How often silent gateways are looked for. Milliseconds. */
 const SWEEP_MS = 5_000;
 
@@ -36,6 +39,9 @@ export class Report {
   #sweptAt = 0;
   #of: CompileOutput | undefined;
   #inForce: readonly CompiledBudget[] = [];
+  #raised: Policy['raised'] = null;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #isPending = false;
 
   constructor(options: ReportOptions) {
     this.#options = options;
@@ -43,19 +49,54 @@ export class Report {
 
   /** One turn. Returns after how many milliseconds the next one is due. */
   async turn(): Promise<number> {
-    const { clock, policy, statuses, writer } = this.#options;
+    const { clock, writer } = this.#options;
+    if (this.#isDue) await this.#refresh();
+    await writer.flush(clock(), (subjects) => this.#lookAgain(subjects));
+    const next = this.#nextAt - clock();
+    return Math.max(0, writer.isBehind ? Math.min(next, WRITE_MS) : next);
+  }
+
+  get #nextAt(): number {
+    return this.#lookedAt + (this.#isPending ? SOON_MS : CALM_MS);
+  }
+
+  get #isDue(): boolean {
+    const { clock, policy } = this.#options;
+    return policy.output !== this.#of || policy.raised !== this.#raised || clock() >= this.#nextAt;
+  }
+
+  async #refresh(): Promise<void> {
+    const { clock, policy, statuses } = this.#options;
+    this.#lookedAt = clock();
+    this.#raised = policy.raised;
     const state = await this.#look();
     if (state !== undefined) await this.#keep(state);
     const { output } = policy;
-    const isPending = output !== undefined && statuses.refresh(output, policy.raised, clock());
-    await writer.flush(clock());
-    return isPending ? SOON_MS : CALM_MS;
+    this.#isPending = output !== undefined && statuses.refresh(output, policy.raised, clock());
+  }
+
+  /** What is about to be shown is read once more, so that it is not as old as the last look. */
+  async #lookAgain(subjects: readonly KubeObject[]): Promise<void> {
+    const { view, epoch, statuses, clock } = this.#options;
+    const refs = subjects.map(({ metadata }) => keyOf(metadata));
+    const budgets = refs.flatMap((ref) => this.#of?.budgets.get(ref)?.inForce ?? []);
+    try {
+      await this.#judge(await view.lookAgain(budgets));
+      if (epoch.soundness === 'Sound') statuses.again(refs, clock());
+    } catch {
+      // The next look says what is wrong.
+    }
+  }
+
+  async #judge(state: LedgerState): Promise<void> {
+    const { view, epoch } = this.#options;
+    await epoch.check(state).finally(() => epoch.soundness === 'Sound' || view.distrust());
   }
 
   async #look(): Promise<LedgerState | undefined> {
-    const { view, clock, onReachable, onProblem } = this.#options;
+    const { view, onReachable, onProblem } = this.#options;
     try {
-      const state = await view.look(this.#budgets(), clock());
+      const state = await view.look(this.#budgets());
       if (!this.#isReachable) onReachable();
       this.#isReachable = true;
       return state;
@@ -67,9 +108,9 @@ export class Report {
   }
 
   async #keep(state: LedgerState): Promise<void> {
-    const { view, epoch, presumed, sweep, clock, onProblem } = this.#options;
+    const { epoch, presumed, sweep, clock, onProblem } = this.#options;
     try {
-      await epoch.check(state).finally(() => epoch.soundness === 'Sound' || view.distrust());
+      await this.#judge(state);
       if (epoch.soundness !== 'Sound') return;
       await presumed.obey();
       if (clock() - this.#sweptAt < SWEEP_MS) return;

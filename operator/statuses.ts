@@ -20,7 +20,7 @@ import type { World } from './world.ts';
 interface StatusesOptions {
   readonly world: Pick<World, 'workspaces' | 'budgets' | 'endpoints'>;
   readonly view: LedgerView;
-  readonly writer: Pick<StatusWriter, 'want' | 'known' | 'forget'>;
+  readonly writer: Pick<StatusWriter, 'want' | 'known' | 'forget' | 'forgetAll'>;
   readonly settings: Settings;
   /** The hashes of the keys in place, by workspace and name. */
   readonly keys: () => ReadonlyMap<Ref, Readonly<Record<string, string>>>;
@@ -29,10 +29,20 @@ interface StatusesOptions {
   readonly soundness: () => Soundness;
 }
 
+/** What all statuses are worked out from. `now` in milliseconds. */
+interface Basis {
+  readonly output: CompileOutput;
+  readonly rollout: Rollout;
+  readonly now: number;
+}
+
 /** Works out what every status should say, and asks the writer for it. */
 export class Statuses {
   readonly #options: StatusesOptions;
   readonly #programming = new Programming();
+  /** What each status was worked out from. */
+  readonly #causes = new Map<string, readonly unknown[]>();
+  #basis: Basis | undefined;
 
   constructor(options: StatusesOptions) {
     this.#options = options;
@@ -41,10 +51,19 @@ export class Statuses {
   /** Returns whether something is not programmed yet that gateways may be about to report. */
   refresh(output: CompileOutput, fences: ReadonlyMap<Ref, number> | null, now: number): boolean {
     const { world, view } = this.#options;
-    const rollout = rolloutOf(fences, world.endpoints.values(), view.reports);
-    const pendingWorkspaces = this.#workspaces(output, rollout, now);
-    const pendingBudgets = this.#budgets(output, rollout, now);
-    return pendingWorkspaces || pendingBudgets;
+    const basis = { output, rollout: rolloutOf(fences, world.endpoints.values(), view.reports), now };
+    this.#basis = basis;
+    const pendingWorkspaces = this.#workspaces(basis);
+    const pendingBudgets = world.budgets.values().filter((budget) => this.#budget(budget, basis));
+    return pendingWorkspaces || pendingBudgets.length > 0;
+  }
+
+  /** Brings what is wanted of some of the budgets up to date. */
+  again(refs: readonly Ref[], now: number): void {
+    const { world } = this.#options;
+    if (this.#basis === undefined) return;
+    const basis = { ...this.#basis, now };
+    for (const budget of refs.flatMap((ref) => world.budgets.get(ref) ?? [])) this.#budget(budget, basis);
   }
 
   /** What the statuses, as they were written last, know of the counters of the periods at `now` (milliseconds). */
@@ -59,10 +78,17 @@ export class Statuses {
 
   forget(kind: 'workspace' | 'budget', ref: Ref): void {
     this.#programming.forget(`${kind} ${ref}`);
+    this.#causes.delete(`${kind} ${ref}`);
     this.#options.writer.forget(kind === 'workspace' ? workspaces : budgets, ref);
   }
 
-  #workspaces(output: CompileOutput, rollout: Rollout, now: number): boolean {
+  /** Another leader has written meanwhile: everything is worked out anew. */
+  forgetAll(): void {
+    this.#causes.clear();
+    this.#options.writer.forgetAll();
+  }
+
+  #workspaces({ output, rollout, now }: Basis): boolean {
     const { world, writer, settings, isOf } = this.#options;
     const hashes = this.#options.keys();
     const logged = this.#options.logged(now);
@@ -77,32 +103,45 @@ export class Statuses {
       const programmed = this.#programming.finding(target, verdict, rollout, now);
       isPending ||= isUnderWay(programmed);
       if (programmed === null) continue;
+      const { reason, message } = programmed;
+      const causes = [workspace, known.status, verdict, reason, message, logged.reason, [...keys].join(' ')];
+      if (this.#isWorkedOut(target.key, causes)) continue;
       const facts = { workspace: known, verdict, programmed, logged, settings, keys, now };
       writer.want(workspaces, workspace, workspaceStatus(facts));
     }
     return isPending;
   }
 
-  #budgets(output: CompileOutput, rollout: Rollout, now: number): boolean {
+  /** Returns whether it is under way to the gateways. */
+  #budget(budget: ClaudeBudget, { output, rollout, now }: Basis): boolean {
     const { world, writer, view, soundness, isOf } = this.#options;
-    let isPending = false;
-    for (const budget of world.budgets.values()) {
-      const ref = keyOf(budget.metadata);
-      const verdict = output.budgets.get(ref);
-      if (verdict === undefined || !isOf(budget, verdict)) continue;
-      const known = { ...budget, status: writer.known(budgets, budget) } as ClaudeBudget;
-      const reached = verdict.proof.map(({ workspace }) => world.workspaces.get(workspace)?.metadata.uid);
-      // Which workspaces a spanning budget reached when its status was written is not known.
-      const wasProven = !verdict.spanning && wasProgrammed(known);
-      const target = { key: `budget ${ref}`, uids: [budget.metadata.uid, ...reached], wasProven };
-      const programmed = this.#programming.finding(target, verdict, rollout, now);
-      isPending ||= isUnderWay(programmed);
-      if (programmed === null) continue;
-      const observed = verdict.inForce === null ? NOTHING : view.observed(ref, soundness(), now);
-      if (observed === undefined) continue;
+    const ref = keyOf(budget.metadata);
+    const verdict = output.budgets.get(ref);
+    if (verdict === undefined || !isOf(budget, verdict)) return false;
+    const status = writer.known(budgets, budget);
+    const reached = verdict.proof.map(({ workspace }) => world.workspaces.get(workspace)?.metadata.uid);
+    // Which workspaces a spanning budget reached when its status was written is not known.
+    const wasProven = !verdict.spanning && wasProgrammed({ ...budget, status } as ClaudeBudget);
+    const target = { key: `budget ${ref}`, uids: [budget.metadata.uid, ...reached], wasProven };
+    const programmed = this.#programming.finding(target, verdict, rollout, now);
+    if (programmed === null) return true;
+    const observed = verdict.inForce === null ? NOTHING : view.observed(ref, soundness(), now);
+    const { reason, message } = programmed;
+    const { accepted, inForce, proof } = verdict;
+    const causes = [budget, status, accepted.reason, accepted.message, inForce, proof.length, reason, message, observed];
+    if (observed !== undefined && !this.#isWorkedOut(target.key, causes)) {
+      const known = { ...budget, status } as ClaudeBudget;
       writer.want(budgets, budget, budgetStatus({ budget: known, verdict, programmed, observed, now }));
     }
-    return isPending;
+    return reason === 'Pending';
+  }
+
+  /** Whether the status was worked out from the very same before: of thousands few change from one look to the next. */
+  #isWorkedOut(key: string, causes: readonly unknown[]): boolean {
+    const before = this.#causes.get(key);
+    if (before !== undefined && causes.every((cause, i) => cause === before[i])) return true;
+    this.#causes.set(key, causes);
+    return false;
   }
 }
 

@@ -36,6 +36,8 @@ export class StatusWriter {
   readonly #options: StatusWriterOptions;
   readonly #pace = new Pace();
   readonly #entries = new Map<string, Entry>();
+  /** Of those entries that are not yet what they should be. */
+  readonly #changes = new Map<string, Change>();
   #writing = false;
 
   constructor(options: StatusWriterOptions) {
@@ -55,29 +57,43 @@ export class StatusWriter {
     const before = this.#entries.get(key);
     const same = before?.uid === uid ? before : undefined;
     const { written = subject.status, writtenAt = 0 } = same ?? {};
-    this.#entries.set(key, { resource, subject, uid, written, writtenAt, wanted });
+    this.#put(key, { resource, subject, uid, written, writtenAt, wanted });
+  }
+
+  /** Whether something waits to be written. */
+  get isBehind(): boolean {
+    return this.#changes.size > 0;
   }
 
   forget({ kind }: Resource, ref: string): void {
-    this.#entries.delete(`${kind} ${ref}`);
+    this.#drop(`${kind} ${ref}`);
   }
 
   /** Another leader may have written since: what is found counts, and not what was written here. */
   forgetAll(): void {
     this.#entries.clear();
+    this.#changes.clear();
   }
 
-  /** Writes what is due at `now` (milliseconds); does nothing while the last call is still writing. */
-  async flush(now: number): Promise<void> {
+  /**
+   * Writes what is due at `now` (milliseconds); does nothing while the last call is still writing. `again` may want
+   * something newer of the subjects whose figures are about to be written.
+   */
+  async flush(now: number, again: (subjects: readonly Subject[]) => Promise<void>): Promise<void> {
     if (this.#writing) return;
     this.#writing = true;
-    const changes = [...this.#entries].flatMap(([key, entry]) => changeOf(key, entry));
-    const due = this.#pace.due(changes, now).map((key) => [key, this.#entries.get(key)!] as const);
-    await Promise.all(due.map(([key, entry]) => this.#write(key, entry, now)));
-    this.#writing = false;
+    const due = this.#pace.due([...this.#changes.values()], now);
+    const figures = due.filter((key) => this.#changes.get(key)?.isUrgent === false);
+    try {
+      if (figures.length > 0) await again(figures.map((key) => this.#entries.get(key)!.subject));
+      await Promise.all(due.map((key) => this.#write(key, this.#entries.get(key), now)));
+    } finally {
+      this.#writing = false;
+    }
   }
 
-  async #write(key: string, entry: Entry, now: number): Promise<void> {
+  async #write(key: string, entry: Entry | undefined, now: number): Promise<void> {
+    if (entry === undefined) return; // it has gone meanwhile
     const { client, events, onWritten, onProblem } = this.#options;
     const { resource, subject, wanted, written } = entry;
     const { namespace, name, uid } = subject.metadata;
@@ -91,7 +107,7 @@ export class StatusWriter {
       const about = { ...subject, apiVersion, kind };
       for (const happening of happenings(written, wanted)) void events.tell(about, happening);
     } catch (error) {
-      if (isProblem(error, 'NotFound', 'Conflict')) this.#entries.delete(key);
+      if (isProblem(error, 'NotFound', 'Conflict')) this.#drop(key);
       else onProblem(key, error);
     }
   }
@@ -99,14 +115,31 @@ export class StatusWriter {
   /** What was wanted meanwhile stays wanted. */
   #note(key: string, { uid, wanted: written }: Entry, writtenAt: number): void {
     const latest = this.#entries.get(key);
-    if (latest?.uid === uid && latest !== undefined) this.#entries.set(key, { ...latest, written, writtenAt });
+    if (latest?.uid === uid && latest !== undefined) this.#put(key, { ...latest, written, writtenAt });
+  }
+
+  #put(key: string, entry: Entry): void {
+    this.#entries.set(key, entry);
+    const change = changeOf(key, entry);
+    if (change === null) this.#changes.delete(key);
+    else this.#changes.set(key, change);
+  }
+
+  #drop(key: string): void {
+    this.#entries.delete(key);
+    this.#changes.delete(key);
   }
 }
 
-function changeOf(key: string, { written, wanted, writtenAt }: Entry): Change[] {
-  if (isDeepStrictEqual(written, wanted)) return [];
-  const isUrgent = !isDeepStrictEqual(headline(written), headline(wanted));
-  return [{ key, isUrgent, isLarge: isLargeMove(written, wanted), writtenAt }];
+function changeOf(key: string, { written, wanted, writtenAt }: Entry): Change | null {
+  if (isDeepStrictEqual(written, wanted)) return null;
+  const isUrgent = !isUnderWay(wanted) && !isDeepStrictEqual(headline(written), headline(wanted));
+  return { key, isUrgent, isLarge: isLargeMove(written, wanted), writtenAt };
+}
+
+/** It is on its way to the gateways: what comes of that is worth more than to say so. */
+function isUnderWay({ conditions = [] }: Status): boolean {
+  return conditions.some(({ type, reason }) => type === 'Programmed' && reason === 'Pending');
 }
 
 /** What is written at once when it changes. A condition's message may hold figures and waits with them. */
