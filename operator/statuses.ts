@@ -128,7 +128,17 @@ export class Statuses {
     const observed = verdict.inForce === null ? NOTHING : view.observed(ref, soundness(), now);
     const { reason, message } = programmed;
     const { accepted, inForce, proof } = verdict;
-    const causes = [budget, status, accepted.reason, accepted.message, inForce, proof.length, reason, message, observed];
+    const causes = [
+      budget,
+      status,
+      accepted.reason,
+      accepted.message,
+      inForce,
+      proof.length,
+      reason,
+      message,
+      observed,
+    ];
     if (observed !== undefined && !this.#isWorkedOut(target.key, causes)) {
       const known = { ...budget, status } as ClaudeBudget;
       writer.want(budgets, budget, budgetStatus({ budget: known, verdict, programmed, observed, now }));
