@@ -17,6 +17,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'admits, forwards and books the calls; runs in the cluster',
     run: () => import('../gateway/main.ts'),
   },
+  doctor: {
+    summary: 'looks at an installation and says what is wrong with it; runs anywhere',
+    run: () => import('../cli/main.ts'),
+  },
 };
 
 await main(process.argv[2]);

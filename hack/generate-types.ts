@@ -1,5 +1,5 @@
 /**
- * Writes crds/types.gen.ts from the CRDs. With `--check` it writes nothing and exits 1 where the file is out of date.
+ * Writes crds/types.gen.ts and crds/fields.gen.ts from the CRDs. With `--check` it writes nothing and exits 1 where a file is out of date.
  *
  * The types are those of an object that the API server has stored: a field with a default is there, so it is required.
  */
@@ -97,10 +97,38 @@ function tidy(source: string): string {
     .replaceAll(/ \*\n \* This interface was referenced by [^/]*\n (?=\*\/)/g, ' ');
 }
 
-const source = await compile(definitions(readCRDs()), 'Types', {
+/** `spec.keys[].name`, `spec.attributes{}`, with everything on the way there. */
+function* paths(schema: Schema, path: string): Generator<string> {
+  yield path;
+  for (const [name, field] of Object.entries(schema.properties ?? {})) yield* paths(field, `${path}.${name}`);
+  if (schema.items) yield* paths(schema.items, `${path}[]`);
+  if (schema.additionalProperties) yield* paths(schema.additionalProperties, `${path}{}`);
+}
+
+/** Every field of each kind, to be held against what an API server serves. */
+function fieldsSource(crds: readonly CRD[]): string {
+  const kinds = crds.map(({ kind, schema: { properties = {} } }) => {
+    const fields = ['spec', 'status'].flatMap((part) => [...paths(properties[part]!, part)]);
+    return `  ${kind}: [\n${fields.map((field) => `    '${field}',`).join('\n')}\n  ],`;
+  });
+  return `// Made from the CRDs by hack/generate-types.ts; do not edit.
+
+/** Every field of each kind: \`spec.keys[].name\`, \`spec.attributes{}\`. */
+export const fields = {
+${kinds.join('\n')}
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+`;
+}
+
+const crds = readCRDs();
+const source = await compile(definitions(crds), 'Types', {
   bannerComment: banner,
   unreachableDefinitions: true,
   style: { singleQuote: true, printWidth: 120 },
 });
-const file = join(import.meta.dirname, '../crds/types.gen.ts');
-generate(new Map([[file, tidy(source)]]), process.argv.includes('--check'));
+const folder = join(import.meta.dirname, '../crds');
+const files = new Map([
+  [join(folder, 'types.gen.ts'), tidy(source)],
+  [join(folder, 'fields.gen.ts'), fieldsSource(crds)],
+]);
+generate(files, process.argv.includes('--check'));

@@ -79,6 +79,11 @@ export class KubeClient {
     return this.#json<T>({ method: 'GET', path: pathOf(resource, ref) });
   }
 
+  /** A document of the API server that is no object, such as `/version` or `/openapi/v3/apis/…`. */
+  document<T>(path: string): Promise<T> {
+    return this.#json<T>({ method: 'GET', path });
+  }
+
   /** All pages. An item of a list has no `kind` and `apiVersion` of its own. */
   async list<T extends KubeObject>(resource: Resource, query: Query = {}): Promise<List<T>> {
     const items: T[] = [];

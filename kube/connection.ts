@@ -1,4 +1,5 @@
 import type { RequestOptions } from 'node:https';
+import { delimiter } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type buildConnector, type Dispatcher, ProxyAgent } from 'undici';
@@ -13,17 +14,28 @@ export interface Connection {
 }
 
 /**
- * Reads KUBECONFIG, or the service account of the pod where `kubeconfig` is undefined.
+ * Reads KUBECONFIG (files with the system's path delimiter between them), or the service account of the pod where
+ * `kubeconfig` is undefined. `context` is another one of its contexts than the current one.
  * @throws Error where neither names a cluster.
  */
-export function connect(kubeconfig: string | undefined): Connection {
+export function connect(kubeconfig: string | undefined, context?: string): Connection {
   const config = new KubeConfig();
   if (kubeconfig === undefined) config.loadFromCluster();
-  else config.loadFromFile(kubeconfig);
+  else loadFiles(config, kubeconfig.split(delimiter));
+  if (context !== undefined) config.setCurrentContext(context);
   const cluster = config.getCurrentCluster();
   if (cluster === null) throw new Error('the kubeconfig has no current cluster');
   const pool = new Pool(config);
   return { server: cluster.server.replace(/\/$/, ''), authorize: () => pool.authorize(), close: () => pool.close() };
+}
+
+function loadFiles(config: KubeConfig, [first = '', ...others]: readonly string[]): void {
+  config.loadFromFile(first);
+  for (const file of others) {
+    const other = new KubeConfig();
+    other.loadFromFile(file);
+    config.mergeConfig(other);
+  }
 }
 
 /**

@@ -11,6 +11,7 @@ import type { GatewayReport, LedgerState, LivingGateway, OperatorLedger, Presume
 import type { Reservation, ReserveAnswer, SettleAnswer, Settlement } from './ledger.ts';
 import { Member, type Steps } from './member.ts';
 import { type Script, scripts } from './scripts.ts';
+import { parseServerFacts, type ServerFacts } from './server.ts';
 import type { RefusalEntry, RefusalRow, StreamEntry, UsageRecord } from './streams.ts';
 import * as wire from './wire.ts';
 
@@ -218,6 +219,12 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
 
   dropRefusals(entries: readonly string[]): Promise<void> {
     return this.#drop('refusals', entries);
+  }
+
+  /** What the server says of itself. Throws `LedgerUnreachable`. */
+  async server(): Promise<ServerFacts> {
+    const { redis } = this.#connection;
+    return parseServerFacts(await this.#connection.attempt(() => redis.info()));
   }
 
   /** Ends the connection; what is under way fails. */

@@ -29,6 +29,19 @@ export async function migrate(database: Database): Promise<void> {
   });
 }
 
+/** How far a database has been brought: what this version would still do, and what it does not know. Only reads. */
+export async function migrationsOf({
+  query,
+}: Pick<Database, 'query'>): Promise<{ missing: string[]; unknown: string[] }> {
+  const [exists] = await query<{ found: string | null }>("select to_regclass('migrations')::text as found");
+  const rows = exists?.found ? await query<{ name: string }>('select name from migrations') : [];
+  const applied = rows.map(({ name }) => name);
+  return {
+    missing: MIGRATIONS.filter((name) => !applied.includes(name)),
+    unknown: applied.filter((name) => !MIGRATIONS.includes(name)),
+  };
+}
+
 /** A statement ends with a semicolon at the end of a line. */
 function statements(name: string): string[] {
   const text = readFileSync(new URL(`migrations/${name}.sql`, import.meta.url), 'utf8');

@@ -24,6 +24,8 @@ export const hash = (text: string): string => createHash('sha256').update(text).
 
 /** A control plane and a Redis of the test file's own, with Tollgate's manifests: an operator acts on a whole cluster. */
 export interface Installation {
+  /** The administrator's. */
+  readonly kubeconfig: string;
   readonly kubectl: (...args: string[]) => Promise<string>;
   readonly apply: (yaml: string) => Promise<string>;
   /** As administrator. */
@@ -62,6 +64,7 @@ export async function install({ settings: lines = '', databaseUrl = '' } = {}): 
   const operators: Child[] = [];
 
   return {
+    kubeconfig: plane.kubeconfig,
     kubectl,
     apply: (yaml) => runKubectl(plane.kubeconfig, ['apply', '--server-side', '--force-conflicts', '-f', '-'], yaml),
     client,

@@ -1,0 +1,104 @@
+/** What the API server says: its version, the kinds, the Pods, the leader. */
+
+import { isProblem } from '../kube/problem.ts';
+import { KINDS_DOCUMENT, skewOf } from '../policy/kinds.ts';
+import { type Finding, fine, listed, problem, unknown, warning } from './finding.ts';
+import type { Patient } from './patient.ts';
+import { type Lease, leases, type Pod } from './resources.ts';
+
+const OLDEST = 32;
+/** An operator renews its Lease every two seconds, and another one takes it over after fifteen. Milliseconds. */
+const LEASE_SILENCE_MS = 30_000;
+
+/** Kubernetes itself. */
+export async function checkServer({ client }: Patient): Promise<Finding[]> {
+  const { gitVersion } = await client.document<{ gitVersion: string }>('/version');
+  const minor = Number(/^v1\.(\d+)/.exec(gitVersion)?.[1] ?? OLDEST);
+  if (minor >= OLDEST) return [fine(`Kubernetes ${gitVersion}.`)];
+  return [problem(`Kubernetes is ${gitVersion}.`, `Upgrade it: Tollgate needs 1.${OLDEST} or later.`)];
+}
+
+/** The two kinds, as the API server serves them. */
+export async function checkKinds({ client }: Patient): Promise<Finding[]> {
+  const document = await client.document(KINDS_DOCUMENT).catch((error: unknown) => {
+    if (isProblem(error, 'NotFound')) return {};
+    throw error;
+  });
+  const { lacking, unknown: extra } = skewOf(document);
+  if (lacking.includes('ClaudeBudget.spec') || lacking.includes('ClaudeWorkspace.spec'))
+    return [problem('The CRDs are not installed.', 'Install the chart with crds.enabled, or apply its crds first.')];
+  if (lacking.length > 0) {
+    const remedy = 'Apply the CRDs of this version (helm upgrade with crds.enabled) before anything else.';
+    return [problem(`The CRDs are older than this version: they lack ${listed(lacking)}.`, remedy)];
+  }
+  if (extra.length > 0) {
+    const message = `The CRDs are newer than this version: it takes no notice of ${listed(extra)}.`;
+    return [warning(message, 'Upgrade operators and gateways (docs/reference/versions.md).')];
+  }
+  return [fine('Both kinds are served with every field of this version.')];
+}
+
+/** Operators and gateways as Pods. */
+export async function checkPods(patient: Patient): Promise<Finding[]> {
+  const found = await patient.pods();
+  return ['operator', 'gateway'].flatMap((part) => {
+    const own = found.filter(({ metadata }) => metadata.labels?.['app.kubernetes.io/component'] === part);
+    return podFindings(part, own);
+  });
+}
+
+function podFindings(part: string, found: readonly Pod[]): Finding[] {
+  if (found.length === 0)
+    return [
+      unknown(
+        `There is no Pod of the ${part} in the namespace.`,
+        'Is it another namespace? Say which with --namespace.',
+      ),
+    ];
+  const ailing = found.filter((pod) => !isReady(pod) && pod.metadata.deletionTimestamp === undefined);
+  const images = new Set(found.flatMap(({ status }) => status?.containerStatuses?.map(({ image }) => image) ?? []));
+  return [
+    ...ailing.map((pod) =>
+      problem(
+        `${pod.metadata.name} is not ready: ${reasonOf(pod)}.`,
+        `kubectl describe pod and kubectl logs --previous of ${pod.metadata.name} say why.`,
+      ),
+    ),
+    ...(images.size > 1
+      ? [
+          warning(
+            `The ${part} runs from ${images.size} images: ${listed([...images])}.`,
+            'Wait for the rollout to end (kubectl rollout status), or go back with helm rollback.',
+          ),
+        ]
+      : []),
+    ...(ailing.length === 0 ? [fine(`${found.length} of the ${part} ready.`)] : []),
+  ];
+}
+
+function isReady({ status }: Pod): boolean {
+  return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
+}
+
+function reasonOf({ status }: Pod): string {
+  const waiting = status?.containerStatuses?.map(({ state }) => state?.waiting).find((state) => state !== undefined);
+  const pending = status?.conditions?.find(({ status: is, message }) => is === 'False' && message);
+  return waiting?.reason ?? pending?.message?.replace(/\.$/, '') ?? `phase ${status?.phase ?? 'unknown'}`;
+}
+
+/** The one operator that writes. */
+export async function checkLease({ client, namespace, now }: Patient): Promise<Finding[]> {
+  const lease = await client.get<Lease>(leases, { namespace, name: 'tollgate-operator' }).catch((error: unknown) => {
+    if (isProblem(error, 'NotFound')) return undefined;
+    throw error;
+  });
+  const holder = lease?.spec?.holderIdentity;
+  if (lease === undefined || !holder)
+    return [problem('No operator leads, so no edit takes effect.', 'See the Pods and logs of the operator.')];
+  const age = now() - Date.parse(lease.spec?.renewTime ?? '');
+  if (!(age < LEASE_SILENCE_MS)) {
+    const message = `The last operator that led, ${holder}, was heard of ${Math.round(age / 1000)} s ago.`;
+    return [problem(message, 'See the Pods and logs of the operator; without one no edit takes effect.')];
+  }
+  return [fine(`${holder} leads.`)];
+}

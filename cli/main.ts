@@ -1,0 +1,39 @@
+import manifest from '../package.json' with { type: 'json' };
+import { KubeProblem } from '../kube/problem.ts';
+import { RedisUrlInvalid } from '../policy/redis-address.ts';
+import { SettingsInvalid } from '../policy/settings.ts';
+import { readConfig } from './config.ts';
+import { HELP, type Options, parseOptions, UsageError } from './options.ts';
+import { exitCode, jsonReport, textReport } from './report.ts';
+
+try {
+  const options = parseOptions(process.argv.slice(3)); // behind `doctor`
+  if (options.isHelp) process.stdout.write(HELP);
+  else process.exitCode = await run(options);
+} catch (error) {
+  process.stderr.write(`tollgate doctor: ${explained(error)}\n`);
+  process.exitCode = 2;
+}
+
+async function run(options: Options): Promise<number> {
+  // Not needed for a mistake in a flag, and slow to load.
+  const { visit } = await import('./visit.ts');
+  const config = readConfig(process.env, options);
+  const isWatched = process.stderr.isTTY && options.output === 'text';
+  const onStep = (check: string) => isWatched && process.stderr.write(`\r\x1b[Klooking at: ${check}`);
+  const diagnoses = await visit(config, { now: Date.now, random: Math.random, onStep });
+  if (isWatched) process.stderr.write('\r\x1b[K');
+  const json = () => jsonReport(diagnoses, config.namespace, manifest.version);
+  process.stdout.write(options.output === 'json' ? json() : textReport(diagnoses));
+  return exitCode(diagnoses);
+}
+
+/** A sentence where the world is at fault, the stack where it is a fault of ours. */
+function explained(error: unknown): string {
+  if (error instanceof UsageError) return `${error.message}\nWrite tollgate doctor --help for the flags.`;
+  if (error instanceof RedisUrlInvalid) return `REDIS_URL ${error.message}`;
+  if (error instanceof KubeProblem || error instanceof SettingsInvalid) return error.message;
+  const { code, path } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return `there is no ${path ?? 'file'}; name another one, e.g. with --kubeconfig.`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
