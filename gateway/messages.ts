@@ -178,7 +178,7 @@ class Spending {
     const upstream = upstreams.of(workspace);
     const sent = elapsed();
     metrics.observeAdded((sent - arrived) / 1000);
-    return forward({
+    const ending = forward({
       upstream: upstream.pool,
       path: pathUp(upstream, route),
       headers: headersUp(req, workspace),
@@ -200,6 +200,8 @@ class Spending {
         return costHeaders(this.#admitted, this.#booking);
       },
     });
+    metrics.begin(spenderOf(this.#admitted.call, this.#reserved.model)); // by now the call is on its way
+    return ending;
   }
 
   /** The upstream bills nothing. */

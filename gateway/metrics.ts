@@ -35,6 +35,7 @@ export class Metrics {
   readonly registry = new Registry();
   readonly #spending: SpendingMetrics;
   readonly #callCost: Histogram;
+  readonly #begun = new Set<string>();
   readonly #overshoot: Counter;
   readonly #refusals: Counter;
   readonly #openAdmissions: Counter;
@@ -123,6 +124,18 @@ export class Metrics {
 
   countRefusal(reason: RefusalReason, workspace = ''): void {
     this.#refusals.inc({ workspace, reason });
+  }
+
+  /** A call was sent upstream. */
+  begin(spender: Spender): void {
+    if (!this.#spending.begin(spender)) return;
+    const { workspace } = spender;
+    const labels = { workspace, feature: this.#spending.featureOf(spender) };
+    const name = `${workspace}\n${labels.feature}`;
+    if (this.#begun.has(name)) return;
+    this.#begun.add(name);
+    this.#callCost.zero(labels);
+    this.#overshoot.inc({ workspace }, 0);
   }
 
   /** A call that cost nothing, and how it ended. */

@@ -41,6 +41,6 @@ node() {
 exec 9>"$cache/assets.lock"
 if command -v flock >/dev/null; then flock 9; fi
 case "${1:-control_plane}" in
-  control_plane | postgres | faketime | node | helm | kubeconform | crds) "${1:-control_plane}" ;;
-  *) say "there is no part \"$1\": leave it out, or name one of postgres, faketime, node, helm, kubeconform, crds"; exit 1 ;;
+  control_plane | postgres | faketime | node | helm | kubeconform | crds | prometheus) "${1:-control_plane}" ;;
+  *) say "there is no part \"$1\": leave it out, or name one of postgres, faketime, node, helm, kubeconform, crds, prometheus"; exit 1 ;;
 esac

@@ -41,6 +41,7 @@ export class SpendingMetrics {
   readonly #combinations: Names;
   readonly #users: Names;
   readonly #namesUsers: boolean;
+  readonly #begun = new Set<string>();
   readonly #cost: Counter;
   readonly #tokens: Counter;
   readonly #calls: Counter;
@@ -76,6 +77,20 @@ export class SpendingMetrics {
     );
   }
 
+  /**
+   * A call is under way: its series are there from now on, at zero, because Prometheus counts nothing of the value with
+   * which a series first appears. True for the first call of the spender.
+   */
+  begin(spender: Spender): boolean {
+    const labels = this.#labels(spender);
+    const name = Object.values(labels).join('\n');
+    if (this.#begun.has(name)) return false;
+    this.#begun.add(name);
+    this.#cost.inc(labels, 0);
+    for (const type of TYPES) this.#tokens.inc({ ...labels, type }, 0);
+    return true;
+  }
+
   /** The feature under which a call of the spender is counted. */
   featureOf(spender: Spender): string {
     return this.#labels(spender).feature;
@@ -90,7 +105,10 @@ export class SpendingMetrics {
     const labels = this.#labels(spender);
     const { user: _, ...shared } = labels;
     this.#cost.inc(labels, dollars(costNano));
-    for (const [type, count] of tokens === null ? [] : byType(tokens)) this.#tokens.inc({ ...labels, type }, count);
+    if (tokens !== null) {
+      const counts = byType(tokens);
+      for (const type of TYPES) this.#tokens.inc({ ...labels, type }, counts[type]);
+    }
     if (cache === null) return;
     this.#saved.inc(shared, dollars(cache.savedNano));
     this.#surcharge.inc(shared, dollars(cache.surchargeNano));
@@ -106,13 +124,15 @@ export class SpendingMetrics {
   }
 }
 
-function byType(tokens: Tokens): readonly (readonly [string, number])[] {
-  return [
-    ['input', tokens.input],
-    ['output', tokens.output],
-    ['cache_read', tokens.cacheRead],
-    ['cache_write', tokens.cacheWrite5m + tokens.cacheWrite1h],
-  ];
+const TYPES = ['input', 'output', 'cache_read', 'cache_write'] as const;
+
+function byType(tokens: Tokens): Readonly<Record<(typeof TYPES)[number], number>> {
+  return {
+    input: tokens.input,
+    output: tokens.output,
+    cache_read: tokens.cacheRead,
+    cache_write: tokens.cacheWrite5m + tokens.cacheWrite1h,
+  };
 }
 
 /** For display: a metric is a float, the ledger is not. */

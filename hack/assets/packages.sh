@@ -6,6 +6,13 @@ apt() {
   { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >"$log" 2>&1
 }
 
+# Takes a program out of a package without installing it: debian_member FOLDER NAME PACKAGE
+debian_member() {
+  command -v apt-get >/dev/null && mkdir -p "$build/$3" && cd "$build/$3" || return 1
+  compgen -G "$3_*.deb" >/dev/null || apt-get download -qq "$3" >&2 || { apt-get update -qq && apt-get download -qq "$3" >&2; } || return 1
+  dpkg-deb --fsys-tarfile "$3"_*.deb | tar -xO "./usr/bin/$2" >"$1/$2.part" && finish "$1" "$2"
+}
+
 redis() {
   command -v redis-server >/dev/null && return
   say "redis-server is not on the PATH; installing it with the system's package manager"

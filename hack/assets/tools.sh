@@ -6,6 +6,7 @@ HELM_VERSION=4.3.1
 KUBECONFORM_VERSION=0.8.0
 GATEWAY_API_VERSION=1.6.3
 PROMETHEUS_OPERATOR_VERSION=0.85.0
+PROMETHEUS_VERSION=3.5.0
 
 # Each of these functions brings a tool and prints the folder that holds it.
 
@@ -57,6 +58,19 @@ containerd() {
   for name in containerd containerd-shim-runc-v2 ctr; do
     [ -x "$folder/$name" ] || fetch_member "$folder" "$name" "$release" "bin/$name" ||
       go_programs "$folder" "$package" "$CONTAINERD_VERSION" "$package/cmd/$name"
+  done
+  echo "$folder"
+}
+
+prometheus() { # with promtool; of Debian's package only the programs, because its server would start by itself
+  local folder=$cache/bin/prometheus name
+  local release=prometheus-$PROMETHEUS_VERSION.$os-$arch
+  mkdir -p "$folder"
+  for name in prometheus promtool; do
+    [ -x "$folder/$name" ] && continue
+    fetch_member "$folder" "$name" "https://github.com/prometheus/prometheus/releases/download/v$PROMETHEUS_VERSION/$release.tar.gz" "$release/$name" ||
+      debian_member "$folder" "$name" prometheus ||
+      { say "$name is missing. Put it into $folder (Prometheus 2.42 or later)."; exit 1; }
   done
   echo "$folder"
 }

@@ -50,6 +50,18 @@ describe('labels that callers choose', () => {
   });
 });
 
+test('a series is there at zero before its first call ends, because Prometheus counts nothing of its first value', async () => {
+  const registry = new Registry();
+  const metrics = new SpendingMetrics(registry, 0);
+  expect(metrics.begin(spender)).toBe(true);
+  const shown = await registry.metrics();
+  expect(shown).toMatch(/^tollgate_cost_usd_total\{.*\} 0$/m);
+  expect(shown).toMatch(/^tollgate_tokens_total\{.*type="cache_read"\} 0$/m);
+  metrics.countBilled(spender, billed);
+  expect(metrics.begin(spender)).toBe(false);
+  expect(await registry.metrics()).toMatch(/^tollgate_cost_usd_total\{.*\} 1$/m);
+});
+
 const customers: Spenders = {
   count: 2,
   totalNano: 150_000_000_000n,
