@@ -38,6 +38,7 @@ e2e: install ## the tests on a real node: make e2e [KEEP=1], or on a cluster of 
 test: install ## every test but those on a node
 	@hack/assets.sh postgres
 	@hack/assets.sh faketime
+	@hack/assets.sh prometheus >/dev/null
 	@node hack/test.ts
 
 verify: install ## generated files up to date, format, lint, types, dead code

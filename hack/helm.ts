@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { assetFolder } from './asset-folder.ts';
 
 const repository = join(import.meta.dirname, '..');
 
@@ -13,18 +14,8 @@ let program: string | undefined;
  * @throws Error with what helm said where it fails.
  */
 export function helm(args: readonly string[], input = ''): string {
-  program ??= join(assets(), 'helm');
+  program ??= join(assetFolder('helm'), 'helm');
   const run = spawnSync(program, args, { encoding: 'utf8', input, maxBuffer: 64 * 1024 * 1024 });
   if (run.status !== 0) throw new Error(`helm ${args.join(' ')}: ${run.stderr?.trim() || run.error?.message}`);
   return run.stdout;
-}
-
-/** The folder with helm; the first call may have to build it. */
-function assets(): string {
-  const run = spawnSync(join(repository, 'hack/assets.sh'), ['helm'], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  if (run.status !== 0) throw new Error('hack/assets.sh helm failed; what is missing is said above');
-  return run.stdout.trim();
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -104,12 +104,15 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     expect((await ledger.state()).streamLength).toBe(0);
   });
 
-  test('answers every question of the how-to', async () => {
+  test('answers every question of the how-to and of the runbooks', async () => {
     await call(ledger, `${name}-asked`, 'acme');
     await log.drain();
-    const page = readFileSync(join(import.meta.dirname, '../../docs/how-to/query-the-log.md'), 'utf8');
-    const queries = [...page.matchAll(/```sql\n(.*?)```/gs)].map(([, sql]) => sql!.trim().replace(/;$/, ''));
-    expect(queries.length).toBeGreaterThan(4);
+    const docs = join(import.meta.dirname, '../../docs');
+    const runbooks = readdirSync(join(docs, 'runbooks')).map((name) => join('runbooks', name));
+    const pages = ['how-to/query-the-log.md', ...runbooks].map((name) => readFileSync(join(docs, name), 'utf8'));
+    const fenced = pages.flatMap((page) => [...page.matchAll(/```sql\n(.*?)```/gs)]);
+    const queries = fenced.map(([, sql]) => sql!.trim().replace(/;$/, ''));
+    expect(queries.length).toBeGreaterThan(14);
     for (const sql of queries) await expect(database.query(sql)).resolves.toBeDefined();
   });
 
