@@ -79,7 +79,10 @@ export const variants: Readonly<Record<string, object>> = {
       nodeSelector: { pool: 'edge' },
       priorityClassName: 'high',
     },
-    metrics: { serviceMonitor: { enabled: true, labels: { release: 'prometheus' } } },
+    metrics: {
+      serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
+      rules: { enabled: true, labels: { release: 'prometheus' } },
+    },
     networkPolicies: {
       callers: [{ namespaceSelector: { matchLabels: { claude: 'yes' } } }],
       metrics: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }],
