@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { KubeClient } from '../kube/client.ts';
-import { connect } from '../kube/connection.ts';
+import { access } from '../kube/access.ts';
 import { connectLedger } from '../ledger/redis.ts';
 import { assemble } from './assembly.ts';
 import { Certificate } from './certificate.ts';
@@ -48,7 +48,7 @@ async function run(config: Config): Promise<void> {
   const { settings } = config;
   logger.level = config.logLevel;
   const policy = new Policy();
-  const client = new KubeClient({ connection: connect(config.kubeconfig), random: Math.random });
+  const client = new KubeClient({ connection: await access(config.kubeconfig, process.env), random: Math.random });
   const store: PolicyStore = new PolicyStore({
     client,
     namespace: settings.namespace,

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { KubeClient } from '../kube/client.ts';
-import { connect } from '../kube/connection.ts';
+import { access } from '../kube/access.ts';
 import { connectLedger } from '../ledger/redis.ts';
 import { openDatabase } from '../log/place.ts';
 import { type Config, readConfig } from './config.ts';
@@ -20,7 +20,7 @@ try {
 async function run(config: Config): Promise<void> {
   log.level = config.logLevel;
   log.setBindings({ pod: config.pod });
-  const client = new KubeClient({ connection: connect(config.kubeconfig), random: Math.random });
+  const client = new KubeClient({ connection: await access(config.kubeconfig, process.env), random: Math.random });
   const ledger = connectLedger({
     url: config.redisUrl,
     ca: config.redisCa,

@@ -1,7 +1,12 @@
+import { copyFileSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { KubeClient } from '../../kube/client.ts';
+import { access } from '../../kube/access.ts';
 import { connect } from '../../kube/connection.ts';
+import { connectAsServiceAccount } from '../../kube/service-account.ts';
 import type { KubeObject, Resource } from '../../kube/object.ts';
 import { isProblem, KubeProblem, problemOf } from '../../kube/problem.ts';
 import { Reflector } from '../../kube/reflector.ts';
@@ -67,6 +72,24 @@ describe('the client', () => {
     const refused = await problem(stranger.list(configMaps));
     expect(refused.kind).toBe('Forbidden');
     expect(`${JSON.stringify(refused)} ${String(refused.stack)}`).not.toContain('not-a-token');
+  });
+
+  test('in a Pod comes as its ServiceAccount, by the token that its folder holds now', async () => {
+    const ns = await cluster().namespace('pod');
+    const folder = mkdtempSync(join(tmpdir(), 'tollgate-account-'));
+    copyFileSync(cluster().caFile, join(folder, 'ca.crt'));
+    writeFileSync(join(folder, 'token'), await cluster().kubectl('create', 'token', 'default', '-n', ns));
+    const { hostname, port } = new URL(cluster().server);
+    const env = { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port };
+    const client = new KubeClient({ connection: connectAsServiceAccount(env, { folder, rereadMs: 0 }), random });
+    const refused = await problem(client.list(configMaps, { namespace: ns }));
+    expect(refused.message).toContain(`system:serviceaccount:${ns}:default`);
+    await cluster().kubectl('create', 'serviceaccount', 'other', '-n', ns);
+    writeFileSync(join(folder, 'token'), await cluster().kubectl('create', 'token', 'other', '-n', ns));
+    const renewed = await problem(client.list(configMaps, { namespace: ns }));
+    expect(renewed.message).toContain(`system:serviceaccount:${ns}:other`);
+    await client.close();
+    await expect(access(undefined, {})).rejects.toThrow('set KUBECONFIG');
   });
 
   test('no connection is Unavailable', async () => {
