@@ -1,13 +1,16 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { kubectl } from '../../hack/kubectl.ts';
 import { parseSettings } from '../../policy/settings.ts';
 import { cluster } from '../support/cluster.ts';
 
+const root = join(import.meta.dirname, '../..');
 const NAMESPACE = 'tollgate-system';
 
 beforeAll(async () => {
-  const manifests = join(import.meta.dirname, '../../hack/install');
+  const manifests = join(root, 'hack/install');
   await cluster().kubectl('apply', '--server-side', '--force-conflicts', '-f', manifests);
 });
 
@@ -22,7 +25,64 @@ async function may(account: string, verb: string, object: string, namespace = NA
     );
 }
 
+interface Rule {
+  readonly verbs: readonly string[];
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
+}
+
+/** All that the API server lets a ServiceAccount do in a namespace; each as `verbs resources names`. */
+async function allowed(account: string, namespace: string): Promise<Set<string>> {
+  const review = {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SelfSubjectRulesReview',
+    metadata: { name: 'review' },
+    spec: { namespace },
+  };
+  const user = `--as=system:serviceaccount:${NAMESPACE}:${account}`;
+  const answer = await kubectl(
+    cluster().kubeconfig,
+    ['create', '--validate=false', '-f', '-', '-o', 'json', user],
+    JSON.stringify(review),
+  );
+  const { status } = JSON.parse(answer) as { status: { resourceRules: readonly Rule[] } };
+  return new Set(status.resourceRules.map(line));
+}
+
+function line({ verbs, apiGroups: [group = ''], resources, resourceNames = [] }: Rule): string {
+  const full = resources.map((resource) => {
+    const [kind = '', ...sub] = resource.split('/');
+    return [group === '' ? kind : `${kind}.${group}`, ...sub].join('/');
+  });
+  const names = new Set(resourceNames.map((name) => name.replace(/-\d+$/, '-N')));
+  return [verbs, full, [...names]].map((part) => part.toSorted().join(',')).join(' ');
+}
+
+/** What docs/security.md says that an account may do, in the form of `allowed`. */
+function documented(account: string, isOwn: boolean): string[] {
+  const page = readFileSync(join(root, 'docs/security.md'), 'utf8');
+  const rows = page.split('\n').filter((row) => row.startsWith(`| \`${account}\` |`));
+  return rows.flatMap((row) => {
+    const [, , where = '', ...cells] = row.split('|').map((cell) => cell.trim());
+    const [resources, names, verbs] = cells.map((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) => code!));
+    if (where !== 'everywhere' && !isOwn) return [];
+    return [[verbs!, resources!, names!].map((part) => part.toSorted().join(',')).join(' ')];
+  });
+}
+
 describe('the installation', () => {
+  test.each(['tollgate-gateway', 'tollgate-operator'])(
+    'lets %s do what docs/security.md says, and no more',
+    async (account) => {
+      for (const namespace of [NAMESPACE, 'default']) {
+        const anybody = await allowed('nobody', namespace);
+        const own = [...(await allowed(account, namespace))].filter((rule) => !anybody.has(rule));
+        expect(own.toSorted()).toEqual(documented(account, namespace === NAMESPACE).toSorted());
+      }
+    },
+  );
+
   test('has every shard that the settings ask for', async () => {
     const { shards } = parseSettings(null);
     const found = await cluster().kubectl('get', 'configmaps,secrets', '-n', NAMESPACE, '-o', 'name');
