@@ -229,9 +229,9 @@ describe('the NetworkPolicies', () => {
   const ports = (resources: typeof defaults, name: string) =>
     policy(resources, name).egress!.flatMap(({ ports }) => ports.map(({ port }) => port));
 
-  test('let only operators and gateways to Redis, and only operators to Postgres; from there nobody is reached', () => {
-    expect(callersOf('tollgate-redis')).toEqual(['operator', 'gateway']);
-    expect(callersOf('tollgate-postgres')).toEqual(['operator']);
+  test('let only operators and gateways to Redis, only operators to Postgres, and helm test to both; from there nobody is reached', () => {
+    expect(callersOf('tollgate-redis')).toEqual(['operator', 'gateway', 'test']);
+    expect(callersOf('tollgate-postgres')).toEqual(['operator', 'test']);
     for (const name of ['tollgate-redis', 'tollgate-postgres'])
       expect(policy(defaults, name)).toMatchObject({ policyTypes: ['Ingress', 'Egress'] });
     for (const name of ['tollgate-redis', 'tollgate-postgres']) expect(policy(defaults, name).egress).toBeUndefined();

@@ -1,13 +1,25 @@
-{{/* Where the operator keeps the usage log. */}}
-{{- define "tollgate.log" -}}
+{{/* The database of the usage log, where it is in one: variables, mounts and volumes. */}}
+{{- define "tollgate.logEnvironment" -}}
 {{- with .Values.postgres }}
-{{- if $.Values.logFolder.enabled }}
-- { name: TOLLGATE_LOG_FOLDER, value: /var/lib/tollgate/log }
-{{- else if .bundled }}
+{{- if .bundled }}
 - { name: POSTGRES_PASSWORD, valueFrom: { secretKeyRef: { name: {{ .auth.existingSecret | default "tollgate-postgres" }}, key: password } } }
 - { name: TOLLGATE_DATABASE_URL, value: 'postgres://tollgate:$(POSTGRES_PASSWORD)@tollgate-postgres:5432/tollgate' }
-{{- else }}
+{{- else if .external.urlSecret.name }}
 - { name: TOLLGATE_DATABASE_URL, valueFrom: { secretKeyRef: { name: {{ .external.urlSecret.name }}, key: {{ .external.urlSecret.key }} } } }
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "tollgate.logMounts" -}}
+{{- if .Values.postgres.external.caSecret.name -}}
+- { name: postgres-ca, mountPath: /etc/tollgate/postgres-ca, readOnly: true }
+{{- end }}
+{{- end }}
+
+{{- define "tollgate.logVolumes" -}}
+{{- with .Values.postgres.external.caSecret }}
+{{- if .name -}}
+- { name: postgres-ca, secret: { secretName: {{ .name }}, items: [{ key: {{ .key }}, path: ca.crt }] } }
 {{- end }}
 {{- end }}
 {{- end }}
