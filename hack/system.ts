@@ -38,6 +38,8 @@ export interface SystemOptions {
   redis?: string[];
   /** Fields of the settings file besides those that are written anyway. */
   settings?: Readonly<Record<string, unknown>>;
+  /** Whether operators and gateways run what `npm run build` has made, as the image does. */
+  built?: boolean;
   /** A way to Redis that operators and gateways take: given its port, answers with the one that they are told. */
   wayToRedis?: (port: number) => Promise<number>;
 }
@@ -106,7 +108,7 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
     const command: Command = {
       name,
       command: process.execPath,
-      args: [...FLAGS[part], join(repository, part, 'main.ts')],
+      args: [...FLAGS[part], ...programOf(part, options)],
       logFile: join(directory, 'logs', `${name}.log`),
       stamp: `${settings.text}${edited}`,
       env: {
@@ -134,6 +136,10 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
     redisUrl: redis.url,
     revive: (name) => revive(directory, commands.get(name)),
   };
+}
+
+function programOf(part: 'operator' | 'gateway', { built = false }: SystemOptions): string[] {
+  return built ? [join(repository, 'dist', 'bin', 'tollgate.js'), part] : [join(repository, part, 'main.ts')];
 }
 
 /** Redis, the way to it, and what was started for it. */

@@ -6,6 +6,7 @@ import { type Database, LogUnreachable, type Query, RowRefused } from './databas
 import { readBatches } from './message-batches.ts';
 import { lock, migrate } from './migrate.ts';
 import { writeRefusals } from './refusals.ts';
+import { deleteOld } from './retention.ts';
 import { arrivalOf, bareRow, type Letter, readEntry } from './row.ts';
 import { readSpenders, type SpenderKind, type Spenders } from './spenders.ts';
 import { readTotals } from './totals.ts';
@@ -77,6 +78,14 @@ export class UsageLog {
   /** Who spent how much since an instant (milliseconds), with the `most` dearest by name. Throws LogUnreachable. */
   async spenders(kind: SpenderKind, since: number, most: number): Promise<Spenders> {
     return this.#use((database) => readSpenders(database.query, kind, since, most));
+  }
+
+  /**
+   * Deletes some of what is older than `keptMs` at `now` (milliseconds; null: no call is too old). Returns whether there may be
+   * more. Throws LogUnreachable.
+   */
+  async deleteOld(now: number, keptMs: number | null): Promise<boolean> {
+    return this.#use((database) => inTransaction(database, (query) => deleteOld(query, now, keptMs)));
   }
 
   /** Gives the database back, after what is under way; it is opened again when it is needed. */

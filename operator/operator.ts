@@ -17,6 +17,7 @@ import { Batches } from './batches.ts';
 import { batchSource } from './batchsource.ts';
 import { Epoch } from './epoch.ts';
 import { gather } from './gather.ts';
+import { Housekeeping } from './housekeeping.ts';
 import { Ingest } from './ingest.ts';
 import { Keys } from './keys.ts';
 import { LedgerView } from './ledgerview.ts';
@@ -133,6 +134,7 @@ export function assemble(options: OperatorOptions): Operator {
     },
   });
   const survey = new Survey({ log: usageLog, settings, clock });
+  const housekeeping = new Housekeeping({ log: usageLog, settings, clock });
   const ingest = new Ingest({ log: usageLog, ledger, clock, onIngested: ({ rows }) => metrics.countLogged(rows) });
 
   const memory = () => world.memory.get(`${namespace}/${LEDGER_MEMORY}`);
@@ -237,6 +239,7 @@ export function assemble(options: OperatorOptions): Operator {
       batches: () => batches.turn(),
       batch: (batch) => batches.settle(batch),
       survey: () => survey.turn(),
+      housekeeping: () => housekeeping.turn(),
     },
     mayAct,
     onError: (duty, key, error) => {

@@ -11,6 +11,7 @@ interface Duties {
   readonly log: () => Promise<number>;
   readonly batches: () => Promise<number>;
   readonly survey: () => Promise<number>;
+  readonly housekeeping: () => Promise<number>;
   readonly batch: (batch: string) => Promise<void>;
 }
 
@@ -50,6 +51,7 @@ export class Schedule {
       log: this.#queue('log', 1, () => this.#again('log')),
       batches: this.#queue('batches', 1, () => this.#again('batches')),
       survey: this.#queue('survey', 1, () => this.#again('survey')),
+      housekeeping: this.#queue('housekeeping', 1, () => this.#again('housekeeping')),
       batch: this.#queue('batch', WORKERS, (batch) => options.duties.batch(batch)),
     };
     for (const queue of Object.values(this.#queues)) queue.start();
@@ -87,6 +89,7 @@ export class Schedule {
     this.#queues.log.add(ONE);
     this.#queues.batches.add(ONE);
     this.#queues.survey.add(ONE);
+    this.#queues.housekeeping.add(ONE);
   }
 
   /** Keys that wait or are being worked on. */
@@ -126,7 +129,7 @@ export class Schedule {
     if (this.#unseen.size === 0) await this.#options.duties.policy();
   }
 
-  async #again(duty: 'report' | 'log' | 'batches' | 'survey'): Promise<void> {
+  async #again(duty: 'report' | 'log' | 'batches' | 'survey' | 'housekeeping'): Promise<void> {
     this.#queues[duty].addAfter(ONE, await this.#options.duties[duty]());
   }
 }

@@ -30,6 +30,8 @@ export interface Settings {
   readonly pricing: readonly Pricing[];
   /** How long money is held for a call of which nobody knows the cost, before it is booked as spent. Milliseconds. */
   readonly presumedHold: 'PeriodEnd' | number;
+  /** How long the usage log keeps its rows. Milliseconds. */
+  readonly logRetention: 'Forever' | number;
   /** How many users, and how many customers, metrics may name. */
   readonly namedUsers: number;
   readonly namedCustomers: number;
@@ -71,6 +73,7 @@ const DEFAULTS: Settings = {
   usageStreamLimit: 250_000,
   pricing: [],
   presumedHold: 'PeriodEnd',
+  logRetention: 'Forever',
   namedUsers: 0,
   namedCustomers: 0,
 };
@@ -90,6 +93,7 @@ const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
   usageStreamLimit: integer(1_000, 10_000_000),
   pricing: contracts,
   presumedHold: hold,
+  logRetention: retention,
   namedUsers: integer(0, 10_000),
   namedCustomers: integer(0, 100),
 };
@@ -167,6 +171,16 @@ function hold(value: unknown): 'PeriodEnd' | number | Problem {
   const [, count, unit = ''] = /^([1-9]\d{0,5})([smhd])$/.exec(String(value)) ?? [];
   if (count === undefined) return new Problem('must be PeriodEnd or a time such as 24h or 30m');
   return Number(count) * (UNITS[unit] ?? 0);
+}
+
+/** As long as a Message Batch can be under way: until then its rows say how far it has come. */
+const LEAST_DAYS = 31;
+
+function retention(value: unknown): 'Forever' | number | Problem {
+  if (value === 'Forever') return value;
+  const [, days = '0'] = /^([1-9]\d{0,4})d$/.exec(String(value)) ?? [];
+  if (Number(days) < LEAST_DAYS) return new Problem(`must be Forever or days such as 400d, at least ${LEAST_DAYS}d`);
+  return Number(days) * UNITS['d']!;
 }
 
 function integer(least: number, most: number): Field<number> {

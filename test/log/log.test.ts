@@ -62,6 +62,41 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
 
   const rows = (columns: string) => database.query(`select ${columns} from calls order by id`);
 
+  test('deletes what is old, but nothing that is not decided, and the totals of counters that are forgotten', async () => {
+    const now = Date.parse('2026-11-25T12:00:00Z');
+    const day = 86_400_000;
+    const ended = (days: number) => ({ record: { timestamp: new Date(now - days * day).toISOString() } });
+    await call(ledger, `${name}-aged`, 'acme', ended(60));
+    await call(ledger, `${name}-recent`, 'acme', ended(20));
+    await call(ledger, `${name}-undecided`, 'acme', { ...ended(60), presumedNano: 7n });
+    await log.drain();
+    await database.query(`update calls set time = time - interval '60 days' where state = 'presumed'`);
+    await database.query(
+      `insert into refusals values ('2026-09-01T00:00:00Z', 'payments/checkout', 'api', '', 'NoBudget', 3)`,
+    );
+    await database.query(`insert into totals values ('forgotten', ${now - 2 * day}, 1, 0, 1)`);
+    const totals = () => database.query('select counter, spent_nano::text as spent from totals order by counter');
+    const [, ...kept] = await totals();
+
+    expect(await log.deleteOld(now, null)).toBe(false);
+    expect(await totals()).toEqual(kept);
+    expect(await rows('id')).toHaveLength(4);
+    expect(await log.deleteOld(now, 31 * day)).toBe(false);
+    expect(await rows('id')).toEqual([{ id: `${name}-recent` }, { id: `${name}-undecided/rest` }]);
+    expect(await database.query('select * from refusals')).toEqual([]);
+    expect(await totals()).toEqual(kept);
+
+    // What was kept undecided is counted once, when it is decided.
+    await ledger.resolve([`${name}-undecided`], 'Book');
+    await log.drain();
+    const spent = kept.map((row) => BigInt((row as { spent: string }).spent) + 7n);
+    expect((await totals()).map((row) => BigInt((row as { spent: string }).spent))).toEqual(spent);
+    expect(await rows('id, state')).toEqual([
+      { id: `${name}-recent`, state: 'final' },
+      { id: `${name}-undecided/rest`, state: 'booked' },
+    ]);
+  });
+
   test('has a row of a call, with every column that the table in the code has', async () => {
     const more = {
       session: 's-1',

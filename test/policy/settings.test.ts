@@ -28,6 +28,7 @@ describe('settings', () => {
       batchPollSeconds: 30,
       ledgerLoss: 'Closed',
       presumedHold: 'PeriodEnd',
+      logRetention: 'Forever',
       usageStreamLimit: 250_000,
       pricing: [],
       namedUsers: 0,
@@ -94,10 +95,11 @@ describe('settings', () => {
         waitersPerBudget: '64',
         ledgerLoss: 'Ajar',
         presumedHold: '24 hours',
+        logRetention: '30d',
         requiredBudget: false,
       }),
     ).toEqual([
-      'requiredBudget: there is no such setting; there are installation, namespace, gatewayURL, upstreams, requireBudget, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing, presumedHold, namedUsers, namedCustomers',
+      'requiredBudget: there is no such setting; there are installation, namespace, gatewayURL, upstreams, requireBudget, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing, presumedHold, logRetention, namedUsers, namedCustomers',
       'installation: must be lower-case letters, digits and dashes, at most 63, not "Tollgate"',
       'namespace: must be lower-case letters, digits and dashes, at most 63, not ""',
       'gatewayURL: must be an http or https URL, not "ftp://gateway"',
@@ -109,6 +111,7 @@ describe('settings', () => {
       'waitersPerBudget: must be a whole number from 0 to 10000, not "64"',
       'ledgerLoss: must be Closed or Open, not "Ajar"',
       'presumedHold: must be PeriodEnd or a time such as 24h or 30m, not "24 hours"',
+      'logRetention: must be Forever or days such as 400d, at least 31d, not "30d"',
     ]);
   });
 
@@ -157,6 +160,14 @@ test.each([
   ['PeriodEnd', 'PeriodEnd'],
 ])('presumedHold may be %s', (written, hold) => {
   expect(parseSettings({ presumedHold: written }).presumedHold).toBe(hold);
+});
+
+test.each([
+  ['31d', 31 * 86_400_000],
+  ['400d', 400 * 86_400_000],
+  ['Forever', 'Forever'],
+])('logRetention may be %s', (written, kept) => {
+  expect(parseSettings({ logRetention: written }).logRetention).toBe(kept);
 });
 
 describe('an environment', () => {
