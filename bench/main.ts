@@ -7,6 +7,7 @@ import { measureIngest } from './ingest.ts';
 import { measureKill } from './kill.ts';
 import { measureOpen } from './open.ts';
 import { measureOverhead } from './overhead.ts';
+import { measureCapacity } from './capacity.ts';
 import { measureOvershoot } from './overshoot.ts';
 import { measureScale } from './scale.ts';
 import { measureStreams } from './streams.ts';
@@ -23,6 +24,7 @@ const PARTS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   open: measureOpen,
   ingest: measureIngest,
   failover: measureFailover,
+  capacity: measureCapacity,
   scale: measureScale,
 };
 

@@ -124,6 +124,7 @@ class Watched {
 
 async function coldStart(installation: Installation, watched: Watched): Promise<Figure> {
   const started = performance.now();
+  const before = cpuOf(installation, [...GATEWAYS, 'kube-apiserver', 'etcd', 'redis']);
   for (const name of OPERATORS) await installation.revive(name);
   let shown = 0;
   const took = await waitFor(
@@ -137,6 +138,10 @@ async function coldStart(installation: Installation, watched: Watched): Promise<
     900_000,
     started,
   );
+  const cpu = [...OPERATORS, ...GATEWAYS, 'kube-apiserver', 'etcd', 'redis'].map((name) => {
+    return `${name} ${(cpuSeconds(installation.pid(name)) - (before[name] ?? 0)).toFixed(1)} s`;
+  });
+  progress(`CPU meanwhile: ${cpu.join(', ')}`);
   return {
     what: `${COUNT} budgets in ${WORKSPACES} workspaces: start of the operator → all Programmed`,
     promised: '≤ 60 s',
@@ -393,6 +398,10 @@ function memoryOf(pid: number): number | null {
   } catch {
     return null;
   }
+}
+
+function cpuOf(installation: Installation, names: readonly string[]): Readonly<Record<string, number>> {
+  return Object.fromEntries(names.map((name) => [name, cpuSeconds(installation.pid(name))]));
 }
 
 function cpuSeconds(pid: number): number {

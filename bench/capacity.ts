@@ -1,0 +1,127 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis as Client } from 'ioredis';
+import { startPostgres } from '../hack/postgres.ts';
+import { startRedis } from '../hack/redis.ts';
+import type { Reservation } from '../ledger/ledger.ts';
+import type { RedisLedger } from '../ledger/redis.ts';
+import { openDatabase } from '../log/place.ts';
+import { UsageLog } from '../log/log.ts';
+import type { Check } from '../policy/counter.ts';
+import { connectCalls, recordOf } from '../test/log/calls.ts';
+import type { Figure } from './figures.ts';
+
+const MANY = 10_000;
+/** How many budgets govern a call, as in the examples: two of the workspace, one for each customer, one over all. */
+const GOVERNING = 4;
+const CONNECTIONS = 64;
+const WORST = 18_000_000n;
+const ROOM = 10n ** 18n;
+
+/** How much room the ledger and the log need: what docs/explanation/capacity.md multiplies. */
+export async function measureCapacity(): Promise<Figure[]> {
+  const directory = mkdtempSync(join(tmpdir(), 'tollgate-capacity-'));
+  const [redis, postgres] = [await startRedis({ directory }), await startPostgres({ directory })];
+  const ledger = await connectCalls(redis.url, 'capacity');
+  const client = new Client(redis.url);
+  const log = new UsageLog({ open: () => openDatabase({ url: postgres.url }), ledger });
+  try {
+    const memory = async () => Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1]);
+    /** Bytes for each of `count` that `work` makes. */
+    const bytes = async (count: number, work: () => Promise<unknown>): Promise<number> => {
+      const before = await memory();
+      await work();
+      return (await memory()) - before <= 0 ? 0 : Math.round(((await memory()) - before) / count);
+    };
+    await log.drain();
+    await hold(ledger, 'warm', 100, (n) => [pool(`warm-${n % 10}`)]);
+    const counter = await bytes(MANY, () => hold(ledger, 'counter', MANY, (n) => [pool(`budget-${n}`)], 'released'));
+    const customer = await bytes(MANY, () => hold(ledger, 'customer', MANY, (n) => [customers(n)], 'released'));
+    const tombstones = await bytes(MANY, () => hold(ledger, 'tomb', MANY, () => [pool('one')], 'released'));
+    const flight = await bytes(MANY, () => hold(ledger, 'flight', MANY, (n) => governing(n)));
+    const waiting = await bytes(MANY, () => settle(ledger, 'flight', MANY));
+    await log.drain();
+    const fences = new Map(Array.from({ length: MANY }, (_, n) => [`payments/workspace-${n}`, Date.now()] as const));
+    const fence = await bytes(MANY, () => ledger.raiseFences(fences));
+    const database = await openDatabase({ url: postgres.url });
+    const [total] = await database.query<{ bytes: number }>(
+      `select (pg_total_relation_size('totals') / count(*))::int as bytes from totals`,
+    );
+    await database.close();
+    return [
+      room('a counter (one budget, one period)', 400, counter - tombstones),
+      room('a customer of a budget with `per`', 600, customer - tombstones),
+      room(`a call in flight, ${GOVERNING} budgets`, 1_000, flight),
+      room('a call that ended, for 3 minutes (and while it waits for the log)', 2_000, flight + waiting),
+      room('its tombstone alone', 300, tombstones),
+      room('the fence of a workspace', 200, fence),
+      room('a counter in the log’s totals, in Postgres', 1_000, total?.bytes ?? 0),
+    ];
+  } finally {
+    client.disconnect();
+    await log.close();
+    ledger.close();
+    await Promise.all([redis.stop(), postgres.stop()]);
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function room(what: string, promised: number, bytes: number): Figure {
+  return { what, promised: `≤ ${promised} bytes`, measured: `${bytes} bytes`, holds: bytes > 0 && bytes <= promised };
+}
+
+async function hold(
+  ledger: RedisLedger,
+  kind: string,
+  count: number,
+  checks: (n: number) => readonly Check[],
+  then: 'kept' | 'released' = 'kept',
+): Promise<void> {
+  await each(count, async (n) => {
+    const answer = await ledger.reserve(reservation(idOf(kind, n), checks(n)));
+    if (answer.kind !== 'admitted') throw new Error(`reserve answered ${answer.kind}`);
+    if (then === 'released') await ledger.release(idOf(kind, n));
+  });
+}
+
+async function settle(ledger: RedisLedger, kind: string, count: number): Promise<void> {
+  await each(count, async (n) => {
+    const id = idOf(kind, n);
+    const record = recordOf(id, `customer-${n % 500}`, 17_000_000n);
+    await ledger.settle({ id, costNano: 17_000_000n, presumedNano: 0n, record });
+  });
+}
+
+async function each(count: number, work: (n: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, worker));
+}
+
+/** As long as the ids of gateways, which are UUIDs. */
+function idOf(kind: string, n: number): string {
+  return `${kind}-${String(n).padStart(35 - kind.length, '0')}`;
+}
+
+function pool(name: string): Check {
+  const bound = { capNano: ROOM, roomNano: ROOM - WORST, gapRoomNano: 0n };
+  const end = Date.now() + 86_400_000;
+  const counter = `payments/${name}/Day/America/New_York/1763874000000`;
+  return { budget: `payments/${name}`, counter, value: null, start: 0, end, part: 'Enforce', bound, total: null };
+}
+
+function customers(n: number): Check {
+  return { ...pool('per-customer'), value: JSON.stringify([`customer-${n}`]) };
+}
+
+function governing(n: number): Check[] {
+  return [pool('checkout-daily'), pool('checkout-monthly'), pool('organisation'), customers(n % 500)];
+}
+
+function reservation(id: string, checks: readonly Check[]): Reservation {
+  const until = Date.now() + 3_600_000;
+  return { id, workspace: 'payments/checkout', version: 1, worstNano: WORST, gapNano: 0n, from: 0, until, checks };
+}
