@@ -1,4 +1,5 @@
 import type { BeatAnswer, GatewayLedger } from '../ledger/ledger.ts';
+import { COMPILED_SCHEMA } from '../policy/compiled.ts';
 
 /** How often the gateway shows that it lives; a lease lasts many times as long. */
 const BEAT_MS = 1_000;
@@ -86,7 +87,7 @@ export class Lifeline {
 
   async #once(): Promise<Pulse> {
     const { ledger, pod, shards, newId } = this.#parts;
-    const answer = await ledger.beat({ pod, shards: shards() });
+    const answer = await ledger.beat({ pod, shards: shards(), schema: COMPILED_SCHEMA });
     if (answer.kind === 'alive') this.#compare(answer.open);
     if (answer.kind === 'swept') {
       ledger.begin(newId());

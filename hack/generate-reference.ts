@@ -8,7 +8,7 @@ import type { Registry } from 'prom-client';
 import { Metrics as GatewayMetrics } from '../gateway/metrics.ts';
 import { Metrics as OperatorMetrics } from '../operator/metrics.ts';
 import { columnTypes } from '../log/columns.ts';
-import { conditionReasons } from '../policy/conditions.ts';
+import { conditionReasons, type ConditionType, hasRunbook } from '../policy/conditions.ts';
 import { type Retry, refusals } from '../policy/refusals.ts';
 import { type CRD, type Schema, readCRDs } from './crds.ts';
 import { generate } from './generated.ts';
@@ -122,7 +122,13 @@ function refusalsPage(): string {
     `### ${type}`,
     table(
       ['Reason', 'Status', 'Meaning'],
-      Object.entries(reasons).map(([reason, { status, meaning }]) => [code(reason), status, meaning]),
+      Object.entries(reasons).map(([reason, row]) => [
+        hasRunbook(type as ConditionType, row)
+          ? `[${code(reason)}](../runbooks/conditions/${reason}.md)`
+          : code(reason),
+        row.status,
+        row.meaning,
+      ]),
     ),
   ]);
   return page(
@@ -141,8 +147,22 @@ function refusalsPage(): string {
       ]),
     ),
     '## Conditions',
-    'Each condition carries the generation that it speaks of. `Ready` sums up and stays True where a budget is exhausted.',
+    "Each condition carries the generation that it speaks of. `Ready` sums up and stays True where a budget is exhausted. A reason that asks for somebody has a runbook, whose address is in the condition's message.",
     ...conditions,
+  );
+}
+
+/** The index of the pages that people write, one for each reason that asks for somebody. */
+function runbooksPage(): string {
+  const rows = Object.entries(conditionReasons).flatMap(([type, reasons]) =>
+    Object.entries(reasons)
+      .filter(([, row]) => hasRunbook(type as ConditionType, row))
+      .map(([reason, { status, meaning }]) => [`[${reason}](${reason}.md)`, `${type}=${status}`, meaning]),
+  );
+  return page(
+    '# Runbooks for conditions',
+    'What to do for each reason that a condition of a ClaudeWorkspace or ClaudeBudget can have and that asks for somebody. `kubectl get cw,cb -A -o wide` shows the reasons, `tollgate doctor` sums them up.',
+    table(['Reason', 'Condition', 'Meaning'], rows),
   );
 }
 
@@ -243,6 +263,7 @@ function code(text: string): string {
 
 const pages = new Map(readCRDs().map((crd) => [join(folder, `${crd.kind.toLowerCase()}.md`), kindPage(crd)]));
 pages.set(join(folder, 'refusals.md'), refusalsPage());
+pages.set(join(folder, '../runbooks/conditions/README.md'), runbooksPage());
 pages.set(join(folder, 'metrics.md'), metricsPage());
 pages.set(join(folder, 'usage-log.md'), logPage());
 generate(pages, process.argv.includes('--check'));

@@ -109,6 +109,8 @@ export interface GatewayReport {
   readonly pod: string;
   /** The revision of each policy shard that it enforces in full. */
   readonly shards: Readonly<Record<string, number>>;
+  /** The newest schema of compiled policy that it reads; absent of a gateway that knows of no other than the first. */
+  readonly schema?: number;
 }
 
 /** Whether an incarnation still lives. */

@@ -6,6 +6,7 @@ import { connectLedger } from '../ledger/redis.ts';
 import { openDatabase } from '../log/place.ts';
 import { type Config, readConfig } from './config.ts';
 import { serveHealth } from './health.ts';
+import { awaitKinds } from './kinds.ts';
 import { assemble, type Operator } from './operator.ts';
 
 const log = pino({ name: 'tollgate-operator', base: null });
@@ -44,8 +45,9 @@ async function run(config: Config): Promise<void> {
   });
   const { metrics, isReady } = operator;
   const { server, port } = await serveHealth({ port: config.port, registry: metrics.registry, isReady });
-  operator.start();
   log.info({ port }, 'listening');
+  await awaitKinds({ client, elapsed: () => performance.now() });
+  operator.start();
   const stop = async (): Promise<void> => {
     log.info('stopping');
     await operator.stop();

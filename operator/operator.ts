@@ -25,6 +25,7 @@ import { Metrics } from './metrics.ts';
 import { Policy } from './policy.ts';
 import { Presumed } from './presumed.ts';
 import { Prices } from './prices.ts';
+import { ReaderTooOld } from './readers.ts';
 import { Rebuild } from './rebuild.ts';
 import { Report } from './report.ts';
 import { LEASE, LEDGER_MEMORY, PRICES } from './resources.ts';
@@ -299,7 +300,9 @@ export function assemble(options: OperatorOptions): Operator {
 
 /** In one line where the outside world is at fault, with its stack where it is a fault of ours. */
 function described(error: unknown): string | undefined {
-  const isOutside = [KubeProblem, LedgerUnreachable, LogUnreachable].some((kind) => error instanceof kind);
+  const isOutside = [KubeProblem, LedgerUnreachable, LogUnreachable, ReaderTooOld].some(
+    (kind) => error instanceof kind,
+  );
   if (error instanceof Error && isOutside) return error.message;
   return error instanceof Error ? error.stack : String(error);
 }

@@ -5,10 +5,11 @@ import type { CompileInput, CompileOutput } from '../policy/compilation.ts';
 import { compile } from '../policy/compile.ts';
 import type { Ref } from '../policy/compiled.ts';
 import { refOf } from '../policy/terms.ts';
+import { requireReaders } from './readers.ts';
 import type { ShardStore } from './shardstore.ts';
 
 interface PolicyOptions {
-  readonly ledger: Pick<OperatorLedger, 'fences' | 'raiseFences'>;
+  readonly ledger: Pick<OperatorLedger, 'fences' | 'raiseFences' | 'gateways'>;
   readonly store: Pick<ShardStore, 'previous' | 'write'>;
   /** Everything else that compile wants, from the caches as they are now. */
   readonly gather: () => Omit<CompileInput, 'previous' | 'fences'>;
@@ -40,7 +41,7 @@ export class Policy {
     return this.#raised;
   }
 
-  /** One pass, after those that were asked for before. Throws a KubeProblem or LedgerUnreachable where it has to be made again. */
+  /** One pass, after those that were asked for before. Throws a KubeProblem, LedgerUnreachable or ReaderTooOld where it has to be made again. */
   reconcile(): Promise<void> {
     const pass = this.#last.then(() => this.#reconcile());
     this.#last = pass.catch(() => undefined);
@@ -50,6 +51,7 @@ export class Policy {
   async #reconcile(): Promise<void> {
     const { ledger, store, gather } = this.#options;
     const read = await ledger.fences().catch((error: unknown) => ({ error }));
+    if (!('error' in read)) requireReaders(await ledger.gateways());
     const standing: ReadonlyMap<Ref, number> = 'error' in read ? new Map() : read;
     const input = { ...gather(), previous: store.previous(), fences: standing };
     const output = compile(input);

@@ -6,6 +6,7 @@ import { rfc3339 } from './sentences.ts';
 /** The conditions of Tollgate's resources; Exhausted is of budgets only, Logged of workspaces only. */
 export type ConditionType = 'Accepted' | 'Programmed' | 'Exhausted' | 'Logged' | 'Ready';
 
+/** What a reason says. */
 interface Row {
   readonly status: Condition['status'];
   /** For the reference page: when it is set and what to do. */
@@ -119,6 +120,14 @@ export type Reason<T extends ConditionType> = keyof (typeof table)[T] & string;
 /** Every condition's reasons with their status and meaning, for the reference page. */
 export const conditionReasons: Readonly<Record<ConditionType, Readonly<Record<string, Row>>>> = table;
 
+/** Where the pages of docs/runbooks/conditions can be read. */
+const RUNBOOKS = 'https://github.com/tollgate-dev/tollgate/blob/main/docs/runbooks/conditions';
+
+/** Whether a reason asks for somebody: it then has a page in docs/runbooks/conditions. */
+export function hasRunbook(type: ConditionType, { status }: Row): boolean {
+  return status !== (type === 'Exhausted' ? 'False' : 'True');
+}
+
 /** What was found out about one condition: a reason of the table and a sentence. */
 export interface Finding<T extends ConditionType> {
   readonly reason: Reason<T>;
@@ -126,7 +135,7 @@ export interface Finding<T extends ConditionType> {
 }
 
 /**
- * A status condition at `now` (milliseconds); `lastTransitionTime` moves only where the status differs from the one of
+ * A status condition at `now` (milliseconds), with the address of its runbook in the message where it has one; `lastTransitionTime` moves only where the status differs from the one of
  * its type in `previous`.
  */
 export function condition<T extends ConditionType>(
@@ -138,11 +147,12 @@ export function condition<T extends ConditionType>(
 ): Condition {
   const row = conditionReasons[type][finding.reason]!;
   const before = previous.find((one) => one.type === type && one.status === row.status);
+  const runbook = hasRunbook(type, row) ? ` See ${RUNBOOKS}/${finding.reason}.md` : '';
   return {
     type,
     status: row.status,
     reason: finding.reason,
-    message: finding.message.slice(0, MAX_MESSAGE),
+    message: `${finding.message.slice(0, MAX_MESSAGE - runbook.length)}${runbook}`,
     observedGeneration: generation,
     lastTransitionTime: before?.lastTransitionTime ?? rfc3339(now),
   };

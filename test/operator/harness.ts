@@ -38,6 +38,8 @@ export interface Installation {
   /** Puts a ledger of the same name in its place that another installation has filled. */
   readonly swapRedis: () => Promise<void>;
   readonly restartServer: (downMs: number) => Promise<void>;
+  /** The path of an operator's log. */
+  readonly logOf: (name: string) => string;
   readonly startOperator: (name: string) => Promise<Child & { readonly port: number }>;
   readonly stop: () => Promise<void>;
 }
@@ -61,6 +63,7 @@ export async function install({ settings: lines = '', databaseUrl = '' } = {}): 
   const settings = join(directory, 'settings.yaml');
   writeFileSync(settings, `gatewayURL: http://gateway.test:8080\n${lines}`);
   let redis = await startRedis({ directory });
+  const logOf = (name: string) => join(directory, 'logs', `${name}.log`);
   const operators: Child[] = [];
 
   return {
@@ -105,12 +108,13 @@ export async function install({ settings: lines = '', databaseUrl = '' } = {}): 
       await sleep(downMs);
       await noted(command, probe);
     },
+    logOf,
     startOperator: async (name) => {
       const child = start({
         name,
         command: process.execPath,
         args: [join(repository, 'operator', 'main.ts')],
-        logFile: join(directory, 'logs', `${name}.log`),
+        logFile: logOf(name),
         env: {
           PATH: process.env['PATH'],
           KUBECONFIG: kubeconfig,
@@ -199,6 +203,8 @@ function sound<T extends object>(decoded: T): Exclude<T, ShardProblem> {
 export class SimulatedGateway {
   readonly ledger: RedisLedger;
   isLagging = false;
+  /** Undefined as of a gateway that does not say. */
+  schema: number | undefined;
   readonly #pod: string;
   readonly #shards: Shards;
   #revisions: Record<string, number> = {};
@@ -233,7 +239,11 @@ export class SimulatedGateway {
       try {
         if (!this.isLagging) this.#revisions = await this.#shards.revisions();
         this.#epoch = (await this.#shards.shared()).epoch;
-        const { kind } = await this.ledger.beat({ pod: this.#pod, shards: this.#revisions });
+        const { kind } = await this.ledger.beat({
+          pod: this.#pod,
+          shards: this.#revisions,
+          ...(this.schema === undefined ? {} : { schema: this.schema }),
+        });
         if (kind === 'swept') this.#begin();
       } catch {
         // The API server or Redis is away.
