@@ -7,6 +7,9 @@ interface Command {
   readonly run: () => Promise<unknown>;
 }
 
+/** The first release line of Node that has all that is used. */
+const NODE = Number(manifest.engines.node.replace(/\D/g, ''));
+
 /** The one table of commands. */
 const commands: Readonly<Record<string, Command>> = {
   operator: {
@@ -26,7 +29,12 @@ const commands: Readonly<Record<string, Command>> = {
 await main(process.argv[2]);
 
 async function main(word: string | undefined): Promise<void> {
-  if (word !== undefined && Object.hasOwn(commands, word)) await commands[word]?.run();
+  if (Number.parseInt(process.versions.node, 10) < NODE) {
+    process.stderr.write(
+      `tollgate: needs Node ${NODE} or later, and this is ${process.versions.node}: install it first.\n`,
+    );
+    process.exitCode = 2;
+  } else if (word !== undefined && Object.hasOwn(commands, word)) await commands[word]?.run();
   else if (word === '--version') process.stdout.write(`${manifest.version}\n`);
   else if (word === '--help') process.stdout.write(usage());
   else {

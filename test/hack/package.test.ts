@@ -41,6 +41,12 @@ test('the package says its version and its commands', () => {
   });
 });
 
+test('doctor of the package says how it is asked', () => {
+  const { status, stdout } = tollgate('doctor', '--help');
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^Usage: tollgate doctor /);
+});
+
 test.each(['operator', 'gateway'])('the %s of the package starts, and says what it needs', (command) => {
   const { status, stdout } = tollgate(command);
   expect(status).toBe(1);
