@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { GatewayLedger } from '../ledger/ledger.ts';
 import type { Settings } from '../policy/settings.ts';
 import { adminApp, callerApp } from './app.ts';
+import { Allowance } from './allowance.ts';
 import { BatchAccess } from './batch-access.ts';
 import { Batches } from './batches.ts';
 import type { Certificate } from './certificate.ts';
@@ -42,6 +43,10 @@ export interface Surroundings {
   readonly newId: () => string;
   /** Where the bodies of batches are kept while they are read and sent. */
   readonly spoolFolder: string;
+  /** How much room all of them have there together. Bytes. */
+  readonly spoolBytes: number;
+  /** How much memory the bodies of all calls under way may take. Bytes. */
+  readonly bodyBytes: number;
   /** Whether /healthz, /readyz and /metrics have a port of their own. */
   readonly hasAdminPort: boolean;
   /** Null where callers come without TLS. */
@@ -62,6 +67,8 @@ export interface Assembly {
 /** Puts a gateway together. */
 export function assemble(surroundings: Surroundings): Assembly {
   const { settings, policy, ledger, daybook, certificate, logger, now, elapsed, newId } = surroundings;
+  const bodies = new Allowance(surroundings.bodyBytes);
+  const spools = new Allowance(surroundings.spoolBytes);
   const health = new Health(policy, logger);
   const waiting = new Waiting(settings.waitersPerBudget, now);
   const outage = new Outage({
@@ -99,6 +106,8 @@ export function assemble(surroundings: Surroundings): Assembly {
     pendingSettles: () => settler.pendingCount,
     unbookedCalls: () => daybook.unbookedCount,
     ledger: () => ledger.state(),
+    bodyBytes: () => bodies.held,
+    spoolBytes: () => spools.held,
     certificateExpires: certificate === null ? null : () => certificate.expires / 1000,
   };
   const metrics: Metrics = new Metrics(gauges, settings.namedUsers);
@@ -133,6 +142,7 @@ export function assemble(surroundings: Surroundings): Assembly {
     logger,
     settings,
     spoolFolder,
+    spools,
     now,
     elapsed,
   });
@@ -149,6 +159,7 @@ export function assemble(surroundings: Surroundings): Assembly {
       Models: (exchange) => models.serve(exchange),
     },
     callerApp: callerApp({ policy, ledger, newId }),
+    bodies,
     adminApp: surroundings.hasAdminPort ? null : admin,
     certificate: certificate?.pair ?? null,
     logger,

@@ -6,6 +6,7 @@ import { type Caller, type Call, planBatches } from '../policy/plan.ts';
 import type { Refusal } from '../policy/refusals.ts';
 import type { Settings } from '../policy/settings.ts';
 import { refOf } from '../policy/terms.ts';
+import type { Allowance } from './allowance.ts';
 import { type Uploaded, upload } from './batch-upload.ts';
 import { batchIn, sendBatch } from './batch-view.ts';
 import { costHeaders } from './costs.ts';
@@ -37,6 +38,8 @@ interface Parts {
   readonly settings: Settings;
   /** Where bodies are kept while they are read and sent. */
   readonly spoolFolder: string;
+  /** How much room they have there. */
+  readonly spools: Allowance;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** The monotonic clock. Milliseconds. */
@@ -70,7 +73,8 @@ export class Batches {
 
   /** Never rejects for anything that a caller, the ledger or the upstream does. */
   async create(exchange: Exchange): Promise<void> {
-    const spool = await Spool.open(this.#parts.spoolFolder, exchange.id).catch(() => null);
+    const { spoolFolder, spools } = this.#parts;
+    const spool = await Spool.open(spoolFolder, exchange.id, spools.open()).catch(() => null);
     if (spool === null) return this.#refuse(exchange, plainly('SpoolFailed'));
     try {
       await this.#create(exchange, spool);
@@ -225,13 +229,8 @@ async function spooled(req: IncomingMessage, spool: Spool, reader: BatchReader):
     for await (const chunk of chunks) {
       const refusal = reader.write(chunk);
       if (refusal !== null) return refusal;
-      if (
-        !(await spool.write(chunk).then(
-          () => true,
-          () => false,
-        ))
-      )
-        return plainly('SpoolFailed');
+      const isWritten = await spool.write(chunk).catch(() => null);
+      if (isWritten !== true) return plainly(isWritten === null ? 'SpoolFailed' : 'SpoolFull');
     }
   } catch (error) {
     if (req.destroyed && !req.complete) return 'gone';

@@ -12,6 +12,10 @@ export interface Config extends Environment {
   readonly daybookFolder: string | undefined;
   /** How long a gateway that is asked to leave goes on serving. Milliseconds. */
   readonly lingerMs: number;
+  /** How much memory the bodies of all calls under way may take. Bytes. */
+  readonly bodyBytes: number;
+  /** How much room the bodies of all batches under way may take on disk. Bytes. */
+  readonly spoolBytes: number;
   /** Where tls.crt and tls.key lie; undefined where callers come without TLS. */
   readonly tlsFolder: string | undefined;
 }
@@ -29,8 +33,20 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     redisCa: readCa(environment.redisCaFile),
     daybookFolder: readDaybookFolder(env['TOLLGATE_DAYBOOK_FOLDER'], settings),
     lingerMs: readLinger(env['TOLLGATE_LINGER_SECONDS'] ?? '15') * 1000,
+    bodyBytes: readBytes(env, 'TOLLGATE_BODY_MEMORY', '192Mi'),
+    spoolBytes: readBytes(env, 'TOLLGATE_SPOOL_SIZE', '1Gi'),
     tlsFolder: env['TOLLGATE_TLS_FOLDER'] || undefined,
   };
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
+
+/** A size as Kubernetes writes it. */
+function readBytes(env: NodeJS.ProcessEnv, name: string, byDefault: string): number {
+  const text = env[name] || byDefault;
+  const [, count, unit = ''] = /^(\d{1,12})(|Ki|Mi|Gi|Ti)$/.exec(text) ?? [];
+  if (count !== undefined) return Number(count) * UNITS[unit]!;
+  throw new Error(`${name} must be a size such as 192Mi or 1Gi, not "${text}"`);
 }
 
 /** Longer than a cluster takes to tell all its nodes that a Pod goes, and its load balancers. Seconds. */

@@ -33,11 +33,12 @@ export class CountTokens {
     exchange.refuse(refusal);
   }
 
-  async #pass({ req, res, route }: Exchange): Promise<Refusal | Gone | null> {
+  async #pass(exchange: Exchange): Promise<Refusal | Gone | null> {
+    const { req, res, route } = exchange;
     const identity = identify(req.headers, this.#parts.policy);
     if (isRefusal(identity)) return identity;
     const { workspace } = identity.caller;
-    const body = await readBody(req);
+    const body = await readBody(exchange);
     if (body === 'gone' || isRefusal(body)) return body;
     const model = modelOf(body);
     if (typeof model !== 'string') return model;

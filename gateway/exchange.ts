@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Refusal } from '../policy/refusals.ts';
+import type { Share } from './allowance.ts';
 import { refuse } from './refuse.ts';
 import type { Route } from './route.ts';
 
@@ -12,13 +13,21 @@ export class Exchange {
   readonly id: string;
   /** When it arrived, by the monotonic clock. Milliseconds. */
   readonly arrived: number;
+  /** Of the memory for bodies, until the call is over. */
+  readonly memory: Share;
 
-  constructor(req: IncomingMessage, res: ServerResponse, route: Route, id: string, arrived: number) {
+  constructor(
+    req: IncomingMessage,
+    res: ServerResponse,
+    route: Route,
+    begun: Pick<Exchange, 'id' | 'arrived' | 'memory'>,
+  ) {
     this.req = req;
     this.res = res;
     this.route = route;
-    this.id = id;
-    this.arrived = arrived;
+    this.id = begun.id;
+    this.arrived = begun.arrived;
+    this.memory = begun.memory;
   }
 
   /** Whether the caller can no longer be answered. */

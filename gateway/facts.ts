@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Refusal, RefusalReason } from '../policy/refusals.ts';
+import type { Exchange } from './exchange.ts';
 import { plainly } from './refuse.ts';
 
 /** The limit of the Messages API. Bytes. */
@@ -12,16 +13,25 @@ export type Gone = 'gone';
  * Reads the body whole, because what it may cost is known only then. Of a body that is refused the rest is read and
  * dropped, so that the caller, which may still be sending, gets to read why.
  */
-export function readBody(req: IncomingMessage): Promise<Buffer | Refusal | Gone> {
+export function readBody({ req, memory }: Exchange): Promise<Buffer | Refusal | Gone> {
   const refusal = refuseUnread(req, MAX_BODY_BYTES, 'BodyTooLarge');
   if (refusal !== null) return drop(req, refusal);
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    req.on('data', (chunk: Buffer) => {
+    const problemOf = (chunk: Buffer): RefusalReason | null => {
       size += chunk.length;
-      if (size <= MAX_BODY_BYTES) chunks.push(chunk);
-      else resolve(drop(req, plainly('BodyTooLarge')));
+      if (size > MAX_BODY_BYTES) return 'BodyTooLarge';
+      return memory.grow(chunk.length) ? null : 'BodiesFull';
+    };
+    req.on('data', (chunk: Buffer) => {
+      const reason = problemOf(chunk);
+      if (reason === null) chunks.push(chunk);
+      else {
+        chunks.length = 0;
+        memory.close();
+        resolve(drop(req, plainly(reason)));
+      }
     });
     req.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
     req.on('close', () => resolve('gone'));

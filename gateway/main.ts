@@ -78,6 +78,8 @@ async function run(config: Config): Promise<void> {
     elapsed: () => performance.now(),
     newId: randomUUID,
     spoolFolder: tmpdir(),
+    spoolBytes: config.spoolBytes,
+    bodyBytes: config.bodyBytes,
     certificate: config.tlsFolder === undefined ? null : await Certificate.open(config.tlsFolder),
     hasAdminPort: config.adminPort !== null,
   });

@@ -83,12 +83,13 @@ export class Messages {
   }
 
   /** Stages identify and facts. */
-  async #read({ req }: Exchange): Promise<Asked | Refusal | Gone> {
-    const identity = identify(req.headers, this.#parts.policy);
+  async #read(exchange: Exchange): Promise<Asked | Refusal | Gone> {
+    const { headers } = exchange.req;
+    const identity = identify(headers, this.#parts.policy);
     if (isRefusal(identity)) return identity;
-    const claimed = claims(req.headers, identity.caller.workspace);
+    const claimed = claims(headers, identity.caller.workspace);
     if (isRefusal(claimed)) return claimed;
-    const body = await readBody(req);
+    const body = await readBody(exchange);
     if (body === 'gone' || isRefusal(body)) return body;
     const facts = readRequest(body);
     if (isRefusal(facts)) return facts;

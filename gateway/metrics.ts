@@ -10,6 +10,9 @@ export interface Gauges {
   readonly openCalls: () => number;
   readonly pendingSettles: () => number;
   readonly unbookedCalls: () => number;
+  /** Held by calls under way: in memory, and on disk. */
+  readonly bodyBytes: () => number;
+  readonly spoolBytes: () => number;
   readonly ledger: () => Promise<LedgerState>;
   /** Seconds since the epoch; null where callers come without TLS. */
   readonly certificateExpires: (() => number) | null;
@@ -114,6 +117,12 @@ export class Metrics {
       'Calls on disk that the ledger has not booked yet (`ledgerLoss: Open`).',
       gauges.unbookedCalls,
     );
+    this.#gauge(
+      'tollgate_body_bytes',
+      'Bodies of calls under way that are held in memory, in bytes.',
+      gauges.bodyBytes,
+    );
+    this.#gauge('tollgate_spool_bytes', 'Bodies of batches that are held on disk, in bytes.', gauges.spoolBytes);
     if (gauges.certificateExpires !== null) {
       const help = 'Until when the certificate that callers see is good, in seconds since 1970 (with TLS only).';
       this.#gauge('tollgate_certificate_expiry_timestamp_seconds', help, gauges.certificateExpires);

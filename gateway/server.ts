@@ -5,6 +5,7 @@ import type { Express } from 'express';
 import type { Logger } from 'pino';
 import type { RefusalReason } from '../policy/refusals.ts';
 import type { KeyPair } from './certificate.ts';
+import type { Allowance } from './allowance.ts';
 import { Exchange } from './exchange.ts';
 import { plainly, refuse } from './refuse.ts';
 import { type Endpoint, type Route, routeOf } from './route.ts';
@@ -33,6 +34,8 @@ interface Parts {
   readonly adminApp: Express | null;
   /** Null where callers come without TLS. */
   readonly certificate: KeyPair | null;
+  /** Of the memory for bodies. */
+  readonly bodies: Allowance;
   readonly logger: Logger;
   readonly newId: () => string;
   /** The monotonic clock. Milliseconds. */
@@ -106,13 +109,17 @@ export class Gateway {
   }
 
   #serve(req: IncomingMessage, res: ServerResponse, route: Route, endpoint: ApiEndpoint): void {
-    const { endpoints, newId, elapsed } = this.#parts;
-    const exchange = new Exchange(req, res, route, newId(), elapsed());
+    const { endpoints, bodies, newId, elapsed } = this.#parts;
+    const memory = bodies.open();
+    const exchange = new Exchange(req, res, route, { id: newId(), arrived: elapsed(), memory });
     const answered = new Promise((resolve) => res.once('close', resolve));
     const call = endpoints[endpoint](exchange)
       .catch((error: unknown) => this.#fail(exchange, error))
       .then(() => answered)
-      .finally(() => this.#open.delete(exchange));
+      .finally(() => {
+        memory.close();
+        this.#open.delete(exchange);
+      });
     this.#open.set(exchange, call);
   }
 

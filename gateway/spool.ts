@@ -1,6 +1,7 @@
 import type { ReadStream } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Share } from './allowance.ts';
 
 /**
  * A body on disk, because it is too long to be held. Only this process can read it, and the file has no name: whatever
@@ -8,18 +9,20 @@ import { join } from 'node:path';
  */
 export class Spool {
   readonly #file: FileHandle;
+  readonly #disk: Share;
   #size = 0;
 
-  private constructor(file: FileHandle) {
+  private constructor(file: FileHandle, disk: Share) {
     this.#file = file;
+    this.#disk = disk;
   }
 
   /** Throws where the folder cannot be written. */
-  static async open(folder: string, name: string): Promise<Spool> {
+  static async open(folder: string, name: string, disk: Share): Promise<Spool> {
     const path = join(folder, `tollgate-${name}`);
     const file = await open(path, 'wx+', 0o600);
     await unlink(path);
-    return new Spool(file);
+    return new Spool(file, disk);
   }
 
   /** Bytes that were written. */
@@ -27,10 +30,12 @@ export class Spool {
     return this.#size;
   }
 
-  /** Throws where there is no room. */
-  async write(chunk: Uint8Array): Promise<void> {
+  /** False where all spools together are at their bound. Throws where the disk has no room. */
+  async write(chunk: Uint8Array): Promise<boolean> {
+    if (!this.#disk.grow(chunk.length)) return false;
     await this.#file.appendFile(chunk);
     this.#size += chunk.length;
+    return true;
   }
 
   /** Everything that was written, from the start, once: the bytes are gone when the stream is destroyed. */
@@ -42,5 +47,6 @@ export class Spool {
   /** The bytes are gone. */
   async close(): Promise<void> {
     await this.#file.close();
+    this.#disk.close();
   }
 }

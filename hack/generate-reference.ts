@@ -198,6 +198,8 @@ function metricsPage(): string {
       pendingSettles: () => 0,
       unbookedCalls: () => 0,
       ledger: unread,
+      bodyBytes: () => 0,
+      spoolBytes: () => 0,
       certificateExpires: () => 0,
     },
     0,

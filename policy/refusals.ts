@@ -182,6 +182,20 @@ const table = {
     retry: 'AsClient',
     meaning: "The gateway's temporary folder has no room for the batch, or cannot be written.",
   },
+  SpoolFull: {
+    status: 503,
+    type: 'api_error',
+    retry: 'Soon',
+    meaning:
+      'The batches that are being sent fill the room that this gateway has for them (TOLLGATE_SPOOL_SIZE). Send the batch again shortly.',
+  },
+  BodiesFull: {
+    status: 503,
+    type: 'api_error',
+    retry: 'Soon',
+    meaning:
+      'The bodies of the calls under way fill the memory that this gateway has for them (TOLLGATE_BODY_MEMORY). Send the call again shortly; where it happens often, run more gateways or give them more memory.',
+  },
   LedgerUnreachable: {
     status: 503,
     type: 'api_error',

@@ -379,6 +379,21 @@ describe('what goes wrong', () => {
     expect((await counterOf(here)).committedNano).toBe(0n);
   });
 
+  test('what all batches under way may take on disk has a bound, and is given back', async () => {
+    const here = await gateway({}, { spoolBytes: 5_000 });
+    const body = JSON.stringify({ requests: [item('a', {}, { system: 'x'.repeat(6_000) })] });
+    const refused = await ask(here.url, { path: PATH, body });
+    expect([refused.status, refused.headers['retry-after']]).toEqual([503, '1']);
+    expect(errorOf(refused).message).toContain('TOLLGATE_SPOOL_SIZE');
+    for (const id of ['b', 'c']) {
+      const served = await ask(here.url, {
+        path: PATH,
+        body: JSON.stringify({ requests: [item(id, {}, { system: 'x'.repeat(3_000) })] }),
+      });
+      expect(served.status).toBe(200);
+    }
+  });
+
   test('a policy that changed while the batch was sent is the one that counts', async () => {
     const here = await gateway();
     await here.ledger.raiseFences(new Map([['payments/checkout', 2]]));

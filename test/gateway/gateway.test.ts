@@ -11,6 +11,7 @@ import { connect as connectTls } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { Certificate } from '../../gateway/certificate.ts';
+import { readConfig } from '../../gateway/config.ts';
 import { listen } from '../../gateway/server.ts';
 import { readEntry } from '../../log/row.ts';
 import { standing, standingQuery } from '../../policy/standing.ts';
@@ -744,6 +745,34 @@ describe('the ledger', () => {
     await settled(gateway);
     expect(await counterOf(gateway)).toMatchObject({ spentNano: 0n, certainNano: 0n });
   });
+});
+
+test('the bodies of all calls under way have a bound; what is beyond it is told to come again', async () => {
+  const gateway = await gatewayWith({}, { bodyBytes: 20_000 });
+  const long = message({ stream: true, messages: [{ role: 'user', content: 'x'.repeat(15_000) }] });
+  const held = ask(gateway.url, { body: long, headers: standIn({ holdAfter: 1 }) });
+  await until(() => upstream.books().open === 1);
+  const path = '/v1/messages/count_tokens';
+  for (const refused of [await ask(gateway.url, { body: long }), await ask(gateway.url, { path, body: long })]) {
+    expect([refused.status, errorOf(refused).type, refused.headers['retry-after']]).toEqual([503, 'api_error', '1']);
+    expect(errorOf(refused).message).toContain('TOLLGATE_BODY_MEMORY');
+  }
+  expect((await ask(gateway.url)).status).toBe(200);
+  upstream.release();
+  expect((await held).status).toBe(200);
+  await until(async () => (await ask(gateway.url, { body: long })).status === 200);
+  await settled(gateway);
+  const { text } = await ask(gateway.url, { method: 'GET', path: '/metrics' });
+  expect(text).toContain('tollgate_body_bytes 0\n');
+});
+
+test('is told how much memory and disk bodies may take, as Kubernetes writes sizes', () => {
+  const env = { REDIS_URL: 'redis://127.0.0.1:6379', POD_NAME: 'gateway-1' };
+  expect(readConfig(env)).toMatchObject({ bodyBytes: 192 * 2 ** 20, spoolBytes: 2 ** 30, lingerMs: 15_000 });
+  const told = { TOLLGATE_BODY_MEMORY: '1000', TOLLGATE_SPOOL_SIZE: '4Gi', TOLLGATE_LINGER_SECONDS: '0' };
+  expect(readConfig({ ...env, ...told })).toMatchObject({ bodyBytes: 1000, spoolBytes: 4 * 2 ** 30, lingerMs: 0 });
+  expect(() => readConfig({ ...env, TOLLGATE_SPOOL_SIZE: '4G' })).toThrow('TOLLGATE_SPOOL_SIZE must be a size such as');
+  expect(() => readConfig({ ...env, TOLLGATE_LINGER_SECONDS: '1m' })).toThrow('TOLLGATE_LINGER_SECONDS must be');
 });
 
 test('a gateway that stops finishes its streams, books them and leaves', async () => {

@@ -32,6 +32,9 @@ export interface StartOptions {
   /** Gateways of the same name share a ledger. */
   readonly installation?: string;
   readonly spoolFolder?: string;
+  /** Default: as much as anybody wants. Bytes. */
+  readonly spoolBytes?: number;
+  readonly bodyBytes?: number;
   readonly upstreamTimeoutMs?: number;
   /** What is on its disk; default: nothing. */
   readonly folder?: string;
@@ -49,6 +52,8 @@ export async function startGateway({
   settings = {},
   installation,
   spoolFolder = tmpdir(),
+  spoolBytes = Infinity,
+  bodyBytes = Infinity,
   upstreamTimeoutMs,
   folder = mkdtempSync(join(tmpdir(), 'tollgate-daybook-')),
   certificate = null,
@@ -78,6 +83,8 @@ export async function startGateway({
     elapsed: () => performance.now(),
     newId: randomUUID,
     spoolFolder,
+    spoolBytes,
+    bodyBytes,
     hasAdminPort: false,
     certificate,
     ...(upstreamTimeoutMs === undefined ? {} : { upstreamTimeoutMs }),
