@@ -22,6 +22,8 @@ beforeAll(async () => {
   await kubectl('wait', '--for=condition=Established', '--timeout=30s', '-f', foreign);
   location = writeSchemas(mkdtempSync(join(tmpdir(), 'schemas-')), await published());
   namespace = await cluster().namespace('chart');
+  // Pods are refused without theirs, also where nothing is stored.
+  await kubectl('create', 'serviceaccount', 'tollgate-test', '-n', namespace);
   await kubectl('label', 'namespace', namespace, 'pod-security.kubernetes.io/enforce=restricted');
 });
 
