@@ -28,7 +28,7 @@ function manifest(templates: readonly string[]): string {
 const readme = `<!-- Made by hack/generate-chart.ts from values.yaml; do not edit. -->
 
 # Tollgate
-Budgets for Claude that hold: an operator and a gateway that keep what a company spends on the Anthropic API inside its budgets. Needs Kubernetes 1.32 or later and Helm 3.16 or later.
+Budgets for Claude that hold: an operator and a gateway that keep what a company spends on the Anthropic API inside its budgets. Needs Kubernetes 1.32 or later and Helm 4 (tests run 4.3; 3.17 or later takes the same chart).
 
 \`\`\`sh
 helm install tollgate charts/tollgate --namespace tollgate-system --create-namespace --wait

@@ -281,6 +281,22 @@ test('every image comes from the values', () => {
   );
 });
 
+test('Artifact Hub is told of the images and the kinds that there are', () => {
+  const { annotations } = parse(readFileSync(join(chart, 'Chart.yaml'), 'utf8')) as {
+    annotations: Readonly<Record<string, string>>;
+  };
+  const told = <T>(name: string) => parse(annotations[`artifacthub.io/${name}`]!) as T[];
+  const images = [...manifests().matchAll(/image: (.*)/g)].map(([, image]) => image);
+  expect(new Set(told<{ image: string }>('images').map(({ image }) => image))).toEqual(new Set(images));
+  const kinds = defaults.filter(({ kind }) => kind === 'CustomResourceDefinition').map(({ metadata }) => metadata.name);
+  expect(
+    told<{ name: string }>('crds')
+      .map(({ name }) => name)
+      .toSorted(),
+  ).toEqual(kinds.toSorted());
+  for (const example of told<{ kind: string }>('crdsExamples')) expect(example.kind).toMatch(/^Claude/);
+});
+
 test('the version is that of the package', () => {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   expect(parse(readFileSync(join(chart, 'Chart.yaml'), 'utf8'))).toMatchObject({ version, appVersion: version });

@@ -1,7 +1,11 @@
 {{/* The settings file. */}}
 {{- define "tollgate.settings" -}}
-{{- $url := printf "%s://tollgate-gateway.%s.svc:%v" (include "tollgate.scheme" .) .Release.Namespace .Values.gateway.service.port }}
-{{- toYaml (merge (dict "namespace" .Release.Namespace) .Values.settings (dict "gatewayURL" $url)) }}
+{{- toYaml (merge (dict "namespace" .Release.Namespace) .Values.settings (dict "gatewayURL" (include "tollgate.serviceURL" .))) }}
+{{- end }}
+
+{{/* Where the gateway is inside the cluster. */}}
+{{- define "tollgate.serviceURL" -}}
+{{ include "tollgate.scheme" . }}://tollgate-gateway.{{ .Release.Namespace }}.svc:{{ .Values.gateway.service.port }}
 {{- end }}
 
 {{/* The TCP ports, beside 443, of the upstreams and of what else the settings and values name by URL. A JSON list. */}}

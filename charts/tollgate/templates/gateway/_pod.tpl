@@ -21,7 +21,8 @@ spec:
         {{- include "tollgate.environment" . | nindent 8 }}
         - { name: PORT, value: '8080' }
         - { name: ADMIN_PORT, value: '8081' }
-        - { name: TOLLGATE_SPOOL_SIZE, value: {{ .Values.gateway.spool.sizeLimit }} }
+        - { name: TOLLGATE_BODY_MEMORY, value: {{ .Values.gateway.bodyMemory }} }
+        - { name: TOLLGATE_SPOOL_SIZE, value: {{ .Values.gateway.spool.size }} }
         - { name: LOG_LEVEL, value: {{ .Values.gateway.logLevel }} }
         - { name: TOLLGATE_LINGER_SECONDS, value: {{ .Values.gateway.lingerSeconds | quote }} }
         # A gateway's garbage is young: a small nursery costs it nothing and saves tens of megabytes under load.
