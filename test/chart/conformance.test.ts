@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
 import { kubectl } from '../../hack/kubectl.ts';
 import { chart, helm } from '../../hack/helm.ts';
 import { cluster } from '../support/cluster.ts';
@@ -94,7 +95,12 @@ test('kubeconform knows a field that does not exist, and our own kinds', () => {
   expect(conform(budget).problems).toEqual([expect.stringContaining('limits')]);
 });
 
-test('the examples conform to the schemas', () => {
+test('the examples conform to the schemas, and those that Artifact Hub shows', () => {
+  const { annotations } = parse(readFileSync(join(chart, 'Chart.yaml'), 'utf8')) as {
+    annotations: Readonly<Record<string, string>>;
+  };
+  const shown = parse(annotations['artifacthub.io/crdsExamples']!) as object[];
+  expect(conform(shown.map((each) => stringify(each)).join('---\n'))).toEqual({ valid: 2, problems: [] });
   const folder = join(root, 'examples');
   const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
   expect(files.length).toBeGreaterThan(3);
