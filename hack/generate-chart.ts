@@ -1,10 +1,11 @@
 /**
- * Writes what is made from or for the chart: its copies of the CRDs, the manifests of hack/install/ (what a Tollgate
- * without Pods needs of it) and its README. With `--check` it writes nothing and exits 1 where a file is out of date.
+ * Writes what is made from or for the chart: its copies of the CRDs, its dashboard, the manifests of hack/install/ (what a
+ * Tollgate without Pods needs of it) and its README. With `--check` it writes nothing and exits 1 where a file is out of date.
  */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { dashboard } from './dashboard/dashboard.ts';
 import { generate } from './generated.ts';
 import { chart, helm } from './helm.ts';
 import { valuesPage } from './values-page.ts';
@@ -47,5 +48,6 @@ for (const name of readdirSync(crds).filter((each) => each.endsWith('.yaml')))
   files.set(join(chart, 'files', 'crds', name), readFileSync(join(crds, name), 'utf8'));
 for (const [name, templates] of Object.entries(manifests))
   files.set(join(repository, 'hack', 'install', name), manifest(templates));
+files.set(join(chart, 'files', 'dashboard.json'), dashboard());
 files.set(join(chart, 'README.md'), `${readme}${valuesPage(readFileSync(join(chart, 'values.yaml'), 'utf8'))}\n`);
 generate(files, process.argv.includes('--check'));

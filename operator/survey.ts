@@ -18,7 +18,7 @@ interface SurveyOptions {
 }
 
 const DAY_MS = 86_400_000;
-const EVERY_MS = 60_000;
+const EVERY_MS = 15_000;
 /** A survey may keep the database busy for so small a part of the time. */
 const IDLE_SHARE = 20;
 /** How many are ranked by name. */

@@ -144,7 +144,7 @@ describe('the operator', () => {
   test('knows nothing of customers while the database is away', async () => {
     const log = { spenders: () => Promise.reject(new LogUnreachable('away')) };
     const survey = new Survey({ log, settings: { namedUsers: 0 }, clock: () => 0 });
-    expect(await survey.turn()).toBe(60_000);
+    expect(await survey.turn()).toBe(15_000);
     expect(survey.findings).toBeNull();
   });
 });

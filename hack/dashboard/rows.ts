@@ -1,0 +1,283 @@
+import type { Panel, Query, Row } from './panel.ts';
+
+/** What the reader chose at the top. */
+const OF = 'workspace=~"$workspace"';
+/** Calls that went upstream, or should have. */
+const TRIED = `${OF},ending!~"Refused|Batched"`;
+const FAILED = `${OF},ending=~"Broken|ErrorStatus|NeverSent|Unavailable"`;
+const PAID = `${OF},ending!~"Refused|Unavailable|NeverSent"`;
+
+const spent = (by: string, over: string): string =>
+  `sum by (${by}) (increase(tollgate_cost_usd_total{${OF}}[${over}]))`;
+const one = (expr: string): readonly Query[] => [{ expr }];
+
+/** Where a share of calls or tokens has nothing to be a share of there is no value, rather than none of it. */
+const ratio = (part: string, whole: string): string => `${part} / (${whole} > 0)`;
+
+function stat(title: string, description: string, unit: Panel['unit'], expr: string, mark?: number): Panel {
+  const panel = { title, description, unit, kind: 'stat', queries: one(expr), width: 4 } as const;
+  return mark === undefined ? panel : { ...panel, mark };
+}
+
+/** Spent within the window that is shown, by the values of a label. */
+function ranking(title: string, description: string, expr: string, legend: string): Panel {
+  return { title, description, kind: 'ranking', unit: 'currencyUSD', queries: [{ expr, legend }], width: 8 };
+}
+
+const keyMetrics: Row = {
+  title: 'Key metrics, last 24 hours',
+  panels: [
+    stat(
+      'Spend',
+      'What calls cost within 24 hours, as booked. Exact sums are in status and in the usage log.',
+      'currencyUSD',
+      `sum(increase(tollgate_cost_usd_total{${OF}}[24h]))`,
+    ),
+    stat(
+      'Cost of a call',
+      'The average over all calls that cost something or were answered.',
+      'currencyUSD',
+      ratio(`sum(increase(tollgate_cost_usd_total{${OF}}[24h]))`, `sum(increase(tollgate_calls_total{${PAID}}[24h]))`),
+    ),
+    stat(
+      'Output tokens for an input token',
+      'Should be below 2. Input is with what was read from and written to the prompt cache.',
+      'none',
+      ratio(
+        `sum(increase(tollgate_tokens_total{${OF},type="output"}[24h]))`,
+        `sum(increase(tollgate_tokens_total{${OF},type!="output"}[24h]))`,
+      ),
+      2,
+    ),
+    stat(
+      'Requests a minute',
+      'Now; refused ones included, Message Batches not. The rule warns above 500 for a feature.',
+      'reqpm',
+      `sum(rate(tollgate_calls_total{${OF},ending!="Batched"}[5m])) * 60`,
+    ),
+    stat(
+      'Failed calls',
+      'Should be below 1 %: errors of the upstream, broken connections, and what Tollgate could not serve.',
+      'percentunit',
+      ratio(
+        `(sum(increase(tollgate_calls_total{${FAILED}}[24h])) or vector(0))`,
+        `sum(increase(tollgate_calls_total{${TRIED}}[24h]))`,
+      ),
+      0.01,
+    ),
+    stat(
+      'Share of the dearest tenth of customers',
+      'Should be below 50 %. By the usage log, over all workspaces.',
+      'percentunit',
+      'max(tollgate_top_customers_ratio)',
+      0.5,
+    ),
+  ],
+};
+
+const spend: Row = {
+  title: 'Spend',
+  panels: [
+    {
+      title: 'Spend of a day by feature',
+      description:
+        'At each moment the 24 hours before it: should be stable. The rule warns above 120 % of the week before.',
+      kind: 'lines',
+      unit: 'currencyUSD',
+      queries: [{ expr: spent('feature', '24h'), legend: '{feature}' }],
+      width: 12,
+    },
+    {
+      title: 'Spend of an hour by model',
+      description: 'At each moment the hour before it.',
+      kind: 'lines',
+      unit: 'currencyUSD',
+      queries: [{ expr: spent('model', '1h'), legend: '{model}' }],
+      width: 12,
+    },
+    {
+      title: 'Cost of a call by feature',
+      description: 'The average of the hour before: which kinds of requests are dear.',
+      kind: 'lines',
+      unit: 'currencyUSD',
+      queries: [
+        {
+          expr: ratio(spent('feature', '1h'), `sum by (feature) (increase(tollgate_calls_total{${PAID}}[1h]))`),
+          legend: '{feature}',
+        },
+      ],
+      width: 12,
+    },
+    {
+      title: 'Requests a minute by feature',
+      description: 'Should be stable. The rule warns above 500.',
+      kind: 'lines',
+      unit: 'reqpm',
+      queries: [
+        {
+          expr: `sum by (feature) (rate(tollgate_calls_total{${OF},ending!="Batched"}[$__rate_interval])) * 60`,
+          legend: '{feature}',
+        },
+      ],
+      mark: 500,
+      width: 12,
+    },
+    ranking('By feature', 'Within the time shown.', `topk(10, ${spent('feature', '$__range')})`, '{feature}'),
+    ranking('By department', 'Within the time shown.', `topk(10, ${spent('department', '$__range')})`, '{department}'),
+    ranking('By model', 'Within the time shown.', `topk(10, ${spent('model', '$__range')})`, '{model}'),
+    ranking(
+      'Top users, 24 hours',
+      'By the usage log, over all workspaces; only where the setting namedUsers allows their names.',
+      'topk(10, max by (user) (tollgate_user_usd))',
+      '{user}',
+    ),
+    ranking(
+      'Top customers, 24 hours',
+      'By the usage log, over all workspaces; only where the setting namedCustomers allows their names.',
+      'topk(10, max by (customer) (tollgate_customer_usd))',
+      '{customer}',
+    ),
+    {
+      title: 'Prompt cache',
+      description:
+        'Within an hour: what reading from the cache saved, and what writing to it cost more, against plain input.',
+      kind: 'lines',
+      unit: 'currencyUSD',
+      queries: [
+        { expr: `sum(increase(tollgate_cache_saved_usd_total{${OF}}[1h]))`, legend: 'saved by reading' },
+        { expr: `sum(increase(tollgate_cache_surcharge_usd_total{${OF}}[1h]))`, legend: 'spent on writing' },
+      ],
+      width: 8,
+    },
+  ],
+};
+
+const budgets: Row = {
+  title: 'Budgets',
+  panels: [
+    {
+      title: 'Fullest budgets',
+      description: 'How much of the limit is spent; with per of the fullest value.',
+      kind: 'ranking',
+      unit: 'percentunit',
+      queries: [{ expr: 'topk(20, max by (budget) (tollgate_budget_used_ratio))', legend: '{budget}' }],
+      mark: 0.95,
+      width: 12,
+    },
+    {
+      title: 'Spent budgets',
+      description: 'Their calls are refused, or in mode Observe would be, until they reset.',
+      kind: 'ranking',
+      unit: 'dateTimeFromNow',
+      queries: [
+        {
+          expr: 'max by (budget, mode) (tollgate_budget_period_end_timestamp_seconds and on (budget) tollgate_budget_exhausted == 1) * 1000',
+          legend: '{budget} ({mode}) resets',
+        },
+      ],
+      width: 12,
+    },
+  ],
+};
+
+const refusals: Row = {
+  title: 'Refusals and latency',
+  panels: [
+    {
+      title: 'Refusals a minute by reason',
+      description: 'BudgetSpent: a budget did its work. docs/reference/refusals.md has all reasons.',
+      kind: 'bars',
+      unit: 'short',
+      queries: [
+        {
+          expr: `sum by (reason) (rate(tollgate_refusals_total{${OF}}[$__rate_interval])) * 60`,
+          legend: '{reason}',
+        },
+      ],
+      width: 12,
+    },
+    {
+      title: 'Failed calls by ending',
+      description: 'Should be below 1 % of all.',
+      kind: 'lines',
+      unit: 'percentunit',
+      queries: [
+        {
+          expr: `sum by (ending) (rate(tollgate_calls_total{${FAILED}}[$__rate_interval])) / on () group_left () (sum(rate(tollgate_calls_total{${TRIED}}[$__rate_interval])) > 0)`,
+          legend: '{ending}',
+        },
+      ],
+      mark: 0.01,
+      width: 12,
+    },
+    {
+      title: 'Added latency',
+      description: 'From the arrival of a call to sending it upstream, with any waiting for room in a budget.',
+      kind: 'lines',
+      unit: 's',
+      queries: [0.5, 0.95, 0.99].map((quantile) => ({
+        expr: `histogram_quantile(${quantile}, sum by (le) (rate(tollgate_added_seconds_bucket[$__rate_interval])))`,
+        legend: `p${quantile * 100}`,
+      })),
+      width: 12,
+    },
+    {
+      title: "Upstream's time to first token",
+      description: 'From sending a call to the beginning of its answer.',
+      kind: 'lines',
+      unit: 's',
+      queries: [0.5, 0.95, 0.99].map((quantile) => ({
+        expr: `histogram_quantile(${quantile}, sum by (le) (rate(gen_ai_server_time_to_first_token_seconds_bucket{${OF}}[$__rate_interval])))`,
+        legend: `p${quantile * 100}`,
+      })),
+      width: 12,
+    },
+  ],
+};
+
+const system: Row = {
+  title: 'System',
+  panels: [
+    stat('Gateways that reach the ledger', 'All of them should.', 'none', 'sum(tollgate_ledger_up)'),
+    stat('Leading operators', 'Should be 1.', 'none', 'sum(tollgate_leader)', 2),
+    stat(
+      'Usage stream',
+      'How full it is. At 100 % every call is refused, so that no record is lost.',
+      'percentunit',
+      'max(tollgate_ledger_stream_length) / max(tollgate_log_stream_limit)',
+      0.5,
+    ),
+    stat('Usage log behind', 'How long the oldest record has waited.', 's', 'max(tollgate_log_lag_seconds)', 300),
+    stat('Calls of unknown cost', 'Held at their worst case.', 'none', 'max(tollgate_ledger_presumed_calls)', 1),
+    stat('Open streams', 'Calls that are under way upstream.', 'none', 'sum(tollgate_open_streams)'),
+    {
+      title: 'Resources that are not ready',
+      description: 'By the reason of their condition Ready.',
+      kind: 'lines',
+      unit: 'short',
+      queries: [
+        {
+          expr: 'max by (kind, reason) (tollgate_conditions{type="Ready",status!="True"})',
+          legend: '{kind} {reason}',
+        },
+      ],
+      width: 12,
+    },
+    {
+      title: 'Memory',
+      description: 'Resident, of each process.',
+      kind: 'lines',
+      unit: 'bytes',
+      queries: [
+        {
+          expr: 'process_resident_memory_bytes and on (instance) (tollgate_open_calls or tollgate_leader)',
+          legend: '{instance}',
+        },
+      ],
+      width: 12,
+    },
+  ],
+};
+
+/** What the dashboard shows, from top to bottom. */
+export const rows: readonly Row[] = [keyMetrics, spend, budgets, refusals, system];
