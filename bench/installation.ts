@@ -53,6 +53,10 @@ export class Installation {
     return this.#system.gatewayUrls;
   }
 
+  get operators(): readonly string[] {
+    return this.#system.operatorUrls;
+  }
+
   get upstream(): string {
     return this.#system.upstreamUrl;
   }

@@ -50,6 +50,8 @@ export interface System {
   kubeconfig: string;
   /** One a replica. */
   gatewayUrls: string[];
+  /** Where the operators serve their metrics. */
+  operatorUrls: string[];
   upstreamUrl: string;
   /** With the password in it: never print it. */
   redisUrl: string;
@@ -132,6 +134,7 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
   return {
     kubeconfig: plane.kubeconfig,
     gatewayUrls,
+    operatorUrls: OPERATORS.map((name) => `http://127.0.0.1:${ports.get(name)}`),
     upstreamUrl,
     redisUrl: redis.url,
     revive: (name) => revive(directory, commands.get(name)),

@@ -42,8 +42,10 @@ export class Survey {
   async turn(): Promise<number> {
     const { clock } = this.#options;
     const started = clock();
+    // The first time the database may have to be opened, which says nothing of how long it takes to ask.
+    const isFirst = this.#findings === null;
     this.#findings = await this.#ask(started - DAY_MS).catch(unlessUnreachable);
-    return Math.max(EVERY_MS, (clock() - started) * IDLE_SHARE);
+    return isFirst ? EVERY_MS : Math.max(EVERY_MS, (clock() - started) * IDLE_SHARE);
   }
 
   async #ask(since: number): Promise<Findings> {

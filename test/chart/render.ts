@@ -82,6 +82,7 @@ export const variants: Readonly<Record<string, object>> = {
     metrics: {
       serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
       rules: { enabled: true, labels: { release: 'prometheus' } },
+      dashboard: { enabled: true, annotations: { grafana_folder: 'Costs' } },
     },
     networkPolicies: {
       callers: [{ namespaceSelector: { matchLabels: { claude: 'yes' } } }],

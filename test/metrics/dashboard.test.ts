@@ -24,8 +24,7 @@ beforeAll(async () => {
   const secret = await installation.kubectl('get', 'secret', 'checkout-claude', '-n', 'payments', '-o', 'json');
   const { data } = JSON.parse(secret) as { data: { ANTHROPIC_API_KEY: string } };
   apiKey = Buffer.from(data.ANTHROPIC_API_KEY, 'base64').toString();
-  const ports = ['tollgate-operator-1', 'tollgate-operator-2'].map((name) => installation.port(name));
-  const targets = [...installation.gateways.map((url) => new URL(url).host), ...ports.map((port) => `127.0.0.1:${port}`)];
+  const targets = [...installation.gateways, ...installation.operators].map((url) => new URL(url).host);
   prometheus = await startPrometheus(join(directory, 'prometheus'), targets, renderRules());
 }, 180_000);
 
@@ -144,7 +143,8 @@ test('every panel says what it shows, and asks for no metric that does not exist
   const asked = queries.flatMap(({ expr }) => metricsIn(expr));
   expect(new Set(asked).size).toBeGreaterThan(20);
   for (const name of asked) expect(reference).toContain(`\`${name}\``);
-  for (const { title, description } of panels) expect([title, description]).toEqual([title, expect.stringMatching(/\.$/)]);
+  for (const { title, description } of panels)
+    expect([title, description]).toEqual([title, expect.stringMatching(/\.$/)]);
   const marks = new Map(panels.map(({ title, mark }) => [title, mark]));
   expect(marks.get('Output tokens for an input token')).toBe(2);
   expect(marks.get('Failed calls')).toBe(0.01);
