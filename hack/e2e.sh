@@ -6,8 +6,7 @@ set -euo pipefail
 . "$(dirname "$0")/cluster/env.sh"
 
 if [ -z "${E2E_CONTEXT:-}" ]; then
-  is_up && KEEP=1
+  is_up || [ "${KEEP:-}" = 1 ] || trap '"$here/down.sh"' EXIT
   "$here/up.sh"
-  [ "${KEEP:-}" = 1 ] || trap '"$here/down.sh"' EXIT
 fi
 node "$repository/hack/test.ts" --config=jest.e2e.config.ts "$@"

@@ -82,7 +82,7 @@ dns() {
 mkdir -p "$state"
 exec 9>"$state.lock"
 flock 9
-if is_up && inside kubectl get --raw /readyz >/dev/null 2>&1; then
+if is_up && [ -e "$state/complete" ] && inside kubectl get --raw /readyz >/dev/null 2>&1; then
   import_images
 else
   "$here/down.sh"
@@ -95,5 +95,6 @@ else
   import_images
   volumes
   dns
+  touch "$state/complete"
 fi
 echo "The cluster is up. Next: hack/cluster/kubectl get pods -A. End it: make cluster-down."
