@@ -8,7 +8,7 @@ import type { ConfigMap } from './resources.ts';
 interface EpochOptions {
   readonly client: Pick<KubeClient, 'merge'>;
   readonly ledger: Pick<OperatorLedger, 'establish' | 'beginRebuild' | 'resume'>;
-  readonly rebuild: Pick<Rebuild, 'note' | 'advance'>;
+  readonly rebuild: Pick<Rebuild, 'note' | 'advance' | 'hasMore'>;
   readonly raiseFences: () => Promise<void>;
   /** The ConfigMap, from the cache. */
   readonly memory: () => ConfigMap | undefined;
@@ -32,6 +32,8 @@ export type Soundness = 'Sound' | 'Doubtful' | 'Recovering' | 'Lost';
 
 /** How often the sequence is written down, in milliseconds of the ledger's time. */
 const REMEMBER_MS = 30_000;
+/** How often a log that may be out of reach is asked what was spent before. Milliseconds of the ledger's time. */
+const ASK_MS = 2_000;
 
 /**
  * Judges whether the ledger is the one that it was. Its epoch is written down before it goes into the ledger, and now
@@ -45,6 +47,7 @@ export class Epoch {
   readonly #hindsight = new Hindsight(LEASE_MS);
   #soundness: Exclude<Soundness, 'Lost'> = 'Doubtful';
   #rememberedAt = 0;
+  #askedAt = 0;
   /** When the last recovery ended that this leader has seen. Milliseconds of the ledger's time. */
   #endedAt = 0;
   #published: string | null = null;
@@ -100,10 +103,9 @@ export class Epoch {
   }
 
   async #compare(object: ConfigMap, memory: Memory, epoch: string, state: LedgerState): Promise<void> {
-    const { ledger, tell } = this.#options;
+    const { ledger } = this.#options;
     if (memory.sequence === 0 && state.epoch !== epoch) {
-      await ledger.establish(epoch);
-      tell.established(object);
+      await this.#establish(object, epoch, state);
     } else if (state.epoch !== null && state.epoch !== epoch) {
       await this.#remember(object, { ...memory, lost: 'otherEpoch' });
       this.#announce('otherEpoch', object);
@@ -113,6 +115,19 @@ export class Epoch {
       await this.#recover(object, state, state.recovering);
     } else {
       await this.#followOn(object, memory, state);
+    }
+  }
+
+  /** Of an installation that was made anew the log and the statuses may be left, and they are no less true for it. */
+  async #establish(object: ConfigMap, epoch: string, state: LedgerState): Promise<void> {
+    const { ledger, rebuild, tell } = this.#options;
+    if (state.now - this.#askedAt < ASK_MS) return;
+    this.#askedAt = state.now;
+    if (state.epoch === null && (await rebuild.hasMore(state.now))) {
+      await ledger.beginRebuild(epoch);
+    } else {
+      await ledger.establish(epoch);
+      tell.established(object);
     }
   }
 

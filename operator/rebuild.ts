@@ -44,6 +44,14 @@ export class Rebuild {
     this.#known = new Set(this.#options.living());
   }
 
+  /** Whether the log or the statuses know of anything that an empty ledger lacks. Throws where the log is out of reach. */
+  async hasMore(now: number): Promise<boolean> {
+    const { log, shown } = this.#options;
+    const floors = [...shown(now), ...(await log.totals(now))];
+    if (floors.some(({ spentNano, presumedNano }) => spentNano + presumedNano > 0n)) return true;
+    return (await log.batches(now)).length > 0;
+  }
+
   /** Does what can be done now. Returns whether calls go on; throws where the ledger or the log is out of reach. */
   async advance({ now, recovering }: LedgerState): Promise<boolean> {
     if (recovering === null || !this.#isTime(now - recovering.since, recovering.missing)) return false;

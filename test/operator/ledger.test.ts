@@ -302,6 +302,20 @@ describe('what fails', () => {
     expect((await gateway.ledger.fences()).get(ref)).toBe(version);
   }, 90_000);
 
+  test('an installation that is made anew, over an empty ledger, finds in the log what was spent', async () => {
+    const ns = await tenant();
+    await until(() => call(ns, '2', '1.75'));
+    await until(async () => (await read.budget(ns)).status?.spentUsd === '1.75');
+    const { epoch } = await read.shards.shared();
+    await here.stopRedis();
+    await here.kubectl('patch', ...MEMORY, '--type=merge', '-p', '{"data":null}');
+    await here.restartRedis('with loss');
+    await until(async () => ![null, epoch].includes((await read.shards.shared()).epoch));
+    expect(await call(ns, '23.5', '0.1').catch(() => false)).toBe(false);
+    await until(() => call(ns, '0.1', '0.1'));
+    await until(async () => (await read.budget(ns)).status?.spentUsd === '1.85');
+  }, 90_000);
+
   test('the leader dies in the middle of a rebuild: the next one ends it', async () => {
     operators.push(await here.startOperator('operator-4'));
     const ns = await tenant();

@@ -21,10 +21,12 @@ beforeAll(async () => {
   postgres = await startPostgres();
   here = await install({ settings: `usageStreamLimit: ${LIMIT}\n`, databaseUrl: postgres.url });
   read = new Reader(here);
-  await postgres.stop();
   operator = await here.startOperator('operator-1');
   gateway = new SimulatedGateway(here.redis().url, 'gateway-1', read.shards);
   gateway.start();
+  // A ledger begins once the log has said that nothing was spent before.
+  await until(async () => (await gateway.ledger.state()).epoch !== null);
+  await postgres.stop();
 }, 60_000);
 
 afterAll(async () => {
