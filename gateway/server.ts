@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
+import { Server as NetServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Express } from 'express';
 import type { Logger } from 'pino';
@@ -10,8 +11,10 @@ import { Exchange } from './exchange.ts';
 import { plainly, refuse } from './refuse.ts';
 import { type Endpoint, type Route, routeOf } from './route.ts';
 
-/** Longer than load balancers keep a connection, so that they and not we close it. Milliseconds. */
-const KEEP_ALIVE_MS = 75_000;
+/** For how long callers are told that a connection is good that they do not use. Milliseconds. */
+const KEEP_ALIVE_MS = 10_000;
+/** For how much longer it is: longer than load balancers keep one, so that they and not we close it. Milliseconds. */
+const KEEP_ALIVE_BUFFER_MS = 65_000;
 /** How many connections may wait to be accepted: as many as Linux allows, for callers that come in their thousands. */
 const BACKLOG = 4096;
 /** How a gateway leaves. Milliseconds. */
@@ -51,11 +54,13 @@ export class Gateway {
   readonly #open = new Map<Exchange, Promise<unknown>>();
   #isLeaving = false;
   #isClosed = false;
+  /** When a call last came to its end, by the monotonic clock. Milliseconds. */
+  #endedAt = 0;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     const { certificate } = parts;
-    const options = { keepAliveTimeout: KEEP_ALIVE_MS };
+    const options = { keepAliveTimeout: KEEP_ALIVE_MS, keepAliveTimeoutBuffer: KEEP_ALIVE_BUFFER_MS };
     const handle = (req: IncomingMessage, res: ServerResponse): void => this.#handle(req, res);
     this.server =
       certificate === null ? createServer(options, handle) : createTlsServer({ ...options, ...certificate }, handle);
@@ -83,13 +88,25 @@ export class Gateway {
   async drain({ lingerMs, arrivalMs }: Leaving): Promise<void> {
     this.#isLeaving = true;
     await sleep(lingerMs);
-    const closed = new Promise((resolve) => this.server.close(resolve));
+    // The HTTP server's own close would also end each connection that is not in use at this moment, and so meet requests
+    // that are on their way: who got an answer just now counts on its connection.
+    const closed = new Promise((resolve) => NetServer.prototype.close.call(this.server, resolve));
     const late = setTimeout(() => this.#close(), arrivalMs);
-    while (this.#open.size > 0) await Promise.all(this.#open.values());
+    await this.#quiet(Math.min(lingerMs, KEEP_ALIVE_MS));
     clearTimeout(late);
     // Nobody is being answered any more: what is left idles, or has not sent a whole request.
     this.server.closeAllConnections();
     await closed;
+  }
+
+  /** Resolves when no call is under way, and none has been for that long. Milliseconds. */
+  async #quiet(forMs: number): Promise<void> {
+    for (;;) {
+      while (this.#open.size > 0) await Promise.all(this.#open.values());
+      const left = this.#endedAt + forMs - this.#parts.elapsed();
+      if (left <= 0) return;
+      await sleep(left);
+    }
   }
 
   #handle(req: IncomingMessage, res: ServerResponse): void {
@@ -119,6 +136,7 @@ export class Gateway {
       .finally(() => {
         memory.close();
         this.#open.delete(exchange);
+        this.#endedAt = elapsed();
       });
     this.#open.set(exchange, call);
   }

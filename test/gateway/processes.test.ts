@@ -311,7 +311,8 @@ test('a gateway that is replaced under load fails no call and cuts no stream', a
   });
   const { url, child } = await start();
   const headers = { 'x-stand-in': JSON.stringify({ holdAfter: 1 }) };
-  const held = Array.from({ length: 20 }, () => ask(url, { body: message({ stream: true }), headers }));
+  const streams = new Agent({ keepAlive: true });
+  const held = Array.from({ length: 20 }, () => ask(url, { body: message({ stream: true }), headers, agent: streams }));
   await until(() => upstream.books().open === 20);
   const pool = new Agent({ keepAlive: true });
   const answers: Answer[] = [];
@@ -343,6 +344,9 @@ test('a gateway that is replaced under load fails no call and cuts no stream', a
   );
   upstream.release();
   for (const stream of await Promise.all(held)) expect(stream.text).toContain('message_stop');
+  // Their connections are good for as long as callers were told.
+  const late = await ask(url, { agent: streams });
+  expect([late.status, late.headers['connection']]).toEqual([200, 'close']);
   expect(await ended).toEqual([0, null]);
   pool.destroy();
   expect((await counterOf(ledger, budget('daily', '25.00'))).total.spentNano).toBe(books());
