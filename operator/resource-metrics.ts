@@ -1,6 +1,7 @@
-import { Gauge, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { ClaudeBudget, ClaudeWorkspace } from '../crds/types.gen.ts';
 import { keyOf } from '../kube/object.ts';
+import { registerFresh, type Series } from './fresh-gauge.ts';
 
 /** The resources as they are now, asked at each scrape. */
 export interface Resources {
@@ -13,20 +14,19 @@ type Figure = (budget: ClaudeBudget) => number | undefined;
 
 /** What the statuses of budgets show, and how many resources have which condition. A budget's label is `namespace/name`. */
 export function measureResources(registry: Registry, resources: Resources): void {
+  const written = new WeakMap<ClaudeBudget, Series['labels']>();
+  const labelsOf = (one: ClaudeBudget): Series['labels'] => {
+    const labels = written.get(one) ?? { budget: keyOf(one.metadata), mode: one.spec.mode };
+    written.set(one, labels);
+    return labels;
+  };
   const budget = (name: string, help: string, figure: Figure) => {
-    const gauge: Gauge = new Gauge({
-      name,
-      help,
-      labelNames: ['budget', 'mode'],
-      registers: [registry],
-      collect: () => {
-        gauge.reset();
-        for (const one of resources.budgets()) {
-          const value = figure(one);
-          if (value !== undefined) gauge.set({ budget: keyOf(one.metadata), mode: one.spec.mode }, value);
-        }
-      },
-    });
+    registerFresh(registry, { name, help, labelNames: ['budget', 'mode'] }, () =>
+      resources.budgets().flatMap((one) => {
+        const value = figure(one);
+        return value === undefined ? [] : { labels: labelsOf(one), value };
+      }),
+    );
   };
   budget('tollgate_budget_limit_usd', 'The limit in force, as the status shows it.', (one) => usd(one, 'limitUsd'));
   budget('tollgate_budget_spent_usd', 'Settled in the period, as the status shows it.', (one) => usd(one, 'spentUsd'));
@@ -58,20 +58,24 @@ export function measureResources(registry: Registry, resources: Resources): void
 }
 
 function measureConditions(registry: Registry, { budgets, workspaces }: Resources): void {
-  const gauge: Gauge = new Gauge({
+  const description = {
     name: 'tollgate_conditions',
     help: 'How many resources have a condition, by its status and reason.',
     labelNames: ['kind', 'type', 'status', 'reason'],
-    registers: [registry],
-    collect: () => {
-      gauge.reset();
-      const count = (kind: string, { status }: ClaudeBudget | ClaudeWorkspace): void => {
-        for (const one of status?.conditions ?? [])
-          gauge.inc({ kind, type: one.type, status: one.status, reason: one.reason });
-      };
-      for (const one of budgets()) count('ClaudeBudget', one);
-      for (const one of workspaces()) count('ClaudeWorkspace', one);
-    },
+  };
+  registerFresh(registry, description, () => {
+    const counts = new Map<string, { readonly labels: Series['labels']; value: number }>();
+    const count = (kind: string, resources: readonly (ClaudeBudget | ClaudeWorkspace)[]): void => {
+      for (const { type, status, reason } of resources.flatMap((one) => one.status?.conditions ?? [])) {
+        const name = `${kind} ${type} ${status} ${reason}`;
+        const known = counts.get(name) ?? { labels: { kind, type, status, reason }, value: 0 };
+        known.value += 1;
+        counts.set(name, known);
+      }
+    };
+    count('ClaudeBudget', budgets());
+    count('ClaudeWorkspace', workspaces());
+    return [...counts.values()];
   });
 }
 
