@@ -1,6 +1,6 @@
 # Needs Node 20 or later and npm to begin with; npm ci brings Node 24, which everything here runs on.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down image cluster-up cluster-down e2e test verify generate format golden bench chaos clean
+.PHONY: help install demo up down image cluster-up cluster-down e2e test verify generate format golden bench chaos release clean
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
@@ -70,6 +70,9 @@ bench: install ## measures what docs/performance.md says
 chaos: install ## ten minutes of kills under load, and the books judged: make chaos [SECONDS=60] [SEED=2]
 	@hack/assets.sh postgres
 	@node test/chaos/main.ts $(or $(SECONDS),600) $(or $(SEED),1)
+
+release: install ## builds and tags what package.json's version says, and publishes nothing: make release [DRY_RUN=1]
+	@hack/release.sh $(if $(DRY_RUN),--dry-run)
 
 clean: down ## removes what was made here, also the data of make up; the cache of binaries stays
 	rm -rf .run coverage node_modules
