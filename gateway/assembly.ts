@@ -21,6 +21,7 @@ import type { PolicySource } from './policy.ts';
 import { Refusals } from './refusals.ts';
 import { Reserver } from './reserve.ts';
 import { Gateway, type Leaving } from './server.ts';
+import { Report, type Spans } from './report.ts';
 import { Settler } from './settle.ts';
 import { Upstreams } from './upstreams.ts';
 import { Waiting } from './waiting.ts';
@@ -47,6 +48,8 @@ export interface Surroundings {
   readonly spoolBytes: number;
   /** How much memory the bodies of all calls under way may take. Bytes. */
   readonly bodyBytes: number;
+  /** Who is told of the span of each call; null or absent: nobody. */
+  readonly spans?: Spans | null;
   /** Whether /healthz, /readyz and /metrics have a port of their own. */
   readonly hasAdminPort: boolean;
   /** Null where callers come without TLS. */
@@ -60,6 +63,7 @@ export interface Assembly {
   readonly gateway: Gateway;
   readonly lifeline: Lifeline;
   readonly admin: Express;
+  readonly metrics: Metrics;
   /** Answers and books all that is under way, and takes the gateway off the ledger's list. */
   stop(leaving: Leaving): Promise<void>;
 }
@@ -113,6 +117,7 @@ export function assemble(surroundings: Surroundings): Assembly {
   const metrics: Metrics = new Metrics(gauges, settings.namedUsers);
   const upstreams = new Upstreams(surroundings.upstreamTimeoutMs);
   const reserver = new Reserver({ ledger, policy, lifeline, settler, waiting, outage, settings, now });
+  const report = new Report({ logger, spans: surroundings.spans ?? null, now, elapsed });
   const refusals = new Refusals({ ledger, now });
   const densities = new Densities();
   const expectations = new Expectations();
@@ -125,7 +130,7 @@ export function assemble(surroundings: Surroundings): Assembly {
     expectations,
     refusals,
     metrics,
-    logger,
+    report,
     settings,
     now,
     elapsed,
@@ -139,7 +144,7 @@ export function assemble(surroundings: Surroundings): Assembly {
     settler,
     refusals,
     metrics,
-    logger,
+    report,
     settings,
     spoolFolder,
     spools,
@@ -181,6 +186,7 @@ export function assemble(surroundings: Surroundings): Assembly {
     gateway,
     lifeline,
     admin,
+    metrics,
     stop: async (leaving) => {
       await gateway.drain(leaving);
       await settler.drained();

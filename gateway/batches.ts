@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import type { Logger } from 'pino';
 import { type BatchReader, MAX_BATCH_BYTES } from '../policy/batch.ts';
 import { type BatchMeta, writeMeta } from '../policy/batch-meta.ts';
 import { type Caller, type Call, planBatches } from '../policy/plan.ts';
@@ -17,9 +16,10 @@ import { claims, identify } from './identify.ts';
 import type { Metrics } from './metrics.ts';
 import { PlannedRequests } from './planned-requests.ts';
 import type { PolicySource } from './policy.ts';
-import { type Ended, logCall, usageRecord } from './record.ts';
+import { type Ended, usageRecord } from './record.ts';
 import type { Refusals } from './refusals.ts';
 import { isRefusal, plainly } from './refuse.ts';
+import type { Report } from './report.ts';
 import type { Admitted } from './attempt.ts';
 import { linesOf } from './lines.ts';
 import type { Reserver } from './reserve.ts';
@@ -34,7 +34,7 @@ interface Parts {
   readonly settler: Settler;
   readonly refusals: Refusals;
   readonly metrics: Metrics;
-  readonly logger: Logger;
+  readonly report: Report;
   readonly settings: Settings;
   /** Where bodies are kept while they are read and sent. */
   readonly spoolFolder: string;
@@ -146,7 +146,7 @@ export class Batches {
 
   /** From here on the batch is the operator's, whatever becomes of this gateway. */
   async #adopt(exchange: Exchange, admitted: Admitted, requests: PlannedRequests, batch: string): Promise<void> {
-    const { settler, logger } = this.#parts;
+    const { settler, report } = this.#parts;
     const { workspace } = admitted.call.caller;
     const ended = this.#ended(exchange, admitted, { ending: 'Batch', status: 200 });
     const meta: BatchMeta = {
@@ -159,24 +159,24 @@ export class Batches {
     };
     const adoption = { id: exchange.id, batch, workspace: refOf(workspace), meta: writeMeta(meta) };
     await settler.adopt(adoption, linesOf(admitted.admission.checks));
-    logCall(logger, ended);
+    report.ended(exchange, ended);
   }
 
   /** Nobody knows whether the batch exists. */
   async #presume(exchange: Exchange, admitted: Admitted): Promise<void> {
-    const { settler, logger } = this.#parts;
+    const { settler, report } = this.#parts;
     const { worstNano, checks } = admitted.admission;
     const ended = this.#ended(exchange, admitted, { ending: 'Broken', presumedNano: worstNano });
-    logCall(logger, ended);
+    report.ended(exchange, ended);
     const settlement = { id: exchange.id, costNano: 0n, presumedNano: worstNano, record: usageRecord(ended) };
     await settler.settle(settlement, linesOf(checks));
   }
 
   /** The upstream bills nothing; the log hears of it all the same. */
   #free(exchange: Exchange, admitted: Admitted, ending: string, status: number): Promise<void> {
-    const { settler, logger } = this.#parts;
+    const { settler, report } = this.#parts;
     const ended = this.#ended(exchange, admitted, { ending, status });
-    logCall(logger, ended);
+    report.ended(exchange, ended);
     return settler.release(exchange.id, linesOf(admitted.admission.checks), usageRecord(ended));
   }
 
@@ -207,12 +207,12 @@ export class Batches {
 
   #refuse(exchange: Exchange, refusal: Refusal, caller?: Caller): void {
     if (exchange.hasLeft) return;
-    const { metrics, refusals, logger } = this.#parts;
+    const { metrics, refusals, report } = this.#parts;
     const workspace = caller && refOf(caller.workspace);
     exchange.refuse(refusal);
     metrics.countRefusal(refusal.reason, workspace);
     refusals.count(refusal, caller && { caller });
-    logger.info({ cost_usd: 0, id: exchange.id, workspace, refusal: refusal.reason });
+    report.refused(exchange, refusal, caller);
   }
 }
 

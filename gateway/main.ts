@@ -3,9 +3,11 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
+import manifest from '../package.json' with { type: 'json' };
 import { KubeClient } from '../kube/client.ts';
 import { access } from '../kube/access.ts';
 import { connectLedger } from '../ledger/redis.ts';
+import { openTelemetry } from '../telemetry/open.ts';
 import { assemble } from './assembly.ts';
 import { Certificate } from './certificate.ts';
 import { type Config, readConfig } from './config.ts';
@@ -66,6 +68,13 @@ async function run(config: Config): Promise<void> {
     epoch: () => store.epoch,
     usageLimit: settings.usageStreamLimit,
   });
+  const telemetry = await openTelemetry(process.env, {
+    service: 'tollgate-gateway',
+    version: manifest.version,
+    pod: config.pod,
+    clock: Date.now,
+    onProblem: (problem) => logger.warn({ problem }, 'telemetry cannot be sent'),
+  });
   const assembly = assemble({
     settings,
     policy,
@@ -81,8 +90,10 @@ async function run(config: Config): Promise<void> {
     spoolBytes: config.spoolBytes,
     bodyBytes: config.bodyBytes,
     certificate: config.tlsFolder === undefined ? null : await Certificate.open(config.tlsFolder),
+    spans: telemetry?.spans ?? null,
     hasAdminPort: config.adminPort !== null,
   });
+  telemetry?.measure(assembly.metrics.registry);
   store.start();
   if (config.adminPort !== null) await listen(createServer(assembly.admin), config.adminPort);
   const port = await assembly.gateway.listen(config.port);
@@ -92,6 +103,7 @@ async function run(config: Config): Promise<void> {
     logger.info(leaving, 'the gateway leaves');
     output.flush();
     await assembly.stop(leaving);
+    await telemetry?.stop();
     ledger.close();
     await store.stop();
     await client.close();

@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Logger } from 'pino';
 import type { Spender } from '../metrics/spending.ts';
 import { refusalStatus } from '../policy/answers.ts';
 import { isOneSampling } from '../policy/bound.ts';
@@ -22,9 +21,10 @@ import { claims, identify } from './identify.ts';
 import type { Metered } from './meter.ts';
 import type { Metrics } from './metrics.ts';
 import type { PolicySource } from './policy.ts';
-import { attributesOf, type Ended, logCall, spenderOf, usageRecord } from './record.ts';
+import { type Ended, spenderOf, usageRecord } from './record.ts';
 import type { Refusals } from './refusals.ts';
 import { isRefusal } from './refuse.ts';
+import type { Report } from './report.ts';
 import type { Admitted } from './attempt.ts';
 import { linesOf } from './lines.ts';
 import type { Reserver } from './reserve.ts';
@@ -40,7 +40,7 @@ interface Parts {
   readonly expectations: Expectations;
   readonly metrics: Metrics;
   readonly refusals: Refusals;
-  readonly logger: Logger;
+  readonly report: Report;
   readonly settings: Settings;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -118,7 +118,7 @@ export class Messages {
   /** Who has left is told nothing, and was refused nothing. */
   #refuse(exchange: Exchange, refusal: Refusal, call?: Call): void {
     if (exchange.hasLeft) return;
-    const { metrics, refusals, logger } = this.#parts;
+    const { metrics, refusals, report } = this.#parts;
     const workspace = call?.caller.workspace;
     const ref = workspace && refOf(workspace);
     exchange.refuse(refusal);
@@ -126,14 +126,7 @@ export class Messages {
     const spender = call === undefined ? NOBODY : spenderOf(call, call.facts.model);
     metrics.countCall(spender, refusalStatus(refusal) < 500 ? 'Refused' : 'Unavailable');
     refusals.count(refusal, call);
-    logger.info({
-      feature: call ? (attributesOf(call)['feature'] ?? '') : '',
-      model: call?.facts.model ?? '',
-      cost_usd: 0,
-      id: exchange.id,
-      workspace: ref,
-      refusal: refusal.reason,
-    });
+    report.refused(exchange, refusal, call?.caller, call);
   }
 }
 
@@ -211,14 +204,14 @@ class Spending {
     const booking = { costNano: 0n, presumedNano: 0n, estimated: false, usage: null, model };
     const errorType = ending.kind === 'ErrorStatus' ? ending.errorType : null;
     const ended = this.#ended(ending.kind, booking, errorType);
-    const { settler, metrics, logger } = this.#parts;
-    logCall(logger, ended);
+    const { settler, metrics, report } = this.#parts;
+    report.ended(this.#exchange, ended);
     metrics.countCall(spenderOf(ended.call, model), ending.kind);
     return settler.release(ended.id, linesOf(this.#admission.checks), usageRecord(ended));
   }
 
   async settle(ending: string, metered: Metered): Promise<void> {
-    const { settler, metrics, logger, densities, expectations, settings } = this.#parts;
+    const { settler, metrics, report, densities, expectations, settings } = this.#parts;
     const { id } = this.#exchange;
     const { call, admission, reservation } = this.#admitted;
     const booking = this.#booking ?? this.#book(metered, ending === 'Cancelled');
@@ -227,7 +220,7 @@ class Spending {
     if (known !== null && call.facts.stream && !booking.estimated) densities.learn(known, metered);
     if (!booking.estimated) expectations.learn(this.#workspace, this.#reserved.model, booking.costNano);
     const ended = this.#ended(ending, booking, metered.errorType);
-    logCall(logger, ended);
+    report.ended(this.#exchange, ended);
     metrics.countSpending({
       spender,
       ending,

@@ -1,9 +1,11 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { pino } from 'pino';
+import manifest from '../package.json' with { type: 'json' };
 import { KubeClient } from '../kube/client.ts';
 import { access } from '../kube/access.ts';
 import { connectLedger } from '../ledger/redis.ts';
 import { openDatabase } from '../log/place.ts';
+import { openTelemetry } from '../telemetry/open.ts';
 import { type Config, readConfig } from './config.ts';
 import { serveHealth } from './health.ts';
 import { awaitKinds } from './kinds.ts';
@@ -44,6 +46,14 @@ async function run(config: Config): Promise<void> {
     hash: (text) => createHash('sha256').update(text).digest('hex'),
   });
   const { metrics, isReady } = operator;
+  const telemetry = await openTelemetry(process.env, {
+    service: 'tollgate-operator',
+    version: manifest.version,
+    pod: config.pod,
+    clock: Date.now,
+    onProblem: (problem) => log.warn({ problem }, 'telemetry cannot be sent'),
+  });
+  telemetry?.measure(metrics.registry);
   const { server, port } = await serveHealth({ port: config.port, registry: metrics.registry, isReady });
   log.info({ port }, 'listening');
   await awaitKinds({ client, elapsed: () => performance.now() });
@@ -51,6 +61,7 @@ async function run(config: Config): Promise<void> {
   const stop = async (): Promise<void> => {
     log.info('stopping');
     await operator.stop();
+    await telemetry?.stop();
     await client.close();
     ledger.close();
     server.close();
