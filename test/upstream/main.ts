@@ -1,6 +1,7 @@
 import { startUpstream } from './upstream.ts';
 
-// The stand-in for the Anthropic API as a process. PORT: on 127.0.0.1, default any free one.
+// The stand-in for the Anthropic API as a process. PORT: default any free one. HOST: default 127.0.0.1.
 
-const { port } = await startUpstream({ port: Number(process.env['PORT'] ?? 0) });
+const { PORT = '0', HOST = '127.0.0.1' } = process.env;
+const { port } = await startUpstream({ port: Number(PORT), host: HOST });
 console.log(JSON.stringify({ level: 'info', msg: 'listening', port }));

@@ -11,8 +11,10 @@ import { mediaOf } from './media.ts';
 import { MODEL_IDS } from './prices.ts';
 
 export interface UpstreamOptions {
-  /** On 127.0.0.1; default: any free one. */
+  /** Default: any free one. */
   port?: number;
+  /** The address that it is reached by; default: 127.0.0.1. */
+  host?: string;
   /** For all calls that ask for nothing of their own. */
   behaviour?: Behaviour;
   /** Which API keys are good; default: all that begin with `sk-ant-`. */
@@ -46,17 +48,18 @@ export interface Upstream {
 
 const BODY_LIMIT = 32 * 1024 * 1024;
 
-/** Starts the stand-in on 127.0.0.1. */
+/** Starts the stand-in. */
 export async function startUpstream(options: UpstreamOptions = {}): Promise<Upstream> {
   const standIn = new StandIn(options);
   const server = createServer((request, response) => void standIn.handle(request, response));
   server.keepAliveTimeout = 60_000;
+  const { port: asked = 0, host = '127.0.0.1' } = options;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(options.port ?? 0, '127.0.0.1', 4096, resolve);
+    server.once('error', reject).listen(asked, host, 4096, resolve);
   });
   const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://${host}:${port}`,
     port,
     books: () => standIn.books.statement(),
     clearBooks: () => standIn.books.clear(),
