@@ -8,12 +8,13 @@ const repository = join(import.meta.dirname, '..', '..');
 const state = resolve(process.env['TOLLGATE_CLUSTER'] ?? join(repository, '.run', 'cluster'));
 const context = process.env['E2E_CONTEXT'];
 
-/** What a command gets, and for how long it may run. */
-export interface RunOptions {
+/** After which a command is killed. Milliseconds. */
+const TIMEOUT_MS = 600_000;
+
+/** What a command gets. */
+interface RunOptions {
   /** Its standard input. */
   input?: string;
-  /** Milliseconds until it is killed; by default 3 minutes. */
-  timeoutMs?: number;
 }
 
 /** Where Pods of the cluster find an image of this tree, e.g. `tollgate`: its repository, without a tag. */
@@ -46,11 +47,6 @@ export function inside(command: string, args: string[], options: RunOptions = {}
   return run('nsenter', [...namespaces(), command, ...args], options);
 }
 
-/** Brings the images as this tree makes them now to the local node. Takes up to a minute. */
-export async function importImages(): Promise<void> {
-  await run(join(import.meta.dirname, 'up.sh'), [], { timeoutMs: 600_000 });
-}
-
 /** The arguments of nsenter for the local node, with the present folder; the command follows. */
 function namespaces(): string[] {
   const pid = readFileSync(join(state, 'node.pid'), 'utf8').trim();
@@ -80,8 +76,8 @@ function surroundings(): NodeJS.ProcessEnv {
   return environment;
 }
 
-async function run(command: string, args: string[], { input = '', timeoutMs = 180_000 }: RunOptions): Promise<string> {
-  const child = spawn(command, args, { env: surroundings(), timeout: timeoutMs, killSignal: 'SIGKILL' });
+async function run(command: string, args: string[], { input = '' }: RunOptions): Promise<string> {
+  const child = spawn(command, args, { env: surroundings(), timeout: TIMEOUT_MS, killSignal: 'SIGKILL' });
   let output = '';
   let errors = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
