@@ -2,8 +2,9 @@
 # what the Secret says, from each start on.
 set -eu
 data=$PGDATA
-if [ ! -s "$data/PG_VERSION" ]; then
-  rm -rf "$data" "$data.new"
+# It gets its name when it is whole; nothing that has the name is ever made anew.
+if [ ! -e "$data" ]; then
+  rm -rf "$data.new"
   initdb --pgdata="$data.new" --username=tollgate --encoding=UTF8 --locale=C --auth=scram-sha-256 --pwfile=/dev/stdin <<PASSWORD
 $POSTGRES_PASSWORD
 PASSWORD

@@ -35,9 +35,9 @@ imagePullSecrets:
 
 {{/* The constraints of a part's values with its own selector: dict "values", "component". */}}
 {{- define "tollgate.topologySpread" -}}
-{{- $selector := dict "matchLabels" (include "tollgate.selector" . | fromYaml) }}
+{{- $own := dict "labelSelector" (dict "matchLabels" (include "tollgate.selector" . | fromYaml)) "matchLabelKeys" (list "pod-template-hash") }}
 {{- range .values.topologySpreadConstraints }}
-- {{ toYaml (merge (dict) . (dict "labelSelector" $selector)) | nindent 2 | trim }}
+- {{ toYaml (merge (dict) . $own) | nindent 2 | trim }}
 {{- end }}
 {{- end }}
 
