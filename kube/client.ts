@@ -84,7 +84,7 @@ export class KubeClient {
     return this.#json<T>({ method: 'GET', path });
   }
 
-  /** All pages. An item of a list has no `kind` and `apiVersion` of its own. */
+  /** All pages. An item of a list has no `kind` and `apiVersion` of its own; neither it nor an event's object has `managedFields`. */
   async list<T extends KubeObject>(resource: Resource, query: Query = {}): Promise<List<T>> {
     const items: T[] = [];
     const path = pathOf(resource, { namespace: query.namespace });
@@ -94,7 +94,7 @@ export class KubeClient {
         path,
         query: { ...selectors(query), limit: String(PAGE), continue: next },
       });
-      items.push(...page.items);
+      items.push(...page.items.map(withoutManagers));
       next = page.metadata.continue || undefined;
       if (next === undefined) return { items, resourceVersion: page.metadata.resourceVersion };
     }
@@ -262,7 +262,13 @@ function messageOf(body: string): string | undefined {
 function eventOf<T extends KubeObject>(line: string, what: string): WatchEvent<T> {
   const event = JSON.parse(line) as WatchEvent<T> | { type: 'ERROR'; object: { code?: number; message?: string } };
   if (event.type === 'ERROR') throw problemOf(event.object.code ?? 500, what, event.object.message);
-  return event;
+  return { type: event.type, object: withoutManagers(event.object) };
+}
+
+/** Who set which field is half of an object, and nobody here asks. A server keeps it where a write leaves it out. */
+function withoutManagers<T extends KubeObject>(object: T): T {
+  const { managedFields: _, ...metadata } = object.metadata as T['metadata'] & { readonly managedFields?: unknown };
+  return { ...object, metadata };
 }
 
 async function* lines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {

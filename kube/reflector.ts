@@ -139,9 +139,8 @@ export class Reflector<T extends KubeObject> {
     if (before && before.metadata.uid !== object.metadata.uid) return this.#replace(key, object);
     // As long as it is the same, it stays the same object: others remember what they made of it.
     if (before && before.metadata.resourceVersion === object.metadata.resourceVersion) return;
-    const now = withoutManagers(object);
-    this.#objects.set(key, now);
-    this.#options.onChange?.(key, now, before);
+    this.#objects.set(key, object);
+    this.#options.onChange?.(key, object, before);
   }
 
   #replace(key: string, object: T): void {
@@ -159,10 +158,4 @@ export class Reflector<T extends KubeObject> {
     const { signal } = this.#stop;
     await sleep(delay(BACKOFF, this.#failures, this.#options.random), undefined, { signal }).catch(() => undefined);
   }
-}
-
-/** Who set which field is half of an object, and nobody here asks. A server keeps it where a write leaves it out. */
-function withoutManagers<T extends KubeObject>(object: T): T {
-  const { managedFields: _, ...metadata } = object.metadata as T['metadata'] & { readonly managedFields?: unknown };
-  return { ...object, metadata };
 }

@@ -27,9 +27,9 @@ export class Pace {
   readonly #figures = new Bucket(WRITES_PER_SECOND, WRITES_PER_SECOND);
   readonly #urgent = new Bucket(URGENT_PER_SECOND, URGENT_AT_ONCE);
 
-  /** What to write now, the most important first; it counts as written. */
+  /** What to write now, the most important first; it counts as written. `changes` in the order in which they came up. */
   due(changes: readonly Change[], now: number): readonly string[] {
-    const urgent = changes.filter(({ isUrgent }) => isUrgent).toSorted(byAge);
+    const urgent = changes.filter(({ isUrgent }) => isUrgent);
     const figures = changes.filter(({ isUrgent, writtenAt }) => !isUrgent && now - writtenAt >= REST_MS);
     const isCrowded = changes.length > CROWD;
     const ordered = figures.toSorted((a, b) => (isCrowded ? rank(a, now) - rank(b, now) : 0) || byAge(a, b));
