@@ -5,6 +5,7 @@ import type { CompiledBudget, Ref } from '../policy/compiled.ts';
 import type { Finding } from '../policy/conditions.ts';
 import type { Rollout } from '../policy/readiness.ts';
 import type { Settings } from '../policy/settings.ts';
+import { isSame } from '../policy/sameness.ts';
 import { refOf } from '../policy/terms.ts';
 import type { ClaudeBudget, ClaudeWorkspace } from '../crds/types.gen.ts';
 import { floorsOf } from './floors.ts';
@@ -40,8 +41,9 @@ interface Basis {
 export class Statuses {
   readonly #options: StatusesOptions;
   readonly #programming = new Programming();
-  /** What each status was worked out from. */
+  /** What each status was worked out from; and, where nothing is under way, what that was worked out from. */
   readonly #causes = new Map<string, readonly unknown[]>();
+  readonly #sources = new Map<string, readonly unknown[]>();
   #basis: Basis | undefined;
 
   constructor(options: StatusesOptions) {
@@ -51,7 +53,8 @@ export class Statuses {
   /** Returns whether something is not programmed yet that gateways may be about to report. */
   refresh(output: CompileOutput, fences: ReadonlyMap<Ref, number> | null, now: number): boolean {
     const { world, view } = this.#options;
-    const basis = { output, rollout: rolloutOf(fences, world.endpoints.values(), view.reports), now };
+    const rollout = unchanged(this.#basis?.rollout, rolloutOf(fences, world.endpoints.values(), view.reports));
+    const basis = { output, rollout, now };
     this.#basis = basis;
     const pendingWorkspaces = this.#workspaces(basis);
     const pendingBudgets = world.budgets.values().filter((budget) => this.#budget(budget, basis));
@@ -79,12 +82,14 @@ export class Statuses {
   forget(kind: 'workspace' | 'budget', ref: Ref): void {
     this.#programming.forget(`${kind} ${ref}`);
     this.#causes.delete(`${kind} ${ref}`);
+    this.#sources.delete(`${kind} ${ref}`);
     this.#options.writer.forget(kind === 'workspace' ? workspaces : budgets, ref);
   }
 
   /** Another leader has written meanwhile: everything is worked out anew. */
   forgetAll(): void {
     this.#causes.clear();
+    this.#sources.clear();
     this.#options.writer.forgetAll();
   }
 
@@ -119,13 +124,17 @@ export class Statuses {
     const verdict = output.budgets.get(ref);
     if (verdict === undefined || !isOf(budget, verdict)) return false;
     const status = writer.known(budgets, budget);
+    const observed = verdict.inForce === null ? NOTHING : view.observed(ref, soundness(), now);
+    const key = `budget ${ref}`;
+    const sources = [budget, status, verdict, rollout, observed];
+    if (isEach(sources, this.#sources.get(key))) return false;
+    this.#sources.delete(key);
     const reached = verdict.proof.map(({ workspace }) => world.workspaces.get(workspace)?.metadata.uid);
     // Which workspaces a spanning budget reached when its status was written is not known.
     const wasProven = !verdict.spanning && wasProgrammed({ ...budget, status } as ClaudeBudget);
-    const target = { key: `budget ${ref}`, uids: [budget.metadata.uid, ...reached], wasProven };
+    const target = { key, uids: [budget.metadata.uid, ...reached], wasProven };
     const programmed = this.#programming.finding(target, verdict, rollout, now);
     if (programmed === null) return true;
-    const observed = verdict.inForce === null ? NOTHING : view.observed(ref, soundness(), now);
     const { reason, message } = programmed;
     const { accepted, inForce, proof } = verdict;
     const causes = [
@@ -143,16 +152,27 @@ export class Statuses {
       const known = { ...budget, status } as ClaudeBudget;
       writer.want(budgets, budget, budgetStatus({ budget: known, verdict, programmed, observed, now }));
     }
-    return reason === 'Pending';
+    if (reason === 'Pending') return true;
+    this.#sources.set(key, sources);
+    return false;
   }
 
   /** Whether the status was worked out from the very same before: of thousands few change from one look to the next. */
   #isWorkedOut(key: string, causes: readonly unknown[]): boolean {
-    const before = this.#causes.get(key);
-    if (before !== undefined && causes.every((cause, i) => cause === before[i])) return true;
+    if (isEach(causes, this.#causes.get(key))) return true;
     this.#causes.set(key, causes);
     return false;
   }
+}
+
+/** The rollout of before, where nothing has changed since. */
+function unchanged(before: Rollout | undefined, now: Rollout): Rollout {
+  if (before === undefined || before.fences !== now.fences) return now;
+  return isSame([...before.gateways], [...now.gateways]) ? before : now;
+}
+
+function isEach(these: readonly unknown[], those: readonly unknown[] | undefined): boolean {
+  return those !== undefined && these.every((one, i) => one === those[i]);
 }
 
 const NOTHING = { reason: 'NotInForce', problem: 'Nothing of this budget is in force.' } as const;

@@ -111,4 +111,38 @@ describe('events', () => {
     expect(items).toHaveLength(1 + 22); // 25 writes, three of them for the first event
     expect(problems).toEqual([]);
   });
+
+  test('of very many objects at once are told for some, and warnings as if there were none of them', async () => {
+    const told: string[] = [];
+    let now = 1_000_000;
+    const events = new Events({
+      client: {
+        create: async (_resource, object) => {
+          told.push(String((object as KubeObject & { reason?: string }).reason));
+          return object;
+        },
+        merge: () => Promise.reject(new Error('there is no series')),
+      },
+      controller: 'tollgate.dev/test',
+      instance: 'test-0',
+      clock: () => now,
+    });
+    const tell = (i: number, type: 'Normal' | 'Warning', reason: string) =>
+      events.tell(
+        { metadata: { namespace: 'fleet', name: `${reason}-${i}`, uid: `${reason}-${i}` } },
+        {
+          type,
+          reason,
+          action: 'Test',
+          note: 'It is so.',
+        },
+      );
+    for (let i = 0; i < 1_000; i += 1) await tell(i, 'Normal', 'Programmed');
+    for (let i = 0; i < 10; i += 1) await tell(i, 'Warning', 'Spent');
+    expect(told.filter((reason) => reason === 'Programmed')).toHaveLength(50);
+    expect(told.filter((reason) => reason === 'Spent')).toHaveLength(10);
+    now += 2_000;
+    for (let i = 1_000; i < 1_100; i += 1) await tell(i, 'Normal', 'Programmed');
+    expect(told.filter((reason) => reason === 'Programmed')).toHaveLength(60);
+  });
 });
