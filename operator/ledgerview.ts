@@ -13,6 +13,8 @@ const SILENCE_MS = 3_000;
 const STALE_MS = 900;
 /** Reading takes no more than this part of the time: of thousands of budgets it takes a while. */
 const READING_SHARE = 0.2;
+/** So many are read at a time: most say what is known, and are garbage at once and not all together. */
+const PORTION = 500;
 
 const LOST =
   'The ledger is not the one that it was, so calls are refused until a person confirms it: annotate ConfigMap tollgate-ledger with tollgate.dev/confirm-ledger.';
@@ -101,12 +103,17 @@ export class LedgerView {
 
   async #read(budgets: readonly CompiledBudget[]): Promise<readonly (readonly [Ref, Known])[]> {
     const { now } = this.#state ?? (await this.#ledger.state());
-    const queries = budgets.map((budget) => standingQuery(budget, now));
-    const readings = await this.#ledger.read(queries);
-    return budgets.map((budget, i) => {
-      const read = { counter: queries[i]!.counter, reading: readings[i]!, now };
-      return [refOf(budget), this.#unchanged(budget, read) ?? read] as const;
-    });
+    const known: (readonly [Ref, Known])[] = [];
+    for (let i = 0; i < budgets.length; i += PORTION) {
+      const portion = budgets.slice(i, i + PORTION);
+      const queries = portion.map((budget) => standingQuery(budget, now));
+      const readings = await this.#ledger.read(queries);
+      for (const [n, budget] of portion.entries()) {
+        const read = { counter: queries[n]!.counter, reading: readings[n]!, now };
+        known.push([refOf(budget), this.#unchanged(budget, read) ?? read]);
+      }
+    }
+    return known;
   }
 
   #isNew(budget: CompiledBudget): boolean {

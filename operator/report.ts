@@ -17,7 +17,7 @@ interface ReportOptions {
   readonly epoch: Pick<Epoch, 'check' | 'soundness'>;
   readonly presumed: Pick<Presumed, 'obey' | 'expire'>;
   readonly statuses: Statuses;
-  readonly writer: Pick<StatusWriter, 'flush' | 'isBehind'>;
+  readonly writer: Pick<StatusWriter, 'flush' | 'isBehind' | 'isUrgent'>;
   readonly sweep: () => Promise<number>;
   /** The ledger answers again, after it did not: fences may be missing there. */
   readonly onReachable: () => void;
@@ -29,6 +29,7 @@ const SOON_MS = 200;
 const CALM_MS = 1_000;
 /** How often something is written while something waits for that. Milliseconds. */
 const WRITE_MS = 100;
+const URGENT_MS = 10;
 /** How often silent gateways are looked for. Milliseconds. */
 const SWEEP_MS = 5_000;
 
@@ -53,7 +54,8 @@ export class Report {
     if (this.#isDue) await this.#refresh();
     await writer.flush(clock(), (subjects) => this.#lookAgain(subjects));
     const next = this.#nextAt - clock();
-    return Math.max(0, writer.isBehind ? Math.min(next, WRITE_MS) : next);
+    const wait = writer.isUrgent ? URGENT_MS : writer.isBehind ? WRITE_MS : next;
+    return Math.max(0, Math.min(next, wait));
   }
 
   get #nextAt(): number {

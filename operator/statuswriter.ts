@@ -65,6 +65,12 @@ export class StatusWriter {
     return this.#changes.size > 0;
   }
 
+  /** Whether a change of state waits to be written. */
+  get isUrgent(): boolean {
+    for (const { isUrgent } of this.#changes.values()) if (isUrgent) return true;
+    return false;
+  }
+
   forget({ kind }: Resource, ref: string): void {
     this.#drop(`${kind} ${ref}`);
   }

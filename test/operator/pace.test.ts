@@ -127,6 +127,46 @@ test('a status that another leader has written meanwhile is put right by one tha
   expect(written).toEqual(['OK', 'OK']);
 });
 
+test('that a budget is on its way is told at the pace of figures, that it is enforced at once', async () => {
+  const written: string[] = [];
+  const writer = new StatusWriter({
+    client: {
+      applyStatus: async (_resource, object) => {
+        written.push(object.metadata.name);
+        return object;
+      },
+    },
+    events: { tell: async () => undefined },
+    onWritten: () => undefined,
+    onProblem: (_key, error) => {
+      throw error;
+    },
+  });
+  const want = (name: string, reason: 'Pending' | 'Programmed') => {
+    const metadata = { namespace: 'payments', name, uid: name };
+    const programmed = { type: 'Programmed', status: reason === 'Pending' ? 'False' : 'True', reason } as const;
+    const rest = { message: 'So it is.', observedGeneration: 1, lastTransitionTime: '2026-11-25T12:00:00Z' };
+    writer.want(budgets, { metadata }, { conditions: [{ ...programmed, ...rest }] });
+  };
+  const read: string[] = [];
+  const again = async (subjects: readonly { readonly metadata: { readonly name: string } }[]) => {
+    read.push(...subjects.map(({ metadata }) => metadata.name));
+    want('pending-0', 'Programmed'); // what was read once more says so
+  };
+  for (let i = 0; i < 40; i += 1) want(`pending-${i}`, 'Pending');
+  for (let i = 0; i < 20; i += 1) want(`enforced-${i}`, 'Programmed');
+  await writer.flush(100_000, again);
+  expect(written.filter((name) => name.startsWith('enforced'))).toHaveLength(20);
+  expect(written.filter((name) => name.startsWith('pending'))).toHaveLength(10);
+  expect(read).toHaveLength(10);
+  expect(
+    writer.known(budgets, { metadata: { namespace: 'payments', name: 'pending-0', uid: 'pending-0' } }),
+  ).toMatchObject({
+    conditions: [{ reason: 'Programmed' }],
+  });
+  expect(writer.isBehind).toBe(true);
+});
+
 describe('events', () => {
   const at = '2026-11-23T12:00:00Z';
   const status = (type: string, value: 'True' | 'False' | 'Unknown', observedGeneration = 1, start = at) => ({
