@@ -6,7 +6,7 @@
 
 import type { JudgedWorkspace } from './compile-workspace.ts';
 import type { BudgetVerdict, CompileInput, CompileOutput, Proof, ShardWrite, WorkspaceVerdict } from './compilation.ts';
-import type { Address, CompiledWorkspace, Ref } from './compiled.ts';
+import type { Address, CompiledBudget, CompiledWorkspace, Ref } from './compiled.ts';
 import { addressOf, entryName, EPOCH_ENTRY, type KeysShard } from './contents.ts';
 import type { JudgedBudget } from './governing.ts';
 import { contractBook, pricingOf } from './pricing.ts';
@@ -177,7 +177,7 @@ function version(
   const before = previous.policy.get(name);
   const versions = members.map(({ ref, content }) => {
     const stood = stoodAs(previous, ref);
-    return stood !== undefined && isSame({ ...content, version: stood.version }, stood) ? stood.version : null;
+    return stood !== undefined && stands(content, stood) ? stood.version : null;
   });
   const changed =
     before === undefined ||
@@ -195,6 +195,21 @@ function version(
     return { ref, workspace, proof: { workspace: ref, shard: name, version: workspace.version } };
   });
   return { revision: changed ? next : before.revision, changed, workspaces };
+}
+
+/** The compiled budget, and the stored one that was found to say the same: both stay the same objects while they stand. */
+const standing = new WeakMap<CompiledBudget, CompiledBudget>();
+
+/** Whether a workspace says what is stored of it. */
+function stands({ budgets, ...content }: Sealed['content'], stored: CompiledWorkspace): boolean {
+  const { budgets: stood, version: _, ...rest } = stored;
+  if (budgets.length !== stood.length || !isSame(content, rest)) return false;
+  return budgets.every((budget, i) => {
+    if (standing.get(budget) === stood[i]) return true;
+    if (!isSame(budget, stood[i])) return false;
+    standing.set(budget, stood[i]!);
+    return true;
+  });
 }
 
 /** Wherever it stands: another number of shards moves a workspace without changing it. */
