@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -143,7 +143,7 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     await call(ledger, `${name}-asked`, 'acme');
     await log.drain();
     const docs = join(import.meta.dirname, '../../docs');
-    const runbooks = readdirSync(join(docs, 'runbooks')).map((name) => join('runbooks', name));
+    const runbooks = globSync('runbooks/**/*.md', { cwd: docs });
     const pages = ['how-to/query-the-log.md', ...runbooks].map((name) => readFileSync(join(docs, name), 'utf8'));
     const fenced = pages.flatMap((page) => [...page.matchAll(/```sql\n(.*?)```/gs)]);
     const queries = fenced.map(([, sql]) => sql!.trim().replace(/;$/, ''));
