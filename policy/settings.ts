@@ -1,4 +1,5 @@
 import { type Pricing, readPricing } from './pricing.ts';
+import { readSmtp, type Smtp } from './smtp.ts';
 
 /** What an installation decides for all its workspaces. One YAML file, read by the operator and by the gateways. */
 export interface Settings {
@@ -35,6 +36,8 @@ export interface Settings {
   /** How many users, and how many customers, metrics may name. */
   readonly namedUsers: number;
   readonly namedCustomers: number;
+  /** The mail server that notifications go through; null where no mail is sent. */
+  readonly smtp: Smtp | null;
 }
 
 /** The settings have mistakes; `problems` names every one of them, each with its field. */
@@ -53,8 +56,11 @@ type Field<T> = (value: unknown) => T | Problem;
 
 class Problem {
   readonly sentence: string;
-  constructor(sentence: string) {
+  /** False where what was written may hold a password. */
+  readonly isShown: boolean;
+  constructor(sentence: string, isShown = true) {
     this.sentence = sentence;
+    this.isShown = isShown;
   }
 }
 
@@ -76,6 +82,7 @@ const DEFAULTS: Settings = {
   logRetention: 'Forever',
   namedUsers: 0,
   namedCustomers: 0,
+  smtp: null,
 };
 
 const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
@@ -96,6 +103,7 @@ const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
   logRetention: retention,
   namedUsers: integer(0, 10_000),
   namedCustomers: integer(0, 100),
+  smtp,
 };
 
 /**
@@ -112,7 +120,8 @@ export function parseSettings(value: unknown): Settings {
   const read = known.map((name) => {
     const written: unknown = Object.hasOwn(given, name) ? Reflect.get(given, name) : undefined;
     const result = written === undefined ? DEFAULTS[name as keyof Settings] : FIELDS[name as keyof Settings](written);
-    if (result instanceof Problem) problems.push(`${name}: ${result.sentence}, not ${JSON.stringify(written)}`);
+    if (result instanceof Problem)
+      problems.push(`${name}: ${result.sentence}${result.isShown ? `, not ${JSON.stringify(written)}` : ''}`);
     return [name, result];
   });
   if (problems.length > 0) throw new SettingsInvalid(problems);
@@ -158,6 +167,11 @@ function origin(value: unknown): string | null {
 function contracts(value: unknown): readonly Pricing[] | Problem {
   const read = readPricing(value);
   return 'problem' in read ? new Problem(read.problem) : read;
+}
+
+function smtp(value: unknown): Smtp | null | Problem {
+  const read = value === null ? null : readSmtp(value);
+  return read !== null && 'problem' in read ? new Problem(read.problem, false) : read;
 }
 
 function oneOf<T extends string>(...allowed: readonly T[]): Field<T> {

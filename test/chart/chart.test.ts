@@ -245,6 +245,19 @@ describe('the NetworkPolicies', () => {
     }
   });
 
+  test('let both to the mail server, whose password is the operator’s alone', () => {
+    const smtp = { host: 'smtp.example.com', from: 'tollgate@example.com', username: 'tollgate', security: 'TLS' };
+    const mailing = render({ settings: { smtp }, smtp: { passwordSecret: { name: 'mail' } } });
+    expect(ports(mailing, 'tollgate-operator')).toContain(465);
+    const env = (name: string): string => JSON.stringify(find(mailing, 'Deployment', name).spec);
+    const password = { name: 'TOLLGATE_SMTP_PASSWORD', valueFrom: { secretKeyRef: { name: 'mail', key: 'password' } } };
+    expect(env('tollgate-operator')).toContain(JSON.stringify(password));
+    expect(env('tollgate-gateway')).not.toContain('TOLLGATE_SMTP_PASSWORD');
+    const [settings] = mailing.filter(({ metadata }) => metadata.name === 'tollgate-settings');
+    const { data } = settings as unknown as { data: Record<string, string> };
+    expect(parseSettings(parse(data['settings.yaml']!)).smtp).toEqual({ ...smtp, port: 465 });
+  });
+
   test('let the gateway to Redis, DNS, the API server and the ports of the upstreams, and not to Postgres', () => {
     expect(ports(defaults, 'tollgate-gateway')).toEqual([53, 53, 443, 6443, 'redis']);
     expect(ports(defaults, 'tollgate-operator')).toEqual([53, 53, 443, 6443, 'redis', 'postgres']);

@@ -33,7 +33,37 @@ describe('settings', () => {
       pricing: [],
       namedUsers: 0,
       namedCustomers: 0,
+      smtp: null,
     });
+  });
+
+  test('name a mail server, by what it is usually reached', () => {
+    const least = { host: 'smtp.example.com', from: 'tollgate@example.com' };
+    const smtp = (rest: object) => parseSettings({ smtp: { ...least, ...rest } }).smtp;
+    expect(smtp({})).toEqual({ ...least, port: 587, security: 'StartTLS', username: null });
+    expect(smtp({ security: 'TLS', username: 'tollgate' })).toMatchObject({ port: 465, username: 'tollgate' });
+    expect(smtp({ security: 'None', port: 2525 })).toMatchObject({ port: 2525 });
+    expect(parseSettings({ smtp: null }).smtp).toBeNull();
+  });
+
+  test.each([
+    [[], 'must be a mapping'],
+    [{ host: 'smtp://x' }, 'host must be a name or an address'],
+    [{ host: 'x', from: 'Tollgate <t@example.com>' }, 'from must be an address such as tollgate@example.com'],
+    [{ host: 'x', from: 't@example.com', port: 0 }, 'port must be a whole number from 1 to 65535'],
+    [{ host: 'x', from: 't@example.com', security: 'ssl' }, 'security must be StartTLS, TLS or None'],
+    [
+      { host: 'x', from: 't@example.com', security: 'None', username: 'u' },
+      'security must be StartTLS or TLS where there is a username',
+    ],
+  ])('say what is wrong with a mail server (%j)', (smtp, sentence) => {
+    expect(problems({ smtp })).toEqual([`smtp: ${sentence}`]);
+  });
+
+  test('never show the password that somebody wrote beside a mail server', () => {
+    const [problem] = problems({ smtp: { host: 'x', from: 't@example.com', password: 'hunter2' } });
+    expect(problem).toContain('the password is in TOLLGATE_SMTP_PASSWORD');
+    expect(problem).not.toContain('hunter2');
   });
 
   test('agree prices for namespaces', () => {
@@ -99,7 +129,7 @@ describe('settings', () => {
         requiredBudget: false,
       }),
     ).toEqual([
-      'requiredBudget: there is no such setting; there are installation, namespace, gatewayURL, upstreams, requireBudget, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing, presumedHold, logRetention, namedUsers, namedCustomers',
+      'requiredBudget: there is no such setting; there are installation, namespace, gatewayURL, upstreams, requireBudget, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing, presumedHold, logRetention, namedUsers, namedCustomers, smtp',
       'installation: must be lower-case letters, digits and dashes, at most 63, not "Tollgate"',
       'namespace: must be lower-case letters, digits and dashes, at most 63, not ""',
       'gatewayURL: must be an http or https URL, not "ftp://gateway"',
