@@ -249,6 +249,7 @@ describe('the NetworkPolicies', () => {
     const smtp = { host: 'smtp.example.com', from: 'tollgate@example.com', username: 'tollgate', security: 'TLS' };
     const mailing = render({ settings: { smtp }, smtp: { passwordSecret: { name: 'mail' } } });
     expect(ports(mailing, 'tollgate-operator')).toContain(465);
+    expect(ports(mailing, 'tollgate-gateway')).not.toContain(465);
     const env = (name: string): string => JSON.stringify(find(mailing, 'Deployment', name).spec);
     const password = { name: 'TOLLGATE_SMTP_PASSWORD', valueFrom: { secretKeyRef: { name: 'mail', key: 'password' } } };
     expect(env('tollgate-operator')).toContain(JSON.stringify(password));

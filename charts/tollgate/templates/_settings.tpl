@@ -18,10 +18,6 @@
 {{- $ports = append $ports (regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default $default | int) }}
 {{- end }}
 {{- end }}
-{{- with .Values.settings.smtp }}
-{{- $usual := get (dict "StartTLS" 587 "TLS" 465 "None" 25) (.security | default "StartTLS") }}
-{{- $ports = append $ports (.port | default $usual | int) }}
-{{- end }}
 {{- toJson (uniq $ports) }}
 {{- end }}
 
