@@ -245,7 +245,7 @@ describe('the NetworkPolicies', () => {
     }
   });
 
-  test('let both to the mail server, whose password is the operator’s alone', () => {
+  test("give the operator alone the mail server's password", () => {
     const smtp = { host: 'smtp.example.com', from: 'tollgate@example.com', username: 'tollgate', security: 'TLS' };
     const mailing = render({ settings: { smtp }, smtp: { passwordSecret: { name: 'mail' } } });
     expect(ports(mailing, 'tollgate-operator')).toContain(465);
@@ -267,6 +267,16 @@ describe('the NetworkPolicies', () => {
       otlp: { endpoint: 'http://otel:4318' },
     });
     expect(ports(other, 'tollgate-gateway')).toEqual([53, 53, 443, 6443, 80, 8443, 4318, 'redis']);
+  });
+
+  test.each([
+    [{ security: 'TLS' }, 465],
+    [{}, 587],
+    [{ port: 2525 }, 2525],
+  ])('let only the operator to a mail server with %j', (more, port) => {
+    const mail = render({ settings: { smtp: { host: 'mail.example.com', from: 'tollgate@example.com', ...more } } });
+    expect(ports(mail, 'tollgate-operator')).toContain(port);
+    expect(ports(mail, 'tollgate-gateway')).not.toContain(port);
   });
 
   test('take the ports and peers of the values', () => {
