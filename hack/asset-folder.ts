@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 /**
- * Brings a part of hack/assets.sh, which may have to download or build it, and returns the folder that holds it.
+ * Brings a part of hack/assets.sh, which may have to download or build it, and returns the folder that holds it (of `node`
+ * several, as a PATH has them).
  * @throws Error where that fails; what is missing was printed.
  */
 export function assetFolder(part: string): string {

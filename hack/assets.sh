@@ -3,7 +3,7 @@
 #
 #   hack/assets.sh                 the local control plane and Redis
 #   hack/assets.sh postgres        from the system's package manager; faketime likewise
-#   hack/assets.sh helm            a tool of hack/assets/tools.sh; kubeconform likewise
+#   hack/assets.sh helm            a tool of hack/assets/tools.sh; kubeconform and prometheus likewise
 #   hack/assets.sh crds            those of other projects whose kinds the chart can make
 #   hack/assets.sh node            all that a local node is made of
 #

@@ -1,17 +1,12 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-
-const assetsScript = join(import.meta.dirname, 'assets.sh');
+import { assetFolder } from './asset-folder.ts';
 
 let folder: string | undefined;
 
 /** The folder with etcd, kube-apiserver, kube-controller-manager and kubectl; the first call may have to build them. */
 export function assets(): string {
-  if (folder !== undefined) return folder;
-  const run = spawnSync(assetsScript, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
-  if (run.status !== 0) throw new Error('hack/assets.sh failed; what is missing is said above');
-  folder = run.stdout.trim();
-  return folder;
+  return (folder ??= assetFolder('control_plane'));
 }
 
 /**

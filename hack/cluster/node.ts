@@ -1,6 +1,7 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { assetFolder } from '../asset-folder.ts';
 
 /** The cluster that e2e tests run on: the local node, or the one that E2E_CONTEXT names. */
 
@@ -57,16 +58,11 @@ let environment: NodeJS.ProcessEnv | undefined;
 
 function surroundings(): NodeJS.ProcessEnv {
   if (environment !== undefined) return environment;
-  const script = join(repository, 'hack', 'assets.sh');
-  const { stdout, status } = spawnSync(script, [context === undefined ? 'node' : 'helm'], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  if (status !== 0) throw new Error('hack/assets.sh failed; what is missing is said above');
+  const programs = assetFolder(context === undefined ? 'node' : 'helm');
   const helmHome = join(repository, '.run', 'helm');
   environment = {
     ...process.env,
-    PATH: `${stdout.trim()}:${process.env['PATH']}`,
+    PATH: `${programs}:${process.env['PATH']}`,
     NODE_OPTIONS: '',
     HELM_CACHE_HOME: helmHome,
     HELM_CONFIG_HOME: helmHome,

@@ -35,6 +35,16 @@ describe('the settings file', () => {
     expect(usageStreamLimit).toBe(10_000_000);
   });
 
+  test("names the mail server, whose password is the operator's alone", () => {
+    const smtp = { host: 'smtp.example.com', from: 'tollgate@example.com', username: 'tollgate', security: 'TLS' };
+    const mailing = render({ settings: { smtp }, smtp: { passwordSecret: { name: 'mail' } } });
+    const env = (name: string): string => JSON.stringify(find(mailing, 'Deployment', name).spec);
+    const password = { name: 'TOLLGATE_SMTP_PASSWORD', valueFrom: { secretKeyRef: { name: 'mail', key: 'password' } } };
+    expect(env('tollgate-operator')).toContain(JSON.stringify(password));
+    expect(env('tollgate-gateway')).not.toContain('TOLLGATE_SMTP_PASSWORD');
+    expect(parseSettings(settings({ settings: { smtp } })).smtp).toEqual({ ...smtp, port: 465 });
+  });
+
   test('replaces the Pods that read it when it changes, and no others', () => {
     const changed = render({ settings: { waitSeconds: 5 } });
     const stamp = (resources: typeof defaults, kind: string, name: string) =>
@@ -243,20 +253,6 @@ describe('the NetworkPolicies', () => {
       const workload = find(defaults, kind, metadata.name).spec as { template: { metadata: { labels: object } } };
       expect(workload.template.metadata.labels).toMatchObject((spec as Policy).podSelector.matchLabels);
     }
-  });
-
-  test("give the operator alone the mail server's password", () => {
-    const smtp = { host: 'smtp.example.com', from: 'tollgate@example.com', username: 'tollgate', security: 'TLS' };
-    const mailing = render({ settings: { smtp }, smtp: { passwordSecret: { name: 'mail' } } });
-    expect(ports(mailing, 'tollgate-operator')).toContain(465);
-    expect(ports(mailing, 'tollgate-gateway')).not.toContain(465);
-    const env = (name: string): string => JSON.stringify(find(mailing, 'Deployment', name).spec);
-    const password = { name: 'TOLLGATE_SMTP_PASSWORD', valueFrom: { secretKeyRef: { name: 'mail', key: 'password' } } };
-    expect(env('tollgate-operator')).toContain(JSON.stringify(password));
-    expect(env('tollgate-gateway')).not.toContain('TOLLGATE_SMTP_PASSWORD');
-    const [settings] = mailing.filter(({ metadata }) => metadata.name === 'tollgate-settings');
-    const { data } = settings as unknown as { data: Record<string, string> };
-    expect(parseSettings(parse(data['settings.yaml']!)).smtp).toEqual({ ...smtp, port: 465 });
   });
 
   test('let the gateway to Redis, DNS, the API server and the ports of the upstreams, and not to Postgres', () => {

@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
+import { assetFolder } from '../../hack/asset-folder.ts';
 import { kubectl } from '../../hack/kubectl.ts';
 import { chart, helm } from '../../hack/helm.ts';
 import { cluster } from '../support/cluster.ts';
@@ -18,7 +19,7 @@ let namespace: string;
 
 beforeAll(async () => {
   const { kubectl } = cluster();
-  const foreign = asset('crds');
+  const foreign = assetFolder('crds');
   await kubectl('apply', '--server-side', '-f', foreign);
   await kubectl('wait', '--for=condition=Established', '--timeout=30s', '-f', foreign);
   location = writeSchemas(mkdtempSync(join(tmpdir(), 'schemas-')), await published());
@@ -37,16 +38,9 @@ async function published(): Promise<string> {
   }
 }
 
-/** The folder of what hack/assets.sh brings. */
-function asset(name: string): string {
-  const run = spawnSync(join(root, 'hack/assets.sh'), [name], { encoding: 'utf8' });
-  if (run.status !== 0) throw new Error(run.stderr);
-  return run.stdout.trim();
-}
-
 /** What kubeconform finds, and how many objects it looked at. */
 function conform(yaml: string): { valid: number; problems: string[] } {
-  const program = join(asset('kubeconform'), 'kubeconform');
+  const program = join(assetFolder('kubeconform'), 'kubeconform');
   const args = ['-strict', '-summary', '-output', 'json', '-schema-location', location, '-'];
   const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', input: yaml });
   if (stdout === '') throw new Error(stderr);
