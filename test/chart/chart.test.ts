@@ -279,12 +279,20 @@ describe('the NetworkPolicies', () => {
     const external = render(variants['with Redis, Postgres and certificates of others']);
     expect(ports(external, 'tollgate-operator')).toEqual([53, 53, 443, 6443, 6380, 26379, 5432]);
     const watched = policy(render(variants['for callers outside, scaled and watched']), 'tollgate-gateway');
+    const { 'app.kubernetes.io/name': name, 'app.kubernetes.io/component': component } = find(
+      defaults,
+      'Pod',
+      'tollgate-test',
+    ).metadata.labels!;
+    const helmTest = {
+      podSelector: { matchLabels: { 'app.kubernetes.io/name': name, 'app.kubernetes.io/component': component } },
+    };
     expect(watched.ingress).toEqual([
       {
         ports: [{ port: 'metrics' }],
         from: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }],
       },
-      { ports: [{ port: 'api' }], from: [{ namespaceSelector: { matchLabels: { claude: 'yes' } } }] },
+      { ports: [{ port: 'api' }], from: [{ namespaceSelector: { matchLabels: { claude: 'yes' } } }, helmTest] },
     ]);
   });
 });
