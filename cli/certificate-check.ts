@@ -1,6 +1,7 @@
 /** The certificate that callers see, where the gateway speaks TLS. */
 
 import { X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
 import { connect } from 'node:tls';
 import { isProblem } from '../kube/problem.ts';
 import { type Finding, fine, problem, unknown, warning } from './finding.ts';
@@ -30,7 +31,7 @@ function judged(certificate: X509Certificate, host: string, now: number): Findin
   const until = new Date(certificate.validTo).toISOString().slice(0, 10);
   const renew = 'Renew it in the Secret that gateway.tls.secretName names; gateways take it without a restart.';
   if (left <= 0) return problem(`The certificate of ${host} ended on ${until}.`, renew);
-  if (certificate.checkHost(host) === undefined)
+  if ((isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)) === undefined)
     return problem(
       `The certificate is not for ${host} but for ${certificate.subjectAltName ?? certificate.subject}.`,
       renew,
@@ -42,7 +43,8 @@ function judged(certificate: X509Certificate, host: string, now: number): Findin
 /** Whoever has signed it: callers check that, here only the certificate counts. */
 function shown({ hostname, port }: URL): Promise<X509Certificate | undefined> {
   return new Promise((resolve) => {
-    const options = { host: hostname, port: Number(port || 443), servername: hostname, rejectUnauthorized: false };
+    const named = isIP(hostname) === 0 ? { servername: hostname } : {};
+    const options = { host: hostname, port: Number(port || 443), ...named, rejectUnauthorized: false };
     const socket = connect(options, () => end(socket.getPeerX509Certificate()));
     const end = (certificate: X509Certificate | undefined) => {
       socket.destroy();

@@ -3,6 +3,7 @@ import { LedgerUnreachable } from '../ledger/ledger.ts';
 import { checkCertificate } from './certificate-check.ts';
 import { checkKinds, checkLease, checkPods, checkServer } from './cluster-checks.ts';
 import { type Finding, problem, unknown } from './finding.ts';
+import { checkMail } from './mail-check.ts';
 import type { Patient } from './patient.ts';
 import { checkConditions, checkFences, checkGateways, checkShards } from './policy-checks.ts';
 import { checkRights } from './rights-check.ts';
@@ -26,6 +27,7 @@ const checks: readonly (readonly [string, (patient: Patient) => Promise<readonly
   ['Fences', checkFences],
   ['Gateways', checkGateways],
   ['Certificate', checkCertificate],
+  ['Mail', checkMail],
   ['Resources', checkConditions],
 ];
 

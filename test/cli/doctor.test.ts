@@ -4,6 +4,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createServer as createTcpServer } from 'node:net';
 import { createServer, type Server } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { AddressInfo } from 'node:net';
@@ -310,6 +311,28 @@ describe('a part that is spoilt', () => {
     await here.apply(podOf('mounts', {}, [{ name: 'tls', secret: { secretName: 'gateway-tls' } }]));
     expect((await ailments()).said[0]).toMatch(/^Warning Certificate: The certificate of localhost ends on/);
     await here.kubectl('delete', 'pod', 'mounts', '-n', NAMESPACE, '--force');
+    await settings({});
+  });
+
+  test('a mail server that greets, that is none, that is away', async () => {
+    let greeting = '220 mail.test ESMTP\r\n';
+    const server = createTcpServer((socket) => socket.end(greeting));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    await settings({ smtp: { host: '127.0.0.1', port, from: 'tollgate@example.com' } });
+    const name = `The mail server 127.0.0.1:${port}`;
+    const { all } = await ailments();
+    expect(all.filter(({ check }) => check === 'Mail').map(({ message }) => message)).toEqual([`${name} greets.`]);
+    greeting = 'SSH-2.0-other\r\n';
+    expect((await ailments()).said).toEqual([`Warning Mail: ${name} does not greet as one: "SSH-2.0-other".`]);
+    greeting = '';
+    expect((await ailments()).said).toEqual([
+      `Warning Mail: ${name} does not answer from here: it closed the connection.`,
+    ]);
+    await new Promise((resolve) => server.close(resolve));
+    const { code, said } = await ailments();
+    expect(said).toEqual([expect.stringMatching(/^Warning Mail: .* does not answer from here: .*ECONNREFUSED/)]);
+    expect(code).toBe(0);
     await settings({});
   });
 
