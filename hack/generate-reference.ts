@@ -161,7 +161,7 @@ function runbooksPage(): string {
   );
   return page(
     '# Runbooks for conditions',
-    'What to do for each reason that a condition of a ClaudeWorkspace or ClaudeBudget can have and that asks for somebody. `kubectl get cw,cb -A -o wide` shows the reasons, `tollgate doctor` sums them up.',
+    'What to do for each reason that a condition of a ClaudeWorkspace or ClaudeBudget can have and that asks for somebody. `kubectl get cw,cb -A -o wide` shows the reason of Ready, `kubectl describe` those of all conditions, `tollgate doctor` sums them up.',
     table(['Reason', 'Condition', 'Meaning'], rows),
   );
 }
