@@ -38,6 +38,7 @@ describe('the values', () => {
     [{ settings: { ledgerLoss: 'open' } }, "'/settings/ledgerLoss'"],
     [{ settings: { ledgerLos: 'Open' } }, "additional properties 'ledgerLos' not allowed"],
     [{ redis: { maxMemory: '512 MB' } }, "'/redis/maxMemory'"],
+    [{ settings: { namespace: 'elsewhere' } }, 'settings.namespace: leave it out'],
     [{ redis: { bundled: false } }, 'name the Redis in redis.external.urlSecret.name or redis.external.url'],
     [{ redis: { external: { url: 'redis://r:6379' } } }, 'set redis.bundled to false'],
     [{ redis: { bundled: false, external: { url: 'redis://:secret@r' } } }, 'a password belongs into a Secret'],

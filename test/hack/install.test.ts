@@ -4,14 +4,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { kubectl } from '../../hack/kubectl.ts';
 import { parseSettings } from '../../policy/settings.ts';
+import { render } from '../chart/render.ts';
 import { cluster } from '../support/cluster.ts';
 
 const root = join(import.meta.dirname, '../..');
 const NAMESPACE = 'tollgate-system';
 
 beforeAll(async () => {
-  const manifests = join(root, 'hack/install');
-  await cluster().kubectl('apply', '--server-side', '--force-conflicts', '-f', manifests);
+  const apply = ['apply', '--server-side', '--force-conflicts', '-f'];
+  await cluster().kubectl(...apply, join(root, 'hack/install'));
+  const rightsOfTest = render().filter(({ kind, metadata }) => metadata.name === 'tollgate-test' && kind !== 'Pod');
+  await kubectl(
+    cluster().kubeconfig,
+    [...apply, '-'],
+    rightsOfTest.map((each) => JSON.stringify(each)).join('\n---\n'),
+  );
 });
 
 /** Asks the API server whether a ServiceAccount may do something, e.g. `get secrets/a`. */
@@ -72,7 +79,7 @@ function documented(account: string, isOwn: boolean): string[] {
 }
 
 describe('the installation', () => {
-  test.each(['tollgate-gateway', 'tollgate-operator'])(
+  test.each(['tollgate-gateway', 'tollgate-operator', 'tollgate-test'])(
     'lets %s do what docs/security.md says, and no more',
     async (account) => {
       for (const namespace of [NAMESPACE, 'default']) {
