@@ -43,7 +43,7 @@ test('an upgrade that cannot start is taken back, and budgets are enforced and c
   const upgrade = release.apply({}, { flags }).then(String, String);
   await crowd.answered(20);
   // More than is spent until all gateways enforce it.
-  const limit = (await team.owed()).nano + 100_000_000n;
+  const limit = (await team.owed()).nano + 300_000_000n;
   await team.limit(formatUsd(limit));
   await crowd.refused(5);
   expect(await upgrade).toContain('has been rolled back');

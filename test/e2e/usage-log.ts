@@ -17,7 +17,7 @@ export async function logged(namespace: string): Promise<Logged> {
 }
 
 /** Runs a shell command in the Pod of the bundled Postgres, as its own role. */
-function inPostgres(command: string, input = ''): Promise<string> {
+export function inPostgres(command: string, input = ''): Promise<string> {
   const shell = `export PGPASSWORD="$POSTGRES_PASSWORD"; ${command}`;
   return kubectl(['exec', '-i', 'tollgate-postgres-0', '-n', NAMESPACE, '--', 'sh', '-c', shell], { input });
 }
