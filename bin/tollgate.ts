@@ -26,6 +26,12 @@ const commands: Readonly<Record<string, Command>> = {
   },
 };
 
+/** What a shell says of a process that SIGTERM ended. */
+const TERMINATED = 128 + 15;
+// A container's first process is not ended by a signal that nobody listens for: whoever is asked to leave while it still
+// starts would stay until it is killed. A command that has something to finish listens in place of this.
+process.once('SIGTERM', () => process.exit(TERMINATED));
+
 await main(process.argv[2]);
 
 async function main(word: string | undefined): Promise<void> {

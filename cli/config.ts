@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { withPassword } from '../policy/redis-address.ts';
 import type { Options } from './options.ts';
 
 /** What the environment says of the installation, with the flags over it. */
@@ -31,7 +32,7 @@ export function readConfig(env: NodeJS.ProcessEnv, options: Options): Config {
       (isPod && existsSync(OWN_NAMESPACE) ? readFileSync(OWN_NAMESPACE, 'utf8') : 'tollgate-system'),
     kubeconfig: options.kubeconfig ?? env['KUBECONFIG'] ?? (isPod ? undefined : join(homedir(), '.kube', 'config')),
     context: options.context,
-    redisUrl: env['REDIS_URL'] || undefined,
+    redisUrl: env['REDIS_URL'] ? withPassword(env['REDIS_URL'], env['REDIS_PASSWORD']) : undefined,
     redisCa: file('REDIS_CA_FILE'),
     databaseUrl: env['TOLLGATE_DATABASE_URL'] || undefined,
     settings: file('TOLLGATE_SETTINGS'),

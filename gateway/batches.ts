@@ -108,6 +108,7 @@ export class Batches {
     if (isRefusal(claimed)) return claimed;
     const refusal = planBatches(caller, true);
     if (refusal !== null) return refusal;
+    spool.belongTo(refOf(caller.workspace));
     const requests = new PlannedRequests(caller, claimed, now(), settings);
     const outcome = await receive(req, spool, requests.reader);
     if (outcome !== null) return outcome;

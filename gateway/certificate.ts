@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
@@ -69,7 +69,10 @@ async function read(folder: string): Promise<KeyPair> {
   try {
     const [cert, key] = await Promise.all(['tls.crt', 'tls.key'].map((name) => readFile(join(folder, name), 'utf8')));
     const pair = { cert: cert!, key: key! };
-    createSecureContext(pair); // throws also where the key is another certificate's
+    // Empty files, such as of a certificate that is not issued yet, would make a context that shows nothing.
+    const isPair = new X509Certificate(pair.cert).checkPrivateKey(createPrivateKey(pair.key));
+    if (!isPair) throw new Error('the key is of another certificate');
+    createSecureContext(pair);
     return pair;
   } catch (error) {
     const why = (error as Error).message;

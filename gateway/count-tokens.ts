@@ -1,6 +1,7 @@
 import { JsonInvalid, readJsonObject } from '../policy/json.ts';
 import { planFree } from '../policy/plan.ts';
 import type { Refusal } from '../policy/refusals.ts';
+import { refOf } from '../policy/terms.ts';
 import type { Exchange } from './exchange.ts';
 import { type Gone, readBody } from './facts.ts';
 import { forward, unanswered } from './forward.ts';
@@ -38,6 +39,7 @@ export class CountTokens {
     const identity = identify(req.headers, this.#parts.policy);
     if (isRefusal(identity)) return identity;
     const { workspace } = identity.caller;
+    exchange.memory.belongTo(refOf(workspace));
     const body = await readBody(exchange);
     if (body === 'gone' || isRefusal(body)) return body;
     const model = modelOf(body);

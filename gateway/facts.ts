@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Refusal, RefusalReason } from '../policy/refusals.ts';
 import type { Exchange } from './exchange.ts';
+import { Pieces } from './pieces.ts';
 import { plainly } from './refuse.ts';
 
 /** The limit of the Messages API. Bytes. */
@@ -17,7 +18,7 @@ export function readBody({ req, memory }: Exchange): Promise<Buffer | Refusal | 
   const refusal = refuseUnread(req, MAX_BODY_BYTES, 'BodyTooLarge');
   if (refusal !== null) return drop(req, refusal);
   return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
+    const pieces = new Pieces();
     let size = 0;
     const problemOf = (chunk: Buffer): RefusalReason | null => {
       size += chunk.length;
@@ -26,14 +27,14 @@ export function readBody({ req, memory }: Exchange): Promise<Buffer | Refusal | 
     };
     req.on('data', (chunk: Buffer) => {
       const reason = problemOf(chunk);
-      if (reason === null) chunks.push(chunk);
+      if (reason === null) pieces.add(chunk);
       else {
-        chunks.length = 0;
+        pieces.clear();
         memory.close();
         resolve(drop(req, plainly(reason)));
       }
     });
-    req.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    req.on('end', () => resolve(pieces.take()));
     req.on('close', () => resolve('gone'));
     req.on('error', () => resolve('gone'));
   });

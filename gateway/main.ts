@@ -110,6 +110,7 @@ async function run(config: Config): Promise<void> {
     exit(0);
   };
   let left: Promise<void> | null = null;
+  process.removeAllListeners('SIGTERM'); // until here there was nothing to finish
   // Always listened for: a second one, as of a kubelet that was restarted, must not end the streams of the first.
   process.on('SIGTERM', () => void (left ??= leave({ lingerMs: config.lingerMs, arrivalMs: ARRIVAL_MS })));
   // A person at the keyboard waits for nothing, and may ask twice.

@@ -89,6 +89,7 @@ export class Messages {
     if (isRefusal(identity)) return identity;
     const claimed = claims(headers, identity.caller.workspace);
     if (isRefusal(claimed)) return claimed;
+    exchange.memory.belongTo(refOf(identity.caller.workspace));
     const body = await readBody(exchange);
     if (body === 'gone' || isRefusal(body)) return body;
     const facts = readRequest(body);

@@ -30,7 +30,12 @@ export class Spool {
     return this.#size;
   }
 
-  /** False where all spools together are at their bound. Throws where the disk has no room. */
+  /** Says whose batch it is. */
+  belongTo(owner: string): void {
+    this.#disk.belongTo(owner);
+  }
+
+  /** False where all spools together, or those of the owner, are at their bound. Throws where the disk has no room. */
   async write(chunk: Uint8Array): Promise<boolean> {
     if (!this.#disk.grow(chunk.length)) return false;
     await this.#file.appendFile(chunk);

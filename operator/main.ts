@@ -67,6 +67,7 @@ async function run(config: Config): Promise<void> {
     server.close();
     server.closeAllConnections();
   };
+  process.removeAllListeners('SIGTERM'); // until here there was nothing to finish
   process.once('SIGTERM', () => void stop());
   process.once('SIGINT', () => void stop());
 }

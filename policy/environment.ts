@@ -1,4 +1,4 @@
-import { parseRedisUrl, RedisUrlInvalid } from './redis-address.ts';
+import { parseRedisUrl, RedisUrlInvalid, withPassword } from './redis-address.ts';
 
 /** What both entries are told by their environment. */
 export interface Environment {
@@ -39,7 +39,7 @@ export function parseEnvironment(env: Readonly<Record<string, string | undefined
   if (problems.length > 0) throw new Error(problems.join('; '));
   return {
     settingsFile: env['TOLLGATE_SETTINGS'],
-    redisUrl: env['REDIS_URL']!,
+    redisUrl: withPassword(env['REDIS_URL']!, env['REDIS_PASSWORD']),
     redisCaFile: env['REDIS_CA_FILE'],
     pod: env['POD_NAME']!,
     port: Number(PORT),

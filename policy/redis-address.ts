@@ -51,6 +51,13 @@ export function parseRedisUrl(url: string): RedisAddress {
   };
 }
 
+/** The address with a password that is kept apart from it, where it has none of its own. */
+export function withPassword(url: string, password: string | undefined): string {
+  const [, scheme, , user] = FORM.exec(url) ?? [];
+  if (!password || scheme === undefined || user !== undefined) return url;
+  return url.replace('://', () => `://:${encodeURIComponent(password)}@`);
+}
+
 function readNode(text: string, defaultPort: number): RedisNode {
   const [, bracketed, plain, port] = NODE.exec(text) ?? [];
   const host = bracketed ?? plain;

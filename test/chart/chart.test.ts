@@ -84,8 +84,9 @@ describe('Redis and Postgres', () => {
     const operator = environment(find(defaults, 'Deployment', 'tollgate-operator'));
     expect(operator).toMatchObject({
       REDIS_PASSWORD: '{"secretKeyRef":{"name":"tollgate-redis","key":"password"}}',
-      REDIS_URL: 'redis://:$(REDIS_PASSWORD)@tollgate-redis:6379/0',
-      TOLLGATE_DATABASE_URL: 'postgres://tollgate:$(POSTGRES_PASSWORD)@tollgate-postgres:5432/tollgate',
+      REDIS_URL: 'redis://tollgate-redis:6379/0', // no password in an address, where some of its characters would mean something
+      PGPASSWORD: '{"secretKeyRef":{"name":"tollgate-postgres","key":"password"}}',
+      TOLLGATE_DATABASE_URL: 'postgres://tollgate@tollgate-postgres:5432/tollgate',
     });
     const password = (resources: typeof defaults) =>
       Buffer.from(find(resources, 'Secret', 'tollgate-redis').data!['password']!, 'base64').toString();
@@ -98,8 +99,8 @@ describe('Redis and Postgres', () => {
       redis: { auth: { existingSecret: 'vault-redis' } },
       postgres: { auth: { existingSecret: 'vault-postgres' } },
     });
-    const { REDIS_PASSWORD, POSTGRES_PASSWORD } = environment(find(resources, 'Deployment', 'tollgate-operator'));
-    expect([REDIS_PASSWORD, POSTGRES_PASSWORD]).toEqual([
+    const { REDIS_PASSWORD, PGPASSWORD } = environment(find(resources, 'Deployment', 'tollgate-operator'));
+    expect([REDIS_PASSWORD, PGPASSWORD]).toEqual([
       expect.stringContaining('vault-redis'),
       expect.stringContaining('vault-postgres'),
     ]);
@@ -199,6 +200,8 @@ describe('the gateway', () => {
       ingressClassName: 'nginx',
       tls: [{ hosts: ['claude.example.com'], secretName: 'claude-tls' }],
     });
+    const anyHost = render({ gateway: { ingress: { enabled: true, host: '*.example.com' } } });
+    expect(find(anyHost, 'Ingress', 'tollgate-gateway').spec).toMatchObject({ rules: [{ host: '*.example.com' }] });
     expect(find(resources, 'HTTPRoute', 'tollgate-gateway').spec).toMatchObject({
       parentRefs: [{ name: 'edge', namespace: 'edge' }],
       rules: [{ backendRefs: [{ name: 'tollgate-gateway', port: 8080 }] }],

@@ -34,6 +34,7 @@ describe('the values', () => {
   test.each([
     [{ replica: 3 }, "additional properties 'replica' not allowed"],
     [{ gateway: { replicas: '3' } }, "'/gateway/replicas'"],
+    [{ settings: null }, "missing property 'settings'"],
     [{ settings: { shards: 65 } }, "'/settings/shards'"],
     [{ settings: { ledgerLoss: 'open' } }, "'/settings/ledgerLoss'"],
     [{ settings: { ledgerLos: 'Open' } }, "additional properties 'ledgerLos' not allowed"],

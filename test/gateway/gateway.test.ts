@@ -10,7 +10,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { Allowance } from '../../gateway/allowance.ts';
 import { Certificate } from '../../gateway/certificate.ts';
+import { Pieces } from '../../gateway/pieces.ts';
 import { readConfig } from '../../gateway/config.ts';
 import { listen } from '../../gateway/server.ts';
 import { readEntry } from '../../log/row.ts';
@@ -748,7 +750,7 @@ describe('the ledger', () => {
 });
 
 test('the bodies of all calls under way have a bound; what is beyond it is told to come again', async () => {
-  const gateway = await gatewayWith({}, { bodyBytes: 20_000 });
+  const gateway = await gatewayWith({}, { bodyBytes: 24_000 });
   const long = message({ stream: true, messages: [{ role: 'user', content: 'x'.repeat(15_000) }] });
   const held = ask(gateway.url, { body: long, headers: standIn({ holdAfter: 1 }) });
   await until(() => upstream.books().open === 1);
@@ -764,6 +766,37 @@ test('the bodies of all calls under way have a bound; what is beyond it is told 
   await settled(gateway);
   const { text } = await ask(gateway.url, { method: 'GET', path: '/metrics' });
   expect(text).toContain('tollgate_body_bytes 0\n');
+});
+
+test('no workspace can hold all of the room for bodies, and nothing is held of what has ended', () => {
+  const allowance = new Allowance(100);
+  const [greedy, second, other] = [allowance.open(), allowance.open(), allowance.open()];
+  greedy.belongTo('a/greedy');
+  second.belongTo('a/greedy');
+  other.belongTo('b/other');
+  expect([greedy.grow(50), second.grow(25), second.grow(1), other.grow(25), other.grow(1)]).toEqual([
+    true,
+    true,
+    false,
+    true,
+    false,
+  ]);
+  greedy.close();
+  greedy.close();
+  expect(allowance.held).toBe(50);
+  expect([second.grow(50), other.grow(1)]).toEqual([true, false]);
+  second.close();
+  other.close();
+  expect(allowance.held).toBe(0);
+});
+
+test('a body that comes a byte at a time takes no more memory than its bytes', () => {
+  const pieces = new Pieces();
+  const bytes = Buffer.from('0123456789'.repeat(10_000));
+  for (const byte of bytes) pieces.add(Buffer.of(byte));
+  expect(pieces.count).toBeLessThan(1_000);
+  expect(pieces.take().equals(bytes)).toBe(true);
+  expect(pieces.count).toBe(0);
 });
 
 test('is told how much memory and disk bodies may take, as Kubernetes writes sizes', () => {
@@ -831,6 +864,11 @@ test('a certificate that is renewed is shown to who connects, and cuts nobody; o
   const first = written();
   writeFileSync(join(folder, 'tls.key'), 'half of a key');
   await until(() => gateway.logs.find(({ msg }) => String(msg).startsWith('the certificate cannot be renewed')));
+  expect(await shown()).toBe(first);
+  // As cert-manager leaves a Secret that waits for its certificate.
+  writeFileSync(join(folder, 'tls.crt'), '');
+  writeFileSync(join(folder, 'tls.key'), '');
+  await until(() => gateway.logs.filter(({ msg }) => String(msg).startsWith('the certificate cannot be renewed'))[1]);
   expect(await shown()).toBe(first);
   writeCertificate(folder);
   await until(async () => (await shown()) === written());

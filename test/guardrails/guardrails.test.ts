@@ -137,6 +137,20 @@ describe('raw keys', () => {
     expect(await refusal(pod(env, true))).toContain('by envFrom');
     expect(await refusal(pod(env.slice(0, 1)))).toBeUndefined();
   });
+
+  test('are found in what a container runs, and in the bytes of a ConfigMap', async () => {
+    const image = 'registry.local/probe:1';
+    const running = (words: object) => ({ ...pod([]), spec: { containers: [{ name: 'main', image, ...words }] } });
+    expect(await refusal(running({ args: ['run', `--key=${KEY}`] }))).toContain('or a command holds a key');
+    expect(await refusal(running({ command: ['sh', '-c', `KEY=${KEY} run`] }))).toContain('or a command holds a key');
+    expect(await refusal(running({ command: ['run'], args: ['fast'] }))).toBeUndefined();
+    const bytes = (text: string) => ({
+      ...configMap('probe', ''),
+      binaryData: { file: Buffer.from(text).toString('base64') },
+    });
+    expect(await refusal(bytes(`x${KEY}`))).toContain('this ConfigMap holds a key');
+    expect(await refusal(bytes('nothing'))).toBeUndefined();
+  });
 });
 
 describe('ceilings', () => {

@@ -1,5 +1,7 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -52,6 +54,27 @@ test.each(['operator', 'gateway'])('the %s of the package starts, and says what 
   expect(status).toBe(1);
   expect(stdout).toContain('REDIS_URL is not set');
 });
+
+test('a command that is asked to end while it still waits for its cluster ends by itself, as the first process of a container must', async () => {
+  const silent = createServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const kubeconfig = join(directory, 'kubeconfig');
+  const named = {
+    clusters: [{ name: 'a', cluster: { server: `http://127.0.0.1:${port}` } }],
+    users: [{ name: 'a', user: {} }],
+  };
+  const contexts = [{ name: 'a', context: { cluster: 'a', user: 'a' } }];
+  writeFileSync(kubeconfig, JSON.stringify({ ...named, contexts, 'current-context': 'a' }));
+  const own = { REDIS_URL: 'redis://127.0.0.1:1', TOLLGATE_DATABASE_URL: 'postgres://127.0.0.1:1/none', PORT: '0' };
+  const env = { ...own, POD_NAME: 'one', KUBECONFIG: kubeconfig };
+  const child = spawn(process.execPath, [join(installed, manifest.bin.tollgate), 'operator'], { env });
+  const ended = once(child, 'exit');
+  await once(child.stdout, 'data');
+  child.kill('SIGTERM');
+  expect(await ended).toEqual([143, null]);
+  silent.close();
+}, 60_000);
 
 /** Run beside the package's code: what it prints shows that the files are there that the code reads as it goes. */
 const OPENS_A_LOG = `

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { parseEnvironment, parseLogPlace } from '../../policy/environment.ts';
-import { parseRedisUrl } from '../../policy/redis-address.ts';
+import { parseRedisUrl, withPassword } from '../../policy/redis-address.ts';
 import { allowsUpstream, parseSettings, SettingsInvalid } from '../../policy/settings.ts';
 
 function problems(value: unknown): readonly string[] {
@@ -280,6 +280,17 @@ describe('the address of Redis', () => {
     ['rediss+cluster://h1:7000,h2:7001', { kind: 'Cluster', isTls: true, master: '' }],
   ])('%s', (url, address) => {
     expect(parseRedisUrl(url)).toMatchObject(address);
+  });
+
+  test('takes a password from elsewhere as it is, where it has none', () => {
+    const password = 'p@:/"\\%41#?\'$x y';
+    const read = (url: string) => parseRedisUrl(withPassword(url, password));
+    expect(read('redis://redis:6380/2')).toMatchObject({ password, nodes: [{ host: 'redis', port: 6380 }], db: 2 });
+    expect(read('redis+sentinel://h1,h2/mymaster')).toMatchObject({ password, master: 'mymaster' });
+    expect(read('redis://:own@redis')).toMatchObject({ password: 'own' });
+    expect(withPassword('redis://redis', undefined)).toBe('redis://redis');
+    const { redisUrl } = parseEnvironment({ POD_NAME: 'a', REDIS_URL: 'redis://redis', REDIS_PASSWORD: password }, '1');
+    expect(parseRedisUrl(redisUrl)).toMatchObject({ password });
   });
 
   test.each([

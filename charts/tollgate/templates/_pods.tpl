@@ -48,7 +48,7 @@ imagePullSecrets:
 {{- with .Values.redis }}
 {{- if .bundled }}
 - { name: REDIS_PASSWORD, valueFrom: { secretKeyRef: { name: {{ .auth.existingSecret | default "tollgate-redis" }}, key: password } } }
-- { name: REDIS_URL, value: 'redis://:$(REDIS_PASSWORD)@tollgate-redis:6379/0' }
+- { name: REDIS_URL, value: redis://tollgate-redis:6379/0 }
 {{- else if .external.url }}
 - { name: REDIS_URL, value: {{ .external.url | quote }} }
 {{- else }}

@@ -2,8 +2,8 @@
 {{- define "tollgate.logEnvironment" -}}
 {{- with .Values.postgres }}
 {{- if .bundled }}
-- { name: POSTGRES_PASSWORD, valueFrom: { secretKeyRef: { name: {{ .auth.existingSecret | default "tollgate-postgres" }}, key: password } } }
-- { name: TOLLGATE_DATABASE_URL, value: 'postgres://tollgate:$(POSTGRES_PASSWORD)@tollgate-postgres:5432/tollgate' }
+- { name: PGPASSWORD, valueFrom: { secretKeyRef: { name: {{ .auth.existingSecret | default "tollgate-postgres" }}, key: password } } }
+- { name: TOLLGATE_DATABASE_URL, value: postgres://tollgate@tollgate-postgres:5432/tollgate }
 {{- else if .external.urlSecret.name }}
 - { name: TOLLGATE_DATABASE_URL, valueFrom: { secretKeyRef: { name: {{ .external.urlSecret.name }}, key: {{ .external.urlSecret.key }} } } }
 {{- end }}
