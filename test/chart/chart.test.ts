@@ -186,6 +186,8 @@ describe('the gateway', () => {
   test('is scaled by CPU, down by one Pod a minute', () => {
     const resources = render(variants['for callers outside, scaled and watched']);
     expect(find(resources, 'Deployment', 'tollgate-gateway').spec).not.toHaveProperty('replicas');
+    const stopped = render({ gateway: { replicas: 0, autoscaling: { enabled: true } } });
+    expect(find(stopped, 'Deployment', 'tollgate-gateway').spec).toMatchObject({ replicas: 0 });
     expect(find(resources, 'HorizontalPodAutoscaler', 'tollgate-gateway').spec).toMatchObject({
       minReplicas: 2,
       maxReplicas: 20,
