@@ -27,8 +27,8 @@ Looks at an installation and says what is wrong with it and what to do. It chang
   --help                   this page
 
 Redis and the database of the usage log are looked at where REDIS_URL (with REDIS_CA_FILE) and TOLLGATE_DATABASE_URL
-are set, as they are in the cluster: helm test runs it there. The settings are those of TOLLGATE_SETTINGS, or of the
-ConfigMap tollgate-settings.
+are set, as they are in the cluster: helm test --logs runs it there. The settings are those of TOLLGATE_SETTINGS, or
+of the ConfigMap tollgate-settings.
 
 Exit code: 0 nothing must be done, 1 there are problems, 2 it could not look.
 `;

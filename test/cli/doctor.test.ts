@@ -1,6 +1,6 @@
 /** `tollgate doctor` against a real API server, operator, Redis and Postgres, which are then spoilt one by one. */
 
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +20,7 @@ import type { Postgres } from '../../hack/postgres.ts';
 import { openDatabase } from '../../log/place.ts';
 import { install, type Installation, NAMESPACE, Shards, SimulatedGateway } from '../operator/harness.ts';
 import { budget, workspace } from '../operator/resources.ts';
+import { writeCertificate } from '../support/certificate.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { until } from '../support/until.ts';
 
@@ -395,11 +396,7 @@ describe('its flags', () => {
 });
 
 function certificate(host: string, days: number): { key: string; cert: string } {
-  const [key, cert] = [join(directory, 'tls.key'), join(directory, 'tls.crt')];
-  const subject = ['-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host}`, '-days', String(days)];
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert, ...subject], {
-    stdio: 'ignore',
-  });
+  const { key, certificate: cert } = writeCertificate(directory, { name: `DNS:${host}`, days });
   return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
 }
 
