@@ -61,7 +61,9 @@ export class PolicyStore {
     this.#reflectors = [
       this.#follow(CONFIG_MAPS, SHARED_SHARD, (data) => this.#takeShared(decodeSharedShard(data, sha256))),
       ...this.#pairs.map((pair) =>
-        this.#follow(CONFIG_MAPS, pair.name, (data) => this.#takePolicy(pair, decodePolicyShard(data, sha256))),
+        this.#follow(CONFIG_MAPS, pair.name, (data) =>
+          this.#takePolicy(pair, decodePolicyShard(data, sha256, pair.policy)),
+        ),
       ),
       ...this.#pairs.map((pair, index) =>
         this.#follow(SECRETS, keys[index]!, (data) =>

@@ -271,12 +271,17 @@ function withoutManagers<T extends KubeObject>(object: T): T {
   return { ...object, metadata };
 }
 
+/** A line may come in many pieces: none is looked through twice. */
 async function* lines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder();
-  let rest = '';
+  let begun: string[] = [];
   for await (const chunk of chunks) {
-    const parts = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = parts.pop() ?? '';
-    yield* parts.filter((line) => line !== '');
+    const [end = '', ...others] = decoder.decode(chunk, { stream: true }).split('\n');
+    begun.push(end);
+    for (const next of others) {
+      const line = begun.join('');
+      begun = [next];
+      if (line !== '') yield line;
+    }
   }
 }

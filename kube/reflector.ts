@@ -72,6 +72,11 @@ export class Reflector<T extends KubeObject> {
     return [...this.#objects.values()];
   }
 
+  /** All of them, with their keys. */
+  entries(): IterableIterator<readonly [string, T]> {
+    return this.#objects.entries();
+  }
+
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     const { relistMs = 600_000, random, onProblem } = this.#options;

@@ -289,7 +289,10 @@ export function assemble(options: OperatorOptions): Operator {
     stop: async () => {
       // The next leader can open the log once it is closed. For what takes long, such as the results of a batch, it
       // does not wait: nothing is done twice where both do it.
-      const ended = schedule.drain().then(() => usageLog.close());
+      const ended = schedule
+        .drain()
+        .then(() => writer.settled())
+        .then(() => usageLog.close());
       await Promise.race([ended, sleep(STEP_DOWN_MS)]);
       await election.stop();
       await ended;

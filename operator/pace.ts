@@ -20,19 +20,22 @@ const CROWD = 5 * WRITES_PER_SECOND;
 /** Of changes of state: they are few, but for thousands of budgets that are made, or begin a period, at once. */
 const URGENT_PER_SECOND = 300;
 /** So many at a time, lest an edit waits behind them. */
-const URGENT_AT_ONCE = 30;
+export const URGENT_AT_ONCE = 30;
 
 /** Decides which status is written when, so that neither a busy budget nor many of them flood the API server. */
 export class Pace {
   readonly #figures = new Bucket(WRITES_PER_SECOND, WRITES_PER_SECOND);
   readonly #urgent = new Bucket(URGENT_PER_SECOND, URGENT_AT_ONCE);
 
-  /** What to write now, the most important first; it counts as written. `changes` in the order in which they came up. */
+  /**
+   * What to write now, the most important first; it counts as written. `changes` in the order in which they came up, so
+   * that what waits longest goes first.
+   */
   due(changes: readonly Change[], now: number): readonly string[] {
     const urgent = changes.filter(({ isUrgent }) => isUrgent);
     const figures = changes.filter(({ isUrgent, writtenAt }) => !isUrgent && now - writtenAt >= REST_MS);
     const isCrowded = changes.length > CROWD;
-    const ordered = figures.toSorted((a, b) => (isCrowded ? rank(a, now) - rank(b, now) : 0) || byAge(a, b));
+    const ordered = isCrowded ? figures.toSorted((a, b) => rank(a, now) - rank(b, now)) : figures;
     const chosen = [...this.#urgent.take(urgent, now), ...this.#figures.take(ordered, now)];
     return chosen.map(({ key }) => key);
   }
@@ -60,10 +63,6 @@ class Bucket {
     this.#tokens -= taken.length;
     return taken;
   }
-}
-
-function byAge(a: Change, b: Change): number {
-  return a.writtenAt - b.writtenAt;
 }
 
 /** Where the writes do not suffice for all: large moves and what waited long go first. */

@@ -27,9 +27,11 @@ interface ReportOptions {
 /** How often the ledger is looked at while something is on its way to the gateways, and else. Milliseconds. */
 const SOON_MS = 200;
 const CALM_MS = 1_000;
+/** Working out what all statuses should say takes no more than this part of the time: of thousands it takes a while. */
+const SHARE = 0.25;
 /** How often something is written while something waits for that. Milliseconds. */
 const WRITE_MS = 100;
-const URGENT_MS = 10;
+const URGENT_MS = 30;
 /** How often silent gateways are looked for. Milliseconds. */
 const SWEEP_MS = 5_000;
 
@@ -42,6 +44,7 @@ export class Report {
   #inForce: readonly CompiledBudget[] = [];
   #raised: Policy['raised'] = null;
   #lookedAt = Number.NEGATIVE_INFINITY;
+  #tookMs = 0;
   #isPending = false;
 
   constructor(options: ReportOptions) {
@@ -59,7 +62,7 @@ export class Report {
   }
 
   get #nextAt(): number {
-    return this.#lookedAt + (this.#isPending ? SOON_MS : CALM_MS);
+    return this.#lookedAt + Math.max(this.#isPending ? SOON_MS : CALM_MS, this.#tookMs / SHARE);
   }
 
   get #isDue(): boolean {
@@ -74,7 +77,9 @@ export class Report {
     const state = await this.#look();
     if (state !== undefined) await this.#keep(state);
     const { output } = policy;
-    this.#isPending = output !== undefined && statuses.refresh(output, policy.raised, clock());
+    const begun = clock();
+    this.#isPending = output !== undefined && statuses.refresh(output, policy.raised, begun);
+    this.#tookMs = clock() - begun;
   }
 
   /** What is about to be shown is read once more, so that it is not as old as the last look. */

@@ -29,9 +29,9 @@ function furthest(a: Readonly<Record<string, number>>, b: Readonly<Record<string
 /** The object that a verdict is over. */
 interface Target {
   /** Names it, whatever its generation. */
-  readonly key: string;
-  /** The uids of the object and of the workspaces that it must reach: a proof for others is none for these. */
-  readonly uids: readonly (string | undefined)[];
+  readonly uid: string;
+  /** The uids of the workspaces that it must reach: a proof for others is none for these. */
+  readonly reached: readonly (string | undefined)[];
   /** Whether the status says that this generation was proven, maybe by a leader before this one. */
   readonly wasProven: boolean;
 }
@@ -44,6 +44,7 @@ const GRACE_MS = 500;
  * keeps a gateway that has not got so far from admitting anything. So an edit of one budget makes no other flicker.
  */
 export class Programming {
+  /** By uid. */
   readonly #proven = new Map<string, string>();
   /** What is under way, and since when. */
   readonly #pending = new Map<string, { readonly identity: string; readonly since: number }>();
@@ -55,30 +56,30 @@ export class Programming {
     rollout: Rollout,
     now: number,
   ): Finding<'Programmed'> | null {
-    const { key, uids, wasProven } = target;
-    const identity = [verdict.generation, ...uids].join(' ');
+    const { uid, reached, wasProven } = target;
+    const identity = [verdict.generation, ...reached].join(' ');
     const found = programmed(verdict, rollout);
     if (found.reason === 'Pending') {
-      const proven = this.#proven.get(key) ?? (wasProven ? identity : '');
-      this.#proven.set(key, proven);
+      const proven = this.#proven.get(uid) ?? (wasProven ? identity : '');
+      this.#proven.set(uid, proven);
       if (proven === identity) return { reason: 'Programmed', message: PROVEN };
-      return now - this.#since(key, identity, now) < GRACE_MS ? null : found;
+      return now - this.#since(uid, identity, now) < GRACE_MS ? null : found;
     }
-    this.#pending.delete(key);
-    this.#proven.set(key, found.reason === 'Programmed' ? identity : '');
+    this.#pending.delete(uid);
+    this.#proven.set(uid, found.reason === 'Programmed' ? identity : '');
     return found;
   }
 
   /** Forgets an object that is gone. */
-  forget(key: string): void {
-    this.#proven.delete(key);
-    this.#pending.delete(key);
+  forget(uid: string): void {
+    this.#proven.delete(uid);
+    this.#pending.delete(uid);
   }
 
-  #since(key: string, identity: string, now: number): number {
-    const before = this.#pending.get(key);
+  #since(uid: string, identity: string, now: number): number {
+    const before = this.#pending.get(uid);
     if (before?.identity === identity) return before.since;
-    this.#pending.set(key, { identity, since: now });
+    this.#pending.set(uid, { identity, since: now });
     return now;
   }
 }

@@ -19,8 +19,8 @@ interface ShardStoreOptions {
 export class ShardStore {
   readonly #options: ShardStoreOptions;
   readonly #objects = new Map<string, Secret>();
-  /** What each object holds, decoded: most of them stay as they are from one compilation to the next. */
-  readonly #decoded = new WeakMap<Secret, unknown>();
+  /** What each shard held last, decoded: most of them stay as they are from one compilation to the next. */
+  readonly #decoded = new Map<string, { readonly object: Secret; readonly shard: unknown }>();
 
   constructor(options: ShardStoreOptions) {
     this.#options = options;
@@ -63,13 +63,16 @@ export class ShardStore {
     }
   }
 
-  #read<T>(name: string, decodeShard: (data: ShardData | undefined, hash: Hash) => T): T {
+  #read<T>(name: string, decodeShard: (data: ShardData | undefined, hash: Hash, before?: T) => T): T {
     const { hash } = this.#options;
     const object = this.#objects.get(name);
     if (object === undefined) return decodeShard(undefined, hash);
-    const decoded = (this.#decoded.get(object) as T | undefined) ?? decodeShard(dataOf(object), hash);
-    this.#decoded.set(object, decoded);
-    return decoded;
+    const last = this.#decoded.get(name);
+    const before = last?.shard as T | undefined;
+    if (last?.object === object) return before!;
+    const shard = decodeShard(dataOf(object), hash, before);
+    this.#decoded.set(name, { object, shard });
+    return shard;
   }
 }
 

@@ -41,7 +41,7 @@ interface Basis {
 export class Statuses {
   readonly #options: StatusesOptions;
   readonly #programming = new Programming();
-  /** What each status was worked out from; and, where nothing is under way, what that was worked out from. */
+  /** By uid what each status was worked out from; and, where nothing is under way, what that was worked out from. */
   readonly #causes = new Map<string, readonly unknown[]>();
   readonly #sources = new Map<string, readonly unknown[]>();
   #basis: Basis | undefined;
@@ -56,9 +56,9 @@ export class Statuses {
     const rollout = unchanged(this.#basis?.rollout, rolloutOf(fences, world.endpoints.values(), view.reports));
     const basis = { output, rollout, now };
     this.#basis = basis;
-    const pendingWorkspaces = this.#workspaces(basis);
-    const pendingBudgets = world.budgets.values().filter((budget) => this.#budget(budget, basis));
-    return pendingWorkspaces || pendingBudgets.length > 0;
+    let isPending = this.#workspaces(basis);
+    for (const [ref, budget] of world.budgets.entries()) isPending = this.#budget(ref, budget, basis) || isPending;
+    return isPending;
   }
 
   /** Brings what is wanted of some of the budgets up to date. */
@@ -66,7 +66,10 @@ export class Statuses {
     const { world } = this.#options;
     if (this.#basis === undefined) return;
     const basis = { ...this.#basis, now };
-    for (const budget of refs.flatMap((ref) => world.budgets.get(ref) ?? [])) this.#budget(budget, basis);
+    for (const ref of refs) {
+      const budget = world.budgets.get(ref);
+      if (budget !== undefined) this.#budget(ref, budget, basis);
+    }
   }
 
   /** What the statuses, as they were written last, know of the counters of the periods at `now` (milliseconds). */
@@ -75,15 +78,16 @@ export class Statuses {
     const { world, writer } = this.#options;
     return inForce(output).flatMap((compiled) => {
       const budget = world.budgets.get(refOf(compiled));
-      return budget === undefined ? [] : floorsOf(compiled, writer.known(budgets, budget), now);
+      return budget === undefined ? [] : floorsOf(compiled, writer.known(budget), now);
     });
   }
 
-  forget(kind: 'workspace' | 'budget', ref: Ref): void {
-    this.#programming.forget(`${kind} ${ref}`);
-    this.#causes.delete(`${kind} ${ref}`);
-    this.#sources.delete(`${kind} ${ref}`);
-    this.#options.writer.forget(kind === 'workspace' ? workspaces : budgets, ref);
+  /** The object with that uid is gone. */
+  forget(uid: string): void {
+    this.#programming.forget(uid);
+    this.#causes.delete(uid);
+    this.#sources.delete(uid);
+    this.#options.writer.forget(uid);
   }
 
   /** Another leader has written meanwhile: everything is worked out anew. */
@@ -103,14 +107,15 @@ export class Statuses {
       const verdict = output.workspaces.get(ref);
       if (verdict === undefined || !isOf(workspace, verdict)) continue;
       const keys = new Set(Object.keys(hashes.get(ref) ?? {}));
-      const known = { ...workspace, status: writer.known(workspaces, workspace) } as ClaudeWorkspace;
-      const target = { key: `workspace ${ref}`, uids: [workspace.metadata.uid], wasProven: wasProgrammed(known) };
+      const known = { ...workspace, status: writer.known(workspace) } as ClaudeWorkspace;
+      const uid = workspace.metadata.uid ?? '';
+      const target = { uid, reached: [], wasProven: wasProgrammed(known) };
       const programmed = this.#programming.finding(target, verdict, rollout, now);
       isPending ||= isUnderWay(programmed);
       if (programmed === null) continue;
       const { reason, message } = programmed;
       const causes = [workspace, known.status, verdict, reason, message, logged.reason, [...keys].join(' ')];
-      if (this.#isWorkedOut(target.key, causes)) continue;
+      if (this.#isWorkedOut(uid, causes)) continue;
       const facts = { workspace: known, verdict, programmed, logged, settings, keys, now };
       writer.want(workspaces, workspace, workspaceStatus(facts));
     }
@@ -118,21 +123,20 @@ export class Statuses {
   }
 
   /** Returns whether it is under way to the gateways. */
-  #budget(budget: ClaudeBudget, { output, rollout, now }: Basis): boolean {
+  #budget(ref: Ref, budget: ClaudeBudget, { output, rollout, now }: Basis): boolean {
     const { world, writer, view, soundness, isOf } = this.#options;
-    const ref = keyOf(budget.metadata);
     const verdict = output.budgets.get(ref);
     if (verdict === undefined || !isOf(budget, verdict)) return false;
-    const status = writer.known(budgets, budget);
+    const status = writer.known(budget);
     const observed = verdict.inForce === null ? NOTHING : view.observed(ref, soundness(), now);
-    const key = `budget ${ref}`;
+    const uid = budget.metadata.uid ?? '';
     const sources = [budget, status, verdict, rollout, observed];
-    if (isEach(sources, this.#sources.get(key))) return false;
-    this.#sources.delete(key);
+    if (isEach(sources, this.#sources.get(uid))) return false;
+    this.#sources.delete(uid);
     const reached = verdict.proof.map(({ workspace }) => world.workspaces.get(workspace)?.metadata.uid);
     // Which workspaces a spanning budget reached when its status was written is not known.
     const wasProven = !verdict.spanning && wasProgrammed({ ...budget, status } as ClaudeBudget);
-    const target = { key, uids: [budget.metadata.uid, ...reached], wasProven };
+    const target = { uid, reached, wasProven };
     const programmed = this.#programming.finding(target, verdict, rollout, now);
     if (programmed === null) return true;
     const { reason, message } = programmed;
@@ -148,19 +152,19 @@ export class Statuses {
       message,
       observed,
     ];
-    if (observed !== undefined && !this.#isWorkedOut(target.key, causes)) {
+    if (observed !== undefined && !this.#isWorkedOut(uid, causes)) {
       const known = { ...budget, status } as ClaudeBudget;
       writer.want(budgets, budget, budgetStatus({ budget: known, verdict, programmed, observed, now }));
     }
     if (reason === 'Pending') return true;
-    this.#sources.set(key, sources);
+    this.#sources.set(uid, sources);
     return false;
   }
 
   /** Whether the status was worked out from the very same before: of thousands few change from one look to the next. */
-  #isWorkedOut(key: string, causes: readonly unknown[]): boolean {
-    if (isEach(causes, this.#causes.get(key))) return true;
-    this.#causes.set(key, causes);
+  #isWorkedOut(uid: string, causes: readonly unknown[]): boolean {
+    if (isEach(causes, this.#causes.get(uid))) return true;
+    this.#causes.set(uid, causes);
     return false;
   }
 }
@@ -172,7 +176,9 @@ function unchanged(before: Rollout | undefined, now: Rollout): Rollout {
 }
 
 function isEach(these: readonly unknown[], those: readonly unknown[] | undefined): boolean {
-  return those !== undefined && these.every((one, i) => one === those[i]);
+  if (those === undefined) return false;
+  for (let i = 0; i < these.length; i += 1) if (these[i] !== those[i]) return false;
+  return true;
 }
 
 const NOTHING = { reason: 'NotInForce', problem: 'Nothing of this budget is in force.' } as const;

@@ -6,7 +6,7 @@ import { type KubeObject, keyOf, type Resource } from '../kube/object.ts';
 import { isProblem } from '../kube/problem.ts';
 import { parseUsd } from '../policy/money.ts';
 import { happenings } from './happenings.ts';
-import { type Change, Pace } from './pace.ts';
+import { type Change, Pace, URGENT_AT_ONCE } from './pace.ts';
 import { FIELD_MANAGER } from './resources.ts';
 
 type Status = ClaudeBudgetStatus & ClaudeWorkspaceStatus;
@@ -25,116 +25,160 @@ interface StatusWriterOptions {
 interface Entry {
   readonly resource: Resource;
   readonly subject: Subject;
-  readonly uid: string | undefined;
   readonly written: Status | undefined;
   readonly writtenAt: number;
   readonly wanted: Status;
 }
 
+/** A budget whose figures were written so recently is likely to change again. Milliseconds. */
+const LIVELY_MS = 10_000;
+
 /** Writes each status that is not yet what it should be, at its pace, and tells what happened. */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
   readonly #pace = new Pace();
+  /** By uid: another object of the same name is another one. */
   readonly #entries = new Map<string, Entry>();
-  /** Of those entries that are not yet what they should be. */
-  readonly #changes = new Map<string, Change>();
-  #writing = false;
+  /** Of those entries that are not yet what they should be, in the order in which they ceased to be: states, and figures. */
+  readonly #states = new Map<string, Change>();
+  readonly #figures = new Map<string, Change>();
+  readonly #underWay = new Map<string, Promise<void>>();
+  /** Whose figures were written last, and when. */
+  readonly #lively = new Map<string, number>();
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
   }
 
   /** The status as it was last written or, before that, as it was found. */
-  known({ kind }: Resource, subject: Subject): Status | undefined {
-    const entry = this.#entries.get(`${kind} ${keyOf(subject.metadata)}`);
-    return entry?.uid === subject.metadata.uid && entry?.written ? entry.written : subject.status;
+  known({ metadata, status }: Subject): Status | undefined {
+    return this.#entries.get(uidOf(metadata))?.written ?? status;
   }
 
   /** Says what the status of an object should be. */
   want(resource: Resource, subject: Subject, wanted: Status): void {
-    const key = `${resource.kind} ${keyOf(subject.metadata)}`;
-    const { uid } = subject.metadata;
-    const before = this.#entries.get(key);
-    const same = before?.uid === uid ? before : undefined;
-    const { written = subject.status, writtenAt = 0 } = same ?? {};
-    this.#put(key, { resource, subject, uid, written, writtenAt, wanted });
+    const uid = uidOf(subject.metadata);
+    const { written = subject.status, writtenAt = 0 } = this.#entries.get(uid) ?? {};
+    this.#put(uid, { resource, subject, written, writtenAt, wanted });
   }
 
   /** Whether something waits to be written. */
   get isBehind(): boolean {
-    return this.#changes.size > 0;
+    return this.#states.size + this.#figures.size > 0;
   }
 
-  /** Whether a change of state waits to be written. */
+  /** Whether a change of state waits for somebody to begin to write it. */
   get isUrgent(): boolean {
-    for (const { isUrgent } of this.#changes.values()) if (isUrgent) return true;
-    return false;
+    return this.#waiting(this.#states, 1).length > 0;
   }
 
-  forget({ kind }: Resource, ref: string): void {
-    this.#drop(`${kind} ${ref}`);
+  forget(uid: string): void {
+    this.#entries.delete(uid);
+    this.#settle(uid);
   }
 
   /** Another leader may have written since: what is found counts, and not what was written here. */
   forgetAll(): void {
-    this.#entries.clear();
-    this.#changes.clear();
+    for (const known of [this.#entries, this.#states, this.#figures, this.#lively]) known.clear();
   }
 
   /**
-   * Writes what is due at `now` (milliseconds); does nothing while the last call is still writing. `again` may want
-   * something newer of the subjects whose figures are about to be written.
+   * Begins to write what is due at `now` (milliseconds), and does not wait for it: the slowest write holds up no other.
+   * `again` may want something newer of the subjects whose figures are about to be written, or soon will be.
    */
   async flush(now: number, again: (subjects: readonly Subject[]) => Promise<void>): Promise<void> {
-    if (this.#writing) return;
-    this.#writing = true;
-    const due = this.#pace.due([...this.#changes.values()], now);
-    const figures = due.filter((key) => this.#changes.get(key)?.isUrgent === false);
-    try {
-      if (figures.length > 0) await again(figures.map((key) => this.#entries.get(key)!.subject));
-      await Promise.all(due.map((key) => this.#write(key, this.#entries.get(key), now)));
-    } finally {
-      this.#writing = false;
-    }
+    const room = Math.max(0, URGENT_AT_ONCE - this.#underWay.size);
+    const due = this.#pace.due([...this.#waiting(this.#states, room), ...this.#waiting(this.#figures)], now);
+    const figures = due.filter((uid) => this.#figures.has(uid));
+    if (figures.length > 0) await again(this.#subjects([...figures, ...this.#quiet(now)]));
+    for (const uid of figures) this.#enliven(uid, now);
+    for (const uid of due) this.#begin(uid, now);
   }
 
-  async #write(key: string, entry: Entry | undefined, now: number): Promise<void> {
+  /** Resolves when nothing is being written. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#underWay.values());
+  }
+
+  /** The first of those that nobody writes yet, at most so many. */
+  #waiting(changes: ReadonlyMap<string, Change>, most = Number.POSITIVE_INFINITY): readonly Change[] {
+    const waiting: Change[] = [];
+    for (const change of changes.values()) {
+      if (waiting.length >= most) break;
+      if (!this.#underWay.has(change.key)) waiting.push(change);
+    }
+    return waiting;
+  }
+
+  #begin(uid: string, now: number): void {
+    const written = this.#write(uid, this.#entries.get(uid), now).finally(() => this.#underWay.delete(uid));
+    this.#underWay.set(uid, written);
+  }
+
+  #subjects(uids: readonly string[]): readonly Subject[] {
+    return uids.flatMap((uid) => this.#entries.get(uid)?.subject ?? []);
+  }
+
+  #enliven(uid: string, now: number): void {
+    this.#lively.delete(uid);
+    this.#lively.set(uid, now);
+  }
+
+  /** What changed a moment ago and says what it should: the sooner it is seen to change again, the truer is the order. */
+  #quiet(now: number): readonly string[] {
+    for (const [uid, writtenAt] of this.#lively) {
+      if (now - writtenAt <= LIVELY_MS) break;
+      this.#lively.delete(uid);
+    }
+    return [...this.#lively.keys()].filter((uid) => !this.#states.has(uid) && !this.#figures.has(uid));
+  }
+
+  async #write(uid: string, entry: Entry | undefined, now: number): Promise<void> {
     if (entry === undefined) return; // it has gone meanwhile
     const { client, events, onWritten, onProblem } = this.#options;
     const { resource, subject, wanted, written } = entry;
-    const { namespace, name, uid } = subject.metadata;
+    const { namespace, name } = subject.metadata;
     const { apiVersion, kind } = resource;
     try {
       // With its uid the write fails where another object has taken the name.
-      const body = { apiVersion, kind, metadata: { namespace, name, uid: uid ?? '' }, status: wanted };
+      const body = { apiVersion, kind, metadata: { namespace, name, uid }, status: wanted };
       await client.applyStatus(resource, body, { fieldManager: FIELD_MANAGER });
-      this.#note(key, entry, now);
+      this.#note(uid, wanted, now);
       onWritten(resource);
       const about = { ...subject, apiVersion, kind };
       for (const happening of happenings(written, wanted)) void events.tell(about, happening);
     } catch (error) {
-      if (isProblem(error, 'NotFound', 'Conflict')) this.#drop(key);
-      else onProblem(key, error);
+      if (isProblem(error, 'NotFound', 'Conflict')) this.forget(uid);
+      else onProblem(`${kind} ${keyOf(subject.metadata)}`, error);
     }
   }
 
-  /** What was wanted meanwhile stays wanted. */
-  #note(key: string, { uid, wanted: written }: Entry, writtenAt: number): void {
-    const latest = this.#entries.get(key);
-    if (latest?.uid === uid && latest !== undefined) this.#put(key, { ...latest, written, writtenAt });
+  /** What was wanted meanwhile stays wanted, and has waited since now. */
+  #note(uid: string, written: Status, writtenAt: number): void {
+    const latest = this.#entries.get(uid);
+    if (latest === undefined) return;
+    this.#settle(uid);
+    this.#put(uid, { ...latest, written, writtenAt });
   }
 
-  #put(key: string, entry: Entry): void {
-    this.#entries.set(key, entry);
-    const change = changeOf(key, entry);
-    if (change === null) this.#changes.delete(key);
-    else this.#changes.set(key, change);
+  /** What waits already keeps its place. */
+  #put(uid: string, entry: Entry): void {
+    this.#entries.set(uid, entry);
+    const change = changeOf(uid, entry);
+    const [one, other] = change?.isUrgent === true ? [this.#states, this.#figures] : [this.#figures, this.#states];
+    other.delete(uid);
+    if (change === null) one.delete(uid);
+    else one.set(uid, change);
   }
 
-  #drop(key: string): void {
-    this.#entries.delete(key);
-    this.#changes.delete(key);
+  #settle(uid: string): void {
+    this.#states.delete(uid);
+    this.#figures.delete(uid);
   }
+}
+
+function uidOf({ uid }: Subject['metadata']): string {
+  return uid ?? '';
 }
 
 function changeOf(key: string, { written, wanted, writtenAt }: Entry): Change | null {

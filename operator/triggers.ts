@@ -27,12 +27,12 @@ export function triggers(parts: () => Triggered): Listeners {
     workspaces: (ref, now, before) => {
       if (!isEdit(now, before)) return;
       parts().schedule.workspace(ref);
-      if (now === undefined) parts().statuses.forget('workspace', ref);
+      if (now === undefined) parts().statuses.forget(before?.metadata.uid ?? '');
       lookAtConflicts(parts(), now ?? before);
     },
-    budgets: (ref, now, before) => {
+    budgets: (_ref, now, before) => {
       if (!isEdit(now, before)) return;
-      if (now === undefined) parts().statuses.forget('budget', ref);
+      if (now === undefined) parts().statuses.forget(before?.metadata.uid ?? '');
       parts().schedule.policy();
     },
     namespaces: (_name, now, before) => {

@@ -4,7 +4,15 @@ import type { Address, CompiledBudget, CompiledWorkspace, Credentials, Ref } fro
 import type { ResolvedWorkspace } from './plan.ts';
 import { parsePriceBook } from './price-file.ts';
 import type { PriceBook } from './prices.ts';
-import { decodeJSON, decodeShard, type Hash, type Shard, type ShardData, type ShardProblem } from './shards.ts';
+import {
+  decodeJSON,
+  decodeShard,
+  encodeJSON,
+  type Hash,
+  type Shard,
+  type ShardData,
+  type ShardProblem,
+} from './shards.ts';
 import { refOf } from './terms.ts';
 
 /** A policy shard: compiled workspaces by `namespace/name`. */
@@ -49,15 +57,42 @@ export function entryName(workspace: { readonly namespace: string; readonly name
   return `${workspace.namespace}.${workspace.name}`;
 }
 
+/** A namespace has no dot, so the first one ends it. */
+function refOfEntry(name: string): Ref {
+  return name.replace('.', '/');
+}
+
 /** A name for content: `kind.name.checksum`. */
 export function addressOf(kind: 'budget' | 'prices', name: string, text: string, hash: Hash): Address {
   return `${kind}.${name}.${hash(text).slice(0, 32)}`;
 }
 
-/** Reads a policy shard; undefined where the ConfigMap is missing. Never throws. */
-export function decodePolicyShard(data: ShardData | undefined, hash: Hash): PolicyShard | ShardProblem {
+/** What each workspace that was read looked like. */
+const texts = new WeakMap<CompiledWorkspace, string>();
+
+/** A workspace as it lies in its policy shard. */
+export function workspaceText(workspace: CompiledWorkspace): string {
+  return texts.get(workspace) ?? encodeJSON(workspace);
+}
+
+/**
+ * Reads a policy shard; undefined where the ConfigMap is missing. Never throws. A workspace that says what it said
+ * in `before` is the same object: an edit changes one of many.
+ */
+export function decodePolicyShard(
+  data: ShardData | undefined,
+  hash: Hash,
+  before?: PolicyShard | ShardProblem | null,
+): PolicyShard | ShardProblem {
+  const stood = before && 'workspaces' in before ? before.workspaces : undefined;
   return decoded(data, hash, ({ revision, entries }) => {
-    const workspaces = [...entries.values()].map((text) => decodeJSON(text) as CompiledWorkspace);
+    const workspaces = [...entries].map(([name, text]) => {
+      const known = stood?.get(refOfEntry(name));
+      const isKnown = known !== undefined && texts.get(known) === text;
+      const workspace = isKnown ? known : (decodeJSON(text) as CompiledWorkspace);
+      texts.set(workspace, text);
+      return workspace;
+    });
     return { revision, workspaces: new Map(workspaces.map((workspace) => [refOf(workspace), workspace])) };
   });
 }
@@ -66,8 +101,7 @@ export function decodePolicyShard(data: ShardData | undefined, hash: Hash): Poli
 export function decodeKeysShard(data: ShardData | undefined, hash: Hash): KeysShard | ShardProblem {
   return decoded(data, hash, ({ revision, entries }) => {
     const credentials = [...entries].map(([name, text]): [Ref, KeysEntry] => [
-      // A namespace has no dot, so the first one ends it.
-      name.replace('.', '/'),
+      refOfEntry(name),
       { credentials: decodeJSON(text) as Credentials, checksum: hash(text) },
     ]);
     return { revision, credentials: new Map(credentials) };

@@ -7,7 +7,7 @@
 import type { JudgedWorkspace } from './compile-workspace.ts';
 import type { BudgetVerdict, CompileInput, CompileOutput, Proof, ShardWrite, WorkspaceVerdict } from './compilation.ts';
 import type { Address, CompiledBudget, CompiledWorkspace, Ref } from './compiled.ts';
-import { addressOf, entryName, EPOCH_ENTRY, type KeysShard } from './contents.ts';
+import { addressOf, entryName, EPOCH_ENTRY, type KeysShard, workspaceText } from './contents.ts';
 import type { JudgedBudget } from './governing.ts';
 import { contractBook, pricingOf } from './pricing.ts';
 import { isSame } from './sameness.ts';
@@ -152,6 +152,8 @@ interface Pair {
 interface Placed {
   readonly ref: Ref;
   readonly workspace: CompiledWorkspace;
+  /** What is stored of it, where that says the same: it need not be written out again. */
+  readonly stood: CompiledWorkspace | null;
   readonly proof: Proof;
 }
 
@@ -165,7 +167,9 @@ function draftPair(shard: number, sealed: readonly Sealed[], input: CompileInput
 }
 
 function writePolicy(name: string, revision: number, workspaces: readonly Placed[], hash: Hash): ShardWrite {
-  const entries = new Map(workspaces.map(({ workspace }) => [entryName(workspace), encodeJSON(workspace)]));
+  const entries = new Map(
+    workspaces.map(({ workspace, stood }) => [entryName(workspace), workspaceText(stood ?? workspace)]),
+  );
   return { kind: 'ConfigMap', name, revision, data: encodeShard(entries, revision, hash) };
 }
 
@@ -175,39 +179,40 @@ function version(
   { previous, fences, now }: CompileInput,
 ): Pick<Pair, 'revision' | 'workspaces'> & { readonly changed: boolean } {
   const before = previous.policy.get(name);
-  const versions = members.map(({ ref, content }) => {
+  const standing = members.map(({ ref, content }) => {
     const stood = stoodAs(previous, ref);
-    return stood !== undefined && stands(content, stood) ? stood.version : null;
+    return stood !== undefined && stands(content, stood) ? stood : null;
   });
   const changed =
     before === undefined ||
-    versions.includes(null) ||
+    standing.includes(null) ||
     members.length !== before.workspaces.size ||
     members.some(({ ref }) => !before.workspaces.has(ref));
   const next = Math.max(
     (before?.revision ?? 0) + 1,
     now,
-    ...versions.map((version) => version ?? 0),
-    ...members.map(({ ref }, i) => (versions[i] === null ? (fences.get(ref) ?? -1) + 1 : 0)),
+    ...standing.map((stood) => stood?.version ?? 0),
+    ...members.map(({ ref }, i) => (standing[i] === null ? (fences.get(ref) ?? -1) + 1 : 0)),
   );
   const workspaces = members.map(({ ref, content }, i) => {
-    const workspace = { ...content, version: versions[i] ?? next };
-    return { ref, workspace, proof: { workspace: ref, shard: name, version: workspace.version } };
+    const stood = standing[i] ?? null;
+    const workspace = { ...content, version: stood?.version ?? next };
+    return { ref, workspace, stood, proof: { workspace: ref, shard: name, version: workspace.version } };
   });
   return { revision: changed ? next : before.revision, changed, workspaces };
 }
 
 /** The compiled budget, and the stored one that was found to say the same: both stay the same objects while they stand. */
-const standing = new WeakMap<CompiledBudget, CompiledBudget>();
+const same = new WeakMap<CompiledBudget, CompiledBudget>();
 
 /** Whether a workspace says what is stored of it. */
 function stands({ budgets, ...content }: Sealed['content'], stored: CompiledWorkspace): boolean {
   const { budgets: stood, version: _, ...rest } = stored;
   if (budgets.length !== stood.length || !isSame(content, rest)) return false;
   return budgets.every((budget, i) => {
-    if (standing.get(budget) === stood[i]) return true;
+    if (same.get(budget) === stood[i]) return true;
     if (!isSame(budget, stood[i])) return false;
-    standing.set(budget, stood[i]!);
+    same.set(budget, stood[i]!);
     return true;
   });
 }
