@@ -1,9 +1,10 @@
 import type { ClaudeWorkspace } from '../crds/types.gen.ts';
 import type { KubeObject } from '../kube/object.ts';
 import type { OperatorLedger } from '../ledger/ledger.ts';
-import type { CompileInput, CompileOutput } from '../policy/compilation.ts';
+import type { CompileInput, CompileOutput, ShardWrite } from '../policy/compilation.ts';
 import { compile } from '../policy/compile.ts';
 import type { Ref } from '../policy/compiled.ts';
+import { SHARED_SHARD } from '../policy/shards.ts';
 import { refOf } from '../policy/terms.ts';
 import { requireReaders } from './readers.ts';
 import type { ShardStore } from './shardstore.ts';
@@ -13,11 +14,18 @@ interface PolicyOptions {
   readonly store: Pick<ShardStore, 'previous' | 'write'>;
   /** Everything else that compile wants, from the caches as they are now. */
   readonly gather: () => Omit<CompileInput, 'previous' | 'fences'>;
-  /** Shards and fences are written as far as could be; `accepted` names the workspaces of which a new generation is in force. */
+  /** Shards, or fences too, are written as far as could be; `accepted` names the workspaces of which a new generation is in force. */
   readonly onCompiled: (accepted: readonly Ref[]) => void;
   /** What the administrator must know, when it changes. */
   readonly onProblems: (problems: readonly string[]) => void;
 }
+
+/** What a workspace names is there before the workspace: what all share, then keys, then policies. */
+const ORDER: readonly ((shard: ShardWrite) => boolean)[] = [
+  ({ name }) => name === SHARED_SHARD,
+  ({ kind }) => kind === 'Secret',
+  ({ kind, name }) => kind === 'ConfigMap' && name !== SHARED_SHARD,
+];
 
 /** Compiles all resources at once, writes the shards that changed, then raises the fences. */
 export class Policy {
@@ -26,6 +34,7 @@ export class Policy {
   #uids: ReadonlySet<string | undefined> = new Set();
   #raised: ReadonlyMap<Ref, number> | null = null;
   #last: Promise<void> = Promise.resolve();
+  #passes = 0;
 
   constructor(options: PolicyOptions) {
     this.#options = options;
@@ -41,9 +50,20 @@ export class Policy {
     return this.#raised;
   }
 
+  /** Whether what was compiled last is still being written. */
+  get isUnderWay(): boolean {
+    return this.#passes > 0;
+  }
+
   /** One pass, after those that were asked for before. Throws a KubeProblem, LedgerUnreachable or ReaderTooOld where it has to be made again. */
   reconcile(): Promise<void> {
-    const pass = this.#last.then(() => this.#reconcile());
+    this.#passes += 1;
+    const pass = this.#last
+      .then(() => this.#reconcile())
+      .finally(() => {
+        this.#passes -= 1;
+        this.#options.onCompiled([]);
+      });
     this.#last = pass.catch(() => undefined);
     return pass;
   }
@@ -55,7 +75,7 @@ export class Policy {
     const standing: ReadonlyMap<Ref, number> = 'error' in read ? new Map() : read;
     const input = { ...gather(), previous: store.previous(), fences: standing };
     const output = compile(input);
-    for (const shard of output.shards) await store.write(shard);
+    for (const kind of ORDER) await this.#write(output.shards.filter((shard) => kind(shard)));
     this.#uids = new Set([...input.workspaces, ...input.budgets].map(({ metadata }) => metadata.uid));
     this.#take(output, 'error' in read ? null : read);
     // The edit is with the gateways now; what follows makes sure that none of them can act without it.
@@ -63,7 +83,12 @@ export class Policy {
     if (output.fences.size === 0) return;
     await ledger.raiseFences(output.fences);
     this.#raised = new Map([...standing, ...output.fences]);
-    this.#options.onCompiled([]);
+  }
+
+  /** Side by side; all have ended when it throws. */
+  async #write(shards: readonly ShardWrite[]): Promise<void> {
+    const written = await Promise.allSettled(shards.map((shard) => this.#options.store.write(shard)));
+    for (const one of written) if (one.status === 'rejected') throw one.reason;
   }
 
   /** Whether the verdict is over this very object, as it is now, and not over one that had its name before. */

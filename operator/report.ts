@@ -12,7 +12,7 @@ import type { CompiledBudget } from '../policy/compiled.ts';
 interface ReportOptions {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
-  readonly policy: Pick<Policy, 'output' | 'raised'>;
+  readonly policy: Pick<Policy, 'output' | 'raised' | 'isUnderWay'>;
   readonly view: LedgerView;
   readonly epoch: Pick<Epoch, 'check' | 'soundness'>;
   readonly presumed: Pick<Presumed, 'obey' | 'expire'>;
@@ -67,7 +67,9 @@ export class Report {
 
   get #isDue(): boolean {
     const { clock, policy } = this.#options;
-    return policy.output !== this.#of || policy.raised !== this.#raised || clock() >= this.#nextAt;
+    if (clock() >= this.#nextAt) return true;
+    // In the middle of a pass it would be looked at for nothing: the fences follow.
+    return !policy.isUnderWay && (policy.output !== this.#of || policy.raised !== this.#raised);
   }
 
   async #refresh(): Promise<void> {
@@ -78,7 +80,8 @@ export class Report {
     if (state !== undefined) await this.#keep(state);
     const { output } = policy;
     const begun = clock();
-    this.#isPending = output !== undefined && statuses.refresh(output, policy.raised, begun);
+    this.#isPending =
+      output !== undefined && (await statuses.refresh(output, policy.raised, begun, () => policy.output));
     this.#tookMs = clock() - begun;
   }
 

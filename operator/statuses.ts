@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Floor } from '../ledger/ledger.ts';
 import { keyOf } from '../kube/object.ts';
 import type { CompileOutput } from '../policy/compilation.ts';
@@ -37,6 +38,9 @@ interface Basis {
   readonly now: number;
 }
 
+/** So many at a time. */
+const PORTION = 500;
+
 /** Works out what every status should say, and asks the writer for it. */
 export class Statuses {
   readonly #options: StatusesOptions;
@@ -50,14 +54,30 @@ export class Statuses {
     this.#options = options;
   }
 
-  /** Returns whether something is not programmed yet that gateways may be about to report. */
-  refresh(output: CompileOutput, fences: ReadonlyMap<Ref, number> | null, now: number): boolean {
+  /**
+   * Returns whether something is not programmed yet that gateways may be about to report. Of thousands it lets go in
+   * between, so that no edit waits for it; where `latest` is another output by then, it is for nothing and ends.
+   */
+  async refresh(
+    output: CompileOutput,
+    fences: ReadonlyMap<Ref, number> | null,
+    now: number,
+    latest: () => CompileOutput | undefined,
+  ): Promise<boolean> {
     const { world, view } = this.#options;
     const rollout = unchanged(this.#basis?.rollout, rolloutOf(fences, world.endpoints.values(), view.reports));
     const basis = { output, rollout, now };
     this.#basis = basis;
     let isPending = this.#workspaces(basis);
-    for (const [ref, budget] of world.budgets.entries()) isPending = this.#budget(ref, budget, basis) || isPending;
+    let count = 0;
+    for (const [ref, budget] of world.budgets.entries()) {
+      isPending = this.#budget(ref, budget, basis) || isPending;
+      count += 1;
+      if (count % PORTION > 0) continue;
+      await setImmediate();
+      // Another policy knows other objects, and says nothing of these verdicts.
+      if (latest() !== output) return true;
+    }
     return isPending;
   }
 

@@ -57,6 +57,23 @@ describe('the client', () => {
     expect(invalid.message).toContain('metadata.name');
   });
 
+  test('an event of many pieces arrives whole, with those before and after it', async () => {
+    const ns = await namespace('large');
+    const { resourceVersion } = await client.list(configMaps, { namespace: ns });
+    const text = 'é'.repeat(300_000);
+    for (const [name, data] of Object.entries({ before: 'x', large: text, after: 'y' }))
+      await client.create<ConfigMap>(configMaps, { metadata: { namespace: ns, name }, data: { text: data } });
+    const seen = new Map<string, string | undefined>();
+    const signal = AbortSignal.timeout(30_000);
+    const options = { resourceVersion, timeoutSeconds: 30, signal };
+    for await (const { object } of client.watch<ConfigMap>(configMaps, { namespace: ns }, options)) {
+      seen.set(object.metadata.name, object.data?.['text']);
+      if (object.metadata.name === 'after') break;
+    }
+    expect(seen.get('large')).toBe(text);
+    expect([seen.get('before'), seen.get('after')]).toEqual(['x', 'y']);
+  });
+
   test('an error shows no credential', async () => {
     const stranger = new KubeClient({
       connection: {

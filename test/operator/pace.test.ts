@@ -173,6 +173,48 @@ test('that a budget is on its way is told at the pace of figures, that it is enf
   expect(writer.isBehind).toBe(true);
 });
 
+test('no write waits for a slow one, and who changes while it is written is written after those who waited', async () => {
+  const written: string[] = [];
+  const slow = Promise.withResolvers<void>();
+  const writer = new StatusWriter({
+    client: {
+      applyStatus: async (_resource, object) => {
+        written.push(object.metadata.name);
+        if (object.metadata.name === 'slow') await slow.promise;
+        return object;
+      },
+    },
+    events: { tell: async () => undefined },
+    onWritten: () => undefined,
+    onProblem: (_key, error) => {
+      throw error;
+    },
+  });
+  const want = (name: string, requests: number) =>
+    writer.want(
+      budgets,
+      { metadata: { namespace: 'payments', name, uid: name }, status: { state: 'OK' } },
+      { state: 'OK', requests },
+    );
+  const nothingNewer = async () => undefined;
+  want('slow', 1);
+  await writer.flush(100_000, nothingNewer);
+  want('slow', 2);
+  want('late', 1);
+  await writer.flush(100_100, nothingNewer);
+  expect(written).toEqual(['slow', 'late']);
+  want('later', 1);
+  slow.resolve();
+  await writer.settled();
+  const read: string[] = [];
+  await writer.flush(110_000, async (subjects) => void read.push(...subjects.map(({ metadata }) => metadata.name)));
+  await writer.settled();
+  expect(written).toEqual(['slow', 'late', 'later', 'slow']);
+  // With what is about to be shown also what was shown a moment ago: it may have changed meanwhile.
+  expect(read).toEqual(['later', 'slow', 'late']);
+  expect(writer.isBehind).toBe(false);
+});
+
 describe('events', () => {
   const at = '2026-11-23T12:00:00Z';
   const status = (type: string, value: 'True' | 'False' | 'Unknown', observedGeneration = 1, start = at) => ({

@@ -129,6 +129,21 @@ test('a workspace has one shard for ever, and all shards are used', () => {
   expect(Math.min(...counts)).toBeGreaterThan(800);
 });
 
+test('a workspace that a shard says again stays the same object, and one that it says otherwise does not', () => {
+  const shard = (entries: Record<string, string>, revision: number) =>
+    encodeShard(new Map(Object.entries(entries)), revision, sha256);
+  const one = (version: number) => encodeJSON({ namespace: 'payments', name: 'one', version });
+  const other = encodeJSON({ namespace: 'payments', name: 'other.one', version: 1 });
+  const first = right(decodePolicyShard(shard({ 'payments.one': one(1), 'payments.other.one': other }, 1), sha256));
+  const data = shard({ 'payments.one': one(2), 'payments.other.one': other }, 2);
+  const second = right(decodePolicyShard(data, sha256, first));
+  expect(second).toEqual(right(decodePolicyShard(data, sha256)));
+  expect(second.workspaces.get('payments/other.one')).toBe(first.workspaces.get('payments/other.one'));
+  const third = right(decodePolicyShard(shard({ 'payments.one': one(1) }, 3), sha256, second));
+  expect([...third.workspaces.values()]).toMatchObject([{ name: 'one', version: 1 }]);
+  expect(right(decodePolicyShard(data, sha256, { problem: 'torn' }))).toEqual(second);
+});
+
 describe('resolving a workspace', () => {
   const workspace = stored({
     kind: 'ClaudeWorkspace',
