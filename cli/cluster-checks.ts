@@ -41,6 +41,8 @@ export async function checkKinds({ client }: Patient): Promise<Finding[]> {
 /** Operators and gateways as Pods. */
 export async function checkPods(patient: Patient): Promise<Finding[]> {
   const found = await patient.pods();
+  if (found.length === 0)
+    return [unknown('No Pod of Tollgate is in the namespace.', 'Is it another namespace? Say which with --namespace.')];
   return ['operator', 'gateway'].flatMap((part) => {
     const own = found.filter(({ metadata }) => metadata.labels?.['app.kubernetes.io/component'] === part);
     return podFindings(part, own);
@@ -49,12 +51,7 @@ export async function checkPods(patient: Patient): Promise<Finding[]> {
 
 function podFindings(part: string, found: readonly Pod[]): Finding[] {
   if (found.length === 0)
-    return [
-      unknown(
-        `There is no Pod of the ${part} in the namespace.`,
-        'Is it another namespace? Say which with --namespace.',
-      ),
-    ];
+    return [problem(`There is no Pod of the ${part}.`, 'kubectl describe its workload: replicas, quotas, admission.')];
   const ailing = found.filter((pod) => !isReady(pod) && pod.metadata.deletionTimestamp === undefined);
   const images = new Set(found.flatMap(({ status }) => status?.containerStatuses?.map(({ image }) => image) ?? []));
   return [

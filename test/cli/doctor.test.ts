@@ -241,9 +241,10 @@ describe('a part that is spoilt', () => {
     gateway.isLagging = false;
     await here.apply(podOf('stuck', { 'app.kubernetes.io/component': 'gateway' }));
     const { all } = await ailments();
-    expect(all.filter(({ check }) => check === 'Pods').map(({ message }) => message)).toContain(
+    expect(all.filter(({ check }) => check === 'Pods').map(({ message }) => message)).toEqual([
+      'There is no Pod of the operator.',
       'stuck is not ready: phase Pending.',
-    );
+    ]);
     await here.kubectl('delete', 'pod', 'stuck', '-n', NAMESPACE, '--force');
     await until(async () => (await ailments()).code === 0);
   });

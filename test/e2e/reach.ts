@@ -1,0 +1,21 @@
+import { connect } from 'node:net';
+
+/** Prints as JSON which of the addresses that the arguments name (`host:port`) let it connect. */
+
+const PATIENCE_MS = 3_000;
+
+const reached = await Promise.all(process.argv.slice(2).map(async (address) => [address, await reaches(address)]));
+console.log(JSON.stringify(Object.fromEntries(reached)));
+
+function reaches(address: string): Promise<boolean> {
+  const { hostname, port } = new URL(`tcp://${address}`);
+  return new Promise((resolve) => {
+    const end = (is: boolean): void => {
+      socket.destroy();
+      resolve(is);
+    };
+    const socket = connect({ host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }, () => end(true));
+    socket.setTimeout(PATIENCE_MS, () => end(false));
+    socket.on('error', () => end(false));
+  });
+}
