@@ -57,14 +57,17 @@ function shown({ hostname, port }: URL): Promise<X509Certificate | undefined> {
 
 async function mounted(patient: Patient): Promise<X509Certificate | undefined> {
   const { client, namespace } = patient;
-  const volumes = (await patient.pods()).flatMap(({ spec }) => spec?.volumes ?? []);
+  // Of Redis and Postgres there may be certificates too.
+  const volumes = (await patient.pods()).flatMap(
+    ({ spec }) => spec?.volumes?.filter(({ name }) => name === 'tls') ?? [],
+  );
   for (const name of new Set(volumes.flatMap(({ secret }) => secret?.secretName ?? []))) {
     const found = await client.get<Holder>(secrets, { namespace, name }).catch((error: unknown) => {
       if (isProblem(error, 'Forbidden', 'NotFound')) return undefined;
       throw error;
     });
     const text = found?.type === 'kubernetes.io/tls' ? found.data?.['tls.crt'] : undefined;
-    if (text !== undefined) return new X509Certificate(Buffer.from(text, 'base64'));
+    if (text) return new X509Certificate(Buffer.from(text, 'base64'));
   }
   return undefined;
 }

@@ -37,7 +37,9 @@ export interface Holder extends KubeObject {
 
 /** Of a Pod. */
 export interface Pod extends KubeObject {
-  readonly spec?: { readonly volumes?: readonly { readonly secret?: { readonly secretName?: string } }[] };
+  readonly spec?: {
+    readonly volumes?: readonly { readonly name: string; readonly secret?: { readonly secretName?: string } }[];
+  };
   readonly status?: {
     readonly phase?: string;
     readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[];

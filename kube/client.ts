@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici';
 import { delay } from './backoff.ts';
 import type { Connection } from './connection.ts';
 import type { KubeObject, ObjectRef, Resource } from './object.ts';
-import { isProblem, problemOf, unreachable } from './problem.ts';
+import { isProblem, problemOf, unauthorized, unreachable } from './problem.ts';
 
 /** Which objects of a kind: of one namespace or all, narrowed by selectors. */
 export interface Query {
@@ -201,7 +201,9 @@ export class KubeClient {
 
   async #send(call: Call, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     const what = `${call.method} ${call.path}`;
-    const { headers, dispatcher } = await this.#connection.authorize();
+    const { headers, dispatcher } = await this.#connection.authorize().catch((error: unknown) => {
+      throw unauthorized(what, error);
+    });
     const url = new URL(this.#connection.server);
     const answer = await dispatcher
       .request({

@@ -51,3 +51,11 @@ export function unreachable(what: string, error: unknown): KubeProblem {
   const { code, name } = error as { code?: string; name?: string };
   return new KubeProblem('Unavailable', `${what}: ${code ?? name ?? 'no answer'}`);
 }
+
+/** The problem of a call for which there is no credential. Of the error only the code is kept: a plugin may print a token. */
+export function unauthorized(what: string, error: unknown): KubeProblem {
+  const { code, name } = error as { code?: string; name?: string };
+  const source =
+    "the credential that the kubeconfig or the ServiceAccount names (a plugin, a token's file) is not to be had";
+  return new KubeProblem('Unavailable', `${what}: ${source} (${code ?? name}); see what kubectl says with it`);
+}

@@ -10,7 +10,7 @@ import { assetFolder } from '../../hack/asset-folder.ts';
 import { kubectl } from '../../hack/kubectl.ts';
 import { chart, helm } from '../../hack/helm.ts';
 import { cluster } from '../support/cluster.ts';
-import { manifests, render, type Resource, variants } from './render.ts';
+import { find, manifests, render, type Resource, variants } from './render.ts';
 import { writeSchemas } from './schemas.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -74,6 +74,18 @@ describe.each(Object.entries(variants))('the chart %s', (_name, values) => {
       await expect(kubectl(cluster().kubeconfig, dryRun, JSON.stringify(pod))).resolves.toContain('created');
     }
   });
+});
+
+test('autoscaling begins with as many gateways as there are', async () => {
+  const running = find(render({ gateway: { replicas: 4 } }), 'Deployment', 'tollgate-gateway');
+  const release = { 'meta.helm.sh/release-name': 'tollgate', 'meta.helm.sh/release-namespace': namespace };
+  const labels = { ...running.metadata.labels, 'app.kubernetes.io/managed-by': 'Helm' };
+  const own = { ...running, metadata: { name: running.metadata.name, namespace, labels, annotations: release } };
+  await kubectl(cluster().kubeconfig, ['create', '-f', '-'], JSON.stringify(own));
+  const server = ['--dry-run=server', '--kubeconfig', cluster().kubeconfig, '--set', 'crds.enabled=false'];
+  const shown = ['--show-only', 'templates/gateway/workload.yaml', '--set', 'gateway.autoscaling.enabled=true'];
+  const upgraded = parse(helm(['template', 'tollgate', chart, '-n', namespace, ...server, ...shown])) as Resource;
+  expect(upgraded.spec).toMatchObject({ replicas: 4 });
 });
 
 test('Pod Security would refuse a Pod that asks for more', async () => {

@@ -43,6 +43,7 @@ describe('the values', () => {
     [{ redis: { bundled: false } }, 'name the Redis in redis.external.urlSecret.name or redis.external.url'],
     [{ redis: { external: { url: 'redis://r:6379' } } }, 'set redis.bundled to false'],
     [{ redis: { bundled: false, external: { url: 'redis://:secret@r' } } }, 'a password belongs into a Secret'],
+    [{ redis: { bundled: false, external: { url: 'redis://r:6380/0' } } }, 'redis.external.ports: add 6380'],
     [{ postgres: { bundled: false } }, 'the usage log is kept in one place'],
     [{ logFolder: { enabled: true } }, '(now: logFolder.enabled, postgres.bundled)'],
     [{ gateway: { ingress: { enabled: true } } }, 'gateway.ingress.host: name the host'],

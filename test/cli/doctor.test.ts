@@ -310,7 +310,9 @@ describe('a part that is spoilt', () => {
     await settings({ gatewayURL: 'https://localhost:1' });
     const { said } = await ailments();
     expect(said).toEqual(['Unknown Certificate: The certificate of localhost:1 is out of sight from here.']);
-    await here.apply(podOf('mounts', {}, [{ name: 'tls', secret: { secretName: 'gateway-tls' } }]));
+    await here.apply(tlsSecret('elsewhere.example', 40, 'redis-tls'));
+    const ofRedis = { name: 'redis-ca', secret: { secretName: 'redis-tls' } };
+    await here.apply(podOf('mounts', {}, [ofRedis, { name: 'tls', secret: { secretName: 'gateway-tls' } }]));
     expect((await ailments()).said[0]).toMatch(/^Warning Certificate: The certificate of localhost ends on/);
     await here.kubectl('delete', 'pod', 'mounts', '-n', NAMESPACE, '--force');
     await settings({});
@@ -376,6 +378,12 @@ describe('its flags', () => {
       'tollgate doctor: there is no /nowhere/config; name another one, e.g. with --kubeconfig.\n',
     );
     expect((await doctor(['--context', 'prod'])).stderr).toContain('no current cluster');
+    const config = JSON.parse(readFileSync(here.kubeconfig, 'utf8')) as { users: { user: object }[] };
+    config.users[0]!.user = { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'no-such-plugin' } };
+    const plugin = join(directory, 'plugin.kubeconfig');
+    writeFileSync(plugin, JSON.stringify(config));
+    const { code, stderr } = await doctor(['--kubeconfig', plugin]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('is not to be had (ENOENT); see what kubectl says')]);
     const elsewhere = await doctor(['-n', 'default']);
     expect(elsewhere.code).toBe(1);
     expect(elsewhere.stdout).toContain('Say which with --namespace');
@@ -406,9 +414,9 @@ function tlsServer(host: string, days: number): Promise<Server> {
   return new Promise((resolve) => server.listen(0, () => resolve(server)));
 }
 
-function tlsSecret(host: string, days: number): string {
+function tlsSecret(host: string, days: number, name = 'gateway-tls'): string {
   const { key, cert } = certificate(host, days);
-  const metadata = { name: 'gateway-tls', namespace: NAMESPACE };
+  const metadata = { name, namespace: NAMESPACE };
   const stringData = { 'tls.key': key, 'tls.crt': cert };
   return JSON.stringify({ apiVersion: 'v1', kind: 'Secret', type: 'kubernetes.io/tls', metadata, stringData });
 }
