@@ -15,7 +15,7 @@ const repository = join(import.meta.dirname, '..');
 /** The templates of each manifest. */
 const manifests: Readonly<Record<string, readonly string[]>> = {
   '1-shards.yaml': ['shards'],
-  '2-operator.yaml': ['operator/rbac'],
+  '2-operator.yaml': ['operator/rbac', 'operator/admission'],
   '3-gateway.yaml': ['gateway/rbac', 'gateway/service'],
   '4-tenants.yaml': ['tenants'],
 };

@@ -6,6 +6,7 @@ import { kubectl } from '../../hack/kubectl.ts';
 import { parseSettings } from '../../policy/settings.ts';
 import { render } from '../chart/render.ts';
 import { cluster } from '../support/cluster.ts';
+import { until } from '../support/until.ts';
 
 const root = join(import.meta.dirname, '../..');
 const NAMESPACE = 'tollgate-system';
@@ -133,6 +134,31 @@ describe('the installation', () => {
     ['create', 'clusterroles.rbac.authorization.k8s.io'],
   ])('does not let the operator %s %s', async (verb, object) => {
     expect(await may('tollgate-operator', verb, object)).toBe(false);
+  });
+
+  test('lets the operator write the Secrets that it makes, and no others', async () => {
+    const namespace = await cluster().namespace('secrets');
+    const operator = `--as=system:serviceaccount:${NAMESPACE}:tollgate-operator`;
+    const create = (type: string, annotations = {}) => {
+      const metadata = { name: `made-${type.split('/')[1]}`, namespace, annotations };
+      const secret = { apiVersion: 'v1', kind: 'Secret', type, metadata };
+      return kubectl(cluster().kubeconfig, ['create', '-f', '-', operator], JSON.stringify(secret));
+    };
+    const token = 'kubernetes.io/service-account-token';
+    // A policy is in force a moment after it was applied.
+    await until(() => {
+      const made = create(token, { 'kubernetes.io/service-account.name': 'default' });
+      return made.then(
+        () => false,
+        (error: unknown) => String(error).includes('and no others'),
+      );
+    }, 30_000);
+    await create('tollgate.dev/key');
+    await cluster().kubectl('delete', 'secret', 'made-key', '-n', namespace, operator);
+    await cluster().kubectl('create', 'secret', 'generic', 'another', '-n', namespace);
+    await expect(cluster().kubectl('delete', 'secret', 'another', '-n', namespace, operator)).rejects.toThrow(
+      'and no others',
+    );
   });
 
   test('lets who edits a namespace set its budgets, and who views it see them', async () => {
