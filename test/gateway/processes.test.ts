@@ -368,7 +368,8 @@ test('metrics and a span of each call go out by OTLP, and a receiver that is awa
   const answer = await ask(url, { headers: { ...traceparent, 'x-tollgate-user': 'ada' } });
   expect((await ask(url, { body: message({ model: 'claude-nobody' }) })).status).toBe(400);
   await until(() => receiver.spans.length === 2, 30_000);
-  const [called, refused] = receiver.spans;
+  // A span is made once its call is booked, which may be after the next call.
+  const [called, refused] = receiver.spans.toSorted((a, b) => a.startMs - b.startMs);
   expect(called).toMatchObject({
     traceId: trace,
     parentSpanId: parent,
@@ -390,7 +391,10 @@ test('metrics and a span of each call go out by OTLP, and a receiver that is awa
     isError: true,
     attributes: { 'tollgate.refusal': 'ModelUnknown', 'error.type': 'ModelUnknown' },
   });
-  const cost = await until(() => receiver.metrics.get('tollgate_cost_usd_total')?.points[0]);
+  // A series is sent with 0 before its first call is booked.
+  const cost = await until(() =>
+    receiver.metrics.get('tollgate_cost_usd_total')?.points.find(({ value }) => value > 0),
+  );
   expect(cost.value).toBeCloseTo(Number(answer.headers['x-tollgate-cost-usd']), 9);
   expect(receiver.metrics.get('tollgate_cost_usd_total')).toMatchObject({ kind: 'sum', isMonotonic: true });
   expect(receiver.metrics.get('tollgate_ledger_up')).toMatchObject({ kind: 'gauge', points: [{ value: 1 }] });
