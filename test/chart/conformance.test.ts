@@ -82,7 +82,14 @@ test('autoscaling begins with as many gateways as there are', async () => {
   const labels = { ...running.metadata.labels, 'app.kubernetes.io/managed-by': 'Helm' };
   const own = { ...running, metadata: { name: running.metadata.name, namespace, labels, annotations: release } };
   await kubectl(cluster().kubeconfig, ['create', '-f', '-'], JSON.stringify(own));
-  const server = ['--dry-run=server', '--kubeconfig', cluster().kubeconfig, '--set', 'crds.enabled=false'];
+  const server = [
+    '--dry-run=server',
+    '--kubeconfig',
+    cluster().kubeconfig,
+    '--set',
+    'crds.enabled=false',
+    '--take-ownership',
+  ];
   const shown = ['--show-only', 'templates/gateway/workload.yaml', '--set', 'gateway.autoscaling.enabled=true'];
   const upgraded = parse(helm(['template', 'tollgate', chart, '-n', namespace, ...server, ...shown])) as Resource;
   expect(upgraded.spec).toMatchObject({ replicas: 4 });
