@@ -1,7 +1,8 @@
 import type { KubeClient } from '../kube/client.ts';
+import { type EndpointSlice, endpointSlices, servingPods } from '../kube/endpoints.ts';
 import type { RedisLedger } from '../ledger/redis.ts';
 import type { Settings } from '../policy/settings.ts';
-import { type EndpointSlice, endpointSlices, type Pod, pods } from './resources.ts';
+import { type Pod, pods } from './resources.ts';
 import { type Written, readWritten } from './written.ts';
 
 /** The ledger, and why it could not be reached where it could not. */
@@ -58,12 +59,9 @@ export class Patient implements Ways {
   /** The names of the Pods that serve behind the gateway's Service. */
   serving(): Promise<readonly string[]> {
     const query = { namespace: this.namespace, labelSelector: 'kubernetes.io/service-name=tollgate-gateway' };
-    return (this.#serving ??= this.client.list<EndpointSlice>(endpointSlices, query).then(({ items }) =>
-      items
-        .flatMap(({ endpoints }) => endpoints ?? [])
-        .filter(({ conditions }) => conditions?.ready !== false)
-        .flatMap(({ targetRef }) => targetRef?.name ?? []),
-    ));
+    return (this.#serving ??= this.client
+      .list<EndpointSlice>(endpointSlices, query)
+      .then(({ items }) => servingPods(items)));
   }
 
   /** What the operator has written for the gateways. */

@@ -16,12 +16,6 @@ export const secrets: Resource = { apiVersion: 'v1', kind: 'Secret', plural: 'se
 export const pods: Resource = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' };
 /** Which operator leads. */
 export const leases: Resource = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases' };
-/** Which gateways serve. */
-export const endpointSlices: Resource = {
-  apiVersion: 'discovery.k8s.io/v1',
-  kind: 'EndpointSlice',
-  plural: 'endpointslices',
-};
 /** Asks what an account may do. */
 export const accessReviews: Resource = {
   apiVersion: 'authorization.k8s.io/v1',
@@ -54,16 +48,6 @@ export interface Pod extends KubeObject {
 /** Of a Lease. */
 export interface Lease extends KubeObject {
   readonly spec?: { readonly holderIdentity?: string | null; readonly renewTime?: string };
-}
-
-/** Of an EndpointSlice. */
-export interface EndpointSlice extends KubeObject {
-  readonly endpoints?:
-    | readonly {
-        readonly conditions?: { readonly ready?: boolean };
-        readonly targetRef?: { readonly name?: string };
-      }[]
-    | null;
 }
 
 /** Of an answered SubjectAccessReview. */

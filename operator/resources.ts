@@ -14,12 +14,6 @@ export const namespaces: Resource = { apiVersion: 'v1', kind: 'Namespace', plura
 export const secrets: Resource = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' };
 /** The shards of policy, the memory of the ledger and the administrator's prices. */
 export const configMaps: Resource = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' };
-/** Who serves behind the gateway's Service. */
-export const endpointSlices: Resource = {
-  apiVersion: 'discovery.k8s.io/v1',
-  kind: 'EndpointSlice',
-  plural: 'endpointslices',
-};
 
 /** The fields of a Secret that the operator reads and writes. */
 export interface Secret extends KubeObject {
@@ -31,17 +25,6 @@ export interface Secret extends KubeObject {
 /** The fields of a ConfigMap that the operator reads and writes. */
 export interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
-}
-
-/** The fields of an EndpointSlice that tell which Pods serve. */
-export interface EndpointSlice extends KubeObject {
-  /** Null where the Service has none. */
-  readonly endpoints?:
-    | readonly {
-        readonly conditions?: { readonly ready?: boolean };
-        readonly targetRef?: { readonly kind?: string; readonly name?: string };
-      }[]
-    | null;
 }
 
 /** The type of a Secret whose value is sent upstream; no other is read. */

@@ -1,9 +1,9 @@
+import { type EndpointSlice, servingPods } from '../kube/endpoints.ts';
 import type { LivingGateway } from '../ledger/ledger.ts';
 import type { BudgetVerdict, WorkspaceVerdict } from '../policy/compilation.ts';
 import type { Ref } from '../policy/compiled.ts';
 import type { Finding } from '../policy/conditions.ts';
 import { programmed, type Rollout } from '../policy/readiness.ts';
-import type { EndpointSlice } from './resources.ts';
 
 /** Who enforces what, as far as is known: the Pods that serve behind the gateway's Service, and whoever beats. */
 export function rolloutOf(
@@ -11,10 +11,7 @@ export function rolloutOf(
   slices: readonly EndpointSlice[],
   reports: readonly LivingGateway[],
 ): Rollout {
-  const endpoints = slices.flatMap(({ endpoints }) => endpoints ?? []);
-  const serving = endpoints.filter(({ conditions }) => conditions?.ready !== false);
-  const pods = serving.flatMap(({ targetRef }) => targetRef?.name ?? []);
-  const gateways = new Map<string, Record<string, number> | null>(pods.map((pod) => [pod, null]));
+  const gateways = new Map<string, Record<string, number> | null>(servingPods(slices).map((pod) => [pod, null]));
   for (const { pod, shards } of reports) gateways.set(pod, furthest(gateways.get(pod) ?? {}, shards));
   return { fences, gateways };
 }

@@ -1,5 +1,6 @@
 import type { ClaudeBudget, ClaudeWorkspace } from '../crds/types.gen.ts';
 import type { KubeClient, Query } from '../kube/client.ts';
+import { type EndpointSlice, endpointSlices } from '../kube/endpoints.ts';
 import type { KubeObject, Resource } from '../kube/object.ts';
 import { type OnChange, Reflector } from '../kube/reflector.ts';
 import type { Settings } from '../policy/settings.ts';
@@ -13,7 +14,7 @@ interface Kinds {
   readonly namespaces: KubeObject;
   readonly upstreamSecrets: kinds.Secret;
   readonly keySecrets: kinds.Secret;
-  readonly endpoints: kinds.EndpointSlice;
+  readonly endpoints: EndpointSlice;
   readonly prices: kinds.ConfigMap;
   readonly memory: kinds.ConfigMap;
 }
@@ -39,7 +40,7 @@ export class World implements Readonly<{ [K in keyof Kinds]: Reflector<Kinds[K]>
   readonly namespaces: Reflector<KubeObject>;
   readonly upstreamSecrets: Reflector<kinds.Secret>;
   readonly keySecrets: Reflector<kinds.Secret>;
-  readonly endpoints: Reflector<kinds.EndpointSlice>;
+  readonly endpoints: Reflector<EndpointSlice>;
   readonly prices: Reflector<kinds.ConfigMap>;
   readonly memory: Reflector<kinds.ConfigMap>;
   readonly #all: Reflector<never>[] = [];
@@ -64,7 +65,7 @@ export class World implements Readonly<{ [K in keyof Kinds]: Reflector<Kinds[K]>
     this.namespaces = follow(kinds.namespaces, {}, listeners.namespaces);
     this.upstreamSecrets = follow(kinds.secrets, ofType(kinds.UPSTREAM_KEY_TYPE), listeners.upstreamSecrets);
     this.keySecrets = follow(kinds.secrets, ofType(kinds.CALLER_KEY_TYPE), listeners.keySecrets);
-    this.endpoints = follow(kinds.endpointSlices, ofGateway, listeners.endpoints);
+    this.endpoints = follow(endpointSlices, ofGateway, listeners.endpoints);
     this.prices = follow(kinds.configMaps, named(kinds.PRICES), listeners.prices);
     this.memory = follow(kinds.configMaps, named(kinds.LEDGER_MEMORY), listeners.memory);
     const { policy, keys } = shardNames(settings.shards);
