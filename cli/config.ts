@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { withPassword } from '../policy/redis-address.ts';
+import type { PodEnvironment } from '../kube/service-account.ts';
 import type { Options } from './options.ts';
 
 /** What the environment says of the installation, with the flags over it. */
@@ -10,6 +11,8 @@ export interface Config {
   /** Undefined in a Pod, where its ServiceAccount is used. */
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
+  /** Where the API server is, for a Pod. */
+  readonly pod: PodEnvironment;
   /** With the password in it: never print it. */
   readonly redisUrl: string | undefined;
   /** In PEM. */
@@ -32,6 +35,7 @@ export function readConfig(env: NodeJS.ProcessEnv, options: Options): Config {
       (isPod && existsSync(OWN_NAMESPACE) ? readFileSync(OWN_NAMESPACE, 'utf8') : 'tollgate-system'),
     kubeconfig: options.kubeconfig ?? env['KUBECONFIG'] ?? (isPod ? undefined : join(homedir(), '.kube', 'config')),
     context: options.context,
+    pod: env,
     redisUrl: env['REDIS_URL'] ? withPassword(env['REDIS_URL'], env['REDIS_PASSWORD']) : undefined,
     redisCa: file('REDIS_CA_FILE'),
     databaseUrl: env['TOLLGATE_DATABASE_URL'] || undefined,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'yaml';
+import { access } from '../kube/access.ts';
 import { KubeClient } from '../kube/client.ts';
-import { connect } from '../kube/connection.ts';
 import { isProblem } from '../kube/problem.ts';
 import type { LedgerUnreachable } from '../ledger/ledger.ts';
 import { connectLedger } from '../ledger/redis.ts';
@@ -26,7 +26,7 @@ interface Senses {
 /** Goes to an installation, looks at everything and leaves. Throws where the API server cannot be reached at all. */
 export async function visit(config: Config, { now, random, onStep }: Senses): Promise<readonly Diagnosis[]> {
   const { namespace, databaseUrl } = config;
-  const client = new KubeClient({ connection: connect(config.kubeconfig, config.context), random });
+  const client = new KubeClient({ connection: await access(config.kubeconfig, config.pod, config.context), random });
   let way: LedgerWay | undefined;
   try {
     const settings = await settingsOf(config, client);

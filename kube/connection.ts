@@ -14,14 +14,13 @@ export interface Connection {
 }
 
 /**
- * Reads KUBECONFIG (files with the system's path delimiter between them), or the service account of the pod where
- * `kubeconfig` is undefined. `context` is another one of its contexts than the current one.
- * @throws Error where neither names a cluster.
+ * Reads KUBECONFIG: files with the system's path delimiter between them. `context` is another one of its contexts than the
+ * current one.
+ * @throws Error where it names no cluster.
  */
-export function connect(kubeconfig: string | undefined, context?: string): Connection {
+export function connect(kubeconfig: string, context?: string): Connection {
   const config = new KubeConfig();
-  if (kubeconfig === undefined) config.loadFromCluster();
-  else loadFiles(config, kubeconfig.split(delimiter));
+  loadFiles(config, kubeconfig.split(delimiter));
   if (context !== undefined) config.setCurrentContext(context);
   const cluster = config.getCurrentCluster();
   if (cluster === null) throw new Error('the kubeconfig has no current cluster');
