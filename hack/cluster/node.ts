@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { assetFolder } from '../asset-folder.ts';
+import { run } from '../run.ts';
 
 /** The cluster that e2e tests run on: the local node, or the one that E2E_CONTEXT names. */
 
@@ -13,7 +13,7 @@ const context = process.env['E2E_CONTEXT'];
 const TIMEOUT_MS = 600_000;
 
 /** What a command gets. */
-interface RunOptions {
+interface StartOptions {
   /** Its standard input. */
   input?: string;
 }
@@ -27,15 +27,15 @@ export function repositoryOf(image: string): string {
  * Runs kubectl and returns what it printed.
  * @throws Error with the command and what it said where it fails.
  */
-export function kubectl(args: string[], options: RunOptions = {}): Promise<string> {
+export function kubectl(args: string[], options: StartOptions = {}): Promise<string> {
   if (context === undefined) return inside('kubectl', args, options);
-  return run('kubectl', [`--context=${context}`, ...args], options);
+  return start('kubectl', [`--context=${context}`, ...args], options);
 }
 
 /** Runs helm, as {@link kubectl}. */
-export function helm(args: string[], options: RunOptions = {}): Promise<string> {
+export function helm(args: string[], options: StartOptions = {}): Promise<string> {
   if (context === undefined) return inside('helm', args, options);
-  return run('helm', [`--kube-context=${context}`, ...args], options);
+  return start('helm', [`--kube-context=${context}`, ...args], options);
 }
 
 /**
@@ -43,9 +43,9 @@ export function helm(args: string[], options: RunOptions = {}): Promise<string> 
  * outside of /run, and dies with the node.
  * @throws Error as {@link kubectl}, and where the tests run on a cluster that is not the local one.
  */
-export function inside(command: string, args: string[], options: RunOptions = {}): Promise<string> {
+export function inside(command: string, args: string[], options: StartOptions = {}): Promise<string> {
   if (context !== undefined) throw new Error(`${command} needs the local node, and E2E_CONTEXT names another cluster`);
-  return run('nsenter', [...namespaces(), command, ...args], options);
+  return start('nsenter', [...namespaces(), command, ...args], options);
 }
 
 /** The arguments of nsenter for the local node, with the present folder; the command follows. */
@@ -72,18 +72,6 @@ function surroundings(): NodeJS.ProcessEnv {
   return environment;
 }
 
-async function run(command: string, args: string[], { input = '' }: RunOptions): Promise<string> {
-  const child = spawn(command, args, { env: surroundings(), timeout: TIMEOUT_MS, killSignal: 'SIGKILL' });
-  let output = '';
-  let errors = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
-  child.stdin.on('error', () => undefined); // it may end without reading
-  child.stdin.end(input);
-  const code = await new Promise<number | null>((done, fail) => {
-    child.once('error', fail);
-    child.once('close', done);
-  });
-  if (code === 0) return output;
-  throw new Error(`${command} ${args.join(' ')}: ${errors.trim() || output.trim() || `status ${code}`}`);
+function start(command: string, args: string[], options: StartOptions): Promise<string> {
+  return run(command, args, { ...options, env: surroundings(), timeoutMs: TIMEOUT_MS });
 }
