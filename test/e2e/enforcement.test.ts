@@ -2,21 +2,16 @@ import { beforeAll, expect, test } from '@jest/globals';
 import { percentile } from '../../bench/figures.ts';
 import { kubectl } from '../../hack/cluster/node.ts';
 import { until } from '../support/until.ts';
+import { prepareGround } from './ground.ts';
 import { podOf } from './pods.ts';
 import type { Turn } from './probe.ts';
-import { NAMESPACE, prepareNamespace, release } from './release.ts';
-import { startStandIn } from './stand-in.ts';
+import { NAMESPACE } from './release.ts';
 import { Team } from './team.ts';
-import { podsOf, whole } from './workloads.ts';
+import { podsOf } from './workloads.ts';
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 10);
 
-beforeAll(async () => {
-  await prepareNamespace();
-  await startStandIn();
-  await release.apply();
-  await whole();
-}, 300_000);
+beforeAll(prepareGround, 300_000);
 
 test('an applied limit is enforced by every Pod, and from Programmed on no Pod admits a call', async () => {
   const team = await Team.create('enforced', '100.00');

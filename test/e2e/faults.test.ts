@@ -3,20 +3,14 @@ import { formatUsd } from '../../policy/money.ts';
 import { until } from '../support/until.ts';
 import { expectBalanced, expectFlawless } from './books.ts';
 import { Crowd } from './crowd.ts';
-import { prepareNamespace, release } from './release.ts';
-import { startStandIn } from './stand-in.ts';
+import { prepareGround } from './ground.ts';
 import { Team } from './team.ts';
 import { evict, gone, kill, leader, podsOf, remove, whole } from './workloads.ts';
 
 /** What a team may still spend when its limit is lowered: more than it does until all gateways enforce it. Nano-dollars. */
 const MORE = 300_000_000n;
 
-beforeAll(async () => {
-  await prepareNamespace();
-  await startStandIn();
-  await release.apply();
-  await whole();
-}, 300_000);
+beforeAll(prepareGround, 300_000);
 
 test('the Pod of Redis is replaced under 100 open streams: calls wait and go on, none is admitted beyond the budget', async () => {
   const team = await Team.create('ledger-moves', '100.00');

@@ -3,23 +3,18 @@ import { kubectl } from '../../hack/cluster/node.ts';
 import { until } from '../support/until.ts';
 import { expectFlawless } from './books.ts';
 import { Crowd } from './crowd.ts';
-import { NAMESPACE, prepareNamespace, release } from './release.ts';
-import { startStandIn } from './stand-in.ts';
+import { prepareGround } from './ground.ts';
+import { NAMESPACE, release } from './release.ts';
 import { Team } from './team.ts';
 import { inPostgres, logged } from './usage-log.ts';
-import { gone, podsOf, whole } from './workloads.ts';
+import { gone, podsOf } from './workloads.ts';
 
 const TOLLGATE = 'app.kubernetes.io/name=tollgate';
 const VOLUMES = ['data-tollgate-postgres-0', 'data-tollgate-redis-0'];
 const EVERYWHERE = ['configmap/kube-root-ca.crt', 'serviceaccount/default'];
 const CRDS = ['claudebudgets.tollgate.dev', 'claudeworkspaces.tollgate.dev'];
 
-beforeAll(async () => {
-  await prepareNamespace();
-  await startStandIn();
-  await release.apply();
-  await whole();
-}, 300_000);
+beforeAll(prepareGround, 300_000);
 
 test('uninstall leaves the kinds, budgets, keys and volumes, and nothing else; installed again it goes on where it was', async () => {
   const team = await Team.create('leaving', '100.00');
