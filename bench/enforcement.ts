@@ -5,10 +5,10 @@ import { connect } from '../kube/connection.ts';
 import { parseUsd } from '../policy/money.ts';
 import { Caller } from './caller.ts';
 import { type Figure, ms, percentile } from './figures.ts';
+import { BUDGETS } from './fleet.ts';
 import { Installation, type Team, budget, waitFor } from './installation.ts';
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 50);
-const BUDGETS = { apiVersion: 'tollgate.dev/v1alpha1', kind: 'ClaudeBudget', plural: 'claudebudgets' };
 const REF = { namespace: 'enforcement', name: 'lever' };
 
 /** How long an edit takes to be enforced on every gateway, and spend to be shown. */

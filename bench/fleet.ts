@@ -2,7 +2,8 @@ import type { ClaudeBudget } from '../crds/types.gen.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { KubeObject, Resource } from '../kube/object.ts';
 
-const BUDGETS: Resource = { apiVersion: 'tollgate.dev/v1alpha1', kind: 'ClaudeBudget', plural: 'claudebudgets' };
+/** What the bench makes, reads and edits. */
+export const BUDGETS: Resource = { apiVersion: 'tollgate.dev/v1alpha1', kind: 'ClaudeBudget', plural: 'claudebudgets' };
 const WORKSPACES: Resource = { ...BUDGETS, kind: 'ClaudeWorkspace', plural: 'claudeworkspaces' };
 const NAMESPACES: Resource = { apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces' };
 const SECRETS: Resource = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' };
@@ -111,4 +112,9 @@ function organisation(): KubeObject & { readonly spec: unknown } {
       period: { every: 'Month', timeZone: 'UTC' },
     },
   };
+}
+
+/** Names the budget of a place. */
+export function keyOf({ namespace, feature }: Place): string {
+  return `${namespace}/${feature}`;
 }

@@ -7,13 +7,14 @@
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startRedis } from '../hack/redis.ts';
 import type { Reservation } from '../ledger/ledger.ts';
 import { type RedisLedger, connectLedger } from '../ledger/redis.ts';
 import type { Check } from '../policy/counter.ts';
+import { cpuSeconds } from './consumption.ts';
 
 /** Calls under way at once in each process. */
 const CONCURRENCY = 32;
@@ -50,13 +51,6 @@ async function main(processes: number, seconds: number): Promise<void> {
 
 async function usage(ledger: RedisLedger, pid: number): Promise<{ pairs: number; cpu: number }> {
   return { pairs: (await ledger.state()).streamLength, cpu: cpuSeconds(pid) };
-}
-
-/** User and system time of a process, from Linux. */
-function cpuSeconds(pid: number): number {
-  const [, fields = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
-  const [user, system] = fields.split(' ').slice(11, 13);
-  return (Number(user) + Number(system)) / 100;
 }
 
 async function worker(url: string): Promise<void> {

@@ -1,20 +1,20 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ClaudeBudget } from '../crds/types.gen.ts';
 import { startPostgres } from '../hack/postgres.ts';
 import { KubeClient } from '../kube/client.ts';
 import { connect } from '../kube/connection.ts';
-import { Reflector } from '../kube/reflector.ts';
 import { formatUsd, parseUsd } from '../policy/money.ts';
 import { Caller } from './caller.ts';
 import { type Figure, ms, percentile } from './figures.ts';
-import { Fleet, isProgrammed, type Place } from './fleet.ts';
+import { cpuSeconds, memoryOf, writes } from './consumption.ts';
+import { BUDGETS, Fleet, keyOf, type Place } from './fleet.ts';
+import { Lags } from './lags.ts';
+import { Watched } from './watched.ts';
 import { Installation, waitFor } from './installation.ts';
 
-const BUDGETS = { apiVersion: 'tollgate.dev/v1alpha1', kind: 'ClaudeBudget', plural: 'claudebudgets' };
 const COUNT = Number(process.env['BUDGETS'] ?? 10_000);
 const WORKSPACES = Math.ceil(COUNT / 20);
 const OPERATORS = ['tollgate-operator-1', 'tollgate-operator-2'];
@@ -79,49 +79,6 @@ async function stopAll(installation: Installation, names: readonly string[]): Pr
   await waitFor(async () => pids.every((pid) => memoryOf(pid) === null), 30_000);
 }
 
-/** The budgets as the API server has them, and what each write of a status showed. */
-class Watched {
-  readonly #reflector: Reflector<ClaudeBudget>;
-  #isProgrammed = new Map<string, boolean>();
-  #programmed = 0;
-  onStatus: (key: string, budget: ClaudeBudget) => void = () => undefined;
-
-  constructor(client: KubeClient) {
-    this.#reflector = new Reflector<ClaudeBudget>({
-      client,
-      resource: BUDGETS,
-      random: Math.random,
-      onChange: (key, now) => {
-        if (now !== undefined) this.#take(key, now);
-      },
-    });
-  }
-
-  async start(): Promise<void> {
-    this.#reflector.start();
-    await this.#reflector.synced;
-  }
-
-  async stop(): Promise<void> {
-    await this.#reflector.stop();
-  }
-
-  get programmed(): number {
-    return this.#programmed;
-  }
-
-  get(key: string): ClaudeBudget | undefined {
-    return this.#reflector.get(key);
-  }
-
-  #take(key: string, budget: ClaudeBudget): void {
-    const is = isProgrammed(budget);
-    if (is !== (this.#isProgrammed.get(key) ?? false)) this.#programmed += is ? 1 : -1;
-    this.#isProgrammed.set(key, is);
-    this.onStatus(key, budget);
-  }
-}
-
 async function coldStart(installation: Installation, watched: Watched): Promise<Figure> {
   const started = performance.now();
   const before = cpuOf(installation, [...GATEWAYS, 'kube-apiserver', 'etcd', 'redis']);
@@ -177,19 +134,6 @@ async function consumed(installation: Installation): Promise<Consumed> {
   const [one, other] = OPERATORS.map((name) => cpuSeconds(installation.pid(name)));
   const [leader, follower] = one! > other! ? [one!, other!] : [other!, one!];
   return { leader, follower, redis: cpuSeconds(installation.pid('redis')), writes: await writes(installation) };
-}
-
-const WRITTEN = /^(claudebudgets|claudeworkspaces|events|configmaps|secrets)$/;
-
-/** Of everything that Tollgate writes but its Lease, two of which are renewed in 2 s by others too. */
-async function writes(installation: Installation): Promise<number> {
-  const text = await installation.kubectl('get', '--raw', '/metrics');
-  let sum = 0;
-  for (const [, labels = '', value] of text.matchAll(/^apiserver_request_total\{(.*)\} (\S+)$/gm)) {
-    const label = (name: string) => new RegExp(`\\b${name}="([^"]*)"`).exec(labels)?.[1] ?? '';
-    if (/^(POST|PUT|PATCH|APPLY|DELETE)$/.test(label('verb')) && WRITTEN.test(label('resource'))) sum += Number(value);
-  }
-  return sum;
 }
 
 async function edits(installation: Installation, client: KubeClient, places: readonly Place[]): Promise<Figure> {
@@ -254,7 +198,7 @@ async function steady(
     await Promise.all(others.map((other) => other.close()));
     while (performance.now() < ends) {
       const { status } = await call(caller!, place, 100);
-      if (status === 200) await lags.called(place);
+      if (status === 200) lags.called(place);
       await sleep(500 + Math.random() * 1_000);
     }
     await caller!.close();
@@ -305,53 +249,10 @@ async function exhaust(
   await call(caller!, place, 1_000);
   await edit(client, place, '0.01');
   await until(caller!, place, 429);
-  const key = `${place.namespace}/${place.feature}`;
+  const key = keyOf(place);
   const took = await waitFor(async () => watched.get(key)?.status?.state === 'Spent', 60_000);
   await caller!.close();
   return took ?? Number.POSITIVE_INFINITY;
-}
-
-/** For every call the time from its answer to the first status that holds its cost. Each call of a place costs the same. */
-class Lags {
-  readonly #answered = new Map<string, number[]>();
-  readonly #shown = new Map<string, number>();
-  readonly times: number[] = [];
-  #counts = false;
-
-  constructor(watched: Watched, places: readonly Place[]) {
-    for (const place of places) {
-      const budget = watched.get(keyOf(place));
-      this.#answered.set(keyOf(place), []);
-      this.#shown.set(keyOf(place), budget?.status?.requests ?? 0);
-    }
-    watched.onStatus = (key, { status }) => this.#take(key, status?.requests ?? 0);
-  }
-
-  begin(): void {
-    this.#counts = true;
-  }
-
-  async called(place: Place): Promise<void> {
-    this.#answered.get(keyOf(place))!.push(performance.now());
-  }
-
-  /** Calls whose cost was not shown in the end. */
-  get missing(): number {
-    return [...this.#answered.values()].reduce((sum, waiting) => sum + waiting.length, 0);
-  }
-
-  #take(key: string, requests: number): void {
-    const waiting = this.#answered.get(key);
-    if (waiting === undefined) return;
-    const now = performance.now();
-    const fresh = waiting.splice(0, Math.max(0, requests - this.#shown.get(key)!));
-    this.#shown.set(key, Math.max(requests, this.#shown.get(key)!));
-    if (this.#counts) this.times.push(...fresh.map((at) => now - at));
-  }
-}
-
-function keyOf({ namespace, feature }: Place): string {
-  return `${namespace}/${feature}`;
 }
 
 /** The operators start again over what is there already. An edit was made meanwhile. */
@@ -391,22 +292,6 @@ function memory(installation: Installation): Figure[] {
   ];
 }
 
-/** The most RSS of a process in bytes; null where it is gone. */
-function memoryOf(pid: number): number | null {
-  try {
-    const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-    return kilobytes === undefined ? null : Number(kilobytes) * 1024;
-  } catch {
-    return null;
-  }
-}
-
 function cpuOf(installation: Installation, names: readonly string[]): Readonly<Record<string, number>> {
   return Object.fromEntries(names.map((name) => [name, cpuSeconds(installation.pid(name))]));
-}
-
-function cpuSeconds(pid: number): number {
-  const [, fields = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
-  const [user, system] = fields.split(' ').slice(11, 13);
-  return (Number(user) + Number(system)) / 100;
 }
