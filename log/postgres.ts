@@ -18,8 +18,10 @@ export function openPostgres(url: string): Database {
     query_timeout: STATEMENT_MS + CONNECT_MS,
     keepAlive: true,
   });
-  // A connection that breaks while nobody uses it is replaced; who uses one sees the error there.
+  // A connection that breaks while nobody uses it is replaced; who uses one sees the error at the next query. Nobody
+  // listening would end the process, also between two queries of a transaction, where the pool does not listen.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   return {
     query: queryOn(pool),
     transaction: (work) => transaction(pool, work),

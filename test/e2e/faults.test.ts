@@ -5,12 +5,21 @@ import { expectBalanced, expectFlawless } from './books.ts';
 import { Crowd } from './crowd.ts';
 import { prepareGround } from './ground.ts';
 import { Team } from './team.ts';
-import { evict, gone, kill, leader, podsOf, remove, whole } from './workloads.ts';
+import { evict, gone, kill, leader, podsOf, remove, restartsOf, whole } from './workloads.ts';
 
-/** What a team may still spend when its limit is lowered: more than it does until all gateways enforce it. Nano-dollars. */
+/** What a team may still spend when its limit is lowered: more than it does in the seconds until all gateways enforce it. Nano-dollars. */
 const MORE = 300_000_000n;
 
 beforeAll(prepareGround, 300_000);
+
+/** Lowers the limit of a team under load to a little more than it owes. @returns the limit, which nothing may exceed. */
+async function lower(team: Team): Promise<bigint> {
+  const limit = (await team.owed()).nano + MORE;
+  await team.limit(formatUsd(limit));
+  // Had it been enforced later than that, it would bind nothing.
+  expect((await team.owed()).nano).toBeLessThan(limit);
+  return limit;
+}
 
 test('the Pod of Redis is replaced under 100 open streams: calls wait and go on, none is admitted beyond the budget', async () => {
   const team = await Team.create('ledger-moves', '100.00');
@@ -19,8 +28,7 @@ test('the Pod of Redis is replaced under 100 open streams: calls wait and go on,
   await whole();
   await crowd.answered(100);
   // The counters that the new Pod holds are those that count: so much more, and not a call beyond it.
-  const limit = (await team.owed()).nano + MORE;
-  await team.limit(formatUsd(limit));
+  const limit = await lower(team);
   await crowd.refused(20);
   const tally = await crowd.stop();
   expectFlawless(tally);
@@ -60,18 +68,19 @@ test('the leading operator is killed: another one enforces the next edit', async
   await team.dismiss();
 }, 300_000);
 
-test('gateways, Redis and Postgres are killed under load: what was billed is booked or presumed, and never beyond the budget', async () => {
+test('gateways, Redis and Postgres are killed under load: no operator falls with them, what was billed is booked or presumed, and never beyond the budget', async () => {
   const team = await Team.create('killed', '100.00');
   const crowd = await Crowd.start(team, { streams: 30 });
+  const restarts = await restartsOf('operator');
   for (const pod of [(await podsOf('gateway'))[0]!, 'tollgate-redis-0', 'tollgate-postgres-0']) {
     await kill(pod);
     await whole();
     await crowd.answered(50);
   }
-  const limit = (await team.owed()).nano + MORE;
-  await team.limit(formatUsd(limit));
+  const limit = await lower(team);
   await crowd.refused(5);
   const tally = await crowd.stop();
+  expect(await restartsOf('operator')).toEqual(restarts);
   // Every reservation of the gateway that died is settled or presumed a lease later.
   const spend = await until(async () => {
     const spend = await team.spend();

@@ -21,6 +21,14 @@ export async function podsOf(part: Part): Promise<string[]> {
     .map((name) => name.replace('pod/', ''));
 }
 
+/** How often the container of each Pod of a part was started again. */
+export async function restartsOf(part: Part): Promise<Record<string, number>> {
+  const restarts = 'jsonpath={.status.containerStatuses[0].restartCount}';
+  const pods = await podsOf(part);
+  const counts = pods.map(async (pod) => Number(await kubectl(['get', 'pod', pod, '-n', NAMESPACE, '-o', restarts])));
+  return Object.fromEntries((await Promise.all(counts)).map((count, n) => [pods[n]!, count]));
+}
+
 /** The operator's Pod that leads. */
 export async function leader(): Promise<string> {
   const path = 'jsonpath={.spec.holderIdentity}';
@@ -63,6 +71,7 @@ export async function kill(pod: string): Promise<void> {
   }
   const path = 'jsonpath={.status.containerStatuses[0].containerID}';
   const id = (await kubectl(['get', 'pod', pod, '-n', NAMESPACE, '-o', path])).replace('containerd://', '');
+  if (id === '') throw new Error(`the Pod ${pod} runs no container that could be killed`);
   // A container's processes are those of the cgroup with its name.
   await inside('sh', ['-c', `grep -l ${id} /proc/[0-9]*/cgroup | cut -d/ -f3 | xargs kill -9`]);
 }

@@ -1,6 +1,7 @@
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Redis as Client } from 'ioredis';
 import type { Postgres } from '../../hack/postgres.ts';
@@ -356,6 +357,19 @@ test('a folder that another process has open is left alone', async () => {
   expect(await second.query('select 1 as one')).toEqual([{ one: 1 }]);
   await second.close();
   rmSync(folder, { recursive: true });
+});
+
+test('a connection that breaks between two steps of a transaction ends that transaction and nothing else', async () => {
+  const database = await openDatabase({ url: postgres.url });
+  const broken = database.transaction(async (query) => {
+    const [own] = await query<{ pid: number }>('select pg_backend_pid() as pid');
+    await database.query(`select pg_terminate_backend(${own!.pid})`);
+    await setTimeout(100); // nobody asks while it breaks
+    await query('select 1');
+  });
+  await expect(broken).rejects.toThrow(LogUnreachable);
+  expect(await database.query('select 1 as one')).toEqual([{ one: 1 }]);
+  await database.close();
 });
 
 describe('a database that goes away', () => {
