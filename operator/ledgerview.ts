@@ -9,10 +9,6 @@ import type { Observed } from './status.ts';
 
 /** A ledger that was silent or recovering for less is not reported: a fail-over is nobody's news. Milliseconds. */
 const SILENCE_MS = 3_000;
-/** How old readings may become while nothing was compiled. Milliseconds. */
-const STALE_MS = 900;
-/** Reading takes no more than this part of the time: of thousands of budgets it takes a while. */
-const READING_SHARE = 0.2;
 /** So many are read at a time: most say what is known, and are garbage at once and not all together. */
 const PORTION = 500;
 
@@ -39,9 +35,9 @@ export class LedgerView {
   readonly #clock: () => number;
   #state: LedgerState | undefined;
   #reports: readonly LivingGateway[] = [];
-  #readings: ReadonlyMap<Ref, Known> = new Map();
+  readonly #readings = new Map<Ref, Known>();
+  /** Those that were all read. */
   #budgets: readonly CompiledBudget[] = [];
-  #readAgainAt = Number.NEGATIVE_INFINITY;
   #answeredAt: number;
   #recovering: Observed | undefined;
 
@@ -60,45 +56,47 @@ export class LedgerView {
     return this.#reports;
   }
 
-  /** Asks again. Throws LedgerUnreachable; what was known before stays known. */
+  /**
+   * Asks again, and reads what was not read yet of all the budgets there are. Throws LedgerUnreachable; what was known
+   * before stays known.
+   */
   async look(budgets: readonly CompiledBudget[]): Promise<LedgerState> {
     const begun = this.#clock();
     const reports = await this.#ledger.gateways();
-    if (begun >= this.#readAgainAt) {
-      this.#readings = new Map(await this.#read(budgets));
-      this.#readAgainAt = begun + Math.max(STALE_MS, (this.#clock() - begun) / READING_SHARE);
-    } else if (budgets !== this.#budgets) {
-      await this.#readSome(budgets.filter((budget) => this.#isNew(budget)));
-    }
-    this.#budgets = budgets;
+    const isSame = budgets === this.#budgets;
+    const read = isSame ? [] : await this.#read(budgets.filter((budget) => this.#isNew(budget)));
+    const state = await this.#conclude(begun, read);
+    if (!isSame) this.#keep(budgets);
     this.#reports = reports;
-    return this.#conclude(begun);
+    return state;
   }
 
-  /** As `look`, for some of the budgets alone. */
+  /** Reads some of the budgets again. Throws as `look`. */
   async lookAgain(budgets: readonly CompiledBudget[]): Promise<LedgerState> {
     const begun = this.#clock();
-    await this.#readSome(budgets);
-    return this.#conclude(begun);
+    return this.#conclude(begun, await this.#read(budgets));
   }
 
-  /** Asked last: whatever is wrong with the ledger was wrong when it was read. */
-  async #conclude(begun: number): Promise<LedgerState> {
+  /** Asked last: whatever is wrong with the ledger was wrong when it was read, and nothing is believed without it. */
+  async #conclude(begun: number, read: readonly (readonly [Ref, Known])[]): Promise<LedgerState> {
     const state = await this.#ledger.state();
     this.#state = state;
     this.#answeredAt = begun;
     this.#recovering = recoveryOf(state, this.#recovering);
+    for (const [ref, known] of read) this.#readings.set(ref, known);
     return state;
   }
 
-  async #readSome(budgets: readonly CompiledBudget[]): Promise<void> {
-    if (budgets.length > 0) this.#readings = new Map([...this.#readings, ...(await this.#read(budgets))]);
+  #keep(budgets: readonly CompiledBudget[]): void {
+    const kept = new Set(budgets.map(refOf));
+    for (const ref of this.#readings.keys()) if (!kept.has(ref)) this.#readings.delete(ref);
+    this.#budgets = budgets;
   }
 
   /** What was read was not to be believed. */
   distrust(): void {
-    this.#readings = new Map();
-    this.#readAgainAt = Number.NEGATIVE_INFINITY;
+    this.#readings.clear();
+    this.#budgets = [];
   }
 
   async #read(budgets: readonly CompiledBudget[]): Promise<readonly (readonly [Ref, Known])[]> {

@@ -172,6 +172,8 @@ export function assemble(options: OperatorOptions): Operator {
   const writer = new StatusWriter({
     client,
     events,
+    clock,
+    mayAct,
     onWritten: ({ kind }) => metrics.countWrite(kind),
     onProblem: (key, error) => onProblem(`status of ${key}`)(error),
   });

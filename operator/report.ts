@@ -1,4 +1,4 @@
-import { keyOf, type KubeObject } from '../kube/object.ts';
+import { keyOf } from '../kube/object.ts';
 import type { LedgerState } from '../ledger/ledger.ts';
 import type { Epoch } from './epoch.ts';
 import type { LedgerView } from './ledgerview.ts';
@@ -7,7 +7,8 @@ import type { Presumed } from './presumed.ts';
 import { inForce, type Statuses } from './statuses.ts';
 import type { StatusWriter } from './statuswriter.ts';
 import type { CompileOutput } from '../policy/compilation.ts';
-import type { CompiledBudget } from '../policy/compiled.ts';
+import type { CompiledBudget, Ref } from '../policy/compiled.ts';
+import { refOf } from '../policy/terms.ts';
 
 interface ReportOptions {
   /** Milliseconds since the epoch. */
@@ -29,6 +30,11 @@ const SOON_MS = 200;
 const CALM_MS = 1_000;
 /** Working out what all statuses should say takes no more than this part of the time: of thousands it takes a while. */
 const SHARE = 0.25;
+/** Within this time every budget is read once more, so many at a time: of thousands never all at once, lest an edit waits. */
+const ROUND_MS = 1_000;
+const SLICE = 500;
+/** Reading takes no more than this part of the time. */
+const READING_SHARE = 0.2;
 /** How often something is written while something waits for that. Milliseconds. */
 const WRITE_MS = 100;
 const URGENT_MS = 30;
@@ -46,6 +52,9 @@ export class Report {
   #lookedAt = Number.NEGATIVE_INFINITY;
   #tookMs = 0;
   #isPending = false;
+  #readOnAt = Number.NEGATIVE_INFINITY;
+  /** The first of the budgets in force that is read next. */
+  #next = 0;
 
   constructor(options: ReportOptions) {
     this.#options = options;
@@ -55,8 +64,9 @@ export class Report {
   async turn(): Promise<number> {
     const { clock, writer } = this.#options;
     if (this.#isDue) await this.#refresh();
-    await writer.flush(clock(), (subjects) => this.#lookAgain(subjects));
-    const next = this.#nextAt - clock();
+    if (clock() >= this.#readOnAt) await this.#readOn();
+    await writer.flush((subjects) => this.#lookAgain(subjects.map(({ metadata }) => keyOf(metadata))));
+    const next = Math.min(this.#nextAt, this.#readOnAt) - clock();
     const wait = writer.isUrgent ? URGENT_MS : writer.isBehind ? WRITE_MS : next;
     return Math.max(0, Math.min(next, wait));
   }
@@ -85,10 +95,19 @@ export class Report {
     this.#tookMs = clock() - begun;
   }
 
-  /** What is about to be shown is read once more, so that it is not as old as the last look. */
-  async #lookAgain(subjects: readonly KubeObject[]): Promise<void> {
+  async #readOn(): Promise<void> {
+    const { clock } = this.#options;
+    const begun = clock();
+    const slice = this.#inForce.slice(this.#next, this.#next + SLICE);
+    this.#next = this.#next + SLICE < this.#inForce.length ? this.#next + SLICE : 0;
+    if (slice.length > 0) await this.#lookAgain(slice.map(refOf));
+    const share = slice.length / Math.max(1, this.#inForce.length);
+    this.#readOnAt = begun + Math.max(ROUND_MS * (share || 1), (clock() - begun) / READING_SHARE);
+  }
+
+  /** Also what is about to be shown is read once more, so that it is not as old as the last look. */
+  async #lookAgain(refs: readonly Ref[]): Promise<void> {
     const { view, epoch, statuses, clock } = this.#options;
-    const refs = subjects.map(({ metadata }) => keyOf(metadata));
     const budgets = refs.flatMap((ref) => this.#of?.budgets.get(ref)?.inForce ?? []);
     try {
       await this.#judge(await view.lookAgain(budgets));

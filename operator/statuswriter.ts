@@ -18,6 +18,10 @@ interface Subject extends KubeObject {
 interface StatusWriterOptions {
   readonly client: Pick<KubeClient, 'applyStatus'>;
   readonly events: Pick<Events, 'tell'>;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  /** Whether this replica may write now. */
+  readonly mayAct: () => boolean;
   readonly onWritten: (resource: Resource) => void;
   readonly onProblem: (key: string, error: unknown) => void;
 }
@@ -42,7 +46,7 @@ export class StatusWriter {
   /** Of those entries that are not yet what they should be, in the order in which they ceased to be: states, and figures. */
   readonly #states = new Map<string, Change>();
   readonly #figures = new Map<string, Change>();
-  readonly #underWay = new Map<string, Promise<void>>();
+  readonly #underWay = new Map<string, Promise<unknown>>();
   /** Whose figures were written last, and when. */
   readonly #lively = new Map<string, number>();
 
@@ -83,12 +87,12 @@ export class StatusWriter {
   }
 
   /**
-   * Begins to write what is due at `now` (milliseconds), and does not wait for it: the slowest write holds up no other.
-   * `again` may want something newer of the subjects whose figures are about to be written, or soon will be.
+   * Begins to write what is due, and does not wait for it: the slowest write holds up no other. `again` may want something
+   * newer of the subjects whose figures are about to be written, or soon will be.
    */
-  async flush(now: number, again: (subjects: readonly Subject[]) => Promise<void>): Promise<void> {
-    const room = Math.max(0, URGENT_AT_ONCE - this.#underWay.size);
-    const due = this.#pace.due([...this.#waiting(this.#states, room), ...this.#waiting(this.#figures)], now);
+  async flush(again: (subjects: readonly Subject[]) => Promise<void>): Promise<void> {
+    const now = this.#options.clock();
+    const due = this.#pace.due([...this.#statesToBegin(), ...this.#waiting(this.#figures)], now);
     const figures = due.filter((uid) => this.#figures.has(uid));
     if (figures.length > 0) await again(this.#subjects([...figures, ...this.#quiet(now)]));
     for (const uid of figures) this.#enliven(uid, now);
@@ -97,7 +101,19 @@ export class StatusWriter {
 
   /** Resolves when nothing is being written. */
   async settled(): Promise<void> {
-    await Promise.all(this.#underWay.values());
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay.values());
+  }
+
+  #statesToBegin(): readonly Change[] {
+    return this.#waiting(this.#states, Math.max(0, URGENT_AT_ONCE - this.#underWay.size));
+  }
+
+  /** Where a write has ended, the next state is begun: thousands of them do not wait for whoever works them out. */
+  #goOn(): void {
+    const { clock, mayAct } = this.#options;
+    if (this.#states.size === 0 || !mayAct()) return;
+    const now = clock();
+    for (const uid of this.#pace.due(this.#statesToBegin(), now)) this.#begin(uid, now);
   }
 
   /** The first of those that nobody writes yet, at most so many. */
@@ -111,7 +127,9 @@ export class StatusWriter {
   }
 
   #begin(uid: string, now: number): void {
-    const written = this.#write(uid, this.#entries.get(uid), now).finally(() => this.#underWay.delete(uid));
+    const written = this.#write(uid, this.#entries.get(uid), now)
+      .finally(() => this.#underWay.delete(uid))
+      .then((isWritten) => isWritten && this.#goOn());
     this.#underWay.set(uid, written);
   }
 
@@ -133,8 +151,9 @@ export class StatusWriter {
     return [...this.#lively.keys()].filter((uid) => !this.#states.has(uid) && !this.#figures.has(uid));
   }
 
-  async #write(uid: string, entry: Entry | undefined, now: number): Promise<void> {
-    if (entry === undefined) return; // it has gone meanwhile
+  /** Returns whether it was written. */
+  async #write(uid: string, entry: Entry | undefined, now: number): Promise<boolean> {
+    if (entry === undefined) return false; // it has gone meanwhile
     const { client, events, onWritten, onProblem } = this.#options;
     const { resource, subject, wanted, written } = entry;
     const { namespace, name } = subject.metadata;
@@ -147,9 +166,11 @@ export class StatusWriter {
       onWritten(resource);
       const about = { ...subject, apiVersion, kind };
       for (const happening of happenings(written, wanted)) void events.tell(about, happening);
+      return true;
     } catch (error) {
       if (isProblem(error, 'NotFound', 'Conflict')) this.forget(uid);
       else onProblem(`${kind} ${keyOf(subject.metadata)}`, error);
+      return false;
     }
   }
 

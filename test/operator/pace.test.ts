@@ -1,6 +1,8 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { ClaudeBudgetStatus } from '../../crds/types.gen.ts';
+import type { KubeObject } from '../../kube/object.ts';
 import { happenings } from '../../operator/happenings.ts';
 import { type Change, Pace } from '../../operator/pace.ts';
 import { budgets } from '../../operator/resources.ts';
@@ -9,6 +11,31 @@ import { StatusWriter } from '../../operator/statuswriter.ts';
 /** A change that came up long after the object's last write. */
 function change(key: string, of: Partial<Change> = {}): Change {
   return { key, isUrgent: false, isLarge: true, writtenAt: 0, ...of };
+}
+
+/** A writer at an instant that the test sets, and what it sends to the API server. */
+function writerOver(applyStatus: (object: KubeObject & { readonly status?: unknown }) => Promise<void> | void) {
+  const time = { now: 0 };
+  const writer = new StatusWriter({
+    client: {
+      applyStatus: async (_resource, object) => {
+        await applyStatus(object);
+        return object;
+      },
+    },
+    events: { tell: async () => undefined },
+    clock: () => time.now,
+    mayAct: () => true,
+    onWritten: () => undefined,
+    onProblem: (_key, error) => {
+      throw error;
+    },
+  });
+  const flushAt = (now: number, again: Parameters<StatusWriter['flush']>[0] = async () => undefined) => {
+    time.now = now;
+    return writer.flush(again);
+  };
+  return { writer, time, flushAt };
 }
 
 describe('the pace of status writes', () => {
@@ -107,48 +134,23 @@ describe('the pace of status writes', () => {
 
 test('a status that another leader has written meanwhile is put right by one that leads again', async () => {
   const written: (string | undefined)[] = [];
-  const writer = new StatusWriter({
-    client: {
-      applyStatus: async (_resource, object) => {
-        written.push((object as { status?: { state?: string } }).status?.state);
-        return object;
-      },
-    },
-    events: { tell: async () => undefined },
-    onWritten: () => undefined,
-    onProblem: (_key, error) => {
-      throw error;
-    },
-  });
+  const { writer, flushAt } = writerOver(({ status }) => void written.push((status as ClaudeBudgetStatus).state));
   const metadata = { namespace: 'payments', name: 'daily', uid: '1' };
   writer.want(budgets, { metadata }, { state: 'OK' });
-  const nothingNewer = async () => undefined;
-  await writer.flush(10_000, nothingNewer);
+  await flushAt(10_000);
   await writer.settled();
   writer.forgetAll();
   const found = { metadata, status: { state: 'Spent' } as ClaudeBudgetStatus };
   expect(writer.known(found)).toEqual({ state: 'Spent' });
   writer.want(budgets, found, { state: 'OK' });
-  await writer.flush(20_000, nothingNewer);
+  await flushAt(20_000);
   await writer.settled();
   expect(written).toEqual(['OK', 'OK']);
 });
 
 test('that a budget is on its way is told at the pace of figures, that it is enforced at once', async () => {
   const written: string[] = [];
-  const writer = new StatusWriter({
-    client: {
-      applyStatus: async (_resource, object) => {
-        written.push(object.metadata.name);
-        return object;
-      },
-    },
-    events: { tell: async () => undefined },
-    onWritten: () => undefined,
-    onProblem: (_key, error) => {
-      throw error;
-    },
-  });
+  const { writer, flushAt } = writerOver(({ metadata }) => void written.push(metadata.name));
   const want = (name: string, reason: 'Pending' | 'Programmed') => {
     const metadata = { namespace: 'payments', name, uid: name };
     const programmed = { type: 'Programmed', status: reason === 'Pending' ? 'False' : 'True', reason } as const;
@@ -162,7 +164,7 @@ test('that a budget is on its way is told at the pace of figures, that it is enf
   };
   for (let i = 0; i < 40; i += 1) want(`pending-${i}`, 'Pending');
   for (let i = 0; i < 20; i += 1) want(`enforced-${i}`, 'Programmed');
-  await writer.flush(100_000, again);
+  await flushAt(100_000, again);
   await writer.settled();
   expect(written.filter((name) => name.startsWith('enforced'))).toHaveLength(20);
   expect(written.filter((name) => name.startsWith('pending'))).toHaveLength(10);
@@ -176,19 +178,9 @@ test('that a budget is on its way is told at the pace of figures, that it is enf
 test('no write waits for a slow one, and who changes while it is written is written after those who waited', async () => {
   const written: string[] = [];
   const slow = Promise.withResolvers<void>();
-  const writer = new StatusWriter({
-    client: {
-      applyStatus: async (_resource, object) => {
-        written.push(object.metadata.name);
-        if (object.metadata.name === 'slow') await slow.promise;
-        return object;
-      },
-    },
-    events: { tell: async () => undefined },
-    onWritten: () => undefined,
-    onProblem: (_key, error) => {
-      throw error;
-    },
+  const { writer, flushAt } = writerOver(({ metadata }) => {
+    written.push(metadata.name);
+    return metadata.name === 'slow' ? slow.promise : undefined;
   });
   const want = (name: string, requests: number) =>
     writer.want(
@@ -196,23 +188,42 @@ test('no write waits for a slow one, and who changes while it is written is writ
       { metadata: { namespace: 'payments', name, uid: name }, status: { state: 'OK' } },
       { state: 'OK', requests },
     );
-  const nothingNewer = async () => undefined;
   want('slow', 1);
-  await writer.flush(100_000, nothingNewer);
+  await flushAt(100_000);
   want('slow', 2);
   want('late', 1);
-  await writer.flush(100_100, nothingNewer);
+  await flushAt(100_100);
   expect(written).toEqual(['slow', 'late']);
   want('later', 1);
   slow.resolve();
   await writer.settled();
   const read: string[] = [];
-  await writer.flush(110_000, async (subjects) => void read.push(...subjects.map(({ metadata }) => metadata.name)));
+  await flushAt(110_000, async (subjects) => void read.push(...subjects.map(({ metadata }) => metadata.name)));
   await writer.settled();
   expect(written).toEqual(['slow', 'late', 'later', 'slow']);
   // With what is about to be shown also what was shown a moment ago: it may have changed meanwhile.
   expect(read).toEqual(['later', 'slow', 'late']);
   expect(writer.isBehind).toBe(false);
+});
+
+test('of thousands of states the next one is begun as soon as one is written, by no turn of anybody', async () => {
+  const written: string[] = [];
+  let [open, most] = [0, 0];
+  const { writer, time, flushAt } = writerOver(async ({ metadata }) => {
+    most = Math.max(most, (open += 1));
+    await setImmediate();
+    open -= 1;
+    time.now += 4;
+    written.push(metadata.name);
+  });
+  const names = Array.from({ length: 1_000 }, (_, i) => `new-${i}`);
+  for (const name of names) {
+    writer.want(budgets, { metadata: { namespace: 'payments', name, uid: name } }, { state: 'OK' });
+  }
+  await flushAt(100_000);
+  await writer.settled();
+  expect(written).toEqual(names);
+  expect(most).toBe(30);
 });
 
 describe('events', () => {
