@@ -265,6 +265,7 @@ async function warmStart(
   place: Place,
 ): Promise<Figure> {
   await edit(client, place, formatUsd(parseUsd('251.00')));
+  await waitFor(async () => watched.programmed < COUNT, 10_000); // the edit is seen
   const started = performance.now();
   for (const name of OPERATORS) await installation.revive(name);
   const took = await waitFor(async () => watched.programmed === COUNT, 120_000, started);
