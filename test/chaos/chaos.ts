@@ -47,7 +47,7 @@ export async function chaos(options: ChaosOptions): Promise<Figure[]> {
   const chronicle = new Chronicle(join(directory, 'chaos.log'), say);
   // A folder that Postgres can own.
   const home = mkdtempSync(join(tmpdir(), 'tollgate-chaos-log-'));
-  const postgres = await startPostgres({ directory: home });
+  let postgres = await startPostgres({ directory: home });
   let way: Proxy | undefined;
   try {
     const installation = await Installation.start(GATEWAYS, {
@@ -67,7 +67,16 @@ export async function chaos(options: ChaosOptions): Promise<Figure[]> {
     });
     const audit = new Audit(installation.upstream, traffic.calls, caps);
     if (way === undefined) throw new Error('Redis was started without a way to it');
-    const faults = new Faults(installation, way, new Dice(seed), chronicle);
+    const faults = new Faults(
+      installation,
+      way,
+      {
+        pid: () => postgres.pid,
+        revive: async () => void (postgres = await startPostgres({ ...postgres, directory: home })),
+      },
+      new Dice(seed),
+      chronicle,
+    );
     await storm({ traffic, audit, caps, faults, chronicle, seconds });
     const statuses = await settled(installation, chronicle);
     await audit.readOn();

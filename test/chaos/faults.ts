@@ -7,6 +7,13 @@ import type { Chronicle } from './chronicle.ts';
 /** A way to break something; what it returns mends it. */
 type Break = (victim: string) => () => Promise<void> | void;
 
+/** A process that is not of the installation and may be killed. */
+export interface Killable {
+  readonly pid: () => number;
+  /** Starts it again where it was. */
+  readonly revive: () => Promise<void>;
+}
+
 /** Something that happens to a process or to the way to it, and is mended after a while. */
 interface Fault {
   readonly name: string;
@@ -25,6 +32,7 @@ const FAULTS: readonly Fault[] = [
   { name: 'gateways killed', victims: GATEWAYS, how: 'kill', away: [200, 8_000], cards: 5 },
   { name: 'operators killed', victims: OPERATORS, how: 'kill', away: [500, 10_000], cards: 2 },
   { name: 'Redis killed', victims: ['redis'], how: 'kill', away: [100, 6_000], cards: 3 },
+  { name: 'Postgres killed', victims: ['postgres'], how: 'kill', away: [100, 6_000], cards: 2 },
   // Longer than any command may take: everybody finds it out of reach.
   { name: 'Redis frozen', victims: ['redis'], how: 'freeze', away: [100, 3_000], cards: 2 },
   // At its longest longer than a lease: it comes back to find its calls presumed.
@@ -39,6 +47,7 @@ const PAUSE_MS = 5_000;
 export class Faults {
   readonly #installation: Installation;
   readonly #way: Proxy;
+  readonly #postgres: Killable;
   readonly #dice: Dice;
   readonly #chronicle: Chronicle;
   /** What is broken, when it comes back and how. */
@@ -46,9 +55,10 @@ export class Faults {
   readonly #done = new Map<string, number>(FAULTS.map(({ name }) => [name, 0]));
   #deck: Fault[] = [];
 
-  constructor(installation: Installation, way: Proxy, dice: Dice, chronicle: Chronicle) {
+  constructor(installation: Installation, way: Proxy, postgres: Killable, dice: Dice, chronicle: Chronicle) {
     this.#installation = installation;
     this.#way = way;
+    this.#postgres = postgres;
     this.#dice = dice;
     this.#chronicle = chronicle;
   }
@@ -70,6 +80,8 @@ export class Faults {
       await sleep(20);
     }
     await this.#mend(Number.POSITIVE_INFINITY);
+    // Whoever fell by itself would be missing now: a dead database must take no operator with it.
+    for (const name of [...GATEWAYS, ...OPERATORS]) signal(this.#installation.pid(name), 0, name);
   }
 
   async #strike(): Promise<void> {
@@ -85,8 +97,9 @@ export class Faults {
 
   readonly #ways: Readonly<Record<Fault['how'], Break>> = {
     kill: (victim) => {
-      signal(this.#installation.pid(victim), 'SIGKILL', victim);
-      return () => this.#installation.revive(victim);
+      const { pid, revive } = this.#killable(victim);
+      signal(pid(), 'SIGKILL', victim);
+      return revive;
     },
     freeze: (victim) => {
       const pid = this.#installation.pid(victim);
@@ -98,6 +111,12 @@ export class Faults {
       return () => this.#way.delay(0);
     },
   };
+
+  #killable(victim: string): Killable {
+    const installation = this.#installation;
+    if (victim === 'postgres') return this.#postgres;
+    return { pid: () => installation.pid(victim), revive: () => installation.revive(victim) };
+  }
 
   async #mend(now: number): Promise<void> {
     for (const [victim, { at, mend }] of this.#broken) {
@@ -122,7 +141,7 @@ export class Faults {
 }
 
 /** Throws an Error where the process has ended by itself, which none may. */
-function signal(pid: number, name: 'SIGKILL' | 'SIGSTOP', victim: string): void {
+function signal(pid: number, name: 'SIGKILL' | 'SIGSTOP' | 0, victim: string): void {
   try {
     process.kill(pid, name);
   } catch (error) {
