@@ -15,6 +15,8 @@ import { type Endpoint, type Route, routeOf } from './route.ts';
 const KEEP_ALIVE_MS = 10_000;
 /** For how much longer it is: longer than load balancers keep one, so that they and not we close it. Milliseconds. */
 const KEEP_ALIVE_BUFFER_MS = 65_000;
+/** A caller that reads and writes nothing for so long is gone, though its machine may answer: longer than any upstream is waited for. */
+const IDLE_MS = 660_000;
 /** How many connections may wait to be accepted: as many as Linux allows, for callers that come in their thousands. */
 const BACKLOG = 4096;
 /** How a gateway leaves. Milliseconds. */
@@ -64,6 +66,7 @@ export class Gateway {
     const handle = (req: IncomingMessage, res: ServerResponse): void => this.#handle(req, res);
     this.server =
       certificate === null ? createServer(options, handle) : createTlsServer({ ...options, ...certificate }, handle);
+    this.server.setTimeout(IDLE_MS);
   }
 
   /** Resolves to the port. */

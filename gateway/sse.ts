@@ -11,8 +11,8 @@ export type Listener = (event: string, data: string) => void;
 export class EventScanner {
   readonly #picked: ReadonlySet<string>;
   readonly #listener: Listener;
-  /** The beginning of a line whose end has not come yet, as far as it is of interest. */
-  #rest: Buffer | null = null;
+  /** The parts of a line whose end has not come yet, as far as it is of interest. */
+  #rest: Buffer[] = [];
   #event = '';
   #data: string[] = [];
 
@@ -34,26 +34,29 @@ export class EventScanner {
 
   /** The stream is over: what was not ended by a newline is ended now. */
   end(): void {
-    if (this.#rest !== null) this.#line(this.#rest, 0, this.#rest.length);
-    this.#rest = null;
+    if (this.#rest.length > 0) this.#restLine();
     this.#dispatch();
   }
 
   /** A line of data that nobody asked for may be megabytes long: only its beginning is kept. */
   #keep(part: Buffer): void {
-    if (this.#rest === null) this.#rest = Buffer.from(part);
-    else if (!this.#uninteresting(this.#rest)) this.#rest = Buffer.concat([this.#rest, part]);
+    const [beginning] = this.#rest;
+    if (beginning === undefined || !this.#isUninteresting(beginning)) this.#rest.push(Buffer.from(part));
   }
 
-  #uninteresting(line: Buffer): boolean {
-    return this.#event !== '' && !this.#picked.has(this.#event) && line[0] === 0x64 && line.length > 'data:'.length;
+  #isUninteresting(beginning: Buffer): boolean {
+    return this.#event !== '' && !this.#picked.has(this.#event) && beginning[0] === 0x64;
   }
 
   #endLine(chunk: Buffer, start: number, end: number): void {
-    if (this.#rest === null) return this.#line(chunk, start, end);
+    if (this.#rest.length === 0) return this.#line(chunk, start, end);
     this.#keep(chunk.subarray(start, end));
-    const line = this.#rest;
-    this.#rest = null;
+    this.#restLine();
+  }
+
+  #restLine(): void {
+    const line = Buffer.concat(this.#rest);
+    this.#rest = [];
     this.#line(line, 0, line.length);
   }
 

@@ -77,6 +77,6 @@ class Pool {
 function dispatcherOf(proxy: string | undefined, tls: ConnectionOptions): Dispatcher {
   // Half a minute, as in client-go: load balancers drop what is idle for a minute.
   const connect = { ...tls, keepAlive: true, keepAliveInitialDelay: 30_000 } as buildConnector.BuildOptions;
-  if (proxy === undefined) return new Agent({ connect });
-  return new ProxyAgent({ uri: proxy, requestTls: connect });
+  if (proxy === undefined) return new Agent({ allowH2: false, connect });
+  return new ProxyAgent({ uri: proxy, allowH2: false, requestTls: connect });
 }

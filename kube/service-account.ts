@@ -74,5 +74,5 @@ class ServiceAccount {
 
 function trusting(ca: string): Dispatcher {
   // Half a minute, as in client-go: load balancers drop what is idle for a minute.
-  return new Agent({ connect: { ca, keepAlive: true, keepAliveInitialDelay: 30_000 } });
+  return new Agent({ allowH2: false, connect: { ca, keepAlive: true, keepAliveInitialDelay: 30_000 } });
 }

@@ -12,6 +12,18 @@ export interface ClientOptions {
   readonly ca: string | undefined;
 }
 
+type Send = (this: Redis, ...args: Parameters<Redis['sendCommand']>) => unknown;
+
+/** What ioredis sends on its own: to Sentinels when it is connected again, and to where a slot is being moved. */
+const UNASKED = new Set(['subscribe', 'asking']);
+const send: Send = Reflect.get(Redis.prototype, 'sendCommand');
+/** It lets nobody see those fail, which would end the process; what they are for is tried again in any case. */
+Redis.prototype.sendCommand = function (...args) {
+  const answer = send.apply(this, args);
+  if (UNASKED.has(args[0].name) && answer instanceof Promise) answer.catch(() => {});
+  return answer;
+};
+
 /** How often Sentinels or servers are asked for the new master while there is none. Milliseconds. */
 const FAILOVER_RETRY_MS = 250;
 

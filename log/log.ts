@@ -153,7 +153,7 @@ export class UsageLog {
     try {
       return await work(await (this.#opening ??= this.#open()));
     } catch (error) {
-      if (error instanceof LogUnreachable) void this.#discard();
+      if (!(error instanceof RowRefused)) void this.#discard();
       throw error;
     }
   }

@@ -23,6 +23,8 @@ interface BatchesOptions {
   readonly allows: (baseURL: string) => boolean;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
+  /** A clock that never jumps, for durations. Milliseconds. */
+  readonly elapsed: () => number;
   /** How often a batch is looked at. Milliseconds. */
   readonly intervalMs: number;
   /** The batch is due to be settled. */
@@ -67,11 +69,11 @@ export class Batches {
 
   /** Looks for batches that are due. Returns after how many milliseconds to look again. Throws LedgerUnreachable. */
   async turn(): Promise<number> {
-    const { ledger, clock, intervalMs, onDue } = this.#options;
+    const { ledger, elapsed, intervalMs, onDue } = this.#options;
     this.#open = new Map((await ledger.batches()).map((open) => [open.batch, open]));
     for (const batch of this.#plans.keys()) if (!this.#open.has(batch)) this.#plans.delete(batch);
     for (const batch of this.#open.keys()) {
-      if ((this.#plans.get(batch)?.at ?? 0) <= clock()) onDue(batch);
+      if ((this.#plans.get(batch)?.at ?? 0) <= elapsed()) onDue(batch);
     }
     return intervalMs;
   }
@@ -80,13 +82,13 @@ export class Batches {
   async settle(batch: string): Promise<void> {
     const open = this.#open.get(batch);
     if (open === undefined) return;
-    const { clock, intervalMs } = this.#options;
+    const { elapsed, intervalMs } = this.#options;
     const plan = this.#plans.get(batch) ?? { at: 0, failures: 0 };
-    if (plan.at > clock()) return;
+    if (plan.at > elapsed()) return;
     const failures = plan.failures + 1;
     const wait = Math.min(MOST_BACKOFF_MS, intervalMs * 2 ** Math.min(failures - 1, 10));
-    this.#plans.set(batch, { at: clock() + wait, failures });
-    if (await this.#settle(open, readMeta(open.meta))) this.#plans.set(batch, { at: clock(), failures: 0 });
+    this.#plans.set(batch, { at: elapsed() + wait, failures });
+    if (await this.#settle(open, readMeta(open.meta))) this.#plans.set(batch, { at: elapsed(), failures: 0 });
   }
 
   /** False where the next look may be a while off. */

@@ -40,6 +40,7 @@ async function run(config: Config): Promise<void> {
     identity: `${config.pod}_${randomUUID()}`,
     log,
     clock: Date.now,
+    elapsed: () => performance.now(),
     random: Math.random,
     randomBytes,
     newId: randomUUID,
@@ -66,6 +67,7 @@ async function run(config: Config): Promise<void> {
     ledger.close();
     server.close();
     server.closeAllConnections();
+    process.exit(); // a client of a cluster that is closed while it asks for the slots keeps a timer for ever
   };
   process.removeAllListeners('SIGTERM'); // until here there was nothing to finish
   process.once('SIGTERM', () => void stop());

@@ -50,6 +50,8 @@ interface OperatorOptions {
   readonly log: Logger;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
+  /** A clock that never jumps, for durations. Milliseconds. */
+  readonly elapsed: () => number;
   /** Gives [0, 1). */
   readonly random: () => number;
   readonly randomBytes: (count: number) => Buffer;
@@ -74,7 +76,7 @@ export interface Operator {
 
 /** Wires caches, queues and reconcilers. Every replica keeps its caches warm; only the leader acts. */
 export function assemble(options: OperatorOptions): Operator {
-  const { settings, client, ledger, clock, random, hash, log } = options;
+  const { settings, client, ledger, clock, elapsed, random, hash, log } = options;
   const { namespace } = settings;
   const onProblem = (what: string) => (error: unknown) => {
     // A conflict is the API server's way to say that the cache is a moment behind; what failed is done again.
@@ -172,7 +174,7 @@ export function assemble(options: OperatorOptions): Operator {
   const writer = new StatusWriter({
     client,
     events,
-    clock,
+    elapsed,
     mayAct,
     onWritten: ({ kind }) => metrics.countWrite(kind),
     onProblem: (key, error) => onProblem(`status of ${key}`)(error),
@@ -199,6 +201,7 @@ export function assemble(options: OperatorOptions): Operator {
   });
   const report = new Report({
     clock,
+    elapsed,
     policy,
     view,
     epoch,
@@ -216,6 +219,7 @@ export function assemble(options: OperatorOptions): Operator {
     prices: () => parsePriceBook(JSON.parse(prices.current.text)),
     allows: (baseURL) => allowsUpstream(settings, baseURL),
     clock,
+    elapsed,
     intervalMs: settings.batchPollSeconds * 1000,
     onDue: (batch) => schedule.batch(batch),
     onBooked: (lines) => metrics.countBatch(lines),

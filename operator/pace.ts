@@ -5,7 +5,7 @@ export interface Change {
   readonly isUrgent: boolean;
   /** What was spent moved by 1 % of the limit or more. */
   readonly isLarge: boolean;
-  /** When the object's status was last written; 0 for never. */
+  /** When the object's status was last written; long ago for never. */
   readonly writtenAt: number;
 }
 

@@ -13,6 +13,8 @@ import { refOf } from '../policy/terms.ts';
 interface ReportOptions {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
+  /** A clock that never jumps, for durations. Milliseconds. */
+  readonly elapsed: () => number;
   readonly policy: Pick<Policy, 'output' | 'raised' | 'isUnderWay'>;
   readonly view: LedgerView;
   readonly epoch: Pick<Epoch, 'check' | 'soundness'>;
@@ -62,11 +64,11 @@ export class Report {
 
   /** One turn. Returns after how many milliseconds the next one is due. */
   async turn(): Promise<number> {
-    const { clock, writer } = this.#options;
+    const { elapsed, writer } = this.#options;
     if (this.#isDue) await this.#refresh();
-    if (clock() >= this.#readOnAt) await this.#readOn();
+    if (elapsed() >= this.#readOnAt) await this.#readOn();
     await writer.flush((subjects) => this.#lookAgain(subjects.map(({ metadata }) => keyOf(metadata))));
-    const next = Math.min(this.#nextAt, this.#readOnAt) - clock();
+    const next = Math.min(this.#nextAt, this.#readOnAt) - elapsed();
     const wait = writer.isUrgent ? URGENT_MS : writer.isBehind ? WRITE_MS : next;
     return Math.max(0, Math.min(next, wait));
   }
@@ -76,33 +78,33 @@ export class Report {
   }
 
   get #isDue(): boolean {
-    const { clock, policy } = this.#options;
-    if (clock() >= this.#nextAt) return true;
+    const { elapsed, policy } = this.#options;
+    if (elapsed() >= this.#nextAt) return true;
     // In the middle of a pass it would be looked at for nothing: the fences follow.
     return !policy.isUnderWay && (policy.output !== this.#of || policy.raised !== this.#raised);
   }
 
   async #refresh(): Promise<void> {
-    const { clock, policy, statuses } = this.#options;
-    this.#lookedAt = clock();
+    const { clock, elapsed, policy, statuses } = this.#options;
+    this.#lookedAt = elapsed();
     this.#raised = policy.raised;
     const state = await this.#look();
     if (state !== undefined) await this.#keep(state);
     const { output } = policy;
-    const begun = clock();
+    const begun = elapsed();
     this.#isPending =
-      output !== undefined && (await statuses.refresh(output, policy.raised, begun, () => policy.output));
-    this.#tookMs = clock() - begun;
+      output !== undefined && (await statuses.refresh(output, policy.raised, clock(), () => policy.output));
+    this.#tookMs = elapsed() - begun;
   }
 
   async #readOn(): Promise<void> {
-    const { clock } = this.#options;
-    const begun = clock();
+    const { elapsed } = this.#options;
+    const begun = elapsed();
     const slice = this.#inForce.slice(this.#next, this.#next + SLICE);
     this.#next = this.#next + SLICE < this.#inForce.length ? this.#next + SLICE : 0;
     if (slice.length > 0) await this.#lookAgain(slice.map(refOf));
     const share = slice.length / Math.max(1, this.#inForce.length);
-    this.#readOnAt = begun + Math.max(ROUND_MS * (share || 1), (clock() - begun) / READING_SHARE);
+    this.#readOnAt = begun + Math.max(ROUND_MS * (share || 1), (elapsed() - begun) / READING_SHARE);
   }
 
   /** Also what is about to be shown is read once more, so that it is not as old as the last look. */
@@ -137,13 +139,13 @@ export class Report {
   }
 
   async #keep(state: LedgerState): Promise<void> {
-    const { epoch, presumed, sweep, clock, onProblem } = this.#options;
+    const { epoch, presumed, sweep, elapsed, onProblem } = this.#options;
     try {
       await this.#judge(state);
       if (epoch.soundness !== 'Sound') return;
       await presumed.obey();
-      if (clock() - this.#sweptAt < SWEEP_MS) return;
-      this.#sweptAt = clock();
+      if (elapsed() - this.#sweptAt < SWEEP_MS) return;
+      this.#sweptAt = elapsed();
       await sweep();
       await presumed.expire(state.now);
     } catch (error) {

@@ -18,8 +18,8 @@ interface Subject extends KubeObject {
 interface StatusWriterOptions {
   readonly client: Pick<KubeClient, 'applyStatus'>;
   readonly events: Pick<Events, 'tell'>;
-  /** Milliseconds since the epoch. */
-  readonly clock: () => number;
+  /** A clock that never jumps. Milliseconds. */
+  readonly elapsed: () => number;
   /** Whether this replica may write now. */
   readonly mayAct: () => boolean;
   readonly onWritten: (resource: Resource) => void;
@@ -62,7 +62,7 @@ export class StatusWriter {
   /** Says what the status of an object should be. */
   want(resource: Resource, subject: Subject, wanted: Status): void {
     const uid = uidOf(subject.metadata);
-    const { written = subject.status, writtenAt = 0 } = this.#entries.get(uid) ?? {};
+    const { written = subject.status, writtenAt = Number.NEGATIVE_INFINITY } = this.#entries.get(uid) ?? {};
     this.#put(uid, { resource, subject, written, writtenAt, wanted });
   }
 
@@ -91,12 +91,13 @@ export class StatusWriter {
    * newer of the subjects whose figures are about to be written, or soon will be.
    */
   async flush(again: (subjects: readonly Subject[]) => Promise<void>): Promise<void> {
-    const now = this.#options.clock();
+    const now = this.#options.elapsed();
     const due = this.#pace.due([...this.#statesToBegin(), ...this.#waiting(this.#figures)], now);
     const figures = due.filter((uid) => this.#figures.has(uid));
     if (figures.length > 0) await again(this.#subjects([...figures, ...this.#quiet(now)]));
     for (const uid of figures) this.#enliven(uid, now);
-    for (const uid of due) this.#begin(uid, now);
+    // What `again` gave time for may have been begun meanwhile.
+    for (const uid of due) if (!this.#underWay.has(uid)) this.#begin(uid, now);
   }
 
   /** Resolves when nothing is being written. */
@@ -110,9 +111,9 @@ export class StatusWriter {
 
   /** Where a write has ended, the next state is begun: thousands of them do not wait for whoever works them out. */
   #goOn(): void {
-    const { clock, mayAct } = this.#options;
+    const { elapsed, mayAct } = this.#options;
     if (this.#states.size === 0 || !mayAct()) return;
-    const now = clock();
+    const now = elapsed();
     for (const uid of this.#pace.due(this.#statesToBegin(), now)) this.#begin(uid, now);
   }
 

@@ -109,6 +109,7 @@ function poller({ ledger }: Running, changes: Partial<ConstructorParameters<type
       prices: () => BOOK,
       allows: () => true,
       clock: () => self.at,
+      elapsed: () => self.at,
       intervalMs: 1000,
       onDue: (batch) => due.push(batch),
       onBooked: (lines) => (self.bookedNano += lines.reduce((sum, { costNano }) => sum + costNano, 0n)),

@@ -372,6 +372,21 @@ test('a connection that breaks between two steps of a transaction ends that tran
   await database.close();
 });
 
+test('a log that could not be opened, for whatever reason, is opened when it is asked again', async () => {
+  const ledger = await connectCalls(redis.url, 'opened-again');
+  let tries = 0;
+  const open = async () => {
+    tries += 1;
+    if (tries === 1) throw new Error('ENOSPC: no space left on device');
+    return openDatabase({ url: postgres.url });
+  };
+  const log = new UsageLog({ open, ledger });
+  await expect(log.totals(0)).rejects.toThrow('ENOSPC');
+  await expect(log.totals(0)).resolves.toBeDefined();
+  await log.close();
+  ledger.close();
+});
+
 describe('a database that goes away', () => {
   let own: Postgres & { directory: string };
   afterEach(async () => {

@@ -24,7 +24,7 @@ function writerOver(applyStatus: (object: KubeObject & { readonly status?: unkno
       },
     },
     events: { tell: async () => undefined },
-    clock: () => time.now,
+    elapsed: () => time.now,
     mayAct: () => true,
     onWritten: () => undefined,
     onProblem: (_key, error) => {
@@ -224,6 +224,22 @@ test('of thousands of states the next one is begun as soon as one is written, by
   await writer.settled();
   expect(written).toEqual(names);
   expect(most).toBe(30);
+});
+
+test('what was begun while figures are read again is not begun twice', async () => {
+  const written: string[] = [];
+  const { writer, flushAt } = writerOver(({ metadata }) => void written.push(metadata.name));
+  const metadata = (name: string) => ({ namespace: 'payments', name, uid: name });
+  for (let i = 0; i < 40; i += 1) writer.want(budgets, { metadata: metadata(`state-${i}`) }, { state: 'OK' });
+  await flushAt(100_000);
+  await writer.settled();
+  writer.want(budgets, { metadata: metadata('figure'), status: { state: 'OK' } }, { state: 'OK', requests: 1 });
+  await flushAt(100_200, async () => {
+    await writer.flush(async () => undefined);
+  });
+  await writer.settled();
+  expect(written.toSorted()).toEqual([...new Set(written)].toSorted());
+  expect(written).toHaveLength(41);
 });
 
 describe('events', () => {

@@ -1,0 +1,78 @@
+import { expect, test } from '@jest/globals';
+import type { LedgerState } from '../../ledger/ledger.ts';
+import { LedgerView } from '../../operator/ledgerview.ts';
+import { Report } from '../../operator/report.ts';
+import type { Statuses } from '../../operator/statuses.ts';
+import type { CompileOutput } from '../../policy/compilation.ts';
+import type { Reading, ReadingQuery } from '../../policy/counter.ts';
+import { budgetOf } from '../support/budget.ts';
+
+const STATE = { now: 1_000, recovering: null, streamLength: 0 } as unknown as LedgerState;
+
+/** A report over so many budgets, with clocks that the test moves and a ledger that says what it is asked. */
+function reportOver(count: number) {
+  const time = { epoch: Date.parse('2026-11-26T12:00:00Z'), elapsed: 5_000 };
+  const asked: (readonly ReadingQuery[])[] = [];
+  const ledger = {
+    gateways: async () => [],
+    state: async () => STATE,
+    read: async (queries: readonly ReadingQuery[]) => {
+      asked.push(queries);
+      return queries.map(() => ({ total: {}, values: [] }) as unknown as Reading);
+    },
+  };
+  const named = Array.from({ length: count }, (_, i) => budgetOf({ name: `daily-${i}` }));
+  const budgets = new Map(named.map((budget) => [`payments/${budget.name}`, { inForce: budget }]));
+  const clock = () => time.epoch;
+  const report = new Report({
+    clock,
+    elapsed: () => time.elapsed,
+    policy: { output: { budgets } as unknown as CompileOutput, raised: null, isUnderWay: false },
+    view: new LedgerView(ledger, clock),
+    epoch: { soundness: 'Sound', check: async () => undefined },
+    presumed: { obey: async () => undefined, expire: async () => undefined },
+    statuses: { refresh: async () => false, again: () => undefined } as unknown as Statuses,
+    writer: { flush: async () => undefined, isBehind: false, isUrgent: false },
+    sweep: async () => 0,
+    onReachable: () => undefined,
+    onProblem: (error) => {
+      throw error;
+    },
+  });
+  /** Turns for so long, each as soon as the one before asked for it. */
+  const turns = async (ms: number) => {
+    for (const until = time.elapsed + ms; time.elapsed < until;) time.elapsed += Math.max(1, await report.turn());
+  };
+  return { time, asked, turns };
+}
+
+test.each([1, 499, 500, 501, 1_250, 10_000])(
+  'of %i budgets each is read every second, and never more than 500 at a time',
+  async (count) => {
+    const { asked, turns } = reportOver(count);
+    await turns(1); // the first look reads what was never read
+    asked.length = 0;
+    await turns(1_100);
+    const names = asked.flat().map(({ counter }) => counter);
+    expect(new Set(names).size).toBe(count);
+    expect(names.length).toBeLessThanOrEqual(1.2 * count + 501);
+    expect(Math.max(...asked.map(({ length }) => length))).toBeLessThanOrEqual(500);
+  },
+);
+
+test('a clock that is put back an hour keeps nobody from looking', async () => {
+  const { time, asked, turns } = reportOver(3);
+  await turns(2_000);
+  time.epoch -= 3_600_000;
+  asked.length = 0;
+  await turns(5_000);
+  expect(asked.length).toBeGreaterThanOrEqual(4);
+});
+
+test('without a budget it looks all the same, and does not turn without a pause', async () => {
+  const { asked, time, turns } = reportOver(0);
+  const begun = time.elapsed;
+  await turns(10_000);
+  expect(asked).toEqual([]);
+  expect(time.elapsed - begun).toBeGreaterThanOrEqual(10_000);
+});
