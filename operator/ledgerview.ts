@@ -64,7 +64,7 @@ export class LedgerView {
     const begun = this.#clock();
     const reports = await this.#ledger.gateways();
     const isSame = budgets === this.#budgets;
-    const read = isSame ? [] : await this.#read(budgets.filter((budget) => this.#isNew(budget)));
+    const read = isSame ? [] : await this.#readingsOf(budgets.filter((budget) => this.#isNew(budget)));
     const state = await this.#conclude(begun, read);
     if (!isSame) this.#keep(budgets);
     this.#reports = reports;
@@ -72,9 +72,9 @@ export class LedgerView {
   }
 
   /** Reads some of the budgets again. Throws as `look`. */
-  async lookAgain(budgets: readonly CompiledBudget[]): Promise<LedgerState> {
+  async read(budgets: readonly CompiledBudget[]): Promise<LedgerState> {
     const begun = this.#clock();
-    return this.#conclude(begun, await this.#read(budgets));
+    return this.#conclude(begun, await this.#readingsOf(budgets));
   }
 
   /** Asked last: whatever is wrong with the ledger was wrong when it was read, and nothing is believed without it. */
@@ -93,13 +93,20 @@ export class LedgerView {
     this.#budgets = budgets;
   }
 
+  /** This replica begins to lead: what it read when it last did is old. */
+  begin(): void {
+    this.distrust();
+    this.#state = undefined; // its instant says which counters are read
+    this.#answeredAt = this.#clock();
+  }
+
   /** What was read was not to be believed. */
   distrust(): void {
     this.#readings.clear();
     this.#budgets = [];
   }
 
-  async #read(budgets: readonly CompiledBudget[]): Promise<readonly (readonly [Ref, Known])[]> {
+  async #readingsOf(budgets: readonly CompiledBudget[]): Promise<readonly (readonly [Ref, Known])[]> {
     const { now } = this.#state ?? (await this.#ledger.state());
     const known: (readonly [Ref, Known])[] = [];
     for (let i = 0; i < budgets.length; i += PORTION) {

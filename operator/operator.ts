@@ -4,9 +4,9 @@ import type { KubeClient } from '../kube/client.ts';
 import { Events } from '../kube/events.ts';
 import { LeaderElection } from '../kube/lease.ts';
 import { keyOf } from '../kube/object.ts';
-import { isProblem, KubeProblem } from '../kube/problem.ts';
-import { LedgerUnreachable, type OperatorLedger } from '../ledger/ledger.ts';
-import { type Database, LogUnreachable } from '../log/database.ts';
+import { isProblem } from '../kube/problem.ts';
+import type { OperatorLedger } from '../ledger/ledger.ts';
+import type { Database } from '../log/database.ts';
 import { UsageLog } from '../log/log.ts';
 import { logged } from '../policy/readiness.ts';
 import { parsePriceBook } from '../policy/price-file.ts';
@@ -16,6 +16,7 @@ import { Announcer } from './announcer.ts';
 import { Batches } from './batches.ts';
 import { batchSource } from './batchsource.ts';
 import { Epoch } from './epoch.ts';
+import { described } from './fault.ts';
 import { gather } from './gather.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Ingest } from './ingest.ts';
@@ -25,7 +26,6 @@ import { Metrics } from './metrics.ts';
 import { Policy } from './policy.ts';
 import { Presumed } from './presumed.ts';
 import { Prices } from './prices.ts';
-import { ReaderTooOld } from './readers.ts';
 import { Rebuild } from './rebuild.ts';
 import { Report } from './report.ts';
 import { LEASE, LEDGER_MEMORY, PRICES } from './resources.ts';
@@ -280,6 +280,7 @@ export function assemble(options: OperatorOptions): Operator {
     const own = world.prices.get(`${namespace}/${PRICES}`);
     if (own !== undefined && prices.problem !== undefined) announcer.pricesRejected(own, prices.problem);
     statuses.forgetAll();
+    view.begin();
     epoch.begin();
     schedule.begin(world.workspaces.values().map(({ metadata }) => keyOf(metadata)));
   };
@@ -305,13 +306,4 @@ export function assemble(options: OperatorOptions): Operator {
       await world.stop();
     },
   };
-}
-
-/** In one line where the outside world is at fault, with its stack where it is a fault of ours. */
-function described(error: unknown): string | undefined {
-  const isOutside = [KubeProblem, LedgerUnreachable, LogUnreachable, ReaderTooOld].some(
-    (kind) => error instanceof kind,
-  );
-  if (error instanceof Error && isOutside) return error.message;
-  return error instanceof Error ? error.stack : String(error);
 }

@@ -32,7 +32,7 @@ const SOON_MS = 200;
 const CALM_MS = 1_000;
 /** Working out what all statuses should say takes no more than this part of the time: of thousands it takes a while. */
 const SHARE = 0.25;
-/** Within this time every budget is read once more, so many at a time: of thousands never all at once, lest an edit waits. */
+/** In about this time every budget is read once more, so many at a time: of thousands never all at once, lest an edit waits. */
 const ROUND_MS = 1_000;
 const SLICE = 500;
 /** Reading takes no more than this part of the time. */
@@ -67,7 +67,7 @@ export class Report {
     const { elapsed, writer } = this.#options;
     if (this.#isDue) await this.#refresh();
     if (elapsed() >= this.#readOnAt) await this.#readOn();
-    await writer.flush((subjects) => this.#lookAgain(subjects.map(({ metadata }) => keyOf(metadata))));
+    await writer.flush((subjects) => this.#read(subjects.map(({ metadata }) => keyOf(metadata))));
     const next = Math.min(this.#nextAt, this.#readOnAt) - elapsed();
     const wait = writer.isUrgent ? URGENT_MS : writer.isBehind ? WRITE_MS : next;
     return Math.max(0, Math.min(next, wait));
@@ -97,26 +97,36 @@ export class Report {
     this.#tookMs = elapsed() - begun;
   }
 
+  /** Reads the next slice of the budgets. */
   async #readOn(): Promise<void> {
-    const { elapsed } = this.#options;
-    const begun = elapsed();
-    const slice = this.#inForce.slice(this.#next, this.#next + SLICE);
-    this.#next = this.#next + SLICE < this.#inForce.length ? this.#next + SLICE : 0;
-    if (slice.length > 0) await this.#lookAgain(slice.map(refOf));
-    const share = slice.length / Math.max(1, this.#inForce.length);
-    this.#readOnAt = begun + Math.max(ROUND_MS * (share || 1), (elapsed() - begun) / READING_SHARE);
+    const begun = this.#options.elapsed();
+    const from = this.#next < this.#inForce.length ? this.#next : 0;
+    const slice = this.#inForce.slice(from, from + SLICE);
+    this.#next = from + SLICE;
+    this.#readOnAt = begun + ROUND_MS;
+    if (slice.length === 0) return;
+    const readMs = await this.#read(slice.map(refOf));
+    this.#readOnAt = begun + Math.max((ROUND_MS * slice.length) / this.#inForce.length, readMs / READING_SHARE);
   }
 
-  /** Also what is about to be shown is read once more, so that it is not as old as the last look. */
-  async #lookAgain(refs: readonly Ref[]): Promise<void> {
-    const { view, epoch, statuses, clock } = this.#options;
+  /**
+   * Reads some of the budgets again and says what came of it; what is about to be shown too, so that it is not as old as the
+   * last slice. Returns how long the reading took; 0 where it failed, which the next look tells.
+   */
+  async #read(refs: readonly Ref[]): Promise<number> {
+    const { view, epoch, statuses, clock, elapsed } = this.#options;
     const budgets = refs.flatMap((ref) => this.#of?.budgets.get(ref)?.inForce ?? []);
+    const begun = elapsed();
+    let readMs = 0;
     try {
-      await this.#judge(await view.lookAgain(budgets));
+      const state = await view.read(budgets);
+      readMs = elapsed() - begun;
+      await this.#judge(state);
       if (epoch.soundness === 'Sound') statuses.again(refs, clock());
     } catch {
       // The next look says what is wrong.
     }
+    return readMs;
   }
 
   async #judge(state: LedgerState): Promise<void> {

@@ -90,14 +90,15 @@ export class StatusWriter {
    * Begins to write what is due, and does not wait for it: the slowest write holds up no other. `again` may want something
    * newer of the subjects whose figures are about to be written, or soon will be.
    */
-  async flush(again: (subjects: readonly Subject[]) => Promise<void>): Promise<void> {
+  async flush(again: (subjects: readonly Subject[]) => Promise<unknown>): Promise<void> {
     const now = this.#options.elapsed();
     const due = this.#pace.due([...this.#statesToBegin(), ...this.#waiting(this.#figures)], now);
     const figures = due.filter((uid) => this.#figures.has(uid));
+    // States do not wait for that reading.
+    for (const uid of due) if (!this.#figures.has(uid)) this.#begin(uid, now);
     if (figures.length > 0) await again(this.#subjects([...figures, ...this.#quiet(now)]));
     for (const uid of figures) this.#enliven(uid, now);
-    // What `again` gave time for may have been begun meanwhile.
-    for (const uid of due) if (!this.#underWay.has(uid)) this.#begin(uid, now);
+    for (const uid of figures) this.#begin(uid, now);
   }
 
   /** Resolves when nothing is being written. */
@@ -111,9 +112,8 @@ export class StatusWriter {
 
   /** Where a write has ended, the next state is begun: thousands of them do not wait for whoever works them out. */
   #goOn(): void {
-    const { elapsed, mayAct } = this.#options;
-    if (this.#states.size === 0 || !mayAct()) return;
-    const now = elapsed();
+    if (this.#states.size === 0) return;
+    const now = this.#options.elapsed();
     for (const uid of this.#pace.due(this.#statesToBegin(), now)) this.#begin(uid, now);
   }
 
@@ -127,7 +127,10 @@ export class StatusWriter {
     return waiting;
   }
 
+  /** Not what is begun or settled by now: others went on while figures were read. */
   #begin(uid: string, now: number): void {
+    const isWaiting = this.#states.has(uid) || this.#figures.has(uid);
+    if (!isWaiting || this.#underWay.has(uid) || !this.#options.mayAct()) return;
     const written = this.#write(uid, this.#entries.get(uid), now)
       .finally(() => this.#underWay.delete(uid))
       .then((isWritten) => isWritten && this.#goOn());
@@ -169,10 +172,21 @@ export class StatusWriter {
       for (const happening of happenings(written, wanted)) void events.tell(about, happening);
       return true;
     } catch (error) {
-      if (isProblem(error, 'NotFound', 'Conflict')) this.forget(uid);
-      else onProblem(`${kind} ${keyOf(subject.metadata)}`, error);
+      if (isProblem(error, 'NotFound', 'Conflict')) {
+        this.forget(uid);
+      } else {
+        this.#defer(uid);
+        onProblem(`${kind} ${keyOf(subject.metadata)}`, error);
+      }
       return false;
     }
+  }
+
+  /** What could not be written waits behind the others. */
+  #defer(uid: string): void {
+    const entry = this.#entries.get(uid);
+    this.#settle(uid);
+    if (entry !== undefined) this.#put(uid, entry);
   }
 
   /** What was wanted meanwhile stays wanted, and has waited since now. */

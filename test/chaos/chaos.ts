@@ -81,6 +81,7 @@ export async function chaos(options: ChaosOptions): Promise<Figure[]> {
     const statuses = await settled(installation, chronicle);
     await audit.readOn();
     await ingested(installation.redisUrl, SETTLED_WITHIN_MS);
+    faults.rollCall();
     const log = await readLog(postgres.url);
     return verdict({ faults: faults.done, traffic, caps, audit, log, statuses });
   } finally {

@@ -7,7 +7,7 @@ import type { Chronicle } from './chronicle.ts';
 /** A way to break something; what it returns mends it. */
 type Break = (victim: string) => () => Promise<void> | void;
 
-/** A process that is not of the installation and may be killed. */
+/** A process that may be killed. */
 export interface Killable {
   readonly pid: () => number;
   /** Starts it again where it was. */
@@ -80,7 +80,10 @@ export class Faults {
       await sleep(20);
     }
     await this.#mend(Number.POSITIVE_INFINITY);
-    // Whoever fell by itself would be missing now: a dead database must take no operator with it.
+  }
+
+  /** Throws an Error where somebody is missing when all is mended: a dead database must take no operator with it. */
+  rollCall(): void {
     for (const name of [...GATEWAYS, ...OPERATORS]) signal(this.#installation.pid(name), 0, name);
   }
 

@@ -13,9 +13,15 @@ function change(key: string, of: Partial<Change> = {}): Change {
   return { key, isUrgent: false, isLarge: true, writtenAt: 0, ...of };
 }
 
+function subject(name: string) {
+  return { metadata: { namespace: 'payments', name, uid: name } };
+}
+
 /** A writer at an instant that the test sets, and what it sends to the API server. */
 function writerOver(applyStatus: (object: KubeObject & { readonly status?: unknown }) => Promise<void> | void) {
   const time = { now: 0 };
+  const lead = { isOurs: true };
+  const problems: string[] = [];
   const writer = new StatusWriter({
     client: {
       applyStatus: async (_resource, object) => {
@@ -25,17 +31,15 @@ function writerOver(applyStatus: (object: KubeObject & { readonly status?: unkno
     },
     events: { tell: async () => undefined },
     elapsed: () => time.now,
-    mayAct: () => true,
+    mayAct: () => lead.isOurs,
     onWritten: () => undefined,
-    onProblem: (_key, error) => {
-      throw error;
-    },
+    onProblem: (key) => problems.push(key),
   });
   const flushAt = (now: number, again: Parameters<StatusWriter['flush']>[0] = async () => undefined) => {
     time.now = now;
     return writer.flush(again);
   };
-  return { writer, time, flushAt };
+  return { writer, time, lead, problems, flushAt };
 }
 
 describe('the pace of status writes', () => {
@@ -226,20 +230,54 @@ test('of thousands of states the next one is begun as soon as one is written, by
   expect(most).toBe(30);
 });
 
-test('what was begun while figures are read again is not begun twice', async () => {
+test('what is begun, or written, while figures are read again is not written a second time', async () => {
   const written: string[] = [];
-  const { writer, flushAt } = writerOver(({ metadata }) => void written.push(metadata.name));
-  const metadata = (name: string) => ({ namespace: 'payments', name, uid: name });
-  for (let i = 0; i < 40; i += 1) writer.want(budgets, { metadata: metadata(`state-${i}`) }, { state: 'OK' });
+  const slow = Promise.withResolvers<void>();
+  const { writer, time, flushAt } = writerOver(({ metadata }) => {
+    written.push(metadata.name);
+    return metadata.name === 'slow' ? slow.promise : undefined;
+  });
+  writer.want(budgets, subject('slow'), { state: 'OK' });
   await flushAt(100_000);
-  await writer.settled();
-  writer.want(budgets, { metadata: metadata('figure'), status: { state: 'OK' } }, { state: 'OK', requests: 1 });
-  await flushAt(100_200, async () => {
-    await writer.flush(async () => undefined);
+  writer.want(budgets, subject('state'), { state: 'OK' });
+  writer.want(budgets, { ...subject('figures'), status: { state: 'OK' } }, { state: 'OK', requests: 1 });
+  await flushAt(110_000, async () => {
+    slow.resolve(); // a write ends, and the next one is begun
+    time.now += 1_000;
+    await setImmediate();
   });
   await writer.settled();
-  expect(written.toSorted()).toEqual([...new Set(written)].toSorted());
-  expect(written).toHaveLength(41);
+  expect(written).toEqual(['slow', 'state', 'figures']);
+});
+
+test('who no longer leads begins no further write', async () => {
+  const written: string[] = [];
+  const { writer, lead, flushAt } = writerOver(({ metadata }) => {
+    written.push(metadata.name);
+    lead.isOurs = false;
+  });
+  writer.want(budgets, subject('first'), { state: 'OK' });
+  writer.want(budgets, subject('second'), { state: 'OK' });
+  await flushAt(100_000);
+  await writer.settled();
+  await flushAt(110_000);
+  expect(written).toEqual(['first']);
+});
+
+test('a status that cannot be written waits behind the others', async () => {
+  const tried: string[] = [];
+  const { writer, problems, flushAt } = writerOver(({ metadata }) => {
+    tried.push(metadata.name);
+    if (metadata.name === 'bad') throw new Error('the object is too large');
+  });
+  writer.want(budgets, subject('bad'), { state: 'OK' });
+  for (let i = 0; i < 40; i += 1) writer.want(budgets, subject(`good-${i}`), { state: 'OK' });
+  await flushAt(100_000);
+  await writer.settled();
+  await flushAt(101_000);
+  await writer.settled();
+  expect(tried.slice(0, 42)).toEqual(['bad', ...Array.from({ length: 40 }, (_, i) => `good-${i}`), 'bad']);
+  expect(problems[0]).toBe('ClaudeBudget payments/bad');
 });
 
 describe('events', () => {

@@ -9,6 +9,13 @@ import { budgetOf } from '../support/budget.ts';
 
 const STATE = { now: 1_000, recovering: null, streamLength: 0 } as unknown as LedgerState;
 
+/** So many budgets, as they were compiled. */
+function outputOf(count: number): CompileOutput {
+  const named = Array.from({ length: count }, (_, i) => budgetOf({ name: `daily-${i}` }));
+  const budgets = new Map(named.map((budget) => [`payments/${budget.name}`, { inForce: budget }]));
+  return { budgets } as unknown as CompileOutput;
+}
+
 /** A report over so many budgets, with clocks that the test moves and a ledger that says what it is asked. */
 function reportOver(count: number) {
   const time = { epoch: Date.parse('2026-11-26T12:00:00Z'), elapsed: 5_000 };
@@ -21,15 +28,15 @@ function reportOver(count: number) {
       return queries.map(() => ({ total: {}, values: [] }) as unknown as Reading);
     },
   };
-  const named = Array.from({ length: count }, (_, i) => budgetOf({ name: `daily-${i}` }));
-  const budgets = new Map(named.map((budget) => [`payments/${budget.name}`, { inForce: budget }]));
   const clock = () => time.epoch;
+  const policy = { output: outputOf(count), raised: null, isUnderWay: false };
+  const judge = { ms: 0 };
   const report = new Report({
     clock,
     elapsed: () => time.elapsed,
-    policy: { output: { budgets } as unknown as CompileOutput, raised: null, isUnderWay: false },
+    policy,
     view: new LedgerView(ledger, clock),
-    epoch: { soundness: 'Sound', check: async () => undefined },
+    epoch: { soundness: 'Sound', check: async () => void (time.elapsed += judge.ms) },
     presumed: { obey: async () => undefined, expire: async () => undefined },
     statuses: { refresh: async () => false, again: () => undefined } as unknown as Statuses,
     writer: { flush: async () => undefined, isBehind: false, isUrgent: false },
@@ -43,11 +50,12 @@ function reportOver(count: number) {
   const turns = async (ms: number) => {
     let times = 0;
     for (const until = time.elapsed + ms; time.elapsed < until; times += 1) {
-      time.elapsed += Math.max(1, await report.turn());
+      const wait = await report.turn(); // which may take its time
+      time.elapsed += Math.max(1, wait);
     }
     return times;
   };
-  return { time, asked, turns };
+  return { time, asked, turns, policy, judge };
 }
 
 test.each([1, 499, 500, 501, 1_250, 10_000])(
@@ -63,6 +71,28 @@ test.each([1, 499, 500, 501, 1_250, 10_000])(
     expect(Math.max(...asked.map(({ length }) => length))).toBeLessThanOrEqual(500);
   },
 );
+
+const namesIn = (asked: readonly (readonly ReadingQuery[])[]) => new Set(asked.flat().map(({ counter }) => counter));
+
+test('a list that became shorter costs no time', async () => {
+  const { asked, turns, policy } = reportOver(10_000);
+  await turns(1_970); // it is at the end of the list
+  policy.output = outputOf(8_000);
+  asked.length = 0;
+  await turns(1_100);
+  expect(namesIn(asked).size).toBe(8_000);
+});
+
+test('that the ledger is judged slowly once, as when its memory is written, keeps nobody from reading on', async () => {
+  const { asked, turns, judge } = reportOver(1_250);
+  await turns(1_000);
+  judge.ms = 10_000;
+  await turns(1);
+  judge.ms = 0;
+  asked.length = 0;
+  await turns(1_500);
+  expect(namesIn(asked).size).toBe(1_250);
+});
 
 test('a clock that is put back an hour keeps nobody from looking', async () => {
   const { time, asked, turns } = reportOver(3);

@@ -1,0 +1,66 @@
+import { expect, test } from '@jest/globals';
+import { type LedgerState, LedgerUnreachable } from '../../ledger/ledger.ts';
+import { LedgerView } from '../../operator/ledgerview.ts';
+import type { Reading } from '../../policy/counter.ts';
+import { budgetOf } from '../support/budget.ts';
+
+/** A view of a ledger that says what the test puts there. */
+function viewOver() {
+  const ledger = { spent: 1n, isThere: true, reads: 0 };
+  const view = new LedgerView(
+    {
+      gateways: async () => [],
+      state: async () => {
+        if (!ledger.isThere) throw new LedgerUnreachable('gone');
+        return { now: Date.parse('2026-11-26T12:00:00Z'), recovering: null } as unknown as LedgerState;
+      },
+      read: async (queries) => {
+        ledger.reads += queries.length;
+        return queries.map(() => ({ total: { spentNano: ledger.spent }, values: [] }) as unknown as Reading);
+      },
+    },
+    () => 0,
+  );
+  return { view, ledger, spent: () => spentOf(view) };
+}
+
+function spentOf(view: LedgerView): bigint | undefined {
+  const observed = view.observed('payments/checkout-daily', 'Sound', 0);
+  return observed !== undefined && 'reading' in observed ? observed.reading.total.spentNano : undefined;
+}
+
+const BUDGETS = [budgetOf()];
+
+test('what was read is believed once the ledger has said in which state it is, and not before', async () => {
+  const { view, ledger, spent } = viewOver();
+  await view.look(BUDGETS);
+  ledger.spent = 0n;
+  ledger.isThere = false;
+  await expect(view.read(BUDGETS)).rejects.toThrow(LedgerUnreachable);
+  expect(spent()).toBe(1n);
+  ledger.isThere = true;
+  await view.read(BUDGETS);
+  expect(spent()).toBe(0n);
+});
+
+test('a look reads what was not read yet, or is not believed any more', async () => {
+  const { view, ledger, spent } = viewOver();
+  await view.look(BUDGETS);
+  await view.look(BUDGETS);
+  expect(ledger.reads).toBe(1);
+  view.distrust();
+  expect(spent()).toBeUndefined();
+  await view.look(BUDGETS);
+  expect(ledger.reads).toBe(2);
+  expect(spent()).toBe(1n);
+});
+
+test('a replica that leads again shows nothing that it read when it last led', async () => {
+  const { view, ledger, spent } = viewOver();
+  await view.look(BUDGETS);
+  ledger.spent = 7n;
+  view.begin();
+  expect(spent()).toBeUndefined();
+  await view.look(BUDGETS);
+  expect(spent()).toBe(7n);
+});
