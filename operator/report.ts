@@ -32,6 +32,8 @@ const SOON_MS = 200;
 const CALM_MS = 1_000;
 /** Working out what all statuses should say takes no more than this part of the time: of thousands it takes a while. */
 const SHARE = 0.25;
+/** For so long edits that follow each other may end that work in its middle. Milliseconds. */
+const PATIENCE_MS = 2_000;
 /** In about this time every budget is read once more, so many at a time: of thousands never all at once, lest an edit waits. */
 const ROUND_MS = 1_000;
 const SLICE = 500;
@@ -54,6 +56,8 @@ export class Report {
   #lookedAt = Number.NEGATIVE_INFINITY;
   #tookMs = 0;
   #isPending = false;
+  /** When all statuses were worked out last. */
+  #doneAt = Number.NEGATIVE_INFINITY;
   #readOnAt = Number.NEGATIVE_INFINITY;
   /** The first of the budgets in force that is read next. */
   #next = 0;
@@ -92,9 +96,13 @@ export class Report {
     if (state !== undefined) await this.#keep(state);
     const { output } = policy;
     const begun = elapsed();
-    this.#isPending =
-      output !== undefined && (await statuses.refresh(output, policy.raised, clock(), () => policy.output));
+    const isOver = () => {
+      // Another policy knows other objects, and says nothing of these verdicts; and one that is under way comes first.
+      return policy.output !== output || (policy.isUnderWay && elapsed() - this.#doneAt < PATIENCE_MS);
+    };
+    this.#isPending = output !== undefined && (await statuses.refresh(output, policy.raised, clock(), isOver));
     this.#tookMs = elapsed() - begun;
+    if (!isOver()) this.#doneAt = elapsed();
   }
 
   /** Reads the next slice of the budgets. */

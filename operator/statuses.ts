@@ -56,13 +56,13 @@ export class Statuses {
 
   /**
    * Returns whether something is not programmed yet that gateways may be about to report. Of thousands it lets go in
-   * between, so that no edit waits for it; where `latest` is another output by then, it is for nothing and ends.
+   * between, so that no edit waits for it, and ends where `isOver` says that it is for nothing.
    */
   async refresh(
     output: CompileOutput,
     fences: ReadonlyMap<Ref, number> | null,
     now: number,
-    latest: () => CompileOutput | undefined,
+    isOver: () => boolean,
   ): Promise<boolean> {
     const { world, view } = this.#options;
     const rollout = unchanged(this.#basis?.rollout, rolloutOf(fences, world.endpoints.values(), view.reports));
@@ -75,8 +75,7 @@ export class Statuses {
       count += 1;
       if (count % PORTION > 0) continue;
       await setImmediate();
-      // Another policy knows other objects, and says nothing of these verdicts.
-      if (latest() !== output) return true;
+      if (isOver()) return true;
     }
     return isPending;
   }
