@@ -131,7 +131,7 @@ export class StatusWriter {
   #begin(uid: string, now: number): void {
     const isWaiting = this.#states.has(uid) || this.#figures.has(uid);
     if (!isWaiting || this.#underWay.has(uid) || !this.#options.mayAct()) return;
-    const written = this.#write(uid, this.#entries.get(uid), now)
+    const written = this.#write(uid, this.#entries.get(uid)!, now)
       .finally(() => this.#underWay.delete(uid))
       .then((isWritten) => isWritten && this.#goOn());
     this.#underWay.set(uid, written);
@@ -156,8 +156,7 @@ export class StatusWriter {
   }
 
   /** Returns whether it was written. */
-  async #write(uid: string, entry: Entry | undefined, now: number): Promise<boolean> {
-    if (entry === undefined) return false; // it has gone meanwhile
+  async #write(uid: string, entry: Entry, now: number): Promise<boolean> {
     const { client, events, onWritten, onProblem } = this.#options;
     const { resource, subject, wanted, written } = entry;
     const { namespace, name } = subject.metadata;
