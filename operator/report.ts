@@ -49,7 +49,7 @@ const SWEEP_MS = 5_000;
 export class Report {
   readonly #options: ReportOptions;
   #isReachable = true;
-  #sweptAt = 0;
+  #sweptAt = Number.NEGATIVE_INFINITY;
   #of: CompileOutput | undefined;
   #inForce: readonly CompiledBudget[] = [];
   #raised: Policy['raised'] = null;
