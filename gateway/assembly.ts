@@ -74,7 +74,7 @@ export function assemble(surroundings: Surroundings): Assembly {
   const bodies = new Allowance(surroundings.bodyBytes);
   const spools = new Allowance(surroundings.spoolBytes);
   const health = new Health(policy, logger);
-  const waiting = new Waiting(settings.waitersPerBudget, now);
+  const waiting = new Waiting(settings.waitersPerBudget, elapsed);
   const outage = new Outage({
     settings,
     daybook,
@@ -116,7 +116,7 @@ export function assemble(surroundings: Surroundings): Assembly {
   };
   const metrics: Metrics = new Metrics(gauges, settings.namedUsers);
   const upstreams = new Upstreams(surroundings.upstreamTimeoutMs);
-  const reserver = new Reserver({ ledger, policy, lifeline, settler, waiting, outage, settings, now });
+  const reserver = new Reserver({ ledger, policy, lifeline, settler, waiting, outage, settings, now, elapsed });
   const report = new Report({ logger, spans: surroundings.spans ?? null, now, elapsed });
   const refusals = new Refusals({ ledger, now });
   const densities = new Densities();
@@ -151,7 +151,7 @@ export function assemble(surroundings: Surroundings): Assembly {
     now,
     elapsed,
   });
-  const batchAccess = new BatchAccess({ policy, upstreams, metrics, ledger, settings, now });
+  const batchAccess = new BatchAccess({ policy, upstreams, metrics, ledger, settings, elapsed });
   const models = new Models({ policy, upstreams });
   const admin = adminApp({ metrics, notReady: () => (gateway.isLeaving ? 'the gateway leaves' : health.notReady) });
   const gateway: Gateway = new Gateway({

@@ -45,7 +45,10 @@ export interface AttemptParts {
   readonly waiting: Waiting;
   readonly outage: Outage;
   readonly settings: Settings;
+  /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** A clock that never jumps, for how long a call waits. Milliseconds. */
+  readonly elapsed: () => number;
 }
 
 type Answer = Said | { readonly kind: 'counted' };
@@ -65,7 +68,7 @@ export class Attempt {
     this.#candidate = candidate;
     this.#call = candidate.call;
     this.#at = parts.now();
-    this.#deadline = this.#at + parts.settings.waitSeconds * 1000;
+    this.#deadline = parts.elapsed() + parts.settings.waitSeconds * 1000;
     this.#inquiry = new Inquiry({ ...parts, res: candidate.res, timeLeft: () => this.#timeLeft });
   }
 
@@ -90,7 +93,7 @@ export class Attempt {
   }
 
   get #timeLeft(): number {
-    return Math.max(0, this.#deadline - this.#parts.now());
+    return Math.max(0, this.#deadline - this.#parts.elapsed());
   }
 
   /** Who comes to a line joins it; else the first try decides whether there is something to wait for. */

@@ -25,8 +25,8 @@ interface Parts {
   readonly metrics: Metrics;
   readonly ledger: Pick<GatewayLedger, 'batchOwners'>;
   readonly settings: Pick<Settings, 'waitSeconds'>;
-  /** Milliseconds. */
-  readonly now: () => number;
+  /** A clock that never jumps. Milliseconds. */
+  readonly elapsed: () => number;
 }
 
 const PATH = '/v1/messages/batches';
@@ -122,13 +122,13 @@ export class BatchAccess {
 
   /** Asked again for as long as a call waits for the ledger. */
   async #owners(ids: readonly string[]): Promise<readonly (BatchOwner | null)[]> {
-    const { ledger, settings, now } = this.#parts;
-    const deadline = now() + settings.waitSeconds * 1000;
+    const { ledger, settings, elapsed } = this.#parts;
+    const deadline = elapsed() + settings.waitSeconds * 1000;
     for (;;) {
       try {
         return await ledger.batchOwners(ids);
       } catch (error) {
-        if (!(error instanceof LedgerUnreachable) || now() >= deadline) throw error;
+        if (!(error instanceof LedgerUnreachable) || elapsed() >= deadline) throw error;
         await sleep(RETRY_MS);
       }
     }

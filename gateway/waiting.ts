@@ -14,12 +14,12 @@ interface Waiter {
 export class Waiting {
   readonly #lines = new Map<string, Line>();
   readonly #perBudget: number;
-  readonly #now: () => number;
+  readonly #elapsed: () => number;
 
-  /** `perBudget`: how many may wait for one budget, over all its lines. */
-  constructor(perBudget: number, now: () => number) {
+  /** `perBudget`: how many may wait for one budget, over all its lines. `elapsed`: a clock that never jumps. Milliseconds. */
+  constructor(perBudget: number, elapsed: () => number) {
     this.#perBudget = perBudget;
-    this.#now = now;
+    this.#elapsed = elapsed;
   }
 
   /** Whether somebody waits for the counter: who comes now joins the line and does not overtake it. */
@@ -29,7 +29,7 @@ export class Waiting {
 
   /**
    * Joins the line of `counter` and calls `attempt` at its head until it answers true, which resolves to true.
-   * Resolves to false at the deadline (milliseconds), when `signal` aborts, and at once where the budget's lines are full.
+   * Resolves to false at the deadline (by `elapsed`), when `signal` aborts, and at once where the budget's lines are full.
    */
   join(
     budget: string,
@@ -52,7 +52,7 @@ export class Waiting {
         attempt: async () => {
           try {
             const done = await attempt();
-            if (!done && this.#now() < deadline) return false;
+            if (!done && this.#elapsed() < deadline) return false;
             resolve(done);
           } catch (error) {
             reject(error);
@@ -73,7 +73,7 @@ export class Waiting {
   }
 
   #open(budget: string, counter: string): Line {
-    const line = new Line(budget, this.#now, () => this.#lines.delete(counter));
+    const line = new Line(budget, this.#elapsed, () => this.#lines.delete(counter));
     this.#lines.set(counter, line);
     return line;
   }
@@ -88,15 +88,15 @@ export class Waiting {
 class Line {
   readonly budget: string;
   readonly #waiters: Waiter[] = [];
-  readonly #now: () => number;
+  readonly #elapsed: () => number;
   readonly #closed: () => void;
   #running = false;
   #woken = false;
   #sleeper: (() => void) | null = null;
 
-  constructor(budget: string, now: () => number, closed: () => void) {
+  constructor(budget: string, elapsed: () => number, closed: () => void) {
     this.budget = budget;
-    this.#now = now;
+    this.#elapsed = elapsed;
     this.#closed = closed;
   }
 
@@ -141,7 +141,7 @@ class Line {
         this.#sleeper = null;
         resolve();
       };
-      const timer = setTimeout(end, Math.max(1, Math.min(POLL_MS, deadline - this.#now())));
+      const timer = setTimeout(end, Math.max(1, Math.min(POLL_MS, deadline - this.#elapsed())));
       this.#sleeper = end;
     });
   }

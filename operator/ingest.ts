@@ -5,8 +5,8 @@ import type { Ingested, UsageLog } from '../log/log.ts';
 interface IngestOptions {
   readonly log: Pick<UsageLog, 'ingest' | 'oldest'>;
   readonly ledger: Pick<OperatorLedger, 'state'>;
-  /** Milliseconds since the epoch. */
-  readonly clock: () => number;
+  /** A clock that never jumps, for durations. Milliseconds. */
+  readonly elapsed: () => number;
   readonly onIngested: (ingested: Ingested) => void;
 }
 
@@ -24,7 +24,7 @@ export class Ingest {
 
   /** One turn. Returns after how many milliseconds the next one is due; throws LogUnreachable. */
   async turn(): Promise<number> {
-    const { log, ledger, clock, onIngested } = this.#options;
+    const { log, ledger, elapsed, onIngested } = this.#options;
     try {
       // What is in another installation's ledger is another log's.
       if ((await ledger.state()).lost === 'otherEpoch') return CALM_MS;
@@ -34,17 +34,17 @@ export class Ingest {
       return ingested.isCaughtUp ? CALM_MS : 0;
     } catch (error) {
       if (error instanceof LedgerUnreachable) return CALM_MS; // whose silence is reported elsewhere
-      if (error instanceof LogUnreachable) this.#silentSince ??= clock();
+      if (error instanceof LogUnreachable) this.#silentSince ??= elapsed();
       throw error;
     }
   }
 
-  /** For how long the database has not answered at `now`. Milliseconds, as the instants. */
-  silentMs(now: number): number {
-    return this.#silentSince === null ? 0 : now - this.#silentSince;
+  /** For how long the database has not answered. Milliseconds. */
+  get silentMs(): number {
+    return this.#silentSince === null ? 0 : this.#options.elapsed() - this.#silentSince;
   }
 
-  /** For how long the oldest record has been waiting in the ledger at `now`. Milliseconds, as the instants. */
+  /** For how long the oldest record has been waiting in the ledger at `now`. Milliseconds, as the instant. */
   lagMs(now: number): number {
     const { oldest } = this.#options.log;
     return oldest === null ? 0 : Math.max(0, now - oldest);

@@ -32,7 +32,7 @@ interface Known {
 /** What the ledger said last. */
 export class LedgerView {
   readonly #ledger: Pick<OperatorLedger, 'read' | 'gateways' | 'state'>;
-  readonly #clock: () => number;
+  readonly #elapsed: () => number;
   #state: LedgerState | undefined;
   #reports: readonly LivingGateway[] = [];
   readonly #readings = new Map<Ref, Known>();
@@ -41,11 +41,11 @@ export class LedgerView {
   #answeredAt: number;
   #recovering: Observed | undefined;
 
-  /** `clock`: milliseconds since the epoch. */
-  constructor(ledger: Pick<OperatorLedger, 'read' | 'gateways' | 'state'>, clock: () => number) {
+  /** `elapsed`: a clock that never jumps. Milliseconds. */
+  constructor(ledger: Pick<OperatorLedger, 'read' | 'gateways' | 'state'>, elapsed: () => number) {
     this.#ledger = ledger;
-    this.#clock = clock;
-    this.#answeredAt = clock();
+    this.#elapsed = elapsed;
+    this.#answeredAt = elapsed();
   }
 
   get state(): LedgerState | undefined {
@@ -61,7 +61,7 @@ export class LedgerView {
    * before stays known.
    */
   async look(budgets: readonly CompiledBudget[]): Promise<LedgerState> {
-    const begun = this.#clock();
+    const begun = this.#elapsed();
     const reports = await this.#ledger.gateways();
     const isSame = budgets === this.#budgets;
     const read = isSame ? [] : await this.#readingsOf(budgets.filter((budget) => this.#isNew(budget)));
@@ -73,7 +73,7 @@ export class LedgerView {
 
   /** Reads some of the budgets again. Throws as `look`. */
   async read(budgets: readonly CompiledBudget[]): Promise<LedgerState> {
-    const begun = this.#clock();
+    const begun = this.#elapsed();
     return this.#conclude(begun, await this.#readingsOf(budgets));
   }
 
@@ -97,7 +97,7 @@ export class LedgerView {
   begin(): void {
     this.distrust();
     this.#state = undefined; // its instant says which counters are read
-    this.#answeredAt = this.#clock();
+    this.#answeredAt = this.#elapsed();
   }
 
   /** What was read was not to be believed. */
@@ -134,9 +134,9 @@ export class LedgerView {
   }
 
   /** What is known of a budget, the same object while it is the same; undefined where the ledger may yet answer. */
-  observed(budget: Ref, soundness: Soundness, now: number): Observed | undefined {
+  observed(budget: Ref, soundness: Soundness): Observed | undefined {
     if (soundness === 'Lost') return LOST_LEDGER;
-    if (now - this.#answeredAt > SILENCE_MS) return SILENT_LEDGER;
+    if (this.#elapsed() - this.#answeredAt > SILENCE_MS) return SILENT_LEDGER;
     if (soundness === 'Recovering') return this.#recovering;
     return soundness === 'Sound' ? this.#readings.get(budget) : undefined;
   }

@@ -136,9 +136,9 @@ export function assemble(options: OperatorOptions): Operator {
         log.error({ entry: entry.entry, problem }, 'a usage record is a dead letter');
     },
   });
-  const survey = new Survey({ log: usageLog, settings, clock });
+  const survey = new Survey({ log: usageLog, settings, clock, elapsed });
   const housekeeping = new Housekeeping({ log: usageLog, settings, clock });
-  const ingest = new Ingest({ log: usageLog, ledger, clock, onIngested: ({ rows }) => metrics.countLogged(rows) });
+  const ingest = new Ingest({ log: usageLog, ledger, elapsed, onIngested: ({ rows }) => metrics.countLogged(rows) });
 
   const memory = () => world.memory.get(`${namespace}/${LEDGER_MEMORY}`);
   const rebuild = new Rebuild({
@@ -169,7 +169,7 @@ export function assemble(options: OperatorOptions): Operator {
     onProblems: (problems) => log.error({ problems }, 'the policy has problems'),
   });
 
-  const view: LedgerView = new LedgerView(ledger, clock);
+  const view: LedgerView = new LedgerView(ledger, elapsed);
   const waiting = () => view.state?.streamLength ?? 0;
   const writer = new StatusWriter({
     client,
@@ -186,9 +186,8 @@ export function assemble(options: OperatorOptions): Operator {
     settings,
     keys: () => keys.hashes(),
     isOf: (...asked) => policy.isOf(...asked),
-    logged: (now) => {
-      return logged({ waiting: waiting(), limit: settings.usageStreamLimit, silentMs: ingest.silentMs(now) });
-    },
+    logged: () => logged({ waiting: waiting(), limit: settings.usageStreamLimit, silentMs: ingest.silentMs }),
+    elapsed,
     soundness: () => epoch.soundness,
   });
   const presumed = new Presumed({

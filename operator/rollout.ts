@@ -46,7 +46,7 @@ export class Programming {
   /** What is under way, and since when. */
   readonly #pending = new Map<string, { readonly identity: string; readonly since: number }>();
 
-  /** Null while it is too soon to say. `now` in milliseconds. */
+  /** Null while it is too soon to say. `now` in milliseconds, by a clock that never jumps. */
   finding(
     target: Target,
     verdict: WorkspaceVerdict | BudgetVerdict,

@@ -27,7 +27,9 @@ interface StatusesOptions {
   /** The hashes of the keys in place, by workspace and name. */
   readonly keys: () => ReadonlyMap<Ref, Readonly<Record<string, string>>>;
   readonly isOf: Policy['isOf'];
-  readonly logged: (now: number) => Finding<'Logged'>;
+  readonly logged: () => Finding<'Logged'>;
+  /** A clock that never jumps, for durations. Milliseconds. */
+  readonly elapsed: () => number;
   readonly soundness: () => Soundness;
 }
 
@@ -119,7 +121,7 @@ export class Statuses {
   #workspaces({ output, rollout, now }: Basis): boolean {
     const { world, writer, settings, isOf } = this.#options;
     const hashes = this.#options.keys();
-    const logged = this.#options.logged(now);
+    const logged = this.#options.logged();
     let isPending = false;
     for (const workspace of world.workspaces.values()) {
       const ref = keyOf(workspace.metadata);
@@ -129,7 +131,7 @@ export class Statuses {
       const known = { ...workspace, status: writer.known(workspace) } as ClaudeWorkspace;
       const uid = workspace.metadata.uid ?? '';
       const target = { uid, reached: [], wasProven: wasProgrammed(known) };
-      const programmed = this.#programming.finding(target, verdict, rollout, now);
+      const programmed = this.#programming.finding(target, verdict, rollout, this.#options.elapsed());
       isPending ||= isUnderWay(programmed);
       if (programmed === null) continue;
       const { reason, message } = programmed;
@@ -147,7 +149,7 @@ export class Statuses {
     const verdict = output.budgets.get(ref);
     if (verdict === undefined || !isOf(budget, verdict)) return false;
     const status = writer.known(budget);
-    const observed = verdict.inForce === null ? NOTHING : view.observed(ref, soundness(), now);
+    const observed = verdict.inForce === null ? NOTHING : view.observed(ref, soundness());
     const uid = budget.metadata.uid ?? '';
     const sources = [budget, status, verdict, rollout, observed];
     if (isEach(sources, this.#sources.get(uid))) return false;
@@ -156,7 +158,7 @@ export class Statuses {
     // Which workspaces a spanning budget reached when its status was written is not known.
     const wasProven = !verdict.spanning && wasProgrammed({ ...budget, status } as ClaudeBudget);
     const target = { uid, reached, wasProven };
-    const programmed = this.#programming.finding(target, verdict, rollout, now);
+    const programmed = this.#programming.finding(target, verdict, rollout, this.#options.elapsed());
     if (programmed === null) return true;
     const { reason, message } = programmed;
     const { accepted, inForce, proof } = verdict;

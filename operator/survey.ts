@@ -15,6 +15,8 @@ interface SurveyOptions {
   readonly settings: Pick<Settings, 'namedUsers'>;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
+  /** A clock that never jumps, for durations. Milliseconds. */
+  readonly elapsed: () => number;
 }
 
 const DAY_MS = 86_400_000;
@@ -40,12 +42,12 @@ export class Survey {
 
   /** Asks again. Returns after how many milliseconds the next time is due. */
   async turn(): Promise<number> {
-    const { clock } = this.#options;
-    const started = clock();
+    const { clock, elapsed } = this.#options;
+    const started = elapsed();
     // The first time the database may have to be opened, which says nothing of how long it takes to ask.
     const isFirst = this.#findings === null;
-    this.#findings = await this.#ask(started - DAY_MS).catch(unlessUnreachable);
-    return isFirst ? EVERY_MS : Math.max(EVERY_MS, (clock() - started) * IDLE_SHARE);
+    this.#findings = await this.#ask(clock() - DAY_MS).catch(unlessUnreachable);
+    return isFirst ? EVERY_MS : Math.max(EVERY_MS, (elapsed() - started) * IDLE_SHARE);
   }
 
   async #ask(since: number): Promise<Findings> {

@@ -469,11 +469,18 @@ describe('a budget', () => {
     expect(counter.requests).toBe(through);
   });
 
-  test('that stays full answers after the waiting time that a short wait may help', async () => {
-    const gateway = await gatewayWith({ budgets: [budget('daily', '0.0014')] }, { settings: { waitSeconds: 1 } });
+  test('that stays full answers after the waiting time that a short wait may help, though the clock is put back', async () => {
+    const clock = { lateMs: 0 };
+    const gateway = await gatewayWith(
+      { budgets: [budget('daily', '0.0014')] },
+      { settings: { waitSeconds: 1 }, now: () => Date.now() - clock.lateMs },
+    );
     const held = ask(gateway.url, { body: streaming, headers: standIn({ holdAfter: 1 }) });
     await until(() => upstream.books().open === 1);
-    const answer = await ask(gateway.url);
+    const waiting = ask(gateway.url);
+    await until(() => gateway.assembly.lifeline.openCount === 2);
+    clock.lateMs = 3_600_000;
+    const answer = await waiting;
     expect([answer.status, errorOf(answer).type]).toEqual([429, 'rate_limit_error']);
     expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
     expect(answer.headers['x-should-retry']).toBeUndefined();

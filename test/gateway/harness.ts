@@ -40,6 +40,8 @@ export interface StartOptions {
   readonly folder?: string;
   /** Default: without TLS. */
   readonly certificate?: Certificate | null;
+  /** Milliseconds since the epoch; default: what it is. */
+  readonly now?: () => number;
 }
 
 /** A gateway of a test is in no cluster that still sends it callers. */
@@ -57,6 +59,7 @@ export async function startGateway({
   upstreamTimeoutMs,
   folder = mkdtempSync(join(tmpdir(), 'tollgate-daybook-')),
   certificate = null,
+  now = Date.now,
 }: StartOptions): Promise<Running> {
   const policy = new Policy();
   policy.enforce([resolved(handover)]);
@@ -79,7 +82,7 @@ export async function startGateway({
     shards: () => ({ 'tollgate-policy-0': handover.workspace.version }),
     pod: 'gateway',
     logger: pino({ base: null }, { write }),
-    now: Date.now,
+    now,
     elapsed: () => performance.now(),
     newId: randomUUID,
     spoolFolder,

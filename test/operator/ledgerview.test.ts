@@ -7,6 +7,7 @@ import { budgetOf } from '../support/budget.ts';
 /** A view of a ledger that says what the test puts there. */
 function viewOver() {
   const ledger = { spent: 1n, isThere: true, reads: 0 };
+  const time = { elapsed: 0 };
   const view = new LedgerView(
     {
       gateways: async () => [],
@@ -19,13 +20,13 @@ function viewOver() {
         return queries.map(() => ({ total: { spentNano: ledger.spent }, values: [] }) as unknown as Reading);
       },
     },
-    () => 0,
+    () => time.elapsed,
   );
-  return { view, ledger, spent: () => spentOf(view) };
+  return { view, ledger, time, spent: () => spentOf(view) };
 }
 
 function spentOf(view: LedgerView): bigint | undefined {
-  const observed = view.observed('payments/checkout-daily', 'Sound', 0);
+  const observed = view.observed('payments/checkout-daily', 'Sound');
   return observed !== undefined && 'reading' in observed ? observed.reading.total.spentNano : undefined;
 }
 
@@ -63,4 +64,15 @@ test('a replica that leads again shows nothing that it read when it last led', a
   expect(spent()).toBeUndefined();
   await view.look(BUDGETS);
   expect(spent()).toBe(7n);
+});
+
+test('a ledger is silent once it has not answered for three seconds, by the clock that never jumps', async () => {
+  const { view, ledger, time, spent } = viewOver();
+  await view.look(BUDGETS);
+  ledger.isThere = false;
+  time.elapsed = 3_000;
+  await expect(view.look(BUDGETS)).rejects.toThrow(LedgerUnreachable);
+  expect(spent()).toBe(1n);
+  time.elapsed = 3_001;
+  expect(view.observed('payments/checkout-daily', 'Sound')).toMatchObject({ reason: 'LedgerUnreachable' });
 });

@@ -35,7 +35,7 @@ function reportOver(count: number) {
     clock,
     elapsed: () => time.elapsed,
     policy,
-    view: new LedgerView(ledger, clock),
+    view: new LedgerView(ledger, () => time.elapsed),
     epoch: { soundness: 'Sound', check: async () => void (time.elapsed += judge.ms) },
     presumed: { obey: async () => undefined, expire: async () => undefined },
     statuses: { refresh: async () => false, again: () => undefined } as unknown as Statuses,
