@@ -34,7 +34,7 @@ export interface RefusalRow {
   readonly count: number;
 }
 
-/** A row in the stream of refusals. */
+/** A row in the stream of refusals, which nobody has checked. */
 export interface RefusalEntry {
   readonly entry: string;
   readonly row: RefusalRow;

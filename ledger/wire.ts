@@ -264,7 +264,7 @@ export function decodeUsage([entry, fields]: [string, string[]]): StreamEntry {
   return { entry, record: readRecord(record), counters, keepUntil: Number(keepUntil) };
 }
 
-/** One that nobody can read must not stop those behind it: whoever wants its id finds none. */
+/** One that nobody can read must not stop those behind it: whoever wants something of it finds nothing. */
 function readRecord(text: string): UsageRecord {
   try {
     return JSON.parse(text) as UsageRecord;
@@ -275,7 +275,7 @@ function readRecord(text: string): UsageRecord {
 
 /** An entry of the stream of refusals. */
 export function decodeRefusalRow([entry, fields]: [string, string[]]): RefusalEntry {
-  return { entry, row: JSON.parse(fieldsOf(fields)['row'] ?? '{}') as RefusalRow };
+  return { entry, row: readRecord(fieldsOf(fields)['row'] ?? '{}') as unknown as RefusalRow };
 }
 
 function fieldsOf(fields: readonly string[]): Record<string, string> {

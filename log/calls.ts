@@ -1,9 +1,10 @@
 import { Batch, type Known, type TotalChange } from './batch.ts';
 import { type ColumnName, columnTypes } from './columns.ts';
 import type { Query } from './database.ts';
+import { writeLetters } from './letters.ts';
 import { writeBatches } from './message-batches.ts';
 import type { State } from './ranking.ts';
-import { arrivalOf, clean, type Letter, type Row } from './row.ts';
+import type { Letter, Row } from './row.ts';
 
 const names: readonly ColumnName[] = columnTypes.map(([name]) => name);
 const list = names.join(', ');
@@ -28,12 +29,6 @@ on conflict (counter) do update set
   presumed_nano = t.presumed_nano + excluded.presumed_nano,
   requests = t.requests + excluded.requests`;
 
-const POST = `
-insert into dead_letters (entry, time, problem, record, counters, keep_until)
-select * from json_to_recordset($1::json)
-  as given (entry text, time timestamptz, problem text, record text, counters text, keep_until bigint)
-on conflict (entry) do nothing`;
-
 /**
  * Writes rows and letters in a transaction that holds the log's lock. What the table knows already changes nothing, so
  * the same entries may come any number of times. Returns how many rows are new or better.
@@ -43,7 +38,7 @@ export async function writeCalls(query: Query, rows: readonly Row[], letters: re
   if (batch.rows.length > 0) await query(INSERT, [JSON.stringify(batch.rows.map(({ values }) => values))]);
   if (batch.totals.length > 0) await query(ADD_UP, [JSON.stringify(batch.totals.map(total))]);
   await writeBatches(query, rows);
-  if (letters.length > 0) await query(POST, [JSON.stringify(letters.map(posted))]);
+  await writeLetters(query, letters);
   return batch.rows.length;
 }
 
@@ -62,11 +57,4 @@ async function find(query: Query, rows: readonly Row[]): Promise<ReadonlyMap<str
 function total({ counter, keepUntil, spentNano, presumedNano, requests }: TotalChange): Record<string, unknown> {
   const money = { spent_nano: `${spentNano}`, presumed_nano: `${presumedNano}` };
   return { counter, keep_until: keepUntil, ...money, requests };
-}
-
-function posted({ entry, problem }: Letter): Record<string, unknown> {
-  const { record, counters, keepUntil } = entry;
-  const raw = { record: clean(JSON.stringify(record)), counters: clean(JSON.stringify(counters)) };
-  const time = new Date(arrivalOf(entry)).toISOString();
-  return { entry: entry.entry, time, problem: clean(problem), ...raw, keep_until: keepUntil };
 }

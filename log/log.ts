@@ -1,6 +1,6 @@
 import type { KeptBatch } from '../ledger/batches.ts';
 import type { Floor, OperatorLedger } from '../ledger/ledger.ts';
-import type { StreamEntry } from '../ledger/streams.ts';
+import type { RefusalEntry, StreamEntry } from '../ledger/streams.ts';
 import { writeCalls } from './calls.ts';
 import { type Database, LogUnreachable, type Query, RowRefused } from './database.ts';
 import { readBatches } from './message-batches.ts';
@@ -16,7 +16,7 @@ interface LogOptions {
   readonly open: () => Promise<Database>;
   /** The streams that the log takes. */
   readonly ledger: Pick<OperatorLedger, 'usage' | 'dropUsage' | 'refusals' | 'dropRefusals'>;
-  /** Entries of which no row could be made, or not all of one. */
+  /** Entries of which no row could be made, or not all of one, and which the table of dead letters keeps as they came. */
   readonly onLetters?: (letters: readonly Letter[]) => void;
 }
 
@@ -112,27 +112,30 @@ export class UsageLog {
     const { ledger } = this.#options;
     const entries = await ledger.refusals(CHUNK);
     if (entries.length === 0) return;
-    await this.#use((database) => inTransaction(database, (query) => writeRefusals(query, entries)));
+    await this.#use((database) => this.#writeRefusals(database, entries));
     await ledger.dropRefusals(entries.map(({ entry }) => entry));
   }
 
-  /** One transaction; where the database refuses a row of it for ever, halves of it, down to the row itself. */
+  async #writeRefusals(database: Database, entries: readonly RefusalEntry[]): Promise<void> {
+    const write = async (some: readonly RefusalEntry[], problem?: string) =>
+      this.#post(await inTransaction(database, (query) => writeRefusals(query, some, problem)));
+    await inHalves(entries, write, (one, problem) => write([one], problem));
+  }
+
   async #write(database: Database, entries: readonly StreamEntry[]): Promise<number> {
     if (entries.length === 0) return 0;
-    const read = entries.map(readEntry);
-    const rows = read.flatMap(({ row }) => row ?? []);
-    const letters = read.flatMap(({ letter }) => letter ?? []);
-    try {
-      const written = await inTransaction(database, (query) => writeCalls(query, rows, letters));
-      if (letters.length > 0) this.#options.onLetters?.(letters);
-      return written;
-    } catch (error) {
-      if (!(error instanceof RowRefused)) throw error;
-      if (entries.length === 1) return this.#writeBare(database, entries[0]!, error.message);
-      const middle = Math.ceil(entries.length / 2);
-      const first = await this.#write(database, entries.slice(0, middle));
-      return first + (await this.#write(database, entries.slice(middle)));
-    }
+    let written = 0;
+    const write = async (some: readonly StreamEntry[]): Promise<void> => {
+      const read = some.map(readEntry);
+      const rows = read.flatMap(({ row }) => row ?? []);
+      const letters = read.flatMap(({ letter }) => letter ?? []);
+      written += await inTransaction(database, (query) => writeCalls(query, rows, letters));
+      this.#post(letters);
+    };
+    await inHalves(entries, write, async (one, problem) => {
+      written += await this.#writeBare(database, one, problem);
+    });
+    return written;
   }
 
   /** The money counts whatever is wrong with the rest; where even that is refused, there is the letter alone. */
@@ -144,8 +147,12 @@ export class UsageLog {
       if (error instanceof RowRefused) return write([]);
       throw error;
     });
-    this.#options.onLetters?.(letters);
+    this.#post(letters);
     return written;
+  }
+
+  #post(letters: readonly Letter[]): void {
+    if (letters.length > 0) this.#options.onLetters?.(letters);
   }
 
   /** A database that could not be used is opened anew the next time. */
@@ -175,6 +182,23 @@ export class UsageLog {
     const opened = this.#opening;
     this.#opening = null;
     await opened?.then((database) => database.close()).catch(() => {});
+  }
+}
+
+/** Writes all at once; where the database refuses a row of it for ever, halves, down to the row itself, which `alone` writes. */
+async function inHalves<Entry>(
+  entries: readonly Entry[],
+  write: (some: readonly Entry[]) => Promise<void>,
+  alone: (one: Entry, problem: string) => Promise<void>,
+): Promise<void> {
+  try {
+    await write(entries);
+  } catch (error) {
+    if (!(error instanceof RowRefused)) throw error;
+    if (entries.length === 1) return alone(entries[0]!, error.message);
+    const middle = Math.ceil(entries.length / 2);
+    await inHalves(entries.slice(0, middle), write, alone);
+    await inHalves(entries.slice(middle), write, alone);
   }
 }
 

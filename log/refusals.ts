@@ -1,6 +1,7 @@
-import type { RefusalEntry } from '../ledger/streams.ts';
-import type { Query } from './database.ts';
-import { clean } from './row.ts';
+import type { RefusalEntry, RefusalRow, UsageRecord } from '../ledger/streams.ts';
+import { type Query, RowRefused } from './database.ts';
+import { writeLetters } from './letters.ts';
+import { clean, type Letter } from './row.ts';
 
 const COUNT = `
 insert into refusals as r (minute, workspace, key, budget, reason, count)
@@ -12,15 +13,33 @@ const REMEMBER = `
 insert into positions (stream, entry) values ('refusals', $1)
 on conflict (stream) do update set entry = excluded.entry`;
 
-/** Adds refusals to their minutes in a transaction that holds the log's lock; what was added before is left out. */
-export async function writeRefusals(query: Query, entries: readonly RefusalEntry[]): Promise<void> {
+/**
+ * Adds refusals to their minutes in a transaction that holds the log's lock, or, because of a `problem`, sets them aside;
+ * what was taken before is left out. Returns what it set aside. Throws `RowRefused` where one of them cannot be added.
+ */
+export async function writeRefusals(
+  query: Query,
+  entries: readonly RefusalEntry[],
+  problem: string | null = null,
+): Promise<readonly Letter[]> {
   const [position] = await query<{ entry: string }>(`select entry from positions where stream = 'refusals'`);
   const fresh = entries.filter(({ entry }) => position === undefined || isLater(entry, position.entry));
   const last = fresh.at(-1);
-  if (last === undefined) return;
-  await query(COUNT, [JSON.stringify([...summed(fresh).values()])]);
+  if (last === undefined) return [];
+  const letters = problem === null ? [] : fresh.map((one) => letterOf(one, problem));
+  if (problem === null) await query(COUNT, [JSON.stringify([...summed(fresh).values()])]);
+  await writeLetters(query, letters);
   await query(REMEMBER, [last.entry]);
+  return letters;
 }
+
+/** The ids of both streams are alike, so a letter of this one says so in its own. */
+function letterOf({ entry, row }: RefusalEntry, problem: string): Letter {
+  const record = row as unknown as UsageRecord;
+  return { entry: { entry: `${entry}/refusals`, record, counters: [], keepUntil: 0 }, problem };
+}
+
+const TEXTS = ['workspace', 'key', 'budget', 'reason'] as const;
 
 interface Minute {
   readonly minute: string;
@@ -35,15 +54,23 @@ interface Minute {
 function summed(entries: readonly RefusalEntry[]): ReadonlyMap<string, Minute> {
   const sums = new Map<string, Minute>();
   for (const { row } of entries) {
-    const [workspace, key, budget, reason] = [row.workspace, row.key, row.budget, row.reason].map(clean);
-    const what = { minute: new Date(row.minute).toISOString(), workspace, key, budget, reason } as Omit<
-      Minute,
-      'count'
-    >;
+    const { count, ...what } = minuteOf(row);
     const name = JSON.stringify(what);
-    sums.set(name, { ...what, count: row.count + (sums.get(name)?.count ?? 0) });
+    sums.set(name, { ...what, count: count + (sums.get(name)?.count ?? 0) });
   }
   return sums;
+}
+
+/** What the stream holds is only said to be a row. */
+function minuteOf(row: RefusalRow): Minute {
+  try {
+    const minute = new Date(row.minute).toISOString();
+    const [workspace = '', key = '', budget = '', reason = ''] = TEXTS.map((name) => clean(row[name]));
+    if (Number.isSafeInteger(row.count)) return { minute, workspace, key, budget, reason, count: row.count };
+  } catch {
+    // Said below.
+  }
+  throw new RowRefused('it is no row of refusals');
 }
 
 /** Ids of entries are `<milliseconds>-<number>`. */

@@ -57,7 +57,7 @@ export class Metrics {
     });
     this.#letters = new Counter({
       name: 'tollgate_log_dead_letters_total',
-      help: 'Usage records of which no row could be made, or not all of one (table dead_letters).',
+      help: 'Usage records and rows of refusals that could not be written, or not whole (table dead_letters).',
       registers,
     });
     this.#gauge('tollgate_log_stream_length', 'Usage records that wait in the ledger.', sources.recordsWaiting);

@@ -133,7 +133,7 @@ export function assemble(options: OperatorOptions): Operator {
     onLetters: (letters) => {
       metrics.countLetters(letters.length);
       for (const { entry, problem } of letters)
-        log.error({ entry: entry.entry, problem }, 'a usage record is a dead letter');
+        log.error({ entry: entry.entry, problem }, 'kept in dead_letters, see runbook TollgateDeadLetters');
     },
   });
   const survey = new Survey({ log: usageLog, settings, clock, elapsed });

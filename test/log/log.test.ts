@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -305,6 +306,43 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     expect(letters.map(({ entry }) => entry.record['id'])).toEqual([`${name}-of-3`, `${name}-of-10`, `${name}-of-17`]);
     const [total] = await log.totals(Date.now());
     expect(total).toMatchObject({ spentNano: 20_000n, requests: 20 });
+  });
+
+  test('sets a row of refusals aside that nobody can read or count, and goes on', async () => {
+    const row = { minute: 0, workspace: 'payments/checkout', key: 'api', budget: '', reason: 'BudgetSpent', count: 3 };
+    const client = new Client(redis.url);
+    const bad = ['{"minute":', 'null', '{"minute":0,"count":1}', JSON.stringify({ ...row, count: 'many' })];
+    await ledger.noteRefusals([row]);
+    for (const text of bad) await client.xadd('{tollgate:log}:refusals', '*', 'row', text);
+    client.disconnect();
+    await ledger.noteRefusals([
+      { ...row, key: randomBytes(4_500).toString('hex') },
+      { ...row, count: 4 },
+    ]);
+    const refusals = await ledger.refusals(10);
+    await log.drain();
+    expect(await ledger.refusals(10)).toEqual([]);
+    expect(await database.query('select key, count::int from refusals')).toEqual([{ key: 'api', count: 7 }]);
+    const kept = await database.query<{ entry: string; record: string }>(
+      'select entry, record from dead_letters order by entry',
+    );
+    expect(kept.map(({ entry }) => entry)).toEqual(refusals.slice(1, -1).map(({ entry }) => `${entry}/refusals`));
+    expect(JSON.parse(kept[0]!.record)).toEqual({ unreadable: bad[0] });
+    expect(letters).toHaveLength(5);
+    // Another operator that was about to take the same ones takes nothing twice.
+    const late = new UsageLog({
+      open: async () => ({ ...database, close: async () => {} }),
+      ledger: {
+        usage: async () => [],
+        dropUsage: async () => {},
+        refusals: async () => refusals,
+        dropRefusals: async () => {},
+      },
+      onLetters: (more) => letters.push(...more),
+    });
+    await late.ingest();
+    expect(await database.query('select key, count::int from refusals')).toEqual([{ key: 'api', count: 7 }]);
+    expect(letters).toHaveLength(5);
   });
 
   test('adds up refusals by the minute, and none twice', async () => {
