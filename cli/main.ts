@@ -14,6 +14,9 @@ try {
   process.stderr.write(`tollgate doctor: ${explained(error)}\n`);
   process.exitCode = 2;
 }
+// All is said once these are written. By itself the process may stay: a client of a cluster that is closed while it asks
+// for the slots keeps a timer for ever.
+process.stderr.write('', () => process.stdout.write('', () => process.exit()));
 
 async function run(options: Options): Promise<number> {
   // Not needed for a mistake in a flag, and slow to load.

@@ -11,6 +11,7 @@ const SLOTS = 16_384;
 export interface RedisCluster {
   /** `redis+cluster://…`, with the password in it: never print it. */
   readonly url: string;
+  readonly servers: readonly Redis[];
   /** The server that holds a key. */
   readonly masterOf: (key: string) => Promise<Redis>;
   /** SIGKILLs the server that holds a key and returns once another one does. */
@@ -48,6 +49,7 @@ export async function startRedisCluster(directory: string): Promise<RedisCluster
 
   return {
     url: `redis+cluster://:${password}@${masters.map(({ port }) => `127.0.0.1:${port}`).join(',')}`,
+    servers,
     masterOf,
     failOver: async (key) => {
       const killed = await masterOf(key);

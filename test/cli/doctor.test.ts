@@ -16,6 +16,7 @@ import { parseOptions } from '../../cli/options.ts';
 import { exitCode } from '../../cli/report.ts';
 import { visit } from '../../cli/visit.ts';
 import type { Child } from '../../hack/processes.ts';
+import { startRedisCluster } from '../../hack/redis-cluster.ts';
 import type { Postgres } from '../../hack/postgres.ts';
 import { openDatabase } from '../../log/place.ts';
 import { install, type Installation, NAMESPACE, Shards, SimulatedGateway } from '../operator/harness.ts';
@@ -63,7 +64,8 @@ function doctor(args: readonly string[], env: Record<string, string> = {}) {
   return new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
     const command = [join(repository, 'cli/main.ts'), 'doctor', ...args];
     const known = { PATH: process.env['PATH'], HOME: directory, KUBECONFIG: here.kubeconfig };
-    execFile(process.execPath, command, { env: { ...known, ...env } }, (error, stdout, stderr) =>
+    const options = { env: { ...known, ...env }, timeout: 60_000 };
+    execFile(process.execPath, command, options, (error, stdout, stderr) =>
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr }),
     );
   });
@@ -359,6 +361,22 @@ describe('a part that is spoilt', () => {
     expect((await ailments()).said.join('\n')).toContain('The last operator that led, operator-0, was heard of');
   });
 });
+
+test('a Redis Cluster that falls silent is told of, and keeps nobody waiting', async () => {
+  const cluster = await startRedisCluster(join(directory, 'cluster'));
+  const servers = cluster.servers.map(({ url }) => new Redis(url));
+  const examined = doctor([], { ...inside, REDIS_URL: cluster.url });
+  // Its last question before it is connected.
+  await until(async () => {
+    const lists = await Promise.all(servers.map((server) => server.client('LIST')));
+    return lists.some((list) => String(list).includes('cmd=cluster|info'));
+  });
+  await Promise.all(servers.map((server) => server.client('PAUSE', 60_000)));
+  const { code, stdout } = await examined;
+  expect([code, stdout]).toEqual([1, expect.stringContaining('Redis does not answer')]);
+  for (const server of servers) server.disconnect();
+  await cluster.stop();
+}, 120_000);
 
 describe('its flags', () => {
   test('help, and what is not known', async () => {
