@@ -6,13 +6,19 @@ import { type Database, LogUnreachable, type Query, translate } from './database
 import type { Answer, Question } from './pglite-thread.ts';
 
 /**
+ * A thread that takes longer for one statement hangs, and the log with it: it is given up. A slow machine makes a new
+ * database in less. Milliseconds.
+ */
+const PATIENCE_MS = 300_000;
+
+/**
  * Postgres in a thread of this process, with its data in a folder that nobody else may have open. Throws
  * `LogUnreachable` where another process has the folder.
  */
-export async function openPGlite(folder: string): Promise<Database> {
+export async function openPGlite(folder: string, patienceMs = PATIENCE_MS): Promise<Database> {
   mkdirSync(folder, { recursive: true });
   const release = await claim(folder);
-  const thread = new Thread(folder);
+  const thread = new Thread(folder, patienceMs);
   try {
     await thread.ask('select 1', []);
   } catch (error) {
@@ -45,18 +51,21 @@ async function transaction<T>(query: Query, work: (query: Query) => Promise<T>):
 interface Waiting {
   readonly resolve: (rows: readonly unknown[]) => void;
   readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
 }
 
 /** The thread that Postgres runs in: what it computes holds nobody else up. It has one session, so work takes turns. */
 class Thread {
   readonly #worker: Worker;
+  readonly #patienceMs: number;
   readonly #waiting = new Map<number, Waiting>();
   readonly #ended: Promise<void>;
   #asked = 0;
   #hasEnded = false;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(folder: string) {
+  constructor(folder: string, patienceMs: number) {
+    this.#patienceMs = patienceMs;
     this.#worker = new Worker(new URL(`pglite-thread${extname(import.meta.filename)}`, import.meta.url), {
       workerData: folder,
     });
@@ -83,7 +92,8 @@ class Thread {
     this.#asked += 1;
     const id = this.#asked;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject });
+      const timer = setTimeout(() => this.#giveUp(), this.#patienceMs);
+      this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject, timer });
       this.#worker.postMessage({ id, sql, params } satisfies Question);
     });
   }
@@ -97,12 +107,22 @@ class Thread {
   #take({ id, rows, error }: Answer): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
+    clearTimeout(waiting?.timer);
     if (rows === undefined) waiting?.reject(translate(error));
     else waiting?.resolve(rows);
   }
 
+  #giveUp(): void {
+    this.#hasEnded = true;
+    this.#fail('Postgres does not answer');
+    void this.#worker.terminate();
+  }
+
   #fail(reason: string): void {
-    for (const { reject } of this.#waiting.values()) reject(new LogUnreachable(reason));
+    for (const { reject, timer } of this.#waiting.values()) {
+      clearTimeout(timer);
+      reject(new LogUnreachable(reason));
+    }
     this.#waiting.clear();
   }
 }

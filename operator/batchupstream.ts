@@ -1,4 +1,4 @@
-import { type Dispatcher, request } from 'undici';
+import { Agent, type Dispatcher, request } from 'undici';
 
 /** A batch as its upstream sees it. */
 export type Seen =
@@ -21,8 +21,10 @@ class UpstreamProblem extends Error {
 }
 
 const VERSION = '2023-06-01';
-/** An upstream that is silent for longer is asked again later. Milliseconds. */
+/** An upstream that is silent for longer, before its answer or within it, is asked again later. Milliseconds. */
 const SILENCE_MS = 60_000;
+/** By HTTP/1.1: a connection that dies without a word costs its own request, and not those of other batches. */
+const upstreams = new Agent({ allowH2: false, headersTimeout: SILENCE_MS, bodyTimeout: SILENCE_MS });
 const NEWLINE = 0x0a;
 
 /** Looks at a batch. Throws where it answers with an error, or what the connection threw. */
@@ -63,8 +65,7 @@ export async function* results(address: Address): AsyncGenerator<string> {
 function ask({ baseURL, apiKey, batch }: Address, what: string): Promise<Dispatcher.ResponseData> {
   return request(`${baseURL}/v1/messages/batches/${batch}${what}`, {
     headers: { 'x-api-key': apiKey, 'anthropic-version': VERSION, 'accept-encoding': 'identity' },
-    headersTimeout: SILENCE_MS,
-    bodyTimeout: SILENCE_MS,
+    dispatcher: upstreams,
   });
 }
 

@@ -13,6 +13,7 @@ import { columnTypes } from '../../log/columns.ts';
 import { type Database, LogUnreachable } from '../../log/database.ts';
 import { UsageLog } from '../../log/log.ts';
 import { migrate } from '../../log/migrate.ts';
+import { openPGlite } from '../../log/pglite.ts';
 import { openDatabase } from '../../log/place.ts';
 import type { Letter } from '../../log/row.ts';
 import type { LogPlace } from '../../policy/environment.ts';
@@ -453,3 +454,18 @@ describe('a database that goes away', () => {
     ledger.close();
   }, 120_000);
 });
+
+test('a Postgres in the folder that hangs is given up, and opened anew', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tollgate-log-'));
+  await (await openPGlite(folder)).close();
+  const database = await openPGlite(folder, 10_000);
+  await database.query('create table kept ()');
+  const endless = 'with recursive n as (select 1 union all select 1 from n) select count(*) from n';
+  await expect(database.transaction((query) => query(endless))).rejects.toThrow(LogUnreachable);
+  await expect(database.query('select 1')).rejects.toThrow(LogUnreachable);
+  await database.close();
+  const anew = await openPGlite(folder);
+  expect(await anew.query('select * from kept')).toEqual([]);
+  await anew.close();
+  rmSync(folder, { recursive: true });
+}, 120_000);
