@@ -72,7 +72,7 @@ export function judgeBudget(
       generation,
       accepted,
       compiled: stands ? before.compiled : null,
-      spanning: before?.spanning ?? false,
+      spanning: stands && before.spanning,
       governs,
     };
   }

@@ -267,6 +267,22 @@ describe('compile', () => {
     expect([...before.previous.shared!.books.values()].map(({ book }) => book.version)).toEqual(['own']);
   });
 
+  test('gives a budget that is refused one verdict, though the workspaces have gone that it spanned', () => {
+    const spanning = (spec: object) =>
+      stored({
+        kind: 'ClaudeBudget',
+        metadata: { namespace: 'tollgate-system', name: 'company', generation: 1 },
+        spec: { limit: { usd: '1.00' }, period: { every: 'Day' }, ...spec },
+      } as { kind: 'ClaudeBudget' });
+    const namespaces = new Map([['payments', {}]]);
+    const before = carriedOut(compile(one({ namespaces, budgets: [spanning({ namespaceSelector: {} })] })));
+    const refused = { workspaces: [], budgets: [spanning({})] };
+    const output = compile(one({ ...before, ...refused }));
+    const again = compile(one({ ...carriedOut(output, before), ...refused }));
+    expect(output.budgets.get('tollgate-system/company')).toMatchObject({ inForce: null, spanning: false });
+    expect(again.budgets).toEqual(output.budgets);
+  });
+
   test('withdraws the upstream key where the installation no longer allows the upstream', () => {
     const before = carriedOut(compile(one()));
     const settings = { ...EMPTY.settings, upstreams: ['https://other.example'] };
