@@ -11,6 +11,7 @@ export default {
   maxWorkers: 2,
   workerIdleMemoryLimit: '800MB',
   testTimeout: 60_000,
+  setupFiles: ['<rootDir>/test/support/seed.ts'],
   globalSetup: '<rootDir>/test/support/setup.ts',
   globalTeardown: '<rootDir>/test/support/teardown.ts',
 } satisfies Config;

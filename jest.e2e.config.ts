@@ -8,6 +8,7 @@ export default {
   testPathIgnorePatterns: ['/node_modules/'],
   maxWorkers: 1,
   testTimeout: 180_000,
+  setupFiles: [],
   globalSetup: undefined,
   globalTeardown: undefined,
 } satisfies Config;

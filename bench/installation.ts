@@ -8,9 +8,6 @@ import type { Statement } from '../test/upstream/books.ts';
 
 const DIRECTORY = join(import.meta.dirname, '..', '.run', 'bench');
 
-/** Of this process alone: others bring systems up at the same time. */
-const FIRST_PORT = 20_000 + (process.pid % 1_000) * 10;
-
 /** A team of the benchmark: a namespace, a workspace and a key of it. */
 export interface Team {
   namespace: string;
@@ -34,7 +31,7 @@ export class Installation {
   static async start(replicas: number, options: Partial<SystemOptions> = {}): Promise<Installation> {
     const { directory = DIRECTORY } = options;
     mkdirSync(directory, { recursive: true });
-    const system = await startSystem({ replicas, upstream: undefined, firstPort: FIRST_PORT, ...options, directory });
+    const system = await startSystem({ replicas, upstream: undefined, anyPorts: true, ...options, directory });
     return new Installation(system, directory);
   }
 

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -114,17 +114,30 @@ export function alive(pid: number, identity: string): boolean {
   return identify(pid) === identity && identity !== '';
 }
 
-/** A port on 127.0.0.1 that was free a moment ago: the preferred one if it was. */
-export async function freePort(preferred = 0): Promise<number> {
+/**
+ * Ports that the system gives to nobody by itself (connections get higher ones, and the buses of a Redis Cluster are
+ * 10,000 above its ports): nobody takes one that was found free before its process has it, or while that is away. Each
+ * process begins to look elsewhere.
+ */
+const PORTS = { first: 10_000, count: 10_000 };
+let looked = process.pid * 37;
+
+/** A port on 127.0.0.1 that is free: the preferred one if it is. */
+export async function freePort(preferred?: number): Promise<number> {
+  if (preferred !== undefined && (await isFree(preferred))) return preferred;
+  for (let tries = 0; tries < PORTS.count; tries += 1) {
+    const port = PORTS.first + (looked++ % PORTS.count);
+    if (await isFree(port)) return port;
+  }
+  throw new Error('no free port on 127.0.0.1');
+}
+
+async function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  const port = await new Promise<number | undefined>((resolve) => {
-    server.on('error', () => resolve(undefined));
-    server.listen(preferred, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+  return new Promise((resolve) => {
+    server.on('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
-  await new Promise((resolve) => server.close(resolve));
-  if (port !== undefined) return port;
-  if (preferred === 0) throw new Error('no free port on 127.0.0.1');
-  return freePort();
 }
 
 /** A probe: whether a URL answers within 2 s, with a status below the given one. */

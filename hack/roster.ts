@@ -89,7 +89,7 @@ export class Roster {
   }
 
   /** The port of a process: while it is wanted the one it had, if that is its own or free. */
-  async port(name: string, preferred = 0): Promise<number> {
+  async port(name: string, preferred?: number): Promise<number> {
     const known = this.#contents.entries[name];
     const before = this.#contents.ports[name];
     const runs = known !== undefined && alive(known.pid, known.identity);

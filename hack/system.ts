@@ -36,11 +36,8 @@ export interface SystemOptions {
   databaseUrl?: string;
   /** A Redis that runs already, in any form of REDIS_URL; absent: one is started. */
   redisUrl?: string;
-  /**
-   * Of the ports that are kept through kills, the first; absent: those that examples name. Below those that the system
-   * gives to connections, lest one of them takes the port of a process that is away.
-   */
-  firstPort?: number;
+  /** Takes whatever ports are free, and not those that examples name: others bring systems up at the same time. */
+  anyPorts?: boolean;
   /** Lines added to redis.conf. */
   redis?: string[];
   /** Fields of the settings file besides those that are written anyway. */
@@ -81,22 +78,20 @@ export async function stopSystem(directory: string): Promise<void> {
 }
 
 async function bringUp(options: SystemOptions, roster: Roster): Promise<System> {
-  const { directory, replicas, upstream, firstPort } = options;
+  const { directory, replicas, upstream, anyPorts = false } = options;
   const commands = new Map<string, Command>();
   const launch: Launch = (command, probe) => {
     commands.set(command.name, command);
     return roster.launch(command, probe);
   };
   const redis = await startLedger(options, roster, launch);
-  const upstreamUrl = upstream ?? (await startStandIn(directory, roster));
+  const upstreamUrl = upstream ?? (await startStandIn(options, roster));
   const plane = await startPlane(directory, roster);
   const gateways = Array.from({ length: replicas }, (_, index) => `tollgate-gateway-${index + 1}`);
   const ports = new Map<string, number>();
-  for (const [index, name] of OPERATORS.entries()) {
-    ports.set(name, await roster.port(name, firstPort === undefined ? 0 : firstPort + 1 + index));
-  }
+  for (const name of OPERATORS) ports.set(name, await roster.port(name));
   for (const [index, name] of gateways.entries())
-    ports.set(name, await roster.port(name, firstPort === undefined ? GATEWAY_PORT + index : firstPort + 3 + index));
+    ports.set(name, await roster.port(name, anyPorts ? undefined : GATEWAY_PORT + index));
   const gatewayUrls = gateways.map((name) => `http://127.0.0.1:${ports.get(name)}`);
   const settings = writeSettings(directory, {
     ...options.settings,
@@ -154,12 +149,12 @@ function programOf(part: 'operator' | 'gateway', { built = false }: SystemOption
 
 /** Redis, the way to it, and what was started for it. */
 async function startLedger(
-  { directory, redisUrl, redis: configuration = [], wayToRedis, firstPort }: SystemOptions,
+  { directory, redisUrl, redis: configuration = [], wayToRedis }: SystemOptions,
   roster: Roster,
   launch: Launch,
 ): Promise<{ url: string; way: string; processes: string[] }> {
   if (redisUrl !== undefined) return { url: redisUrl, way: redisUrl, processes: [] };
-  const [port, password] = [await roster.port('redis', firstPort), roster.secret('redis')];
+  const [port, password] = [await roster.port('redis'), roster.secret('redis')];
   const { url } = await startRedis({ directory, port, password, configuration, launch });
   const way = (await wayToRedis?.(port)) ?? port;
   return { url, way: url.replace(/\d+$/, String(way)), processes: ['redis'] };
@@ -189,8 +184,8 @@ async function startPlane(directory: string, roster: Roster): Promise<ControlPla
 }
 
 /** The stand-in for the Anthropic API. */
-async function startStandIn(directory: string, roster: Roster): Promise<string> {
-  const port = await roster.port('upstream', STAND_IN_PORT);
+async function startStandIn({ directory, anyPorts = false }: SystemOptions, roster: Roster): Promise<string> {
+  const port = await roster.port('upstream', anyPorts ? undefined : STAND_IN_PORT);
   const url = `http://127.0.0.1:${port}`;
   const command: Command = {
     name: 'upstream',

@@ -3,12 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent } from 'node:http';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { freePort } from '../../hack/processes.ts';
 import { connectLedger, type RedisLedger } from '../../ledger/redis.ts';
 import type { CompiledBudget } from '../../policy/compiled.ts';
 import { standingQuery } from '../../policy/standing.ts';
@@ -423,7 +424,8 @@ async function proxyOf(kubeconfig: string) {
   const server = /https:\/\/127\.0\.0\.1:(\d+)/.exec(config)![1]!;
   const sockets = new Set<Socket>();
   let proxy: Server;
-  const open = async (port: number): Promise<number> => {
+  const port = await freePort();
+  const open = async (): Promise<void> => {
     proxy = createServer((near) => {
       const far = connect(Number(server), '127.0.0.1');
       for (const [from, to] of [
@@ -439,9 +441,8 @@ async function proxyOf(kubeconfig: string) {
     });
     proxy.listen(port, '127.0.0.1');
     await once(proxy, 'listening');
-    return (proxy.address() as AddressInfo).port;
   };
-  const port = await open(0);
+  await open();
   const file = join(mkdtempSync(join(tmpdir(), 'tollgate-proxy-')), 'kubeconfig');
   writeFileSync(file, config.replaceAll(`127.0.0.1:${server}`, `127.0.0.1:${port}`));
   return {
@@ -450,6 +451,6 @@ async function proxyOf(kubeconfig: string) {
       proxy.close();
       for (const socket of sockets) socket.destroy();
     },
-    mend: () => open(port),
+    mend: open,
   };
 }

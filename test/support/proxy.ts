@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { freePort } from '../../hack/processes.ts';
 
 /** A way to a TCP server on 127.0.0.1 that can be as bad as a network. */
 export interface Proxy {
@@ -20,8 +21,8 @@ export async function startProxy(port: number): Promise<Proxy> {
   const sockets = new Set<Socket>();
   let late = 0;
   let lost: 'nothing' | 'answers' | 'everything' = 'nothing';
-  let server = await listen(0);
-  const own = (server.address() as AddressInfo).port;
+  const own = await freePort();
+  let server = await listen(own);
 
   async function listen(at: number): Promise<Server> {
     const opened = createServer({ noDelay: true }, (near) => {

@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { freePort } from '../../hack/processes.ts';
 import { cluster } from './cluster.ts';
 import { startProxy } from './proxy.ts';
 import { startRedis } from './redis.ts';
@@ -23,6 +26,18 @@ metadata:
     await kubectl('delete', 'configmap', 'owner', '-n', name);
     await kubectl('wait', '--for=delete', 'secret/owned', '-n', name, '--timeout=30s');
     expect(await kubectl('get', 'secrets', '-n', name, '-o', 'name')).toBe('');
+  });
+
+  test('a free port is none that a connection gets, nor its bus, and is given once', async () => {
+    const ports = await Promise.all(Array.from({ length: 20 }, () => freePort()));
+    expect(new Set(ports).size).toBe(20);
+    const firstOfConnections = 32_768; // of Linux; others begin higher
+    expect(Math.max(...ports) + 10_000).toBeLessThan(firstOfConnections);
+    const server = createServer().listen(ports[0], '127.0.0.1');
+    await once(server, 'listening');
+    expect(await freePort(ports[0])).not.toBe(ports[0]);
+    expect(await freePort(ports[1])).toBe(ports[1]);
+    server.close();
   });
 
   test('Redis comes back with its data after SIGKILL', async () => {
