@@ -454,7 +454,7 @@ describe('Redis', () => {
       url: server.url,
       installation: `test-${(installations += 1)}`,
       epoch: () => 'one',
-      commandTimeout: 200,
+      commandTimeout: 1_000,
     });
     await reachable(ledger);
     await ledger.establish('one');

@@ -1,6 +1,7 @@
 /**
  * One process of races.test.ts: a gateway that reserves and ends calls as fast as it can and keeps books of its own, one
- * JSON line an event: what it is about to reserve, and how each call ended once the ledger said so.
+ * JSON line an event: what it is about to reserve, and how each call ended once the ledger said so. It makes so
+ * many calls, and more until its parent tells it to leave: what it did it can tell a ledger again until then.
  *
  *     node test/ledger/racer.ts <url> <name> <books> <calls> [<lives>]
  *
@@ -47,10 +48,12 @@ async function main(): Promise<void> {
     ledger.beat({ pod: name, shards: {} }).catch(() => {});
     ledger.sweep().catch(() => {});
   }, 500);
+  let isDismissed = false;
+  process.once('message', () => (isDismissed = true));
   process.send?.('ready');
   let next = 0;
   const loop = async (): Promise<void> => {
-    while (next < Number(calls)) await call(`${name}-${(next += 1)}`);
+    while (next < Number(calls) || !isDismissed) await call(`${name}-${(next += 1)}`);
   };
   await Promise.all(Array.from({ length: 8 }, loop));
   clearInterval(beating);

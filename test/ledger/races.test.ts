@@ -14,8 +14,8 @@ import { cutTail, tailOf } from '../support/redis-files.ts';
 import { BUDGETS, type Event, INSTALLATION, counterOf } from './racer.ts';
 
 /**
- * Several processes fight over overlapping budgets on a real Redis. Whatever is killed meanwhile: no counter is ever
- * above its cap, and in the end the ledger holds what the processes wrote into books of their own.
+ * Several processes fight over overlapping budgets on a real Redis. Whatever is killed meanwhile: no counter is above
+ * its cap, but while the ledger recovers and admits nothing, and in the end the ledger holds what the processes wrote into books of their own.
  */
 
 const CALLS = 700;
@@ -54,7 +54,7 @@ function watchCaps(ledger: RedisLedger): () => Promise<{ looks: number; breaches
   let looks = 0;
   const watching = (async () => {
     while (!stop.signal.aborted) {
-      const readings = await ledger.read(queries).catch((error: unknown) => {
+      const readings = await look(ledger).catch((error: unknown) => {
         if (!(error instanceof LedgerUnreachable)) throw error;
         return [];
       });
@@ -68,6 +68,14 @@ function watchCaps(ledger: RedisLedger): () => Promise<{ looks: number; breaches
     await watching;
     return { looks, breaches };
   };
+}
+
+/** Nothing while the ledger recovers: what one client tells it stands beside what another has not told yet. */
+async function look(ledger: RedisLedger): Promise<readonly Reading[]> {
+  const before = await ledger.state();
+  const readings = await ledger.read(queries);
+  const after = await ledger.state();
+  return before.recovering === null && after.recovering === null ? readings : [];
 }
 
 function breachesOf({ total, values }: Reading, index: number): string[] {
@@ -129,9 +137,12 @@ function parse(line: string): Event {
   return JSON.parse(line) as Event;
 }
 
+/** Tells it to leave, and waits until it has. */
 async function finished({ child }: Racer): Promise<unknown> {
   if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
-  const [code] = await once(child, 'exit');
+  const ended = once(child, 'exit');
+  child.send('leave', () => undefined); // it may die meanwhile
+  const [code] = await ended;
   return code as unknown;
 }
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { Books } from '../../ledger/books.ts';
 import type { Floor, LedgerState, Reservation, ReserveAnswer } from '../../ledger/ledger.ts';
 import type { StreamEntry } from '../../ledger/streams.ts';
@@ -197,6 +197,7 @@ async function state(): Promise<LedgerState> {
 /** Kills Redis, lets `happen` happen to its files, starts it again. Returns when it was up. */
 async function comeBack(happen: () => void): Promise<number> {
   await server.kill();
+  await nextTurn(); // what it answered before has been read
   const back = Date.now();
   happen();
   server = await startRedis({ directory: server.directory, port: server.port, password: server.password });
