@@ -77,7 +77,7 @@ export async function chaos(options: ChaosOptions): Promise<Figure[]> {
       new Dice(seed),
       chronicle,
     );
-    await storm({ traffic, audit, caps, faults, chronicle, seconds });
+    await storm({ installation, traffic, audit, caps, faults, chronicle, seconds });
     const statuses = await settled(installation, chronicle);
     await audit.readOn();
     await ingested(installation.redisUrl, SETTLED_WITHIN_MS);
@@ -94,6 +94,7 @@ export async function chaos(options: ChaosOptions): Promise<Figure[]> {
 }
 
 interface Storm {
+  readonly installation: Installation;
   readonly traffic: Traffic;
   readonly audit: Audit;
   readonly caps: Caps;
@@ -103,13 +104,15 @@ interface Storm {
 }
 
 /** Callers first; once as many streams are open as shall be, things break, until all is mended and the callers are gone. */
-async function storm({ traffic, audit, caps, faults, chronicle, seconds }: Storm): Promise<void> {
+async function storm(all: Storm): Promise<void> {
+  const { traffic, caps, faults, chronicle, seconds } = all;
   const ended = new AbortController();
   traffic.start();
-  const watch = watching(ended.signal, traffic, audit, caps, chronicle);
+  const watch = watching(ended.signal, all);
   watch.catch(() => undefined); // seen below
   try {
-    await waitFor(async () => traffic.open >= STREAMS, 60_000);
+    await waitFor(async () => traffic.open >= STREAMS, 120_000);
+    traffic.isGathered = true;
     chronicle.say(`${traffic.open} streams are open; now things break`);
     await faults.run(Date.now() + seconds * 1_000);
     caps.freeze();
@@ -124,18 +127,13 @@ async function storm({ traffic, audit, caps, faults, chronicle, seconds }: Storm
 }
 
 /** Reads the books on and raises what is spent every second, and says every ten how it goes. */
-async function watching(
-  ended: AbortSignal,
-  traffic: Traffic,
-  audit: Audit,
-  caps: Caps,
-  chronicle: Chronicle,
-): Promise<void> {
+async function watching(ended: AbortSignal, { installation, traffic, audit, caps, chronicle }: Storm): Promise<void> {
   let said = Date.now();
   while (!ended.aborted) {
     await sleep(1_000);
     await audit.readOn();
     await caps.raise();
+    if (traffic.isGathered) await installation.release(); // also who began as the last one did
     if (Date.now() - said < PROGRESS_MS) continue;
     said = Date.now();
     const refused = BUDGETS.map((name) => `${name} ${caps.refusals(name)}`).join(', ');

@@ -46,6 +46,8 @@ export class Traffic {
   /** Streams whose first byte has come and whose last has not. */
   open = 0;
   peak = 0;
+  /** Until then streams that have begun stand still, so that on any machine all are open at once in the end. */
+  isGathered = false;
   readonly #options: Options;
   readonly #callers: readonly Caller[];
   readonly #workers: Promise<void>[] = [];
@@ -88,6 +90,7 @@ export class Traffic {
       'x-tollgate-customer': asked.customer,
       'x-tollgate-user': mark,
     };
+    const standing = call.stream === true && !this.isGathered ? { holdAfter: 1 } : {};
     let isOpen = false;
     const opened = (): void => {
       isOpen = call.stream === true;
@@ -97,7 +100,7 @@ export class Traffic {
     try {
       const answer = await dice
         .pick(this.#callers)
-        .send({ ...call, behaviour: { ...call.behaviour, mark }, headers, ...signal }, (status) => {
+        .send({ ...call, behaviour: { ...call.behaviour, ...standing, mark }, headers, ...signal }, (status) => {
           if (status === 200) opened();
         });
       return this.#outcomeOf(answer);

@@ -163,7 +163,7 @@ test('what Claude Code sends by default has the shape that the fixture records',
 
 describe('a budget that is spent is one attempt and one clear sentence', () => {
   const sentence =
-    /^Daily budget of \$0\.01 reached \(payments\/pennies\)\. Current spend: \$0\.02\. Resets at \S+Z\. Ask #claude-costs\.$/;
+    /^Yearly budget of \$0\.01 reached \(payments\/pennies\)\. Current spend: \$0\.02\. Resets at \S+Z\. Ask #claude-costs\.$/;
   const poor = () => ({ baseURL: gateway.url, apiKey: 'sk-tollgate-poor' });
   let before: number;
 
@@ -195,7 +195,7 @@ describe('a budget that is spent is one attempt and one clear sentence', () => {
     expect(answer).toMatchObject({ exitCode: 1, isError: true, apiErrorStatus: 429 });
     // Its worst case is above the limit itself, which the sentence says first.
     expect(answer.result).toMatch(
-      /^API Error: Request rejected \(429\) · Daily budget of \$0\.01 cannot hold this call \(payments\/pennies\).* Resets at \S+Z\. Ask #claude-costs\.$/,
+      /^API Error: Request rejected \(429\) · Yearly budget of \$0\.01 cannot hold this call \(payments\/pennies\).* Resets at \S+Z\. Ask #claude-costs\.$/,
     );
     expect(await gateway.refused()).toBe(before + 1);
     expect(upstream.books().total.requests).toBe(0);

@@ -82,7 +82,7 @@ test('the residual: what no replica has and no living gateway knows is missing, 
   const streams = Array.from({ length: STREAMS }, () =>
     caller.send({ stream: true, behaviour }).catch(() => undefined),
   );
-  await waitFor(async () => (await one.owed()).requests === before.requests + STREAMS, 10_000);
+  await waitFor(async () => (await one.owed()).requests === before.requests + STREAMS, 60_000);
   const { committedNano } = await one.counter();
   process.kill(ground.installation.pid('tollgate-gateway-1'), 'SIGKILL');
   await sentinel.failOver();

@@ -64,12 +64,13 @@ const searching = message({
 /** What a hundred tokens of output cost at most, and the least that a call of ours can cost at worst. */
 const OUTPUT = 1_000_000n;
 
-/** Asks, and leaves once the upstream has the call and `ms` have passed. */
+/** Asks, and leaves once the upstream has the call and `ms` have passed, in which what it wrote comes through. */
 async function leave(gateway: Running, behaviour: Behaviour, body = streaming, ms = 50): Promise<void> {
   const leaving = new AbortController();
   const asked = ask(gateway.url, { body, headers: standIn(behaviour), signal: leaving.signal }).catch(() => null);
   await until(() => upstream.books().open === 1);
-  await sleep(ms);
+  // Many turns, however late: after one alone nothing may have been read that came in the meantime.
+  for (let turn = 0; turn < 10; turn += 1) await sleep(ms / 10);
   leaving.abort();
   await asked;
 }

@@ -293,7 +293,7 @@ describe('a batch that is refused is never sent, and holds nothing', () => {
       { requests: [item('a')] },
     ],
     [
-      'Daily budget of $0.001000 cannot hold this call',
+      'Yearly budget of $0.001000 cannot hold this call',
       429,
       { budgets: [budget('daily', '0.001')] },
       { requests: [item('a'), item('b')] },

@@ -848,7 +848,7 @@ test('a gateway that stops does not wait for requests that never arrive whole', 
   await sleep(100);
   await gateway.stop();
   expect(await Promise.all(closed)).toHaveLength(2);
-}, 20_000);
+});
 
 test('a certificate that is renewed is shown to who connects, and cuts nobody; one that is no good changes nothing', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tollgate-tls-'));

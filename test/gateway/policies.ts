@@ -13,9 +13,9 @@ export const sha256 = (text: string): string => hash('sha256', text);
 const bookText = JSON.stringify(published);
 export const PRICES = { address: addressOf('prices', 'published', bookText, sha256), text: bookText };
 
-/** The workspace's own budget: pooled, a day in UTC. */
+/** The workspace's own budget: pooled, a year in UTC, which ends in few tests. */
 export function budget(name: string, usd: string, rest: Partial<CompiledBudget> = {}): CompiledBudget {
-  return budgetOf({ name, period: { every: 'Day', timeZone: 'UTC' }, limitNano: parseUsd(usd), ...rest });
+  return budgetOf({ name, period: { every: 'Year', timeZone: 'UTC' }, limitNano: parseUsd(usd), ...rest });
 }
 
 /** A workspace as the operator would hand it over: with credentials, and what it shares with others. */

@@ -170,7 +170,7 @@ test('budgets that overlap hold together, whatever the calls cost', async () => 
   ];
   const organisation = budget('organisation', '0.28', {
     namespace: 'tollgate-system',
-    period: { every: 'Month', timeZone: 'UTC' },
+    period: { every: 'Year', timeZone: 'UTC' },
   });
   const { ledger, start } = await installation({ budgets, spanning: [organisation] });
   const gateways = await Promise.all([start(), start()]);
@@ -234,6 +234,7 @@ test('three gateways go on without Redis, one of them killed and restarted, and 
   await sleep(500);
   await proxy.cut();
   await sleep(2_500);
+  await until(() => loads[0]!.answered() > 20);
   const whole = await loads[0]!.stop();
   // Four streams of which the killed gateway alone knows, each with ten tokens of output when it dies.
   const body = message({ stream: true });
@@ -250,11 +251,11 @@ test('three gateways go on without Redis, one of them killed and restarted, and 
   await proxy.mend();
   await Promise.all(gateways.map(({ url }) => isReady(url)));
   await sleep(500);
+  await until(() => loads.every((load) => load.answered() > 20));
   const counts = await Promise.all(loads.map((load) => load.stop()));
   for (const { url } of gateways) await until(async () => (await metricOf(url, 'tollgate_unbooked_calls')) === 0);
   await quiet(ledger, daily, 30_000);
   const { total } = await counterOf(ledger, daily);
-  expect(Math.min(whole, ...counts)).toBeGreaterThan(20);
   expect(total.requests).toBe(counts.reduce((sum, count) => sum + count, whole));
   expect(total.spentNano).toBe(books() - seen);
   expect((await ledger.state()).presumedCount).toBe(4);
@@ -263,22 +264,23 @@ test('three gateways go on without Redis, one of them killed and restarted, and 
 }, 90_000);
 
 /** Calls as long as it is let, four at a time, streams and whole answers; `stop` resolves to how many were answered. */
-function loadOn(url: string): { stop: () => Promise<number> } {
+function loadOn(url: string): { answered: () => number; stop: () => Promise<number> } {
   const stopped = new AbortController();
-  const caller = async (): Promise<number> => {
-    let answered = 0;
+  let answered = 0;
+  const caller = async (): Promise<void> => {
     while (!stopped.signal.aborted) {
       const { status } = await ask(url, { body: message({ stream: answered % 2 === 0 }) });
       if (status === 200) answered += 1;
       else await sleep(50);
     }
-    return answered;
   };
   const callers = Promise.all(Array.from({ length: 4 }, caller));
   return {
+    answered: () => answered,
     stop: async () => {
       stopped.abort();
-      return (await callers).reduce((sum, answered) => sum + answered, 0);
+      await callers;
+      return answered;
     },
   };
 }

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { kubectl } from '../../hack/kubectl.ts';
 import { parseSettings } from '../../policy/settings.ts';
@@ -170,8 +169,8 @@ describe('the installation', () => {
     const allowed = (user: string, verb: string) =>
       kubectl('auth', 'can-i', verb, 'claudebudgets.tollgate.dev', '-n', name, '--as', user).catch(() => 'no\n');
     // The control plane joins the rules to its own roles in its own time.
-    while ((await allowed('a-edit', 'create')) === 'no\n') await sleep(200);
-    expect(await allowed('a-view', 'list')).toBe('yes\n');
+    await until(async () => (await allowed('a-edit', 'create')) === 'yes\n', 30_000);
+    await until(async () => (await allowed('a-view', 'list')) === 'yes\n', 30_000);
     expect(await allowed('a-view', 'create')).toBe('no\n');
   });
 });

@@ -48,12 +48,12 @@ async function main(): Promise<void> {
     ledger.beat({ pod: name, shards: {} }).catch(() => {});
     ledger.sweep().catch(() => {});
   }, 500);
-  let isDismissed = false;
-  process.once('message', () => (isDismissed = true));
+  const dismissed = new AbortController();
+  process.once('message', () => dismissed.abort());
   process.send?.('ready');
   let next = 0;
   const loop = async (): Promise<void> => {
-    while (next < Number(calls) || !isDismissed) await call(`${name}-${(next += 1)}`);
+    while (next < Number(calls) || !dismissed.signal.aborted) await call(`${name}-${(next += 1)}`);
   };
   await Promise.all(Array.from({ length: 8 }, loop));
   clearInterval(beating);

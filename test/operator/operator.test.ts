@@ -18,7 +18,7 @@ beforeAll(async () => {
   await here.startOperator('operator-1');
   gateway = new SimulatedGateway(here.redis().url, 'gateway-1', shards);
   gateway.start();
-}, 60_000);
+}, 180_000);
 
 afterAll(async () => {
   await gateway?.stop();
@@ -257,7 +257,7 @@ spec:
     await condition(() => read.workspace(ns), 'Ready', 'False NoBudget');
     const after = (await shards.policy(ref)).workspaces.get(ref)!;
     expect(after.budgets).toEqual([]);
-    expect((await gateway.ledger.fences()).get(ref)).toBeGreaterThan(before.version);
+    await until(async () => (await gateway.ledger.fences()).get(ref)! > before.version);
     await here.kubectl('delete', 'claudeworkspace', 'checkout', '-n', ns);
     await until(async () => (await shards.policy(ref)).workspaces.get(ref) === undefined);
     await until(async () => (await gateway.ledger.fences()).get(ref)! > after.version);

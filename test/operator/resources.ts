@@ -16,7 +16,7 @@ ${spec}
 ---`;
 }
 
-/** A daily ClaudeBudget in YAML; without `spec`, of the workspace `checkout`. */
+/** A ClaudeBudget in YAML, of a year, which ends in few tests; without `spec`, of the workspace `checkout`. */
 export function budget(
   namespace: string,
   name = 'daily',
@@ -30,7 +30,7 @@ metadata: { name: ${name}, namespace: ${namespace} }
 spec:
   ${spec}
   limit: { usd: "${usd}" }
-  period: { every: Day }
+  period: { every: Year }
 ---`;
 }
 
