@@ -8,6 +8,8 @@ import type { Team } from './team.ts';
 const LONGEST_S = 900;
 /** How long what must come may take on a machine that does much else. Milliseconds. */
 const PATIENCE_MS = 240_000;
+/** It says once a second how it goes, and to ask is work for the node. Milliseconds. */
+const PAUSE_MS = 300;
 
 /** A Pod in a team's namespace whose callers call through the Service without pause. */
 export class Crowd {
@@ -25,10 +27,7 @@ export class Crowd {
     const args = ['test/e2e/load.ts', `--streams=${streams}`, `--callers=${callers}`, `--seconds=${LONGEST_S}`];
     const pod = podOf({ namespace: team.namespace, name, args, secret: 'app-claude' });
     await kubectl(['apply', '-f', '-'], { input: pod });
-    await until(async () => {
-      const { open, answered } = await crowd.tally();
-      return open >= 0.9 * streams && answered > 0;
-    }, PATIENCE_MS);
+    await crowd.#until(({ open, answered }) => open >= 0.9 * streams && answered > 0);
     return crowd;
   }
 
@@ -52,16 +51,21 @@ export class Crowd {
   async stop(): Promise<Tally> {
     const pod = [this.#name, '-n', this.#team.namespace];
     await kubectl(['exec', ...pod, '--', 'node', '-e', 'process.kill(1)']);
-    const tally = await until(async () => {
-      const tally = await this.tally();
-      return tally.ended && tally;
-    }, PATIENCE_MS);
+    const tally = await this.#until(({ ended }) => ended);
     await kubectl(['delete', 'pod', ...pod]);
     return tally;
   }
 
   async #more(what: 'answered' | 'refused', count: number): Promise<void> {
     const before = await this.tally();
-    await until(async () => (await this.tally())[what] >= before[what] + count, PATIENCE_MS);
+    await this.#until((tally) => tally[what] >= before[what] + count);
+  }
+
+  #until(holds: (tally: Tally) => boolean): Promise<Tally> {
+    const look = async () => {
+      const tally = await this.tally();
+      return holds(tally) && tally;
+    };
+    return until(look, PATIENCE_MS, PAUSE_MS);
   }
 }

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Waits for a value; what it threw or gave last is in the error. */
+/** Waits for a value, and asks again after `pauseMs`; what it threw or gave last is in the error. */
 export async function until<T>(
   what: () => Promise<T | undefined | false> | T | undefined | false,
   ms = 20_000,
+  pauseMs = 20,
 ): Promise<T> {
   const deadline = performance.now() + ms;
   let last: unknown;
@@ -15,7 +16,7 @@ export async function until<T>(
     } catch (error) {
       last = error;
     }
-    await sleep(20);
+    await sleep(pauseMs);
   }
   throw new Error(`it did not come true within ${ms / 1000} s: ${what.toString()}`, { cause: last });
 }
