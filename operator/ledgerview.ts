@@ -107,7 +107,9 @@ export class LedgerView {
   }
 
   async #readingsOf(budgets: readonly CompiledBudget[]): Promise<readonly (readonly [Ref, Known])[]> {
-    const { now } = this.#state ?? (await this.#ledger.state());
+    const state = this.#state !== undefined && isWell(this.#state) ? this.#state : await this.#ledger.state();
+    if (!isWell(state)) return []; // what it says now is not believed
+    const { now } = state;
     const known: (readonly [Ref, Known])[] = [];
     for (let i = 0; i < budgets.length; i += PORTION) {
       const portion = budgets.slice(i, i + PORTION);
@@ -140,6 +142,10 @@ export class LedgerView {
     if (soundness === 'Recovering') return this.#recovering;
     return soundness === 'Sound' ? this.#readings.get(budget) : undefined;
   }
+}
+
+function isWell({ lost, recovering }: LedgerState): boolean {
+  return lost === null && recovering === null;
 }
 
 /** What a recovery of some length means for the figures; `before` where it says the same. */

@@ -4,16 +4,18 @@ import { LedgerView } from '../../operator/ledgerview.ts';
 import type { Reading } from '../../policy/counter.ts';
 import { budgetOf } from '../support/budget.ts';
 
+const SOUND: Pick<LedgerState, 'lost' | 'recovering'> = { lost: null, recovering: null };
+
 /** A view of a ledger that says what the test puts there. */
 function viewOver() {
-  const ledger = { spent: 1n, isThere: true, reads: 0 };
+  const ledger = { spent: 1n, isThere: true, reads: 0, standing: SOUND };
   const time = { elapsed: 0 };
   const view = new LedgerView(
     {
       gateways: async () => [],
       state: async () => {
         if (!ledger.isThere) throw new LedgerUnreachable('gone');
-        return { now: Date.parse('2026-11-26T12:00:00Z'), recovering: null } as unknown as LedgerState;
+        return { now: Date.parse('2026-11-26T12:00:00Z'), ...ledger.standing } as LedgerState;
       },
       read: async (queries) => {
         ledger.reads += queries.length;
@@ -54,6 +56,28 @@ test('a look reads what was not read yet, or is not believed any more', async ()
   await view.look(BUDGETS);
   expect(ledger.reads).toBe(2);
   expect(spent()).toBe(1n);
+});
+
+test('while the ledger is lost or recovers nothing is read of it, and all at the first look that finds it whole', async () => {
+  const { view, ledger, spent } = viewOver();
+  await view.look(BUDGETS);
+  ledger.reads = 0;
+  for (const standing of [
+    { ...SOUND, recovering: { since: 0, deep: null, missing: [] } },
+    { ...SOUND, lost: 'otherEpoch' as const },
+  ]) {
+    ledger.standing = standing;
+    for (let i = 0; i < 3; i += 1) {
+      await view.look(BUDGETS);
+      view.distrust();
+      await view.read(BUDGETS);
+    }
+  }
+  expect(ledger.reads).toBe(0);
+  ledger.standing = SOUND;
+  ledger.spent = 7n;
+  await view.look(BUDGETS);
+  expect(spent()).toBe(7n);
 });
 
 test('a replica that leads again shows nothing that it read when it last led', async () => {

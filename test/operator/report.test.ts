@@ -7,7 +7,7 @@ import type { CompileOutput } from '../../policy/compilation.ts';
 import type { Reading, ReadingQuery } from '../../policy/counter.ts';
 import { budgetOf } from '../support/budget.ts';
 
-const STATE = { now: 1_000, recovering: null, streamLength: 0 } as unknown as LedgerState;
+const STATE = { now: 1_000, lost: null, recovering: null, streamLength: 0 } as unknown as LedgerState;
 
 /** So many budgets, as they were compiled. */
 function outputOf(count: number): CompileOutput {
