@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { ClaudeWorkspace } from '../crds/types.gen.ts';
 import type { Events } from '../kube/events.ts';
 import type { KubeObject, Resource } from '../kube/object.ts';
+import type { Letter } from '../log/row.ts';
 import type { LedgerNews } from './epoch.ts';
 import type { Resolution } from './presumed.ts';
 import { type ConfigMap, configMaps, workspaces } from './resources.ts';
@@ -28,14 +29,24 @@ export class Announcer {
     this.#normal(workspaces, workspace, 'KeyRevoked', 'RevokeKey', `Secret ${secret} was deleted; its key is revoked.`);
   }
 
-  batchSettled(workspace: ClaudeWorkspace, batch: string, results: number): void {
+  /** Nobody is told where the workspace is gone. */
+  batchSettled(workspace: ClaudeWorkspace | undefined, batch: string, results: number): void {
+    if (workspace === undefined) return;
     const note = `Batch ${batch} has ended; its ${results} results are booked.`;
     this.#normal(workspaces, workspace, 'BatchSettled', 'Settle', note);
   }
 
-  batchLost(workspace: ClaudeWorkspace, batch: string): void {
+  batchLost(workspace: ClaudeWorkspace | undefined, batch: string): void {
     const note = `The results of batch ${batch} are gone or out of reach, so what was left of its worst case is booked as spent.`;
-    this.#warn(workspaces, workspace, 'BatchLost', 'Settle', note);
+    if (workspace === undefined) this.#log.error({ reason: 'BatchLost' }, note);
+    else this.#warn(workspaces, workspace, 'BatchLost', 'Settle', note);
+  }
+
+  /** What of the ledger's streams could not be written into the log, or not whole. */
+  setAside(letters: readonly Letter[]): void {
+    for (const { entry, problem } of letters) {
+      this.#log.error({ entry: entry.entry, problem }, 'kept in dead_letters, see runbook TollgateDeadLetters');
+    }
   }
 
   /** What is told of the ledger. */

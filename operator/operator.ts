@@ -132,8 +132,7 @@ export function assemble(options: OperatorOptions): Operator {
     ledger,
     onLetters: (letters) => {
       metrics.countLetters(letters.length);
-      for (const { entry, problem } of letters)
-        log.error({ entry: entry.entry, problem }, 'kept in dead_letters, see runbook TollgateDeadLetters');
+      announcer.setAside(letters);
     },
   });
   const survey = new Survey({ log: usageLog, settings, clock, elapsed });
@@ -223,14 +222,9 @@ export function assemble(options: OperatorOptions): Operator {
     onDue: (batch) => schedule.batch(batch),
     onBooked: (lines) => metrics.countBatch(lines),
     onSettled: ({ workspace, batch }, lines) => {
-      const found = world.workspaces.get(workspace);
-      if (found !== undefined) announcer.batchSettled(found, batch, lines);
+      announcer.batchSettled(world.workspaces.get(workspace), batch, lines);
     },
-    onLost: ({ workspace, batch }) => {
-      const found = world.workspaces.get(workspace);
-      if (found !== undefined) announcer.batchLost(found, batch);
-      else log.error({ workspace, batch }, 'a batch is lost with its workspace; the rest of its worst case is booked');
-    },
+    onLost: ({ workspace, batch }) => announcer.batchLost(world.workspaces.get(workspace), batch),
   });
 
   const schedule: Schedule = new Schedule({

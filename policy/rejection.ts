@@ -53,6 +53,11 @@ export function countAt(value: unknown, path: string): number {
   throw invalid(`${path} must be a non-negative integer.`);
 }
 
+/** Whether a field says anything: null and a list of nothing do not. */
+export function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0);
+}
+
 /** Refuses every field that the list does not have: what is not known may cost. Null is no value: SDKs echo it. */
 export function onlyFields(fields: JsonFields, known: ReadonlySet<string>, path: string): void {
   for (const name in fields) {

@@ -1,11 +1,13 @@
 import { TEXTS } from './blocks.ts';
 import { readJsonObject } from './json.ts';
 import type { JsonObject, Span } from './json.ts';
+import { outputTokens } from './output-shape.ts';
 import { type CacheWrite, Prompt } from './prompt.ts';
 import type { Refusal } from './refusals.ts';
 import {
   countAt,
   invalid,
+  isGiven,
   listAt,
   objectAt,
   onlyFields,
@@ -127,10 +129,6 @@ export function readFacts({ fields, span, spanIn }: JsonObject, bytes: number): 
   };
 }
 
-function isGiven(value: unknown): boolean {
-  return value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0);
-}
-
 /** What brings input that is in no body, as often as the upstream likes. */
 const UNBOUNDED = ['mcp_servers', 'container'];
 
@@ -231,34 +229,6 @@ function readThinking(value: unknown): number | null {
     'thinking.type',
   );
   return thinking['type'] === 'enabled' ? countAt(thinking['budget_tokens'], 'thinking.budget_tokens') : null;
-}
-
-const OUTPUT_CONFIG = new Set(['effort', 'format', 'task_budget']);
-
-/** Structured output brings a system prompt that explains the schema; the schema itself is in the body. */
-const FORMAT_PROMPT_TOKENS = 1024;
-
-/** The model is told how much of a task's budget is left, at the beginning and in every turn. */
-const BUDGET_PROMPT_TOKENS = 1024;
-const BUDGET_TURN_TOKENS = 64;
-
-/** What the shape of the output adds to the prompt of any attempt. */
-function outputTokens({ output_config, output_format, fallbacks, messages }: JsonFields): number {
-  const others = Array.isArray(fallbacks) ? fallbacks : [];
-  const configs = [
-    configAt(output_config, 'output_config'),
-    ...others.map((one, i) => configAt((one as JsonFields)['output_config'], `fallbacks[${i}].output_config`)),
-  ];
-  const hasFormat = isGiven(output_format) || configs.some(({ format }) => isGiven(format));
-  const hasBudget = configs.some(({ task_budget }) => isGiven(task_budget));
-  const budget = BUDGET_PROMPT_TOKENS + BUDGET_TURN_TOKENS * listAt(messages, 'messages').length;
-  return (hasFormat ? FORMAT_PROMPT_TOKENS : 0) + (hasBudget ? budget : 0);
-}
-
-function configAt(value: unknown, path: string): JsonFields {
-  const config = objectAt(value ?? {}, path);
-  onlyFields(config, OUTPUT_CONFIG, path);
-  return config;
 }
 
 /** Edits that clear only shorten the prompt; compaction is another sampling over all of it. */
