@@ -207,7 +207,7 @@ function metricsPage(): string {
   const operator = new OperatorMetrics(
     {
       isLeader: () => false,
-      depth: () => ({}),
+      queues: {},
       budgets: () => [],
       workspaces: () => [],
       isPriceBookInvalid: () => false,

@@ -19,7 +19,8 @@ interface QueueOptions {
 export class WorkQueue {
   readonly #options: QueueOptions;
   readonly #waiting = new Set<string>();
-  readonly #working = new Set<string>();
+  /** With when the pass was begun. */
+  readonly #working = new Map<string, number>();
   /** Added while being worked on. */
   readonly #again = new Set<string>();
   readonly #timers = new Map<string, { readonly timer: NodeJS.Timeout; readonly at: number }>();
@@ -63,6 +64,12 @@ export class WorkQueue {
     return this.#waiting.size + this.#working.size;
   }
 
+  /** How long the longest pass that is under way has taken; 0 where none is. Milliseconds. */
+  get longestMs(): number {
+    const now = performance.now();
+    return now - Math.min(now, ...this.#working.values());
+  }
+
   /** Takes nothing more, drops what waits, and resolves once the workers have ended. */
   async drain(): Promise<void> {
     this.#state = 'drained';
@@ -78,7 +85,7 @@ export class WorkQueue {
       const [key] = this.#waiting;
       if (key === undefined) return;
       this.#waiting.delete(key);
-      this.#working.add(key);
+      this.#working.set(key, performance.now());
       void this.#work(key);
     }
   }

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { ClaudeWorkspace } from '../crds/types.gen.ts';
 import type { Events } from '../kube/events.ts';
 import type { KubeObject, Resource } from '../kube/object.ts';
+import type { OpenBatch } from '../ledger/batches.ts';
 import type { Letter } from '../log/row.ts';
 import type { LedgerNews } from './epoch.ts';
 import type { Resolution } from './presumed.ts';
@@ -36,9 +37,9 @@ export class Announcer {
     this.#normal(workspaces, workspace, 'BatchSettled', 'Settle', note);
   }
 
-  batchLost(workspace: ClaudeWorkspace | undefined, batch: string): void {
+  batchLost(workspace: ClaudeWorkspace | undefined, { workspace: ref, batch }: OpenBatch): void {
     const note = `The results of batch ${batch} are gone or out of reach, so what was left of its worst case is booked as spent.`;
-    if (workspace === undefined) this.#log.error({ reason: 'BatchLost' }, note);
+    if (workspace === undefined) this.#log.error({ workspace: ref, reason: 'BatchLost' }, note);
     else this.#warn(workspaces, workspace, 'BatchLost', 'Settle', note);
   }
 

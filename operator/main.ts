@@ -46,7 +46,7 @@ async function run(config: Config): Promise<void> {
     newId: randomUUID,
     hash: (text) => createHash('sha256').update(text).digest('hex'),
   });
-  const { metrics, isReady } = operator;
+  const { metrics, isAlive, isReady } = operator;
   const telemetry = await openTelemetry(process.env, {
     service: 'tollgate-operator',
     version: manifest.version,
@@ -55,7 +55,7 @@ async function run(config: Config): Promise<void> {
     onProblem: (problem) => log.warn({ problem }, 'telemetry cannot be sent'),
   });
   telemetry?.measure(metrics.registry);
-  const { server, port } = await serveHealth({ port: config.port, registry: metrics.registry, isReady });
+  const { server, port } = await serveHealth({ port: config.port, registry: metrics.registry, isAlive, isReady });
   log.info({ port }, 'listening');
   await awaitKinds({ client, elapsed: () => performance.now() });
   operator.start();

@@ -5,10 +5,15 @@ import { measureResources, type Resources } from './resource-metrics.ts';
 import { measureSurvey, type NameLimits } from './survey-metrics.ts';
 import type { Findings } from './survey.ts';
 
+interface Queue {
+  readonly depth: number;
+  readonly longestMs: number;
+}
+
 /** What the gauges show, asked at each scrape. */
 interface Sources extends Resources {
   readonly isLeader: () => boolean;
-  readonly depth: () => Readonly<Record<string, number>>;
+  readonly queues: Readonly<Record<string, Queue>>;
   readonly isPriceBookInvalid: () => boolean;
   readonly isLedgerLost: () => boolean;
   /** Usage records that wait in the ledger for the log, and how many may. */
@@ -79,7 +84,11 @@ export class Metrics {
     this.#gauge('tollgate_ledger_recovering', 'Whether the ledger is made whole; calls wait meanwhile.', () =>
       Number(sources.isLedgerRecovering()),
     );
-    this.#depth(sources.depth);
+    const { queues } = sources;
+    const depth = 'Keys that wait for a reconciler or are with one.';
+    this.#queueGauge('tollgate_queue_depth', depth, queues, (queue) => queue.depth);
+    const longest = 'For how long the longest pass of a reconciler that is under way has taken; 0 where none is.';
+    this.#queueGauge('tollgate_queue_longest_pass_seconds', longest, queues, (queue) => queue.longestMs / 1000);
     measureResources(this.registry, sources);
     measureSurvey(this.registry, sources.survey, limits);
     collectDefaultMetrics({ register: this.registry });
@@ -121,14 +130,14 @@ export class Metrics {
     const gauge: Gauge = new Gauge({ name, help, registers: [this.registry], collect: () => gauge.set(read()) });
   }
 
-  #depth(read: Sources['depth']): void {
+  #queueGauge(name: string, help: string, queues: Sources['queues'], read: (queue: Queue) => number): void {
     const gauge: Gauge = new Gauge({
-      name: 'tollgate_queue_depth',
-      help: 'Keys that wait for a reconciler or are with one.',
+      name,
+      help,
       labelNames: ['reconciler'],
       registers: [this.registry],
       collect: () => {
-        for (const [reconciler, depth] of Object.entries(read())) gauge.set({ reconciler }, depth);
+        for (const [reconciler, queue] of Object.entries(queues)) gauge.set({ reconciler }, read(queue));
       },
     });
   }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { KubeClient } from '../kube/client.ts';
 import { Events } from '../kube/events.ts';
@@ -33,6 +32,7 @@ import { Schedule } from './schedule.ts';
 import { ShardStore } from './shardstore.ts';
 import { Statuses } from './statuses.ts';
 import { StatusWriter } from './statuswriter.ts';
+import { stepDown } from './stepdown.ts';
 import { Survey } from './survey.ts';
 import { triggers } from './triggers.ts';
 import { UpstreamSecrets } from './upstreamsecrets.ts';
@@ -59,14 +59,13 @@ interface OperatorOptions {
   readonly hash: Hash;
 }
 
-/** How long the others wait for what a leader that is asked to end has under way. Milliseconds. */
-const STEP_DOWN_MS = 500;
-
 /** A replica of the operator. */
 export interface Operator {
   readonly metrics: Metrics;
   /** The epoch in which the ledger is expected; null while none is known. */
   readonly expectedEpoch: () => string | null;
+  /** False where it hangs, and only a restart helps. */
+  readonly isAlive: () => boolean;
   /** Whether the caches are filled. */
   readonly isReady: () => boolean;
   readonly start: () => void;
@@ -224,7 +223,7 @@ export function assemble(options: OperatorOptions): Operator {
     onSettled: ({ workspace, batch }, lines) => {
       announcer.batchSettled(world.workspaces.get(workspace), batch, lines);
     },
-    onLost: ({ workspace, batch }) => announcer.batchLost(world.workspaces.get(workspace), batch),
+    onLost: (open) => announcer.batchLost(world.workspaces.get(open.workspace), open),
   });
 
   const schedule: Schedule = new Schedule({
@@ -251,7 +250,7 @@ export function assemble(options: OperatorOptions): Operator {
   const metrics: Metrics = new Metrics(
     {
       isLeader: () => election.leads,
-      depth: () => schedule.depth(),
+      queues: schedule.queues,
       budgets: () => world.budgets.values(),
       workspaces: () => world.workspaces.values(),
       isPriceBookInvalid: () => prices.problem !== undefined,
@@ -280,6 +279,7 @@ export function assemble(options: OperatorOptions): Operator {
   return {
     metrics,
     expectedEpoch: () => epoch.expected,
+    isAlive: () => !schedule.isStuck,
     isReady: () => world.hasSynced,
     start: () => {
       world.start();
@@ -287,15 +287,7 @@ export function assemble(options: OperatorOptions): Operator {
       void world.synced().then(begin);
     },
     stop: async () => {
-      // The next leader can open the log once it is closed. For what takes long, such as the results of a batch, it
-      // does not wait: nothing is done twice where both do it.
-      const ended = schedule
-        .drain()
-        .then(() => writer.settled())
-        .then(() => usageLog.close());
-      await Promise.race([ended, sleep(STEP_DOWN_MS)]);
-      await election.stop();
-      await ended;
+      await stepDown({ schedule, writer, usageLog, election });
       await world.stop();
     },
   };

@@ -30,6 +30,8 @@ interface ScheduleOptions {
 const MEND_MS = 5_000;
 const BACKOFF = { firstMs: 50, maxMs: 5_000 };
 const WORKERS = 4;
+/** All that a pass waits for is given up much sooner. Milliseconds. */
+const STUCK_MS = 600_000;
 const ONE = 'one';
 
 /**
@@ -92,10 +94,14 @@ export class Schedule {
     this.#queues.housekeeping.add(ONE);
   }
 
-  /** Keys that wait or are being worked on. */
-  depth(): Readonly<Record<Duty, number>> {
-    const depths = Object.entries(this.#queues).map(([duty, { depth }]) => [duty, depth]);
-    return Object.fromEntries(depths) as Record<Duty, number>;
+  /** For whoever watches them. */
+  get queues(): Readonly<Record<Duty, Pick<WorkQueue, 'depth' | 'longestMs'>>> {
+    return this.#queues;
+  }
+
+  /** Whether a pass takes longer than any may: only a restart ends it. The results of a batch come as slowly as they come. */
+  get isStuck(): boolean {
+    return Object.entries(this.#queues).some(([duty, { longestMs }]) => duty !== 'batch' && longestMs > STUCK_MS);
   }
 
   /** Takes nothing more and resolves when what is under way has ended. */

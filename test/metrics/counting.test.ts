@@ -76,7 +76,7 @@ function operatorMetrics(findings: Findings | null, namedCustomers: number): Ope
   return new OperatorMetrics(
     {
       isLeader: () => true,
-      depth: () => ({}),
+      queues: {},
       budgets: () => [],
       workspaces: () => [],
       isPriceBookInvalid: () => false,
