@@ -31,7 +31,7 @@ afterAll(async () => {
   ledger?.close();
   await Installation.stop(directory);
   rmSync(directory, { recursive: true, force: true });
-}, 60_000);
+});
 
 /** A body that nobody holds whole. */
 function* body(): Generator<string> {

@@ -103,7 +103,7 @@ describe('Flux', () => {
     await resource('ClaudeWorkspace', { upstream: { apiKeySecretRef: { name: 'anthropic' } } });
     await resource('ClaudeBudget', { workspaceRef: { name: 'one' }, limit: { usd: '1' }, period: { every: 'Day' } });
     for (const kind of Object.keys(plurals)) await until(() => verdict(kind, null), 30_000);
-  }, 90_000);
+  });
 
   afterAll(async () => {
     const names = flux.map(({ kind }) => `flux-${kind.toLowerCase()}-${namespace}`);

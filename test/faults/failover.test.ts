@@ -25,7 +25,7 @@ afterAll(async () => {
   await ground?.close();
   await sentinel?.stop();
   process.stderr.write(`${figures.join('\n')}\n`);
-}, 60_000);
+});
 
 test('the master is killed twice under load: never over the cap, and nothing of what was spent is forgotten', async () => {
   const one = await ground.spender('failover', LIMIT);

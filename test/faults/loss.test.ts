@@ -32,7 +32,7 @@ afterAll(async () => {
   await proxy?.stop();
   await redis?.stop();
   process.stderr.write(`${figures.join('\n')}\n`);
-}, 60_000);
+});
 
 async function spender(name: string): Promise<Spender> {
   const begun = await ground.spender(name, LIMIT);
@@ -72,7 +72,7 @@ describe('Redis comes back under load', () => {
     await expectKept('restarted with its data', one, back);
     expect((await one.counter()).spentNano).toBe((await one.owed()).nano);
     old = snapshot(redis.directory);
-  }, 90_000);
+  });
 
   test('without the last moment before a power failure: the gateways write it again', async () => {
     const one = await spender('cut');
@@ -85,7 +85,7 @@ describe('Redis comes back under load', () => {
     expect(back.states).not.toContain('deep');
     await expectKept('append-only file cut', one, back);
     expect((await one.counter()).spentNano).toBe((await one.owed()).nano);
-  }, 90_000);
+  });
 
   test('empty, after a gateway was killed: rebuilt from what is in flight, the log and the statuses', async () => {
     const one = await spender('wiped');
@@ -97,7 +97,7 @@ describe('Redis comes back under load', () => {
     await ground.installation.revive('tollgate-gateway-2');
     expect(back.states).toContain('deep');
     await expectKept('wiped', one, back, BigInt(Math.min(torn, 16)) * WORST);
-  }, 90_000);
+  });
 
   test('with a snapshot of long ago: nothing that was spent since is forgotten', async () => {
     const one = await spender('older');
@@ -105,7 +105,7 @@ describe('Redis comes back under load', () => {
     const back = await afterKill(one, () => restore(redis.directory, old));
     expect(back.states).toContain('deep');
     await expectKept('older snapshot', one, back);
-  }, 90_000);
+  });
 });
 
 describe('Redis under load', () => {
@@ -123,7 +123,7 @@ describe('Redis under load', () => {
     client.disconnect();
     await expectKept('full', one, await ground.comeback(one, requests));
     expect((await one.counter()).spentNano).toBe((await one.owed()).nano);
-  }, 90_000);
+  });
 
   test('is 100 ms away: calls are slower, and nothing else', async () => {
     proxy.delay(100);
@@ -135,5 +135,5 @@ describe('Redis under load', () => {
     expect(nano).toBeLessThanOrEqual(parseUsd(LIMIT));
     expect((await one.counter()).spentNano).toBe(nano);
     proxy.delay(0);
-  }, 90_000);
+  });
 });

@@ -565,7 +565,7 @@ describe('Redis comes back empty', () => {
     );
     expect(sum).toEqual({ lines: restored.requests, nano: String(books()) });
     await database.close();
-  }, 90_000);
+  });
 });
 
 test('an upstream that says there is more and gives the same page again is not asked for ever', () => {

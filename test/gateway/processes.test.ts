@@ -261,7 +261,7 @@ test('three gateways go on without Redis, one of them killed and restarted, and 
   expect((await ledger.state()).presumedCount).toBe(4);
   expect(total.certainNano - total.spentNano).toBeGreaterThan(seen);
   await proxy.stop();
-}, 90_000);
+});
 
 /** Calls as long as it is let, four at a time, streams and whole answers; `stop` resolves to how many were answered. */
 function loadOn(url: string): { answered: () => number; stop: () => Promise<number> } {
@@ -355,7 +355,7 @@ test('a gateway that is replaced under load fails no call and cuts no stream', a
   expect(await ended).toEqual([0, null]);
   pool.destroy();
   expect((await counterOf(ledger, budget('daily', '25.00'))).total.spentNano).toBe(books());
-}, 60_000);
+});
 
 test('metrics and a span of each call go out by OTLP, and a receiver that is away holds nobody up', async () => {
   const receiver = await startReceiver();
@@ -409,7 +409,7 @@ test('metrics and a span of each call go out by OTLP, and a receiver that is awa
   expect((await ask(url)).status).toBe(200);
   child.kill('SIGTERM');
   expect(await once(child, 'exit')).toEqual([0, null]);
-}, 90_000);
+});
 
 test('telemetry is loaded only where it is asked for, and says what it cannot speak', async () => {
   const options = { service: 'test', version: '0', pod: 'p', clock: Date.now, onProblem: () => undefined };

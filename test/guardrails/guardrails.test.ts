@@ -38,7 +38,7 @@ beforeAll(async () => {
   // The API server takes a policy up in its own time.
   await until(() => refusal(configMap('probe', KEY)), 30_000);
   await until(() => refusal(budget('probe', { limit: { usd: '1000' } })), 30_000);
-}, 90_000);
+});
 
 afterAll(async () => {
   const names = ['tollgate-raw-keys', 'tollgate-ceilings'];

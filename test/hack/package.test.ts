@@ -74,7 +74,7 @@ test('a command that is asked to end while it still waits for its cluster ends b
   child.kill('SIGTERM');
   expect(await ended).toEqual([143, null]);
   silent.close();
-}, 60_000);
+});
 
 /** Run beside the package's code: what it prints shows that the files are there that the code reads as it goes. */
 const OPENS_A_LOG = `

@@ -11,7 +11,7 @@ const example = join(import.meta.dirname, '../../examples/first-budget.yaml');
 afterAll(async () => {
   await stopSystem(directory);
   rmSync(directory, { recursive: true });
-}, 60_000);
+});
 
 /** Pids by name, as the roster has them. */
 function pids(): Record<string, number> {

@@ -32,7 +32,7 @@ describe('leader election', () => {
         identity,
         clock: Date.now,
         random: Math.random,
-        timing: { durationMs: 1_000, renewMs: 500, retryMs: 50, lookMs: 50 },
+        timing: { durationMs: 3_000, renewMs: 2_000, retryMs: 50, lookMs: 50 },
         onElected: () => undefined,
         onLost: () => lost.push(identity),
       });

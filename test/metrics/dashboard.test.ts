@@ -32,7 +32,7 @@ afterAll(async () => {
   await prometheus?.stop();
   await Installation.stop(directory);
   rmSync(directory, { recursive: true, force: true });
-}, 60_000);
+});
 
 /** A team with money, with a feature that has too little, and a workspace that has none. */
 const teams = (upstream: string): string => `

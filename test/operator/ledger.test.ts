@@ -220,7 +220,7 @@ describe('what fails', () => {
     await here.apply(budget(ns, 'daily', '5.00'));
     const { status } = await condition(() => read.budget(ns), 'Programmed', 'True Programmed', 30_000);
     expect(status?.limitUsd).toBe('5.00');
-  }, 90_000);
+  });
 
   test('a price book that is invalid already when an operator begins to lead is reported all the same', async () => {
     await ownPrices({ ...shipped, models: [{}] });
@@ -233,7 +233,7 @@ describe('what fails', () => {
     expect(readFileSync(leader().logFile, 'utf8')).toContain('"reason":"PricesRejected"');
     await here.kubectl('delete', 'configmap', 'tollgate-prices', '-n', NAMESPACE);
     operators.push(await here.startOperator('operator-0'));
-  }, 60_000);
+  });
 
   test('the leader is killed: the other one leads, and nothing flickers', async () => {
     const ns = await tenant();
@@ -248,7 +248,7 @@ describe('what fails', () => {
     expect(transitions(after)).toEqual(transitions(before));
     expect(await read.key(ns)).toBe(key);
     operators.push(await here.startOperator('operator-3'));
-  }, 90_000);
+  });
 
   test('a leader that stops gives the lead away at once', async () => {
     const ns = await tenant();
@@ -261,7 +261,7 @@ describe('what fails', () => {
     const { status } = await condition(() => read.budget(ns), 'Ready', 'True Ready');
     expect(status?.limitUsd).toBe('7.00');
     expect(readFileSync(stopped.logFile, 'utf8')).not.toContain('"level":50');
-  }, 60_000);
+  });
 
   test('the ledger is out of reach: the condition says so, and the last figures stay', async () => {
     const ns = await tenant();
@@ -277,7 +277,7 @@ describe('what fails', () => {
     expect(back.status).toMatchObject({ spentUsd: '1.75' });
     const { status: programmed } = await condition(() => read.budget(ns), 'Programmed', 'True Programmed');
     expect(programmed).toMatchObject({ limitUsd: '4.00' });
-  }, 90_000);
+  });
 
   test('the ledger comes back empty: it is rebuilt, and nothing is admitted before', async () => {
     const ns = await tenant();
@@ -287,7 +287,7 @@ describe('what fails', () => {
     const watching = watchLow(ns, 1.75);
     await here.restartRedis('with loss');
     expect(await call(ns, '23.5', '0.1').catch(() => false)).toBe(false);
-    await until(() => call(ns, '0.1', '0.1'));
+    await until(() => call(ns, '0.1', '0.1'), 60_000);
     const back = await until(async () => {
       const found = await read.budget(ns);
       return found.status?.spentUsd === '1.85' && found;
@@ -300,7 +300,7 @@ describe('what fails', () => {
     const ref = `${ns}/checkout`;
     const { version } = (await read.shards.policy(ref)).workspaces.get(ref)!;
     expect((await gateway.ledger.fences()).get(ref)).toBe(version);
-  }, 90_000);
+  });
 
   test('an installation that is made anew, over an empty ledger, finds in the log what was spent', async () => {
     const ns = await tenant();
@@ -312,9 +312,9 @@ describe('what fails', () => {
     await here.restartRedis('with loss');
     await until(async () => ![null, epoch].includes((await read.shards.shared()).epoch));
     expect(await call(ns, '23.5', '0.1').catch(() => false)).toBe(false);
-    await until(() => call(ns, '0.1', '0.1'));
+    await until(() => call(ns, '0.1', '0.1'), 60_000);
     await until(async () => (await read.budget(ns)).status?.spentUsd === '1.85');
-  }, 90_000);
+  });
 
   test('the leader dies in the middle of a rebuild: the next one ends it', async () => {
     operators.push(await here.startOperator('operator-4'));
@@ -349,12 +349,12 @@ describe('what fails', () => {
     const renewed = await until(async () => (await read.shards.shared()).epoch ?? undefined);
     expect(renewed).not.toBe(epoch);
     await condition(() => read.budget(ns), 'Exhausted', 'False WithinLimit');
-    await until(() => call(ns, '0.1', '0.1'));
+    await until(() => call(ns, '0.1', '0.1'), 60_000);
     const ref = `${ns}/checkout`;
     const { version } = (await read.shards.policy(ref)).workspaces.get(ref)!;
     await until(async () => (await gateway.ledger.fences()).get(ref) === version);
     expect(await annotations()).not.toContain('confirm-ledger');
-  }, 90_000);
+  });
 
   test('a person’s word that the ledger goes on as it is ends a recovery, and is not kept for the next one', async () => {
     await annotate('tollgate.dev/confirm-ledger=early');
@@ -365,10 +365,10 @@ describe('what fails', () => {
     await until(async () => (await gateway.ledger.state()).recovering?.deep);
     await annotate('tollgate.dev/confirm-ledger=alice');
     await read.event(NAMESPACE, 'LedgerConfirmed');
-    await until(() => call(ns, '0.1', '0.1'));
+    await until(() => call(ns, '0.1', '0.1'), 60_000);
     await until(async () => !(await annotations()).includes('confirm-ledger'));
     expect((await gateway.ledger.state()).recovering).toBeNull();
-  }, 90_000);
+  });
 
   test('presumed money is booked or given back as a person says', async () => {
     const ns = await tenant();
@@ -385,7 +385,7 @@ describe('what fails', () => {
     expect((await read.budget(ns)).status).toMatchObject({ presumedUsd: '0.00', reservedUsd: '0.00' });
     await read.event(NAMESPACE, 'PresumedResolved');
     expect(await annotations()).not.toContain('resolve-presumed');
-  }, 60_000);
+  });
 
   test('no credential is in a log', async () => {
     const ns = await tenant();

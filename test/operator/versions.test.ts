@@ -16,7 +16,7 @@ let read: Reader;
 beforeAll(async () => {
   here = await install();
   read = new Reader(here);
-}, 60_000);
+});
 
 afterAll(async () => {
   await here?.stop();
@@ -35,7 +35,7 @@ test('an operator on older CRDs says what they lack and ends, and takes up its w
   const waiting = here.startOperator('operator-new-crds');
   await here.apply(CRD);
   await waiting;
-}, 90_000);
+});
 
 test('an operator writes nothing that a living gateway cannot read, and everything once that is gone', async () => {
   const old = new SimulatedGateway(here.redis().url, 'gateway-old', new Shards(here));
@@ -57,4 +57,4 @@ test('an operator writes nothing that a living gateway cannot read, and everythi
   await old.stop();
   await condition(() => read.workspace(ns), 'Ready', 'True Ready');
   await current.stop();
-}, 60_000);
+});
