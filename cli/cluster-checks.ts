@@ -38,14 +38,16 @@ export async function checkKinds({ client }: Patient): Promise<Finding[]> {
   return [fine('Both kinds are served with every field of this version.')];
 }
 
-/** Operators and gateways as Pods. */
+/** Operators and gateways as Pods, and the stores where they are of the chart. */
 export async function checkPods(patient: Patient): Promise<Finding[]> {
   const found = await patient.pods();
   if (found.length === 0)
     return [unknown('No Pod of Tollgate is in the namespace.', 'Is it another namespace? Say which with --namespace.')];
-  return ['operator', 'gateway'].flatMap((part) => {
+  return ['operator', 'gateway', 'redis', 'postgres'].flatMap((part) => {
     const own = found.filter(({ metadata }) => metadata.labels?.['app.kubernetes.io/component'] === part);
-    return podFindings(part, own);
+    // Whoever runs a store elsewhere has no Pod of it.
+    const isElsewhere = own.length === 0 && (part === 'redis' || part === 'postgres');
+    return isElsewhere ? [] : podFindings(part, own);
   });
 }
 
@@ -77,10 +79,16 @@ function isReady({ status }: Pod): boolean {
   return status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
 }
 
-function reasonOf({ status }: Pod): string {
+function reasonOf(pod: Pod): string {
+  const { conditions, phase } = pod.status ?? {};
+  const pending = conditions?.find(({ status, message }) => status === 'False' && message);
+  return waitOf(pod) ?? pending?.message?.replace(/\.$/, '') ?? `phase ${phase ?? 'unknown'}`;
+}
+
+/** Why a container does not start; the message names the Secret or the image that is not there. */
+function waitOf({ status }: Pod): string | undefined {
   const waiting = status?.containerStatuses?.map(({ state }) => state?.waiting).find((state) => state !== undefined);
-  const pending = status?.conditions?.find(({ status: is, message }) => is === 'False' && message);
-  return waiting?.reason ?? pending?.message?.replace(/\.$/, '') ?? `phase ${status?.phase ?? 'unknown'}`;
+  return waiting?.message ? `${waiting.reason}: ${waiting.message}` : waiting?.reason;
 }
 
 /** The one operator that writes. */

@@ -25,6 +25,8 @@ export class Connection {
   readonly redis: Client;
   readonly #prefix: string;
   #isClosed = false;
+  /** Why there is no connection, where there is none. */
+  #reason = 'no connection yet';
 
   constructor(options: ConnectionOptions, prefix: string) {
     this.#prefix = prefix;
@@ -35,14 +37,16 @@ export class Connection {
 
   #watch(onReachable: (reachable: boolean, error?: LedgerUnreachable) => void): void {
     let reachable: boolean | null = null;
-    let reason = 'connection closed';
     const change = (next: boolean): void => {
-      if (reachable !== next) onReachable(next, next ? undefined : new LedgerUnreachable(reason));
+      if (reachable !== next) onReachable(next, next ? undefined : new LedgerUnreachable(this.#reason));
       reachable = next;
     };
     // The message only: the error itself carries the command, which may be AUTH with the password.
-    this.redis.on('error', (error: Error) => (reason = error.message));
-    this.redis.on('ready', () => change(true));
+    this.redis.on('error', (error: Error) => (this.#reason = error.message));
+    this.redis.on('ready', () => {
+      this.#reason = 'connection closed';
+      change(true);
+    });
     this.redis.on('close', () => change(false));
     // A fail-over that is told of while the client is connecting makes it give up for good.
     this.redis.on('end', () => {
@@ -55,7 +59,7 @@ export class Connection {
     try {
       return (await this.redis.evalsha(script.sha, 1, this.#prefix, ...args)) as Reply;
     } catch (error) {
-      if (!isReply(error, 'NOSCRIPT')) throw translate(error);
+      if (!isReply(error, 'NOSCRIPT')) throw this.#translate(error);
     }
     return this.attempt(() => this.redis.eval(script.source, 1, this.#prefix, ...args) as Promise<Reply>);
   }
@@ -65,8 +69,20 @@ export class Connection {
     try {
       return await command();
     } catch (error) {
-      throw translate(error);
+      throw this.#translate(error);
     }
+  }
+
+  /**
+   * A script's own mistakes stay mistakes; everything else (down, loading, full, read-only) is out of reach. No error of
+   * ioredis goes further: it carries the command with all its arguments.
+   */
+  #translate(error: unknown): Error {
+    const message = error instanceof Error ? error.message : String(error);
+    if (isReply(error, 'OVERFLOW')) return overflow();
+    if (isReply(error, 'ERR')) return new Error(message);
+    // Of a command that found no connection ioredis tells how it is set up, and not what is wrong.
+    return new LedgerUnreachable(message.includes('enableOfflineQueue') ? this.#reason : message);
   }
 
   close(): void {
@@ -77,14 +93,4 @@ export class Connection {
 
 function isReply(error: unknown, code: string): boolean {
   return error instanceof Error && error.name === 'ReplyError' && error.message.startsWith(code);
-}
-
-/**
- * A script's own mistakes stay mistakes; everything else (down, loading, full, read-only) is out of reach. No error of
- * ioredis goes further: it carries the command with all its arguments.
- */
-function translate(error: unknown): Error {
-  const message = error instanceof Error ? error.message : String(error);
-  if (isReply(error, 'OVERFLOW')) return overflow();
-  return isReply(error, 'ERR') ? new Error(message) : new LedgerUnreachable(message);
 }

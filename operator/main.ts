@@ -29,7 +29,7 @@ async function run(config: Config): Promise<void> {
     ca: config.redisCa,
     installation: config.settings.installation,
     epoch: () => operator.expectedEpoch(),
-    onReachable: (reachable, reason) => log.info({ reachable, reason }, 'ledger'),
+    onReachable: (reachable, error) => log.info({ reachable, reason: error?.message }, 'ledger'),
   });
   const operator: Operator = assemble({
     settings: config.settings,

@@ -129,6 +129,25 @@ describe('Redis and Postgres', () => {
     expect(() => find(resources, 'StatefulSet', 'tollgate-postgres')).toThrow('there is no');
   });
 
+  test('Postgres knows the name of its user, however large the id, and leaves it to a cluster that chooses the user', () => {
+    const under = (podSecurityContext: object) => {
+      const resources = render({ podSecurityContext });
+      const mounts = podSpec(find(resources, 'StatefulSet', 'tollgate-postgres')).containers[0].volumeMounts;
+      const { passwd } = find(resources, 'ConfigMap', 'tollgate-postgres').data!;
+      return { passwd, isMounted: mounts.some(({ mountPath }) => mountPath === '/etc/passwd') };
+    };
+    expect(under({ runAsUser: 1_000_650_000, runAsGroup: 1_000_650_000 })).toEqual({
+      passwd: 'postgres:x:1000650000:1000650000::/tmp:/bin/sh\n',
+      isMounted: true,
+    });
+    expect(under({ runAsUser: null, runAsGroup: null, fsGroup: null })).toEqual({ isMounted: false });
+  });
+
+  test('a Pod of theirs that cannot start is replaced by the next upgrade or rollback', () => {
+    for (const name of ['tollgate-redis', 'tollgate-postgres'])
+      expect(find(defaults, 'StatefulSet', name).spec).toMatchObject({ podManagementPolicy: 'Parallel' });
+  });
+
   test('Redis appends each change to a file, never evicts, and has its password on no command line', () => {
     const { data } = find(defaults, 'ConfigMap', 'tollgate-redis');
     expect(data!['redis.conf']).toMatch(/^appendonly yes$/m);
@@ -300,6 +319,19 @@ describe('the NetworkPolicies', () => {
       { ports: [{ port: 'api' }], from: [{ namespaceSelector: { matchLabels: { claude: 'yes' } } }, helmTest] },
     ]);
   });
+});
+
+test('helm test starts without the Secrets that it shall find missing', () => {
+  const { containers, volumes } = podSpec(
+    find(render(variants['with Redis, Postgres and certificates of others']), 'Pod', 'tollgate-test'),
+  );
+  const { env } = containers[0];
+  const secrets = [...env.map(({ valueFrom }) => valueFrom), ...volumes].flatMap((each) => {
+    const { secretKeyRef, secret } = (each ?? {}) as { secretKeyRef?: object; secret?: object };
+    return secretKeyRef ?? secret ?? [];
+  });
+  expect(secrets).toHaveLength(4);
+  for (const secret of secrets) expect(secret).toMatchObject({ optional: true });
 });
 
 test('every image comes from the values', () => {

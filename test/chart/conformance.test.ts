@@ -95,6 +95,33 @@ test('autoscaling begins with as many gateways as there are', async () => {
   expect(upgraded.spec).toMatchObject({ replicas: 4 });
 });
 
+test('a second installation is told of the first one, whatever it is called and wherever it is', async () => {
+  const role = find(render(), 'ClusterRole', 'tollgate-operator');
+  const release = { 'meta.helm.sh/release-name': 'first', 'meta.helm.sh/release-namespace': 'elsewhere' };
+  const first = { ...role, metadata: { ...role.metadata, annotations: release } };
+  await kubectl(cluster().kubeconfig, ['create', '-f', '-'], JSON.stringify(first));
+  const install = (name: string, where: string) =>
+    helm([
+      'template',
+      name,
+      chart,
+      '-n',
+      where,
+      '--dry-run=server',
+      '--kubeconfig',
+      cluster().kubeconfig,
+      '--take-ownership',
+    ]);
+  try {
+    expect(() => install('second', namespace)).toThrow(
+      'one installation serves a cluster, and release elsewhere/first is there',
+    );
+    expect(install('first', 'elsewhere')).toContain('name: tollgate-operator');
+  } finally {
+    await kubectl(cluster().kubeconfig, ['delete', 'clusterrole', 'tollgate-operator']);
+  }
+});
+
 test('Pod Security would refuse a Pod that asks for more', async () => {
   const [pod] = render({ securityContext: { allowPrivilegeEscalation: true } }).flatMap(podOf);
   const create = kubectl(cluster().kubeconfig, ['create', '-n', namespace, '-f', '-'], JSON.stringify(pod));
@@ -108,7 +135,11 @@ test('kubeconform knows a field that does not exist, and our own kinds', () => {
   expect(conform(budget).problems).toEqual([expect.stringContaining('limits')]);
 });
 
-test('the examples conform to the schemas, and those that Artifact Hub shows', () => {
+test('the examples conform to the schemas, and those that Artifact Hub and the notes show', () => {
+  // As they are typed off a screen: the line that ends the document stands alone.
+  const notes = helm(['install', 'tollgate', chart, '--dry-run=client']);
+  const [, typed] = /^kubectl apply -f - <<'YAML'\n(.*?)^YAML$/ms.exec(notes)!;
+  expect(conform(typed!)).toEqual({ valid: 2, problems: [] });
   const { annotations } = parse(readFileSync(join(chart, 'Chart.yaml'), 'utf8')) as {
     annotations: Readonly<Record<string, string>>;
   };

@@ -47,6 +47,7 @@ describe('the values', () => {
     [{ postgres: { bundled: false } }, 'the usage log is kept in one place'],
     [{ logFolder: { enabled: true } }, '(now: logFolder.enabled, postgres.bundled)'],
     [{ gateway: { ingress: { enabled: true } } }, 'gateway.ingress.host: name the host'],
+    [{ gateway: { lingerSeconds: 60, terminationGracePeriodSeconds: 60 } }, 'more than gateway.lingerSeconds (60)'],
     [{ gateway: { httpRoute: { enabled: true } } }, 'gateway.httpRoute.parentRefs: name the Gateway'],
   ])('%j are refused with what to do', (values, message) => {
     expect(() => manifests(values)).toThrow(message);

@@ -247,6 +247,16 @@ describe('a part that is spoilt', () => {
       'There is no Pod of the operator.',
       'stuck is not ready: phase Pending.',
     ]);
+    const waiting = { reason: 'CreateContainerConfigError', message: 'secret "absent" not found' };
+    const status = {
+      containerStatuses: [{ name: 'main', image: '', imageID: '', ready: false, restartCount: 0, state: { waiting } }],
+    };
+    const patch = ['patch', 'pod', 'stuck', '-n', NAMESPACE, '--subresource=status', '-p', JSON.stringify({ status })];
+    await here.kubectl(...patch);
+    await here.kubectl('label', 'pod', 'stuck', '-n', NAMESPACE, 'app.kubernetes.io/component=redis', '--overwrite');
+    expect((await ailments()).all.map(({ message }) => message)).toContain(
+      'stuck is not ready: CreateContainerConfigError: secret "absent" not found.',
+    );
     await here.kubectl('delete', 'pod', 'stuck', '-n', NAMESPACE, '--force');
     await until(async () => (await ailments()).code === 0);
   });

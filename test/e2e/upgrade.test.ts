@@ -6,7 +6,7 @@ import { previousChart } from './previous.ts';
 import { prepareNamespace, release } from './release.ts';
 import { startStandIn } from './stand-in.ts';
 import { Team } from './team.ts';
-import { gone, podsOf } from './workloads.ts';
+import { gone, podsOf, whole } from './workloads.ts';
 
 beforeAll(async () => {
   await prepareNamespace();
@@ -52,5 +52,17 @@ test('an upgrade that cannot start is taken back, and budgets are enforced and c
   expectFlawless(tally);
   expect((await team.owed()).nano).toBeLessThanOrEqual(limit);
   await expectBalanced(team, tally);
+  await team.dismiss();
+}, 300_000);
+
+test('a Redis that cannot start is taken back too, and calls go on', async () => {
+  await release.apply();
+  const team = await Team.create('steady', '100.00');
+  const crowd = await Crowd.start(team, { streams: 4, callers: 4 });
+  const flags = ['--set', 'redis.image.tag=absent', '--rollback-on-failure', '--timeout=30s'];
+  expect(await release.apply({}, { flags }).then(String, String)).toContain('has been rolled back');
+  await whole();
+  await crowd.answered(20);
+  await expectBalanced(team, await crowd.stop());
   await team.dismiss();
 }, 300_000);
