@@ -15,10 +15,10 @@ const PATIENCE_MS = 300_000;
  * Postgres in a thread of this process, with its data in a folder that nobody else may have open. Throws
  * `LogUnreachable` where another process has the folder.
  */
-export async function openPGlite(folder: string, patienceMs = PATIENCE_MS): Promise<Database> {
+export async function openPGlite(folder: string): Promise<Database> {
   mkdirSync(folder, { recursive: true });
   const release = await claim(folder);
-  const thread = new Thread(folder, patienceMs);
+  const thread = new Thread(folder);
   try {
     await thread.ask('select 1', []);
   } catch (error) {
@@ -57,15 +57,13 @@ interface Waiting {
 /** The thread that Postgres runs in: what it computes holds nobody else up. It has one session, so work takes turns. */
 class Thread {
   readonly #worker: Worker;
-  readonly #patienceMs: number;
   readonly #waiting = new Map<number, Waiting>();
   readonly #ended: Promise<void>;
   #asked = 0;
   #hasEnded = false;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(folder: string, patienceMs: number) {
-    this.#patienceMs = patienceMs;
+  constructor(folder: string) {
     this.#worker = new Worker(new URL(`pglite-thread${extname(import.meta.filename)}`, import.meta.url), {
       workerData: folder,
     });
@@ -92,7 +90,7 @@ class Thread {
     this.#asked += 1;
     const id = this.#asked;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#giveUp(), this.#patienceMs);
+      const timer = setTimeout(() => this.#giveUp(), PATIENCE_MS);
       this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject, timer });
       this.#worker.postMessage({ id, sql, params } satisfies Question);
     });

@@ -3,7 +3,7 @@ import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { Redis as Client } from 'ioredis';
 import type { Postgres } from '../../hack/postgres.ts';
 import type { Redis } from '../../hack/redis.ts';
@@ -457,11 +457,20 @@ describe('a database that goes away', () => {
 
 test('a Postgres in the folder that hangs is given up, and opened anew', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tollgate-log-'));
-  await (await openPGlite(folder)).close();
-  const database = await openPGlite(folder, 10_000);
+  const database = await openPGlite(folder);
   await database.query('create table kept ()');
   const endless = 'with recursive n as (select 1 union all select 1 from n) select count(*) from n';
-  await expect(database.transaction((query) => query(endless))).rejects.toThrow(LogUnreachable);
+  const begun = Promise.withResolvers<void>();
+  const hanging = database.transaction((query) => {
+    jest.useFakeTimers();
+    begun.resolve();
+    return query(endless);
+  });
+  const given = expect(hanging).rejects.toThrow(LogUnreachable);
+  await begun.promise;
+  jest.advanceTimersByTime(300_000);
+  jest.useRealTimers();
+  await given;
   await expect(database.query('select 1')).rejects.toThrow(LogUnreachable);
   await database.close();
   const anew = await openPGlite(folder);
