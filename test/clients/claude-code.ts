@@ -31,7 +31,7 @@ export async function claudeCode({ baseURL, apiKey }: Endpoint, prompt: string):
     ANTHROPIC_API_KEY: apiKey,
     CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
   };
-  const child = spawn(claude, args, { cwd: home, env, stdio: ['ignore', 'pipe', 'inherit'], timeout: 45_000 });
+  const child = spawn(claude, args, { cwd: home, env, stdio: ['ignore', 'pipe', 'inherit'], timeout: 100_000 });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
   const exitCode = await new Promise<number | null>((resolve, reject) => {

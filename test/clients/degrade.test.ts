@@ -40,7 +40,7 @@ function block(language: string): string {
 
 async function typescript({ baseURL, apiKey }: { baseURL: string; apiKey: string }): Promise<string> {
   const env = { PATH: process.env['PATH'], ANTHROPIC_BASE_URL: baseURL, ANTHROPIC_API_KEY: apiKey };
-  return (await run(process.execPath, [join(folder, 'main.mts')], { env, timeout: 45_000 })).stdout;
+  return (await run(process.execPath, [join(folder, 'main.mts')], { env, timeout: 100_000 })).stdout;
 }
 
 test('the TypeScript of the page has no type errors', async () => {

@@ -12,6 +12,6 @@ function pythonWithSdk(): string {
 /** Runs a Python program that finds the API by its environment, and returns what it printed. */
 export async function python({ baseURL, apiKey }: Endpoint, ...args: string[]): Promise<string> {
   const env = { PATH: process.env['PATH'], ANTHROPIC_BASE_URL: baseURL, ANTHROPIC_API_KEY: apiKey };
-  const { stdout } = await promisify(execFile)(pythonWithSdk(), args, { env, timeout: 45_000 });
+  const { stdout } = await promisify(execFile)(pythonWithSdk(), args, { env, timeout: 100_000 });
   return stdout;
 }

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** Waits for a value, and asks again after `pauseMs`; what it threw or gave last is in the error. */
 export async function until<T>(
   what: () => Promise<T | undefined | false> | T | undefined | false,
-  ms = 20_000,
+  ms = 60_000,
   pauseMs = 20,
 ): Promise<T> {
   const deadline = performance.now() + ms;
