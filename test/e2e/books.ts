@@ -16,13 +16,13 @@ export function expectFlawless({ problems, failed, cut }: Tally): void {
 export async function expectBalanced(team: Team, { answered }: Tally): Promise<void> {
   const owed = await team.owed();
   expect(owed).toMatchObject({ calls: answered, aborted: 0 });
-  await until(async () => (await team.spend()).spentNano === owed.nano, 15_000).catch(() => undefined); // said below
+  await until(async () => (await team.spend()).spentNano === owed.nano, 60_000).catch(() => undefined); // said below
   expect(await team.spend()).toEqual({
     spentNano: owed.nano,
     reservedNano: 0n,
     presumedNano: 0n,
     requests: answered,
   });
-  await until(async () => (await logged(team.namespace)).calls === answered, 30_000).catch(() => undefined); // said below
+  await until(async () => (await logged(team.namespace)).calls === answered, 60_000).catch(() => undefined); // said below
   expect(await logged(team.namespace)).toEqual({ calls: answered, costNano: owed.nano, presumedNano: 0n });
 }
