@@ -115,6 +115,11 @@ export async function checkLog({ databaseUrl }: Patient): Promise<Finding[]> {
   if (databaseUrl === undefined) return [unknown("The usage log's database is out of sight from here.", INSIDE)];
   const database = await openDatabase({ url: databaseUrl });
   try {
+    const [mode] = await database.query<{ transaction_read_only: string }>('show transaction_read_only');
+    if (mode?.transaction_read_only === 'on')
+      return [
+        problem('The database takes no writes.', 'Name the primary in its URL, or end default_transaction_read_only.'),
+      ];
     const { missing, unknown: newer } = await migrationsOf(database);
     if (missing.length > 0)
       return [

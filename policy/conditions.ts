@@ -95,7 +95,7 @@ const table = {
     LogUnreachable: {
       status: 'False',
       meaning:
-        'The database of the usage log has not answered for a minute. Records wait in the ledger; nothing is lost until its bound is reached, and then calls are refused.',
+        'The database of the usage log has not answered, or taken no writes, for a minute. Records wait in the ledger; nothing is lost until its bound is reached, and then calls are refused.',
     },
   },
   Ready: {

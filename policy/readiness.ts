@@ -65,7 +65,10 @@ const LOG_SILENCE_MS = 60_000;
 /** Whether what calls cost gets into the usage log. The message holds no figure, since it is in every workspace. */
 export function logged({ waiting, limit, silentMs }: LogStanding): Finding<'Logged'> {
   if (silentMs > LOG_SILENCE_MS) {
-    return { reason: 'LogUnreachable', message: 'The database does not answer; records wait in the ledger.' };
+    return {
+      reason: 'LogUnreachable',
+      message: 'The database does not answer or takes no writes; records wait in the ledger.',
+    };
   }
   if (waiting * 2 >= limit) {
     return {

@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parse, stringify } from 'yaml';
+import { parse, parseAllDocuments, stringify } from 'yaml';
 import { assetFolder } from '../../hack/asset-folder.ts';
 import { kubectl } from '../../hack/kubectl.ts';
 import { chart, helm } from '../../hack/helm.ts';
@@ -93,6 +93,33 @@ test('autoscaling begins with as many gateways as there are', async () => {
   const shown = ['--show-only', 'templates/gateway/workload.yaml', '--set', 'gateway.autoscaling.enabled=true'];
   const upgraded = parse(helm(['template', 'tollgate', chart, '-n', namespace, ...server, ...shown])) as Resource;
   expect(upgraded.spec).toMatchObject({ replicas: 4 });
+});
+
+test('a password that was made stays as long as the release, whatever Secret or store is named; one of others is theirs', async () => {
+  const annotations = { 'meta.helm.sh/release-name': 'tollgate', 'meta.helm.sh/release-namespace': namespace };
+  const labels = { 'app.kubernetes.io/managed-by': 'Helm' };
+  const secret = { apiVersion: 'v1', kind: 'Secret', data: { password: 'a2VwdA==' } };
+  const made = { ...secret, metadata: { name: 'tollgate-redis', namespace, labels, annotations } };
+  const theirs = { ...secret, metadata: { name: 'tollgate-postgres', namespace } };
+  for (const each of [made, theirs]) await kubectl(cluster().kubeconfig, ['create', '-f', '-'], JSON.stringify(each));
+  const server = [
+    '--dry-run=server',
+    '--kubeconfig',
+    cluster().kubeconfig,
+    '--set',
+    'crds.enabled=false',
+    '--take-ownership',
+  ];
+  const own = ['redis.auth.existingSecret=vault', 'postgres.auth.existingSecret=tollgate-postgres'];
+  const external = ['redis.bundled=false', 'redis.external.urlSecret.name=our', ...own.slice(1)];
+  for (const set of [own, external]) {
+    const rendered = helm(['template', 'tollgate', chart, '-n', namespace, ...server, '--set', set.join(',')]);
+    const secrets = parseAllDocuments(rendered)
+      .map((document) => document.toJS() as Resource | null)
+      .filter((each) => each?.kind === 'Secret' && each.data !== undefined);
+    expect(secrets).toMatchObject([{ metadata: { name: 'tollgate-redis' }, data: secret.data }]);
+  }
+  await kubectl(cluster().kubeconfig, ['delete', 'secret', '-n', namespace, 'tollgate-redis', 'tollgate-postgres']);
 });
 
 test('a second installation is told of the first one, whatever it is called and wherever it is', async () => {

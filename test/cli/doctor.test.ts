@@ -290,10 +290,14 @@ describe('a part that is spoilt', () => {
     expect((await ailments()).said).toEqual(['Warning Usage log: 1 records lie in dead_letters.']);
     await database.query('delete from dead_letters');
     await database.query('create database bare');
-    await database.close();
     const bare = postgres.url.replace(/\/postgres$/, '/bare');
     expect((await ailments({ ...inside, TOLLGATE_DATABASE_URL: bare })).said).toEqual([
       'Problem Usage log: The tables lack 0001-log, 0002-batches.',
+    ]);
+    await database.query('alter database bare set default_transaction_read_only = on');
+    await database.close();
+    expect((await ailments({ ...inside, TOLLGATE_DATABASE_URL: bare })).said).toEqual([
+      'Problem Usage log: The database takes no writes.',
     ]);
     const gone = await ailments({ ...inside, TOLLGATE_DATABASE_URL: 'postgres://a:secret@127.0.0.1:1/b' });
     expect(gone.said[0]).toMatch(/^Problem Usage log: The database does not answer: .*ECONNREFUSED/);
