@@ -8,22 +8,25 @@ interface HealthOptions {
   readonly port: number;
   readonly registry: Registry;
   readonly isAlive: () => boolean;
-  readonly isReady: () => boolean;
+  /** Why it is not ready, null where it is. */
+  readonly notReady: () => string | null;
 }
+
+const HANGS = 'a reconciler hangs: tollgate_queue_longest_pass_seconds says which';
 
 /** Serves /healthz, /readyz and /metrics. Resolves, with the port, once it listens. */
 export async function serveHealth(options: HealthOptions): Promise<{ server: Server; port: number }> {
   const app = express().set('env', 'production').disable('x-powered-by').disable('etag');
-  const answer = (path: string, isWell: () => boolean, problem: string) =>
+  const answer = (path: string, problemOf: () => string | null) =>
     app.get(path, (_request, response) => {
-      const is = isWell();
+      const problem = problemOf();
       response
-        .status(is ? 200 : 503)
+        .status(problem === null ? 200 : 503)
         .type('text')
-        .send(is ? 'ok' : problem);
+        .send(problem ?? 'ok');
     });
-  answer('/healthz', options.isAlive, 'a reconciler hangs: tollgate_queue_longest_pass_seconds says which');
-  answer('/readyz', options.isReady, 'the caches are not filled yet');
+  answer('/healthz', () => (options.isAlive() ? null : HANGS));
+  answer('/readyz', options.notReady);
   app.get('/metrics', async (_request, response) => {
     const text = await options.registry.metrics();
     response.type(options.registry.contentType).send(text);

@@ -24,12 +24,16 @@ async function run(config: Config): Promise<void> {
   log.level = config.logLevel;
   log.setBindings({ pod: config.pod });
   const client = new KubeClient({ connection: await access(config.kubeconfig, process.env), random: Math.random });
+  let isLedgerFound = false;
   const ledger = connectLedger({
     url: config.redisUrl,
     ca: config.redisCa,
     installation: config.settings.installation,
     epoch: () => operator.expectedEpoch(),
-    onReachable: (reachable, error) => log.info({ reachable, reason: error?.message }, 'ledger'),
+    onReachable: (reachable, error) => {
+      isLedgerFound ||= reachable;
+      log.info({ reachable, reason: error?.message }, 'ledger');
+    },
   });
   const operator: Operator = assemble({
     settings: config.settings,
@@ -46,7 +50,7 @@ async function run(config: Config): Promise<void> {
     newId: randomUUID,
     hash: (text) => createHash('sha256').update(text).digest('hex'),
   });
-  const { metrics, isAlive, isReady } = operator;
+  const { metrics, isAlive } = operator;
   const telemetry = await openTelemetry(process.env, {
     service: 'tollgate-operator',
     version: manifest.version,
@@ -55,7 +59,12 @@ async function run(config: Config): Promise<void> {
     onProblem: (problem) => log.warn({ problem }, 'telemetry cannot be sent'),
   });
   telemetry?.measure(metrics.registry);
-  const { server, port } = await serveHealth({ port: config.port, registry: metrics.registry, isAlive, isReady });
+  const notReady = (): string | null => {
+    if (!operator.isReady()) return 'the caches are not filled yet';
+    // Once is enough: an upgrade with a wrong address takes nobody's place, and a ledger that is down makes nobody leave.
+    return isLedgerFound ? null : 'the ledger has not answered yet: is REDIS_URL right?';
+  };
+  const { server, port } = await serveHealth({ port: config.port, registry: metrics.registry, isAlive, notReady });
   log.info({ port }, 'listening');
   await awaitKinds({ client, elapsed: () => performance.now() });
   operator.start();

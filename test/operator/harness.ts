@@ -22,6 +22,9 @@ const SHARDS = 8;
 const repository = join(import.meta.dirname, '../..');
 export const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
 
+/** An operator's process. */
+export type Operator = Child & { readonly port: number };
+
 /** A control plane and a Redis of the test file's own, with Tollgate's manifests: an operator acts on a whole cluster. */
 export interface Installation {
   /** The administrator's. */
@@ -40,7 +43,10 @@ export interface Installation {
   readonly restartServer: (downMs: number) => Promise<void>;
   /** The path of an operator's log. */
   readonly logOf: (name: string) => string;
-  readonly startOperator: (name: string) => Promise<Child & { readonly port: number }>;
+  /** Resolves once it listens. */
+  readonly launchOperator: (name: string) => Promise<Operator>;
+  /** Resolves once it is ready. */
+  readonly startOperator: (name: string) => Promise<Operator>;
   readonly stop: () => Promise<void>;
 }
 
@@ -65,6 +71,28 @@ export async function install({ settings: lines = '', databaseUrl = '' } = {}): 
   let redis = await startRedis({ directory });
   const logOf = (name: string) => join(directory, 'logs', `${name}.log`);
   const operators: Child[] = [];
+
+  const launchOperator = async (name: string): Promise<Operator> => {
+    const child = start({
+      name,
+      command: process.execPath,
+      args: [join(repository, 'operator', 'main.ts')],
+      logFile: logOf(name),
+      env: {
+        PATH: process.env['PATH'],
+        KUBECONFIG: kubeconfig,
+        TOLLGATE_SETTINGS: settings,
+        REDIS_URL: redis.url,
+        ...(databaseUrl ? { TOLLGATE_DATABASE_URL: databaseUrl } : { TOLLGATE_LOG_FOLDER: join(directory, 'log') }),
+        POD_NAME: name,
+        PORT: '0',
+        LOG_LEVEL: 'debug',
+      },
+    });
+    operators.push(child);
+    const port = await ready(child, () => portIn(child.logFile));
+    return { ...child, port };
+  };
 
   return {
     kubeconfig: plane.kubeconfig,
@@ -109,27 +137,11 @@ export async function install({ settings: lines = '', databaseUrl = '' } = {}): 
       await noted(command, probe);
     },
     logOf,
+    launchOperator,
     startOperator: async (name) => {
-      const child = start({
-        name,
-        command: process.execPath,
-        args: [join(repository, 'operator', 'main.ts')],
-        logFile: logOf(name),
-        env: {
-          PATH: process.env['PATH'],
-          KUBECONFIG: kubeconfig,
-          TOLLGATE_SETTINGS: settings,
-          REDIS_URL: redis.url,
-          ...(databaseUrl ? { TOLLGATE_DATABASE_URL: databaseUrl } : { TOLLGATE_LOG_FOLDER: join(directory, 'log') }),
-          POD_NAME: name,
-          PORT: '0',
-          LOG_LEVEL: 'debug',
-        },
-      });
-      operators.push(child);
-      const port = await ready(child, () => portIn(child.logFile));
-      await ready(child, () => answers(`http://127.0.0.1:${port}/readyz`));
-      return { ...child, port };
+      const operator = await launchOperator(name);
+      await ready(operator, () => answers(`http://127.0.0.1:${operator.port}/readyz`));
+      return operator;
     },
     stop: async () => {
       await Promise.all(operators.map((operator) => operator.stop()));

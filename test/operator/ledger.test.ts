@@ -9,13 +9,13 @@ import type { Check } from '../../policy/counter.ts';
 import { parseUsd } from '../../policy/money.ts';
 import { boundOf, termsAt } from '../../policy/terms.ts';
 import { until } from '../support/until.ts';
-import { install, type Installation, NAMESPACE, SimulatedGateway } from './harness.ts';
+import { install, type Installation, NAMESPACE, type Operator, SimulatedGateway } from './harness.ts';
 import { budget, condition, conditionOf, Reader, workspace } from './resources.ts';
 
 let here: Installation;
 let read: Reader;
 let gateway: SimulatedGateway;
-let operators: (Child & { readonly port: number })[];
+let operators: Operator[];
 
 beforeAll(async () => {
   here = await install({ settings: 'pricing: [{ namespaces: ["team-*"], multiplier: "0.85" }]\n' });
@@ -272,7 +272,14 @@ describe('what fails', () => {
     expect(status).toMatchObject({ spentUsd: '1.75', limitUsd: '25.00' });
     await here.apply(budget(ns, 'daily', '4.00'));
     await condition(() => read.budget(ns), 'Programmed', 'False Pending');
+    // Who never found it takes nobody's place, and who knew it keeps its own.
+    const late = await here.launchOperator('late');
+    const readiness = ({ port }: Operator) => fetch(`http://127.0.0.1:${port}/readyz`).then((answer) => answer.text());
+    await until(async () => (await readiness(late)).startsWith('the ledger has not answered yet'));
+    expect(await Promise.all(operators.map(readiness))).toEqual(operators.map(() => 'ok'));
     await here.restartRedis();
+    await until(async () => (await readiness(late)) === 'ok');
+    await late.stop();
     const back = await condition(() => read.budget(ns), 'Exhausted', 'False WithinLimit');
     expect(back.status).toMatchObject({ spentUsd: '1.75' });
     const { status: programmed } = await condition(() => read.budget(ns), 'Programmed', 'True Programmed');

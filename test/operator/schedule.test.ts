@@ -38,21 +38,21 @@ test('a pass that never ends is seen, and after ten minutes only a restart helps
 });
 
 test('the probes say what is wrong', async () => {
-  const state = { isAlive: true, isReady: false };
+  const state: { isAlive: boolean; problem: string | null } = { isAlive: true, problem: 'not yet' };
   const { server, port } = await serveHealth({
     port: 0,
     registry: new Registry(),
     isAlive: () => state.isAlive,
-    isReady: () => state.isReady,
+    notReady: () => state.problem,
   });
   const asked = async (path: string) => {
     const answer = await fetch(`http://127.0.0.1:${port}${path}`);
     return [answer.status, await answer.text()];
   };
   expect(await asked('/healthz')).toEqual([200, 'ok']);
-  expect(await asked('/readyz')).toEqual([503, 'the caches are not filled yet']);
+  expect(await asked('/readyz')).toEqual([503, 'not yet']);
   state.isAlive = false;
-  state.isReady = true;
+  state.problem = null;
   expect(await asked('/healthz')).toEqual([503, expect.stringContaining('hangs')]);
   expect(await asked('/readyz')).toEqual([200, 'ok']);
   server.close();
