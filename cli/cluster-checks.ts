@@ -5,6 +5,7 @@ import { KINDS_DOCUMENT, skewOf } from '../policy/kinds.ts';
 import { type Finding, fine, listed, problem, unknown, warning } from './finding.ts';
 import type { Patient } from './patient.ts';
 import { type Lease, leases, type Pod } from './resources.ts';
+import { MISSING } from './written.ts';
 
 const OLDEST = 32;
 /** An operator renews its Lease every two seconds, and another one takes it over after fifteen. Milliseconds. */
@@ -38,11 +39,20 @@ export async function checkKinds({ client }: Patient): Promise<Finding[]> {
   return [fine('Both kinds are served with every field of this version.')];
 }
 
+/** Whether Tollgate is in the namespace at all: its Pods, or what it writes where it runs elsewhere. */
+export async function checkNamespace(patient: Patient): Promise<Finding[]> {
+  const { shared, policy } = await patient.written();
+  const isThere = [shared, ...policy.values()].some((shard) => shard !== MISSING);
+  if (isThere || (await patient.pods()).length > 0) return [fine(`Tollgate is in ${patient.namespace}.`)];
+  const remedy = 'Say where with --namespace (kubectl get pods -A -l app.kubernetes.io/name=tollgate), or install it.';
+  return [problem(`Tollgate is not in ${patient.namespace}.`, remedy)];
+}
+
 /** Operators and gateways as Pods, and the stores where they are of the chart. */
 export async function checkPods(patient: Patient): Promise<Finding[]> {
   const found = await patient.pods();
   if (found.length === 0)
-    return [unknown('No Pod of Tollgate is in the namespace.', 'Is it another namespace? Say which with --namespace.')];
+    return [unknown('No Pod of Tollgate is in the namespace.', 'Where it runs outside of the cluster, look there.')];
   return ['operator', 'gateway', 'redis', 'postgres'].flatMap((part) => {
     const own = found.filter(({ metadata }) => metadata.labels?.['app.kubernetes.io/component'] === part);
     // Whoever runs a store elsewhere has no Pod of it.

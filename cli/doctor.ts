@@ -1,7 +1,7 @@
 import { KubeProblem, isProblem } from '../kube/problem.ts';
 import { LedgerUnreachable } from '../ledger/ledger.ts';
 import { checkCertificate } from './certificate-check.ts';
-import { checkKinds, checkLease, checkPods, checkServer } from './cluster-checks.ts';
+import { checkNamespace, checkKinds, checkLease, checkPods, checkServer } from './cluster-checks.ts';
 import { type Finding, problem, unknown } from './finding.ts';
 import { checkMail } from './mail-check.ts';
 import type { Patient } from './patient.ts';
@@ -18,6 +18,7 @@ export interface Diagnosis extends Finding {
 const checks: readonly (readonly [string, (patient: Patient) => Promise<readonly Finding[]>])[] = [
   ['API server', checkServer],
   ['CRDs', checkKinds],
+  ['Namespace', checkNamespace],
   ['Rights', checkRights],
   ['Pods', checkPods],
   ['Lease', checkLease],
@@ -31,13 +32,14 @@ const checks: readonly (readonly [string, (patient: Patient) => Promise<readonly
   ['Resources', checkConditions],
 ];
 
-/** Looks at everything; `onStep` is told what is looked at next. */
+/** Looks at everything, or until there is nothing to look at; `onStep` is told what is looked at next. */
 export async function examine(patient: Patient, onStep: (check: string) => void): Promise<readonly Diagnosis[]> {
   const diagnoses: Diagnosis[] = [];
   for (const [check, look] of checks) {
     onStep(check);
     const findings = await look(patient).catch((error: unknown) => [failed(error)]);
     diagnoses.push(...findings.map((finding) => ({ check, ...finding })));
+    if (look === checkNamespace && findings.some(({ level }) => level === 'Problem')) break;
   }
   return diagnoses;
 }

@@ -34,7 +34,8 @@ export async function readWritten({ client, namespace, settings }: Ways): Promis
   };
 }
 
-const MISSING: ShardProblem = { problem: 'the ConfigMap does not exist' };
+/** A shard of which there is not even the ConfigMap. */
+export const MISSING: ShardProblem = { problem: 'the ConfigMap does not exist' };
 
 function sha256(text: string): string {
   return hash('sha256', text);

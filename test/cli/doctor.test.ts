@@ -133,6 +133,7 @@ test('finds nothing wrong with an installation that works, and says what it look
   expect([...new Set(all.map(({ check }) => check))]).toEqual([
     'API server',
     'CRDs',
+    'Namespace',
     'Rights',
     'Pods',
     'Lease',
@@ -418,7 +419,10 @@ describe('its flags', () => {
     expect([code, stderr]).toEqual([2, expect.stringContaining('is not to be had (ENOENT); see what kubectl says')]);
     const elsewhere = await doctor(['-n', 'default']);
     expect(elsewhere.code).toBe(1);
-    expect(elsewhere.stdout).toContain('Say which with --namespace');
+    expect(elsewhere.stdout).toContain('Tollgate is not in default.');
+    expect(elsewhere.stdout).toContain('Say where with --namespace');
+    expect(elsewhere.stdout).toContain('1 problem');
+    expect(elsewhere.stdout).not.toContain('Shards');
   });
 
   test('a person who may not look is told so, not that something is wrong', async () => {
