@@ -100,7 +100,8 @@ test('a password that was made stays as long as the release, whatever Secret or 
   const labels = { 'app.kubernetes.io/managed-by': 'Helm' };
   const secret = { apiVersion: 'v1', kind: 'Secret', data: { password: 'a2VwdA==' } };
   const made = { ...secret, metadata: { name: 'tollgate-redis', namespace, labels, annotations } };
-  const theirs = { ...secret, metadata: { name: 'tollgate-postgres', namespace } };
+  const others = { ...annotations, 'meta.helm.sh/release-name': 'vault' };
+  const theirs = { ...secret, metadata: { name: 'tollgate-postgres', namespace, labels, annotations: others } };
   for (const each of [made, theirs]) await kubectl(cluster().kubeconfig, ['create', '-f', '-'], JSON.stringify(each));
   const server = [
     '--dry-run=server',
