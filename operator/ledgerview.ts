@@ -90,7 +90,8 @@ export class LedgerView {
   #keep(budgets: readonly CompiledBudget[]): void {
     const kept = new Set(budgets.map(refOf));
     for (const ref of this.#readings.keys()) if (!kept.has(ref)) this.#readings.delete(ref);
-    this.#budgets = budgets;
+    // A ledger that recovered until now was not read.
+    if (this.#readings.size === kept.size) this.#budgets = budgets;
   }
 
   /** This replica begins to lead: what it read when it last did is old. */

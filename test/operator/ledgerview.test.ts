@@ -8,14 +8,16 @@ const SOUND: Pick<LedgerState, 'lost' | 'recovering'> = { lost: null, recovering
 
 /** A view of a ledger that says what the test puts there. */
 function viewOver() {
-  const ledger = { spent: 1n, isThere: true, reads: 0, standing: SOUND };
+  const ledger = { spent: 1n, isThere: true, reads: 0, standing: SOUND, next: undefined as typeof SOUND | undefined };
   const time = { elapsed: 0 };
   const view = new LedgerView(
     {
       gateways: async () => [],
       state: async () => {
         if (!ledger.isThere) throw new LedgerUnreachable('gone');
-        return { now: Date.parse('2026-11-26T12:00:00Z'), ...ledger.standing } as LedgerState;
+        const { standing } = ledger;
+        ledger.standing = ledger.next ?? standing;
+        return { now: Date.parse('2026-11-26T12:00:00Z'), ...standing } as LedgerState;
       },
       read: async (queries) => {
         ledger.reads += queries.length;
@@ -78,6 +80,16 @@ test('while the ledger is lost or recovers nothing is read of it, and all at the
   ledger.spent = 7n;
   await view.look(BUDGETS);
   expect(spent()).toBe(7n);
+});
+
+test('a ledger that became whole while it was looked at is read at the next look', async () => {
+  const { view, ledger, spent } = viewOver();
+  ledger.standing = { ...SOUND, recovering: { since: 0, deep: null, missing: [] } };
+  ledger.next = SOUND;
+  await view.look(BUDGETS);
+  expect(spent()).toBeUndefined();
+  await view.look(BUDGETS);
+  expect(spent()).toBe(1n);
 });
 
 test('a replica that leads again shows nothing that it read when it last led', async () => {
