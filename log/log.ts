@@ -32,6 +32,8 @@ export interface Ingested {
 
 /** How many entries go into one transaction. */
 const CHUNK = 2_000;
+/** After so many of them whoever waits for the stream to be empty sees to other things. */
+const TURNS = 10;
 
 /**
  * The usage log: takes what the ledger has appended to its streams, exactly once, however often it is interrupted.
@@ -58,11 +60,15 @@ export class UsageLog {
     return (this.#ingesting ??= this.#ingest().finally(() => (this.#ingesting = null)));
   }
 
-  /** Takes all that is in the stream of usage, also what joins it meanwhile. Throws as `ingest`. */
-  async drain(): Promise<void> {
+  /**
+   * Takes what is in the stream of usage, also what joins it meanwhile. Returns whether that was all: of very much it takes
+   * a part, and is called again. Throws as `ingest`.
+   */
+  async drain(): Promise<boolean> {
     // A turn that was under way already may have looked before the newest entries came.
     await this.#ingesting;
-    while ((await this.ingest()).entries > 0);
+    for (let turn = 0; turn < TURNS; turn += 1) if ((await this.ingest()).entries === 0) return true;
+    return false;
   }
 
   /** What every counter that is kept beyond `now` (milliseconds) adds up to, without what `batches` hold. Throws LogUnreachable. */

@@ -3,8 +3,8 @@ import { type Floor, type LedgerState, type OperatorLedger, RECOVERY_MS } from '
 
 /** What the usage log gives back to a ledger that lost it. */
 export interface UsageTotals {
-  /** Takes all that is in the ledger's stream of usage. Throws where the log is out of reach. */
-  drain(): Promise<void>;
+  /** Takes what is in the ledger's stream of usage. Returns whether that was all; throws where the log is out of reach. */
+  drain(): Promise<boolean>;
   /** What the calls of each counter add up to that is kept beyond `now` (milliseconds). */
   totals(now: number): Promise<readonly Floor[]>;
   /** The Message Batches that are not settled, whose money is in no total, and those that were settled lately. */
@@ -56,7 +56,8 @@ export class Rebuild {
   async advance({ now, recovering }: LedgerState): Promise<boolean> {
     if (recovering === null || !this.#isTime(now - recovering.since, recovering.missing)) return false;
     const { ledger, log, shown, raiseFences } = this.#options;
-    await log.drain();
+    // After an outage very much may wait there: statuses are not held up by it, nor is the operator taken for one that hangs.
+    if (!(await log.drain())) return false;
     const floors = [...(await log.totals(now)), ...shown(now)];
     await ledger.raise(floors);
     // Read after the totals: what is settled in between is in neither.

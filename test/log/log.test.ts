@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, tes
 import { Redis as Client } from 'ioredis';
 import type { Postgres } from '../../hack/postgres.ts';
 import type { Redis } from '../../hack/redis.ts';
-import type { UsageRecord } from '../../ledger/streams.ts';
+import type { StreamEntry, UsageRecord } from '../../ledger/streams.ts';
 import type { RedisLedger } from '../../ledger/redis.ts';
 import { columnTypes } from '../../log/columns.ts';
 import { type Database, LogUnreachable } from '../../log/database.ts';
@@ -478,3 +478,14 @@ test('a Postgres in the folder that hangs is given up, and opened anew', async (
   await anew.close();
   rmSync(folder, { recursive: true });
 }, 120_000);
+
+test('a stream that does not end holds nobody up who waits for all of it', async () => {
+  const query = async () => [];
+  const database: Database = { query, transaction: (work) => work(query), close: async () => {} };
+  const ledger = { dropUsage: async () => {}, refusals: async () => [], dropRefusals: async () => {} };
+  const entries = [{ entry: '1-0', record: {}, counters: [], keepUntil: 0 }];
+  const logOf = (usage: () => Promise<StreamEntry[]>) =>
+    new UsageLog({ open: async () => database, ledger: { ...ledger, usage } });
+  expect(await logOf(() => setTimeout(0, entries)).drain()).toBe(false);
+  expect(await logOf(async () => entries.splice(0)).drain()).toBe(true);
+});

@@ -3,7 +3,9 @@ import type { ClaudeBudgetStatus } from '../../crds/types.gen.ts';
 import { floorsOf } from '../../operator/floors.ts';
 import { Hindsight } from '../../operator/hindsight.ts';
 import { Presumed } from '../../operator/presumed.ts';
+import { Rebuild } from '../../operator/rebuild.ts';
 import { LEDGER_MEMORY } from '../../operator/resources.ts';
+import type { LedgerState } from '../../ledger/ledger.ts';
 import { MemoryLedger } from '../../ledger/memory.ts';
 import { boundOf, termsAt } from '../../policy/terms.ts';
 import { REST } from '../../policy/counter.ts';
@@ -45,6 +47,22 @@ describe('what statuses know of counters', () => {
     expect(floorsOf(customers, undefined, NOW)).toEqual([]);
     expect(floorsOf(customers, { conditions: [] }, NOW)).toEqual([]);
   });
+});
+
+test('a rebuild does nothing before the log has taken all that waits', async () => {
+  const done: string[] = [];
+  const note = (what: string) => async () => void done.push(what);
+  const answers = [false, true];
+  const rebuild = new Rebuild({
+    ledger: { raise: note('raise'), restoreBatches: note('batches'), resume: async () => true },
+    log: { drain: async () => answers.shift()!, totals: async () => [], batches: async () => [] },
+    shown: () => [],
+    living: () => [],
+    raiseFences: note('fences'),
+  });
+  const state = { now: NOW, recovering: { since: 0, deep: 'rebuild', missing: [] } } as unknown as LedgerState;
+  expect([await rebuild.advance(state), done]).toEqual([false, []]);
+  expect([await rebuild.advance(state), done]).toEqual([true, ['raise', 'batches', 'fences']]);
 });
 
 describe('hindsight', () => {
