@@ -6,6 +6,10 @@ import { readConfig } from './config.ts';
 import { HELP, type Options, parseOptions, UsageError } from './options.ts';
 import { exitCode, jsonReport, textReport } from './report.ts';
 
+/** A file is also missing where a Pod starts without the Secret that it is of. */
+const NAME_ANOTHER =
+  'name another one (--kubeconfig, REDIS_CA_FILE, TOLLGATE_SETTINGS), or make the Secret that holds it.';
+
 try {
   const options = parseOptions(process.argv.slice(3)); // behind `doctor`
   if (options.isHelp) process.stdout.write(HELP);
@@ -37,6 +41,6 @@ function explained(error: unknown): string {
   if (error instanceof RedisUrlInvalid) return `REDIS_URL ${error.message}`;
   if (error instanceof KubeProblem || error instanceof SettingsInvalid) return error.message;
   const { code, path } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return `there is no ${path ?? 'file'}; name another one, e.g. with --kubeconfig.`;
+  if (code === 'ENOENT') return `there is no ${path ?? 'file'}; ${NAME_ANOTHER}`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -407,9 +407,9 @@ describe('its flags', () => {
   test('a kubeconfig that is not there, a context that is not in it, a namespace without Tollgate', async () => {
     const missing = await doctor(['--kubeconfig', '/nowhere/config']);
     expect(missing).toMatchObject({ code: 2, stdout: '' });
-    expect(missing.stderr).toBe(
-      'tollgate doctor: there is no /nowhere/config; name another one, e.g. with --kubeconfig.\n',
-    );
+    expect(missing.stderr).toContain('there is no /nowhere/config; name another one (--kubeconfig');
+    const { stderr: withoutCa } = await doctor([], { ...inside, REDIS_CA_FILE: '/nowhere/ca.crt' });
+    expect(withoutCa).toContain('there is no /nowhere/ca.crt; name another one (--kubeconfig, REDIS_CA_FILE');
     expect((await doctor(['--context', 'prod'])).stderr).toContain('no current cluster');
     const config = JSON.parse(readFileSync(here.kubeconfig, 'utf8')) as { users: { user: object }[] };
     config.users[0]!.user = { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'no-such-plugin' } };
