@@ -76,22 +76,24 @@ describe.each(Object.entries(variants))('the chart %s', (_name, values) => {
   });
 });
 
+/** What Helm would apply, knowing what is in the cluster; also where that is another release's. */
+function seen(release: string, where: string, ...args: readonly string[]): string {
+  const server = ['--dry-run=server', '--kubeconfig', cluster().kubeconfig, '--take-ownership'];
+  return helm(['template', release, chart, '-n', where, ...server, ...args]);
+}
+
+function upgrade(...args: readonly string[]): string {
+  return seen('tollgate', namespace, ...args);
+}
+
 test('autoscaling begins with as many gateways as there are', async () => {
   const running = find(render({ gateway: { replicas: 4 } }), 'Deployment', 'tollgate-gateway');
   const release = { 'meta.helm.sh/release-name': 'tollgate', 'meta.helm.sh/release-namespace': namespace };
   const labels = { ...running.metadata.labels, 'app.kubernetes.io/managed-by': 'Helm' };
   const own = { ...running, metadata: { name: running.metadata.name, namespace, labels, annotations: release } };
   await kubectl(cluster().kubeconfig, ['create', '-f', '-'], JSON.stringify(own));
-  const server = [
-    '--dry-run=server',
-    '--kubeconfig',
-    cluster().kubeconfig,
-    '--set',
-    'crds.enabled=false',
-    '--take-ownership',
-  ];
   const shown = ['--show-only', 'templates/gateway/workload.yaml', '--set', 'gateway.autoscaling.enabled=true'];
-  const upgraded = parse(helm(['template', 'tollgate', chart, '-n', namespace, ...server, ...shown])) as Resource;
+  const upgraded = parse(upgrade('--set', 'crds.enabled=false', ...shown)) as Resource;
   expect(upgraded.spec).toMatchObject({ replicas: 4 });
 });
 
@@ -103,18 +105,10 @@ test('a password that was made stays as long as the release, whatever Secret or 
   const others = { ...annotations, 'meta.helm.sh/release-name': 'vault' };
   const theirs = { ...secret, metadata: { name: 'tollgate-postgres', namespace, labels, annotations: others } };
   for (const each of [made, theirs]) await kubectl(cluster().kubeconfig, ['create', '-f', '-'], JSON.stringify(each));
-  const server = [
-    '--dry-run=server',
-    '--kubeconfig',
-    cluster().kubeconfig,
-    '--set',
-    'crds.enabled=false',
-    '--take-ownership',
-  ];
   const own = ['redis.auth.existingSecret=vault', 'postgres.auth.existingSecret=tollgate-postgres'];
   const external = ['redis.bundled=false', 'redis.external.urlSecret.name=our', ...own.slice(1)];
   for (const set of [own, external]) {
-    const rendered = helm(['template', 'tollgate', chart, '-n', namespace, ...server, '--set', set.join(',')]);
+    const rendered = upgrade('--set', ['crds.enabled=false', ...set].join(','));
     const secrets = parseAllDocuments(rendered)
       .map((document) => document.toJS() as Resource | null)
       .filter((each) => each?.kind === 'Secret' && each.data !== undefined);
@@ -128,23 +122,9 @@ test('a second installation is told of the first one, whatever it is called and 
   const release = { 'meta.helm.sh/release-name': 'first', 'meta.helm.sh/release-namespace': 'elsewhere' };
   const first = { ...role, metadata: { ...role.metadata, annotations: release } };
   await kubectl(cluster().kubeconfig, ['create', '-f', '-'], JSON.stringify(first));
-  const install = (name: string, where: string) =>
-    helm([
-      'template',
-      name,
-      chart,
-      '-n',
-      where,
-      '--dry-run=server',
-      '--kubeconfig',
-      cluster().kubeconfig,
-      '--take-ownership',
-    ]);
   try {
-    expect(() => install('second', namespace)).toThrow(
-      'one installation serves a cluster, and release elsewhere/first is there',
-    );
-    expect(install('first', 'elsewhere')).toContain('name: tollgate-operator');
+    expect(() => upgrade()).toThrow('one installation serves a cluster, and release elsewhere/first is there');
+    expect(seen('first', 'elsewhere')).toContain('name: tollgate-operator');
   } finally {
     await kubectl(cluster().kubeconfig, ['delete', 'clusterrole', 'tollgate-operator']);
   }
