@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from '@jest/globals';
 import { helm, kubectl } from '../../hack/cluster/node.ts';
 import { podOf } from './pods.ts';
-import { NAMESPACE, prepareNamespace, release } from './release.ts';
+import { CHART, NAMESPACE, prepareNamespace, release } from './release.ts';
 import { UPSTREAM, startStandIn } from './stand-in.ts';
 
 const example = join(import.meta.dirname, '../../examples/first-budget.yaml');
@@ -52,6 +52,11 @@ test('what the chart tests of itself holds', async () => {
   expect(said).toMatch(/^ok +Usage log +The database answers/m);
   expect(said).toContain('A stranger is answered 401');
 }, 180_000);
+
+test('a second installation is told of the first one, and does not take what is its own', async () => {
+  const second = helm(['install', 'second', CHART, '-n', 'default', '--dry-run=server', '--take-ownership']);
+  await expect(second).rejects.toThrow(`one installation serves a cluster, and release ${NAMESPACE}/tollgate is there`);
+}, 60_000);
 
 function seconds(since: number): string {
   return `${((performance.now() - since) / 1000).toFixed(1)} s`;
