@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ClaudeBudget } from '../../crds/types.gen.ts';
-import type { Child } from '../../hack/processes.ts';
 import type { Reservation } from '../../ledger/ledger.ts';
 import type { Check } from '../../policy/counter.ts';
 import { parseUsd } from '../../policy/money.ts';
@@ -126,7 +125,7 @@ function transitions({ status }: ClaudeBudget): unknown {
 }
 
 /** The process whose log says last that it leads. */
-function leader(): Child & { readonly port: number } {
+function leader(): Operator {
   const led = operators.map((operator) => readFileSync(operator.logFile, 'utf8').lastIndexOf('"msg":"leading"'));
   return operators[led.findIndex((at) => at >= 0)]!;
 }

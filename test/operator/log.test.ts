@@ -1,12 +1,11 @@
 import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { Child } from '../../hack/processes.ts';
 import type { Postgres } from '../../hack/postgres.ts';
 import type { Database } from '../../log/database.ts';
 import { openDatabase } from '../../log/place.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { until } from '../support/until.ts';
-import { install, type Installation, SimulatedGateway } from './harness.ts';
+import { install, type Installation, SimulatedGateway, type Operator } from './harness.ts';
 import { budget, condition, Reader, workspace } from './resources.ts';
 
 const LIMIT = 1_000;
@@ -15,7 +14,7 @@ let here: Installation;
 let read: Reader;
 let gateway: SimulatedGateway;
 let postgres: Postgres & { directory: string };
-let operator: Child & { readonly port: number };
+let operator: Operator;
 
 beforeAll(async () => {
   postgres = await startPostgres();
