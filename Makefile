@@ -8,23 +8,23 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 install: node_modules/.installed ## dependencies, the local control plane and Redis (once)
-	@hack/assets.sh >/dev/null
+	@hack/assets/assets.sh >/dev/null
 
 node_modules/.installed: package-lock.json
 	npm ci --no-progress
 	@touch $@
 
 demo: install ## the main job, end to end; LIVE=1 with ANTHROPIC_API_KEY makes one real call instead
-	@node hack/demo.ts
+	@node hack/demo/demo.ts
 
 up: install ## the system in the background: make up [REPLICAS=2] [UPSTREAM=url], then: . .run/env
-	@node hack/up.ts
+	@node hack/run/up.ts
 
 down: ## stops it; data and logs stay in .run
-	@[ ! -d .run ] || node hack/down.ts
+	@[ ! -d .run ] || node hack/run/down.ts
 
 image: install ## the container image of this tree, without pulling anything: a file in .run/images
-	@hack/images.sh
+	@hack/release/images.sh
 
 cluster-up: install ## a cluster of one real node with the images of this tree: hack/cluster/kubectl get pods -A
 	@hack/cluster/up.sh
@@ -33,46 +33,46 @@ cluster-down: ## ends it, with all that it holds
 	@hack/cluster/down.sh
 
 e2e: install ## the tests on a real node: make e2e [KEEP=1], or on a cluster of yours: E2E_CONTEXT=name E2E_IMAGES=registry
-	@hack/e2e.sh
+	@hack/cluster/e2e.sh
 
 test: install ## every test but those on a node
-	@hack/assets.sh postgres
-	@hack/assets.sh faketime
-	@hack/assets.sh prometheus >/dev/null
-	@node hack/test.ts
+	@hack/assets/assets.sh postgres
+	@hack/assets/assets.sh faketime
+	@hack/assets/assets.sh prometheus >/dev/null
+	@node hack/run/test.ts
 
 verify: install ## generated files up to date, format, lint, types, dead code
-	node hack/generate-types.ts --check
-	node hack/generate-reference.ts --check
-	node hack/generate-chart.ts --check
-	node hack/generate-licences.ts --check
+	node hack/generate/types.ts --check
+	node hack/generate/reference.ts --check
+	node hack/generate/chart.ts --check
+	node hack/generate/licences.ts --check
 	oxfmt --check .
 	oxlint
 	tsc -p .
 	knip
 
 generate: install ## types, reference pages, the chart's copies and hack/install, from the CRDs, the tables and the chart
-	node hack/generate-types.ts
-	node hack/generate-reference.ts
-	node hack/generate-chart.ts
-	node hack/generate-licences.ts
+	node hack/generate/types.ts
+	node hack/generate/reference.ts
+	node hack/generate/chart.ts
+	node hack/generate/licences.ts
 
 format: install ## formats the code
 	oxfmt .
 
 golden: install ## rewrites the golden files; review the diff
-	@UPDATE_GOLDEN=1 node hack/test.ts test/policy
+	@UPDATE_GOLDEN=1 node hack/run/test.ts test/unit/policy
 
 bench: install ## measures what docs/performance.md says
-	@hack/assets.sh postgres
+	@hack/assets/assets.sh postgres
 	@node bench/main.ts
 
 chaos: install ## ten minutes of kills under load, and the books judged: make chaos [SECONDS=60] [SEED=2]
-	@hack/assets.sh postgres
-	@node test/chaos/main.ts $(or $(SECONDS),600) $(or $(SEED),1)
+	@hack/assets/assets.sh postgres
+	@node test/system/chaos/main.ts $(or $(SECONDS),600) $(or $(SEED),1)
 
 release: install ## builds and tags what package.json's version says, and publishes nothing: make release [DRY_RUN=1]
-	@hack/release.sh $(if $(DRY_RUN),--dry-run)
+	@hack/release/release.sh $(if $(DRY_RUN),--dry-run)
 
 clean: down ## removes what was made here, also the data of make up; the cache of binaries stays
 	rm -rf .run coverage node_modules

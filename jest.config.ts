@@ -4,7 +4,7 @@ export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   // They need a node, which `make e2e` starts.
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/e2e/'],
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/system/e2e/'],
   // Node strips the types; without this line jest would call for babel.
   transform: {},
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.run/'],

@@ -1,5 +1,5 @@
 import { Pool } from 'undici';
-import type { Behaviour } from '../test/upstream/behaviour.ts';
+import type { Behaviour } from '../test/fakes/upstream/behaviour.ts';
 
 /** One call as the benchmark makes it. */
 export interface Call {

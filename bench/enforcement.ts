@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClaudeBudget } from '../crds/types.gen.ts';
 import { KubeClient } from '../kube/client.ts';
 import { connect } from '../kube/connection.ts';
-import { parseUsd } from '../policy/money.ts';
+import { parseUsd } from '../policy/core/money.ts';
 import { Caller } from './caller.ts';
 import { type Figure, ms, percentile } from './figures.ts';
 import { BUDGETS } from './fleet.ts';

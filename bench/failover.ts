@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startSentinel } from '../hack/sentinel.ts';
-import { formatUsd, parseUsd } from '../policy/money.ts';
-import { Ground } from '../test/faults/ground.ts';
+import { startSentinel } from '../hack/services/sentinel.ts';
+import { formatUsd, parseUsd } from '../policy/core/money.ts';
+import { Ground } from '../test/system/faults/ground.ts';
 import { type Figure, ms, percentile } from './figures.ts';
 
 const TIMES = 10;

@@ -1,14 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startPostgres } from '../hack/postgres.ts';
-import { startRedis } from '../hack/redis.ts';
+import type { LogPlace } from '../config/environment.ts';
+import { startPostgres } from '../hack/services/postgres.ts';
+import { startRedis } from '../hack/services/redis.ts';
+import type { RedisLedger } from '../ledger/redis/redis-ledger.ts';
 import type { UsageRecord } from '../ledger/streams.ts';
-import type { RedisLedger } from '../ledger/redis.ts';
-import { UsageLog } from '../log/log.ts';
-import { openDatabase } from '../log/place.ts';
-import type { LogPlace } from '../policy/environment.ts';
-import { call, connectCalls } from '../test/log/calls.ts';
+import { openDatabase } from '../log/database/open-database.ts';
+import { UsageLog } from '../log/usage-log.ts';
+import { call, connectCalls } from '../test/unit/log/calls.ts';
 import type { Figure } from './figures.ts';
 
 const ROWS = 40_000;

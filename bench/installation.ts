@@ -2,11 +2,11 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClaudeBudget } from '../crds/types.gen.ts';
-import { kubectl } from '../hack/kubectl.ts';
-import { type System, type SystemOptions, startSystem, stopSystem } from '../hack/system.ts';
-import type { Statement } from '../test/upstream/books.ts';
+import { type System, type SystemOptions, startSystem, stopSystem } from '../hack/run/system.ts';
+import { kubectl } from '../hack/services/kubectl.ts';
+import type { Statement } from '../test/fakes/upstream/books.ts';
 
-const DIRECTORY = join(import.meta.dirname, '..', '.run', 'bench');
+const DIRECTORY = join(import.meta.dirname, '../.run/bench');
 
 /** A team of the benchmark: a namespace, a workspace and a key of it. */
 export interface Team {

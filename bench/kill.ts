@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { formatUsd, parseUsd } from '../policy/money.ts';
+import { formatUsd, parseUsd } from '../policy/core/money.ts';
 import { type Call, Caller } from './caller.ts';
 import type { Figure } from './figures.ts';
 import { Installation, type Team, budget, waitFor } from './installation.ts';

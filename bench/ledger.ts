@@ -10,10 +10,10 @@ import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startRedis } from '../hack/redis.ts';
+import { startRedis } from '../hack/services/redis.ts';
 import type { Reservation } from '../ledger/ledger.ts';
-import { type RedisLedger, connectLedger } from '../ledger/redis.ts';
-import type { Check } from '../policy/counter.ts';
+import { type RedisLedger, connectLedger } from '../ledger/redis/redis-ledger.ts';
+import type { Check } from '../policy/core/counter-check.ts';
 import { cpuSeconds } from './consumption.ts';
 
 /** Calls under way at once in each process. */

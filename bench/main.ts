@@ -1,13 +1,13 @@
-import { assets } from '../hack/kubectl.ts';
-import { type Figure, machine, table } from './figures.ts';
+import { assets } from '../hack/services/kubectl.ts';
+import { measureCapacity } from './capacity.ts';
 import { measureEnforcement } from './enforcement.ts';
 import { measureFailover } from './failover.ts';
-import { Installation } from './installation.ts';
+import { type Figure, machine, table } from './figures.ts';
 import { measureIngest } from './ingest.ts';
+import { Installation } from './installation.ts';
 import { measureKill } from './kill.ts';
 import { measureOpen } from './open.ts';
 import { measureOverhead } from './overhead.ts';
-import { measureCapacity } from './capacity.ts';
 import { measureOvershoot } from './overshoot.ts';
 import { measureScale } from './scale.ts';
 import { measureStreams } from './streams.ts';

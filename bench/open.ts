@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { formatUsd, parseUsd } from '../policy/money.ts';
+import { formatUsd, parseUsd } from '../policy/core/money.ts';
 import { type Proxy, startProxy } from '../test/support/proxy.ts';
 import { Caller } from './caller.ts';
 import type { Figure } from './figures.ts';
 import { Installation, type Team, budget, waitFor } from './installation.ts';
 
-const DIRECTORY = join(import.meta.dirname, '..', '.run', 'bench-open');
+const DIRECTORY = join(import.meta.dirname, '../.run/bench-open');
 const GATEWAYS = 3;
 const OUTAGE_MS = 60_000;
 /** Callers of each gateway, one call at a time. */

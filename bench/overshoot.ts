@@ -1,5 +1,5 @@
-import { formatUsd, parseUsd } from '../policy/money.ts';
-import { type Usage, charge } from '../test/upstream/prices.ts';
+import { formatUsd, parseUsd } from '../policy/core/money.ts';
+import { type Usage, charge } from '../test/fakes/upstream/prices.ts';
 import { type Call, Caller } from './caller.ts';
 import { Dice } from './dice.ts';
 import type { Figure } from './figures.ts';

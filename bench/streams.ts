@@ -1,4 +1,4 @@
-import { parseUsd } from '../policy/money.ts';
+import { parseUsd } from '../policy/core/money.ts';
 import { Caller } from './caller.ts';
 import type { Figure } from './figures.ts';
 import { Installation, waitFor } from './installation.ts';

@@ -1,10 +1,10 @@
+import { RedisUrlInvalid } from '../config/redis-address.ts';
+import { KubeError } from '../kube/kube-error.ts';
 import manifest from '../package.json' with { type: 'json' };
-import { KubeProblem } from '../kube/problem.ts';
-import { RedisUrlInvalid } from '../policy/redis-address.ts';
-import { SettingsInvalid } from '../policy/settings.ts';
-import { readConfig } from './config.ts';
-import { HELP, type Options, parseOptions, UsageError } from './options.ts';
-import { exitCode, jsonReport, textReport } from './report.ts';
+import { SettingsInvalid } from '../policy/config/settings.ts';
+import { readConfig } from './doctor/config.ts';
+import { HELP, type Options, parseOptions, UsageError } from './doctor/options.ts';
+import { exitCode, jsonReport, textReport } from './doctor/output.ts';
 
 /** A file is also missing where a Pod starts without the Secret that it is of. */
 const NAME_ANOTHER =
@@ -24,11 +24,11 @@ process.stderr.write('', () => process.stdout.write('', () => process.exit()));
 
 async function run(options: Options): Promise<number> {
   // Not needed for a mistake in a flag, and slow to load.
-  const { visit } = await import('./visit.ts');
+  const { runDoctor } = await import('./doctor/run-doctor.ts');
   const config = readConfig(process.env, options);
   const isWatched = process.stderr.isTTY && options.output === 'text';
   const onStep = (check: string) => isWatched && process.stderr.write(`\r\x1b[Klooking at: ${check}`);
-  const diagnoses = await visit(config, { now: Date.now, random: Math.random, onStep });
+  const diagnoses = await runDoctor(config, { now: Date.now, random: Math.random, onStep });
   if (isWatched) process.stderr.write('\r\x1b[K');
   const json = () => jsonReport(diagnoses, config.namespace, manifest.version);
   process.stdout.write(options.output === 'json' ? json() : textReport(diagnoses));
@@ -39,7 +39,7 @@ async function run(options: Options): Promise<number> {
 function explained(error: unknown): string {
   if (error instanceof UsageError) return `${error.message}\nWrite tollgate doctor --help for the flags.`;
   if (error instanceof RedisUrlInvalid) return `REDIS_URL ${error.message}`;
-  if (error instanceof KubeProblem || error instanceof SettingsInvalid) return error.message;
+  if (error instanceof KubeError || error instanceof SettingsInvalid) return error.message;
   const { code, path } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') return `there is no ${path ?? 'file'}; ${NAME_ANOTHER}`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -1,4 +1,4 @@
-// Made from the CRDs by hack/generate-types.ts; do not edit.
+// Made from the CRDs by hack/generate/types.ts; do not edit.
 
 /** Every field of each kind: `spec.keys[].name`, `spec.attributes{}`. */
 export const fields = {

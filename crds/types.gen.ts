@@ -1,4 +1,4 @@
-// Made from the CRDs by hack/generate-types.ts; do not edit.
+// Made from the CRDs by hack/generate/types.ts; do not edit.
 //
 // The types are those of an object that the API server has stored: a field with a default is there, so it is required.
 

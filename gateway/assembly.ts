@@ -1,37 +1,37 @@
 import type { Express } from 'express';
 import type { Logger } from 'pino';
 import type { GatewayLedger } from '../ledger/ledger.ts';
-import type { Settings } from '../policy/settings.ts';
-import { adminApp, callerApp } from './app.ts';
-import { Allowance } from './allowance.ts';
-import { BatchAccess } from './batch-access.ts';
-import { Batches } from './batches.ts';
-import type { Certificate } from './certificate.ts';
-import { CountTokens } from './count-tokens.ts';
-import type { Daybook } from './daybook.ts';
-import { Densities } from './density.ts';
-import { Expectations } from './expectations.ts';
+import type { Settings } from '../policy/config/settings.ts';
+import { adminApp, callerApp } from './admin-app.ts';
+import { Heartbeat } from './admission/heartbeat.ts';
+import { LedgerOutage } from './admission/ledger-outage.ts';
+import { Reserver } from './admission/reserver.ts';
+import { Settler } from './admission/settler.ts';
+import { WaitQueue } from './admission/wait-queue.ts';
+import type { WriteAheadLog } from './admission/write-ahead-log.ts';
+import { BatchEndpoints } from './batches/batch-endpoints.ts';
+import { CreateBatch } from './batches/create-batch.ts';
+import { TokensPerByte } from './forward/tokens-per-byte.ts';
+import { CountTokens } from './free/count-tokens.ts';
+import { Models } from './free/models.ts';
 import { Health } from './health.ts';
-import { Lifeline } from './lifeline.ts';
-import { Messages } from './messages.ts';
-import { Metrics } from './metrics.ts';
-import { Models } from './models.ts';
-import { Outage } from './outage.ts';
-import type { PolicySource } from './policy.ts';
-import { Refusals } from './refusals.ts';
-import { Reserver } from './reserve.ts';
-import { Gateway, type Leaving } from './server.ts';
-import { Report, type Spans } from './report.ts';
-import { Settler } from './settle.ts';
-import { Upstreams } from './upstreams.ts';
-import { Waiting } from './waiting.ts';
+import { ByteQuota } from './http/byte-quota.ts';
+import type { Certificate } from './http/certificate.ts';
+import { Gateway, type Draining } from './http/server.ts';
+import { Upstreams } from './http/upstreams.ts';
+import { ExpectedCosts } from './messages/expected-cost.ts';
+import { Messages } from './messages/messages.ts';
+import type { PolicySource } from './policy/active-policy.ts';
+import { CallLog, type Spans } from './record/call-log.ts';
+import { Metrics } from './record/metrics.ts';
+import { RefusalCounter } from './record/refusal-counter.ts';
 
 /** What a gateway is made of that is not its own. */
 export interface Surroundings {
   readonly settings: Settings;
   readonly policy: PolicySource;
   readonly ledger: GatewayLedger;
-  readonly daybook: Daybook;
+  readonly daybook: WriteAheadLog;
   /** The revision of each policy shard that is enforced in full. */
   readonly shards: () => Readonly<Record<string, number>>;
   /** The Pod's name. */
@@ -61,21 +61,21 @@ export interface Surroundings {
 /** A gateway, put together and not yet listening. */
 export interface Assembly {
   readonly gateway: Gateway;
-  readonly lifeline: Lifeline;
+  readonly lifeline: Heartbeat;
   readonly admin: Express;
   readonly metrics: Metrics;
   /** Answers and books all that is under way, and takes the gateway off the ledger's list. */
-  stop(leaving: Leaving): Promise<void>;
+  stop(leaving: Draining): Promise<void>;
 }
 
 /** Puts a gateway together. */
 export function assemble(surroundings: Surroundings): Assembly {
   const { settings, policy, ledger, daybook, certificate, logger, now, elapsed, newId } = surroundings;
-  const bodies = new Allowance(surroundings.bodyBytes);
-  const spools = new Allowance(surroundings.spoolBytes);
+  const bodies = new ByteQuota(surroundings.bodyBytes);
+  const spools = new ByteQuota(surroundings.spoolBytes);
   const health = new Health(policy, logger);
-  const waiting = new Waiting(settings.waitersPerBudget, elapsed);
-  const outage = new Outage({
+  const waiting = new WaitQueue(settings.waitersPerBudget, elapsed);
+  const outage = new LedgerOutage({
     settings,
     daybook,
     ledger,
@@ -94,7 +94,7 @@ export function assemble(surroundings: Surroundings): Assembly {
     onRejected: (id, err) => logger.error({ id, err }, 'the ledger did not book this call'),
     onUnwritten: (id, err) => logger.error({ id, err }, 'what this call cost is not on disk yet'),
   });
-  const lifeline: Lifeline = new Lifeline({
+  const lifeline: Heartbeat = new Heartbeat({
     ledger,
     pod: surroundings.pod,
     shards: surroundings.shards,
@@ -117,10 +117,10 @@ export function assemble(surroundings: Surroundings): Assembly {
   const metrics: Metrics = new Metrics(gauges, settings.namedUsers);
   const upstreams = new Upstreams(surroundings.upstreamTimeoutMs);
   const reserver = new Reserver({ ledger, policy, lifeline, settler, waiting, outage, settings, now, elapsed });
-  const report = new Report({ logger, spans: surroundings.spans ?? null, now, elapsed });
-  const refusals = new Refusals({ ledger, now });
-  const densities = new Densities();
-  const expectations = new Expectations();
+  const report = new CallLog({ logger, spans: surroundings.spans ?? null, now, elapsed });
+  const refusals = new RefusalCounter({ ledger, now });
+  const densities = new TokensPerByte();
+  const expectations = new ExpectedCosts();
   const messages = new Messages({
     policy,
     reserver,
@@ -137,7 +137,7 @@ export function assemble(surroundings: Surroundings): Assembly {
   });
   const countTokens = new CountTokens({ policy, upstreams, metrics });
   const { spoolFolder } = surroundings;
-  const batches = new Batches({
+  const batches = new CreateBatch({
     policy,
     reserver,
     upstreams,
@@ -151,7 +151,7 @@ export function assemble(surroundings: Surroundings): Assembly {
     now,
     elapsed,
   });
-  const batchAccess = new BatchAccess({ policy, upstreams, metrics, ledger, settings, elapsed });
+  const batchAccess = new BatchEndpoints({ policy, upstreams, metrics, ledger, settings, elapsed });
   const models = new Models({ policy, upstreams });
   const admin = adminApp({ metrics, notReady: () => (gateway.isLeaving ? 'the gateway leaves' : health.notReady) });
   const gateway: Gateway = new Gateway({

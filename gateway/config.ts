@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { type Environment, parseEnvironment } from '../policy/environment.ts';
-import { parseSettings, type Settings } from '../policy/settings.ts';
+import { type Environment, parseEnvironment } from '../config/environment.ts';
+import { parseSettings, type Settings } from '../policy/config/settings.ts';
 
 /** What a gateway is told when it starts. */
 export interface Config extends Environment {

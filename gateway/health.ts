@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import type { Pulse } from './lifeline.ts';
-import type { PolicySource } from './policy.ts';
+import type { BeatOutcome } from './admission/heartbeat.ts';
+import type { PolicySource } from './policy/active-policy.ts';
 
 /**
  * Whether the gateway may be sent calls: once its policy is loaded and the ledger has answered. It does not follow the
@@ -9,7 +9,7 @@ import type { PolicySource } from './policy.ts';
 export class Health {
   readonly #policy: PolicySource;
   readonly #logger: Logger;
-  #pulse: Pulse | null = null;
+  #pulse: BeatOutcome | null = null;
   #hasAnswered = false;
 
   constructor(policy: PolicySource, logger: Logger) {
@@ -18,7 +18,7 @@ export class Health {
   }
 
   /** Takes how a heartbeat was answered, and logs where that has changed. */
-  take(pulse: Pulse, error?: unknown): void {
+  take(pulse: BeatOutcome, error?: unknown): void {
     if (pulse === 'alive') this.#hasAnswered = true;
     if (pulse === this.#pulse) return;
     this.#pulse = pulse;

@@ -3,18 +3,18 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
-import manifest from '../package.json' with { type: 'json' };
 import { KubeClient } from '../kube/client.ts';
-import { access } from '../kube/access.ts';
-import { connectLedger } from '../ledger/redis.ts';
-import { openTelemetry } from '../telemetry/open.ts';
+import { connectFromEnvironment } from '../kube/connect-from-environment.ts';
+import { connectLedger } from '../ledger/redis/redis-ledger.ts';
+import manifest from '../package.json' with { type: 'json' };
+import { openTelemetry } from '../telemetry/open-telemetry.ts';
+import { WriteAheadLog } from './admission/write-ahead-log.ts';
 import { assemble } from './assembly.ts';
-import { Certificate } from './certificate.ts';
 import { type Config, readConfig } from './config.ts';
-import { Daybook } from './daybook.ts';
-import { Policy } from './policy.ts';
-import { PolicyStore } from './policy-store.ts';
-import { type Leaving, listen } from './server.ts';
+import { Certificate } from './http/certificate.ts';
+import { type Draining, listen } from './http/server.ts';
+import { ActivePolicy } from './policy/active-policy.ts';
+import { PolicyWatcher } from './policy/policy-watcher.ts';
 
 /** As long as a batch of 256 MB takes at 4 MB a second. Milliseconds. */
 const ARRIVAL_MS = 64_000;
@@ -38,10 +38,10 @@ function exit(code: number): never {
 }
 
 /** Under `ledgerLoss: Open` it must be of use: nobody should find out in an outage that it is not. */
-async function openDaybook({ daybookFolder, pod, settings }: Config): Promise<Daybook> {
+async function openDaybook({ daybookFolder, pod, settings }: Config): Promise<WriteAheadLog> {
   // Without a name nothing is found there and, because then it is Closed, nothing is written.
   const folder = join(daybookFolder ?? join(tmpdir(), randomUUID()), pod);
-  const daybook = await Daybook.open(folder, randomUUID());
+  const daybook = await WriteAheadLog.open(folder, randomUUID());
   if (settings.ledgerLoss === 'Open') await daybook.prove();
   return daybook;
 }
@@ -49,9 +49,12 @@ async function openDaybook({ daybookFolder, pod, settings }: Config): Promise<Da
 async function run(config: Config): Promise<void> {
   const { settings } = config;
   logger.level = config.logLevel;
-  const policy = new Policy();
-  const client = new KubeClient({ connection: await access(config.kubeconfig, process.env), random: Math.random });
-  const store: PolicyStore = new PolicyStore({
+  const policy = new ActivePolicy();
+  const client = new KubeClient({
+    connection: await connectFromEnvironment(config.kubeconfig, process.env),
+    random: Math.random,
+  });
+  const store: PolicyWatcher = new PolicyWatcher({
     client,
     namespace: settings.namespace,
     shards: settings.shards,
@@ -99,7 +102,7 @@ async function run(config: Config): Promise<void> {
   const port = await assembly.gateway.listen(config.port);
   logger.info({ port }, 'the gateway listens');
   output.flush();
-  const leave = async (leaving: Leaving): Promise<void> => {
+  const leave = async (leaving: Draining): Promise<void> => {
     logger.info(leaving, 'the gateway leaves');
     output.flush();
     await assembly.stop(leaving);

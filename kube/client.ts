@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { delay } from './backoff.ts';
 import type { Connection } from './connection.ts';
+import { isKubeError, kubeErrorOf, unauthorized, unreachable } from './kube-error.ts';
 import type { KubeObject, ObjectRef, Resource } from './object.ts';
-import { isProblem, problemOf, unauthorized, unreachable } from './problem.ts';
 
 /** Which objects of a kind: of one namespace or all, narrowed by selectors. */
 export interface Query {
@@ -130,7 +130,7 @@ export class KubeClient {
     } catch (error) {
       // Silence is normal: a server sends bookmarks of a kind only once something of it has changed.
       if ((error as { code?: string }).code === 'UND_ERR_BODY_TIMEOUT') return;
-      throw isProblem(error, 'Gone', 'Unavailable', 'TooMany', 'Invalid') ? error : unreachable(what, error);
+      throw isKubeError(error, 'Gone', 'Unavailable', 'TooMany', 'Invalid') ? error : unreachable(what, error);
     }
   }
 
@@ -189,9 +189,9 @@ export class KubeClient {
         const { body } = await this.#send(call, signal);
         return (await body.json()) as T;
       } catch (cause) {
-        const error = isProblem(cause, ...anyKind) ? cause : unreachable(`${call.method} ${call.path}`, cause);
+        const error = isKubeError(cause, ...anyKind) ? cause : unreachable(`${call.method} ${call.path}`, cause);
         const again = error.status > 0 || call.method === 'GET';
-        if (failures === ATTEMPTS || !again || !isProblem(error, 'TooMany', 'Unavailable')) throw error;
+        if (failures === ATTEMPTS || !again || !isKubeError(error, 'TooMany', 'Unavailable')) throw error;
         await sleep(error.retryAfterMs ?? delay(RETRY, failures, this.#random), undefined, { signal }).catch(() => {
           throw error;
         });
@@ -221,7 +221,7 @@ export class KubeClient {
       });
     if (answer.statusCode < 400) return answer;
     const said = await answer.body.text().catch(() => '');
-    throw problemOf(answer.statusCode, what, messageOf(said), answer.headers['retry-after'] as string | undefined);
+    throw kubeErrorOf(answer.statusCode, what, messageOf(said), answer.headers['retry-after'] as string | undefined);
   }
 }
 
@@ -263,7 +263,7 @@ function messageOf(body: string): string | undefined {
 
 function eventOf<T extends KubeObject>(line: string, what: string): WatchEvent<T> {
   const event = JSON.parse(line) as WatchEvent<T> | { type: 'ERROR'; object: { code?: number; message?: string } };
-  if (event.type === 'ERROR') throw problemOf(event.object.code ?? 500, what, event.object.message);
+  if (event.type === 'ERROR') throw kubeErrorOf(event.object.code ?? 500, what, event.object.message);
   return { type: event.type, object: withoutManagers(event.object) };
 }
 

@@ -1,10 +1,10 @@
 import type { KubeClient } from './client.ts';
+import { isKubeError } from './kube-error.ts';
 import type { KubeObject, Resource } from './object.ts';
-import { isProblem } from './problem.ts';
 import { microTime } from './time.ts';
 
 /** What a person should see in `kubectl describe` of the object. */
-export interface Happening {
+export interface EventDetails {
   readonly type: 'Normal' | 'Warning';
   /** One CamelCase word. */
   readonly reason: string;
@@ -61,7 +61,7 @@ export class Events {
   }
 
   /** Resolves when the event is written or given up; it never rejects. */
-  async tell(about: KubeObject, happening: Happening): Promise<void> {
+  async tell(about: KubeObject, happening: EventDetails): Promise<void> {
     const { uid, namespace = 'default', name } = about.metadata;
     const now = this.#options.clock();
     if (!this.#spend(happening.type, TOTAL_BURST, TOTAL_REFILL_MS, now)) return;
@@ -80,7 +80,7 @@ export class Events {
       await this.#options.client.create<KubeEvent>(events, this.#event(about, made.name, happening, now));
     } catch (error) {
       this.#series.delete(key); // it may have expired on the server: the next one is told anew
-      if (!isProblem(error, 'NotFound')) this.#options.onProblem?.(error);
+      if (!isKubeError(error, 'NotFound')) this.#options.onProblem?.(error);
     }
   }
 
@@ -96,7 +96,7 @@ export class Events {
     return this.#options.client.merge<KubeEvent>(events, { namespace, name }, { series });
   }
 
-  #event(about: KubeObject, name: string, { type, reason, action, note }: Happening, now: number): KubeEvent {
+  #event(about: KubeObject, name: string, { type, reason, action, note }: EventDetails, now: number): KubeEvent {
     const { controller, instance } = this.#options;
     const { namespace, uid, resourceVersion } = about.metadata;
     return {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { delay } from './backoff.ts';
 import type { KubeClient, Query, WatchEvent } from './client.ts';
+import { isKubeError } from './kube-error.ts';
 import { type KubeObject, keyOf, type Resource } from './object.ts';
-import { isProblem } from './problem.ts';
 
 /** What was there and what is there now; never both undefined. Called in order for each key; it must not throw. */
 export type OnChange<T> = (key: string, now: T | undefined, before: T | undefined) => void;
@@ -123,7 +123,7 @@ export class Reflector<T extends KubeObject> {
         if (performance.now() - begun < SHORT_MS) await this.#pause();
         else this.#failures = 0; // who pauses now would be late for an edit
       } catch (error) {
-        if (turn.aborted || isProblem(error, 'Gone')) return;
+        if (turn.aborted || isKubeError(error, 'Gone')) return;
         onProblem?.(error);
         await this.#pause();
       }

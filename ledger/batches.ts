@@ -1,6 +1,6 @@
 /** What the ledger knows of Message Batches. */
 
-import type { Ref } from '../policy/compiled.ts';
+import type { Ref } from '../policy/core/compiled-policy.ts';
 import type { UsageRecord } from './streams.ts';
 
 /** A Message Batch that takes over the reservation `id`. */

@@ -29,7 +29,7 @@
  *     :refusals              stream  `row`: JSON; the oldest go where there are too many
  */
 
-import { END_OF_TIME } from '../policy/period.ts';
+import { END_OF_TIME } from '../policy/core/period.ts';
 
 /** The prefix of an installation's keys. */
 export function keyPrefix(installation: string): string {

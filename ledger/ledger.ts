@@ -11,7 +11,7 @@
  * `spent < c` and `committed ≤ c + t - w`; it may wait where `certain` would fit and is spent otherwise (docs/explanation/reservation.md).
  */
 
-import type { Check, Failure, Reading, ReadingQuery } from '../policy/counter.ts';
+import type { Check, Failure, Reading, ReadingQuery } from '../policy/core/counter-check.ts';
 import type { Adoption, BatchLines, BatchOwner, KeptBatch, OpenBatch } from './batches.ts';
 import type { RefusalEntry, RefusalRow, StreamEntry, UsageRecord } from './streams.ts';
 
@@ -78,7 +78,7 @@ export interface Settlement {
 export type SettleAnswer = 'settled' | 'corrected' | 'ended' | 'unknown';
 
 /** A call that was sent although the ledger did not answer; `settlement` is null where nobody knows what it cost. */
-export interface Booking {
+export interface UncheckedCall {
   readonly reservation: Reservation;
   readonly settlement: Settlement | null;
 }
@@ -173,7 +173,7 @@ export interface GatewayLedger {
    * Books a call that was sent without an answer of the ledger: its reservation is settled where it exists, else its
    * counters are charged whatever their caps. Idempotent by id for a week; works while the ledger recovers.
    */
-  book(booking: Booking): Promise<SettleAnswer>;
+  book(booking: UncheckedCall): Promise<SettleAnswer>;
   /** Hands a reservation over to a batch: it is the gateway's no more and is never swept. Idempotent. */
   adopt(adoption: Adoption): Promise<SettleAnswer>;
   /** Of each batch, null where it is not known (any more: 30 days). */

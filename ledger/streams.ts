@@ -1,6 +1,6 @@
 /** What the ledger appends for the log: what calls cost, and how many were refused. */
 
-import type { Ref } from '../policy/compiled.ts';
+import type { Ref } from '../policy/core/compiled-policy.ts';
 
 /**
  * One call in the usage stream. Flat JSON; money as decimal strings of nano-dollars. `state` says what it knows of the

@@ -1,10 +1,10 @@
-import { Batch, type Known, type TotalChange } from './batch.ts';
 import { type ColumnName, columnTypes } from './columns.ts';
-import type { Query } from './database.ts';
-import { writeLetters } from './letters.ts';
+import type { Query } from './database/database.ts';
+import { writeDeadLetters } from './dead-letters.ts';
 import { writeBatches } from './message-batches.ts';
-import type { State } from './ranking.ts';
-import type { Letter, Row } from './row.ts';
+import type { RecordState } from './record-state.ts';
+import type { DeadLetter, Row } from './row.ts';
+import { UpsertPlan, type Known, type TotalChange } from './upsert-plan.ts';
 
 const names: readonly ColumnName[] = columnTypes.map(([name]) => name);
 const list = names.join(', ');
@@ -33,18 +33,18 @@ on conflict (counter) do update set
  * Writes rows and letters in a transaction that holds the log's lock. What the table knows already changes nothing, so
  * the same entries may come any number of times. Returns how many rows are new or better.
  */
-export async function writeCalls(query: Query, rows: readonly Row[], letters: readonly Letter[]): Promise<number> {
-  const batch = new Batch(rows, await find(query, rows));
+export async function writeCalls(query: Query, rows: readonly Row[], letters: readonly DeadLetter[]): Promise<number> {
+  const batch = new UpsertPlan(rows, await find(query, rows));
   if (batch.rows.length > 0) await query(INSERT, [JSON.stringify(batch.rows.map(({ values }) => values))]);
   if (batch.totals.length > 0) await query(ADD_UP, [JSON.stringify(batch.totals.map(total))]);
   await writeBatches(query, rows);
-  await writeLetters(query, letters);
+  await writeDeadLetters(query, letters);
   return batch.rows.length;
 }
 
 interface Found {
   readonly id: string;
-  readonly state: State;
+  readonly state: RecordState;
   readonly amount: string;
 }
 

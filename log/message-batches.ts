@@ -1,5 +1,5 @@
 import { type KeptBatch, OWNER_KEPT_MS } from '../ledger/batches.ts';
-import type { Query } from './database.ts';
+import type { Query } from './database/database.ts';
 import type { Row } from './row.ts';
 
 const HELD = '/batch';

@@ -1,7 +1,7 @@
 import type { RefusalEntry, RefusalRow, UsageRecord } from '../ledger/streams.ts';
-import { type Query, RowRefused } from './database.ts';
-import { writeLetters } from './letters.ts';
-import { clean, type Letter } from './row.ts';
+import { type Query, RowRefused } from './database/database.ts';
+import { writeDeadLetters } from './dead-letters.ts';
+import { clean, type DeadLetter } from './row.ts';
 
 const COUNT = `
 insert into refusals as r (minute, workspace, key, budget, reason, count)
@@ -21,20 +21,20 @@ export async function writeRefusals(
   query: Query,
   entries: readonly RefusalEntry[],
   problem: string | null = null,
-): Promise<readonly Letter[]> {
+): Promise<readonly DeadLetter[]> {
   const [position] = await query<{ entry: string }>(`select entry from positions where stream = 'refusals'`);
   const fresh = entries.filter(({ entry }) => position === undefined || isLater(entry, position.entry));
   const last = fresh.at(-1);
   if (last === undefined) return [];
   const letters = problem === null ? [] : fresh.map((one) => letterOf(one, problem));
   if (problem === null) await query(COUNT, [JSON.stringify([...summed(fresh).values()])]);
-  await writeLetters(query, letters);
+  await writeDeadLetters(query, letters);
   await query(REMEMBER, [last.entry]);
   return letters;
 }
 
 /** The ids of both streams are alike, so a letter of this one says so in its own. */
-function letterOf({ entry, row }: RefusalEntry, problem: string): Letter {
+function letterOf({ entry, row }: RefusalEntry, problem: string): DeadLetter {
   const record = row as unknown as UsageRecord;
   return { entry: { entry: `${entry}/refusals`, record, counters: [], keepUntil: 0 }, problem };
 }

@@ -1,4 +1,4 @@
-import type { Query } from './database.ts';
+import type { Query } from './database/database.ts';
 
 /** How many rows of a table one transaction deletes, so that nobody waits long for the lock. */
 const CHUNK = 5_000;

@@ -1,6 +1,6 @@
 import type { StreamEntry, UsageRecord } from '../ledger/streams.ts';
 import { type ColumnName, type ColumnType, columnTypes } from './columns.ts';
-import { isState, type State } from './ranking.ts';
+import { isState, type RecordState } from './record-state.ts';
 
 /** What a column takes, as JSON that Postgres reads. */
 export type Value = string | number | boolean | null | Readonly<Record<string, unknown>> | readonly unknown[];
@@ -8,7 +8,7 @@ export type Value = string | number | boolean | null | Readonly<Record<string, u
 /** One entry of the stream as a row of the table of calls. */
 export interface Row {
   readonly id: string;
-  readonly state: State;
+  readonly state: RecordState;
   /** What it cost, or while that is presumed what is presumed. Nano-dollars. */
   readonly amountNano: bigint;
   /** By column; what is absent is null. */
@@ -21,7 +21,7 @@ export interface Row {
 }
 
 /** An entry of which no row could be made, or not all of one: kept as it came, for a person. */
-export interface Letter {
+export interface DeadLetter {
   readonly entry: StreamEntry;
   readonly problem: string;
 }
@@ -41,7 +41,7 @@ const BARE = new Set<ColumnName>(['id', 'state', 'cost_nano', 'presumed_nano', '
  * Reads an entry. A field that has no place in its column is left out of the row and comes with a letter; without an
  * id or the money there is only a letter.
  */
-export function readEntry(entry: StreamEntry): { row: Row | null; letter: Letter | null } {
+export function readEntry(entry: StreamEntry): { row: Row | null; letter: DeadLetter | null } {
   const problems: string[] = [];
   const read = <T>(name: string, reader: () => T): T | null => {
     try {
@@ -87,7 +87,7 @@ export function bareRow(entry: StreamEntry): Row {
 }
 
 /** Amounts as decimal digits. What is presumed costs nothing yet, and its worst case is what is presumed. */
-function moneyOf(state: State, { cost_nano: cost, presumed_nano: presumed, worst_nano: worst }: UsageRecord) {
+function moneyOf(state: RecordState, { cost_nano: cost, presumed_nano: presumed, worst_nano: worst }: UsageRecord) {
   const isPresumed = state === 'presumed';
   return {
     cost_nano: isPresumed ? '0' : nano(cost),

@@ -1,4 +1,4 @@
-import type { Query } from './database.ts';
+import type { Query } from './database/database.ts';
 
 /** The attributes that the log can rank by. */
 export type SpenderKind = 'customer' | 'user';

@@ -1,5 +1,5 @@
-import type { Query } from './database.ts';
 import type { Floor } from '../ledger/ledger.ts';
+import type { Query } from './database/database.ts';
 
 interface Read {
   readonly counter: string;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { type Environment, type LogPlace, parseEnvironment, parseLogPlace } from '../policy/environment.ts';
-import { parseSettings, type Settings } from '../policy/settings.ts';
+import { type Environment, type LogPlace, parseEnvironment, parseLogPlace } from '../config/environment.ts';
+import { parseSettings, type Settings } from '../policy/config/settings.ts';
 
 /** What an operator is told when it starts. */
 export interface Config extends Omit<Environment, 'adminPort'> {
@@ -29,7 +29,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     smtpPassword: readSmtpPassword(env['TOLLGATE_SMTP_PASSWORD'], settings),
     redisCa: readCa(environment.redisCaFile),
     logPlace: parseLogPlace(env),
-    shippedPrices: readFileSync(new URL('../policy/prices.json', import.meta.url), 'utf8'),
+    shippedPrices: readFileSync(new URL('../policy/prices/prices.json', import.meta.url), 'utf8'),
   });
 }
 

@@ -1,14 +1,14 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { pino } from 'pino';
-import manifest from '../package.json' with { type: 'json' };
 import { KubeClient } from '../kube/client.ts';
-import { access } from '../kube/access.ts';
-import { connectLedger } from '../ledger/redis.ts';
-import { openDatabase } from '../log/place.ts';
-import { openTelemetry } from '../telemetry/open.ts';
+import { connectFromEnvironment } from '../kube/connect-from-environment.ts';
+import { connectLedger } from '../ledger/redis/redis-ledger.ts';
+import { openDatabase } from '../log/database/open-database.ts';
+import manifest from '../package.json' with { type: 'json' };
+import { openTelemetry } from '../telemetry/open-telemetry.ts';
+import { waitForCrds } from './cluster/wait-for-crds.ts';
 import { type Config, readConfig } from './config.ts';
 import { serveHealth } from './health.ts';
-import { awaitKinds } from './kinds.ts';
 import { assemble, type Operator } from './operator.ts';
 
 const log = pino({ name: 'tollgate-operator', base: null });
@@ -23,7 +23,10 @@ try {
 async function run(config: Config): Promise<void> {
   log.level = config.logLevel;
   log.setBindings({ pod: config.pod });
-  const client = new KubeClient({ connection: await access(config.kubeconfig, process.env), random: Math.random });
+  const client = new KubeClient({
+    connection: await connectFromEnvironment(config.kubeconfig, process.env),
+    random: Math.random,
+  });
   let isLedgerFound = false;
   const ledger = connectLedger({
     url: config.redisUrl,
@@ -66,7 +69,7 @@ async function run(config: Config): Promise<void> {
   };
   const { server, port } = await serveHealth({ port: config.port, registry: metrics.registry, isAlive, notReady });
   log.info({ port }, 'listening');
-  await awaitKinds({ client, elapsed: () => performance.now() });
+  await waitForCrds({ client, elapsed: () => performance.now() });
   operator.start();
   const stop = async (): Promise<void> => {
     log.info('stopping');

@@ -1,42 +1,42 @@
 import type { Logger } from 'pino';
 import type { KubeClient } from '../kube/client.ts';
 import { Events } from '../kube/events.ts';
-import { LeaderElection } from '../kube/lease.ts';
+import { isKubeError } from '../kube/kube-error.ts';
+import { LeaderElection } from '../kube/leader-election.ts';
 import { keyOf } from '../kube/object.ts';
-import { isProblem } from '../kube/problem.ts';
 import type { OperatorLedger } from '../ledger/ledger.ts';
-import type { Database } from '../log/database.ts';
-import { UsageLog } from '../log/log.ts';
-import { logged } from '../policy/readiness.ts';
-import { parsePriceBook } from '../policy/price-file.ts';
-import { allowsUpstream, type Settings } from '../policy/settings.ts';
-import type { Hash } from '../policy/shards.ts';
-import { Announcer } from './announcer.ts';
-import { Batches } from './batches.ts';
-import { batchSource } from './batchsource.ts';
-import { Epoch } from './epoch.ts';
-import { described } from './fault.ts';
-import { gather } from './gather.ts';
-import { Housekeeping } from './housekeeping.ts';
-import { Ingest } from './ingest.ts';
-import { Keys } from './keys.ts';
-import { LedgerView } from './ledgerview.ts';
-import { Metrics } from './metrics.ts';
-import { Policy } from './policy.ts';
-import { Presumed } from './presumed.ts';
-import { Prices } from './prices.ts';
-import { Rebuild } from './rebuild.ts';
-import { Report } from './report.ts';
-import { LEASE, LEDGER_MEMORY, PRICES } from './resources.ts';
-import { Schedule } from './schedule.ts';
-import { ShardStore } from './shardstore.ts';
-import { Statuses } from './statuses.ts';
-import { StatusWriter } from './statuswriter.ts';
-import { stepDown } from './stepdown.ts';
-import { Survey } from './survey.ts';
+import type { Database } from '../log/database/database.ts';
+import { UsageLog } from '../log/usage-log.ts';
+import type { Hash } from '../policy/compile/shards.ts';
+import { allowsUpstream, type Settings } from '../policy/config/settings.ts';
+import { parsePriceBook } from '../policy/prices/price-book-file.ts';
+import { logged } from '../policy/status/readiness.ts';
+import { batchCredentials } from './batches/batch-credentials.ts';
+import { Batches } from './batches/batches.ts';
+import { Informers } from './cluster/informers.ts';
+import { LEASE, LEDGER_CHECKPOINT, PRICES } from './cluster/kube-kinds.ts';
+import { UpstreamSecrets } from './cluster/upstream-secrets.ts';
+import { describeError } from './describe-error.ts';
+import { Announcer } from './events/announcer.ts';
+import { LedgerGuard } from './ledger/ledger-guard.ts';
+import { Presumed } from './ledger/presumed.ts';
+import { Rebuild } from './ledger/rebuild.ts';
+import { Housekeeping } from './log/housekeeping.ts';
+import { Ingest } from './log/ingest.ts';
+import { Metrics } from './metrics/metrics.ts';
+import { TopSpenders } from './metrics/top-spenders.ts';
+import { compileInput } from './policy/compile-input.ts';
+import { KeysReconciler } from './policy/keys-reconciler.ts';
+import { PolicyReconciler } from './policy/policy-reconciler.ts';
+import { PriceBookSource } from './policy/price-book-source.ts';
+import { ShardStore } from './policy/shard-store.ts';
+import { LedgerReader } from './status/ledger-reader.ts';
+import { StatusLoop } from './status/status-loop.ts';
+import { StatusPlanner } from './status/status-planner.ts';
+import { StatusWriter } from './status/status-writer.ts';
+import { stepDown } from './step-down.ts';
 import { triggers } from './triggers.ts';
-import { UpstreamSecrets } from './upstreamsecrets.ts';
-import { World } from './world.ts';
+import { WorkQueues } from './work-queues.ts';
 
 interface OperatorOptions {
   readonly settings: Settings;
@@ -79,11 +79,11 @@ export function assemble(options: OperatorOptions): Operator {
   const { namespace } = settings;
   const onProblem = (what: string) => (error: unknown) => {
     // A conflict is the API server's way to say that the cache is a moment behind; what failed is done again.
-    const level = isProblem(error, 'Conflict') ? 'debug' : 'warn';
-    log[level]({ what, problem: described(error) }, 'a problem, tried again');
+    const level = isKubeError(error, 'Conflict') ? 'debug' : 'warn';
+    log[level]({ what, problem: describeError(error) }, 'a problem, tried again');
   };
 
-  const world: World = new World({
+  const world: Informers = new Informers({
     client,
     settings,
     random,
@@ -113,7 +113,7 @@ export function assemble(options: OperatorOptions): Operator {
     onProblem: onProblem('events'),
   });
   const announcer = new Announcer(events, log);
-  const keys: Keys = new Keys({
+  const keys: KeysReconciler = new KeysReconciler({
     client,
     world,
     gatewayURL: settings.gatewayURL,
@@ -124,7 +124,7 @@ export function assemble(options: OperatorOptions): Operator {
     onRevoked: (...said) => announcer.keyRevoked(...said),
   });
   const upstreamSecrets = new UpstreamSecrets(client, world);
-  const prices = new Prices(options.shippedPrices);
+  const prices = new PriceBookSource(options.shippedPrices);
   const store = new ShardStore({ client, settings, hash });
   const usageLog: UsageLog = new UsageLog({
     open: options.openLog,
@@ -134,11 +134,11 @@ export function assemble(options: OperatorOptions): Operator {
       announcer.setAside(letters);
     },
   });
-  const survey = new Survey({ log: usageLog, settings, clock, elapsed });
+  const survey = new TopSpenders({ log: usageLog, settings, clock, elapsed });
   const housekeeping = new Housekeeping({ log: usageLog, settings, clock });
   const ingest = new Ingest({ log: usageLog, ledger, elapsed, onIngested: ({ rows }) => metrics.countLogged(rows) });
 
-  const memory = () => world.memory.get(`${namespace}/${LEDGER_MEMORY}`);
+  const memory = () => world.memory.get(`${namespace}/${LEDGER_CHECKPOINT}`);
   const rebuild = new Rebuild({
     ledger,
     log: usageLog,
@@ -146,7 +146,7 @@ export function assemble(options: OperatorOptions): Operator {
     living: () => view.reports.map(({ incarnation }) => incarnation),
     raiseFences: () => policy.reconcile(),
   });
-  const epoch = new Epoch({
+  const epoch = new LedgerGuard({
     client,
     ledger,
     memory,
@@ -156,10 +156,11 @@ export function assemble(options: OperatorOptions): Operator {
     raiseFences: () => policy.reconcile(),
     tell: announcer.ledger,
   });
-  const policy: Policy = new Policy({
+  const policy: PolicyReconciler = new PolicyReconciler({
     ledger,
     store,
-    gather: () => gather({ settings, clock, hash, world, keys, upstreamSecrets, prices, epoch: () => epoch.current }),
+    gather: () =>
+      compileInput({ settings, clock, hash, world, keys, upstreamSecrets, prices, epoch: () => epoch.current }),
     onCompiled: (accepted) => {
       for (const ref of accepted) schedule.workspace(ref);
       schedule.report();
@@ -167,7 +168,7 @@ export function assemble(options: OperatorOptions): Operator {
     onProblems: (problems) => log.error({ problems }, 'the policy has problems'),
   });
 
-  const view: LedgerView = new LedgerView(ledger, elapsed);
+  const view: LedgerReader = new LedgerReader(ledger, elapsed);
   const waiting = () => view.state?.streamLength ?? 0;
   const writer = new StatusWriter({
     client,
@@ -177,7 +178,7 @@ export function assemble(options: OperatorOptions): Operator {
     onWritten: ({ kind }) => metrics.countWrite(kind),
     onProblem: (key, error) => onProblem(`status of ${key}`)(error),
   });
-  const statuses: Statuses = new Statuses({
+  const statuses: StatusPlanner = new StatusPlanner({
     world,
     view,
     writer,
@@ -196,7 +197,7 @@ export function assemble(options: OperatorOptions): Operator {
     onResolved: (...said) => announcer.presumedResolved(...said),
     onMistake: (...said) => announcer.presumedMistaken(...said),
   });
-  const report = new Report({
+  const report = new StatusLoop({
     clock,
     elapsed,
     policy,
@@ -212,7 +213,7 @@ export function assemble(options: OperatorOptions): Operator {
 
   const batches: Batches = new Batches({
     ledger,
-    source: (workspace) => batchSource(store.previous(), workspace),
+    source: (workspace) => batchCredentials(store.previous(), workspace),
     prices: () => parsePriceBook(JSON.parse(prices.current.text)),
     allows: (baseURL) => allowsUpstream(settings, baseURL),
     clock,
@@ -226,7 +227,7 @@ export function assemble(options: OperatorOptions): Operator {
     onLost: (open) => announcer.batchLost(world.workspaces.get(open.workspace), open),
   });
 
-  const schedule: Schedule = new Schedule({
+  const schedule: WorkQueues = new WorkQueues({
     duties: {
       workspace: async (ref) => {
         const hasKeys = await keys.reconcile(ref);

@@ -1,21 +1,21 @@
 import type { KubeObject } from '../kube/object.ts';
-import type { Announcer } from './announcer.ts';
-import type { Keys } from './keys.ts';
-import { workspaceNameOf } from './keysecret.ts';
-import type { Prices } from './prices.ts';
-import type { ConfigMap, Secret } from './resources.ts';
-import type { Schedule } from './schedule.ts';
-import type { ShardStore } from './shardstore.ts';
-import type { Statuses } from './statuses.ts';
-import type { Listeners, World } from './world.ts';
+import type { Listeners, Informers } from './cluster/informers.ts';
+import type { ConfigMap, Secret } from './cluster/kube-kinds.ts';
+import type { Announcer } from './events/announcer.ts';
+import { workspaceNameOf } from './policy/key-secret.ts';
+import type { KeysReconciler } from './policy/keys-reconciler.ts';
+import type { PriceBookSource } from './policy/price-book-source.ts';
+import type { ShardStore } from './policy/shard-store.ts';
+import type { StatusPlanner } from './status/status-planner.ts';
+import type { WorkQueues } from './work-queues.ts';
 
 interface Triggered {
-  readonly world: Pick<World, 'workspaces'>;
-  readonly schedule: Pick<Schedule, 'workspace' | 'policy' | 'report'>;
-  readonly keys: Pick<Keys, 'conflicts' | 'secretsChanged'>;
+  readonly world: Pick<Informers, 'workspaces'>;
+  readonly schedule: Pick<WorkQueues, 'workspace' | 'policy' | 'report'>;
+  readonly keys: Pick<KeysReconciler, 'conflicts' | 'secretsChanged'>;
   readonly store: Pick<ShardStore, 'take'>;
-  readonly prices: Prices;
-  readonly statuses: Pick<Statuses, 'forget'>;
+  readonly prices: PriceBookSource;
+  readonly statuses: Pick<StatusPlanner, 'forget'>;
   readonly announcer: Announcer;
   readonly mayAct: () => boolean;
 }

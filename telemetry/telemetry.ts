@@ -9,7 +9,7 @@ import {
 } from '@opentelemetry/resources';
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import type { Registry } from 'prom-client';
-import { RegistryProducer } from './registry.ts';
+import { PrometheusBridge } from './prometheus-bridge.ts';
 import { Spans } from './spans.ts';
 
 interface TelemetryOptions {
@@ -59,7 +59,7 @@ export class Telemetry {
     const { intervalMs, clock } = this.#options;
     const reader = new PeriodicExportingMetricReader({
       exporter: new OTLPMetricExporter(),
-      metricProducers: [new RegistryProducer(registry, this.#resource, clock)],
+      metricProducers: [new PrometheusBridge(registry, this.#resource, clock)],
       exportIntervalMillis: intervalMs,
       exportTimeoutMillis: Math.min(intervalMs, 10_000),
     });

@@ -1,5 +1,5 @@
 # How a binary comes: downloaded where the release sites can be reached, else built from Go modules.
-# Sourced by hack/assets.sh, which says where `$build` is and for which `$os` and `$arch`.
+# Sourced by hack/assets/assets.sh, which says where `$build` is and for which `$os` and `$arch`.
 
 say() { echo "assets: $*" >&2; }
 

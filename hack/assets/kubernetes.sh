@@ -1,4 +1,4 @@
-# The control plane's and the node's Kubernetes programs, and etcd: all of one version. Sourced by hack/assets.sh.
+# The control plane's and the node's Kubernetes programs, and etcd: all of one version. Sourced by hack/assets/assets.sh.
 
 KUBE_VERSION=1.36.3
 ETCD_VERSION=3.7.3

@@ -1,4 +1,4 @@
-# What the system's package manager brings. Sourced by hack/assets.sh.
+# What the system's package manager brings. Sourced by hack/assets/assets.sh.
 
 # Installs packages with apt-get: apt LOG PACKAGE...
 apt() {
@@ -32,7 +32,7 @@ faketime() { # what cannot be installed is the failure of the one test that need
   say "libfaketime is not installed; installing it with the system's package manager"
   if command -v apt-get >/dev/null; then apt faketime libfaketime
   elif command -v dnf >/dev/null; then dnf install -y libfaketime >&2
-  else false; fi || say "it could not be installed: test/chaos/rollover.test.ts will fail"
+  else false; fi || say "it could not be installed: test/system/chaos/rollover.test.ts will fail"
 }
 
 postgres() { # without the database server that Debian's package would start by itself

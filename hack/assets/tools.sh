@@ -1,4 +1,4 @@
-# Programs of other projects that a node, the chart and the rules are run or checked with. Sourced by hack/assets.sh.
+# Programs of other projects that a node, the chart and the rules are run or checked with. Sourced by hack/assets/assets.sh.
 
 CONTAINERD_VERSION=2.3.7
 COREDNS_VERSION=1.15.0

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { assetFolder } from '../asset-folder.ts';
-import { run } from '../run.ts';
+import { assetFolder } from '../assets/asset-folder.ts';
+import { run } from '../run/run.ts';
 
 /** The cluster that e2e tests run on: the local node, or the one that E2E_CONTEXT names. */
 
-const repository = join(import.meta.dirname, '..', '..');
+const repository = join(import.meta.dirname, '../..');
 const state = resolve(process.env['TOLLGATE_CLUSTER'] ?? join(repository, '.run', 'cluster'));
 const context = process.env['E2E_CONTEXT'];
 

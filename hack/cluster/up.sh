@@ -9,7 +9,7 @@ set -euo pipefail
 
 reason=$(why_not)
 [ -z "$reason" ] || { echo "make cluster-up: $reason" >&2; exit 1; }
-PATH=$("$repository/hack/assets.sh" node):$PATH
+PATH=$("$repository/hack/assets/assets.sh" node):$PATH
 
 # Starts a process of the node: start NAME PROGRAM ARGUMENTS...
 start() {
@@ -45,7 +45,7 @@ runtime() {
 
 import_images() { # those that changed since they were imported
   local files file mark
-  files=$("$repository/hack/images.sh" all)
+  files=$("$repository/hack/release/images.sh" all)
   mkdir -p "$state/imported"
   for file in $files; do
     mark=$state/imported/$(basename "$file")

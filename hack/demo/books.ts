@@ -1,4 +1,4 @@
-import type { Statement } from '../../test/upstream/books.ts';
+import type { Statement } from '../../test/fakes/upstream/books.ts';
 
 /** What the upstream charged for one of its API keys, by its own books. */
 export interface Owed {

@@ -1,7 +1,7 @@
-import { stringify } from 'yaml';
 import Anthropic from '@anthropic-ai/sdk';
-import { kubectl } from '../kubectl.ts';
-import type { System } from '../system.ts';
+import { stringify } from 'yaml';
+import type { System } from '../run/system.ts';
+import { kubectl } from '../services/kubectl.ts';
 import type { Narrator } from './narrator.ts';
 import { keyIn } from './teams.ts';
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseUsd } from '../../policy/money.ts';
-import { kubectl } from '../kubectl.ts';
+import { parseUsd } from '../../policy/core/money.ts';
+import { kubectl } from '../services/kubectl.ts';
 
 /** A team of the demo, as a program of it knows it. */
 export interface Team {

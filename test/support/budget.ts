@@ -1,4 +1,4 @@
-import type { CompiledBudget } from '../../policy/compiled.ts';
+import type { CompiledBudget } from '../../policy/core/compiled-policy.ts';
 
 /** `payments/checkout-daily`, $25 a day in New York, as it is compiled; with what a test changes of it. */
 export function budgetOf(changes: Partial<CompiledBudget> = {}): CompiledBudget {

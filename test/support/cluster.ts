@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { kubectl } from '../../hack/kubectl.ts';
+import { kubectl } from '../../hack/services/kubectl.ts';
 
 /** The control plane of the test run. All test files share it: each works in namespaces of its own. */
 export interface Cluster {

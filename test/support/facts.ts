@@ -1,4 +1,4 @@
-import type { RequestFacts } from '../../policy/request.ts';
+import type { RequestFacts } from '../../policy/request/request.ts';
 
 /** What a small, plain request for Opus 5.5 asks for; with what a test changes of it. */
 export function factsOf(changes: Partial<RequestFacts> = {}): RequestFacts {

@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Postgres, type PostgresOptions, startPostgres as start } from '../../hack/postgres.ts';
+import { type Postgres, type PostgresOptions, startPostgres as start } from '../../hack/services/postgres.ts';
 
 /**
  * Starts a Postgres of the test's own; the test stops it. To bring back one that was stopped or killed, pass its

@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { assetFolder } from '../../hack/asset-folder.ts';
-import { freePort, launch, responds } from '../../hack/processes.ts';
+import { assetFolder } from '../../hack/assets/asset-folder.ts';
+import { freePort, launch, responds } from '../../hack/services/processes.ts';
 
 /** A series of a query's answer. */
 export interface Sample {

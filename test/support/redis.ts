@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Redis, type RedisOptions, startRedis as start } from '../../hack/redis.ts';
+import { type Redis, type RedisOptions, startRedis as start } from '../../hack/services/redis.ts';
 
 /**
  * Starts a redis-server of the test's own; the test stops it. To bring back one that was stopped or killed, pass its

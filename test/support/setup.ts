@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ControlPlane, startControlPlane } from '../../hack/controlplane.ts';
+import { type ControlPlane, startControlPlane } from '../../hack/services/control-plane.ts';
 
 declare global {
   /** The control plane of this run, for the teardown. */

@@ -1,0 +1,62 @@
+import express, { type Express, type Request, type Response } from 'express';
+import { type GatewayLedger, LedgerUnreachable } from '../ledger/ledger.ts';
+import { budgetsOf } from './free/budgets.ts';
+import { authenticate } from './http/authenticate.ts';
+import { isRefusal, refusalFor, refuse } from './http/send-refusal.ts';
+import type { PolicySource } from './policy/active-policy.ts';
+import type { Metrics } from './record/metrics.ts';
+
+interface Parts {
+  readonly policy: PolicySource;
+  readonly ledger: GatewayLedger;
+  readonly metrics: Metrics;
+  /** Null where the gateway may be sent calls, else why not. */
+  readonly notReady: () => string | null;
+  readonly newId: () => string;
+}
+
+/** What the cluster asks of a gateway: /healthz, /readyz and /metrics. */
+export function adminApp({ metrics, notReady }: Pick<Parts, 'metrics' | 'notReady'>): Express {
+  const app = bare();
+  app.get('/healthz', (_req, res) => void res.type('text').send('ok\n'));
+  app.get('/readyz', (_req, res) => {
+    const reason = notReady();
+    res
+      .status(reason === null ? 200 : 503)
+      .type('text')
+      .send(`${reason ?? 'ok'}\n`);
+  });
+  app.get('/metrics', (_req, res) => sendMetrics(res, metrics));
+  return app;
+}
+
+/** What callers ask besides the API: their budgets. */
+export function callerApp(parts: Pick<Parts, 'policy' | 'ledger' | 'newId'>): Express {
+  const app = bare();
+  app.get('/tollgate/v1/budgets', (req, res) => sendBudgets(req, res, parts));
+  return app;
+}
+
+async function sendMetrics(res: Response, { registry }: Metrics): Promise<void> {
+  res.type(registry.contentType).send(await registry.metrics());
+}
+
+async function sendBudgets(
+  req: Request,
+  res: Response,
+  { policy, ledger, newId }: Pick<Parts, 'policy' | 'ledger' | 'newId'>,
+): Promise<void> {
+  const identity = authenticate(req.headers, policy);
+  if (isRefusal(identity)) return refuse(res, identity, `req_${newId()}`);
+  try {
+    res.json({ budgets: await budgetsOf(identity.caller, ledger) });
+  } catch (error) {
+    if (!(error instanceof LedgerUnreachable)) throw error;
+    refuse(res, refusalFor('LedgerUnreachable'), `req_${newId()}`);
+  }
+}
+
+/** In production Express keeps the stack of a mistake of ours to itself. */
+function bare(): Express {
+  return express().set('env', 'production').disable('x-powered-by').disable('etag');
+}

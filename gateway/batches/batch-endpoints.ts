@@ -1,0 +1,180 @@
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Dispatcher } from 'undici';
+import type { BatchOwner } from '../../ledger/batches.ts';
+import { type GatewayLedger, LedgerUnreachable } from '../../ledger/ledger.ts';
+import { planBatches } from '../../policy/admit/plan.ts';
+import { type ResolvedWorkspace } from '../../policy/compile/resolved-workspace.ts';
+import type { Settings } from '../../policy/config/settings.ts';
+import { refOf } from '../../policy/core/compiled-policy.ts';
+import { noSuchBatch } from '../../policy/core/refusal-sentences.ts';
+import type { Refusal } from '../../policy/core/refusals.ts';
+import { authenticate } from '../http/authenticate.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { headersDown, headersUp } from '../http/headers.ts';
+import type { Route } from '../http/route.ts';
+import { isRefusal, refusalFor } from '../http/send-refusal.ts';
+import { pathUp, type Upstreams } from '../http/upstreams.ts';
+import type { PolicySource } from '../policy/active-policy.ts';
+import type { Metrics } from '../record/metrics.ts';
+import { BatchListing, MAX_LIMIT, type Page, type ListQuery } from './batch-listing.ts';
+import { type BatchAnswer, sendBatch } from './batch-response.ts';
+
+interface Parts {
+  readonly policy: PolicySource;
+  readonly upstreams: Upstreams;
+  readonly metrics: Metrics;
+  readonly ledger: Pick<GatewayLedger, 'batchOwners'>;
+  readonly settings: Pick<Settings, 'waitSeconds'>;
+  /** A clock that never jumps. Milliseconds. */
+  readonly elapsed: () => number;
+}
+
+const PATH = '/v1/messages/batches';
+const DEFAULT_LIMIT = 20;
+/** How soon the ledger is asked again when it did not answer. */
+const RETRY_MS = 250;
+
+/** The batches that there are: a workspace sees those that it created, of all that its upstream key can see. */
+export class BatchEndpoints {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** `GET /v1/messages/batches`. Never rejects for anything that a caller, the ledger or the upstream does. */
+  list(exchange: Exchange): Promise<void> {
+    return this.#answer(exchange, (workspace) => this.#list(exchange, workspace));
+  }
+
+  /** `GET`, `DELETE`, `…/results` and `…/cancel` of one batch. Never rejects, as `list`. */
+  one(exchange: Exchange): Promise<void> {
+    return this.#answer(exchange, (workspace) => this.#one(exchange, workspace));
+  }
+
+  async #answer(exchange: Exchange, serve: (workspace: ResolvedWorkspace) => Promise<Refusal | null>): Promise<void> {
+    exchange.req.resume();
+    const identity = authenticate(exchange.req.headers, this.#parts.policy);
+    const refusal = isRefusal(identity)
+      ? identity
+      : (planBatches(identity.caller, false) ?? (await this.#reached(() => serve(identity.caller.workspace))));
+    if (refusal === null) return;
+    this.#parts.metrics.countRefusal(refusal.reason);
+    exchange.refuse(refusal);
+  }
+
+  async #reached(serve: () => Promise<Refusal | null>): Promise<Refusal | null> {
+    try {
+      return await serve();
+    } catch (error) {
+      if (error instanceof LedgerUnreachable) return refusalFor('LedgerUnreachable');
+      throw error;
+    }
+  }
+
+  async #one(exchange: Exchange, workspace: ResolvedWorkspace): Promise<Refusal | null> {
+    const { req, res, route } = exchange;
+    const [id = '', part] = route.path.slice(PATH.length + 1).split('/');
+    const [owner] = await this.#owners([id]);
+    if (owner?.workspace !== refOf(workspace)) return unknown(id, workspace);
+    if (req.method === 'DELETE' && !owner.settled) return refusalFor('BatchNotSettled');
+    const answer = await this.#ask(exchange, workspace, route, req.method as Dispatcher.HttpMethod);
+    if (answer === null) return refusalFor('UpstreamUnreachable');
+    const { statusCode: status, headers, body } = answer;
+    if (part !== 'results' || status !== 200) {
+      const text = await body.text().catch(() => null);
+      if (text === null) return refusalFor('UpstreamUnreachable');
+      sendBatch(res, { status, headers, text }, []);
+      return null;
+    }
+    res.writeHead(status, headersDown(headers));
+    await pipeline(body, res).catch(() => undefined); // either side broke off, and the other knows by that
+    return null;
+  }
+
+  async #list(exchange: Exchange, workspace: ResolvedWorkspace): Promise<Refusal | null> {
+    const query = new URLSearchParams(exchange.route.query);
+    const limit = Number(query.get('limit') ?? DEFAULT_LIMIT);
+    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
+      return { reason: 'BodyInvalid', message: `limit must be from 1 to ${MAX_LIMIT}.` };
+    }
+    const isBackwards = query.has('before_id');
+    const cursor = query.get(isBackwards ? 'before_id' : 'after_id');
+    if (cursor !== null && !(await this.#owns(workspace, [cursor]))[0]) return unknown(cursor, workspace);
+    return this.#collect(exchange, workspace, { limit, isBackwards, cursor });
+  }
+
+  async #collect(exchange: Exchange, workspace: ResolvedWorkspace, wanted: ListQuery): Promise<Refusal | null> {
+    const listing = new BatchListing(wanted);
+    for (;;) {
+      const answer = await this.#page(exchange, workspace, listing.query);
+      if (answer === null) return refusalFor('UpstreamUnreachable');
+      const { page } = answer;
+      if (page !== null) {
+        const ids = page.data.map(({ id }) => id);
+        listing.add(page, await this.#owns(workspace, ids));
+        if (!listing.isWhole && !exchange.hasLeft) continue;
+      }
+      sendBatch(exchange.res, page === null ? answer : { ...answer, text: listing.text }, []);
+      return null;
+    }
+  }
+
+  /** Asked again for as long as a call waits for the ledger. */
+  async #owners(ids: readonly string[]): Promise<readonly (BatchOwner | null)[]> {
+    const { ledger, settings, elapsed } = this.#parts;
+    const deadline = elapsed() + settings.waitSeconds * 1000;
+    for (;;) {
+      try {
+        return await ledger.batchOwners(ids);
+      } catch (error) {
+        if (!(error instanceof LedgerUnreachable) || elapsed() >= deadline) throw error;
+        await sleep(RETRY_MS);
+      }
+    }
+  }
+
+  async #owns(workspace: ResolvedWorkspace, ids: readonly string[]): Promise<boolean[]> {
+    const owners = ids.length === 0 ? [] : await this.#owners(ids);
+    return owners.map((owner) => owner?.workspace === refOf(workspace));
+  }
+
+  /** Null where there is no answer; its `page` is null where it is an error, or no page. */
+  async #page(
+    exchange: Exchange,
+    workspace: ResolvedWorkspace,
+    query: string,
+  ): Promise<(BatchAnswer & { readonly page: Page | null }) | null> {
+    const answer = await this.#ask(exchange, workspace, { ...exchange.route, query }, 'GET');
+    const text = await answer?.body.text().catch(() => null);
+    if (answer === null || text === null || text === undefined) return null;
+    const { statusCode: status, headers } = answer;
+    return { status, headers, text, page: status === 200 ? pageIn(text) : null };
+  }
+
+  /** Null where the upstream did not answer. */
+  #ask(
+    { req }: Exchange,
+    workspace: ResolvedWorkspace,
+    route: Route,
+    method: Dispatcher.HttpMethod,
+  ): Promise<Dispatcher.ResponseData | null> {
+    const upstream = this.#parts.upstreams.of(workspace);
+    const headers = headersUp(req, workspace);
+    return upstream.pool.request({ path: pathUp(upstream, route), method, headers }).catch(() => null);
+  }
+}
+
+function unknown(id: string, workspace: ResolvedWorkspace): Refusal {
+  return { reason: 'NotFound', message: noSuchBatch(id, refOf(workspace)) };
+}
+
+function pageIn(text: string): Page | null {
+  try {
+    const page = JSON.parse(text) as Page | null;
+    return Array.isArray(page?.data) ? page : null;
+  } catch {
+    return null;
+  }
+}

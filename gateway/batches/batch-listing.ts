@@ -1,0 +1,69 @@
+import { rewriteUrls } from './batch-response.ts';
+
+/** A page of the upstream's batches, newest first. */
+export interface Page {
+  readonly data: readonly { readonly id: string }[];
+  readonly has_more: boolean;
+  readonly first_id: string | null;
+  readonly last_id: string | null;
+}
+
+/** What a caller asked for. */
+export interface ListQuery {
+  readonly limit: number;
+  /** Towards the newer ones. */
+  readonly isBackwards: boolean;
+  /** The batch to go on from, null to begin with the newest. */
+  readonly cursor: string | null;
+}
+
+/** As many as the upstream gives at once. */
+export const MAX_LIMIT = 1_000;
+
+/** The page that a workspace gets: its own batches out of as many pages of the upstream's as that takes. */
+export class BatchListing {
+  readonly #wanted: ListQuery;
+  #own: readonly { readonly id: string }[] = [];
+  #cursor: string | null;
+  #hasMore = true;
+
+  constructor(wanted: ListQuery) {
+    this.#wanted = wanted;
+    this.#cursor = wanted.cursor;
+  }
+
+  /** The query for the next page of the upstream's, with its question mark. */
+  get query(): string {
+    const query = new URLSearchParams({ limit: String(MAX_LIMIT) });
+    if (this.#cursor !== null) query.set(this.#wanted.isBackwards ? 'before_id' : 'after_id', this.#cursor);
+    return `?${query.toString()}`;
+  }
+
+  /** False where the upstream has to be asked for another page. */
+  get isWhole(): boolean {
+    return !this.#hasMore || this.#cursor === null || this.#own.length >= this.#wanted.limit;
+  }
+
+  /** `owns`: which of the page's batches are the workspace's. */
+  add(page: Page, owns: readonly boolean[]): void {
+    const found = page.data.filter((_, index) => owns[index]).map(rewriteUrls);
+    const { isBackwards } = this.#wanted;
+    this.#own = isBackwards ? [...found, ...this.#own] : [...this.#own, ...found];
+    const cursor = isBackwards ? page.first_id : page.last_id;
+    // An upstream that does not get on would be asked for ever.
+    this.#hasMore = page.has_more && cursor !== this.#cursor;
+    this.#cursor = cursor;
+  }
+
+  /** The page as JSON. */
+  get text(): string {
+    const { isBackwards, limit } = this.#wanted;
+    const data = isBackwards ? this.#own.slice(-limit) : this.#own.slice(0, limit);
+    return JSON.stringify({
+      data,
+      has_more: this.#hasMore || data.length < this.#own.length,
+      first_id: data[0]?.id ?? null,
+      last_id: data.at(-1)?.id ?? null,
+    });
+  }
+}

@@ -1,0 +1,14 @@
+import type { Edit } from '../../policy/admit/request-limits.ts';
+
+/** The body with its edits; the very same bytes where there are none, because a changed byte breaks prompt caches. */
+export function applyEdits(body: Buffer, edits: readonly Edit[]): Buffer {
+  if (edits.length === 0) return body;
+  const parts: Buffer[] = [];
+  let from = 0;
+  for (const { start, end, text } of edits) {
+    parts.push(body.subarray(from, start), Buffer.from(text, 'latin1'));
+    from = end;
+  }
+  parts.push(body.subarray(from));
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,43 @@
+import type { GatewayLedger } from '../../ledger/ledger.ts';
+import { isSpanning } from '../../policy/admit/budget-refusal.ts';
+import type { Caller } from '../../policy/admit/plan.ts';
+import type { CompiledBudget, CompiledKey } from '../../policy/core/compiled-policy.ts';
+import { MAX_VALUES, type Reading, REST, type ValueCounter } from '../../policy/core/counter-check.ts';
+import { governs } from '../../policy/core/matching.ts';
+import { budgetFigures, budgetFiguresQuery } from '../../policy/status/budget-figures.ts';
+
+/** What a caller is told of one budget. Of a budget that spans others: its name and when it resets. */
+export interface BudgetView {
+  readonly budget: string;
+  readonly mode?: CompiledBudget['mode'];
+  readonly [field: string]: unknown;
+}
+
+/** The budgets that may govern a caller's calls, with where they and all their values stand now. Throws `LedgerUnreachable`. */
+export async function budgetsOf({ workspace, key }: Caller, ledger: GatewayLedger): Promise<readonly BudgetView[]> {
+  const budgets = workspace.budgets.filter((budget) => governs(budget.scope, workspace, key) !== false);
+  const { now } = await ledger.state();
+  const readings = await ledger.read(budgets.map((budget) => budgetFiguresQuery(budget, now, MAX_VALUES)));
+  return budgets.map((budget, index) => view(budget, visible(budget, readings[index]!, key), workspace, now));
+}
+
+/** Whose credential says which customer it is reads nothing of the others. */
+function visible({ per }: CompiledBudget, reading: Reading, { attributes }: CompiledKey): Reading {
+  const isOwn = ({ value }: ValueCounter): boolean => {
+    const values = value === REST ? [] : (JSON.parse(value) as string[]);
+    return per.every((name, index) => attributes[name] === undefined || attributes[name] === values[index]);
+  };
+  return { ...reading, values: reading.values.filter(isOwn) };
+}
+
+function view(
+  budget: CompiledBudget,
+  reading: Reading,
+  workspace: { readonly namespace: string },
+  now: number,
+): BudgetView {
+  const name = `${budget.namespace}/${budget.name}`;
+  const stands = budgetFigures(budget, reading, now, MAX_VALUES);
+  if (isSpanning(budget, workspace)) return { budget: name, resetAt: stands.period.end ?? null };
+  return { budget: name, mode: budget.mode, per: budget.per, resetAt: stands.period.end ?? null, ...stands };
+}

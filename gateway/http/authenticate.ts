@@ -1,0 +1,56 @@
+import { isUtf8 } from 'node:buffer';
+import { hash } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Caller } from '../../policy/admit/plan.ts';
+import type { ResolvedWorkspace } from '../../policy/compile/resolved-workspace.ts';
+import type { Attributes } from '../../policy/core/compiled-policy.ts';
+import type { Refusal } from '../../policy/core/refusals.ts';
+import type { PolicySource } from '../policy/active-policy.ts';
+import { refusalFor } from './send-refusal.ts';
+
+/** Who calls, and how to find them again once the policy has changed. */
+export interface AuthenticatedCaller {
+  readonly caller: Caller;
+  /** SHA-256 (hex) of the key: the key itself is kept nowhere. */
+  readonly keyHash: string;
+}
+
+const BEARER = /^bearer +(\S+)$/i;
+const MAX_ATTRIBUTE_BYTES = 256;
+
+/** Finds the caller by `x-api-key` or `Authorization: Bearer`; clients may send one value in both. */
+export function authenticate(headers: IncomingHttpHeaders, policy: PolicySource): AuthenticatedCaller | Refusal {
+  if (!policy.isLoaded) return refusalFor('PolicyNotReady');
+  const apiKey = headers['x-api-key'];
+  const bearer = BEARER.exec(headers.authorization ?? '')?.[1];
+  if (apiKey === undefined && bearer === undefined) return refusalFor('NoCredential');
+  const one = lookUp(apiKey, policy);
+  const other = bearer === apiKey ? null : lookUp(bearer, policy);
+  if (one !== null && other !== null) return refusalFor('TwoCredentials');
+  return one ?? other ?? refusalFor('UnknownKey');
+}
+
+function lookUp(key: string | string[] | undefined, policy: PolicySource): AuthenticatedCaller | null {
+  if (typeof key !== 'string') return null;
+  const keyHash = hash('sha256', key);
+  const caller = policy.find(keyHash);
+  return caller === null ? null : { caller, keyHash };
+}
+
+/** What the caller says of itself by the headers of its workspace. */
+export function claimedAttributes(headers: IncomingHttpHeaders, workspace: ResolvedWorkspace): Attributes | Refusal {
+  const claimed: Record<string, string> = {};
+  for (const [attribute, header] of Object.entries(workspace.headers)) {
+    const value = headers[header];
+    if (typeof value !== 'string' || value === '') continue;
+    // Node reads header bytes as Latin-1; clients send names of customers in UTF-8.
+    const bytes = Buffer.from(value, 'latin1');
+    if (bytes.length > MAX_ATTRIBUTE_BYTES || hasControls(bytes)) return refusalFor('AttributeInvalid');
+    claimed[attribute] = isUtf8(bytes) ? bytes.toString('utf8') : value;
+  }
+  return claimed;
+}
+
+function hasControls(bytes: Buffer): boolean {
+  return bytes.some((byte) => byte < 0x20 || byte === 0x7f);
+}

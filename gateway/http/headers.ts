@@ -1,0 +1,85 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { ResolvedWorkspace } from '../../policy/compile/resolved-workspace.ts';
+
+/** Flat list of names and values, as node and undici take them. */
+export type RawHeaders = string[];
+
+const HOP_BY_HOP = [
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+];
+
+/**
+ * What never goes up: who called, on whose bill, and what belongs to the caller's connection. The answer is asked for
+ * uncompressed, because it is metered on the way.
+ */
+const NOT_UP = new Set([
+  ...HOP_BY_HOP,
+  'accept-encoding',
+  'anthropic-organization-id',
+  'anthropic-user-profile-id',
+  'anthropic-workspace-id',
+  'authorization',
+  'content-length',
+  'cookie',
+  'expect',
+  'forwarded',
+  'host',
+  'x-anthropic-billing-header',
+  'x-api-key',
+]);
+
+/** What never comes down: credentials, and whatever would lead the caller past the gateway. */
+const NOT_DOWN = new Set([
+  ...HOP_BY_HOP,
+  'alt-svc',
+  'authorization',
+  'content-length',
+  'location',
+  'set-cookie',
+  'x-api-key',
+]);
+
+const OURS = /^x-(?:tollgate|forwarded)-/;
+
+/** The headers of the upstream call: the caller's, without what is named above and what carries its attributes. */
+export function headersUp(
+  { rawHeaders, headers }: IncomingMessage,
+  { headers: attributes, upstreamKey }: ResolvedWorkspace,
+): RawHeaders {
+  const dropped = named(headers.connection, Object.values(attributes));
+  const up: RawHeaders = ['x-api-key', upstreamKey ?? '', 'accept-encoding', 'identity'];
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!.toLowerCase();
+    if (NOT_UP.has(name) || OURS.test(name) || dropped?.has(name) === true) continue;
+    up.push(name, rawHeaders[at + 1]!);
+  }
+  return up;
+}
+
+/** The headers of the caller's answer. */
+export function headersDown(headers: IncomingHttpHeaders): RawHeaders {
+  const dropped = named(headers.connection, []);
+  const down: RawHeaders = [];
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || NOT_DOWN.has(name) || OURS.test(name) || dropped?.has(name) === true) continue;
+    for (const one of typeof value === 'string' ? [value] : value) down.push(name, one);
+  }
+  return down;
+}
+
+/** The headers that `connection` lists are of one hop as well. Null for the usual case of none. */
+function named(connection: string | undefined, more: Iterable<string>): Set<string> | null {
+  const names = new Set(more);
+  if (connection !== undefined && !/^(?:keep-alive|close)$/i.test(connection)) {
+    for (const name of connection.split(',')) names.add(name.trim().toLowerCase());
+  }
+  return names.size === 0 ? null : names;
+}

@@ -1,0 +1,53 @@
+import type { IncomingMessage } from 'node:http';
+import type { Refusal, RefusalReason } from '../../policy/core/refusals.ts';
+import { ChunkBuffer } from './chunk-buffer.ts';
+import type { Exchange } from './exchange.ts';
+import { refusalFor } from './send-refusal.ts';
+
+/** The limit of the Messages API. Bytes. */
+const MAX_BODY_BYTES = 32 * 1024 * 1024;
+
+/** The caller left before its request was whole. */
+export type CallerGone = 'gone';
+
+/**
+ * Reads the body whole, because what it may cost is known only then. Of a body that is refused the rest is read and
+ * dropped, so that the caller, which may still be sending, gets to read why.
+ */
+export function readBody({ req, memory }: Exchange): Promise<Buffer | Refusal | CallerGone> {
+  const refusal = refuseUnread(req, MAX_BODY_BYTES, 'BodyTooLarge');
+  if (refusal !== null) return drop(req, refusal);
+  return new Promise((resolve) => {
+    const pieces = new ChunkBuffer();
+    let size = 0;
+    const problemOf = (chunk: Buffer): RefusalReason | null => {
+      size += chunk.length;
+      if (size > MAX_BODY_BYTES) return 'BodyTooLarge';
+      return memory.grow(chunk.length) ? null : 'BodiesFull';
+    };
+    req.on('data', (chunk: Buffer) => {
+      const reason = problemOf(chunk);
+      if (reason === null) pieces.add(chunk);
+      else {
+        pieces.clear();
+        memory.close();
+        resolve(drop(req, refusalFor(reason)));
+      }
+    });
+    req.on('end', () => resolve(pieces.take()));
+    req.on('close', () => resolve('gone'));
+    req.on('error', () => resolve('gone'));
+  });
+}
+
+/** Why a body is refused for what its headers say of it, or null. */
+export function refuseUnread(req: IncomingMessage, maxBytes: number, tooLarge: RefusalReason): Refusal | null {
+  const encoding = req.headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return refusalFor('BodyEncoded');
+  return Number(req.headers['content-length'] ?? 0) > maxBytes ? refusalFor(tooLarge) : null;
+}
+
+function drop(req: IncomingMessage, refusal: Refusal): Promise<Refusal> {
+  req.removeAllListeners('data').resume();
+  return Promise.resolve(refusal);
+}

@@ -1,0 +1,21 @@
+import type { ServerResponse } from 'node:http';
+import { refusalBody, refusalHeaders, refusalStatus } from '../../policy/admit/refusal-response.ts';
+import { type Refusal, type RefusalReason, refusals } from '../../policy/core/refusals.ts';
+
+/** A refusal whose sentence needs nothing of the call: it is the one of the table. */
+export function refusalFor(reason: RefusalReason): Refusal {
+  return { reason, message: refusals[reason].meaning };
+}
+
+/** What a stage answers is a refusal if and only if it has a reason. */
+export function isRefusal(answer: object): answer is Refusal {
+  return 'reason' in answer;
+}
+
+/** Answers with a refusal, unless the caller has gone or an answer has begun. */
+export function refuse(res: ServerResponse, refusal: Refusal, requestId: string): void {
+  if (res.headersSent || res.destroyed) return;
+  const body = Buffer.from(refusalBody(refusal, requestId));
+  res.writeHead(refusalStatus(refusal), { ...refusalHeaders(refusal, requestId), 'content-length': body.length });
+  res.end(body);
+}

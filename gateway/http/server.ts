@@ -1,0 +1,173 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
+import { Server as NetServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Express } from 'express';
+import type { Logger } from 'pino';
+import type { RefusalReason } from '../../policy/core/refusals.ts';
+import type { ByteQuota } from './byte-quota.ts';
+import type { KeyPair } from './certificate.ts';
+import { Exchange } from './exchange.ts';
+import { type Endpoint, type Route, routeOf } from './route.ts';
+import { refusalFor, refuse } from './send-refusal.ts';
+
+/** For how long callers are told that a connection is good that they do not use. Milliseconds. */
+const KEEP_ALIVE_MS = 10_000;
+/** For how much longer it is: longer than load balancers keep one, so that they and not we close it. Milliseconds. */
+const KEEP_ALIVE_BUFFER_MS = 65_000;
+/** A caller that reads and writes nothing for so long is gone, though its machine may answer: longer than any upstream is waited for. */
+const IDLE_MS = 660_000;
+/** How many connections may wait to be accepted: as many as Linux allows, for callers that come in their thousands. */
+const BACKLOG = 4096;
+/** How a gateway leaves. Milliseconds. */
+export interface Draining {
+  /** How long it goes on serving all that comes, because the cluster needs a while to send callers elsewhere. */
+  readonly lingerMs: number;
+  /** How long what has begun to arrive by then may still take; node itself waits for it for ever. */
+  readonly arrivalMs: number;
+}
+
+/** Answers one request. */
+export type Serve = (exchange: Exchange) => Promise<void>;
+
+type ApiEndpoint = Exclude<Endpoint, 'Probe' | 'Budgets'>;
+
+interface Parts {
+  readonly endpoints: Readonly<Record<ApiEndpoint, Serve>>;
+  readonly callerApp: Express;
+  /** On this port too; null where it has its own. */
+  readonly adminApp: Express | null;
+  /** Null where callers come without TLS. */
+  readonly certificate: KeyPair | null;
+  /** Of the memory for bodies. */
+  readonly bodies: ByteQuota;
+  readonly logger: Logger;
+  readonly newId: () => string;
+  /** The monotonic clock. Milliseconds. */
+  readonly elapsed: () => number;
+}
+
+const ADMIN_PATHS = new Set(['/healthz', '/readyz', '/metrics']);
+
+/** The gateway's front: it routes, and knows what is under way. */
+export class Gateway {
+  readonly server: Server | TlsServer;
+  readonly #parts: Parts;
+  readonly #open = new Map<Exchange, Promise<unknown>>();
+  #isLeaving = false;
+  #isClosed = false;
+  /** When a call last came to its end, by the monotonic clock. Milliseconds. */
+  #endedAt = 0;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    const { certificate } = parts;
+    const options = { keepAliveTimeout: KEEP_ALIVE_MS, keepAliveTimeoutBuffer: KEEP_ALIVE_BUFFER_MS };
+    const handle = (req: IncomingMessage, res: ServerResponse): void => this.#handle(req, res);
+    this.server =
+      certificate === null ? createServer(options, handle) : createTlsServer({ ...options, ...certificate }, handle);
+    this.server.setTimeout(IDLE_MS);
+  }
+
+  /** Resolves to the port. */
+  listen(port: number): Promise<number> {
+    return listen(this.server, port);
+  }
+
+  /** Shows another certificate to who connects from now on; connections that are open stay. */
+  show(certificate: KeyPair): void {
+    if (this.server instanceof TlsServer) this.server.setSecureContext(certificate);
+  }
+
+  /** Whether callers should go elsewhere. */
+  get isLeaving(): boolean {
+    return this.#isLeaving;
+  }
+
+  /**
+   * Serves on for a while, closing each connection with its next answer, then accepts nothing more. Resolves when every
+   * call that was under way is answered and booked or kept for booking.
+   */
+  async drain({ lingerMs, arrivalMs }: Draining): Promise<void> {
+    this.#isLeaving = true;
+    await sleep(lingerMs);
+    // The HTTP server's own close would also end each connection that is not in use at this moment, and so meet requests
+    // that are on their way: who got an answer just now counts on its connection.
+    const closed = new Promise((resolve) => NetServer.prototype.close.call(this.server, resolve));
+    const late = setTimeout(() => this.#close(), arrivalMs);
+    await this.#quiet(Math.min(lingerMs, KEEP_ALIVE_MS));
+    clearTimeout(late);
+    // Nobody is being answered any more: what is left idles, or has not sent a whole request.
+    this.server.closeAllConnections();
+    await closed;
+  }
+
+  /** Resolves when no call is under way, and none has been for that long. Milliseconds. */
+  async #quiet(forMs: number): Promise<void> {
+    for (;;) {
+      while (this.#open.size > 0) await Promise.all(this.#open.values());
+      const left = this.#endedAt + forMs - this.#parts.elapsed();
+      if (left <= 0) return;
+      await sleep(left);
+    }
+  }
+
+  #handle(req: IncomingMessage, res: ServerResponse): void {
+    const url = req.url ?? '';
+    const { adminApp, callerApp } = this.#parts;
+    if (this.#isLeaving) res.shouldKeepAlive = false;
+    if (adminApp !== null && ADMIN_PATHS.has(url)) return void adminApp(req, res);
+    const route = routeOf(req.method ?? '', url);
+    if (route === null) return this.#refuse(res, 'NotFound');
+    if (route.endpoint === 'Probe') return void res.writeHead(200).end();
+    if (route.endpoint === 'Budgets') {
+      req.url = route.path;
+      return void callerApp(req, res);
+    }
+    if (this.#isClosed) this.#refuse(res, 'ShuttingDown');
+    else this.#serve(req, res, route, route.endpoint);
+  }
+
+  #serve(req: IncomingMessage, res: ServerResponse, route: Route, endpoint: ApiEndpoint): void {
+    const { endpoints, bodies, newId, elapsed } = this.#parts;
+    const memory = bodies.open();
+    const exchange = new Exchange(req, res, route, { id: newId(), arrived: elapsed(), memory });
+    const answered = new Promise((resolve) => res.once('close', resolve));
+    const call = endpoints[endpoint](exchange)
+      .catch((error: unknown) => this.#fail(exchange, error))
+      .then(() => answered)
+      .finally(() => {
+        memory.close();
+        this.#open.delete(exchange);
+        this.#endedAt = elapsed();
+      });
+    this.#open.set(exchange, call);
+  }
+
+  #close(): void {
+    this.#isClosed = true;
+    for (const { req } of this.#open.keys()) if (!req.complete) req.destroy();
+  }
+
+  #refuse(res: ServerResponse, reason: RefusalReason): void {
+    refuse(res, refusalFor(reason), `req_${this.#parts.newId()}`);
+  }
+
+  /** A mistake of ours: the call ends, the others go on. */
+  #fail({ id, res }: Exchange, error: unknown): void {
+    this.#parts.logger.error({ id, err: error }, 'a call failed');
+    res.destroy();
+  }
+}
+
+/** Resolves to the port that the server listens on. */
+export function listen(server: Server, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ port, backlog: BACKLOG }, () => {
+      server.off('error', reject);
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : port);
+    });
+  });
+}

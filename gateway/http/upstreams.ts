@@ -1,0 +1,60 @@
+import { type Dispatcher, Pool } from 'undici';
+import type { ResolvedWorkspace } from '../../policy/compile/resolved-workspace.ts';
+import type { Route } from './route.ts';
+
+/** Where a workspace's calls go. */
+export interface Upstream {
+  readonly pool: Dispatcher;
+  /** The path of the base URL, without a slash at its end. */
+  readonly prefix: string;
+}
+
+/** The path of a route at an upstream, with its query. */
+export function pathUp({ prefix }: Pick<Upstream, 'prefix'>, { path, query }: Route): string {
+  return `${prefix}${path}${query}`;
+}
+
+/** The longest call that the API allows, in whole or between two bytes of it. Milliseconds. */
+const TIMEOUT_MS = 600_000;
+
+/**
+ * The connections to the upstreams: one pool for each origin, kept alive, without retries and without a limit. There
+ * are as many as the installation allows origins; the paths are the tenants' and are forgotten with their workspaces.
+ */
+export class Upstreams {
+  readonly #pools = new Map<string, Pool>();
+  readonly #known = new WeakMap<ResolvedWorkspace, Upstream>();
+  readonly #timeoutMs: number;
+
+  /** `timeoutMs`: how long an upstream may be silent, before its answer and within it. */
+  constructor(timeoutMs: number = TIMEOUT_MS) {
+    this.#timeoutMs = timeoutMs;
+  }
+
+  of(workspace: ResolvedWorkspace): Upstream {
+    const known = this.#known.get(workspace);
+    if (known !== undefined) return known;
+    const { origin, pathname } = new URL(workspace.baseURL);
+    const upstream = { pool: this.#pool(origin), prefix: pathname.replace(/\/+$/, '') };
+    this.#known.set(workspace, upstream);
+    return upstream;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#pools.values()].map((pool) => pool.close()));
+  }
+
+  #pool(origin: string): Pool {
+    const there = this.#pools.get(origin);
+    if (there !== undefined) return there;
+    const pool = new Pool(origin, {
+      connections: null,
+      pipelining: 1,
+      allowH2: false,
+      headersTimeout: this.#timeoutMs,
+      bodyTimeout: this.#timeoutMs,
+    });
+    this.#pools.set(origin, pool);
+    return pool;
+  }
+}

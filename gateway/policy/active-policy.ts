@@ -1,0 +1,85 @@
+import type { Caller } from '../../policy/admit/plan.ts';
+import type { Resolved } from '../../policy/compile/shard-codec.ts';
+import type { Ref } from '../../policy/core/compiled-policy.ts';
+import { refOf } from '../../policy/core/compiled-policy.ts';
+
+/** What the stages ask of the policy in force. */
+export interface PolicySource {
+  /** False until the first policy was read: before that a key that is not found may be a good one. */
+  readonly isLoaded: boolean;
+  /** Who holds the key with this SHA-256 (hex). */
+  find(keyHash: string): Caller | null;
+  /** Resolves to true as soon as the workspace is enforced at `version` or above, to false after `withinMs`. */
+  reached(workspace: Ref, version: number, withinMs: number): Promise<boolean>;
+}
+
+/** The workspaces that this gateway enforces, each at its last good version, found by the hash of a caller's key. */
+export class ActivePolicy implements PolicySource {
+  readonly #workspaces = new Map<Ref, Resolved>();
+  readonly #callers = new Map<string, Caller>();
+  readonly #waiting = new Set<() => void>();
+  #isLoaded = false;
+
+  get isLoaded(): boolean {
+    return this.#isLoaded;
+  }
+
+  /** From now on a key that is not found is nobody's. */
+  setLoaded(): void {
+    this.#isLoaded = true;
+  }
+
+  find(keyHash: string): Caller | null {
+    return this.#callers.get(keyHash) ?? null;
+  }
+
+  /** The version that is enforced, 0 where the workspace is not. */
+  versionOf(workspace: Ref): number {
+    return this.#workspaces.get(workspace)?.workspace.version ?? 0;
+  }
+
+  reached(workspace: Ref, version: number, withinMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const settle = (reached: boolean) => {
+        clearTimeout(timer);
+        this.#waiting.delete(look);
+        resolve(reached);
+      };
+      const look = () => {
+        if (this.versionOf(workspace) >= version) settle(true);
+      };
+      const timer = setTimeout(() => settle(false), withinMs);
+      this.#waiting.add(look);
+      look();
+    });
+  }
+
+  /** Enforces workspaces from now on, in place of what they were before. */
+  enforce(resolved: Iterable<Resolved>): void {
+    for (const one of resolved) {
+      const ref = refOf(one.workspace);
+      this.#forget(ref);
+      this.#workspaces.set(ref, one);
+      for (const key of one.workspace.keys) {
+        const hash = one.keys[key.name];
+        if (hash !== undefined) this.#callers.set(hash, { workspace: one.workspace, key });
+      }
+    }
+    for (const look of this.#waiting) look();
+  }
+
+  /** The workspace is gone; its keys are nobody's. */
+  drop(workspace: Ref): void {
+    this.#forget(workspace);
+    this.#workspaces.delete(workspace);
+  }
+
+  /** A key that has become another workspace's in the meantime stays that one's. */
+  #forget(ref: Ref): void {
+    const before = this.#workspaces.get(ref);
+    if (before === undefined) return;
+    for (const hash of Object.values(before.keys)) {
+      if (this.#callers.get(hash)?.workspace === before.workspace) this.#callers.delete(hash);
+    }
+  }
+}

@@ -1,0 +1,214 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { LedgerState } from '../../ledger/ledger.ts';
+import { type Billed, dollars, type Spender, CallMetrics } from '../../metrics/call-metrics.ts';
+import { OTHER } from '../../metrics/label-limiter.ts';
+import type { RefusalReason } from '../../policy/core/refusals.ts';
+import type { Usage } from '../../policy/prices/usage.ts';
+
+/** What the gauges show, asked at each scrape. */
+export interface Gauges {
+  readonly openCalls: () => number;
+  readonly pendingSettles: () => number;
+  readonly unbookedCalls: () => number;
+  /** Held by calls under way: in memory, and on disk. */
+  readonly bodyBytes: () => number;
+  readonly spoolBytes: () => number;
+  readonly ledger: () => Promise<LedgerState>;
+  /** Seconds since the epoch; null where callers come without TLS. */
+  readonly certificateExpires: (() => number) | null;
+}
+
+/** One call that cost something, as the metrics see it. */
+export interface Spending extends Billed {
+  readonly spender: Spender;
+  /** How it ended, in one word. */
+  readonly ending: string;
+  /** Nano-dollars. */
+  readonly worstNano: bigint;
+  readonly usage: Usage | null;
+  readonly seconds: number;
+}
+
+/**
+ * The gateway's metrics. What OpenTelemetry has a name for is called `gen_ai_*`, money is `tollgate_*`. Labels are
+ * bounded: workspaces, models of the price book, reasons, and a limited number of features, departments and, where the
+ * installation wants their names, users; never a customer or a key.
+ */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #spending: CallMetrics;
+  readonly #callCost: Histogram;
+  readonly #begun = new Set<string>();
+  readonly #overshoot: Counter;
+  readonly #refusals: Counter;
+  readonly #openAdmissions: Counter;
+  readonly #tokens: Histogram;
+  readonly #duration: Histogram;
+  readonly #firstByte: Histogram;
+  readonly #added: Histogram;
+  /** Calls that are under way upstream. */
+  readonly openStreams: Gauge;
+
+  /** `namedUsers`: so many users have a label of their own. */
+  constructor(gauges: Gauges, namedUsers: number) {
+    const registers = [this.registry];
+    this.#spending = new CallMetrics(this.registry, namedUsers);
+    this.#callCost = new Histogram({
+      name: 'tollgate_call_cost_usd',
+      help: 'What a call cost, in US dollars.',
+      labelNames: ['workspace', 'feature'],
+      buckets: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100],
+      registers,
+    });
+    this.#overshoot = new Counter({
+      name: 'tollgate_overshoot_usd_total',
+      help: 'What calls cost beyond their worst case, in US dollars: an upstream that charges more than its rules say.',
+      labelNames: ['workspace'],
+      registers,
+    });
+    this.#refusals = new Counter({
+      name: 'tollgate_refusals_total',
+      help: 'Calls that were refused.',
+      labelNames: ['workspace', 'reason'],
+      registers,
+    });
+    this.#openAdmissions = new Counter({
+      name: 'tollgate_open_admissions_total',
+      help: 'Calls that went unchecked because the ledger was out of reach (`ledgerLoss: Open`).',
+      labelNames: ['workspace'],
+      registers,
+    });
+    this.#tokens = new Histogram({
+      name: 'gen_ai_client_token_usage',
+      help: 'Tokens of a call.',
+      labelNames: ['workspace', 'gen_ai_request_model', 'gen_ai_token_type'],
+      buckets: [1, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576],
+      registers,
+    });
+    this.#duration = new Histogram({
+      name: 'gen_ai_client_operation_duration_seconds',
+      help: 'From the arrival of a call to the end of its answer.',
+      labelNames: ['workspace', 'gen_ai_request_model'],
+      buckets: [0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000],
+      registers,
+    });
+    this.#firstByte = new Histogram({
+      name: 'gen_ai_server_time_to_first_token_seconds',
+      help: 'From sending a call upstream to the beginning of its answer.',
+      labelNames: ['workspace'],
+      buckets: [0.03, 0.1, 0.3, 1, 3, 10, 30, 100],
+      registers,
+    });
+    this.#added = new Histogram({
+      name: 'tollgate_added_seconds',
+      help: 'From the arrival of a call to sending it upstream, with any waiting for room in a budget.',
+      buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.03, 0.1, 1, 10],
+      registers,
+    });
+    this.openStreams = new Gauge({
+      name: 'tollgate_open_streams',
+      help: 'Calls that are under way upstream.',
+      registers,
+    });
+    this.#gauge('tollgate_open_calls', 'Calls that have, or may have, a reservation.', gauges.openCalls);
+    this.#gauge('tollgate_pending_settles', 'Ended calls that the ledger does not know of yet.', gauges.pendingSettles);
+    this.#gauge(
+      'tollgate_unbooked_calls',
+      'Calls on disk that the ledger has not booked yet (`ledgerLoss: Open`).',
+      gauges.unbookedCalls,
+    );
+    this.#gauge(
+      'tollgate_body_bytes',
+      'Bodies of calls under way that are held in memory, in bytes.',
+      gauges.bodyBytes,
+    );
+    this.#gauge('tollgate_spool_bytes', 'Bodies of batches that are held on disk, in bytes.', gauges.spoolBytes);
+    if (gauges.certificateExpires !== null) {
+      const help = 'Until when the certificate that callers see is good, in seconds since 1970 (with TLS only).';
+      this.#gauge('tollgate_certificate_expiry_timestamp_seconds', help, gauges.certificateExpires);
+    }
+    this.#ledgerGauges(gauges.ledger);
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  countRefusal(reason: RefusalReason, workspace = ''): void {
+    this.#refusals.inc({ workspace, reason });
+  }
+
+  /** A call was sent upstream. */
+  begin(spender: Spender): void {
+    if (!this.#spending.begin(spender)) return;
+    const { workspace } = spender;
+    const labels = { workspace, feature: this.#spending.featureOf(spender) };
+    const name = `${workspace}\n${labels.feature}`;
+    if (this.#begun.has(name)) return;
+    this.#begun.add(name);
+    this.#callCost.zero(labels);
+    this.#overshoot.inc({ workspace }, 0);
+  }
+
+  /** A call that cost nothing, and how it ended. */
+  countCall(spender: Spender, ending: string): void {
+    this.#spending.countCall(spender, ending);
+  }
+
+  countOpenAdmission(workspace: string): void {
+    this.#openAdmissions.inc({ workspace });
+  }
+
+  /** Seconds. */
+  observeAdded(seconds: number): void {
+    this.#added.observe(seconds);
+  }
+
+  /** Seconds. */
+  observeFirstByte(workspace: string, seconds: number): void {
+    this.#firstByte.observe({ workspace }, seconds);
+  }
+
+  countSpending(spending: Spending): void {
+    const { spender, ending, costNano, worstNano, usage, seconds } = spending;
+    const { workspace } = spender;
+    const model = spender.model ?? OTHER;
+    this.#spending.countCall(spender, ending);
+    this.#spending.countBilled(spender, spending);
+    this.#callCost.observe({ workspace, feature: this.#spending.featureOf(spender) }, dollars(costNano));
+    if (costNano > worstNano) this.#overshoot.inc({ workspace }, dollars(costNano - worstNano));
+    this.#duration.observe({ workspace, gen_ai_request_model: model }, seconds);
+    if (usage === null) return;
+    const input = usage.input + usage.cacheRead + usage.cacheWrite5m + usage.cacheWrite1h;
+    this.#tokens.observe({ workspace, gen_ai_request_model: model, gen_ai_token_type: 'input' }, input);
+    this.#tokens.observe({ workspace, gen_ai_request_model: model, gen_ai_token_type: 'output' }, usage.output);
+  }
+
+  /** Where the figure is not to be had, the last one stays. */
+  #gauge(name: string, help: string, read: () => number | Promise<number>): void {
+    const collect = async (): Promise<void> => {
+      try {
+        gauge.set(await read());
+      } catch {
+        // Out of reach, which is a metric of its own.
+      }
+    };
+    const gauge: Gauge = new Gauge({ name, help, registers: [this.registry], collect });
+  }
+
+  #ledgerGauges(ask: () => Promise<LedgerState>): void {
+    // The gauges of a scrape are collected together and share one answer.
+    let asked: Promise<LedgerState> | null = null;
+    const read = () => (asked ??= ask().finally(() => (asked = null)));
+    const up = (): Promise<number> =>
+      read()
+        .then(() => 1)
+        .catch(() => 0);
+    this.#gauge('tollgate_ledger_up', 'Whether the ledger answers.', up);
+    this.#gauge('tollgate_ledger_stream_length', 'Usage records in the ledger that no log has taken yet.', () =>
+      read().then(({ streamLength }) => streamLength),
+    );
+    this.#gauge(
+      'tollgate_ledger_presumed_calls',
+      'Calls whose cost is unknown and presumed to be the worst case.',
+      () => read().then(({ presumedCount }) => presumedCount),
+    );
+  }
+}

@@ -1,0 +1,58 @@
+import type { GatewayLedger } from '../../ledger/ledger.ts';
+import type { RefusalRow } from '../../ledger/streams.ts';
+import type { Call } from '../../policy/admit/plan.ts';
+import { refOf } from '../../policy/core/compiled-policy.ts';
+import type { Refusal } from '../../policy/core/refusals.ts';
+
+interface Parts {
+  readonly ledger: Pick<GatewayLedger, 'noteRefusals'>;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** How often the counts go to the ledger. Milliseconds. */
+const FLUSH_MS = 5_000;
+const MINUTE_MS = 60_000;
+/** Kinds of refusals between two flushes; more are not counted one by one. */
+const MAX_ROWS = 1_000;
+
+/**
+ * Counts refusals by minute, key, budget and reason, and hands the counts to the ledger now and then: a client in a loop
+ * is refused thousands of times and makes one row. Counts that cannot be handed over are dropped; they are no money.
+ */
+export class RefusalCounter {
+  readonly #parts: Parts;
+  readonly #timer: NodeJS.Timeout;
+  #rows = new Map<string, RefusalRow>();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#timer = setInterval(() => void this.#flush(), FLUSH_MS).unref();
+  }
+
+  /** `call` is absent where the caller is not known. */
+  count(refusal: Refusal, call?: Pick<Call, 'caller'>): void {
+    const minute = Math.floor(this.#parts.now() / MINUTE_MS) * MINUTE_MS;
+    const workspace = call === undefined ? '' : refOf(call.caller.workspace);
+    const key = call?.caller.key.name ?? '';
+    const budget = refusal.spent?.budget ?? '';
+    const { reason } = refusal;
+    const name = `${minute} ${workspace} ${key} ${budget} ${reason}`;
+    const count = (this.#rows.get(name)?.count ?? 0) + 1;
+    if (count === 1 && this.#rows.size >= MAX_ROWS) return;
+    this.#rows.set(name, { minute, workspace, key, budget, reason, count });
+  }
+
+  /** Hands over what was counted since, and counts on no more. */
+  stop(): Promise<void> {
+    clearInterval(this.#timer);
+    return this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#rows.size === 0) return;
+    const rows = [...this.#rows.values()];
+    this.#rows = new Map();
+    await this.#parts.ledger.noteRefusals(rows).catch(() => {});
+  }
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Brings the programs that tests and the local clusters run, and prints the folders that hold them, as a PATH has them.
+#
+#   hack/assets/assets.sh                 the local control plane and Redis
+#   hack/assets/assets.sh postgres        from the system's package manager; faketime likewise
+#   hack/assets/assets.sh helm            a tool of hack/assets/tools.sh; kubeconform and prometheus likewise
+#   hack/assets/assets.sh crds            those of other projects whose kinds the chart can make
+#   hack/assets/assets.sh node            all that a local node is made of
+#
+# Each one is taken from the cache, else from its published archive where that can be reached, else built from Go
+# modules (minutes, once). Those of the control plane may stand in KUBEBUILDER_ASSETS. Idempotent.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+cache=${TOLLGATE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tollgate}
+build=$cache/build
+mkdir -p "$build"
+os=$(go env GOOS 2>/dev/null || uname -s | tr '[:upper:]' '[:lower:]')
+arch=$(go env GOARCH 2>/dev/null || uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
+
+. "$here/build.sh"
+. "$here/kubernetes.sh"
+. "$here/packages.sh"
+. "$here/tools.sh"
+
+control_plane() {
+  kubernetes etcd kube-apiserver kube-controller-manager kubectl
+  redis
+  echo "$bin"
+}
+
+node() {
+  node_packages
+  kubernetes etcd kube-apiserver kube-controller-manager kubectl kube-scheduler kubelet kube-proxy
+  local folders=$bin tool
+  for tool in containerd coredns pause helm; do folders=$folders:$("$tool"); done
+  echo "$folders"
+}
+
+# One at a time: two runs that start together must not build the same thing twice.
+exec 9>"$cache/assets.lock"
+if command -v flock >/dev/null; then flock 9; fi
+case "${1:-control_plane}" in
+  control_plane | postgres | faketime | node | helm | kubeconform | crds | prometheus) "${1:-control_plane}" ;;
+  *) say "there is no part \"$1\": leave it out, or name one of postgres, faketime, node, helm, kubeconform, crds, prometheus"; exit 1 ;;
+esac

@@ -1,0 +1,271 @@
+/**
+ * Writes the pages of docs/reference/ that the code already says: one for each kind, from the CRDs, the refusals and
+ * conditions and the usage log, from their tables, and the metrics, from their registries. With `--check` it writes nothing and exits 1 where a page is out of date.
+ */
+
+import { join } from 'node:path';
+import type { Registry } from 'prom-client';
+import { Metrics as GatewayMetrics } from '../../gateway/record/metrics.ts';
+import { columnTypes } from '../../log/columns.ts';
+import { Metrics as OperatorMetrics } from '../../operator/metrics/metrics.ts';
+import { conditionReasons, type ConditionType, hasRunbook } from '../../policy/core/conditions.ts';
+import { type Retry, refusals } from '../../policy/core/refusals.ts';
+import { type CRD, type Schema, readCRDs } from './crds.ts';
+import { generate } from './generated.ts';
+
+const folder = join(import.meta.dirname, '../../docs/reference');
+
+function kindPage({ kind, apiVersion, plural, shortNames, columns, schema }: CRD): string {
+  const { spec, status } = schema.properties!;
+  const shown = columns.filter(({ name }) => name !== 'AGE');
+  return page(
+    `# ${kind}`,
+    schema.description!,
+    `\`${apiVersion}\`, namespaced, also \`${[plural, ...shortNames].join('`, `')}\`. The name has at most 63 characters. [Examples](../../examples/).`,
+    '## spec',
+    specTable(spec!),
+    `Over several fields:\n\n${sentences(spec!)
+      .map((each) => `- ${each}`)
+      .join('\n')}`,
+    '## status',
+    status!.description!,
+    statusTable(status!),
+    '## kubectl get',
+    table(
+      ['Column', 'Shows'],
+      shown.map(({ name, priority, description }) => [name, `${description}${priority ? ' With `-o wide`.' : ''}`]),
+    ),
+  );
+}
+
+function specTable(spec: Schema): string {
+  return table(
+    ['Field', 'Type', 'Default', 'Meaning, and what the API server says to what it does not take'],
+    [...fields(spec)].map(({ path, field, required }) => [
+      code(path),
+      typeOf(field),
+      field.default === undefined ? (required ? 'required' : '') : code(JSON.stringify(field.default)),
+      [field.description!, ...new Set(rulesOf(field))].join('<br>• '),
+    ]),
+  );
+}
+
+function statusTable(status: Schema): string {
+  return table(
+    ['Field', 'Type', 'Meaning'],
+    [...fields(status)].map(({ path, field }) => [code(path), typeOf(field), field.description!]),
+  );
+}
+
+interface Field {
+  /** `keys[].name`. */
+  path: string;
+  field: Schema;
+  required: boolean;
+}
+
+function* fields(schema: Schema, prefix = ''): Generator<Field> {
+  for (const [name, field] of Object.entries(schema.properties ?? {})) {
+    const path = `${prefix}${name}`;
+    yield { path, field, required: schema.required?.includes(name) ?? false };
+    if (field.items) yield* fields(field.items, `${path}[].`);
+    else yield* fields(field, `${path}.`);
+  }
+}
+
+/** `string (≤ 63)`, `list (1–64) of different string (≤ 256)`. */
+function typeOf(field: Schema): string {
+  const { type, format, items, additionalProperties: values } = field;
+  if (field.enum) return field.enum.map((value) => code(String(value))).join(', ');
+  if (items) return `list (${range(field.minItems, field.maxItems)}) of ${unique(field)}${typeOf(items)}`;
+  if (values) return `map (${range(undefined, field.maxProperties)}) to ${typeOf(values)}`;
+  if (type === 'string') return format ?? `string (${range(undefined, field.maxLength)})`;
+  return type === 'integer' ? `integer (${range(field.minimum, field.maximum)})` : type!;
+}
+
+function range(least: number | undefined, most: number | undefined): string {
+  if (most === undefined) return `≥ ${least}`;
+  return least === undefined ? `≤ ${most}` : `${least}–${most}`;
+}
+
+function unique(list: Schema): string {
+  if (list['x-kubernetes-list-type'] === 'set') return 'different ';
+  const keys = list['x-kubernetes-list-map-keys'];
+  return keys ? `by ${keys.join(' and ')} different ` : '';
+}
+
+/** What is refused of a field, of its items and of its values, as the API server says it. */
+function rulesOf(field: Schema): string[] {
+  const inner = [field.items, field.additionalProperties].flatMap((each) => (each ? rulesOf(each) : []));
+  return [...sentences(field), ...pattern(field), ...inner];
+}
+
+function sentences(schema: Schema): string[] {
+  return (schema['x-kubernetes-validations'] ?? []).map(({ message }) => message);
+}
+
+/** Of patterns only the usual ones have words of their own. */
+function pattern({ pattern: expression, format }: Schema): string[] {
+  if (expression === undefined) return [];
+  if (expression.includes(String.raw`\x00`)) return ['no control characters'];
+  return [format === 'date-time' ? 'RFC 3339, with `Z` or an offset' : `should match ${code(expression)}`];
+}
+
+const retries: Readonly<Record<Retry, string>> = {
+  Never: 'never',
+  Soon: 'after `retry-after`',
+  AsClient: 'as of any server',
+};
+
+function refusalsPage(): string {
+  const conditions = Object.entries(conditionReasons).flatMap(([type, reasons]) => [
+    `### ${type}`,
+    table(
+      ['Reason', 'Status', 'Meaning'],
+      Object.entries(reasons).map(([reason, row]) => [
+        hasRunbook(type as ConditionType, row)
+          ? `[${code(reason)}](../runbooks/conditions/${reason}.md)`
+          : code(reason),
+        row.status,
+        row.meaning,
+      ]),
+    ),
+  ]);
+  return page(
+    '# Refusals and conditions',
+    'Everything that Tollgate says no with, and everything that it says in a status.',
+    '## Refusals',
+    "The reason is in the gateway's log and metrics; the caller gets the status, the type and a sentence. What is never to be retried carries `x-should-retry: false` ([why](../explanation/refusals.md)).",
+    table(
+      ['Reason', 'Status', 'Type', 'Retry', 'Meaning'],
+      Object.entries(refusals).map(([reason, { status, type, retry, meaning }]) => [
+        code(reason),
+        String(status),
+        code(type),
+        retries[retry],
+        meaning,
+      ]),
+    ),
+    '## Conditions',
+    "Each condition carries the generation that it speaks of. `Ready` sums up and stays True where a budget is exhausted. A reason that asks for somebody has a runbook, whose address is in the condition's message.",
+    ...conditions,
+  );
+}
+
+/** The index of the pages that people write, one for each reason that asks for somebody. */
+function runbooksPage(): string {
+  const rows = Object.entries(conditionReasons).flatMap(([type, reasons]) =>
+    Object.entries(reasons)
+      .filter(([, row]) => hasRunbook(type as ConditionType, row))
+      .map(([reason, { status, meaning }]) => [`[${reason}](${reason}.md)`, `${type}=${status}`, meaning]),
+  );
+  return page(
+    '# Runbooks for conditions',
+    'What to do for each reason that a condition of a ClaudeWorkspace or ClaudeBudget can have and that asks for somebody. `kubectl get cw,cb -A -o wide` shows the reason of Ready, `kubectl describe` those of all conditions, `tollgate doctor` sums them up.',
+    table(['Reason', 'Condition', 'Meaning'], rows),
+  );
+}
+
+function logPage(): string {
+  return page(
+    '# Usage log',
+    'A Postgres database, or Postgres in a folder of the operator ([how to choose and query it](../how-to/query-the-log.md)). The tables are made and brought up to date by the operator when it starts. Read from them what you like; what writes to them is the operator alone.',
+    '## calls',
+    'One row a call that was admitted, seconds after it ended, exactly once; a call that cost nothing, because the upstream answered with an error or could not be reached, may be missing after a crash. A row is replaced when more becomes known of what the call cost.',
+    table(
+      ['Column', 'Type', 'Meaning'],
+      columnTypes.map(([name, { type, meaning }]) => [code(name), type, meaning]),
+    ),
+    'Amounts are whole nano-dollars: `sum(cost_nano) / 1e9` is exact, in dollars. There are indexes on `time`, and on `workspace`, `feature` and `customer`, each with `time`.',
+    '## totals',
+    'One row for each counter of the ledger, changed in the same transaction as the rows of `calls`: what a rebuild of the ledger starts from. `counter` is the budget, its period and, after `#`, the value of `per`; `keep_until` is when the ledger may forget it (milliseconds since 1970); `spent_nano`, `presumed_nano` and `requests` add up the calls.',
+    '## refusals',
+    'How often each key was refused: `minute`, `workspace`, `key`, `budget` (empty where no budget refused), `reason` (of [the table](refusals.md)) and `count`. Of callers without a valid key, `workspace` and `key` are empty. Counts may be missing after a crash: they are no money.',
+    '## batches',
+    "One row for each Message Batch: `batch` (the upstream's id), `workspace`, and what a rebuild of the ledger needs to put it back. Its lines are rows of `calls` with the same `batch`; they say how far it is booked.",
+    '## dead_letters',
+    'Usage records of which no row could be made, or not all of one, and rows of refusals that could not be counted (`entry` ends in `/refusals`), as they came, with the `problem`. Their money is in `calls` and `totals` wherever it could be read. Empty unless something is wrong (metric `tollgate_log_dead_letters_total`).',
+    '## migrations, positions',
+    "The operator's own.",
+  );
+}
+
+function metricsPage(): string {
+  const unread = () => Promise.reject(new Error('only names are read'));
+  const gateway = new GatewayMetrics(
+    {
+      openCalls: () => 0,
+      pendingSettles: () => 0,
+      unbookedCalls: () => 0,
+      ledger: unread,
+      bodyBytes: () => 0,
+      spoolBytes: () => 0,
+      certificateExpires: () => 0,
+    },
+    0,
+  );
+  const operator = new OperatorMetrics(
+    {
+      isLeader: () => false,
+      queues: {},
+      budgets: () => [],
+      workspaces: () => [],
+      isPriceBookInvalid: () => false,
+      isLedgerLost: () => false,
+      recordsWaiting: () => 0,
+      recordLimit: () => 0,
+      lagSeconds: () => 0,
+      batches: () => ({ open: 0, oldestSeconds: 0 }),
+      isLedgerRecovering: () => false,
+      survey: () => null,
+    },
+    { namedUsers: 0, namedCustomers: 0 },
+  );
+  return page(
+    '# Metrics',
+    'Prometheus text on `/metrics`, of the gateway on its own port or on `ADMIN_PORT`. What OpenTelemetry has a name for is called `gen_ai_*`, money is `tollgate_*`; with them come the usual `process_*` and `nodejs_*`. A metric is a float and for display: the exact money is in the ledger and in status. No label holds a key; users and customers are named only where the settings `namedUsers` and `namedCustomers` say how many.',
+    '## Gateway',
+    metricsTable(gateway.registry),
+    '## Operator',
+    metricsTable(operator.registry),
+  );
+}
+
+/** The parts of a metric that prom-client has and does not declare. */
+interface Described {
+  readonly name: string;
+  readonly help: string;
+  readonly type: string;
+  readonly labelNames: readonly string[];
+}
+
+function metricsTable(registry: Registry): string {
+  const described = registry.getMetricsAsArray() as unknown as readonly Described[];
+  return table(
+    ['Metric', 'Type', 'Labels', 'Meaning'],
+    described
+      .filter(({ name }) => !/^(process|nodejs)_/.test(name))
+      .map(({ name, type, labelNames, help }) => [code(name), type, labelNames.map(code).join(', '), help]),
+  );
+}
+
+function page(...blocks: string[]): string {
+  return `${['<!-- Made by hack/generate/reference.ts; do not edit. -->', ...blocks].join('\n\n')}\n`;
+}
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', String.raw`\|`)).join(' | ')} |`;
+  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+const pages = new Map(readCRDs().map((crd) => [join(folder, `${crd.kind.toLowerCase()}.md`), kindPage(crd)]));
+pages.set(join(folder, 'refusals.md'), refusalsPage());
+pages.set(join(folder, '../runbooks/conditions/README.md'), runbooksPage());
+pages.set(join(folder, 'metrics.md'), metricsPage());
+pages.set(join(folder, 'usage-log.md'), logPage());
+generate(pages, process.argv.includes('--check'));

@@ -1,0 +1,216 @@
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { type ControlPlane, kubeconfigFor, startControlPlane } from '../services/control-plane.ts';
+import { kubectl } from '../services/kubectl.ts';
+import { type Command, type Launch, responds } from '../services/processes.ts';
+import { startRedis } from '../services/redis.ts';
+import { Roster } from '../services/roster.ts';
+
+const repository = join(import.meta.dirname, '../..');
+const NAMESPACE = 'tollgate-system';
+const PLANE = ['etcd', 'kube-apiserver', 'kube-controller-manager'];
+const OPERATORS = ['tollgate-operator-1', 'tollgate-operator-2'];
+/** What examples and tutorials may name, where it is free. */
+const STAND_IN_PORT = 8899;
+const GATEWAY_PORT = 8080;
+/**
+ * As in the chart: their garbage is young, and a small nursery costs nothing and saves 50 MB with 1,000 streams open. The
+ * heap may be what Node lets it be in a Pod of 512 MiB, which is what the chart allows.
+ */
+const HEAP = '--max-old-space-size=256';
+const FLAGS = {
+  operator: [HEAP, '--max-semi-space-size=4'],
+  gateway: [HEAP, '--max-semi-space-size=8'],
+};
+
+/** What to start, and where. */
+export interface SystemOptions {
+  /** Holds data, logs (`logs/<process>.log`), credentials and the roster of what runs. */
+  directory: string;
+  /** How many gateways. */
+  replicas: number;
+  /** An Anthropic-compatible URL; absent: the stand-in is started. */
+  upstream: string | undefined;
+  /** The usage log's Postgres; absent: TOLLGATE_DATABASE_URL, or a folder here. */
+  databaseUrl?: string;
+  /** A Redis that runs already, in any form of REDIS_URL; absent: one is started. */
+  redisUrl?: string;
+  /** Takes whatever ports are free, and not those that examples name: others bring systems up at the same time. */
+  anyPorts?: boolean;
+  /** Lines added to redis.conf. */
+  redis?: string[];
+  /** Fields of the settings file besides those that are written anyway. */
+  settings?: Readonly<Record<string, unknown>>;
+  /** Whether operators and gateways run what `npm run build` has made, as the image does. */
+  built?: boolean;
+  /** A way to Redis that operators and gateways take: given its port, answers with the one that they are told. */
+  wayToRedis?: (port: number) => Promise<number>;
+}
+
+/** A whole Tollgate that runs in the background. */
+export interface System {
+  /** The administrator's. */
+  kubeconfig: string;
+  /** One a replica. */
+  gatewayUrls: string[];
+  /** Where the operators serve their metrics. */
+  operatorUrls: string[];
+  upstreamUrl: string;
+  /** With the password in it: never print it. */
+  redisUrl: string;
+  /** Starts one of its processes that has ended, and does not wait until it is ready. */
+  revive: (name: string) => Promise<void>;
+}
+
+/**
+ * Brings up the control plane, Redis, the stand-in, two operators and the gateways, each with its real ServiceAccount,
+ * and returns when all of them are ready. What already runs as asked for is kept.
+ * @throws Error with the reason and the tail of the log of what did not become ready; what runs is left running.
+ */
+export async function startSystem(options: SystemOptions): Promise<System> {
+  return Roster.use(options.directory, (roster) => bringUp(options, roster));
+}
+
+/** Stops everything that was started in the directory. Data and logs stay. */
+export async function stopSystem(directory: string): Promise<void> {
+  await Roster.use(directory, (roster) => roster.retain([]));
+}
+
+async function bringUp(options: SystemOptions, roster: Roster): Promise<System> {
+  const { directory, replicas, upstream, anyPorts = false } = options;
+  const commands = new Map<string, Command>();
+  const launch: Launch = (command, probe) => {
+    commands.set(command.name, command);
+    return roster.launch(command, probe);
+  };
+  const redis = await startLedger(options, roster, launch);
+  const upstreamUrl = upstream ?? (await startStandIn(options, roster));
+  const plane = await startPlane(directory, roster);
+  const gateways = Array.from({ length: replicas }, (_, index) => `tollgate-gateway-${index + 1}`);
+  const ports = new Map<string, number>();
+  for (const name of OPERATORS) ports.set(name, await roster.port(name));
+  for (const [index, name] of gateways.entries())
+    ports.set(name, await roster.port(name, anyPorts ? undefined : GATEWAY_PORT + index));
+  const gatewayUrls = gateways.map((name) => `http://127.0.0.1:${ports.get(name)}`);
+  const settings = writeSettings(directory, {
+    ...options.settings,
+    gatewayURL: gatewayUrls[0] ?? '',
+    upstreams: ['https://api.anthropic.com', new URL(upstreamUrl).origin],
+  });
+  const kubeconfigs = {
+    operator: await serviceAccount(directory, plane, 'tollgate-operator'),
+    gateway: await serviceAccount(directory, plane, 'tollgate-gateway'),
+  };
+  const edited = lastEdit();
+  const databaseUrl = options.databaseUrl ?? process.env['TOLLGATE_DATABASE_URL'];
+  const logPlace = databaseUrl
+    ? { TOLLGATE_DATABASE_URL: databaseUrl }
+    : { TOLLGATE_LOG_FOLDER: join(directory, 'log') };
+  const entries = [...ports].map(([name, port]) => {
+    const part: 'operator' | 'gateway' = OPERATORS.includes(name) ? 'operator' : 'gateway';
+    const command: Command = {
+      name,
+      command: process.execPath,
+      args: [...FLAGS[part], ...programOf(part, options)],
+      logFile: join(directory, 'logs', `${name}.log`),
+      stamp: `${settings.text}${edited}`,
+      env: {
+        PATH: process.env['PATH'],
+        LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
+        KUBECONFIG: kubeconfigs[part],
+        TOLLGATE_SETTINGS: settings.file,
+        REDIS_URL: redis.way,
+        ...(part === 'operator'
+          ? logPlace
+          : { TOLLGATE_DAYBOOK_FOLDER: join(directory, 'daybook'), TOLLGATE_LINGER_SECONDS: '0' }),
+        POD_NAME: name,
+        PORT: String(port),
+      },
+    };
+    return launch(command, () => responds(`http://127.0.0.1:${port}/readyz`));
+  });
+  await Promise.all(entries);
+  const standIn = upstream === undefined ? ['upstream'] : [];
+  await roster.retain([...PLANE, ...redis.processes, ...standIn, ...OPERATORS, ...gateways]);
+  return {
+    kubeconfig: plane.kubeconfig,
+    gatewayUrls,
+    operatorUrls: OPERATORS.map((name) => `http://127.0.0.1:${ports.get(name)}`),
+    upstreamUrl,
+    redisUrl: redis.url,
+    revive: (name) => revive(directory, commands.get(name)),
+  };
+}
+
+function programOf(part: 'operator' | 'gateway', { built = false }: SystemOptions): string[] {
+  return built ? [join(repository, 'dist', 'bin', 'tollgate.js'), part] : [join(repository, part, 'main.ts')];
+}
+
+/** Redis, the way to it, and what was started for it. */
+async function startLedger(
+  { directory, redisUrl, redis: configuration = [], wayToRedis }: SystemOptions,
+  roster: Roster,
+  launch: Launch,
+): Promise<{ url: string; way: string; processes: string[] }> {
+  if (redisUrl !== undefined) return { url: redisUrl, way: redisUrl, processes: [] };
+  const [port, password] = [await roster.port('redis'), roster.secret('redis')];
+  const { url } = await startRedis({ directory, port, password, configuration, launch });
+  const way = (await wayToRedis?.(port)) ?? port;
+  return { url, way: url.replace(/\d+$/, String(way)), processes: ['redis'] };
+}
+
+async function revive(directory: string, command: Command | undefined): Promise<void> {
+  if (command === undefined) throw new Error('there is no such process');
+  await Roster.use(directory, async (roster) => roster.restart(command));
+}
+
+/** When the code that operators and gateways run was last edited: older processes are started anew. */
+function lastEdit(): number {
+  const files = ['crds', 'policy', 'ledger', 'log', 'metrics', 'kube', 'operator', 'gateway'].flatMap((folder) =>
+    readdirSync(join(repository, folder), { recursive: true, withFileTypes: true }),
+  );
+  return Math.max(...files.map(({ parentPath, name }) => statSync(join(parentPath, name)).mtimeMs));
+}
+
+/** The control plane with Tollgate's CRDs and the manifests of the installation. */
+async function startPlane(directory: string, roster: Roster): Promise<ControlPlane> {
+  const crds = join(repository, 'crds');
+  const ports = { etcd: await roster.port('etcd'), server: await roster.port('kube-apiserver') };
+  const plane = await startControlPlane({ directory, crds, ports, launch: roster.launch });
+  const manifests = join(repository, 'hack', 'install');
+  await kubectl(plane.kubeconfig, ['apply', '--server-side', '--force-conflicts', '-f', manifests]);
+  return plane;
+}
+
+/** The stand-in for the Anthropic API. */
+async function startStandIn({ directory, anyPorts = false }: SystemOptions, roster: Roster): Promise<string> {
+  const port = await roster.port('upstream', anyPorts ? undefined : STAND_IN_PORT);
+  const url = `http://127.0.0.1:${port}`;
+  const command: Command = {
+    name: 'upstream',
+    command: process.execPath,
+    args: [join(repository, 'test', 'upstream', 'main.ts')],
+    logFile: join(directory, 'logs', 'upstream.log'),
+    env: { PATH: process.env['PATH'], PORT: String(port) },
+  };
+  await roster.launch(command, () => responds(url, 500));
+  return url;
+}
+
+/** The settings that the operators and the gateways share. */
+function writeSettings(directory: string, settings: Record<string, unknown>): { file: string; text: string } {
+  const text = stringify(settings);
+  const file = join(directory, 'settings.yaml');
+  writeFileSync(file, text);
+  return { file, text };
+}
+
+/** Writes a kubeconfig that holds a token of the ServiceAccount, good for 30 days, and returns its path. */
+async function serviceAccount(directory: string, plane: ControlPlane, name: string): Promise<string> {
+  const request = ['create', 'token', name, `--namespace=${NAMESPACE}`, '--duration=720h'];
+  const token = await kubectl(plane.kubeconfig, request);
+  const file = join(directory, `${name}.kubeconfig`);
+  writeFileSync(file, kubeconfigFor(plane.server, plane.caFile, token.trim()), { mode: 0o600 });
+  return file;
+}

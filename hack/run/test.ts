@@ -1,0 +1,42 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+// `make test`: runs jest with the given arguments and ends with a plain line that says how many tests passed and failed.
+
+interface Results {
+  success: boolean;
+  numPassedTests: number;
+  numFailedTests: number;
+  /** Test files that could not be run at all. */
+  numRuntimeErrorTestSuites: number;
+  numPendingTests: number;
+}
+
+const repository = join(import.meta.dirname, '../..');
+const report = join(repository, 'coverage', 'results.json');
+mkdirSync(join(repository, 'coverage'), { recursive: true });
+rmSync(report, { force: true });
+
+const jest = spawn(
+  process.execPath,
+  [join(repository, 'node_modules/jest/bin/jest.js'), '--json', `--outputFile=${report}`, ...process.argv.slice(2)],
+  {
+    cwd: repository,
+    // With --json jest prints its results to the standard output too; the readable ones go to the other.
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning' },
+  },
+);
+const status = await new Promise<number>((resolve) => jest.once('close', (code) => resolve(code ?? 1)));
+
+if (existsSync(report)) {
+  const results = JSON.parse(readFileSync(report, 'utf8')) as Results;
+  const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
+  if (results.numPendingTests > 0) console.log(`${results.numPendingTests} skipped`);
+  console.log(`${results.numPassedTests} passed, ${failed} failed`);
+  process.exitCode = results.success ? 0 : 1;
+} else {
+  console.log('0 passed, 1 failed');
+  process.exitCode = status || 1;
+}

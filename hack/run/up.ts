@@ -1,0 +1,55 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { assets } from '../services/kubectl.ts';
+import { type System, startSystem } from './system.ts';
+
+// `make up`: the whole system in the background. REPLICAS: how many gateways. UPSTREAM: an Anthropic-compatible URL.
+
+const directory = join(import.meta.dirname, '../../.run');
+
+try {
+  const replicas = replicasOf(process.env['REPLICAS'] ?? '2');
+  const upstream = upstreamOf(process.env['UPSTREAM'] ?? '');
+  mkdirSync(directory, { recursive: true });
+  assets(); // may build for minutes, and says so
+  const system = await startSystem({ directory, replicas, upstream });
+  writeFileSync(join(directory, 'env'), environment(system), { mode: 0o600 });
+  console.log(`Tollgate is up: gateways at ${system.gatewayUrls.join(' ')}, upstream at ${system.upstreamUrl}.`);
+  console.log('Next: . .run/env && kubectl get claudebudgets -A. Logs: .run/logs. End it: make down.');
+} catch (error) {
+  console.error(`make up: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1); // not waiting for what is still on its way up
+}
+
+function replicasOf(text: string): number {
+  const replicas = Number(text);
+  if (!/^\d+$/.test(text) || replicas < 1 || replicas > 16) {
+    throw new Error(`REPLICAS must be a whole number from 1 to 16, not "${text}"`);
+  }
+  return replicas;
+}
+
+function upstreamOf(text: string): string | undefined {
+  if (text === '') return undefined;
+  const url = URL.parse(text);
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return text.replace(/\/+$/, '');
+  throw new Error(`UPSTREAM must be an http or https URL, not "${text}"`);
+}
+
+/** To be sourced by a shell. */
+function environment({ kubeconfig, gatewayUrls, upstreamUrl, redisUrl }: System): string {
+  const variables = {
+    KUBECONFIG: kubeconfig,
+    GATEWAY_URL: gatewayUrls[0] ?? '',
+    GATEWAY_URLS: gatewayUrls.join(' '),
+    UPSTREAM_URL: upstreamUrl,
+    REDIS_URL: redisUrl,
+  };
+  const lines = Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}`);
+  const path = `case ":$PATH:" in *:${quote(assets())}:*) ;; *) export PATH=${quote(assets())}:$PATH ;; esac`;
+  return `${[...lines, path].join('\n')}\n`;
+}
+
+function quote(value: string): string {
+  return `'${value.replaceAll("'", String.raw`'\''`)}'`;
+}

@@ -1,0 +1,96 @@
+import { parseRedisUrl } from '../../config/redis-address.ts';
+import { overflow } from '../amount-checks.ts';
+import { LedgerUnreachable } from '../ledger.ts';
+import { type Client, openClient } from './open-client.ts';
+import type { Reply } from './script-codec.ts';
+import type { Script } from './scripts.ts';
+
+/** How Redis is reached. */
+export interface ConnectionOptions {
+  /** One of the forms of `parseRedisUrl`. */
+  readonly url: string;
+  /** The certificates that servers with TLS are trusted by, in PEM; absent: those of the system. */
+  readonly ca?: string | undefined;
+  /** How long one command may take before it counts as unreachable. Milliseconds. */
+  readonly commandTimeout?: number;
+  /** Called when Redis comes within reach or goes out of it, never twice in a row with the same. */
+  readonly onReachable?: (reachable: boolean, error?: LedgerUnreachable) => void;
+}
+
+/** How soon a client that gave up is told to connect again. Milliseconds. */
+const RECONNECT_MS = 250;
+
+/** A connection that reconnects by itself, queues nothing while it is down and never repeats a command. */
+export class Connection {
+  readonly redis: Client;
+  readonly #prefix: string;
+  #isClosed = false;
+  /** Why there is no connection, where there is none. */
+  #reason = 'no connection yet';
+
+  constructor(options: ConnectionOptions, prefix: string) {
+    this.#prefix = prefix;
+    const { commandTimeout = 1000, ca } = options;
+    this.redis = openClient(parseRedisUrl(options.url), { commandTimeout, ca });
+    this.#watch(options.onReachable ?? (() => {}));
+  }
+
+  #watch(onReachable: (reachable: boolean, error?: LedgerUnreachable) => void): void {
+    let reachable: boolean | null = null;
+    const change = (next: boolean): void => {
+      if (reachable !== next) onReachable(next, next ? undefined : new LedgerUnreachable(this.#reason));
+      reachable = next;
+    };
+    // The message only: the error itself carries the command, which may be AUTH with the password.
+    this.redis.on('error', (error: Error) => (this.#reason = error.message));
+    this.redis.on('ready', () => {
+      this.#reason = 'connection closed';
+      change(true);
+    });
+    this.redis.on('close', () => change(false));
+    // A fail-over that is told of while the client is connecting makes it give up for good.
+    this.redis.on('end', () => {
+      if (!this.#isClosed) setTimeout(() => void this.redis.connect().catch(() => {}), RECONNECT_MS).unref();
+    });
+  }
+
+  /** Runs a script; sends its text only where Redis does not know it yet, e.g. after a fail-over. */
+  async run(script: Script, args: readonly string[]): Promise<Reply> {
+    try {
+      return (await this.redis.evalsha(script.sha, 1, this.#prefix, ...args)) as Reply;
+    } catch (error) {
+      if (!isReply(error, 'NOSCRIPT')) throw this.#translate(error);
+    }
+    return this.attempt(() => this.redis.eval(script.source, 1, this.#prefix, ...args) as Promise<Reply>);
+  }
+
+  /** Runs a plain command, with the errors of `run`. */
+  async attempt<T>(command: () => Promise<T>): Promise<T> {
+    try {
+      return await command();
+    } catch (error) {
+      throw this.#translate(error);
+    }
+  }
+
+  /**
+   * A script's own mistakes stay mistakes; everything else (down, loading, full, read-only) is out of reach. No error of
+   * ioredis goes further: it carries the command with all its arguments.
+   */
+  #translate(error: unknown): Error {
+    const message = error instanceof Error ? error.message : String(error);
+    if (isReply(error, 'OVERFLOW')) return overflow();
+    if (isReply(error, 'ERR')) return new Error(message);
+    // Of a command that found no connection ioredis tells how it is set up, and not what is wrong.
+    return new LedgerUnreachable(message.includes('enableOfflineQueue') ? this.#reason : message);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.redis.disconnect();
+  }
+}
+
+function isReply(error: unknown, code: string): boolean {
+  return error instanceof Error && error.name === 'ReplyError' && error.message.startsWith(code);
+}

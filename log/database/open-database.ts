@@ -1,0 +1,11 @@
+import type { LogPlace } from '../../config/environment.ts';
+import type { Database } from './database.ts';
+import { openPostgres } from './postgres.ts';
+
+/** Opens the database of the log. Throws `LogUnreachable`. */
+export async function openDatabase(place: LogPlace): Promise<Database> {
+  if ('url' in place) return openPostgres(place.url);
+  // Many megabytes that an operator with a Postgres never needs.
+  const { openPGlite } = await import('./pglite.ts');
+  return openPGlite(place.folder);
+}

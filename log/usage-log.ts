@@ -1,0 +1,216 @@
+import type { KeptBatch } from '../ledger/batches.ts';
+import type { Floor, OperatorLedger } from '../ledger/ledger.ts';
+import type { RefusalEntry, StreamEntry } from '../ledger/streams.ts';
+import { writeCalls } from './calls.ts';
+import { type Database, LogUnreachable, type Query, RowRefused } from './database/database.ts';
+import { lock, migrate } from './database/migrate.ts';
+import { readBatches } from './message-batches.ts';
+import { writeRefusals } from './refusals.ts';
+import { deleteOld } from './retention.ts';
+import { arrivalOf, bareRow, type DeadLetter, readEntry } from './row.ts';
+import { readSpenders, type SpenderKind, type Spenders } from './spenders.ts';
+import { readTotals } from './totals.ts';
+
+interface LogOptions {
+  /** Opens the database; asked again after it was out of reach. */
+  readonly open: () => Promise<Database>;
+  /** The streams that the log takes. */
+  readonly ledger: Pick<OperatorLedger, 'usage' | 'dropUsage' | 'refusals' | 'dropRefusals'>;
+  /** Entries of which no row could be made, or not all of one, and which the table of dead letters keeps as they came. */
+  readonly onLetters?: (letters: readonly DeadLetter[]) => void;
+}
+
+/** What one turn of the ingest did. */
+export interface Ingested {
+  /** How many entries it took out of the stream. */
+  readonly entries: number;
+  /** It found the stream with nothing more in it. */
+  readonly isCaughtUp: boolean;
+  /** How many of them changed a row. */
+  readonly rows: number;
+}
+
+/** How many entries go into one transaction. */
+const CHUNK = 2_000;
+/** After so many of them whoever waits for the stream to be empty sees to other things. */
+const TURNS = 10;
+
+/**
+ * The usage log: takes what the ledger has appended to its streams, exactly once, however often it is interrupted.
+ * Entries leave the stream only after the transaction that holds them was committed, and an entry that comes again
+ * changes nothing. Several processes may do so at once; a lock in the database lets them write one after the other.
+ */
+export class UsageLog {
+  readonly #options: LogOptions;
+  #opening: Promise<Database> | null = null;
+  #ingesting: Promise<Ingested> | null = null;
+  #oldest: number | null = null;
+
+  constructor(options: LogOptions) {
+    this.#options = options;
+  }
+
+  /** When the oldest entry that is not in the log yet came; null where there was none. Milliseconds since the epoch. */
+  get oldest(): number | null {
+    return this.#oldest;
+  }
+
+  /** Takes the oldest entries. Throws LedgerUnreachable or LogUnreachable; then nothing is lost and it is called again. */
+  ingest(): Promise<Ingested> {
+    return (this.#ingesting ??= this.#ingest().finally(() => (this.#ingesting = null)));
+  }
+
+  /**
+   * Takes what is in the stream of usage, also what joins it meanwhile. Returns whether that was all: of very much it takes
+   * a part, and is called again. Throws as `ingest`.
+   */
+  async drain(): Promise<boolean> {
+    // A turn that was under way already may have looked before the newest entries came.
+    await this.#ingesting;
+    for (let turn = 0; turn < TURNS; turn += 1) if ((await this.ingest()).entries === 0) return true;
+    return false;
+  }
+
+  /** What every counter that is kept beyond `now` (milliseconds) adds up to, without what `batches` hold. Throws LogUnreachable. */
+  async totals(now: number): Promise<readonly Floor[]> {
+    return this.#use((database) => readTotals(database.query, now));
+  }
+
+  /** The Message Batches to put back into a ledger at `now` (milliseconds). Throws LogUnreachable. */
+  async batches(now: number): Promise<readonly KeptBatch[]> {
+    return this.#use((database) => readBatches(database.query, now));
+  }
+
+  /** Who spent how much since an instant (milliseconds), with the `most` dearest by name. Throws LogUnreachable. */
+  async spenders(kind: SpenderKind, since: number, most: number): Promise<Spenders> {
+    return this.#use((database) => readSpenders(database.query, kind, since, most));
+  }
+
+  /**
+   * Deletes some of what is older than `keptMs` at `now` (milliseconds; null: no call is too old). Returns whether there may be
+   * more. Throws LogUnreachable.
+   */
+  async deleteOld(now: number, keptMs: number | null): Promise<boolean> {
+    return this.#use((database) => inTransaction(database, (query) => deleteOld(query, now, keptMs)));
+  }
+
+  /** Gives the database back, after what is under way; it is opened again when it is needed. */
+  async close(): Promise<void> {
+    await this.#ingesting?.catch(() => {});
+    await this.#discard();
+  }
+
+  async #ingest(): Promise<Ingested> {
+    const { ledger } = this.#options;
+    const entries = await ledger.usage(CHUNK);
+    this.#oldest = entries[0] === undefined ? null : arrivalOf(entries[0]);
+    const rows = await this.#use((database) => this.#write(database, entries));
+    if (entries.length > 0) await ledger.dropUsage(entries.map(({ entry }) => entry));
+    const isCaughtUp = entries.length < CHUNK;
+    if (isCaughtUp) {
+      this.#oldest = null;
+      await this.#ingestRefusals();
+    }
+    return { entries: entries.length, isCaughtUp, rows };
+  }
+
+  async #ingestRefusals(): Promise<void> {
+    const { ledger } = this.#options;
+    const entries = await ledger.refusals(CHUNK);
+    if (entries.length === 0) return;
+    await this.#use((database) => this.#writeRefusals(database, entries));
+    await ledger.dropRefusals(entries.map(({ entry }) => entry));
+  }
+
+  async #writeRefusals(database: Database, entries: readonly RefusalEntry[]): Promise<void> {
+    const write = async (some: readonly RefusalEntry[], problem?: string) =>
+      this.#post(await inTransaction(database, (query) => writeRefusals(query, some, problem)));
+    await inHalves(entries, write, (one, problem) => write([one], problem));
+  }
+
+  async #write(database: Database, entries: readonly StreamEntry[]): Promise<number> {
+    if (entries.length === 0) return 0;
+    let written = 0;
+    const write = async (some: readonly StreamEntry[]): Promise<void> => {
+      const read = some.map(readEntry);
+      const rows = read.flatMap(({ row }) => row ?? []);
+      const letters = read.flatMap(({ letter }) => letter ?? []);
+      written += await inTransaction(database, (query) => writeCalls(query, rows, letters));
+      this.#post(letters);
+    };
+    await inHalves(entries, write, async (one, problem) => {
+      written += await this.#writeBare(database, one, problem);
+    });
+    return written;
+  }
+
+  /** The money counts whatever is wrong with the rest; where even that is refused, there is the letter alone. */
+  async #writeBare(database: Database, entry: StreamEntry, problem: string): Promise<number> {
+    const letters = [{ entry, problem }];
+    const write = (rows: Parameters<typeof writeCalls>[1]) =>
+      inTransaction(database, (query) => writeCalls(query, rows, letters));
+    const written = await write(readEntry(entry).row === null ? [] : [bareRow(entry)]).catch((error: unknown) => {
+      if (error instanceof RowRefused) return write([]);
+      throw error;
+    });
+    this.#post(letters);
+    return written;
+  }
+
+  #post(letters: readonly DeadLetter[]): void {
+    if (letters.length > 0) this.#options.onLetters?.(letters);
+  }
+
+  /** A database that could not be used is opened anew the next time. */
+  async #use<T>(work: (database: Database) => Promise<T>): Promise<T> {
+    try {
+      return await work(await (this.#opening ??= this.#open()));
+    } catch (error) {
+      if (!(error instanceof RowRefused)) void this.#discard();
+      throw error;
+    }
+  }
+
+  async #open(): Promise<Database> {
+    const database = await this.#options.open();
+    try {
+      await migrate(database);
+    } catch (error) {
+      await database.close().catch(() => {});
+      throw error instanceof LogUnreachable
+        ? error
+        : new LogUnreachable(`the tables could not be made: ${String(error)}`);
+    }
+    return database;
+  }
+
+  async #discard(): Promise<void> {
+    const opened = this.#opening;
+    this.#opening = null;
+    await opened?.then((database) => database.close()).catch(() => {});
+  }
+}
+
+/** Writes all at once; where the database refuses a row of it for ever, halves, down to the row itself, which `alone` writes. */
+async function inHalves<Entry>(
+  entries: readonly Entry[],
+  write: (some: readonly Entry[]) => Promise<void>,
+  alone: (one: Entry, problem: string) => Promise<void>,
+): Promise<void> {
+  try {
+    await write(entries);
+  } catch (error) {
+    if (!(error instanceof RowRefused)) throw error;
+    if (entries.length === 1) return alone(entries[0]!, error.message);
+    const middle = Math.ceil(entries.length / 2);
+    await inHalves(entries.slice(0, middle), write, alone);
+    await inHalves(entries.slice(middle), write, alone);
+  }
+}
+
+function inTransaction<T>(database: Database, work: (query: Query) => Promise<T>): Promise<T> {
+  return database.transaction(async (query) => {
+    await lock(query);
+    return work(query);
+  });
+}

@@ -1,0 +1,111 @@
+import type { Logger } from 'pino';
+import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
+import type { Events } from '../../kube/events.ts';
+import type { KubeObject, Resource } from '../../kube/object.ts';
+import type { OpenBatch } from '../../ledger/batches.ts';
+import type { DeadLetter } from '../../log/row.ts';
+import { type ConfigMap, configMaps, workspaces } from '../cluster/kube-kinds.ts';
+import type { LedgerNews } from '../ledger/ledger-guard.ts';
+import type { Resolution } from '../ledger/presumed.ts';
+
+/** Tells people what the operator did or found: an event on the object, and a line in the log. */
+export class Announcer {
+  readonly #events: Pick<Events, 'tell'>;
+  readonly #log: Logger;
+
+  constructor(events: Pick<Events, 'tell'>, log: Logger) {
+    this.#events = events;
+    this.#log = log;
+  }
+
+  keyIssued(workspace: ClaudeWorkspace, key: string, secret: string, how: 'issued' | 'replaced'): void {
+    const isNew = how === 'issued';
+    const note = isNew
+      ? `Key ${key} is in Secret ${secret}.`
+      : `The value in Secret ${secret} was not one of Tollgate's, so key ${key} was made anew; its old value is revoked.`;
+    this.#normal(workspaces, workspace, isNew ? 'KeyIssued' : 'KeyReplaced', 'IssueKey', note);
+  }
+
+  keyRevoked(workspace: ClaudeWorkspace, secret: string): void {
+    this.#normal(workspaces, workspace, 'KeyRevoked', 'RevokeKey', `Secret ${secret} was deleted; its key is revoked.`);
+  }
+
+  /** Nobody is told where the workspace is gone. */
+  batchSettled(workspace: ClaudeWorkspace | undefined, batch: string, results: number): void {
+    if (workspace === undefined) return;
+    const note = `Batch ${batch} has ended; its ${results} results are booked.`;
+    this.#normal(workspaces, workspace, 'BatchSettled', 'Settle', note);
+  }
+
+  batchLost(workspace: ClaudeWorkspace | undefined, { workspace: ref, batch }: OpenBatch): void {
+    const note = `The results of batch ${batch} are gone or out of reach, so what was left of its worst case is booked as spent.`;
+    if (workspace === undefined) this.#log.error({ workspace: ref, reason: 'BatchLost' }, note);
+    else this.#warn(workspaces, workspace, 'BatchLost', 'Settle', note);
+  }
+
+  /** What of the ledger's streams could not be written into the log, or not whole. */
+  setAside(letters: readonly DeadLetter[]): void {
+    for (const { entry, problem } of letters) {
+      this.#log.error({ entry: entry.entry, problem }, 'kept in dead_letters, see runbook TollgateDeadLetters');
+    }
+  }
+
+  /** What is told of the ledger. */
+  readonly ledger: LedgerNews = {
+    established: (memory) =>
+      this.#normal(configMaps, memory, 'LedgerEstablished', 'Establish', 'The ledger has begun a new epoch.'),
+    lost: (reason, memory) => {
+      const note = `The ledger is not the one that it was (${reason}): all calls are refused until the annotation tollgate.dev/confirm-ledger is set here.`;
+      this.#warning(memory, 'LedgerLost', 'Compare', note);
+    },
+    recovering: (reason, memory) => {
+      const note = `The ledger came back ${reason === null ? 'on another server or after a restart' : `without what was written (${reason})`}: calls wait until it is whole.`;
+      this.#warning(memory, 'LedgerRecovering', 'Compare', note);
+    },
+    recovered: (how, elapsedMs, memory) =>
+      this.#normal(configMaps, memory, RECOVERED[how].reason, 'Recover', `${RECOVERED[how].note} ${elapsedMs} ms.`),
+  };
+
+  presumedResolved(how: Resolution, calls: number, memory: ConfigMap): void {
+    const done = how === 'Book' ? 'booked as spent at their worst case' : 'given back';
+    this.#normal(configMaps, memory, 'PresumedResolved', 'Resolve', `${calls} presumed calls were ${done}.`);
+  }
+
+  presumedMistaken(written: string, memory: ConfigMap): void {
+    const note = `"${written.slice(0, 80)}" in tollgate.dev/resolve-presumed means nothing: write book or release, then the ids of calls or nothing.`;
+    this.#warning(memory, 'PresumedNotResolved', 'Resolve', note);
+  }
+
+  pricesRejected(prices: ConfigMap, problem: string): void {
+    this.#warning(prices, 'PricesRejected', 'ReadPrices', problem);
+  }
+
+  pricesAccepted(prices: ConfigMap): void {
+    this.#normal(configMaps, prices, 'PricesAccepted', 'ReadPrices', 'The price book is in force.');
+  }
+
+  #normal({ apiVersion, kind }: Resource, object: KubeObject, reason: string, action: string, note: string): void {
+    const { namespace, name } = object.metadata;
+    this.#log.info({ kind, namespace, name, reason }, note);
+    void this.#events.tell({ ...object, apiVersion, kind }, { type: 'Normal', reason, action, note });
+  }
+
+  #warning(object: ConfigMap, reason: string, action: string, note: string): void {
+    this.#warn(configMaps, object, reason, action, note);
+  }
+
+  #warn({ apiVersion, kind }: Resource, object: KubeObject, reason: string, action: string, note: string): void {
+    const { namespace, name } = object.metadata;
+    this.#log.error({ kind, namespace, name, reason }, note);
+    void this.#events.tell({ ...object, apiVersion, kind }, { type: 'Warning', reason, action, note });
+  }
+}
+
+const RECOVERED = {
+  Replayed: { reason: 'LedgerRecovered', note: 'The gateways have told the ledger what it missed, after' },
+  Rebuilt: {
+    reason: 'LedgerRebuilt',
+    note: 'The ledger was rebuilt from the gateways, the usage log and the statuses, after',
+  },
+  Confirmed: { reason: 'LedgerConfirmed', note: 'The ledger goes on as it is, because a person said so, after' },
+} as const;

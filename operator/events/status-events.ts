@@ -1,0 +1,45 @@
+/** What a person should read in `kubectl describe`, from two successive statuses of a resource. Pure. */
+
+import type { ClaudeBudgetStatus, ClaudeWorkspaceStatus, Condition } from '../../crds/types.gen.ts';
+import type { EventDetails } from '../../kube/events.ts';
+
+type Status = Pick<ClaudeBudgetStatus & ClaudeWorkspaceStatus, 'conditions' | 'period'>;
+
+/** Each change of a condition's status that somebody may have waited for or should act on. */
+export function statusEvents(before: Status | undefined, after: Status): EventDetails[] {
+  const changed = (after.conditions ?? []).filter((now) => isNews(find(before, now.type), now));
+  return changed.flatMap((now) =>
+    happening(now, find(before, now.type), before?.period?.start !== after.period?.start),
+  );
+}
+
+function happening(now: Condition, before: Condition | undefined, isNewPeriod: boolean): EventDetails[] {
+  const { message: note } = now;
+  switch (`${now.type} ${now.status}`) {
+    case 'Accepted False':
+      return [{ type: 'Warning', reason: 'PolicyRejected', action: 'Compile', note }];
+    case 'Programmed True':
+      return [{ type: 'Normal', reason: 'PolicyProgrammed', action: 'Program', note }];
+    case 'Logged False':
+      return [{ type: 'Warning', reason: 'UsageAtRisk', action: 'Log', note }];
+    case 'Logged True':
+      return before?.status === 'False' ? [{ type: 'Normal', reason: 'UsageLogged', action: 'Log', note }] : [];
+    case 'Exhausted True':
+      return [{ type: 'Warning', reason: 'BudgetExhausted', action: 'Watch', note }];
+    case 'Exhausted False':
+      if (before?.status !== 'True') return [];
+      return [{ type: 'Normal', reason: isNewPeriod ? 'BudgetReset' : 'BudgetRecovered', action: 'Watch', note }];
+    default:
+      return [];
+  }
+}
+
+/** A status that changed, or a new generation that ended up with the same one. */
+function isNews(before: Condition | undefined, now: Condition): boolean {
+  if (before?.status !== now.status) return true;
+  return now.type !== 'Exhausted' && before.observedGeneration !== now.observedGeneration;
+}
+
+function find(status: Status | undefined, type: string): Condition | undefined {
+  return status?.conditions?.find((one) => one.type === type);
+}

@@ -1,0 +1,89 @@
+import type { Registry } from 'prom-client';
+import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
+import { keyOf } from '../../kube/object.ts';
+import { registerLiveGauge, type Series } from './live-gauge.ts';
+
+/** The resources as they are now, asked at each scrape. */
+export interface Resources {
+  readonly budgets: () => readonly ClaudeBudget[];
+  readonly workspaces: () => readonly ClaudeWorkspace[];
+}
+
+/** One figure of a budget; undefined where its status does not have it yet. */
+type Figure = (budget: ClaudeBudget) => number | undefined;
+
+/** What the statuses of budgets show, and how many resources have which condition. A budget's label is `namespace/name`. */
+export function measureResources(registry: Registry, resources: Resources): void {
+  const written = new WeakMap<ClaudeBudget, Series['labels']>();
+  const labelsOf = (one: ClaudeBudget): Series['labels'] => {
+    const labels = written.get(one) ?? { budget: keyOf(one.metadata), mode: one.spec.mode };
+    written.set(one, labels);
+    return labels;
+  };
+  const budget = (name: string, help: string, figure: Figure) => {
+    registerLiveGauge(registry, { name, help, labelNames: ['budget', 'mode'] }, () =>
+      resources.budgets().flatMap((one) => {
+        const value = figure(one);
+        return value === undefined ? [] : { labels: labelsOf(one), value };
+      }),
+    );
+  };
+  budget('tollgate_budget_limit_usd', 'The limit in force, as the status shows it.', (one) => usd(one, 'limitUsd'));
+  budget('tollgate_budget_spent_usd', 'Settled in the period, as the status shows it.', (one) => usd(one, 'spentUsd'));
+  budget('tollgate_budget_presumed_usd', 'Held for calls whose cost is not known.', (one) => usd(one, 'presumedUsd'));
+  budget(
+    'tollgate_budget_used_ratio',
+    'How much of the limit is spent, 1 for all of it; with `per` of the fullest value.',
+    ({ status }) => (status?.percentUsed === undefined ? undefined : status.percentUsed / 100),
+  );
+  budget(
+    'tollgate_budget_exhausted',
+    'Whether calls are refused as spent, or in mode Observe would be (condition Exhausted).',
+    ({ status }) => {
+      const found = status?.conditions?.find(({ type }) => type === 'Exhausted');
+      return found === undefined ? undefined : Number(found.status === 'True');
+    },
+  );
+  budget(
+    'tollgate_budget_period_start_timestamp_seconds',
+    'When the period that is running began, in seconds since 1970.',
+    ({ status }) => seconds(status?.period?.start),
+  );
+  budget(
+    'tollgate_budget_period_end_timestamp_seconds',
+    'When it ends, in seconds since 1970; absent where it never does.',
+    ({ status }) => seconds(status?.period?.end),
+  );
+  measureConditions(registry, resources);
+}
+
+function measureConditions(registry: Registry, { budgets, workspaces }: Resources): void {
+  const description = {
+    name: 'tollgate_conditions',
+    help: 'How many resources have a condition, by its status and reason.',
+    labelNames: ['kind', 'type', 'status', 'reason'],
+  };
+  registerLiveGauge(registry, description, () => {
+    const counts = new Map<string, { readonly labels: Series['labels']; value: number }>();
+    const count = (kind: string, resources: readonly (ClaudeBudget | ClaudeWorkspace)[]): void => {
+      for (const { type, status, reason } of resources.flatMap((one) => one.status?.conditions ?? [])) {
+        const name = `${kind} ${type} ${status} ${reason}`;
+        const known = counts.get(name) ?? { labels: { kind, type, status, reason }, value: 0 };
+        known.value += 1;
+        counts.set(name, known);
+      }
+    };
+    count('ClaudeBudget', budgets());
+    count('ClaudeWorkspace', workspaces());
+    return [...counts.values()];
+  });
+}
+
+function usd({ status }: ClaudeBudget, field: 'limitUsd' | 'spentUsd' | 'presumedUsd'): number | undefined {
+  const amount = status?.[field];
+  return amount === undefined ? undefined : Number(amount);
+}
+
+function seconds(instant: string | undefined): number | undefined {
+  return instant === undefined ? undefined : Date.parse(instant) / 1000;
+}

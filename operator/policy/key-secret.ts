@@ -1,0 +1,87 @@
+/** The Secret of a caller's key: what is in it, and how to tell that Tollgate made it and for whom. */
+
+import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
+import type { Hash } from '../../policy/compile/shards.ts';
+import { CALLER_KEY_TYPE, type Secret, workspaces } from '../cluster/kube-kinds.ts';
+
+type Key = ClaudeWorkspace['spec']['keys'][number];
+
+const WORKSPACE_LABEL = 'tollgate.dev/workspace';
+const KEY_LABEL = 'tollgate.dev/key';
+const FORM = /^sk-tollgate-[A-Za-z0-9_-]{43}$/;
+
+/** A key of 32 random bytes. */
+export function keyText(bytes: Buffer): string {
+  return `sk-tollgate-${bytes.toString('base64url')}`;
+}
+
+/** The Secret as it should be. It belongs to the workspace, so it goes when the workspace does. */
+export function keySecret(workspace: ClaudeWorkspace, key: Key, text: string, gatewayURL: string): Secret {
+  const { namespace, name, uid = '' } = workspace.metadata;
+  const { apiVersion, kind } = workspaces;
+  return {
+    metadata: {
+      namespace,
+      name: key.secretName,
+      labels: { [WORKSPACE_LABEL]: name, [KEY_LABEL]: key.name },
+      ownerReferences: [{ apiVersion, kind, name, uid, controller: true }],
+    },
+    type: CALLER_KEY_TYPE,
+    data: { ANTHROPIC_API_KEY: encode(text), ANTHROPIC_BASE_URL: encode(gatewayURL) },
+  };
+}
+
+/** The uid of the workspace that a Secret was made for; undefined where Tollgate did not make it. */
+export function makerOf({ type, metadata }: Secret): string | undefined {
+  if (type !== CALLER_KEY_TYPE || metadata.labels?.[WORKSPACE_LABEL] === undefined) return undefined;
+  return metadata.ownerReferences?.find(({ kind }) => kind === workspaces.kind)?.uid;
+}
+
+/** The name of the workspace that a Secret is labelled with. */
+export function workspaceNameOf({ metadata }: Secret): string | undefined {
+  return metadata.labels?.[WORKSPACE_LABEL];
+}
+
+/** The name of the key that a Secret holds. */
+export function keyNameOf({ metadata }: Secret): string | undefined {
+  return metadata.labels?.[KEY_LABEL];
+}
+
+/** Whether the Secret says what `wanted` says, whatever else people wrote on it. */
+export function holds(secret: Secret, wanted: Secret): boolean {
+  const sameData = Object.entries(wanted.data ?? {}).every(([name, value]) => secret.data?.[name] === value);
+  return sameData && keyNameOf(secret) === keyNameOf(wanted);
+}
+
+/** The key in a Secret; undefined where it is not of the form that Tollgate gives its keys. */
+export function textOf(secret: Secret): string | undefined {
+  const text = Buffer.from(secret.data?.['ANTHROPIC_API_KEY'] ?? '', 'base64').toString();
+  return FORM.test(text) ? text : undefined;
+}
+
+/**
+ * The hash of each Secret's key, by the Secret's uid. A key that is in two Secrets counts only in the older one: a copy
+ * of somebody's key must not decide who pays.
+ */
+export function soundKeys(secrets: readonly Secret[], hash: Hash): ReadonlyMap<string, string> {
+  const byHash = new Map<string, string>();
+  for (const secret of secrets.toSorted(byAge)) {
+    const text = textOf(secret);
+    if (text === undefined) continue;
+    const hashed = hash(text);
+    if (!byHash.has(hashed)) byHash.set(hashed, secret.metadata.uid ?? '');
+  }
+  return new Map([...byHash].map(([hashed, uid]) => [uid, hashed]));
+}
+
+/** The older first; of two that are equally old, by namespace and name. */
+export function byAge(a: Pick<Secret, 'metadata'>, b: Pick<Secret, 'metadata'>): number {
+  const [one, other] = [a, b].map(
+    ({ metadata }) => `${metadata.creationTimestamp ?? ''} ${metadata.namespace}/${metadata.name}`,
+  );
+  return one! < other! ? -1 : one === other ? 0 : 1;
+}
+
+function encode(text: string): string {
+  return Buffer.from(text).toString('base64');
+}

@@ -1,0 +1,47 @@
+import type { CompileInput } from '../../policy/compile/compile-types.ts';
+import { parsePriceBook, PriceBookInvalid } from '../../policy/prices/price-book-file.ts';
+import type { ConfigMap } from '../cluster/kube-kinds.ts';
+
+const ENTRY = 'prices.json';
+
+/** Which price book is compiled: the administrator's own where there is a valid one, else the shipped one. */
+export class PriceBookSource {
+  readonly #shipped: string;
+  #current: CompileInput['prices'];
+  #problem: string | undefined;
+
+  /** `shipped` is the text of a book that is known to be valid. */
+  constructor(shipped: string) {
+    this.#shipped = shipped;
+    this.#current = { text: shipped, fallback: false };
+  }
+
+  /** An invalid book of the administrator's is a `fallback`: the last accepted one stays. */
+  get current(): CompileInput['prices'] {
+    return this.#current;
+  }
+
+  /** What is wrong with the administrator's own book, in one sentence; undefined where nothing is. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** Takes the administrator's ConfigMap as it is now. */
+  take(own: ConfigMap | undefined): void {
+    const text = own?.data?.[ENTRY];
+    this.#problem = own === undefined ? undefined : problemOf(text);
+    const isOwn = text !== undefined && this.#problem === undefined;
+    this.#current = { text: isOwn ? text : this.#shipped, fallback: this.#problem !== undefined };
+  }
+}
+
+function problemOf(text: string | undefined): string | undefined {
+  if (text === undefined) return `There is no entry ${ENTRY}; the last accepted prices stay in force.`;
+  try {
+    parsePriceBook(JSON.parse(text));
+    return undefined;
+  } catch (error) {
+    const why = error instanceof PriceBookInvalid ? error.message : 'the price book is not JSON';
+    return `${ENTRY} is not used: ${why.slice(0, 800)}. The last accepted prices stay in force.`;
+  }
+}

@@ -1,0 +1,58 @@
+/** What a reservation that found no room means to the caller. */
+
+import type { CompiledBudget } from '../core/compiled-policy.ts';
+import { refOf } from '../core/compiled-policy.ts';
+import type { Bound, Check, Failure } from '../core/counter-check.ts';
+import { END_OF_TIME } from '../core/period.ts';
+import { budgetBusy, budgetSpent } from '../core/refusal-sentences.ts';
+import type { Refusal } from '../core/refusals.ts';
+import type { PlannedCall, Caller } from './plan.ts';
+
+const RETRY_AFTER_SECONDS = 1;
+
+/**
+ * The refusal for a reservation that the ledger did not admit, at least one failure given. Of several budgets the one
+ * that resets last is named, and a spent one before one that calls in flight hold.
+ */
+export function budgetRefusal(admission: PlannedCall, failures: readonly Failure[], caller: Caller): Refusal {
+  const spent = failures.filter((failure) => !failure.waiting);
+  const failure = last(spent.length > 0 ? spent : failures, admission.checks);
+  const check = admission.checks[failure.check]!;
+  if (failure.waiting) {
+    return { reason: 'BudgetBusy', message: budgetBusy(check.budget), retryAfter: RETRY_AFTER_SECONDS };
+  }
+  return spentRefusal(admission, failure, check, caller);
+}
+
+function last(failures: readonly Failure[], checks: readonly Check[]): Failure {
+  return failures.reduce((latest, failure) =>
+    checks[failure.check]!.end > checks[latest.check]!.end ? failure : latest,
+  );
+}
+
+function spentRefusal(admission: PlannedCall, failure: Failure, check: Check, { workspace }: Caller): Refusal {
+  const bound: Bound = failure.ofTotal && check.total !== null ? check.total : check.bound;
+  const budget = workspace.budgets.find((one) => refOf(one) === check.budget)!;
+  const amounts = isSpanning(budget, workspace) ? null : { limitNano: bound.capNano, spentNano: failure.spentNano };
+  const { status, message } = workspace.refusal;
+  return {
+    reason: 'BudgetSpent',
+    message: budgetSpent(
+      {
+        check,
+        every: budget.period.every,
+        amounts,
+        worstNano: bound.roomNano < 0n ? admission.worstNano : null,
+        ofTotal: failure.ofTotal,
+      },
+      message,
+    ),
+    spent: { budget: check.budget, amounts, resetAt: check.end === END_OF_TIME ? null : check.end },
+    ...(status === 402 ? { status } : {}),
+  };
+}
+
+/** Whether a budget is the platform's and not the tenant's: of those a tenant may see name and reset only. */
+export function isSpanning(budget: CompiledBudget, workspace: { readonly namespace: string }): boolean {
+  return budget.namespace !== workspace.namespace;
+}

@@ -1,0 +1,47 @@
+/** A refusal as HTTP: status, headers and body in the shape that Anthropic's clients understand. */
+
+import { formatCents, formatUsd } from '../core/money.ts';
+import { type Refusal, refusals, type SpentDetail } from '../core/refusals.ts';
+import { rfc3339 } from '../core/time.ts';
+
+/** The status that the caller gets. */
+export function refusalStatus(refusal: Refusal): number {
+  return refusal.status ?? refusals[refusal.reason].status;
+}
+
+/** The headers of a refusal, in lower case. */
+export function refusalHeaders(refusal: Refusal, requestId: string): Readonly<Record<string, string>> {
+  const { retry } = refusals[refusal.reason];
+  return {
+    'content-type': 'application/json',
+    'request-id': requestId,
+    ...(retry === 'Never' ? { 'x-should-retry': 'false' } : {}),
+    ...(retry === 'Soon' ? { 'retry-after': String(refusal.retryAfter ?? 1) } : {}),
+  };
+}
+
+/** The body of a refusal: JSON text in which amounts keep their decimals, as in `"budget_limit":25.00`. */
+export function refusalBody(refusal: Refusal, requestId: string): string {
+  const { reason, message, spent } = refusal;
+  const type = refusal.status === 402 ? 'billing_error' : refusals[reason].type;
+  const members = [`"type":${JSON.stringify(type)}`, `"message":${JSON.stringify(message)}`];
+  if (spent !== undefined) members.push(...spentMembers(spent));
+  return `{"type":"error","error":{${members.join(',')}},"request_id":${JSON.stringify(requestId)}}`;
+}
+
+/** Figures as numbers for people and dashboards; exactly under `details`, where the SDKs look for a code. */
+function spentMembers({ budget, amounts, resetAt }: SpentDetail): string[] {
+  const details = {
+    error_code: 'budget_exceeded',
+    ...(amounts === null
+      ? {}
+      : { budget_limit: formatUsd(amounts.limitNano), current_spend: formatUsd(amounts.spentNano) }),
+  };
+  return [
+    ...(amounts === null ? [] : [`"budget_limit":${formatUsd(amounts.limitNano)}`]),
+    ...(amounts === null ? [] : [`"current_spend":${formatCents(amounts.spentNano)}`]),
+    `"reset_at":${resetAt === null ? 'null' : JSON.stringify(rfc3339(resetAt))}`,
+    `"budget":${JSON.stringify(budget)}`,
+    `"details":${JSON.stringify(details)}`,
+  ];
+}

@@ -1,0 +1,149 @@
+import type { ClaudeWorkspace, ClaudeWorkspaceSpec } from '../../crds/types.gen.ts';
+import { allowsUpstream } from '../config/settings.ts';
+import type { CompiledWorkspace, Credentials, Guards, Ref } from '../core/compiled-policy.ts';
+import { refOf } from '../core/compiled-policy.ts';
+import type { Finding } from '../core/conditions.ts';
+import type { CompileInput } from './compile-types.ts';
+import { amountOf, validateResource, NotAccepted } from './resource-validation.ts';
+
+/** What a workspace's own spec decides; the rest comes from the budgets that govern it. */
+export type OwnPart = Omit<CompiledWorkspace, 'version' | 'budgets' | 'spanning' | 'prices' | 'credentials'>;
+
+/** One workspace by itself. `own` and `credentials` are both null where nothing of it was ever accepted. */
+export interface ValidatedWorkspace {
+  readonly ref: Ref;
+  readonly generation: number;
+  readonly accepted: Finding<'Accepted'>;
+  readonly own: OwnPart | null;
+  readonly credentials: Credentials | null;
+}
+
+/** What was enforced of a workspace before. */
+export interface AcceptedWorkspace {
+  readonly workspace: CompiledWorkspace;
+  readonly credentials: Credentials;
+}
+
+type Source = Credentials['upstreamSecret'];
+
+/**
+ * Compiles one workspace by itself. An edit that is not accepted leaves what stood before in force, with the keys that
+ * exist now; only its upstream key goes when the Secret or the allow-list no longer has it.
+ */
+export function validateWorkspace(
+  resource: ClaudeWorkspace,
+  before: AcceptedWorkspace | undefined,
+  input: CompileInput,
+): ValidatedWorkspace {
+  const { accepted, compiled } = validateResource(() => compileWorkspace(resource, input));
+  const ref = refOf(resource.metadata);
+  const generation = resource.metadata.generation ?? 0;
+  if (compiled !== null) {
+    return {
+      ref,
+      generation,
+      accepted,
+      own: compiled,
+      credentials: credentialsOf(compiled, sourceOf(resource), input),
+    };
+  }
+  if (before === undefined) return { ref, generation, accepted, own: null, credentials: null };
+  const own = ownPartOf(before.workspace);
+  return { ref, generation, accepted, own, credentials: credentialsOf(own, before.credentials.upstreamSecret, input) };
+}
+
+function compileWorkspace(resource: ClaudeWorkspace, input: CompileInput): OwnPart {
+  const { metadata, spec } = resource;
+  if (!allowsUpstream(input.settings, spec.upstream.baseURL)) {
+    const allowed = input.settings.upstreams.join(', ');
+    throw new NotAccepted('UpstreamNotAllowed', `spec.upstream.baseURL: the installation allows ${allowed}.`);
+  }
+  upstreamKey(metadata.namespace, sourceOf(resource), input);
+  checkSecretNames(resource, input);
+  return {
+    namespace: metadata.namespace,
+    name: metadata.name,
+    generation: metadata.generation ?? 0,
+    baseURL: spec.upstream.baseURL,
+    suspend: spec.suspend,
+    keys: spec.keys.map(({ name, priority, attributes }) => ({
+      name,
+      priority,
+      attributes: { ...spec.attributes, ...attributes },
+    })),
+    headers: spec.headers,
+    models: spec.models,
+    guards: guardsOf(spec.guards),
+    batches: spec.batches.mode,
+    refusal: spec.refusal,
+  };
+}
+
+function sourceOf({ spec }: ClaudeWorkspace): Source {
+  const { name, key } = spec.upstream.apiKeySecretRef;
+  return { name, key };
+}
+
+function guardsOf({ maxRequestUsd, unboundedRequestUsd, ...counts }: ClaudeWorkspaceSpec['guards']): Guards {
+  return {
+    ...counts,
+    ...(maxRequestUsd === undefined ? {} : { maxRequestNano: amountOf('spec.guards.maxRequestUsd', maxRequestUsd) }),
+    ...(unboundedRequestUsd === undefined
+      ? {}
+      : { unboundedRequestNano: amountOf('spec.guards.unboundedRequestUsd', unboundedRequestUsd) }),
+  };
+}
+
+/** The type of Secret that Tollgate may read as an upstream key; no other is ever read. */
+const UPSTREAM_KEY_TYPE = 'tollgate.dev/upstream-key';
+
+function upstreamKey(namespace: string, source: Source, input: CompileInput): string {
+  const secret = input.upstreamSecrets.get(`${namespace}/${source.name}`);
+  const field = 'spec.upstream.apiKeySecretRef';
+  if (secret === undefined) throw new NotAccepted('SecretNotFound', `${field}: there is no Secret ${source.name}.`);
+  if (secret.type !== UPSTREAM_KEY_TYPE) {
+    const message = `${field}: Secret ${source.name} is of type ${secret.type}; only type ${UPSTREAM_KEY_TYPE} is read.`;
+    throw new NotAccepted('SecretTypeWrong', message);
+  }
+  const value = Object.hasOwn(secret.data, source.key) ? secret.data[source.key]!.trim() : '';
+  if (!/^[\x21-\x7e]+$/.test(value)) {
+    throw new NotAccepted('SecretKeyMissing', `${field}: Secret ${source.name} has no API key under ${source.key}.`);
+  }
+  return value;
+}
+
+function checkSecretNames({ metadata, spec }: ClaudeWorkspace, input: CompileInput): void {
+  const taken = input.secretConflicts.get(refOf(metadata)) ?? [];
+  if (taken.length > 0) {
+    const message = `spec.keys: Secret ${taken.toSorted().join(', ')} exists and was not made for this key. Choose another secretName.`;
+    throw new NotAccepted('SecretConflict', message);
+  }
+  const names = spec.keys.map(({ secretName }) => secretName);
+  const twice = names.find((name, i) => names.indexOf(name) !== i || name === spec.upstream.apiKeySecretRef.name);
+  if (twice !== undefined) {
+    throw new NotAccepted(
+      'SecretConflict',
+      `spec.keys: Secret ${twice} is asked for twice. Choose another secretName.`,
+    );
+  }
+}
+
+function credentialsOf(own: OwnPart, source: Source, input: CompileInput): Credentials {
+  const hashes = input.callerKeys.get(refOf(own)) ?? {};
+  const keys = own.keys.flatMap(({ name }) => (Object.hasOwn(hashes, name) ? [[name, hashes[name]!] as const] : []));
+  const allowed = allowsUpstream(input.settings, own.baseURL);
+  const key = validateResource(() => upstreamKey(own.namespace, source, input)).compiled;
+  return { upstreamKey: allowed ? key : null, upstreamSecret: source, keys: Object.fromEntries(keys) };
+}
+
+function ownPartOf(workspace: CompiledWorkspace): OwnPart {
+  const {
+    version: _version,
+    budgets: _budgets,
+    spanning: _spanning,
+    prices: _prices,
+    credentials: _,
+    ...own
+  } = workspace;
+  return own;
+}

@@ -1,0 +1,11 @@
+import type { CompiledBudget, CompiledWorkspace } from '../core/compiled-policy.ts';
+import type { PriceBook } from '../prices/price-book.ts';
+
+/** A workspace with everything its addresses name, ready to be enforced. */
+export interface ResolvedWorkspace extends Omit<CompiledWorkspace, 'budgets' | 'spanning' | 'prices' | 'credentials'> {
+  /** Its own budgets and the spanning ones. */
+  readonly budgets: readonly CompiledBudget[];
+  readonly prices: PriceBook;
+  /** Null where the Secret that held it is gone. */
+  readonly upstreamKey: string | null;
+}

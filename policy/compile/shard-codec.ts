@@ -1,0 +1,158 @@
+/** What the shards contain, as it is read back: the gateways enforce it, the operator compiles the next one over it. */
+
+import { decodeJSON, encodeJSON } from '../core/canonical-json.ts';
+import type { Address, CompiledBudget, CompiledWorkspace, Credentials, Ref } from '../core/compiled-policy.ts';
+import { refOf } from '../core/compiled-policy.ts';
+import { parsePriceBook } from '../prices/price-book-file.ts';
+import type { PriceBook } from '../prices/price-book.ts';
+import type { ResolvedWorkspace } from './resolved-workspace.ts';
+import { decodeShard, type Hash, type Shard, type ShardData, type ShardProblem } from './shards.ts';
+
+/** A policy shard: compiled workspaces by `namespace/name`. */
+export interface PolicyShard {
+  readonly revision: number;
+  readonly workspaces: ReadonlyMap<Ref, CompiledWorkspace>;
+}
+
+/** A keys shard: credentials by `namespace/name` of their workspace. */
+export interface KeysShard {
+  readonly revision: number;
+  readonly credentials: ReadonlyMap<Ref, KeysEntry>;
+}
+
+/** The credentials of one workspace. */
+export interface KeysEntry {
+  readonly credentials: Credentials;
+  /** What a workspace names to say that these are its credentials. */
+  readonly checksum: string;
+}
+
+/** The shared shard. */
+export interface SharedShard {
+  readonly revision: number;
+  /** Null until the operator established a ledger. */
+  readonly epoch: string | null;
+  readonly budgets: ReadonlyMap<Address, CompiledBudget>;
+  readonly books: ReadonlyMap<Address, SharedBook>;
+}
+
+/** A price book, and its file (JSON) as it lies in the shard. */
+export interface SharedBook {
+  readonly text: string;
+  readonly book: PriceBook;
+}
+
+/** The name of the epoch's entry in the shared shard. */
+export const EPOCH_ENTRY = 'epoch';
+
+/** The name of a workspace's entry in its shards. */
+export function entryName(workspace: { readonly namespace: string; readonly name: string }): string {
+  return `${workspace.namespace}.${workspace.name}`;
+}
+
+/** A namespace has no dot, so the first one ends it. */
+function refOfEntry(name: string): Ref {
+  return name.replace('.', '/');
+}
+
+/** A name for content: `kind.name.checksum`. */
+export function addressOf(kind: 'budget' | 'prices', name: string, text: string, hash: Hash): Address {
+  return `${kind}.${name}.${hash(text).slice(0, 32)}`;
+}
+
+/** What each workspace that was read looked like. */
+const texts = new WeakMap<CompiledWorkspace, string>();
+
+/** A workspace as it lies in its policy shard. */
+export function workspaceText(workspace: CompiledWorkspace): string {
+  return texts.get(workspace) ?? encodeJSON(workspace);
+}
+
+/**
+ * Reads a policy shard; undefined where the ConfigMap is missing. Never throws. A workspace that says what it said
+ * in `before` is the same object: an edit changes one of many.
+ */
+export function decodePolicyShard(
+  data: ShardData | undefined,
+  hash: Hash,
+  before?: PolicyShard | ShardProblem | null,
+): PolicyShard | ShardProblem {
+  const stood = before && 'workspaces' in before ? before.workspaces : undefined;
+  return decoded(data, hash, ({ revision, entries }) => {
+    const workspaces = [...entries].map(([name, text]) => {
+      const known = stood?.get(refOfEntry(name));
+      const isKnown = known !== undefined && texts.get(known) === text;
+      const workspace = isKnown ? known : (decodeJSON(text) as CompiledWorkspace);
+      texts.set(workspace, text);
+      return workspace;
+    });
+    return { revision, workspaces: new Map(workspaces.map((workspace) => [refOf(workspace), workspace])) };
+  });
+}
+
+/** Reads a keys shard; undefined where the Secret is missing. Never throws, and no problem names a credential. */
+export function decodeKeysShard(data: ShardData | undefined, hash: Hash): KeysShard | ShardProblem {
+  return decoded(data, hash, ({ revision, entries }) => {
+    const credentials = [...entries].map(([name, text]): [Ref, KeysEntry] => [
+      refOfEntry(name),
+      { credentials: decodeJSON(text) as Credentials, checksum: hash(text) },
+    ]);
+    return { revision, credentials: new Map(credentials) };
+  });
+}
+
+/** Reads the shared shard; undefined where the ConfigMap is missing. Never throws. */
+export function decodeSharedShard(data: ShardData | undefined, hash: Hash): SharedShard | ShardProblem {
+  return decoded(data, hash, ({ revision, entries }) => {
+    const budgets = [...entries].filter(([name]) => name.startsWith('budget.'));
+    const books = [...entries].filter(([name]) => name.startsWith('prices.'));
+    const epoch = entries.get(EPOCH_ENTRY);
+    return {
+      revision,
+      epoch: epoch === undefined ? null : (decodeJSON(epoch) as string),
+      budgets: new Map(budgets.map(([address, text]) => [address, decodeJSON(text) as CompiledBudget])),
+      books: new Map(books.map(([address, text]) => [address, { text, book: parsePriceBook(JSON.parse(text)) }])),
+    };
+  });
+}
+
+function decoded<T>(data: ShardData | undefined, hash: Hash, read: (shard: Shard) => T): T | ShardProblem {
+  const shard = decodeShard(data, hash);
+  if ('problem' in shard) return shard;
+  try {
+    return read(shard);
+  } catch {
+    // The checksum is right, so this is not damage: another version of Tollgate wrote what this one cannot read.
+    return { problem: 'an entry is not readable' };
+  }
+}
+
+/** A workspace that can be enforced, with the SHA-256 (hex) of each caller key by the key's name. */
+export interface Resolved {
+  readonly workspace: ResolvedWorkspace;
+  readonly keys: Readonly<Record<string, string>>;
+}
+
+/** What a workspace names and is not there yet: addresses, or `credentials`. */
+export interface Unresolved {
+  readonly missing: readonly string[];
+}
+
+/** Joins a workspace with what it addresses; keep what you enforce while something is missing. */
+export function resolveWorkspace(
+  workspace: CompiledWorkspace,
+  shared: Pick<SharedShard, 'budgets' | 'books'>,
+  entry: KeysEntry | undefined,
+): Resolved | Unresolved {
+  const { budgets: own, spanning, prices, credentials, ...rest } = workspace;
+  const known = entry?.checksum === credentials ? entry.credentials : undefined;
+  const book = shared.books.get(prices)?.book;
+  const missing = [
+    ...spanning.filter((address) => !shared.budgets.has(address)),
+    ...(book === undefined ? [prices] : []),
+    ...(known === undefined ? ['credentials'] : []),
+  ];
+  if (book === undefined || known === undefined || missing.length > 0) return { missing };
+  const budgets = [...own, ...spanning.map((address) => shared.budgets.get(address)!)];
+  return { workspace: { ...rest, budgets, prices: book, upstreamKey: known.upstreamKey }, keys: known.keys };
+}

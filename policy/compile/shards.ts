@@ -1,0 +1,87 @@
+import { byName } from '../core/canonical-json.ts';
+/**
+ * How the compiled policy lies in ConfigMaps and Secrets: a fixed set of shards, each a map of names to JSON texts with
+ * an `index` that carries schema, revision and a checksum over all of it. Half an update, another schema or a flipped
+ * byte is a problem that the reader is told of, never a policy.
+ */
+import { COMPILED_SCHEMA, type Ref } from '../core/compiled-policy.ts';
+
+/** The `data` of a ConfigMap, or of a Secret once its base64 is undone. */
+export type ShardData = Readonly<Record<string, string>>;
+
+/** SHA-256 of a text in UTF-8, in hex. */
+export type Hash = (text: string) => string;
+
+/** The shard with what all workspaces share: spanning budgets, price book, ledger epoch. A ConfigMap. */
+export const SHARED_SHARD = 'tollgate-policy-shared';
+
+/** The names of an installation's shards: entry i of `policy` and entry i of `keys` hold the same workspaces. */
+export function shardNames(count: number): { readonly policy: readonly string[]; readonly keys: readonly string[] } {
+  const numbers = Array.from({ length: count }, (_, i) => i);
+  return { policy: numbers.map((i) => `tollgate-policy-${i}`), keys: numbers.map((i) => `tollgate-keys-${i}`) };
+}
+
+/** Which of `count` shards holds a workspace: FNV-1a, the same for a name and a count for ever. */
+export function shardOf(workspace: Ref, count: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < workspace.length; i++) hash = Math.imul(hash ^ workspace.charCodeAt(i), 0x01000193) >>> 0;
+  return hash % count;
+}
+
+/** The reader cannot use a shard and keeps what it has; the sentence says why and names no content. */
+export interface ShardProblem {
+  readonly problem: string;
+}
+
+/** A shard whose checksum is right. */
+export interface Shard {
+  readonly revision: number;
+  /** The JSON text of each entry by its name in the shard. */
+  readonly entries: ReadonlyMap<string, string>;
+}
+
+const INDEX = 'index';
+const MAX_BYTES = 1_048_576;
+
+/** Makes a shard's data: the same bytes for the same entries and revision, whatever their order. */
+export function encodeShard(entries: ReadonlyMap<string, string>, revision: number, hash: Hash): ShardData {
+  const sorted = [...entries].toSorted(byName);
+  const index = indexText(sorted, revision, hash);
+  return Object.fromEntries([...sorted, [INDEX, index]]);
+}
+
+/** Reads a shard's data; undefined where the object is missing. Never throws. */
+export function decodeShard(data: ShardData | undefined, hash: Hash): Shard | ShardProblem {
+  const written = data?.[INDEX];
+  if (data === undefined || written === undefined) return { problem: 'it is missing or was never written' };
+  const index = readIndex(written);
+  if (index === null) return { problem: 'its index is not readable' };
+  if (index.schema !== COMPILED_SCHEMA) return { problem: `it has schema ${index.schema}, not ${COMPILED_SCHEMA}` };
+  const entries = Object.entries(data)
+    .filter(([name]) => name !== INDEX)
+    .toSorted(byName);
+  if (indexText(entries, index.revision, hash) !== written) return { problem: 'its checksum does not fit its content' };
+  return { revision: index.revision, entries: new Map(entries) };
+}
+
+/** Null where the shard fits into a ConfigMap or Secret, else a sentence that says what to do. */
+export function oversize(name: string, data: ShardData): string | null {
+  const encoder = new TextEncoder();
+  const bytes = Object.entries(data).reduce((sum, [key, value]) => sum + encoder.encode(key + value).length, 0);
+  if (bytes <= MAX_BYTES) return null;
+  return `${name} would have ${bytes} bytes and Kubernetes holds ${MAX_BYTES}, so it stays as it was: raise the setting shards, or split large budgets.`;
+}
+
+function indexText(sorted: readonly (readonly [string, string])[], revision: number, hash: Hash): string {
+  const schema = COMPILED_SCHEMA;
+  return JSON.stringify({ schema, revision, checksum: hash(JSON.stringify([schema, revision, sorted])) });
+}
+
+function readIndex(text: string): { readonly schema: number; readonly revision: number } | null {
+  try {
+    const { schema, revision } = JSON.parse(text) as Record<string, unknown>;
+    return typeof schema === 'number' && typeof revision === 'number' ? { schema, revision } : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * Calendar periods: half-open, aligned to the wall clock of a time zone, tiling time without gap or overlap whatever the
+ * clocks there do. Days last 23 to 25 hours, and a day that a zone skipped does not exist.
+ */
+
+import { Temporal } from 'temporal-polyfill';
+import type { CompiledPeriod, Every, Ref } from './compiled-policy.ts';
+
+/** The end of time, in milliseconds since the epoch: the last instant that a Date can hold, exact in a double. */
+export const END_OF_TIME = 8_640_000_000_000_000;
+
+/** A calendar period, half-open, in milliseconds since the epoch. */
+export interface Period {
+  readonly start: number;
+  readonly end: number;
+  /** False only before a `Once` begins: the budget does not govern yet, and does from `end` on. */
+  readonly begun: boolean;
+}
+
+const lastAnswers = new WeakMap<CompiledPeriod, Period>();
+/** By kind and zone: thousands of budgets have the same few periods. */
+const sharedAnswers = new Map<string, Period>();
+
+/**
+ * The period that an instant (milliseconds) lies in. Throws a RangeError for a time zone that `isTimeZone` denies.
+ * Cheap on the hot path: the last answer for each `period` object, and for each kind and zone, is remembered.
+ */
+export function periodAt(period: CompiledPeriod, at: number): Period {
+  const last = lastAnswers.get(period);
+  if (last !== undefined && last.start <= at && at < last.end) return last;
+  const current = shared(period, at);
+  lastAnswers.set(period, current);
+  return current;
+}
+
+function shared(period: CompiledPeriod, at: number): Period {
+  const name = `${period.every} ${period.timeZone}`;
+  const last = sharedAnswers.get(name);
+  if (last !== undefined && last.start <= at && at < last.end) return last;
+  const current = compute(period, at);
+  if (period.every !== 'Once') sharedAnswers.set(name, current);
+  return current;
+}
+
+function compute({ every, timeZone, start }: CompiledPeriod, at: number): Period {
+  if (every === 'Once') return once(start ?? 0, at);
+  if (every === 'Hour') return hourAt(timeZone, at);
+  return dayspanAt(CALENDAR[every], timeZone, at);
+}
+
+/** True where the zone is one that this program knows. */
+export function isTimeZone(zone: string): boolean {
+  try {
+    Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(zone);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The name of a period's counters: `namespace/name/every/zone/startMs`. */
+export function counterName(budget: Ref, period: CompiledPeriod, start: number): string {
+  return `${budget}/${period.every}/${period.timeZone}/${start}`;
+}
+
+function once(start: number, at: number): Period {
+  return at < start ? { start: 0, end: start, begun: false } : { start, end: END_OF_TIME, begun: true };
+}
+
+const HOUR = 3_600_000;
+
+/** An hour of the wall clock, cut where the clock jumps: one that comes twice is two periods, a halved one is shorter. */
+function hourAt(zone: string, at: number): Period {
+  const now = zoned(zone, at);
+  const offset = now.offsetNanoseconds / 1e6;
+  const hour = Math.floor((at + offset) / HOUR) * HOUR - offset;
+  // The transition at or before `at`: the polyfill looks strictly before.
+  const jump = zoned(zone, at + 1).getTimeZoneTransition('previous');
+  const next = now.getTimeZoneTransition('next');
+  return {
+    start: Math.max(hour, jump?.epochMilliseconds ?? hour),
+    end: Math.min(hour + HOUR, next?.epochMilliseconds ?? END_OF_TIME),
+    begun: true,
+  };
+}
+
+interface Dayspan {
+  /** The first day of the span that a day lies in. */
+  readonly first: (day: Temporal.PlainDate) => Temporal.PlainDate;
+  readonly length: Temporal.DurationLike;
+}
+
+const CALENDAR: Readonly<Record<Exclude<Every, 'Once' | 'Hour'>, Dayspan>> = {
+  Day: { first: (day) => day, length: { days: 1 } },
+  Week: { first: (day) => day.subtract({ days: day.dayOfWeek - 1 }), length: { weeks: 1 } },
+  Month: { first: (day) => day.with({ day: 1 }), length: { months: 1 } },
+  Quarter: { first: (day) => day.with({ day: 1, month: day.month - ((day.month - 1) % 3) }), length: { months: 3 } },
+  Year: { first: (day) => day.with({ day: 1, month: 1 }), length: { years: 1 } },
+};
+
+function dayspanAt({ first, length }: Dayspan, zone: string, at: number): Period {
+  let day = first(zoned(zone, at).toPlainDate());
+  let next = day.add(length);
+  // Where clocks go back over midnight, the last minutes of a day come again after the next day began: they are its.
+  while (startOf(next, zone) <= at) [day, next] = [next, next.add(length)];
+  return { start: startOf(day, zone), end: startOf(next, zone), begun: true };
+}
+
+function startOf(day: Temporal.PlainDate, zone: string): number {
+  return day.toZonedDateTime(zone).epochMilliseconds;
+}
+
+function zoned(zone: string, at: number): Temporal.ZonedDateTime {
+  return Temporal.Instant.fromEpochMilliseconds(at).toZonedDateTimeISO(zone);
+}

@@ -1,0 +1,150 @@
+import type { CompiledBudget, Every, Ref } from './compiled-policy.ts';
+/** What Tollgate says to a caller: one sentence that names the rule, its figures and what to do. */
+import type { Check } from './counter-check.ts';
+import { formatCents, formatUsd } from './money.ts';
+import { END_OF_TIME } from './period.ts';
+import { rfc3339 } from './time.ts';
+
+const ADJECTIVE: Readonly<Record<Every, string>> = {
+  Hour: 'Hourly budget',
+  Day: 'Daily budget',
+  Week: 'Weekly budget',
+  Month: 'Monthly budget',
+  Quarter: 'Quarterly budget',
+  Year: 'Yearly budget',
+  Once: 'Budget',
+};
+
+/** A budget that a call did not fit, as its caller may see it. Nano-dollars. */
+export interface Shortfall {
+  readonly check: Check;
+  readonly every: Every;
+  /** Null for a spanning budget: of those a tenant may see name and reset only. */
+  readonly amounts: { readonly limitNano: bigint; readonly spentNano: bigint } | null;
+  /** What this one call may cost where that alone is above the limit; else null. */
+  readonly worstNano: bigint | null;
+  /** With `per`: whether the total over all values was what did not fit. */
+  readonly ofTotal: boolean;
+}
+
+/** "Daily budget of $25.00 reached (payments/checkout-daily). Current spend: $24.99. Resets at 2026-11-24T05:00:00Z." */
+export function budgetSpent(shortfall: Shortfall, message: string): string {
+  const { check, every, amounts, worstNano } = shortfall;
+  const budget = amounts === null ? ADJECTIVE[every] : `${ADJECTIVE[every]} of $${formatUsd(amounts.limitNano)}`;
+  const sentences = [
+    worstNano === null
+      ? `${budget} reached (${named(shortfall)}).`
+      : `${budget} cannot hold this call (${named(shortfall)}), which may cost up to $${formatUsd(worstNano)}: lower max_tokens or shorten the prompt.`,
+    amounts === null ? '' : `Current spend: $${formatCents(amounts.spentNano)}.`,
+    check.end === END_OF_TIME ? 'It does not reset.' : `Resets at ${rfc3339(check.end)}.`,
+    message,
+  ];
+  return sentences.filter((sentence) => sentence !== '').join(' ');
+}
+
+function named({ check, ofTotal, amounts }: Shortfall): string {
+  if (check.value === null || amounts === null) return check.budget;
+  return ofTotal ? `${check.budget}, all values together` : `${check.budget}, ${valuesText(check.value)}`;
+}
+
+/** The values of a counter for a sentence: `["acme"]` → `"acme"`. */
+export function valuesText(value: string): string {
+  return value.startsWith('[') ? value.slice(1, -1) : 'values without a counter of their own';
+}
+
+/** All that is left of a budget is reserved by calls in flight. */
+export function budgetBusy(budget: Ref): string {
+  return `Calls in flight hold what is left of the budget ${budget}. Try again shortly.`;
+}
+
+/** A budget's `spec.suspend` refuses the call. */
+export function budgetSuspended(budget: CompiledBudget): string {
+  return `The budget ${budget.namespace}/${budget.name} is suspended, so no call that it governs is served.`;
+}
+
+/** A workspace's `spec.suspend` refuses the call. */
+export function workspaceSuspended(workspace: Ref): string {
+  return `The workspace ${workspace} is suspended.`;
+}
+
+/** The Secret with the upstream key is gone. */
+export function upstreamKeyMissing(workspace: Ref): string {
+  return `The Secret with the upstream key of ${workspace} is gone; its ClaudeWorkspace says which.`;
+}
+
+/** The price book does not know the model. */
+export function modelUnknown(model: string): string {
+  return `The price of model ${quoted(model)} is not known, so it cannot be kept inside a budget. Ask for a model of GET /v1/models.`;
+}
+
+/** The workspace's list does not have the model. */
+export function modelNotAllowed(model: string, workspace: Ref, allow: readonly string[]): string {
+  return `Model ${quoted(model)} is not allowed in ${workspace}. Allowed: ${allow.join(', ')}.`;
+}
+
+/** The prompt may be longer than the guard. */
+export function inputTooLong(tokens: number, most: number): string {
+  return `The prompt may have up to ${tokens} tokens and the workspace allows ${most} (guards.maxInputTokens). Shorten it.`;
+}
+
+/** `max_tokens` would be lowered to where the thinking budget no longer fits. */
+export function thinkingTooLong(budget: number, most: number): string {
+  return `thinking.budget_tokens is ${budget} and the workspace allows ${most} output tokens in all (guards.maxOutputTokens). Lower it.`;
+}
+
+/** Nothing bounds the call; `paths` say what in its body. */
+export function unbounded(paths: readonly string[]): string {
+  return `Nothing says what this call can cost at most (${someOf(paths)}). Give each tool max_uses and leave out the rest, or have the workspace set guards.maxToolUses or guards.unboundedRequestUsd.`;
+}
+
+/** A body may have a million of them. */
+const MOST_PATHS = 8;
+
+function someOf(paths: readonly string[]): string {
+  const more = paths.length - MOST_PATHS;
+  return more > 0 ? `${paths.slice(0, MOST_PATHS).join(', ')} and ${more} more` : paths.join(', ');
+}
+
+/** Nothing bounds the call, and a budget without tolerance would have to hold it. */
+export function unboundedIn(paths: readonly string[], budget: Ref): string {
+  return `Nothing says what this call can cost at most (${someOf(paths)}), and the budget ${budget} has no tolerance for that. Give each tool max_uses and leave out the rest, or have limit.toleranceUsd set.`;
+}
+
+/** The guards would change a request of a batch. */
+export function beyondGuards(): string {
+  return "It asks for more than the workspace's guards.maxOutputTokens or guards.maxToolUses, and in a batch Tollgate lowers nothing. Lower max_tokens or max_uses.";
+}
+
+/** The budgets of a batch's first request are not those of this model. */
+export function batchMixed(model: string): string {
+  return `Model ${quoted(model)} is governed by other budgets than the first request of the batch. Send it in a batch of its own.`;
+}
+
+/** The worst cases of a batch have a sum that no budget has room for. */
+export function batchTooDear(): string {
+  return 'Up to here the batch may cost more than any budget can hold. Lower max_tokens or send smaller batches.';
+}
+
+/** The workspace does not allow batches. */
+export function batchesNotAllowed(workspace: Ref): string {
+  return `The workspace ${workspace} does not allow Message Batches (spec.batches.mode). Send the requests one by one.`;
+}
+
+/** There is no such batch, or it is another workspace's. */
+export function noSuchBatch(id: string, workspace: Ref): string {
+  return `The workspace ${workspace} has no batch ${quoted(id)}.`;
+}
+
+/** The one call is dearer than the guard. Nano-dollars. */
+export function requestTooDear(worstNano: bigint, mostNano: bigint): string {
+  return `This call may cost up to $${formatUsd(worstNano)} and the workspace allows $${formatUsd(mostNano)} (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.`;
+}
+
+/** No enforcing budget governs the call. */
+export function noBudget(workspace: Ref): string {
+  return `No budget grants money for this call in ${workspace}. Create a ClaudeBudget that governs it.`;
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 128 ? `${text.slice(0, 128)}…` : text);
+}

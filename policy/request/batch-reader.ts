@@ -1,0 +1,109 @@
+/** The body of a Message Batch: what each of its requests may cost, read while it streams by. */
+
+import { refusals } from '../core/refusals.ts';
+import type { Refusal } from '../core/refusals.ts';
+import { invalid, objectAt, onlyFields, quoted, RequestRejected, stringAt, unsupported } from './json-access.ts';
+import { JsonArraySplitter } from './json-array-splitter.ts';
+import { readFacts, type RequestFacts } from './request.ts';
+import { readJsonObject } from './strict-json.ts';
+
+/** The limits of the Message Batches API. */
+export const MAX_BATCH_BYTES: number = 256 * 1024 * 1024;
+const MAX_REQUESTS = 100_000;
+/** A request is one of the Messages API, with its name around it. */
+const MAX_REQUEST_BYTES = 32 * 1024 * 1024 + 1024;
+
+const REQUEST = new Set(['custom_id', 'params']);
+const CUSTOM_ID = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** Gets the facts of each request. A refusal ends the reading. */
+export type OnRequest = (facts: RequestFacts, index: number) => Refusal | null;
+
+/** Reads the body of a batch as it comes, in any chunks. */
+export class BatchReader {
+  readonly #splitter: JsonArraySplitter;
+  readonly #onRequest: OnRequest;
+  readonly #ids = new Set<string>();
+  /** Names that come again and again are kept once. */
+  readonly #models = new Map<string, string>();
+  #bytes = 0;
+
+  constructor(onRequest: OnRequest) {
+    this.#onRequest = onRequest;
+    this.#splitter = new JsonArraySplitter({
+      field: 'requests',
+      maxBytes: MAX_REQUEST_BYTES,
+      onElement: (bytes, index) => this.#take(bytes, index),
+    });
+  }
+
+  /** Why the batch cannot be sent, null as long as it can. Nothing may be written after a refusal. */
+  write(chunk: Uint8Array): Refusal | null {
+    this.#bytes += chunk.length;
+    if (this.#bytes > MAX_BATCH_BYTES) return TOO_LARGE;
+    return refused(() => this.#splitter.write(chunk));
+  }
+
+  /** The body is whole. */
+  end(): Refusal | null {
+    return refused(() => {
+      this.#splitter.end();
+      if (this.#ids.size === 0) throw invalid('requests must have at least one entry.');
+    });
+  }
+
+  #take(bytes: Uint8Array, index: number): void {
+    if (index >= MAX_REQUESTS) throw new Refused(TOO_LARGE);
+    const path = `requests[${index}]`;
+    try {
+      const facts = this.#read(bytes);
+      const refusal = this.#onRequest(facts, index);
+      if (refusal !== null) throw new Refused({ ...refusal, message: `${path}: ${refusal.message}` });
+    } catch (error) {
+      if (!(error instanceof RequestRejected)) throw error;
+      throw new Refused({ reason: error.reason, message: `${path}: ${error.message}` });
+    }
+  }
+
+  #read(bytes: Uint8Array): RequestFacts {
+    const { fields } = readJsonObject(bytes);
+    onlyFields(fields, REQUEST, '');
+    const id = stringAt(fields['custom_id'], 'custom_id');
+    if (!CUSTOM_ID.test(id)) throw invalid('custom_id must have 1 to 64 letters, digits, dashes or underscores.');
+    if (this.#ids.has(id)) throw invalid(`custom_id ${quoted(id)} is there twice.`);
+    this.#ids.add(id);
+    const params = { fields: objectAt(fields['params'], 'params'), span: nowhere, spanIn: nowhere };
+    const facts = readFacts(params, bytes.length);
+    if (facts.stream) throw invalid('stream must not be true in a batch.');
+    if (facts.fast) throw unsupported('speed fast in a batch');
+    if (facts.codeExecution === 'Charged') throw unsupported('code execution in a batch');
+    const model = this.#models.get(facts.model) ?? facts.model;
+    this.#models.set(model, model);
+    return { ...facts, model, batch: true };
+  }
+}
+
+/** Nothing in a batch is edited. */
+const nowhere = () => ({ start: 0, end: 0 });
+
+const TOO_LARGE: Refusal = { reason: 'BatchTooLarge', message: refusals.BatchTooLarge.meaning };
+
+/** Carries a refusal out of the splitter. */
+class Refused extends Error {
+  readonly refusal: Refusal;
+  constructor(refusal: Refusal) {
+    super(refusal.message);
+    this.refusal = refusal;
+  }
+}
+
+function refused(read: () => void): Refusal | null {
+  try {
+    read();
+    return null;
+  } catch (error) {
+    if (error instanceof Refused) return error.refusal;
+    if (error instanceof RequestRejected) return { reason: error.reason, message: error.message };
+    throw error;
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Tools that the caller runs: its own, whose definition is in the body, and those whose definition Anthropic holds and
+ * puts into the prompt at a size that has no byte in the body.
+ */
+
+import { onlyFields, quoted, stringAt, unsupported } from './json-access.ts';
+import type { JsonFields } from './json-access.ts';
+import { utf8Length } from './strict-json.ts';
+
+/** Checks a definition at a path of the body. Throws `Rejected` for what is not known. */
+export function checkClientTool(tool: JsonFields, path: string): void {
+  const type = stringAt(tool['type'] ?? 'custom', `${path}.type`);
+  const kind = TOOLS.get(type);
+  if (kind === undefined) throw unsupported(`${path}.type ${quoted(type)}`);
+  onlyFields(tool, kind.fields, path);
+}
+
+/** Tokens of the definition that Anthropic holds of a tool; 0 for one of the caller's own. */
+export function heldTokens(tool: JsonFields): number {
+  return TOOLS.get((tool['type'] ?? 'custom') as string)?.tokens ?? 0;
+}
+
+/** Tokens of a tool's whole definition. */
+export function definitionTokens(tool: JsonFields): number {
+  return utf8Length(JSON.stringify(tool)) + heldTokens(tool);
+}
+
+/** A family of tools in one entry, which has no name of its own. */
+export function isToolset({ type }: JsonFields): boolean {
+  return typeof type === 'string' && TOOLS.get(type)?.fields === TOOLSET;
+}
+
+/** Who may use a tool: the model, or code that it has running. */
+export const CALLERS: readonly string[] = [
+  'direct',
+  'code_execution_20250825',
+  'code_execution_20260120',
+  'code_execution_20260521',
+];
+
+interface Kind {
+  readonly fields: ReadonlySet<string>;
+  readonly tokens: number;
+}
+
+const COMMON = ['type', 'name', 'cache_control', 'strict', 'defer_loading', 'allowed_callers', 'input_examples'];
+const CUSTOM = new Set([...COMMON, 'description', 'input_schema', 'eager_input_streaming']);
+const HELD = new Set(COMMON);
+const EDITOR = new Set([...COMMON, 'max_characters']);
+const COMPUTER = new Set([...COMMON, 'display_width_px', 'display_height_px', 'display_number', 'enable_zoom']);
+const TOOLSET = new Set(['type', 'cache_control', 'configs']);
+
+/** The longest documented one has 700 tokens. */
+const SMALL = 1024;
+/** The documented one has 735 and a system prompt of 500; of the others nothing is published. */
+const LARGE = 4096;
+
+const TOOLS: ReadonlyMap<string, Kind> = new Map([
+  ['custom', { fields: CUSTOM, tokens: 0 }],
+  ['bash_20241022', { fields: HELD, tokens: SMALL }],
+  ['bash_20250124', { fields: HELD, tokens: SMALL }],
+  ['text_editor_20241022', { fields: HELD, tokens: SMALL }],
+  ['text_editor_20250124', { fields: HELD, tokens: SMALL }],
+  ['text_editor_20250429', { fields: HELD, tokens: SMALL }],
+  ['text_editor_20250728', { fields: EDITOR, tokens: SMALL }],
+  ['memory_20250818', { fields: HELD, tokens: LARGE }],
+  ['computer_20241022', { fields: COMPUTER, tokens: LARGE }],
+  ['computer_20250124', { fields: COMPUTER, tokens: LARGE }],
+  ['computer_20251124', { fields: COMPUTER, tokens: LARGE }],
+  // Documented as about 4,500 and about 6,600.
+  ['computer_toolset_20260801', { fields: TOOLSET, tokens: 8192 }],
+  ['browser_toolset_20260801', { fields: TOOLSET, tokens: 12_288 }],
+]);

@@ -1,0 +1,112 @@
+/**
+ * Tools that Anthropic runs. Each use brings input that is in no body and lets the model read all of it again, so what
+ * such a request costs at most is a number of samplings of a full context window, and none where nothing says how many.
+ */
+
+import { countAt, invalid, objectAt, onlyFields, onlyValues, stringAt } from './json-access.ts';
+import type { JsonFields } from './json-access.ts';
+import type { Span } from './strict-json.ts';
+
+/** One entry of `tools` that Anthropic runs. */
+export interface ServerTool {
+  readonly kind: 'WebSearch' | 'WebFetch' | 'CodeExecution' | 'ToolSearch' | 'Advisor' | 'Remote';
+  /** Index in `tools`. */
+  readonly index: number;
+  /** `max_uses`; null where nothing bounds them. */
+  readonly maxUses: number | null;
+  /** How many more samplings one use can lead to. */
+  readonly turns: number;
+  /** The model that is asked for advice. */
+  readonly advisor: Advisor | null;
+  /** Where `max_uses` stands in the body or could be put; null for a tool that has none. */
+  readonly maxUsesSpan: Span | null;
+}
+
+/** What an advisor is sampled with. */
+export interface Advisor {
+  readonly model: string;
+  /** Null for as much as the model can say. */
+  readonly maxTokens: number | null;
+}
+
+/** Whether an entry of `tools` is run by Anthropic. */
+export function isServerTool({ type }: JsonFields): boolean {
+  return typeof type === 'string' && TOOLS.has(type);
+}
+
+/** Reads an entry of `tools` for which `isServerTool` holds; `spanOf` says where `max_uses` stands. Throws `Rejected`. */
+export function readServerTool(tool: JsonFields, index: number, spanOf: () => Span): ServerTool {
+  const path = `tools[${index}]`;
+  const { kind, fields, runsCode } = TOOLS.get(tool['type'] as string)!;
+  onlyFields(tool, fields, path);
+  const bounded = fields.has('max_uses');
+  return {
+    kind,
+    index,
+    maxUses: bounded && tool['max_uses'] != null ? readUses(tool['max_uses'], `${path}.max_uses`) : null,
+    turns: runsCode ? 2 : 1,
+    advisor: kind === 'Advisor' ? readAdvisor(tool, path) : null,
+    maxUsesSpan: bounded ? spanOf() : null,
+  };
+}
+
+/** Whether code runs at no charge: in a request with one of the web tools that run code themselves. */
+export function runsCodeFree(tools: readonly JsonFields[]): boolean {
+  return tools.some(({ type }) => typeof type === 'string' && TOOLS.get(type)?.runsCode === true);
+}
+
+/** Far beyond every use, and small enough for a counter to hold what it could cost. */
+const MOST_USES = 1000;
+
+/** How often a tool may be used, at a path of the body. */
+function readUses(value: unknown, path: string): number {
+  const uses = countAt(value, path);
+  if (uses > MOST_USES) throw invalid(`${path} must be at most ${MOST_USES}.`);
+  return uses;
+}
+
+function readAdvisor(tool: JsonFields, path: string): Advisor {
+  const caching = objectAt(tool['caching'] ?? {}, `${path}.caching`);
+  onlyValues(caching['type'], ['ephemeral'], `${path}.caching.type`);
+  onlyValues(caching['ttl'], ['5m', '1h'], `${path}.caching.ttl`);
+  const maxTokens = tool['max_tokens'] ?? null;
+  return {
+    model: stringAt(tool['model'], `${path}.model`),
+    maxTokens: maxTokens === null ? null : countAt(maxTokens, `${path}.max_tokens`),
+  };
+}
+
+interface Kind {
+  readonly kind: ServerTool['kind'];
+  readonly fields: ReadonlySet<string>;
+  /** It runs code between its uses, which is one more sampling each. */
+  readonly runsCode: boolean;
+}
+
+const COMMON = ['type', 'name', 'cache_control', 'defer_loading', 'strict', 'allowed_callers'];
+const WEB = [...COMMON, 'max_uses', 'allowed_domains', 'blocked_domains', 'response_inclusion'];
+const SEARCH = new Set([...WEB, 'user_location']);
+const FETCH = new Set([...WEB, 'citations', 'max_content_tokens', 'url_sources', 'use_cache']);
+const PLAIN = new Set(COMMON);
+const ADVISOR = new Set([...COMMON, 'model', 'max_uses', 'max_tokens', 'caching']);
+const REMOTE = new Set(['type', 'mcp_server_name', 'configs', 'default_config', 'tools', 'cache_control']);
+
+const TOOLS: ReadonlyMap<string, Kind> = new Map([
+  ['web_search_20250305', { kind: 'WebSearch', fields: SEARCH, runsCode: false }],
+  ['web_search_20260209', { kind: 'WebSearch', fields: SEARCH, runsCode: true }],
+  ['web_search_20260318', { kind: 'WebSearch', fields: SEARCH, runsCode: true }],
+  ['web_fetch_20250910', { kind: 'WebFetch', fields: FETCH, runsCode: false }],
+  ['web_fetch_20260209', { kind: 'WebFetch', fields: FETCH, runsCode: true }],
+  ['web_fetch_20260309', { kind: 'WebFetch', fields: FETCH, runsCode: true }],
+  ['web_fetch_20260318', { kind: 'WebFetch', fields: FETCH, runsCode: true }],
+  ['code_execution_20250522', { kind: 'CodeExecution', fields: PLAIN, runsCode: false }],
+  ['code_execution_20250825', { kind: 'CodeExecution', fields: PLAIN, runsCode: false }],
+  ['code_execution_20260120', { kind: 'CodeExecution', fields: PLAIN, runsCode: false }],
+  ['code_execution_20260521', { kind: 'CodeExecution', fields: PLAIN, runsCode: false }],
+  ['tool_search_tool_bm25', { kind: 'ToolSearch', fields: PLAIN, runsCode: false }],
+  ['tool_search_tool_bm25_20251119', { kind: 'ToolSearch', fields: PLAIN, runsCode: false }],
+  ['tool_search_tool_regex', { kind: 'ToolSearch', fields: PLAIN, runsCode: false }],
+  ['tool_search_tool_regex_20251119', { kind: 'ToolSearch', fields: PLAIN, runsCode: false }],
+  ['advisor_20260301', { kind: 'Advisor', fields: ADVISOR, runsCode: false }],
+  ['mcp_toolset', { kind: 'Remote', fields: REMOTE, runsCode: false }],
+]);

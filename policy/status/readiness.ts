@@ -1,0 +1,112 @@
+/** The conditions Programmed, Logged and Ready, from verdicts and from what the gateways, the ledger and the log say. */
+
+import type { BudgetVerdict, Proof, WorkspaceVerdict } from '../compile/compile-types.ts';
+import type { Settings } from '../config/settings.ts';
+import type { Ref } from '../core/compiled-policy.ts';
+import type { Finding } from '../core/conditions.ts';
+
+/** What is known of the installation at one moment. */
+export interface Rollout {
+  /** The fences that stand in the ledger; null where it did not answer. */
+  readonly fences: ReadonlyMap<Ref, number> | null;
+  /** Every gateway that may serve, by its Pod: the revision of each shard that it enforces, or null where it is silent. */
+  readonly gateways: ReadonlyMap<string, Readonly<Record<string, number>> | null>;
+}
+
+/** Whether a verdict's policy is enforced everywhere: no gateway can admit a call by an older one. */
+export function programmed(verdict: WorkspaceVerdict | BudgetVerdict, rollout: Rollout): Finding<'Programmed'> {
+  if (verdict.inForce?.generation !== verdict.generation) {
+    const message =
+      verdict.inForce === null ? 'Nothing is in force.' : `Generation ${verdict.inForce.generation} is in force.`;
+    return { reason: 'NotAccepted', message };
+  }
+  if ('spanning' in verdict && !verdict.spanning && verdict.proof.length === 0) {
+    return { reason: 'WorkspaceNotAccepted', message: 'Nothing of its workspace is in force: see there.' };
+  }
+  if (rollout.fences === null) return { reason: 'Pending', message: 'The ledger does not answer.' };
+  for (const proof of verdict.proof) {
+    const lacking = lacks(proof, rollout.fences, rollout.gateways);
+    if (lacking !== null) return { reason: 'Pending', message: lacking };
+  }
+  return { reason: 'Programmed', message: enforcedBy(verdict.proof.length, rollout.gateways.size) };
+}
+
+function lacks(
+  { workspace, shard, version }: Proof,
+  fences: ReadonlyMap<Ref, number>,
+  gateways: Rollout['gateways'],
+): string | null {
+  if ((fences.get(workspace) ?? -1) < version) return `The fence of ${workspace} is not written yet.`;
+  if (gateways.size === 0) return 'No gateway runs, so no call can be made yet.';
+  for (const [pod, shards] of gateways) {
+    if (shards === null) return `Gateway ${pod} has not said what it enforces.`;
+    if ((shards[shard] ?? -1) < version) return `Gateway ${pod} does not enforce ${workspace} at this version yet.`;
+  }
+  return null;
+}
+
+function enforcedBy(workspaces: number, gateways: number): string {
+  if (workspaces === 0) return 'It governs no workspace yet.';
+  return gateways === 1 ? 'The one gateway enforces it.' : `All ${gateways} gateways enforce it.`;
+}
+
+/** What is known of the way from the ledger to the usage log. */
+export interface LogLag {
+  /** How many records wait in the ledger, and how many may. */
+  readonly waiting: number;
+  readonly limit: number;
+  /** For how long the database has not answered. Milliseconds. */
+  readonly silentMs: number;
+}
+
+/** A database that is restarted is nobody's news. Milliseconds. */
+const LOG_SILENCE_MS = 60_000;
+
+/** Whether what calls cost gets into the usage log. The message holds no figure, since it is in every workspace. */
+export function logged({ waiting, limit, silentMs }: LogLag): Finding<'Logged'> {
+  if (silentMs > LOG_SILENCE_MS) {
+    return {
+      reason: 'LogUnreachable',
+      message: 'The database does not answer or takes no writes; records wait in the ledger.',
+    };
+  }
+  if (waiting * 2 >= limit) {
+    return {
+      reason: 'LogBehind',
+      message: `Half of ${limit} records wait in the ledger; at ${limit} calls are refused.`,
+    };
+  }
+  return { reason: 'Logged', message: 'What calls cost is in the log within seconds.' };
+}
+
+/** Whether calls of a workspace can be served. */
+export function workspaceReady(
+  verdict: WorkspaceVerdict,
+  isProgrammed: Finding<'Programmed'>,
+  settings: Pick<Settings, 'requireBudget'>,
+): Finding<'Ready'> {
+  const { accepted, inForce, budgets } = verdict;
+  if (accepted.reason !== 'Accepted' || inForce === null) return { reason: 'NotAccepted', message: accepted.message };
+  if (!verdict.upstreamKey) {
+    return { reason: 'UpstreamKeyMissing', message: 'The Secret with the upstream key is gone, so calls are refused.' };
+  }
+  if (inForce.suspend) return { reason: 'Suspended', message: 'spec.suspend is true, so calls are refused.' };
+  if (settings.requireBudget && !budgets.some(({ mode }) => mode === 'Enforce')) {
+    return { reason: 'NoBudget', message: 'No enforcing ClaudeBudget governs it, so calls are refused. Create one.' };
+  }
+  return whenProgrammed(isProgrammed);
+}
+
+/** Whether a budget is enforced as it is written. It stays ready when its money is spent. */
+export function budgetReady(verdict: BudgetVerdict, isProgrammed: Finding<'Programmed'>): Finding<'Ready'> {
+  const { accepted, inForce } = verdict;
+  if (accepted.reason !== 'Accepted') return { reason: 'NotAccepted', message: accepted.message };
+  if (inForce?.suspend === true) {
+    return { reason: 'Suspended', message: 'spec.suspend is true, so every call that it governs is refused.' };
+  }
+  return whenProgrammed(isProgrammed);
+}
+
+function whenProgrammed({ reason, message }: Finding<'Programmed'>): Finding<'Ready'> {
+  return reason === 'Programmed' ? { reason: 'Ready', message } : { reason: 'NotProgrammed', message };
+}

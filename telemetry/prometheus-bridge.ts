@@ -1,0 +1,101 @@
+import { type Attributes, type HrTime, ValueType } from '@opentelemetry/api';
+import type { Resource } from '@opentelemetry/resources';
+import {
+  AggregationTemporality,
+  type CollectionResult,
+  type DataPoint,
+  DataPointType,
+  type Histogram,
+  type MetricData,
+  type MetricProducer,
+} from '@opentelemetry/sdk-metrics';
+import type { Registry } from 'prom-client';
+
+/** A sample of a registry: of a histogram also its buckets, its sum and its count, by `metricName`. */
+interface Sample {
+  readonly value: number;
+  readonly labels: Readonly<Record<string, string | number | undefined>>;
+  readonly metricName?: string;
+}
+
+type Metric = Awaited<ReturnType<Registry['getMetricsAsJSON']>>[number];
+
+/** What /metrics shows, under the same names, for OTLP: everything is measured once. */
+export class PrometheusBridge implements MetricProducer {
+  readonly #registry: Pick<Registry, 'getMetricsAsJSON'>;
+  readonly #resource: Resource;
+  readonly #started: HrTime;
+  readonly #clock: () => number;
+
+  /** `clock`: milliseconds since the epoch. The counters began at zero when this was made. */
+  constructor(registry: Pick<Registry, 'getMetricsAsJSON'>, resource: Resource, clock: () => number) {
+    this.#registry = registry;
+    this.#resource = resource;
+    this.#clock = clock;
+    this.#started = hrTime(clock());
+  }
+
+  async collect(): Promise<CollectionResult> {
+    const span = { startTime: this.#started, endTime: hrTime(this.#clock()) };
+    const metrics = (await this.#registry.getMetricsAsJSON()).flatMap((metric) => dataOf(metric, span) ?? []);
+    const scopeMetrics = [{ scope: { name: 'tollgate' }, metrics }];
+    return { resourceMetrics: { resource: this.#resource, scopeMetrics }, errors: [] };
+  }
+}
+
+type Span = Pick<DataPoint<number>, 'startTime' | 'endTime'>;
+
+/** Undefined for a summary, which OTLP has no place for and we have none of. */
+function dataOf({ name, help, type, values }: Metric, span: Span): MetricData | undefined {
+  const samples = values as readonly Sample[];
+  const base = {
+    descriptor: { name, description: help, unit: '', valueType: ValueType.DOUBLE },
+    aggregationTemporality: AggregationTemporality.CUMULATIVE,
+  };
+  // As strings in prom-client's enumeration, which its types hide.
+  switch (String(type)) {
+    case 'counter':
+      return { ...base, dataPointType: DataPointType.SUM, isMonotonic: true, dataPoints: numbers(samples, span) };
+    case 'gauge':
+      return { ...base, dataPointType: DataPointType.GAUGE, dataPoints: numbers(samples, span) };
+    case 'histogram':
+      return { ...base, dataPointType: DataPointType.HISTOGRAM, dataPoints: histograms(name, samples, span) };
+    default:
+      return undefined;
+  }
+}
+
+function numbers(samples: readonly Sample[], span: Span): DataPoint<number>[] {
+  return samples.map(({ labels, value }) => ({ ...span, attributes: attributesOf(labels), value }));
+}
+
+function histograms(name: string, samples: readonly Sample[], span: Span): DataPoint<Histogram>[] {
+  const groups = Map.groupBy(samples, ({ labels }) => JSON.stringify(attributesOf(labels)));
+  return [...groups.values()].map((group) => {
+    const buckets = group.filter(({ metricName }) => metricName === `${name}_bucket`);
+    const value = (part: string): number =>
+      group.find(({ metricName }) => metricName === `${name}_${part}`)?.value ?? 0;
+    return {
+      ...span,
+      attributes: attributesOf(group[0]!.labels),
+      value: {
+        buckets: {
+          boundaries: buckets.map(({ labels }) => Number(labels['le'])).filter(Number.isFinite),
+          // Prometheus counts up to each boundary, OTLP between two.
+          counts: buckets.map(({ value }, index) => value - (buckets[index - 1]?.value ?? 0)),
+        },
+        sum: value('sum'),
+        count: value('count'),
+      },
+    };
+  });
+}
+
+/** The boundary of a bucket is none of them. */
+function attributesOf(labels: Sample['labels']): Attributes {
+  return Object.fromEntries(Object.entries(labels).filter(([name]) => name !== 'le'));
+}
+
+function hrTime(ms: number): HrTime {
+  return [Math.floor(ms / 1000), Math.round((ms % 1000) * 1e6)];
+}

@@ -1,0 +1,26 @@
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { createSecureServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { expect, test } from '@jest/globals';
+import { results } from '../../../operator/batches/batch-upstream.ts';
+import { writeCertificate } from '../../support/certificate.ts';
+
+test('the results of each batch come by a connection of their own, also from an upstream that speaks HTTP/2', async () => {
+  const files = writeCertificate(mkdtempSync(join(tmpdir(), 'tollgate-results-')));
+  const [cert, key] = [files.certificate, files.key].map((file) => readFileSync(file, 'utf8'));
+  setDefaultCACertificates([...getCACertificates(), cert!]);
+  const spoken: string[] = [];
+  const server = createSecureServer({ cert: cert!, key: key!, allowHTTP1: true }, ({ httpVersion }, response) => {
+    spoken.push(httpVersion);
+    response.end('{"custom_id":"a"}\n{"custom_id":"b"}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const baseURL = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const lines: string[] = [];
+  for await (const line of results({ baseURL, apiKey: 'key', batch: 'msgbatch_1' })) lines.push(line);
+  expect([spoken, lines]).toEqual([['1.1'], ['{"custom_id":"a"}', '{"custom_id":"b"}']]);
+  server.close();
+});

@@ -1,0 +1,19 @@
+import { join } from 'node:path';
+import { machine, table } from '../../../bench/figures.ts';
+import { Installation } from '../../../bench/installation.ts';
+import { assets } from '../../../hack/services/kubectl.ts';
+import { chaos } from './chaos.ts';
+
+// `make chaos`: breaks the real system at random under load and judges the books. Its arguments: for how many seconds,
+// and the seed. What was done when stays in .run/chaos/chaos.log. Ends with a status other than 0 where a promise broke.
+
+const directory = join(import.meta.dirname, '../../../.run/chaos');
+const [seconds = '600', seed = '1'] = process.argv.slice(2);
+
+assets(); // may build for minutes, and says so
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void Installation.stop(directory).finally(() => process.exit(130)));
+}
+const figures = await chaos({ directory, seconds: Number(seconds), seed: Number(seed), say: console.error });
+console.log(`\n${machine()}\n\n${table(figures)}`);
+process.exitCode = figures.every(({ holds }) => holds) ? 0 : 1;

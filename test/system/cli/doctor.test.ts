@@ -1,0 +1,458 @@
+/** `tollgate doctor` against a real API server, operator, Redis and Postgres, which are then spoilt one by one. */
+
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createTcpServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createServer, type Server } from 'node:tls';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { stringify } from 'yaml';
+import { readConfig } from '../../../cli/doctor/config.ts';
+import type { Diagnosis as Finding } from '../../../cli/doctor/doctor.ts';
+import { parseOptions } from '../../../cli/doctor/options.ts';
+import { exitCode } from '../../../cli/doctor/output.ts';
+import { runDoctor } from '../../../cli/doctor/run-doctor.ts';
+import type { Postgres } from '../../../hack/services/postgres.ts';
+import type { Child } from '../../../hack/services/processes.ts';
+import { startRedisCluster } from '../../../hack/services/redis-cluster.ts';
+import { openDatabase } from '../../../log/database/open-database.ts';
+import { writeCertificate } from '../../support/certificate.ts';
+import { startPostgres } from '../../support/postgres.ts';
+import { budget, workspace } from '../../support/resources.ts';
+import { until } from '../../support/until.ts';
+import { install, type Installation, NAMESPACE, Shards, SimulatedGateway } from '../operator/harness.ts';
+
+const repository = join(import.meta.dirname, '../../..');
+const KEY = '  keys: [{ name: api, secretName: checkout-claude }]';
+
+let here: Installation;
+let postgres: Postgres & { directory: string };
+let gateway: SimulatedGateway;
+let operator: Child;
+let tenant: string;
+let inside: Record<string, string>;
+const directory = mkdtempSync(join(tmpdir(), 'tollgate-doctor-'));
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+  here = await install({ databaseUrl: postgres.url });
+  operator = await here.startOperator('operator-1');
+  gateway = new SimulatedGateway(here.redis().url, 'gateway-1', new Shards(here));
+  gateway.start();
+  inside = { REDIS_URL: here.redis().url, TOLLGATE_DATABASE_URL: postgres.url };
+  await settings({});
+  await here.apply(slice('gateway-1'));
+  tenant = await here.tenant();
+  await here.apply(workspace(tenant, 'checkout', KEY));
+  await here.apply(budget(tenant, 'daily'));
+  await here.kubectl('wait', '--for=condition=Ready', '--timeout=30s', '-n', tenant, 'cw/checkout', 'cb/daily');
+}, 120_000);
+
+afterAll(async () => {
+  await gateway?.stop();
+  await here?.stop();
+  await postgres?.stop();
+  rmSync(postgres.directory, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** Runs it as a person does. */
+function doctor(args: readonly string[], env: Record<string, string> = {}) {
+  return new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
+    const command = [join(repository, 'cli/main.ts'), 'doctor', ...args];
+    const known = { PATH: process.env['PATH'], HOME: directory, KUBECONFIG: here.kubeconfig };
+    const options = { env: { ...known, ...env }, timeout: 60_000 };
+    execFile(process.execPath, command, options, (error, stdout, stderr) =>
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr }),
+    );
+  });
+}
+
+/** All that is not fine, as `level check: message`, and the exit code. */
+async function ailments(
+  env: Record<string, string> = inside,
+): Promise<{ code: number; said: string[]; all: Finding[] }> {
+  const config = readConfig({ KUBECONFIG: here.kubeconfig, ...env }, parseOptions([]));
+  const all = [...(await runDoctor(config, { now: Date.now, random: Math.random }))];
+  const said = all
+    .filter(({ level, check }) => level !== 'Fine' && check !== 'Pods') // of which there are none on this machine
+    .map(({ level, check, message }) => `${level} ${check}: ${message}`);
+  return { code: exitCode(all), said, all };
+}
+
+async function settings(fields: object): Promise<void> {
+  await here.apply(
+    stringify({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'tollgate-settings', namespace: NAMESPACE },
+      data: { 'settings.yaml': stringify({ gatewayURL: 'http://gateway.test:8080', ...fields }) },
+    }),
+  );
+}
+
+function slice(...pods: string[]): string {
+  return JSON.stringify({
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: {
+      name: 'tollgate-gateway-test',
+      namespace: NAMESPACE,
+      labels: { 'kubernetes.io/service-name': 'tollgate-gateway', 'endpointslice.kubernetes.io/managed-by': 'test' },
+    },
+    addressType: 'IPv4',
+    endpoints: pods.map((name, i) => ({
+      addresses: [`10.1.0.${i + 1}`],
+      targetRef: { kind: 'Pod', name, namespace: NAMESPACE },
+    })),
+    ports: [],
+  });
+}
+
+/** A Pod that stays pending, since nothing here runs Pods. */
+function podOf(name: string, labels: object, volumes: object[] = []): string {
+  const securityContext = {
+    allowPrivilegeEscalation: false,
+    capabilities: { drop: ['ALL'] },
+    runAsNonRoot: true,
+    seccompProfile: { type: 'RuntimeDefault' },
+  };
+  const containers = [{ name: 'main', image: 'registry.local/none:1', securityContext }];
+  const all = { 'app.kubernetes.io/name': 'tollgate', ...labels };
+  const spec = { containers, volumes, automountServiceAccountToken: false };
+  return JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: NAMESPACE, labels: all }, spec });
+}
+
+test('finds nothing wrong with an installation that works, and says what it looked at', async () => {
+  const { code, said, all } = await ailments();
+  expect(said).toEqual([]);
+  expect(code).toBe(0);
+  expect([...new Set(all.map(({ check }) => check))]).toEqual([
+    'API server',
+    'CRDs',
+    'Namespace',
+    'Rights',
+    'Pods',
+    'Lease',
+    'Ledger',
+    'Usage log',
+    'Shards',
+    'Fences',
+    'Gateways',
+    'Resources',
+  ]);
+  const { code: exit, stdout } = await doctor([], inside);
+  expect(exit).toBe(0);
+  expect(stdout).toMatch(/^ok {7}Gateways {4}1 beat and enforce all that is written\.$/m);
+  for (const secret of [here.redis().password, postgres.password]) expect(stdout).not.toContain(secret);
+});
+
+test('says from a laptop what it cannot see from there', async () => {
+  const { code, said } = await ailments({});
+  expect(code).toBe(0);
+  expect(said).toEqual([
+    'Unknown Ledger: Redis is out of sight from here.',
+    "Unknown Usage log: The usage log's database is out of sight from here.",
+  ]);
+});
+
+test('says what a tenant did wrong, and that it is no fault of the installation', async () => {
+  const other = await here.tenant();
+  await here.apply(workspace(other, 'idle', KEY));
+  await until(async () =>
+    (await ailments()).said.some((line) => line.includes(`1 not ready, NoBudget: ${other}/idle`)),
+  );
+  const { code, all } = await ailments();
+  expect(code).toBe(0);
+  const { level, remedy } = all.find(({ message }) => message.includes('NoBudget'))!;
+  expect(level).toBe('Warning');
+  expect(remedy).toContain('docs/runbooks/conditions/NoBudget.md');
+  await here.kubectl('delete', 'cw', 'idle', '-n', other);
+});
+
+describe('a part that is spoilt', () => {
+  test('a shard that is gone', async () => {
+    const name = 'tollgate-policy-shared';
+    const before = await here.kubectl('get', 'configmap', name, '-n', NAMESPACE, '-o', 'json');
+    await here.kubectl('delete', 'configmap', name, '-n', NAMESPACE);
+    const { code, said } = await ailments();
+    expect(code).toBe(1);
+    expect(said).toContain(`Problem Shards: ${name}: the ConfigMap does not exist.`);
+    const { metadata, ...rest } = JSON.parse(before) as { metadata: { labels: object } };
+    const { labels } = metadata;
+    await here.apply(JSON.stringify({ ...rest, metadata: { name, namespace: NAMESPACE, labels } }));
+    await until(async () => (await ailments()).code === 0);
+  });
+
+  test('a role that was taken away, and one that is too wide', async () => {
+    const role = await here.kubectl('get', 'rolebinding', 'tollgate-gateway', '-n', NAMESPACE, '-o', 'json');
+    await here.kubectl('delete', 'rolebinding', 'tollgate-gateway', '-n', NAMESPACE);
+    const wide = ['--clusterrole=admin', `--serviceaccount=${NAMESPACE}:tollgate-gateway`];
+    await here.kubectl('create', 'rolebinding', 'too-wide', '-n', tenant, ...wide);
+    const said = await until(async () => {
+      const lines = (await ailments()).said;
+      return lines.some((line) => line.includes('may not')) && lines;
+    });
+    expect(said.join('\n')).toContain(
+      'Problem Rights: tollgate-gateway may not watch configmaps/tollgate-policy-shared',
+    );
+    await here.kubectl('create', 'clusterrolebinding', 'too-wide', ...wide);
+    await until(async () => {
+      const lines = (await ailments()).said.join('\n');
+      return lines.includes('Warning Rights: tollgate-gateway may list secrets in every namespace');
+    });
+    await here.kubectl('delete', 'clusterrolebinding', 'too-wide');
+    await here.kubectl('delete', 'rolebinding', 'too-wide', '-n', tenant);
+    const { kind, apiVersion, roleRef, subjects, metadata } = JSON.parse(role) as Record<string, { labels: object }>;
+    const restored = { name: 'tollgate-gateway', namespace: NAMESPACE, labels: metadata!.labels };
+    await here.apply(JSON.stringify({ kind, apiVersion, roleRef, subjects, metadata: restored }));
+    await until(async () => (await ailments()).code === 0);
+  });
+
+  test('CRDs of another version', async () => {
+    const crd = 'claudebudgets.tollgate.dev';
+    const spec = '/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties';
+    const patch = async (...operations: object[]) =>
+      here.kubectl('patch', 'crd', crd, '--type=json', '-p', JSON.stringify(operations));
+    const said = async (what: string) => until(async () => (await ailments()).said.find((line) => line.includes(what)));
+    await patch({ op: 'add', path: `${spec}/later`, value: { type: 'string' } });
+    expect(await said('newer')).toBe(
+      'Warning CRDs: The CRDs are newer than this version: it takes no notice of ClaudeBudget.spec.later.',
+    );
+    await patch({ op: 'remove', path: `${spec}/later` }, { op: 'remove', path: `${spec}/mode` });
+    expect(await said('older')).toBe(
+      'Problem CRDs: The CRDs are older than this version: they lack ClaudeBudget.spec.mode.',
+    );
+    await here.apply(readFileSync(join(repository, 'crds/claudebudgets.yaml'), 'utf8'));
+    await until(async () => (await ailments()).code === 0);
+  });
+
+  test('a gateway that serves and is not heard of, one that lags, and one that cannot start', async () => {
+    await here.apply(slice('gateway-1', 'gateway-2'));
+    expect((await ailments()).said).toEqual(['Problem Gateways: gateway-2 serves and does not reach the ledger.']);
+    await here.apply(slice('gateway-1'));
+    gateway.isLagging = true;
+    await here.kubectl('patch', 'cb', 'daily', '-n', tenant, '--type=merge', '-p', '{"spec":{"limit":{"usd":"77"}}}');
+    const behind = await until(async () => {
+      const lines = (await ailments()).said;
+      return lines.find((line) => line.includes('Behind')) && lines;
+    });
+    expect(behind[0]).toMatch(/^Problem Gateways: Behind what is written: gateway-1 \(tollgate-policy-\d\)\.$/);
+    gateway.isLagging = false;
+    await here.apply(podOf('stuck', { 'app.kubernetes.io/component': 'gateway' }));
+    const { all } = await ailments();
+    expect(all.filter(({ check }) => check === 'Pods').map(({ message }) => message)).toEqual([
+      'There is no Pod of the operator.',
+      'stuck is not ready: phase Pending.',
+    ]);
+    const waiting = { reason: 'CreateContainerConfigError', message: 'secret "absent" not found' };
+    const status = {
+      containerStatuses: [{ name: 'main', image: '', imageID: '', ready: false, restartCount: 0, state: { waiting } }],
+    };
+    const patch = ['patch', 'pod', 'stuck', '-n', NAMESPACE, '--subresource=status', '-p', JSON.stringify({ status })];
+    await here.kubectl(...patch);
+    await here.kubectl('label', 'pod', 'stuck', '-n', NAMESPACE, 'app.kubernetes.io/component=redis', '--overwrite');
+    expect((await ailments()).all.map(({ message }) => message)).toContain(
+      'stuck is not ready: CreateContainerConfigError: secret "absent" not found.',
+    );
+    await here.kubectl('delete', 'pod', 'stuck', '-n', NAMESPACE, '--force');
+    await until(async () => (await ailments()).code === 0);
+  });
+
+  test('a Redis that forgets, that asks for another password, that is another, that is gone', async () => {
+    const redis = new Redis(here.redis().url);
+    await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    await redis.config('SET', 'appendonly', 'no');
+    expect((await ailments()).said).toEqual([
+      'Problem Ledger: Redis evicts (allkeys-lru), so it forgets money.',
+      'Warning Ledger: Redis keeps no append-only file.',
+    ]);
+    await redis.config('SET', 'maxmemory-policy', 'noeviction');
+    await redis.config('SET', 'appendonly', 'yes');
+    redis.disconnect();
+    const wrong = here.redis().url.replace(here.redis().password, 'not-the-password');
+    const refused = await ailments({ ...inside, REDIS_URL: wrong });
+    expect(refused.code).toBe(1);
+    expect(refused.said.join('\n')).toMatch(/^Problem Ledger: Redis does not answer: .*/m);
+    expect(JSON.stringify(refused.all)).not.toContain('not-the-password');
+    await settings({ installation: 'elsewhere' });
+    expect((await ailments()).said[0]).toMatch(/^Problem Ledger: The ledger is empty/);
+    await settings({});
+    const gone = await ailments({ ...inside, REDIS_URL: 'redis://:secret@127.0.0.1:1/0' });
+    expect(gone.said[0]).toMatch(/^Problem Ledger: Redis does not answer: .*ECONNREFUSED/);
+  });
+
+  test('a database with dead letters, without tables, and one that is gone', async () => {
+    const database = await openDatabase({ url: postgres.url });
+    await database.query("insert into dead_letters values ('1-1', now(), 'a test', '{}', '', 0)");
+    expect((await ailments()).said).toEqual(['Warning Usage log: 1 records lie in dead_letters.']);
+    await database.query('delete from dead_letters');
+    await database.query('create database bare');
+    const bare = postgres.url.replace(/\/postgres$/, '/bare');
+    expect((await ailments({ ...inside, TOLLGATE_DATABASE_URL: bare })).said).toEqual([
+      'Problem Usage log: The tables lack 0001-log, 0002-batches.',
+    ]);
+    await database.query('alter database bare set default_transaction_read_only = on');
+    await database.close();
+    expect((await ailments({ ...inside, TOLLGATE_DATABASE_URL: bare })).said).toEqual([
+      'Problem Usage log: The database takes no writes.',
+    ]);
+    const gone = await ailments({ ...inside, TOLLGATE_DATABASE_URL: 'postgres://a:secret@127.0.0.1:1/b' });
+    expect(gone.said[0]).toMatch(/^Problem Usage log: The database does not answer: .*ECONNREFUSED/);
+    expect(JSON.stringify(gone.all)).not.toContain('secret@');
+  });
+
+  test('a certificate that ends, has ended, or is for another host', async () => {
+    const cases = [
+      ['localhost', 40, 'Fine Certificate: The certificate of localhost is good until'],
+      ['localhost', 5, 'Warning Certificate: The certificate of localhost ends on'],
+      [
+        'elsewhere.example',
+        40,
+        'Problem Certificate: The certificate is not for localhost but for DNS:elsewhere.example.',
+      ],
+    ] as const;
+    for (const [host, days, expected] of cases) {
+      const server = await tlsServer(host, days);
+      await settings({ gatewayURL: `https://localhost:${(server.address() as AddressInfo).port}` });
+      const { all } = await ailments();
+      const { level, check, message } = all.find((one) => one.check === 'Certificate')!;
+      expect(`${level} ${check}: ${message}`).toContain(expected);
+      server.close();
+    }
+    await here.apply(tlsSecret('localhost', 5));
+    await settings({ gatewayURL: 'https://localhost:1' });
+    const { said } = await ailments();
+    expect(said).toEqual(['Unknown Certificate: The certificate of localhost:1 is out of sight from here.']);
+    await here.apply(tlsSecret('elsewhere.example', 40, 'redis-tls'));
+    const ofRedis = { name: 'redis-ca', secret: { secretName: 'redis-tls' } };
+    await here.apply(podOf('mounts', {}, [ofRedis, { name: 'tls', secret: { secretName: 'gateway-tls' } }]));
+    expect((await ailments()).said[0]).toMatch(/^Warning Certificate: The certificate of localhost ends on/);
+    await here.kubectl('delete', 'pod', 'mounts', '-n', NAMESPACE, '--force');
+    await settings({});
+  });
+
+  test('a mail server that greets, that is none, that is away', async () => {
+    let greeting = '220 mail.test ESMTP\r\n';
+    const server = createTcpServer((socket) => socket.end(greeting));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    await settings({ smtp: { host: '127.0.0.1', port, from: 'tollgate@example.com' } });
+    const name = `The mail server 127.0.0.1:${port}`;
+    const { all } = await ailments();
+    expect(all.filter(({ check }) => check === 'Mail').map(({ message }) => message)).toEqual([`${name} greets.`]);
+    greeting = 'SSH-2.0-other\r\n';
+    expect((await ailments()).said).toEqual([`Warning Mail: ${name} does not greet as one: "SSH-2.0-other".`]);
+    greeting = '';
+    expect((await ailments()).said).toEqual([
+      `Warning Mail: ${name} does not answer from here: it closed the connection.`,
+    ]);
+    await new Promise((resolve) => server.close(resolve));
+    const { code, said } = await ailments();
+    expect(said).toEqual([expect.stringMatching(/^Warning Mail: .* does not answer from here: .*ECONNREFUSED/)]);
+    expect(code).toBe(0);
+    await settings({});
+  });
+
+  test('an operator that is gone', async () => {
+    await operator.stop();
+    const { code, said } = await ailments();
+    expect(code).toBe(1);
+    expect(said).toContain('Problem Lease: No operator leads, so no edit takes effect.');
+    const stale = { spec: { holderIdentity: 'operator-0', renewTime: '2026-01-01T00:00:00.000000Z' } };
+    await here.kubectl(
+      'patch',
+      'lease',
+      'tollgate-operator',
+      '-n',
+      NAMESPACE,
+      '--type=merge',
+      '-p',
+      JSON.stringify(stale),
+    );
+    expect((await ailments()).said.join('\n')).toContain('The last operator that led, operator-0, was heard of');
+  });
+});
+
+test('a Redis Cluster that falls silent is told of, and keeps nobody waiting', async () => {
+  const cluster = await startRedisCluster(join(directory, 'cluster'));
+  const servers = cluster.servers.map(({ url }) => new Redis(url));
+  const examined = doctor([], { ...inside, REDIS_URL: cluster.url });
+  // Its last question before it is connected.
+  await until(async () => {
+    const lists = await Promise.all(servers.map((server) => server.client('LIST')));
+    return lists.some((list) => String(list).includes('cmd=cluster|info'));
+  });
+  await Promise.all(servers.map((server) => server.client('PAUSE', 60_000)));
+  const { code, stdout } = await examined;
+  expect([code, stdout]).toEqual([1, expect.stringContaining('Redis does not answer')]);
+  for (const server of servers) server.disconnect();
+  await cluster.stop();
+}, 120_000);
+
+describe('its flags', () => {
+  test('help, and what is not known', async () => {
+    const help = await doctor(['--help']);
+    expect(help).toMatchObject({ code: 0, stderr: '' });
+    expect(help.stdout).toContain('Usage: tollgate doctor');
+    const wrong = await doctor(['--outputs', 'json']);
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toContain('tollgate doctor --help');
+    expect((await doctor(['-o', 'yaml'])).stderr).toContain('--output must be text or json, not "yaml"');
+  });
+
+  test('a kubeconfig that is not there, a context that is not in it, a namespace without Tollgate', async () => {
+    const missing = await doctor(['--kubeconfig', '/nowhere/config']);
+    expect(missing).toMatchObject({ code: 2, stdout: '' });
+    expect(missing.stderr).toContain('there is no /nowhere/config; name another one (--kubeconfig');
+    const { stderr: withoutCa } = await doctor([], { ...inside, REDIS_CA_FILE: '/nowhere/ca.crt' });
+    expect(withoutCa).toContain('there is no /nowhere/ca.crt; name another one (--kubeconfig, REDIS_CA_FILE');
+    expect((await doctor(['--context', 'prod'])).stderr).toContain('no current cluster');
+    const config = JSON.parse(readFileSync(here.kubeconfig, 'utf8')) as { users: { user: object }[] };
+    config.users[0]!.user = { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'no-such-plugin' } };
+    const plugin = join(directory, 'plugin.kubeconfig');
+    writeFileSync(plugin, JSON.stringify(config));
+    const { code, stderr } = await doctor(['--kubeconfig', plugin]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('is not to be had (ENOENT); see what kubectl says')]);
+    const elsewhere = await doctor(['-n', 'default']);
+    expect(elsewhere.code).toBe(1);
+    expect(elsewhere.stdout).toContain('Tollgate is not in default.');
+    expect(elsewhere.stdout).toContain('Say where with --namespace');
+    expect(elsewhere.stdout).toContain('1 problem');
+    expect(elsewhere.stdout).not.toContain('Shards');
+  });
+
+  test('a person who may not look is told so, not that something is wrong', async () => {
+    await here.kubectl('create', 'serviceaccount', 'stranger', '-n', tenant);
+    const token = (await here.kubectl('create', 'token', 'stranger', '-n', tenant)).trim();
+    const config = JSON.parse(readFileSync(here.kubeconfig, 'utf8')) as { users: { user: object }[] };
+    config.users[0]!.user = { token };
+    const file = join(directory, 'stranger.kubeconfig');
+    writeFileSync(file, JSON.stringify(config));
+    const { code, stdout } = await doctor(['-o', 'json', '--kubeconfig', file]);
+    const { findings, problems } = JSON.parse(stdout) as { findings: Finding[]; problems: number };
+    expect(findings.filter(({ level }) => level === 'Problem')).toEqual([]);
+    expect([code, problems]).toEqual([0, 0]);
+    expect(findings.filter(({ level }) => level === 'Unknown').length).toBeGreaterThan(5);
+  });
+});
+
+function certificate(host: string, days: number): { key: string; cert: string } {
+  const { key, certificate: cert } = writeCertificate(directory, { name: `DNS:${host}`, days });
+  return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
+}
+
+function tlsServer(host: string, days: number): Promise<Server> {
+  const server = createServer(certificate(host, days));
+  return new Promise((resolve) => server.listen(0, () => resolve(server)));
+}
+
+function tlsSecret(host: string, days: number, name = 'gateway-tls'): string {
+  const { key, cert } = certificate(host, days);
+  const metadata = { name, namespace: NAMESPACE };
+  const stringData = { 'tls.key': key, 'tls.crt': cert };
+  return JSON.stringify({ apiVersion: 'v1', kind: 'Secret', type: 'kubernetes.io/tls', metadata, stringData });
+}

@@ -1,0 +1,60 @@
+import { parseUsd } from '../../../policy/core/money.ts';
+import { startRedis } from '../../support/redis.ts';
+import { until } from '../../support/until.ts';
+import { message, startGateway as start } from '../gateway/harness.ts';
+import { budget, handover } from '../gateway/policies.ts';
+
+/** A gateway in this process, with a Redis of its own. */
+export interface ClientGateway {
+  url: string;
+  /** Spends the budget of `sk-tollgate-poor`; the next call of that key is refused. */
+  spendPennies: () => Promise<void>;
+  /** How many calls it refused so far, for any reason. */
+  refused: () => Promise<number>;
+  stop: () => Promise<void>;
+}
+
+/**
+ * Starts a gateway that enforces one workspace with two keys: `sk-tollgate-rich` has a budget of $1,000 a day,
+ * `sk-tollgate-poor` one of a cent. Refusals have the status given.
+ */
+export async function startGateway(upstreamUrl: string, status: 402 | 429 = 429): Promise<ClientGateway> {
+  const redis = await startRedis();
+  const policy = handover({
+    baseURL: upstreamUrl,
+    keys: { rich: 'sk-tollgate-rich', poor: 'sk-tollgate-poor' },
+    budgets: [
+      budget('plenty', '1000.00', { scope: { keys: ['rich'] } }),
+      budget('pennies', '0.01', { scope: { keys: ['poor'] }, toleranceNano: parseUsd('1.00') }),
+    ],
+    rest: { refusal: { status, message: 'Ask #claude-costs.' } },
+  });
+  const gateway = await start({ redisUrl: redis.url, handover: policy });
+  const { url } = gateway;
+  return {
+    url,
+    spendPennies: () => spendPennies(url),
+    refused: () => sumOf(url, /^tollgate_refusals_total\{.*\} (\d+)$/gm),
+    stop: async () => {
+      await gateway.stop();
+      await redis.stop();
+    },
+  };
+}
+
+/** One call of two cents; it is booked a moment after its answer has come. */
+async function spendPennies(url: string): Promise<void> {
+  const headers = {
+    'x-api-key': 'sk-tollgate-poor',
+    'anthropic-version': '2023-06-01',
+    'x-stand-in': JSON.stringify({ usage: { output_tokens: 2000 } }),
+  };
+  await fetch(`${url}/v1/messages`, { method: 'POST', headers, body: message({ max_tokens: 2000 }) });
+  await until(async () => (await sumOf(url, /^tollgate_open_calls (\d+)$/gm)) === 0);
+}
+
+/** The sum over the lines of the gateway's metrics that match. */
+async function sumOf(url: string, line: RegExp): Promise<number> {
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  return [...metrics.matchAll(line)].reduce((total, [, value]) => total + Number(value), 0);
+}

@@ -1,0 +1,59 @@
+/** What the documentation promises of itself: links lead somewhere, and what needs a page has one. */
+
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { condition, conditionReasons, type ConditionType, hasRunbook } from '../../../policy/core/conditions.ts';
+
+const root = join(import.meta.dirname, '../../..');
+const pages = globSync('{*.md,docs/**/*.md,charts/**/*.md}', { cwd: root });
+const runbooks = join(root, 'docs/runbooks/conditions');
+
+const reasons = (Object.keys(conditionReasons) as ConditionType[]).flatMap((type) =>
+  Object.entries(conditionReasons[type]).map(([reason, row]) => ({ type, reason, row })),
+);
+
+/** The relative links of a page, without the part of the page that they lead to. Code has none. */
+function linksOf(page: string): string[] {
+  const text = readFileSync(join(root, page), 'utf8')
+    .replaceAll(/^```.*?^```/gms, '')
+    .replaceAll(/`[^`\n]*`/g, '');
+  return [...text.matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, target = '']) => target.split('#')[0]!)
+    .filter((target) => target !== '' && !/^[a-z]+:/.test(target));
+}
+
+test('every link leads to a file', () => {
+  const dead = pages.flatMap((page) =>
+    linksOf(page)
+      .filter((target) => !existsSync(join(root, dirname(page), target)))
+      .map((target) => `${page}: ${target}`),
+  );
+  expect(pages.length).toBeGreaterThan(40);
+  expect(dead).toEqual([]);
+});
+
+describe('the runbooks of conditions', () => {
+  const asked = new Set(reasons.filter(({ type, row }) => hasRunbook(type, row)).map(({ reason }) => reason));
+
+  test('there is one for each reason that asks for somebody, and no other', () => {
+    const written = globSync('*.md', { cwd: runbooks }).map((file) => file.replace('.md', ''));
+    expect(new Set(written)).toEqual(new Set([...asked, 'README']));
+    expect(asked.size).toBeGreaterThan(20);
+  });
+
+  test.each([...asked])('%s says what it means and what to do', (reason) => {
+    const page = readFileSync(join(runbooks, `${reason}.md`), 'utf8');
+    expect(page).toMatch(new RegExp(`^# ${reason}\n\\S[^]+\n## What to do\n\\S`));
+  });
+
+  test('its address stands in the message of the condition, however long that is', () => {
+    for (const { type, reason, row } of reasons) {
+      for (const message of ['It is so.', 'long '.repeat(2000)]) {
+        const made = condition(type, { reason: reason as never, message }, 1, 0, []);
+        expect(made.message.length).toBeLessThanOrEqual(4096);
+        expect(made.message.endsWith(`/docs/runbooks/conditions/${reason}.md`)).toBe(hasRunbook(type, row));
+      }
+    }
+  });
+});

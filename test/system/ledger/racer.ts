@@ -1,0 +1,140 @@
+/**
+ * One process of races.test.ts: a gateway that reserves and ends calls as fast as it can and keeps books of its own, one
+ * JSON line an event: what it is about to reserve, and how each call ended once the ledger said so. It makes so
+ * many calls, and more until its parent tells it to leave: what it did it can tell a ledger again until then.
+ *
+ *     node test/system/ledger/racer.ts <url> <name> <books> <calls> [<lives>]
+ *
+ * With `lives` it dies (SIGKILL) in the instant in which so many of its calls are reserved, the last of them at least open.
+ */
+
+import assert from 'node:assert/strict';
+import { appendFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ReserveAnswer, LedgerUnreachable } from '../../../ledger/ledger.ts';
+import { connectLedger } from '../../../ledger/redis/redis-ledger.ts';
+import type { Bound, Check } from '../../../policy/core/counter-check.ts';
+
+/** The overlapping budgets that the processes fight for. Nano-dollars; `total` is over all values. */
+export const BUDGETS = {
+  workspace: { cap: 120_000n, per: null, total: null },
+  chat: { cap: 60_000n, per: null, total: null },
+  search: { cap: 70_000n, per: null, total: null },
+  customers: { cap: 30_000n, per: ['acme', 'umbrella', 'initech', 'hooli'], total: 100_000n },
+  organisation: { cap: 110_000n, per: null, total: null },
+} as const satisfies Record<string, { cap: bigint; per: readonly string[] | null; total: bigint | null }>;
+
+export const INSTALLATION = 'races';
+
+/** A line of a process's books. */
+export type Event =
+  | { kind: 'reserve'; id: string; worst: number; counters: string[] }
+  | { kind: 'settle'; id: string; cost: number; presumed: number }
+  | { kind: 'release' | 'refused'; id: string };
+
+export function counterOf(budget: string): string {
+  return `payments/${budget}/Day/UTC/0`;
+}
+
+if (process.argv[1] === import.meta.filename) void main();
+
+async function main(): Promise<void> {
+  const [url, name, books, calls, lives] = process.argv.slice(2) as [string, string, string, string, string?];
+  let left = Number(lives ?? Number.POSITIVE_INFINITY);
+  const ledger = connectLedger({ url, installation: INSTALLATION, epoch: () => 'races', commandTimeout: 2000 });
+  ledger.begin(name);
+  await insist(() => ledger.beat({ pod: name, shards: {} }));
+  const beating = setInterval(() => {
+    ledger.beat({ pod: name, shards: {} }).catch(() => {});
+    ledger.sweep().catch(() => {});
+  }, 500);
+  const dismissed = new AbortController();
+  process.once('message', () => dismissed.abort());
+  process.send?.('ready');
+  let next = 0;
+  const loop = async (): Promise<void> => {
+    while (next < Number(calls) || !dismissed.signal.aborted) await call(`${name}-${(next += 1)}`);
+  };
+  await Promise.all(Array.from({ length: 8 }, loop));
+  clearInterval(beating);
+  await insist(() => ledger.leave());
+  ledger.close();
+  process.disconnect?.();
+
+  function note(event: Event): void {
+    appendFileSync(books, `${JSON.stringify(event)}\n`);
+  }
+
+  async function call(id: string): Promise<void> {
+    const worst = 1 + Math.floor(Math.random() * 400);
+    const checks = someChecks(worst);
+    const counters = checks.flatMap(({ counter, value }) =>
+      value === null ? [counter] : [counter, `${counter}#${value}`],
+    );
+    note({ kind: 'reserve', id, worst, counters });
+    const now = Date.now();
+    const workspace = 'payments/checkout';
+    const limits = { worstNano: BigInt(worst), gapNano: 0n, from: 0, until: now + 3_600_000, checks };
+    const asked = { id, workspace, version: 1, ...limits };
+    let answer = await insist(() => ledger.reserve(asked));
+    while (answer.kind === 'recovering') {
+      await sleep(20);
+      answer = await insist(() => ledger.reserve(asked));
+    }
+    if (answer.kind !== 'admitted') {
+      assert.equal(answer.kind, 'full');
+      note({ kind: 'refused', id });
+      return;
+    }
+    expectWithinCaps(answer, checks);
+    if ((left -= 1) === 0) process.kill(process.pid, 'SIGKILL');
+    await sleep(Math.random() * 5);
+    const outcome = Math.random();
+    if (outcome < 0.2) {
+      await insist(() => ledger.release(id));
+      note({ kind: 'release', id });
+      return;
+    }
+    const cost = Math.floor(Math.random() * (worst + 1));
+    const presumed = outcome < 0.25 ? worst - cost : 0;
+    const record = { id, state: 'final', cost };
+    await insist(() => ledger.settle({ id, costNano: BigInt(cost), presumedNano: BigInt(presumed), record }));
+    note({ kind: 'settle', id, cost, presumed });
+  }
+}
+
+function someChecks(worst: number): Check[] {
+  const feature = Math.random() < 0.5 ? 'chat' : 'search';
+  return ['workspace', feature, 'customers', 'organisation'].map((name) => {
+    const { cap, per, total } = BUDGETS[name as keyof typeof BUDGETS];
+    const within = (limit: bigint): Bound => {
+      return { capNano: limit, roomNano: limit - BigInt(worst), gapRoomNano: 0n };
+    };
+    return {
+      budget: `payments/${name}`,
+      counter: counterOf(name),
+      value: per === null ? null : JSON.stringify([per[Math.floor(Math.random() * per.length)]]),
+      start: 0,
+      end: Date.now() + 3_600_000,
+      part: 'Enforce',
+      bound: within(cap),
+      total: total === null ? null : within(total),
+    };
+  });
+}
+
+function expectWithinCaps(answer: ReserveAnswer & { kind: 'admitted' }, checks: readonly Check[]): void {
+  for (const [index, { bound }] of checks.entries()) assert.ok(answer.committedNano[index]! <= bound.capNano);
+}
+
+/** Repeats what Redis did not answer, as a gateway does. */
+async function insist<T>(act: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if (!(error instanceof LedgerUnreachable)) throw error;
+      await sleep(20);
+    }
+  }
+}

@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from '@jest/globals';
+import { Redis as Client } from 'ioredis';
+import { freePort } from '../../../hack/services/processes.ts';
+import { startRedisCluster } from '../../../hack/services/redis-cluster.ts';
+import { startSentinel } from '../../../hack/services/sentinel.ts';
+import { keyPrefix } from '../../../ledger/keys.ts';
+import { LedgerUnreachable } from '../../../ledger/ledger.ts';
+import { connectLedger, type RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
+import { writeCertificate } from '../../support/certificate.ts';
+import { startProxy } from '../../support/proxy.ts';
+import { startRedis } from '../../support/redis.ts';
+import { until } from '../../support/until.ts';
+
+const folder = () => mkdtempSync(join(tmpdir(), 'tollgate-reach-'));
+
+/** A ledger with one gateway that has beaten. */
+async function opened(url: string, ca?: string): Promise<RedisLedger> {
+  const ledger = connectLedger({ url, ca, installation: 'reach', epoch: () => 'first' });
+  await insist(() => ledger.establish('first'));
+  ledger.begin(randomUUID());
+  await insist(() => ledger.beat({ pod: 'gateway-1', shards: {} }));
+  return ledger;
+}
+
+/** Tries until it works, half a minute at most. What it throws may be that the ledger is out of reach, and nothing else. */
+async function insist(attempt: () => Promise<unknown>): Promise<void> {
+  const since = performance.now();
+  for (;;) {
+    try {
+      await attempt();
+      return;
+    } catch (error) {
+      if (!(error instanceof LedgerUnreachable) || performance.now() - since > 30_000) throw error;
+      await sleep(20);
+    }
+  }
+}
+
+/** Waits until a replica has all that a server holds: it acknowledges in order. */
+async function replicated({ url }: { readonly url: string }): Promise<void> {
+  const client = new Client(url);
+  await client.set(`${keyPrefix('reach')}:replicated`, '');
+  expect(await client.wait(1, 20_000)).toBeGreaterThan(0);
+  client.disconnect();
+}
+
+const COUNTER = 'payments/daily/Day/UTC/0';
+
+/** One call of `nano`, reserved and settled. */
+async function call(ledger: RedisLedger, nano = 1_000_000n): Promise<void> {
+  const { now } = await ledger.state();
+  const id = randomUUID();
+  const bound = { capNano: 10n ** 12n, roomNano: 10n ** 12n - nano, gapRoomNano: 0n };
+  const period = { start: 0, end: now + 3_600_000 };
+  const check = {
+    budget: 'payments/daily',
+    counter: COUNTER,
+    value: null,
+    ...period,
+    part: 'Enforce',
+    bound,
+    total: null,
+  } as const;
+  const { kind } = await ledger.reserve({
+    id,
+    workspace: 'payments/app',
+    version: 1,
+    worstNano: nano,
+    gapNano: 0n,
+    from: 0,
+    until: period.end,
+    checks: [check],
+  });
+  expect(kind).toBe('admitted');
+  await ledger.settle({ id, costNano: nano, presumedNano: 0n, record: { id } });
+}
+
+async function spent(ledger: RedisLedger): Promise<bigint> {
+  const [reading] = await ledger.read([{ counter: COUNTER, per: false, top: 0, also: [] }]);
+  return reading!.total.spentNano;
+}
+
+describe('the ledger works through', () => {
+  test('three Sentinels, and finds the new master that they have named', async () => {
+    const sentinel = await startSentinel(folder());
+    const ledger = await opened(sentinel.url);
+    await call(ledger);
+    expect(await spent(ledger)).toBe(1_000_000n);
+    await replicated(await sentinel.master());
+    await sentinel.failOver();
+    await insist(() => ledger.establish('first'));
+    expect(await spent(ledger)).toBe(1_000_000n);
+
+    // Without a replica the new master takes nothing: that is out of reach, not a mistake of a script.
+    for (const server of sentinel.servers()) if (server.port !== (await sentinel.master()).port) await server.kill();
+    const refused = await until(() =>
+      ledger.establish('first').then(
+        () => undefined,
+        (error: unknown) => error,
+      ),
+    );
+    expect(refused).toBeInstanceOf(LedgerUnreachable);
+    expect(refused).toHaveProperty('message', expect.stringContaining('NOREPLICAS'));
+    ledger.close();
+    await sentinel.stop();
+  });
+
+  test('a cluster of three masters, one of which holds all its keys', async () => {
+    const cluster = await startRedisCluster(folder());
+    const ledger = await opened(cluster.url);
+    for (let n = 0; n < 20; n += 1) await call(ledger);
+    expect(await spent(ledger)).toBe(20_000_000n);
+    expect((await ledger.gateways()).map(({ pod }) => pod)).toEqual(['gateway-1']);
+    await replicated(await cluster.masterOf(keyPrefix('reach')));
+    await cluster.failOver(keyPrefix('reach'));
+    await insist(() => ledger.establish('first'));
+    expect(await spent(ledger)).toBe(20_000_000n);
+    ledger.close();
+    await cluster.stop();
+  });
+
+  test('TLS, with a certificate of one’s own', async () => {
+    const directory = folder();
+    const { certificate, key } = writeCertificate(directory);
+    const port = await freePort();
+    const files = [`tls-cert-file ${certificate}`, `tls-key-file ${key}`, `tls-ca-cert-file ${certificate}`];
+    const redis = await startRedis({ directory, configuration: [`tls-port ${port}`, 'tls-auth-clients no', ...files] });
+    const url = `rediss://:${redis.password}@127.0.0.1:${port}`;
+    const stranger = connectLedger({ url, installation: 'reach', epoch: () => 'first' });
+    const ledger = await opened(url, readFileSync(certificate, 'utf8'));
+    await call(ledger);
+    expect(await spent(ledger)).toBe(1_000_000n);
+    await expect(stranger.state()).rejects.toThrow(LedgerUnreachable);
+    stranger.close();
+    ledger.close();
+    await redis.stop();
+  });
+
+  test('a slow network, and tells a silent one from a mistake', async () => {
+    const redis = await startRedis();
+    const proxy = await startProxy(redis.port);
+    const ledger = await opened(redis.url.replace(`:${redis.port}`, `:${proxy.port}`));
+    proxy.delay(100);
+    await call(ledger);
+    proxy.delay(0);
+    proxy.silence('answers');
+    await expect(call(ledger)).rejects.toThrow(LedgerUnreachable);
+    await proxy.mend();
+    await insist(() => ledger.state());
+    await call(ledger);
+    expect(await spent(ledger)).toBe(2_000_000n);
+    ledger.close();
+    await proxy.stop();
+    await redis.stop();
+  });
+});

@@ -1,0 +1,27 @@
+/**
+ * One process of crash.test.ts: brings the stream into the log until it is killed, as an operator does.
+ *
+ *     REDIS_URL=… TOLLGATE_DATABASE_URL=… node test/system/log/ingester.ts
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseLogPlace } from '../../../config/environment.ts';
+import { LedgerUnreachable } from '../../../ledger/ledger.ts';
+import { connectLedger } from '../../../ledger/redis/redis-ledger.ts';
+import { LogUnreachable } from '../../../log/database/database.ts';
+import { openDatabase } from '../../../log/database/open-database.ts';
+import { UsageLog } from '../../../log/usage-log.ts';
+
+const place = parseLogPlace(process.env);
+const ledger = connectLedger({ url: process.env['REDIS_URL'] ?? '', installation: 'log', epoch: () => 'log' });
+const log = new UsageLog({ open: () => openDatabase(place), ledger });
+process.once('SIGTERM', () => process.exit(0));
+for (;;) {
+  try {
+    const { isCaughtUp } = await log.ingest();
+    if (isCaughtUp) await sleep(5);
+  } catch (error) {
+    if (!(error instanceof LogUnreachable || error instanceof LedgerUnreachable)) throw error;
+    await sleep(50);
+  }
+}

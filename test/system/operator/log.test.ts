@@ -1,0 +1,89 @@
+import { rmSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { Postgres } from '../../../hack/services/postgres.ts';
+import type { Database } from '../../../log/database/database.ts';
+import { openDatabase } from '../../../log/database/open-database.ts';
+import { startPostgres } from '../../support/postgres.ts';
+import { budget, condition, Reader, workspace } from '../../support/resources.ts';
+import { until } from '../../support/until.ts';
+import { install, type Installation, SimulatedGateway, type Operator } from './harness.ts';
+
+const LIMIT = 1_000;
+
+let here: Installation;
+let read: Reader;
+let gateway: SimulatedGateway;
+let postgres: Postgres & { directory: string };
+let operator: Operator;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+  here = await install({ settings: `usageStreamLimit: ${LIMIT}\n`, databaseUrl: postgres.url });
+  read = new Reader(here);
+  operator = await here.startOperator('operator-1');
+  gateway = new SimulatedGateway(here.redis().url, 'gateway-1', read.shards);
+  gateway.start();
+  // A ledger begins once the log has said that nothing was spent before.
+  await until(async () => (await gateway.ledger.state()).epoch !== null);
+  await postgres.stop();
+}, 180_000);
+
+afterAll(async () => {
+  await gateway?.stop();
+  await here?.stop();
+  await postgres?.stop();
+  rmSync(postgres.directory, { recursive: true, force: true });
+});
+
+/** Calls that no budget counts: only their records matter here. */
+async function calls(from: number, to: number): Promise<void> {
+  const { ledger } = gateway;
+  for (let i = from; i < to; i++) {
+    const [id, workspace] = [`call-${i}`, 'payments/checkout'];
+    const { now } = await ledger.state();
+    const span = { from: 0, until: now + 60_000, checks: [] };
+    const { kind } = await ledger.reserve({ id, workspace, version: 1, worstNano: 1n, gapNano: 0n, ...span });
+    expect(kind).toBe('admitted');
+    await ledger.settle({
+      id,
+      costNano: 1n,
+      presumedNano: 0n,
+      record: { id, state: 'final', cost_nano: '1', workspace },
+    });
+  }
+}
+
+async function metric(name: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${operator.port}/metrics`)).text();
+  return Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1]);
+}
+
+test('records that wait for a database that is away are a condition, an event and a metric, until it is back', async () => {
+  const ns = await here.tenant();
+  await here.apply(workspace(ns) + budget(ns));
+  await condition(() => read.workspace(ns), 'Ready', 'True Ready');
+  await condition(() => read.workspace(ns), 'Logged', 'True Logged');
+
+  await calls(0, LIMIT / 2);
+  await condition(() => read.workspace(ns), 'Logged', 'False LogBehind');
+  await read.event(ns, 'UsageAtRisk');
+  expect(await metric('tollgate_log_stream_length')).toBe(LIMIT / 2);
+  expect(await metric('tollgate_log_stream_limit')).toBe(LIMIT);
+  expect(await metric('tollgate_log_lag_seconds')).toBeGreaterThan(0);
+  expect(await metric('tollgate_reconcile_failures_total{reconciler="log"}')).toBeGreaterThan(0);
+
+  postgres = await startPostgres(postgres);
+  await condition(() => read.workspace(ns), 'Logged', 'True Logged');
+  await read.event(ns, 'UsageLogged');
+  await calls(LIMIT / 2, LIMIT / 2 + 10);
+  const database = await openDatabase({ url: postgres.url });
+  await until(async () => (await rows(database)) === LIMIT / 2 + 10);
+  await database.close();
+  await until(async () => (await metric('tollgate_log_rows_total')) === LIMIT / 2 + 10);
+  await until(async () => (await metric('tollgate_log_lag_seconds')) === 0);
+}, 120_000);
+
+async function rows(database: Database): Promise<number | undefined> {
+  const [count] = await database.query<{ rows: number }>('select count(*)::int as rows from calls');
+  return count?.rows;
+}
