@@ -102,7 +102,7 @@ pause() { # holds the namespaces of a Pod, and those of the node itself: waits f
 }
 
 build_pause() {
-  mkdir -p "$build/pause" && cp "$here/assets/pause.go" "$build/pause/main.go" && cd "$build/pause"
+  mkdir -p "$build/pause" && cp "$here/pause.go" "$build/pause/main.go" && cd "$build/pause"
   printf 'module tollgate.dev/hack/pause\n\ngo 1.26.0\n' >go.mod
   go_build "$1" pause .
 }

@@ -167,9 +167,18 @@ async function revive(directory: string, command: Command | undefined): Promise<
 
 /** When the code that operators and gateways run was last edited: older processes are started anew. */
 function lastEdit(): number {
-  const files = ['crds', 'policy', 'ledger', 'log', 'metrics', 'kube', 'operator', 'gateway'].flatMap((folder) =>
-    readdirSync(join(repository, folder), { recursive: true, withFileTypes: true }),
-  );
+  const files = [
+    'config',
+    'crds',
+    'policy',
+    'ledger',
+    'log',
+    'metrics',
+    'telemetry',
+    'kube',
+    'operator',
+    'gateway',
+  ].flatMap((folder) => readdirSync(join(repository, folder), { recursive: true, withFileTypes: true }));
   return Math.max(...files.map(({ parentPath, name }) => statSync(join(parentPath, name)).mtimeMs));
 }
 
@@ -190,7 +199,7 @@ async function startStandIn({ directory, anyPorts = false }: SystemOptions, rost
   const command: Command = {
     name: 'upstream',
     command: process.execPath,
-    args: [join(repository, 'test', 'upstream', 'main.ts')],
+    args: [join(repository, 'test', 'fakes', 'upstream', 'main.ts')],
     logFile: join(directory, 'logs', 'upstream.log'),
     env: { PATH: process.env['PATH'], PORT: String(port) },
   };
