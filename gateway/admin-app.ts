@@ -2,7 +2,7 @@ import express, { type Express, type Request, type Response } from 'express';
 import { type GatewayLedger, LedgerUnreachable } from '../ledger/ledger.ts';
 import { budgetsOf } from './free/budgets.ts';
 import { authenticate } from './http/authenticate.ts';
-import { isRefusal, refusalFor, refuse } from './http/send-refusal.ts';
+import { refusalFor, refuse } from './http/send-refusal.ts';
 import type { PolicySource } from './policy/active-policy.ts';
 import type { Metrics } from './record/metrics.ts';
 
@@ -47,9 +47,9 @@ async function sendBudgets(
   { policy, ledger, newId }: Pick<Parts, 'policy' | 'ledger' | 'newId'>,
 ): Promise<void> {
   const identity = authenticate(req.headers, policy);
-  if (isRefusal(identity)) return refuse(res, identity, `req_${newId()}`);
+  if (!identity.ok) return refuse(res, identity.error, `req_${newId()}`);
   try {
-    res.json({ budgets: await budgetsOf(identity.caller, ledger) });
+    res.json({ budgets: await budgetsOf(identity.value.caller, ledger) });
   } catch (error) {
     if (!(error instanceof LedgerUnreachable)) throw error;
     refuse(res, refusalFor('LedgerUnreachable'), `req_${newId()}`);

@@ -13,7 +13,7 @@ import { authenticate } from '../http/authenticate.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { headersDown, headersUp } from '../http/headers.ts';
 import type { Route } from '../http/route.ts';
-import { isRefusal, refusalFor } from '../http/send-refusal.ts';
+import { refusalFor } from '../http/send-refusal.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
 import type { Metrics } from '../record/metrics.ts';
@@ -56,9 +56,10 @@ export class BatchEndpoints {
   async #answer(exchange: Exchange, serve: (workspace: ResolvedWorkspace) => Promise<Refusal | null>): Promise<void> {
     exchange.req.resume();
     const identity = authenticate(exchange.req.headers, this.#parts.policy);
-    const refusal = isRefusal(identity)
-      ? identity
-      : (planBatches(identity.caller, false) ?? (await this.#reached(() => serve(identity.caller.workspace))));
+    const refusal = identity.ok
+      ? (planBatches(identity.value.caller, false) ??
+        (await this.#reached(() => serve(identity.value.caller.workspace))))
+      : identity.error;
     if (refusal === null) return;
     this.#parts.metrics.countRefusal(refusal.reason);
     exchange.refuse(refusal);

@@ -102,17 +102,17 @@ export class CreateBatch {
   async #read({ req }: Exchange, spool: BodyFile): Promise<Asked | Refusal | CallerGone> {
     const { policy, settings, now } = this.#parts;
     const identity = authenticate(req.headers, policy);
-    if (isRefusal(identity)) return identity;
-    const { caller, keyHash } = identity;
+    if (!identity.ok) return identity.error;
+    const { caller, keyHash } = identity.value;
     const claimed = claimedAttributes(req.headers, caller.workspace);
-    if (isRefusal(claimed)) return claimed;
+    if (!claimed.ok) return claimed.error;
     const refusal = planBatches(caller, true);
     if (refusal !== null) return refusal;
     spool.belongTo(refOf(caller.workspace));
-    const requests = new PlannedRequests(caller, claimed, now(), settings);
+    const requests = new PlannedRequests(caller, claimed.value, now(), settings);
     const outcome = await receive(req, spool, requests.reader);
     if (outcome !== null) return outcome;
-    return { call: { caller, facts: requests.first, claimed }, keyHash, requests };
+    return { call: { caller, facts: requests.first, claimed: claimed.value }, keyHash, requests };
   }
 
   #send({ req, res, route }: Exchange, { call }: Admitted, spool: BodyFile): Promise<Uploaded> {

@@ -1,13 +1,13 @@
 import { planFree } from '../../policy/admit/plan.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
+import { err, ok, type Result } from '../../policy/core/result.ts';
 import { JsonInvalid, readJsonObject } from '../../policy/request/strict-json.ts';
 import { forward, unanswered } from '../forward/forward.ts';
 import { authenticate } from '../http/authenticate.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { headersUp } from '../http/headers.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
-import { isRefusal } from '../http/send-refusal.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
 import type { Metrics } from '../record/metrics.ts';
@@ -37,21 +37,21 @@ export class CountTokens {
   async #pass(exchange: Exchange): Promise<Refusal | CallerGone | null> {
     const { req, res, route } = exchange;
     const identity = authenticate(req.headers, this.#parts.policy);
-    if (isRefusal(identity)) return identity;
-    const { workspace } = identity.caller;
+    if (!identity.ok) return identity.error;
+    const { workspace } = identity.value.caller;
     exchange.memory.belongTo(refOf(workspace));
     const body = await readBody(exchange);
-    if (body === 'gone' || isRefusal(body)) return body;
-    const model = modelOf(body);
-    if (typeof model !== 'string') return model;
-    const refusal = planFree(identity.caller, model);
+    if (!body.ok) return body.error;
+    const model = modelOf(body.value);
+    if (!model.ok) return model.error;
+    const refusal = planFree(identity.value.caller, model.value);
     if (refusal !== null) return refusal;
     const upstream = this.#parts.upstreams.of(workspace);
     const ending = await forward({
       upstream: upstream.pool,
       path: pathUp(upstream, route),
       headers: headersUp(req, workspace),
-      body,
+      body: body.value,
       res,
       onAbort: 'Drop',
       stream: false,
@@ -65,12 +65,12 @@ export class CountTokens {
   }
 }
 
-function modelOf(body: Buffer): string | Refusal {
+function modelOf(body: Buffer): Result<string, Refusal> {
   try {
     const { model } = readJsonObject(body).fields as { model?: unknown };
-    return typeof model === 'string' ? model : { reason: 'BodyInvalid', message: 'model: must be a string.' };
+    return typeof model === 'string' ? ok(model) : err({ reason: 'BodyInvalid', message: 'model: must be a string.' });
   } catch (error) {
-    if (error instanceof JsonInvalid) return { reason: 'BodyInvalid', message: error.message };
+    if (error instanceof JsonInvalid) return err({ reason: 'BodyInvalid', message: error.message });
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import type { Refusal } from '../../policy/core/refusals.ts';
 import { authenticate } from '../http/authenticate.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { headersDown, headersUp } from '../http/headers.ts';
-import { isRefusal, refusalFor } from '../http/send-refusal.ts';
+import { refusalFor } from '../http/send-refusal.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
 
@@ -33,8 +33,8 @@ export class Models {
 
   async #pass({ req, res, route }: Exchange): Promise<Refusal | null> {
     const identity = authenticate(req.headers, this.#parts.policy);
-    if (isRefusal(identity)) return identity;
-    const { workspace } = identity.caller;
+    if (!identity.ok) return identity.error;
+    const { workspace } = identity.value.caller;
     if (workspace.upstreamKey === null) return refusalFor('UpstreamKeyMissing');
     const one = route.path.slice('/v1/models/'.length);
     if (one !== '' && !modelAllowed(workspace, one)) return refusalFor('NotFound');

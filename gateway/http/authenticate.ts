@@ -5,6 +5,7 @@ import type { Caller } from '../../policy/admit/plan.ts';
 import type { ResolvedWorkspace } from '../../policy/compile/resolved-workspace.ts';
 import type { Attributes } from '../../policy/core/compiled-policy.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
+import { err, ok, type Result } from '../../policy/core/result.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
 import { refusalFor } from './send-refusal.ts';
 
@@ -19,15 +20,16 @@ const BEARER = /^bearer +(\S+)$/i;
 const MAX_ATTRIBUTE_BYTES = 256;
 
 /** Finds the caller by `x-api-key` or `Authorization: Bearer`; clients may send one value in both. */
-export function authenticate(headers: IncomingHttpHeaders, policy: PolicySource): AuthenticatedCaller | Refusal {
-  if (!policy.isLoaded) return refusalFor('PolicyNotReady');
+export function authenticate(headers: IncomingHttpHeaders, policy: PolicySource): Result<AuthenticatedCaller, Refusal> {
+  if (!policy.isLoaded) return err(refusalFor('PolicyNotReady'));
   const apiKey = headers['x-api-key'];
   const bearer = BEARER.exec(headers.authorization ?? '')?.[1];
-  if (apiKey === undefined && bearer === undefined) return refusalFor('NoCredential');
+  if (apiKey === undefined && bearer === undefined) return err(refusalFor('NoCredential'));
   const one = lookUp(apiKey, policy);
   const other = bearer === apiKey ? null : lookUp(bearer, policy);
-  if (one !== null && other !== null) return refusalFor('TwoCredentials');
-  return one ?? other ?? refusalFor('UnknownKey');
+  if (one !== null && other !== null) return err(refusalFor('TwoCredentials'));
+  const found = one ?? other;
+  return found === null ? err(refusalFor('UnknownKey')) : ok(found);
 }
 
 function lookUp(key: string | string[] | undefined, policy: PolicySource): AuthenticatedCaller | null {
@@ -38,17 +40,20 @@ function lookUp(key: string | string[] | undefined, policy: PolicySource): Authe
 }
 
 /** What the caller says of itself by the headers of its workspace. */
-export function claimedAttributes(headers: IncomingHttpHeaders, workspace: ResolvedWorkspace): Attributes | Refusal {
+export function claimedAttributes(
+  headers: IncomingHttpHeaders,
+  workspace: ResolvedWorkspace,
+): Result<Attributes, Refusal> {
   const claimed: Record<string, string> = {};
   for (const [attribute, header] of Object.entries(workspace.headers)) {
     const value = headers[header];
     if (typeof value !== 'string' || value === '') continue;
     // Node reads header bytes as Latin-1; clients send names of customers in UTF-8.
     const bytes = Buffer.from(value, 'latin1');
-    if (bytes.length > MAX_ATTRIBUTE_BYTES || hasControls(bytes)) return refusalFor('AttributeInvalid');
+    if (bytes.length > MAX_ATTRIBUTE_BYTES || hasControls(bytes)) return err(refusalFor('AttributeInvalid'));
     claimed[attribute] = isUtf8(bytes) ? bytes.toString('utf8') : value;
   }
-  return claimed;
+  return ok(claimed);
 }
 
 function hasControls(bytes: Buffer): boolean {

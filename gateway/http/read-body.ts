@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Refusal, RefusalReason } from '../../policy/core/refusals.ts';
+import { type Err, err, ok, type Result } from '../../policy/core/result.ts';
 import { ChunkBuffer } from './chunk-buffer.ts';
 import type { Exchange } from './exchange.ts';
 import { refusalFor } from './send-refusal.ts';
@@ -14,7 +15,7 @@ export type CallerGone = 'gone';
  * Reads the body whole, because what it may cost is known only then. Of a body that is refused the rest is read and
  * dropped, so that the caller, which may still be sending, gets to read why.
  */
-export function readBody({ req, memory }: Exchange): Promise<Buffer | Refusal | CallerGone> {
+export function readBody({ req, memory }: Exchange): Promise<Result<Buffer, Refusal | CallerGone>> {
   const refusal = refuseUnread(req, MAX_BODY_BYTES, 'BodyTooLarge');
   if (refusal !== null) return drop(req, refusal);
   return new Promise((resolve) => {
@@ -34,9 +35,9 @@ export function readBody({ req, memory }: Exchange): Promise<Buffer | Refusal | 
         resolve(drop(req, refusalFor(reason)));
       }
     });
-    req.on('end', () => resolve(pieces.take()));
-    req.on('close', () => resolve('gone'));
-    req.on('error', () => resolve('gone'));
+    req.on('end', () => resolve(ok(pieces.take())));
+    req.on('close', () => resolve(err('gone')));
+    req.on('error', () => resolve(err('gone')));
   });
 }
 
@@ -47,7 +48,7 @@ export function refuseUnread(req: IncomingMessage, maxBytes: number, tooLarge: R
   return Number(req.headers['content-length'] ?? 0) > maxBytes ? refusalFor(tooLarge) : null;
 }
 
-function drop(req: IncomingMessage, refusal: Refusal): Promise<Refusal> {
+function drop(req: IncomingMessage, refusal: Refusal): Promise<Err<Refusal>> {
   req.removeAllListeners('data').resume();
-  return Promise.resolve(refusal);
+  return Promise.resolve(err(refusal));
 }

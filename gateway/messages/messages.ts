@@ -86,17 +86,17 @@ export class Messages {
   async #read(exchange: Exchange): Promise<Asked | Refusal | CallerGone> {
     const { headers } = exchange.req;
     const identity = authenticate(headers, this.#parts.policy);
-    if (isRefusal(identity)) return identity;
-    const claimed = claimedAttributes(headers, identity.caller.workspace);
-    if (isRefusal(claimed)) return claimed;
-    exchange.memory.belongTo(refOf(identity.caller.workspace));
+    if (!identity.ok) return identity.error;
+    const { caller, keyHash } = identity.value;
+    const claimed = claimedAttributes(headers, caller.workspace);
+    if (!claimed.ok) return claimed.error;
+    exchange.memory.belongTo(refOf(caller.workspace));
     const body = await readBody(exchange);
-    if (body === 'gone' || isRefusal(body)) return body;
-    const facts = readRequest(body);
+    if (!body.ok) return body.error;
+    const facts = readRequest(body.value);
     if (isRefusal(facts)) return facts;
-    const { caller, keyHash } = identity;
     const expectedNano = this.#parts.expectations.of(refOf(caller.workspace), facts.model);
-    return { call: { caller, facts, claimed, expectedNano }, keyHash, body };
+    return { call: { caller, facts, claimed: claimed.value, expectedNano }, keyHash, body: body.value };
   }
 
   /** Stages forward, meter and settle. */
