@@ -14,7 +14,7 @@ node_modules/.installed: package-lock.json
 	npm ci --no-progress
 	@touch $@
 
-demo: install ## the main job, end to end; LIVE=1 with ANTHROPIC_API_KEY makes one real call instead
+demo: install ## the main job, end to end: make demo [FULL=1], or one real call: LIVE=1 with ANTHROPIC_API_KEY
 	@node hack/demo/demo.ts
 
 up: install ## the system in the background: make up [REPLICAS=2] [UPSTREAM=url], then: . .run/env

@@ -4,49 +4,55 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { formatUsd, parseUsd } from '../../policy/core/money.ts';
 import { type System, startSystem, stopSystem } from '../run/system.ts';
 import { assets, kubectl } from '../services/kubectl.ts';
-import { type Owed, owed } from './books.ts';
-import { hundredCalls, refusalOf } from './customers.ts';
-import { REAL_API, liveCall } from './live.ts';
-import { Narrator } from './narrator.ts';
-import { CALL_COST, type Tally, emptyTally, runAway } from './runaway.ts';
+import { REAL_API, liveCall } from './live-call.ts';
+import { Output } from './output.ts';
+import { CALL_COST, type Tally, emptyTally, runAway } from './runaway-loop.ts';
+import { hundredCalls, refusalOf } from './sdk-calls.ts';
 import { type Team, applyTeams, spentOf } from './teams.ts';
+import { type Bill, upstreamBill } from './upstream-bill.ts';
 
-// `make demo`: two teams, real SDK calls, then a loop of 280,000 calls that would cost $847, against a $25 budget.
-// CALLS=n shortens the loop. LIVE=1 with ANTHROPIC_API_KEY makes one tiny call to the real API instead.
+// `make demo`: two teams, real SDK calls, then a loop of 280,000 calls that would cost $847, against a $25 budget. A slow
+// machine makes fewer of them (FULL=1: all). LIVE=1 with ANTHROPIC_API_KEY makes one tiny call to the real API instead.
+// Times are printed and never checked; what is checked is money.
 
 const LIMIT = parseUsd('25.00');
-const SECONDS = 120;
-const calls = Number(process.env['CALLS'] ?? 280_000);
-const directory = join(import.meta.dirname, '../../.run/demo');
-const narrator = new Narrator(() => performance.now(), console.log);
-
-assets(); // a first run may build the control plane, which is not part of the story's time
+const CALLS = 280_000;
+/** When the loop should be over on a slow machine, since the beginning; but it may always take LOOP_MIN_MS. */
+const LOOP_END_MS = 65_000;
+const LOOP_MIN_MS = 20_000;
+/** How long status may take to agree with the upstream's bill. Two seconds are usual; a slow machine is no failure. */
+const AGREEMENT_MS = 120_000;
+const full = process.env['FULL'] === '1';
 const live = process.env['LIVE'] === '1';
+const directory = join(import.meta.dirname, '../../.run/demo');
+const output = new Output(() => performance.now(), console.log);
+
+assets(); // a first run may build the control plane, which is not part of the demo's time
 const started = begin();
 let ended: Promise<void> | undefined;
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => void end().finally(() => process.exit(130)));
 try {
   const system = await started;
-  await (live ? liveCall(system, process.env['ANTHROPIC_API_KEY'] ?? '', narrator) : story(system));
+  await (live ? liveCall(system, process.env['ANTHROPIC_API_KEY'] ?? '', output) : demonstrate(system));
 } catch (error) {
-  // After a signal everything that is still under way fails, which is no news.
+  // After a signal everything in progress fails, which is not worth a message.
   if (ended === undefined)
-    narrator.promise(false, `${error instanceof Error ? error.message : String(error)}; logs: .run/demo/logs`);
+    output.check(false, `${error instanceof Error ? error.message : String(error)}; logs: .run/demo/logs`);
 } finally {
   await end();
 }
-process.exitCode = narrator.broken === 0 ? 0 : 1;
+process.exitCode = output.failures === 0 ? 0 : 1;
 
 async function begin(): Promise<System> {
   if (live && !process.env['ANTHROPIC_API_KEY']) throw new Error('LIVE=1 needs ANTHROPIC_API_KEY');
-  await stopSystem(directory); // what a demo left behind that was killed
+  await stopSystem(directory); // what an interrupted demo left running
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
   return startSystem({ directory, replicas: live ? 1 : 2, upstream: live ? REAL_API : undefined });
 }
 
-/** Once, whoever asks: the end of the story or a signal in the middle of it. */
+/** Stops the system once, at the end of the demo or at a signal before it. */
 function end(): Promise<void> {
   return (ended ??= started.then(
     () => stopSystem(directory),
@@ -54,109 +60,118 @@ function end(): Promise<void> {
   ));
 }
 
-async function story(system: System): Promise<void> {
-  narrator.step('A real API server, two operators, two gateways, Redis and a stand-in for the Anthropic API are up.');
+async function demonstrate(system: System): Promise<void> {
+  output.step('A real API server, two operators, two gateways, Redis and a stand-in for the Anthropic API are up.');
   const [shop, insights] = await applyTeams(system.kubeconfig, system.upstreamUrl, new Date());
-  narrator.step('Two teams have budgets, and every gateway enforces them (hack/demo/teams.yaml).');
-  await showBudgets(system);
+  output.step('Two teams have budgets, and every gateway enforces them (hack/demo/teams.yaml).');
+  await printBudgets(system);
 
   const answered = await hundredCalls(system.gatewayUrls, shop, insights);
-  narrator.step(`${answered} of 100 calls with the TypeScript SDK were answered, half of them streams.`);
-  const before = await owed(system.upstreamUrl, shop.upstreamKey);
+  output.step(`${answered} of 100 calls with the TypeScript SDK were answered, half of them streams.`);
+  const before = await upstreamBill(system.upstreamUrl, shop.upstreamKey);
   await agreement(system, [shop, insights]);
-  await showBudgets(system);
+  await printBudgets(system);
 
-  const price = formatUsd(CALL_COST * BigInt(calls));
-  narrator.step(
-    `A program of the shop gets stuck: ${count(calls)} calls at $${formatUsd(CALL_COST)} would cost $${price}.`,
+  const price = formatUsd(CALL_COST * BigInt(CALLS));
+  output.step(
+    `A program of the shop gets stuck: ${count(CALLS)} calls at $${formatUsd(CALL_COST)} would cost $${price}.`,
   );
-  const tally = await loop(system, shop);
-  narrator.step(
-    `The loop is over: ${count(tally.letThrough)} calls were let through, ${count(tally.refused)} refused.`,
-  );
-  const lag = await agreement(system, [shop, insights]);
-  await showBudgets(system);
-  narrator.show(`  The TypeScript SDK now gets: ${await refusalOf(system.gatewayUrls[0] ?? '', shop)}\n`);
+  const { tally, calls } = await loop(system, shop);
+  output.step(`The loop is over: ${count(tally.letThrough)} calls were let through, ${count(tally.refused)} refused.`);
+  const delayMs = await agreement(system, [shop, insights]);
+  await printBudgets(system);
+  output.print(`  The TypeScript SDK now gets: ${await refusalOf(system.gatewayUrls[0] ?? '', shop)}\n`);
 
-  const books = { shop: await owed(system.upstreamUrl, shop.upstreamKey), before };
-  await judge(system, [shop, insights], { answered, tally, lag, books });
+  const bill = await upstreamBill(system.upstreamUrl, shop.upstreamKey);
+  await check(system, [shop, insights], { answered, tally, calls, before, bill });
+  if (delayMs !== undefined) output.print(`  Status was right ${delayMs} ms after the last call.`);
+  output.print(`  The demo took ${output.seconds.toFixed(1)} s.`);
 }
 
 interface Outcome {
+  /** SDK calls that were answered. */
   answered: number;
   tally: Tally;
-  /** How long the status took to agree with the books. Milliseconds; undefined where it never did. */
-  lag: number | undefined;
-  /** The upstream's own books of the shop, and what they were before the loop. */
-  books: { shop: Owed; before: Owed };
+  /** How many calls the loop made. */
+  calls: number;
+  /** What the upstream charged the shop, before the loop and after it. */
+  before: Bill;
+  bill: Bill;
 }
 
-async function judge(system: System, teams: readonly Team[], outcome: Outcome): Promise<void> {
-  const { answered, tally, lag, books } = outcome;
-  const left = LIMIT - books.shop.nano;
-  narrator.promise(answered === 100, `${answered} of 100 SDK calls answered`);
-  narrator.promise(
+async function check(system: System, teams: readonly Team[], outcome: Outcome): Promise<void> {
+  const { answered, tally, calls, before, bill } = outcome;
+  const left = LIMIT - bill.nano;
+  output.check(answered === 100, `${answered} of 100 SDK calls answered`);
+  output.check(
     tally.letThrough + tally.refused === calls,
     `${count(tally.letThrough)} let through + ${count(tally.refused)} refused = ${count(calls)}${others(tally)}`,
   );
-  narrator.promise(
-    books.shop.calls - books.before.calls === tally.letThrough,
-    `the upstream's books: ${count(books.shop.calls - books.before.calls)} calls of the loop`,
+  output.check(
+    bill.calls - before.calls === tally.letThrough,
+    `the upstream's bill: ${count(bill.calls - before.calls)} calls of the loop`,
   );
-  narrator.promise(
+  output.check(
     left >= 0n && left < CALL_COST,
-    `the upstream's books: the shop spent $${formatUsd(books.shop.nano)} of $25.00; less than one call is left`,
+    `the upstream's bill: the shop spent $${formatUsd(bill.nano)} of $25.00; less than one call is left`,
   );
   for (const team of teams) {
     const status = await spentOf(system.kubeconfig, team);
-    const { nano } = await owed(system.upstreamUrl, team.upstreamKey);
-    narrator.promise(status === nano, `${team.namespace}: status $${formatUsd(status)}, books $${formatUsd(nano)}`);
+    const { nano } = await upstreamBill(system.upstreamUrl, team.upstreamKey);
+    output.check(status === nano, `${team.namespace}: status $${formatUsd(status)}, bill $${formatUsd(nano)}`);
   }
-  narrator.promise(lag !== undefined && lag <= 5_000, `status was right ${lag ?? 'never'} ms after the last call`);
-  narrator.promise(narrator.seconds <= SECONDS, `${narrator.seconds.toFixed(1)} s in all, of ${SECONDS} s`);
 }
 
-/** Runs the loop, tells how it goes every few seconds, and shows the budgets once in the middle. */
-async function loop({ kubeconfig, gatewayUrls }: System, shop: Team): Promise<Tally> {
+/** Runs the loop, prints its progress every five seconds, and the budgets once in the middle. */
+async function loop({ kubeconfig, gatewayUrls }: System, shop: Team): Promise<{ tally: Tally; calls: number }> {
   const tally = emptyTally();
+  let calls = CALLS;
+  const onShortened = (inTime: number) => {
+    calls = inTime;
+    output.step(
+      `On this machine all calls would take too long: the loop ends after ${count(calls)}. FULL=1 makes all.`,
+    );
+  };
   const report = () =>
-    narrator.step(
+    output.step(
       `${count(tally.letThrough + tally.refused)} calls: ${count(tally.letThrough)} let through, ${count(tally.refused)} refused`,
     );
   const ticker = setInterval(report, 5_000);
-  const running = runAway({ gateways: gatewayUrls, apiKey: shop.apiKey, calls, connections: 12 }, tally);
-  const during = sleep(2_000).then(() => showBudgets({ kubeconfig }));
+  const targetMs = Math.max(LOOP_MIN_MS, LOOP_END_MS - output.seconds * 1000);
+  const time = full ? {} : { targetMs, onShortened };
+  const running = runAway({ gateways: gatewayUrls, apiKey: shop.apiKey, calls, connections: 12, ...time }, tally);
+  const during = sleep(2_000).then(() => printBudgets({ kubeconfig }));
   try {
     await Promise.all([running, during]);
   } finally {
     clearInterval(ticker);
   }
-  return tally;
+  return { tally, calls };
 }
 
-/** Waits until status and books agree for every team, and returns after how many milliseconds they did. */
+/** Waits until status and the upstream's bill agree for every team. @returns milliseconds; undefined where they never do */
 async function agreement(system: System, teams: readonly Team[]): Promise<number | undefined> {
-  const started = performance.now();
+  const asked = performance.now();
   const agrees = async (team: Team) => {
-    const { nano } = await owed(system.upstreamUrl, team.upstreamKey);
+    const { nano } = await upstreamBill(system.upstreamUrl, team.upstreamKey);
     return (await spentOf(system.kubeconfig, team)) === nano;
   };
-  while (performance.now() - started < 15_000) {
+  while (performance.now() - asked < AGREEMENT_MS) {
     const all = await Promise.all(teams.map(agrees));
-    if (all.every(Boolean)) return Math.round(performance.now() - started);
+    if (all.every(Boolean)) return Math.round(performance.now() - asked);
     await sleep(200);
   }
   return undefined;
 }
 
-async function showBudgets({ kubeconfig }: Pick<System, 'kubeconfig'>): Promise<void> {
+async function printBudgets({ kubeconfig }: Pick<System, 'kubeconfig'>): Promise<void> {
   const table = await kubectl(kubeconfig, ['get', 'claudebudgets', '-A']);
-  narrator.show(`\n  $ kubectl get claudebudgets -A\n${table.trimEnd().replaceAll(/^/gm, '  ')}\n`);
+  output.print(`\n  $ kubectl get claudebudgets -A\n${table.trimEnd().replaceAll(/^/gm, '  ')}\n`);
 }
 
 function others({ other }: Tally): string {
   const answers = [...other].map(([answer, times]) => `\n          ${count(times)} times: ${answer}`);
-  return answers.length === 0 ? '' : `; besides${answers.join('')}`;
+  return answers.length === 0 ? '' : `; also${answers.join('')}`;
 }
 
 function count(value: number): string {

@@ -28,7 +28,7 @@ export async function applyTeams(kubeconfig: string, upstreamUrl: string, now: D
     .replaceAll('America/New_York', zones.shop)
     .replaceAll('Europe/Berlin', zones.insights);
   await kubectl(kubeconfig, ['apply', '--server-side', '-f', '-'], yaml);
-  await kubectl(kubeconfig, ['wait', '--for=condition=Programmed', '--timeout=30s', '--all', '-A', 'claudebudgets']);
+  await kubectl(kubeconfig, ['wait', '--for=condition=Programmed', '--timeout=180s', '--all', '-A', 'claudebudgets']);
   const team = async (namespace: string, budget: string, secret: string): Promise<Team> => ({
     namespace,
     budget,
@@ -50,7 +50,7 @@ export async function spentOf(kubeconfig: string, { namespace, budget }: Team): 
 
 /** The caller key in a Secret that Tollgate made; waits until it is there. */
 export async function keyIn(kubeconfig: string, namespace: string, secret: string): Promise<string> {
-  await kubectl(kubeconfig, ['wait', '--for=create', '--timeout=30s', '-n', namespace, `secret/${secret}`]);
+  await kubectl(kubeconfig, ['wait', '--for=create', '--timeout=180s', '-n', namespace, `secret/${secret}`]);
   const path = 'jsonpath={.data.ANTHROPIC_API_KEY}';
   const encoded = await kubectl(kubeconfig, ['get', 'secret', secret, '-n', namespace, '-o', path]);
   return Buffer.from(encoded, 'base64').toString('utf8');

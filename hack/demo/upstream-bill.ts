@@ -1,13 +1,13 @@
 import type { Statement } from '../../test/fakes/upstream/books.ts';
 
-/** What the upstream charged for one of its API keys, by its own books. */
-export interface Owed {
+/** What the upstream charged for one of its API keys. */
+export interface Bill {
   calls: number;
   nano: bigint;
 }
 
-/** Reads the stand-in's books. It prices with a table of its own and knows nothing of Tollgate. */
-export async function owed(upstreamUrl: string, upstreamKey: string): Promise<Owed> {
+/** Asks the stand-in what it charged. It prices calls with a table of its own and knows nothing of Tollgate. */
+export async function upstreamBill(upstreamUrl: string, upstreamKey: string): Promise<Bill> {
   const response = await fetch(`${upstreamUrl}/books`);
   const { keys } = (await response.json()) as Statement;
   const account = keys[upstreamKey];

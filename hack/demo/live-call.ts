@@ -2,17 +2,17 @@ import Anthropic from '@anthropic-ai/sdk';
 import { stringify } from 'yaml';
 import type { System } from '../run/system.ts';
 import { kubectl } from '../services/kubectl.ts';
-import type { Narrator } from './narrator.ts';
+import type { Output } from './output.ts';
 import { keyIn } from './teams.ts';
 
 /** Where the call goes. */
 export const REAL_API = 'https://api.anthropic.com';
 
 /** One tiny call to the real API, through a budget of one cent. It costs a small part of a cent. */
-export async function liveCall({ kubeconfig, gatewayUrls }: System, key: string, narrator: Narrator): Promise<void> {
-  narrator.step(`The system is up; its upstream is ${REAL_API}.`);
+export async function liveCall({ kubeconfig, gatewayUrls }: System, key: string, output: Output): Promise<void> {
+  output.step(`The system is up; its upstream is ${REAL_API}.`);
   await kubectl(kubeconfig, ['apply', '--server-side', '-f', '-'], resources(key));
-  await kubectl(kubeconfig, ['wait', '--for=condition=Programmed', '--timeout=30s', '-n', 'live', 'cb/one-cent']);
+  await kubectl(kubeconfig, ['wait', '--for=condition=Programmed', '--timeout=180s', '-n', 'live', 'cb/one-cent']);
   const client = new Anthropic({
     baseURL: gatewayUrls[0] ?? '',
     apiKey: await keyIn(kubeconfig, 'live', 'tiny-claude'),
@@ -24,17 +24,17 @@ export async function liveCall({ kubeconfig, gatewayUrls }: System, key: string,
   };
   const { data, response } = await client.messages.create(request).withResponse();
   const [block] = data.content;
-  narrator.show(`  Claude says: ${block?.type === 'text' ? block.text : '(nothing)'}`);
-  narrator.show(`  It cost $${response.headers.get('x-tollgate-cost-usd')}.`);
+  output.print(`  Claude says: ${block?.type === 'text' ? block.text : '(nothing)'}`);
+  output.print(`  It cost $${response.headers.get('x-tollgate-cost-usd')}.`);
   await kubectl(kubeconfig, [
     'wait',
     '--for=jsonpath={.status.requests}=1',
-    '--timeout=10s',
+    '--timeout=60s',
     '-n',
     'live',
     'cb/one-cent',
   ]);
-  narrator.show(await kubectl(kubeconfig, ['get', 'claudebudgets', '-n', 'live']));
+  output.print(await kubectl(kubeconfig, ['get', 'claudebudgets', '-n', 'live']));
 }
 
 function resources(key: string): string {
