@@ -77,7 +77,7 @@ async function standing(installation: Installation) {
 /** How many calls are on the disks of the gateways. */
 async function unbooked({ gateways }: Installation): Promise<number> {
   const texts = await Promise.all(gateways.map(async (url) => (await fetch(`${url}/metrics`)).text()));
-  return texts.reduce((sum, text) => sum + Number(/^tollgate_unbooked_calls (.*)$/m.exec(text)?.[1]), 0);
+  return texts.reduce((sum, text) => sum + Number(/^tollgate_write_ahead_log_calls (.*)$/m.exec(text)?.[1]), 0);
 }
 
 /** Small calls to all gateways, as fast as they are answered, streams and whole answers in turn. */

@@ -51,10 +51,11 @@ export function parseEnvironment(env: Readonly<Record<string, string | undefined
 
 /** Reads where the operator keeps the usage log. Throws an Error that says what is wrong; no part of a URL is in it. */
 export function parseLogPlace(env: Readonly<Record<string, string | undefined>>): LogPlace {
-  const { TOLLGATE_DATABASE_URL: url, TOLLGATE_LOG_FOLDER: folder } = env;
-  if (url && folder) throw new Error('only one of TOLLGATE_DATABASE_URL and TOLLGATE_LOG_FOLDER can be set');
+  const { TOLLGATE_DATABASE_URL: url, TOLLGATE_USAGE_LOG_FOLDER: folder } = env;
+  if (url && folder) throw new Error('only one of TOLLGATE_DATABASE_URL and TOLLGATE_USAGE_LOG_FOLDER can be set');
   if (folder) return { folder };
-  if (!url) throw new Error('neither TOLLGATE_DATABASE_URL nor TOLLGATE_LOG_FOLDER is set: where is the usage log?');
+  if (!url)
+    throw new Error('neither TOLLGATE_DATABASE_URL nor TOLLGATE_USAGE_LOG_FOLDER is set: where is the usage log?');
   const isPostgres = ['postgres:', 'postgresql:'].includes(URL.parse(url)?.protocol ?? '');
   if (!isPostgres) throw new Error('TOLLGATE_DATABASE_URL must be postgres://user:password@host:port/database');
   return { url };

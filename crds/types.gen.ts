@@ -420,9 +420,9 @@ export interface ClaudeWorkspaceSpec {
      */
     allow: string[];
     /**
-     * unknown says what happens to a model that the price book does not know - Refuse, or DearestPrice, which books it at the highest price in the book. Default: "Refuse".
+     * unknown says what happens to a model that the price book does not know - Refuse, or HighestPrice, which books it at the highest price in the book. Default: "Refuse".
      */
-    unknown: 'Refuse' | 'DearestPrice';
+    unknown: 'Refuse' | 'HighestPrice';
   };
   /**
    * guards bound a single call, before any budget is asked. Default: {}.

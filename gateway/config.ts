@@ -31,10 +31,10 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     ...environment,
     settings,
     redisCa: readCa(environment.redisCaFile),
-    daybookFolder: readDaybookFolder(env['TOLLGATE_DAYBOOK_FOLDER'], settings),
-    lingerMs: readLinger(env['TOLLGATE_LINGER_SECONDS'] ?? '15') * 1000,
+    daybookFolder: readDaybookFolder(env['TOLLGATE_WRITE_AHEAD_LOG_FOLDER'], settings),
+    lingerMs: readLinger(env['TOLLGATE_SHUTDOWN_DELAY_SECONDS'] ?? '15') * 1000,
     bodyBytes: readBytes(env, 'TOLLGATE_BODY_MEMORY', '192Mi'),
-    spoolBytes: readBytes(env, 'TOLLGATE_SPOOL_SIZE', '1Gi'),
+    spoolBytes: readBytes(env, 'TOLLGATE_BATCH_STORAGE', '1Gi'),
     tlsFolder: env['TOLLGATE_TLS_FOLDER'] || undefined,
   };
 }
@@ -52,14 +52,16 @@ function readBytes(env: NodeJS.ProcessEnv, name: string, byDefault: string): num
 /** Longer than a cluster takes to tell all its nodes that a Pod goes, and its load balancers. Seconds. */
 function readLinger(text: string): number {
   if (/^\d{1,4}$/.test(text)) return Number(text);
-  throw new Error(`TOLLGATE_LINGER_SECONDS must be a whole number of seconds, not "${text}"`);
+  throw new Error(`TOLLGATE_SHUTDOWN_DELAY_SECONDS must be a whole number of seconds, not "${text}"`);
 }
 
 /** A folder that everybody can guess would let others write what is booked, and a temporary one may not outlive a crash. */
 function readDaybookFolder(folder: string | undefined, { ledgerLoss }: Settings): string | undefined {
   if (folder !== undefined && folder !== '') return folder;
   if (ledgerLoss === 'Closed') return undefined;
-  throw new Error('Set TOLLGATE_DAYBOOK_FOLDER: under ledgerLoss Open calls are kept there until Redis is back.');
+  throw new Error(
+    'Set TOLLGATE_WRITE_AHEAD_LOG_FOLDER: under ledgerLoss Open calls are kept there until Redis is back.',
+  );
 }
 
 /** Without a file all settings have their defaults. Throws `SettingsInvalid`, or an Error where the file is no YAML. */

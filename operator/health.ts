@@ -12,7 +12,7 @@ interface HealthOptions {
   readonly notReady: () => string | null;
 }
 
-const HANGS = 'a reconciler hangs: tollgate_queue_longest_pass_seconds says which';
+const HANGS = 'a reconciler hangs: tollgate_work_queue_longest_running_seconds says which';
 
 /** Serves /healthz, /readyz and /metrics. Resolves, with the port, once it listens. */
 export async function serveHealth(options: HealthOptions): Promise<{ server: Server; port: number }> {

@@ -192,7 +192,7 @@ export class Admission {
       case 'unreachable':
         return this.#outlast(refusalFor('LedgerUnreachable'));
       case 'logBehind':
-        return refusalFor('LogBehind');
+        return refusalFor('UsageStreamFull');
       case 'ended':
         break;
     }

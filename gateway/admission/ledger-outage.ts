@@ -47,7 +47,10 @@ export class LedgerOutage {
     try {
       await daybook.admit(reservation);
     } catch (err) {
-      logger.error({ err }, 'TOLLGATE_DAYBOOK_FOLDER cannot be written, so no call is admitted without the ledger');
+      logger.error(
+        { err },
+        'TOLLGATE_WRITE_AHEAD_LOG_FOLDER cannot be written, so no call is admitted without the ledger',
+      );
       return false;
     }
     this.#admitted += 1;

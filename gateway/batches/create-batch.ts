@@ -75,7 +75,7 @@ export class CreateBatch {
   async create(exchange: Exchange): Promise<void> {
     const { spoolFolder, spools } = this.#parts;
     const spool = await BodyFile.open(spoolFolder, exchange.id, spools.open()).catch(() => null);
-    if (spool === null) return this.#refuse(exchange, refusalFor('SpoolFailed'));
+    if (spool === null) return this.#refuse(exchange, refusalFor('BatchStorageFailed'));
     try {
       await this.#create(exchange, spool);
     } finally {
@@ -138,7 +138,7 @@ export class CreateBatch {
     }
     const batch = uploaded.kind === 'Answered' ? batchIn(uploaded.text) : null;
     if (batch === null) {
-      this.#refuse(exchange, refusalFor('BatchInDoubt'), admitted.call.caller);
+      this.#refuse(exchange, refusalFor('BatchOutcomeUnknown'), admitted.call.caller);
       return this.#presume(exchange, admitted);
     }
     await this.#adopt(exchange, admitted, requests, batch);
@@ -239,7 +239,7 @@ async function spooled(
       const refusal = reader.write(chunk);
       if (refusal !== null) return refusal;
       const isWritten = await spool.write(chunk).catch(() => null);
-      if (isWritten !== true) return refusalFor(isWritten === null ? 'SpoolFailed' : 'SpoolFull');
+      if (isWritten !== true) return refusalFor(isWritten === null ? 'BatchStorageFailed' : 'BatchStorageFull');
     }
   } catch (error) {
     if (req.destroyed && !req.complete) return 'gone';

@@ -24,7 +24,7 @@ export function readBody({ req, memory }: Exchange): Promise<Result<Buffer, Refu
     const problemOf = (chunk: Buffer): RefusalReason | null => {
       size += chunk.length;
       if (size > MAX_BODY_BYTES) return 'BodyTooLarge';
-      return memory.grow(chunk.length) ? null : 'BodiesFull';
+      return memory.grow(chunk.length) ? null : 'BodyMemoryFull';
     };
     req.on('data', (chunk: Buffer) => {
       const reason = problemOf(chunk);
@@ -44,7 +44,7 @@ export function readBody({ req, memory }: Exchange): Promise<Result<Buffer, Refu
 /** Why a body is refused for what its headers say of it, or null. */
 export function refuseUnread(req: IncomingMessage, maxBytes: number, tooLarge: RefusalReason): Refusal | null {
   const encoding = req.headers['content-encoding'];
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return refusalFor('BodyEncoded');
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return refusalFor('BodyCompressed');
   return Number(req.headers['content-length'] ?? 0) > maxBytes ? refusalFor(tooLarge) : null;
 }
 

@@ -73,7 +73,7 @@ export class Metrics {
       registers,
     });
     this.#openAdmissions = new Counter({
-      name: 'tollgate_open_admissions_total',
+      name: 'tollgate_unchecked_calls_total',
       help: 'Calls that went unchecked because the ledger was out of reach (`ledgerLoss: Open`).',
       labelNames: ['workspace'],
       registers,
@@ -100,29 +100,33 @@ export class Metrics {
       registers,
     });
     this.#added = new Histogram({
-      name: 'tollgate_added_seconds',
+      name: 'tollgate_added_latency_seconds',
       help: 'From the arrival of a call to sending it upstream, with any waiting for room in a budget.',
       buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.03, 0.1, 1, 10],
       registers,
     });
     this.openStreams = new Gauge({
-      name: 'tollgate_open_streams',
+      name: 'tollgate_upstream_calls',
       help: 'Calls that are under way upstream.',
       registers,
     });
     this.#gauge('tollgate_open_calls', 'Calls that have, or may have, a reservation.', gauges.openCalls);
     this.#gauge('tollgate_pending_settles', 'Ended calls that the ledger does not know of yet.', gauges.pendingSettles);
     this.#gauge(
-      'tollgate_unbooked_calls',
+      'tollgate_write_ahead_log_calls',
       'Calls on disk that the ledger has not booked yet (`ledgerLoss: Open`).',
       gauges.unbookedCalls,
     );
     this.#gauge(
-      'tollgate_body_bytes',
+      'tollgate_body_memory_bytes',
       'Bodies of calls under way that are held in memory, in bytes.',
       gauges.bodyBytes,
     );
-    this.#gauge('tollgate_spool_bytes', 'Bodies of batches that are held on disk, in bytes.', gauges.spoolBytes);
+    this.#gauge(
+      'tollgate_batch_storage_bytes',
+      'Bodies of batches that are held on disk, in bytes.',
+      gauges.spoolBytes,
+    );
     if (gauges.certificateExpires !== null) {
       const help = 'Until when the certificate that callers see is good, in seconds since 1970 (with TLS only).';
       this.#gauge('tollgate_certificate_expiry_timestamp_seconds', help, gauges.certificateExpires);
@@ -202,7 +206,7 @@ export class Metrics {
         .then(() => 1)
         .catch(() => 0);
     this.#gauge('tollgate_ledger_up', 'Whether the ledger answers.', up);
-    this.#gauge('tollgate_ledger_stream_length', 'Usage records in the ledger that no log has taken yet.', () =>
+    this.#gauge('tollgate_usage_stream_length', 'Usage records in the ledger that no log has taken yet.', () =>
       read().then(({ streamLength }) => streamLength),
     );
     this.#gauge(

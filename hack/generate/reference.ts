@@ -184,7 +184,7 @@ function logPage(): string {
     '## batches',
     "One row for each Message Batch: `batch` (the upstream's id), `workspace`, and what a rebuild of the ledger needs to put it back. Its lines are rows of `calls` with the same `batch`; they say how far it is booked.",
     '## dead_letters',
-    'Usage records of which no row could be made, or not all of one, and rows of refusals that could not be counted (`entry` ends in `/refusals`), as they came, with the `problem`. Their money is in `calls` and `totals` wherever it could be read. Empty unless something is wrong (metric `tollgate_log_dead_letters_total`).',
+    'Usage records of which no row could be made, or not all of one, and rows of refusals that could not be counted (`entry` ends in `/refusals`), as they came, with the `problem`. Their money is in `calls` and `totals` wherever it could be read. Empty unless something is wrong (metric `tollgate_usage_log_dead_letters_total`).',
     '## migrations, positions',
     "The operator's own.",
   );

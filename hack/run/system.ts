@@ -106,7 +106,7 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
   const databaseUrl = options.databaseUrl ?? process.env['TOLLGATE_DATABASE_URL'];
   const logPlace = databaseUrl
     ? { TOLLGATE_DATABASE_URL: databaseUrl }
-    : { TOLLGATE_LOG_FOLDER: join(directory, 'log') };
+    : { TOLLGATE_USAGE_LOG_FOLDER: join(directory, 'log') };
   const entries = [...ports].map(([name, port]) => {
     const part: 'operator' | 'gateway' = OPERATORS.includes(name) ? 'operator' : 'gateway';
     const command: Command = {
@@ -123,7 +123,7 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
         REDIS_URL: redis.way,
         ...(part === 'operator'
           ? logPlace
-          : { TOLLGATE_DAYBOOK_FOLDER: join(directory, 'daybook'), TOLLGATE_LINGER_SECONDS: '0' }),
+          : { TOLLGATE_WRITE_AHEAD_LOG_FOLDER: join(directory, 'daybook'), TOLLGATE_SHUTDOWN_DELAY_SECONDS: '0' }),
         POD_NAME: name,
         PORT: String(port),
       },

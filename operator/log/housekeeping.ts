@@ -4,7 +4,7 @@ import type { Settings } from '../../policy/config/settings.ts';
 
 interface HousekeepingOptions {
   readonly log: Pick<UsageLog, 'deleteOld'>;
-  readonly settings: Pick<Settings, 'logRetention'>;
+  readonly settings: Pick<Settings, 'usageLogRetention'>;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
 }
@@ -24,7 +24,7 @@ export class Housekeeping {
   /** Deletes some. Returns after how many milliseconds the next turn is due. */
   async turn(): Promise<number> {
     const { log, settings, clock } = this.#options;
-    const keptMs = settings.logRetention === 'Forever' ? null : settings.logRetention;
+    const keptMs = settings.usageLogRetention === 'Forever' ? null : settings.usageLogRetention;
     try {
       return (await log.deleteOld(clock(), keptMs)) ? MORE_MS : EVERY_MS;
     } catch (error) {

@@ -56,18 +56,18 @@ export class Metrics {
       registers,
     });
     this.#logged = new Counter({
-      name: 'tollgate_log_rows_total',
+      name: 'tollgate_usage_log_rows_total',
       help: 'Calls that were written into the usage log, or written anew because more is known of their cost.',
       registers,
     });
     this.#letters = new Counter({
-      name: 'tollgate_log_dead_letters_total',
+      name: 'tollgate_usage_log_dead_letters_total',
       help: 'Usage records and rows of refusals that could not be written, or not whole (table dead_letters).',
       registers,
     });
-    this.#gauge('tollgate_log_stream_length', 'Usage records that wait in the ledger.', sources.recordsWaiting);
-    this.#gauge('tollgate_log_stream_limit', 'How many may wait before calls are refused.', sources.recordLimit);
-    this.#gauge('tollgate_log_lag_seconds', 'For how long the oldest of them has waited.', sources.lagSeconds);
+    this.#gauge('tollgate_usage_stream_length', 'Usage records that wait in the ledger.', sources.recordsWaiting);
+    this.#gauge('tollgate_usage_stream_limit', 'How many may wait before calls are refused.', sources.recordLimit);
+    this.#gauge('tollgate_usage_log_lag_seconds', 'For how long the oldest of them has waited.', sources.lagSeconds);
     this.#gauge('tollgate_leader', 'Whether this replica is the one that writes.', () => Number(sources.isLeader()));
     this.#gauge('tollgate_price_book_invalid', "Whether the administrator's own price book is not used.", () =>
       Number(sources.isPriceBookInvalid()),
@@ -86,9 +86,9 @@ export class Metrics {
     );
     const { queues } = sources;
     const depth = 'Keys that wait for a reconciler or are with one.';
-    this.#queueGauge('tollgate_queue_depth', depth, queues, (queue) => queue.depth);
+    this.#queueGauge('tollgate_work_queue_depth', depth, queues, (queue) => queue.depth);
     const longest = 'For how long the longest pass of a reconciler that is under way has taken; 0 where none is.';
-    this.#queueGauge('tollgate_queue_longest_pass_seconds', longest, queues, (queue) => queue.longestMs / 1000);
+    this.#queueGauge('tollgate_work_queue_longest_running_seconds', longest, queues, (queue) => queue.longestMs / 1000);
     measureResources(this.registry, sources);
     measureSpenders(this.registry, sources.survey, limits);
     collectDefaultMetrics({ register: this.registry });

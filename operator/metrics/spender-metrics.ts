@@ -27,7 +27,7 @@ export function measureSpenders(registry: Registry, read: () => SpenderFindings 
     'The share of what they spent that the tenth of them spent who spent most, from 0 to 1.',
     ({ tenthNano, totalNano }) => (totalNano === 0n ? 0 : dollars(tenthNano) / dollars(totalNano)),
   );
-  customers('tollgate_dearest_customer_usd', 'What the one of them spent who spent most.', ({ dearest }) =>
+  customers('tollgate_top_customer_usd', 'What the one of them spent who spent most.', ({ dearest }) =>
     dollars(dearest[0]?.spentNano ?? 0n),
   );
   const named = (kind: 'customer' | 'user', limit: number, find: (findings: SpenderFindings) => Spenders | null) => {

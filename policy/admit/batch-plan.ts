@@ -3,7 +3,7 @@
 import type { Settings } from '../config/settings.ts';
 import type { Attributes } from '../core/compiled-policy.ts';
 import { MOST_NANO } from '../core/money.ts';
-import { batchMixed, batchTooDear, beyondGuards } from '../core/refusal-sentences.ts';
+import { batchMixed, batchTooExpensive, batchExceedsGuards } from '../core/refusal-sentences.ts';
 import type { Refusal } from '../core/refusals.ts';
 import { worstCost } from '../cost/worst-cost.ts';
 import type { RequestFacts } from '../request/request.ts';
@@ -40,7 +40,7 @@ export class BatchPlan {
   add(facts: RequestFacts): Refusal | null {
     const planned = plan({ caller: this.#caller, facts, claimed: this.#claimed }, this.#now, this.#settings);
     if (planned.kind === 'Refuse') return planned.refusal;
-    if (planned.edits.length > 0) return { reason: 'BeyondGuards', message: beyondGuards() };
+    if (planned.edits.length > 0) return { reason: 'BatchExceedsGuards', message: batchExceedsGuards() };
     const governing = planned.checks.map(({ counter }) => counter).join('\n');
     this.#first ??= planned;
     if (this.#first === planned) this.#governing = governing;
@@ -48,7 +48,7 @@ export class BatchPlan {
     const worstNano = this.#worst(facts, planned);
     this.#sumNano += worstNano;
     if (worstNano > this.#dearestNano) this.#dearestNano = worstNano;
-    if (this.#sumNano > MOST_NANO) return { reason: 'RequestTooDear', message: batchTooDear() };
+    if (this.#sumNano > MOST_NANO) return { reason: 'RequestTooExpensive', message: batchTooExpensive() };
     this.#from = Math.max(this.#from, planned.from);
     this.#until = Math.min(this.#until, planned.until);
     return null;

@@ -109,7 +109,7 @@ function disallowed(workspace: ResolvedWorkspace, model: string): Refusal | null
 }
 
 function unpriced({ models, prices }: ResolvedWorkspace, model: string, now: number): Refusal | null {
-  if (models.unknown === 'DearestPrice' || rateAt(prices, model, now) !== null) return null;
+  if (models.unknown === 'HighestPrice' || rateAt(prices, model, now) !== null) return null;
   return { reason: 'ModelUnknown', message: modelUnknown(model) };
 }
 

@@ -2,7 +2,7 @@
 
 import type { Guards } from '../core/compiled-policy.ts';
 import { MOST_NANO } from '../core/money.ts';
-import { inputTooLong, requestTooDear, thinkingTooLong, unbounded } from '../core/refusal-sentences.ts';
+import { inputTooLong, requestTooExpensive, thinkingTooLong, unbounded } from '../core/refusal-sentences.ts';
 import type { RefusalReason } from '../core/refusals.ts';
 import { unboundedParts, promptBound, worstCost } from '../cost/worst-cost.ts';
 import type { PriceBook, Rate } from '../prices/price-book.ts';
@@ -65,7 +65,7 @@ function bounded({ facts, edits }: Lowered, guards: Guards, certainNano: bigint)
   const assumedNano = loose.length > 0 ? (unboundedRequestNano ?? 0n) : 0n;
   const worstNano = certainNano > assumedNano ? certainNano : assumedNano;
   if (worstNano > maxRequestNano) {
-    return blocked('RequestTooDear', requestTooDear(worstNano, maxRequestNano));
+    return blocked('RequestTooExpensive', requestTooExpensive(worstNano, maxRequestNano));
   }
   const inOrder = edits.toSorted((a, b) => a.start - b.start);
   return { kind: 'Guarded', facts, worstNano, loose, edits: inOrder };

@@ -32,7 +32,7 @@ export interface Settings {
   /** How long money is held for a call of which nobody knows the cost, before it is booked as spent. Milliseconds. */
   readonly presumedHold: 'PeriodEnd' | number;
   /** How long the usage log keeps its rows. Milliseconds. */
-  readonly logRetention: 'Forever' | number;
+  readonly usageLogRetention: 'Forever' | number;
   /** How many users, and how many customers, metrics may name. */
   readonly namedUsers: number;
   readonly namedCustomers: number;
@@ -79,7 +79,7 @@ const DEFAULTS: Settings = {
   usageStreamLimit: 250_000,
   pricing: [],
   presumedHold: 'PeriodEnd',
-  logRetention: 'Forever',
+  usageLogRetention: 'Forever',
   namedUsers: 0,
   namedCustomers: 0,
   smtp: null,
@@ -100,7 +100,7 @@ const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
   usageStreamLimit: integer(1_000, 10_000_000),
   pricing: contracts,
   presumedHold: hold,
-  logRetention: retention,
+  usageLogRetention: retention,
   namedUsers: integer(0, 10_000),
   namedCustomers: integer(0, 100),
   smtp,

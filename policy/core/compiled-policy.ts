@@ -5,7 +5,7 @@
  */
 
 /** A gateway refuses a shard of another schema and keeps what it has: old and new replicas can run side by side. */
-export const COMPILED_SCHEMA = 1;
+export const COMPILED_SCHEMA = 2;
 
 /** Critical calls may use a budget's critical extra; Deferrable ones are treated as Normal so far. */
 export type Priority = 'Critical' | 'Normal' | 'Deferrable';
@@ -31,7 +31,7 @@ export interface CompiledWorkspace {
   readonly keys: readonly CompiledKey[];
   /** The header, in lower case, that carries each attribute. */
   readonly headers: Partial<Readonly<Record<HeaderAttribute, string>>>;
-  readonly models: { readonly allow: readonly string[]; readonly unknown: 'Refuse' | 'DearestPrice' };
+  readonly models: { readonly allow: readonly string[]; readonly unknown: 'Refuse' | 'HighestPrice' };
   readonly guards: Guards;
   /** Whether Message Batches may be sent. */
   readonly batches: 'Refuse' | 'Allow';

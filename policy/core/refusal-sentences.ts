@@ -111,7 +111,7 @@ export function unboundedIn(paths: readonly string[], budget: Ref): string {
 }
 
 /** The guards would change a request of a batch. */
-export function beyondGuards(): string {
+export function batchExceedsGuards(): string {
   return "It asks for more than the workspace's guards.maxOutputTokens or guards.maxToolUses, and in a batch Tollgate lowers nothing. Lower max_tokens or max_uses.";
 }
 
@@ -121,7 +121,7 @@ export function batchMixed(model: string): string {
 }
 
 /** The worst cases of a batch have a sum that no budget has room for. */
-export function batchTooDear(): string {
+export function batchTooExpensive(): string {
   return 'Up to here the batch may cost more than any budget can hold. Lower max_tokens or send smaller batches.';
 }
 
@@ -136,7 +136,7 @@ export function noSuchBatch(id: string, workspace: Ref): string {
 }
 
 /** The one call is dearer than the guard. Nano-dollars. */
-export function requestTooDear(worstNano: bigint, mostNano: bigint): string {
+export function requestTooExpensive(worstNano: bigint, mostNano: bigint): string {
   return `This call may cost up to $${formatUsd(worstNano)} and the workspace allows $${formatUsd(mostNano)} (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.`;
 }
 

@@ -54,7 +54,7 @@ const table = {
     retry: 'Never',
     meaning: 'The body is over 256 MB or holds more than 100,000 requests, the limits of the Message Batches API.',
   },
-  BodyEncoded: {
+  BodyCompressed: {
     status: 415,
     type: 'invalid_request_error',
     retry: 'Never',
@@ -110,7 +110,7 @@ const table = {
     meaning:
       'Nothing says what the call can cost at most: a tool that Anthropic runs without max_uses, a container, a remote server, or fallbacks of its own choosing. Give max_uses, or have the workspace set guards.maxToolUses or guards.unboundedRequestUsd (docs/explanation/bounds.md).',
   },
-  RequestTooDear: {
+  RequestTooExpensive: {
     status: 402,
     type: 'billing_error',
     retry: 'Never',
@@ -128,7 +128,7 @@ const table = {
     retry: 'Never',
     meaning: 'The thinking budget does not fit below guards.maxOutputTokens.',
   },
-  BeyondGuards: {
+  BatchExceedsGuards: {
     status: 400,
     type: 'policy_blocked',
     retry: 'Never',
@@ -176,20 +176,20 @@ const table = {
     meaning:
       'The results of the batch are not booked yet, and deleting it would delete what it cost. Wait until it has ended, and a minute more.',
   },
-  SpoolFailed: {
+  BatchStorageFailed: {
     status: 503,
     type: 'api_error',
     retry: 'AsClient',
     meaning: "The gateway's temporary folder has no room for the batch, or cannot be written.",
   },
-  SpoolFull: {
+  BatchStorageFull: {
     status: 503,
     type: 'api_error',
     retry: 'Soon',
     meaning:
-      'The batches that are being sent fill the room that this gateway has for them (TOLLGATE_SPOOL_SIZE). Send the batch again shortly.',
+      'The batches that are being sent fill the room that this gateway has for them (TOLLGATE_BATCH_STORAGE). Send the batch again shortly.',
   },
-  BodiesFull: {
+  BodyMemoryFull: {
     status: 503,
     type: 'api_error',
     retry: 'Soon',
@@ -216,7 +216,7 @@ const table = {
     meaning:
       'Redis was restarted, failed over or came back with less than it had, and the ledger was not made whole within the waiting time (docs/how-to/recover-the-ledger.md).',
   },
-  LogBehind: {
+  UsageStreamFull: {
     status: 503,
     type: 'api_error',
     retry: 'Never',
@@ -247,7 +247,7 @@ const table = {
     retry: 'AsClient',
     meaning: 'The upstream refused the connection, or broke it before it answered.',
   },
-  BatchInDoubt: {
+  BatchOutcomeUnknown: {
     status: 502,
     type: 'api_error',
     retry: 'Never',

@@ -128,7 +128,7 @@ async function startGateway({ folder, settings, redis, shift }: GatewayOptions):
     POD_NAME: name,
     PORT: '0',
     REDIS_URL: redis.url,
-    TOLLGATE_LINGER_SECONDS: '0',
+    TOLLGATE_SHUTDOWN_DELAY_SECONDS: '0',
     TOLLGATE_SETTINGS: settings,
   };
   const main = join(import.meta.dirname, '../../../gateway/main.ts');

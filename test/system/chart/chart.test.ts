@@ -125,7 +125,7 @@ describe('Redis and Postgres', () => {
     const resources = render(variants['for trying it out']);
     const operator = find(resources, 'Deployment', 'tollgate-operator');
     expect(operator.spec).toMatchObject({ replicas: 1, strategy: { type: 'Recreate' } });
-    expect(environment(operator)).toMatchObject({ TOLLGATE_LOG_FOLDER: '/var/lib/tollgate/log' });
+    expect(environment(operator)).toMatchObject({ TOLLGATE_USAGE_LOG_FOLDER: '/var/lib/tollgate/log' });
     expect(() => find(resources, 'StatefulSet', 'tollgate-postgres')).toThrow('there is no');
   });
 
@@ -178,23 +178,23 @@ describe('the gateway', () => {
   test('under ledgerLoss Open comes back under its name, with a volume for what is not booked', () => {
     const resources = render({
       settings: { ledgerLoss: 'Open' },
-      gateway: { daybook: { size: '3Gi', storageClassName: 'fast' }, autoscaling: { enabled: true } },
+      gateway: { writeAheadLog: { size: '3Gi', storageClassName: 'fast' }, autoscaling: { enabled: true } },
     });
     const set = find(resources, 'StatefulSet', 'tollgate-gateway');
     expect(set.spec).toMatchObject({
       podManagementPolicy: 'Parallel',
       volumeClaimTemplates: [
         {
-          metadata: { name: 'daybook' },
+          metadata: { name: 'write-ahead-log' },
           spec: { storageClassName: 'fast', resources: { requests: { storage: '3Gi' } } },
         },
       ],
     });
     expect(set.spec).not.toHaveProperty('replicas');
-    const { TOLLGATE_DAYBOOK_FOLDER } = environment(set);
+    const { TOLLGATE_WRITE_AHEAD_LOG_FOLDER } = environment(set);
     expect(podSpec(set).containers[0].volumeMounts).toContainEqual({
-      name: 'daybook',
-      mountPath: TOLLGATE_DAYBOOK_FOLDER,
+      name: 'write-ahead-log',
+      mountPath: TOLLGATE_WRITE_AHEAD_LOG_FOLDER,
     });
     expect(find(resources, 'HorizontalPodAutoscaler', 'tollgate-gateway').spec).toMatchObject({
       scaleTargetRef: { kind: 'StatefulSet' },

@@ -47,7 +47,7 @@ export const variants: Readonly<Record<string, object>> = {
     imagePullSecrets: ['registry'],
   },
   'for trying it out': {
-    logFolder: { enabled: true },
+    usageLogFolder: { enabled: true },
     postgres: { bundled: false },
     networkPolicies: { enabled: false },
     crds: { keep: false },

@@ -45,9 +45,12 @@ describe('the values', () => {
     [{ redis: { bundled: false, external: { url: 'redis://:secret@r' } } }, 'a password belongs into a Secret'],
     [{ redis: { bundled: false, external: { url: 'redis://r:6380/0' } } }, 'redis.external.ports: add 6380'],
     [{ postgres: { bundled: false } }, 'the usage log is kept in one place'],
-    [{ logFolder: { enabled: true } }, '(now: logFolder.enabled, postgres.bundled)'],
+    [{ usageLogFolder: { enabled: true } }, '(now: usageLogFolder.enabled, postgres.bundled)'],
     [{ gateway: { ingress: { enabled: true } } }, 'gateway.ingress.host: name the host'],
-    [{ gateway: { lingerSeconds: 60, terminationGracePeriodSeconds: 60 } }, 'more than gateway.lingerSeconds (60)'],
+    [
+      { gateway: { shutdownDelaySeconds: 60, terminationGracePeriodSeconds: 60 } },
+      'more than gateway.shutdownDelaySeconds (60)',
+    ],
     [{ gateway: { httpRoute: { enabled: true } } }, 'gateway.httpRoute.parentRefs: name the Gateway'],
   ])('%j are refused with what to do', (values, message) => {
     expect(() => manifests(values)).toThrow(message);

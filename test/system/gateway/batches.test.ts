@@ -385,7 +385,7 @@ describe('what goes wrong', () => {
     const body = JSON.stringify({ requests: [item('a', {}, { system: 'x'.repeat(6_000) })] });
     const refused = await ask(here.url, { path: PATH, body });
     expect([refused.status, refused.headers['retry-after']]).toEqual([503, '1']);
-    expect(errorOf(refused).message).toContain('TOLLGATE_SPOOL_SIZE');
+    expect(errorOf(refused).message).toContain('TOLLGATE_BATCH_STORAGE');
     for (const id of ['b', 'c']) {
       const served = await ask(here.url, {
         path: PATH,

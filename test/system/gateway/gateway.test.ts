@@ -772,7 +772,7 @@ test('the bodies of all calls under way have a bound; what is beyond it is told 
   await until(async () => (await ask(gateway.url, { body: long })).status === 200);
   await settled(gateway);
   const { text } = await ask(gateway.url, { method: 'GET', path: '/metrics' });
-  expect(text).toContain('tollgate_body_bytes 0\n');
+  expect(text).toContain('tollgate_body_memory_bytes 0\n');
 });
 
 test('no workspace can hold all of the room for bodies, and nothing is held of what has ended', () => {
@@ -809,10 +809,14 @@ test('a body that comes a byte at a time takes no more memory than its bytes', (
 test('is told how much memory and disk bodies may take, as Kubernetes writes sizes', () => {
   const env = { REDIS_URL: 'redis://127.0.0.1:6379', POD_NAME: 'gateway-1' };
   expect(readConfig(env)).toMatchObject({ bodyBytes: 192 * 2 ** 20, spoolBytes: 2 ** 30, lingerMs: 15_000 });
-  const told = { TOLLGATE_BODY_MEMORY: '1000', TOLLGATE_SPOOL_SIZE: '4Gi', TOLLGATE_LINGER_SECONDS: '0' };
+  const told = { TOLLGATE_BODY_MEMORY: '1000', TOLLGATE_BATCH_STORAGE: '4Gi', TOLLGATE_SHUTDOWN_DELAY_SECONDS: '0' };
   expect(readConfig({ ...env, ...told })).toMatchObject({ bodyBytes: 1000, spoolBytes: 4 * 2 ** 30, lingerMs: 0 });
-  expect(() => readConfig({ ...env, TOLLGATE_SPOOL_SIZE: '4G' })).toThrow('TOLLGATE_SPOOL_SIZE must be a size such as');
-  expect(() => readConfig({ ...env, TOLLGATE_LINGER_SECONDS: '1m' })).toThrow('TOLLGATE_LINGER_SECONDS must be');
+  expect(() => readConfig({ ...env, TOLLGATE_BATCH_STORAGE: '4G' })).toThrow(
+    'TOLLGATE_BATCH_STORAGE must be a size such as',
+  );
+  expect(() => readConfig({ ...env, TOLLGATE_SHUTDOWN_DELAY_SECONDS: '1m' })).toThrow(
+    'TOLLGATE_SHUTDOWN_DELAY_SECONDS must be',
+  );
 });
 
 test('a gateway that stops finishes its streams, books them and leaves', async () => {
@@ -913,7 +917,7 @@ test('is ready once its policy is loaded and the ledger has answered, and measur
   expect(text).toContain(
     'tollgate_call_cost_usd_bucket{le="0.001",workspace="payments/checkout",feature="checkout"} 1',
   );
-  expect(text).toContain('tollgate_ledger_stream_length 2');
+  expect(text).toContain('tollgate_usage_stream_length 2');
   expect(text).toContain('tollgate_open_calls 0');
   expect(text).toMatch(/^gen_ai_client_token_usage_count\{.*gen_ai_token_type="output"\} 1$/m);
   expect(text).not.toMatch(/acme|sk-|user=/);

@@ -75,7 +75,9 @@ async function booked(gateway: Running, one = daily) {
   let counter = { spentNano: 0n, certainNano: 0n, committedNano: 1n, requests: 0 };
   await until(async () => {
     counter = await counterOf(gateway, one).catch(() => counter);
-    return counter.committedNano === counter.certainNano && (await metric(gateway, 'tollgate_unbooked_calls')) === 0;
+    return (
+      counter.committedNano === counter.certainNano && (await metric(gateway, 'tollgate_write_ahead_log_calls')) === 0
+    );
   }, 30_000);
   return { spent: counter.spentNano, presumed: counter.certainNano - counter.spentNano, requests: counter.requests };
 }
@@ -151,8 +153,8 @@ describe('a ledger out of reach, under Open', () => {
     await until(() => upstream.books().open === 1);
     leaving.abort();
     await left;
-    expect(await metric(gateway, 'tollgate_open_admissions_total')).toBe(23);
-    await until(async () => (await metric(gateway, 'tollgate_unbooked_calls')) === 23);
+    expect(await metric(gateway, 'tollgate_unchecked_calls_total')).toBe(23);
+    await until(async () => (await metric(gateway, 'tollgate_write_ahead_log_calls')) === 23);
     expect((await ask(gateway.url, { method: 'GET', path: '/readyz' })).status).toBe(200);
     const back = await startRedis({ directory: own.directory, port: own.port, password: own.password });
     expect(await booked(gateway)).toEqual({ spent: books(), presumed: 0n, requests: 23 });
@@ -210,7 +212,7 @@ describe('a ledger out of reach, under Open', () => {
     const empty = await startRedis({ port: own.port, password: own.password });
     try {
       expect((await ask(gateway.url)).status).toBe(200);
-      expect(await metric(gateway, 'tollgate_open_admissions_total')).toBe(1);
+      expect(await metric(gateway, 'tollgate_unchecked_calls_total')).toBe(1);
       await gateway.ledger.establish('first');
       expect(await booked(gateway)).toEqual({ spent: books(), presumed: 0n, requests: 1 });
     } finally {
@@ -235,7 +237,7 @@ describe('a ledger out of reach, under Open', () => {
     const body = `{"requests":[{"custom_id":"one","params":${message()}}]}`;
     const answer = await ask(gateway.url, { path: '/v1/messages/batches', body });
     expect([answer.status, errorOf(answer).type]).toEqual([503, 'api_error']);
-    expect(await metric(gateway, 'tollgate_open_admissions_total')).toBe(0);
+    expect(await metric(gateway, 'tollgate_unchecked_calls_total')).toBe(0);
   });
 
   test('does not start where nobody named a folder', () => {
@@ -245,8 +247,8 @@ describe('a ledger out of reach, under Open', () => {
       writeFileSync(file, `ledgerLoss: ${ledgerLoss}\n`);
       return { REDIS_URL: 'redis://127.0.0.1:6379', POD_NAME: 'gateway-1', TOLLGATE_SETTINGS: file };
     });
-    expect(() => readConfig(open!)).toThrow('Set TOLLGATE_DAYBOOK_FOLDER');
-    expect(readConfig({ ...open, TOLLGATE_DAYBOOK_FOLDER: folder }).daybookFolder).toBe(folder);
+    expect(() => readConfig(open!)).toThrow('Set TOLLGATE_WRITE_AHEAD_LOG_FOLDER');
+    expect(readConfig({ ...open, TOLLGATE_WRITE_AHEAD_LOG_FOLDER: folder }).daybookFolder).toBe(folder);
     expect(readConfig(closed!).daybookFolder).toBeUndefined();
   });
 

@@ -88,7 +88,7 @@ const OPENS_A_LOG = `
 `;
 
 test('the package brings prices, migrations and the thread of the log', () => {
-  const env = { REDIS_URL: 'redis://localhost', POD_NAME: 'one', TOLLGATE_LOG_FOLDER: join(directory, 'log') };
+  const env = { REDIS_URL: 'redis://localhost', POD_NAME: 'one', TOLLGATE_USAGE_LOG_FOLDER: join(directory, 'log') };
   const folder = pathToFileURL(join(installed, 'dist/')).href;
   const script = join(directory, 'opens-a-log.mjs');
   writeFileSync(script, OPENS_A_LOG);

@@ -154,7 +154,7 @@ test('an ingester into a folder, killed again and again: every call is one row',
   const redis = await startRedis();
   const folder = mkdtempSync(join(tmpdir(), 'tollgate-log-'));
   const ledger = await connectCalls(redis.url, 'gateway');
-  const mortals = new Mortals(1, 3_000, { REDIS_URL: redis.url, TOLLGATE_LOG_FOLDER: folder });
+  const mortals = new Mortals(1, 3_000, { REDIS_URL: redis.url, TOLLGATE_USAGE_LOG_FOLDER: folder });
   const made = await makeCalls(ledger, () => mortals.kills >= 4);
   await mortals.stop();
   await expectNothingLostOrTwice({ folder }, ledger, made);

@@ -84,8 +84,10 @@ describe('the values of the chart', () => {
   });
 
   test('leave alerts out by name, choose where runbooks are, and refuse what makes no sense', () => {
-    const fewer = renderRules('metrics.rules.disabled={TollgateDearCall,HighTokenUsage}');
-    expect(alertsOf(fewer)).toEqual(alerts.filter((name) => !['TollgateDearCall', 'HighTokenUsage'].includes(name)));
+    const fewer = renderRules('metrics.rules.disabled={TollgateExpensiveCall,HighTokenUsage}');
+    expect(alertsOf(fewer)).toEqual(
+      alerts.filter((name) => !['TollgateExpensiveCall', 'HighTokenUsage'].includes(name)),
+    );
     const elsewhere = JSON.stringify(renderRules('metrics.rules.runbookURL=https://wiki.test/tollgate/'));
     expect(elsewhere).toContain('"runbook_url":"https://wiki.test/tollgate/HighTokenUsage.md"');
     expect(() => renderRules('metrics.rules.thresholds.callUsd=2')).toThrow('callUsd');

@@ -83,7 +83,9 @@ export async function install({ settings: lines = '', databaseUrl = '' } = {}): 
         KUBECONFIG: kubeconfig,
         TOLLGATE_SETTINGS: settings,
         REDIS_URL: redis.url,
-        ...(databaseUrl ? { TOLLGATE_DATABASE_URL: databaseUrl } : { TOLLGATE_LOG_FOLDER: join(directory, 'log') }),
+        ...(databaseUrl
+          ? { TOLLGATE_DATABASE_URL: databaseUrl }
+          : { TOLLGATE_USAGE_LOG_FOLDER: join(directory, 'log') }),
         POD_NAME: name,
         PORT: '0',
         LOG_LEVEL: 'debug',

@@ -67,9 +67,9 @@ test('records that wait for a database that is away are a condition, an event an
   await calls(0, LIMIT / 2);
   await condition(() => read.workspace(ns), 'Logged', 'False LogBehind');
   await read.event(ns, 'UsageAtRisk');
-  expect(await metric('tollgate_log_stream_length')).toBe(LIMIT / 2);
-  expect(await metric('tollgate_log_stream_limit')).toBe(LIMIT);
-  expect(await metric('tollgate_log_lag_seconds')).toBeGreaterThan(0);
+  expect(await metric('tollgate_usage_stream_length')).toBe(LIMIT / 2);
+  expect(await metric('tollgate_usage_stream_limit')).toBe(LIMIT);
+  expect(await metric('tollgate_usage_log_lag_seconds')).toBeGreaterThan(0);
   expect(await metric('tollgate_reconcile_failures_total{reconciler="log"}')).toBeGreaterThan(0);
 
   postgres = await startPostgres(postgres);
@@ -79,8 +79,8 @@ test('records that wait for a database that is away are a condition, an event an
   const database = await openDatabase({ url: postgres.url });
   await until(async () => (await rows(database)) === LIMIT / 2 + 10);
   await database.close();
-  await until(async () => (await metric('tollgate_log_rows_total')) === LIMIT / 2 + 10);
-  await until(async () => (await metric('tollgate_log_lag_seconds')) === 0);
+  await until(async () => (await metric('tollgate_usage_log_rows_total')) === LIMIT / 2 + 10);
+  await until(async () => (await metric('tollgate_usage_log_lag_seconds')) === 0);
 }, 120_000);
 
 async function rows(database: Database): Promise<number | undefined> {

@@ -89,8 +89,8 @@ async function installation(
   const launch: Installation['launch'] = async (pod, kubeconfig = cluster().kubeconfig) => {
     const env = {
       PATH: process.env['PATH'],
-      TOLLGATE_DAYBOOK_FOLDER: join(folder, 'daybook'),
-      TOLLGATE_LINGER_SECONDS: '0',
+      TOLLGATE_WRITE_AHEAD_LOG_FOLDER: join(folder, 'daybook'),
+      TOLLGATE_SHUTDOWN_DELAY_SECONDS: '0',
       KUBECONFIG: kubeconfig,
       LOG_LEVEL: 'info',
       POD_NAME: pod,
@@ -240,7 +240,7 @@ test('three gateways go on without Redis, one of them killed and restarted, and 
   const body = message({ stream: true });
   const headers = { 'x-stand-in': JSON.stringify({ holdAfter: 1 }) };
   const held = Array.from({ length: 4 }, () => ask(gateways[0]!.url, { body, headers }).catch(() => null));
-  await until(async () => (await metricOf(gateways[0]!.url, 'tollgate_open_streams')) === 4);
+  await until(async () => (await metricOf(gateways[0]!.url, 'tollgate_upstream_calls')) === 4);
   await sleep(500); // what it has answered is on its disk
   gateways[0]!.child.kill('SIGKILL');
   await Promise.all(held);
@@ -253,7 +253,8 @@ test('three gateways go on without Redis, one of them killed and restarted, and 
   await sleep(500);
   await until(() => loads.every((load) => load.answered() > 20));
   const counts = await Promise.all(loads.map((load) => load.stop()));
-  for (const { url } of gateways) await until(async () => (await metricOf(url, 'tollgate_unbooked_calls')) === 0);
+  for (const { url } of gateways)
+    await until(async () => (await metricOf(url, 'tollgate_write_ahead_log_calls')) === 0);
   await quiet(ledger, daily, 30_000);
   const { total } = await counterOf(ledger, daily);
   expect(total.requests).toBe(counts.reduce((sum, count) => sum + count, whole));
@@ -312,7 +313,7 @@ test('an edit is enforced at once, half of it never, and without the API server 
 
 test('a gateway that is replaced under load fails no call and cuts no stream', async () => {
   const { start, ledger } = await installation({ budgets: [budget('daily', '25.00')] }, {}, redis.url, {
-    TOLLGATE_LINGER_SECONDS: '3',
+    TOLLGATE_SHUTDOWN_DELAY_SECONDS: '3',
   });
   const { url, child } = await start();
   const headers = { 'x-stand-in': JSON.stringify({ holdAfter: 1 }) };
@@ -401,7 +402,7 @@ test('metrics and a span of each call go out by OTLP, and a receiver that is awa
   expect(cost.value).toBeCloseTo(Number(answer.headers['x-tollgate-cost-usd']), 9);
   expect(receiver.metrics.get('tollgate_cost_usd_total')).toMatchObject({ kind: 'sum', isMonotonic: true });
   expect(receiver.metrics.get('tollgate_ledger_up')).toMatchObject({ kind: 'gauge', points: [{ value: 1 }] });
-  const added = receiver.metrics.get('tollgate_added_seconds')!.points[0]!;
+  const added = receiver.metrics.get('tollgate_added_latency_seconds')!.points[0]!;
   expect(added.counts).toHaveLength(added.bounds.length + 1);
   expect(added.counts.reduce((sum, count) => sum + count)).toBe(1);
   expect(receiver.headers.every((headers) => headers['x-collector-key'] === 'sesame')).toBe(true);

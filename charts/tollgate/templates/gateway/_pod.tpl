@@ -22,13 +22,13 @@ spec:
         - { name: PORT, value: '8080' }
         - { name: ADMIN_PORT, value: '8081' }
         - { name: TOLLGATE_BODY_MEMORY, value: {{ .Values.gateway.bodyMemory }} }
-        - { name: TOLLGATE_SPOOL_SIZE, value: {{ .Values.gateway.spool.size }} }
+        - { name: TOLLGATE_BATCH_STORAGE, value: {{ .Values.gateway.batchStorage.size }} }
         - { name: LOG_LEVEL, value: {{ .Values.gateway.logLevel }} }
-        - { name: TOLLGATE_LINGER_SECONDS, value: {{ .Values.gateway.lingerSeconds | quote }} }
+        - { name: TOLLGATE_SHUTDOWN_DELAY_SECONDS, value: {{ .Values.gateway.shutdownDelaySeconds | quote }} }
         # A gateway's garbage is young: a small nursery costs it nothing and saves tens of megabytes under load.
         - { name: NODE_OPTIONS, value: --max-semi-space-size=8 }
         {{- if include "tollgate.isOpen" . }}
-        - { name: TOLLGATE_DAYBOOK_FOLDER, value: /var/lib/tollgate }
+        - { name: TOLLGATE_WRITE_AHEAD_LOG_FOLDER, value: /var/lib/tollgate }
         {{- end }}
         {{- if .Values.gateway.tls.secretName }}
         - { name: TOLLGATE_TLS_FOLDER, value: /etc/tollgate/tls }
@@ -49,7 +49,7 @@ spec:
       volumeMounts:
         {{- include "tollgate.mounts" . | nindent 8 }}
         {{- if include "tollgate.isOpen" . }}
-        - { name: daybook, mountPath: /var/lib/tollgate }
+        - { name: write-ahead-log, mountPath: /var/lib/tollgate }
         {{- end }}
         {{- if .Values.gateway.tls.secretName }}
         - { name: tls, mountPath: /etc/tollgate/tls, readOnly: true }
@@ -59,7 +59,7 @@ spec:
         {{- end }}
   volumes:
     {{- include "tollgate.volumes" . | nindent 4 }}
-    - { name: tmp, emptyDir: { sizeLimit: {{ .Values.gateway.spool.sizeLimit }} } }
+    - { name: tmp, emptyDir: { sizeLimit: {{ .Values.gateway.batchStorage.sizeLimit }} } }
     {{- with .Values.gateway.tls.secretName }}
     - { name: tls, secret: { secretName: {{ . }} } }
     {{- end }}

@@ -218,7 +218,7 @@ describe('an admission', () => {
   });
 
   test('prices an unknown model at the dearest, where the workspace allows that', () => {
-    const workspace = { models: { allow: ['*'], unknown: 'DearestPrice' } } as const;
+    const workspace = { models: { allow: ['*'], unknown: 'HighestPrice' } } as const;
     expect(admitted({ workspace, facts: { model: 'claude-next' } }).worstNano).toBe(18_000_000n);
   });
 
@@ -348,7 +348,7 @@ describe('a refusal', () => {
       { workspace: { guards: { maxOutputTokens: 2_000 } }, facts: { thinkingBudget: 2_000 } },
     ],
     [
-      'RequestTooDear: This call may cost up to $0.018000 and the workspace allows $0.017000 (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.',
+      'RequestTooExpensive: This call may cost up to $0.018000 and the workspace allows $0.017000 (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.',
       { workspace: { guards: { maxRequestNano: 17_000_000n } } },
     ],
     [

@@ -28,7 +28,7 @@ describe('settings', () => {
       batchPollSeconds: 30,
       ledgerLoss: 'Closed',
       presumedHold: 'PeriodEnd',
-      logRetention: 'Forever',
+      usageLogRetention: 'Forever',
       usageStreamLimit: 250_000,
       pricing: [],
       namedUsers: 0,
@@ -125,11 +125,11 @@ describe('settings', () => {
         waitersPerBudget: '64',
         ledgerLoss: 'Ajar',
         presumedHold: '24 hours',
-        logRetention: '30d',
+        usageLogRetention: '30d',
         requiredBudget: false,
       }),
     ).toEqual([
-      'requiredBudget: there is no such setting; there are installation, namespace, gatewayURL, upstreams, requireBudget, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing, presumedHold, logRetention, namedUsers, namedCustomers, smtp',
+      'requiredBudget: there is no such setting; there are installation, namespace, gatewayURL, upstreams, requireBudget, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing, presumedHold, usageLogRetention, namedUsers, namedCustomers, smtp',
       'installation: must be lower-case letters, digits and dashes, at most 63, not "Tollgate"',
       'namespace: must be lower-case letters, digits and dashes, at most 63, not ""',
       'gatewayURL: must be an http or https URL, not "ftp://gateway"',
@@ -141,7 +141,7 @@ describe('settings', () => {
       'waitersPerBudget: must be a whole number from 0 to 10000, not "64"',
       'ledgerLoss: must be Closed or Open, not "Ajar"',
       'presumedHold: must be PeriodEnd or a time such as 24h or 30m, not "24 hours"',
-      'logRetention: must be Forever or days such as 400d, at least 31d, not "30d"',
+      'usageLogRetention: must be Forever or days such as 400d, at least 31d, not "30d"',
     ]);
   });
 
@@ -196,8 +196,8 @@ test.each([
   ['31d', 31 * 86_400_000],
   ['400d', 400 * 86_400_000],
   ['Forever', 'Forever'],
-])('logRetention may be %s', (written, kept) => {
-  expect(parseSettings({ logRetention: written }).logRetention).toBe(kept);
+])('usageLogRetention may be %s', (written, kept) => {
+  expect(parseSettings({ usageLogRetention: written }).usageLogRetention).toBe(kept);
 });
 
 describe('an environment', () => {
@@ -239,14 +239,16 @@ describe('the place of the usage log', () => {
   test('is a Postgres or a folder', () => {
     const url = 'postgres://tollgate:hunter2@db.example:5432/tollgate';
     expect(parseLogPlace({ TOLLGATE_DATABASE_URL: url })).toEqual({ url });
-    expect(parseLogPlace({ TOLLGATE_LOG_FOLDER: '/data', TOLLGATE_DATABASE_URL: '' })).toEqual({ folder: '/data' });
+    expect(parseLogPlace({ TOLLGATE_USAGE_LOG_FOLDER: '/data', TOLLGATE_DATABASE_URL: '' })).toEqual({
+      folder: '/data',
+    });
   });
 
   test.each([
-    [{}, 'neither TOLLGATE_DATABASE_URL nor TOLLGATE_LOG_FOLDER is set: where is the usage log?'],
+    [{}, 'neither TOLLGATE_DATABASE_URL nor TOLLGATE_USAGE_LOG_FOLDER is set: where is the usage log?'],
     [
-      { TOLLGATE_DATABASE_URL: 'postgres://db/tollgate', TOLLGATE_LOG_FOLDER: '/data' },
-      'only one of TOLLGATE_DATABASE_URL and TOLLGATE_LOG_FOLDER can be set',
+      { TOLLGATE_DATABASE_URL: 'postgres://db/tollgate', TOLLGATE_USAGE_LOG_FOLDER: '/data' },
+      'only one of TOLLGATE_DATABASE_URL and TOLLGATE_USAGE_LOG_FOLDER can be set',
     ],
     [
       { TOLLGATE_DATABASE_URL: 'mysql://root:hunter2@db' },

@@ -183,7 +183,7 @@ test.each([
   ['ModelUnknown: requests[0]: The price of model "claude-x" is not known', [params({ model: 'claude-x' })], {}],
   ['NoBudget: requests[0]: No budget grants money', [params()], { budgets: [] }],
   [
-    "BeyondGuards: requests[0]: It asks for more than the workspace's guards.maxOutputTokens or guards.maxToolUses, and in a batch Tollgate lowers nothing. Lower max_tokens or max_uses.",
+    "BatchExceedsGuards: requests[0]: It asks for more than the workspace's guards.maxOutputTokens or guards.maxToolUses, and in a batch Tollgate lowers nothing. Lower max_tokens or max_uses.",
     [params()],
     { guards: { maxOutputTokens: 100 } },
   ],
@@ -193,7 +193,7 @@ test.each([
     { budgets: [budgetOf(), opusOnly] },
   ],
   [
-    'RequestTooDear: requests[922]: Up to here the batch may cost more than any budget can hold. Lower max_tokens or send smaller batches.',
+    'RequestTooExpensive: requests[922]: Up to here the batch may cost more than any budget can hold. Lower max_tokens or send smaller batches.',
     Array.from({ length: 1_000 }, () => params({ max_tokens: 1_000_000_000 })),
     { prices: bookOf({ '2026-01-01': '10000' }) },
   ],
