@@ -65,11 +65,11 @@ describe('a shard', () => {
 
   test('of another schema, without an index, or missing is a problem', () => {
     const data = encodeShard(new Map([['a', '1']]), 7, sha256);
-    const other = { ...data, index: data['index']!.replace('"schema":1', '"schema":2') };
+    const other = { ...data, index: data['index']!.replace('"schema":2', '"schema":3') };
     expect(
       [other, { a: '1' }, { index: 'x' }, { index: 'null' }, undefined].map((one) => decodeShard(one, sha256)),
     ).toEqual([
-      { problem: 'it has schema 2, not 1' },
+      { problem: 'it has schema 3, not 2' },
       { problem: 'it is missing or was never written' },
       { problem: 'its index is not readable' },
       { problem: 'its index is not readable' },
