@@ -4,7 +4,7 @@ import type { Ref } from '../policy/core/compiled-policy.ts';
 import type { UsageRecord } from './streams.ts';
 
 /** A Message Batch that takes over the reservation `id`. */
-export interface Adoption {
+export interface BatchReservation {
   readonly id: string;
   /** The upstream's id of the batch. */
   readonly batch: string;
@@ -20,15 +20,15 @@ export interface BatchOwner {
 }
 
 /** A batch that is not settled yet. */
-export interface OpenBatch extends Adoption {
+export interface OpenBatch extends BatchReservation {
   /** How many lines of its results are booked. */
-  readonly at: number;
+  readonly settledLines: number;
   /** What of its worst case is still held. Nano-dollars. */
-  readonly leftNano: bigint;
+  readonly reservedNano: bigint;
 }
 
 /** A batch as books outside of the ledger know it. What is held of it is 0n where it is settled. */
-export interface KeptBatch extends OpenBatch, BatchOwner {
+export interface LoggedBatch extends OpenBatch, BatchOwner {
   /** The true names of the counters in which it is booked. */
   readonly counters: readonly string[];
   /** When those counters may be forgotten. Milliseconds. */
@@ -43,4 +43,4 @@ export interface BatchLines {
 }
 
 /** How long it is known whose a batch is: as long as its results can be fetched, and a day. */
-export const OWNER_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
+export const BATCH_OWNER_TTL_MS = 30 * 24 * 60 * 60 * 1000;

@@ -15,13 +15,13 @@
  *     :values:<counter>      zset    the values that have a counter, by spent (for ordering only)
  *     :exhausted:<counter>   set     the values that are exhausted
  *     :open:<incarnation>    hash    call id → lease: cmsgpack of standing, worst, gap, when it may be forgotten, counters
- *     :ended:<call id>       string  a tombstone; expires after ENDED_MS, of a booked call after RETENTION_MS
+ *     :ended:<call id>       string  a tombstone; expires after TOMBSTONE_MS, of a booked call after RETENTION_MS
  *     :presumed              hash    call id → lease of a gateway that fell silent, or the rest of a settle
  *     :booked                hash    call id → lease that was resolved without knowing its cost: a late settle corrects it
  *     :presumedSince         zset    presumed call ids by since when
  *     :presumedUntil         zset    presumed and booked call ids by when they may be forgotten
  *     :batches               hash    batch → cmsgpack of call id, workspace, meta, lines booked, lease
- *     :batch:<batch>         string  0 or 1 (all of it is booked) and the workspace; expires after OWNER_KEPT_MS
+ *     :batch:<batch>         string  0 or 1 (all of it is booked) and the workspace; expires after BATCH_OWNER_TTL_MS
  *     :beats  :reports       zset, hash    incarnation by its last beat; what it reports
  *     :fences                hash    workspace → the lowest version that may still be enforced
  *     :usage                 stream  `record`: JSON, one a settled or presumed call; `booked`: a line each, when its
@@ -43,7 +43,7 @@ export const RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
  * How long a settled or released id is remembered: longer than any command can be on its way, and than a gateway may
  * tell it again (journal.ts), by a clock that is a minute ahead.
  */
-export const ENDED_MS = 180_000;
+export const TOMBSTONE_MS = 180_000;
 
 /** When the counters of a period that ends at `end` expire. Milliseconds since the epoch. */
 export function expireAt(end: number): number {
@@ -51,4 +51,4 @@ export function expireAt(end: number): number {
 }
 
 /** About how many rows the stream of refusals holds. */
-export const REFUSALS_KEPT = 10_000;
+export const MAX_REFUSAL_ROWS = 10_000;

@@ -12,7 +12,7 @@
  */
 
 import type { Check, Failure, Reading, ReadingQuery } from '../policy/core/counter-check.ts';
-import type { Adoption, BatchLines, BatchOwner, KeptBatch, OpenBatch } from './batches.ts';
+import type { BatchReservation, BatchLines, BatchOwner, LoggedBatch, OpenBatch } from './batches.ts';
 import type { RefusalEntry, RefusalRow, StreamEntry, UsageRecord } from './streams.ts';
 
 /** A call that asks for its worst case in every counter that governs it. */
@@ -53,7 +53,7 @@ export type ReserveAnswer =
   | { readonly kind: 'lost'; readonly reason: LostReason };
 
 /** Whether an answer says nothing of a reservation that an earlier try of the same call may have made. */
-export function leavesInDoubt({ kind }: ReserveAnswer): boolean {
+export function isInconclusive({ kind }: ReserveAnswer): boolean {
   return kind === 'ended' || kind === 'lost' || kind === 'recovering' || kind === 'unregistered';
 }
 
@@ -93,7 +93,7 @@ export interface PresumedCall {
 }
 
 /** What a counter holds at least, by books outside of the ledger. Nano-dollars. */
-export interface Floor {
+export interface CounterMinimum {
   /** The true name: `<counter>`, or `<counter>#<value>`. */
   readonly counter: string;
   /** When the counter may be forgotten, should it not exist. Milliseconds. */
@@ -173,15 +173,15 @@ export interface GatewayLedger {
    * Books a call that was sent without an answer of the ledger: its reservation is settled where it exists, else its
    * counters are charged whatever their caps. Idempotent by id for a week; works while the ledger recovers.
    */
-  book(booking: UncheckedCall): Promise<SettleAnswer>;
+  settleUnchecked(booking: UncheckedCall): Promise<SettleAnswer>;
   /** Hands a reservation over to a batch: it is the gateway's no more and is never swept. Idempotent. */
-  adopt(adoption: Adoption): Promise<SettleAnswer>;
+  openBatch(adoption: BatchReservation): Promise<SettleAnswer>;
   /** Of each batch, null where it is not known (any more: 30 days). */
   batchOwners(batches: readonly string[]): Promise<readonly (BatchOwner | null)[]>;
   /** Appends the record of a call that cost nothing, for the log alone. May drop it: it is no money. */
-  noteFree(record: UsageRecord): Promise<void>;
+  appendFreeUsage(record: UsageRecord): Promise<void>;
   /** May drop rows: a refusal is no money. */
-  noteRefusals(rows: readonly RefusalRow[]): Promise<void>;
+  appendRefusals(rows: readonly RefusalRow[]): Promise<void>;
   beat(report: GatewayReport): Promise<BeatAnswer>;
   /** Turns the leases of silent incarnations into presumed ones; frees no money. Returns how many. */
   sweep(): Promise<number>;
@@ -209,36 +209,36 @@ export interface OperatorLedger {
   /** Begins a recovery that ends with `resume`, whatever the ledger holds; one of this epoch under way stays as it is. */
   beginRebuild(epoch: string): Promise<void>;
   /** Raises counters; what is higher stays. */
-  raise(floors: readonly Floor[]): Promise<void>;
+  raiseCounters(floors: readonly CounterMinimum[]): Promise<void>;
   /**
    * Ends the recovery that began at `since`: the counters are right now. False where the server was started anew or
    * another recovery has begun meanwhile, so that they may not be.
    */
   resume(since: number): Promise<boolean>;
   /** The oldest calls that hold presumed money. */
-  presumed(limit: number): Promise<readonly PresumedCall[]>;
+  presumedCalls(limit: number): Promise<readonly PresumedCall[]>;
   /** Books presumed calls as spent at their worst (a late settle still corrects that), or gives them back. Returns how many. */
-  resolve(ids: readonly string[], how: 'Book' | 'Release'): Promise<number>;
-  batches(): Promise<readonly OpenBatch[]>;
+  resolvePresumed(ids: readonly string[], how: 'Book' | 'Release'): Promise<number>;
+  openBatches(): Promise<readonly OpenBatch[]>;
   /**
    * Books lines of a batch's results if and only if exactly those before them are booked. Returns how many are booked
    * now: another number than expected says where to go on; -1: no such batch is open.
    */
-  settleBatch(lines: BatchLines): Promise<{ readonly at: number }>;
+  settleBatchLines(lines: BatchLines): Promise<{ readonly settledLines: number }>;
   /** Gives back what a batch did not need. */
-  endBatch(batch: string): Promise<void>;
+  closeBatch(batch: string): Promise<void>;
   /**
    * Puts batches back into a ledger that lost them, or lines of them; what is further there stays. Their counters must
    * have been raised. Idempotent.
    */
-  restoreBatches(batches: readonly KeptBatch[]): Promise<void>;
+  restoreBatches(batches: readonly LoggedBatch[]): Promise<void>;
   /** The oldest records of the usage stream. */
-  usage(count: number): Promise<readonly StreamEntry[]>;
+  readUsage(count: number): Promise<readonly StreamEntry[]>;
   /** Takes records out of the stream, once the log has them. */
-  dropUsage(entries: readonly string[]): Promise<void>;
+  deleteUsage(entries: readonly string[]): Promise<void>;
   /** The oldest rows of the stream of refusals. */
-  refusals(count: number): Promise<readonly RefusalEntry[]>;
-  dropRefusals(entries: readonly string[]): Promise<void>;
+  readRefusals(count: number): Promise<readonly RefusalEntry[]>;
+  deleteRefusals(entries: readonly string[]): Promise<void>;
 }
 
 /** Redis did not answer in time, or refused the connection. */
@@ -250,10 +250,10 @@ export class LedgerUnreachable extends Error {
 export const LEASE_MS = 15_000;
 
 /** A recovery lasts at least so long, for those who come back to be heard of. */
-export const RETURN_MS = 2_000;
+export const MIN_RECOVERY_MS = 2_000;
 
 /** So long a recovery waits for those who do not come back. */
-export const RECOVERY_MS = 10_000;
+export const REPLAY_TIMEOUT_MS = 10_000;
 
 /** How many usage records may wait in the stream before nothing more is admitted, unless the options say otherwise. */
-export const USAGE_LIMIT = 250_000;
+export const DEFAULT_USAGE_LIMIT = 250_000;

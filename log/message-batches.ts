@@ -1,4 +1,4 @@
-import { type KeptBatch, OWNER_KEPT_MS } from '../ledger/batches.ts';
+import { type LoggedBatch, BATCH_OWNER_TTL_MS } from '../ledger/batches.ts';
 import type { Query } from './database/database.ts';
 import type { Row } from './row.ts';
 
@@ -42,16 +42,16 @@ interface Read {
 }
 
 /** The Message Batches that are not settled, and those whose owners are still asked for at `now` (milliseconds). */
-export async function readBatches(query: Query, now: number): Promise<readonly KeptBatch[]> {
-  const rows = await query<Read>(READ, [new Date(now - OWNER_KEPT_MS).toISOString()]);
+export async function readBatches(query: Query, now: number): Promise<readonly LoggedBatch[]> {
+  const rows = await query<Read>(READ, [new Date(now - BATCH_OWNER_TTL_MS).toISOString()]);
   return rows.map(({ id, batch, workspace, meta, counters, keep, settled, lines, left_nano: left }) => ({
     id,
     batch,
     workspace,
     meta,
     settled,
-    at: lines,
-    leftNano: settled ? 0n : BigInt(left),
+    settledLines: lines,
+    reservedNano: settled ? 0n : BigInt(left),
     counters: JSON.parse(counters) as string[],
     keepUntil: Number(keep),
   }));

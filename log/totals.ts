@@ -1,4 +1,4 @@
-import type { Floor } from '../ledger/ledger.ts';
+import type { CounterMinimum } from '../ledger/ledger.ts';
 import type { Query } from './database/database.ts';
 
 interface Read {
@@ -13,7 +13,7 @@ interface Read {
  * What the calls of every counter that is kept beyond `now` (milliseconds) add up to. Never less than nothing. What
  * Message Batches hold that are not settled is not presumed here: they are put back and hold it themselves.
  */
-export async function readTotals(query: Query, now: number): Promise<readonly Floor[]> {
+export async function readTotals(query: Query, now: number): Promise<readonly CounterMinimum[]> {
   const rows = await query<Read>(
     `with held as (
        select counter, sum(c.presumed_nano) as nano

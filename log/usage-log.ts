@@ -1,5 +1,5 @@
-import type { KeptBatch } from '../ledger/batches.ts';
-import type { Floor, OperatorLedger } from '../ledger/ledger.ts';
+import type { LoggedBatch } from '../ledger/batches.ts';
+import type { CounterMinimum, OperatorLedger } from '../ledger/ledger.ts';
 import type { RefusalEntry, StreamEntry } from '../ledger/streams.ts';
 import { writeCalls } from './calls.ts';
 import { type Database, LogUnreachable, type Query, RowRefused } from './database/database.ts';
@@ -15,7 +15,7 @@ interface LogOptions {
   /** Opens the database; asked again after it was out of reach. */
   readonly open: () => Promise<Database>;
   /** The streams that the log takes. */
-  readonly ledger: Pick<OperatorLedger, 'usage' | 'dropUsage' | 'refusals' | 'dropRefusals'>;
+  readonly ledger: Pick<OperatorLedger, 'readUsage' | 'deleteUsage' | 'readRefusals' | 'deleteRefusals'>;
   /** Entries of which no row could be made, or not all of one, and which the table of dead letters keeps as they came. */
   readonly onLetters?: (letters: readonly DeadLetter[]) => void;
 }
@@ -72,12 +72,12 @@ export class UsageLog {
   }
 
   /** What every counter that is kept beyond `now` (milliseconds) adds up to, without what `batches` hold. Throws LogUnreachable. */
-  async totals(now: number): Promise<readonly Floor[]> {
+  async totals(now: number): Promise<readonly CounterMinimum[]> {
     return this.#use((database) => readTotals(database.query, now));
   }
 
   /** The Message Batches to put back into a ledger at `now` (milliseconds). Throws LogUnreachable. */
-  async batches(now: number): Promise<readonly KeptBatch[]> {
+  async batches(now: number): Promise<readonly LoggedBatch[]> {
     return this.#use((database) => readBatches(database.query, now));
   }
 
@@ -102,10 +102,10 @@ export class UsageLog {
 
   async #ingest(): Promise<Ingested> {
     const { ledger } = this.#options;
-    const entries = await ledger.usage(CHUNK);
+    const entries = await ledger.readUsage(CHUNK);
     this.#oldest = entries[0] === undefined ? null : arrivalOf(entries[0]);
     const rows = await this.#use((database) => this.#write(database, entries));
-    if (entries.length > 0) await ledger.dropUsage(entries.map(({ entry }) => entry));
+    if (entries.length > 0) await ledger.deleteUsage(entries.map(({ entry }) => entry));
     const isCaughtUp = entries.length < CHUNK;
     if (isCaughtUp) {
       this.#oldest = null;
@@ -116,10 +116,10 @@ export class UsageLog {
 
   async #ingestRefusals(): Promise<void> {
     const { ledger } = this.#options;
-    const entries = await ledger.refusals(CHUNK);
+    const entries = await ledger.readRefusals(CHUNK);
     if (entries.length === 0) return;
     await this.#use((database) => this.#writeRefusals(database, entries));
-    await ledger.dropRefusals(entries.map(({ entry }) => entry));
+    await ledger.deleteRefusals(entries.map(({ entry }) => entry));
   }
 
   async #writeRefusals(database: Database, entries: readonly RefusalEntry[]): Promise<void> {

@@ -75,7 +75,7 @@ export class LedgerOutage {
   /** What is still in flight keeps its place in the budgets at its worst, until its end says what it cost. */
   async #hold(reservation: Reservation): Promise<void> {
     try {
-      await this.#parts.ledger.book({ reservation, settlement: null });
+      await this.#parts.ledger.settleUnchecked({ reservation, settlement: null });
     } catch (err) {
       // It is booked at its end in any case.
       if (!(err instanceof LedgerUnreachable)) this.#parts.logger.error({ err, id: reservation.id }, 'not held');

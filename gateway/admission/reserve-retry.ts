@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { leavesInDoubt, LedgerUnreachable } from '../../ledger/ledger.ts';
+import { isInconclusive, LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { GatewayLedger, Reservation, ReserveAnswer } from '../../ledger/ledger.ts';
 import type { LedgerOutage } from './ledger-outage.ts';
 
@@ -49,7 +49,7 @@ export class ReserveRetry {
     this.#isInDoubt = true;
     try {
       const answer = await this.#parts.ledger.reserve(reservation);
-      this.#isInDoubt = wasInDoubt && leavesInDoubt(answer);
+      this.#isInDoubt = wasInDoubt && isInconclusive(answer);
       return answer;
     } catch (error) {
       if (!(error instanceof LedgerUnreachable)) throw error;

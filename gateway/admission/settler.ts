@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Adoption } from '../../ledger/batches.ts';
+import type { BatchReservation } from '../../ledger/batches.ts';
 import { type UncheckedCall, type GatewayLedger, LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { Reservation, Settlement } from '../../ledger/ledger.ts';
 import type { UsageRecord } from '../../ledger/streams.ts';
@@ -73,10 +73,10 @@ export class Settler {
   }
 
   /** Hands a reservation over to a batch, which is booked from its results. Resolves as `settle` does. */
-  adopt(adoption: Adoption, lines: readonly string[]): Promise<void> {
+  adopt(adoption: BatchReservation, lines: readonly string[]): Promise<void> {
     const { ledger, onRejected } = this.#parts;
     const send = async (): Promise<void> => {
-      const answer = await ledger.adopt(adoption);
+      const answer = await ledger.openBatch(adoption);
       if (answer === 'unknown') onRejected(adoption.id, new Error('the ledger knows no such reservation'));
     };
     return this.#end({ id: adoption.id, lines, send });
@@ -91,14 +91,14 @@ export class Settler {
     if (daybook.find(id) !== undefined) await this.#writeDown(id, daybook.end(id, null));
     const send = async () => {
       await ledger.release(id);
-      if (record !== undefined) void ledger.noteFree(record).catch(() => {});
+      if (record !== undefined) void ledger.appendFreeUsage(record).catch(() => {});
     };
     return this.#end({ id, lines, send });
   }
 
   /** Books a call that was admitted without the ledger. */
   book(booking: UncheckedCall, lines: readonly string[] = []): Promise<void> {
-    return this.#end({ id: booking.reservation.id, lines, send: () => this.#parts.ledger.book(booking) });
+    return this.#end({ id: booking.reservation.id, lines, send: () => this.#parts.ledger.settleUnchecked(booking) });
   }
 
   /** Resolves when nothing is left to tell the ledger. */

@@ -5,7 +5,7 @@ import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 
 interface Parts {
-  readonly ledger: Pick<GatewayLedger, 'noteRefusals'>;
+  readonly ledger: Pick<GatewayLedger, 'appendRefusals'>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
@@ -53,6 +53,6 @@ export class RefusalCounter {
     if (this.#rows.size === 0) return;
     const rows = [...this.#rows.values()];
     this.#rows = new Map();
-    await this.#parts.ledger.noteRefusals(rows).catch(() => {});
+    await this.#parts.ledger.appendRefusals(rows).catch(() => {});
   }
 }

@@ -1,5 +1,5 @@
 import { MAX_NANO, overflow } from '../amount-checks.ts';
-import { ENDED_MS } from '../keys.ts';
+import { TOMBSTONE_MS } from '../keys.ts';
 import type { Settlement } from '../ledger.ts';
 import type { UsageRecord } from '../streams.ts';
 import type { MemoryState, CounterCell, Lease } from './state.ts';
@@ -42,7 +42,7 @@ export class MemoryCalls {
   }
 
   /** Settles a call; remembered for `endedFor` milliseconds. Throws `RangeError` where it cannot be held. */
-  settle(owner: string, call: LeasedCall, settlement: Settlement, endedFor = ENDED_MS): void {
+  settle(owner: string, call: LeasedCall, settlement: Settlement, endedFor = TOMBSTONE_MS): void {
     const { id, costNano, presumedNano, record } = settlement;
     this.replace(call, costNano, costNano + presumedNano, 1);
     this.forget(owner, id);

@@ -3,9 +3,9 @@
  * Redis in tests. A property test holds the two against each other.
  */
 
-import type { Adoption, BatchOwner } from '../batches.ts';
-import { REFUSALS_KEPT } from '../keys.ts';
-import { USAGE_LIMIT } from '../ledger.ts';
+import type { BatchReservation, BatchOwner } from '../batches.ts';
+import { MAX_REFUSAL_ROWS } from '../keys.ts';
+import { DEFAULT_USAGE_LIMIT } from '../ledger.ts';
 import type { BeatAnswer, UncheckedCall, GatewayLedger, GatewayReport } from '../ledger.ts';
 import type { Reservation, ReserveAnswer, SettleAnswer, Settlement } from '../ledger.ts';
 import { LedgerSession } from '../session/session.ts';
@@ -20,7 +20,7 @@ export class MemoryLedger extends MemoryOperatorLedger implements GatewayLedger 
   constructor(options: MemoryOptions) {
     super(options);
     const { books, calls, line } = this;
-    const usageLimit = options.usageLimit ?? USAGE_LIMIT;
+    const usageLimit = options.usageLimit ?? DEFAULT_USAGE_LIMIT;
     const steps = new MemoryTransport({ books, calls, line, now: () => this.now(), usageLimit });
     this.#member = new LedgerSession(options.epoch, steps);
   }
@@ -41,11 +41,11 @@ export class MemoryLedger extends MemoryOperatorLedger implements GatewayLedger 
     return this.#member.end(id, { kind: 'release', id });
   }
 
-  book(booking: UncheckedCall): Promise<SettleAnswer> {
+  settleUnchecked(booking: UncheckedCall): Promise<SettleAnswer> {
     return this.#member.end(booking.reservation.id, { kind: 'book', booking });
   }
 
-  adopt(adoption: Adoption): Promise<SettleAnswer> {
+  openBatch(adoption: BatchReservation): Promise<SettleAnswer> {
     return this.#member.end(adoption.id, { kind: 'adopt', adoption });
   }
 
@@ -57,14 +57,14 @@ export class MemoryLedger extends MemoryOperatorLedger implements GatewayLedger 
     });
   }
 
-  async noteFree(record: UsageRecord): Promise<void> {
+  async appendFreeUsage(record: UsageRecord): Promise<void> {
     this.books.usage.push({ entry: this.books.nextEntry(), record, counters: [], keepUntil: 0 });
   }
 
-  async noteRefusals(rows: readonly RefusalRow[]): Promise<void> {
+  async appendRefusals(rows: readonly RefusalRow[]): Promise<void> {
     const { books } = this;
     const entries = rows.map((row) => ({ entry: books.nextEntry(), row }));
-    books.refusals = [...books.refusals, ...entries].slice(-REFUSALS_KEPT);
+    books.refusals = [...books.refusals, ...entries].slice(-MAX_REFUSAL_ROWS);
   }
 
   beat(report: GatewayReport): Promise<BeatAnswer> {

@@ -1,9 +1,9 @@
 import type { Reading, ReadingQuery } from '../../policy/core/counter-check.ts';
 import { checkAmount } from '../amount-checks.ts';
-import { type BatchLines, type KeptBatch, type OpenBatch, OWNER_KEPT_MS } from '../batches.ts';
-import { ENDED_MS } from '../keys.ts';
+import { type BatchLines, type LoggedBatch, type OpenBatch, BATCH_OWNER_TTL_MS } from '../batches.ts';
+import { TOMBSTONE_MS } from '../keys.ts';
 import { LEASE_MS } from '../ledger.ts';
-import type { Floor, LedgerState, LivingGateway, OperatorLedger, PresumedCall } from '../ledger.ts';
+import type { CounterMinimum, LedgerState, LivingGateway, OperatorLedger, PresumedCall } from '../ledger.ts';
 import type { RefusalEntry, StreamEntry } from '../streams.ts';
 import { MemoryCalls } from './calls.ts';
 import { MemoryState, type HeldBatch } from './state.ts';
@@ -111,7 +111,7 @@ export class MemoryOperatorLedger implements OperatorLedger {
     return true;
   }
 
-  async raise(floors: readonly Floor[]): Promise<void> {
+  async raiseCounters(floors: readonly CounterMinimum[]): Promise<void> {
     for (const { counter, keepUntil, spentNano, presumedNano, requests } of floors) {
       const cell = this.books.named(counter, keepUntil);
       this.books.keep(cell);
@@ -127,7 +127,7 @@ export class MemoryOperatorLedger implements OperatorLedger {
     if (floors.length > 0) this.books.sequence += 1;
   }
 
-  async presumed(limit: number): Promise<readonly PresumedCall[]> {
+  async presumedCalls(limit: number): Promise<readonly PresumedCall[]> {
     const oldest = [...this.books.presumed].toSorted(([a, one], [b, two]) => one.since - two.since || (a < b ? -1 : 1));
     return oldest.slice(0, limit).map(([id, { lease, since }]) => ({
       id,
@@ -137,29 +137,29 @@ export class MemoryOperatorLedger implements OperatorLedger {
     }));
   }
 
-  async resolve(ids: readonly string[], how: 'Book' | 'Release'): Promise<number> {
+  async resolvePresumed(ids: readonly string[], how: 'Book' | 'Release'): Promise<number> {
     const resolved = ids.filter((id) => this.calls.resolve(id, how === 'Book')).length;
     if (resolved > 0) this.books.sequence += 1;
     return resolved;
   }
 
-  async batches(): Promise<readonly OpenBatch[]> {
-    return [...this.books.batches.values()].map(({ known, lease }) => ({ ...known, leftNano: lease.worstNano }));
+  async openBatches(): Promise<readonly OpenBatch[]> {
+    return [...this.books.batches.values()].map(({ known, lease }) => ({ ...known, reservedNano: lease.worstNano }));
   }
 
-  async settleBatch({ batch, from, lines }: BatchLines): Promise<{ at: number }> {
+  async settleBatchLines({ batch, from, lines }: BatchLines): Promise<{ settledLines: number }> {
     for (const { costNano } of lines) checkAmount(costNano);
     const open = this.books.batches.get(batch);
-    if (open?.known.at !== from) return { at: open?.known.at ?? -1 };
+    if (open?.known.settledLines !== from) return { settledLines: open?.known.settledLines ?? -1 };
     const costNano = lines.reduce((sum, line) => sum + line.costNano, 0n);
     const lease = this.calls.shrink(open.lease, costNano, lines.length);
     for (const { record } of lines) this.calls.append(record, lease);
-    this.books.batches.set(batch, { known: { ...open.known, at: from + lines.length }, lease });
+    this.books.batches.set(batch, { known: { ...open.known, settledLines: from + lines.length }, lease });
     this.books.sequence += 1;
-    return { at: from + lines.length };
+    return { settledLines: from + lines.length };
   }
 
-  async endBatch(batch: string): Promise<void> {
+  async closeBatch(batch: string): Promise<void> {
     const open = this.books.batches.get(batch);
     if (open === undefined) return;
     const released = { id: `${open.known.id}/batch`, state: 'released', cost_nano: '0', estimated: true };
@@ -171,48 +171,54 @@ export class MemoryOperatorLedger implements OperatorLedger {
     this.books.sequence += 1;
   }
 
-  async restoreBatches(batches: readonly KeptBatch[]): Promise<void> {
-    for (const { leftNano } of batches) checkAmount(leftNano);
+  async restoreBatches(batches: readonly LoggedBatch[]): Promise<void> {
+    for (const { reservedNano } of batches) checkAmount(reservedNano);
     for (const kept of batches) {
       const open = this.books.batches.get(kept.batch) ?? this.#emptied(kept);
-      const isBehind = kept.settled || open.known.at < kept.at;
+      const isBehind = kept.settled || open.known.settledLines < kept.settledLines;
       if (isBehind && this.books.owners.get(kept.batch)?.settled !== true) this.#restore(kept, open);
     }
   }
 
   /** A batch that the ledger lost, before it holds anything. */
-  #emptied({ id, batch, workspace, meta, counters, keepUntil }: KeptBatch): HeldBatch {
+  #emptied({ id, batch, workspace, meta, counters, keepUntil }: LoggedBatch): HeldBatch {
     const cells = counters.map((counter) => this.books.named(counter, keepUntil));
-    return { known: { id, batch, workspace, meta, at: -1 }, lease: { worstNano: 0n, gapNano: 0n, keepUntil, cells } };
+    return {
+      known: { id, batch, workspace, meta, settledLines: -1 },
+      lease: { worstNano: 0n, gapNano: 0n, keepUntil, cells },
+    };
   }
 
-  #restore({ batch, id, workspace, settled, at, leftNano }: KeptBatch, { known, lease }: HeldBatch): void {
+  #restore(
+    { batch, id, workspace, settled, settledLines, reservedNano }: LoggedBatch,
+    { known, lease }: HeldBatch,
+  ): void {
     const { books, calls } = this;
     const now = this.now();
     if (settled) {
       calls.replace({ kind: 'open', lease }, 0n, 0n);
       books.batches.delete(batch);
     } else {
-      books.batches.set(batch, { known: { ...known, at }, lease: calls.resize(lease, leftNano) });
+      books.batches.set(batch, { known: { ...known, settledLines }, lease: calls.resize(lease, reservedNano) });
     }
-    books.owners.set(batch, { workspace, settled, until: now + OWNER_KEPT_MS });
-    books.entomb(id, now + ENDED_MS);
+    books.owners.set(batch, { workspace, settled, until: now + BATCH_OWNER_TTL_MS });
+    books.entomb(id, now + TOMBSTONE_MS);
     books.sequence += 1;
   }
 
-  async usage(count: number): Promise<readonly StreamEntry[]> {
+  async readUsage(count: number): Promise<readonly StreamEntry[]> {
     return this.books.usage.slice(0, count);
   }
 
-  async dropUsage(entries: readonly string[]): Promise<void> {
+  async deleteUsage(entries: readonly string[]): Promise<void> {
     this.books.usage = this.books.usage.filter(({ entry }) => !entries.includes(entry));
   }
 
-  async refusals(count: number): Promise<readonly RefusalEntry[]> {
+  async readRefusals(count: number): Promise<readonly RefusalEntry[]> {
     return this.books.refusals.slice(0, count);
   }
 
-  async dropRefusals(entries: readonly string[]): Promise<void> {
+  async deleteRefusals(entries: readonly string[]): Promise<void> {
     this.books.refusals = this.books.refusals.filter(({ entry }) => !entries.includes(entry));
   }
 

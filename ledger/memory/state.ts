@@ -69,7 +69,7 @@ export interface Presumed {
 
 /** A batch that is not settled yet. */
 export interface HeldBatch {
-  readonly known: Omit<OpenBatch, 'leftNano'>;
+  readonly known: Omit<OpenBatch, 'reservedNano'>;
   readonly lease: Lease;
 }
 

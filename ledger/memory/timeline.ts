@@ -1,4 +1,4 @@
-import { LEASE_MS, RECOVERY_MS, RETURN_MS } from '../ledger.ts';
+import { LEASE_MS, REPLAY_TIMEOUT_MS, MIN_RECOVERY_MS } from '../ledger.ts';
 import type { LostReason } from '../ledger.ts';
 import type { LedgerClient } from '../session/client-identity.ts';
 import type { JoinRequest } from '../session/session.ts';
@@ -110,7 +110,7 @@ export class Timeline {
     if (books.recovering === null || books.recovering.deep !== null) return;
     const isMissing = this.missing.length > 0;
     const waited = this.#now() - books.recovering.since;
-    if (waited < RETURN_MS || (isMissing && waited < RECOVERY_MS)) return;
+    if (waited < MIN_RECOVERY_MS || (isMissing && waited < REPLAY_TIMEOUT_MS)) return;
     if (isMissing && books.recovering.short) this.deepen('silentGateway');
     else this.end();
   }

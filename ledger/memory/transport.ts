@@ -1,5 +1,5 @@
-import { type Adoption, OWNER_KEPT_MS } from '../batches.ts';
-import { ENDED_MS, RETENTION_MS, expireAt } from '../keys.ts';
+import { type BatchReservation, BATCH_OWNER_TTL_MS } from '../batches.ts';
+import { TOMBSTONE_MS, RETENTION_MS, expireAt } from '../keys.ts';
 import { LEASE_MS } from '../ledger.ts';
 import type { UncheckedCall, GatewayReport, Reservation, ReserveAnswer, Settlement } from '../ledger.ts';
 import type { LedgerClient } from '../session/client-identity.ts';
@@ -115,7 +115,7 @@ export class MemoryTransport implements Transport {
       calls.forget(owner, id);
     }
     // Also for an id that is not known yet: its reserve may still be on its way.
-    books.entomb(id, now() + ENDED_MS);
+    books.entomb(id, now() + TOMBSTONE_MS);
     return this.#ended(caller, call);
   }
 
@@ -146,17 +146,17 @@ export class MemoryTransport implements Transport {
     return { kind: 'open', lease: leaseOf(reservation, now, cells) };
   }
 
-  #adopt(caller: LedgerClient, owner: string, { id, batch, workspace, meta }: Adoption): TellReply {
+  #adopt(caller: LedgerClient, owner: string, { id, batch, workspace, meta }: BatchReservation): TellReply {
     const { books, calls, now } = this.#parts;
     const call: CallState = books.batches.has(batch) ? { kind: 'ended' } : calls.find(owner, id);
     if (call.lease !== undefined) {
       const { lease } = call;
       calls.forget(owner, id);
-      books.entomb(id, now() + ENDED_MS);
+      books.entomb(id, now() + TOMBSTONE_MS);
       calls.retract(id, call);
       calls.reopen(call);
-      books.batches.set(batch, { known: { id, batch, workspace, meta, at: 0 }, lease });
-      books.owners.set(batch, { workspace, settled: false, until: now() + OWNER_KEPT_MS });
+      books.batches.set(batch, { known: { id, batch, workspace, meta, settledLines: 0 }, lease });
+      books.owners.set(batch, { workspace, settled: false, until: now() + BATCH_OWNER_TTL_MS });
       const held = { id: `${id}/batch`, state: 'presumed', worst_nano: `${lease.worstNano}` };
       calls.append({ ...held, batch, workspace, meta }, lease);
     }

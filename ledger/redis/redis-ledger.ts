@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reading, ReadingQuery } from '../../policy/core/counter-check.ts';
 import { checkAmount } from '../amount-checks.ts';
-import type { Adoption, BatchLines, BatchOwner, KeptBatch, OpenBatch } from '../batches.ts';
-import { REFUSALS_KEPT, keyPrefix } from '../keys.ts';
-import { USAGE_LIMIT } from '../ledger.ts';
-import type { BeatAnswer, UncheckedCall, Floor, GatewayLedger } from '../ledger.ts';
+import type { BatchReservation, BatchLines, BatchOwner, LoggedBatch, OpenBatch } from '../batches.ts';
+import { MAX_REFUSAL_ROWS, keyPrefix } from '../keys.ts';
+import { DEFAULT_USAGE_LIMIT } from '../ledger.ts';
+import type { BeatAnswer, UncheckedCall, CounterMinimum, GatewayLedger } from '../ledger.ts';
 import type { GatewayReport, LedgerState, LivingGateway, OperatorLedger, PresumedCall } from '../ledger.ts';
 import type { Reservation, ReserveAnswer, SettleAnswer, Settlement } from '../ledger.ts';
 import type { LedgerClient } from '../session/client-identity.ts';
@@ -55,7 +55,7 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
     this.#prefix = keyPrefix(options.installation);
     this.#expectedEpoch = options.epoch;
     this.#member = new LedgerSession(options.epoch, this.#steps);
-    this.#usageLimit = `${options.usageLimit ?? USAGE_LIMIT}`;
+    this.#usageLimit = `${options.usageLimit ?? DEFAULT_USAGE_LIMIT}`;
     this.#connection = new Connection(options, this.#prefix);
   }
 
@@ -75,11 +75,11 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
     return this.#member.end(id, { kind: 'release', id });
   }
 
-  book(booking: UncheckedCall): Promise<SettleAnswer> {
+  settleUnchecked(booking: UncheckedCall): Promise<SettleAnswer> {
     return this.#member.end(booking.reservation.id, { kind: 'book', booking });
   }
 
-  adopt(adoption: Adoption): Promise<SettleAnswer> {
+  openBatch(adoption: BatchReservation): Promise<SettleAnswer> {
     return this.#member.end(adoption.id, { kind: 'adopt', adoption });
   }
 
@@ -90,14 +90,14 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
     return kept.map(wire.decodeOwner);
   }
 
-  async noteFree(record: UsageRecord): Promise<void> {
+  async appendFreeUsage(record: UsageRecord): Promise<void> {
     const { redis } = this.#connection;
     await this.#connection.attempt(() => redis.xadd(`${this.#prefix}:usage`, '*', 'record', JSON.stringify(record)));
   }
 
-  async noteRefusals(rows: readonly RefusalRow[]): Promise<void> {
+  async appendRefusals(rows: readonly RefusalRow[]): Promise<void> {
     if (rows.length === 0) return;
-    const args = [`${REFUSALS_KEPT}`, ...rows.map((row) => JSON.stringify(row))];
+    const args = [`${MAX_REFUSAL_ROWS}`, ...rows.map((row) => JSON.stringify(row))];
     await this.#connection.run(scripts.refusals, args);
   }
 
@@ -162,7 +162,7 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
     await this.#connection.run(scripts.rebuild, [epoch]);
   }
 
-  async raise(floors: readonly Floor[]): Promise<void> {
+  async raiseCounters(floors: readonly CounterMinimum[]): Promise<void> {
     for (const chunk of chunks(floors, RAISE_CHUNK))
       await this.#connection.run(scripts.raise, wire.encodeFloors(chunk));
   }
@@ -172,11 +172,11 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
     return ended === 1;
   }
 
-  async presumed(limit: number): Promise<readonly PresumedCall[]> {
+  async presumedCalls(limit: number): Promise<readonly PresumedCall[]> {
     return limit < 1 ? [] : wire.decodePresumed(await this.#connection.run(scripts.presumed, [`${limit}`]));
   }
 
-  async resolve(ids: readonly string[], how: 'Book' | 'Release'): Promise<number> {
+  async resolvePresumed(ids: readonly string[], how: 'Book' | 'Release'): Promise<number> {
     let resolved = 0;
     for (const chunk of chunks(ids, SWEEP_CHUNK)) {
       const [count] = await this.#connection.run(scripts.resolve, [how === 'Book' ? '1' : '0', ...chunk]);
@@ -185,39 +185,39 @@ export class RedisLedger implements GatewayLedger, OperatorLedger {
     return resolved;
   }
 
-  async batches(): Promise<readonly OpenBatch[]> {
+  async openBatches(): Promise<readonly OpenBatch[]> {
     return wire.decodeBatches(await this.#connection.run(scripts.batches, []));
   }
 
-  async settleBatch(lines: BatchLines): Promise<{ at: number }> {
+  async settleBatchLines(lines: BatchLines): Promise<{ settledLines: number }> {
     for (const { costNano } of lines.lines) checkAmount(costNano);
-    const [at] = await this.#connection.run(scripts.settleBatch, wire.encodeLines(lines));
-    return { at: at as number };
+    const [settledLines] = await this.#connection.run(scripts.settleBatch, wire.encodeLines(lines));
+    return { settledLines: settledLines as number };
   }
 
-  async endBatch(batch: string): Promise<void> {
+  async closeBatch(batch: string): Promise<void> {
     await this.#connection.run(scripts.endBatch, [batch]);
   }
 
-  async restoreBatches(batches: readonly KeptBatch[]): Promise<void> {
-    for (const { leftNano } of batches) checkAmount(leftNano);
+  async restoreBatches(batches: readonly LoggedBatch[]): Promise<void> {
+    for (const { reservedNano } of batches) checkAmount(reservedNano);
     for (const chunk of chunks(batches, RAISE_CHUNK))
       await this.#connection.run(scripts.restoreBatches, wire.encodeBatches(chunk));
   }
 
-  async usage(count: number): Promise<readonly StreamEntry[]> {
+  async readUsage(count: number): Promise<readonly StreamEntry[]> {
     return (await this.#oldest('usage', count)).map(wire.decodeUsage);
   }
 
-  dropUsage(entries: readonly string[]): Promise<void> {
+  deleteUsage(entries: readonly string[]): Promise<void> {
     return this.#drop('usage', entries);
   }
 
-  async refusals(count: number): Promise<readonly RefusalEntry[]> {
+  async readRefusals(count: number): Promise<readonly RefusalEntry[]> {
     return (await this.#oldest('refusals', count)).map(wire.decodeRefusalRow);
   }
 
-  dropRefusals(entries: readonly string[]): Promise<void> {
+  deleteRefusals(entries: readonly string[]): Promise<void> {
     return this.#drop('refusals', entries);
   }
 

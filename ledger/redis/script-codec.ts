@@ -12,15 +12,15 @@ import type {
 } from '../../policy/core/counter-check.ts';
 import { MAX_NANO } from '../amount-checks.ts';
 import {
-  type Adoption,
+  type BatchReservation,
   type BatchLines,
   type BatchOwner,
-  type KeptBatch,
+  type LoggedBatch,
   type OpenBatch,
-  OWNER_KEPT_MS,
+  BATCH_OWNER_TTL_MS,
 } from '../batches.ts';
 import { expireAt } from '../keys.ts';
-import type { UncheckedCall, Floor, GatewayReport } from '../ledger.ts';
+import type { UncheckedCall, CounterMinimum, GatewayReport } from '../ledger.ts';
 import type { LedgerState, LivingGateway, LostReason, PresumedCall } from '../ledger.ts';
 import type { Reservation, ReserveAnswer, SettleAnswer, Settlement } from '../ledger.ts';
 import type { LedgerClient } from '../session/client-identity.ts';
@@ -82,8 +82,8 @@ export function encodeDeed(deed: LedgerChange): string[] {
 }
 
 /** The arguments of `adopt` after those that say who asks and who reserved. */
-function encodeAdoption({ id, batch, workspace, meta }: Adoption): string[] {
-  return [id, batch, workspace, meta, `${OWNER_KEPT_MS}`];
+function encodeAdoption({ id, batch, workspace, meta }: BatchReservation): string[] {
+  return [id, batch, workspace, meta, `${BATCH_OWNER_TTL_MS}`];
 }
 
 /** The arguments of `settleBatch`. */
@@ -92,16 +92,18 @@ export function encodeLines({ batch, from, lines }: BatchLines): string[] {
 }
 
 /** The arguments of `restoreBatches`. */
-export function encodeBatches(batches: readonly KeptBatch[]): string[] {
-  const list = batches.flatMap(({ batch, id, workspace, meta, at, leftNano, settled, counters, keepUntil }) => {
-    const booked = [keepUntil, ...counters].join('\n');
-    return [batch, id, workspace, meta, `${at}`, `${leftNano}`, settled ? '1' : '0', booked];
-  });
-  return [`${OWNER_KEPT_MS}`, ...list];
+export function encodeBatches(batches: readonly LoggedBatch[]): string[] {
+  const list = batches.flatMap(
+    ({ batch, id, workspace, meta, settledLines, reservedNano, settled, counters, keepUntil }) => {
+      const booked = [keepUntil, ...counters].join('\n');
+      return [batch, id, workspace, meta, `${settledLines}`, `${reservedNano}`, settled ? '1' : '0', booked];
+    },
+  );
+  return [`${BATCH_OWNER_TTL_MS}`, ...list];
 }
 
 /** The arguments of `raise`. */
-export function encodeFloors(floors: readonly Floor[]): string[] {
+export function encodeFloors(floors: readonly CounterMinimum[]): string[] {
   return floors.flatMap(({ counter, keepUntil, spentNano, presumedNano, requests }) =>
     [counter, keepUntil, spentNano, presumedNano, requests].map(String),
   );
@@ -255,8 +257,8 @@ export function decodePresumed(reply: Reply): PresumedCall[] {
 /** The answer of `batches`. */
 export function decodeBatches(reply: Reply): OpenBatch[] {
   const batches = reply as readonly [string, string, Ref, string, number, string][];
-  return batches.map(([batch, id, workspace, meta, at, left]) => {
-    return { batch, id, workspace, meta, at, leftNano: BigInt(left) };
+  return batches.map(([batch, id, workspace, meta, settledLines, left]) => {
+    return { batch, id, workspace, meta, settledLines, reservedNano: BigInt(left) };
   });
 }
 

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MAX_VALUES, REST } from '../../policy/core/counter-check.ts';
 import { MAX_NANO } from '../amount-checks.ts';
-import { ENDED_MS, RETENTION_MS } from '../keys.ts';
-import { LEASE_MS, RECOVERY_MS, RETURN_MS } from '../ledger.ts';
+import { TOMBSTONE_MS, RETENTION_MS } from '../keys.ts';
+import { LEASE_MS, REPLAY_TIMEOUT_MS, MIN_RECOVERY_MS } from '../ledger.ts';
 
 /** A Lua script as Redis runs it. */
 export interface Script {
@@ -16,9 +16,9 @@ export interface Script {
 /** What the scripts know by name. */
 const CONSTANTS = {
   LEASE_MS,
-  RETURN_MS,
-  RECOVERY_MS,
-  ENDED_MS,
+  MIN_RECOVERY_MS,
+  REPLAY_TIMEOUT_MS,
+  TOMBSTONE_MS,
   RETENTION_MS,
   MAX_VALUES,
   REST,

@@ -1,4 +1,4 @@
-import type { Adoption } from '../batches.ts';
+import type { BatchReservation } from '../batches.ts';
 import type { UncheckedCall, Reservation, Settlement } from '../ledger.ts';
 import { LEASE_MS } from '../ledger.ts';
 
@@ -6,7 +6,7 @@ import { LEASE_MS } from '../ledger.ts';
 export type CallEnd =
   | { readonly kind: 'settle'; readonly settlement: Settlement }
   | { readonly kind: 'release'; readonly id: string }
-  | { readonly kind: 'adopt'; readonly adoption: Adoption }
+  | { readonly kind: 'adopt'; readonly adoption: BatchReservation }
   | { readonly kind: 'book'; readonly booking: UncheckedCall };
 
 /** What a client can tell a ledger about a call. */

@@ -1,5 +1,5 @@
 import { checkAmount, checkSettlement } from '../amount-checks.ts';
-import { leavesInDoubt, LedgerUnreachable } from '../ledger.ts';
+import { isInconclusive, LedgerUnreachable } from '../ledger.ts';
 import type { BeatAnswer, GatewayReport, LostReason, Reservation, ReserveAnswer, SettleAnswer } from '../ledger.ts';
 import { ClientIdentity, type LedgerClient } from './client-identity.ts';
 import { type LedgerChange, type CallEnd, ReplayLog, type ReplayedCall } from './replay-log.ts';
@@ -86,7 +86,7 @@ export class LedgerSession {
     this.author.own(id, caller);
     const { answer, sequence } = await this.#steps.reserve(caller, reservation);
     if (answer.kind !== 'admitted') {
-      if (!isRepeated || !leavesInDoubt(answer)) this.author.disown(id);
+      if (!isRepeated || !isInconclusive(answer)) this.author.disown(id);
       return answer;
     }
     this.#expectCurrent(caller);

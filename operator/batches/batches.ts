@@ -14,7 +14,7 @@ export interface BatchCredentials {
 }
 
 interface BatchesOptions {
-  readonly ledger: Pick<OperatorLedger, 'batches' | 'settleBatch' | 'endBatch'>;
+  readonly ledger: Pick<OperatorLedger, 'openBatches' | 'settleBatchLines' | 'closeBatch'>;
   /** Undefined where the workspace is gone. */
   readonly source: (workspace: Ref) => BatchCredentials | undefined;
   /** Prices for a batch whose workspace is gone. */
@@ -70,7 +70,7 @@ export class Batches {
   /** Looks for batches that are due. Returns after how many milliseconds to look again. Throws LedgerUnreachable. */
   async turn(): Promise<number> {
     const { ledger, elapsed, intervalMs, onDue } = this.#options;
-    this.#open = new Map((await ledger.batches()).map((open) => [open.batch, open]));
+    this.#open = new Map((await ledger.openBatches()).map((open) => [open.batch, open]));
     for (const batch of this.#plans.keys()) if (!this.#open.has(batch)) this.#plans.delete(batch);
     for (const batch of this.#open.keys()) {
       if ((this.#plans.get(batch)?.at ?? 0) <= elapsed()) onDue(batch);
@@ -121,20 +121,20 @@ export class Batches {
     const { ledger, clock, onSettled } = this.#options;
     const prices = this.#pricesOf(open);
     const endedAt = Number.isNaN(seen.endedAt) ? clock() : seen.endedAt;
-    let { at } = open;
+    let { settledLines } = open;
     let index = 0;
     let lines: BatchLine[] = [];
     for await (const text of results(address)) {
-      if (index >= at + lines.length)
+      if (index >= settledLines + lines.length)
         lines.push(settleBatchLine(text, meta, prices, { batch: open.batch, call: open.id, index, endedAt }));
       index += 1;
       if (lines.length < CHUNK) continue;
-      at = await this.#bookLines(open, at, lines);
+      settledLines = await this.#bookLines(open, settledLines, lines);
       lines = [];
     }
-    await this.#bookLines(open, at, lines);
+    await this.#bookLines(open, settledLines, lines);
     if (index < (seen.lines ?? 0)) throw new Error(`${open.batch} has ${seen.lines} results and ${index} came`);
-    await ledger.endBatch(open.batch);
+    await ledger.closeBatch(open.batch);
     onSettled(open, index);
   }
 
@@ -143,18 +143,18 @@ export class Batches {
     if (lines.length === 0) return from;
     const { ledger, onBooked } = this.#options;
     const { batch } = open;
-    const { at } = await ledger.settleBatch({ batch, from, lines });
-    if (at !== from + lines.length) throw new Error(`${batch} is being booked elsewhere`);
+    const { settledLines } = await ledger.settleBatchLines({ batch, from, lines });
+    if (settledLines !== from + lines.length) throw new Error(`${batch} is being booked elsewhere`);
     onBooked(lines);
-    return at;
+    return settledLines;
   }
 
   async #giveUp(open: OpenBatch, meta: BatchMeta): Promise<void> {
     const { ledger, clock, onLost } = this.#options;
-    const { at, batch, id, leftNano } = open;
-    const place = { batch, call: id, index: at, endedAt: clock() };
-    await this.#bookLines(open, at, [settleLostBatch(leftNano, meta, this.#pricesOf(open), place)]);
-    await ledger.endBatch(open.batch);
+    const { settledLines, batch, id, reservedNano } = open;
+    const place = { batch, call: id, index: settledLines, endedAt: clock() };
+    await this.#bookLines(open, settledLines, [settleLostBatch(reservedNano, meta, this.#pricesOf(open), place)]);
+    await ledger.closeBatch(open.batch);
     onLost(open);
   }
 

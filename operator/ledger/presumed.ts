@@ -5,7 +5,7 @@ import { type ConfigMap, configMaps } from '../cluster/kube-kinds.ts';
 
 interface PresumedOptions {
   readonly client: Pick<KubeClient, 'merge'>;
-  readonly ledger: Pick<OperatorLedger, 'presumed' | 'resolve'>;
+  readonly ledger: Pick<OperatorLedger, 'presumedCalls' | 'resolvePresumed'>;
   readonly settings: Pick<Settings, 'presumedHold'>;
   /** The ConfigMap on which a person writes, from the cache. */
   readonly memory: () => ConfigMap | undefined;
@@ -56,19 +56,19 @@ export class Presumed {
     const { presumedHold } = settings;
     const object = memory();
     if (presumedHold === 'PeriodEnd' || object === undefined) return;
-    const calls = await ledger.presumed(CHUNK);
+    const calls = await ledger.presumedCalls(CHUNK);
     const due = calls.filter(({ presumedSince }) => presumedSince + presumedHold <= now).map(({ id }) => id);
-    if (due.length > 0) onResolved('Book', await ledger.resolve(due, 'Book'), object);
+    if (due.length > 0) onResolved('Book', await ledger.resolvePresumed(due, 'Book'), object);
   }
 
   async #resolve(how: Resolution, ids: readonly string[]): Promise<number> {
     const { ledger } = this.#options;
-    if (ids.length > 0) return ledger.resolve(ids, how);
+    if (ids.length > 0) return ledger.resolvePresumed(ids, how);
     let resolved = 0;
     for (;;) {
-      const calls = await ledger.presumed(CHUNK);
+      const calls = await ledger.presumedCalls(CHUNK);
       const ids = calls.map(({ id }) => id);
-      const count = ids.length === 0 ? 0 : await ledger.resolve(ids, how);
+      const count = ids.length === 0 ? 0 : await ledger.resolvePresumed(ids, how);
       resolved += count;
       if (count < CHUNK) return resolved;
     }

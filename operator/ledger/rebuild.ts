@@ -1,21 +1,21 @@
-import type { KeptBatch } from '../../ledger/batches.ts';
-import { type Floor, type LedgerState, type OperatorLedger, RECOVERY_MS } from '../../ledger/ledger.ts';
+import type { LoggedBatch } from '../../ledger/batches.ts';
+import { type CounterMinimum, type LedgerState, type OperatorLedger, REPLAY_TIMEOUT_MS } from '../../ledger/ledger.ts';
 
 /** What the usage log gives back to a ledger that lost it. */
 export interface UsageTotals {
   /** Takes what is in the ledger's stream of usage. Returns whether that was all; throws where the log is out of reach. */
   drain(): Promise<boolean>;
   /** What the calls of each counter add up to that is kept beyond `now` (milliseconds). */
-  totals(now: number): Promise<readonly Floor[]>;
+  totals(now: number): Promise<readonly CounterMinimum[]>;
   /** The Message Batches that are not settled, whose money is in no total, and those that were settled lately. */
-  batches(now: number): Promise<readonly KeptBatch[]>;
+  batches(now: number): Promise<readonly LoggedBatch[]>;
 }
 
 interface RebuildOptions {
-  readonly ledger: Pick<OperatorLedger, 'raise' | 'restoreBatches' | 'resume'>;
+  readonly ledger: Pick<OperatorLedger, 'raiseCounters' | 'restoreBatches' | 'resume'>;
   readonly log: UsageTotals;
   /** What the statuses know of the counters at `now` (milliseconds). */
-  readonly shown: (now: number) => readonly Floor[];
+  readonly shown: (now: number) => readonly CounterMinimum[];
   /** The incarnations that the ledger knows now. */
   readonly living: () => readonly string[];
   /** Writes all fences, in one pass. */
@@ -59,7 +59,7 @@ export class Rebuild {
     // After an outage very much may wait there: statuses are not held up by it, nor is the operator taken for one that hangs.
     if (!(await log.drain())) return false;
     const floors = [...(await log.totals(now)), ...shown(now)];
-    await ledger.raise(floors);
+    await ledger.raiseCounters(floors);
     // Read after the totals: what is settled in between is in neither.
     await ledger.restoreBatches(await log.batches(now));
     await raiseFences();
@@ -68,7 +68,7 @@ export class Rebuild {
 
   #isTime(elapsed: number, missing: readonly string[]): boolean {
     // Whoever stays away is given up: what it had in flight is gone or is found in the log.
-    if (elapsed >= RECOVERY_MS) return true;
+    if (elapsed >= REPLAY_TIMEOUT_MS) return true;
     const back = new Set(this.#options.living());
     return (
       elapsed >= REPLAYED_MS && missing.length === 0 && [...this.#known].every((incarnation) => back.has(incarnation))

@@ -2,7 +2,7 @@
 
 import type { ClaudeBudgetStatus } from '../../crds/types.gen.ts';
 import { expireAt } from '../../ledger/keys.ts';
-import type { Floor } from '../../ledger/ledger.ts';
+import type { CounterMinimum } from '../../ledger/ledger.ts';
 import type { CompiledBudget } from '../../policy/core/compiled-policy.ts';
 import { REST } from '../../policy/core/counter-check.ts';
 import { effectiveLimitAt } from '../../policy/core/effective-limit.ts';
@@ -13,11 +13,15 @@ import { rfc3339 } from '../../policy/core/time.ts';
  * What the counters of a budget held at least when its status was written: none where that was in another period than
  * the one at `now` (milliseconds). With `per` also those of the values that the status lists.
  */
-export function statusFloors(budget: CompiledBudget, status: ClaudeBudgetStatus | undefined, now: number): Floor[] {
+export function statusFloors(
+  budget: CompiledBudget,
+  status: ClaudeBudgetStatus | undefined,
+  now: number,
+): CounterMinimum[] {
   const { counter, start, end } = effectiveLimitAt(budget, now);
   if (status?.period?.start !== rfc3339(start)) return [];
   const keepUntil = expireAt(end);
-  const whole: Floor = {
+  const whole: CounterMinimum = {
     counter,
     keepUntil,
     spentNano: parseUsd(status.spentUsd ?? '0'),

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
 import { keyOf } from '../../kube/object.ts';
-import type { Floor } from '../../ledger/ledger.ts';
+import type { CounterMinimum } from '../../ledger/ledger.ts';
 import type { CompileOutput } from '../../policy/compile/compile-types.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import type { CompiledBudget, Ref } from '../../policy/core/compiled-policy.ts';
@@ -94,7 +94,7 @@ export class StatusPlanner {
   }
 
   /** What the statuses, as they were written last, know of the counters of the periods at `now` (milliseconds). */
-  floors(output: CompileOutput | undefined, now: number): readonly Floor[] {
+  floors(output: CompileOutput | undefined, now: number): readonly CounterMinimum[] {
     if (output === undefined) return [];
     const { world, writer } = this.#options;
     return inForce(output).flatMap((compiled) => {

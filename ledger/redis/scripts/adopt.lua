@@ -8,7 +8,7 @@ local standing, lease = find(owner, id)
 if not lease then return absent(standing) end
 
 forget(standing, owner, id)
-entomb(id, ENDED_MS)
+entomb(id, TOMBSTONE_MS)
 -- The log has heard of it.
 if standing ~= 'open' then append(decidedRecord(id, '0'), lease) end
 reopen(lease)

@@ -8,7 +8,7 @@ local function advance(state, now)
   local isMissing = false
   for _, standing in ipairs(call('HVALS', prefix .. ':recovery')) do isMissing = isMissing or standing == 'expected' end
   local waited = now - state[RECOVERING]
-  if waited < RETURN_MS or (isMissing and waited < RECOVERY_MS) then return end
+  if waited < MIN_RECOVERY_MS or (isMissing and waited < REPLAY_TIMEOUT_MS) then return end
   if isMissing and short then
     call('HSET', ledger, 'deep', 'silentGateway')
     return

@@ -5,7 +5,7 @@ local owner, id = ARGV[5], ARGV[6]
 
 local standing, lease = find(owner, id)
 -- Also for an id that is not known yet: its reserve may still be on its way.
-entomb(id, ENDED_MS)
+entomb(id, TOMBSTONE_MS)
 if not lease then return absent(standing) end
 -- The log has heard of it.
 if standing ~= 'open' then append(decidedRecord(id, '0'), lease) end

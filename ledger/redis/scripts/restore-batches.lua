@@ -25,7 +25,7 @@ for i = 2, #ARGV, 8 do
     end
     call('SET', owner, settled .. workspace, 'PX', ARGV[1])
     -- A gateway may still come back and tell how it handed the call over.
-    entomb(id, ENDED_MS)
+    entomb(id, TOMBSTONE_MS)
     call('HINCRBY', ledger, 'sequence', 1)
   end
 end

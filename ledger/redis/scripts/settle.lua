@@ -7,5 +7,5 @@ local owner, id = ARGV[5], ARGV[6]
 local standing, lease = find(owner, id)
 if not lease then return absent(standing) end
 local amounts = { cost = ARGV[7], presumed = ARGV[8], certain = ARGV[9] }
-if not settle(owner, id, lease, amounts, ARGV[10], ENDED_MS) then return overflow() end
+if not settle(owner, id, lease, amounts, ARGV[10], TOMBSTONE_MS) then return overflow() end
 return { standing == 'open' and 'settled' or 'corrected', conclude() }

@@ -78,7 +78,7 @@ async function killed(...names: readonly string[]): Promise<void> {
   for (const name of names) await installation.revive(name);
 }
 
-const booked = async (): Promise<number> => (await ledger.batches())[0]?.at ?? REQUESTS;
+const booked = async (): Promise<number> => (await ledger.openBatches())[0]?.settledLines ?? REQUESTS;
 
 test('a batch of 10,000 requests and 256 MB is settled once at half price, though gateway and operators are killed midway', async () => {
   const { apiKey, upstreamKey } = await installation.team(TEAM, budget(TEAM, 'yearly', 'limit: { usd: "1000" }'));
@@ -105,7 +105,7 @@ test('a batch of 10,000 requests and 256 MB is settled once at half price, thoug
   await until(async () => (await booked()) >= REQUESTS / 2, 60_000);
   // Whoever leads is killed in the middle of the results.
   await killed('tollgate-operator-1', 'tollgate-operator-2', 'tollgate-gateway-1');
-  await until(async () => (await ledger.batches()).length === 0, 90_000);
+  await until(async () => (await ledger.openBatches()).length === 0, 90_000);
   const owed = await installation.owed({ namespace: TEAM, upstreamKey, apiKey });
   expect(owed.calls).toBe((REQUESTS * 9) / 10);
   const status = await until(async () => {

@@ -268,7 +268,7 @@ async function expectOneNight(
   expect(old.spentNano).toBeLessThanOrEqual(daily.limitNano);
   const [reading] = await ledger.read([budgetFiguresQuery(daily, midnight.at)]);
   expect(reading!.total).toMatchObject({ spentNano: sumOf(after, charged), requests: after.length });
-  const records = await ledger.usage(10_000);
+  const records = await ledger.readUsage(10_000);
   const periods = [midnight.at - 1, midnight.at].map((instant) => effectiveLimitAt(daily, instant).counter);
   const booked = new Map(records.map(({ record, counters }) => [record['user'], counters]));
   expect(booked).toEqual(new Map([...before.map(inPeriod(periods[0])), ...after.map(inPeriod(periods[1]))]));

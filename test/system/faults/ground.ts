@@ -100,7 +100,7 @@ export class Ground {
   async logged(): Promise<void> {
     const { now } = await this.ledger.state();
     await this.#must(async () => {
-      const [oldest] = await this.ledger.usage(1);
+      const [oldest] = await this.ledger.readUsage(1);
       return oldest === undefined || Number(oldest.entry.split('-')[0]) > now;
     }, 'the log');
   }

@@ -130,7 +130,7 @@ function poller({ ledger }: Running, changes: Partial<ConstructorParameters<type
 const books = (): bigint => BigInt(upstream.books().total.nanoUsd);
 
 async function recordsOf({ ledger }: Running): Promise<Record<string, unknown>[]> {
-  return (await ledger.usage(5_000)).map(({ record }) => record);
+  return (await ledger.readUsage(5_000)).map(({ record }) => record);
 }
 
 describe('a batch', () => {
@@ -351,11 +351,11 @@ describe('what goes wrong', () => {
     await until(async () => (await counterOf(here)).committedNano > 0n);
     await way.cut();
     const { id } = await asked;
-    await expect(here.ledger.batches()).rejects.toBeInstanceOf(LedgerUnreachable);
+    await expect(here.ledger.openBatches()).rejects.toBeInstanceOf(LedgerUnreachable);
     await way.mend();
     await until(() =>
       here.ledger
-        .batches()
+        .openBatches()
         .then(([one]) => one?.batch === id)
         .catch(() => false),
     );
@@ -473,7 +473,7 @@ describe('what goes wrong', () => {
     expect(await counterOf(here)).toMatchObject({ spentNano: worst, committedNano: worst });
     const [owner] = await here.ledger.batchOwners([id]);
     expect(owner?.settled).toBe(true);
-    const open: readonly OpenBatch[] = await here.ledger.batches();
+    const open: readonly OpenBatch[] = await here.ledger.openBatches();
     expect(open).toEqual([]);
   });
 });
@@ -503,7 +503,7 @@ describe('Redis comes back empty', () => {
 
   function bound(ledger: RedisLedger): ConstructorParameters<typeof Rebuild>[0]['ledger'] {
     return {
-      raise: (floors) => ledger.raise(floors),
+      raiseCounters: (floors) => ledger.raiseCounters(floors),
       restoreBatches: (batches) => ledger.restoreBatches(batches),
       resume: (since) => ledger.resume(since),
     };
@@ -522,18 +522,18 @@ describe('Redis comes back empty', () => {
     upstream.behave({ breakAt: 'Middle' });
     expect(await poller(here).look()).toHaveLength(1);
     await logOf(here).drain();
-    const [open] = await here.ledger.batches();
+    const [open] = await here.ledger.openBatches();
     const { spentNano, certainNano, committedNano, requests: booked } = await counterOf(here);
-    expect(booked).toBe(open!.at);
+    expect(booked).toBe(open!.settledLines);
     expect(booked).toBeGreaterThan(0);
-    expect(committedNano).toBe(spentNano + open!.leftNano);
+    expect(committedNano).toBe(spentNano + open!.reservedNano);
 
     for (const isKnown of [true, false]) {
       if (!isKnown) await running.pop()!.stop();
       await wipe();
       if (!isKnown) here = await gateway({}, { installation });
       await rebuild(here.ledger, logOf(here));
-      expect(await here.ledger.batches()).toEqual([open]);
+      expect(await here.ledger.openBatches()).toEqual([open]);
       expect(await counterOf(here)).toMatchObject({ spentNano, certainNano, committedNano, requests: booked });
     }
 

@@ -183,7 +183,7 @@ describe('a call', () => {
     const session = '3f0e1c9a-6c1f-4a52-9d0b-1f1d7a5f1f11';
     await ask(gateway.url, { headers: { 'x-tollgate-customer': 'Müller', 'x-claude-code-session-id': session } });
     await settled(gateway);
-    const [entry] = await gateway.ledger.usage(10);
+    const [entry] = await gateway.ledger.readUsage(10);
     expect(entry?.record).toMatchObject({
       state: 'final',
       workspace: 'payments/checkout',
@@ -213,7 +213,7 @@ describe('a call', () => {
     await settled(gateway);
     await ask(gateway.url, { body, headers: { 'x-claude-code-session-id': 'in-the-header' } });
     await settled(gateway);
-    const sessions = (await gateway.ledger.usage(10)).map(({ record }) => record['session']);
+    const sessions = (await gateway.ledger.readUsage(10)).map(({ record }) => record['session']);
     expect(sessions).toEqual(['in-the-body', 'in-the-header']);
   });
 
@@ -443,7 +443,7 @@ describe('a budget', () => {
     for (let i = 0; i < 5; i++) expect((await ask(gateway.url)).status).toBe(429);
     expect((await ask(gateway.url, { headers: { 'x-api-key': 'sk-tollgate-nobody' } })).status).toBe(401);
     await gateway.assembly.stop(AT_ONCE);
-    const rows = (await gateway.ledger.refusals(100)).map(({ row }) => row);
+    const rows = (await gateway.ledger.readRefusals(100)).map(({ row }) => row);
     const countOf = (workspace: string, key: string, budget: string, reason: string): number =>
       rows
         .filter((row) => row.workspace === workspace && row.key === key && row.budget === budget)
@@ -560,8 +560,8 @@ describe('an upstream', () => {
     expect(await settled(gateway)).toMatchObject({ spentNano: 0n, committedNano: 0n, requests: 0 });
     const error = { ending: 'ErrorStatus', status, error_type: 'overloaded_error' };
     expect(gateway.logs).toContainEqual(expect.objectContaining({ ...error, cost_usd: 0 }));
-    await until(async () => (await gateway.ledger.usage(10)).length === 1);
-    const [entry] = await gateway.ledger.usage(10);
+    await until(async () => (await gateway.ledger.readUsage(10)).length === 1);
+    const [entry] = await gateway.ledger.readUsage(10);
     expect(entry).toMatchObject({ record: { ...error, state: 'final', cost_nano: '0' }, counters: [] });
   });
 
@@ -588,7 +588,7 @@ describe('an upstream', () => {
     expect(counter.spentNano > 0n).toBe(seen);
     expect(counter.spentNano).toBeGreaterThanOrEqual(books());
     expect(counter.certainNano).toBeGreaterThanOrEqual(WORST);
-    const [entry] = await gateway.ledger.usage(10);
+    const [entry] = await gateway.ledger.readUsage(10);
     expect(entry?.record['error_type']).toBe(breakAt === 'Event' ? 'overloaded_error' : null);
   });
 

@@ -90,7 +90,7 @@ async function expectBalanced(ledger: RedisLedger, raw: Redis, racers: readonly 
   const events = racers.flatMap(({ books }) => readFileSync(books, 'utf8').trim().split('\n')).map(parse);
   const reserved = new Map(events.flatMap((event) => (event.kind === 'reserve' ? [[event.id, event] as const] : [])));
   const settled = new Map(events.flatMap((event) => (event.kind === 'settle' ? [[event.id, event] as const] : [])));
-  const stream = await ledger.usage(100_000);
+  const stream = await ledger.readUsage(100_000);
   const finals = stream.filter(({ record }) => record['state'] === 'final');
   const records = finals.map(({ record, counters }) => ({
     id: record['id'] as string,

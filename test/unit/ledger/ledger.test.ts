@@ -200,10 +200,10 @@ describe('reserve', () => {
     expect(await ask('d')).toEqual({ kind: 'logBehind' });
     // What is in flight is booked whatever the bound.
     expect(await ledger.settle(cost('c', 1n))).toBe('settled');
-    const [first, second] = await ledger.usage(2);
+    const [first, second] = await ledger.readUsage(2);
     expect(first).toMatchObject({ record: { id: 'a', costNano: '1' }, counters: [COUNTER] });
     expect(first!.keepUntil).toBeGreaterThan(Date.now() + 7 * 24 * HOUR);
-    await ledger.dropUsage([first!.entry, second!.entry]);
+    await ledger.deleteUsage([first!.entry, second!.entry]);
     expect(await ask('d')).toMatchObject({ kind: 'admitted' });
     ledger.close();
   });
@@ -277,7 +277,7 @@ describe('a gateway that falls silent', () => {
     const [reading] = await first.read([pool]);
     expect(reading!.total).toMatchObject({ spentNano: 10n, certainNano: 45n, committedNano: 45n, requests: 1 });
     expect(await first.state()).toMatchObject({ presumedCount: 2 });
-    const stream = (await first.usage(9)).map(({ record }) => `${record['id']} ${record['state'] ?? 'final'}`);
+    const stream = (await first.readUsage(9)).map(({ record }) => `${record['id']} ${record['state'] ?? 'final'}`);
     const presumed = ['a', 'b', 'c'].map((id) => `${id} presumed`);
     expect(stream).toEqual([...presumed, 'a final', 'a/rest presumed', 'b released']);
   });
@@ -338,56 +338,63 @@ describe('a batch', () => {
     const span = { start: 0, end: 10 * HOUR };
     await ledger.reserve(call('a', 50n, [check(100n, 50n, span)]));
     const adoption = { id: 'a', batch: 'msgbatch_1', workspace: 'payments/checkout', meta: '{"key":"api"}' };
-    expect(await ledger.adopt(adoption)).toBe('settled');
-    expect(await ledger.adopt(adoption)).toBe('ended');
+    expect(await ledger.openBatch(adoption)).toBe('settled');
+    expect(await ledger.openBatch(adoption)).toBe('ended');
     clock.now += 2 * LEASE_MS;
     await ledger.sweep();
-    expect(await ledger.batches()).toEqual([{ ...adoption, at: 0, leftNano: 50n }]);
+    expect(await ledger.openBatches()).toEqual([{ ...adoption, settledLines: 0, reservedNano: 50n }]);
     const line = (id: string, costNano: bigint): { costNano: bigint; record: Settlement['record'] } => {
       return { costNano, record: { id, state: 'final', cost_nano: `${costNano}` } };
     };
     const lines = [line('a/1', 20n), line('a/2', 5n)];
-    expect(await ledger.settleBatch({ batch: 'msgbatch_1', from: 0, lines })).toEqual({ at: 2 });
-    expect(await ledger.settleBatch({ batch: 'msgbatch_1', from: 0, lines })).toEqual({ at: 2 });
+    expect(await ledger.settleBatchLines({ batch: 'msgbatch_1', from: 0, lines })).toEqual({ settledLines: 2 });
+    expect(await ledger.settleBatchLines({ batch: 'msgbatch_1', from: 0, lines })).toEqual({ settledLines: 2 });
     const held = { spentNano: 25n, certainNano: 25n, committedNano: 50n, requests: 2 };
     expect((await ledger.read([pool]))[0]!.total).toMatchObject(held);
     // Dearer than was held: booked exactly all the same.
-    await ledger.settleBatch({ batch: 'msgbatch_1', from: 2, lines: [line('a/3', 30n)] });
+    await ledger.settleBatchLines({ batch: 'msgbatch_1', from: 2, lines: [line('a/3', 30n)] });
     expect((await ledger.read([pool]))[0]!.total).toMatchObject({ spentNano: 55n, committedNano: 55n });
     expect(await ledger.batchOwners(['msgbatch_1', 'another'])).toEqual([
       { workspace: 'payments/checkout', settled: false },
       null,
     ]);
-    await ledger.endBatch('msgbatch_1');
+    await ledger.closeBatch('msgbatch_1');
     expect(await ledger.batchOwners(['msgbatch_1'])).toEqual([{ workspace: 'payments/checkout', settled: true }]);
-    expect(await ledger.settleBatch({ batch: 'msgbatch_1', from: 3, lines: [] })).toEqual({ at: -1 });
-    expect(await ledger.batches()).toEqual([]);
+    expect(await ledger.settleBatchLines({ batch: 'msgbatch_1', from: 3, lines: [] })).toEqual({ settledLines: -1 });
+    expect(await ledger.openBatches()).toEqual([]);
   });
 
   test('that the ledger lost is put back as far as others know it, and what is further here stays', async () => {
     const ledger = await established();
     const known = { id: 'a', batch: 'msgbatch_1', workspace: 'payments/checkout', meta: '{"key":"api"}' };
     const counters = [pool.counter];
-    const kept = { ...known, at: 2, leftNano: 50n, settled: false, counters, keepUntil: Date.now() + HOUR };
+    const kept = {
+      ...known,
+      settledLines: 2,
+      reservedNano: 50n,
+      settled: false,
+      counters,
+      keepUntil: Date.now() + HOUR,
+    };
     const raised = { counter: pool.counter, keepUntil: kept.keepUntil, spentNano: 25n, presumedNano: 0n, requests: 2 };
-    await ledger.raise([raised]);
+    await ledger.raiseCounters([raised]);
     for (let times = 0; times < 2; times += 1) await ledger.restoreBatches([kept]);
-    expect(await ledger.batches()).toEqual([{ ...known, at: 2, leftNano: 50n }]);
+    expect(await ledger.openBatches()).toEqual([{ ...known, settledLines: 2, reservedNano: 50n }]);
     expect(await ledger.batchOwners(['msgbatch_1'])).toEqual([{ workspace: 'payments/checkout', settled: false }]);
     const counter = async () => (await ledger.read([pool]))[0]!.total;
     expect(await counter()).toMatchObject({ spentNano: 25n, certainNano: 25n, committedNano: 75n });
     // Whoever handed it over tells it again: it is there already.
-    expect(await ledger.adopt(known)).toBe('ended');
+    expect(await ledger.openBatch(known)).toBe('ended');
     expect((await ledger.reserve(call('a', 1n, []))).kind).toBe('ended');
 
-    await ledger.restoreBatches([{ ...kept, at: 3, leftNano: 20n }, kept]);
-    expect(await ledger.batches()).toEqual([{ ...known, at: 3, leftNano: 20n }]);
+    await ledger.restoreBatches([{ ...kept, settledLines: 3, reservedNano: 20n }, kept]);
+    expect(await ledger.openBatches()).toEqual([{ ...known, settledLines: 3, reservedNano: 20n }]);
     expect(await counter()).toMatchObject({ spentNano: 25n, committedNano: 45n });
-    await ledger.restoreBatches([{ ...kept, at: 0, leftNano: 0n, settled: true }]);
+    await ledger.restoreBatches([{ ...kept, settledLines: 0, reservedNano: 0n, settled: true }]);
     expect(await counter()).toMatchObject({ spentNano: 25n, committedNano: 25n });
     // From an operator that read the log before it was settled.
-    await ledger.restoreBatches([{ ...kept, at: 4, leftNano: 10n }]);
-    expect(await ledger.batches()).toEqual([]);
+    await ledger.restoreBatches([{ ...kept, settledLines: 4, reservedNano: 10n }]);
+    expect(await ledger.openBatches()).toEqual([]);
     expect(await ledger.batchOwners(['msgbatch_1'])).toEqual([{ workspace: 'payments/checkout', settled: true }]);
     expect(await counter()).toMatchObject({ spentNano: 25n, committedNano: 25n });
   });
@@ -432,18 +439,18 @@ describe('Redis', () => {
     expect(await ledger.release('b')).toBe('settled');
     expect(await ledger.beat({ pod: 'gateway-1', shards: {} })).toMatchObject({ kind: 'alive', open: [] });
     expect(await ledger.sweep()).toBe(0);
-    expect(await ledger.book({ reservation: call('d', 2n, [check(9n, 2n)]), settlement: cost('d', 2n) })).toBe(
-      'settled',
-    );
+    expect(
+      await ledger.settleUnchecked({ reservation: call('d', 2n, [check(9n, 2n)]), settlement: cost('d', 2n) }),
+    ).toBe('settled');
     expect((await ledger.read([pool]))[0]!.total).toMatchObject({ spentNano: 3n, committedNano: 3n });
     const row = { minute: 0, workspace: 'payments/a', key: 'api', budget: '', reason: 'BudgetSpent', count: 1 };
-    await expect(ledger.noteRefusals([row])).rejects.toThrow(LedgerUnreachable);
+    await expect(ledger.appendRefusals([row])).rejects.toThrow(LedgerUnreachable);
     await raw.config('SET', 'maxmemory', '0');
-    await ledger.noteRefusals([row, { ...row, count: 2 }]);
-    const refusals = await ledger.refusals(9);
+    await ledger.appendRefusals([row, { ...row, count: 2 }]);
+    const refusals = await ledger.readRefusals(9);
     expect(refusals.map((one) => one.row)).toEqual([row, { ...row, count: 2 }]);
-    await ledger.dropRefusals([refusals[0]!.entry]);
-    expect((await ledger.refusals(9)).map((one) => one.row.count)).toEqual([2]);
+    await ledger.deleteRefusals([refusals[0]!.entry]);
+    expect((await ledger.readRefusals(9)).map((one) => one.row.count)).toEqual([2]);
     raw.disconnect();
     ledger.close();
     await own.stop();

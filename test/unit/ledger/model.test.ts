@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { afterAll, beforeAll, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
-import { ENDED_MS } from '../../../ledger/keys.ts';
+import { TOMBSTONE_MS } from '../../../ledger/keys.ts';
 import type { LedgerState, Reservation } from '../../../ledger/ledger.ts';
-import { LEASE_MS, LedgerUnreachable, RECOVERY_MS, RETURN_MS } from '../../../ledger/ledger.ts';
+import { LEASE_MS, LedgerUnreachable, REPLAY_TIMEOUT_MS, MIN_RECOVERY_MS } from '../../../ledger/ledger.ts';
 import { MemoryLedger } from '../../../ledger/memory/memory-ledger.ts';
 import type { MemoryState } from '../../../ledger/memory/state.ts';
 import { type RedisLedger, connectLedger } from '../../../ledger/redis/redis-ledger.ts';
@@ -86,7 +86,7 @@ class World {
   /** The tombstones of settled and released calls expire. */
   forget(): void {
     const { books } = this.twin[0]!;
-    books.forget(Date.now() + ENDED_MS + 1000);
+    books.forget(Date.now() + TOMBSTONE_MS + 1000);
     for (const gateway of GATEWAYS) {
       for (let call = 0; call <= CALLS; call += 1) {
         const id = this.idOf(gateway, call);
@@ -149,11 +149,11 @@ class World {
     for (const reading of readings as readonly Reading[]) expectOrdered(reading);
     for (const gateway of GATEWAYS) await this.both(gateway, (ledger) => ledger.state());
     await this.both(0, async (ledger) => sorted(await ledger.gateways()));
-    const stream = await this.both(0, async (ledger) => sorted((await ledger.usage(10_000)).map(withoutPlace)));
+    const stream = await this.both(0, async (ledger) => sorted((await ledger.readUsage(10_000)).map(withoutPlace)));
     await this.both(0, async (ledger) =>
-      sorted((await ledger.presumed(100)).map((one) => ({ ...one, presumedSince: null }))),
+      sorted((await ledger.presumedCalls(100)).map((one) => ({ ...one, presumedSince: null }))),
     );
-    await this.both(0, async (ledger) => sorted(await ledger.batches()));
+    await this.both(0, async (ledger) => sorted(await ledger.openBatches()));
     expectBalanced(readings as readonly Reading[], stream as readonly Streamed[]);
     if (this.#told.size === GATEWAYS.length) this.#expectComplete(stream as readonly Streamed[]);
   }
@@ -321,22 +321,22 @@ const settle = fc.tuple(gateways, calls, amounts, fc.option(amounts)).map(([gate
   }),
 );
 
-const book = fc.tuple(gateways, reservations, fc.option(amounts)).map(([gateway, draft, cost]) =>
-  command(`book ${gateway} ${fc.stringify([draft, cost])}`, async (world) => {
+const settleUnchecked = fc.tuple(gateways, reservations, fc.option(amounts)).map(([gateway, draft, cost]) =>
+  command(`settle unchecked ${gateway} ${fc.stringify([draft, cost])}`, async (world) => {
     const asked = reservation(world, gateway, draft);
     const costNano = cost === null ? 0n : nano(world, cost);
     const record = { id: asked.id, state: 'final', cost_nano: `${costNano}` };
     const settlement = cost === null ? null : { id: asked.id, costNano, presumedNano: 0n, record };
-    const got = await world.both(gateway, (ledger) => ledger.book({ reservation: asked, settlement }));
+    const got = await world.both(gateway, (ledger) => ledger.settleUnchecked({ reservation: asked, settlement }));
     if (settlement !== null && (got === 'settled' || got === 'corrected')) world.acknowledged(asked.id);
   }),
 );
 
-const adopt = fc.tuple(gateways, calls).map(([gateway, call]) =>
-  command(`adopt ${gateway} ${call}`, async (world) => {
+const openBatch = fc.tuple(gateways, calls).map(([gateway, call]) =>
+  command(`open a batch ${gateway} ${call}`, async (world) => {
     const id = world.idOf(gateway, call);
     const adoption = { id, batch: `batch-of-${id}`, workspace: 'payments/checkout', meta: '{}' };
-    await world.both(gateway, (ledger) => ledger.adopt(adoption));
+    await world.both(gateway, (ledger) => ledger.openBatch(adoption));
     await world.both(gateway, (ledger) => ledger.batchOwners([adoption.batch, 'another']));
   }),
 );
@@ -351,44 +351,46 @@ const lines = fc
         const id = `${batch}-${from + index}-${(births += 1)}`;
         return { costNano, record: { id, state: 'final', cost_nano: `${costNano}` } };
       });
-      await world.both(0, (ledger) => ledger.settleBatch({ batch, from, lines: booked }));
+      await world.both(0, (ledger) => ledger.settleBatchLines({ batch, from, lines: booked }));
     }),
   );
 
 /** As one that the log alone knows, or another's with more lines. */
 const restore = fc
   .tuple(fc.nat(2), fc.nat(3), amounts, fc.boolean(), fc.subarray([...POOLED, ...BY_VALUE]))
-  .map(([which, at, left, settled, held]) =>
-    command(`restore ${which} ${at} ${fc.stringify([left, settled, held])}`, async (world) => {
+  .map(([which, settledLines, left, settled, held]) =>
+    command(`restore ${which} ${settledLines} ${fc.stringify([left, settled, held])}`, async (world) => {
       const { batches } = world.twin[0]!.books;
       const [id = '', batch = ''] = [...batches.values()].flatMap(({ known }) => [known.id, known.batch]);
       const known = which === 0 && id !== '' ? { id, batch } : { id: `lost-${which}`, batch: `batch-of-lost-${which}` };
-      const leftNano = settled ? 0n : nano(world, left);
+      const reservedNano = settled ? 0n : nano(world, left);
       const counters = held.map((budget) =>
         BY_VALUE.includes(budget) ? `${counterOf(budget)}#${VALUES[0]}` : counterOf(budget),
       );
       const keepUntil = Date.now() + HOUR;
       const nothing = { keepUntil, spentNano: 0n, presumedNano: 0n, requests: 0 };
-      await world.both(0, (ledger) => ledger.raise(counters.map((counter) => ({ counter, ...nothing }))));
+      await world.both(0, (ledger) => ledger.raiseCounters(counters.map((counter) => ({ counter, ...nothing }))));
       const rest = { workspace: 'payments/checkout', meta: '{}', counters, keepUntil };
-      await world.both(0, (ledger) => ledger.restoreBatches([{ ...known, ...rest, at, leftNano, settled }]));
+      await world.both(0, (ledger) =>
+        ledger.restoreBatches([{ ...known, ...rest, settledLines, reservedNano, settled }]),
+      );
       await world.both(0, (ledger) => ledger.batchOwners([known.batch]));
-      if (which === 2) await world.both(0, (ledger) => ledger.endBatch(known.batch));
+      if (which === 2) await world.both(0, (ledger) => ledger.closeBatch(known.batch));
     }),
   );
 
-const endBatch = fc
+const closeBatch = fc
   .tuple(gateways, calls)
   .map(([gateway, call]) =>
-    command(`end the batch ${gateway} ${call}`, (world) =>
-      world.both(0, (ledger) => ledger.endBatch(`batch-of-${world.idOf(gateway, call)}`)),
+    command(`close the batch ${gateway} ${call}`, (world) =>
+      world.both(0, (ledger) => ledger.closeBatch(`batch-of-${world.idOf(gateway, call)}`)),
     ),
   );
 
 const resolve = fc.tuple(fc.nat(2), fc.constantFrom('Book' as const, 'Release' as const)).map(([which, how]) =>
   command(`${how} presumed ${which}`, async (world) => {
     const ids = [...world.twin[0]!.books.presumed.keys()].filter((_, index) => index % 3 === which);
-    await world.both(0, (ledger) => ledger.resolve(ids, how));
+    await world.both(0, (ledger) => ledger.resolvePresumed(ids, how));
   }),
 );
 
@@ -445,7 +447,7 @@ const comeBack = fc
   .constantFrom('another server', 'the same server')
   .map((who) => command(`come back as ${who}`, (world) => world.comeBack(who === 'another server')));
 
-const wait = fc.constantFrom(RETURN_MS, RECOVERY_MS).map((ms) =>
+const wait = fc.constantFrom(MIN_RECOVERY_MS, REPLAY_TIMEOUT_MS).map((ms) =>
   command(`recover for ${ms} ms`, async (world) => {
     const { books } = world.twin[0]!;
     if (books.recovering === null) return;
@@ -470,9 +472,11 @@ const raise = amounts.map((amount) =>
     const readings = await world.twin[0]!.read(queries);
     const spentNano = readings.map(({ total }) => total.spentNano).reduce((least, one) => (one < least ? one : least));
     const floors = counters.map((counter) => ({ counter, keepUntil, spentNano: 0n, presumedNano: 0n, requests: 0 }));
-    await world.both(0, (ledger) => ledger.raise(floors.map((floor) => ({ ...floor, presumedNano: floorNano }))));
+    await world.both(0, (ledger) =>
+      ledger.raiseCounters(floors.map((floor) => ({ ...floor, presumedNano: floorNano }))),
+    );
     const [pool] = floors;
-    await world.both(0, (ledger) => ledger.raise([{ ...pool!, spentNano }]));
+    await world.both(0, (ledger) => ledger.raiseCounters([{ ...pool!, spentNano }]));
   }),
 );
 
@@ -493,7 +497,7 @@ const oblivion = fc.constant(
     if (world.hasCopy) return;
     world.forget();
     for (const tombstone of await raw.keys(`${world.prefix}:ended:*`)) {
-      if ((await raw.pttl(tombstone)) <= ENDED_MS) await raw.del(tombstone);
+      if ((await raw.pttl(tombstone)) <= TOMBSTONE_MS) await raw.del(tombstone);
     }
   }),
 );
@@ -524,10 +528,10 @@ const commands = fc.commands(
     resume,
     raise,
     establish,
-    book,
-    adopt,
+    settleUnchecked,
+    openBatch,
     lines,
-    endBatch,
+    closeBatch,
     restore,
     resolve,
     scriptless,

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { Floor, LedgerState, Reservation, ReserveAnswer } from '../../../ledger/ledger.ts';
-import { LedgerUnreachable, RECOVERY_MS, RETURN_MS } from '../../../ledger/ledger.ts';
+import type { CounterMinimum, LedgerState, Reservation, ReserveAnswer } from '../../../ledger/ledger.ts';
+import { LedgerUnreachable, REPLAY_TIMEOUT_MS, MIN_RECOVERY_MS } from '../../../ledger/ledger.ts';
 import { MemoryLedger } from '../../../ledger/memory/memory-ledger.ts';
 import { MemoryState } from '../../../ledger/memory/state.ts';
 import { type RedisLedger, connectLedger } from '../../../ledger/redis/redis-ledger.ts';
@@ -208,7 +208,7 @@ async function comeBack(happen: () => void): Promise<number> {
 async function expectAdmission(back: number): Promise<void> {
   await until(async () => gateways.every(({ admittedAt }) => admittedAt > back));
   // The shortest that a recovery takes: nothing was admitted meanwhile.
-  for (const { admittedAt } of gateways) expect(admittedAt - back).toBeGreaterThanOrEqual(RETURN_MS);
+  for (const { admittedAt } of gateways) expect(admittedAt - back).toBeGreaterThanOrEqual(MIN_RECOVERY_MS);
 }
 
 /** The counters are to the nano-dollar what the gateways wrote into their own books. */
@@ -221,7 +221,7 @@ async function expectExact(): Promise<void> {
   expect(reading!.total).toMatchObject(exact);
   expect(reading!.values[0]).toMatchObject(exact);
   expect(spentNano).toBeLessThanOrEqual(CAP);
-  const stream = await gateways[0]!.ledger.usage(100_000);
+  const stream = await gateways[0]!.ledger.readUsage(100_000);
   expect(new Set(stream.map(({ record }) => record['id'])).size).toBe(costs.length);
 }
 
@@ -260,21 +260,21 @@ describe('a Redis that fails under load', () => {
     await underLoad();
     const { ledger } = gateways[0]!;
     // A log that has most of it.
-    const log: StreamEntry[] = [...(await ledger.usage(60))];
-    await ledger.dropUsage(log.map(({ entry }) => entry));
+    const log: StreamEntry[] = [...(await ledger.readUsage(60))];
+    await ledger.deleteUsage(log.map(({ entry }) => entry));
     await comeBack(() => wipe(server.directory));
     await until(async () => (await state()).lost === 'empty');
     await sleep(200);
     await until(() => ledger.beginRebuild('one').then(() => true));
     await until(async () => {
       const { recovering } = await ledger.state();
-      return recovering !== null && recovering.missing.length === 0 && Date.now() > recovering.since + RETURN_MS;
+      return recovering !== null && recovering.missing.length === 0 && Date.now() > recovering.since + MIN_RECOVERY_MS;
     });
     expect((await state()).recovering).toMatchObject({ deep: 'rebuild' });
-    log.push(...(await ledger.usage(100_000)));
-    await ledger.raise(floorsOf(log));
+    log.push(...(await ledger.readUsage(100_000)));
+    await ledger.raiseCounters(floorsOf(log));
     const resumed = Date.now();
-    expect(gateways.every(({ admittedAt }) => admittedAt < resumed - RETURN_MS)).toBe(true);
+    expect(gateways.every(({ admittedAt }) => admittedAt < resumed - MIN_RECOVERY_MS)).toBe(true);
     expect(await ledger.resume((await state()).recovering!.since)).toBe(true);
     await until(async () => gateways.every(({ admittedAt }) => admittedAt > resumed));
     await Promise.all(gateways.map((one) => one.still()));
@@ -297,7 +297,7 @@ describe('a Redis that fails under load', () => {
       return now.recovering?.deep !== null && now.recovering !== null && now;
     });
     expect(recovering).toMatchObject({ deep: 'silentGateway', missing: [dying.name] });
-    expect(Date.now() - recovering!.since).toBeGreaterThanOrEqual(RECOVERY_MS);
+    expect(Date.now() - recovering!.since).toBeGreaterThanOrEqual(REPLAY_TIMEOUT_MS);
     expect(living.admittedAt).toBeLessThan(back);
     expect(await living.ledger.resume(recovering!.since)).toBe(true);
     await until(async () => living.admittedAt > back);
@@ -309,8 +309,8 @@ describe('a Redis that fails under load', () => {
 });
 
 /** What a log adds up to, which keeps one record of each call. */
-function floorsOf(log: readonly StreamEntry[]): Floor[] {
-  const floors = new Map<string, Floor>();
+function floorsOf(log: readonly StreamEntry[]): CounterMinimum[] {
+  const floors = new Map<string, CounterMinimum>();
   const byId = new Map(log.map((entry) => [entry.record['id'], entry]));
   for (const { counters, record, keepUntil } of byId.values()) {
     for (const counter of counters) {
@@ -400,7 +400,7 @@ describe('what no client remembers', () => {
     await spend(gateway, 'a-2');
     books.become(copy);
     books.server = 'second';
-    expect(await beat(RECOVERY_MS)).toBe('recovering');
+    expect(await beat(REPLAY_TIMEOUT_MS)).toBe('recovering');
     expect((await gateway.state()).recovering).toMatchObject({ deep: 'forgotten', missing: [] });
     // What is remembered is there again.
     expect(await spentOf(gateway)).toMatchObject({ spentNano: 7n, requests: 1 });
@@ -438,13 +438,13 @@ describe('what no client remembers', () => {
     const book = async (id: string): Promise<void> => {
       const record = { id, state: 'final', cost_nano: '7' };
       const settlement = { id, costNano: 7n, presumedNano: 0n, record };
-      expect(await gateway.book({ reservation: reservation(id), settlement })).toBe('settled');
+      expect(await gateway.settleUnchecked({ reservation: reservation(id), settlement })).toBe('settled');
     };
     const missed = async (incarnation: string): Promise<void> => {
       await gateway.raiseFences(new Map([['payments/a', 1]]));
       if (incarnation !== '') gateway.begin(incarnation);
       expect(await beat(0)).toBe('recovering');
-      expect(await beat(RETURN_MS)).toBe('alive');
+      expect(await beat(MIN_RECOVERY_MS)).toBe('alive');
     };
     const first = books.copy();
     await book('a-1');
@@ -489,7 +489,7 @@ describe('what no client remembers', () => {
     books.server = 'second';
     gateway.begin('b');
     expect(await beat(0)).toBe('recovering');
-    expect(await beat(RETURN_MS)).toBe('alive');
+    expect(await beat(MIN_RECOVERY_MS)).toBe('alive');
     expect(await spentOf(gateway)).toMatchObject({ spentNano: 7n, committedNano: 7n, requests: 1 });
   });
 
@@ -503,11 +503,11 @@ describe('what no client remembers', () => {
     books.become(copy);
     books.server = 'second';
     expect(await beat(1000)).toBe('recovering');
-    expect(await beat(RETURN_MS)).toBe('alive');
+    expect(await beat(MIN_RECOVERY_MS)).toBe('alive');
     expect(await spentOf(gateway)).toMatchObject({ spentNano: 14n, committedNano: 14n, requests: 2 });
     clock.now += 60_000;
     books.server = 'third';
-    expect(await beat(RETURN_MS + 1000)).toBe('alive');
+    expect(await beat(MIN_RECOVERY_MS + 1000)).toBe('alive');
     expect(await spentOf(gateway)).toMatchObject({ spentNano: 14n, committedNano: 14n, requests: 2 });
   });
 });

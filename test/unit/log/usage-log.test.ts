@@ -90,7 +90,7 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     expect(await totals()).toEqual(kept);
 
     // What was kept undecided is counted once, when it is decided.
-    await ledger.resolve([`${name}-undecided`], 'Book');
+    await ledger.resolvePresumed([`${name}-undecided`], 'Book');
     await log.drain();
     const spent = kept.map((row) => BigInt((row as { spent: string }).spent) + 7n);
     expect((await totals()).map((row) => BigInt((row as { spent: string }).spent))).toEqual(spent);
@@ -190,13 +190,13 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     const id = `${name}-swept`;
     await call(ledger, `${name}-exact`, 'acme', { costNano: 600n });
     await reserve(ledger, id, 'acme');
-    await ledger.book({ reservation: reservationOf(id, 'acme'), settlement: null });
+    await ledger.settleUnchecked({ reservation: reservationOf(id, 'acme'), settlement: null });
     expect(await totals()).toEqual(thrice({ spentNano: 600n, presumedNano: 1_000_000n, requests: 1 }));
-    await ledger.resolve([id], 'Book');
+    await ledger.resolvePresumed([id], 'Book');
     expect(await totals()).toEqual(thrice({ spentNano: 1_000_600n, presumedNano: 0n, requests: 1 }));
     await ledger.settle({ id, costNano: 70n, presumedNano: 30n, record: recordOf(id, 'acme', 70n) });
     expect(await totals()).toEqual(thrice({ spentNano: 670n, presumedNano: 30n, requests: 2 }));
-    await ledger.resolve([id], 'Release');
+    await ledger.resolvePresumed([id], 'Release');
     expect(await totals()).toEqual(thrice({ spentNano: 670n, presumedNano: 0n, requests: 2 }));
     expect(await rows('id, state, cost_nano::text as cost')).toEqual([
       { id: `${name}-exact`, state: 'final', cost: '600' },
@@ -209,8 +209,8 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
   test('takes back what was booked for a call of which its gateway comes to say that it cost nothing', async () => {
     const id = `${name}-unsent`;
     await reserve(ledger, id, 'unsent');
-    await ledger.book({ reservation: reservationOf(id, 'unsent'), settlement: null });
-    await ledger.resolve([id], 'Book');
+    await ledger.settleUnchecked({ reservation: reservationOf(id, 'unsent'), settlement: null });
+    await ledger.resolvePresumed([id], 'Book');
     await log.drain();
     expect(await ledger.release(id)).toBe('corrected');
     await log.drain();
@@ -224,7 +224,7 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     const adopted = async (id: string) => {
       await reserve(ledger, id, 'acme');
       const adoption = { id, batch: `msgbatch_${id}`, workspace: 'payments/checkout', meta: '{"a":"\\u0000"}' };
-      await ledger.adopt(adoption);
+      await ledger.openBatch(adoption);
       return adoption;
     };
     const [open, ended, dearer] = [
@@ -237,11 +237,11 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
         const id = `${of.id}/batch/${from + index}`;
         return { costNano, record: recordOf(id, 'acme', costNano, { batch: of.batch }) };
       });
-      return ledger.settleBatch({ batch: of.batch, from, lines });
+      return ledger.settleBatchLines({ batch: of.batch, from, lines });
     };
     await book(open, 0, [300n, 40n]);
     await book(ended, 0, [5n]);
-    await ledger.endBatch(ended.batch);
+    await ledger.closeBatch(ended.batch);
     await book(dearer, 0, [2_000_000n]);
     await log.drain();
     await book(open, 2, [1n]);
@@ -250,9 +250,9 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     const now = Date.now();
     const kept = new Map((await log.batches(now)).map((one) => [one.batch, one]));
     const held = { settled: false, counters: expect.arrayContaining(counters('acme')) };
-    expect(kept.get(open.batch)).toMatchObject({ ...open, ...held, at: 3, leftNano: 999_659n });
-    expect(kept.get(dearer.batch)).toMatchObject({ ...dearer, ...held, at: 1, leftNano: 0n });
-    expect(kept.get(ended.batch)).toMatchObject({ ...ended, settled: true, leftNano: 0n });
+    expect(kept.get(open.batch)).toMatchObject({ ...open, ...held, settledLines: 3, reservedNano: 999_659n });
+    expect(kept.get(dearer.batch)).toMatchObject({ ...dearer, ...held, settledLines: 1, reservedNano: 0n });
+    expect(kept.get(ended.batch)).toMatchObject({ ...ended, settled: true, reservedNano: 0n });
     expect(kept.get(open.batch)!.keepUntil).toBeGreaterThan(now);
     const later = await log.batches(now + 31 * 24 * 3_600_000);
     expect(later.map(({ batch }) => batch).toSorted()).toEqual([dearer.batch, open.batch].toSorted());
@@ -260,7 +260,7 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     expect(await log.totals(now)).toEqual(
       counters('acme').map(() => expect.objectContaining({ presumedNano: 0n, spentNano: 2_000_346n, requests: 5 })),
     );
-    for (const { batch } of [open, dearer]) await ledger.endBatch(batch);
+    for (const { batch } of [open, dearer]) await ledger.closeBatch(batch);
     await log.drain();
   });
 
@@ -313,16 +313,16 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     const row = { minute: 0, workspace: 'payments/checkout', key: 'api', budget: '', reason: 'BudgetSpent', count: 3 };
     const client = new Client(redis.url);
     const bad = ['{"minute":', 'null', '{"minute":0,"count":1}', JSON.stringify({ ...row, count: 'many' })];
-    await ledger.noteRefusals([row]);
+    await ledger.appendRefusals([row]);
     for (const text of bad) await client.xadd('{tollgate:log}:refusals', '*', 'row', text);
     client.disconnect();
-    await ledger.noteRefusals([
+    await ledger.appendRefusals([
       { ...row, key: randomBytes(4_500).toString('hex') },
       { ...row, count: 4 },
     ]);
-    const refusals = await ledger.refusals(10);
+    const refusals = await ledger.readRefusals(10);
     await log.drain();
-    expect(await ledger.refusals(10)).toEqual([]);
+    expect(await ledger.readRefusals(10)).toEqual([]);
     expect(await database.query('select key, count::int from refusals')).toEqual([{ key: 'api', count: 7 }]);
     const kept = await database.query<{ entry: string; record: string }>(
       'select entry, record from dead_letters order by entry',
@@ -334,10 +334,10 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     const late = new UsageLog({
       open: async () => ({ ...database, close: async () => {} }),
       ledger: {
-        usage: async () => [],
-        dropUsage: async () => {},
-        refusals: async () => refusals,
-        dropRefusals: async () => {},
+        readUsage: async () => [],
+        deleteUsage: async () => {},
+        readRefusals: async () => refusals,
+        deleteRefusals: async () => {},
       },
       onLetters: (more) => letters.push(...more),
     });
@@ -349,16 +349,23 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
   test('adds up refusals by the minute, and none twice', async () => {
     const minute = Date.parse('2026-11-25T10:03:00Z');
     const row = { minute, workspace: 'payments/checkout', key: 'api', budget: '', reason: 'BudgetSpent', count: 3 };
-    await ledger.noteRefusals([row, { ...row, count: 4 }, { ...row, key: 'other\0', count: 1 }]);
-    const [first, ...rest] = await ledger.refusals(10);
+    await ledger.appendRefusals([row, { ...row, count: 4 }, { ...row, key: 'other\0', count: 1 }]);
+    const [first, ...rest] = await ledger.readRefusals(10);
     expect(rest).toHaveLength(2);
     await log.drain();
-    await ledger.noteRefusals([{ ...row, count: 10 }]);
+    await ledger.appendRefusals([{ ...row, count: 10 }]);
     // The process ended after the rows were written and before they left the stream.
-    const again = { refusals: async () => [first!, ...(await ledger.refusals(10))], dropRefusals: async () => {} };
+    const again = {
+      readRefusals: async () => [first!, ...(await ledger.readRefusals(10))],
+      deleteRefusals: async () => {},
+    };
     const interrupted = new UsageLog({
       open: async () => ({ ...database, close: async () => {} }),
-      ledger: { usage: () => ledger.usage(10), dropUsage: (entries) => ledger.dropUsage(entries), ...again },
+      ledger: {
+        readUsage: () => ledger.readUsage(10),
+        deleteUsage: (entries) => ledger.deleteUsage(entries),
+        ...again,
+      },
     });
     await interrupted.drain();
     await log.drain();
@@ -368,7 +375,7 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
       { ...row, minute: new Date(minute), count: 17 },
       { ...row, minute: new Date(minute), key: 'other\u{FFFD}', count: 1 },
     ]);
-    expect(await ledger.refusals(10)).toEqual([]);
+    expect(await ledger.readRefusals(10)).toEqual([]);
   });
 });
 
@@ -482,10 +489,10 @@ test('a Postgres in the folder that hangs is given up, and opened anew', async (
 test('a stream that does not end holds nobody up who waits for all of it', async () => {
   const query = async () => [];
   const database: Database = { query, transaction: (work) => work(query), close: async () => {} };
-  const ledger = { dropUsage: async () => {}, refusals: async () => [], dropRefusals: async () => {} };
+  const ledger = { deleteUsage: async () => {}, readRefusals: async () => [], deleteRefusals: async () => {} };
   const entries = [{ entry: '1-0', record: {}, counters: [], keepUntil: 0 }];
-  const logOf = (usage: () => Promise<StreamEntry[]>) =>
-    new UsageLog({ open: async () => database, ledger: { ...ledger, usage } });
+  const logOf = (readUsage: () => Promise<StreamEntry[]>) =>
+    new UsageLog({ open: async () => database, ledger: { ...ledger, readUsage } });
   expect(await logOf(() => setTimeout(0, entries)).drain()).toBe(false);
   expect(await logOf(async () => entries.splice(0)).drain()).toBe(true);
 });

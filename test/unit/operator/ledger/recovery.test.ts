@@ -54,7 +54,7 @@ test('a rebuild does nothing before the log has taken all that waits', async () 
   const note = (what: string) => async () => void done.push(what);
   const answers = [false, true];
   const rebuild = new Rebuild({
-    ledger: { raise: note('raise'), restoreBatches: note('batches'), resume: async () => true },
+    ledger: { raiseCounters: note('raise'), restoreBatches: note('batches'), resume: async () => true },
     log: { drain: async () => answers.shift()!, totals: async () => [], batches: async () => [] },
     shown: () => [],
     living: () => [],
