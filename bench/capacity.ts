@@ -110,7 +110,7 @@ function pool(name: string): Check {
   const bound = { capNano: ROOM, roomNano: ROOM - WORST, gapRoomNano: 0n };
   const end = Date.now() + 86_400_000;
   const counter = `payments/${name}/Day/America/New_York/1763874000000`;
-  return { budget: `payments/${name}`, counter, value: null, start: 0, end, part: 'Enforce', bound, total: null };
+  return { budget: `payments/${name}`, counter, value: null, start: 0, end, mode: 'Enforce', bound, total: null };
 }
 
 function customers(n: number): Check {

@@ -91,7 +91,7 @@ function reservation(id: string, call: number): Reservation {
     const value = name === 'per-customer' ? JSON.stringify([`customer-${call % 1000}`]) : null;
     const counter = `payments/${name}/Day/America/New_York/1763874000000`;
     const span = { start: 0, end: Date.now() + HOUR };
-    return { budget: `payments/${name}`, counter, value, ...span, part: 'Enforce', bound, total: value ? bound : null };
+    return { budget: `payments/${name}`, counter, value, ...span, mode: 'Enforce', bound, total: value ? bound : null };
   });
   return {
     id,

@@ -109,7 +109,7 @@ export class Admission {
   /** Where it may be only the cheap bound of the prompt that does not fit, its tokens are counted, once. */
   async #tighten({ facts, checks }: PlannedCall, failures: readonly Failure[]): Promise<boolean> {
     const isOpen = failures.every(({ check, spentNano }) => spentNano < checks[check]!.bound.capNano);
-    const isTolerant = checks.every(({ part, bound }) => part !== 'Enforce' || bound.gapRoomNano > 0n);
+    const isTolerant = checks.every(({ mode, bound }) => mode !== 'Enforce' || bound.gapRoomNano > 0n);
     if (this.#isCounted || !facts.countable || !isOpen || !isTolerant) return false;
     this.#isCounted = true;
     const countedTokens = await this.#candidate.count();
@@ -124,7 +124,7 @@ export class Admission {
   /** What is exempt from a budget does not queue for it. */
   #queuedAt({ checks }: PlannedCall): Failure | null {
     for (const [check, one] of checks.entries()) {
-      if (one.part !== 'Enforce') continue;
+      if (one.mode !== 'Enforce') continue;
       for (const ofTotal of [false, true]) {
         if (!this.#parts.waiting.isQueued(queueKeyOf(one, ofTotal))) continue;
         return { check, ofTotal, waiting: true, spentNano: 0n, committedNano: 0n };
@@ -243,8 +243,8 @@ function isWaiting(answer: Answer): answer is Extract<Said, { kind: 'full' }> {
 }
 
 /** The count could be wrong by more than the budget tolerates at all. */
-function isTooLoose({ part, bound }: Check): boolean {
-  return part === 'Enforce' && bound.gapRoomNano < 0n;
+function isTooLoose({ mode, bound }: Check): boolean {
+  return mode === 'Enforce' && bound.gapRoomNano < 0n;
 }
 
 function isBlockedAt(line: string, answer: Answer, { checks }: PlannedCall): boolean {

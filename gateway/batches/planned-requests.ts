@@ -1,6 +1,7 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { BatchPlan } from '../../policy/admit/batch-plan.ts';
-import { type Caller, type Plan, planBatches } from '../../policy/admit/plan.ts';
+import type { Caller } from '../../policy/admit/caller.ts';
+import { type Plan, planBatches } from '../../policy/admit/plan.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import type { Attributes } from '../../policy/core/compiled-policy.ts';
 import { batchMetaOf } from '../../policy/cost/batch-meta.ts';

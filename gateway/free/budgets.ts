@@ -1,9 +1,9 @@
 import type { GatewayLedger } from '../../ledger/ledger.ts';
 import { isSpanning } from '../../policy/admit/budget-refusal.ts';
-import type { Caller } from '../../policy/admit/plan.ts';
+import type { Caller } from '../../policy/admit/caller.ts';
 import type { CompiledBudget, CompiledKey } from '../../policy/core/compiled-policy.ts';
 import { MAX_VALUES, type Reading, REST, type ValueCounter } from '../../policy/core/counter-check.ts';
-import { governs } from '../../policy/core/matching.ts';
+import { scopeMatch } from '../../policy/core/matching.ts';
 import { budgetFigures, budgetFiguresQuery } from '../../policy/status/budget-figures.ts';
 
 /** What a caller is told of one budget. Of a budget that spans others: its name and when it resets. */
@@ -15,7 +15,7 @@ export interface BudgetView {
 
 /** The budgets that may govern a caller's calls, with where they and all their values stand now. Throws `LedgerUnreachable`. */
 export async function budgetsOf({ workspace, key }: Caller, ledger: GatewayLedger): Promise<readonly BudgetView[]> {
-  const budgets = workspace.budgets.filter((budget) => governs(budget.scope, workspace, key) !== false);
+  const budgets = workspace.budgets.filter((budget) => scopeMatch(budget.scope, workspace, key) !== false);
   const { now } = await ledger.state();
   const readings = await ledger.read(budgets.map((budget) => budgetFiguresQuery(budget, now, MAX_VALUES)));
   return budgets.map((budget, index) => view(budget, visible(budget, readings[index]!, key), workspace, now));

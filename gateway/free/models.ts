@@ -1,5 +1,4 @@
-import { modelAllowed } from '../../policy/admit/plan.ts';
-import { type ResolvedWorkspace } from '../../policy/compile/resolved-workspace.ts';
+import type { Caller } from '../../policy/admit/caller.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 import { authenticate } from '../http/authenticate.ts';
 import type { Exchange } from '../http/exchange.ts';
@@ -34,16 +33,17 @@ export class Models {
   async #pass({ req, res, route }: Exchange): Promise<Refusal | null> {
     const identity = authenticate(req.headers, this.#parts.policy);
     if (!identity.ok) return identity.error;
-    const { workspace } = identity.value.caller;
+    const { caller } = identity.value;
+    const { workspace } = caller;
     if (workspace.upstreamKey === null) return refusalFor('UpstreamKeyMissing');
     const one = route.path.slice('/v1/models/'.length);
-    if (one !== '' && !modelAllowed(workspace, one)) return refusalFor('NotFound');
+    if (one !== '' && !caller.allows(one)) return refusalFor('NotFound');
     const upstream = this.#parts.upstreams.of(workspace);
     const answer = await upstream.pool
       .request({ path: pathUp(upstream, route), method: 'GET', headers: headersUp(req, workspace) })
       .then(async ({ statusCode, headers, body }) => {
         const text = await body.text();
-        return { statusCode, headers, text: statusCode === 200 && one === '' ? allowed(text, workspace) : text };
+        return { statusCode, headers, text: statusCode === 200 && one === '' ? allowed(text, caller) : text };
       })
       .catch(() => null); // no connection, or no page of models
     if (answer === null) return refusalFor('UpstreamUnreachable');
@@ -55,8 +55,8 @@ export class Models {
 }
 
 /** The page without the models that are not allowed. Throws for what is no page. */
-function allowed(text: string, workspace: ResolvedWorkspace): string {
+function allowed(text: string, caller: Caller): string {
   const page = JSON.parse(text) as Page;
-  const data = page.data.filter(({ id }) => modelAllowed(workspace, id));
+  const data = page.data.filter(({ id }) => caller.allows(id));
   return JSON.stringify({ ...page, data, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null });
 }

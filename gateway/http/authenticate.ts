@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Caller } from '../../policy/admit/plan.ts';
+import type { Caller } from '../../policy/admit/caller.ts';
 import type { ResolvedWorkspace } from '../../policy/compile/resolved-workspace.ts';
 import type { Attributes } from '../../policy/core/compiled-policy.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';

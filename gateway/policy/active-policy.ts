@@ -1,7 +1,8 @@
-import type { Caller } from '../../policy/admit/plan.ts';
+import { Caller } from '../../policy/admit/caller.ts';
 import type { Resolved } from '../../policy/compile/shard-codec.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
+import { PeriodCache } from '../../policy/core/period.ts';
 
 /** What the stages ask of the policy in force. */
 export interface PolicySource {
@@ -17,6 +18,7 @@ export interface PolicySource {
 export class ActivePolicy implements PolicySource {
   readonly #workspaces = new Map<Ref, Resolved>();
   readonly #callers = new Map<string, Caller>();
+  readonly #periods = new PeriodCache();
   readonly #waiting = new Set<() => void>();
   #isLoaded = false;
 
@@ -62,7 +64,7 @@ export class ActivePolicy implements PolicySource {
       this.#workspaces.set(ref, one);
       for (const key of one.workspace.keys) {
         const hash = one.keys[key.name];
-        if (hash !== undefined) this.#callers.set(hash, { workspace: one.workspace, key });
+        if (hash !== undefined) this.#callers.set(hash, new Caller(one.workspace, key, this.#periods.at));
       }
     }
     for (const look of this.#waiting) look();

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import type { Caller, Call } from '../../policy/admit/plan.ts';
+import type { Caller } from '../../policy/admit/caller.ts';
+import type { Call } from '../../policy/admit/plan.ts';
 import { refusalStatus } from '../../policy/admit/refusal-response.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';

@@ -22,7 +22,7 @@ function remainingNano({ call, admission, committedNano }: Admitted, booking: Ca
   const givenBack = booking === null ? 0n : admission.worstNano - booking.costNano - booking.presumedNano;
   let least: bigint | null = null;
   for (const [index, check] of admission.checks.entries()) {
-    if (check.part !== 'Enforce' || !check.budget.startsWith(own)) continue;
+    if (check.mode !== 'Enforce' || !check.budget.startsWith(own)) continue;
     const left = check.bound.capNano - committedNano[index]! + givenBack;
     if (least === null || left < least) least = left;
   }

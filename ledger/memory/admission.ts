@@ -1,4 +1,4 @@
-import type { Bound, Check, Failure, Part } from '../../policy/core/counter-check.ts';
+import type { Bound, Check, Failure, CheckMode } from '../../policy/core/counter-check.ts';
 import { expireAt } from '../keys.ts';
 import type { Reservation } from '../ledger.ts';
 import type { MemoryState, CounterCell } from './state.ts';
@@ -9,7 +9,7 @@ type Verdict = 'fits' | 'waiting' | 'spent';
 interface Judged {
   readonly check: number;
   readonly ofTotal: boolean;
-  readonly part: Part;
+  readonly mode: CheckMode;
   readonly bound: Bound | null;
   readonly cell: CounterCell;
   readonly verdict: Verdict;
@@ -40,7 +40,7 @@ export class MemoryAdmission {
    * budget counts the refusal in all its counters.
    */
   refuse(): readonly Failure[] {
-    const failures = this.#judged.filter(({ part, verdict }) => part === 'Enforce' && verdict !== 'fits');
+    const failures = this.#judged.filter(({ mode, verdict }) => mode === 'Enforce' && verdict !== 'fits');
     const spent = failures.filter(({ verdict }) => verdict === 'spent');
     for (const { cell } of this.#judged.filter(({ check }) => spent.some((failure) => failure.check === check))) {
       this.#books.keep(cell);
@@ -68,24 +68,24 @@ export class MemoryAdmission {
     return this.#judged.map(({ cell }) => cell);
   }
 
-  #holdIn({ check, part, bound, cell }: Judged, worstNano: bigint): void {
+  #holdIn({ check, mode, bound, cell }: Judged, worstNano: bigint): void {
     this.#books.keep(cell);
     cell.committed += worstNano;
     cell.gaps += this.#gapNano;
     // Under a cap no higher than the one at which another was refused: there is room again.
-    const shows = part === 'Enforce' && bound !== null && cell.exhaustedAt !== null;
+    const shows = mode === 'Enforce' && bound !== null && cell.exhaustedAt !== null;
     if (shows && bound.capNano <= (cell.exhaustedAt ?? 0n)) cell.exhaustedAt = null;
     const spent = this.#judged.some((other) => other.check === check && other.verdict === 'spent');
-    if (part === 'Observe' && spent) cell.wouldRefuse += 1;
+    if (mode === 'Observe' && spent) cell.wouldRefuse += 1;
   }
 }
 
 function judgedOf(asked: Check, check: number, gapNano: bigint, books: MemoryState): Judged[] {
-  const { counter, value, end, part, bound, total } = asked;
+  const { counter, value, end, mode, bound, total } = asked;
   const expires = expireAt(end);
   const pool = books.pool(counter, expires);
   const one = (cell: CounterCell, limit: Bound | null, ofTotal: boolean): Judged => {
-    return { check, ofTotal, part, bound: limit, cell, verdict: verdictOf(cell, part, limit, gapNano) };
+    return { check, ofTotal, mode, bound: limit, cell, verdict: verdictOf(cell, mode, limit, gapNano) };
   };
   if (value === null) return [one(pool, bound, false)];
   return [one(books.value(counter, value, expires), bound, false), one(pool, total, true)];
@@ -94,17 +94,17 @@ function judgedOf(asked: Check, check: number, gapNano: bigint, books: MemorySta
 /** Whether a call fits, would fit once calls in flight settle, or cannot. What is only watched never waits. */
 function verdictOf(
   { spent, certain, committed, gaps }: CounterCell,
-  part: Part,
+  mode: CheckMode,
   bound: Bound | null,
   gapNano: bigint,
 ): Verdict {
-  if (part === 'Exempt' || bound === null) return 'fits';
+  if (mode === 'Exempt' || bound === null) return 'fits';
   const { capNano, roomNano, gapRoomNano } = bound;
-  if (part === 'Enforce' && spent < capNano && committed <= roomNano) {
+  if (mode === 'Enforce' && spent < capNano && committed <= roomNano) {
     return gapNano === 0n || gaps <= gapRoomNano ? 'fits' : 'waiting';
   }
   if (certain >= capNano || certain > roomNano) return 'spent';
-  return part === 'Enforce' ? 'waiting' : 'fits';
+  return mode === 'Enforce' ? 'waiting' : 'fits';
 }
 
 function toFailure({ check, ofTotal, verdict, cell }: Judged): Failure {

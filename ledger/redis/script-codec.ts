@@ -5,7 +5,7 @@ import type {
   Bound,
   Counter,
   Failure,
-  Part,
+  CheckMode,
   Reading,
   ReadingQuery,
   ValueCounter,
@@ -31,7 +31,7 @@ import type { RefusalEntry, RefusalRow, StreamEntry, UsageRecord } from '../stre
 /** What a script answers over RESP2: integers as numbers, bulk strings as strings, nil as null. */
 export type Reply = readonly unknown[];
 
-const PARTS: Readonly<Record<Part, string>> = { Enforce: 'E', Observe: 'O', Exempt: 'X' };
+const PARTS: Readonly<Record<CheckMode, string>> = { Enforce: 'E', Observe: 'O', Exempt: 'X' };
 
 /** The first arguments of what a gateway asks. */
 export function encodeCaller({ incarnation, epoch, line, seen }: LedgerClient): string[] {
@@ -44,12 +44,12 @@ export function encodeReservation(reservation: Reservation): string[] {
   let { from, until } = reservation;
   let keepUntil = 0;
   const list: string[] = [];
-  for (const { counter, value, part, start, end, bound, total } of checks) {
+  for (const { counter, value, mode, start, end, bound, total } of checks) {
     const expires = expireAt(end);
     from = Math.max(from, start);
     until = Math.min(until, end);
     keepUntil = Math.max(keepUntil, expires);
-    list.push(counter, value ?? '', PARTS[part], `${expires}`);
+    list.push(counter, value ?? '', PARTS[mode], `${expires}`);
     list.push(`${bound.capNano}`, `${bound.roomNano}`, ...encodeTotal(total));
     if (gapNano > 0n) list.push(`${bound.gapRoomNano}`, `${total?.gapRoomNano ?? ''}`);
   }

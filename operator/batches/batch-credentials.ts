@@ -1,9 +1,12 @@
-import type { Previous } from '../../policy/compile/compile-types.ts';
+import type { PreviousShards } from '../../policy/compile/compile-input.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { BatchCredentials } from './batches.ts';
 
 /** What the shards say of a workspace: what the gateways send its calls with, and price them at. */
-export function batchCredentials({ policy, keys, shared }: Previous, workspace: Ref): BatchCredentials | undefined {
+export function batchCredentials(
+  { policy, keys, shared }: PreviousShards,
+  workspace: Ref,
+): BatchCredentials | undefined {
   const compiled = [...policy.values()].flatMap(({ workspaces }) => workspaces.get(workspace) ?? [])[0];
   const entry = [...keys.values()].flatMap(({ credentials }) => credentials.get(workspace) ?? [])[0];
   const prices = compiled && shared?.books.get(compiled.prices)?.book;

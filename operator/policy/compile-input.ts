@@ -1,4 +1,4 @@
-import type { CompileInput } from '../../policy/compile/compile-types.ts';
+import type { CompileInput } from '../../policy/compile/compile-input.ts';
 import type { Hash } from '../../policy/compile/shards.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import type { Informers } from '../cluster/informers.ts';

@@ -1,7 +1,9 @@
 import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
 import type { KubeObject } from '../../kube/object.ts';
 import type { OperatorLedger } from '../../ledger/ledger.ts';
-import type { CompileInput, CompileOutput, ShardWrite } from '../../policy/compile/compile-types.ts';
+import { CompileCache } from '../../policy/compile/compile-cache.ts';
+import type { CompileInput } from '../../policy/compile/compile-input.ts';
+import type { CompileOutput, ShardWrite } from '../../policy/compile/compile-output.ts';
 import { compile } from '../../policy/compile/compile.ts';
 import { SHARED_SHARD } from '../../policy/compile/shards.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
@@ -30,6 +32,7 @@ const ORDER: readonly ((shard: ShardWrite) => boolean)[] = [
 /** Compiles all resources at once, writes the shards that changed, then raises the fences. */
 export class PolicyReconciler {
   readonly #options: PolicyOptions;
+  readonly #cache = new CompileCache();
   #output: CompileOutput | undefined;
   #uids: ReadonlySet<string | undefined> = new Set();
   #raised: ReadonlyMap<Ref, number> | null = null;
@@ -74,7 +77,7 @@ export class PolicyReconciler {
     if (!('error' in read)) requireCompatibleGateways(await ledger.gateways());
     const standing: ReadonlyMap<Ref, number> = 'error' in read ? new Map() : read;
     const input = { ...gather(), previous: store.previous(), fences: standing };
-    const output = compile(input);
+    const output = compile(input, this.#cache);
     for (const kind of ORDER) await this.#write(output.shards.filter((shard) => kind(shard)));
     this.#uids = new Set([...input.workspaces, ...input.budgets].map(({ metadata }) => metadata.uid));
     this.#take(output, 'error' in read ? null : read);

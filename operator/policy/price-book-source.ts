@@ -1,4 +1,4 @@
-import type { CompileInput } from '../../policy/compile/compile-types.ts';
+import type { CompileInput } from '../../policy/compile/compile-input.ts';
 import { parsePriceBook, PriceBookInvalid } from '../../policy/prices/price-book-file.ts';
 import type { ConfigMap } from '../cluster/kube-kinds.ts';
 

@@ -1,6 +1,6 @@
 import { type EndpointSlice, servingPods } from '../../kube/endpoints.ts';
 import type { LivingGateway } from '../../ledger/ledger.ts';
-import type { BudgetVerdict, WorkspaceVerdict } from '../../policy/compile/compile-types.ts';
+import type { BudgetOutcome, WorkspaceOutcome } from '../../policy/compile/compile-output.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Finding } from '../../policy/core/conditions.ts';
 import { programmed, type Rollout } from '../../policy/status/readiness.ts';
@@ -49,7 +49,7 @@ export class Programming {
   /** Null while it is too soon to say. `now` in milliseconds, by a clock that never jumps. */
   finding(
     target: Target,
-    verdict: WorkspaceVerdict | BudgetVerdict,
+    verdict: WorkspaceOutcome | BudgetOutcome,
     rollout: Rollout,
     now: number,
   ): Finding<'Programmed'> | null {

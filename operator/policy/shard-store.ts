@@ -1,6 +1,7 @@
 import type { KubeClient } from '../../kube/client.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
-import type { Previous, ShardWrite } from '../../policy/compile/compile-types.ts';
+import type { PreviousShards } from '../../policy/compile/compile-input.ts';
+import type { ShardWrite } from '../../policy/compile/compile-output.ts';
 import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../../policy/compile/shard-codec.ts';
 import { type Hash, SHARED_SHARD, type ShardData, shardNames } from '../../policy/compile/shards.ts';
 import type { Settings } from '../../policy/config/settings.ts';
@@ -36,7 +37,7 @@ export class ShardStore {
   }
 
   /** All shards, decoded. One that is missing or unreadable is left out, so that it is written anew. */
-  previous(): Previous {
+  previous(): PreviousShards {
     const names = shardNames(this.#options.settings.shards);
     const policy = names.policy.map((name) => [name, this.#read(name, decodePolicyShard)] as const);
     const keys = names.keys.map((name) => [name, this.#read(name, decodeKeysShard)] as const);

@@ -1,6 +1,6 @@
 import { keyOf } from '../../kube/object.ts';
 import type { LedgerState } from '../../ledger/ledger.ts';
-import type { CompileOutput } from '../../policy/compile/compile-types.ts';
+import type { CompileOutput } from '../../policy/compile/compile-output.ts';
 import type { CompiledBudget, Ref } from '../../policy/core/compiled-policy.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { LedgerGuard } from '../ledger/ledger-guard.ts';

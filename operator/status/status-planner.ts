@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
 import { keyOf } from '../../kube/object.ts';
 import type { CounterMinimum } from '../../ledger/ledger.ts';
-import type { CompileOutput } from '../../policy/compile/compile-types.ts';
+import type { CompileOutput } from '../../policy/compile/compile-output.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import type { CompiledBudget, Ref } from '../../policy/core/compiled-policy.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
@@ -154,21 +154,21 @@ export class StatusPlanner {
     const sources = [budget, status, verdict, rollout, observed];
     if (isEach(sources, this.#sources.get(uid))) return false;
     this.#sources.delete(uid);
-    const reached = verdict.proof.map(({ workspace }) => world.workspaces.get(workspace)?.metadata.uid);
+    const reached = verdict.required.map(({ workspace }) => world.workspaces.get(workspace)?.metadata.uid);
     // Which workspaces a spanning budget reached when its status was written is not known.
     const wasProven = !verdict.spanning && wasProgrammed({ ...budget, status } as ClaudeBudget);
     const target = { uid, reached, wasProven };
     const programmed = this.#programming.finding(target, verdict, rollout, this.#options.elapsed());
     if (programmed === null) return true;
     const { reason, message } = programmed;
-    const { accepted, inForce, proof } = verdict;
+    const { accepted, inForce, required } = verdict;
     const causes = [
       budget,
       status,
       accepted.reason,
       accepted.message,
       inForce,
-      proof.length,
+      required.length,
       reason,
       message,
       observed,

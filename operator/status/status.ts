@@ -7,7 +7,7 @@ import type {
   ClaudeWorkspaceStatus,
   Condition,
 } from '../../crds/types.gen.ts';
-import type { BudgetVerdict, WorkspaceVerdict } from '../../policy/compile/compile-types.ts';
+import type { BudgetOutcome, WorkspaceOutcome } from '../../policy/compile/compile-output.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { condition, type ConditionType, type Finding, type Reason } from '../../policy/core/conditions.ts';
@@ -22,7 +22,7 @@ export type Observed =
 
 interface BudgetFacts {
   readonly budget: ClaudeBudget;
-  readonly verdict: BudgetVerdict;
+  readonly verdict: BudgetOutcome;
   readonly programmed: Finding<'Programmed'>;
   readonly observed: Observed;
   readonly now: number;
@@ -43,14 +43,14 @@ export function budgetStatus(facts: BudgetFacts): ClaudeBudgetStatus {
       of('Exhausted', exhaustion(verdict, observed)),
       of('Ready', budgetReady(verdict, programmed)),
     ],
-    workspace: budget.spec.workspaceRef?.name ?? counted(verdict.proof.length),
+    workspace: budget.spec.workspaceRef?.name ?? counted(verdict.required.length),
     ...(figures ?? (inForce === null ? {} : last)),
   } as ClaudeBudgetStatus;
 }
 
 interface WorkspaceFacts {
   readonly workspace: ClaudeWorkspace;
-  readonly verdict: WorkspaceVerdict;
+  readonly verdict: WorkspaceOutcome;
   readonly programmed: Finding<'Programmed'>;
   readonly logged: Finding<'Logged'>;
   readonly settings: Settings;
@@ -88,7 +88,7 @@ function conditioner({ metadata, status }: ClaudeBudget | ClaudeWorkspace, now: 
     condition(type, finding, metadata.generation ?? 0, now, status?.conditions ?? []);
 }
 
-function exhaustion({ inForce }: BudgetVerdict, observed: Observed): Finding<'Exhausted'> {
+function exhaustion({ inForce }: BudgetOutcome, observed: Observed): Finding<'Exhausted'> {
   if (inForce === null) return { reason: 'NotInForce', message: 'Nothing of this budget is in force.' };
   if ('problem' in observed) return { reason: observed.reason, message: observed.problem };
   return exhausted(inForce, observed.reading, observed.now);

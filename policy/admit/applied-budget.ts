@@ -1,115 +1,125 @@
 /**
- * How a budget bears on the calls of one key. What does not depend on the call — which of its lists can match at all,
- * the values, overrides and exemptions that the credential fixes, the terms of the running period — is worked out once, so that a
- * call costs a few comparisons for each budget.
+ * A budget as it applies to the calls of one key. All that does not depend on the call is worked out once (which lists
+ * of the scope can match, the values, overrides and exemptions that the credential fixes, the limit of the running
+ * period), so that a call costs a few comparisons for each budget.
  */
 
 import type { Attributes, CompiledBudget, CompiledKey, CompiledWorkspace, Ref } from '../core/compiled-policy.ts';
 import { refOf } from '../core/compiled-policy.ts';
-import type { Check, Part } from '../core/counter-check.ts';
+import type { Check, CheckMode } from '../core/counter-check.ts';
 import { boundOf, type EffectiveLimit, effectiveLimitAt } from '../core/effective-limit.ts';
-import { callersSet, governs, loosens, type Scoping } from '../core/matching.ts';
+import { isExempt, isSetByCaller, type ScopeMatch, scopeMatch } from '../core/matching.ts';
+import type { PeriodLookup } from '../core/period.ts';
 
 /** One budget for the calls of one key. */
 export class AppliedBudget {
   readonly budget: CompiledBudget;
   readonly ref: Ref;
-  readonly #scope: Scoping;
-  readonly #part: Part;
+  readonly #scope: ScopeMatch;
+  readonly #mode: CheckMode;
   readonly #extraNano: bigint;
-  readonly #values: Values;
-  #terms: EffectiveLimit | null = null;
+  readonly #values: CounterValues;
+  readonly #periods: PeriodLookup | undefined;
+  #limit: EffectiveLimit | null = null;
 
-  constructor(budget: CompiledBudget, workspace: Pick<CompiledWorkspace, 'headers'>, key: CompiledKey) {
+  constructor(
+    budget: CompiledBudget,
+    workspace: Pick<CompiledWorkspace, 'headers'>,
+    key: CompiledKey,
+    periods?: PeriodLookup,
+  ) {
     this.budget = budget;
     this.ref = refOf(budget);
-    this.#scope = governs(budget.scope, workspace, key);
-    this.#part = budget.exempt !== undefined && loosens(budget.exempt, key) ? 'Exempt' : budget.mode;
+    this.#scope = scopeMatch(budget.scope, workspace, key);
+    this.#mode = budget.exempt !== undefined && isExempt(budget.exempt, key) ? 'Exempt' : budget.mode;
     this.#extraNano = key.priority === 'Critical' ? budget.criticalExtraNano : 0n;
-    this.#values = new Values(budget, workspace, key);
+    this.#values = new CounterValues(budget, workspace, key);
+    this.#periods = periods;
   }
 
-  /** False where no call of the key is in the budget's scope. */
-  get possible(): boolean {
+  /** False if no call of the key is in the budget's scope. */
+  get canApply(): boolean {
     return this.#scope !== false;
   }
 
-  /** Whether it limits these calls to the last nano-dollar: no call may go that nobody can bound. */
+  /** Whether the budget limits these calls exactly, with no tolerance: a call without a maximum cost must not pass. */
   get isStrict(): boolean {
-    return this.#part === 'Enforce' && this.budget.toleranceNano === 0n;
+    return this.#mode === 'Enforce' && this.budget.toleranceNano === 0n;
   }
 
   /**
-   * Whether the budget, once begun, governs a call with these attributes. `models`: all that may answer or advise, under
-   * all names that they are known by, because nobody gets round a limit by another spelling of what it lists.
+   * Whether a call with these attributes is in the budget's scope. `models` holds every model that may answer or advise,
+   * under every name that it is known by: another spelling of a listed model must not get round the limit.
    */
-  governs(attributes: Attributes, models: readonly string[]): boolean {
-    return models.some((model) => holds(this.#scope, attributes, model));
+  appliesTo(attributes: Attributes, models: readonly string[]): boolean {
+    return models.some((model) => matches(this.#scope, attributes, model));
   }
 
-  /** The terms at an instant (milliseconds). */
-  termsAt(at: number): EffectiveLimit {
-    if (this.#terms === null || at < this.#terms.from || at >= this.#terms.until) {
-      this.#terms = effectiveLimitAt(this.budget, at);
+  /** The limit at an instant (milliseconds). */
+  limitAt(at: number): EffectiveLimit {
+    if (this.#limit === null || at < this.#limit.from || at >= this.#limit.until) {
+      this.#limit = effectiveLimitAt(this.budget, at, this.#periods);
     }
-    return this.#terms;
+    return this.#limit;
   }
 
   /** What the ledger must check for a call of this worst cost. */
   check(
-    terms: EffectiveLimit,
+    limit: EffectiveLimit,
     attributes: Attributes,
     { worstNano, gapNano }: { readonly worstNano: bigint; readonly gapNano: bigint },
   ): Check {
     const { budget } = this;
     const value = this.#values.of(attributes);
-    const raisedNano = terms.grantedNano + this.#extraNano;
+    const raisedNano = limit.grantedNano + this.#extraNano;
     const { totalNano } = budget;
     return {
       budget: this.ref,
-      counter: terms.counter,
+      counter: limit.counter,
       value,
-      start: terms.start,
-      end: terms.end,
-      part: this.#part,
+      start: limit.start,
+      end: limit.end,
+      mode: this.#mode,
       bound: boundOf(budget, this.#values.limitOf(value) + raisedNano, worstNano, gapNano),
       total: totalNano === undefined ? null : boundOf(budget, totalNano + raisedNano, worstNano, gapNano),
     };
   }
 }
 
-function holds(scoping: Scoping, attributes: Attributes, model: string): boolean {
-  return typeof scoping === 'boolean' ? scoping : scoping(attributes, model);
+function matches(scope: ScopeMatch, attributes: Attributes, model: string): boolean {
+  return typeof scope === 'boolean' ? scope : scope(attributes, model);
 }
 
 /**
- * The value that calls of a key count under, and its limit. Without a total over all values what callers claim opens no
- * counter: such calls count under the empty value, so that nobody finds a fresh limit behind a new name.
+ * The value of `per` that calls of a key count under, and the limit of its counter. In a budget without a total over all
+ * values, an attribute that callers set opens no counter: such calls count under the empty value, so a new name is not
+ * a fresh limit.
  */
-class Values {
+class CounterValues {
   readonly #per: readonly string[];
-  readonly #fixed: boolean;
-  readonly #constant: string | null;
+  /** Whether the credential decides the value. */
+  readonly #isFixed: boolean;
+  readonly #fixedValue: string | null;
   readonly #limitNano: bigint;
   readonly #overrides: ReadonlyMap<string | null, bigint>;
 
   constructor(budget: CompiledBudget, workspace: Pick<CompiledWorkspace, 'headers'>, key: CompiledKey) {
     this.#per = budget.per;
-    this.#fixed = budget.totalNano === undefined || !budget.per.some((name) => callersSet(workspace, key, name));
-    this.#constant = budget.per.length === 0 ? null : valueOf(budget.per, key.attributes);
+    this.#isFixed = budget.totalNano === undefined || !budget.per.some((name) => isSetByCaller(workspace, key, name));
+    this.#fixedValue = budget.per.length === 0 ? null : valueOf(budget.per, key.attributes);
     this.#limitNano = budget.limitNano;
     this.#overrides = new Map(budget.overrides.map(({ values, limitNano }) => [JSON.stringify(values), limitNano]));
   }
 
   of(attributes: Attributes): string | null {
-    return this.#fixed ? this.#constant : valueOf(this.#per, attributes);
+    return this.#isFixed ? this.#fixedValue : valueOf(this.#per, attributes);
   }
 
-  /** An override of a value that callers can claim never raises the limit, it only lowers it. */
+  /** An override of a value that callers can set never raises the limit, it only lowers it. */
   limitOf(value: string | null): bigint {
     const override = this.#overrides.size === 0 ? undefined : this.#overrides.get(value);
     if (override === undefined) return this.#limitNano;
-    return this.#fixed || override < this.#limitNano ? override : this.#limitNano;
+    return this.#isFixed || override < this.#limitNano ? override : this.#limitNano;
   }
 }
 

@@ -7,7 +7,8 @@ import { batchMixed, batchTooExpensive, batchExceedsGuards } from '../core/refus
 import type { Refusal } from '../core/refusals.ts';
 import { worstCost } from '../cost/worst-cost.ts';
 import type { RequestFacts } from '../request/request.ts';
-import { type PlannedCall, type Caller, plan } from './plan.ts';
+import type { Caller } from './caller.ts';
+import { type PlannedCall, plan } from './plan.ts';
 
 /** A batch is done within so long. Milliseconds. */
 const BATCH_MS = 24 * 60 * 60 * 1000;

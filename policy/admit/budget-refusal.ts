@@ -6,7 +6,8 @@ import type { Bound, Check, Failure } from '../core/counter-check.ts';
 import { END_OF_TIME } from '../core/period.ts';
 import { budgetBusy, budgetSpent } from '../core/refusal-sentences.ts';
 import type { Refusal } from '../core/refusals.ts';
-import type { PlannedCall, Caller } from './plan.ts';
+import type { Caller } from './caller.ts';
+import type { PlannedCall } from './plan.ts';
 
 const RETRY_AFTER_SECONDS = 1;
 

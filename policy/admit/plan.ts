@@ -2,10 +2,9 @@
 
 import type { ResolvedWorkspace } from '../compile/resolved-workspace.ts';
 import type { Settings } from '../config/settings.ts';
-import type { Attributes, CompiledKey } from '../core/compiled-policy.ts';
+import type { Attributes } from '../core/compiled-policy.ts';
 import { refOf } from '../core/compiled-policy.ts';
 import type { Check } from '../core/counter-check.ts';
-import { globs, type Matcher } from '../core/matching.ts';
 import {
   batchesNotAllowed,
   budgetSuspended,
@@ -20,14 +19,8 @@ import type { Refusal, RefusalReason } from '../core/refusals.ts';
 import { withCount, worstCost } from '../cost/worst-cost.ts';
 import { highestRateAt, type Rate, rateAt } from '../prices/price-book.ts';
 import { modelsOf, type RequestFacts } from '../request/request.ts';
-import { AppliedBudget } from './applied-budget.ts';
+import type { Caller } from './caller.ts';
 import { type Edit, applyRequestLimits, type LimitedRequest } from './request-limits.ts';
-
-/** Who calls: proved by the credential. */
-export interface Caller {
-  readonly workspace: ResolvedWorkspace;
-  readonly key: CompiledKey;
-}
 
 /** One call as the plan sees it. */
 export interface Call {
@@ -70,7 +63,7 @@ export function plan(call: Call, now: number, settings: Pick<Settings, 'requireB
   const { prices } = workspace;
   const models = modelsOf(call.facts);
   const refusal =
-    closed(workspace) ?? first(models, (model) => disallowed(workspace, model) ?? unpriced(workspace, model, now));
+    closed(workspace) ?? first(models, (model) => disallowed(call.caller, model) ?? unpriced(workspace, model, now));
   if (refusal !== null) return { kind: 'Refuse', refusal };
   const rates = models.map((model) => rateAt(prices, model, now) ?? highestRateAt(prices, now));
   const guarded = applyRequestLimits(call.facts, workspace.guards, { rate: rates[0]!, book: prices, at: now });
@@ -80,8 +73,8 @@ export function plan(call: Call, now: number, settings: Pick<Settings, 'requireB
 }
 
 /** Whether a call that costs nothing (count_tokens) may go: null, or the refusal. */
-export function planFree({ workspace }: Caller, model: string): Refusal | null {
-  return closed(workspace) ?? disallowed(workspace, model);
+export function planFree(caller: Caller, model: string): Refusal | null {
+  return closed(caller.workspace) ?? disallowed(caller, model);
 }
 
 /** Whether batches may be sent, or one that is there be asked for: null, or the refusal. */
@@ -91,11 +84,6 @@ export function planBatches({ workspace }: Caller, isNew: boolean): Refusal | nu
   return { reason: 'BatchesNotAllowed', message: batchesNotAllowed(refOf(workspace)) };
 }
 
-/** Whether the workspace allows the model by its list; the price book is not asked. */
-export function modelAllowed(workspace: ResolvedWorkspace, model: string): boolean {
-  return preparedFor(workspace).allows(model);
-}
-
 function closed(workspace: ResolvedWorkspace): Refusal | null {
   const ref = refOf(workspace);
   if (workspace.suspend) return { reason: 'WorkspaceSuspended', message: workspaceSuspended(ref) };
@@ -103,8 +91,9 @@ function closed(workspace: ResolvedWorkspace): Refusal | null {
   return null;
 }
 
-function disallowed(workspace: ResolvedWorkspace, model: string): Refusal | null {
-  if (modelAllowed(workspace, model)) return null;
+function disallowed(caller: Caller, model: string): Refusal | null {
+  if (caller.allows(model)) return null;
+  const { workspace } = caller;
   return { reason: 'ModelNotAllowed', message: modelNotAllowed(model, refOf(workspace), workspace.models.allow) };
 }
 
@@ -135,23 +124,23 @@ function admit(
   now: number,
   settings: Pick<Settings, 'requireBudget'>,
 ): Plan {
-  const { workspace, key } = call.caller;
+  const { workspace, key, budgets } = call.caller;
   const attributes = { ...call.claimed, ...key.attributes };
   const named = [...modelsOf(facts), ...rates.flatMap(({ names }) => names)];
   const checks: Check[] = [];
   let granted = !settings.requireBudget;
   let from = Math.max(...rates.map((rate) => rate.from));
   let until = Math.min(...rates.map((rate) => rate.until));
-  for (const bearing of preparedFor(workspace).bearingsOf(key)) {
-    if (!bearing.governs(attributes, named)) continue;
-    const terms = bearing.termsAt(now);
-    from = Math.max(from, terms.from);
-    until = Math.min(until, terms.until);
-    if (!terms.begun) continue;
-    if (bearing.budget.suspend) return refuse('BudgetSuspended', budgetSuspended(bearing.budget));
-    if (loose.length > 0 && bearing.isStrict) return refuse('Unbounded', unboundedIn(loose, bearing.ref));
-    granted ||= bearing.budget.mode === 'Enforce';
-    checks.push(bearing.check(terms, attributes, { worstNano, gapNano }));
+  for (const applied of budgets) {
+    if (!applied.appliesTo(attributes, named)) continue;
+    const limit = applied.limitAt(now);
+    from = Math.max(from, limit.from);
+    until = Math.min(until, limit.until);
+    if (!limit.begun) continue;
+    if (applied.budget.suspend) return refuse('BudgetSuspended', budgetSuspended(applied.budget));
+    if (loose.length > 0 && applied.isStrict) return refuse('Unbounded', unboundedIn(loose, applied.ref));
+    granted ||= applied.budget.mode === 'Enforce';
+    checks.push(applied.check(limit, attributes, { worstNano, gapNano }));
   }
   if (!granted) return refuse('NoBudget', noBudget(refOf(workspace)));
   return { kind: 'Forward', facts, edits, worstNano, gapNano, from, until, checks };
@@ -159,35 +148,4 @@ function admit(
 
 function refuse(reason: RefusalReason, message: string): Plan {
   return { kind: 'Refuse', refusal: { reason, message } };
-}
-
-/** What is known of a workspace before any call. */
-class Prepared {
-  readonly allows: Matcher;
-  readonly #workspace: ResolvedWorkspace;
-  readonly #bearings = new Map<CompiledKey, readonly AppliedBudget[]>();
-
-  constructor(workspace: ResolvedWorkspace) {
-    this.#workspace = workspace;
-    this.allows = globs(workspace.models.allow);
-  }
-
-  bearingsOf(key: CompiledKey): readonly AppliedBudget[] {
-    let bearings = this.#bearings.get(key);
-    if (bearings === undefined) {
-      bearings = this.#workspace.budgets
-        .map((budget) => new AppliedBudget(budget, this.#workspace, key))
-        .filter((bearing) => bearing.possible);
-      this.#bearings.set(key, bearings);
-    }
-    return bearings;
-  }
-}
-
-const prepared = new WeakMap<ResolvedWorkspace, Prepared>();
-
-function preparedFor(workspace: ResolvedWorkspace): Prepared {
-  let known = prepared.get(workspace);
-  if (known === undefined) prepared.set(workspace, (known = new Prepared(workspace)));
-  return known;
 }

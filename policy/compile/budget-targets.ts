@@ -1,16 +1,17 @@
-/** Which budgets govern which workspaces: those that are accepted, and of the others what stood before. */
+/** Which budgets apply to which workspaces: the accepted ones, and the last accepted form of the others. */
 
 import type { ClaudeBudget, ClaudeBudgetSpec } from '../../crds/types.gen.ts';
 import type { CompiledBudget, Ref } from '../core/compiled-policy.ts';
 import { refOf } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
-import { callersSet } from '../core/matching.ts';
+import { isSetByCaller } from '../core/matching.ts';
 import { compileBudget } from './compile-budget.ts';
-import type { CompileInput, Previous } from './compile-types.ts';
+import type { CompileCache } from './compile-cache.ts';
+import type { CompileInput, PreviousShards } from './compile-input.ts';
 import type { OwnPart } from './compile-workspace.ts';
 import { validateResource, NotAccepted } from './resource-validation.ts';
 
-/** One budget with the workspaces that it governs, sorted. */
+/** One budget with the workspaces that it applies to, sorted. */
 export interface TargetedBudget {
   readonly ref: Ref;
   readonly generation: number;
@@ -18,114 +19,107 @@ export interface TargetedBudget {
   /** This generation, the last accepted one, or null. */
   readonly compiled: CompiledBudget | null;
   readonly spanning: boolean;
-  readonly governs: readonly Ref[];
+  readonly workspaces: readonly Ref[];
 }
 
-/** A budget as it was enforced before, and where. */
+/** A budget as it is stored, and the workspaces that it applies to. */
 export interface AcceptedBudget {
   readonly compiled: CompiledBudget;
   readonly spanning: boolean;
-  readonly governed: Set<Ref>;
+  readonly workspaces: Set<Ref>;
 }
 
-/** The budgets of the shards as they stand, by `namespace/name`. */
-export function budgetsBefore({ policy, shared }: Previous): ReadonlyMap<Ref, AcceptedBudget> {
-  const stood = new Map<Ref, AcceptedBudget>();
+/** The workspaces that exist: what is in force of each, null for nothing. */
+export type Workspaces = ReadonlyMap<Ref, OwnPart | null>;
+
+/** The budgets of the stored shards, by `namespace/name`. */
+export function previousBudgets({ policy, shared }: PreviousShards): ReadonlyMap<Ref, AcceptedBudget> {
+  const budgets = new Map<Ref, AcceptedBudget>();
   const add = (compiled: CompiledBudget, spanning: boolean, workspace: Ref): void => {
-    const known = stood.get(refOf(compiled)) ?? { compiled, spanning, governed: new Set() };
-    stood.set(refOf(compiled), known);
-    known.governed.add(workspace);
+    const known = budgets.get(refOf(compiled)) ?? { compiled, spanning, workspaces: new Set() };
+    budgets.set(refOf(compiled), known);
+    known.workspaces.add(workspace);
   };
-  for (const { workspaces } of policy.values()) {
-    for (const [workspace, { budgets, spanning }] of workspaces) {
-      for (const compiled of budgets) add(compiled, false, workspace);
+  for (const shard of policy.values()) {
+    for (const [workspace, { budgets: own, spanning }] of shard.workspaces) {
+      for (const compiled of own) add(compiled, false, workspace);
       for (const compiled of spanning.flatMap((address) => shared?.budgets.get(address) ?? [])) {
         add(compiled, true, workspace);
       }
     }
   }
-  return stood;
+  return budgets;
 }
 
-/**
- * Compiles one budget. `stoodAs` is asked only where it is not accepted. `workspaces`: of every one that exists what is
- * in force of it, null for nothing.
- */
+/** Compiles one budget and finds its workspaces. `previousOf` is only asked for a budget that is not accepted. */
 export function targetBudget(
   resource: ClaudeBudget,
-  stoodAs: (budget: Ref) => AcceptedBudget | undefined,
-  workspaces: ReadonlyMap<Ref, OwnPart | null>,
+  previousOf: (budget: Ref) => AcceptedBudget | undefined,
+  existing: Workspaces,
   input: CompileInput,
+  cache: CompileCache,
 ): TargetedBudget {
   const ref = refOf(resource.metadata);
   const generation = resource.metadata.generation ?? 0;
   const { accepted, compiled } = validateResource(() => ({
-    budget: compileBudget(resource, input.settings),
-    governs: targets(resource, workspaces, input),
+    budget: cache.compiled(resource, input.settings, () => compileBudget(resource, input.settings)),
+    workspaces: targets(resource, existing, input),
   }));
-  if (compiled === null) {
-    const before = stoodAs(ref);
-    const governs = [...(before?.governed ?? [])].filter((workspace) => isInForce(workspaces, workspace)).toSorted();
-    const stands = before !== undefined && governs.length > 0;
-    return {
-      ref,
-      generation,
-      accepted,
-      compiled: stands ? before.compiled : null,
-      spanning: stands && before.spanning,
-      governs,
-    };
-  }
-  const { budget, governs } = compiled;
-  const spanning = resource.spec.namespaceSelector !== undefined;
+  if (compiled === null) return { ref, generation, accepted, ...lastAccepted(previousOf(ref), existing) };
+  const { budget, workspaces } = compiled;
   return {
     ref,
     generation,
-    accepted: unpooled(budget, governs, workspaces) ?? accepted,
+    accepted: unpooled(budget, workspaces, existing) ?? accepted,
     compiled: budget,
-    spanning,
-    governs,
+    spanning: resource.spec.namespaceSelector !== undefined,
+    workspaces,
   };
 }
 
-function targets(
-  { metadata, spec }: ClaudeBudget,
-  workspaces: ReadonlyMap<Ref, OwnPart | null>,
-  input: CompileInput,
-): readonly Ref[] {
+function lastAccepted(
+  previous: AcceptedBudget | undefined,
+  existing: Workspaces,
+): Pick<TargetedBudget, 'compiled' | 'spanning' | 'workspaces'> {
+  const workspaces = [...(previous?.workspaces ?? [])].filter((ref) => isInForce(existing, ref)).toSorted();
+  if (previous === undefined || workspaces.length === 0) return { compiled: null, spanning: false, workspaces: [] };
+  return { compiled: previous.compiled, spanning: previous.spanning, workspaces };
+}
+
+function targets({ metadata, spec }: ClaudeBudget, existing: Workspaces, input: CompileInput): readonly Ref[] {
   if (spec.workspaceRef !== undefined) {
     const workspace = `${metadata.namespace}/${spec.workspaceRef.name}`;
-    if (!workspaces.has(workspace)) {
+    if (!existing.has(workspace)) {
       throw new NotAccepted('WorkspaceNotFound', `spec.workspaceRef: there is no ClaudeWorkspace ${workspace}.`);
     }
-    return isInForce(workspaces, workspace) ? [workspace] : [];
+    return isInForce(existing, workspace) ? [workspace] : [];
   }
   const selected = new Set(
     [...input.namespaces].filter(([, labels]) => selects(spec.namespaceSelector ?? {}, labels)).map(([name]) => name),
   );
-  return [...workspaces.values()]
+  return [...existing.values()]
     .filter((own) => own !== null && selected.has(own.namespace))
     .map((own) => refOf(own!))
     .toSorted();
 }
 
-function isInForce(workspaces: ReadonlyMap<Ref, OwnPart | null>, workspace: Ref): boolean {
-  return (workspaces.get(workspace) ?? null) !== null;
+function isInForce(existing: Workspaces, workspace: Ref): boolean {
+  return (existing.get(workspace) ?? null) !== null;
 }
 
 /**
- * A budget that counts by what callers claim, without a total: it is enforced, safely (see `Bearing`), but not as it
- * reads, so it is not accepted.
+ * The finding for a budget with counters for values that callers set, and no total: it is enforced safely (see
+ * `CounterValues`), but not as its spec reads, so it is not accepted. Null for any other budget.
  */
 function unpooled(
   budget: CompiledBudget,
-  governs: readonly Ref[],
-  workspaces: ReadonlyMap<Ref, OwnPart | null>,
+  workspaces: readonly Ref[],
+  existing: Workspaces,
 ): Finding<'Accepted'> | null {
   if (budget.totalNano !== undefined) return null;
-  for (const ref of governs) {
-    const workspace = workspaces.get(ref)!;
-    const name = budget.per.find((attribute) => workspace.keys.some((key) => callersSet(workspace, key, attribute)));
+  for (const ref of workspaces) {
+    const workspace = existing.get(ref)!;
+    const name = budget.per.find((attribute) => workspace.keys.some((key) => isSetByCaller(workspace, key, attribute)));
     if (name !== undefined) {
       const message = `spec.per: callers of ${ref} set ${name} by header, so each could open a fresh counter. Set spec.limit.totalUsd; until then what they set is ignored and their calls share one counter.`;
       return { reason: 'Unpooled', message };
@@ -136,7 +130,7 @@ function unpooled(
 
 type Selector = NonNullable<ClaudeBudgetSpec['namespaceSelector']>;
 
-/** Whether a label selector matches, as Kubernetes has it: all of it must hold, and the empty one always does. */
+/** Whether a label selector matches, as in Kubernetes: all requirements must hold, and an empty selector always matches. */
 function selects(selector: Selector, labels: Readonly<Record<string, string>>): boolean {
   const { matchLabels = {}, matchExpressions = [] } = selector;
   return (

@@ -4,21 +4,8 @@ import type { CompiledBudget, CompiledPeriod } from '../core/compiled-policy.ts'
 import { isTimeZone } from '../core/period.ts';
 import { amountOf, instantOf, NotAccepted } from './resource-validation.ts';
 
-const lastForms = new WeakMap<ClaudeBudget, { readonly settings: Settings; readonly form: CompiledBudget }>();
-
-/**
- * Compiles one budget by itself, whatever it governs. Throws `NotAccepted`. A resource that is the same object as before
- * has the same form as before: of thousands few change from one compilation to the next.
- */
-export function compileBudget(resource: ClaudeBudget, settings: Settings): CompiledBudget {
-  const last = lastForms.get(resource);
-  if (last?.settings === settings) return last.form;
-  const form = formOf(resource, settings);
-  lastForms.set(resource, { settings, form });
-  return form;
-}
-
-function formOf({ metadata, spec }: ClaudeBudget, settings: Settings): CompiledBudget {
+/** Compiles one budget by itself, whatever workspaces it applies to. Throws `NotAccepted`. */
+export function compileBudget({ metadata, spec }: ClaudeBudget, settings: Settings): CompiledBudget {
   checkTarget(spec, metadata.namespace, settings);
   checkValues(spec);
   const { limit, whenSpent } = spec;

@@ -3,7 +3,7 @@ import { allowsUpstream } from '../config/settings.ts';
 import type { CompiledWorkspace, Credentials, Guards, Ref } from '../core/compiled-policy.ts';
 import { refOf } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
-import type { CompileInput } from './compile-types.ts';
+import type { CompileInput } from './compile-input.ts';
 import { amountOf, validateResource, NotAccepted } from './resource-validation.ts';
 
 /** What a workspace's own spec decides; the rest comes from the budgets that govern it. */

@@ -1,8 +1,7 @@
 /** What the shards contain, as it is read back: the gateways enforce it, the operator compiles the next one over it. */
 
-import { decodeJSON, encodeJSON } from '../core/canonical-json.ts';
+import { decodeJSON } from '../core/canonical-json.ts';
 import type { Address, CompiledBudget, CompiledWorkspace, Credentials, Ref } from '../core/compiled-policy.ts';
-import { refOf } from '../core/compiled-policy.ts';
 import { parsePriceBook } from '../prices/price-book-file.ts';
 import type { PriceBook } from '../prices/price-book.ts';
 import type { ResolvedWorkspace } from './resolved-workspace.ts';
@@ -12,6 +11,8 @@ import { decodeShard, type Hash, type Shard, type ShardData, type ShardProblem }
 export interface PolicyShard {
   readonly revision: number;
   readonly workspaces: ReadonlyMap<Ref, CompiledWorkspace>;
+  /** Each workspace's JSON as it is stored: an unchanged one need not be encoded again. */
+  readonly texts: ReadonlyMap<Ref, string>;
 }
 
 /** A keys shard: credentials by `namespace/name` of their workspace. */
@@ -60,33 +61,26 @@ export function addressOf(kind: 'budget' | 'prices', name: string, text: string,
   return `${kind}.${name}.${hash(text).slice(0, 32)}`;
 }
 
-/** What each workspace that was read looked like. */
-const texts = new WeakMap<CompiledWorkspace, string>();
-
-/** A workspace as it lies in its policy shard. */
-export function workspaceText(workspace: CompiledWorkspace): string {
-  return texts.get(workspace) ?? encodeJSON(workspace);
-}
-
 /**
- * Reads a policy shard; undefined where the ConfigMap is missing. Never throws. A workspace that says what it said
- * in `before` is the same object: an edit changes one of many.
+ * Reads a policy shard; `data` is undefined if the ConfigMap is missing. Never throws. A workspace whose JSON is the one
+ * in `before` stays the same object, since an edit changes one of many.
  */
 export function decodePolicyShard(
   data: ShardData | undefined,
   hash: Hash,
   before?: PolicyShard | ShardProblem | null,
 ): PolicyShard | ShardProblem {
-  const stood = before && 'workspaces' in before ? before.workspaces : undefined;
+  const known = before && 'workspaces' in before ? before : null;
   return decoded(data, hash, ({ revision, entries }) => {
-    const workspaces = [...entries].map(([name, text]) => {
-      const known = stood?.get(refOfEntry(name));
-      const isKnown = known !== undefined && texts.get(known) === text;
-      const workspace = isKnown ? known : (decodeJSON(text) as CompiledWorkspace);
-      texts.set(workspace, text);
-      return workspace;
-    });
-    return { revision, workspaces: new Map(workspaces.map((workspace) => [refOf(workspace), workspace])) };
+    const workspaces = new Map<Ref, CompiledWorkspace>();
+    const texts = new Map<Ref, string>();
+    for (const [name, text] of entries) {
+      const ref = refOfEntry(name);
+      const unchanged = known?.texts.get(ref) === text ? known.workspaces.get(ref) : undefined;
+      workspaces.set(ref, unchanged ?? (decodeJSON(text) as CompiledWorkspace));
+      texts.set(ref, text);
+    }
+    return { revision, workspaces, texts };
   });
 }
 

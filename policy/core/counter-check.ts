@@ -4,7 +4,7 @@
  */
 
 /** How a budget takes part in the decision: it limits, it only watches, or the call is exempt from it. */
-export type Part = 'Enforce' | 'Observe' | 'Exempt';
+export type CheckMode = 'Enforce' | 'Observe' | 'Exempt';
 
 /** What one counter must satisfy for a call to fit. */
 export interface Bound {
@@ -27,7 +27,7 @@ export interface Check {
   /** The period, half-open, in milliseconds since the epoch. */
   readonly start: number;
   readonly end: number;
-  readonly part: Part;
+  readonly mode: CheckMode;
   /** For the value's own counter, or for the pool where there is no `per`. */
   readonly bound: Bound;
   /** With `per` and `totalUsd`: for the counter of all values together. */

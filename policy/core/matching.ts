@@ -45,20 +45,20 @@ function glob(pattern: string): Matcher {
 }
 
 /** Whether calls of a key are in a scope: all, none, or as this test of the call says. */
-export type Scoping = boolean | ScopeTest;
+export type ScopeMatch = boolean | ScopeTest;
 
 /** `attributes`: what the credential fixes over what the caller claimed. `model`: the one that will be sent. */
 export type ScopeTest = (attributes: Attributes, model: string) => boolean;
 
 /** Whether a limit's scope governs calls of `key`. */
-export function governs(
+export function scopeMatch(
   scope: CompiledScope,
   workspace: Pick<CompiledWorkspace, 'headers'>,
   key: CompiledKey,
-): Scoping {
+): ScopeMatch {
   return scoping(scope, key, (name, matches) => {
     if (Object.hasOwn(key.attributes, name)) return matches(key.attributes[name]!);
-    if (!callersSet(workspace, key, name)) return matches('');
+    if (!isSetByCaller(workspace, key, name)) return matches('');
     return (attributes) => {
       const claimed = Object.hasOwn(attributes, name) ? attributes[name]! : '';
       return claimed === '' || matches(claimed);
@@ -67,20 +67,20 @@ export function governs(
 }
 
 /** Whether calls of `key` are exempt: claimed and lacking attributes never match, and where nothing is listed nobody is. */
-export function loosens(exempt: CompiledExemption, key: CompiledKey): boolean {
+export function isExempt(exempt: CompiledExemption, key: CompiledKey): boolean {
   const fixed: ByAttribute = (name, matches) => Object.hasOwn(key.attributes, name) && matches(key.attributes[name]!);
   const parts = [...scopings(exempt, key, fixed)];
   return parts.length > 0 && parts.every((part) => part === true);
 }
 
 /** Whether callers of `key` choose the attribute: a header carries it and the credential does not fix it. */
-export function callersSet(workspace: Pick<CompiledWorkspace, 'headers'>, key: CompiledKey, name: string): boolean {
+export function isSetByCaller(workspace: Pick<CompiledWorkspace, 'headers'>, key: CompiledKey, name: string): boolean {
   return Object.hasOwn(workspace.headers, name) && !Object.hasOwn(key.attributes, name);
 }
 
-type ByAttribute = (name: string, matches: Matcher) => Scoping;
+type ByAttribute = (name: string, matches: Matcher) => ScopeMatch;
 
-function scoping(scope: CompiledScope, key: CompiledKey, byAttribute: ByAttribute): Scoping {
+function scoping(scope: CompiledScope, key: CompiledKey, byAttribute: ByAttribute): ScopeMatch {
   const tests: ScopeTest[] = [];
   for (const part of scopings(scope, key, byAttribute)) {
     if (part === false) return false;
@@ -92,7 +92,7 @@ function scoping(scope: CompiledScope, key: CompiledKey, byAttribute: ByAttribut
 
 const LISTS = { features: 'feature', customers: 'customer', users: 'user', departments: 'department' } as const;
 
-function* scopings(scope: CompiledScope, key: CompiledKey, byAttribute: ByAttribute): Generator<Scoping> {
+function* scopings(scope: CompiledScope, key: CompiledKey, byAttribute: ByAttribute): Generator<ScopeMatch> {
   for (const [list, name] of Object.entries(LISTS)) {
     const patterns = scope[list as keyof typeof LISTS];
     if (patterns !== undefined) yield byAttribute(name, globs(patterns));

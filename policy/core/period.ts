@@ -17,32 +17,29 @@ export interface Period {
   readonly begun: boolean;
 }
 
-const lastAnswers = new WeakMap<CompiledPeriod, Period>();
-/** By kind and zone: thousands of budgets have the same few periods. */
-const sharedAnswers = new Map<string, Period>();
+/** Finds the period that an instant (milliseconds) lies in: `periodAt`, or the `at` of a `PeriodCache`. */
+export type PeriodLookup = (period: CompiledPeriod, at: number) => Period;
 
 /**
- * The period that an instant (milliseconds) lies in. Throws a RangeError for a time zone that `isTimeZone` denies.
- * Cheap on the hot path: the last answer for each `period` object, and for each kind and zone, is remembered.
+ * Remembers the last period of each kind and time zone: thousands of budgets have the same few, and each costs calendar
+ * arithmetic. Its answers are those of `periodAt`.
  */
-export function periodAt(period: CompiledPeriod, at: number): Period {
-  const last = lastAnswers.get(period);
-  if (last !== undefined && last.start <= at && at < last.end) return last;
-  const current = shared(period, at);
-  lastAnswers.set(period, current);
-  return current;
+export class PeriodCache {
+  readonly #last = new Map<string, Period>();
+
+  readonly at: PeriodLookup = (period, at) => {
+    if (period.every === 'Once') return periodAt(period, at);
+    const name = `${period.every} ${period.timeZone}`;
+    const last = this.#last.get(name);
+    if (last !== undefined && last.start <= at && at < last.end) return last;
+    const current = periodAt(period, at);
+    this.#last.set(name, current);
+    return current;
+  };
 }
 
-function shared(period: CompiledPeriod, at: number): Period {
-  const name = `${period.every} ${period.timeZone}`;
-  const last = sharedAnswers.get(name);
-  if (last !== undefined && last.start <= at && at < last.end) return last;
-  const current = compute(period, at);
-  if (period.every !== 'Once') sharedAnswers.set(name, current);
-  return current;
-}
-
-function compute({ every, timeZone, start }: CompiledPeriod, at: number): Period {
+/** The period that an instant (milliseconds) lies in. Throws a RangeError for a time zone that `isTimeZone` denies. */
+export function periodAt({ every, timeZone, start }: CompiledPeriod, at: number): Period {
   if (every === 'Once') return once(start ?? 0, at);
   if (every === 'Hour') return hourAt(timeZone, at);
   return dayspanAt(CALENDAR[every], timeZone, at);

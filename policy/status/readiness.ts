@@ -1,6 +1,6 @@
 /** The conditions Programmed, Logged and Ready, from verdicts and from what the gateways, the ledger and the log say. */
 
-import type { BudgetVerdict, Proof, WorkspaceVerdict } from '../compile/compile-types.ts';
+import type { BudgetOutcome, RequiredVersion, WorkspaceOutcome } from '../compile/compile-output.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Ref } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
@@ -14,25 +14,25 @@ export interface Rollout {
 }
 
 /** Whether a verdict's policy is enforced everywhere: no gateway can admit a call by an older one. */
-export function programmed(verdict: WorkspaceVerdict | BudgetVerdict, rollout: Rollout): Finding<'Programmed'> {
+export function programmed(verdict: WorkspaceOutcome | BudgetOutcome, rollout: Rollout): Finding<'Programmed'> {
   if (verdict.inForce?.generation !== verdict.generation) {
     const message =
       verdict.inForce === null ? 'Nothing is in force.' : `Generation ${verdict.inForce.generation} is in force.`;
     return { reason: 'NotAccepted', message };
   }
-  if ('spanning' in verdict && !verdict.spanning && verdict.proof.length === 0) {
+  if ('spanning' in verdict && !verdict.spanning && verdict.required.length === 0) {
     return { reason: 'WorkspaceNotAccepted', message: 'Nothing of its workspace is in force: see there.' };
   }
   if (rollout.fences === null) return { reason: 'Pending', message: 'The ledger does not answer.' };
-  for (const proof of verdict.proof) {
+  for (const proof of verdict.required) {
     const lacking = lacks(proof, rollout.fences, rollout.gateways);
     if (lacking !== null) return { reason: 'Pending', message: lacking };
   }
-  return { reason: 'Programmed', message: enforcedBy(verdict.proof.length, rollout.gateways.size) };
+  return { reason: 'Programmed', message: enforcedBy(verdict.required.length, rollout.gateways.size) };
 }
 
 function lacks(
-  { workspace, shard, version }: Proof,
+  { workspace, shard, version }: RequiredVersion,
   fences: ReadonlyMap<Ref, number>,
   gateways: Rollout['gateways'],
 ): string | null {
@@ -81,7 +81,7 @@ export function logged({ waiting, limit, silentMs }: LogLag): Finding<'Logged'> 
 
 /** Whether calls of a workspace can be served. */
 export function workspaceReady(
-  verdict: WorkspaceVerdict,
+  verdict: WorkspaceOutcome,
   isProgrammed: Finding<'Programmed'>,
   settings: Pick<Settings, 'requireBudget'>,
 ): Finding<'Ready'> {
@@ -98,7 +98,7 @@ export function workspaceReady(
 }
 
 /** Whether a budget is enforced as it is written. It stays ready when its money is spent. */
-export function budgetReady(verdict: BudgetVerdict, isProgrammed: Finding<'Programmed'>): Finding<'Ready'> {
+export function budgetReady(verdict: BudgetOutcome, isProgrammed: Finding<'Programmed'>): Finding<'Ready'> {
   const { accepted, inForce } = verdict;
   if (accepted.reason !== 'Accepted') return { reason: 'NotAccepted', message: accepted.message };
   if (inForce?.suspend === true) {

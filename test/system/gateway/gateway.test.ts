@@ -744,7 +744,7 @@ describe('the ledger', () => {
           value: null,
           start,
           end: start + 86_400_000,
-          part: 'Enforce',
+          mode: 'Enforce',
           bound: { capNano: 100n, roomNano: 95n, gapRoomNano: 0n },
           total: null,
         },

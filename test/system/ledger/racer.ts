@@ -116,7 +116,7 @@ function someChecks(worst: number): Check[] {
       value: per === null ? null : JSON.stringify([per[Math.floor(Math.random() * per.length)]]),
       start: 0,
       end: Date.now() + 3_600_000,
-      part: 'Enforce',
+      mode: 'Enforce',
       bound: within(cap),
       total: total === null ? null : within(total),
     };

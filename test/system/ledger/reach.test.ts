@@ -62,7 +62,7 @@ async function call(ledger: RedisLedger, nano = 1_000_000n): Promise<void> {
     counter: COUNTER,
     value: null,
     ...period,
-    part: 'Enforce',
+    mode: 'Enforce',
     bound,
     total: null,
   } as const;

@@ -52,7 +52,7 @@ async function reservationOf(ns: string, id: string, worst: string): Promise<Res
     value: null,
     start: terms.start,
     end: terms.end,
-    part: 'Enforce',
+    mode: 'Enforce',
     bound: boundOf(daily!, daily!.limitNano, worstNano),
     total: null,
   };

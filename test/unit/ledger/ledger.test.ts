@@ -59,7 +59,7 @@ function check(cap: bigint, worst: bigint, more: Partial<Check> = {}): Check {
     counter: COUNTER,
     value: null,
     ...span,
-    part: 'Enforce',
+    mode: 'Enforce',
     bound,
     total: null,
     ...more,
@@ -404,7 +404,7 @@ describe('amounts', () => {
   test('are exact up to 64 bits and refused beyond, with nothing written', async () => {
     const ledger = await established();
     const max = 2n ** 63n - 1n;
-    const watched = (worst: bigint): Check => check(max, worst, { part: 'Observe' });
+    const watched = (worst: bigint): Check => check(max, worst, { mode: 'Observe' });
     await ledger.reserve(call('a', max - 1n, [watched(max - 1n)]));
     await expect(ledger.reserve(call('b', 2n, [watched(2n)]))).rejects.toThrow(RangeError);
     for (const wrong of [-1n, max + 1n]) {

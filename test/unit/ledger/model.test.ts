@@ -9,7 +9,7 @@ import { MemoryLedger } from '../../../ledger/memory/memory-ledger.ts';
 import type { MemoryState } from '../../../ledger/memory/state.ts';
 import { type RedisLedger, connectLedger } from '../../../ledger/redis/redis-ledger.ts';
 import type { StreamEntry, UsageRecord } from '../../../ledger/streams.ts';
-import type { Check, Counter, Part, Reading } from '../../../policy/core/counter-check.ts';
+import type { Check, Counter, CheckMode, Reading } from '../../../policy/core/counter-check.ts';
 import { startRedis } from '../../support/redis.ts';
 
 /**
@@ -236,7 +236,7 @@ function nano(world: World, { tenths, off }: Amount): bigint {
   return amount < 0n ? 0n : amount;
 }
 
-const parts = fc.constantFrom<Part>('Enforce', 'Enforce', 'Enforce', 'Exempt');
+const parts = fc.constantFrom<CheckMode>('Enforce', 'Enforce', 'Enforce', 'Exempt');
 const reservations = fc.record({
   call: calls,
   version: fc.nat(3),
@@ -267,7 +267,7 @@ function reservation(world: World, gateway: number, draft: Draft): Reservation {
       value: per ? draft.value : null,
       start: now - HOUR / 2 + draft.shift,
       end: now + HOUR / 2 + draft.shift,
-      part: budget.startsWith('watched') ? 'Observe' : draft.part,
+      mode: budget.startsWith('watched') ? 'Observe' : draft.part,
       bound,
       total: per && draft.hasTotal ? { ...bound, capNano: capNano * 2n, roomNano: bound.roomNano + capNano } : null,
     };
@@ -301,8 +301,8 @@ const reserve = fc.tuple(gateways, reservations).map(([gateway, draft]) =>
     const got = await world.both(gateway, (ledger) => ledger.reserve(asked));
     if (typeof got === 'string' || got.kind !== 'admitted' || openBefore) return;
     // The guarantee itself, from the outside.
-    for (const { counter, value, part, bound } of asked.checks) {
-      if (part !== 'Enforce' || value !== null) continue;
+    for (const { counter, value, mode, bound } of asked.checks) {
+      if (mode !== 'Enforce' || value !== null) continue;
       const { total } = before[queries.findIndex((query) => query.counter === counter)]!;
       assert.ok(total.spentNano < bound.capNano);
       assert.ok(total.committedNano <= bound.roomNano);

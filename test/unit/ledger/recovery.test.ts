@@ -32,7 +32,7 @@ function reservation(id: string, more: Partial<Reservation> = {}): Reservation {
     counter: COUNTER,
     value: VALUE,
     ...span,
-    part: 'Enforce',
+    mode: 'Enforce',
     bound,
     total: bound,
   };

@@ -35,7 +35,7 @@ export async function connectCalls(url: string, gateway: string): Promise<RedisL
 /** What a call of a customer asks of its counters. */
 export function reservationOf(id: string, customer: string): Reservation {
   const bound = { capNano: ROOM, roomNano: ROOM - WORST, gapRoomNano: 0n };
-  const span = { start: 0, end: END, part: 'Enforce', bound } as const;
+  const span = { start: 0, end: END, mode: 'Enforce', bound } as const;
   const [pool = '', all = ''] = counters(customer);
   return {
     id,

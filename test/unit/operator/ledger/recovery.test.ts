@@ -105,7 +105,7 @@ describe('presumedHold', () => {
       value: null,
       start,
       end,
-      part: 'Enforce',
+      mode: 'Enforce',
       bound,
     } as const;
     const amounts = { worstNano: 2_000_000_000n, gapNano: 0n };

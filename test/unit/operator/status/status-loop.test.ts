@@ -3,7 +3,7 @@ import type { LedgerState } from '../../../../ledger/ledger.ts';
 import { LedgerReader } from '../../../../operator/status/ledger-reader.ts';
 import { StatusLoop } from '../../../../operator/status/status-loop.ts';
 import type { StatusPlanner } from '../../../../operator/status/status-planner.ts';
-import type { CompileOutput } from '../../../../policy/compile/compile-types.ts';
+import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
 import type { Reading, ReadingQuery } from '../../../../policy/core/counter-check.ts';
 import { budgetOf } from '../../../support/budget.ts';
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { budgetRefusal } from '../../../../policy/admit/budget-refusal.ts';
-import { type PlannedCall, modelAllowed, type Plan, plan, planFree } from '../../../../policy/admit/plan.ts';
+import { Caller } from '../../../../policy/admit/caller.ts';
+import { type PlannedCall, type Plan, plan, planFree } from '../../../../policy/admit/plan.ts';
 import { refusalBody, refusalHeaders, refusalStatus } from '../../../../policy/admit/refusal-response.ts';
 import { type ResolvedWorkspace } from '../../../../policy/compile/resolved-workspace.ts';
 import type { Attributes, CompiledBudget, CompiledKey } from '../../../../policy/core/compiled-policy.ts';
@@ -68,7 +69,7 @@ interface Asked {
 
 function planned({ workspace, budgets, key, facts, now = NOW, requireBudget = true, ...asked }: Asked): Plan {
   const resolved = workspaceOf({ ...workspace, ...(budgets && { budgets: budgets.map(budgetOf) }) });
-  const call = { caller: { workspace: resolved, key: keyOf(key) }, facts: factsOf(facts), claimed: {}, ...asked };
+  const call = { caller: new Caller(resolved, keyOf(key)), facts: factsOf(facts), claimed: {}, ...asked };
   return plan(call, now, { requireBudget });
 }
 
@@ -105,7 +106,7 @@ describe('an admission', () => {
           value: null,
           start: at('2026-11-23T05:00:00Z'),
           end: at('2026-11-24T05:00:00Z'),
-          part: 'Enforce',
+          mode: 'Enforce',
           bound: { capNano: 25n * USD, roomNano: 25n * USD - 18_000_000n, gapRoomNano: 0n },
           total: null,
         },
@@ -395,10 +396,10 @@ describe('a refusal', () => {
   });
 
   test('of a free call knows neither price nor budget', () => {
-    const caller = { workspace: workspaceOf({ budgets: [], guards: { maxInputTokens: 1 } }), key: keyOf() };
+    const caller = new Caller(workspaceOf({ budgets: [], guards: { maxInputTokens: 1 } }), keyOf());
     expect(planFree(caller, 'claude-not-in-the-book')).toBeNull();
     expect(planFree(caller, 'gpt')?.reason).toBe('ModelNotAllowed');
-    expect([modelAllowed(caller.workspace, 'claude-x'), modelAllowed(caller.workspace, 'gpt')]).toEqual([true, false]);
+    expect([caller.allows('claude-x'), caller.allows('gpt')]).toEqual([true, false]);
   });
 });
 
@@ -412,7 +413,7 @@ describe('a reservation without room', () => {
   ];
   const [DAILY, MONTHLY, EVER, ORGANISATION, CUSTOMER] = [0, 1, 2, 3, 4];
   const workspace = workspaceOf({ budgets });
-  const caller = { workspace, key: keyOf() };
+  const caller = new Caller(workspace, keyOf());
   const admission = plan({ caller, facts: factsOf(), claimed: { customer: 'acme' } }, NOW, {
     requireBudget: true,
   }) as PlannedCall;
@@ -482,7 +483,7 @@ describe('a reservation without room', () => {
 
   test('is a 402 where the workspace asks for one', () => {
     const stern = workspaceOf({ budgets, refusal: { status: 402, message: '' } });
-    const refusal = budgetRefusal(admission, [failure(DAILY)], { workspace: stern, key: keyOf() });
+    const refusal = budgetRefusal(admission, [failure(DAILY)], new Caller(stern, keyOf()));
     expect(refusalStatus(refusal)).toBe(402);
     expect(JSON.parse(refusalBody(refusal, 'req_1'))).toMatchObject({
       error: { type: 'billing_error', budget_limit: 25 },
@@ -560,7 +561,7 @@ describe('whatever the policy and the call', () => {
   test('planning twice with the same objects is planning afresh', () => {
     fc.assert(
       fc.property(policy, fc.integer({ min: NOW - 1e9, max: NOW + 1e9 }), ({ budgets, key, claimed, now }, other) => {
-        const caller = { workspace: workspaceOf({ budgets }), key: keyOf(key) };
+        const caller = new Caller(workspaceOf({ budgets }), keyOf(key));
         const call = { caller, facts: factsOf(), claimed };
         plan(call, other, { requireBudget: false });
         expect(plan(call, now, { requireBudget: false })).toEqual(
@@ -582,7 +583,7 @@ describe('whatever the policy and the call', () => {
           expect(counts(silent.checks, name)).toBeGreaterThanOrEqual(counts(claiming.checks, name));
         }
         for (const check of claiming.checks) {
-          const twins = silent.checks.filter(({ budget, part }) => budget === check.budget && part === check.part);
+          const twins = silent.checks.filter(({ budget, mode }) => budget === check.budget && mode === check.mode);
           expect(twins.length).toBeGreaterThan(0);
           const caps = twins.map(({ bound }) => bound.capNano);
           expect(caps.some((cap) => check.bound.capNano <= cap)).toBe(true);

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { ClaudeBudget, ClaudeWorkspace } from '../../../../crds/types.gen.ts';
-import type { CompileInput, CompileOutput } from '../../../../policy/compile/compile-types.ts';
+import type { CompileInput } from '../../../../policy/compile/compile-input.ts';
+import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
 import { compile } from '../../../../policy/compile/compile.ts';
 import { goldenOutput } from './golden.ts';
 import { carriedOut, EMPTY, NOW, stored } from './stored.ts';
@@ -162,9 +163,9 @@ describe('compile', () => {
           expect(now.inForce).not.toBeNull();
           expect(now.inForce!.version).toBeGreaterThanOrEqual(inForce.version);
         }
-        for (const [ref, { inForce, proof }] of output.budgets) {
+        for (const [ref, { inForce, required }] of output.budgets) {
           const now = later.budgets.get(ref);
-          const stillThere = proof.filter(({ workspace }) => later.workspaces.has(workspace));
+          const stillThere = required.filter(({ workspace }) => later.workspaces.has(workspace));
           if (inForce === null || now === undefined || now.accepted.reason === 'Accepted' || stillThere.length === 0)
             continue;
           expect(now.inForce).not.toBeNull();
@@ -223,9 +224,9 @@ describe('compile', () => {
     for (const shards of [1, 3, 5, 8]) {
       const settings = { ...EMPTY.settings, shards };
       const moved = compile(one({ ...carriedOut(first), settings, now: NOW }));
-      const { proof } = moved.workspaces.get('payments/checkout')!;
+      const { required } = moved.workspaces.get('payments/checkout')!;
       expect(versionOf(moved)).toBe(versionOf(first));
-      const shard = moved.shards.find(({ name }) => name === proof[0]!.shard);
+      const shard = moved.shards.find(({ name }) => name === required[0]!.shard);
       expect(shard === undefined ? Infinity : shard.revision).toBeGreaterThanOrEqual(versionOf(first));
     }
   });

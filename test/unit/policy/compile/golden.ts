@@ -1,6 +1,7 @@
 import { parseAllDocuments, stringify } from 'yaml';
 import type { ClaudeBudget, ClaudeWorkspace } from '../../../../crds/types.gen.ts';
-import type { CompileInput, CompileOutput, UpstreamSecret } from '../../../../policy/compile/compile-types.ts';
+import type { CompileInput, UpstreamSecret } from '../../../../policy/compile/compile-input.ts';
+import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
 import { compile } from '../../../../policy/compile/compile.ts';
 import { parseSettings } from '../../../../policy/config/settings.ts';
 import { carriedOut, EMPTY, NOTHING, sha256, stored } from './stored.ts';

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import type { ClaudeBudget, ClaudeWorkspace } from '../../../../crds/types.gen.ts';
-import type { CompileInput, CompileOutput, Previous } from '../../../../policy/compile/compile-types.ts';
+import type { CompileInput, PreviousShards } from '../../../../policy/compile/compile-input.ts';
+import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
 import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../../../../policy/compile/shard-codec.ts';
 import { SHARED_SHARD, type ShardData, type ShardProblem } from '../../../../policy/compile/shards.ts';
 import { parseSettings } from '../../../../policy/config/settings.ts';
@@ -63,7 +64,7 @@ function withDefaults(value: unknown, schema: Schema): unknown {
   return Object.fromEntries([...given, ...absent]);
 }
 
-export const NOTHING: Previous = { policy: new Map(), keys: new Map(), shared: null };
+export const NOTHING: PreviousShards = { policy: new Map(), keys: new Map(), shared: null };
 
 /** An installation in which nothing was applied yet. */
 export const EMPTY: CompileInput = {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Attributes, CompiledKey, CompiledScope } from '../../../../policy/core/compiled-policy.ts';
-import { globs, governs, loosens, type Scoping } from '../../../../policy/core/matching.ts';
+import { globs, scopeMatch, isExempt, type ScopeMatch } from '../../../../policy/core/matching.ts';
 
 /** The meaning of `*`, by trying every way: only for short texts. */
 function meant(pattern: string, value: string): boolean {
@@ -45,11 +45,11 @@ interface Case {
   readonly model?: string;
 }
 
-const holds = (scoping: Scoping, { fixed = {}, claimed = {}, model = 'claude-opus-5-5' }: Case): boolean =>
+const holds = (scoping: ScopeMatch, { fixed = {}, claimed = {}, model = 'claude-opus-5-5' }: Case): boolean =>
   typeof scoping === 'boolean' ? scoping : scoping({ ...claimed, ...fixed }, model);
 const governed = (scope: CompiledScope, one: Case): boolean =>
-  holds(governs(scope, { headers: one.headers ?? HEADERS }, key(one.fixed ?? {})), one);
-const loosened = (scope: CompiledScope, one: Case): boolean => loosens(scope, key(one.fixed ?? {}));
+  holds(scopeMatch(scope, { headers: one.headers ?? HEADERS }, key(one.fixed ?? {})), one);
+const loosened = (scope: CompiledScope, one: Case): boolean => isExempt(scope, key(one.fixed ?? {}));
 
 describe('the scope of a limit', () => {
   test.each<[string, boolean, CompiledScope, Case]>([

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { CompiledPeriod, Every } from '../../../../policy/core/compiled-policy.ts';
-import { counterName, END_OF_TIME, isTimeZone, periodAt } from '../../../../policy/core/period.ts';
+import { counterName, END_OF_TIME, isTimeZone, periodAt, PeriodCache } from '../../../../policy/core/period.ts';
 import type { Period } from '../../../../policy/core/period.ts';
 
 const span = (every: Every, timeZone: string, at: string): string => {
@@ -192,26 +192,34 @@ describe('whatever the clocks do', () => {
     );
   });
 
-  test('an answer does not depend on what was asked before', () => {
+  test('an answer of a cache does not depend on what was asked before', () => {
+    const cache = new PeriodCache();
     const periods = zones.flatMap((timeZone) =>
       (['Hour', 'Day', 'Month'] as const).map((every) => ({ every, timeZone })),
     );
     const step = fc.tuple(fc.constantFrom(...periods), instant, fc.integer({ min: -HOUR, max: HOUR }));
     fc.assert(
       fc.property(step, ([period, at, offset]) => {
-        expect(periodAt(period, at)).toEqual(periodAt({ ...period }, at));
-        expect(periodAt(period, at + offset)).toEqual(periodAt({ ...period }, at + offset));
+        expect(cache.at(period, at)).toEqual(periodAt(period, at));
+        expect(cache.at(period, at + offset)).toEqual(periodAt(period, at + offset));
       }),
       { numRuns: 300 },
     );
   });
 });
 
-test('a period is computed once', () => {
+test('a cache computes a period once, and answers as without it', () => {
   const period: CompiledPeriod = { every: 'Day', timeZone: 'America/New_York' };
-  const first = periodAt(period, Date.parse('2026-11-23T05:00:00Z'));
-  expect(periodAt(period, first.end - 1)).toBe(first);
-  expect(periodAt(period, first.end)).not.toBe(first);
+  const periods = new PeriodCache();
+  const first = periods.at(period, Date.parse('2026-11-23T05:00:00Z'));
+  expect(first).toEqual(periodAt(period, first.start));
+  expect(periods.at({ ...period }, first.end - 1)).toBe(first);
+  expect(periods.at(period, first.end)).toEqual(periodAt(period, first.end));
+  expect(periods.at(period, first.start)).toEqual(first);
+  for (const start of [first.start, first.end]) {
+    const once: CompiledPeriod = { every: 'Once', timeZone: 'UTC', start };
+    expect(periods.at(once, first.start)).toEqual(periodAt(once, first.start));
+  }
 });
 
 test('a zone that this program does not know is told', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { BatchPlan } from '../../../../policy/admit/batch-plan.ts';
+import { Caller } from '../../../../policy/admit/caller.ts';
 import type { ResolvedWorkspace } from '../../../../policy/compile/resolved-workspace.ts';
 import type { CompiledBudget } from '../../../../policy/core/compiled-policy.ts';
 import { type BatchMeta, decodeBatchMeta, batchMetaOf, encodeBatchMeta } from '../../../../policy/cost/batch-meta.ts';
@@ -52,10 +53,7 @@ function planOf(
   workspace: Partial<ResolvedWorkspace> = {},
   now = NOW,
 ): BatchPlan | string {
-  const caller = {
-    workspace: workspaceOf(workspace),
-    key: { name: 'api', priority: 'Normal' as const, attributes: {} },
-  };
+  const caller = new Caller(workspaceOf(workspace), { name: 'api', priority: 'Normal', attributes: {} });
   const plan = new BatchPlan(caller, {}, now, { requireBudget: true });
   const reader = new BatchReader((facts) => plan.add(facts));
   const list = requests.map((one, index) => ({ custom_id: `r-${index}`, params: one }));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { BudgetVerdict, Proof, WorkspaceVerdict } from '../../../../policy/compile/compile-types.ts';
+import type { BudgetOutcome, RequiredVersion, WorkspaceOutcome } from '../../../../policy/compile/compile-output.ts';
 import type { CompiledBudget, CompiledWorkspace } from '../../../../policy/core/compiled-policy.ts';
 import { condition, conditionReasons } from '../../../../policy/core/conditions.ts';
 import type { Counter, Reading, ValueCounter } from '../../../../policy/core/counter-check.ts';
@@ -225,16 +225,22 @@ describe('conditions', () => {
 });
 
 describe('programmed and ready', () => {
-  const proof: Proof = { workspace: 'payments/checkout', shard: 'tollgate-policy-3', version: 7 };
+  const proof: RequiredVersion = { workspace: 'payments/checkout', shard: 'tollgate-policy-3', version: 7 };
   const ok = { reason: 'Accepted', message: 'The resource is valid.' } as const;
-  const budget: BudgetVerdict = { generation: 1, accepted: ok, inForce: budgetOf(), spanning: false, proof: [proof] };
-  const workspace: WorkspaceVerdict = {
+  const budget: BudgetOutcome = {
+    generation: 1,
+    accepted: ok,
+    inForce: budgetOf(),
+    spanning: false,
+    required: [proof],
+  };
+  const workspace: WorkspaceOutcome = {
     generation: 1,
     accepted: ok,
     inForce: { generation: 1, suspend: false } as CompiledWorkspace,
     budgets: [budgetOf()],
     upstreamKey: true,
-    proof: [proof],
+    required: [proof],
   };
   const rollout = (fence: number | null, gateways: Record<string, Record<string, number> | null>): Rollout => ({
     fences: fence === null ? null : new Map([['payments/checkout', fence]]),
@@ -242,13 +248,18 @@ describe('programmed and ready', () => {
   });
   const everywhere = rollout(7, { a: { 'tollgate-policy-3': 7 }, b: { 'tollgate-policy-3': 9 } });
 
-  test.each<[string, string, BudgetVerdict, Rollout]>([
+  test.each<[string, string, BudgetOutcome, Rollout]>([
     ['Programmed', 'All 2 gateways enforce it.', budget, everywhere],
     ['Pending', 'No gateway runs, so no call can be made yet.', budget, rollout(8, {})],
-    ['Programmed', 'It governs no workspace yet.', { ...budget, spanning: true, proof: [] }, rollout(7, { a: {} })],
-    ['WorkspaceNotAccepted', 'Nothing of its workspace is in force: see there.', { ...budget, proof: [] }, everywhere],
+    ['Programmed', 'It governs no workspace yet.', { ...budget, spanning: true, required: [] }, rollout(7, { a: {} })],
+    [
+      'WorkspaceNotAccepted',
+      'Nothing of its workspace is in force: see there.',
+      { ...budget, required: [] },
+      everywhere,
+    ],
     ['NotAccepted', 'Generation 1 is in force.', { ...budget, generation: 2 }, everywhere],
-    ['NotAccepted', 'Nothing is in force.', { ...budget, inForce: null, proof: [] }, everywhere],
+    ['NotAccepted', 'Nothing is in force.', { ...budget, inForce: null, required: [] }, everywhere],
     ['Pending', 'The ledger does not answer.', budget, rollout(null, {})],
     ['Pending', 'The fence of payments/checkout is not written yet.', budget, rollout(6, {})],
     [
@@ -269,7 +280,7 @@ describe('programmed and ready', () => {
 
   const done = programmed(budget, everywhere);
   const pending = { reason: 'Pending', message: 'wait' } as const;
-  test.each<[string, WorkspaceVerdict, typeof done]>([
+  test.each<[string, WorkspaceOutcome, typeof done]>([
     ['Ready', workspace, done],
     ['NotProgrammed', workspace, pending],
     ['NotAccepted', { ...workspace, accepted: { reason: 'SecretNotFound', message: '' } }, done],
@@ -284,7 +295,7 @@ describe('programmed and ready', () => {
     expect(workspaceReady({ ...workspace, budgets: [] }, done, { requireBudget: false }).reason).toBe('Ready');
   });
 
-  test.each<[string, BudgetVerdict, typeof done]>([
+  test.each<[string, BudgetOutcome, typeof done]>([
     ['Ready', budget, done],
     ['NotProgrammed', budget, pending],
     ['NotAccepted', { ...budget, accepted: { reason: 'Unpooled', message: '' } }, done],

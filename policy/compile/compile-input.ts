@@ -1,0 +1,51 @@
+/** The input of a compilation. */
+
+import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
+import type { Settings } from '../config/settings.ts';
+import type { Ref } from '../core/compiled-policy.ts';
+import type { KeysShard, PolicyShard, SharedShard } from './shard-codec.ts';
+import type { Hash } from './shards.ts';
+
+/** A Secret that a workspace may name as its upstream key. */
+export interface UpstreamSecret {
+  readonly type: string;
+  /** Its data, decoded. */
+  readonly data: Readonly<Record<string, string>>;
+}
+
+/** Everything that is applied, and the shards and fences as they are now. */
+export interface CompileInput {
+  readonly settings: Settings;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly hash: Hash;
+  /** The ledger's epoch; null until it is established. */
+  readonly epoch: string | null;
+  readonly workspaces: readonly ClaudeWorkspace[];
+  readonly budgets: readonly ClaudeBudget[];
+  /** Labels of each namespace by its name. */
+  readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** The Secrets that workspaces name as upstream keys, by `namespace/name`. */
+  readonly upstreamSecrets: ReadonlyMap<Ref, UpstreamSecret>;
+  /** By workspace: the SHA-256 (hex) of each caller key that exists, by the key's name. */
+  readonly callerKeys: ReadonlyMap<Ref, Readonly<Record<string, string>>>;
+  /** By workspace: the Secrets that its keys name and that Tollgate did not create for it. */
+  readonly secretConflicts: ReadonlyMap<Ref, readonly string[]>;
+  /** The price book's file (JSON), already accepted by `parsePriceBook`. */
+  readonly prices: {
+    readonly text: string;
+    /** True if the administrator's book is invalid and `text` is the shipped one: the stored book then stays in force. */
+    readonly fallback: boolean;
+  };
+  /** The shards as they are stored now. */
+  readonly previous: PreviousShards;
+  /** The fences in the ledger; empty if it could not be read. */
+  readonly fences: ReadonlyMap<Ref, number>;
+}
+
+/** The stored shards by name, without those that are missing or unreadable. */
+export interface PreviousShards {
+  readonly policy: ReadonlyMap<string, PolicyShard>;
+  readonly keys: ReadonlyMap<string, KeysShard>;
+  readonly shared: SharedShard | null;
+}
