@@ -49,32 +49,32 @@ function named({ check, ofTotal, amounts }: Shortfall): string {
 
 /** The values of a counter for a sentence: `["acme"]` → `"acme"`. */
 export function valuesText(value: string): string {
-  return value.startsWith('[') ? value.slice(1, -1) : 'values without a counter of their own';
+  return value.startsWith('[') ? value.slice(1, -1) : 'values without their own counter';
 }
 
 /** All that is left of a budget is reserved by calls in flight. */
 export function budgetBusy(budget: Ref): string {
-  return `Calls in flight hold what is left of the budget ${budget}. Try again shortly.`;
+  return `Calls in flight have reserved what is left of budget ${budget}. Try again after retry-after.`;
 }
 
 /** A budget's `spec.suspend` refuses the call. */
 export function budgetSuspended(budget: CompiledBudget): string {
-  return `The budget ${budget.namespace}/${budget.name} is suspended, so no call that it governs is served.`;
+  return `The budget ${budget.namespace}/${budget.name} is suspended, and it applies to this call. Ask its owner to resume it.`;
 }
 
 /** A workspace's `spec.suspend` refuses the call. */
 export function workspaceSuspended(workspace: Ref): string {
-  return `The workspace ${workspace} is suspended.`;
+  return `The workspace ${workspace} is suspended. Ask its owner to resume it.`;
 }
 
 /** The Secret with the upstream key is gone. */
 export function upstreamKeyMissing(workspace: Ref): string {
-  return `The Secret with the upstream key of ${workspace} is gone; its ClaudeWorkspace says which.`;
+  return `The workspace ${workspace} has no upstream key: its Secret is missing. The ClaudeWorkspace names it (spec.upstream.apiKeySecretRef).`;
 }
 
 /** The price book does not know the model. */
 export function modelUnknown(model: string): string {
-  return `The price of model ${quoted(model)} is not known, so it cannot be kept inside a budget. Ask for a model of GET /v1/models.`;
+  return `Model ${quoted(model)} has no known price, so no budget can bound it. Ask for a model of GET /v1/models.`;
 }
 
 /** The workspace's list does not have the model. */
@@ -84,17 +84,17 @@ export function modelNotAllowed(model: string, workspace: Ref, allow: readonly s
 
 /** The prompt may be longer than the guard. */
 export function inputTooLong(tokens: number, most: number): string {
-  return `The prompt may have up to ${tokens} tokens and the workspace allows ${most} (guards.maxInputTokens). Shorten it.`;
+  return `The prompt may have up to ${tokens} tokens, and the workspace allows ${most} (guards.maxInputTokens). Shorten it.`;
 }
 
 /** `max_tokens` would be lowered to where the thinking budget no longer fits. */
 export function thinkingTooLong(budget: number, most: number): string {
-  return `thinking.budget_tokens is ${budget} and the workspace allows ${most} output tokens in all (guards.maxOutputTokens). Lower it.`;
+  return `thinking.budget_tokens is ${budget}, and the workspace allows ${most} output tokens in all (guards.maxOutputTokens). Lower it.`;
 }
 
 /** Nothing bounds the call; `paths` say what in its body. */
 export function unbounded(paths: readonly string[]): string {
-  return `Nothing says what this call can cost at most (${someOf(paths)}). Give each tool max_uses and leave out the rest, or have the workspace set guards.maxToolUses or guards.unboundedRequestUsd.`;
+  return `This request has no maximum cost (${someOf(paths)}). Set max_uses on each tool and leave out the rest, or ask for guards.maxToolUses or guards.unboundedRequestUsd on the workspace.`;
 }
 
 /** A body may have a million of them. */
@@ -107,22 +107,22 @@ function someOf(paths: readonly string[]): string {
 
 /** Nothing bounds the call, and a budget without tolerance would have to hold it. */
 export function unboundedIn(paths: readonly string[], budget: Ref): string {
-  return `Nothing says what this call can cost at most (${someOf(paths)}), and the budget ${budget} has no tolerance for that. Give each tool max_uses and leave out the rest, or have limit.toleranceUsd set.`;
+  return `This request has no maximum cost (${someOf(paths)}), and budget ${budget} has no tolerance. Set max_uses on each tool and leave out the rest, or ask for limit.toleranceUsd on the budget.`;
 }
 
 /** The guards would change a request of a batch. */
 export function batchExceedsGuards(): string {
-  return "It asks for more than the workspace's guards.maxOutputTokens or guards.maxToolUses, and in a batch Tollgate lowers nothing. Lower max_tokens or max_uses.";
+  return 'It asks for more than guards.maxOutputTokens or guards.maxToolUses of the workspace allows, and Tollgate never changes a batch. Lower max_tokens or max_uses.';
 }
 
 /** The budgets of a batch's first request are not those of this model. */
 export function batchMixed(model: string): string {
-  return `Model ${quoted(model)} is governed by other budgets than the first request of the batch. Send it in a batch of its own.`;
+  return `Other budgets apply to model ${quoted(model)} than to the first request of the batch. Send it in a batch of its own.`;
 }
 
 /** The worst cases of a batch have a sum that no budget has room for. */
 export function batchTooExpensive(): string {
-  return 'Up to here the batch may cost more than any budget can hold. Lower max_tokens or send smaller batches.';
+  return 'The requests up to this one may cost more than any budget can hold. Lower max_tokens or send smaller batches.';
 }
 
 /** The workspace does not allow batches. */
@@ -137,12 +137,12 @@ export function noSuchBatch(id: string, workspace: Ref): string {
 
 /** The one call is dearer than the guard. Nano-dollars. */
 export function requestTooExpensive(worstNano: bigint, mostNano: bigint): string {
-  return `This call may cost up to $${formatUsd(worstNano)} and the workspace allows $${formatUsd(mostNano)} (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.`;
+  return `This call may cost up to $${formatUsd(worstNano)}, and the workspace allows $${formatUsd(mostNano)} (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.`;
 }
 
 /** No enforcing budget governs the call. */
 export function noBudget(workspace: Ref): string {
-  return `No budget grants money for this call in ${workspace}. Create a ClaudeBudget that governs it.`;
+  return `No enforcing budget applies to this call in ${workspace}. Create a ClaudeBudget whose scope matches it.`;
 }
 
 function quoted(text: string): string {

@@ -28,237 +28,248 @@ const table = {
     type: 'authentication_error',
     retry: 'Never',
     meaning:
-      'The key is not one of this installation, it was revoked, or its ClaudeWorkspace was never accepted. Read ANTHROPIC_API_KEY from the Secret that the ClaudeWorkspace names.',
+      'The key is unknown: it belongs to another installation, was revoked, or its ClaudeWorkspace was never accepted. Read ANTHROPIC_API_KEY again from the Secret that the ClaudeWorkspace names.',
   },
   TwoCredentials: {
     status: 401,
     type: 'authentication_error',
     retry: 'Never',
-    meaning: 'x-api-key and Authorization hold two different Tollgate keys. Send one.',
+    meaning: 'x-api-key and Authorization hold two different Tollgate keys. Send only one.',
   },
   NotFound: {
     status: 404,
     type: 'not_found_error',
     retry: 'Never',
-    meaning: 'The gateway does not serve this path or method, or the workspace has no such model or batch.',
+    meaning:
+      'The gateway does not serve this path or method, or the workspace has no such model or batch. See docs/reference/gateway.md for what is served.',
   },
   BodyTooLarge: {
     status: 413,
     type: 'request_too_large',
     retry: 'Never',
-    meaning: 'The body is over 32 MB, the limit of the Messages API.',
+    meaning: 'The body is larger than 32 MB, the limit of the Messages API. Send a smaller request.',
   },
   BatchTooLarge: {
     status: 413,
     type: 'request_too_large',
     retry: 'Never',
-    meaning: 'The body is over 256 MB or holds more than 100,000 requests, the limits of the Message Batches API.',
+    meaning:
+      'The batch is larger than 256 MB or has more than 100,000 requests, the limits of the Message Batches API. Send several smaller batches.',
   },
   BodyCompressed: {
     status: 415,
     type: 'invalid_request_error',
     retry: 'Never',
-    meaning: 'The request body is compressed. Send it as it is: the gateway prices what it reads.',
+    meaning:
+      'The request body is compressed, and the gateway must read it to price the call. Send it without content-encoding.',
   },
   BodyInvalid: {
     status: 400,
     type: 'invalid_request_error',
     retry: 'Never',
-    meaning: 'The body is not the JSON of a Messages request: broken, a key twice, or a field of the wrong type.',
+    meaning:
+      'The body is not a valid Messages request: it is not JSON, has a key twice, or has a field of the wrong type. Correct the field that the message names.',
   },
   Unsupported: {
     status: 400,
     type: 'policy_blocked',
     retry: 'Never',
     meaning:
-      'The request uses a field, tool or content type that Tollgate does not know, so it is never passed on unmetered.',
+      'The request uses a field, tool or content type whose cost Tollgate does not know. Leave it out; a newer version of Tollgate may know it.',
   },
   AttributeInvalid: {
     status: 400,
     type: 'policy_blocked',
     retry: 'Never',
-    meaning: 'A feature, customer or user header is longer than 256 bytes or holds control characters.',
+    meaning:
+      'A feature, customer or user header is longer than 256 bytes or has control characters. Shorten or correct it.',
   },
   WorkspaceSuspended: {
     status: 400,
     type: 'policy_blocked',
     retry: 'Never',
-    meaning: 'spec.suspend is true on the ClaudeWorkspace.',
+    meaning: 'The ClaudeWorkspace is suspended (spec.suspend is true). Ask its owner to resume it.',
   },
   BudgetSuspended: {
     status: 400,
     type: 'policy_blocked',
     retry: 'Never',
-    meaning: 'spec.suspend is true on a ClaudeBudget that governs the call.',
+    meaning: 'A ClaudeBudget that applies to the call is suspended (spec.suspend is true). Ask its owner to resume it.',
   },
   ModelUnknown: {
     status: 400,
     type: 'policy_blocked',
     retry: 'Never',
-    meaning: 'The price book does not know the model and the workspace does not allow unknown ones.',
+    meaning:
+      'The price book has no price for the model, and the workspace refuses unknown models (spec.models.unknown). Ask for a model of GET /v1/models.',
   },
   ModelNotAllowed: {
     status: 400,
     type: 'policy_blocked',
     retry: 'Never',
-    meaning: 'spec.models.allow of the ClaudeWorkspace does not match the model.',
+    meaning: 'The model is not in spec.models.allow of the ClaudeWorkspace. Ask for a model of GET /v1/models.',
   },
   Unbounded: {
     status: 400,
     type: 'policy_blocked',
     retry: 'Never',
     meaning:
-      'Nothing says what the call can cost at most: a tool that Anthropic runs without max_uses, a container, a remote server, or fallbacks of its own choosing. Give max_uses, or have the workspace set guards.maxToolUses or guards.unboundedRequestUsd (docs/explanation/bounds.md).',
+      'The request has no maximum cost: it uses a tool that Anthropic runs without max_uses, a container, a remote server, or fallbacks that Anthropic chooses. Set max_uses, or ask the owner of the workspace for guards.maxToolUses or guards.unboundedRequestUsd (docs/explanation/bounds.md).',
   },
   RequestTooExpensive: {
     status: 402,
     type: 'billing_error',
     retry: 'Never',
-    meaning: 'The worst case of this one call is above guards.maxRequestUsd. Lower max_tokens or shorten the prompt.',
+    meaning:
+      'The call may cost more than guards.maxRequestUsd of the workspace allows. Lower max_tokens or shorten the prompt.',
   },
   InputTooLong: {
     status: 400,
     type: 'policy_blocked',
     retry: 'Never',
-    meaning: 'The prompt may have more tokens than guards.maxInputTokens.',
+    meaning: 'The prompt may have more tokens than guards.maxInputTokens of the workspace allows. Shorten it.',
   },
   ThinkingTooLong: {
     status: 400,
     type: 'policy_blocked',
     retry: 'Never',
-    meaning: 'The thinking budget does not fit below guards.maxOutputTokens.',
+    meaning:
+      'thinking.budget_tokens is not below guards.maxOutputTokens of the workspace, which also bounds thinking. Lower it.',
   },
   BatchExceedsGuards: {
     status: 400,
     type: 'policy_blocked',
     retry: 'Never',
     meaning:
-      'A request of a batch asks for more than guards.maxOutputTokens or guards.maxToolUses. Alone it would be lowered; in a batch nothing is.',
+      'A request of a batch asks for more than guards.maxOutputTokens or guards.maxToolUses allows. Tollgate lowers single requests, but never changes a batch. Lower max_tokens or max_uses.',
   },
   BatchesNotAllowed: {
     status: 400,
     type: 'policy_blocked',
     retry: 'Never',
-    meaning: 'spec.batches.mode of the ClaudeWorkspace is not Allow, so Message Batches are refused.',
+    meaning:
+      'The workspace does not allow Message Batches (spec.batches.mode is not Allow). Send the requests one by one.',
   },
   BatchMixed: {
     status: 400,
     type: 'policy_blocked',
     retry: 'Never',
     meaning:
-      'The requests of a batch are governed by different budgets, because a budget is scoped to some of their models. Send a batch for each.',
+      'Different budgets apply to the requests of the batch, because a budget is limited to some of their models. Send one batch for each model.',
   },
   NoBudget: {
     status: 400,
     type: 'policy_blocked',
     retry: 'Never',
     meaning:
-      'No enforcing ClaudeBudget governs the call. Create one, or set requireBudget to false for the installation.',
+      'No enforcing ClaudeBudget applies to the call. Create one, or set requireBudget to false for the installation.',
   },
   BudgetSpent: {
     status: 429,
     type: 'budget_exceeded',
     retry: 'Never',
     meaning:
-      'A budget that governs the call is spent until it resets or is raised. The workspace may ask for 402 billing_error instead.',
+      'A budget that applies to the call is spent. Wait until it resets, or have its limit raised. The workspace can choose 402 billing_error instead (spec.refusal.status).',
   },
   BudgetBusy: {
     status: 429,
     type: 'rate_limit_error',
     retry: 'Soon',
     meaning:
-      'What is left of a budget is reserved by calls in flight, and they did not settle within the waiting time.',
+      'Calls in flight have reserved what is left of a budget, and did not settle within the waiting time. Try again after retry-after.',
   },
   BatchNotSettled: {
     status: 409,
     type: 'conflict_error',
     retry: 'Never',
     meaning:
-      'The results of the batch are not booked yet, and deleting it would delete what it cost. Wait until it has ended, and a minute more.',
+      'The batch is not settled yet, and deleting it would delete the record of its cost. Delete it a minute after it has ended.',
   },
   BatchStorageFailed: {
     status: 503,
     type: 'api_error',
     retry: 'AsClient',
-    meaning: "The gateway's temporary folder has no room for the batch, or cannot be written.",
+    meaning:
+      "The gateway could not store the batch: its temporary folder is full or not writable. Send it again; if it fails again, the platform team must look at the gateway's log.",
   },
   BatchStorageFull: {
     status: 503,
     type: 'api_error',
     retry: 'Soon',
     meaning:
-      'The batches that are being sent fill the room that this gateway has for them (TOLLGATE_BATCH_STORAGE). Send the batch again shortly.',
+      'The batches being sent use all storage that this gateway has for them (TOLLGATE_BATCH_STORAGE). Send the batch again after retry-after.',
   },
   BodyMemoryFull: {
     status: 503,
     type: 'api_error',
     retry: 'Soon',
     meaning:
-      'The bodies of the calls under way fill the memory that this gateway has for them (TOLLGATE_BODY_MEMORY). Send the call again shortly; where it happens often, run more gateways or give them more memory.',
+      'The request bodies of calls in flight use all memory that this gateway has for them (TOLLGATE_BODY_MEMORY). Send the call again after retry-after. If it happens often, run more gateways or give them more memory.',
   },
   LedgerUnreachable: {
     status: 503,
     type: 'api_error',
     retry: 'Never',
-    meaning: 'Redis did not answer within the waiting time; nothing is admitted that cannot be counted.',
+    meaning:
+      'The ledger did not answer within the waiting time, and a call that cannot be counted is not admitted. Try again later; the platform team finds the cause by runbook TollgateLedgerUnreachable.',
   },
   LedgerLost: {
     status: 503,
     type: 'api_error',
     retry: 'Never',
     meaning:
-      'Redis holds the ledger of another installation, and a person must confirm it (docs/how-to/recover-the-ledger.md); or it is empty, and the operator did not rebuild it within the waiting time.',
+      'The ledger belongs to another installation, and the platform team must confirm it; or it is empty, and was not rebuilt within the waiting time (docs/how-to/recover-the-ledger.md).',
   },
   LedgerRecovering: {
     status: 503,
     type: 'api_error',
     retry: 'Never',
     meaning:
-      'Redis was restarted, failed over or came back with less than it had, and the ledger was not made whole within the waiting time (docs/how-to/recover-the-ledger.md).',
+      'The ledger was restarted or lost data, and its recovery did not end within the waiting time. Try again in a minute; the platform team finds more in docs/how-to/recover-the-ledger.md.',
   },
   UsageStreamFull: {
     status: 503,
     type: 'api_error',
     retry: 'Never',
     meaning:
-      'The stream of usage records is at its bound (setting usageStreamLimit), because the operator does not bring them into the usage log. Nothing is admitted whose record might be lost.',
+      'The usage stream is full (setting usageStreamLimit) because the usage log does not take its records, and a call whose record could be lost is not admitted. The platform team finds the cause by runbook TollgateUsageStreamFilling.',
   },
   PolicyNotReady: {
     status: 503,
     type: 'api_error',
     retry: 'Never',
-    meaning: 'The gateway has not loaded the policy that is in force yet.',
+    meaning: 'The gateway has not loaded the newest policy yet. Try again in a few seconds.',
   },
   UpstreamKeyMissing: {
     status: 503,
     type: 'api_error',
     retry: 'Never',
-    meaning: 'The Secret with the upstream key of the workspace is gone.',
+    meaning: 'The Secret with the upstream key of the workspace is missing. Its owner must create it again.',
   },
   ShuttingDown: {
     status: 503,
     type: 'api_error',
     retry: 'AsClient',
-    meaning: 'This replica is leaving; another one serves.',
+    meaning: 'This gateway is shutting down; another one serves the call. Send it again.',
   },
   UpstreamUnreachable: {
     status: 502,
     type: 'api_error',
     retry: 'AsClient',
-    meaning: 'The upstream refused the connection, or broke it before it answered.',
+    meaning: 'The upstream refused the connection, or closed it before it answered. Send the call again.',
   },
   BatchOutcomeUnknown: {
     status: 502,
     type: 'api_error',
     retry: 'Never',
     meaning:
-      'The connection to the upstream broke after the whole batch was sent, so it may exist. What it could cost stays presumed; to send it again may pay for it twice.',
+      'The connection to the upstream broke after the whole batch was sent, so the batch may exist. Its worst case stays presumed. Sending it again may pay for it twice.',
   },
   UpstreamTimeout: {
     status: 504,
     type: 'timeout_error',
     retry: 'AsClient',
-    meaning: 'The upstream did not answer in time.',
+    meaning: 'The upstream did not answer in time. Send the call again.',
   },
 } as const satisfies Record<string, Row>;
 

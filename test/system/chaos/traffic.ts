@@ -125,7 +125,7 @@ export class Traffic {
 }
 
 /** What a call hears that waited in vain for calls in flight to leave something of the budget. */
-const HELD = /^Calls in flight hold what is left of the budget (\S+)\. /;
+const HELD = /^Calls in flight have reserved what is left of budget (\S+)\. /;
 
 /** Before the next call: milliseconds, up to twice as many. Who was refused, for whatever reason, waits longest. */
 const PAUSES: Readonly<Record<string, number>> = { answered: 1, left: 1, torn: 100, 'upstream error': 50 };

@@ -281,7 +281,7 @@ describe('a batch that is refused is never sent, and holds nothing', () => {
     ['must be JSON of the form', 400, {}, '{"requests":['],
     ['may have the field requests only, not model', 400, {}, opus],
     [
-      'requests[1]: Model "claude-opus-5-5" is governed by other budgets',
+      'requests[1]: Other budgets apply to model "claude-opus-5-5"',
       400,
       { budgets: [daily, opusOnly] },
       { requests: [item('a'), item('b', {}, opus)] },

@@ -321,15 +321,15 @@ test('what a call is expected to cost is the mean of the last ones', () => {
 describe('a refusal', () => {
   test.each<[string, Asked]>([
     [
-      'WorkspaceSuspended: The workspace payments/checkout is suspended.',
+      'WorkspaceSuspended: The workspace payments/checkout is suspended. Ask its owner to resume it.',
       { workspace: { suspend: true }, facts: { model: 'gpt' } },
     ],
     [
-      'UpstreamKeyMissing: The Secret with the upstream key of payments/checkout is gone; its ClaudeWorkspace says which.',
+      'UpstreamKeyMissing: The workspace payments/checkout has no upstream key: its Secret is missing. The ClaudeWorkspace names it (spec.upstream.apiKeySecretRef).',
       { workspace: { upstreamKey: null } },
     ],
     [
-      'ModelUnknown: The price of model "claude-next" is not known, so it cannot be kept inside a budget. Ask for a model of GET /v1/models.',
+      'ModelUnknown: Model "claude-next" has no known price, so no budget can bound it. Ask for a model of GET /v1/models.',
       { facts: { model: 'claude-next' } },
     ],
     [
@@ -341,35 +341,35 @@ describe('a refusal', () => {
       { facts: { model: 'gpt' } },
     ],
     [
-      'InputTooLong: The prompt may have up to 1000 tokens and the workspace allows 999 (guards.maxInputTokens). Shorten it.',
+      'InputTooLong: The prompt may have up to 1000 tokens, and the workspace allows 999 (guards.maxInputTokens). Shorten it.',
       { workspace: { guards: { maxInputTokens: 999 } } },
     ],
     [
-      'ThinkingTooLong: thinking.budget_tokens is 2000 and the workspace allows 2000 output tokens in all (guards.maxOutputTokens). Lower it.',
+      'ThinkingTooLong: thinking.budget_tokens is 2000, and the workspace allows 2000 output tokens in all (guards.maxOutputTokens). Lower it.',
       { workspace: { guards: { maxOutputTokens: 2_000 } }, facts: { thinkingBudget: 2_000 } },
     ],
     [
-      'RequestTooExpensive: This call may cost up to $0.018000 and the workspace allows $0.017000 (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.',
+      'RequestTooExpensive: This call may cost up to $0.018000, and the workspace allows $0.017000 (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.',
       { workspace: { guards: { maxRequestNano: 17_000_000n } } },
     ],
     [
-      'NoBudget: No budget grants money for this call in payments/checkout. Create a ClaudeBudget that governs it.',
+      'NoBudget: No enforcing budget applies to this call in payments/checkout. Create a ClaudeBudget whose scope matches it.',
       { budgets: [] },
     ],
     [
-      'NoBudget: No budget grants money for this call in payments/checkout. Create a ClaudeBudget that governs it.',
+      'NoBudget: No enforcing budget applies to this call in payments/checkout. Create a ClaudeBudget whose scope matches it.',
       { budgets: [{ mode: 'Observe' }] },
     ],
     [
-      'BudgetSuspended: The budget payments/checkout-daily is suspended, so no call that it governs is served.',
+      'BudgetSuspended: The budget payments/checkout-daily is suspended, and it applies to this call. Ask its owner to resume it.',
       { budgets: [{ suspend: true, mode: 'Observe' }] },
     ],
     [
-      'Unbounded: Nothing says what this call can cost at most (mcp_servers, container). Give each tool max_uses and leave out the rest, or have the workspace set guards.maxToolUses or guards.unboundedRequestUsd.',
+      'Unbounded: This request has no maximum cost (mcp_servers, container). Set max_uses on each tool and leave out the rest, or ask for guards.maxToolUses or guards.unboundedRequestUsd on the workspace.',
       { facts: { unbounded: ['mcp_servers', 'container'] }, budgets: [{ toleranceNano: USD }] },
     ],
     [
-      'Unbounded: Nothing says what this call can cost at most (tools[3].max_uses), and the budget payments/strict has no tolerance for that. Give each tool max_uses and leave out the rest, or have limit.toleranceUsd set.',
+      'Unbounded: This request has no maximum cost (tools[3].max_uses), and budget payments/strict has no tolerance. Set max_uses on each tool and leave out the rest, or ask for limit.toleranceUsd on the budget.',
       {
         facts: {
           serverTools: [
@@ -385,7 +385,7 @@ describe('a refusal', () => {
       { facts: { fallbacks: [{ model: 'gpt', maxTokens: 1, maxTokensSpan: { start: 0, end: 0 }, fast: false }] } },
     ],
     [
-      'InputTooLong: The prompt may have up to 1000000 tokens and the workspace allows 150000 (guards.maxInputTokens). Shorten it.',
+      'InputTooLong: The prompt may have up to 1000000 tokens, and the workspace allows 150000 (guards.maxInputTokens). Shorten it.',
       { workspace: { guards: { maxInputTokens: 150_000 } }, facts: { fillsContext: true } },
     ],
     ['Forward', { budgets: [{ suspend: true, scope: { models: ['claude-opus-*'] } }, {}] }],
@@ -463,7 +463,8 @@ describe('a reservation without room', () => {
     expect(named(failure(ORGANISATION, { waiting: true }), failure(DAILY))).toBe('payments/checkout-daily');
     expect(budgetRefusal(admission, [failure(DAILY, { waiting: true })], caller)).toEqual({
       reason: 'BudgetBusy',
-      message: 'Calls in flight hold what is left of the budget payments/checkout-daily. Try again shortly.',
+      message:
+        'Calls in flight have reserved what is left of budget payments/checkout-daily. Try again after retry-after.',
       retryAfter: 1,
     });
   });

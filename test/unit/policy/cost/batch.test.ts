@@ -116,7 +116,7 @@ test.each([
     { requests: [{ custom_id: 'a', params: params(), priority: 1 }] },
   ],
   [
-    'BatchTooLarge: The body is over 256 MB or holds more than 100,000 requests, the limits of the Message Batches API.',
+    'BatchTooLarge: The batch is larger than 256 MB or has more than 100,000 requests, the limits of the Message Batches API. Send several smaller batches.',
     { requests: Array.from({ length: 100_001 }, (_, i) => ({ custom_id: `${i}`, params: params() })) },
   ],
 ])('%s', (refusal, body) => {
@@ -178,20 +178,20 @@ const opusOnly: CompiledBudget = budgetOf({ name: 'opus', scope: { models: ['cla
 
 test.each([
   ['ModelNotAllowed: requests[1]: Model "gpt-5" is not allowed', [params(), params({ model: 'gpt-5' })], {}],
-  ['ModelUnknown: requests[0]: The price of model "claude-x" is not known', [params({ model: 'claude-x' })], {}],
-  ['NoBudget: requests[0]: No budget grants money', [params()], { budgets: [] }],
+  ['ModelUnknown: requests[0]: Model "claude-x" has no known price', [params({ model: 'claude-x' })], {}],
+  ['NoBudget: requests[0]: No enforcing budget applies', [params()], { budgets: [] }],
   [
-    "BatchExceedsGuards: requests[0]: It asks for more than the workspace's guards.maxOutputTokens or guards.maxToolUses, and in a batch Tollgate lowers nothing. Lower max_tokens or max_uses.",
+    'BatchExceedsGuards: requests[0]: It asks for more than guards.maxOutputTokens or guards.maxToolUses of the workspace allows, and Tollgate never changes a batch. Lower max_tokens or max_uses.',
     [params()],
     { guards: { maxOutputTokens: 100 } },
   ],
   [
-    'BatchMixed: requests[1]: Model "claude-opus-5-5" is governed by other budgets than the first request of the batch. Send it in a batch of its own.',
+    'BatchMixed: requests[1]: Other budgets apply to model "claude-opus-5-5" than to the first request of the batch. Send it in a batch of its own.',
     [params(), params({ model: 'claude-opus-5-5' })],
     { budgets: [budgetOf(), opusOnly] },
   ],
   [
-    'RequestTooExpensive: requests[922]: Up to here the batch may cost more than any budget can hold. Lower max_tokens or send smaller batches.',
+    'RequestTooExpensive: requests[922]: The requests up to this one may cost more than any budget can hold. Lower max_tokens or send smaller batches.',
     Array.from({ length: 1_000 }, () => params({ max_tokens: 1_000_000_000 })),
     { prices: bookOf({ '2026-01-01': '10000' }) },
   ],
