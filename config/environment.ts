@@ -52,10 +52,9 @@ export function parseEnvironment(env: Readonly<Record<string, string | undefined
 /** Reads where the operator keeps the usage log. Throws an Error that says what is wrong; no part of a URL is in it. */
 export function parseLogPlace(env: Readonly<Record<string, string | undefined>>): LogPlace {
   const { TOLLGATE_DATABASE_URL: url, TOLLGATE_USAGE_LOG_FOLDER: folder } = env;
-  if (url && folder) throw new Error('only one of TOLLGATE_DATABASE_URL and TOLLGATE_USAGE_LOG_FOLDER can be set');
+  if (url && folder) throw new Error('set only one of TOLLGATE_DATABASE_URL and TOLLGATE_USAGE_LOG_FOLDER, not both');
   if (folder) return { folder };
-  if (!url)
-    throw new Error('neither TOLLGATE_DATABASE_URL nor TOLLGATE_USAGE_LOG_FOLDER is set: where is the usage log?');
+  if (!url) throw new Error('set TOLLGATE_DATABASE_URL or TOLLGATE_USAGE_LOG_FOLDER: the usage log needs a place');
   const isPostgres = ['postgres:', 'postgresql:'].includes(URL.parse(url)?.protocol ?? '');
   if (!isPostgres) throw new Error('TOLLGATE_DATABASE_URL must be postgres://user:password@host:port/database');
   return { url };

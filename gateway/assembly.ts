@@ -91,8 +91,9 @@ export function assemble(surroundings: Surroundings): Assembly {
       lifeline.leave(id);
       waiting.wake(lines);
     },
-    onRejected: (id, err) => logger.error({ id, err }, 'the ledger did not book this call'),
-    onUnwritten: (id, err) => logger.error({ id, err }, 'what this call cost is not on disk yet'),
+    onRejected: (id, err) => logger.error({ id, err }, 'the ledger rejected the settlement of this call'),
+    onUnwritten: (id, err) =>
+      logger.error({ id, err }, 'the cost of this call could not be written to the write-ahead log'),
   });
   const lifeline: Heartbeat = new Heartbeat({
     ledger,
@@ -153,7 +154,10 @@ export function assemble(surroundings: Surroundings): Assembly {
   });
   const batchAccess = new BatchEndpoints({ policy, upstreams, metrics, ledger, settings, elapsed });
   const models = new Models({ policy, upstreams });
-  const admin = adminApp({ metrics, notReady: () => (gateway.isLeaving ? 'the gateway leaves' : health.notReady) });
+  const admin = adminApp({
+    metrics,
+    notReady: () => (gateway.isLeaving ? 'the gateway is shutting down' : health.notReady),
+  });
   const gateway: Gateway = new Gateway({
     endpoints: {
       Messages: (exchange) => messages.serve(exchange),
@@ -176,11 +180,14 @@ export function assemble(surroundings: Surroundings): Assembly {
       gateway.show(pair);
       logger.info('the certificate was renewed');
     },
-    (err) => logger.error({ err }, 'the certificate cannot be renewed; the last good one stays'),
+    (err) => logger.error({ err }, 'the renewed certificate cannot be used; the last valid one stays in use'),
   );
   for (const booking of daybook.left) void settler.book(booking);
   if (daybook.left.length > 0) {
-    logger.warn({ calls: daybook.left.length }, 'a process before this one left calls that are not booked');
+    logger.warn(
+      { calls: daybook.left.length },
+      'an earlier process left calls in the write-ahead log; they are settled now',
+    );
   }
   return {
     gateway,

@@ -62,7 +62,7 @@ async function run(config: Config): Promise<void> {
     random: Math.random,
     onChange: () => void assembly.lifeline.beat(),
     onProblem: (shard, problem) =>
-      logger.warn({ shard, problem }, 'a policy shard is not usable; the last good one stays'),
+      logger.warn({ shard, problem }, 'a policy shard cannot be used; the last valid one stays in force'),
   });
   const ledger = connectLedger({
     url: config.redisUrl,
@@ -100,10 +100,10 @@ async function run(config: Config): Promise<void> {
   store.start();
   if (config.adminPort !== null) await listen(createServer(assembly.admin), config.adminPort);
   const port = await assembly.gateway.listen(config.port);
-  logger.info({ port }, 'the gateway listens');
+  logger.info({ port }, 'listening');
   output.flush();
   const leave = async (leaving: Draining): Promise<void> => {
-    logger.info(leaving, 'the gateway leaves');
+    logger.info(leaving, 'the gateway is shutting down');
     output.flush();
     await assembly.stop(leaving);
     await telemetry?.stop();

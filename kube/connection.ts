@@ -23,7 +23,8 @@ export function connect(kubeconfig: string, context?: string): Connection {
   loadFiles(config, kubeconfig.split(delimiter));
   if (context !== undefined) config.setCurrentContext(context);
   const cluster = config.getCurrentCluster();
-  if (cluster === null) throw new Error('the kubeconfig has no current cluster');
+  if (cluster === null)
+    throw new Error('the kubeconfig has no current cluster: choose one with kubectl config use-context');
   const pool = new Pool(config);
   return { server: cluster.server.replace(/\/$/, ''), authorize: () => pool.authorize(), close: () => pool.close() };
 }

@@ -29,7 +29,7 @@ interface ServiceAccountOptions {
  */
 export function connectAsServiceAccount(env: PodEnvironment, options: ServiceAccountOptions = {}): Connection {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = env;
-  if (!host) throw new Error('this is no Pod (KUBERNETES_SERVICE_HOST is not set): set KUBECONFIG');
+  if (!host) throw new Error('set KUBECONFIG: this process does not run in a Pod (KUBERNETES_SERVICE_HOST is not set)');
   const account = new ServiceAccount(options);
   const server = `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
   return { server, authorize: () => account.authorize(), close: () => account.close() };

@@ -49,13 +49,13 @@ export class LedgerOutage {
     } catch (err) {
       logger.error(
         { err },
-        'TOLLGATE_WRITE_AHEAD_LOG_FOLDER cannot be written, so no call is admitted without the ledger',
+        'TOLLGATE_WRITE_AHEAD_LOG_FOLDER cannot be written, so no call is admitted while Redis cannot be reached',
       );
       return false;
     }
     this.#admitted += 1;
     if (this.#admitted === 1) {
-      logger.error('the ledger is out of reach: calls go unchecked against their budgets and are booked afterwards');
+      logger.error('Redis cannot be reached: calls are admitted unchecked and settled afterwards (ledgerLoss: Open)');
     }
     onAdmitted(reservation.workspace);
     return true;
@@ -67,7 +67,7 @@ export class LedgerOutage {
     this.#lastAlive = this.#parts.elapsed();
     if (this.#admitted === 0) return;
     const { logger, daybook } = this.#parts;
-    logger.warn({ calls: this.#admitted }, 'the ledger is back: the calls that went unchecked are booked now');
+    logger.warn({ calls: this.#admitted }, 'Redis answers again: unchecked calls are settled now');
     this.#admitted = 0;
     for (const reservation of daybook.inFlight) void this.#hold(reservation);
   }

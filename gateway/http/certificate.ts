@@ -71,7 +71,7 @@ async function read(folder: string): Promise<KeyPair> {
     const pair = { cert: cert!, key: key! };
     // Empty files, such as of a certificate that is not issued yet, would make a context that shows nothing.
     const isPair = new X509Certificate(pair.cert).checkPrivateKey(createPrivateKey(pair.key));
-    if (!isPair) throw new Error('the key is of another certificate');
+    if (!isPair) throw new Error('tls.key does not belong to tls.crt');
     createSecureContext(pair);
     return pair;
   } catch (error) {

@@ -21,24 +21,30 @@ export class Announcer {
   keyIssued(workspace: ClaudeWorkspace, key: string, secret: string, how: 'issued' | 'replaced'): void {
     const isNew = how === 'issued';
     const note = isNew
-      ? `Key ${key} is in Secret ${secret}.`
-      : `The value in Secret ${secret} was not one of Tollgate's, so key ${key} was made anew; its old value is revoked.`;
+      ? `Key ${key} was issued into Secret ${secret}.`
+      : `Secret ${secret} held a value that Tollgate did not issue, so key ${key} was replaced and its old value revoked.`;
     this.#normal(workspaces, workspace, isNew ? 'KeyIssued' : 'KeyReplaced', 'IssueKey', note);
   }
 
   keyRevoked(workspace: ClaudeWorkspace, secret: string): void {
-    this.#normal(workspaces, workspace, 'KeyRevoked', 'RevokeKey', `Secret ${secret} was deleted; its key is revoked.`);
+    this.#normal(
+      workspaces,
+      workspace,
+      'KeyRevoked',
+      'RevokeKey',
+      `The key in Secret ${secret} was revoked and the Secret deleted.`,
+    );
   }
 
   /** Nobody is told where the workspace is gone. */
   batchSettled(workspace: ClaudeWorkspace | undefined, batch: string, results: number): void {
     if (workspace === undefined) return;
-    const note = `Batch ${batch} has ended; its ${results} results are booked.`;
+    const note = `Batch ${batch} has ended and its ${results} results are settled.`;
     this.#normal(workspaces, workspace, 'BatchSettled', 'Settle', note);
   }
 
   batchLost(workspace: ClaudeWorkspace | undefined, { workspace: ref, batch }: OpenBatch): void {
-    const note = `The results of batch ${batch} are gone or out of reach, so what was left of its worst case is booked as spent.`;
+    const note = `The results of batch ${batch} cannot be read, so the rest of its worst case was booked as spent.`;
     if (workspace === undefined) this.#log.error({ workspace: ref, reason: 'BatchLost' }, note);
     else this.#warn(workspaces, workspace, 'BatchLost', 'Settle', note);
   }
@@ -46,20 +52,29 @@ export class Announcer {
   /** What of the ledger's streams could not be written into the log, or not whole. */
   setAside(letters: readonly DeadLetter[]): void {
     for (const { entry, problem } of letters) {
-      this.#log.error({ entry: entry.entry, problem }, 'kept in dead_letters, see runbook TollgateDeadLetters');
+      this.#log.error(
+        { entry: entry.entry, problem },
+        'a record was kept in dead_letters: see runbook TollgateDeadLetters',
+      );
     }
   }
 
   /** What is told of the ledger. */
   readonly ledger: LedgerNews = {
     established: (memory) =>
-      this.#normal(configMaps, memory, 'LedgerEstablished', 'Establish', 'The ledger has begun a new epoch.'),
+      this.#normal(
+        configMaps,
+        memory,
+        'LedgerEstablished',
+        'Establish',
+        'A new ledger was established in Redis with a new epoch.',
+      ),
     lost: (reason, memory) => {
-      const note = `The ledger is not the one that it was (${reason}): all calls are refused until the annotation tollgate.dev/confirm-ledger is set here.`;
+      const note = `Redis holds another ledger (${reason}). All calls are refused until it is confirmed: annotate this ConfigMap with tollgate.dev/confirm-ledger.`;
       this.#warning(memory, 'LedgerLost', 'Compare', note);
     },
     recovering: (reason, memory) => {
-      const note = `The ledger came back ${reason === null ? 'on another server or after a restart' : `without what was written (${reason})`}: calls wait until it is whole.`;
+      const note = `${reason === null ? 'Redis was restarted or failed over' : `Redis lost data that the gateways cannot replay (${reason})`}. Calls wait until the ledger has recovered.`;
       this.#warning(memory, 'LedgerRecovering', 'Compare', note);
     },
     recovered: (how, elapsedMs, memory) =>
@@ -67,12 +82,12 @@ export class Announcer {
   };
 
   presumedResolved(how: Resolution, calls: number, memory: ConfigMap): void {
-    const done = how === 'Book' ? 'booked as spent at their worst case' : 'given back';
+    const done = how === 'Book' ? 'booked as spent at their worst case' : 'released';
     this.#normal(configMaps, memory, 'PresumedResolved', 'Resolve', `${calls} presumed calls were ${done}.`);
   }
 
   presumedMistaken(written: string, memory: ConfigMap): void {
-    const note = `"${written.slice(0, 80)}" in tollgate.dev/resolve-presumed means nothing: write book or release, then the ids of calls or nothing.`;
+    const note = `"${written.slice(0, 80)}" is not a value of tollgate.dev/resolve-presumed. Write book or release, then the ids of calls, or no id for all calls.`;
     this.#warning(memory, 'PresumedNotResolved', 'Resolve', note);
   }
 
@@ -81,7 +96,7 @@ export class Announcer {
   }
 
   pricesAccepted(prices: ConfigMap): void {
-    this.#normal(configMaps, prices, 'PricesAccepted', 'ReadPrices', 'The price book is in force.');
+    this.#normal(configMaps, prices, 'PricesAccepted', 'ReadPrices', 'The price book was accepted and is in force.');
   }
 
   #normal({ apiVersion, kind }: Resource, object: KubeObject, reason: string, action: string, note: string): void {
@@ -102,10 +117,16 @@ export class Announcer {
 }
 
 const RECOVERED = {
-  Replayed: { reason: 'LedgerRecovered', note: 'The gateways have told the ledger what it missed, after' },
+  Replayed: {
+    reason: 'LedgerRecovered',
+    note: 'The ledger has recovered: the gateways replayed what it had lost, within',
+  },
   Rebuilt: {
     reason: 'LedgerRebuilt',
-    note: 'The ledger was rebuilt from the gateways, the usage log and the statuses, after',
+    note: 'The ledger was rebuilt from the gateways, the usage log and the statuses, within',
   },
-  Confirmed: { reason: 'LedgerConfirmed', note: 'The ledger goes on as it is, because a person said so, after' },
+  Confirmed: {
+    reason: 'LedgerConfirmed',
+    note: 'Recovery was ended by the annotation confirm-ledger; counters were not rebuilt. It took',
+  },
 } as const;

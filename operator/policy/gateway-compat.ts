@@ -3,12 +3,12 @@ import { COMPILED_SCHEMA } from '../../policy/core/compiled-policy.ts';
 
 /** A gateway that lives cannot read what this operator would write. */
 export class GatewayTooOld extends Error {
-  override readonly name = 'ReaderTooOld';
+  override readonly name = 'GatewayTooOld';
 }
 
 /**
  * Nothing is written that a living gateway cannot read: the fence of what it does not know would stop all of its calls,
- * and what it knows stays in force meanwhile. Throws `ReaderTooOld`, so that it is tried again.
+ * and what it knows stays in force meanwhile. Throws `GatewayTooOld`, so that it is tried again.
  */
 export function requireCompatibleGateways(gateways: readonly LivingGateway[]): void {
   // Those that do not say are of the time of the first schema.

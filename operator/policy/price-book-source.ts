@@ -36,7 +36,7 @@ export class PriceBookSource {
 }
 
 function problemOf(text: string | undefined): string | undefined {
-  if (text === undefined) return `There is no entry ${ENTRY}; the last accepted prices stay in force.`;
+  if (text === undefined) return `The ConfigMap has no entry ${ENTRY}. The last accepted prices stay in force.`;
   try {
     parsePriceBook(JSON.parse(text));
     return undefined;

@@ -52,7 +52,8 @@ export class ShardStore {
   /** Writes one shard. After a KubeProblem `Conflict` the store has the newer form: compile again. */
   async write({ kind, name, data }: ShardWrite): Promise<void> {
     const known = this.#objects.get(name);
-    if (known === undefined) throw new Error(`${kind} ${name} is missing: apply the manifests of the installation`);
+    if (known === undefined)
+      throw new Error(`${kind} ${name} is missing: apply the manifests of the installation again`);
     const { client } = this.#options;
     const resource = kind === 'Secret' ? secrets : configMaps;
     try {

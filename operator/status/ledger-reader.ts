@@ -13,12 +13,12 @@ const SILENCE_MS = 3_000;
 const PORTION = 500;
 
 const LOST =
-  'The ledger is not the one that it was, so calls are refused until a person confirms it: annotate ConfigMap tollgate-ledger with tollgate.dev/confirm-ledger.';
+  'Redis holds another ledger, so calls are refused until it is confirmed: annotate ConfigMap tollgate-ledger with tollgate.dev/confirm-ledger.';
 
 const LOST_LEDGER: Observed = { reason: 'LedgerUnreachable', problem: LOST };
 const SILENT_LEDGER: Observed = {
   reason: 'LedgerUnreachable',
-  problem: 'The ledger does not answer; the figures are the last ones known.',
+  problem: 'Redis does not answer; the figures are the last known ones.',
 };
 
 /** What was read of a budget. */
@@ -153,7 +153,7 @@ function isWell({ lost, recovering }: LedgerState): boolean {
 function recoveryOf({ now, recovering }: LedgerState, before: Observed | undefined): Observed | undefined {
   if (recovering === null || now - recovering.since <= SILENCE_MS) return undefined;
   const why = recovering.deep === null ? '' : ` (${recovering.deep})`;
-  const problem = `The ledger is being brought back to what was spent${why}; until then calls wait, and the figures are the last ones known.`;
+  const problem = `The ledger is recovering after Redis lost data or was restarted${why}. Calls wait; the figures are the last known ones.`;
   return before !== undefined && 'problem' in before && before.problem === problem
     ? before
     : { reason: 'LedgerRecovering', problem };

@@ -202,7 +202,7 @@ function isEach(these: readonly unknown[], those: readonly unknown[] | undefined
   return true;
 }
 
-const NOTHING = { reason: 'NotInForce', problem: 'Nothing of this budget is in force.' } as const;
+const NOTHING = { reason: 'NotInForce', problem: 'The budget was never accepted, so nothing is counted.' } as const;
 
 /** All budgets in force, each once. */
 export function inForce({ budgets }: CompileOutput): readonly CompiledBudget[] {

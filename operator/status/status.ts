@@ -89,7 +89,8 @@ function conditioner({ metadata, status }: ClaudeBudget | ClaudeWorkspace, now: 
 }
 
 function exhaustion({ inForce }: BudgetOutcome, observed: Observed): Finding<'Exhausted'> {
-  if (inForce === null) return { reason: 'NotInForce', message: 'Nothing of this budget is in force.' };
+  if (inForce === null)
+    return { reason: 'NotInForce', message: 'The budget was never accepted, so nothing is counted.' };
   if ('problem' in observed) return { reason: observed.reason, message: observed.problem };
   return exhausted(inForce, observed.reading, observed.now);
 }

@@ -90,7 +90,10 @@ function targets({ metadata, spec }: ClaudeBudget, existing: Workspaces, input: 
   if (spec.workspaceRef !== undefined) {
     const workspace = `${metadata.namespace}/${spec.workspaceRef.name}`;
     if (!existing.has(workspace)) {
-      throw new NotAccepted('WorkspaceNotFound', `spec.workspaceRef: there is no ClaudeWorkspace ${workspace}.`);
+      throw new NotAccepted(
+        'WorkspaceNotFound',
+        `spec.workspaceRef: ClaudeWorkspace ${workspace} does not exist. Create it or name another.`,
+      );
     }
     return isInForce(existing, workspace) ? [workspace] : [];
   }
@@ -121,7 +124,7 @@ function unpooled(
     const workspace = existing.get(ref)!;
     const name = budget.per.find((attribute) => workspace.keys.some((key) => isSetByCaller(workspace, key, attribute)));
     if (name !== undefined) {
-      const message = `spec.per: callers of ${ref} set ${name} by header, so each could open a fresh counter. Set spec.limit.totalUsd; until then what they set is ignored and their calls share one counter.`;
+      const message = `spec.per: callers of ${ref} set ${name} by header, so that each could open a new counter. Set spec.limit.totalUsd. Until then their headers are ignored and their calls share one counter.`;
       return { reason: 'Unpooled', message };
     }
   }

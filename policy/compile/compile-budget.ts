@@ -40,7 +40,7 @@ function checkTarget(spec: ClaudeBudgetSpec, namespace: string, settings: Settin
     throw new NotAccepted('Invalid', 'spec: give either workspaceRef or namespaceSelector.');
   }
   if (spec.namespaceSelector !== undefined && namespace !== settings.namespace) {
-    const message = `spec.namespaceSelector makes a budget span workspaces, which is only allowed in namespace ${settings.namespace}. Set spec.workspaceRef instead.`;
+    const message = `spec.namespaceSelector is allowed only in namespace ${settings.namespace}, because such a budget spans workspaces. Set spec.workspaceRef instead.`;
     throw new NotAccepted('SpanningNotAllowed', message);
   }
 }
@@ -61,7 +61,7 @@ function periodOf({ every, timeZone, startTime }: ClaudeBudgetSpec['period']): C
   if (!isTimeZone(timeZone)) {
     throw new NotAccepted(
       'Invalid',
-      `spec.period.timeZone: ${JSON.stringify(timeZone)} is not a zone that Tollgate knows.`,
+      `spec.period.timeZone: ${JSON.stringify(timeZone)} is not a known time zone. Write UTC or a name such as Europe/Berlin.`,
     );
   }
   if ((every === 'Once') !== (startTime !== undefined)) {

@@ -56,7 +56,10 @@ function compileWorkspace(resource: ClaudeWorkspace, input: CompileInput): OwnPa
   const { metadata, spec } = resource;
   if (!allowsUpstream(input.settings, spec.upstream.baseURL)) {
     const allowed = input.settings.upstreams.join(', ');
-    throw new NotAccepted('UpstreamNotAllowed', `spec.upstream.baseURL: the installation allows ${allowed}.`);
+    throw new NotAccepted(
+      'UpstreamNotAllowed',
+      `spec.upstream.baseURL: this upstream is not allowed. Use one of ${allowed} (setting upstreams).`,
+    );
   }
   upstreamKey(metadata.namespace, sourceOf(resource), input);
   checkSecretNames(resource, input);
@@ -100,9 +103,13 @@ const UPSTREAM_KEY_TYPE = 'tollgate.dev/upstream-key';
 function upstreamKey(namespace: string, source: Source, input: CompileInput): string {
   const secret = input.upstreamSecrets.get(`${namespace}/${source.name}`);
   const field = 'spec.upstream.apiKeySecretRef';
-  if (secret === undefined) throw new NotAccepted('SecretNotFound', `${field}: there is no Secret ${source.name}.`);
+  if (secret === undefined)
+    throw new NotAccepted(
+      'SecretNotFound',
+      `${field}: Secret ${source.name} does not exist in this namespace. Create it.`,
+    );
   if (secret.type !== UPSTREAM_KEY_TYPE) {
-    const message = `${field}: Secret ${source.name} is of type ${secret.type}; only type ${UPSTREAM_KEY_TYPE} is read.`;
+    const message = `${field}: Secret ${source.name} is of type ${secret.type}. Create it with type ${UPSTREAM_KEY_TYPE}; no other is read.`;
     throw new NotAccepted('SecretTypeWrong', message);
   }
   const value = Object.hasOwn(secret.data, source.key) ? secret.data[source.key]!.trim() : '';
@@ -121,10 +128,7 @@ function checkSecretNames({ metadata, spec }: ClaudeWorkspace, input: CompileInp
   const names = spec.keys.map(({ secretName }) => secretName);
   const twice = names.find((name, i) => names.indexOf(name) !== i || name === spec.upstream.apiKeySecretRef.name);
   if (twice !== undefined) {
-    throw new NotAccepted(
-      'SecretConflict',
-      `spec.keys: Secret ${twice} is asked for twice. Choose another secretName.`,
-    );
+    throw new NotAccepted('SecretConflict', `spec.keys: two keys name Secret ${twice}. Choose another secretName.`);
   }
 }
 

@@ -44,6 +44,9 @@ export function amountOf(field: string, text: string): bigint {
 export function instantOf(field: string, text: string): number {
   const at = Date.parse(text);
   if (!Number.isSafeInteger(at))
-    throw new NotAccepted('Invalid', `${field}: ${JSON.stringify(text)} is not a date and time.`);
+    throw new NotAccepted(
+      'Invalid',
+      `${field}: ${JSON.stringify(text)} is not an instant. Write it as 2026-12-01T00:00:00Z.`,
+    );
   return at;
 }

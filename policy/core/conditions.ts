@@ -16,10 +16,13 @@ interface Row {
 const table = {
   Accepted: {
     Accepted: { status: 'True', meaning: 'The resource is valid and compiled.' },
-    Invalid: { status: 'False', meaning: 'A field has a value that the policy cannot use; the message names it.' },
+    Invalid: {
+      status: 'False',
+      meaning: 'A field has an invalid value; the message names the field and what to write.',
+    },
     UpstreamNotAllowed: {
       status: 'False',
-      meaning: 'spec.upstream.baseURL is not on the allow-list of the installation (setting `upstreams`).',
+      meaning: 'spec.upstream.baseURL is not among the upstreams that the installation allows (setting `upstreams`).',
     },
     SecretNotFound: {
       status: 'False',
@@ -27,7 +30,7 @@ const table = {
     },
     SecretTypeWrong: {
       status: 'False',
-      meaning: 'The Secret is not of type tollgate.dev/upstream-key; no other Secret is read.',
+      meaning: 'The Secret is not of type tollgate.dev/upstream-key, the only type that Tollgate reads.',
     },
     SecretKeyMissing: {
       status: 'False',
@@ -36,23 +39,24 @@ const table = {
     SecretConflict: {
       status: 'False',
       meaning:
-        'A Secret that spec.keys asks for exists and was not made for this workspace, or two keys ask for the same one. Choose another secretName.',
+        'A Secret named in spec.keys exists and was not made for this workspace, or two keys name the same Secret. Choose another secretName.',
     },
     WorkspaceNotFound: { status: 'False', meaning: 'spec.workspaceRef names no ClaudeWorkspace of this namespace.' },
     SpanningNotAllowed: {
       status: 'False',
-      meaning: 'spec.namespaceSelector is only allowed in the namespace of the installation.',
+      meaning: 'spec.namespaceSelector is allowed only in the namespace of the installation.',
     },
     Unpooled: {
       status: 'False',
       meaning:
-        'spec.per counts by an attribute that callers set by header, so each could open a fresh counter. Set spec.limit.totalUsd.',
+        'spec.per names an attribute that callers set by header, so that each caller could open a new counter. Set spec.limit.totalUsd.',
     },
   },
   Programmed: {
     Programmed: {
       status: 'True',
-      meaning: 'Every gateway enforces this generation, and the ledger refuses calls that an older one planned.',
+      meaning:
+        'Every gateway enforces this generation, and the ledger refuses calls that were planned with an older one.',
     },
     NotAccepted: {
       status: 'False',
@@ -60,55 +64,59 @@ const table = {
     },
     WorkspaceNotAccepted: {
       status: 'False',
-      meaning: 'The workspace that the budget names was never accepted, so nothing is enforced.',
+      meaning: 'The workspace of the budget was never accepted, so nothing is enforced.',
     },
     Pending: {
       status: 'False',
-      meaning: 'Some gateway does not enforce this generation yet, or the fence is not written; the message names it.',
+      meaning: 'A gateway does not enforce this generation yet, or the fence is not written; the message names it.',
     },
   },
   Exhausted: {
-    WithinLimit: { status: 'False', meaning: 'There is money left.' },
+    WithinLimit: { status: 'False', meaning: 'The budget has money left.' },
     Spent: {
       status: 'True',
-      meaning: 'Calls are refused, or in mode Observe would be, until the period ends or the limit rises.',
+      meaning:
+        'The budget is spent. Calls are refused until the period ends or the limit rises; in mode Observe they would be.',
     },
     ValuesSpent: {
       status: 'True',
-      meaning: 'Calls of some values of spec.per are refused until the period ends or the limit rises.',
+      meaning: 'Some values of spec.per are spent. Their calls are refused until the period ends or the limit rises.',
     },
     LedgerRecovering: {
       status: 'Unknown',
       meaning:
-        'The ledger came back without something that was written, and is being made whole; calls wait. See docs/how-to/recover-the-ledger.md.',
+        'Redis was restarted or lost data, and the ledger is recovering; calls wait. See docs/how-to/recover-the-ledger.md.',
     },
-    LedgerUnreachable: { status: 'Unknown', meaning: 'The ledger did not answer, so what is spent is not known.' },
-    NotInForce: { status: 'Unknown', meaning: 'Nothing of this budget is in force, so nothing is counted.' },
+    LedgerUnreachable: { status: 'Unknown', meaning: 'Redis did not answer, so the spend is not known.' },
+    NotInForce: { status: 'Unknown', meaning: 'The budget was never accepted, so nothing is counted.' },
   },
   Logged: {
-    Logged: { status: 'True', meaning: 'What calls cost is in the usage log within seconds.' },
+    Logged: { status: 'True', meaning: 'Usage records reach the usage log within seconds.' },
     LogBehind: {
       status: 'False',
       meaning:
-        'Half of the records that may wait in the ledger (setting `usageStreamLimit`) wait for the log. At the bound calls are refused, so that none is lost.',
+        'The usage stream is at least half full: half of `usageStreamLimit` records wait in Redis for the usage log. When it is full, calls are refused, so that no record is lost.',
     },
     LogUnreachable: {
       status: 'False',
       meaning:
-        'The database of the usage log has not answered, or taken no writes, for a minute. Records wait in the ledger; nothing is lost until its bound is reached, and then calls are refused.',
+        'The database of the usage log has not answered, or not accepted writes, for a minute. Records wait in Redis and none is lost; when `usageStreamLimit` records wait, calls are refused.',
     },
   },
   Ready: {
-    Ready: { status: 'True', meaning: 'Accepted and programmed.' },
-    NotAccepted: { status: 'False', meaning: 'See the condition Accepted.' },
-    NotProgrammed: { status: 'False', meaning: 'See the condition Programmed.' },
+    Ready: { status: 'True', meaning: 'The resource is accepted and enforced by every gateway.' },
+    NotAccepted: { status: 'False', meaning: 'This generation is not accepted; the condition Accepted says why.' },
+    NotProgrammed: {
+      status: 'False',
+      meaning: 'Not every gateway enforces this generation; the condition Programmed says why.',
+    },
     NoBudget: {
       status: 'False',
-      meaning: 'No enforcing ClaudeBudget governs the workspace, so its calls are refused. Create one.',
+      meaning: 'No enforcing ClaudeBudget applies to the workspace, so its calls are refused. Create one.',
     },
     UpstreamKeyMissing: {
       status: 'False',
-      meaning: 'The Secret with the upstream key of the policy in force is gone, so calls are refused.',
+      meaning: 'The Secret with the upstream key is missing, so calls are refused. Create it again.',
     },
     Suspended: { status: 'False', meaning: 'spec.suspend is true, so calls are refused.' },
   },

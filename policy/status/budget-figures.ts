@@ -88,9 +88,9 @@ export function exhausted(budget: CompiledBudget, reading: Reading, now: number)
     return { reason: 'Spent', message: `${reached(whole)} ${until}` };
   }
   const spent = spentValues(limits, reading);
-  if (spent.count === 0) return { reason: 'WithinLimit', message: 'There is money left.' };
+  if (spent.count === 0) return { reason: 'WithinLimit', message: 'The budget has money left.' };
   const named = spent.named.length === 0 ? '' : `, such as ${spent.named.join(', ')}`;
-  const message = `${spent.count} of ${reading.valueCount} values of per are spent${named}. ${until}`;
+  const message = `${spent.count} of ${reading.valueCount} values of spec.per are spent${named}. ${until}`;
   return { reason: 'ValuesSpent', message };
 }
 
@@ -145,7 +145,7 @@ function reached({ counter, capNano }: Measured): string {
   const limit = `The limit of $${formatUsd(capNano)}`;
   return counter.spentNano >= capNano
     ? `${limit} is reached.`
-    : `${limit} has less left than a call may cost: lower max_tokens (guards.maxOutputTokens of the workspace) or set limit.toleranceUsd.`;
+    : `${limit} has less left than one call may cost. Lower max_tokens (guards.maxOutputTokens of the workspace) or set limit.toleranceUsd.`;
 }
 
 function isExhausted({ counter, capNano }: Measured): boolean {

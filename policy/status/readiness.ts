@@ -17,13 +17,19 @@ export interface Rollout {
 export function programmed(verdict: WorkspaceOutcome | BudgetOutcome, rollout: Rollout): Finding<'Programmed'> {
   if (verdict.inForce?.generation !== verdict.generation) {
     const message =
-      verdict.inForce === null ? 'Nothing is in force.' : `Generation ${verdict.inForce.generation} is in force.`;
+      verdict.inForce === null
+        ? 'No generation was ever accepted, so nothing is enforced.'
+        : `Generation ${verdict.inForce.generation} stays in force.`;
     return { reason: 'NotAccepted', message };
   }
   if ('spanning' in verdict && !verdict.spanning && verdict.required.length === 0) {
-    return { reason: 'WorkspaceNotAccepted', message: 'Nothing of its workspace is in force: see there.' };
+    return {
+      reason: 'WorkspaceNotAccepted',
+      message: "Its workspace was never accepted; see that workspace's Accepted condition.",
+    };
   }
-  if (rollout.fences === null) return { reason: 'Pending', message: 'The ledger does not answer.' };
+  if (rollout.fences === null)
+    return { reason: 'Pending', message: 'Redis does not answer, so the fences cannot be read.' };
   for (const proof of verdict.required) {
     const lacking = lacks(proof, rollout.fences, rollout.gateways);
     if (lacking !== null) return { reason: 'Pending', message: lacking };
@@ -36,18 +42,18 @@ function lacks(
   fences: ReadonlyMap<Ref, number>,
   gateways: Rollout['gateways'],
 ): string | null {
-  if ((fences.get(workspace) ?? -1) < version) return `The fence of ${workspace} is not written yet.`;
-  if (gateways.size === 0) return 'No gateway runs, so no call can be made yet.';
+  if ((fences.get(workspace) ?? -1) < version) return `Redis does not hold the newest fence of ${workspace} yet.`;
+  if (gateways.size === 0) return 'No gateway is running, so no call can be made yet.';
   for (const [pod, shards] of gateways) {
-    if (shards === null) return `Gateway ${pod} has not said what it enforces.`;
-    if ((shards[shard] ?? -1) < version) return `Gateway ${pod} does not enforce ${workspace} at this version yet.`;
+    if (shards === null) return `Gateway ${pod} has not reported what it enforces.`;
+    if ((shards[shard] ?? -1) < version) return `Gateway ${pod} does not enforce this version of ${workspace} yet.`;
   }
   return null;
 }
 
 function enforcedBy(workspaces: number, gateways: number): string {
-  if (workspaces === 0) return 'It governs no workspace yet.';
-  return gateways === 1 ? 'The one gateway enforces it.' : `All ${gateways} gateways enforce it.`;
+  if (workspaces === 0) return 'It applies to no workspace yet.';
+  return gateways === 1 ? 'The only gateway enforces it.' : `All ${gateways} gateways enforce it.`;
 }
 
 /** What is known of the way from the ledger to the usage log. */
@@ -67,16 +73,17 @@ export function logged({ waiting, limit, silentMs }: LogLag): Finding<'Logged'> 
   if (silentMs > LOG_SILENCE_MS) {
     return {
       reason: 'LogUnreachable',
-      message: 'The database does not answer or takes no writes; records wait in the ledger.',
+      message:
+        'The database of the usage log does not answer or accepts no writes. Usage records wait in Redis; none is lost.',
     };
   }
   if (waiting * 2 >= limit) {
     return {
       reason: 'LogBehind',
-      message: `Half of ${limit} records wait in the ledger; at ${limit} calls are refused.`,
+      message: `The usage stream is at least half full. At ${limit} waiting records (usageStreamLimit) all calls are refused.`,
     };
   }
-  return { reason: 'Logged', message: 'What calls cost is in the log within seconds.' };
+  return { reason: 'Logged', message: 'Usage records reach the log within seconds.' };
 }
 
 /** Whether calls of a workspace can be served. */
@@ -88,11 +95,18 @@ export function workspaceReady(
   const { accepted, inForce, budgets } = verdict;
   if (accepted.reason !== 'Accepted' || inForce === null) return { reason: 'NotAccepted', message: accepted.message };
   if (!verdict.upstreamKey) {
-    return { reason: 'UpstreamKeyMissing', message: 'The Secret with the upstream key is gone, so calls are refused.' };
+    return {
+      reason: 'UpstreamKeyMissing',
+      message: 'The Secret with the upstream key is missing, so calls are refused. Create it again.',
+    };
   }
-  if (inForce.suspend) return { reason: 'Suspended', message: 'spec.suspend is true, so calls are refused.' };
+  if (inForce.suspend)
+    return { reason: 'Suspended', message: 'The workspace is suspended (spec.suspend), so its calls are refused.' };
   if (settings.requireBudget && !budgets.some(({ mode }) => mode === 'Enforce')) {
-    return { reason: 'NoBudget', message: 'No enforcing ClaudeBudget governs it, so calls are refused. Create one.' };
+    return {
+      reason: 'NoBudget',
+      message: 'No enforcing ClaudeBudget applies to it, so its calls are refused. Create one.',
+    };
   }
   return whenProgrammed(isProgrammed);
 }
@@ -102,7 +116,10 @@ export function budgetReady(verdict: BudgetOutcome, isProgrammed: Finding<'Progr
   const { accepted, inForce } = verdict;
   if (accepted.reason !== 'Accepted') return { reason: 'NotAccepted', message: accepted.message };
   if (inForce?.suspend === true) {
-    return { reason: 'Suspended', message: 'spec.suspend is true, so every call that it governs is refused.' };
+    return {
+      reason: 'Suspended',
+      message: 'The budget is suspended (spec.suspend), so every call that it applies to is refused.',
+    };
   }
   return whenProgrammed(isProgrammed);
 }

@@ -245,10 +245,10 @@ describe('the place of the usage log', () => {
   });
 
   test.each([
-    [{}, 'neither TOLLGATE_DATABASE_URL nor TOLLGATE_USAGE_LOG_FOLDER is set: where is the usage log?'],
+    [{}, 'set TOLLGATE_DATABASE_URL or TOLLGATE_USAGE_LOG_FOLDER: the usage log needs a place'],
     [
       { TOLLGATE_DATABASE_URL: 'postgres://db/tollgate', TOLLGATE_USAGE_LOG_FOLDER: '/data' },
-      'only one of TOLLGATE_DATABASE_URL and TOLLGATE_USAGE_LOG_FOLDER can be set',
+      'set only one of TOLLGATE_DATABASE_URL and TOLLGATE_USAGE_LOG_FOLDER, not both',
     ],
     [
       { TOLLGATE_DATABASE_URL: 'mysql://root:hunter2@db' },

@@ -161,7 +161,7 @@ describe('exhausted', () => {
   test('says what to do where money is left but no call fits', () => {
     const refused = readingOf(counterOf(0n, { exhaustedAtNano: 25n * USD }));
     expect(exhausted(budgetOf(), refused, NOW).message).toBe(
-      'The limit of $25.00 has less left than a call may cost: lower max_tokens (guards.maxOutputTokens of the workspace) or set limit.toleranceUsd. Resets at 2026-11-24T05:00:00Z.',
+      'The limit of $25.00 has less left than one call may cost. Lower max_tokens (guards.maxOutputTokens of the workspace) or set limit.toleranceUsd. Resets at 2026-11-24T05:00:00Z.',
     );
   });
 
@@ -172,7 +172,7 @@ describe('exhausted', () => {
     const reading = readingOf(counterOf(49n * USD), values, { valueCount: 120, exhaustedCount: 4 });
     expect(exhausted(perCustomer, reading, NOW)).toEqual({
       reason: 'ValuesSpent',
-      message: '5 of 120 values of per are spent, such as "acme", "umbrella". Resets at 2026-11-24T05:00:00Z.',
+      message: '5 of 120 values of spec.per are spent, such as "acme", "umbrella". Resets at 2026-11-24T05:00:00Z.',
     });
     expect(budgetFigures(perCustomer, reading, NOW).state).toBe('Restricted');
   });
@@ -250,27 +250,37 @@ describe('programmed and ready', () => {
 
   test.each<[string, string, BudgetOutcome, Rollout]>([
     ['Programmed', 'All 2 gateways enforce it.', budget, everywhere],
-    ['Pending', 'No gateway runs, so no call can be made yet.', budget, rollout(8, {})],
-    ['Programmed', 'It governs no workspace yet.', { ...budget, spanning: true, required: [] }, rollout(7, { a: {} })],
+    ['Pending', 'No gateway is running, so no call can be made yet.', budget, rollout(8, {})],
+    [
+      'Programmed',
+      'It applies to no workspace yet.',
+      { ...budget, spanning: true, required: [] },
+      rollout(7, { a: {} }),
+    ],
     [
       'WorkspaceNotAccepted',
-      'Nothing of its workspace is in force: see there.',
+      "Its workspace was never accepted; see that workspace's Accepted condition.",
       { ...budget, required: [] },
       everywhere,
     ],
-    ['NotAccepted', 'Generation 1 is in force.', { ...budget, generation: 2 }, everywhere],
-    ['NotAccepted', 'Nothing is in force.', { ...budget, inForce: null, required: [] }, everywhere],
-    ['Pending', 'The ledger does not answer.', budget, rollout(null, {})],
-    ['Pending', 'The fence of payments/checkout is not written yet.', budget, rollout(6, {})],
+    ['NotAccepted', 'Generation 1 stays in force.', { ...budget, generation: 2 }, everywhere],
+    [
+      'NotAccepted',
+      'No generation was ever accepted, so nothing is enforced.',
+      { ...budget, inForce: null, required: [] },
+      everywhere,
+    ],
+    ['Pending', 'Redis does not answer, so the fences cannot be read.', budget, rollout(null, {})],
+    ['Pending', 'Redis does not hold the newest fence of payments/checkout yet.', budget, rollout(6, {})],
     [
       'Pending',
-      'Gateway b has not said what it enforces.',
+      'Gateway b has not reported what it enforces.',
       budget,
       rollout(7, { a: { 'tollgate-policy-3': 7 }, b: null }),
     ],
     [
       'Pending',
-      'Gateway a does not enforce payments/checkout at this version yet.',
+      'Gateway a does not enforce this version of payments/checkout yet.',
       budget,
       rollout(7, { a: { 'tollgate-policy-3': 6 } }),
     ],
@@ -318,8 +328,12 @@ describe('the usage log', () => {
     expect(logged({ waiting, limit: 1_000, silentMs }).reason).toBe(reason);
   });
 
-  test('says the same however many wait, lest every status be written again', () => {
+  test('does not depend on how many wait, so that a status is not written for each record', () => {
     const messages = [500, 501, 999].map((waiting) => logged({ waiting, limit: 1_000, silentMs: 0 }).message);
-    expect(new Set(messages)).toEqual(new Set(['Half of 1000 records wait in the ledger; at 1000 calls are refused.']));
+    expect(new Set(messages)).toEqual(
+      new Set([
+        'The usage stream is at least half full. At 1000 waiting records (usageStreamLimit) all calls are refused.',
+      ]),
+    );
   });
 });
