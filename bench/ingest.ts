@@ -5,9 +5,9 @@ import type { LogPlace } from '../config/environment.ts';
 import { startPostgres } from '../hack/services/postgres.ts';
 import { startRedis } from '../hack/services/redis.ts';
 import type { RedisLedger } from '../ledger/redis/redis-ledger.ts';
-import type { UsageRecord } from '../ledger/streams.ts';
 import { openDatabase } from '../log/database/open-database.ts';
 import { UsageLog } from '../log/usage-log.ts';
+import type { UsageRecord } from '../policy/core/usage-record.ts';
 import { call, connectCalls } from '../test/unit/log/calls.ts';
 import type { Figure } from './figures.ts';
 
@@ -70,7 +70,7 @@ async function figuresOf(what: string, place: LogPlace, ledger: RedisLedger, pro
 }
 
 /** What a record of Claude Code has besides, so that a row has its true size. */
-function details(): UsageRecord {
+function details(): Partial<UsageRecord> {
   return {
     cache_read_tokens: 48_211,
     cache_write_5m_tokens: 1_290,

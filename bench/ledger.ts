@@ -74,12 +74,12 @@ async function pair(ledger: RedisLedger, id: string, call: number): Promise<void
     presumedNano: 0n,
     record: {
       id,
-      time: answer.now,
+      timestamp: new Date(answer.now).toISOString(),
       workspace: 'payments/checkout',
       model: 'claude-sonnet-5-5',
-      input: 812,
-      output: 640,
-      costNano: '17000000',
+      input_tokens: 812,
+      output_tokens: 640,
+      cost_nano: '17000000',
     },
   });
 }

@@ -1,7 +1,7 @@
 /** What the ledger knows of Message Batches. */
 
 import type { Ref } from '../policy/core/compiled-policy.ts';
-import type { UsageRecord } from './streams.ts';
+import type { UsageRecord } from '../policy/core/usage-record.ts';
 
 /** A Message Batch that takes over the reservation `id`. */
 export interface BatchReservation {

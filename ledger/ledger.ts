@@ -12,8 +12,9 @@
  */
 
 import type { Check, Failure, Reading, ReadingQuery } from '../policy/core/counter-check.ts';
+import type { UsageRecord } from '../policy/core/usage-record.ts';
 import type { BatchReservation, BatchLines, BatchOwner, LoggedBatch, OpenBatch } from './batches.ts';
-import type { RefusalEntry, RefusalRow, StreamEntry, UsageRecord } from './streams.ts';
+import type { RefusalEntry, RefusalRow, StreamEntry } from './streams.ts';
 
 /** A call that asks for its worst case in every counter that governs it. */
 export interface Reservation {

@@ -1,14 +1,13 @@
-import { type ColumnName, columnTypes } from './columns.ts';
+import { callColumns, type RecordState } from '../policy/core/usage-record.ts';
 import type { Query } from './database/database.ts';
 import { writeDeadLetters } from './dead-letters.ts';
 import { writeBatches } from './message-batches.ts';
-import type { RecordState } from './record-state.ts';
 import type { DeadLetter, Row } from './row.ts';
 import { UpsertPlan, type Known, type TotalChange } from './upsert-plan.ts';
 
-const names: readonly ColumnName[] = columnTypes.map(([name]) => name);
+const names = callColumns.map(({ name }) => name);
 const list = names.join(', ');
-const typed = columnTypes.map(([name, { type }]) => `${name} ${type}`).join(', ');
+const typed = callColumns.map(({ name, sqlType }) => `${name} ${sqlType}`).join(', ');
 const replacing = names.filter((name) => name !== 'id').map((name) => `${name} = excluded.${name}`);
 
 const FIND = `
@@ -30,16 +29,20 @@ on conflict (counter) do update set
   requests = t.requests + excluded.requests`;
 
 /**
- * Writes rows and letters in a transaction that holds the log's lock. What the table knows already changes nothing, so
- * the same entries may come any number of times. Returns how many rows are new or better.
+ * Writes rows and dead letters, in a transaction that holds the log's lock. A row that tells no more than the table knows
+ * changes nothing, so the same entries may come any number of times. Returns how many rows were inserted or replaced.
  */
-export async function writeCalls(query: Query, rows: readonly Row[], letters: readonly DeadLetter[]): Promise<number> {
-  const batch = new UpsertPlan(rows, await find(query, rows));
-  if (batch.rows.length > 0) await query(INSERT, [JSON.stringify(batch.rows.map(({ values }) => values))]);
-  if (batch.totals.length > 0) await query(ADD_UP, [JSON.stringify(batch.totals.map(total))]);
+export async function writeCalls(
+  query: Query,
+  rows: readonly Row[],
+  deadLetters: readonly DeadLetter[],
+): Promise<number> {
+  const plan = new UpsertPlan(rows, await find(query, rows));
+  if (plan.rows.length > 0) await query(INSERT, [JSON.stringify(plan.rows.map(({ values }) => values))]);
+  if (plan.totals.length > 0) await query(ADD_UP, [JSON.stringify(plan.totals.map(total))]);
   await writeBatches(query, rows);
-  await writeDeadLetters(query, letters);
-  return batch.rows.length;
+  await writeDeadLetters(query, deadLetters);
+  return plan.rows.length;
 }
 
 interface Found {

@@ -1,20 +1,24 @@
 import type { Query } from './database/database.ts';
 import { arrivalOf, clean, type DeadLetter } from './row.ts';
 
-const POST = `
+const INSERT = `
 insert into dead_letters (entry, time, problem, record, counters, keep_until)
 select * from json_to_recordset($1::json)
   as given (entry text, time timestamptz, problem text, record text, counters text, keep_until bigint)
 on conflict (entry) do nothing`;
 
-/** Keeps what is not in its table as it came, in a transaction that holds the log's lock. */
-export async function writeDeadLetters(query: Query, letters: readonly DeadLetter[]): Promise<void> {
-  if (letters.length > 0) await query(POST, [JSON.stringify(letters.map(posted))]);
+/** Keeps entries that are not in their table as they came, in a transaction that holds the log's lock. */
+export async function writeDeadLetters(query: Query, deadLetters: readonly DeadLetter[]): Promise<void> {
+  if (deadLetters.length > 0) await query(INSERT, [JSON.stringify(deadLetters.map(rowOf))]);
 }
 
-function posted({ entry, problem }: DeadLetter): Record<string, unknown> {
-  const { record, counters, keepUntil } = entry;
-  const raw = { record: clean(JSON.stringify(record)), counters: clean(JSON.stringify(counters)) };
-  const time = new Date(arrivalOf(entry)).toISOString();
-  return { entry: entry.entry, time, problem: clean(problem), ...raw, keep_until: keepUntil };
+function rowOf({ entry, record, counters, keepUntil, problem }: DeadLetter): Record<string, unknown> {
+  return {
+    entry,
+    time: new Date(arrivalOf({ entry })).toISOString(),
+    problem: clean(problem),
+    record: clean(JSON.stringify(record)),
+    counters: clean(JSON.stringify(counters)),
+    keep_until: keepUntil,
+  };
 }

@@ -1,7 +1,4 @@
-/** What a usage record says about a call, and which of several about the same call counts. */
-
-/** How much is known of what a call cost. */
-export type RecordState = 'presumed' | 'booked' | 'released' | 'final';
+import type { RecordState } from '../policy/core/usage-record.ts';
 
 /** What a call adds to each of its counters. Nano-dollars. */
 export interface Contribution {

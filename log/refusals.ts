@@ -1,4 +1,4 @@
-import type { RefusalEntry, RefusalRow, UsageRecord } from '../ledger/streams.ts';
+import type { RefusalEntry, RefusalRow } from '../ledger/streams.ts';
 import { type Query, RowRefused } from './database/database.ts';
 import { writeDeadLetters } from './dead-letters.ts';
 import { clean, type DeadLetter } from './row.ts';
@@ -14,8 +14,9 @@ insert into positions (stream, entry) values ('refusals', $1)
 on conflict (stream) do update set entry = excluded.entry`;
 
 /**
- * Adds refusals to their minutes in a transaction that holds the log's lock, or, because of a `problem`, sets them aside;
- * what was taken before is left out. Returns what it set aside. Throws `RowRefused` where one of them cannot be added.
+ * Adds refusals to their minutes, in a transaction that holds the log's lock; entries that were added before are skipped.
+ * With a `problem`, the entries become dead letters instead, which are returned. Throws `RowRefused` if one of them cannot
+ * be added.
  */
 export async function writeRefusals(
   query: Query,
@@ -26,17 +27,16 @@ export async function writeRefusals(
   const fresh = entries.filter(({ entry }) => position === undefined || isLater(entry, position.entry));
   const last = fresh.at(-1);
   if (last === undefined) return [];
-  const letters = problem === null ? [] : fresh.map((one) => letterOf(one, problem));
+  const deadLetters = problem === null ? [] : fresh.map((one) => deadLetterOf(one, problem));
   if (problem === null) await query(COUNT, [JSON.stringify([...summed(fresh).values()])]);
-  await writeDeadLetters(query, letters);
+  await writeDeadLetters(query, deadLetters);
   await query(REMEMBER, [last.entry]);
-  return letters;
+  return deadLetters;
 }
 
-/** The ids of both streams are alike, so a letter of this one says so in its own. */
-function letterOf({ entry, row }: RefusalEntry, problem: string): DeadLetter {
-  const record = row as unknown as UsageRecord;
-  return { entry: { entry: `${entry}/refusals`, record, counters: [], keepUntil: 0 }, problem };
+/** Both streams have the same form of ids, so the suffix keeps them apart. */
+function deadLetterOf({ entry, row }: RefusalEntry, problem: string): DeadLetter {
+  return { entry: `${entry}/refusals`, record: row, counters: [], keepUntil: 0, problem };
 }
 
 const TEXTS = ['workspace', 'key', 'budget', 'reason'] as const;
@@ -50,7 +50,7 @@ interface Minute {
   readonly count: number;
 }
 
-/** One row for each of the same minute and kind: a statement may meet a row only once. */
+/** Adds up the entries of the same minute and kind, because one statement may update a row only once. */
 function summed(entries: readonly RefusalEntry[]): ReadonlyMap<string, Minute> {
   const sums = new Map<string, Minute>();
   for (const { row } of entries) {
@@ -61,16 +61,16 @@ function summed(entries: readonly RefusalEntry[]): ReadonlyMap<string, Minute> {
   return sums;
 }
 
-/** What the stream holds is only said to be a row. */
+/** Checks an entry: the stream may hold anything. */
 function minuteOf(row: RefusalRow): Minute {
   try {
     const minute = new Date(row.minute).toISOString();
     const [workspace = '', key = '', budget = '', reason = ''] = TEXTS.map((name) => clean(row[name]));
     if (Number.isSafeInteger(row.count)) return { minute, workspace, key, budget, reason, count: row.count };
   } catch {
-    // Said below.
+    // Thrown below.
   }
-  throw new RowRefused('it is no row of refusals');
+  throw new RowRefused('the entry is not a row of refusals');
 }
 
 /** Ids of entries are `<milliseconds>-<number>`. */

@@ -1,77 +1,90 @@
-import type { StreamEntry, UsageRecord } from '../ledger/streams.ts';
-import { type ColumnName, type ColumnType, columnTypes } from './columns.ts';
-import { isState, type RecordState } from './record-state.ts';
+import type { StreamEntry } from '../ledger/streams.ts';
+import {
+  callColumns,
+  type ColumnType,
+  type RecordState,
+  type StreamedRecord,
+  type UsageColumn,
+} from '../policy/core/usage-record.ts';
+import { isState } from './record-state.ts';
 
 /** What a column takes, as JSON that Postgres reads. */
-export type Value = string | number | boolean | null | Readonly<Record<string, unknown>> | readonly unknown[];
+type Value = string | number | boolean | null | Readonly<Record<string, unknown>> | readonly unknown[];
 
-/** One entry of the stream as a row of the table of calls. */
+type Values = Readonly<Partial<Record<UsageColumn, Value>>>;
+
+/** One entry of the stream as a row of the table `calls`. */
 export interface Row {
   readonly id: string;
   readonly state: RecordState;
-  /** What it cost, or while that is presumed what is presumed. Nano-dollars. */
+  /** The cost, or the presumed amount while the cost is not known. Nano-dollars. */
   readonly amountNano: bigint;
   /** By column; what is absent is null. */
-  readonly values: Readonly<Record<string, Value>>;
-  /** What the poller needs to know of the Message Batch whose money the row is about: JSON; else null. */
+  readonly values: Values;
+  /** In the record that a Message Batch starts with: what is needed to put it back into a ledger, as JSON. Else null. */
   readonly meta: string | null;
   readonly counters: readonly string[];
   /** Milliseconds since the epoch. */
   readonly keepUntil: number;
 }
 
-/** An entry of which no row could be made, or not all of one: kept as it came, for a person. */
+/** An entry of a stream that could not become a row, or not completely: kept as it came, for a person to look at. */
 export interface DeadLetter {
-  readonly entry: StreamEntry;
+  /** The id of the entry, unique among both streams. */
+  readonly entry: string;
+  readonly record: unknown;
+  readonly counters: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly keepUntil: number;
   readonly problem: string;
 }
 
 /** The largest amount of a counter of the ledger, and so of a call. */
 const MAX_NANO = 2n ** 63n - 1n;
 const MAX_INTEGER = 2 ** 31 - 1;
-/** Longer texts are cut: an index takes no more, and nobody reads it. */
+/** Longer texts are cut, because an index does not take them. Characters. */
 const MAX_TEXT = 1000;
-/** Postgres reads no other years as they are written here. */
+/** Postgres does not read later years in the form that toISOString gives them. */
 const LAST_INSTANT = Date.parse('9999-12-31T23:59:59.999Z');
 
-/** What a row has whatever else is wrong: which call it is, when, and what it cost. */
-const BARE = new Set<ColumnName>(['id', 'state', 'cost_nano', 'presumed_nano', 'worst_nano']);
+/** The columns that `minimalRow` fills. */
+const MINIMAL = new Set<UsageColumn>(['id', 'state', 'cost_nano', 'presumed_nano', 'worst_nano']);
 
 /**
- * Reads an entry. A field that has no place in its column is left out of the row and comes with a letter; without an
- * id or the money there is only a letter.
+ * Decodes an entry. A field that its column cannot take is left out of the row and reported in a dead letter. Without an
+ * id or an amount there is no row, only the dead letter.
  */
-export function readEntry(entry: StreamEntry): { row: Row | null; letter: DeadLetter | null } {
+export function readEntry(entry: StreamEntry): { row: Row | null; deadLetter: DeadLetter | null } {
   const problems: string[] = [];
-  const read = <T>(name: string, reader: () => T): T | null => {
+  const attempt = <T>(name: string, read: () => T): T | null => {
     try {
-      return reader();
+      return read();
     } catch (error) {
       problems.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
       return null;
     }
   };
-  const bare = read('row', () => bareRow(entry));
-  const row = bare && { ...bare, values: { ...bare.values, ...describe(entry.record, read) } };
-  return { row, letter: problems.length === 0 ? null : { entry, problem: problems.join('; ') } };
+  const minimal = attempt('row', () => minimalRow(entry));
+  const row = minimal && { ...minimal, values: { ...minimal.values, ...readColumns(entry.record, attempt) } };
+  return { row, deadLetter: problems.length === 0 ? null : { ...entry, problem: problems.join('; ') } };
 }
 
-type Read = <T>(name: string, reader: () => T) => T | null;
+type Attempt = <T>(name: string, read: () => T) => T | null;
 
-function describe(record: UsageRecord, read: Read): Record<string, Value> {
-  const values: Record<string, Value> = {};
-  for (const [name, { type, field = name }] of columnTypes) {
-    if (BARE.has(name) || name === 'details') continue;
-    const value = read(field, () => valueOf(type, record[field]));
+function readColumns(record: StreamedRecord, attempt: Attempt): Values {
+  const values: Partial<Record<UsageColumn, Value>> = { details: detailsOf(record) };
+  for (const { name, field, type } of callColumns) {
+    if (MINIMAL.has(name) || field === null) continue;
+    const value = attempt(field, () => valueOf(type, record[field]));
     if (value !== null) values[name] = value;
   }
-  return { ...values, details: detailsOf(record) };
+  return values;
 }
 
-/** The row with nothing in it but which call it is and what it cost. Throws where even that is not to be had. */
-export function bareRow(entry: StreamEntry): Row {
-  const { record } = entry;
-  const { id, state = 'final' } = record;
+/** A row with only the id, the state, the time and the money. Throws if even these cannot be read. */
+export function minimalRow(entry: StreamEntry): Row {
+  const { record, counters, keepUntil } = entry;
+  const { id, state = 'final', meta } = record;
   if (typeof id !== 'string' || id === '' || id.length > MAX_TEXT) throw new TypeError('there is no usable id');
   if (!isState(state)) throw new TypeError(`there is no state ${JSON.stringify(state)}`);
   const money = moneyOf(state, record);
@@ -80,14 +93,14 @@ export function bareRow(entry: StreamEntry): Row {
     state,
     amountNano: BigInt(state === 'presumed' ? money.presumed_nano : money.cost_nano),
     values: { id: clean(id), state, time: new Date(arrivalOf(entry)).toISOString(), ...money },
-    meta: typeof record['meta'] === 'string' ? clean(record['meta']) : null,
-    counters: entry.counters.map(clean),
-    keepUntil: entry.keepUntil,
+    meta: typeof meta === 'string' ? clean(meta) : null,
+    counters: counters.map(clean),
+    keepUntil,
   };
 }
 
-/** Amounts as decimal digits. What is presumed costs nothing yet, and its worst case is what is presumed. */
-function moneyOf(state: RecordState, { cost_nano: cost, presumed_nano: presumed, worst_nano: worst }: UsageRecord) {
+/** Amounts as decimal digits. A presumed call costs nothing yet; its worst case is what is presumed. */
+function moneyOf(state: RecordState, { cost_nano: cost, presumed_nano: presumed, worst_nano: worst }: StreamedRecord) {
   const isPresumed = state === 'presumed';
   return {
     cost_nano: isPresumed ? '0' : nano(cost),
@@ -97,11 +110,11 @@ function moneyOf(state: RecordState, { cost_nano: cost, presumed_nano: presumed,
 }
 
 /** When the ledger took the entry. Milliseconds since the epoch. */
-export function arrivalOf({ entry }: StreamEntry): number {
+export function arrivalOf({ entry }: Pick<StreamEntry, 'entry'>): number {
   return Number(entry.split('-')[0]);
 }
 
-/** Null for what is not there. Throws where the column cannot take it. */
+/** Null for what is absent. Throws if the column cannot take the value. */
 function valueOf(type: ColumnType, value: unknown): Value {
   return value === undefined || value === null ? null : READERS[type](value);
 }
@@ -111,6 +124,7 @@ const READERS: Readonly<Record<ColumnType, (value: unknown) => Value>> = {
   timestamptz: instant,
   integer: (value) => integer(value, MAX_INTEGER),
   bigint: (value) => integer(value, Number.MAX_SAFE_INTEGER),
+  nano,
   boolean,
   jsonb: json,
 };
@@ -136,25 +150,24 @@ function instant(value: unknown): string {
   throw new TypeError('is no instant');
 }
 
-/** An amount in decimal digits, since JSON's numbers do not hold all of them. */
 function nano(value: unknown): string {
   const isAmount = typeof value === 'string' && /^\d{1,19}$/.test(value) && BigInt(value) <= MAX_NANO;
   if (!isAmount) throw new TypeError(`${JSON.stringify(value)} is no amount`);
   return value;
 }
 
-/** The record is flat, so objects and lists come as their JSON. */
+/** The record is flat, so objects and lists come as JSON text. */
 function json(value: unknown): Value {
   const parsed: unknown = typeof value === 'string' ? JSON.parse(value) : value;
   if (typeof parsed !== 'object' || parsed === null) throw new TypeError('is neither an object nor a list');
   return cleanValue(parsed) as Value;
 }
 
-/** What has a column, here or in the table of batches. */
-const FIELDS: ReadonlySet<string> = new Set([...columnTypes.map(([name, { field = name }]) => field), 'meta']);
+/** The fields that have a column, in `calls` or in `batches`. */
+const KNOWN: ReadonlySet<string> = new Set([...callColumns.map(({ field }) => field ?? 'details'), 'meta']);
 
-function detailsOf(record: UsageRecord): Value {
-  const others = Object.entries(record).filter(([field, value]) => !FIELDS.has(field) && value !== null);
+function detailsOf(record: StreamedRecord): Value {
+  const others = Object.entries(record).filter(([field, value]) => !KNOWN.has(field) && value !== null);
   return others.length === 0 ? null : cleaned(Object.fromEntries(others));
 }
 
@@ -169,7 +182,7 @@ function cleanValue(value: unknown): unknown {
   return typeof value === 'object' && value !== null ? cleaned(value) : value;
 }
 
-/** Postgres keeps neither NUL nor half a surrogate pair. */
+/** Postgres takes neither NUL nor half of a surrogate pair. */
 export function clean(text: string): string {
   return text.toWellFormed().replaceAll('\0', '\u{FFFD}');
 }

@@ -1,4 +1,5 @@
-import { type Contribution, contribution, isBetter, type RecordState } from './record-state.ts';
+import type { RecordState } from '../policy/core/usage-record.ts';
+import { type Contribution, contribution, isBetter } from './record-state.ts';
 import type { Row } from './row.ts';
 
 /** What counts of a call by now: its cost, or while that is presumed what is presumed. Nano-dollars. */

@@ -7,7 +7,7 @@ import { lock, migrate } from './database/migrate.ts';
 import { readBatches } from './message-batches.ts';
 import { writeRefusals } from './refusals.ts';
 import { deleteOld } from './retention.ts';
-import { arrivalOf, bareRow, type DeadLetter, readEntry } from './row.ts';
+import { arrivalOf, type DeadLetter, minimalRow, readEntry } from './row.ts';
 import { readSpenders, type SpenderKind, type Spenders } from './spenders.ts';
 import { readTotals } from './totals.ts';
 
@@ -16,8 +16,8 @@ interface LogOptions {
   readonly open: () => Promise<Database>;
   /** The streams that the log takes. */
   readonly ledger: Pick<OperatorLedger, 'readUsage' | 'deleteUsage' | 'readRefusals' | 'deleteRefusals'>;
-  /** Entries of which no row could be made, or not all of one, and which the table of dead letters keeps as they came. */
-  readonly onLetters?: (letters: readonly DeadLetter[]) => void;
+  /** Entries that could not become a row, or not completely; the table of dead letters keeps them as they came. */
+  readonly onDeadLetters?: (deadLetters: readonly DeadLetter[]) => void;
 }
 
 /** What one turn of the ingest did. */
@@ -124,7 +124,7 @@ export class UsageLog {
 
   async #writeRefusals(database: Database, entries: readonly RefusalEntry[]): Promise<void> {
     const write = async (some: readonly RefusalEntry[], problem?: string) =>
-      this.#post(await inTransaction(database, (query) => writeRefusals(query, some, problem)));
+      this.#report(await inTransaction(database, (query) => writeRefusals(query, some, problem)));
     await inHalves(entries, write, (one, problem) => write([one], problem));
   }
 
@@ -134,31 +134,31 @@ export class UsageLog {
     const write = async (some: readonly StreamEntry[]): Promise<void> => {
       const read = some.map(readEntry);
       const rows = read.flatMap(({ row }) => row ?? []);
-      const letters = read.flatMap(({ letter }) => letter ?? []);
-      written += await inTransaction(database, (query) => writeCalls(query, rows, letters));
-      this.#post(letters);
+      const deadLetters = read.flatMap(({ deadLetter }) => deadLetter ?? []);
+      written += await inTransaction(database, (query) => writeCalls(query, rows, deadLetters));
+      this.#report(deadLetters);
     };
     await inHalves(entries, write, async (one, problem) => {
-      written += await this.#writeBare(database, one, problem);
+      written += await this.#writeMinimal(database, one, problem);
     });
     return written;
   }
 
-  /** The money counts whatever is wrong with the rest; where even that is refused, there is the letter alone. */
-  async #writeBare(database: Database, entry: StreamEntry, problem: string): Promise<number> {
-    const letters = [{ entry, problem }];
+  /** Counts the money whatever is wrong with the other columns; if that is refused too, only the dead letter is left. */
+  async #writeMinimal(database: Database, entry: StreamEntry, problem: string): Promise<number> {
+    const deadLetters = [{ ...entry, problem }];
     const write = (rows: Parameters<typeof writeCalls>[1]) =>
-      inTransaction(database, (query) => writeCalls(query, rows, letters));
-    const written = await write(readEntry(entry).row === null ? [] : [bareRow(entry)]).catch((error: unknown) => {
+      inTransaction(database, (query) => writeCalls(query, rows, deadLetters));
+    const written = await write(readEntry(entry).row === null ? [] : [minimalRow(entry)]).catch((error: unknown) => {
       if (error instanceof RowRefused) return write([]);
       throw error;
     });
-    this.#post(letters);
+    this.#report(deadLetters);
     return written;
   }
 
-  #post(letters: readonly DeadLetter[]): void {
-    if (letters.length > 0) this.#options.onLetters?.(letters);
+  #report(deadLetters: readonly DeadLetter[]): void {
+    if (deadLetters.length > 0) this.#options.onDeadLetters?.(deadLetters);
   }
 
   /** A database that could not be used is opened anew the next time. */

@@ -129,9 +129,9 @@ export function assemble(options: OperatorOptions): Operator {
   const usageLog: UsageLog = new UsageLog({
     open: options.openLog,
     ledger,
-    onLetters: (letters) => {
-      metrics.countLetters(letters.length);
-      announcer.setAside(letters);
+    onDeadLetters: (deadLetters) => {
+      metrics.countDeadLetters(deadLetters.length);
+      announcer.setAside(deadLetters);
     },
   });
   const survey = new TopSpenders({ log: usageLog, settings, clock, elapsed });

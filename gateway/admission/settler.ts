@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BatchReservation } from '../../ledger/batches.ts';
 import { type UncheckedCall, type GatewayLedger, LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { Reservation, Settlement } from '../../ledger/ledger.ts';
-import type { UsageRecord } from '../../ledger/streams.ts';
+import type { UsageRecord } from '../../policy/core/usage-record.ts';
 import type { WriteAheadLog } from './write-ahead-log.ts';
 
 /** How soon what did not reach the ledger is sent again. */

@@ -1,12 +1,12 @@
 import type { Logger } from 'pino';
-import type { UsageRecord } from '../../ledger/streams.ts';
 import type { Spender } from '../../metrics/call-metrics.ts';
 import type { Call } from '../../policy/admit/plan.ts';
 import type { Attributes } from '../../policy/core/compiled-policy.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { USD } from '../../policy/core/money.ts';
+import type { CallRecord } from '../../policy/core/usage-record.ts';
 import { knownName } from '../../policy/prices/price-book.ts';
-import { usageColumns } from '../../policy/prices/usage-columns.ts';
+import { usageFields } from '../../policy/prices/usage-fields.ts';
 import type { CallCost } from './settlement.ts';
 
 /** An admitted call and what became of it. */
@@ -47,7 +47,7 @@ export function spenderOf(call: Call, model: string): Spender {
 }
 
 /** The row of the usage stream: what the log keeps of a call. */
-export function usageRecord(ended: EndedCall): UsageRecord {
+export function usageRecord(ended: EndedCall): CallRecord {
   const { call, booking } = ended;
   const { workspace, key } = call.caller;
   const { feature = null, customer = null, user = null, department = null, ...tags } = attributesOf(call);
@@ -64,7 +64,7 @@ export function usageRecord(ended: EndedCall): UsageRecord {
     tags: JSON.stringify(tags),
     model: booking.model,
     asked_model: call.facts.model,
-    ...usageColumns(booking.usage),
+    ...usageFields(booking.usage),
     cost_nano: String(booking.costNano),
     presumed_nano: String(booking.presumedNano),
     worst_nano: String(ended.worstNano),

@@ -6,10 +6,10 @@
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import { Metrics as GatewayMetrics } from '../../gateway/record/metrics.ts';
-import { columnTypes } from '../../log/columns.ts';
 import { Metrics as OperatorMetrics } from '../../operator/metrics/metrics.ts';
 import { conditionReasons, type ConditionType, hasRunbook } from '../../policy/core/conditions.ts';
 import { type Retry, refusals } from '../../policy/core/refusals.ts';
+import { callColumns } from '../../policy/core/usage-record.ts';
 import { type CRD, type Schema, readCRDs } from './crds.ts';
 import { generate } from './generated.ts';
 
@@ -174,7 +174,7 @@ function logPage(): string {
     'One row a call that was admitted, seconds after it ended, exactly once; a call that cost nothing, because the upstream answered with an error or could not be reached, may be missing after a crash. A row is replaced when more becomes known of what the call cost.',
     table(
       ['Column', 'Type', 'Meaning'],
-      columnTypes.map(([name, { type, meaning }]) => [code(name), type, meaning]),
+      callColumns.map(({ name, sqlType, meaning }) => [code(name), sqlType, meaning]),
     ),
     'Amounts are whole nano-dollars: `sum(cost_nano) / 1e9` is exact, in dollars. There are indexes on `time`, and on `workspace`, `feature` and `customer`, each with `time`.',
     '## totals',

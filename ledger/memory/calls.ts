@@ -1,7 +1,7 @@
+import type { UsageRecord } from '../../policy/core/usage-record.ts';
 import { MAX_NANO, overflow } from '../amount-checks.ts';
 import { TOMBSTONE_MS } from '../keys.ts';
 import type { Settlement } from '../ledger.ts';
-import type { UsageRecord } from '../streams.ts';
 import type { MemoryState, CounterCell, Lease } from './state.ts';
 
 /** Where a call stands, and its lease. */

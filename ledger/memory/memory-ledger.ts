@@ -3,13 +3,14 @@
  * Redis in tests. A property test holds the two against each other.
  */
 
+import type { UsageRecord } from '../../policy/core/usage-record.ts';
 import type { BatchReservation, BatchOwner } from '../batches.ts';
 import { MAX_REFUSAL_ROWS } from '../keys.ts';
 import { DEFAULT_USAGE_LIMIT } from '../ledger.ts';
 import type { BeatAnswer, UncheckedCall, GatewayLedger, GatewayReport } from '../ledger.ts';
 import type { Reservation, ReserveAnswer, SettleAnswer, Settlement } from '../ledger.ts';
 import { LedgerSession } from '../session/session.ts';
-import type { RefusalRow, UsageRecord } from '../streams.ts';
+import type { RefusalRow } from '../streams.ts';
 import { type MemoryOptions, MemoryOperatorLedger } from './operator-ledger.ts';
 import { MemoryTransport } from './transport.ts';
 

@@ -162,8 +162,8 @@ export class MemoryOperatorLedger implements OperatorLedger {
   async closeBatch(batch: string): Promise<void> {
     const open = this.books.batches.get(batch);
     if (open === undefined) return;
-    const released = { id: `${open.known.id}/batch`, state: 'released', cost_nano: '0', estimated: true };
-    this.calls.append(released, open.lease);
+    const id = `${open.known.id}/batch`;
+    this.calls.append({ id, state: 'released', cost_nano: '0', estimated: true }, open.lease);
     this.calls.replace({ kind: 'open', lease: open.lease }, 0n, 0n);
     this.books.batches.delete(batch);
     const owner = this.books.owners.get(batch);

@@ -157,7 +157,7 @@ export class MemoryTransport implements Transport {
       calls.reopen(call);
       books.batches.set(batch, { known: { id, batch, workspace, meta, settledLines: 0 }, lease });
       books.owners.set(batch, { workspace, settled: false, until: now() + BATCH_OWNER_TTL_MS });
-      const held = { id: `${id}/batch`, state: 'presumed', worst_nano: `${lease.worstNano}` };
+      const held = { id: `${id}/batch`, state: 'presumed', worst_nano: `${lease.worstNano}` } as const;
       calls.append({ ...held, batch, workspace, meta }, lease);
     }
     return this.#ended(caller, call);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reading, ReadingQuery } from '../../policy/core/counter-check.ts';
+import type { UsageRecord } from '../../policy/core/usage-record.ts';
 import { checkAmount } from '../amount-checks.ts';
 import type { BatchReservation, BatchLines, BatchOwner, LoggedBatch, OpenBatch } from '../batches.ts';
 import { MAX_REFUSAL_ROWS, keyPrefix } from '../keys.ts';
@@ -9,7 +10,7 @@ import type { GatewayReport, LedgerState, LivingGateway, OperatorLedger, Presume
 import type { Reservation, ReserveAnswer, SettleAnswer, Settlement } from '../ledger.ts';
 import type { LedgerClient } from '../session/client-identity.ts';
 import { LedgerSession, type Transport } from '../session/session.ts';
-import type { RefusalEntry, RefusalRow, StreamEntry, UsageRecord } from '../streams.ts';
+import type { RefusalEntry, RefusalRow, StreamEntry } from '../streams.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import * as wire from './script-codec.ts';
 import { type Script, scripts } from './scripts.ts';

@@ -26,7 +26,7 @@ import type { Reservation, ReserveAnswer, SettleAnswer, Settlement } from '../le
 import type { LedgerClient } from '../session/client-identity.ts';
 import type { LedgerChange } from '../session/replay-log.ts';
 import type { BeatReply, JoinReply, JoinRequest, TellReply } from '../session/session.ts';
-import type { RefusalEntry, RefusalRow, StreamEntry, UsageRecord } from '../streams.ts';
+import type { RefusalEntry, RefusalRow, StreamEntry } from '../streams.ts';
 
 /** What a script answers over RESP2: integers as numbers, bulk strings as strings, nil as null. */
 export type Reply = readonly unknown[];
@@ -275,9 +275,9 @@ export function decodeUsage([entry, fields]: [string, string[]]): StreamEntry {
 }
 
 /** One that nobody can read must not stop those behind it: whoever wants something of it finds nothing. */
-function readRecord(text: string): UsageRecord {
+function readRecord(text: string): object {
   try {
-    return JSON.parse(text) as UsageRecord;
+    return JSON.parse(text) as object;
   } catch {
     return { unreadable: text };
   }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MAX_VALUES, REST } from '../../policy/core/counter-check.ts';
+import type { RecordState, UsageField } from '../../policy/core/usage-record.ts';
 import { MAX_NANO } from '../amount-checks.ts';
 import { TOMBSTONE_MS, RETENTION_MS } from '../keys.ts';
 import { LEASE_MS, REPLAY_TIMEOUT_MS, MIN_RECOVERY_MS } from '../ledger.ts';
@@ -13,6 +14,24 @@ export interface Script {
   readonly sha: string;
 }
 
+/** The fields of the usage records that scripts write: one that is not in the table of columns does not compile. */
+const RECORD_FIELDS = {
+  FIELD_ID: 'id',
+  FIELD_STATE: 'state',
+  FIELD_WORKSPACE: 'workspace',
+  FIELD_BATCH: 'batch',
+  FIELD_META: 'meta',
+  FIELD_COST: 'cost_nano',
+  FIELD_WORST: 'worst_nano',
+  FIELD_ESTIMATED: 'estimated',
+} as const satisfies Readonly<Record<string, UsageField>>;
+
+const RECORD_STATES = {
+  STATE_PRESUMED: 'presumed',
+  STATE_BOOKED: 'booked',
+  STATE_RELEASED: 'released',
+} as const satisfies Readonly<Record<string, RecordState>>;
+
 /** What the scripts know by name. */
 const CONSTANTS = {
   LEASE_MS,
@@ -23,6 +42,8 @@ const CONSTANTS = {
   MAX_VALUES,
   REST,
   MAX_NANO: String(MAX_NANO),
+  ...RECORD_FIELDS,
+  ...RECORD_STATES,
 };
 
 /** Every script of the ledger. Redis has no imports: what several of them share is placed before their bodies. */

@@ -50,12 +50,9 @@ export class Announcer {
   }
 
   /** What of the ledger's streams could not be written into the log, or not whole. */
-  setAside(letters: readonly DeadLetter[]): void {
-    for (const { entry, problem } of letters) {
-      this.#log.error(
-        { entry: entry.entry, problem },
-        'a record was kept in dead_letters: see runbook TollgateDeadLetters',
-      );
+  setAside(deadLetters: readonly DeadLetter[]): void {
+    for (const { entry, problem } of deadLetters) {
+      this.#log.error({ entry, problem }, 'a record was kept in dead_letters: see runbook TollgateDeadLetters');
     }
   }
 

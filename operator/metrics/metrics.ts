@@ -38,7 +38,7 @@ export class Metrics {
   readonly #writes: Counter;
   readonly #spending: CallMetrics;
   readonly #logged: Counter;
-  readonly #letters: Counter;
+  readonly #deadLetters: Counter;
 
   constructor(sources: Sources, limits: NameLimits) {
     const registers = [this.registry];
@@ -60,7 +60,7 @@ export class Metrics {
       help: 'Calls that were written into the usage log, or written anew because more is known of their cost.',
       registers,
     });
-    this.#letters = new Counter({
+    this.#deadLetters = new Counter({
       name: 'tollgate_usage_log_dead_letters_total',
       help: 'Usage records and rows of refusals that could not be written, or not whole (table dead_letters).',
       registers,
@@ -97,12 +97,12 @@ export class Metrics {
   /** Lines of batches that this replica booked. */
   countBatch(lines: readonly BatchLine[]): void {
     for (const { record, model, ...billed } of lines) {
-      const said = (name: string): string => String(record[name] ?? '');
+      const { workspace, feature, department, user } = record;
       const spender = {
-        workspace: said('workspace'),
-        feature: said('feature'),
-        department: said('department'),
-        user: said('user'),
+        workspace: workspace ?? '',
+        feature: feature ?? '',
+        department: department ?? '',
+        user: user ?? '',
         model,
       };
       this.#spending.countCall(spender, 'Batched');
@@ -122,8 +122,8 @@ export class Metrics {
     this.#logged.inc(rows);
   }
 
-  countLetters(letters: number): void {
-    this.#letters.inc(letters);
+  countDeadLetters(count: number): void {
+    this.#deadLetters.inc(count);
   }
 
   #gauge(name: string, help: string, read: () => number): void {

@@ -1,11 +1,9 @@
 /** What travels with a batch from the gateway that sent it to the operator that books it. */
 
 import { decodeJSON, encodeJSON } from '../core/canonical-json.ts';
+import type { CallRecord } from '../core/usage-record.ts';
 import type { RequestFacts } from '../request/request.ts';
 import { unboundedParts, samplingsOf } from './worst-cost.ts';
-
-/** Flat: the columns of a usage record. */
-export type Columns = Readonly<Record<string, string | number | boolean | null>>;
 
 /** One batch as it was admitted. */
 export interface BatchMeta {
@@ -24,7 +22,7 @@ export interface BatchMeta {
   /** When it was admitted, by the ledger's clock. Milliseconds. */
   readonly at: number;
   /** What the usage records of all its requests have in common. */
-  readonly record: Columns;
+  readonly record: CallRecord;
 }
 
 /** What the requests of a batch have in common for whoever books them. */

@@ -1,16 +1,17 @@
 /** What one line of a batch's results costs, and the row that the log keeps of it. */
 
 import { MOST_NANO } from '../core/money.ts';
+import type { CallRecord } from '../core/usage-record.ts';
 import { type CacheEffect, cacheEffect } from '../prices/cache-effect.ts';
 import { knownName, type PriceBook } from '../prices/price-book.ts';
-import { usageColumns } from '../prices/usage-columns.ts';
+import { usageFields } from '../prices/usage-fields.ts';
 import { billedTokens, cost, isAbsurd, readUsage, type Tokens, type Usage } from '../prices/usage.ts';
-import type { BatchMeta, Columns } from './batch-meta.ts';
+import type { BatchMeta } from './batch-meta.ts';
 
 /** A line, booked. */
 export interface BatchLine {
   readonly costNano: bigint;
-  readonly record: Columns;
+  readonly record: CallRecord;
   /** What it was billed for; null where that is not known, as in `cache`. */
   readonly tokens: Tokens | null;
   readonly cache: CacheEffect | null;
@@ -73,7 +74,7 @@ export function settleLostBatch(leftNano: bigint, meta: BatchMeta, book: PriceBo
   return lineOf(booked, record, book);
 }
 
-function lineOf({ costNano, usage, cache, model }: Booked, record: Columns, book: PriceBook): BatchLine {
+function lineOf({ costNano, usage, cache, model }: Booked, record: CallRecord, book: PriceBook): BatchLine {
   const known = model === null ? null : knownName(book, model);
   const tokens = usage === null || model === null ? null : billedTokens(usage, model);
   return { costNano, record, tokens, cache, model: known };
@@ -103,10 +104,10 @@ function isDeclined({ stop_reason: reason, content }: Fields): boolean {
   return reason === 'refusal' && Array.isArray(content) && content.length === 0;
 }
 
-function lineRecord(meta: BatchMeta, book: PriceBook, { batch, endedAt }: LinePlace, booked: Booked): Columns {
+function lineRecord(meta: BatchMeta, book: PriceBook, { batch, endedAt }: LinePlace, booked: Booked): CallRecord {
   return {
     ...meta.record,
-    ...usageColumns(booked.usage),
+    ...usageFields(booked.usage),
     timestamp: new Date(endedAt).toISOString(),
     model: booked.model ?? meta.model,
     asked_model: meta.model,

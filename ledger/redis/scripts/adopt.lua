@@ -14,7 +14,7 @@ if standing ~= 'open' then append(decidedRecord(id, '0'), lease) end
 reopen(lease)
 call('HSET', prefix .. ':batches', batch, cmsgpack.pack({ id, ARGV[8], ARGV[9], 0, lease }))
 call('SET', prefix .. ':batch:' .. batch, '0' .. ARGV[8], 'PX', ARGV[10])
-local record = { id = id .. '/batch', state = 'presumed', worst_nano = lease[2] }
-record.batch, record.workspace, record.meta = batch, ARGV[8], ARGV[9]
+local record = { [FIELD_ID] = id .. '/batch', [FIELD_STATE] = STATE_PRESUMED, [FIELD_WORST] = lease[2] }
+record[FIELD_BATCH], record[FIELD_WORKSPACE], record[FIELD_META] = batch, ARGV[8], ARGV[9]
 append(cjson.encode(record), lease)
 return { standing == 'open' and 'settled' or 'corrected', conclude() }

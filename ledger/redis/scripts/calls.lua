@@ -106,7 +106,7 @@ end
 
 -- A record of a call whose cost nobody knows.
 local function presumedRecord(id, worst)
-  return cjson.encode({ id = id, state = 'presumed', worst_nano = worst })
+  return cjson.encode({ [FIELD_ID] = id, [FIELD_STATE] = STATE_PRESUMED, [FIELD_WORST] = worst })
 end
 
 -- Keeps an amount in place for a call whose cost is not known: all of a swept lease, or the rest of a settle.

@@ -2,8 +2,8 @@
 
 -- A record of a call whose cost was decided without knowing it: booked at its worst, or released.
 local function decidedRecord(id, worst)
-  local state = worst == '0' and 'released' or 'booked'
-  return cjson.encode({ id = id, state = state, cost_nano = worst, estimated = true })
+  local state = worst == '0' and STATE_RELEASED or STATE_BOOKED
+  return cjson.encode({ [FIELD_ID] = id, [FIELD_STATE] = state, [FIELD_COST] = worst, [FIELD_ESTIMATED] = true })
 end
 
 -- Makes all that an open lease holds certain. Its gap stays: it may have cost more than was reserved for it.

@@ -1,4 +1,4 @@
--- One row a call. What each column means stands in log/columns.ts.
+-- One row for each call. policy/core/usage-record.ts says what each column means.
 create table calls (
   id text primary key,
   time timestamptz not null,

@@ -97,7 +97,7 @@ async function main(): Promise<void> {
     }
     const cost = Math.floor(Math.random() * (worst + 1));
     const presumed = outcome < 0.25 ? worst - cost : 0;
-    const record = { id, state: 'final', cost };
+    const record = { id, state: 'final', cost_nano: String(cost) } as const;
     await insist(() => ledger.settle({ id, costNano: BigInt(cost), presumedNano: BigInt(presumed), record }));
     note({ kind: 'settle', id, cost, presumed });
   }

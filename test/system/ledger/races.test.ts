@@ -94,7 +94,7 @@ async function expectBalanced(ledger: RedisLedger, raw: Redis, racers: readonly 
   const finals = stream.filter(({ record }) => record['state'] === 'final');
   const records = finals.map(({ record, counters }) => ({
     id: record['id'] as string,
-    cost: record['cost'] as number,
+    cost: Number(record['cost_nano']),
     counters,
   }));
   // Nothing that was acknowledged is missing, nothing is there twice.

@@ -80,7 +80,7 @@ function call(id: string, worstNano: bigint, checks: readonly Check[], version =
 }
 
 function cost(id: string, costNano: bigint, presumedNano = 0n): Settlement {
-  return { id, costNano, presumedNano, record: { id, costNano: `${costNano}` } };
+  return { id, costNano, presumedNano, record: { id, cost_nano: `${costNano}` } };
 }
 
 describe('reserve', () => {
@@ -201,7 +201,7 @@ describe('reserve', () => {
     // What is in flight is booked whatever the bound.
     expect(await ledger.settle(cost('c', 1n))).toBe('settled');
     const [first, second] = await ledger.readUsage(2);
-    expect(first).toMatchObject({ record: { id: 'a', costNano: '1' }, counters: [COUNTER] });
+    expect(first).toMatchObject({ record: { id: 'a', cost_nano: '1' }, counters: [COUNTER] });
     expect(first!.keepUntil).toBeGreaterThan(Date.now() + 7 * 24 * HOUR);
     await ledger.deleteUsage([first!.entry, second!.entry]);
     expect(await ask('d')).toMatchObject({ kind: 'admitted' });
@@ -277,7 +277,9 @@ describe('a gateway that falls silent', () => {
     const [reading] = await first.read([pool]);
     expect(reading!.total).toMatchObject({ spentNano: 10n, certainNano: 45n, committedNano: 45n, requests: 1 });
     expect(await first.state()).toMatchObject({ presumedCount: 2 });
-    const stream = (await first.readUsage(9)).map(({ record }) => `${record['id']} ${record['state'] ?? 'final'}`);
+    const stream = (await first.readUsage(9)).map(
+      ({ record: { id, state = 'final' } }) => `${String(id)} ${String(state)}`,
+    );
     const presumed = ['a', 'b', 'c'].map((id) => `${id} presumed`);
     expect(stream).toEqual([...presumed, 'a final', 'a/rest presumed', 'b released']);
   });

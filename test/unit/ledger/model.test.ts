@@ -8,8 +8,9 @@ import { LEASE_MS, LedgerUnreachable, REPLAY_TIMEOUT_MS, MIN_RECOVERY_MS } from 
 import { MemoryLedger } from '../../../ledger/memory/memory-ledger.ts';
 import type { MemoryState } from '../../../ledger/memory/state.ts';
 import { type RedisLedger, connectLedger } from '../../../ledger/redis/redis-ledger.ts';
-import type { StreamEntry, UsageRecord } from '../../../ledger/streams.ts';
+import type { StreamEntry } from '../../../ledger/streams.ts';
 import type { Check, Counter, CheckMode, Reading } from '../../../policy/core/counter-check.ts';
+import type { StreamedRecord } from '../../../policy/core/usage-record.ts';
 import { startRedis } from '../../support/redis.ts';
 
 /**
@@ -183,7 +184,7 @@ function expectBalanced(readings: readonly Reading[], stream: readonly Streamed[
   const finals = stream.filter(({ record }) => record['state'] === 'final');
   const known = stream.filter(({ record: { state } }) => state === 'final' || state === 'released');
   const settled = new Set(known.map(({ record }) => record['id']));
-  const booked = stream.filter(({ record: { id, state } }) => state === 'booked' && !settled.has(id ?? ''));
+  const booked = stream.filter(({ record: { id, state } }) => state === 'booked' && !settled.has(id));
   for (const [index, { total }] of readings.entries()) {
     const ofCounter = ({ counters }: Streamed): boolean => counters.includes(queries[index]!.counter);
     const cost = [...finals, ...booked].filter(ofCounter).reduce((sum, { record }) => sum + costOf(record), 0n);
@@ -192,7 +193,7 @@ function expectBalanced(readings: readonly Reading[], stream: readonly Streamed[
   }
 }
 
-function costOf(record: UsageRecord): bigint {
+function costOf(record: StreamedRecord): bigint {
   return BigInt(record['cost_nano'] as string);
 }
 
@@ -315,7 +316,7 @@ const settle = fc.tuple(gateways, calls, amounts, fc.option(amounts)).map(([gate
     const id = world.idOf(gateway, call);
     const costNano = nano(world, cost);
     const presumedNano = presumed === null ? 0n : nano(world, presumed);
-    const record = { id, state: 'final', cost_nano: `${costNano}` };
+    const record = { id, state: 'final', cost_nano: `${costNano}` } as const;
     const got = await world.both(gateway, (ledger) => ledger.settle({ id, costNano, presumedNano, record }));
     if (got === 'settled' || got === 'corrected') world.acknowledged(id);
   }),
@@ -325,7 +326,7 @@ const settleUnchecked = fc.tuple(gateways, reservations, fc.option(amounts)).map
   command(`settle unchecked ${gateway} ${fc.stringify([draft, cost])}`, async (world) => {
     const asked = reservation(world, gateway, draft);
     const costNano = cost === null ? 0n : nano(world, cost);
-    const record = { id: asked.id, state: 'final', cost_nano: `${costNano}` };
+    const record = { id: asked.id, state: 'final', cost_nano: `${costNano}` } as const;
     const settlement = cost === null ? null : { id: asked.id, costNano, presumedNano: 0n, record };
     const got = await world.both(gateway, (ledger) => ledger.settleUnchecked({ reservation: asked, settlement }));
     if (settlement !== null && (got === 'settled' || got === 'corrected')) world.acknowledged(asked.id);
@@ -349,7 +350,7 @@ const lines = fc
       const booked = costs.map((cost, index) => {
         const costNano = nano(world, cost);
         const id = `${batch}-${from + index}-${(births += 1)}`;
-        return { costNano, record: { id, state: 'final', cost_nano: `${costNano}` } };
+        return { costNano, record: { id, state: 'final' as const, cost_nano: `${costNano}` } };
       });
       await world.both(0, (ledger) => ledger.settleBatchLines({ batch, from, lines: booked }));
     }),

@@ -436,7 +436,7 @@ describe('what no client remembers', () => {
   test('is noticed by a new incarnation, whatever others did since the same server came back older', async () => {
     const { books, gateway, beat } = await remembered();
     const book = async (id: string): Promise<void> => {
-      const record = { id, state: 'final', cost_nano: '7' };
+      const record = { id, state: 'final', cost_nano: '7' } as const;
       const settlement = { id, costNano: 7n, presumedNano: 0n, record };
       expect(await gateway.settleUnchecked({ reservation: reservation(id), settlement })).toBe('settled');
     };

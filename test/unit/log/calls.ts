@@ -1,6 +1,6 @@
 import type { Reservation, Settlement } from '../../../ledger/ledger.ts';
 import { connectLedger, type RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
-import type { UsageRecord } from '../../../ledger/streams.ts';
+import type { UsageRecord } from '../../../policy/core/usage-record.ts';
 
 const HOUR = 3_600_000;
 const WORST = 1_000_000n;
@@ -63,14 +63,16 @@ export async function call(
   ledger: RedisLedger,
   id: string,
   customer: string,
-  { costNano = 1_000n, presumedNano = 0n, record = {} }: Partial<Settlement> = {},
+  { costNano = 1_000n, presumedNano = 0n, record = {} }: Partial<Omit<Settlement, 'record'>> & { record?: Fields } = {},
 ): Promise<void> {
   await reserve(ledger, id, customer);
   await ledger.settle({ id, costNano, presumedNano, record: recordOf(id, customer, costNano, record) });
 }
 
-/** A usage record as a gateway writes it. */
-export function recordOf(id: string, customer: string, costNano: bigint, more: UsageRecord = {}): UsageRecord {
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A usage record as a gateway writes it, with some fields replaced, also by values that no gateway writes. */
+export function recordOf(id: string, customer: string, costNano: bigint, more: Fields = {}): UsageRecord {
   return {
     id,
     state: 'final',

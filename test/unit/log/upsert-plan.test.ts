@@ -1,9 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { UsageRecord } from '../../../ledger/streams.ts';
-import type { RecordState } from '../../../log/record-state.ts';
 import { readEntry, type Row } from '../../../log/row.ts';
 import { UpsertPlan, type Known, type TotalChange } from '../../../log/upsert-plan.ts';
+import type { RecordState } from '../../../policy/core/usage-record.ts';
 
 function rowOf(id: string, state: RecordState, amountNano: bigint, counters: readonly string[]): Row {
   return { id, state, amountNano, meta: null, counters, keepUntil: 1, values: {} };
@@ -76,15 +75,15 @@ describe('a batch', () => {
 });
 
 describe('a record', () => {
-  const read = (record: UsageRecord) =>
+  const read = (record: object) =>
     readEntry({
       entry: '1795600000000-0',
-      record: { id: 'a', cost_nano: '5', ...record },
+      record: Object.assign({ id: 'a', cost_nano: '5' }, record),
       counters: ['c'],
       keepUntil: 1,
     });
 
-  test.each<[what: string, record: UsageRecord, problem: RegExp]>([
+  test.each<[what: string, record: object, problem: RegExp]>([
     ['no id', { id: '' }, /no usable id/],
     ['an id that is no text', { id: 7 }, /no usable id/],
     ['a state that there is not', { state: 'spent' }, /no state "spent"/],
@@ -94,9 +93,9 @@ describe('a record', () => {
     ['a cost that no counter holds', { cost_nano: '9223372036854775808' }, /is no amount/],
     ['a presumed call without its worst case', { state: 'presumed' }, /is no amount/],
   ])('with %s makes no row', (_what, record, problem) => {
-    const { row, letter } = read(record);
+    const { row, deadLetter } = read(record);
     expect(row).toBeNull();
-    expect(letter?.problem).toMatch(problem);
+    expect(deadLetter?.problem).toMatch(problem);
   });
 
   test.each<[column: string, field: string, value: string | number | boolean]>([
@@ -108,25 +107,25 @@ describe('a record', () => {
     ['tags', 'tags', '"no object"'],
     ['tags', 'tags', '{'],
   ])('without what %s cannot take makes the rest of a row', (column, field, value) => {
-    const { row, letter } = read({ [field]: value, feature: 'checkout' });
+    const { row, deadLetter } = read({ [field]: value, feature: 'checkout' });
     expect(row).toMatchObject({ id: 'a', amountNano: 5n, values: { feature: 'checkout', cost_nano: '5' } });
     expect(row?.values).not.toHaveProperty(column);
-    expect(letter?.problem).toContain(`${field}: `);
+    expect(deadLetter?.problem).toContain(`${field}: `);
   });
 
   test('with an instant that is none gets the one at which it came', () => {
-    const { row, letter } = read({ timestamp: 'tomorrow' });
+    const { row, deadLetter } = read({ timestamp: 'tomorrow' });
     expect(row?.values['time']).toBe(new Date(1_795_600_000_000).toISOString());
-    expect(letter?.problem).toBe('timestamp: is no instant');
+    expect(deadLetter?.problem).toBe('timestamp: is no instant');
   });
 
   test('keeps what has no column of its own, and nothing that Postgres cannot', () => {
-    const { row, letter } = read({
+    const { row, deadLetter } = read({
       feature: 'a\0b\u{D800}c',
       service_tier: 'priority\0',
       tags: '{"a\\u0000":"\\ud800"}',
     });
-    expect(letter).toBeNull();
+    expect(deadLetter).toBeNull();
     expect(row?.values).toMatchObject({
       feature: 'a\u{FFFD}b\u{FFFD}c',
       tags: { 'a\u{FFFD}': '\u{FFFD}' },

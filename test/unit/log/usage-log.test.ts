@@ -9,14 +9,14 @@ import type { LogPlace } from '../../../config/environment.ts';
 import type { Postgres } from '../../../hack/services/postgres.ts';
 import type { Redis } from '../../../hack/services/redis.ts';
 import type { RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
-import type { StreamEntry, UsageRecord } from '../../../ledger/streams.ts';
-import { columnTypes } from '../../../log/columns.ts';
+import type { StreamEntry } from '../../../ledger/streams.ts';
 import { type Database, LogUnreachable } from '../../../log/database/database.ts';
 import { migrate } from '../../../log/database/migrate.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';
 import { openPGlite } from '../../../log/database/pglite.ts';
 import type { DeadLetter } from '../../../log/row.ts';
 import { UsageLog } from '../../../log/usage-log.ts';
+import { callColumns, type StreamedRecord } from '../../../policy/core/usage-record.ts';
 import { startPostgres } from '../../support/postgres.ts';
 import { startRedis } from '../../support/redis.ts';
 import { call, connectCalls, counters, recordOf, reservationOf, reserve } from './calls.ts';
@@ -42,18 +42,18 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
   let database: Database;
   let ledger: RedisLedger;
   let log: UsageLog;
-  let letters: DeadLetter[] = [];
+  let deadLetters: DeadLetter[] = [];
 
   beforeAll(async () => {
     database = await openDatabase(places[name]!());
     const open = async () => ({ ...database, close: async () => {} });
     ledger = await connectCalls(redis.url, name);
-    log = new UsageLog({ open, ledger, onLetters: (more) => letters.push(...more) });
+    log = new UsageLog({ open, ledger, onDeadLetters: (more) => deadLetters.push(...more) });
     await log.drain();
   }, 120_000);
 
   beforeEach(async () => {
-    letters = [];
+    deadLetters = [];
     await database.query('truncate calls, batches, totals, refusals, dead_letters, positions');
   });
 
@@ -63,6 +63,7 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     ledger.close();
   });
 
+  const idOf = ({ record }: DeadLetter) => (record as StreamedRecord).id;
   const rows = (columns: string) => database.query(`select ${columns} from calls order by id`);
 
   test('deletes what is old, but nothing that is not decided, and the totals of counters that are forgotten', async () => {
@@ -138,7 +139,7 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
        where table_name = 'calls' order by ordinal_position`,
     );
     const short: Record<string, string> = { integer: 'int4', bigint: 'int8', boolean: 'bool' };
-    expect(declared).toEqual(columnTypes.map(([column, { type }]) => ({ name: column, type: short[type] ?? type })));
+    expect(declared).toEqual(callColumns.map(({ name, sqlType }) => ({ name, type: short[sqlType] ?? sqlType })));
     expect((await ledger.state()).streamLength).toBe(0);
   });
 
@@ -290,8 +291,8 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
       expect.stringContaining('"much" is no amount'),
       expect.stringContaining('no usable id'),
     ]);
-    expect((JSON.parse(posted[1]!.record) as UsageRecord)['cost_nano']).toBe('much');
-    expect(letters.map(({ entry }) => entry.record['id'])).toEqual([`${name}-b`, `${name}-c`, undefined]);
+    expect((JSON.parse(posted[1]!.record) as StreamedRecord).cost_nano).toBe('much');
+    expect(deadLetters.map(idOf)).toEqual([`${name}-b`, `${name}-c`, undefined]);
     expect((await ledger.state()).streamLength).toBe(0);
   });
 
@@ -304,7 +305,7 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     await database.query('alter table calls drop constraint cursed');
     const [counted] = await database.query('select count(*)::int as rows, count(model)::int as whole from calls');
     expect(counted).toEqual({ rows: 20, whole: 17 });
-    expect(letters.map(({ entry }) => entry.record['id'])).toEqual([`${name}-of-3`, `${name}-of-10`, `${name}-of-17`]);
+    expect(deadLetters.map(idOf)).toEqual([`${name}-of-3`, `${name}-of-10`, `${name}-of-17`]);
     const [total] = await log.totals(Date.now());
     expect(total).toMatchObject({ spentNano: 20_000n, requests: 20 });
   });
@@ -329,7 +330,7 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     );
     expect(kept.map(({ entry }) => entry)).toEqual(refusals.slice(1, -1).map(({ entry }) => `${entry}/refusals`));
     expect(JSON.parse(kept[0]!.record)).toEqual({ unreadable: bad[0] });
-    expect(letters).toHaveLength(5);
+    expect(deadLetters).toHaveLength(5);
     // Another operator that was about to take the same ones takes nothing twice.
     const late = new UsageLog({
       open: async () => ({ ...database, close: async () => {} }),
@@ -339,11 +340,11 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
         readRefusals: async () => refusals,
         deleteRefusals: async () => {},
       },
-      onLetters: (more) => letters.push(...more),
+      onDeadLetters: (more) => deadLetters.push(...more),
     });
     await late.ingest();
     expect(await database.query('select key, count::int from refusals')).toEqual([{ key: 'api', count: 7 }]);
-    expect(letters).toHaveLength(5);
+    expect(deadLetters).toHaveLength(5);
   });
 
   test('adds up refusals by the minute, and none twice', async () => {

@@ -5,6 +5,7 @@ import type { Spenders } from '../../../log/spenders.ts';
 import { type Spender, CallMetrics } from '../../../metrics/call-metrics.ts';
 import { Metrics as OperatorMetrics } from '../../../operator/metrics/metrics.ts';
 import { type SpenderFindings, TopSpenders } from '../../../operator/metrics/top-spenders.ts';
+import { callRecord } from '../../support/usage-records.ts';
 
 const spender: Spender = {
   workspace: 'payments/checkout',
@@ -110,7 +111,7 @@ describe('the operator', () => {
     const { workspace, feature, department } = spender;
     const tokens = { input: 7, output: 3, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0 };
     const cache = { savedNano: 0n, surchargeNano: 0n };
-    const record = { workspace, feature, department, user: null };
+    const record = callRecord({ workspace, feature, department });
     metrics.countBatch([{ ...billed, tokens, cache, record, model: 'claude-sonnet-5-5' }]);
     const text = await metrics.registry.metrics();
     const labels = 'workspace="payments/checkout",feature="chat",department="sales",model="claude-sonnet-5-5"';

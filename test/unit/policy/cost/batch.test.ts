@@ -12,6 +12,7 @@ import { BatchReader, MAX_BATCH_BYTES } from '../../../../policy/request/batch-r
 import type { RequestFacts } from '../../../../policy/request/request.ts';
 import { readRequest } from '../../../../policy/request/request.ts';
 import { budgetOf } from '../../../support/budget.ts';
+import { callRecord } from '../../../support/usage-records.ts';
 import { NOW } from '../compile/stored.ts';
 
 const prices = parsePriceBook(published);
@@ -210,7 +211,7 @@ describe('a line of results', () => {
     asked: [],
     samplings: 1,
     at,
-    record: { id: 'call', workspace: 'payments/checkout', key: 'api', tags: '{}', cost_nano: '0', presumed_nano: '0' },
+    record: callRecord(),
   };
   const place = { batch: 'msgbatch_1', call: 'call', index: 7, endedAt };
   const usage = { input_tokens: 100, output_tokens: 9, service_tier: 'batch' };

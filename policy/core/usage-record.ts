@@ -1,0 +1,148 @@
+/**
+ * The usage record: what the log keeps of one call, or of one request of a Message Batch. This table is the only list of
+ * its columns. The gateway, the batch poller and the ledger's scripts write records of its type to the usage stream, the
+ * log decodes them by it into Postgres, and docs/reference/usage-log.md prints it.
+ */
+
+/** What a column holds: a type of Postgres, or `nano`, an amount of nano-dollars (bigint in Postgres). */
+export type ColumnType = keyof JSONTypes;
+
+/** How a record has each type. Amounts are decimal strings, because JSON's numbers do not hold all of them. */
+interface JSONTypes {
+  readonly text: string;
+  /** RFC 3339. */
+  readonly timestamptz: string;
+  readonly integer: number;
+  readonly bigint: number;
+  readonly nano: string;
+  readonly boolean: boolean;
+  /** JSON text: the record itself is flat. */
+  readonly jsonb: string;
+}
+
+interface Column {
+  readonly type: ColumnType;
+  /** The field of the usage record, where it has another name. */
+  readonly field?: string;
+  /** For the reference page. */
+  readonly meaning: string;
+}
+
+/** In the order of the table `calls`. */
+const columns = {
+  id: {
+    type: 'text',
+    meaning:
+      "The gateway's own id of the call; also `id` in its log. `<id>/rest` is what stayed presumed of a call whose answer broke off, `<id>/batch` what a Message Batch holds while it runs, and `<id>/batch/<custom_id>` one request of it.",
+  },
+  time: { type: 'timestamptz', field: 'timestamp', meaning: 'When the call ended.' },
+  state: {
+    type: 'text',
+    meaning:
+      '`final`: settled from what was seen of the answer. `presumed`: the cost is not known yet and counts at its worst case. `booked`, `released`: the cost never became known, and the call was booked at its worst case or given back.',
+  },
+  workspace: { type: 'text', meaning: '`namespace/name` of the ClaudeWorkspace.' },
+  key: { type: 'text', meaning: 'The name of the key that the caller used.' },
+  feature: { type: 'text', meaning: 'Attribute, as it counted.' },
+  customer: { type: 'text', meaning: 'Attribute, as it counted.' },
+  end_user: { type: 'text', field: 'user', meaning: 'The attribute `user`, as it counted.' },
+  department: { type: 'text', meaning: 'Attribute, as it counted.' },
+  tags: { type: 'jsonb', meaning: 'All other attributes, by name.' },
+  asked_model: { type: 'text', meaning: 'The model that the caller asked for.' },
+  model: { type: 'text', meaning: 'The model that the cost is for: the one that served.' },
+  input_tokens: { type: 'integer', meaning: 'Input that was neither read from nor written to a cache.' },
+  output_tokens: { type: 'integer', meaning: 'Output, including thinking.' },
+  cache_read_tokens: { type: 'integer', meaning: 'Input read from the prompt cache.' },
+  cache_write_5m_tokens: { type: 'integer', meaning: 'Input written to the prompt cache for 5 minutes.' },
+  cache_write_1h_tokens: { type: 'integer', meaning: 'Input written to the prompt cache for 1 hour.' },
+  web_searches: { type: 'integer', meaning: 'Requests of the web search tool.' },
+  code_executions: { type: 'integer', meaning: 'Runs of the code execution tool.' },
+  fast: { type: 'boolean', meaning: 'Served at the fast speed, and at its price.' },
+  regional: { type: 'boolean', meaning: 'Inference was kept in a region, which has a surcharge.' },
+  iterations: {
+    type: 'jsonb',
+    meaning:
+      'The tokens of each sampling, where the answer listed them; some of these are in none of the columns above.',
+  },
+  cost_nano: { type: 'nano', meaning: 'What was booked, in nano-dollars: divide by 1e9 for dollars.' },
+  presumed_nano: {
+    type: 'nano',
+    meaning: 'What is presumed, in nano-dollars; in a `final` row, what its `<id>/rest` began with.',
+  },
+  worst_nano: { type: 'nano', meaning: 'What was reserved, in nano-dollars.' },
+  estimated: { type: 'boolean', meaning: 'The cost was not taken from a final usage.' },
+  price_version: { type: 'text', meaning: 'The price book that the cost was calculated with.' },
+  policy_version: { type: 'bigint', meaning: 'The version of the workspace that admitted the call.' },
+  rule: { type: 'text', meaning: 'The rule of the workspace that decided about the call, if one did.' },
+  ending: {
+    type: 'text',
+    meaning:
+      '`Answered`: the upstream finished its answer. `Broken`: the connection to the upstream broke. `Cancelled`: the caller left. `ErrorStatus`, `NeverSent`: it cost nothing.',
+  },
+  status: { type: 'integer', meaning: "The upstream's status; 0 if none came." },
+  error_type: { type: 'text', meaning: "The upstream's `error.type`, also if it came in the middle of a stream." },
+  stream: { type: 'boolean', meaning: 'Whether the answer was streamed.' },
+  duration_ms: { type: 'integer', meaning: 'From the arrival of the call to the end of its answer.' },
+  first_byte_ms: { type: 'integer', meaning: 'From sending the call upstream to the first bytes of its answer.' },
+  session: { type: 'text', meaning: "Claude Code's session, if the caller named one; not verified." },
+  request_id: { type: 'text', meaning: "The upstream's id of the call." },
+  batch: { type: 'text', meaning: 'The Message Batch that the call was part of.' },
+  details: { type: 'jsonb', meaning: 'Fields of the usage record that have no column.' },
+} as const satisfies Record<string, Column>;
+
+type Columns = typeof columns;
+
+/** The name of a column of `calls`. */
+export type UsageColumn = keyof Columns;
+
+type FieldOf<Name extends UsageColumn> = Columns[Name] extends { readonly field: infer Field extends string }
+  ? Field
+  : Name;
+
+type Fields = {
+  readonly [Name in Exclude<UsageColumn, 'details'> as FieldOf<Name>]: JSONTypes[Columns[Name]['type']] | null;
+};
+
+/**
+ * How much is known of what a call cost: `final`; `presumed` (at most `worst_nano`); `booked` or `released`, decided
+ * without knowing. Among records of the same `id` the highest rank counts: final, released, booked, presumed.
+ */
+export type RecordState = 'presumed' | 'booked' | 'released' | 'final';
+
+interface Identity {
+  readonly id: string;
+  /** `final` if absent. */
+  readonly state?: RecordState;
+  /** Only in the record that a Message Batch starts with: what is needed to put the batch back into a ledger. JSON. */
+  readonly meta?: string;
+}
+
+/**
+ * One call in the usage stream: flat JSON. What stays presumed of a settled call (`<id>/rest`) and what a batch holds
+ * while it runs (`<id>/batch`) are records of their own.
+ */
+export type UsageRecord = Identity & Partial<Omit<Fields, keyof Identity>>;
+
+/** A record that says all there is to say of a call: a new column does not compile until its writers fill it. */
+export type CallRecord = Identity & Omit<Fields, keyof Identity | 'batch'> & Pick<UsageRecord, 'batch'>;
+
+/** The name of a field of a usage record. */
+export type UsageField = keyof UsageRecord;
+
+/** A record as it is read from the stream, where nothing has checked it yet. */
+export type StreamedRecord = { readonly [Field in UsageField]?: unknown };
+
+/** Every column with the field that fills it, in the order of the table; `details` has none. */
+export const callColumns: readonly {
+  readonly name: UsageColumn;
+  readonly field: UsageField | null;
+  readonly type: ColumnType;
+  readonly sqlType: string;
+  readonly meaning: string;
+}[] = (Object.entries(columns) as [UsageColumn, Column][]).map(([name, { type, field = name, meaning }]) => ({
+  name,
+  field: name === 'details' ? null : (field as UsageField),
+  type,
+  sqlType: type === 'nano' ? 'bigint' : type,
+  meaning,
+}));
