@@ -131,10 +131,10 @@ export class Installation {
 
   /** The pid of one of its processes. */
   pid(name: string): number {
-    const roster = JSON.parse(readFileSync(join(this.#directory, 'roster.json'), 'utf8')) as {
+    const registry = JSON.parse(readFileSync(join(this.#directory, 'processes.json'), 'utf8')) as {
       entries: Record<string, { pid: number }>;
     };
-    const entry = roster.entries[name];
+    const entry = registry.entries[name];
     if (entry === undefined) throw new Error(`${name} does not run`);
     return entry.pid;
   }

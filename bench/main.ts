@@ -1,4 +1,4 @@
-import { assets } from '../hack/services/kubectl.ts';
+import { assetFolder } from '../hack/assets/asset-folder.ts';
 import { measureCapacity } from './capacity.ts';
 import { measureEnforcement } from './enforcement.ts';
 import { measureFailover } from './failover.ts';
@@ -33,7 +33,7 @@ const unknown = chosen.filter((name) => !(name in PARTS));
 if (unknown.length > 0)
   throw new Error(`ONLY: there is no ${unknown.join(', ')}; there are ${Object.keys(PARTS).join(', ')}`);
 
-assets(); // may build for minutes, and says so
+assetFolder('control_plane'); // may build for minutes, and prints its progress
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void Installation.stop().finally(() => process.exit(130)));
 }

@@ -1,7 +1,8 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Child, freePort, launch } from '../hack/services/processes.ts';
+import { freePort } from '../hack/services/ports.ts';
+import { type Child, launch } from '../hack/services/processes.ts';
 import { Caller } from './caller.ts';
 import { type Figure, median, ms, percentile } from './figures.ts';
 import { Installation, type Team, budget, spanning } from './installation.ts';

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Brings the programs that tests and the local clusters run, and prints the folders that hold them, as a PATH has them.
 #
-#   hack/assets/assets.sh                 the local control plane and Redis
+#   hack/assets/assets.sh                 a local API server and Redis: what `make demo` needs
+#   hack/assets/assets.sh control_plane   the same with the controllers of Kubernetes
 #   hack/assets/assets.sh postgres        from the system's package manager; faketime likewise
 #   hack/assets/assets.sh helm            a tool of hack/assets/tools.sh; kubeconform and prometheus likewise
 #   hack/assets/assets.sh crds            those of other projects whose kinds the chart can make
@@ -23,6 +24,12 @@ arch=$(go env GOARCH 2>/dev/null || uname -m | sed 's/x86_64/amd64/; s/aarch64/a
 . "$here/packages.sh"
 . "$here/tools.sh"
 
+api_server() {
+  kubernetes etcd kube-apiserver kubectl
+  redis
+  echo "$bin"
+}
+
 control_plane() {
   kubernetes etcd kube-apiserver kube-controller-manager kubectl
   redis
@@ -40,7 +47,7 @@ node() {
 # One at a time: two runs that start together must not build the same thing twice.
 exec 9>"$cache/assets.lock"
 if command -v flock >/dev/null; then flock 9; fi
-case "${1:-control_plane}" in
-  control_plane | postgres | faketime | node | helm | kubeconform | crds | prometheus) "${1:-control_plane}" ;;
-  *) say "there is no part \"$1\": leave it out, or name one of postgres, faketime, node, helm, kubeconform, crds, prometheus"; exit 1 ;;
+case "${1:-api_server}" in
+  api_server | control_plane | postgres | faketime | node | helm | kubeconform | crds | prometheus) "${1:-api_server}" ;;
+  *) say "there is no part \"$1\": leave it out, or name one of control_plane, postgres, faketime, node, helm, kubeconform, crds, prometheus"; exit 1 ;;
 esac

@@ -20,44 +20,55 @@ need_go() {
   command -v go >/dev/null || { say "$1 is missing. Put it into $2, or install Go 1.26 so that it can be built."; exit 1; }
 }
 
-# Runs a long build and says every 20 seconds that it still goes on.
+# Neither inlined nor with debugging data, these programs compile in 60 % of the time.
+go_flags=(-v -trimpath '-gcflags=all=-l -dwarf=false')
+
+# Runs a long build and says every 20 seconds how far it is: with_progress LABEL COMMAND...
 with_progress() {
-  local label=$1 log=$build/$1.log started=$SECONDS; shift
+  local label=$1 log=$build/${1// /-}.log started=$SECONDS; shift
   "$@" >"$log" 2>&1 & local pid=$!
   while kill -0 "$pid" 2>/dev/null; do
     for _ in $(seq 20); do sleep 1; kill -0 "$pid" 2>/dev/null || break; done
-    kill -0 "$pid" 2>/dev/null && say "building $label, $((SECONDS - started)) s so far"
+    kill -0 "$pid" 2>/dev/null && say "building $label: $((SECONDS - started)) s so far$(time_left "$log" $((SECONDS - started)))"
   done
   wait "$pid" || { say "building $label failed; the log is $log"; tail -5 "$log" >&2; exit 1; }
   say "built $label in $((SECONDS - started)) s"
 }
 
-# Enters a module of ours that requires one published module: go_module NAME MODULE VERSION
+# How long a build may still take, where its log says how many packages it has; -v lists those that are compiled:
+# time_left LOG SECONDS
+time_left() {
+  local packages compiled
+  packages=$(sed -n 's/^packages: //p' "$1")
+  compiled=$(grep -cv -e ' ' -e '^$' "$1")
+  [ -n "$packages" ] && [ $((20 * compiled)) -gt "$packages" ] || return 0
+  echo ", about $((($2 * (packages - compiled) / compiled + 59) / 60)) min left ($compiled of $packages packages)"
+}
+
+# Enters a module of ours that requires a published one: go_module NAME MODULE VERSION
 go_module() {
-  mkdir -p "$build/$1" && cd "$build/$1"
-  printf 'module tollgate.dev/hack/%s\n\ngo 1.26.0\n\nrequire %s v%s\n' "${1%%-*}" "$2" "$3" >go.mod
+  mkdir -p "$build/$1-$3" && cd "$build/$1-$3"
+  printf 'module tollgate.dev/hack/%s\n\ngo 1.26.0\n\nrequire %s v%s\n' "$1" "$2" "$3" >go.mod
 }
 
-# Builds a program of the module that was entered: go_build FOLDER NAME PACKAGE [LINKER FLAGS]
+# Builds programs of the module that was entered, in one run: go_build FOLDER LINKER_FLAGS PACKAGE...
 go_build() {
-  CGO_ENABLED=0 GOFLAGS=-buildvcs=false go build -mod=mod -trimpath -ldflags "-s -w ${4:-}" -o "$1/$2.part" "$3"
-  finish "$1" "$2"
+  local folder=$1 linker=$2 part=$1/part; shift 2
+  export CGO_ENABLED=0 GOFLAGS='-mod=mod -buildvcs=false'
+  echo "packages: $(go list -deps "$@" | wc -l)"
+  rm -rf "$part" && mkdir "$part"
+  go build "${go_flags[@]}" -ldflags "-s -w $linker" -o "$part/" "$@" || return
+  mv "$part/"* "$folder" && rmdir "$part"
 }
 
-# Builds programs of one published module where they are missing: go_programs FOLDER MODULE VERSION PACKAGE...
+# Builds programs of one published module where one is missing: go_programs FOLDER VERSION PACKAGE...
 go_programs() {
-  local folder=$1 module=$2 version=$3 package name; shift 3
+  local folder=$1 version=$2 package names=() missing=; shift 2
   for package; do
-    name=${package##*/}
-    [ -x "$folder/$name" ] && continue
-    need_go "$name" "$folder"
-    with_progress "$name" go_program "$folder" "$name" "$module" "$version" "$package"
+    names+=("${package##*/}")
+    [ -x "$folder/${package##*/}" ] || missing=${package##*/}
   done
-}
-
-go_program() {
-  go_module "$2-$4" "$3" "$4"
-  printf '//go:build tools\n\npackage tools\n\nimport _ "%s"\n' "$5" >tools.go
-  go mod tidy
-  go_build "$1" "$2" "$5"
+  [ -n "$missing" ] || return 0
+  need_go "$missing" "$folder"
+  with_progress "${names[*]}" env GOBIN="$folder" CGO_ENABLED=0 GOFLAGS=-buildvcs=false go install "${go_flags[@]}" '-ldflags=-s -w' "${@/%/@v$version}"
 }

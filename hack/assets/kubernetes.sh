@@ -1,7 +1,8 @@
-# The control plane's and the node's Kubernetes programs, and etcd: all of one version. Sourced by hack/assets/assets.sh.
+# The programs of Kubernetes, all of one version, and etcd. Sourced by hack/assets/assets.sh.
 
 KUBE_VERSION=1.36.3
-ETCD_VERSION=3.7.3
+# An installed kubectl serves from here on: older ones lack `wait --for=create`. What is asked of it is stable API.
+KUBECTL_MINOR=32
 bin=$cache/bin/kubernetes-$KUBE_VERSION
 mkdir -p "$bin"
 
@@ -9,7 +10,14 @@ from_assets() { # the folder a developer already has, as controller-runtime's en
   [ -n "${KUBEBUILDER_ASSETS:-}" ] && [ -x "$KUBEBUILDER_ASSETS/$1" ] && ln -sf "$KUBEBUILDER_ASSETS/$1" "$bin/$1"
 }
 
-from_archive() { # the archive of envtest has what a control plane needs but for one; the release site serves the others
+from_path() { # only kubectl: any other program has to have the version of the API server
+  local installed minor
+  [ "$1" = kubectl ] && installed=$(command -v kubectl) || return 1
+  minor=$("$installed" version --client 2>/dev/null | sed -n 's/^Client Version: v1\.\([0-9]*\)\..*/\1/p')
+  [ "${minor:-0}" -ge "$KUBECTL_MINOR" ] && ln -sf "$installed" "$bin/kubectl" && say "taking $installed, version 1.$minor"
+}
+
+from_archive() { # envtest's archive has etcd, kube-apiserver and kubectl; the release site serves the others
   case $1 in etcd | kube-apiserver | kubectl) ;; *)
     fetch_program "$bin" "$1" "https://dl.k8s.io/v$KUBE_VERSION/bin/$os/$arch/$1"
     return
@@ -20,55 +28,41 @@ from_archive() { # the archive of envtest has what a control plane needs but for
   tar -xzf "$archive" -C "$bin" --strip-components=2 && [ -x "$bin/$1" ]
 }
 
-kube_module() { # kubernetes' staging modules are required at v0.0.0 and published as v0.MINOR.PATCH
-  local dir=$build/kubernetes-$KUBE_VERSION source
-  [ -f "$dir/go.sum" ] && { cd "$dir"; return; }
-  mkdir -p "$dir" && cd "$dir"
+# Enters a module with the requirements of Kubernetes itself, which include etcd's server: what both import is compiled
+# once. Nothing is resolved, so only modules that are compiled are downloaded. The staging modules, which Kubernetes
+# replaces by folders, are published as v0.MINOR.PATCH.
+kube_module() {
+  local source
+  mkdir -p "$build/kubernetes-$KUBE_VERSION" && cd "$build/kubernetes-$KUBE_VERSION"
   source=$(go mod download -json "k8s.io/kubernetes@v$KUBE_VERSION" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
-  {
-    echo "module tollgate.dev/hack/kubernetes"
-    grep '^go ' "$source/go.mod"
-    echo "require k8s.io/kubernetes v$KUBE_VERSION"
-    echo "replace ("
-    awk '$1 ~ /^k8s.io\// && $2 == "v0.0.0" { print $1 }' "$source/go.mod" | sort -u |
-      while read -r module; do echo "  $module => $module v0.${KUBE_VERSION#1.}"; done
-    echo ")"
-  } >go.mod
-  {
-    echo "//go:build tools"
-    echo "package kubernetes"
-    for command in kube-apiserver kube-controller-manager kubectl; do echo "import _ \"k8s.io/kubernetes/cmd/$command\""; done
-  } >tools.go
-  go mod tidy
+  sed -e 's#^module .*#module tollgate.dev/hack/kubernetes#' -e "s#=> ./staging/src/\(.*\)#=> \1 v0.${KUBE_VERSION#1.}#" "$source/go.mod" >go.mod
+  echo "require k8s.io/kubernetes v$KUBE_VERSION" >>go.mod
+  cat "$source/go.sum" >go.sum
 }
 
-build_kube() {
+# Builds programs in one run of the compiler: build_kubernetes NAME...
+build_kubernetes() {
+  local name packages=() version=k8s.io/component-base/version minor=${KUBE_VERSION#1.}
   kube_module
-  local version=k8s.io/component-base/version minor=${KUBE_VERSION#1.}
-  go_build "$bin" "$1" "k8s.io/kubernetes/cmd/$1" \
-    "-X $version.gitVersion=v$KUBE_VERSION -X $version.gitMajor=1 -X $version.gitMinor=${minor%%.*} -X $version.gitTreeState=clean -X $version.gitCommit=unknown -X $version.buildDate=1970-01-01T00:00:00Z"
-}
-
-build_etcd() {
-  go_module "etcd-$ETCD_VERSION" go.etcd.io/etcd/server/v3 "$ETCD_VERSION"
-  printf 'package main\n\nimport (\n\t"os"\n\n\t"go.etcd.io/etcd/server/v3/etcdmain"\n)\n\nfunc main() { etcdmain.Main(os.Args) }\n' >main.go
-  go mod tidy
-  go_build "$bin" etcd .
+  for name; do
+    if [ "$name" = etcd ]; then packages+=(go.etcd.io/etcd/server/v3); else packages+=("k8s.io/kubernetes/cmd/$name"); fi
+  done
+  go_build "$bin" \
+    "-X $version.gitVersion=v$KUBE_VERSION -X $version.gitMajor=1 -X $version.gitMinor=${minor%%.*} -X $version.gitTreeState=clean -X $version.gitCommit=unknown -X $version.buildDate=1970-01-01T00:00:00Z" "${packages[@]}"
+  [ ! -e "$bin/server" ] || mv "$bin/server" "$bin/etcd"
 }
 
 # Brings the programs that are named: kubernetes NAME...
 kubernetes() {
-  local announced= binary
-  for binary; do
-    [ -x "$bin/$binary" ] && [ -z "${KUBEBUILDER_ASSETS:-}" ] && continue
-    from_assets "$binary" && continue
-    [ -x "$bin/$binary" ] && continue
-    from_archive "$binary" && { say "downloaded $binary"; continue; }
-    need_go "$binary" "a folder that KUBEBUILDER_ASSETS names"
-    if [ -z "$announced" ]; then
-      say "building parts of Kubernetes from Go modules: minutes on 2 cores, once; they are kept in $cache"
-      announced=yes
-    fi
-    if [ "$binary" = etcd ]; then with_progress etcd build_etcd; else with_progress "$binary" build_kube "$binary"; fi
+  local program missing=()
+  for program; do
+    [ -x "$bin/$program" ] && [ -z "${KUBEBUILDER_ASSETS:-}" ] && continue
+    from_assets "$program" || [ -x "$bin/$program" ] || from_path "$program" && continue
+    from_archive "$program" && { say "downloaded $program"; continue; }
+    missing+=("$program")
   done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  need_go "${missing[0]}" "a folder that KUBEBUILDER_ASSETS names"
+  say "building ${missing[*]} from Go modules, once: minutes on 2 cores; they are kept in $cache"
+  with_progress "${missing[*]}" build_kubernetes "${missing[@]}"
 }

@@ -15,7 +15,7 @@ helm() {
   mkdir -p "$folder"
   [ -x "$folder/helm" ] ||
     fetch_member "$folder" helm "https://get.helm.sh/helm-v$HELM_VERSION-$os-$arch.tar.gz" "$os-$arch/helm" ||
-    go_programs "$folder" helm.sh/helm/v4 "$HELM_VERSION" helm.sh/helm/v4/cmd/helm
+    go_programs "$folder" "$HELM_VERSION" helm.sh/helm/v4/cmd/helm
   echo "$folder"
 }
 
@@ -24,7 +24,7 @@ kubeconform() {
   local release=https://$module/releases/download/v$KUBECONFORM_VERSION/kubeconform-$os-$arch.tar.gz
   mkdir -p "$folder"
   [ -x "$folder/kubeconform" ] || fetch_member "$folder" kubeconform "$release" kubeconform ||
-    go_programs "$folder" "$module" "$KUBECONFORM_VERSION" "$module/cmd/kubeconform"
+    go_programs "$folder" "$KUBECONFORM_VERSION" "$module/cmd/kubeconform"
   echo "$folder"
 }
 
@@ -52,13 +52,13 @@ crd() {
 }
 
 containerd() {
-  local folder=$cache/bin/containerd-$CONTAINERD_VERSION package=github.com/containerd/containerd/v2 name
+  local folder=$cache/bin/containerd-$CONTAINERD_VERSION package=github.com/containerd/containerd/v2/cmd name missing=
   local release=https://github.com/containerd/containerd/releases/download/v$CONTAINERD_VERSION/containerd-static-$CONTAINERD_VERSION-$os-$arch.tar.gz
   mkdir -p "$folder"
   for name in containerd containerd-shim-runc-v2 ctr; do
-    [ -x "$folder/$name" ] || fetch_member "$folder" "$name" "$release" "bin/$name" ||
-      go_programs "$folder" "$package" "$CONTAINERD_VERSION" "$package/cmd/$name"
+    [ -x "$folder/$name" ] || fetch_member "$folder" "$name" "$release" "bin/$name" || missing=yes
   done
+  [ -z "$missing" ] || go_programs "$folder" "$CONTAINERD_VERSION" "$package"/{containerd,containerd-shim-runc-v2,ctr}
   echo "$folder"
 }
 
@@ -84,14 +84,14 @@ coredns() { # with no more plugins than a cluster without an uplink needs
 
 build_coredns() {
   local module=github.com/coredns/coredns plugin
-  go_module "coredns-$COREDNS_VERSION" "$module" "$COREDNS_VERSION"
+  go_module coredns "$module" "$COREDNS_VERSION"
   {
     printf 'package main\n\nimport (\n\t"%s/coremain"\n' "$module"
     for plugin in cache errors health kubernetes loadbalance ready reload; do printf '\t_ "%s/plugin/%s"\n' "$module" "$plugin"; done
     printf ')\n\nfunc main() { coremain.Run() }\n'
   } >main.go
   go mod tidy
-  go_build "$1" coredns .
+  go_build "$1" '' .
 }
 
 pause() { # holds the namespaces of a Pod, and those of the node itself: waits for a signal and reaps children
@@ -104,5 +104,5 @@ pause() { # holds the namespaces of a Pod, and those of the node itself: waits f
 build_pause() {
   mkdir -p "$build/pause" && cp "$here/pause.go" "$build/pause/main.go" && cd "$build/pause"
   printf 'module tollgate.dev/hack/pause\n\ngo 1.26.0\n' >go.mod
-  go_build "$1" pause .
+  go_build "$1" '' .
 }

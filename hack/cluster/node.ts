@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { assetFolder } from '../assets/asset-folder.ts';
-import { run } from '../run/run.ts';
+import { runCommand } from '../services/run-command.ts';
 
 /** The cluster that e2e tests run on: the local node, or the one that E2E_CONTEXT names. */
 
@@ -73,5 +73,5 @@ function surroundings(): NodeJS.ProcessEnv {
 }
 
 function start(command: string, args: string[], options: StartOptions): Promise<string> {
-  return run(command, args, { ...options, env: surroundings(), timeoutMs: TIMEOUT_MS });
+  return runCommand(command, args, { ...options, env: surroundings(), timeoutMs: TIMEOUT_MS });
 }

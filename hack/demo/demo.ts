@@ -2,8 +2,9 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatUsd, parseUsd } from '../../policy/core/money.ts';
+import { assetFolder } from '../assets/asset-folder.ts';
 import { type System, startSystem, stopSystem } from '../run/system.ts';
-import { assets, kubectl } from '../services/kubectl.ts';
+import { kubectl } from '../services/kubectl.ts';
 import { REAL_API, liveCall } from './live-call.ts';
 import { Output } from './output.ts';
 import { CALL_COST, type Tally, emptyTally, runAway } from './runaway-loop.ts';
@@ -27,7 +28,7 @@ const live = process.env['LIVE'] === '1';
 const directory = join(import.meta.dirname, '../../.run/demo');
 const output = new Output(() => performance.now(), console.log);
 
-assets(); // a first run may build the control plane, which is not part of the demo's time
+assetFolder('api_server'); // a first run may build it, which is not part of the demo's time
 const started = begin();
 let ended: Promise<void> | undefined;
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
@@ -49,7 +50,9 @@ async function begin(): Promise<System> {
   await stopSystem(directory); // what an interrupted demo left running
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
-  return startSystem({ directory, replicas: live ? 1 : 2, upstream: live ? REAL_API : undefined });
+  // Nothing is deleted here, so the controllers need not be built for it.
+  const options = { directory, controllers: false };
+  return startSystem({ ...options, replicas: live ? 1 : 2, upstream: live ? REAL_API : undefined });
 }
 
 /** Stops the system once, at the end of the demo or at a signal before it. */

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { type ControlPlane, kubeconfigFor, startControlPlane } from '../services/control-plane.ts';
 import { kubectl } from '../services/kubectl.ts';
+import { ProcessRegistry, type Restarts } from '../services/process-registry.ts';
 import { type Command, type Launch, responds } from '../services/processes.ts';
 import { startRedis } from '../services/redis.ts';
-import { Roster } from '../services/roster.ts';
+import { supervisorCommand } from '../services/supervisor.ts';
 
 const repository = join(import.meta.dirname, '../..');
 const NAMESPACE = 'tollgate-system';
@@ -26,7 +27,7 @@ const FLAGS = {
 
 /** What to start, and where. */
 export interface SystemOptions {
-  /** Holds data, logs (`logs/<process>.log`), credentials and the roster of what runs. */
+  /** Holds data, logs (`logs/<process>.log`), credentials and the registry of the processes. */
   directory: string;
   /** How many gateways. */
   replicas: number;
@@ -44,7 +45,11 @@ export interface SystemOptions {
   settings?: Readonly<Record<string, unknown>>;
   /** Whether operators and gateways run what `npm run build` has made, as the image does. */
   built?: boolean;
-  /** A way to Redis that operators and gateways take: given its port, answers with the one that they are told. */
+  /** Whether the controllers of Kubernetes run, default true: without them nothing is deleted with its owner. */
+  controllers?: boolean;
+  /** Whether operators and gateways that end are started again, which {@link System.restarts} tells. Default false. */
+  supervised?: boolean;
+  /** Puts something between Redis and the operators and gateways: takes the port of Redis and returns the port that they use. */
   wayToRedis?: (port: number) => Promise<number>;
 }
 
@@ -59,6 +64,8 @@ export interface System {
   upstreamUrl: string;
   /** With the password in it: never print it. */
   redisUrl: string;
+  /** The operators and gateways that ended by themselves and were started again, by name. */
+  restarts: ReadonlyMap<string, Restarts>;
   /** Starts one of its processes that has ended, and does not wait until it is ready. */
   revive: (name: string) => Promise<void>;
 }
@@ -69,29 +76,29 @@ export interface System {
  * @throws Error with the reason and the tail of the log of what did not become ready; what runs is left running.
  */
 export async function startSystem(options: SystemOptions): Promise<System> {
-  return Roster.use(options.directory, (roster) => bringUp(options, roster));
+  return ProcessRegistry.use(options.directory, (registry) => bringUp(options, registry));
 }
 
 /** Stops everything that was started in the directory. Data and logs stay. */
 export async function stopSystem(directory: string): Promise<void> {
-  await Roster.use(directory, (roster) => roster.retain([]));
+  await ProcessRegistry.use(directory, (registry) => registry.retain([]));
 }
 
-async function bringUp(options: SystemOptions, roster: Roster): Promise<System> {
-  const { directory, replicas, upstream, anyPorts = false } = options;
+async function bringUp(options: SystemOptions, registry: ProcessRegistry): Promise<System> {
+  const { directory, replicas, upstream, anyPorts = false, supervised = false } = options;
   const commands = new Map<string, Command>();
   const launch: Launch = (command, probe) => {
     commands.set(command.name, command);
-    return roster.launch(command, probe);
+    return registry.launch(command, probe);
   };
-  const redis = await startLedger(options, roster, launch);
-  const upstreamUrl = upstream ?? (await startStandIn(options, roster));
-  const plane = await startPlane(directory, roster);
+  const redis = await startLedger(options, registry, launch);
+  const upstreamUrl = upstream ?? (await startStandIn(options, registry));
+  const plane = await startPlane(options, registry);
   const gateways = Array.from({ length: replicas }, (_, index) => `tollgate-gateway-${index + 1}`);
   const ports = new Map<string, number>();
-  for (const name of OPERATORS) ports.set(name, await roster.port(name));
+  for (const name of OPERATORS) ports.set(name, await registry.port(name));
   for (const [index, name] of gateways.entries())
-    ports.set(name, await roster.port(name, anyPorts ? undefined : GATEWAY_PORT + index));
+    ports.set(name, await registry.port(name, anyPorts ? undefined : GATEWAY_PORT + index));
   const gatewayUrls = gateways.map((name) => `http://127.0.0.1:${ports.get(name)}`);
   const settings = writeSettings(directory, {
     ...options.settings,
@@ -132,13 +139,20 @@ async function bringUp(options: SystemOptions, roster: Roster): Promise<System> 
   });
   await Promise.all(entries);
   const standIn = upstream === undefined ? ['upstream'] : [];
-  await roster.retain([...PLANE, ...redis.processes, ...standIn, ...OPERATORS, ...gateways]);
+  const ours = [...OPERATORS, ...gateways];
+  if (supervised) {
+    const command = supervisorCommand({ directory, commands: ours.map((name) => commands.get(name)!) });
+    await registry.launch(command, () => true);
+  }
+  const supervisor = supervised ? ['supervisor'] : [];
+  await registry.retain([...PLANE, ...redis.processes, ...standIn, ...ours, ...supervisor]);
   return {
     kubeconfig: plane.kubeconfig,
     gatewayUrls,
     operatorUrls: OPERATORS.map((name) => `http://127.0.0.1:${ports.get(name)}`),
     upstreamUrl,
     redisUrl: redis.url,
+    restarts: registry.restarts,
     revive: (name) => revive(directory, commands.get(name)),
   };
 }
@@ -150,11 +164,11 @@ function programOf(part: 'operator' | 'gateway', { built = false }: SystemOption
 /** Redis, the way to it, and what was started for it. */
 async function startLedger(
   { directory, redisUrl, redis: configuration = [], wayToRedis }: SystemOptions,
-  roster: Roster,
+  registry: ProcessRegistry,
   launch: Launch,
 ): Promise<{ url: string; way: string; processes: string[] }> {
   if (redisUrl !== undefined) return { url: redisUrl, way: redisUrl, processes: [] };
-  const [port, password] = [await roster.port('redis'), roster.secret('redis')];
+  const [port, password] = [await registry.port('redis'), registry.secret('redis')];
   const { url } = await startRedis({ directory, port, password, configuration, launch });
   const way = (await wayToRedis?.(port)) ?? port;
   return { url, way: url.replace(/\d+$/, String(way)), processes: ['redis'] };
@@ -162,7 +176,7 @@ async function startLedger(
 
 async function revive(directory: string, command: Command | undefined): Promise<void> {
   if (command === undefined) throw new Error('there is no such process');
-  await Roster.use(directory, async (roster) => roster.restart(command));
+  await ProcessRegistry.use(directory, async (registry) => registry.start(command));
 }
 
 /** When the code that operators and gateways run was last edited: older processes are started anew. */
@@ -183,18 +197,24 @@ function lastEdit(): number {
 }
 
 /** The control plane with Tollgate's CRDs and the manifests of the installation. */
-async function startPlane(directory: string, roster: Roster): Promise<ControlPlane> {
+async function startPlane(
+  { directory, controllers = true }: SystemOptions,
+  registry: ProcessRegistry,
+): Promise<ControlPlane> {
   const crds = join(repository, 'crds');
-  const ports = { etcd: await roster.port('etcd'), server: await roster.port('kube-apiserver') };
-  const plane = await startControlPlane({ directory, crds, ports, launch: roster.launch });
+  const ports = { etcd: await registry.port('etcd'), server: await registry.port('kube-apiserver') };
+  const plane = await startControlPlane({ directory, crds, controllers, ports, launch: registry.launch });
   const manifests = join(repository, 'hack', 'install');
   await kubectl(plane.kubeconfig, ['apply', '--server-side', '--force-conflicts', '-f', manifests]);
   return plane;
 }
 
 /** The stand-in for the Anthropic API. */
-async function startStandIn({ directory, anyPorts = false }: SystemOptions, roster: Roster): Promise<string> {
-  const port = await roster.port('upstream', anyPorts ? undefined : STAND_IN_PORT);
+async function startStandIn(
+  { directory, anyPorts = false }: SystemOptions,
+  registry: ProcessRegistry,
+): Promise<string> {
+  const port = await registry.port('upstream', anyPorts ? undefined : STAND_IN_PORT);
   const url = `http://127.0.0.1:${port}`;
   const command: Command = {
     name: 'upstream',
@@ -203,7 +223,7 @@ async function startStandIn({ directory, anyPorts = false }: SystemOptions, rost
     logFile: join(directory, 'logs', 'upstream.log'),
     env: { PATH: process.env['PATH'], PORT: String(port) },
   };
-  await roster.launch(command, () => responds(url, 500));
+  await registry.launch(command, () => responds(url, 500));
   return url;
 }
 

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { assets } from '../services/kubectl.ts';
+import { assetFolder } from '../assets/asset-folder.ts';
 import { type System, startSystem } from './system.ts';
 
 // `make up`: the whole system in the background. REPLICAS: how many gateways. UPSTREAM: an Anthropic-compatible URL.
@@ -11,14 +11,18 @@ try {
   const replicas = replicasOf(process.env['REPLICAS'] ?? '2');
   const upstream = upstreamOf(process.env['UPSTREAM'] ?? '');
   mkdirSync(directory, { recursive: true });
-  assets(); // may build for minutes, and says so
-  const system = await startSystem({ directory, replicas, upstream });
+  assetFolder('control_plane'); // may build for minutes, and prints its progress
+  const system = await startSystem({ directory, replicas, upstream, supervised: true });
   writeFileSync(join(directory, 'env'), environment(system), { mode: 0o600 });
+  for (const [name, { count, lastAt }] of system.restarts)
+    console.log(
+      `${name} ended by itself and was restarted ${count} times, last at ${lastAt}: .run/logs/supervisor.log`,
+    );
   console.log(`Tollgate is up: gateways at ${system.gatewayUrls.join(' ')}, upstream at ${system.upstreamUrl}.`);
   console.log('Next: . .run/env && kubectl get claudebudgets -A. Logs: .run/logs. End it: make down.');
 } catch (error) {
   console.error(`make up: ${error instanceof Error ? error.message : String(error)}`);
-  process.exit(1); // not waiting for what is still on its way up
+  process.exit(1); // does not wait for processes that are still starting
 }
 
 function replicasOf(text: string): number {
@@ -46,7 +50,8 @@ function environment({ kubeconfig, gatewayUrls, upstreamUrl, redisUrl }: System)
     REDIS_URL: redisUrl,
   };
   const lines = Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}`);
-  const path = `case ":$PATH:" in *:${quote(assets())}:*) ;; *) export PATH=${quote(assets())}:$PATH ;; esac`;
+  const programs = quote(assetFolder('control_plane'));
+  const path = `case ":$PATH:" in *:${programs}:*) ;; *) export PATH=${programs}:$PATH ;; esac`;
   return `${[...lines, path].join('\n')}\n`;
 }
 

@@ -2,15 +2,22 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { assets, kubectl } from './kubectl.ts';
-import { type Child, type Launch, type Probe, freePort, launch, responds } from './processes.ts';
+import { assetFolder } from '../assets/asset-folder.ts';
+import { kubectl } from './kubectl.ts';
+import { freePort } from './ports.ts';
+import { type Child, type Launch, type Probe, launch, responds } from './processes.ts';
 
 /** Where the control plane runs. The same directory and ports bring back what was there. */
 export interface ControlPlaneOptions {
   /** Holds the keys, etcd's data, the administrator's kubeconfig and `logs/`. */
   directory: string;
-  /** A folder of CRDs, installed before the controllers start so that the garbage collector knows them from the first. */
+  /** A folder of CRDs, installed before the controllers start so that the garbage collector knows them from its start. */
   crds?: string;
+  /**
+   * Whether kube-controller-manager runs, default true. Without it nothing is deleted with its owner or its namespace,
+   * and namespaces have no default ServiceAccount.
+   */
+  controllers?: boolean;
   ports?: ControlPlanePorts;
   /** How its processes are started; by default they end with this process. */
   launch?: Launch;
@@ -30,8 +37,8 @@ export interface ControlPlane {
   stop: () => Promise<void>;
 }
 
-/** The controllers that something here leans on: ownership, namespaces, ServiceAccounts, Services, types in policies. The rest would only cost memory. */
-const controllers = [
+/** The controllers that tests need: ownership, namespaces, ServiceAccounts, Services, types in policies. Others would only cost memory. */
+const CONTROLLERS = [
   'clusterrole-aggregation-controller',
   'endpointslice-controller',
   'garbage-collector-controller',
@@ -42,14 +49,15 @@ const controllers = [
   'validatingadmissionpolicy-status-controller',
 ];
 
-/** Starts etcd, kube-apiserver and kube-controller-manager and returns once they serve. */
+/** Starts etcd, kube-apiserver and kube-controller-manager, and returns once they serve. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { directory } = options;
+  const { directory, controllers = true } = options;
+  const programs = assetFolder(controllers ? 'control_plane' : 'api_server');
   const ports = options.ports ?? { etcd: await freePort(), server: await freePort() };
   const files = prepare(directory, ports);
   const children: Child[] = [];
   const run = async (name: string, args: string[], probe: Probe) => {
-    const command = { name, command: join(assets(), name), args, logFile: join(directory, 'logs', `${name}.log`) };
+    const command = { name, command: join(programs, name), args, logFile: join(directory, 'logs', `${name}.log`) };
     children.push(await (options.launch ?? launch)(command, probe));
   };
   const stop = async () => {
@@ -59,7 +67,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     await run('etcd', etcdArguments(directory, ports), () => responds(`http://127.0.0.1:${ports.etcd}/health`));
     await run('kube-apiserver', serverArguments(files, ports), () => serves(files));
     if (options.crds) await installCrds(files.kubeconfig, options.crds);
-    await run('kube-controller-manager', managerArguments(files), () => managed(files));
+    if (controllers) await run('kube-controller-manager', managerArguments(files), () => controllersRun(files));
   } catch (error) {
     await stop();
     throw error;
@@ -163,7 +171,7 @@ function managerArguments(files: Files): string[] {
     `--kubeconfig=${files.kubeconfig}`,
     `--authentication-kubeconfig=${files.kubeconfig}`,
     `--authorization-kubeconfig=${files.kubeconfig}`,
-    `--controllers=${controllers.join(',')}`,
+    `--controllers=${CONTROLLERS.join(',')}`,
     '--use-service-account-credentials=true',
     `--service-account-private-key-file=${files.privateKey}`,
     `--root-ca-file=${files.caFile}`,
@@ -179,7 +187,7 @@ async function serves({ kubeconfig, caFile }: Files): Promise<true | undefined> 
 }
 
 /** The controllers run once the default namespace has got its ServiceAccount. */
-async function managed({ kubeconfig }: Files): Promise<true | undefined> {
+async function controllersRun({ kubeconfig }: Files): Promise<true | undefined> {
   return succeeds(kubectl(kubeconfig, ['get', 'serviceaccount', 'default', '--namespace', 'default']));
 }
 

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, globSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { type Child, freePort, launch } from './processes.ts';
+import { freePort } from './ports.ts';
+import { type Child, launch } from './processes.ts';
 
 /** Where Postgres runs. The same directory, port and password bring back what was there. */
 export interface PostgresOptions {

@@ -1,6 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -12,7 +11,9 @@ export interface Command {
   logFile: string;
   /** Replaces the environment of this process; absent: inherited. */
   env?: NodeJS.ProcessEnv;
-  /** Changes with the files that the process reads only once: with another stamp it is started anew. */
+  /** Its standard input; absent: empty. */
+  input?: string;
+  /** Changes with the files that the process reads only at its start: a process with another stamp is replaced. */
   stamp?: string;
   /** Lives on when this process ends, in a process group of its own. */
   background?: boolean;
@@ -21,7 +22,7 @@ export interface Command {
 /** Gives a value once the process does its work; undefined until then. */
 export type Probe<T = unknown> = () => Promise<T | undefined> | T | undefined;
 
-/** Brings a process to the point where its probe gives a value: {@link launch}, or a roster that may find it running. */
+/** Brings a process to the point where its probe gives a value: {@link launch}, or a registry that may find it running. */
 export type Launch = (command: Command, probe: Probe) => Promise<Child>;
 
 /** A started process. */
@@ -42,18 +43,19 @@ export function start(command: Command): Child {
   mkdirSync(dirname(command.logFile), { recursive: true });
   const log = openSync(command.logFile, 'a', 0o600);
   const child = spawn(command.command, command.args, {
-    stdio: ['ignore', log, log],
+    stdio: [command.input === undefined ? 'ignore' : 'pipe', log, log],
     env: command.env ?? process.env,
     detached: command.background ?? false,
   });
   closeSync(log);
   if (child.pid === undefined) throw new Error(`${command.name}: ${command.command} could not be started`);
   child.on('error', () => undefined); // seen by the probes as a process that is gone
+  child.stdin?.on('error', () => undefined).end(command.input); // it may end without reading
   if (command.background) child.unref();
   return childOf({ ...command, pid: child.pid, identity: identify(child.pid) ?? '' });
 }
 
-/** The handle of a process that was started before, maybe by another process. */
+/** The handle of a process that was started before, possibly by another process. */
 export function childOf({ name, pid, identity, logFile }: Omit<Child, 'stop' | 'kill'>): Child {
   return {
     name,
@@ -79,17 +81,17 @@ export const launch: Launch = async (command, probe) => {
 
 /**
  * Waits until `probe` gives a value, and returns it.
- * @throws Error with the tail of the child's log when the child ends first or `timeoutMs` (default 60 s) pass.
+ * @throws Error with the tail of the child's log when the child ends first or `timeoutMs` (default 120 s) pass.
  */
-export async function ready<T>(child: Child, probe: Probe<T>, timeoutMs = 60_000): Promise<T> {
+export async function ready<T>(child: Child, probe: Probe<T>, timeoutMs = 120_000): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const value = await Promise.race([
       probe(),
       sleep(Math.max(1, deadline - performance.now()), undefined, { ref: false }),
     ]);
-    if (value !== undefined) return value;
     const gone = !alive(child.pid, child.identity);
+    if (value !== undefined && !gone) return value;
     if (gone || performance.now() > deadline) {
       const reason = gone ? 'ended before it was ready' : `was not ready within ${timeoutMs / 1000} s`;
       throw new Error(`${child.name} ${reason}. The end of ${child.logFile}:\n${tail(child.logFile)}`);
@@ -112,32 +114,6 @@ export async function stop(pid: number, identity: string, graceMs = 10_000): Pro
 /** Whether the process runs, and is the one that had that identity when it was started. */
 export function alive(pid: number, identity: string): boolean {
   return identify(pid) === identity && identity !== '';
-}
-
-/**
- * Ports that the system gives to nobody by itself (connections get higher ones, and the buses of a Redis Cluster are
- * 10,000 above its ports): nobody takes one that was found free before its process has it, or while that is away. Each
- * process begins to look elsewhere.
- */
-const PORTS = { first: 10_000, count: 10_000 };
-let looked = process.pid * 37;
-
-/** A port on 127.0.0.1 that is free: the preferred one if it is. */
-export async function freePort(preferred?: number): Promise<number> {
-  if (preferred !== undefined && (await isFree(preferred))) return preferred;
-  for (let tries = 0; tries < PORTS.count; tries += 1) {
-    const port = PORTS.first + (looked++ % PORTS.count);
-    if (await isFree(port)) return port;
-  }
-  throw new Error('no free port on 127.0.0.1');
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.on('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }
 
 /** A probe: whether a URL answers within 2 s, with a status below the given one. */

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { type Child, type Launch, freePort, launch } from './processes.ts';
+import { freePort } from './ports.ts';
+import { type Child, type Launch, launch } from './processes.ts';
 
 /** Where and how Redis runs. The same directory, port and password bring back what was there. */
 export interface RedisOptions {

@@ -3,7 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis as Client } from 'ioredis';
-import { type Child, freePort, launch } from './processes.ts';
+import { freePort } from './ports.ts';
+import { type Child, launch } from './processes.ts';
 import { type Redis, startRedis } from './redis.ts';
 
 const MASTER = 'ledger';

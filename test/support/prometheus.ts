@@ -2,7 +2,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { assetFolder } from '../../hack/assets/asset-folder.ts';
-import { freePort, launch, responds } from '../../hack/services/processes.ts';
+import { freePort } from '../../hack/services/ports.ts';
+import { launch, responds } from '../../hack/services/processes.ts';
 
 /** A series of a query's answer. */
 export interface Sample {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { freePort } from '../../hack/services/processes.ts';
+import { freePort } from '../../hack/services/ports.ts';
 
 /** A way to a TCP server on 127.0.0.1 that can be as bad as a network. */
 export interface Proxy {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { freePort } from '../../hack/services/processes.ts';
+import { freePort } from '../../hack/services/ports.ts';
 import { cluster } from './cluster.ts';
 import { startProxy } from './proxy.ts';
 import { startRedis } from './redis.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { machine, table } from '../../../bench/figures.ts';
 import { Installation } from '../../../bench/installation.ts';
-import { assets } from '../../../hack/services/kubectl.ts';
+import { assetFolder } from '../../../hack/assets/asset-folder.ts';
 import { chaos } from './chaos.ts';
 
 // `make chaos`: breaks the real system at random under load and judges the books. Its arguments: for how many seconds,
@@ -10,7 +10,7 @@ import { chaos } from './chaos.ts';
 const directory = join(import.meta.dirname, '../../../.run/chaos');
 const [seconds = '600', seed = '1'] = process.argv.slice(2);
 
-assets(); // may build for minutes, and says so
+assetFolder('control_plane'); // may build for minutes, and prints its progress
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void Installation.stop(directory).finally(() => process.exit(130)));
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { type System, startSystem, stopSystem } from '../../../hack/run/system.ts';
 import { kubectl } from '../../../hack/services/kubectl.ts';
+import { until } from '../../support/until.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'tollgate-system-'));
 const example = join(import.meta.dirname, '../../../examples/first-budget.yaml');
@@ -13,9 +14,9 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** Pids by name, as the roster has them. */
+/** Pids by name, as the registry has them. */
 function pids(): Record<string, number> {
-  const { entries } = JSON.parse(readFileSync(join(directory, 'roster.json'), 'utf8')) as {
+  const { entries } = JSON.parse(readFileSync(join(directory, 'processes.json'), 'utf8')) as {
     entries: Record<string, { pid: number }>;
   };
   return Object.fromEntries(Object.entries(entries).map(([name, { pid }]) => [name, pid]));
@@ -38,8 +39,8 @@ async function spentAfter({ kubeconfig }: System, requests: number): Promise<str
   return kubectl(kubeconfig, ['get', 'cb', 'first', '-n', 'first', '-o', 'jsonpath={.status.spentUsd}']);
 }
 
-test('the system comes up, is repaired and scaled with its books intact, and leaves nothing behind', async () => {
-  const first = await startSystem({ directory, replicas: 1, upstream: undefined });
+test('the system comes up, is repaired and scaled without losing spend, and leaves nothing behind', async () => {
+  const first = await startSystem({ directory, replicas: 1, upstream: undefined, supervised: true });
   const yaml = readFileSync(example, 'utf8')
     .replace('http://127.0.0.1:8899', first.upstreamUrl)
     .replace('every: Day', 'every: Year'); // whatever the time is
@@ -52,9 +53,13 @@ test('the system comes up, is repaired and scaled with its books intact, and lea
   const spent = Number(await spentAfter(first, 1));
   expect(spent).toBeGreaterThan(0);
 
+  process.kill(pids()['tollgate-gateway-1'] ?? 0, 'SIGKILL');
+  await until(async () => (await callThrough(first.gatewayUrls[0] ?? '', apiKey)) === 200);
+  expect(Number(await spentAfter(first, 2))).toBeCloseTo(2 * spent, 9);
+
   const before = pids();
   for (const name of ['etcd', 'redis', 'tollgate-gateway-1']) process.kill(before[name] ?? 0, 'SIGKILL');
-  const second = await startSystem({ directory, replicas: 2, upstream: undefined });
+  const second = await startSystem({ directory, replicas: 2, upstream: undefined, supervised: true });
   expect(second.gatewayUrls[0]).toBe(first.gatewayUrls[0]);
   expect(second.gatewayUrls).toHaveLength(2);
   const after = pids();
@@ -62,7 +67,7 @@ test('the system comes up, is repaired and scaled with its books intact, and lea
   expect(after['tollgate-operator-1']).toBe(before['tollgate-operator-1']);
   expect(after['upstream']).toBe(before['upstream']);
   for (const gateway of second.gatewayUrls) expect(await callThrough(gateway, apiKey)).toBe(200);
-  expect(Number(await spentAfter(second, 3))).toBeCloseTo(3 * spent, 9);
+  expect(Number(await spentAfter(second, 4))).toBeCloseTo(4 * spent, 9);
 
   await stopSystem(directory);
   expect(pids()).toEqual({});

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { Redis as Client } from 'ioredis';
-import { freePort } from '../../../hack/services/processes.ts';
+import { freePort } from '../../../hack/services/ports.ts';
 import { startRedisCluster } from '../../../hack/services/redis-cluster.ts';
 import { startSentinel } from '../../../hack/services/sentinel.ts';
 import { keyPrefix } from '../../../ledger/keys.ts';

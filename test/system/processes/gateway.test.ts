@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { freePort } from '../../../hack/services/processes.ts';
+import { freePort } from '../../../hack/services/ports.ts';
 import { connectLedger, type RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
 import type { CompiledBudget } from '../../../policy/core/compiled-policy.ts';
 import { budgetFiguresQuery } from '../../../policy/status/budget-figures.ts';

@@ -2,26 +2,26 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { ProcessRegistry } from '../../../hack/services/process-registry.ts';
 import { type Command, alive } from '../../../hack/services/processes.ts';
-import { Roster } from '../../../hack/services/roster.ts';
 
 const SERVE = 'require("http").createServer((q, s) => s.end(process.env.WORD)).listen(process.env.PORT, "127.0.0.1")';
 
 let directory: string;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'tollgate-roster-'));
+  directory = mkdtempSync(join(tmpdir(), 'tollgate-registry-'));
 });
 
 afterEach(async () => {
-  await Roster.use(directory, (roster) => roster.retain([]));
+  await ProcessRegistry.use(directory, (registry) => registry.retain([]));
   rmSync(directory, { recursive: true });
 });
 
 /** Brings up a process that answers with a word, in a session of its own, and returns its pid and port. */
 function up(name: string, options: { word?: string; script?: string } = {}): Promise<{ pid: number; port: number }> {
-  return Roster.use(directory, async (roster) => {
-    const port = await roster.port(name);
+  return ProcessRegistry.use(directory, async (registry) => {
+    const port = await registry.port(name);
     const command: Command = {
       name,
       command: process.execPath,
@@ -29,7 +29,7 @@ function up(name: string, options: { word?: string; script?: string } = {}): Pro
       logFile: join(directory, 'logs', `${name}.log`),
       env: { PORT: String(port), WORD: options.word ?? 'hello' },
     };
-    const { pid } = await roster.launch(command, () => word(port));
+    const { pid } = await registry.launch(command, () => word(port));
     return { pid, port };
   });
 }
@@ -73,7 +73,7 @@ describe('what runs in the background', () => {
 
   test('ends when it is no longer wanted, and nothing else does', async () => {
     const [a, b] = [await up('a'), await up('b')];
-    await Roster.use(directory, (roster) => roster.retain(['a']));
+    await ProcessRegistry.use(directory, (registry) => registry.retain(['a']));
     expect(await word(a.port)).toBe('hello');
     expect(await word(b.port)).toBeUndefined();
   });
@@ -84,14 +84,16 @@ describe('what runs in the background', () => {
   });
 
   test('is worked on by one session at a time', async () => {
-    await Roster.use(directory, async () => {
-      await expect(Roster.use(directory, () => Promise.resolve())).rejects.toThrow(`process ${process.pid} is at work`);
+    await ProcessRegistry.use(directory, async () => {
+      await expect(ProcessRegistry.use(directory, () => Promise.resolve())).rejects.toThrow(
+        `process ${process.pid} is at work`,
+      );
     });
   });
 
   test('never writes the environment down, which holds passwords', async () => {
     await up('a', { word: 'correct-horse' });
-    expect(readFileSync(join(directory, 'roster.json'), 'utf8')).not.toContain('correct-horse');
+    expect(readFileSync(join(directory, 'processes.json'), 'utf8')).not.toContain('correct-horse');
   });
 
   test('is not taken for a later process with the same pid', async () => {

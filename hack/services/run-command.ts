@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 
 /** How a command is run. */
-interface RunOptions {
+interface CommandOptions {
   /** Its standard input. */
   readonly input?: string;
   /** Default: that of this process. */
@@ -16,7 +16,11 @@ interface RunOptions {
  * Runs a command and returns what it printed.
  * @throws Error with its name and what it said where it fails.
  */
-export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+export async function runCommand(
+  command: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<string> {
   const { input = '', env, timeoutMs, name = `${command} ${args.join(' ')}` } = options;
   const child = spawn(command, args, { env, timeout: timeoutMs, killSignal: 'SIGKILL' });
   let output = '';
