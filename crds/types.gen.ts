@@ -33,7 +33,7 @@ export interface Condition {
    */
   status: 'True' | 'False' | 'Unknown';
   /**
-   * observedGeneration is the metadata.generation that the condition speaks of.
+   * observedGeneration is the metadata.generation that the condition describes.
    */
   observedGeneration: number;
   /**
@@ -50,11 +50,11 @@ export interface Condition {
   message: string;
 }
 /**
- * spec is what the platform team asks for.
+ * spec is the desired state.
  */
 export interface ClaudeBudgetSpec {
   /**
-   * workspaceRef names the ClaudeWorkspace of this namespace whose calls the budget governs.
+   * workspaceRef names the ClaudeWorkspace of this namespace whose calls the budget applies to.
    */
   workspaceRef?: {
     /**
@@ -63,7 +63,7 @@ export interface ClaudeBudgetSpec {
     name: string;
   };
   /**
-   * namespaceSelector makes a spanning budget - it governs the workspaces of all namespaces whose labels match ({} matches every one). Only in the installation's namespace, where tenants cannot edit it.
+   * namespaceSelector makes a spanning budget, which applies to the workspaces of all namespaces whose labels match ({} matches all). Allowed only in the installation's namespace, where tenants cannot edit it.
    */
   namespaceSelector?: {
     /**
@@ -91,42 +91,42 @@ export interface ClaudeBudgetSpec {
     }[];
   };
   /**
-   * scope narrows the budget to some calls. Every list that is given must match; in a value `*` stands for any characters. A caller that may set an attribute and does not is governed whatever the list says. Default: {}.
+   * scope limits the budget to some calls. Every given list must match; in a value `*` stands for any characters. A call whose caller may set an attribute and does not matches every list of that attribute. Default: {}.
    */
   scope: {
     /**
-     * features of which one must match.
+     * features, one of which must match.
      */
     features?: string[];
     /**
-     * customers of which one must match.
+     * customers, one of which must match.
      */
     customers?: string[];
     /**
-     * users of which one must match.
+     * users, one of which must match.
      */
     users?: string[];
     /**
-     * departments of which one must match.
+     * departments, one of which must match.
      */
     departments?: string[];
     /**
-     * keys of the workspace, by name, of which one must match.
+     * keys of the workspace, by name, one of which must match.
      */
     keys?: string[];
     /**
-     * models, as they are sent and by any of their names, of which one must match.
+     * models as they are sent, by any of their names, one of which must match.
      */
     models?: string[];
     /**
-     * tags are the other attributes, each with the values of which one must match.
+     * tags are other attributes, each with values one of which must match.
      */
     tags?: {
       [k: string]: string[];
     };
   };
   /**
-   * per gives each value of one or two attributes a counter, and the limit, of its own - such as [customer]. Empty is one pool for all calls. Default: [].
+   * per gives each value of one or two attributes its own counter and limit, such as [customer]. Empty means one pool for all calls. Default: [].
    */
   per: string[];
   /**
@@ -134,19 +134,19 @@ export interface ClaudeBudgetSpec {
    */
   limit: {
     /**
-     * usd is the limit of the pool, or with per of each value.
+     * usd is the limit of the pool, or with per the limit of each value.
      */
     usd: string;
     /**
-     * totalUsd caps all values of per together.
+     * totalUsd is the limit of all values of per together.
      */
     totalUsd?: string;
     /**
-     * overrides give single values of per a limit of their own. They hold only where the credential fixes the attribute, never where a caller set it. Default: [].
+     * overrides give single values of per another limit. They apply only where the credential fixes the attribute, never where a caller set it. Default: [].
      */
     overrides: {
       /**
-       * values in the order of per, compared as they are.
+       * values in the order of per, compared exactly.
        */
       values: string[];
       /**
@@ -155,28 +155,28 @@ export interface ClaudeBudgetSpec {
       usd: string;
     }[];
     /**
-     * toleranceUsd is by how much worst cases may pass the limit before a call is refused. It admits calls whose worst case is far above what they use. Default: "0".
+     * toleranceUsd is how far the worst cases of calls in flight may pass the limit. It admits calls whose worst case is far above their cost. Default: "0".
      */
     toleranceUsd: string;
   };
   /**
-   * grants raise each period's limit while they are in force. Each is known by its reason and untilTime, so whoever is on call can apply one beside those of a GitOps tool. Default: [].
+   * grants raise the limit of each period while they are in force. Each is identified by its reason and untilTime, so that a person on call can apply one beside those of a GitOps tool. Default: [].
    */
   grants: {
     /**
-     * usd that is added to the limit.
+     * usd is added to the limit.
      */
     usd: string;
     /**
-     * fromTime is when it begins; absent, it is in force already.
+     * fromTime is when the grant begins; without it the grant is in force at once.
      */
     fromTime?: string;
     /**
-     * untilTime is when it ends.
+     * untilTime is when the grant ends.
      */
     untilTime: string;
     /**
-     * reason for whoever reads it later. Two grants that end together need different ones. Default: "".
+     * reason for the grant, for later readers. Two grants that end together need different reasons. Default: "".
      */
     reason: string;
   }[];
@@ -185,7 +185,7 @@ export interface ClaudeBudgetSpec {
    */
   period: {
     /**
-     * every Hour, Day, Week (from Monday), Month, Quarter or Year, or Once, which starts at startTime and never ends.
+     * every is Hour, Day, Week (from Monday), Month, Quarter, Year, or Once, which starts at startTime and never ends.
      */
     every: 'Hour' | 'Day' | 'Week' | 'Month' | 'Quarter' | 'Year' | 'Once';
     /**
@@ -193,44 +193,44 @@ export interface ClaudeBudgetSpec {
      */
     timeZone: string;
     /**
-     * startTime of a budget for Once; what was spent before is not counted.
+     * startTime of a budget for Once; earlier spend is not counted.
      */
     startTime?: string;
   };
   /**
-   * mode is Enforce, or Observe, which counts and says what would have been refused, and refuses nothing. Default: "Enforce".
+   * mode is Enforce, or Observe, which counts calls and what would have been refused, and refuses nothing. Default: "Enforce".
    */
   mode: 'Enforce' | 'Observe';
   /**
-   * whenSpent says who may go on when the limit is reached. Default: {}.
+   * whenSpent says which calls are still admitted when the limit is reached. Default: {}.
    */
   whenSpent: {
     /**
-     * exempt calls are counted and never limited. Only attributes that the credential fixes are looked at, never what a caller set.
+     * exempt calls are counted and never limited. Only attributes that the credential fixes are matched, never those that a caller set.
      */
     exempt?: {
       /**
-       * features of which one must match.
+       * features, one of which must match.
        */
       features?: string[];
       /**
-       * customers of which one must match.
+       * customers, one of which must match.
        */
       customers?: string[];
       /**
-       * users of which one must match.
+       * users, one of which must match.
        */
       users?: string[];
       /**
-       * departments of which one must match.
+       * departments, one of which must match.
        */
       departments?: string[];
       /**
-       * keys of the workspace, by name, of which one must match.
+       * keys of the workspace, by name, one of which must match.
        */
       keys?: string[];
       /**
-       * tags are the other attributes, each with the values of which one must match.
+       * tags are other attributes, each with values one of which must match.
        */
       tags?: {
         [k: string]: string[];
@@ -242,28 +242,28 @@ export interface ClaudeBudgetSpec {
     criticalExtraUsd: string;
   };
   /**
-   * suspend refuses every call that the budget governs. To stop enforcing it, set mode to Observe or delete it. Default: false.
+   * suspend refuses every call that the budget applies to. To stop enforcing the budget, set mode to Observe or delete it. Default: false.
    */
   suspend: boolean;
 }
 /**
- * status is where the budget stands, as the operator read it last from the ledger.
+ * status has the figures of the budget, as the operator read them last from the ledger.
  */
 export interface ClaudeBudgetStatus {
   /**
-   * conditions are Accepted, Programmed, Exhausted and Ready, each with the generation that it speaks of.
+   * conditions are Accepted, Programmed, Exhausted and Ready, each with the generation that it describes.
    */
   conditions?: Condition[];
   /**
-   * workspace that is governed; of a spanning budget how many, such as "12 workspaces".
+   * workspace that the budget applies to; for a spanning budget their number, such as "12 workspaces".
    */
   workspace?: string;
   /**
-   * state is for display only - OK, Warning from 80 percent on, Restricted where some calls are refused, Spent where all are, or Observing.
+   * state is for display only - OK, Warning from 80 percent, Restricted when some calls are refused, Spent when all are, or Observing.
    */
   state?: 'OK' | 'Warning' | 'Restricted' | 'Spent' | 'Observing';
   /**
-   * period that is running.
+   * period is the current period.
    */
   period?: {
     /**
@@ -271,16 +271,16 @@ export interface ClaudeBudgetStatus {
      */
     start: string;
     /**
-     * end of the period, which is the start of the next; absent where it never ends.
+     * end of the period, which is the start of the next; absent if the period never ends.
      */
     end?: string;
   };
   /**
-   * limitUsd is the limit in force, grants included; with per of each value without an override.
+   * limitUsd is the limit in force, grants included; with per, that of each value without an override.
    */
   limitUsd?: string;
   /**
-   * spentUsd is what has settled in the period, exactly; with per of all values together.
+   * spentUsd is the exact sum that has settled in the period; with per, of all values together.
    */
   spentUsd?: string;
   /**
@@ -288,15 +288,15 @@ export interface ClaudeBudgetStatus {
    */
   reservedUsd?: string;
   /**
-   * presumedUsd is held for calls whose cost is not known, because a gateway died or a connection broke.
+   * presumedUsd is reserved for calls whose cost is not known, because a gateway died or a connection broke.
    */
   presumedUsd?: string;
   /**
-   * remainingUsd is what may still be spent, cut to cents; with per by the fullest value.
+   * remainingUsd is what may still be spent, rounded down to cents; with per, by the fullest value.
    */
   remainingUsd?: string;
   /**
-   * percentUsed of the limit, rounded up; with per of the fullest value.
+   * percentUsed of the limit, rounded up; with per, that of the fullest value.
    */
   percentUsed?: number;
   /**
@@ -304,19 +304,19 @@ export interface ClaudeBudgetStatus {
    */
   used?: string;
   /**
-   * requests that have settled in the period.
+   * requests is the number of calls that have settled in the period.
    */
   requests?: number;
   /**
-   * refused is how many calls were refused because the budget is spent.
+   * refused is the number of calls that were refused because the budget is spent.
    */
   refused?: number;
   /**
-   * wouldRefuse is how many calls mode Enforce would have refused.
+   * wouldRefuse is the number of calls that mode Enforce would have refused.
    */
   wouldRefuse?: number;
   /**
-   * top lists the values of per that spent most, dearest first.
+   * top lists the values of per with the highest spend, in descending order.
    */
   top?: {
     /**
@@ -324,13 +324,13 @@ export interface ClaudeBudgetStatus {
      */
     values: string[];
     /**
-     * spentUsd by these values in the period.
+     * spentUsd of these values in the period.
      */
     spentUsd: string;
   }[];
 }
 /**
- * ClaudeBudget is an amount of money, for a scope, in a period. A call needs room in every budget that governs it.
+ * ClaudeBudget is an amount of money, for a scope, in a period. A call needs room in every budget that applies to it.
  */
 export interface ClaudeBudget {
   apiVersion: 'tollgate.dev/v1alpha1';
@@ -340,15 +340,15 @@ export interface ClaudeBudget {
   status?: ClaudeBudgetStatus;
 }
 /**
- * spec is what the platform team asks for.
+ * spec is the desired state.
  */
 export interface ClaudeWorkspaceSpec {
   /**
-   * upstream is where calls go and the Anthropic API key that pays for them.
+   * upstream is the API that calls are sent to, and the Anthropic API key that pays for them.
    */
   upstream: {
     /**
-     * baseURL of the Anthropic API or of a server that speaks it, without /v1. Its origin must be on the installation's allow-list (setting `upstreams`). Default: "https://api.anthropic.com".
+     * baseURL of the Anthropic API or of a server that speaks it, without /v1. Its origin must be allowed by the installation (setting `upstreams`). Default: "https://api.anthropic.com".
      */
     baseURL: string;
     /**
@@ -366,13 +366,13 @@ export interface ClaudeWorkspaceSpec {
     };
   };
   /**
-   * attributes that every call of this workspace carries - feature, customer, user, department or any tag. Budgets match and count by them. A caller cannot change them. Default: {}.
+   * attributes of every call of this workspace - feature, customer, user, department or any tag. Budgets match and count by them. A caller cannot change them. Default: {}.
    */
   attributes: {
     [k: string]: string;
   };
   /**
-   * keys that callers authenticate with. Each becomes a Secret of this namespace with ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL, ready for envFrom. Removing a key revokes it. Default: [].
+   * keys that callers authenticate with. For each, a Secret of this namespace is created with ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL, ready for envFrom. Removing a key revokes it. Default: [].
    */
   keys: {
     /**
@@ -380,11 +380,11 @@ export interface ClaudeWorkspaceSpec {
      */
     name: string;
     /**
-     * secretName of the Secret that is made for the key. A Secret that exists already and was not made for this key is never touched.
+     * secretName of the Secret that is created for the key. An existing Secret that was not created for this key is never changed.
      */
     secretName: string;
     /**
-     * attributes of calls with this key, over those of the workspace. A caller cannot change them. Default: {}.
+     * attributes of calls with this key; they override those of the workspace. A caller cannot change them. Default: {}.
      */
     attributes: {
       [k: string]: string;
@@ -395,7 +395,7 @@ export interface ClaudeWorkspaceSpec {
     priority: 'Critical' | 'Normal' | 'Deferrable';
   }[];
   /**
-   * headers by which a caller names the feature, customer and user of a call, where its credential does not fix them. What is given here replaces the default as a whole; an attribute without a header cannot be set by callers. Default: {"feature":"x-tollgate-feature","customer":"x-tollgate-customer","user":"x-tollgate-user"}.
+   * headers with which a caller sets the feature, customer and user of a call, where its credential does not fix them. A value here replaces the whole default; an attribute without a header cannot be set by callers. Default: {"feature":"x-tollgate-feature","customer":"x-tollgate-customer","user":"x-tollgate-user"}.
    */
   headers: {
     /**
@@ -420,16 +420,16 @@ export interface ClaudeWorkspaceSpec {
      */
     allow: string[];
     /**
-     * unknown says what happens to a model that the price book does not know - Refuse, or HighestPrice, which books it at the highest price in the book. Default: "Refuse".
+     * unknown says what happens to calls of a model that the price book does not know - Refuse, or HighestPrice, which prices them at the highest price in the book. Default: "Refuse".
      */
     unknown: 'Refuse' | 'HighestPrice';
   };
   /**
-   * guards bound a single call, before any budget is asked. Default: {}.
+   * guards limit each single call, before budgets are checked. Default: {}.
    */
   guards: {
     /**
-     * maxRequestUsd refuses a call whose worst case is above it.
+     * maxRequestUsd refuses a call whose worst-case cost is higher.
      */
     maxRequestUsd?: string;
     /**
@@ -437,29 +437,29 @@ export interface ClaudeWorkspaceSpec {
      */
     maxInputTokens?: number;
     /**
-     * maxOutputTokens lowers max_tokens of a call to this, and refuses it where its thinking budget would no longer fit.
+     * maxOutputTokens lowers max_tokens of a call to this value, and refuses the call if its thinking budget would no longer fit.
      */
     maxOutputTokens?: number;
     /**
-     * maxToolUses lowers max_uses of every tool that Anthropic runs (web search, web fetch, advisor) to this, and sets it where a call leaves it out. Each use may let the model read a full context window again.
+     * maxToolUses lowers max_uses of every tool that Anthropic runs (web search, web fetch, advisor) to this value, and sets it where a call leaves it out. With each use the model may read a full context window again.
      */
     maxToolUses?: number;
     /**
-     * unboundedRequestUsd is set aside for a call of which nothing says what it can cost at most (code execution, remote servers, containers, tools without max_uses). Such a call is served only where this is given and every enforcing budget that governs it has a tolerance, and it may cost more than that.
+     * unboundedRequestUsd is reserved for a call that has no maximum cost (code execution, remote servers, containers, tools without max_uses). Such a call is served only if this is set and every enforcing budget that applies to it has a tolerance; it may cost more than this.
      */
     unboundedRequestUsd?: string;
   };
   /**
-   * batches says what becomes of Message Batches, which cost half and whose cost is known hours later. Default: {}.
+   * batches says whether Message Batches are served. They cost half, and their cost is known hours later. Default: {}.
    */
   batches: {
     /**
-     * mode is Refuse, or Allow, which holds the worst case of all requests of a batch in every budget that governs it until its results have been booked. Default: "Refuse".
+     * mode is Refuse, or Allow, which reserves the worst case of all requests of a batch in every budget that applies to it until its results are settled. Default: "Refuse".
      */
     mode: 'Refuse' | 'Allow';
   };
   /**
-   * refusal shapes the answer to a call whose budget is spent. Default: {}.
+   * refusal is how a call is answered whose budget is spent. Default: {}.
    */
   refusal: {
     /**
@@ -467,7 +467,7 @@ export interface ClaudeWorkspaceSpec {
      */
     status: 402 | 429;
     /**
-     * message is added to the sentence that the caller sees, to say whom to ask. Default: "".
+     * message is appended to the sentence that the caller sees, such as whom to ask. Default: "".
      */
     message: string;
   };
@@ -477,15 +477,15 @@ export interface ClaudeWorkspaceSpec {
   suspend: boolean;
 }
 /**
- * status is what the operator saw last.
+ * status is the state that the operator observed last.
  */
 export interface ClaudeWorkspaceStatus {
   /**
-   * conditions are Accepted, Programmed, Logged and Ready, each with the generation that it speaks of.
+   * conditions are Accepted, Programmed, Logged and Ready, each with the generation that it describes.
    */
   conditions?: Condition[];
   /**
-   * keys whose Secret is in place.
+   * keys whose Secret exists.
    */
   keys?: {
     /**
@@ -498,20 +498,20 @@ export interface ClaudeWorkspaceStatus {
     secretName: string;
   }[];
   /**
-   * keyCount is how many keys are in place.
+   * keyCount is the number of keys whose Secret exists.
    */
   keyCount?: number;
   /**
-   * budgets that govern calls of the workspace, as namespace/name, sorted; the first 64.
+   * budgets that apply to calls of the workspace, as namespace/name, sorted; the first 64.
    */
   budgets?: string[];
   /**
-   * budgetCount is how many budgets govern calls of the workspace.
+   * budgetCount is the number of budgets that apply to calls of the workspace.
    */
   budgetCount?: number;
 }
 /**
- * ClaudeWorkspace is a feature or a team in an environment - whose Anthropic key pays, who may call, and under which rules.
+ * ClaudeWorkspace is a feature or a team in an environment - the Anthropic key that pays, the keys that may call, and the rules for their calls.
  */
 export interface ClaudeWorkspace {
   apiVersion: 'tollgate.dev/v1alpha1';

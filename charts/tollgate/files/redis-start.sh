@@ -1,4 +1,4 @@
-# Starts Redis, or Valkey, with a password that is on no command line.
+# Starts Redis or Valkey with a password that is not on the command line.
 set -eu
 umask 077
 cp /etc/redis/redis.conf /run/redis/redis.conf

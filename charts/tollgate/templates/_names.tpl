@@ -19,7 +19,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- end }}
 
-{{/* How the Pods of one part are found: dict "component". Services and NetworkPolicies select by it, so it never changes. */}}
+{{/* The label selector of one component's Pods: dict "component". Services and NetworkPolicies use it, so it never changes. */}}
 {{- define "tollgate.selector" -}}
 app.kubernetes.io/name: tollgate
 app.kubernetes.io/component: {{ .component }}
@@ -33,7 +33,7 @@ app.kubernetes.io/component: {{ .component }}
 {{ ternary "https" "http" (ne .Values.gateway.tls.secretName "") }}
 {{- end }}
 
-{{/* How many shards the settings ask for. */}}
+{{/* The number of shards in the settings. */}}
 {{- define "tollgate.shards" -}}
 {{ .Values.settings.shards | default 8 }}
 {{- end }}

@@ -1,4 +1,4 @@
-{{/* The way to a store, bundled or external: dict "values", "component". */}}
+{{/* Egress to a store, bundled or external: dict "values", "component". */}}
 {{- define "tollgate.storeEgress" -}}
 {{- if .values.bundled -}}
 - ports: [{ port: {{ .component }} }]
@@ -14,7 +14,7 @@
 {{- end }}
 {{- end }}
 
-{{/* Who may reach a bundled store, which itself reaches nobody: dict "root", "component", "callers". */}}
+{{/* Ingress to a bundled store, which has no egress: dict "root", "component", "callers". */}}
 {{- define "tollgate.storePolicy" -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy

@@ -15,7 +15,7 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* Where a Pod may run, and as whom: dict "root", "values". */}}
+{{/* Placement and user of a Pod: dict "root", "values". */}}
 {{- define "tollgate.podPlacement" -}}
 securityContext:
   {{- toYaml .root.Values.podSecurityContext | nindent 2 }}
@@ -33,7 +33,7 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* The constraints of a part's values with its own selector: dict "values", "component". */}}
+{{/* The topology constraints of a component with its own selector: dict "values", "component". */}}
 {{- define "tollgate.topologySpread" -}}
 {{- $own := dict "labelSelector" (dict "matchLabels" (include "tollgate.selector" . | fromYaml)) "matchLabelKeys" (list "pod-template-hash") }}
 {{- range .values.topologySpreadConstraints }}
@@ -41,7 +41,7 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* What operator and gateway are both told. */}}
+{{/* Environment variables of operator and gateway. */}}
 {{- define "tollgate.environment" -}}
 - { name: TOLLGATE_SETTINGS, value: /etc/tollgate/settings/settings.yaml }
 - { name: POD_NAME, valueFrom: { fieldRef: { fieldPath: metadata.name } } }
@@ -72,7 +72,7 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* The files of both: settings, and the CA of Redis. */}}
+{{/* Files of operator and gateway: settings, and the CA of Redis. */}}
 {{- define "tollgate.mounts" -}}
 - { name: settings, mountPath: /etc/tollgate/settings, readOnly: true }
 - { name: tmp, mountPath: /tmp }

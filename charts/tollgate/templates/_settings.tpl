@@ -3,12 +3,12 @@
 {{- toYaml (merge (dict "namespace" .Release.Namespace) .Values.settings (dict "gatewayURL" (include "tollgate.serviceURL" .))) }}
 {{- end }}
 
-{{/* Where the gateway is inside the cluster. */}}
+{{/* The gateway's URL inside the cluster. */}}
 {{- define "tollgate.serviceURL" -}}
 {{ include "tollgate.scheme" . }}://tollgate-gateway.{{ .Release.Namespace }}.svc:{{ .Values.gateway.service.port }}
 {{- end }}
 
-{{/* The TCP ports, beside 443, of the upstreams and of what else the settings and values name by URL. A JSON list. */}}
+{{/* The TCP ports of the upstreams and of other URLs in settings and values, with 443 and 6443. A JSON list. */}}
 {{- define "tollgate.ports" -}}
 {{- $ports := list 443 6443 }}
 {{- range append (.Values.settings.upstreams | default list) .Values.otlp.endpoint }}
@@ -21,7 +21,7 @@
 {{- toJson (uniq $ports) }}
 {{- end }}
 
-{{/* "true" where calls go on without the ledger, else empty. */}}
+{{/* "true" if calls are admitted while Redis cannot be reached, else empty. */}}
 {{- define "tollgate.isOpen" -}}
 {{- if eq (.Values.settings.ledgerLoss | default "Closed") "Open" }}true{{ end }}
 {{- end }}

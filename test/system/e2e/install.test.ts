@@ -50,7 +50,7 @@ test('what the chart tests of itself holds', async () => {
   expect(said).toMatch(/Phase:\s+Succeeded/);
   // What the doctor says is printed, although its Pod is gone by then.
   expect(said).toMatch(/^ok +Usage log +The database answers/m);
-  expect(said).toContain('A stranger is answered 401');
+  expect(said).toContain('A call with an unknown key is answered 401');
 }, 180_000);
 
 test('a second installation is told of the first one, and does not take what is its own', async () => {

@@ -25,7 +25,7 @@ spec:
         - { name: TOLLGATE_BATCH_STORAGE, value: {{ .Values.gateway.batchStorage.size }} }
         - { name: LOG_LEVEL, value: {{ .Values.gateway.logLevel }} }
         - { name: TOLLGATE_SHUTDOWN_DELAY_SECONDS, value: {{ .Values.gateway.shutdownDelaySeconds | quote }} }
-        # A gateway's garbage is young: a small nursery costs it nothing and saves tens of megabytes under load.
+        # A gateway's garbage is short-lived: a small young generation costs nothing and saves tens of megabytes under load.
         - { name: NODE_OPTIONS, value: --max-semi-space-size=8 }
         {{- if include "tollgate.isOpen" . }}
         - { name: TOLLGATE_WRITE_AHEAD_LOG_FOLDER, value: /var/lib/tollgate }

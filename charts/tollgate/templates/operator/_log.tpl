@@ -1,4 +1,4 @@
-{{/* The database of the usage log, where it is in one: variables, mounts and volumes. */}}
+{{/* Variables, mounts and volumes for the database of the usage log, if it is in one. */}}
 {{- define "tollgate.logEnvironment" -}}
 {{- with .Values.postgres }}
 {{- if .bundled }}
