@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { StreamMeter } from '../../../gateway/forward/meter.ts';
+import { StreamMeter } from '../../../gateway/forward/stream-meter.ts';
 import { TokensPerByte, thinkingTokens } from '../../../gateway/forward/tokens-per-byte.ts';
 import type { Settings } from '../../../policy/config/settings.ts';
 import { readUsage } from '../../../policy/prices/usage.ts';

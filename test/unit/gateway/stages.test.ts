@@ -1,8 +1,8 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { WaitQueue } from '../../../gateway/admission/wait-queue.ts';
-import { StreamMeter } from '../../../gateway/forward/meter.ts';
 import { EventScanner } from '../../../gateway/forward/sse.ts';
+import { StreamMeter } from '../../../gateway/forward/stream-meter.ts';
 import { headersDown } from '../../../gateway/http/headers.ts';
 import { routeOf } from '../../../gateway/http/route.ts';
 import { Upstreams } from '../../../gateway/http/upstreams.ts';

@@ -1,0 +1,78 @@
+import type { Dispatcher } from 'undici';
+import type { AnswerForm } from './answer-form.ts';
+
+/**
+ * What happens upstream to a call whose caller left. `Cancel`: a stream is cancelled as soon as it has said what its
+ * prompt costs. A whole answer says what it costs only at its end, so it is read to the end; so is a stream that the
+ * caller held up, because the upstream may be far ahead of what was seen. `Drain`: every answer is read to its end.
+ * `Drop`: the call costs nothing, so it is cancelled at once.
+ */
+export type OnAbort = 'Cancel' | 'Drain' | 'Drop';
+
+/** How far an answer has come. */
+export interface AnswerProgress {
+  /** Null before its headers came. */
+  readonly form: AnswerForm | null;
+  /** It has said what its prompt costs. */
+  readonly hasBegun: boolean;
+  /** At some time the caller read more slowly than the upstream wrote. */
+  readonly wasHeldUp: boolean;
+}
+
+/** How long a stream may take to begin after its caller left, before it is cancelled anyway. Milliseconds. */
+const BEGIN_MS = 10_000;
+
+/** Decides when a call whose caller left is cancelled upstream. */
+export class AbortPolicy {
+  readonly #onAbort: OnAbort;
+  readonly #isStreamAsked: boolean;
+  #controller: Dispatcher.DispatchController | null = null;
+  #hasLeft: boolean;
+  #isCancelled = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(onAbort: OnAbort, isStreamAsked: boolean, hasLeft: boolean) {
+    this.#onAbort = onAbort;
+    this.#isStreamAsked = isStreamAsked;
+    this.#hasLeft = hasLeft;
+  }
+
+  get isCancelled(): boolean {
+    return this.#isCancelled;
+  }
+
+  /** A connection is about to send the call. False, and nothing is sent or billed, if the caller has left already. */
+  begin(controller: Dispatcher.DispatchController): boolean {
+    this.#controller = controller;
+    if (this.#hasLeft) controller.abort(new Error('the caller left'));
+    return !this.#hasLeft;
+  }
+
+  callerLeft(progress: AnswerProgress): void {
+    this.#hasLeft = true;
+    if (progress.form === 'Error' || this.#onAbort === 'Drop') this.#cancel();
+    else this.#cancelStream(progress);
+  }
+
+  /** More of the answer has come. */
+  advance(progress: () => AnswerProgress): void {
+    if (this.#hasLeft) this.#cancelStream(progress());
+  }
+
+  /** The call is over. */
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #cancelStream({ form, hasBegun, wasHeldUp }: AnswerProgress): void {
+    const isStream = form === null ? this.#isStreamAsked : form === 'Stream';
+    if (this.#onAbort !== 'Cancel' || !isStream || wasHeldUp) return;
+    if (hasBegun) this.#cancel();
+    else this.#timer ??= setTimeout(() => this.#cancel(), BEGIN_MS);
+  }
+
+  #cancel(): void {
+    this.#isCancelled = true;
+    this.#controller?.abort(new Error('the caller left'));
+  }
+}

@@ -1,0 +1,106 @@
+import type { ServerResponse } from 'node:http';
+import type { Dispatcher } from 'undici';
+import type { RawHeaders } from '../http/headers.ts';
+import type { Metered } from './meter.ts';
+
+/** Writes an answer to the caller. Writes nothing once the caller has left. */
+export interface AnswerWriter {
+  /** At some time the caller read more slowly than the upstream wrote. */
+  readonly wasHeldUp: boolean;
+  /** The writer keeps the chunk; `controller` is paused while the caller cannot take more. */
+  write(chunk: Buffer, controller: Dispatcher.DispatchController): void;
+  /** The upstream has finished its answer. */
+  end(metered: Metered): void;
+  /** The upstream's answer broke off. */
+  fail(): void;
+}
+
+/** Writes every chunk as it comes. */
+export class StreamingWriter implements AnswerWriter {
+  readonly #res: ServerResponse;
+  #paused: Dispatcher.DispatchController | null = null;
+  #hasBody = false;
+  #wasHeldUp = false;
+
+  constructor(res: ServerResponse, status: number, headers: RawHeaders) {
+    this.#res = res;
+    if (res.destroyed) return;
+    res.on('drain', this.#resume);
+    // Without this, a paused upstream would never be read to its end after its caller left.
+    res.on('close', this.#resume);
+    res.writeHead(status, headers);
+    // The headers share a packet with the first chunk if it comes at once; otherwise they must not wait for it.
+    process.nextTick(this.#flushHeaders);
+  }
+
+  get wasHeldUp(): boolean {
+    return this.#wasHeldUp;
+  }
+
+  write(chunk: Buffer, controller: Dispatcher.DispatchController): void {
+    if (this.#res.destroyed) return;
+    this.#hasBody = true;
+    if (this.#res.write(chunk)) return;
+    // Without back-pressure, the answer to a slow caller would pile up in memory.
+    this.#wasHeldUp = true;
+    this.#paused = controller;
+    controller.pause();
+  }
+
+  end(): void {
+    this.#detach();
+    this.#res.end();
+  }
+
+  /** Closes the connection: the caller must not take a torn answer for a complete one. */
+  fail(): void {
+    this.#detach();
+    this.#res.destroy();
+  }
+
+  #detach(): void {
+    this.#res.off('drain', this.#resume);
+    this.#res.off('close', this.#resume);
+  }
+
+  readonly #resume = (): void => {
+    this.#paused?.resume();
+    this.#paused = null;
+  };
+
+  readonly #flushHeaders = (): void => {
+    if (!this.#hasBody && !this.#res.writableEnded && !this.#res.destroyed) this.#res.flushHeaders();
+  };
+}
+
+/** Collects the chunks and writes them at the end, behind headers that say what the answer cost. */
+export class CollectingWriter implements AnswerWriter {
+  readonly wasHeldUp = false;
+  readonly #res: ServerResponse;
+  readonly #status: number;
+  readonly #headers: RawHeaders;
+  readonly #costHeaders: (metered: Metered) => RawHeaders;
+  readonly #chunks: Buffer[] = [];
+
+  constructor(res: ServerResponse, status: number, headers: RawHeaders, costHeaders: (metered: Metered) => RawHeaders) {
+    this.#res = res;
+    this.#status = status;
+    this.#headers = headers;
+    this.#costHeaders = costHeaders;
+  }
+
+  write(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+  }
+
+  end(metered: Metered): void {
+    if (this.#res.destroyed) return;
+    const body = Buffer.concat(this.#chunks);
+    const headers = [...this.#headers, ...this.#costHeaders(metered), 'content-length', String(body.length)];
+    this.#res.writeHead(this.#status, headers);
+    this.#res.end(body);
+  }
+
+  /** Nothing was written yet, so the gateway can still answer with a refusal. */
+  fail(): void {}
+}

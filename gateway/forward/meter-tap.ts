@@ -1,0 +1,46 @@
+import type { AnswerForm } from './answer-form.ts';
+import { type ContentDecoder, decoderOf } from './content-decoder.ts';
+import { ErrorMeter, type Meter, type Metered, WholeMeter } from './meter.ts';
+import { StreamMeter } from './stream-meter.ts';
+
+const METERS: Readonly<Record<AnswerForm, (elapsed: () => number) => Meter>> = {
+  Error: () => new ErrorMeter(),
+  Stream: (elapsed) => new StreamMeter(elapsed),
+  Whole: () => new WholeMeter(),
+};
+
+/**
+ * Meters a copy of an answer on its way to the caller. The meter sees decoded bytes, while the caller gets them as they
+ * came: a compressed answer must not become an unmetered one.
+ */
+export class MeterTap {
+  readonly #meter: Meter;
+  readonly #decoder: ContentDecoder;
+
+  /** `elapsed`: the monotonic clock. Milliseconds. */
+  constructor(form: AnswerForm, encoding: string | undefined, elapsed: () => number) {
+    const meter = METERS[form](elapsed);
+    this.#meter = meter;
+    // The type of an error is only a label, which is not worth a decompressor.
+    this.#decoder = decoderOf(form === 'Error' ? undefined : encoding, (bytes) => meter.write(bytes));
+  }
+
+  /** The answer has said what its prompt costs. */
+  get hasBegun(): boolean {
+    return this.#meter.hasBegun;
+  }
+
+  write(chunk: Buffer): void {
+    this.#decoder.write(chunk);
+  }
+
+  /** Calls `then` once all bytes that can be decoded were metered: the last ones may still be in the decompressor. */
+  close(then: () => void): void {
+    this.#decoder.end(then);
+  }
+
+  /** Called once, after `close`. Throws if the answer is longer than the longest string. */
+  read(isComplete: boolean): Metered {
+    return this.#meter.end(isComplete);
+  }
+}
