@@ -80,8 +80,8 @@ export class Admission {
   async run(): Promise<Admitted | Refusal> {
     for (let tries = 1; ; tries++) {
       const planned = await this.#plan();
-      if (planned.kind === 'Refuse') return planned.refusal;
-      const outcome = await this.#conclude(planned, await this.#admit(planned));
+      if (!planned.ok) return planned.error;
+      const outcome = await this.#conclude(planned.value, await this.#admit(planned.value));
       if (outcome !== 'again') return outcome;
       // Who waits for nothing still plans once more: a clock that is wrong is nothing that time mends.
       if (this.#timeLeft === 0 && tries > 1) return refusalFor('PolicyNotReady');
@@ -116,7 +116,7 @@ export class Admission {
     if (countedTokens === null) return false;
     const call = { ...this.#call, countedTokens };
     const planned = plan(call, this.#at, this.#parts.settings);
-    if (planned.kind === 'Refuse' || planned.checks.some(isTooLoose)) return false;
+    if (!planned.ok || planned.value.checks.some(isTooLoose)) return false;
     this.#call = call;
     return true;
   }
@@ -208,8 +208,8 @@ export class Admission {
     if (!outage.isOpen || this.#candidate.plan !== undefined || this.#candidate.res.destroyed) return refusal;
     const at = now();
     const planned = plan(this.#call, at, settings);
-    if (planned.kind === 'Refuse') return planned.refusal;
-    const admitted = this.#admitted(planned, at, null);
+    if (!planned.ok) return planned.error;
+    const admitted = this.#admitted(planned.value, at, null);
     return (await outage.admit(admitted.reservation)) ? admitted : refusal;
   }
 

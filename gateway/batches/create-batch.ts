@@ -154,7 +154,7 @@ export class CreateBatch {
     const meta: BatchMeta = {
       baseURL: workspace.baseURL,
       worstNano: admitted.admission.worstNano,
-      dearestNano: requests.dearestNano,
+      highestNano: requests.highestNano,
       ...requests.summary,
       at: admitted.at,
       record: usageRecord(ended),

@@ -4,6 +4,7 @@ import type { Caller } from '../../policy/admit/caller.ts';
 import { type Plan, planBatches } from '../../policy/admit/plan.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import type { Attributes } from '../../policy/core/compiled-policy.ts';
+import { err, ok } from '../../policy/core/result.ts';
 import { batchMetaOf } from '../../policy/cost/batch-meta.ts';
 import { BatchReader } from '../../policy/request/batch-reader.ts';
 import type { RequestFacts } from '../../policy/request/request.ts';
@@ -35,8 +36,8 @@ export class PlannedRequests {
     return this.#facts[0]!;
   }
 
-  get dearestNano(): bigint {
-    return this.#plan.dearestNano;
+  get highestNano(): bigint {
+    return this.#plan.highestNano;
   }
 
   get summary(): ReturnType<typeof batchMetaOf> {
@@ -44,18 +45,18 @@ export class PlannedRequests {
   }
 
   async plan(caller: Caller, at: number): Promise<Plan> {
-    const { from, until } = this.#plan.admission;
-    if (caller === this.#caller && from <= at && at < until) return this.#plan.admission;
+    const { from, until } = this.#plan.planned;
+    if (caller === this.#caller && from <= at && at < until) return ok(this.#plan.planned);
     const refusal = planBatches(caller, true);
-    if (refusal !== null) return { kind: 'Refuse', refusal };
+    if (refusal !== null) return err(refusal);
     const plan = new BatchPlan(caller, this.#claimed, at, this.#settings);
     for (const [index, facts] of this.#facts.entries()) {
       if (index % TURN === TURN - 1) await breathe();
       const problem = plan.add(facts);
       if (problem === null) continue;
-      return { kind: 'Refuse', refusal: { ...problem, message: `requests[${index}]: ${problem.message}` } };
+      return err({ ...problem, message: `requests[${index}]: ${problem.message}` });
     }
     this.#plan = plan;
-    return plan.admission;
+    return ok(plan.planned);
   }
 }

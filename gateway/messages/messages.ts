@@ -94,9 +94,9 @@ export class Messages {
     const body = await readBody(exchange);
     if (!body.ok) return body.error;
     const facts = readRequest(body.value);
-    if (isRefusal(facts)) return facts;
-    const expectedNano = this.#parts.expectations.of(refOf(caller.workspace), facts.model);
-    return { call: { caller, facts, claimed: claimed.value, expectedNano }, keyHash, body: body.value };
+    if (!facts.ok) return facts.error;
+    const expectedNano = this.#parts.expectations.of(refOf(caller.workspace), facts.value.model);
+    return { call: { caller, facts: facts.value, claimed: claimed.value, expectedNano }, keyHash, body: body.value };
   }
 
   /** Stages forward, meter and settle. */

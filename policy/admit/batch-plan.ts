@@ -1,4 +1,4 @@
-/** What the ledger must check for all requests of a batch together. */
+/** Plans all requests of a batch together. */
 
 import type { Settings } from '../config/settings.ts';
 import type { Attributes } from '../core/compiled-policy.ts';
@@ -10,12 +10,12 @@ import type { RequestFacts } from '../request/request.ts';
 import type { Caller } from './caller.ts';
 import { type PlannedCall, plan } from './plan.ts';
 
-/** A batch is done within so long. Milliseconds. */
+/** The upstream ends a batch within this time. Milliseconds. */
 const BATCH_MS = 24 * 60 * 60 * 1000;
 
 /**
  * Plans the requests of one batch, each by the rules of a single call, for one reservation of the sum of their worst
- * cases. All of them must be governed by the same budgets: what a batch costs is booked in all of them.
+ * costs. The same budgets must apply to all of them, because the cost of the batch is booked in each of these budgets.
  */
 export class BatchPlan {
   readonly #caller: Caller;
@@ -23,9 +23,9 @@ export class BatchPlan {
   readonly #now: number;
   readonly #settings: Pick<Settings, 'requireBudget'>;
   #first: PlannedCall | null = null;
-  #governing = '';
+  #counters = '';
   #sumNano = 0n;
-  #dearestNano = 0n;
+  #highestNano = 0n;
   #from = 0;
   #until = Infinity;
 
@@ -40,28 +40,31 @@ export class BatchPlan {
   /** Adds a request; a refusal ends the plan. */
   add(facts: RequestFacts): Refusal | null {
     const planned = plan({ caller: this.#caller, facts, claimed: this.#claimed }, this.#now, this.#settings);
-    if (planned.kind === 'Refuse') return planned.refusal;
-    if (planned.edits.length > 0) return { reason: 'BatchExceedsGuards', message: batchExceedsGuards() };
-    const governing = planned.checks.map(({ counter }) => counter).join('\n');
-    this.#first ??= planned;
-    if (this.#first === planned) this.#governing = governing;
-    if (governing !== this.#governing) return { reason: 'BatchMixed', message: batchMixed(facts.model) };
-    const worstNano = this.#worst(facts, planned);
+    if (!planned.ok) return planned.error;
+    const { edits, checks, from, until } = planned.value;
+    if (edits.length > 0) return { reason: 'BatchExceedsGuards', message: batchExceedsGuards() };
+    const counters = checks.map(({ counter }) => counter).join('\n');
+    if (this.#first === null) {
+      this.#first = planned.value;
+      this.#counters = counters;
+    }
+    if (counters !== this.#counters) return { reason: 'BatchMixed', message: batchMixed(facts.model) };
+    const worstNano = this.#worst(facts, planned.value);
     this.#sumNano += worstNano;
-    if (worstNano > this.#dearestNano) this.#dearestNano = worstNano;
+    if (worstNano > this.#highestNano) this.#highestNano = worstNano;
     if (this.#sumNano > MOST_NANO) return { reason: 'RequestTooExpensive', message: batchTooExpensive() };
-    this.#from = Math.max(this.#from, planned.from);
-    this.#until = Math.min(this.#until, planned.until);
+    this.#from = Math.max(this.#from, from);
+    this.#until = Math.min(this.#until, until);
     return null;
   }
 
-  /** The worst case of the dearest request. Nano-dollars. */
-  get dearestNano(): bigint {
-    return this.#dearestNano;
+  /** The worst cost of the most expensive request. Nano-dollars. */
+  get highestNano(): bigint {
+    return this.#highestNano;
   }
 
-  /** The admission of the whole; at least one request was added. */
-  get admission(): PlannedCall {
+  /** The plan of the whole batch, as one call; at least one request must have been added. */
+  get planned(): PlannedCall {
     const { facts, worstNano, checks } = this.#first!;
     const more = this.#sumNano - worstNano;
     const lowered = <T extends { readonly roomNano: bigint }>(bound: T): T => ({
@@ -69,7 +72,6 @@ export class BatchPlan {
       roomNano: bound.roomNano - more,
     });
     return {
-      kind: 'Forward',
       facts,
       edits: [],
       worstNano: this.#sumNano,
@@ -84,7 +86,7 @@ export class BatchPlan {
     };
   }
 
-  /** A request may be worked on hours later, when a price that is known already has risen. */
+  /** The upstream may answer a request hours later, when a price increase that the book lists already is in force. */
   #worst(facts: RequestFacts, { worstNano, until }: PlannedCall): bigint {
     const later = this.#now + BATCH_MS;
     if (later < until) return worstNano;

@@ -1,4 +1,4 @@
-/** What a reservation that found no room means to the caller. */
+/** The refusal of a call for which a budget has no room. */
 
 import type { CompiledBudget } from '../core/compiled-policy.ts';
 import { refOf } from '../core/compiled-policy.ts';
@@ -12,17 +12,17 @@ import type { PlannedCall } from './plan.ts';
 const RETRY_AFTER_SECONDS = 1;
 
 /**
- * The refusal for a reservation that the ledger did not admit, at least one failure given. Of several budgets the one
- * that resets last is named, and a spent one before one that calls in flight hold.
+ * The refusal for a reservation that failed at least one check. It names a spent budget before one whose room is held by
+ * calls in flight, and of several the one that resets last.
  */
-export function budgetRefusal(admission: PlannedCall, failures: readonly Failure[], caller: Caller): Refusal {
+export function budgetRefusal(planned: PlannedCall, failures: readonly Failure[], caller: Caller): Refusal {
   const spent = failures.filter((failure) => !failure.waiting);
-  const failure = last(spent.length > 0 ? spent : failures, admission.checks);
-  const check = admission.checks[failure.check]!;
+  const failure = last(spent.length > 0 ? spent : failures, planned.checks);
+  const check = planned.checks[failure.check]!;
   if (failure.waiting) {
     return { reason: 'BudgetBusy', message: budgetBusy(check.budget), retryAfter: RETRY_AFTER_SECONDS };
   }
-  return spentRefusal(admission, failure, check, caller);
+  return spentRefusal(planned, failure, check, caller);
 }
 
 function last(failures: readonly Failure[], checks: readonly Check[]): Failure {
@@ -31,7 +31,7 @@ function last(failures: readonly Failure[], checks: readonly Check[]): Failure {
   );
 }
 
-function spentRefusal(admission: PlannedCall, failure: Failure, check: Check, { workspace }: Caller): Refusal {
+function spentRefusal(planned: PlannedCall, failure: Failure, check: Check, { workspace }: Caller): Refusal {
   const bound: Bound = failure.ofTotal && check.total !== null ? check.total : check.bound;
   const budget = workspace.budgets.find((one) => refOf(one) === check.budget)!;
   const amounts = isSpanning(budget, workspace) ? null : { limitNano: bound.capNano, spentNano: failure.spentNano };
@@ -43,7 +43,7 @@ function spentRefusal(admission: PlannedCall, failure: Failure, check: Check, { 
         check,
         every: budget.period.every,
         amounts,
-        worstNano: bound.roomNano < 0n ? admission.worstNano : null,
+        worstNano: bound.roomNano < 0n ? planned.worstNano : null,
         ofTotal: failure.ofTotal,
       },
       message,
@@ -53,7 +53,7 @@ function spentRefusal(admission: PlannedCall, failure: Failure, check: Check, { 
   };
 }
 
-/** Whether a budget is the platform's and not the tenant's: of those a tenant may see name and reset only. */
+/** Whether a budget belongs to the platform: its tenants may see its name and reset only. */
 export function isSpanning(budget: CompiledBudget, workspace: { readonly namespace: string }): boolean {
   return budget.namespace !== workspace.namespace;
 }

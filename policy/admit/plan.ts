@@ -1,4 +1,4 @@
-/** Whether a call may go, and what the ledger must check for it: allow-list, price, guards, then budgets. */
+/** Plans a call: whether it may be forwarded, and what the ledger must check. Allow-list, price, guards, then budgets. */
 
 import type { ResolvedWorkspace } from '../compile/resolved-workspace.ts';
 import type { Settings } from '../config/settings.ts';
@@ -16,6 +16,7 @@ import {
   workspaceSuspended,
 } from '../core/refusal-sentences.ts';
 import type { Refusal, RefusalReason } from '../core/refusals.ts';
+import { err, ok, type Result } from '../core/result.ts';
 import { withCount, worstCost } from '../cost/worst-cost.ts';
 import { highestRateAt, type Rate, rateAt } from '../prices/price-book.ts';
 import { modelsOf, type RequestFacts } from '../request/request.ts';
@@ -26,37 +27,36 @@ import { type Edit, applyRequestLimits, type LimitedRequest } from './request-li
 export interface Call {
   readonly caller: Caller;
   readonly facts: RequestFacts;
-  /** What the caller said of itself by header; overlaid by what the credential fixes. */
+  /** The attributes that the caller sets by header; those that the credential fixes override them. */
   readonly claimed: Attributes;
-  /** How many tokens the upstream counts in the prompt, where it was asked. */
+  /** The upstream's count of the prompt's tokens, if it was asked. */
   readonly countedTokens?: number;
-  /** What calls like it cost lately in this gateway, in nano-dollars; null before the first. */
+  /** The mean cost of recent calls like it in this gateway, in nano-dollars; null before the first. */
   readonly expectedNano?: bigint | null;
 }
 
-/** A call that may go upstream once the ledger has reserved `worstNano` with `checks`. */
+/** A call that may be forwarded once the ledger has reserved `worstNano` with `checks`. */
 export interface PlannedCall {
-  readonly kind: 'Forward';
-  /** What is sent, the edits made. */
+  /** The request as it will be sent, with the edits. */
   readonly facts: RequestFacts;
-  /** What replaces bytes of the body, in ascending order; empty where the body goes on byte for byte. */
+  /** Edits of the body, in ascending order; without any, the body is forwarded byte for byte. */
   readonly edits: readonly Edit[];
-  /** What is reserved. */
+  /** The amount to reserve. */
   readonly worstNano: bigint;
-  /** By how much that is below the bound that the bytes of the body give: a count of tokens is no promise. */
+  /** How far `worstNano` is below the bound by the body's bytes, since a count of tokens is not a bound. */
   readonly gapNano: bigint;
-  /** The instants between which caps and prices hold, half-open, in milliseconds. */
+  /** The interval in which caps and prices hold, half-open, in milliseconds. */
   readonly from: number;
   readonly until: number;
   readonly checks: readonly Check[];
 }
 
-/** What becomes of a call before the ledger is asked. */
-export type Plan = PlannedCall | { readonly kind: 'Refuse'; readonly refusal: Refusal };
+/** The decision on a call before the ledger is asked. */
+export type Plan = Result<PlannedCall, Refusal>;
 
 /**
- * Decides a call: it is refused, or it may go once the ledger has reserved its worst cost. `now` is in milliseconds;
- * after `wrongPeriod` plan again at the ledger's. Pure and fast: what can be known before a call is kept by workspace.
+ * Decides on a call: it is refused, or it may be forwarded once the ledger has reserved its worst cost. `now` is in
+ * milliseconds; after `wrongPeriod` plan again at the ledger's time.
  */
 export function plan(call: Call, now: number, settings: Pick<Settings, 'requireBudget'>): Plan {
   const { workspace } = call.caller;
@@ -64,20 +64,18 @@ export function plan(call: Call, now: number, settings: Pick<Settings, 'requireB
   const models = modelsOf(call.facts);
   const refusal =
     closed(workspace) ?? first(models, (model) => disallowed(call.caller, model) ?? unpriced(workspace, model, now));
-  if (refusal !== null) return { kind: 'Refuse', refusal };
+  if (refusal !== null) return err(refusal);
   const rates = models.map((model) => rateAt(prices, model, now) ?? highestRateAt(prices, now));
-  const guarded = applyRequestLimits(call.facts, workspace.guards, { rate: rates[0]!, book: prices, at: now });
-  if (guarded.kind === 'Blocked') return refuse(guarded.reason, guarded.message);
-  const worstNano = counted(call, guarded, now);
-  return admit(call, { ...guarded, worstNano, gapNano: guarded.worstNano - worstNano }, rates, now, settings);
+  const limited = applyRequestLimits(call.facts, workspace.guards, { rate: rates[0]!, book: prices, at: now });
+  return limited.ok ? applyBudgets(call, limited.value, rates, now, settings) : limited;
 }
 
-/** Whether a call that costs nothing (count_tokens) may go: null, or the refusal. */
+/** The refusal of a call that costs nothing (count_tokens); null if it may be forwarded. */
 export function planFree(caller: Caller, model: string): Refusal | null {
   return closed(caller.workspace) ?? disallowed(caller, model);
 }
 
-/** Whether batches may be sent, or one that is there be asked for: null, or the refusal. */
+/** The refusal of a call to the Message Batches API; null if it may be forwarded. `isNew`: it sends a batch. */
 export function planBatches({ workspace }: Caller, isNew: boolean): Refusal | null {
   const refusal = closed(workspace);
   if (refusal !== null || !isNew || workspace.batches === 'Allow') return refusal;
@@ -102,11 +100,11 @@ function unpriced({ models, prices }: ResolvedWorkspace, model: string, now: num
   return { reason: 'ModelUnknown', message: modelUnknown(model) };
 }
 
-/** What is reserved of the bound: as much, or as little as the tokens that were counted ask for. */
-function counted({ caller, countedTokens }: Call, { facts, worstNano }: LimitedRequest, now: number): bigint {
+/** The amount to reserve: the bound by the body's bytes, or less if the upstream counted fewer tokens. */
+function reservedNano({ caller, countedTokens }: Call, { facts, worstNano }: LimitedRequest, now: number): bigint {
   if (countedTokens === undefined || !facts.countable) return worstNano;
-  const tight = worstCost(withCount(facts, countedTokens), caller.workspace.prices, now);
-  return tight < worstNano ? tight : worstNano;
+  const countedNano = worstCost(withCount(facts, countedTokens), caller.workspace.prices, now);
+  return countedNano < worstNano ? countedNano : worstNano;
 }
 
 function first(models: readonly string[], refusalOf: (model: string) => Refusal | null): Refusal | null {
@@ -117,35 +115,38 @@ function first(models: readonly string[], refusalOf: (model: string) => Refusal 
   return null;
 }
 
-function admit(
+function applyBudgets(
   call: Call,
-  { worstNano, gapNano, loose, edits, facts }: LimitedRequest & { readonly gapNano: bigint },
+  limited: LimitedRequest,
   rates: readonly Rate[],
   now: number,
   settings: Pick<Settings, 'requireBudget'>,
 ): Plan {
+  const { facts, edits, unbounded } = limited;
+  const worstNano = reservedNano(call, limited, now);
+  const gapNano = limited.worstNano - worstNano;
   const { workspace, key, budgets } = call.caller;
   const attributes = { ...call.claimed, ...key.attributes };
-  const named = [...modelsOf(facts), ...rates.flatMap(({ names }) => names)];
+  const models = [...modelsOf(facts), ...rates.flatMap(({ names }) => names)];
   const checks: Check[] = [];
   let granted = !settings.requireBudget;
   let from = Math.max(...rates.map((rate) => rate.from));
   let until = Math.min(...rates.map((rate) => rate.until));
   for (const applied of budgets) {
-    if (!applied.appliesTo(attributes, named)) continue;
+    if (!applied.appliesTo(attributes, models)) continue;
     const limit = applied.limitAt(now);
     from = Math.max(from, limit.from);
     until = Math.min(until, limit.until);
     if (!limit.begun) continue;
-    if (applied.budget.suspend) return refuse('BudgetSuspended', budgetSuspended(applied.budget));
-    if (loose.length > 0 && applied.isStrict) return refuse('Unbounded', unboundedIn(loose, applied.ref));
+    if (applied.budget.suspend) return refused('BudgetSuspended', budgetSuspended(applied.budget));
+    if (unbounded.length > 0 && applied.isStrict) return refused('Unbounded', unboundedIn(unbounded, applied.ref));
     granted ||= applied.budget.mode === 'Enforce';
     checks.push(applied.check(limit, attributes, { worstNano, gapNano }));
   }
-  if (!granted) return refuse('NoBudget', noBudget(refOf(workspace)));
-  return { kind: 'Forward', facts, edits, worstNano, gapNano, from, until, checks };
+  if (!granted) return refused('NoBudget', noBudget(refOf(workspace)));
+  return ok({ facts, edits, worstNano, gapNano, from, until, checks });
 }
 
-function refuse(reason: RefusalReason, message: string): Plan {
-  return { kind: 'Refuse', refusal: { reason, message } };
+function refused(reason: RefusalReason, message: string): Plan {
+  return err({ reason, message });
 }

@@ -1,111 +1,90 @@
-/** What a workspace's guards make of a call: refused, or sent with the edits that they ask for. */
+/** Applies the request limits of a workspace (`guards`) to a call: it is refused, or sent with the edits that they ask for. */
 
 import type { Guards } from '../core/compiled-policy.ts';
 import { MOST_NANO } from '../core/money.ts';
 import { inputTooLong, requestTooExpensive, thinkingTooLong, unbounded } from '../core/refusal-sentences.ts';
-import type { RefusalReason } from '../core/refusals.ts';
-import { unboundedParts, promptBound, worstCost } from '../cost/worst-cost.ts';
+import type { Refusal } from '../core/refusals.ts';
+import { err, ok, type Result } from '../core/result.ts';
+import { promptBound, unboundedPaths, worstCost } from '../cost/worst-cost.ts';
 import type { PriceBook, Rate } from '../prices/price-book.ts';
 import type { RequestFacts } from '../request/request.ts';
 import type { Span } from '../request/strict-json.ts';
 
-/** The bytes [start, end) of the body are replaced by `text` (ASCII JSON); an empty span has it put in there. */
+/** Replaces the bytes [start, end) of the body by `text` (ASCII JSON); an empty span is an insertion. */
 export interface Edit extends Span {
   readonly text: string;
 }
 
-/** A call within the guards, and how the body changes for it. */
+/** A call within the limits, with the edits of its body in ascending order. */
 export interface LimitedRequest {
-  readonly kind: 'Guarded';
-  /** What is sent. */
+  /** The request as it will be sent. */
   readonly facts: RequestFacts;
-  /** What it costs at most; of a call without a bound, what the workspace sets aside for it. Nano-dollars. */
+  /** Its maximum cost; for a call without a maximum, at least `guards.unboundedRequestUsd`. Nano-dollars. */
   readonly worstNano: bigint;
   /** Paths in the body of what has no bound. */
-  readonly loose: readonly string[];
+  readonly unbounded: readonly string[];
   readonly edits: readonly Edit[];
 }
 
-/** What a guard says no with. */
-export interface LimitExceeded {
-  readonly kind: 'Blocked';
-  readonly reason: RefusalReason;
-  readonly message: string;
-}
-
-/** Applies the guards at the prices of an instant (milliseconds). `rate`: that of the model. */
+/** Applies the limits at the prices of an instant (milliseconds). `rate` is that of the model. */
 export function applyRequestLimits(
-  asked: RequestFacts,
+  facts: RequestFacts,
   guards: Guards,
   { rate, book, at }: { readonly rate: Rate; readonly book: PriceBook; readonly at: number },
-): LimitedRequest | LimitExceeded {
+): Result<LimitedRequest, Refusal> {
   const { maxInputTokens = Infinity, maxOutputTokens = Infinity, maxToolUses = Infinity } = guards;
-  const { thinkingBudget } = asked;
-  const input = promptBound(asked, rate);
-  if (input > maxInputTokens) return blocked('InputTooLong', inputTooLong(input, maxInputTokens));
-  if (asked.maxTokens > maxOutputTokens && thinkingBudget !== null && thinkingBudget >= maxOutputTokens) {
-    return blocked('ThinkingTooLong', thinkingTooLong(thinkingBudget, maxOutputTokens));
+  const { thinkingBudget } = facts;
+  const input = promptBound(facts, rate);
+  if (input > maxInputTokens) return err({ reason: 'InputTooLong', message: inputTooLong(input, maxInputTokens) });
+  if (facts.maxTokens > maxOutputTokens && thinkingBudget !== null && thinkingBudget >= maxOutputTokens) {
+    return err({ reason: 'ThinkingTooLong', message: thinkingTooLong(thinkingBudget, maxOutputTokens) });
   }
-  const lowered = [withOutput(maxOutputTokens), withToolUses(maxToolUses)].reduce<Lowered>(
-    (before, lower) => lower(before),
-    { facts: asked, edits: [] },
-  );
-  return bounded(lowered, guards, worstCost(lowered.facts, book, at));
+  const lowered = lowerToolUses(maxToolUses, lowerMaxTokens(maxOutputTokens, { facts, edits: [] }));
+  return limitCost(lowered, guards, worstCost(lowered.facts, book, at));
 }
 
-interface Lowered {
+interface EditedRequest {
   readonly facts: RequestFacts;
   readonly edits: readonly Edit[];
 }
 
-function bounded({ facts, edits }: Lowered, guards: Guards, certainNano: bigint): LimitedRequest | LimitExceeded {
-  const { maxRequestNano = MOST_NANO, unboundedRequestNano } = guards;
-  const loose = unboundedParts(facts);
-  if (loose.length > 0 && unboundedRequestNano === undefined) return blocked('Unbounded', unbounded(loose));
-  const assumedNano = loose.length > 0 ? (unboundedRequestNano ?? 0n) : 0n;
-  const worstNano = certainNano > assumedNano ? certainNano : assumedNano;
-  if (worstNano > maxRequestNano) {
-    return blocked('RequestTooExpensive', requestTooExpensive(worstNano, maxRequestNano));
+function limitCost(
+  { facts, edits }: EditedRequest,
+  { maxRequestNano = MOST_NANO, unboundedRequestNano }: Guards,
+  boundedNano: bigint,
+): Result<LimitedRequest, Refusal> {
+  const paths = unboundedPaths(facts);
+  if (paths.length > 0 && unboundedRequestNano === undefined) {
+    return err({ reason: 'Unbounded', message: unbounded(paths) });
   }
-  const inOrder = edits.toSorted((a, b) => a.start - b.start);
-  return { kind: 'Guarded', facts, worstNano, loose, edits: inOrder };
+  const assumedNano = paths.length > 0 ? (unboundedRequestNano ?? 0n) : 0n;
+  const worstNano = boundedNano > assumedNano ? boundedNano : assumedNano;
+  if (worstNano > maxRequestNano) {
+    return err({ reason: 'RequestTooExpensive', message: requestTooExpensive(worstNano, maxRequestNano) });
+  }
+  return ok({ facts, worstNano, unbounded: paths, edits: edits.toSorted((a, b) => a.start - b.start) });
 }
 
-function withOutput(most: number): (before: Lowered) => Lowered {
-  return ({ facts, edits }) => {
-    const fallbacks = facts.fallbacks.map((one) => ({
-      ...one,
-      maxTokens: one.maxTokens !== null && one.maxTokens > most ? most : one.maxTokens,
-    }));
-    const spans = [
-      ...(facts.maxTokens > most ? [facts.maxTokensSpan] : []),
-      ...facts.fallbacks.flatMap(({ maxTokens, maxTokensSpan }) =>
-        maxTokens !== null && maxTokens > most ? [maxTokensSpan] : [],
-      ),
-    ];
-    return {
-      facts: { ...facts, maxTokens: Math.min(facts.maxTokens, most), fallbacks },
-      edits: [...edits, ...spans.map((span) => ({ ...span, text: String(most) }))],
-    };
+function lowerMaxTokens(limit: number, { facts, edits }: EditedRequest): EditedRequest {
+  const isOver = (tokens: number | null): boolean => tokens !== null && tokens > limit;
+  const fallbacks = facts.fallbacks.map((one) => (isOver(one.maxTokens) ? { ...one, maxTokens: limit } : one));
+  const spans = [facts, ...facts.fallbacks].flatMap((one) => (isOver(one.maxTokens) ? [one.maxTokensSpan] : []));
+  return {
+    facts: { ...facts, maxTokens: Math.min(facts.maxTokens, limit), fallbacks },
+    edits: [...edits, ...spans.map((span) => ({ ...span, text: String(limit) }))],
   };
 }
 
-/** Where a tool says no `max_uses` it is written into its definition. */
-function withToolUses(most: number): (before: Lowered) => Lowered {
-  return ({ facts, edits }) => {
-    if (most === Infinity) return { facts, edits };
-    const serverTools = facts.serverTools.map((tool) => {
-      const isLowered = tool.maxUsesSpan !== null && (tool.maxUses === null || tool.maxUses > most);
-      return { tool: isLowered ? { ...tool, maxUses: most } : tool, span: isLowered ? tool.maxUsesSpan : null };
-    });
-    const written = serverTools.flatMap(({ span }) => {
-      if (span === null) return [];
-      return [{ ...span, text: span.start === span.end ? `"max_uses":${most},` : String(most) }];
-    });
-    return { facts: { ...facts, serverTools: serverTools.map(({ tool }) => tool) }, edits: [...edits, ...written] };
-  };
-}
-
-function blocked(reason: RefusalReason, message: string): LimitExceeded {
-  return { kind: 'Blocked', reason, message };
+/** A tool without `max_uses` gets one written into its definition. */
+function lowerToolUses(limit: number, { facts, edits }: EditedRequest): EditedRequest {
+  if (limit === Infinity) return { facts, edits };
+  const tools = facts.serverTools.map((tool) => {
+    const isOver = tool.maxUsesSpan !== null && (tool.maxUses === null || tool.maxUses > limit);
+    return { tool: isOver ? { ...tool, maxUses: limit } : tool, span: isOver ? tool.maxUsesSpan : null };
+  });
+  const written = tools.flatMap(({ span }) => {
+    if (span === null) return [];
+    return [{ ...span, text: span.start === span.end ? `"max_uses":${limit},` : String(limit) }];
+  });
+  return { facts: { ...facts, serverTools: tools.map(({ tool }) => tool) }, edits: [...edits, ...written] };
 }

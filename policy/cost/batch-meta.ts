@@ -3,7 +3,7 @@
 import { decodeJSON, encodeJSON } from '../core/canonical-json.ts';
 import type { CallRecord } from '../core/usage-record.ts';
 import type { RequestFacts } from '../request/request.ts';
-import { unboundedParts, samplingsOf } from './worst-cost.ts';
+import { unboundedPaths, samplingsOf } from './worst-cost.ts';
 
 /** One batch as it was admitted. */
 export interface BatchMeta {
@@ -12,7 +12,7 @@ export interface BatchMeta {
   /** The sum of its requests' worst cases. Nano-dollars. */
   readonly worstNano: bigint;
   /** The worst case of the dearest request: what one costs of which nobody knows more. Nano-dollars. */
-  readonly dearestNano: bigint;
+  readonly highestNano: bigint;
   /** The model that all of them ask for; null where there are several. */
   readonly model: string | null;
   /** The models that one may have asked for whose answer came from another. */
@@ -29,7 +29,7 @@ export interface BatchMeta {
 export function batchMetaOf(requests: readonly RequestFacts[]): Pick<BatchMeta, 'model' | 'asked' | 'samplings'> {
   const models = new Set(requests.map(({ model }) => model));
   const [model = null] = models;
-  const isLoose = requests.some((facts) => unboundedParts(facts).length > 0);
+  const isLoose = requests.some((facts) => unboundedPaths(facts).length > 0);
   return {
     model: models.size === 1 ? model : null,
     asked: requests.some(({ fallbacks }) => fallbacks.length > 0) ? [...models] : [],

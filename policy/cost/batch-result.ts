@@ -87,7 +87,7 @@ function bookMessage(message: Fields, meta: BatchMeta, book: PriceBook, endedAt:
   const model = typeof served === 'string' ? served : meta.model;
   const usage = { ...readUsage(message['usage']), declined: isDeclined(message) };
   const name = typeof id === 'string' ? id : null;
-  const unknown = { ...NOTHING, costNano: meta.dearestNano, estimated: true, model, message: name };
+  const unknown = { ...NOTHING, costNano: meta.highestNano, estimated: true, model, message: name };
   if (model === null || isAbsurd(usage, model, book, meta.at, meta.samplings ?? Infinity)) return unknown;
   const asked = meta.asked.length > 0 ? meta.asked : [model];
   const price = (used: Usage): bigint => {
@@ -113,7 +113,7 @@ function lineRecord(meta: BatchMeta, book: PriceBook, { batch, endedAt }: LinePl
     asked_model: meta.model,
     cost_nano: String(booked.costNano),
     presumed_nano: '0',
-    worst_nano: String(meta.dearestNano),
+    worst_nano: String(meta.highestNano),
     estimated: booked.estimated,
     price_version: book.version,
     request_id: booked.message,

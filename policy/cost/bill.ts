@@ -2,7 +2,7 @@ import { MOST_NANO } from '../core/money.ts';
 import type { PriceBook } from '../prices/price-book.ts';
 import { cost, isAbsurd, type Usage } from '../prices/usage.ts';
 import type { RequestFacts } from '../request/request.ts';
-import { samplingsOf, unboundedParts } from './worst-cost.ts';
+import { samplingsOf, unboundedPaths } from './worst-cost.ts';
 
 /** What is booked for an answer. Nano-dollars. */
 export interface Bill {
@@ -24,7 +24,7 @@ export interface Billing {
 
 /** The bill of a usage; null where the usage cannot be, so that the worst case is booked. */
 export function billOf(usage: Usage, { facts, model, book, at }: Billing): Bill | null {
-  const samplings = unboundedParts(facts).length > 0 ? Infinity : samplingsOf(facts);
+  const samplings = unboundedPaths(facts).length > 0 ? Infinity : samplingsOf(facts);
   if (isAbsurd(usage, model, book, at, samplings)) return null;
   const container = hadContainer(usage, facts);
   const tokensNano = cost(usage, model, book, at, facts.model);

@@ -39,7 +39,7 @@ export function withCount(facts: RequestFacts, tokens: number): RequestFacts {
 
 /** Whether what is seen of an answer as it begins is all that its prompt can cost. */
 export function isOneSampling(facts: RequestFacts): boolean {
-  return samplingsOf(facts) === 1 && unboundedParts(facts).length === 0;
+  return samplingsOf(facts) === 1 && unboundedPaths(facts).length === 0;
 }
 
 /** What one sampling may read at most, in tokens. */
@@ -48,7 +48,7 @@ export function promptBound({ inputTokens, fillsContext, compacts }: RequestFact
 }
 
 /** What of a request has no bound, as paths in its body. Empty for one whose worst case is certain. */
-export function unboundedParts({ unbounded, serverTools }: RequestFacts): readonly string[] {
+export function unboundedPaths({ unbounded, serverTools }: RequestFacts): readonly string[] {
   const tools = serverTools.filter(({ maxUses }) => maxUses === null);
   const pathOf = ({ index, maxUsesSpan }: (typeof tools)[number]): string =>
     maxUsesSpan === null ? `tools[${index}]` : `tools[${index}].max_uses`;

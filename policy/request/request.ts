@@ -1,4 +1,5 @@
 import type { Refusal } from '../core/refusals.ts';
+import { err, ok, type Result } from '../core/result.ts';
 import { TEXTS } from './content-blocks.ts';
 import {
   countAt,
@@ -80,14 +81,14 @@ export function modelsOf({ model, fallbacks, serverTools }: RequestFacts): reado
 }
 
 /**
- * Reads the body of a Messages request: `BodyInvalid` where it is not one, `Unsupported` where it asks for something
- * whose cost has no bound here. A `Refusal` has a `reason`, facts have none. Never throws.
+ * Reads the body of a Messages request. The error is `BodyInvalid` if it is not one, and `Unsupported` if it asks for
+ * something whose cost has no bound here. Never throws.
  */
-export function readRequest(body: Uint8Array): RequestFacts | Refusal {
+export function readRequest(body: Uint8Array): Result<RequestFacts, Refusal> {
   try {
-    return readFacts(readJsonObject(body), body.length);
+    return ok(readFacts(readJsonObject(body), body.length));
   } catch (error) {
-    if (error instanceof RequestRejected) return { reason: error.reason, message: error.message };
+    if (error instanceof RequestRejected) return err({ reason: error.reason, message: error.message });
     throw error;
   }
 }

@@ -1,6 +1,6 @@
-import type { RequestFacts } from '../../policy/request/request.ts';
+import { readRequest, type RequestFacts } from '../../policy/request/request.ts';
 
-/** What a small, plain request for Opus 5.5 asks for; with what a test changes of it. */
+/** The facts of a small, plain request for Opus 5.5, with a test's changes. */
 export function factsOf(changes: Partial<RequestFacts> = {}): RequestFacts {
   return {
     model: 'claude-opus-5-5',
@@ -22,4 +22,11 @@ export function factsOf(changes: Partial<RequestFacts> = {}): RequestFacts {
     maxTokensSpan: { start: 0, end: 0 },
     ...changes,
   };
+}
+
+/** The facts of a request body; throws for a refused one. */
+export function readFacts(body: object | string): RequestFacts {
+  const read = readRequest(new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body)));
+  if (!read.ok) throw new Error(`${read.error.reason}: ${read.error.message}`);
+  return read.value;
 }

@@ -75,8 +75,8 @@ function planned({ workspace, budgets, key, facts, now = NOW, requireBudget = tr
 
 function admitted(asked: Asked): PlannedCall {
   const answer = planned(asked);
-  if (answer.kind === 'Refuse') throw new Error(answer.refusal.message);
-  return answer;
+  if (!answer.ok) throw new Error(answer.error.message);
+  return answer.value;
 }
 
 const only = (asked: Asked): Check => {
@@ -86,13 +86,12 @@ const only = (asked: Asked): Check => {
 };
 const refused = (asked: Asked): string => {
   const answer = planned(asked);
-  return answer.kind === 'Refuse' ? `${answer.refusal.reason}: ${answer.refusal.message}` : 'Forward';
+  return answer.ok ? 'planned' : `${answer.error.reason}: ${answer.error.message}`;
 };
 
 describe('an admission', () => {
   test('asks the ledger for the worst cost in the running period of each budget', () => {
     expect(admitted({})).toEqual({
-      kind: 'Forward',
       facts: factsOf(),
       edits: [],
       worstNano: 18_000_000n,
@@ -388,9 +387,9 @@ describe('a refusal', () => {
       'InputTooLong: The prompt may have up to 1000000 tokens, and the workspace allows 150000 (guards.maxInputTokens). Shorten it.',
       { workspace: { guards: { maxInputTokens: 150_000 } }, facts: { fillsContext: true } },
     ],
-    ['Forward', { budgets: [{ suspend: true, scope: { models: ['claude-opus-*'] } }, {}] }],
-    ['Forward', { budgets: [], requireBudget: false }],
-    ['Forward', { workspace: { guards: { maxRequestNano: 18_000_000n, maxInputTokens: 1_000 } } }],
+    ['planned', { budgets: [{ suspend: true, scope: { models: ['claude-opus-*'] } }, {}] }],
+    ['planned', { budgets: [], requireBudget: false }],
+    ['planned', { workspace: { guards: { maxRequestNano: 18_000_000n, maxInputTokens: 1_000 } } }],
   ])('%s', (sentence, asked) => {
     expect(refused(asked)).toBe(sentence);
   });
@@ -414,9 +413,7 @@ describe('a reservation without room', () => {
   const [DAILY, MONTHLY, EVER, ORGANISATION, CUSTOMER] = [0, 1, 2, 3, 4];
   const workspace = workspaceOf({ budgets });
   const caller = new Caller(workspace, keyOf());
-  const admission = plan({ caller, facts: factsOf(), claimed: { customer: 'acme' } }, NOW, {
-    requireBudget: true,
-  }) as PlannedCall;
+  const admission = admitted({ workspace, claimed: { customer: 'acme' } });
   const failure = (check: number, changes: Partial<Failure> = {}): Failure => ({
     check,
     ofTotal: false,

@@ -10,8 +10,8 @@ import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
 import { BatchReader, MAX_BATCH_BYTES } from '../../../../policy/request/batch-reader.ts';
 import type { RequestFacts } from '../../../../policy/request/request.ts';
-import { readRequest } from '../../../../policy/request/request.ts';
 import { budgetOf } from '../../../support/budget.ts';
+import { readFacts } from '../../../support/facts.ts';
 import { callRecord } from '../../../support/usage-records.ts';
 import { NOW } from '../compile/stored.ts';
 
@@ -65,7 +65,7 @@ function planOf(
 test('a request is read as a call of its own, at half the price', () => {
   const request = { custom_id: 'a', params: params() };
   const [facts] = read({ requests: [request] }) as RequestFacts[];
-  const alone = readRequest(Buffer.from(JSON.stringify(params()))) as RequestFacts;
+  const alone = readFacts(params());
   const inputTokens = Buffer.byteLength(JSON.stringify(request));
   expect(facts).toEqual({ ...alone, inputTokens, maxTokensSpan: { start: 0, end: 0 }, batch: true });
   for (const output of [3_400, 3_401]) {
@@ -136,14 +136,14 @@ test('a batch asks every budget for the sum of its worst cases', () => {
   const tolerant = budgetOf({ name: 'tolerant', toleranceNano: 5n, per: ['customer'], totalNano: 90n });
   const plan = planOf(requests, { budgets: [budgetOf(), tolerant] }) as BatchPlan;
   const worst = requests.map((one, index) => {
-    const facts = readRequest(Buffer.from(JSON.stringify(one))) as RequestFacts;
+    const facts = readFacts(one);
     const inputTokens = Buffer.byteLength(JSON.stringify({ custom_id: `r-${index}`, params: one }));
     return worstCost({ ...facts, inputTokens, batch: true }, prices, NOW);
   });
   const sum = worst.reduce((total, one) => total + one, 0n);
-  expect(plan.dearestNano).toBe(worst[1]);
-  expect(plan.admission).toMatchObject({ kind: 'Forward', edits: [], worstNano: sum });
-  const [pool, values] = plan.admission.checks;
+  expect(plan.highestNano).toBe(worst[1]);
+  expect(plan.planned).toMatchObject({ edits: [], worstNano: sum });
+  const [pool, values] = plan.planned.checks;
   expect(pool!.bound).toMatchObject({ capNano: 25_000_000_000n, roomNano: 25_000_000_000n - sum });
   expect(values!.bound.roomNano).toBe(25_000_000_005n - sum);
   expect(values!.total).toMatchObject({ capNano: 90n, roomNano: 95n - sum });
@@ -166,7 +166,7 @@ function bookOf(outputs: Readonly<Record<string, string>>) {
 test('a price that is known to rise within a day is held already', () => {
   const now = Date.parse('2026-11-24T12:00:00Z');
   const worstAt = (outputs: Record<string, string>) =>
-    (planOf([params()], { prices: bookOf(outputs) }, now) as BatchPlan).admission.worstNano;
+    (planOf([params()], { prices: bookOf(outputs) }, now) as BatchPlan).planned.worstNano;
   const plain = worstAt({ '2026-01-01': '10' });
   const dear = worstAt({ '2026-01-01': '20' });
   expect(dear).toBe(plain + 17_000_000n);
@@ -206,7 +206,7 @@ describe('a line of results', () => {
   const meta: BatchMeta = {
     baseURL: 'https://api.anthropic.com',
     worstNano: 1_000_000n,
-    dearestNano: 90_000n,
+    highestNano: 90_000n,
     model: 'claude-sonnet-5-5',
     asked: [],
     samplings: 1,
@@ -291,7 +291,7 @@ describe('a line of results', () => {
     expect(costOf(twice, { samplings: 2 }).record['estimated']).toBe(false);
     expect(costOf(twice, { samplings: null }).record['estimated']).toBe(false);
     const searches = { ...usage, server_tool_use: { web_search_requests: Number.MAX_SAFE_INTEGER } };
-    expect(costOf(succeeded({ ...message, usage: searches })).costNano).toBe(meta.dearestNano);
+    expect(costOf(succeeded({ ...message, usage: searches })).costNano).toBe(meta.highestNano);
   });
 
   test('what is left of a lost batch is booked whole', () => {
@@ -306,8 +306,7 @@ describe('a line of results', () => {
 });
 
 test('of its requests a batch remembers what a line does not say', () => {
-  const facts = (rest: Record<string, unknown> = {}) =>
-    readRequest(Buffer.from(JSON.stringify(params(rest)))) as RequestFacts;
+  const facts = (rest: Record<string, unknown> = {}) => readFacts(params(rest));
   const opus = { model: 'claude-opus-5-5' };
   const search = { type: 'web_search_20250305', name: 'web_search' };
   expect(batchMetaOf([facts(), facts()])).toEqual({ model: 'claude-haiku-5-5', asked: [], samplings: 1 });

@@ -7,7 +7,8 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { unbounded as unboundedSentence } from '../../../../policy/core/refusal-sentences.ts';
 import type { Refusal } from '../../../../policy/core/refusals.ts';
-import { unboundedParts, samplingsOf, worstCost } from '../../../../policy/cost/worst-cost.ts';
+import type { Result } from '../../../../policy/core/result.ts';
+import { unboundedPaths, samplingsOf, worstCost } from '../../../../policy/cost/worst-cost.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
 import { cost, readUsage } from '../../../../policy/prices/usage.ts';
@@ -19,15 +20,16 @@ import claudeCode from '../data/claude-code.json' with { type: 'json' };
 const book = parsePriceBook(published);
 const bytes = (body: unknown): Uint8Array =>
   new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body));
-const read = (body: unknown): RequestFacts | Refusal => readRequest(body instanceof Uint8Array ? body : bytes(body));
+const read = (body: unknown): Result<RequestFacts, Refusal> =>
+  readRequest(body instanceof Uint8Array ? body : bytes(body));
 const facts = (body: unknown): RequestFacts => {
   const answer = read(body);
-  if ('reason' in answer) throw new Error(`${answer.reason}: ${answer.message}`);
-  return answer;
+  if (!answer.ok) throw new Error(`${answer.error.reason}: ${answer.error.message}`);
+  return answer.value;
 };
 const refusal = (body: unknown): string => {
   const answer = read(body);
-  return 'reason' in answer ? `${answer.reason}: ${answer.message}` : 'admitted';
+  return answer.ok ? 'read' : `${answer.error.reason}: ${answer.error.message}`;
 };
 
 const plain = { model: 'claude-opus-5-5', max_tokens: 100, messages: [{ role: 'user', content: 'Hello' }] };
@@ -325,7 +327,7 @@ describe('a body that is not a Messages request', () => {
       name: 'model',
       input: { model: { model: ['model', 'model', '"model":', '\\"'] } },
     };
-    expect(refusal(withContent(block, block))).toBe('admitted');
+    expect(refusal(withContent(block, block))).toBe('read');
   });
 
   test('a duplicate is found wherever it is, and nothing else is', () => {
@@ -346,7 +348,7 @@ describe('a body that is not a Messages request', () => {
         const doubled = `${json.slice(0, -1)} , ${JSON.stringify(again)}: 1}`;
         const body = (input: string): string =>
           `{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"tool_use","input":[${JSON.stringify(before)},${input}]}]}]}`;
-        expect(refusal(body(json))).toBe('admitted');
+        expect(refusal(body(json))).toBe('read');
         expect(refusal(body(doubled))).toContain('twice in one object');
       }),
     );
@@ -700,10 +702,10 @@ type Outcome = number | 'a window' | `no bound: ${string}` | `refused: ${string}
 
 function outcomeOf(body: object): Outcome {
   const answer = read(body);
-  if ('reason' in answer) return `refused: ${answer.message.replace(` ${NEVER_UNMETERED}`, '')}`;
-  const loose = unboundedParts(answer);
-  if (loose.length > 0) return `no bound: ${loose.join(' ')}`;
-  return answer.fillsContext ? 'a window' : answer.inputTokens - bytes(body).length;
+  if (!answer.ok) return `refused: ${answer.error.message.replace(` ${NEVER_UNMETERED}`, '')}`;
+  const paths = unboundedPaths(answer.value);
+  if (paths.length > 0) return `no bound: ${paths.join(' ')}`;
+  return answer.value.fillsContext ? 'a window' : answer.value.inputTokens - bytes(body).length;
 }
 
 const schema = { type: 'object' as const };
@@ -1199,7 +1201,7 @@ describe('what the SDKs can ask for', () => {
         const prompt = asked.fillsContext ? 1_000_000 : read;
         const kind = asked.cacheWrite === 'None' ? 'input_tokens' : 'cache_creation_input_tokens';
         const sampling = cost(readUsage({ output_tokens: max_tokens, [kind]: prompt }), asked.model, book, at);
-        expect(unboundedParts(asked)).toEqual([]);
+        expect(unboundedPaths(asked)).toEqual([]);
         expect(asked.fillsContext || read <= asked.inputTokens).toBe(true);
         expect(sampling * BigInt(samplingsOf(asked)) <= worstCost(asked, book, at)).toBe(true);
       }),
@@ -1221,7 +1223,7 @@ test('whatever the bytes are, there is an answer', () => {
   fc.assert(
     fc.property(body, (bytes) => {
       const answer = readRequest(bytes);
-      const isAnswered = 'reason' in answer ? answer.message !== '' : worstCost(answer, book, 0) > 0n;
+      const isAnswered = answer.ok ? worstCost(answer.value, book, 0) > 0n : answer.error.message !== '';
       expect(isAnswered).toBe(true);
     }),
     { numRuns: 1000 },
