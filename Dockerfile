@@ -6,7 +6,8 @@ FROM ${BUILD_BASE} AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 # What only compiles and debugs against the packages is left out.
-RUN npm ci --omit=dev --ignore-scripts --no-progress \
+# `optional`: what a package could do with, such as the compiler with valibot.
+RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-progress \
  && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' \) -exec rm {} + \
  && rm -r node_modules/@types \
  && npm sbom --package-lock-only --omit=dev --sbom-format=cyclonedx >sbom.cdx.json

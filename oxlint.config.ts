@@ -42,7 +42,10 @@ const POLICY = ['admit', 'compile', 'config', 'core', 'cost', 'prices', 'request
 );
 
 const rooms: Readonly<Record<string, Room>> = {
-  config: { imports: [], without: EVERYTHING },
+  config: {
+    imports: [CORE, 'policy/config'],
+    without: EVERYTHING.filter((name) => name !== 'node:*' && name !== 'yaml'),
+  },
 
   'policy/core': policy('crds'),
   'policy/prices': policy(CORE),

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { LogPlace } from '../config/environment.ts';
+import type { LogPlace } from '../config/log-place.ts';
 import { startPostgres } from '../hack/services/postgres.ts';
 import { startRedis } from '../hack/services/redis.ts';
 import type { RedisLedger } from '../ledger/redis/redis-ledger.ts';

@@ -1,10 +1,13 @@
+import * as v from 'valibot';
+import { text } from '../policy/core/schema-fields.ts';
+
 /** One server of a Redis. */
 export interface RedisNode {
   readonly host: string;
   readonly port: number;
 }
 
-/** Where Redis is: one server, the Sentinels that know which one it is, or some servers of a cluster. */
+/** Where Redis is: one server, the Sentinels that know which server is the master, or some servers of a cluster. */
 export interface RedisAddress {
   readonly kind: 'Standalone' | 'Sentinel' | 'Cluster';
   readonly isTls: boolean;
@@ -12,18 +15,22 @@ export interface RedisAddress {
   readonly username: string | undefined;
   readonly password: string | undefined;
   readonly db: number;
-  /** What the Sentinels call the master; '' without them. */
+  /** The Sentinels' name for the master; '' without Sentinels. */
   readonly master: string;
-  /** Of the Sentinels themselves. */
+  /** The password of the Sentinels themselves. */
   readonly sentinelPassword: string | undefined;
 }
 
-/** The text is no address of a Redis. The message says what to write and holds nothing of the text: it may be a password. */
+/**
+ * The text is not an address of a Redis. The message begins with a verb (`names several hosts: write …`) and holds nothing
+ * of the text, which may hold a password.
+ */
 export class RedisUrlInvalid extends Error {
   override readonly name = 'RedisUrlInvalid';
 }
 
-// Hosts with commas between them are no URL to the URL parser.
+const FORMS = 'redis://, redis+sentinel:// or redis+cluster:// (rediss for TLS) and hosts';
+// The URL parser refuses several hosts with commas between them.
 const FORM = /^(rediss?)(?:\+(sentinel|cluster))?:\/\/(?:(.*)@)?([^/?@]+)(?:\/([^?]*))?(?:\?(.*))?$/s;
 const NODE = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/;
 
@@ -33,12 +40,11 @@ const NODE = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/;
  */
 export function parseRedisUrl(url: string): RedisAddress {
   const [, scheme, mode, user, hosts = '', path = '', query = ''] = FORM.exec(url) ?? [];
-  if (scheme === undefined)
-    throw new RedisUrlInvalid('must be redis://, redis+sentinel:// or redis+cluster:// (rediss for TLS) and hosts');
+  if (scheme === undefined) throw new RedisUrlInvalid(`is not an address: write ${FORMS}`);
   const kind = mode === undefined ? 'Standalone' : mode === 'sentinel' ? 'Sentinel' : 'Cluster';
   const nodes = hosts.split(',').map((host) => readNode(host, kind === 'Sentinel' ? 26_379 : 6379));
   if (kind === 'Standalone' && nodes.length > 1)
-    throw new RedisUrlInvalid('names several hosts, which needs redis+sentinel:// or redis+cluster://');
+    throw new RedisUrlInvalid('names several hosts: write redis+sentinel:// or redis+cluster:// before them');
   const [username, password] = readUser(user);
   return {
     kind,
@@ -51,7 +57,26 @@ export function parseRedisUrl(url: string): RedisAddress {
   };
 }
 
-/** The address with a password that is kept apart from it, where it has none of its own. */
+/** An address in one of the forms that `parseRedisUrl` reads. */
+export const redisUrl = v.pipe(
+  text(FORMS),
+  v.check(
+    (url) => problemOf(url) === null,
+    (issue) => problemOf(issue.input)!,
+  ),
+);
+
+function problemOf(url: string): string | null {
+  try {
+    parseRedisUrl(url);
+    return null;
+  } catch (error) {
+    if (error instanceof RedisUrlInvalid) return error.message;
+    throw error;
+  }
+}
+
+/** Puts `password` into an address that has none. */
 export function withPassword(url: string, password: string | undefined): string {
   const [, scheme, , user] = FORM.exec(url) ?? [];
   if (!password || scheme === undefined || user !== undefined) return url;
@@ -62,7 +87,7 @@ function readNode(text: string, defaultPort: number): RedisNode {
   const [, bracketed, plain, port] = NODE.exec(text) ?? [];
   const host = bracketed ?? plain;
   if (host === undefined || Number(port ?? 0) > 65_535)
-    throw new RedisUrlInvalid('must name each host as host:port, with commas between them');
+    throw new RedisUrlInvalid('names a host that is not valid: write each as host:port, with commas between them');
   return { host, port: Number(port ?? defaultPort) };
 }
 
@@ -79,10 +104,12 @@ function readPath(kind: RedisAddress['kind'], path: string): Pick<RedisAddress, 
   const [db = '', ...rest] = parts;
   if (kind === 'Sentinel' && master === '')
     throw new RedisUrlInvalid(
-      'must name the master that the Sentinels watch, as in redis+sentinel://host:26379/master',
+      'does not name the master that the Sentinels watch: write redis+sentinel://host:26379/master',
     );
-  if (!/^\d{0,5}$/.test(db) || rest.length > 0) throw new RedisUrlInvalid('must end in the number of a database');
-  if (kind === 'Cluster' && Number(db) > 0) throw new RedisUrlInvalid('names a database, but a cluster has only 0');
+  if (!/^\d{0,5}$/.test(db) || rest.length > 0)
+    throw new RedisUrlInvalid('does not end in the number of a database: write redis://host:port/0');
+  if (kind === 'Cluster' && Number(db) > 0)
+    throw new RedisUrlInvalid('names a database, but a cluster has only 0: write no path');
   return { master, db: Number(db) };
 }
 
@@ -90,7 +117,7 @@ function readQuery(kind: RedisAddress['kind'], query: string): string | undefine
   if (query === '') return undefined;
   const [, password] = kind === 'Sentinel' ? (/^sentinelPassword=([^&]*)$/.exec(query) ?? []) : [];
   if (password === undefined)
-    throw new RedisUrlInvalid('has options that are not known: there is only sentinelPassword, with redis+sentinel://');
+    throw new RedisUrlInvalid('has unknown options: write only sentinelPassword, with redis+sentinel://');
   return decoded(password);
 }
 
@@ -98,6 +125,6 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new RedisUrlInvalid('has a % that begins no escape: write it as %25');
+    throw new RedisUrlInvalid('has a % that begins no escape: write %25 for it');
   }
 }

@@ -1,14 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { parse } from 'yaml';
-import { type Environment, parseEnvironment } from '../config/environment.ts';
-import { parseSettings, type Settings } from '../policy/config/settings.ts';
+import * as v from 'valibot';
+import { COMMON, type CommonConfig, commonConfig } from '../config/environment.ts';
+import { optionalText, readVariables, seconds, size, variables } from '../config/variables.ts';
+import type { Settings } from '../policy/config/settings.ts';
 
 /** What a gateway is told when it starts. */
-export interface Config extends Environment {
-  readonly settings: Settings;
-  /** The certificates that Redis is trusted by, in PEM. */
-  readonly redisCa: string | undefined;
-  /** Where the daybook lies; always said under `ledgerLoss: Open`. */
+export interface Config extends CommonConfig {
+  /** A port of its own for health and metrics, if it was asked for. */
+  readonly adminPort: number | null;
+  /** Where the write-ahead log is kept; always set under `ledgerLoss: Open`. */
   readonly daybookFolder: string | undefined;
   /** How long a gateway that is asked to leave goes on serving. Milliseconds. */
   readonly lingerMs: number;
@@ -20,56 +19,38 @@ export interface Config extends Environment {
   readonly tlsFolder: string | undefined;
 }
 
+const VARIABLES = variables({
+  ...COMMON,
+  TOLLGATE_WRITE_AHEAD_LOG_FOLDER: optionalText,
+  // Longer than a cluster takes to tell all its nodes, and its load balancers, that a Pod goes.
+  TOLLGATE_SHUTDOWN_DELAY_SECONDS: v.optional(seconds, '15'),
+  TOLLGATE_BODY_MEMORY: size('192Mi'),
+  TOLLGATE_BATCH_STORAGE: size('1Gi'),
+  TOLLGATE_TLS_FOLDER: optionalText,
+});
+
 /**
  * Reads environment and settings file, once.
  * @throws Error that names every variable that is wrong, SettingsInvalid for mistakes in the file.
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
-  const environment = parseEnvironment(env, '8080');
-  const settings = readSettings(environment.settingsFile);
+  const read = readVariables(VARIABLES, env);
+  const common = commonConfig(read, env, 8080);
   return {
-    ...environment,
-    settings,
-    redisCa: readCa(environment.redisCaFile),
-    daybookFolder: readDaybookFolder(env['TOLLGATE_WRITE_AHEAD_LOG_FOLDER'], settings),
-    lingerMs: readLinger(env['TOLLGATE_SHUTDOWN_DELAY_SECONDS'] ?? '15') * 1000,
-    bodyBytes: readBytes(env, 'TOLLGATE_BODY_MEMORY', '192Mi'),
-    spoolBytes: readBytes(env, 'TOLLGATE_BATCH_STORAGE', '1Gi'),
-    tlsFolder: env['TOLLGATE_TLS_FOLDER'] || undefined,
+    ...common,
+    adminPort: read.ADMIN_PORT ?? null,
+    daybookFolder: writeAheadLogFolder(read.TOLLGATE_WRITE_AHEAD_LOG_FOLDER, common.settings),
+    lingerMs: read.TOLLGATE_SHUTDOWN_DELAY_SECONDS,
+    bodyBytes: read.TOLLGATE_BODY_MEMORY,
+    spoolBytes: read.TOLLGATE_BATCH_STORAGE,
+    tlsFolder: read.TOLLGATE_TLS_FOLDER,
   };
 }
 
-const UNITS: Readonly<Record<string, number>> = { '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
-
-/** A size as Kubernetes writes it. */
-function readBytes(env: NodeJS.ProcessEnv, name: string, byDefault: string): number {
-  const text = env[name] || byDefault;
-  const [, count, unit = ''] = /^(\d{1,12})(|Ki|Mi|Gi|Ti)$/.exec(text) ?? [];
-  if (count !== undefined) return Number(count) * UNITS[unit]!;
-  throw new Error(`${name} must be a size such as 192Mi or 1Gi, not "${text}"`);
-}
-
-/** Longer than a cluster takes to tell all its nodes that a Pod goes, and its load balancers. Seconds. */
-function readLinger(text: string): number {
-  if (/^\d{1,4}$/.test(text)) return Number(text);
-  throw new Error(`TOLLGATE_SHUTDOWN_DELAY_SECONDS must be a whole number of seconds, not "${text}"`);
-}
-
-/** A folder that everybody can guess would let others write what is booked, and a temporary one may not outlive a crash. */
-function readDaybookFolder(folder: string | undefined, { ledgerLoss }: Settings): string | undefined {
-  if (folder !== undefined && folder !== '') return folder;
-  if (ledgerLoss === 'Closed') return undefined;
+/** No default: others could write into a folder that everybody can guess, and a temporary one may not outlive a crash. */
+function writeAheadLogFolder(folder: string | undefined, { ledgerLoss }: Settings): string | undefined {
+  if (folder !== undefined || ledgerLoss === 'Closed') return folder;
   throw new Error(
-    'Set TOLLGATE_WRITE_AHEAD_LOG_FOLDER: under ledgerLoss Open calls are kept there until Redis is back.',
+    'TOLLGATE_WRITE_AHEAD_LOG_FOLDER is not set: write a folder, in which ledgerLoss Open keeps calls until Redis is back',
   );
-}
-
-/** Without a file all settings have their defaults. Throws `SettingsInvalid`, or an Error where the file is no YAML. */
-function readSettings(path: string | undefined): Settings {
-  if (path === undefined) return parseSettings(null);
-  return parseSettings(parse(readFileSync(path, 'utf8'), { strict: true, uniqueKeys: true }));
-}
-
-function readCa(path: string | undefined): string | undefined {
-  return path === undefined ? undefined : readFileSync(path, 'utf8');
 }

@@ -71,7 +71,7 @@ async function run(config: Config): Promise<void> {
     epoch: () => store.epoch,
     usageLimit: settings.usageStreamLimit,
   });
-  const telemetry = await openTelemetry(process.env, {
+  const telemetry = await openTelemetry(config.telemetry, {
     service: 'tollgate-gateway',
     version: manifest.version,
     pod: config.pod,

@@ -1,13 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { parse } from 'yaml';
-import { type Environment, type LogPlace, parseEnvironment, parseLogPlace } from '../config/environment.ts';
-import { parseSettings, type Settings } from '../policy/config/settings.ts';
+import { COMMON, type CommonConfig, commonConfig } from '../config/environment.ts';
+import { type LogPlace, readLogPlace } from '../config/log-place.ts';
+import { optionalText, readVariables, variables } from '../config/variables.ts';
+import type { Settings } from '../policy/config/settings.ts';
 
 /** What an operator is told when it starts. */
-export interface Config extends Omit<Environment, 'adminPort'> {
-  readonly settings: Settings;
-  /** The certificates that Redis is trusted by, in PEM. */
-  readonly redisCa: string | undefined;
+export interface Config extends CommonConfig {
   /** Of the mail server; undefined where it asks for none. Never print it. */
   readonly smtpPassword: string | undefined;
   /** Where the usage log is kept. */
@@ -16,36 +14,26 @@ export interface Config extends Omit<Environment, 'adminPort'> {
   readonly shippedPrices: string;
 }
 
+const VARIABLES = variables({ ...COMMON, TOLLGATE_SMTP_PASSWORD: optionalText });
+
 /**
  * Reads environment and settings file, once.
  * @throws Error that names every variable that is wrong, SettingsInvalid for mistakes in the file.
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
-  const environment = parseEnvironment(env, '8081');
-  const settings = readSettings(environment.settingsFile);
+  const read = readVariables(VARIABLES, env);
+  const common = commonConfig(read, env, 8081);
   return Object.freeze({
-    ...environment,
-    settings,
-    smtpPassword: readSmtpPassword(env['TOLLGATE_SMTP_PASSWORD'], settings),
-    redisCa: readCa(environment.redisCaFile),
-    logPlace: parseLogPlace(env),
+    ...common,
+    smtpPassword: smtpPassword(read.TOLLGATE_SMTP_PASSWORD, common.settings),
+    logPlace: readLogPlace(env),
     shippedPrices: readFileSync(new URL('../policy/prices/prices.json', import.meta.url), 'utf8'),
   });
 }
 
-/** Without a file all settings have their defaults. Throws `SettingsInvalid`, or an Error where the file is no YAML. */
-function readSettings(path: string | undefined): Settings {
-  if (path === undefined) return parseSettings(null);
-  return parseSettings(parse(readFileSync(path, 'utf8'), { strict: true, uniqueKeys: true }));
-}
-
-/** Better to learn at the start that there is none than from a mail that is not sent. */
-function readSmtpPassword(password: string | undefined, { smtp }: Settings): string | undefined {
+/** A password that is missing is found at the start, and not by a mail that is not sent. */
+function smtpPassword(password: string | undefined, { smtp }: Settings): string | undefined {
   if (smtp === null || smtp.username === null) return undefined;
-  if (password) return password;
-  throw new Error('Set TOLLGATE_SMTP_PASSWORD: the setting smtp names a username.');
-}
-
-function readCa(path: string | undefined): string | undefined {
-  return path === undefined ? undefined : readFileSync(path, 'utf8');
+  if (password !== undefined) return password;
+  throw new Error('TOLLGATE_SMTP_PASSWORD is not set: write the password of smtp.username in the settings');
 }

@@ -54,7 +54,7 @@ async function run(config: Config): Promise<void> {
     hash: (text) => createHash('sha256').update(text).digest('hex'),
   });
   const { metrics, isAlive } = operator;
-  const telemetry = await openTelemetry(process.env, {
+  const telemetry = await openTelemetry(config.telemetry, {
     service: 'tollgate-operator',
     version: manifest.version,
     pod: config.pod,

@@ -1,11 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import * as v from 'valibot';
 import { withPassword } from '../../config/redis-address.ts';
+import { optionalText, readVariables, variables } from '../../config/variables.ts';
 import type { PodEnvironment } from '../../kube/service-account.ts';
 import type { Options } from './options.ts';
 
-/** What the environment says of the installation, with the flags over it. */
+/** What environment and flags tell of the installation; flags come first. */
 export interface Config {
   readonly namespace: string;
   /** Undefined in a Pod, where its ServiceAccount is used. */
@@ -25,20 +27,32 @@ export interface Config {
 
 const OWN_NAMESPACE = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
 
+/** What is looked at of the environment. `REDIS_URL` is checked when Redis is. */
+const VARIABLES = variables({
+  KUBERNETES_SERVICE_HOST: v.optional(v.string()),
+  KUBECONFIG: v.optional(v.string()),
+  REDIS_URL: optionalText,
+  REDIS_PASSWORD: optionalText,
+  REDIS_CA_FILE: optionalText,
+  TOLLGATE_DATABASE_URL: optionalText,
+  TOLLGATE_SETTINGS: optionalText,
+});
+
 /** Reads environment and files, once. Throws an Error where a file that was named cannot be read. */
 export function readConfig(env: NodeJS.ProcessEnv, options: Options): Config {
-  const isPod = env['KUBERNETES_SERVICE_HOST'] !== undefined && env['KUBECONFIG'] === undefined;
-  const file = (name: string) => (env[name] ? readFileSync(env[name], 'utf8') : undefined);
+  const read = readVariables(VARIABLES, env);
+  const isPod = read.KUBERNETES_SERVICE_HOST !== undefined && read.KUBECONFIG === undefined;
+  const file = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path, 'utf8'));
   return {
     namespace:
       options.namespace ??
       (isPod && existsSync(OWN_NAMESPACE) ? readFileSync(OWN_NAMESPACE, 'utf8') : 'tollgate-system'),
-    kubeconfig: options.kubeconfig ?? env['KUBECONFIG'] ?? (isPod ? undefined : join(homedir(), '.kube', 'config')),
+    kubeconfig: options.kubeconfig ?? read.KUBECONFIG ?? (isPod ? undefined : join(homedir(), '.kube', 'config')),
     context: options.context,
     pod: env,
-    redisUrl: env['REDIS_URL'] ? withPassword(env['REDIS_URL'], env['REDIS_PASSWORD']) : undefined,
-    redisCa: file('REDIS_CA_FILE'),
-    databaseUrl: env['TOLLGATE_DATABASE_URL'] || undefined,
-    settings: file('TOLLGATE_SETTINGS'),
+    redisUrl: read.REDIS_URL === undefined ? undefined : withPassword(read.REDIS_URL, read.REDIS_PASSWORD),
+    redisCa: file(read.REDIS_CA_FILE),
+    databaseUrl: read.TOLLGATE_DATABASE_URL,
+    settings: file(read.TOLLGATE_SETTINGS),
   };
 }

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parse } from 'yaml';
+import { settingsOf } from '../../config/settings-file.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { connectFromEnvironment } from '../../kube/connect-from-environment.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
 import type { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { connectLedger } from '../../ledger/redis/redis-ledger.ts';
-import { parseSettings, type Settings } from '../../policy/config/settings.ts';
+import type { Settings } from '../../policy/config/settings.ts';
 import type { Config } from './config.ts';
 import { type Diagnosis, examine } from './doctor.ts';
 import { type LedgerWay, Installation } from './installation.ts';
@@ -32,7 +32,7 @@ export async function runDoctor(config: Config, { now, random, onStep }: Senses)
   });
   let way: LedgerWay | undefined;
   try {
-    const settings = await settingsOf(config, client);
+    const settings = await findSettings(config, client);
     way = await ledgerOf(config, settings);
     const patient = new Installation({ client, namespace, settings, way, databaseUrl, now });
     return await examine(patient, onStep ?? (() => {}));
@@ -43,10 +43,9 @@ export async function runDoctor(config: Config, { now, random, onStep }: Senses)
 }
 
 /** The settings of the file that was named, else of the chart's ConfigMap, else the defaults. */
-async function settingsOf({ settings, namespace }: Config, client: KubeClient): Promise<Settings> {
+async function findSettings({ settings, namespace }: Config, client: KubeClient): Promise<Settings> {
   const text = settings ?? (await chartSettings(client, namespace));
-  const read = parseSettings(text === undefined ? null : parse(text, { strict: true, uniqueKeys: true }));
-  return { ...read, namespace };
+  return { ...settingsOf(text), namespace };
 }
 
 async function chartSettings(client: KubeClient, namespace: string): Promise<string | undefined> {

@@ -28,12 +28,15 @@ interface Locked {
   readonly dev?: boolean;
 }
 
+/** The compiler: for development here, and an optional peer of valibot, which is why the lock file does not call it `dev`. */
+const COMPILER = /^node_modules\/(@typescript\/|typescript$)/;
+
 function shipped(): [name: string, locked: Locked][] {
   const lock = JSON.parse(readFileSync(join(repository, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, Locked>;
   };
   return Object.entries(lock.packages)
-    .filter(([path, { dev }]) => path !== '' && dev !== true)
+    .filter(([path, { dev }]) => path !== '' && dev !== true && !COMPILER.test(path))
     .map(([path, locked]) => [path.replace(/^.*node_modules\//, ''), locked]);
 }
 

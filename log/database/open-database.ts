@@ -1,4 +1,4 @@
-import type { LogPlace } from '../../config/environment.ts';
+import type { LogPlace } from '../../config/log-place.ts';
 import type { Database } from './database.ts';
 import { openPostgres } from './postgres.ts';
 

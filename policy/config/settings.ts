@@ -1,44 +1,93 @@
-import { type Pricing, readContractPrices } from '../prices/contract-prices.ts';
-import { readSmtp, type Smtp } from './smtp.ts';
+import * as v from 'valibot';
+import { mapping, oneOf, textLike, wholeNumber } from '../core/schema-fields.ts';
+import { validate } from '../core/validate.ts';
+import { CONTRACT_PRICES } from '../prices/contract-prices.ts';
+import { SMTP } from './smtp.ts';
+
+const LABEL = v.pipe(
+  textLike(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'lower-case letters, digits and dashes, at most 63'),
+  v.maxLength(63, 'lower-case letters, digits and dashes, at most 63'),
+);
+
+const HTTP_URL = v.custom<string>(
+  (value) => typeof value === 'string' && isHttp(URL.parse(value)),
+  'an http or https URL',
+);
+
+const ORIGIN = v.pipe(
+  v.custom<string>(
+    (value) => originOf(value) !== null,
+    'a host (https) or an origin such as "http://127.0.0.1:8899", without a path',
+  ),
+  v.transform((value) => originOf(value)!),
+);
+
+const ORIGINS = v.pipe(
+  v.array(ORIGIN, 'a list of hosts and origins'),
+  v.minLength(1, 'at least one host or origin'),
+  v.transform((origins): readonly string[] => Object.freeze(origins)),
+);
+
+const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A word, or a time such as `24h`, which is read as milliseconds. */
+function wordOrTime<const W extends string>(word: W, time: RegExp, what: string) {
+  return v.pipe(
+    textLike(new RegExp(`^${word}$|${time.source}`), what),
+    v.transform((written): W | number => (written === word ? word : milliseconds(written))),
+  );
+}
+
+/** 31 days or more: for as long a Message Batch can be under way, and its rows say how far it has come. */
+const RETENTION_DAYS = /^(3[1-9]|[4-9]\d|[1-9]\d{2,4})d$/;
 
 /** What an installation decides for all its workspaces. One YAML file, read by the operator and by the gateways. */
-export interface Settings {
+const SETTINGS = mapping({
   /** Prefix of the ledger's keys, so that several installations can share a Redis. */
-  readonly installation: string;
+  installation: v.optional(LABEL, 'tollgate'),
   /** Where Tollgate runs, and the only namespace whose budgets may span others. */
-  readonly namespace: string;
+  namespace: v.optional(LABEL, 'tollgate-system'),
   /** Goes into the key Secrets as ANTHROPIC_BASE_URL. */
-  readonly gatewayURL: string;
+  gatewayURL: v.optional(HTTP_URL, 'http://tollgate-gateway.tollgate-system.svc:8080'),
   /** The origins that a workspace may name as its upstream, such as `https://api.anthropic.com`. */
-  readonly upstreams: readonly string[];
-  /** Whether a call that no enforcing budget governs is refused. */
-  readonly requireBudget: boolean;
+  upstreams: v.optional(ORIGINS, ['https://api.anthropic.com']),
+  /** Whether a call that counts against no budget is refused. */
+  requireBudget: v.optional(v.boolean('true or false'), true),
   /** What happens upstream when a client leaves: the call is cancelled, or read to its end and booked exactly. */
-  readonly onAbort: 'Cancel' | 'Drain';
+  onAbort: v.optional(oneOf('Cancel', 'Drain'), 'Cancel'),
   /** How many ConfigMaps and Secrets the compiled policy is spread over. */
-  readonly shards: number;
+  shards: v.optional(wholeNumber(1, 64), 8),
   /** How long a call waits for room in a budget, or for the ledger. Seconds. */
-  readonly waitSeconds: number;
+  waitSeconds: v.optional(wholeNumber(0, 60, 'seconds'), 10),
   /** How many calls may wait for one budget in one gateway. */
-  readonly waitersPerBudget: number;
+  waitersPerBudget: v.optional(wholeNumber(0, 10_000), 64),
   /** How often the operator asks whether a batch has ended. Seconds. */
-  readonly batchPollSeconds: number;
+  batchPollSeconds: v.optional(wholeNumber(1, 3_600, 'seconds'), 30),
   /** What happens to calls once the ledger was out of reach for `waitSeconds`: refused, or sent and booked afterwards. */
-  readonly ledgerLoss: 'Closed' | 'Open';
+  ledgerLoss: v.optional(oneOf('Closed', 'Open'), 'Closed'),
   /** How many usage records may wait in the ledger for the log; at the bound nothing more is admitted. */
-  readonly usageStreamLimit: number;
+  usageStreamLimit: v.optional(wholeNumber(1_000, 10_000_000), 250_000),
   /** Which namespaces pay other than list prices. */
-  readonly pricing: readonly Pricing[];
-  /** How long money is held for a call of which nobody knows the cost, before it is booked as spent. Milliseconds. */
-  readonly presumedHold: 'PeriodEnd' | number;
+  pricing: v.optional(CONTRACT_PRICES, []),
+  /** How long money is held for a call whose cost is unknown, before it is booked as spent. Milliseconds. */
+  presumedHold: v.optional(
+    wordOrTime('PeriodEnd', /^[1-9]\d{0,5}[smhd]$/, 'PeriodEnd or a time such as 24h or 30m'),
+    'PeriodEnd',
+  ),
   /** How long the usage log keeps its rows. Milliseconds. */
-  readonly usageLogRetention: 'Forever' | number;
-  /** How many users, and how many customers, metrics may name. */
-  readonly namedUsers: number;
-  readonly namedCustomers: number;
-  /** The mail server that notifications go through; null where no mail is sent. */
-  readonly smtp: Smtp | null;
-}
+  usageLogRetention: v.optional(
+    wordOrTime('Forever', RETENTION_DAYS, 'Forever or days such as 400d, at least 31d'),
+    'Forever',
+  ),
+  /** How many users metrics may name. */
+  namedUsers: v.optional(wholeNumber(0, 10_000), 0),
+  /** How many customers metrics may name. */
+  namedCustomers: v.optional(wholeNumber(0, 100), 0),
+  /** Null where no mail is sent. */
+  smtp: v.optional(v.nullable(SMTP), null),
+});
+
+export type Settings = Readonly<v.InferOutput<typeof SETTINGS>>;
 
 /** The settings have mistakes; `problems` names every one of them, each with its field. */
 export class SettingsInvalid extends Error {
@@ -46,88 +95,19 @@ export class SettingsInvalid extends Error {
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
-    super(`The settings are not valid:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    super(`The settings are not valid:\n${problems.map((problem) => `  ${problem}.`).join('\n')}`);
     this.problems = problems;
   }
 }
 
-/** Reads one field: a value that is right, or a sentence that says what to write. */
-type Field<T> = (value: unknown) => T | Problem;
-
-class Problem {
-  readonly sentence: string;
-  /** False where what was written may hold a password. */
-  readonly isShown: boolean;
-  constructor(sentence: string, isShown = true) {
-    this.sentence = sentence;
-    this.isShown = isShown;
-  }
-}
-
-const DEFAULTS: Settings = {
-  installation: 'tollgate',
-  namespace: 'tollgate-system',
-  gatewayURL: 'http://tollgate-gateway.tollgate-system.svc:8080',
-  upstreams: ['https://api.anthropic.com'],
-  requireBudget: true,
-  onAbort: 'Cancel',
-  shards: 8,
-  waitSeconds: 10,
-  waitersPerBudget: 64,
-  batchPollSeconds: 30,
-  ledgerLoss: 'Closed',
-  usageStreamLimit: 250_000,
-  pricing: [],
-  presumedHold: 'PeriodEnd',
-  usageLogRetention: 'Forever',
-  namedUsers: 0,
-  namedCustomers: 0,
-  smtp: null,
-};
-
-const FIELDS: { readonly [K in keyof Settings]: Field<Settings[K]> } = {
-  installation: label,
-  namespace: label,
-  gatewayURL: httpURL,
-  upstreams: origins,
-  requireBudget: (value) => (typeof value === 'boolean' ? value : new Problem('must be true or false')),
-  onAbort: oneOf('Cancel', 'Drain'),
-  shards: integer(1, 64),
-  waitSeconds: integer(0, 60),
-  waitersPerBudget: integer(0, 10_000),
-  batchPollSeconds: integer(1, 3_600),
-  ledgerLoss: oneOf('Closed', 'Open'),
-  usageStreamLimit: integer(1_000, 10_000_000),
-  pricing: contracts,
-  presumedHold: hold,
-  usageLogRetention: retention,
-  namedUsers: integer(0, 10_000),
-  namedCustomers: integer(0, 100),
-  smtp,
-};
-
 /**
  * Checks a parsed settings file; an absent field has its default, an empty file (null) has them all.
- * Throws `SettingsInvalid`.
+ * @throws SettingsInvalid with all problems. It shows nothing of what was written below `smtp`.
  */
 export function parseSettings(value: unknown): Settings {
-  const given = value ?? {};
-  if (typeof given !== 'object' || Array.isArray(given)) throw new SettingsInvalid(['The file must be a mapping.']);
-  const known = Object.keys(FIELDS);
-  const problems = Object.keys(given)
-    .filter((name) => !known.includes(name))
-    .map((name) => `${name}: there is no such setting; there are ${known.join(', ')}`);
-  const read = known.map((name) => {
-    const written: unknown = Object.hasOwn(given, name) ? Reflect.get(given, name) : undefined;
-    const result = written === undefined ? DEFAULTS[name as keyof Settings] : FIELDS[name as keyof Settings](written);
-    if (result instanceof Problem)
-      problems.push(`${name}: ${result.sentence}${result.isShown ? `, not ${JSON.stringify(written)}` : ''}`);
-    return [name, result];
-  });
-  if (problems.length > 0) throw new SettingsInvalid(problems);
-  const settings = Object.fromEntries(read) as Settings;
-  Object.freeze(settings.upstreams);
-  return Object.freeze(settings);
+  const read = validate(SETTINGS, value ?? {}, { root: 'the file', secret: ['smtp'] });
+  if (!read.ok) throw new SettingsInvalid(read.error);
+  return Object.freeze(read.value);
 }
 
 /** Whether `baseURL` is at one of the origins that the installation allows, without credentials, query or fragment. */
@@ -137,69 +117,17 @@ export function allowsUpstream(settings: Settings, baseURL: string): boolean {
   return settings.upstreams.includes(url.origin);
 }
 
-function label(value: unknown): string | Problem {
-  return typeof value === 'string' && value.length <= 63 && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(value)
-    ? value
-    : new Problem('must be lower-case letters, digits and dashes, at most 63');
-}
-
-function httpURL(value: unknown): string | Problem {
-  const url = typeof value === 'string' ? URL.parse(value) : null;
-  return url !== null && (url.protocol === 'http:' || url.protocol === 'https:')
-    ? String(value)
-    : new Problem('must be an http or https URL');
-}
-
-function origins(value: unknown): readonly string[] | Problem {
-  const parsed = Array.isArray(value) ? value.map(origin) : [];
-  return parsed.length > 0 && parsed.every((entry) => entry !== null)
-    ? parsed
-    : new Problem('must be a list of hosts (https) or of origins such as "http://127.0.0.1:8899", at least one');
-}
-
-function origin(value: unknown): string | null {
+function originOf(value: unknown): string | null {
   if (typeof value !== 'string') return null;
   const url = URL.parse(value.includes('://') ? value : `https://${value}`);
-  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return null;
-  return url.href === `${url.origin}/` ? url.origin : null;
+  return isHttp(url) && url.href === `${url.origin}/` ? url.origin : null;
 }
 
-function contracts(value: unknown): readonly Pricing[] | Problem {
-  const read = readContractPrices(value);
-  return 'problem' in read ? new Problem(read.problem) : read;
+function isHttp(url: URL | null): url is URL {
+  return url?.protocol === 'http:' || url?.protocol === 'https:';
 }
 
-function smtp(value: unknown): Smtp | null | Problem {
-  const read = value === null ? null : readSmtp(value);
-  return read !== null && 'problem' in read ? new Problem(read.problem, false) : read;
-}
-
-function oneOf<T extends string>(...allowed: readonly T[]): Field<T> {
-  return (value) => allowed.find((name) => name === value) ?? new Problem(`must be ${allowed.join(' or ')}`);
-}
-
-const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function hold(value: unknown): 'PeriodEnd' | number | Problem {
-  if (value === 'PeriodEnd') return value;
-  const [, count, unit = ''] = /^([1-9]\d{0,5})([smhd])$/.exec(String(value)) ?? [];
-  if (count === undefined) return new Problem('must be PeriodEnd or a time such as 24h or 30m');
-  return Number(count) * (UNITS[unit] ?? 0);
-}
-
-/** As long as a Message Batch can be under way: until then its rows say how far it has come. */
-const LEAST_DAYS = 31;
-
-function retention(value: unknown): 'Forever' | number | Problem {
-  if (value === 'Forever') return value;
-  const [, days = '0'] = /^([1-9]\d{0,4})d$/.exec(String(value)) ?? [];
-  if (Number(days) < LEAST_DAYS) return new Problem(`must be Forever or days such as 400d, at least ${LEAST_DAYS}d`);
-  return Number(days) * UNITS['d']!;
-}
-
-function integer(least: number, most: number): Field<number> {
-  return (value) =>
-    typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most
-      ? value
-      : new Problem(`must be a whole number from ${least} to ${most}`);
+/** `24h` in milliseconds. */
+function milliseconds(written: string): number {
+  return Number(written.slice(0, -1)) * UNITS[written.at(-1)!]!;
 }

@@ -1,56 +1,31 @@
-/** The mail server that notifications go through. Its password is no setting: it comes from a Secret. */
-export interface Smtp {
-  readonly host: string;
-  readonly port: number;
-  /** `StartTLS`: encrypted after a greeting, and never without (port 587). `TLS`: from the first byte (465). `None`: not at all. */
-  readonly security: 'StartTLS' | 'TLS' | 'None';
-  /** Who the mails are from, such as `tollgate@example.com`. */
-  readonly from: string;
-  /** Null where the server asks for no password. */
-  readonly username: string | null;
-}
+import * as v from 'valibot';
+import { mapping, oneOf, text, textLike, wholeNumber } from '../core/schema-fields.ts';
 
-/** What is wrong with the setting, in one sentence without anything of what was written: it may hold a password. */
-export interface SmtpProblem {
-  readonly problem: string;
-}
-
-const FIELDS = ['host', 'port', 'security', 'from', 'username'];
 const PORTS = { StartTLS: 587, TLS: 465, None: 25 };
 const HOST = /^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,251}[a-zA-Z0-9])?$|^[0-9a-fA-F:]{2,45}$/;
 const ADDRESS = /^[^\s<>@"]{1,64}@[a-zA-Z0-9]([a-zA-Z0-9.-]{0,251}[a-zA-Z0-9])?$/;
 
-type Given = Readonly<Record<string, unknown>>;
-
-/** What must hold, and what is said where it does not. */
-const CHECKS: readonly (readonly [holds: (given: Given) => boolean, problem: string])[] = [
-  [
-    (given) => Object.keys(given).every((name) => FIELDS.includes(name)),
-    `has only the fields ${FIELDS.join(', ')} (the password is in TOLLGATE_SMTP_PASSWORD)`,
-  ],
-  [({ security }) => Object.hasOwn(PORTS, String(security)), 'security must be StartTLS, TLS or None'],
-  [({ host }) => typeof host === 'string' && HOST.test(host), 'host must be a name or an address'],
-  [({ port }) => isPort(port), 'port must be a whole number from 1 to 65535'],
-  [
-    ({ from }) => typeof from === 'string' && ADDRESS.test(from),
-    'from must be an address such as tollgate@example.com',
-  ],
-  [({ username }) => username === null || (typeof username === 'string' && username !== ''), 'username must be a text'],
-  [
+/** The mail server that notifications go through. Its password is no setting: it comes from `TOLLGATE_SMTP_PASSWORD`. */
+export const SMTP = v.pipe(
+  mapping(
+    {
+      host: textLike(HOST, 'a name or an address'),
+      /** Default: the usual one of `security`. */
+      port: v.optional(wholeNumber(1, 65_535)),
+      /** `StartTLS`: encrypted after a greeting, and never without (port 587). `TLS`: from the first byte (465). `None`: not at all (25). */
+      security: v.optional(oneOf('StartTLS', 'TLS', 'None'), 'StartTLS'),
+      /** Who the mails are from. */
+      from: textLike(ADDRESS, 'an address such as tollgate@example.com'),
+      /** Null where the server asks for no password. */
+      username: v.optional(v.nullable(text('a text')), null),
+    },
+    ' (the password is in TOLLGATE_SMTP_PASSWORD)',
+  ),
+  v.check(
     ({ username, security }) => username === null || security !== 'None',
-    'security must be StartTLS or TLS where there is a username',
-  ],
-];
+    'has a username and security None, which would send the password in the clear: write StartTLS or TLS',
+  ),
+  v.transform((smtp) => ({ ...smtp, port: smtp.port ?? PORTS[smtp.security] })),
+);
 
-/** Reads the setting `smtp`. Never throws. */
-export function readSmtp(value: unknown): Smtp | SmtpProblem {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return { problem: 'must be a mapping' };
-  const { security = 'StartTLS' } = value as Given;
-  const given = { port: PORTS[security as Smtp['security']] ?? 0, username: null, ...value, security };
-  const problem = CHECKS.find(([holds]) => !holds(given))?.[1];
-  return problem === undefined ? (given as unknown as Smtp) : { problem };
-}
-
-function isPort(port: unknown): boolean {
-  return typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65_535;
-}
+export type Smtp = Readonly<v.InferOutput<typeof SMTP>>;

@@ -4,9 +4,73 @@
  * row leaves out has ended.
  */
 
+import * as v from 'valibot';
 import { parseUsd, USD } from '../core/money.ts';
 import { END_OF_TIME } from '../core/period.ts';
-import { higherRate, during, GEO_UNIT, type PriceBook, type Prices, type Rate } from './price-book.ts';
+import { mapping, text, textLike } from '../core/schema-fields.ts';
+import { validate } from '../core/validate.ts';
+import { higherRate, during, type PriceBook, type Prices, type Rate } from './price-book.ts';
+
+/** Enough for anything, and small enough that no call can cost more than a counter holds. */
+const MAX_PRICE = 10_000n * USD;
+const PRICE = v.custom<string>(isPrice, 'an amount in USD of at most 10000 as a string such as "6.25"');
+const PRICES = { input: PRICE, cacheWrite5m: PRICE, cacheWrite1h: PRICE, cacheRead: PRICE, output: PRICE };
+
+const COUNT = v.pipe(
+  v.number('a positive whole number'),
+  v.safeInteger('a positive whole number'),
+  v.minValue(1, 'a positive whole number'),
+);
+
+const INSTANT = 'a UTC date or instant such as "2026-10-07" or "2026-10-07T00:00:00Z"';
+
+const ROW = mapping({
+  from: v.optional(v.custom<string>(isInstant, INSTANT)),
+  ...PRICES,
+  longPrompt: v.optional(mapping({ abovePromptTokens: COUNT, ...PRICES })),
+  fast: v.optional(mapping(PRICES)),
+});
+
+type Row = v.InferOutput<typeof ROW>;
+
+/** The rows of a model, as they are in the file. */
+export const RATES = v.pipe(
+  v.array(ROW, 'a list with at least one row'),
+  v.minLength(1, 'at least one row'),
+  v.checkItems(
+    (row, i, rows) => i === 0 || isAfter(row, rows[i - 1]!),
+    `does not begin after the row before: write a later from, ${INSTANT}`,
+  ),
+);
+
+const MODEL = mapping({
+  id: text('a name'),
+  aliases: v.optional(v.array(text('a name'), 'a list of names'), []),
+  contextWindow: COUNT,
+  maxOutputTokens: COUNT,
+  geo: v.optional(textLike(/^[1-9](\.[0-9]{1,4})?$/, 'a multiplier from 1 to below 10 as a string such as "1.1"'), '1'),
+  rates: RATES,
+});
+
+const BOOK = mapping({
+  version: text('a text'),
+  tools: mapping({
+    webSearch: PRICE,
+    /** Books that were written before containers had a price have none. */
+    containerHour: v.optional(PRICE, '0.05'),
+  }),
+  models: v.pipe(
+    v.array(MODEL, 'a list with at least one model'),
+    v.minLength(1, 'at least one model'),
+    v.check(
+      (models) => repeated(models).length === 0,
+      (issue) => `name ${repeated(issue.input).join(', ')} twice: write each name once`,
+    ),
+  ),
+});
+
+/** The file as it is written. */
+export type BookFile = v.InferInput<typeof BOOK>;
 
 /** What is wrong with a price book: one line for each problem, beginning with its path. */
 export class PriceBookInvalid extends Error {
@@ -18,109 +82,57 @@ export class PriceBookInvalid extends Error {
   }
 }
 
-/** The list price, for books that were written before containers had one here. */
-const CONTAINER_HOUR = '0.05';
-
 /** Reads a parsed price book file. Throws `PriceBookInvalid` with every problem named by its path. */
 export function parsePriceBook(value: unknown): PriceBook {
-  const reader = new Reader();
-  const file = reader.object(value, '', ['version', 'tools', 'models']);
-  const version = reader.text(file['version'], 'version');
-  const tools = reader.object(file['tools'], 'tools', ['webSearch', 'containerHour']);
-  const webSearchNano = reader.usd(tools['webSearch'], 'tools.webSearch');
-  const { containerHour = CONTAINER_HOUR } = tools;
-  const containerHourNano = reader.usd(containerHour, 'tools.containerHour');
-  const histories = reader.list(file['models'], 'models').map((model, i) => readModel(reader, model, `models[${i}]`));
-  const fastest = histories.flatMap((history) => history.rows.flatMap((row) => row.fast ?? []));
-  const models = new Map<string, readonly Rate[]>();
-  for (const history of histories) {
-    const rates = ratesOf(history, fastest);
-    for (const name of history.names) {
-      if (models.has(name)) reader.problem('models', `${JSON.stringify(name)} is there twice`);
-      models.set(name, rates);
-    }
-  }
-  if (reader.problems.length > 0) throw new PriceBookInvalid(reader.problems);
-  return { version, models, dearest: dearestOf([...new Set(models.values())]), webSearchNano, containerHourNano };
+  const read = validate(BOOK, value, { root: 'the file' });
+  if (!read.ok) throw new PriceBookInvalid(read.error);
+  const file = read.value;
+  const fastest = file.models.flatMap(({ rates }) => rates.flatMap(({ fast }) => (fast ? [pricesOf(fast)] : [])));
+  const histories = file.models.map((model) => ratesOf(model, fastest));
+  return {
+    version: file.version,
+    models: new Map(histories.flatMap((rates) => rates[0]!.names.map((name) => [name, rates] as const))),
+    dearest: dearestOf(histories),
+    webSearchNano: parseUsd(file.tools.webSearch),
+    containerHourNano: parseUsd(file.tools.containerHour),
+  };
 }
 
-interface Row extends Pick<Rate, 'from' | 'standard' | 'longPrompt'> {
-  readonly fast: Prices | null;
+/** "1.1" → 11_000n: what multiplies a price, in ten-thousandths. At most four digits behind the point. */
+export function tenThousandths(text: string): bigint {
+  const [whole = '0', part = ''] = text.split('.');
+  return BigInt(`${whole}${part.padEnd(4, '0')}`);
 }
 
-interface History extends Pick<Rate, 'geo' | 'contextWindow' | 'maxOutputTokens'> {
-  /** The id, then the aliases. */
-  readonly names: readonly [string, ...string[]];
-  readonly rows: readonly Row[];
+function pricesOf(row: Readonly<Record<keyof Prices, string>>): Prices {
+  return {
+    input: parseUsd(row.input),
+    cacheWrite5m: parseUsd(row.cacheWrite5m),
+    cacheWrite1h: parseUsd(row.cacheWrite1h),
+    cacheRead: parseUsd(row.cacheRead),
+    output: parseUsd(row.output),
+  };
 }
 
-function readModel(reader: Reader, value: unknown, path: string): History {
-  const model = reader.object(value, path, ['id', 'aliases', 'contextWindow', 'maxOutputTokens', 'geo', 'rates']);
-  const rows = reader
-    .list(model['rates'], `${path}.rates`)
-    .map((row, i) => readRow(reader, row, `${path}.rates[${i}]`, i));
-  rows.forEach((row, i) => {
-    const previous = rows[i - 1];
-    if (previous !== undefined && row.from <= previous.from) {
-      reader.problem(`${path}.rates[${i}].from`, 'must be later than the row before');
-    }
+function ratesOf(model: v.InferOutput<typeof MODEL>, fastest: readonly Prices[]): Rate[] {
+  const { id, aliases, rates, geo, contextWindow, maxOutputTokens } = model;
+  return rates.map((row, i) => {
+    const standard = pricesOf(row);
+    const next = rates[i + 1];
+    return {
+      names: [id, ...aliases],
+      from: i === 0 ? 0 : startOf(row),
+      until: next === undefined ? END_OF_TIME : startOf(next),
+      standard,
+      longPrompt: row.longPrompt
+        ? { abovePromptTokens: row.longPrompt.abovePromptTokens, prices: pricesOf(row.longPrompt) }
+        : null,
+      fast: row.fast ? pricesOf(row.fast) : fastest.reduce(higherRate, standard),
+      geo: tenThousandths(geo),
+      contextWindow,
+      maxOutputTokens,
+    };
   });
-  const aliases = model['aliases'] === undefined ? [] : reader.list(model['aliases'], `${path}.aliases`, 0);
-  return {
-    names: [
-      reader.text(model['id'], `${path}.id`),
-      ...aliases.map((alias, i) => reader.text(alias, `${path}.aliases[${i}]`)),
-    ],
-    contextWindow: reader.count(model['contextWindow'], `${path}.contextWindow`),
-    maxOutputTokens: reader.count(model['maxOutputTokens'], `${path}.maxOutputTokens`),
-    geo: model['geo'] === undefined ? GEO_UNIT : reader.multiplier(model['geo'], `${path}.geo`),
-    rows,
-  };
-}
-
-const PRICES = ['input', 'cacheWrite5m', 'cacheWrite1h', 'cacheRead', 'output'];
-
-function readRow(reader: Reader, value: unknown, path: string, index: number): Row {
-  const row = reader.object(value, path, ['from', ...PRICES, 'longPrompt', 'fast']);
-  const { fast, longPrompt } = row;
-  return {
-    from: index === 0 && row['from'] === undefined ? 0 : reader.instant(row['from'], `${path}.from`),
-    standard: readPrices(reader, row, path),
-    fast: fast === undefined ? null : readPrices(reader, reader.object(fast, `${path}.fast`, PRICES), `${path}.fast`),
-    longPrompt: longPrompt === undefined ? null : readLongPrompt(reader, longPrompt, `${path}.longPrompt`),
-  };
-}
-
-function readLongPrompt(reader: Reader, value: unknown, path: string): Rate['longPrompt'] {
-  const row = reader.object(value, path, ['abovePromptTokens', ...PRICES]);
-  return {
-    abovePromptTokens: reader.count(row['abovePromptTokens'], `${path}.abovePromptTokens`),
-    prices: readPrices(reader, row, path),
-  };
-}
-
-function readPrices(reader: Reader, row: Record<string, unknown>, path: string): Prices {
-  return {
-    input: reader.usd(row['input'], `${path}.input`),
-    cacheWrite5m: reader.usd(row['cacheWrite5m'], `${path}.cacheWrite5m`),
-    cacheWrite1h: reader.usd(row['cacheWrite1h'], `${path}.cacheWrite1h`),
-    cacheRead: reader.usd(row['cacheRead'], `${path}.cacheRead`),
-    output: reader.usd(row['output'], `${path}.output`),
-  };
-}
-
-function ratesOf({ names, rows, geo, contextWindow, maxOutputTokens }: History, fastest: readonly Prices[]): Rate[] {
-  return rows.map(({ from, standard, longPrompt, fast }, i) => ({
-    names,
-    from: i === 0 ? 0 : from,
-    until: rows[i + 1]?.from ?? END_OF_TIME,
-    standard,
-    longPrompt,
-    fast: fast ?? fastest.reduce(higherRate, standard),
-    geo,
-    contextWindow,
-    maxOutputTokens,
-  }));
 }
 
 function dearestOf(models: readonly (readonly Rate[])[]): Rate[] {
@@ -145,70 +157,32 @@ function dearestOf(models: readonly (readonly Rate[])[]): Rate[] {
   });
 }
 
-const INSTANT = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}Z)?$/;
-/** Dear enough for anything, and small enough that no call can cost more than a counter holds. */
-const MAX_PRICE = 10_000n * USD;
-const MULTIPLIER = /^([1-9])(?:\.([0-9]{1,4}))?$/;
+/** Milliseconds since the epoch; 0 where the row names none. */
+function startOf({ from }: Row): number {
+  return from === undefined ? 0 : Date.parse(from);
+}
 
-/** Reads a file and goes on after a problem, so that all of them can be named at once. */
-class Reader {
-  readonly problems: string[] = [];
+function isAfter(row: Row, before: Row): boolean {
+  return row.from !== undefined && startOf(row) > startOf(before);
+}
 
-  problem(path: string, what: string): void {
-    this.problems.push(path === '' ? `the file ${what}` : `${path} ${what}`);
+function isPrice(value: unknown): boolean {
+  try {
+    return typeof value === 'string' && parseUsd(value) <= MAX_PRICE;
+  } catch {
+    return false;
   }
+}
 
-  object(value: unknown, path: string, fields: readonly string[]): Record<string, unknown> {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      this.problem(path, 'must be an object');
-      return {};
-    }
-    for (const field of Object.keys(value)) {
-      if (!fields.includes(field)) this.problem(path === '' ? field : `${path}.${field}`, 'is not a known field');
-    }
-    return value as Record<string, unknown>;
-  }
+/** Date.parse takes 30 February for 2 March. */
+function isInstant(value: unknown): boolean {
+  if (typeof value !== 'string' || !/^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}Z)?$/.test(value)) return false;
+  const at = Date.parse(value);
+  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(value.slice(0, 10));
+}
 
-  list(value: unknown, path: string, atLeast = 1): unknown[] {
-    if (Array.isArray(value) && value.length >= atLeast) return value;
-    this.problem(path, atLeast === 0 ? 'must be a list' : 'must be a list with at least one entry');
-    return [];
-  }
-
-  text(value: unknown, path: string): string {
-    if (typeof value === 'string' && value !== '') return value;
-    this.problem(path, 'must be a string');
-    return '';
-  }
-
-  count(value: unknown, path: string): number {
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value;
-    this.problem(path, 'must be a positive integer');
-    return 1;
-  }
-
-  usd(value: unknown, path: string): bigint {
-    try {
-      const price = parseUsd(String(value));
-      if (typeof value === 'string' && price <= MAX_PRICE) return price;
-    } catch {
-      // Told below, with the path.
-    }
-    this.problem(path, 'must be an amount in USD of at most 10000 as a string such as "6.25"');
-    return 0n;
-  }
-
-  multiplier(value: unknown, path: string): bigint {
-    const match = typeof value === 'string' ? MULTIPLIER.exec(value) : null;
-    if (match !== null) return BigInt(match[1] as string) * GEO_UNIT + BigInt((match[2] ?? '').padEnd(4, '0'));
-    this.problem(path, 'must be a multiplier from 1 to below 10 as a string such as "1.1"');
-    return GEO_UNIT;
-  }
-
-  instant(value: unknown, path: string): number {
-    const at = typeof value === 'string' && INSTANT.test(value) ? Date.parse(value) : NaN;
-    if (!Number.isNaN(at) && new Date(at).toISOString().startsWith((value as string).slice(0, 10))) return at;
-    this.problem(path, 'must be a UTC date or instant such as "2026-10-07" or "2026-10-07T00:00:00Z"');
-    return 0;
-  }
+/** Names and aliases that stand for more than one model. */
+function repeated(models: readonly { readonly id: string; readonly aliases: readonly string[] }[]): readonly string[] {
+  const names = models.flatMap(({ id, aliases }) => [id, ...aliases]);
+  return names.filter((name, i) => names.indexOf(name) < i);
 }

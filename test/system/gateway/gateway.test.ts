@@ -812,10 +812,10 @@ test('is told how much memory and disk bodies may take, as Kubernetes writes siz
   const told = { TOLLGATE_BODY_MEMORY: '1000', TOLLGATE_BATCH_STORAGE: '4Gi', TOLLGATE_SHUTDOWN_DELAY_SECONDS: '0' };
   expect(readConfig({ ...env, ...told })).toMatchObject({ bodyBytes: 1000, spoolBytes: 4 * 2 ** 30, lingerMs: 0 });
   expect(() => readConfig({ ...env, TOLLGATE_BATCH_STORAGE: '4G' })).toThrow(
-    'TOLLGATE_BATCH_STORAGE must be a size such as',
+    'TOLLGATE_BATCH_STORAGE is "4G": write a size such as',
   );
   expect(() => readConfig({ ...env, TOLLGATE_SHUTDOWN_DELAY_SECONDS: '1m' })).toThrow(
-    'TOLLGATE_SHUTDOWN_DELAY_SECONDS must be',
+    'TOLLGATE_SHUTDOWN_DELAY_SECONDS is "1m": write a whole number',
   );
 });
 

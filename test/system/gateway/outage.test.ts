@@ -247,7 +247,7 @@ describe('a ledger out of reach, under Open', () => {
       writeFileSync(file, `ledgerLoss: ${ledgerLoss}\n`);
       return { REDIS_URL: 'redis://127.0.0.1:6379', POD_NAME: 'gateway-1', TOLLGATE_SETTINGS: file };
     });
-    expect(() => readConfig(open!)).toThrow('Set TOLLGATE_WRITE_AHEAD_LOG_FOLDER');
+    expect(() => readConfig(open!)).toThrow('TOLLGATE_WRITE_AHEAD_LOG_FOLDER is not set: write a folder');
     expect(readConfig({ ...open, TOLLGATE_WRITE_AHEAD_LOG_FOLDER: folder }).daybookFolder).toBe(folder);
     expect(readConfig(closed!).daybookFolder).toBeUndefined();
   });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
-import type { LogPlace } from '../../../config/environment.ts';
+import type { LogPlace } from '../../../config/log-place.ts';
 import { type Child, start } from '../../../hack/services/processes.ts';
 import type { RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';

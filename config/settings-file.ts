@@ -1,0 +1,16 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { parseSettings, type Settings } from '../policy/config/settings.ts';
+
+/** Reads the settings file. Without a path all settings have their defaults. Throws as `settingsOf` does. */
+export function readSettingsFile(path: string | undefined): Settings {
+  return settingsOf(path === undefined ? undefined : readFileSync(path, 'utf8'));
+}
+
+/**
+ * Reads the text of a settings file; undefined stands for the defaults.
+ * @throws SettingsInvalid for mistakes in it, Error where it is not YAML.
+ */
+export function settingsOf(text: string | undefined): Settings {
+  return parseSettings(text === undefined ? null : parse(text, { strict: true, uniqueKeys: true }));
+}

@@ -1,0 +1,23 @@
+import * as v from 'valibot';
+import { textLike } from '../policy/core/schema-fields.ts';
+import { type Environment, readVariables, variables } from './variables.ts';
+
+/** How telemetry is sent; the exporters of OpenTelemetry read the rest of the environment themselves. */
+export interface TelemetryConfig {
+  /** How often metrics are sent. Milliseconds. */
+  readonly intervalMs: number;
+}
+
+const VARIABLES = variables({
+  OTEL_EXPORTER_OTLP_PROTOCOL: v.optional(
+    v.picklist(['', 'http/protobuf'], 'http/protobuf, and port 4318 of the collector'),
+  ),
+  OTEL_METRIC_EXPORT_INTERVAL: v.optional(textLike(/^([1-9]\d{2,7})?$/, 'milliseconds, at least 100')),
+});
+
+/** Null where `OTEL_EXPORTER_OTLP_ENDPOINT` is not set. Throws an Error that names every variable that is wrong. */
+export function readTelemetry(env: Environment): TelemetryConfig | null {
+  if (!env['OTEL_EXPORTER_OTLP_ENDPOINT']) return null;
+  const { OTEL_METRIC_EXPORT_INTERVAL: interval } = readVariables(VARIABLES, env);
+  return { intervalMs: Number(interval || 60_000) };
+}
