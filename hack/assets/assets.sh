@@ -44,9 +44,6 @@ node() {
   echo "$folders"
 }
 
-# One at a time: two runs that start together must not build the same thing twice.
-exec 9>"$cache/assets.lock"
-if command -v flock >/dev/null; then flock 9; fi
 case "${1:-api_server}" in
   api_server | control_plane | postgres | faketime | node | helm | kubeconform | crds | prometheus) "${1:-api_server}" ;;
   *) say "there is no part \"$1\": leave it out, or name one of control_plane, postgres, faketime, node, helm, kubeconform, crds, prometheus"; exit 1 ;;

@@ -3,6 +3,13 @@
 
 say() { echo "assets: $*" >&2; }
 
+# Waits while another run makes the same thing, and keeps others waiting until this one ends or locks something else. What is
+# there already is used without a lock: lock NAME
+lock() {
+  exec 9>"$cache/$1.lock"
+  if command -v flock >/dev/null; then flock 9; fi
+}
+
 fetch() { [ -z "${TOLLGATE_NO_DOWNLOAD:-}" ] && curl -fsSL --connect-timeout 3 --retry 0 "$@" 2>/dev/null; }
 
 # Downloads a program: fetch_program FOLDER NAME URL

@@ -52,11 +52,18 @@ build_kubernetes() {
   [ ! -e "$bin/server" ] || mv "$bin/server" "$bin/etcd"
 }
 
+# Whether a program is there: a link to KUBEBUILDER_ASSETS may be to another folder than the last time.
+has() { [ -x "$bin/$1" ] && [ -z "${KUBEBUILDER_ASSETS:-}" ]; }
+
 # Brings the programs that are named: kubernetes NAME...
 kubernetes() {
   local program missing=()
+  for program; do has "$program" || missing+=("$program"); done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  lock kubernetes
+  missing=()
   for program; do
-    [ -x "$bin/$program" ] && [ -z "${KUBEBUILDER_ASSETS:-}" ] && continue
+    has "$program" && continue
     from_assets "$program" || [ -x "$bin/$program" ] || from_path "$program" && continue
     from_archive "$program" && { say "downloaded $program"; continue; }
     missing+=("$program")

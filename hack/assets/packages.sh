@@ -3,6 +3,7 @@
 # Installs packages with apt-get: apt LOG PACKAGE...
 apt() {
   local log=$build/$1.log; shift
+  lock packages
   { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >"$log" 2>&1
 }
 

@@ -13,6 +13,7 @@ PROMETHEUS_VERSION=3.5.0
 helm() {
   local folder=$cache/bin/helm-$HELM_VERSION
   mkdir -p "$folder"
+  [ -x "$folder/helm" ] || lock helm
   [ -x "$folder/helm" ] ||
     fetch_member "$folder" helm "https://get.helm.sh/helm-v$HELM_VERSION-$os-$arch.tar.gz" "$os-$arch/helm" ||
     go_programs "$folder" "$HELM_VERSION" helm.sh/helm/v4/cmd/helm
@@ -23,6 +24,7 @@ kubeconform() {
   local folder=$cache/bin/kubeconform-$KUBECONFORM_VERSION module=github.com/yannh/kubeconform
   local release=https://$module/releases/download/v$KUBECONFORM_VERSION/kubeconform-$os-$arch.tar.gz
   mkdir -p "$folder"
+  [ -x "$folder/kubeconform" ] || lock kubeconform
   [ -x "$folder/kubeconform" ] || fetch_member "$folder" kubeconform "$release" kubeconform ||
     go_programs "$folder" "$KUBECONFORM_VERSION" "$module/cmd/kubeconform"
   echo "$folder"
@@ -45,6 +47,7 @@ crds() { # of the kinds of others that the chart can make
 crd() {
   local file=$1/$2.yaml source
   [ -s "$file" ] && return
+  lock crds
   fetch -o "$file" "https://raw.githubusercontent.com/$3/v$5/$6_$2.yaml" && return
   need_go "$2.yaml" "$1"
   source=$(go mod download -json "$4@v$5" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
@@ -55,6 +58,7 @@ containerd() {
   local folder=$cache/bin/containerd-$CONTAINERD_VERSION package=github.com/containerd/containerd/v2/cmd name missing=
   local release=https://github.com/containerd/containerd/releases/download/v$CONTAINERD_VERSION/containerd-static-$CONTAINERD_VERSION-$os-$arch.tar.gz
   mkdir -p "$folder"
+  [ -x "$folder/ctr" ] || lock containerd
   for name in containerd containerd-shim-runc-v2 ctr; do
     [ -x "$folder/$name" ] || fetch_member "$folder" "$name" "$release" "bin/$name" || missing=yes
   done
@@ -68,6 +72,7 @@ prometheus() { # with promtool; of Debian's package only the programs, because i
   mkdir -p "$folder"
   for name in prometheus promtool; do
     [ -x "$folder/$name" ] && continue
+    lock prometheus
     fetch_member "$folder" "$name" "https://github.com/prometheus/prometheus/releases/download/v$PROMETHEUS_VERSION/$release.tar.gz" "$release/$name" ||
       debian_member "$folder" "$name" prometheus ||
       { say "$name is missing. Put it into $folder (Prometheus 2.42 or later)."; exit 1; }
@@ -78,7 +83,7 @@ prometheus() { # with promtool; of Debian's package only the programs, because i
 coredns() { # with no more plugins than a cluster without an uplink needs
   local folder=$cache/bin/coredns-$COREDNS_VERSION
   mkdir -p "$folder"
-  [ -x "$folder/coredns" ] || { need_go coredns "$folder"; with_progress coredns build_coredns "$folder"; }
+  [ -x "$folder/coredns" ] || { need_go coredns "$folder"; lock coredns; with_progress coredns build_coredns "$folder"; }
   echo "$folder"
 }
 
@@ -97,7 +102,7 @@ build_coredns() {
 pause() { # holds the namespaces of a Pod, and those of the node itself: waits for a signal and reaps children
   local folder=$cache/bin/pause
   mkdir -p "$folder"
-  [ -x "$folder/pause" ] || { need_go pause "$folder"; with_progress pause build_pause "$folder"; }
+  [ -x "$folder/pause" ] || { need_go pause "$folder"; lock pause; with_progress pause build_pause "$folder"; }
   echo "$folder"
 }
 
