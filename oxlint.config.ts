@@ -41,7 +41,8 @@ const POLICY = ['admit', 'compile', 'config', 'core', 'cost', 'prices', 'request
   (room) => `policy/${room}`,
 );
 
-const rooms: Readonly<Record<string, Room>> = {
+/** Every room and its arrows; docs/explanation/architecture.md lists them too. */
+export const rooms: Readonly<Record<string, Room>> = {
   config: {
     imports: [CORE, 'policy/config'],
     without: EVERYTHING.filter((name) => name !== 'node:*' && name !== 'yaml'),

@@ -1,8 +1,10 @@
 /**
- * Writes the pages of docs/reference/ that the code already says: one for each kind, from the CRDs, the refusals and
- * conditions and the usage log, from their tables, and the metrics, from their registries. With `--check` it writes nothing and exits 1 where a page is out of date.
+ * Generates pages of docs/reference/: the kinds from the CRDs; refusals, conditions and the usage log from their tables;
+ * metrics from their registries. It also fills in the imports of the rooms in docs/explanation/architecture.md.
+ * With `--check` it writes nothing and exits 1 if a page is out of date.
  */
 
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import { Metrics as GatewayMetrics } from '../../gateway/record/metrics.ts';
@@ -12,6 +14,7 @@ import { type Retry, refusals } from '../../policy/core/refusals.ts';
 import { callColumns } from '../../policy/core/usage-record.ts';
 import { type CRD, type Schema, readCRDs } from './crds.ts';
 import { generate } from './generated.ts';
+import { withImports } from './rooms.ts';
 
 const folder = join(import.meta.dirname, '../../docs/reference');
 
@@ -268,4 +271,6 @@ pages.set(join(folder, 'refusals.md'), refusalsPage());
 pages.set(join(folder, '../runbooks/conditions/README.md'), runbooksPage());
 pages.set(join(folder, 'metrics.md'), metricsPage());
 pages.set(join(folder, 'usage-log.md'), logPage());
+const architecture = join(folder, '../explanation/architecture.md');
+pages.set(architecture, withImports(readFileSync(architecture, 'utf8')));
 generate(pages, process.argv.includes('--check'));

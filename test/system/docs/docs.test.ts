@@ -3,6 +3,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { withImports } from '../../../hack/generate/rooms.ts';
 import { condition, conditionReasons, type ConditionType, hasRunbook } from '../../../policy/core/conditions.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -31,6 +32,50 @@ test('every link leads to a file', () => {
   );
   expect(pages.length).toBeGreaterThan(40);
   expect(dead).toEqual([]);
+});
+
+/** Files of the repository that a page names in code, such as `gateway/main.ts`; patterns and placeholders are left out. */
+function filesNamedIn(page: string): string[] {
+  const text = readFileSync(join(root, page), 'utf8');
+  const named = /`((?:[a-z0-9-]+\/)+[\w.-]+\.(?:ts|lua|sql|sh|yaml|tpl|json|md|py))`/g;
+  return [...text.matchAll(named)].map(([, file]) => file!);
+}
+
+/** The arguments of each `npm test -- …` of a page that are paths. */
+function testsNamedIn(page: string): string[] {
+  const text = readFileSync(join(root, page), 'utf8');
+  const commands = [...text.matchAll(/npm test -- ([^`\n|]*)/g)].map(([, rest]) => rest!.split(' -t ')[0]!);
+  return commands.flatMap((rest) => rest.split(/\s+/).filter((argument) => argument.startsWith('test/')));
+}
+
+test('every file that a page names exists', () => {
+  const held = pages.filter((page) => !/^docs\/decisions\/00(?!25)|CHANGELOG/.test(page));
+  const missing = held.flatMap((page) =>
+    filesNamedIn(page)
+      .filter((file) =>
+        /^(?:bin|charts|cli|config|crds|docs|examples|gateway|hack|kube|ledger|log|metrics|operator|policy|telemetry|test)\//.test(
+          file,
+        ),
+      )
+      .filter((file) => !existsSync(join(root, file)))
+      .map((file) => `${page}: ${file}`),
+  );
+  expect(filesNamedIn('docs/explanation/architecture.md').length).toBeGreaterThan(15);
+  expect(missing).toEqual([]);
+});
+
+test('every test that a page names exists', () => {
+  const files = globSync('test/**/*.test.ts', { cwd: root });
+  const named = pages.flatMap((page) => testsNamedIn(page).map((path) => ({ page, path })));
+  expect(named.length).toBeGreaterThan(30);
+  expect(named.filter(({ path }) => !files.some((file) => file.startsWith(path)))).toEqual([]);
+});
+
+test('the architecture has a line for each room, with what it may import', () => {
+  const page = readFileSync(join(root, 'docs/explanation/architecture.md'), 'utf8');
+  expect(withImports(page)).toBe(page);
+  const without = page.replace(/^\| `policy\/core` .*\n/m, '');
+  expect(() => withImports(without)).toThrow('missing: policy/core');
 });
 
 describe('the runbooks of conditions', () => {
