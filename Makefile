@@ -10,8 +10,11 @@ help: ## this list
 install: node_modules/.installed ## dependencies, the local control plane and Redis (once)
 	@hack/assets/assets.sh >/dev/null
 
+# An older Node than 24 would let npm warn of every package that needs a newer one, so Node 24 is fetched first.
+NODE = node@$(shell sed -n 's/^ *"node": "\([0-9.]*\)".*/\1/p' package.json)
 node_modules/.installed: package-lock.json
-	npm ci --no-progress
+	@[ "$$(node -p 'parseInt(process.versions.node)')" -ge 24 ] || run="npm exec --yes --package=$(NODE) --"; \
+	  set -x; $$run npm ci --no-progress
 	@touch $@
 
 demo: install ## the main job, end to end: make demo [FULL=1], or one real call: LIVE=1 with ANTHROPIC_API_KEY
