@@ -1,13 +1,13 @@
 # Needs Node 20 or later and npm to begin with; npm ci brings Node 24, which everything here runs on.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down image cluster-up cluster-down e2e test verify generate format golden bench chaos release clean
+.PHONY: help install demo up down image cluster-up cluster-down e2e test test-long test-programs verify generate format golden bench chaos release clean
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-install: node_modules/.installed ## dependencies, the local control plane and Redis (once)
+install: node_modules/.installed ## dependencies, a local API server and Redis (once)
 	@hack/assets/assets.sh >/dev/null
 
 # An older Node than 24 would let npm warn of every package that needs a newer one, so Node 24 is fetched first.
@@ -20,10 +20,10 @@ node_modules/.installed: package-lock.json
 demo: install ## the main job, end to end: make demo [FULL=1], or one real call: LIVE=1 with ANTHROPIC_API_KEY
 	@node hack/demo/demo.ts
 
-up: install ## the system in the background: make up [REPLICAS=2] [UPSTREAM=url], then: . .run/env
+up: install ## the system in the background, what dies is restarted: make up [REPLICAS=2] [UPSTREAM=url], then: . .run/env
 	@node hack/run/up.ts
 
-down: ## stops it; data and logs stay in .run
+down: ## stops what make up started; data and logs stay in .run
 	@[ ! -d .run ] || node hack/run/down.ts
 
 image: install ## the container image of this tree, without pulling anything: a file in .run/images
@@ -32,17 +32,24 @@ image: install ## the container image of this tree, without pulling anything: a 
 cluster-up: install ## a cluster of one real node with the images of this tree: hack/cluster/kubectl get pods -A
 	@hack/cluster/up.sh
 
-cluster-down: ## ends it, with all that it holds
+cluster-down: ## ends that cluster, with everything in it
 	@hack/cluster/down.sh
 
 e2e: install ## the tests on a real node: make e2e [KEEP=1], or on a cluster of yours: E2E_CONTEXT=name E2E_IMAGES=registry
 	@hack/cluster/e2e.sh
 
-test: install ## every test but those on a node
+test: install test-programs ## every test but those on a node, property tests and loads in short forms
+	@node hack/run/test.ts
+
+test-long: install test-programs ## the same tests in full, then make chaos and make e2e: before an issue is closed
+	@TOLLGATE_TEST_LONG=1 node hack/run/test.ts
+	@$(MAKE) chaos
+	@$(MAKE) e2e
+
+test-programs:
 	@hack/assets/assets.sh postgres
 	@hack/assets/assets.sh faketime
 	@hack/assets/assets.sh prometheus >/dev/null
-	@node hack/run/test.ts
 
 verify: install ## generated files up to date, format, lint, types, dead code
 	node hack/generate/types.ts --check
@@ -66,16 +73,16 @@ format: install ## formats the code
 golden: install ## rewrites the golden files; review the diff
 	@UPDATE_GOLDEN=1 node hack/run/test.ts test/unit/policy
 
-bench: install ## measures what docs/performance.md says
+bench: install ## measures the figures of docs/performance.md: make bench [ONLY=overhead,kill]
 	@hack/assets/assets.sh postgres
 	@node bench/main.ts
 
-chaos: install ## ten minutes of kills under load, and the books judged: make chaos [SECONDS=60] [SEED=2]
+chaos: install ## kills processes under load for ten minutes and checks all spend: make chaos [SECONDS=60] [SEED=2]
 	@hack/assets/assets.sh postgres
 	@node test/system/chaos/main.ts $(or $(SECONDS),600) $(or $(SEED),1)
 
 release: install ## builds and tags what package.json's version says, and publishes nothing: make release [DRY_RUN=1]
 	@hack/release/release.sh $(if $(DRY_RUN),--dry-run)
 
-clean: down ## removes what was made here, also the data of make up; the cache of binaries stays
+clean: down ## removes everything that make made here, also the data of make up, but not the cache of programs
 	rm -rf .run coverage node_modules

@@ -8,7 +8,9 @@ export default {
   // Node strips the types; without this line jest would call for babel.
   transform: {},
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.run/'],
-  maxWorkers: 2,
+  testSequencer: '<rootDir>/test/support/slowest-first.ts',
+  // More than the two cores of a small machine, since most files wait most of the time.
+  maxWorkers: 3,
   workerIdleMemoryLimit: '800MB',
   testTimeout: 120_000,
   setupFiles: ['<rootDir>/test/support/seed.ts'],

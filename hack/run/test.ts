@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { type FileTime, timeTable } from './time-table.ts';
 
-// `make test`: runs jest with the given arguments and ends with a plain line that says how many tests passed and failed.
+// `make test`: runs jest with the given arguments, prints where the time went, and ends with a plain line that says how many
+// tests passed and failed.
 
 interface Results {
   success: boolean;
@@ -11,6 +13,8 @@ interface Results {
   /** Test files that could not be run at all. */
   numRuntimeErrorTestSuites: number;
   numPendingTests: number;
+  /** Times in milliseconds since the epoch. */
+  testResults: readonly { name: string; startTime: number; endTime: number }[];
 }
 
 const repository = join(import.meta.dirname, '../..');
@@ -33,6 +37,11 @@ const status = await new Promise<number>((resolve) => jest.once('close', (code) 
 if (existsSync(report)) {
   const results = JSON.parse(readFileSync(report, 'utf8')) as Results;
   const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
+  const times = results.testResults.map(({ name, startTime, endTime }): FileTime => ({
+    file: relative(repository, name),
+    seconds: (endTime - startTime) / 1000,
+  }));
+  if (times.length > 5) console.log(timeTable(times));
   if (results.numPendingTests > 0) console.log(`${results.numPendingTests} skipped`);
   console.log(`${results.numPassedTests} passed, ${failed} failed`);
   process.exitCode = results.success ? 0 : 1;

@@ -12,6 +12,7 @@ import type { StreamEntry } from '../../../ledger/streams.ts';
 import type { Check, Counter, CheckMode, Reading } from '../../../policy/core/counter-check.ts';
 import type { StreamedRecord } from '../../../policy/core/usage-record.ts';
 import { startRedis } from '../../support/redis.ts';
+import { testSize } from '../../support/test-size.ts';
 
 /**
  * Two gateways do whatever they like, in any order, to the ledger in Redis and to its twin in memory. Both must give the
@@ -543,7 +544,7 @@ const commands = fc.commands(
 
 let runs = 0;
 /** How long it looks, and where: at the same by default, so that a failure comes from what was changed. */
-const RUNS = Number(process.env['RUNS'] ?? 60);
+const RUNS = Number(process.env['RUNS'] ?? testSize({ short: 60, long: 600 }));
 const SEED = Number(process.env['SEED'] ?? 4);
 jest.setTimeout(300_000 + RUNS * 1000);
 const SCALES = [100n, 2n ** 53n, 10n ** 18n, 2n ** 63n - 1n];

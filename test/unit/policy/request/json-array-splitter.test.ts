@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { JsonArraySplitter } from '../../../../policy/request/json-array-splitter.ts';
 import { JsonInvalid } from '../../../../policy/request/strict-json.ts';
+import { testSize } from '../../../support/test-size.ts';
 
 /** The elements of a text that arrives in chunks cut at these offsets; what is wrong with it is thrown. */
 function split(text: string, cuts: readonly number[] = [], maxBytes = 1_000_000): string[] {
@@ -32,7 +33,7 @@ test('however the bytes are cut, the elements are those that JSON.parse finds', 
       const elements = split(text, cuts).map((element) => JSON.parse(element) as unknown);
       expect(elements).toEqual((JSON.parse(text) as { requests: unknown[] }).requests);
     }),
-    { numRuns: 500 },
+    { numRuns: testSize({ short: 200, long: 500 }) },
   );
 });
 
@@ -82,7 +83,7 @@ test('what is accepted is valid JSON with that one field, once each element is',
       const broken = `${text.slice(0, place)}${put}${text.slice(place + 1)}`.toWellFormed();
       expect(accepted(broken)).toEqual(acceptable(broken));
     }),
-    { numRuns: 2_000 },
+    { numRuns: testSize({ short: 300, long: 2_000 }) },
   );
 });
 
