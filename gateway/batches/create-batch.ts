@@ -21,9 +21,10 @@ import { pathUp, type Upstreams } from '../http/upstreams.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
 import type { CallLog } from '../record/call-log.ts';
 import { costHeaders } from '../record/cost-headers.ts';
+import type { EndedCall } from '../record/ended-call.ts';
 import type { Metrics } from '../record/metrics.ts';
 import type { RefusalCounter } from '../record/refusal-counter.ts';
-import { type EndedCall, usageRecord } from '../record/usage-record.ts';
+import { usageRecord } from '../record/usage-record.ts';
 import { batchIn, sendBatch } from './batch-response.ts';
 import { type Uploaded, upload } from './batch-upload.ts';
 import { PlannedRequests } from './planned-requests.ts';
@@ -193,7 +194,7 @@ export class CreateBatch {
     return {
       id,
       call,
-      booking: { costNano: 0n, presumedNano, estimated: presumedNano > 0n, usage: null, model },
+      cost: { costNano: 0n, presumedNano, estimated: presumedNano > 0n, usage: null, model },
       worstNano: admission.worstNano,
       ending,
       status,

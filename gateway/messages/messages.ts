@@ -22,12 +22,13 @@ import { type CallerGone, readBody } from '../http/read-body.ts';
 import { isRefusal } from '../http/send-refusal.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
+import { billedFigures, callCost, type CallCost, type ReservedCall } from '../record/call-cost.ts';
 import type { CallLog } from '../record/call-log.ts';
 import { costHeaders } from '../record/cost-headers.ts';
+import { type EndedCall, spenderOf } from '../record/ended-call.ts';
 import type { Metrics } from '../record/metrics.ts';
 import type { RefusalCounter } from '../record/refusal-counter.ts';
-import { billedFigures, callCost, type CallCost, type ReservedCall } from '../record/settlement.ts';
-import { type EndedCall, spenderOf, usageRecord } from '../record/usage-record.ts';
+import { usageRecord } from '../record/usage-record.ts';
 import type { ExpectedCosts } from './expected-cost.ts';
 import { countPromptTokens } from './prompt-count.ts';
 
@@ -148,7 +149,7 @@ class Spending {
   readonly #reserved: ReservedCall;
   readonly #parts: Parts;
   readonly #workspace: string;
-  #booking: CallCost | null = null;
+  #cost: CallCost | null = null;
   #status = 0;
   #requestId: string | null = null;
   #firstByteMs: number | null = null;
@@ -191,8 +192,8 @@ class Spending {
       },
       streamHeaders: () => costHeaders(this.#admitted, null),
       answerHeaders: (metered) => {
-        this.#booking = this.#book(metered, false);
-        return costHeaders(this.#admitted, this.#booking);
+        this.#cost = this.#book(metered, false);
+        return costHeaders(this.#admitted, this.#cost);
       },
     });
     metrics.begin(spenderOf(this.#admitted.call, this.#reserved.model)); // by now the call is on its way
@@ -202,9 +203,9 @@ class Spending {
   /** The upstream bills nothing. */
   release(ending: Extract<ForwardEnd, { kind: 'NeverSent' | 'ErrorStatus' }>): Promise<void> {
     const { model } = this.#reserved;
-    const booking = { costNano: 0n, presumedNano: 0n, estimated: false, usage: null, model };
+    const cost = { costNano: 0n, presumedNano: 0n, estimated: false, usage: null, model };
     const errorType = ending.kind === 'ErrorStatus' ? ending.errorType : null;
-    const ended = this.#ended(ending.kind, booking, errorType);
+    const ended = this.#ended(ending.kind, cost, errorType);
     const { settler, metrics, report } = this.#parts;
     report.ended(this.#exchange, ended);
     metrics.countCall(spenderOf(ended.call, model), ending.kind);
@@ -215,22 +216,22 @@ class Spending {
     const { settler, metrics, report, densities, expectations, settings } = this.#parts;
     const { id } = this.#exchange;
     const { call, admission, reservation } = this.#admitted;
-    const booking = this.#booking ?? this.#book(metered, ending === 'Cancelled');
-    const spender = spenderOf(call, booking.model);
+    const cost = this.#cost ?? this.#book(metered, ending === 'Cancelled');
+    const spender = spenderOf(call, cost.model);
     const known = spender.model;
-    if (known !== null && call.facts.stream && !booking.estimated) densities.learn(known, metered);
-    if (!booking.estimated) expectations.learn(this.#workspace, this.#reserved.model, booking.costNano);
-    const ended = this.#ended(ending, booking, metered.errorType);
+    if (known !== null && call.facts.stream && !cost.estimated) densities.learn(known, metered);
+    if (!cost.estimated) expectations.learn(this.#workspace, this.#reserved.model, cost.costNano);
+    const ended = this.#ended(ending, cost, metered.errorType);
     report.ended(this.#exchange, ended);
     metrics.countSpending({
       spender,
       ending,
-      ...billedFigures(this.#reserved, booking),
+      ...billedFigures(this.#reserved, cost),
       worstNano: this.#reserved.worstNano,
-      usage: booking.usage,
+      usage: cost.usage,
       seconds: ended.durationMs / 1000,
     });
-    const { costNano, presumedNano } = booking;
+    const { costNano, presumedNano } = cost;
     const settlement = { id, costNano, presumedNano, record: usageRecord(ended) };
     const isKept = settings.ledgerLoss === 'Open';
     await settler.settle(settlement, queueKeysOf(admission.checks), isKept ? reservation : undefined);
@@ -241,13 +242,13 @@ class Spending {
     return callCost(this.#reserved, metered, isCancelled, density);
   }
 
-  #ended(ending: string, booking: CallCost, errorType: string | null): EndedCall {
+  #ended(ending: string, cost: CallCost, errorType: string | null): EndedCall {
     const { now, elapsed } = this.#parts;
     const { id, arrived, req } = this.#exchange;
     return {
       id,
       call: this.#admitted.call,
-      booking,
+      cost,
       worstNano: this.#admission.worstNano,
       unchecked: this.#admitted.committedNano === null,
       ending,

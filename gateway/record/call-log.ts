@@ -3,20 +3,21 @@ import type { Caller } from '../../policy/admit/caller.ts';
 import type { Call } from '../../policy/admit/plan.ts';
 import { refusalStatus } from '../../policy/admit/refusal-response.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
+import { USD } from '../../policy/core/money.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 import type { CallSpan } from '../../telemetry/spans.ts';
 import type { Exchange } from '../http/exchange.ts';
+import { attributesOf, type EndedCall } from './ended-call.ts';
 import { refusedSpan, spanOf } from './span.ts';
-import { attributesOf, type EndedCall, logCall } from './usage-record.ts';
 
-/** Who is told of the span of each call. */
+/** Where the span of each call goes. */
 export interface Spans {
   add(span: CallSpan): void;
 }
 
 interface Parts {
   readonly logger: Logger;
-  /** Null where nobody is told of spans. */
+  /** Null if spans are not exported. */
   readonly spans: Spans | null;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -24,7 +25,7 @@ interface Parts {
   readonly elapsed: () => number;
 }
 
-/** Tells of each call: one line in the log, and one span. */
+/** Writes one log line and one span for each call. */
 export class CallLog {
   readonly #parts: Parts;
 
@@ -32,14 +33,14 @@ export class CallLog {
     this.#parts = parts;
   }
 
-  /** An admitted call, and what became of it. */
+  /** An admitted call that has ended. */
   ended({ req }: Exchange, ended: EndedCall): void {
     const { logger, spans } = this.#parts;
-    logCall(logger, ended);
+    logger.info(logLine(ended));
     spans?.add(spanOf(ended, req.headers));
   }
 
-  /** A call that was not let through; whose it was and what it asked, as far as that is known. */
+  /** A refused call, with its caller and request as far as they are known. */
   refused({ id, arrived, req }: Exchange, refusal: Refusal, caller?: Caller, call?: Call): void {
     const { logger, spans, now, elapsed } = this.#parts;
     const workspace = caller && refOf(caller.workspace);
@@ -49,7 +50,31 @@ export class CallLog {
     if (spans === null) return;
     const ended = now();
     const started = ended - (elapsed() - arrived);
-    const said = { id, feature, model, workspace, reason: refusal.reason, status: refusalStatus(refusal) };
-    spans.add(refusedSpan({ ...said, started, ended }, req.headers));
+    const outcome = { reason: refusal.reason, status: refusalStatus(refusal) };
+    spans.add(refusedSpan({ id, feature, model, workspace, ...outcome, started, ended }, req.headers));
   }
+}
+
+/** The fields that callers' existing dashboards use come first. */
+function logLine(ended: EndedCall): object {
+  const { call, cost } = ended;
+  const { workspace, key } = call.caller;
+  return {
+    feature: attributesOf(call)['feature'] ?? '',
+    model: cost.model,
+    input_tokens: cost.usage?.input ?? null,
+    output_tokens: cost.usage?.output ?? null,
+    cost_usd: Number(cost.costNano) / Number(USD),
+    id: ended.id,
+    workspace: refOf(workspace),
+    key: key.name,
+    ending: ended.ending,
+    status: ended.status,
+    error_type: ended.errorType ?? undefined,
+    estimated: cost.estimated,
+    ...(ended.unchecked ? { unchecked: true } : {}),
+    expected_usd: call.expectedNano == null ? undefined : Number(call.expectedNano) / Number(USD),
+    request_id: ended.requestId,
+    duration_ms: Math.round(ended.durationMs),
+  };
 }

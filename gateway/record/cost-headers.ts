@@ -1,29 +1,29 @@
 import { formatCents, formatUsd } from '../../policy/core/money.ts';
 import type { Admitted } from '../admission/admission.ts';
 import type { RawHeaders } from '../http/headers.ts';
-import type { CallCost } from './settlement.ts';
+import type { CallCost } from './call-cost.ts';
 
 /**
- * What a call cost, where that is known by now, and what it leaves in the fullest of the workspace's own budgets; of a
- * budget that spans others a tenant learns nothing here.
+ * What a call cost, if that is known already, and what remains in the fullest of the workspace's own budgets. Spanning
+ * budgets are left out, because a tenant must not learn their figures here.
  */
-export function costHeaders(admitted: Admitted, booking: CallCost | null): RawHeaders {
+export function costHeaders(admitted: Admitted, cost: CallCost | null): RawHeaders {
   const headers: RawHeaders = [];
-  if (booking !== null) headers.push('x-tollgate-cost-usd', formatUsd(booking.costNano));
-  const remaining = remainingNano(admitted, booking);
+  if (cost !== null) headers.push('x-tollgate-cost-usd', formatUsd(cost.costNano));
+  const remaining = remainingNano(admitted, cost);
   if (remaining !== null) headers.push('x-tollgate-budget-remaining-usd', formatCents(remaining));
   return headers;
 }
 
-/** Nano-dollars, null where no budget of the workspace's own limits the call, or the ledger did not say what it holds. */
-function remainingNano({ call, admission, committedNano }: Admitted, booking: CallCost | null): bigint | null {
+/** Nano-dollars; null if no budget of the workspace's own limits the call, or the ledger did not report its counters. */
+function remainingNano({ call, admission, committedNano }: Admitted, cost: CallCost | null): bigint | null {
   if (committedNano === null) return null;
   const own = `${call.caller.workspace.namespace}/`;
-  const givenBack = booking === null ? 0n : admission.worstNano - booking.costNano - booking.presumedNano;
+  const returned = cost === null ? 0n : admission.worstNano - cost.costNano - cost.presumedNano;
   let least: bigint | null = null;
   for (const [index, check] of admission.checks.entries()) {
     if (check.mode !== 'Enforce' || !check.budget.startsWith(own)) continue;
-    const left = check.bound.capNano - committedNano[index]! + givenBack;
+    const left = check.bound.capNano - committedNano[index]! + returned;
     if (least === null || left < least) least = left;
   }
   return least !== null && least < 0n ? 0n : least;

@@ -2,13 +2,13 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { USD } from '../../policy/core/money.ts';
 import type { CallSpan } from '../../telemetry/spans.ts';
-import { attributesOf, type EndedCall } from './usage-record.ts';
+import { attributesOf, type EndedCall } from './ended-call.ts';
 
 /** A call that was refused. */
 interface Refused {
   readonly id: string;
   readonly feature: string;
-  /** '' where it is not known. */
+  /** '' if it is not known. */
   readonly model: string;
   readonly workspace: string | undefined;
   readonly reason: string;
@@ -18,11 +18,14 @@ interface Refused {
   readonly ended: number;
 }
 
-const WHAT = { 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': 'anthropic' };
+const OPERATION = { 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': 'anthropic' };
 
-/** The span of an admitted call: OpenTelemetry's names for what has one. Never a prompt, a key, a customer or a user. */
+/**
+ * The span of an admitted call, with OpenTelemetry's attribute names where there are any. It never holds a prompt, a
+ * credential, a customer or a user.
+ */
 export function spanOf(ended: EndedCall, headers: IncomingHttpHeaders): CallSpan {
-  const { call, booking } = ended;
+  const { call, cost } = ended;
   const { workspace, key } = call.caller;
   const { feature = '', department = '' } = attributesOf(call);
   const asked = call.facts.model;
@@ -32,9 +35,9 @@ export function spanOf(ended: EndedCall, headers: IncomingHttpHeaders): CallSpan
     started: ended.ended - ended.durationMs,
     ended: ended.ended,
     attributes: {
-      ...WHAT,
+      ...OPERATION,
       'gen_ai.request.model': asked,
-      'gen_ai.response.model': booking.model,
+      'gen_ai.response.model': cost.model,
       ...usageOf(ended),
       'http.response.status_code': ended.status,
       'tollgate.call_id': ended.id,
@@ -42,8 +45,8 @@ export function spanOf(ended: EndedCall, headers: IncomingHttpHeaders): CallSpan
       'tollgate.key': key.name,
       'tollgate.feature': feature,
       'tollgate.department': department,
-      'tollgate.cost_usd': Number(booking.costNano) / Number(USD),
-      'tollgate.estimated': booking.estimated,
+      'tollgate.cost_usd': Number(cost.costNano) / Number(USD),
+      'tollgate.estimated': cost.estimated,
       'tollgate.ending': ended.ending,
       ...(ended.requestId === null ? {} : { 'tollgate.upstream_request_id': ended.requestId }),
     },
@@ -51,7 +54,7 @@ export function spanOf(ended: EndedCall, headers: IncomingHttpHeaders): CallSpan
   };
 }
 
-/** The span of a call that was not let through. */
+/** The span of a refused call. */
 export function refusedSpan(refused: Refused, headers: IncomingHttpHeaders): CallSpan {
   const { id, feature, model, workspace = '', reason, status, started, ended } = refused;
   return {
@@ -60,7 +63,7 @@ export function refusedSpan(refused: Refused, headers: IncomingHttpHeaders): Cal
     started,
     ended,
     attributes: {
-      ...WHAT,
+      ...OPERATION,
       ...(model === '' ? {} : { 'gen_ai.request.model': model }),
       'http.response.status_code': status,
       'tollgate.call_id': id,
@@ -72,8 +75,8 @@ export function refusedSpan(refused: Refused, headers: IncomingHttpHeaders): Cal
   };
 }
 
-/** By the conventions, what came from a cache is a part of the input. */
-function usageOf({ booking: { usage } }: EndedCall): Record<string, number> {
+/** By OpenTelemetry's conventions, tokens from a cache are part of the input. */
+function usageOf({ cost: { usage } }: EndedCall): Record<string, number> {
   if (usage === null) return {};
   const written = usage.cacheWrite5m + usage.cacheWrite1h;
   return {
