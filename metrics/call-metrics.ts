@@ -55,7 +55,7 @@ export class CallMetrics {
     this.#namesUsers = namedUsers > 0;
     const counter = (name: string, help: string, ...labels: string[]) =>
       new Counter({ name, help, labelNames: [...LABELS, ...labels], registers: [registry] });
-    this.#cost = counter('tollgate_cost_usd_total', 'What calls cost, in US dollars, as booked.', 'user');
+    this.#cost = counter('tollgate_cost_usd_total', 'What calls cost, in US dollars, as settled.', 'user');
     this.#tokens = counter(
       'tollgate_tokens_total',
       'Tokens that calls were billed for: `input`, `output`, `cache_read` or `cache_write`.',
@@ -64,16 +64,16 @@ export class CallMetrics {
     );
     this.#calls = counter(
       'tollgate_calls_total',
-      'Calls, by how they ended: as in the usage log, or `Batched` in a Message Batch, `Refused` by the policy, `Unavailable` where Tollgate could not serve (5xx).',
+      'Calls by their ending: as in the usage log, or `Batched` (in a Message Batch), `Refused` (by the policy), `Unavailable` (Tollgate answered 5xx).',
       'ending',
     );
     this.#saved = counter(
       'tollgate_cache_saved_usd_total',
-      'What tokens read from the prompt cache would have cost more as input, in US dollars.',
+      'What reading tokens from the prompt cache saved against plain input, in US dollars.',
     );
     this.#surcharge = counter(
       'tollgate_cache_surcharge_usd_total',
-      'What tokens written to the prompt cache cost more than as input, in US dollars.',
+      'What writing tokens to the prompt cache cost more than plain input, in US dollars.',
     );
   }
 

@@ -62,7 +62,7 @@ export class Metrics {
     });
     this.#overshoot = new Counter({
       name: 'tollgate_overshoot_usd_total',
-      help: 'What calls cost beyond their worst case, in US dollars: an upstream that charges more than its rules say.',
+      help: 'What calls cost above their worst case, in US dollars: the upstream charged more than its published rules.',
       labelNames: ['workspace'],
       registers,
     });
@@ -74,7 +74,7 @@ export class Metrics {
     });
     this.#openAdmissions = new Counter({
       name: 'tollgate_unchecked_calls_total',
-      help: 'Calls that went unchecked because the ledger was out of reach (`ledgerLoss: Open`).',
+      help: 'Calls admitted unchecked because Redis could not be reached (`ledgerLoss: Open`).',
       labelNames: ['workspace'],
       registers,
     });
@@ -87,48 +87,52 @@ export class Metrics {
     });
     this.#duration = new Histogram({
       name: 'gen_ai_client_operation_duration_seconds',
-      help: 'From the arrival of a call to the end of its answer.',
+      help: 'Time from the arrival of a call to the end of its answer.',
       labelNames: ['workspace', 'gen_ai_request_model'],
       buckets: [0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000],
       registers,
     });
     this.#firstByte = new Histogram({
       name: 'gen_ai_server_time_to_first_token_seconds',
-      help: 'From sending a call upstream to the beginning of its answer.',
+      help: 'Time from sending a call upstream to the first byte of its answer.',
       labelNames: ['workspace'],
       buckets: [0.03, 0.1, 0.3, 1, 3, 10, 30, 100],
       registers,
     });
     this.#added = new Histogram({
       name: 'tollgate_added_latency_seconds',
-      help: 'From the arrival of a call to sending it upstream, with any waiting for room in a budget.',
+      help: 'Time from the arrival of a call until it is sent upstream, with any wait for room in a budget.',
       buckets: [0.0005, 0.001, 0.002, 0.005, 0.01, 0.03, 0.1, 1, 10],
       registers,
     });
     this.openStreams = new Gauge({
       name: 'tollgate_upstream_calls',
-      help: 'Calls that are under way upstream.',
+      help: 'Calls that were sent upstream and have not ended.',
       registers,
     });
     this.#gauge('tollgate_open_calls', 'Calls that have, or may have, a reservation.', gauges.openCalls);
-    this.#gauge('tollgate_pending_settles', 'Ended calls that the ledger does not know of yet.', gauges.pendingSettles);
+    this.#gauge(
+      'tollgate_pending_settles',
+      'Ended calls that wait to be settled in the ledger.',
+      gauges.pendingSettles,
+    );
     this.#gauge(
       'tollgate_write_ahead_log_calls',
-      'Calls on disk that the ledger has not booked yet (`ledgerLoss: Open`).',
+      'Calls in the write-ahead log that the ledger has not settled yet (`ledgerLoss: Open`).',
       gauges.unbookedCalls,
     );
     this.#gauge(
       'tollgate_body_memory_bytes',
-      'Bodies of calls under way that are held in memory, in bytes.',
+      'Memory used by the request bodies of calls in flight, in bytes.',
       gauges.bodyBytes,
     );
     this.#gauge(
       'tollgate_batch_storage_bytes',
-      'Bodies of batches that are held on disk, in bytes.',
+      'Disk space used by the bodies of Message Batches, in bytes.',
       gauges.spoolBytes,
     );
     if (gauges.certificateExpires !== null) {
-      const help = 'Until when the certificate that callers see is good, in seconds since 1970 (with TLS only).';
+      const help = 'When the certificate of the gateway expires, in seconds since 1970 (only with TLS).';
       this.#gauge('tollgate_certificate_expiry_timestamp_seconds', help, gauges.certificateExpires);
     }
     this.#ledgerGauges(gauges.ledger);
@@ -205,13 +209,13 @@ export class Metrics {
       read()
         .then(() => 1)
         .catch(() => 0);
-    this.#gauge('tollgate_ledger_up', 'Whether the ledger answers.', up);
-    this.#gauge('tollgate_usage_stream_length', 'Usage records in the ledger that no log has taken yet.', () =>
+    this.#gauge('tollgate_ledger_up', '1 if the ledger answers, else 0.', up);
+    this.#gauge('tollgate_usage_stream_length', 'Usage records that wait in the ledger for the usage log.', () =>
       read().then(({ streamLength }) => streamLength),
     );
     this.#gauge(
       'tollgate_ledger_presumed_calls',
-      'Calls whose cost is unknown and presumed to be the worst case.',
+      'Calls whose cost is not known and presumed to be their worst case.',
       () => read().then(({ presumedCount }) => presumedCount),
     );
   }

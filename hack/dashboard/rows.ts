@@ -212,7 +212,7 @@ const refusals: Row = {
     },
     {
       title: 'Added latency',
-      description: 'From the arrival of a call to sending it upstream, with any waiting for room in a budget.',
+      description: 'Time from the arrival of a call until it is sent upstream, with any wait for room in a budget.',
       kind: 'lines',
       unit: 's',
       queries: [0.5, 0.95, 0.99].map((quantile) => ({
@@ -249,7 +249,7 @@ const system: Row = {
     ),
     stat('Usage log behind', 'How long the oldest record has waited.', 's', 'max(tollgate_usage_log_lag_seconds)', 300),
     stat('Calls of unknown cost', 'Held at their worst case.', 'none', 'max(tollgate_ledger_presumed_calls)', 1),
-    stat('Open streams', 'Calls that are under way upstream.', 'none', 'sum(tollgate_upstream_calls)'),
+    stat('Open streams', 'Calls that were sent upstream and have not ended.', 'none', 'sum(tollgate_upstream_calls)'),
     {
       title: 'Resources that are not ready',
       description: 'By the reason of their condition Ready.',

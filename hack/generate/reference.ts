@@ -43,7 +43,7 @@ function kindPage({ kind, apiVersion, plural, shortNames, columns, schema }: CRD
 
 function specTable(spec: Schema): string {
   return table(
-    ['Field', 'Type', 'Default', 'Meaning, and what the API server says to what it does not take'],
+    ['Field', 'Type', 'Default', 'Meaning, and the messages of the API server for invalid values'],
     [...fields(spec)].map(({ path, field, required }) => [
       code(path),
       typeOf(field),
@@ -136,9 +136,9 @@ function refusalsPage(): string {
   ]);
   return page(
     '# Refusals and conditions',
-    'Everything that Tollgate says no with, and everything that it says in a status.',
+    'All reasons for which Tollgate refuses a call, and all reasons of the conditions in a status.',
     '## Refusals',
-    "The reason is in the gateway's log and metrics; the caller gets the status, the type and a sentence. What is never to be retried carries `x-should-retry: false` ([why](../explanation/refusals.md)).",
+    "The reason is in the gateway's log and metrics; the caller gets the status, the type and a sentence. Refusals that must not be retried carry `x-should-retry: false` ([why](../explanation/refusals.md)).",
     table(
       ['Reason', 'Status', 'Type', 'Retry', 'Meaning'],
       Object.entries(refusals).map(([reason, { status, type, retry, meaning }]) => [
@@ -150,7 +150,7 @@ function refusalsPage(): string {
       ]),
     ),
     '## Conditions',
-    "Each condition carries the generation that it speaks of. `Ready` sums up and stays True where a budget is exhausted. A reason that asks for somebody has a runbook, whose address is in the condition's message.",
+    "Each condition has the generation that it describes. `Ready` sums up the others and stays True when a budget is exhausted. A reason that needs action has a runbook, whose address is in the condition's message.",
     ...conditions,
   );
 }
@@ -164,7 +164,7 @@ function runbooksPage(): string {
   );
   return page(
     '# Runbooks for conditions',
-    'What to do for each reason that a condition of a ClaudeWorkspace or ClaudeBudget can have and that asks for somebody. `kubectl get cw,cb -A -o wide` shows the reason of Ready, `kubectl describe` those of all conditions, `tollgate doctor` sums them up.',
+    'What to do for each reason of a condition that needs action. `kubectl get cw,cb -A -o wide` shows the reason of Ready, `kubectl describe` the reasons of all conditions, and `tollgate doctor` sums them up.',
     table(['Reason', 'Condition', 'Meaning'], rows),
   );
 }
@@ -172,24 +172,24 @@ function runbooksPage(): string {
 function logPage(): string {
   return page(
     '# Usage log',
-    'A Postgres database, or Postgres in a folder of the operator ([how to choose and query it](../how-to/query-the-log.md)). The tables are made and brought up to date by the operator when it starts. Read from them what you like; what writes to them is the operator alone.',
+    'A Postgres database, or Postgres in a folder of the operator ([how to choose and query it](../how-to/query-the-log.md)). The operator creates and migrates the tables when it starts. Read from them as you like; only the operator writes.',
     '## calls',
-    'One row a call that was admitted, seconds after it ended, exactly once; a call that cost nothing, because the upstream answered with an error or could not be reached, may be missing after a crash. A row is replaced when more becomes known of what the call cost.',
+    'One row for each admitted call, seconds after it ended, exactly once. A call that cost nothing, because the upstream answered with an error or could not be reached, may be missing after a crash. A row is replaced when more becomes known of its cost.',
     table(
       ['Column', 'Type', 'Meaning'],
       callColumns.map(({ name, sqlType, meaning }) => [code(name), sqlType, meaning]),
     ),
     'Amounts are whole nano-dollars: `sum(cost_nano) / 1e9` is exact, in dollars. There are indexes on `time`, and on `workspace`, `feature` and `customer`, each with `time`.',
     '## totals',
-    'One row for each counter of the ledger, changed in the same transaction as the rows of `calls`: what a rebuild of the ledger starts from. `counter` is the budget, its period and, after `#`, the value of `per`; `keep_until` is when the ledger may forget it (milliseconds since 1970); `spent_nano`, `presumed_nano` and `requests` add up the calls.',
+    'One row for each counter of the ledger, changed in the same transaction as the rows of `calls`. A rebuild of the ledger starts from them. `counter` is the budget, its period and, after `#`, the value of `per`; `keep_until` is when the ledger may forget it (milliseconds since 1970); `spent_nano`, `presumed_nano` and `requests` add up the calls.',
     '## refusals',
-    'How often each key was refused: `minute`, `workspace`, `key`, `budget` (empty where no budget refused), `reason` (of [the table](refusals.md)) and `count`. Of callers without a valid key, `workspace` and `key` are empty. Counts may be missing after a crash: they are no money.',
+    'How often each key was refused in each minute: `minute`, `workspace`, `key`, `budget` (empty where no budget refused), `reason` (of [the table](refusals.md)) and `count`. For callers without a valid key, `workspace` and `key` are empty. Counts may be missing after a crash, since they are not money.',
     '## batches',
-    "One row for each Message Batch: `batch` (the upstream's id), `workspace`, and what a rebuild of the ledger needs to put it back. Its lines are rows of `calls` with the same `batch`; they say how far it is booked.",
+    "One row for each Message Batch: `batch` (the upstream's id), `workspace`, and what a rebuild of the ledger needs to put it back. Its lines are rows of `calls` with the same `batch`; they say how far it is settled.",
     '## dead_letters',
-    'Usage records of which no row could be made, or not all of one, and rows of refusals that could not be counted (`entry` ends in `/refusals`), as they came, with the `problem`. Their money is in `calls` and `totals` wherever it could be read. Empty unless something is wrong (metric `tollgate_usage_log_dead_letters_total`).',
+    'Usage records that could not be made into a row, or not completely, and refusals that could not be counted (`entry` ends in `/refusals`), unchanged, with the `problem`. Their money is in `calls` and `totals` if it could be read. The table is empty unless something is wrong (metric `tollgate_usage_log_dead_letters_total`).',
     '## migrations, positions',
-    "The operator's own.",
+    'Internal to the operator.',
   );
 }
 
@@ -226,7 +226,7 @@ function metricsPage(): string {
   );
   return page(
     '# Metrics',
-    'Prometheus text on `/metrics`, of the gateway on its own port or on `ADMIN_PORT`. What OpenTelemetry has a name for is called `gen_ai_*`, money is `tollgate_*`; with them come the usual `process_*` and `nodejs_*`. A metric is a float and for display: the exact money is in the ledger and in status. No label holds a key; users and customers are named only where the settings `namedUsers` and `namedCustomers` say how many.',
+    'Prometheus text on `/metrics`; the gateway serves it on its own port or on `ADMIN_PORT`. Metrics with an OpenTelemetry name are called `gen_ai_*`, all others `tollgate_*`; the usual `process_*` and `nodejs_*` are there too. A metric is a float for display: the exact money is in the ledger and in the status. No label holds a key; users and customers are named only as the settings `namedUsers` and `namedCustomers` allow.',
     '## Gateway',
     metricsTable(gateway.registry),
     '## Operator',

@@ -45,49 +45,63 @@ export class Metrics {
     this.#spending = new CallMetrics(this.registry, limits.namedUsers);
     this.#failures = new Counter({
       name: 'tollgate_reconcile_failures_total',
-      help: 'Passes of a reconciler that failed and are made again.',
+      help: 'Failed runs of a reconciler; they are retried.',
       labelNames: ['reconciler'],
       registers,
     });
     this.#writes = new Counter({
       name: 'tollgate_status_writes_total',
-      help: 'Statuses that were written.',
+      help: 'Status writes to the API server.',
       labelNames: ['kind'],
       registers,
     });
     this.#logged = new Counter({
       name: 'tollgate_usage_log_rows_total',
-      help: 'Calls that were written into the usage log, or written anew because more is known of their cost.',
+      help: 'Rows written to the usage log, or replaced because more became known of their cost.',
       registers,
     });
     this.#deadLetters = new Counter({
       name: 'tollgate_usage_log_dead_letters_total',
-      help: 'Usage records and rows of refusals that could not be written, or not whole (table dead_letters).',
+      help: 'Usage records and refusal counts that could not be written, or not completely (table dead_letters).',
       registers,
     });
-    this.#gauge('tollgate_usage_stream_length', 'Usage records that wait in the ledger.', sources.recordsWaiting);
-    this.#gauge('tollgate_usage_stream_limit', 'How many may wait before calls are refused.', sources.recordLimit);
-    this.#gauge('tollgate_usage_log_lag_seconds', 'For how long the oldest of them has waited.', sources.lagSeconds);
-    this.#gauge('tollgate_leader', 'Whether this replica is the one that writes.', () => Number(sources.isLeader()));
-    this.#gauge('tollgate_price_book_invalid', "Whether the administrator's own price book is not used.", () =>
-      Number(sources.isPriceBookInvalid()),
+    this.#gauge(
+      'tollgate_usage_stream_length',
+      'Usage records that wait in the ledger for the usage log.',
+      sources.recordsWaiting,
     );
-    this.#gauge('tollgate_ledger_lost', 'Whether the ledger waits for a person to confirm it.', () =>
+    this.#gauge(
+      'tollgate_usage_stream_limit',
+      'How many records may wait before calls are refused (setting `usageStreamLimit`).',
+      sources.recordLimit,
+    );
+    this.#gauge(
+      'tollgate_usage_log_lag_seconds',
+      'How long the oldest waiting usage record has waited, in seconds.',
+      sources.lagSeconds,
+    );
+    this.#gauge('tollgate_leader', '1 if this replica leads, else 0.', () => Number(sources.isLeader()));
+    this.#gauge(
+      'tollgate_price_book_invalid',
+      "1 if the administrator's price book is invalid and not used, else 0.",
+      () => Number(sources.isPriceBookInvalid()),
+    );
+    this.#gauge('tollgate_ledger_lost', '1 if the ledger must be confirmed by a person, else 0.', () =>
       Number(sources.isLedgerLost()),
     );
-    this.#gauge('tollgate_open_batches', 'Message Batches whose cost is not booked yet.', () => sources.batches().open);
+    this.#gauge('tollgate_open_batches', 'Message Batches that are not settled yet.', () => sources.batches().open);
     this.#gauge(
       'tollgate_oldest_batch_seconds',
-      'How long ago the oldest of them was admitted.',
+      'Age of the oldest Message Batch that is not settled, in seconds.',
       () => sources.batches().oldestSeconds,
     );
-    this.#gauge('tollgate_ledger_recovering', 'Whether the ledger is made whole; calls wait meanwhile.', () =>
+    this.#gauge('tollgate_ledger_recovering', '1 while the ledger recovers and calls wait, else 0.', () =>
       Number(sources.isLedgerRecovering()),
     );
     const { queues } = sources;
-    const depth = 'Keys that wait for a reconciler or are with one.';
+    const depth = 'Keys that wait for a reconciler or are being reconciled.';
     this.#queueGauge('tollgate_work_queue_depth', depth, queues, (queue) => queue.depth);
-    const longest = 'For how long the longest pass of a reconciler that is under way has taken; 0 where none is.';
+    const longest = 'How long the longest current run of a reconciler has taken, in seconds; 0 if none runs.';
     this.#queueGauge('tollgate_work_queue_longest_running_seconds', longest, queues, (queue) => queue.longestMs / 1000);
     measureResources(this.registry, sources);
     measureSpenders(this.registry, sources.survey, limits);

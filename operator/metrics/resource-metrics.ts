@@ -28,17 +28,21 @@ export function measureResources(registry: Registry, resources: Resources): void
       }),
     );
   };
-  budget('tollgate_budget_limit_usd', 'The limit in force, as the status shows it.', (one) => usd(one, 'limitUsd'));
-  budget('tollgate_budget_spent_usd', 'Settled in the period, as the status shows it.', (one) => usd(one, 'spentUsd'));
-  budget('tollgate_budget_presumed_usd', 'Held for calls whose cost is not known.', (one) => usd(one, 'presumedUsd'));
+  budget('tollgate_budget_limit_usd', 'The limit in force, as in the status.', (one) => usd(one, 'limitUsd'));
+  budget('tollgate_budget_spent_usd', 'What has settled in the period, as in the status.', (one) =>
+    usd(one, 'spentUsd'),
+  );
+  budget('tollgate_budget_presumed_usd', 'Reserved for calls whose cost is not known.', (one) =>
+    usd(one, 'presumedUsd'),
+  );
   budget(
     'tollgate_budget_used_ratio',
-    'How much of the limit is spent, 1 for all of it; with `per` of the fullest value.',
+    'The spent part of the limit, from 0 to 1; with `per`, that of the fullest value.',
     ({ status }) => (status?.percentUsed === undefined ? undefined : status.percentUsed / 100),
   );
   budget(
     'tollgate_budget_exhausted',
-    'Whether calls are refused as spent, or in mode Observe would be (condition Exhausted).',
+    '1 if calls are refused as spent, or would be in mode Observe (condition Exhausted), else 0.',
     ({ status }) => {
       const found = status?.conditions?.find(({ type }) => type === 'Exhausted');
       return found === undefined ? undefined : Number(found.status === 'True');
@@ -46,12 +50,12 @@ export function measureResources(registry: Registry, resources: Resources): void
   );
   budget(
     'tollgate_budget_period_start_timestamp_seconds',
-    'When the period that is running began, in seconds since 1970.',
+    'When the current period began, in seconds since 1970.',
     ({ status }) => seconds(status?.period?.start),
   );
   budget(
     'tollgate_budget_period_end_timestamp_seconds',
-    'When it ends, in seconds since 1970; absent where it never does.',
+    'When the current period ends, in seconds since 1970; absent if it never ends.',
     ({ status }) => seconds(status?.period?.end),
   );
   measureConditions(registry, resources);
@@ -60,7 +64,7 @@ export function measureResources(registry: Registry, resources: Resources): void
 function measureConditions(registry: Registry, { budgets, workspaces }: Resources): void {
   const description = {
     name: 'tollgate_conditions',
-    help: 'How many resources have a condition, by its status and reason.',
+    help: 'The number of resources with a condition, by its status and reason.',
     labelNames: ['kind', 'type', 'status', 'reason'],
   };
   registerLiveGauge(registry, description, () => {

@@ -21,19 +21,21 @@ export function measureSpenders(registry: Registry, read: () => SpenderFindings 
       },
     });
   };
-  customers('tollgate_customers', 'How many customers had calls within the last 24 hours.', ({ count }) => count);
+  customers('tollgate_customers', 'The number of customers with calls in the last 24 hours.', ({ count }) => count);
   customers(
     'tollgate_top_customers_ratio',
-    'The share of what they spent that the tenth of them spent who spent most, from 0 to 1.',
+    'The share of the spend of the last 24 hours that the top tenth of customers spent, from 0 to 1.',
     ({ tenthNano, totalNano }) => (totalNano === 0n ? 0 : dollars(tenthNano) / dollars(totalNano)),
   );
-  customers('tollgate_top_customer_usd', 'What the one of them spent who spent most.', ({ dearest }) =>
-    dollars(dearest[0]?.spentNano ?? 0n),
+  customers(
+    'tollgate_top_customer_usd',
+    'What the customer with the highest spend spent in the last 24 hours, in US dollars.',
+    ({ dearest }) => dollars(dearest[0]?.spentNano ?? 0n),
   );
   const named = (kind: 'customer' | 'user', limit: number, find: (findings: SpenderFindings) => Spenders | null) => {
     const gauge: Gauge = new Gauge({
       name: `tollgate_${kind}_usd`,
-      help: `What the ${kind}s that spent most within the last 24 hours spent; only where the setting \`named${kind === 'user' ? 'Users' : 'Customers'}\` allows their names.`,
+      help: `What each of the top ${kind}s spent in the last 24 hours, in US dollars; named only with the setting \`named${kind === 'user' ? 'Users' : 'Customers'}\`.`,
       labelNames: [kind],
       registers: [registry],
       collect: () => {
