@@ -1,8 +1,8 @@
 import type { Panel, Query, Row } from './panel.ts';
 
-/** What the reader chose at the top. */
+/** The workspaces that the reader has chosen. */
 const OF = 'workspace=~"$workspace"';
-/** Calls that went upstream, or should have. */
+/** Calls that were sent upstream, or should have been. */
 const TRIED = `${OF},ending!~"Refused|Batched"`;
 const FAILED = `${OF},ending=~"Broken|ErrorStatus|NeverSent|Unavailable"`;
 const PAID = `${OF},ending!~"Refused|Unavailable|NeverSent"`;
@@ -11,7 +11,7 @@ const spent = (by: string, over: string): string =>
   `sum by (${by}) (increase(tollgate_cost_usd_total{${OF}}[${over}]))`;
 const one = (expr: string): readonly Query[] => [{ expr }];
 
-/** Where a share of calls or tokens has nothing to be a share of there is no value, rather than none of it. */
+/** A ratio; without a value where the whole is 0. */
 const ratio = (part: string, whole: string): string => `${part} / (${whole} > 0)`;
 
 function stat(title: string, description: string, unit: Panel['unit'], expr: string, mark?: number): Panel {
@@ -19,7 +19,7 @@ function stat(title: string, description: string, unit: Panel['unit'], expr: str
   return mark === undefined ? panel : { ...panel, mark };
 }
 
-/** Spent within the window that is shown, by the values of a label. */
+/** The spend within the shown time, by the values of a label. */
 function ranking(title: string, description: string, expr: string, legend: string): Panel {
   return { title, description, kind: 'ranking', unit: 'currencyUSD', queries: [{ expr, legend }], width: 8 };
 }
@@ -29,7 +29,7 @@ const keyMetrics: Row = {
   panels: [
     stat(
       'Spend',
-      'What calls cost within 24 hours, as booked. Exact sums are in status and in the usage log.',
+      'The settled cost of the last 24 hours. Exact sums are in the status and in the usage log.',
       'currencyUSD',
       `sum(increase(tollgate_cost_usd_total{${OF}}[24h]))`,
     ),
@@ -40,8 +40,8 @@ const keyMetrics: Row = {
       ratio(`sum(increase(tollgate_cost_usd_total{${OF}}[24h]))`, `sum(increase(tollgate_calls_total{${PAID}}[24h]))`),
     ),
     stat(
-      'Output tokens for an input token',
-      'Should be below 2. Input is with what was read from and written to the prompt cache.',
+      'Output tokens per input token',
+      'Should be below 2. Input includes reads from and writes to the prompt cache.',
       'none',
       ratio(
         `sum(increase(tollgate_tokens_total{${OF},type="output"}[24h]))`,
@@ -50,14 +50,14 @@ const keyMetrics: Row = {
       2,
     ),
     stat(
-      'Requests a minute',
-      'Now; refused ones included, Message Batches not. The rule warns above 500 for a feature.',
+      'Requests per minute',
+      'Now, including refused ones, without Message Batches. The alert warns above 500 for one feature.',
       'reqpm',
       `sum(rate(tollgate_calls_total{${OF},ending!="Batched"}[5m])) * 60`,
     ),
     stat(
       'Failed calls',
-      'Should be below 1 %: errors of the upstream, broken connections, and what Tollgate could not serve.',
+      'Should be below 1 %: upstream errors, broken connections, and calls that Tollgate could not serve.',
       'percentunit',
       ratio(
         `(sum(increase(tollgate_calls_total{${FAILED}}[24h])) or vector(0))`,
@@ -66,8 +66,8 @@ const keyMetrics: Row = {
       0.01,
     ),
     stat(
-      'Share of the dearest tenth of customers',
-      'Should be below 50 %. By the usage log, over all workspaces.',
+      'Share of the top tenth of customers',
+      'Should be below 50 % of the spend of the last 24 hours, over all workspaces. From the usage log.',
       'percentunit',
       'max(tollgate_top_customers_ratio)',
       0.5,
@@ -79,17 +79,16 @@ const spend: Row = {
   title: 'Spend',
   panels: [
     {
-      title: 'Spend of a day by feature',
-      description:
-        'At each moment the 24 hours before it: should be stable. The rule warns above 120 % of the week before.',
+      title: 'Daily spend by feature',
+      description: 'The 24 hours before each point. Should be stable; the alert warns above 120 % of the week before.',
       kind: 'lines',
       unit: 'currencyUSD',
       queries: [{ expr: spent('feature', '24h'), legend: '{feature}' }],
       width: 12,
     },
     {
-      title: 'Spend of an hour by model',
-      description: 'At each moment the hour before it.',
+      title: 'Hourly spend by model',
+      description: 'The hour before each point.',
       kind: 'lines',
       unit: 'currencyUSD',
       queries: [{ expr: spent('model', '1h'), legend: '{model}' }],
@@ -97,7 +96,7 @@ const spend: Row = {
     },
     {
       title: 'Cost of a call by feature',
-      description: 'The average of the hour before: which kinds of requests are dear.',
+      description: 'The average of the hour before each point: shows which kinds of requests are expensive.',
       kind: 'lines',
       unit: 'currencyUSD',
       queries: [
@@ -109,8 +108,8 @@ const spend: Row = {
       width: 12,
     },
     {
-      title: 'Requests a minute by feature',
-      description: 'Should be stable. The rule warns above 500.',
+      title: 'Requests per minute by feature',
+      description: 'Should be stable. The alert warns above 500.',
       kind: 'lines',
       unit: 'reqpm',
       queries: [
@@ -127,20 +126,20 @@ const spend: Row = {
     ranking('By model', 'Within the time shown.', `topk(10, ${spent('model', '$__range')})`, '{model}'),
     ranking(
       'Top users, 24 hours',
-      'By the usage log, over all workspaces; only where the setting namedUsers allows their names.',
+      'Over all workspaces, from the usage log. Named only with the setting namedUsers.',
       'topk(10, max by (user) (tollgate_user_usd))',
       '{user}',
     ),
     ranking(
       'Top customers, 24 hours',
-      'By the usage log, over all workspaces; only where the setting namedCustomers allows their names.',
+      'Over all workspaces, from the usage log. Named only with the setting namedCustomers.',
       'topk(10, max by (customer) (tollgate_customer_usd))',
       '{customer}',
     ),
     {
       title: 'Prompt cache',
       description:
-        'Within an hour: what reading from the cache saved, and what writing to it cost more, against plain input.',
+        'Within an hour, compared with plain input: what reading from the cache saved, and what writing to it cost more.',
       kind: 'lines',
       unit: 'currencyUSD',
       queries: [
@@ -157,7 +156,7 @@ const budgets: Row = {
   panels: [
     {
       title: 'Fullest budgets',
-      description: 'How much of the limit is spent; with per of the fullest value.',
+      description: 'The spent part of the limit; with per, that of the fullest value.',
       kind: 'ranking',
       unit: 'percentunit',
       queries: [{ expr: 'topk(20, max by (budget) (tollgate_budget_used_ratio))', legend: '{budget}' }],
@@ -166,7 +165,7 @@ const budgets: Row = {
     },
     {
       title: 'Spent budgets',
-      description: 'Their calls are refused, or in mode Observe would be, until they reset.',
+      description: 'Their calls are refused until they reset; in mode Observe they would be.',
       kind: 'ranking',
       unit: 'dateTimeFromNow',
       queries: [
@@ -184,8 +183,9 @@ const refusals: Row = {
   title: 'Refusals and latency',
   panels: [
     {
-      title: 'Refusals a minute by reason',
-      description: 'BudgetSpent: a budget did its work. docs/reference/refusals.md has all reasons.',
+      title: 'Refusals per minute by reason',
+      description:
+        'BudgetSpent means that a budget works as intended. docs/reference/refusals.md explains all reasons.',
       kind: 'bars',
       unit: 'short',
       queries: [
@@ -198,7 +198,7 @@ const refusals: Row = {
     },
     {
       title: 'Failed calls by ending',
-      description: 'Should be below 1 % of all.',
+      description: 'Should be below 1 % of all calls.',
       kind: 'lines',
       unit: 'percentunit',
       queries: [
@@ -223,7 +223,7 @@ const refusals: Row = {
     },
     {
       title: "Upstream's time to first token",
-      description: 'From sending a call to the beginning of its answer.',
+      description: 'Time from sending a call until the first byte of its answer.',
       kind: 'lines',
       unit: 's',
       queries: [0.5, 0.95, 0.99].map((quantile) => ({
@@ -238,21 +238,27 @@ const refusals: Row = {
 const system: Row = {
   title: 'System',
   panels: [
-    stat('Gateways that reach the ledger', 'All of them should.', 'none', 'sum(tollgate_ledger_up)'),
+    stat('Gateways that reach the ledger', 'Should be all gateways.', 'none', 'sum(tollgate_ledger_up)'),
     stat('Leading operators', 'Should be 1.', 'none', 'sum(tollgate_leader)', 2),
     stat(
       'Usage stream',
-      'How full it is. At 100 % every call is refused, so that no record is lost.',
+      'How full it is. At 100 % all calls are refused, so that no record is lost.',
       'percentunit',
       'max(tollgate_usage_stream_length) / max(tollgate_usage_stream_limit)',
       0.5,
     ),
-    stat('Usage log behind', 'How long the oldest record has waited.', 's', 'max(tollgate_usage_log_lag_seconds)', 300),
-    stat('Calls of unknown cost', 'Held at their worst case.', 'none', 'max(tollgate_ledger_presumed_calls)', 1),
-    stat('Open streams', 'Calls that were sent upstream and have not ended.', 'none', 'sum(tollgate_upstream_calls)'),
+    stat(
+      'Usage log behind',
+      'How long the oldest usage record has waited.',
+      's',
+      'max(tollgate_usage_log_lag_seconds)',
+      300,
+    ),
+    stat('Calls of unknown cost', 'Their worst case stays reserved.', 'none', 'max(tollgate_ledger_presumed_calls)', 1),
+    stat('Upstream calls', 'Calls that were sent upstream and have not ended.', 'none', 'sum(tollgate_upstream_calls)'),
     {
       title: 'Resources that are not ready',
-      description: 'By the reason of their condition Ready.',
+      description: 'By the reason of the condition Ready.',
       kind: 'lines',
       unit: 'short',
       queries: [
@@ -265,7 +271,7 @@ const system: Row = {
     },
     {
       title: 'Memory',
-      description: 'Resident, of each process.',
+      description: 'Resident memory of each process.',
       kind: 'lines',
       unit: 'bytes',
       queries: [

@@ -146,9 +146,9 @@ test('every panel says what it shows, and asks for no metric that does not exist
   for (const { title, description } of panels)
     expect([title, description]).toEqual([title, expect.stringMatching(/\.$/)]);
   const marks = new Map(panels.map(({ title, mark }) => [title, mark]));
-  expect(marks.get('Output tokens for an input token')).toBe(2);
+  expect(marks.get('Output tokens per input token')).toBe(2);
   expect(marks.get('Failed calls')).toBe(0.01);
-  expect(marks.get('Share of the dearest tenth of customers')).toBe(0.5);
+  expect(marks.get('Share of the top tenth of customers')).toBe(0.5);
 });
 
 test('the chart hands the dashboard to Grafana in a ConfigMap that its sidecar finds', () => {
