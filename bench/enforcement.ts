@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClaudeBudget } from '../crds/types.gen.ts';
 import { KubeClient } from '../kube/client.ts';
-import { connect } from '../kube/connection.ts';
+import { connectByKubeconfig } from '../kube/kubeconfig-connection.ts';
 import { parseUsd } from '../policy/core/money.ts';
 import { Caller } from './caller.ts';
 import { type Figure, ms, percentile } from './figures.ts';
@@ -15,7 +15,7 @@ const REF = { namespace: 'enforcement', name: 'lever' };
 export async function measureEnforcement(): Promise<Figure[]> {
   const installation = await Installation.start(2);
   const team = await installation.team(REF.namespace, lever('1000.00'));
-  const client = new KubeClient({ connection: connect(installation.kubeconfig), random: Math.random });
+  const client = new KubeClient({ connection: connectByKubeconfig(installation.kubeconfig), random: Math.random });
   const read = () => client.get<ClaudeBudget>(BUDGETS, REF);
   try {
     const edits = await editRounds(installation, team, read);

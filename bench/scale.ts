@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startPostgres } from '../hack/services/postgres.ts';
 import { KubeClient } from '../kube/client.ts';
-import { connect } from '../kube/connection.ts';
+import { connectByKubeconfig } from '../kube/kubeconfig-connection.ts';
 import { formatUsd, parseUsd } from '../policy/core/money.ts';
 import { Caller } from './caller.ts';
 import { cpuSeconds, memoryOf, writes } from './consumption.ts';
@@ -41,7 +41,7 @@ export async function measureScale(): Promise<Figure[]> {
 }
 
 async function measure(installation: Installation): Promise<Figure[]> {
-  const client = new KubeClient({ connection: connect(installation.kubeconfig), random: Math.random });
+  const client = new KubeClient({ connection: connectByKubeconfig(installation.kubeconfig), random: Math.random });
   const watched = new Watched(client);
   try {
     await stopAll(installation, OPERATORS);

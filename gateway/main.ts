@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { KubeClient } from '../kube/client.ts';
-import { connectFromEnvironment } from '../kube/connect-from-environment.ts';
+import { connect } from '../kube/connect.ts';
 import { connectLedger } from '../ledger/redis/redis-ledger.ts';
 import manifest from '../package.json' with { type: 'json' };
 import { openTelemetry } from '../telemetry/open-telemetry.ts';
@@ -51,7 +51,7 @@ async function run(config: Config): Promise<void> {
   logger.level = config.logLevel;
   const policy = new ActivePolicy();
   const client = new KubeClient({
-    connection: await connectFromEnvironment(config.kubeconfig, process.env),
+    connection: await connect(config.kubeconfig, process.env),
     random: Math.random,
   });
   const store: PolicyWatcher = new PolicyWatcher({

@@ -5,8 +5,8 @@ export interface Backoff {
 }
 
 /**
- * The delay after the `failures`th failure in a row (from 1), spread over its upper half so that what failed
- * together does not come back together. `random` gives [0, 1).
+ * The delay in milliseconds after the `failures`th failure in a row (from 1): random in the upper half of the doubled one, so
+ * that clients that failed together do not retry together. `random` gives [0, 1).
  */
 export function delay({ firstMs, maxMs }: Backoff, failures: number, random: () => number): number {
   const full = Math.min(maxMs, firstMs * 2 ** Math.min(failures - 1, 30));

@@ -13,13 +13,13 @@ export interface Query {
   readonly fieldSelector?: string;
 }
 
-/** What was there at one moment: a watch goes on from its `resourceVersion`. */
+/** The objects at one moment; a watch continues from its `resourceVersion`. */
 export interface List<T> {
   readonly items: readonly T[];
   readonly resourceVersion: string;
 }
 
-/** A bookmark carries an object of which only `metadata.resourceVersion` is set. */
+/** The object of a bookmark has only `metadata.resourceVersion`. */
 export interface WatchEvent<T> {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
   readonly object: T;
@@ -27,7 +27,7 @@ export interface WatchEvent<T> {
 
 interface WatchOptions {
   readonly resourceVersion: string;
-  /** After so many seconds the server ends the stream. */
+  /** The server ends the stream after this time. */
   readonly timeoutSeconds: number;
   readonly signal: AbortSignal;
 }
@@ -40,9 +40,9 @@ interface ClientOptions {
   readonly connection: Connection;
   /** Gives [0, 1). */
   readonly random: () => number;
-  /** For a whole call with its retries. Milliseconds, default 15,000. */
+  /** For one call with all its retries. Milliseconds, default 15,000. */
   readonly timeoutMs?: number;
-  /** A watch that says nothing for so long is ended, in case its connection is dead. Milliseconds, default 90,000. */
+  /** A watch without any event for this time is ended, in case its connection is dead. Milliseconds, default 90,000. */
   readonly silenceMs?: number;
 }
 
@@ -59,8 +59,9 @@ interface Call {
 }
 
 /**
- * Raw JSON in and out: typed models rename keys and drop what they do not know. Every method throws a KubeProblem.
- * 429 and 5xx are tried again, after what `Retry-After` asks for; a lost connection only where nothing was written.
+ * A client of raw JSON: typed models rename keys and drop unknown fields. Every method throws KubeError. Calls answered with
+ * 429 or 5xx are retried after the time in `Retry-After`; after a lost connection only GET is retried, since a write may have
+ * arrived.
  */
 export class KubeClient {
   readonly #connection: Connection;
@@ -79,12 +80,12 @@ export class KubeClient {
     return this.#json<T>({ method: 'GET', path: pathOf(resource, ref) });
   }
 
-  /** A document of the API server that is no object, such as `/version` or `/openapi/v3/apis/…`. */
+  /** Reads a document of the API server that is not an object, such as `/version` or `/openapi/v3/apis/…`. */
   document<T>(path: string): Promise<T> {
     return this.#json<T>({ method: 'GET', path });
   }
 
-  /** All pages. An item of a list has no `kind` and `apiVersion` of its own; neither it nor an event's object has `managedFields`. */
+  /** Reads all pages. Items have no `kind` and `apiVersion`, as in every list, and no `managedFields`. */
   async list<T extends KubeObject>(resource: Resource, query: Query = {}): Promise<List<T>> {
     const items: T[] = [];
     const path = pathOf(resource, { namespace: query.namespace });
@@ -101,8 +102,8 @@ export class KubeClient {
   }
 
   /**
-   * Changes after `resourceVersion`, until the server ends the stream, is silent for too long, or `signal` fires.
-   * @throws KubeProblem `Gone` where the version is too old: list again.
+   * Yields the changes after `resourceVersion` until the server ends the stream, is silent for too long, or `signal` fires.
+   * @throws KubeError `Gone` if the version is too old: list again.
    */
   async *watch<T extends KubeObject>(
     resource: Resource,
@@ -128,7 +129,7 @@ export class KubeClient {
     try {
       for await (const line of lines(answer.body)) yield eventOf<T>(line, what);
     } catch (error) {
-      // Silence is normal: a server sends bookmarks of a kind only once something of it has changed.
+      // Silence is normal: a server sends no bookmarks of a kind until one of its objects has changed.
       if ((error as { code?: string }).code === 'UND_ERR_BODY_TIMEOUT') return;
       throw isKubeError(error, 'Gone', 'Unavailable', 'TooMany', 'Invalid') ? error : unreachable(what, error);
     }
@@ -139,29 +140,29 @@ export class KubeClient {
     return this.#json<T>({ method: 'POST', path, body: { ...typeOf(resource), ...object } });
   }
 
-  /** Writes the whole object; `Conflict` where its `resourceVersion` is no longer the newest. */
+  /** Writes the whole object; fails with `Conflict` if its `resourceVersion` is not the newest. */
   replace<T extends KubeObject>(resource: Resource, object: T): Promise<T> {
     const path = pathOf(resource, object.metadata);
     return this.#json<T>({ method: 'PUT', path, body: { ...typeOf(resource), ...object } });
   }
 
-  /** Server-side apply: the object's fields become the field manager's, those that it no longer names go. */
+  /** Server-side apply: the field manager owns the object's fields, and fields that it no longer names are removed. */
   apply<T extends KubeObject>(resource: Resource, object: T, options: ApplyOptions): Promise<T> {
     return this.#apply(pathOf(resource, object.metadata), resource, object, options);
   }
 
-  /** Server-side apply on the status subresource. `NotFound` where the object is gone; it creates nothing. */
+  /** Server-side apply of the status subresource. Fails with `NotFound` if the object is gone; it never creates one. */
   applyStatus<T extends KubeObject>(resource: Resource, object: T, options: ApplyOptions): Promise<T> {
     return this.#apply(`${pathOf(resource, object.metadata)}/status`, resource, object, options);
   }
 
-  /** JSON merge patch. */
+  /** Applies a JSON merge patch. */
   merge<T extends KubeObject>(resource: Resource, ref: ObjectRef, patch: unknown): Promise<T> {
     const contentType = 'application/merge-patch+json';
     return this.#json<T>({ method: 'PATCH', path: pathOf(resource, ref), body: patch, contentType });
   }
 
-  /** Deletes the object, only if it still is the one with that uid where one is given. */
+  /** Deletes the object; with `uid` only if the object still has it. */
   async delete(resource: Resource, ref: ObjectRef, uid?: string): Promise<void> {
     const body = { preconditions: uid === undefined ? {} : { uid }, propagationPolicy: 'Background' };
     await this.#json({ method: 'DELETE', path: pathOf(resource, ref), body });
@@ -189,7 +190,7 @@ export class KubeClient {
         const { body } = await this.#send(call, signal);
         return (await body.json()) as T;
       } catch (cause) {
-        const error = isKubeError(cause, ...anyKind) ? cause : unreachable(`${call.method} ${call.path}`, cause);
+        const error = isKubeError(cause, ...ANY_KIND) ? cause : unreachable(`${call.method} ${call.path}`, cause);
         const again = error.status > 0 || call.method === 'GET';
         if (failures === ATTEMPTS || !again || !isKubeError(error, 'TooMany', 'Unavailable')) throw error;
         await sleep(error.retryAfterMs ?? delay(RETRY, failures, this.#random), undefined, { signal }).catch(() => {
@@ -225,14 +226,14 @@ export class KubeClient {
   }
 }
 
-const anyKind = ['NotFound', 'Conflict', 'Gone', 'Forbidden', 'Invalid', 'TooMany', 'Unavailable'] as const;
+const ANY_KIND = ['NotFound', 'Conflict', 'Gone', 'Forbidden', 'Invalid', 'TooMany', 'Unavailable'] as const;
 
 interface ListBody<T> {
   readonly items: readonly T[];
   readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
 }
 
-/** `/api/v1/namespaces/NS/secrets/NAME`, each part as far as it is given. */
+/** `/api/v1/namespaces/NS/secrets/NAME`, without the parts that are not given. */
 function pathOf({ apiVersion, plural }: Resource, { namespace, name }: Partial<ObjectRef>): string {
   const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   const scope = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
@@ -252,7 +253,7 @@ function queryOf(query: Call['query'] = {}): string {
   return given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`;
 }
 
-/** The sentence of a Status body; undefined where something between us and the server answered. */
+/** The message of a Status body; undefined if something between us and the API server answered. */
 function messageOf(body: string): string | undefined {
   try {
     return (JSON.parse(body) as { message?: string }).message;
@@ -267,13 +268,13 @@ function eventOf<T extends KubeObject>(line: string, what: string): WatchEvent<T
   return { type: event.type, object: withoutManagers(event.object) };
 }
 
-/** Who set which field is half of an object, and nobody here asks. A server keeps it where a write leaves it out. */
+/** `managedFields` is half of an object and not used here. The API server keeps it when a write leaves it out. */
 function withoutManagers<T extends KubeObject>(object: T): T {
   const { managedFields: _, ...metadata } = object.metadata as T['metadata'] & { readonly managedFields?: unknown };
   return { ...object, metadata };
 }
 
-/** A line may come in many pieces: none is looked through twice. */
+/** Splits chunks into lines. A line may come in many chunks: each chunk is searched once. */
 async function* lines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let begun: string[] = [];

@@ -1,83 +1,10 @@
-import type { RequestOptions } from 'node:https';
-import { delimiter } from 'node:path';
-import type { ConnectionOptions } from 'node:tls';
-import { KubeConfig } from '@kubernetes/client-node';
-import { Agent, type buildConnector, type Dispatcher, ProxyAgent } from 'undici';
+import type { Dispatcher } from 'undici';
 
-/** Where the API server is, and how to show it who asks. */
+/** Where the API server is, and with which credential it is called. */
 export interface Connection {
   /** E.g. `https://10.0.0.1:443`, perhaps with a path. */
   readonly server: string;
-  /** Reads the credential again (a token's file, a plugin) where it is due. */
+  /** Reads the credential (the file of a token, the output of a plugin) again if it is due. */
   authorize(): Promise<{ headers: Record<string, string>; dispatcher: Dispatcher }>;
   close(): Promise<void>;
-}
-
-/**
- * Reads KUBECONFIG: files with the system's path delimiter between them. `context` is another one of its contexts than the
- * current one.
- * @throws Error where it names no cluster.
- */
-export function connect(kubeconfig: string, context?: string): Connection {
-  const config = new KubeConfig();
-  loadFiles(config, kubeconfig.split(delimiter));
-  if (context !== undefined) config.setCurrentContext(context);
-  const cluster = config.getCurrentCluster();
-  if (cluster === null)
-    throw new Error('the kubeconfig has no current cluster: choose one with kubectl config use-context');
-  const pool = new Pool(config);
-  return { server: cluster.server.replace(/\/$/, ''), authorize: () => pool.authorize(), close: () => pool.close() };
-}
-
-function loadFiles(config: KubeConfig, [first = '', ...others]: readonly string[]): void {
-  config.loadFromFile(first);
-  for (const file of others) {
-    const other = new KubeConfig();
-    other.loadFromFile(file);
-    config.mergeConfig(other);
-  }
-}
-
-/**
- * One dispatcher for all calls. client-node makes one for each call, and none of their connections is ever used again
- * or closed; here a new one is made only where the CA or the client's certificate has changed.
- */
-class Pool {
-  readonly #config: KubeConfig;
-  #dispatcher: Dispatcher | undefined;
-  #made = '';
-
-  constructor(config: KubeConfig) {
-    this.#config = config;
-  }
-
-  async authorize(): Promise<{ headers: Record<string, string>; dispatcher: Dispatcher }> {
-    const options: RequestOptions = { headers: {} };
-    await this.#config.applyToHTTPSOptions(options);
-    const headers = { ...(options.headers as Record<string, string>) };
-    if (options.auth) headers['Authorization'] = `Basic ${Buffer.from(options.auth).toString('base64')}`;
-    return { headers, dispatcher: this.#pooled(options) };
-  }
-
-  async close(): Promise<void> {
-    await this.#dispatcher?.destroy();
-  }
-
-  #pooled({ ca, cert, key, rejectUnauthorized, servername }: RequestOptions): Dispatcher {
-    const tls = { ca, cert, key, rejectUnauthorized, servername };
-    const made = Object.values(tls).map(String).join('\n');
-    if (this.#dispatcher !== undefined && this.#made === made) return this.#dispatcher;
-    void this.#dispatcher?.close(); // lets the calls that are under way end
-    const given = Object.entries(tls).filter(([, value]) => value !== undefined);
-    this.#dispatcher = dispatcherOf(this.#config.getCurrentCluster()?.proxyUrl, Object.fromEntries(given));
-    this.#made = made;
-    return this.#dispatcher;
-  }
-}
-
-function dispatcherOf(proxy: string | undefined, tls: ConnectionOptions): Dispatcher {
-  // Half a minute, as in client-go: load balancers drop what is idle for a minute.
-  const connect = { ...tls, keepAlive: true, keepAliveInitialDelay: 30_000 } as buildConnector.BuildOptions;
-  if (proxy === undefined) return new Agent({ allowH2: false, connect });
-  return new ProxyAgent({ uri: proxy, allowH2: false, requestTls: connect });
 }

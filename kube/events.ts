@@ -1,16 +1,17 @@
 import type { KubeClient } from './client.ts';
 import { isKubeError } from './kube-error.ts';
+import { microTime } from './micro-time.ts';
 import type { KubeObject, Resource } from './object.ts';
-import { microTime } from './time.ts';
+import { TokenBucket } from './token-bucket.ts';
 
-/** What a person should see in `kubectl describe` of the object. */
+/** An entry under Events in `kubectl describe` of an object. */
 export interface EventDetails {
   readonly type: 'Normal' | 'Warning';
   /** One CamelCase word. */
   readonly reason: string;
   /** What was done or decided, one CamelCase word, e.g. `Compile`. */
   readonly action: string;
-  /** A sentence. No credential. */
+  /** A sentence without credentials. */
   readonly note: string;
 }
 
@@ -18,11 +19,11 @@ interface EventsOptions {
   readonly client: Pick<KubeClient, 'create' | 'merge'>;
   /** E.g. `tollgate.dev/operator`. */
   readonly controller: string;
-  /** Which of its replicas. */
+  /** The replica of the controller. */
   readonly instance: string;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
-  /** Events are told, not guaranteed: what could not be written ends here. */
+  /** Called when an event could not be written; it is not retried. */
   readonly onProblem?: (error: unknown) => void;
 }
 
@@ -38,57 +39,55 @@ interface KubeEvent extends KubeObject {
 }
 
 const events: Resource = { apiVersion: 'events.k8s.io/v1', kind: 'Event', plural: 'events' };
-/** The same reason about the same object within this time is one event with a count. */
+/** Within this time the same reason about the same object is one event with a count. */
 const SERIES_MS = 10 * 60_000;
-/** Of one object: so many at once, then one more each `REFILL_MS`. */
-const BURST = 25;
-const REFILL_MS = 5 * 60_000;
-/** Of all objects together, ordinary news and warnings by themselves: thousands of objects may be new at once. */
-const TOTAL_BURST = 50;
-const TOTAL_REFILL_MS = 200;
-/** Objects and series remembered; the oldest are forgotten first. */
+/** Of one object. */
+const newBucket = () => new TokenBucket(25, { tokens: 1, ms: 5 * 60_000 });
+/** Of all objects together, separately for Normal and Warning: thousands of objects may be new at once. */
+const newTotalBucket = () => new TokenBucket(50, { tokens: 5, ms: 1_000 });
+/** How many objects and series are kept; the least recently used are dropped first. */
 const REMEMBERED = 4096;
 
-/** Writes Events of events.k8s.io/v1: repeated ones become a series, and no object can have written more than a few. */
+/** Writes Events of events.k8s.io/v1. Repeated ones become a series, and their rate is limited. */
 export class Events {
   readonly #options: EventsOptions;
   readonly #series = new Map<string, Series>();
-  readonly #buckets = new Map<string, { tokens: number; at: number }>();
+  readonly #buckets = new Map<string, TokenBucket>();
+  readonly #totals = { Normal: newTotalBucket(), Warning: newTotalBucket() };
   #sequence = 0;
 
   constructor(options: EventsOptions) {
     this.#options = options;
   }
 
-  /** Resolves when the event is written or given up; it never rejects. */
-  async tell(about: KubeObject, happening: EventDetails): Promise<void> {
+  /** Resolves when the event is written or dropped; never rejects. */
+  async tell(about: KubeObject, event: EventDetails): Promise<void> {
     const { uid, namespace = 'default', name } = about.metadata;
     const now = this.#options.clock();
-    if (!this.#spend(happening.type, TOTAL_BURST, TOTAL_REFILL_MS, now)) return;
-    if (!this.#spend(uid ?? name, BURST, REFILL_MS, now)) return;
-    const key = `${uid}/${happening.reason}`;
+    if (!this.#isAllowed(event.type, uid ?? name, now)) return;
+    const key = `${uid}/${event.reason}`;
     const series = this.#series.get(key);
     try {
-      if (series && series.note === happening.note && now - series.at < SERIES_MS) {
+      if (series && series.note === event.note && now - series.at < SERIES_MS) {
         series.count += 1;
         series.at = now;
         await this.#repeat(namespace, series);
         return;
       }
-      const made = { name: `${name}.${now.toString(36)}${(this.#sequence++).toString(36)}`, note: happening.note };
+      const made = { name: `${name}.${now.toString(36)}${(this.#sequence++).toString(36)}`, note: event.note };
       remember(this.#series, key, { ...made, count: 1, at: now });
-      await this.#options.client.create<KubeEvent>(events, this.#event(about, made.name, happening, now));
+      await this.#options.client.create<KubeEvent>(events, this.#event(about, made.name, event, now));
     } catch (error) {
-      this.#series.delete(key); // it may have expired on the server: the next one is told anew
+      this.#series.delete(key); // it may have expired on the server: the next one is a new event
       if (!isKubeError(error, 'NotFound')) this.#options.onProblem?.(error);
     }
   }
 
-  #spend(name: string, burst: number, refillMs: number, now: number): boolean {
-    const bucket = this.#buckets.get(name) ?? { tokens: burst, at: now };
-    const tokens = Math.min(burst, bucket.tokens + (now - bucket.at) / refillMs);
-    remember(this.#buckets, name, { tokens: tokens < 1 ? tokens : tokens - 1, at: now });
-    return tokens >= 1;
+  #isAllowed(type: EventDetails['type'], object: string, now: number): boolean {
+    if (this.#totals[type].take(1, now) === 0) return false;
+    const bucket = this.#buckets.get(object) ?? newBucket();
+    remember(this.#buckets, object, bucket);
+    return bucket.take(1, now) === 1;
   }
 
   #repeat(namespace: string, { name, count, at }: Series): Promise<KubeEvent> {

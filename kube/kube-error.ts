@@ -1,19 +1,19 @@
 /**
- * Why the API server did not do what was asked.
+ * Why a call to the API server failed.
  *
  * - `NotFound`, `Conflict` (also: exists already), `Gone` (the resource version is too old), `Forbidden` (also: not
- *   authenticated), `Invalid` (the object or the request is wrong): asking again changes nothing.
- * - `TooMany`, `Unavailable` (5xx, no connection, time-out): asking later may help.
+ *   authenticated), `Invalid` (the object or the request is wrong): a retry does not help.
+ * - `TooMany`, `Unavailable` (5xx, no connection, time-out): a later retry may help.
  */
 export type KubeErrorKind = 'NotFound' | 'Conflict' | 'Gone' | 'Forbidden' | 'Invalid' | 'TooMany' | 'Unavailable';
 
-/** The only error that kube/ throws for a call. It carries no header, body or credential, so it can be logged whole. */
+/** The only error that calls of kube/ throw. It holds no header, body or credential, so it can be logged whole. */
 export class KubeError extends Error {
-  override readonly name = 'KubeProblem';
+  override readonly name = 'KubeError';
   readonly kind: KubeErrorKind;
-  /** The HTTP status; 0 where there was no answer. */
+  /** The HTTP status; 0 without an answer. */
   readonly status: number;
-  /** What the server asked for before the next attempt; undefined where it did not. */
+  /** The time to wait that the server asked for; undefined if it did not. */
   readonly retryAfterMs: number | undefined;
 
   constructor(kind: KubeErrorKind, message: string, status = 0, retryAfterMs?: number) {
@@ -24,7 +24,7 @@ export class KubeError extends Error {
   }
 }
 
-/** Whether an error is a problem of one of these kinds. */
+/** Whether an error is a KubeError of one of these kinds. */
 export function isKubeError(error: unknown, ...kinds: KubeErrorKind[]): error is KubeError {
   return error instanceof KubeError && kinds.includes(error.kind);
 }
@@ -38,7 +38,7 @@ const kinds: Readonly<Record<number, KubeErrorKind>> = {
   429: 'TooMany',
 };
 
-/** The problem that an HTTP status (or the code of a watch's ERROR event) stands for. `said` is the server's sentence. */
+/** The error for an HTTP status or the code of a watch's ERROR event. `said` is the message of the server. */
 export function kubeErrorOf(status: number, what: string, said: string | undefined, retryAfter?: string): KubeError {
   const kind = kinds[status] ?? (status >= 500 ? 'Unavailable' : 'Invalid');
   const seconds = Number(retryAfter);
@@ -46,16 +46,15 @@ export function kubeErrorOf(status: number, what: string, said: string | undefin
   return new KubeError(kind, `${what}: ${said ?? `status ${status}`}`, status, retryAfterMs);
 }
 
-/** The problem of a call without an answer. Only the error's code is kept: its message may name what was sent. */
+/** The error of a call without an answer. Only the cause's code is kept: its message may hold what was sent. */
 export function unreachable(what: string, error: unknown): KubeError {
   const { code, name } = error as { code?: string; name?: string };
   return new KubeError('Unavailable', `${what}: ${code ?? name ?? 'no answer'}`);
 }
 
-/** The problem of a call for which there is no credential. Of the error only the code is kept: a plugin may print a token. */
+/** The error of a call without a credential. Only the cause's code is kept: a plugin may print a token. */
 export function unauthorized(what: string, error: unknown): KubeError {
   const { code, name } = error as { code?: string; name?: string };
-  const source =
-    "the credential that the kubeconfig or the ServiceAccount names (a plugin, a token's file) is not to be had";
-  return new KubeError('Unavailable', `${what}: ${source} (${code ?? name}); see what kubectl says with it`);
+  const source = "the credential of the kubeconfig or of the ServiceAccount (a plugin, a token's file) cannot be read";
+  return new KubeError('Unavailable', `${what}: ${source} (${code ?? name}); try kubectl with the same kubeconfig`);
 }

@@ -1,21 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeClient } from './client.ts';
 import { isKubeError } from './kube-error.ts';
+import { microTime } from './micro-time.ts';
 import type { KubeObject, ObjectRef, Resource } from './object.ts';
-import { microTime } from './time.ts';
 
 interface LeaseOptions {
   readonly client: Pick<KubeClient, 'get' | 'create' | 'replace'>;
   readonly lease: ObjectRef;
   /** Unique to this process. */
   readonly identity: string;
-  /** Milliseconds since the epoch; written for people to read, never compared with another machine's. */
+  /** Milliseconds since the epoch; written for people and never compared with the time of another machine. */
   readonly clock: () => number;
   readonly random: () => number;
   readonly timing?: LeaseTiming;
   /** This process has become the leader. */
   readonly onElected: () => void;
-  /** The lease is another's, or could not be renewed in time, so that another may lead by now. It stays a candidate. */
+  /** Another process holds the lease, or may hold it since it was not renewed in time. This one stays a candidate. */
   readonly onLost: () => void;
   readonly onProblem?: (error: unknown) => void;
 }
@@ -26,7 +26,7 @@ interface LeaseTiming {
   readonly renewMs: number;
   /** How often the leader renews. */
   readonly retryMs: number;
-  /** How often the others look whether it has given the lease back. */
+  /** How often the others check whether the leader has released the lease. */
   readonly lookMs: number;
 }
 
@@ -44,8 +44,8 @@ const leases: Resource = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', 
 const DEFAULT: LeaseTiming = { durationMs: 15_000, renewMs: 10_000, retryMs: 2_000, lookMs: 1_000 };
 
 /**
- * Leader election on a Lease. A lease has expired when *we* have seen it unchanged for its whole duration by our own
- * monotonic clock; the times in it come from other machines and decide nothing.
+ * Leader election by a Lease. A lease has expired when this process has seen it unchanged for its whole duration by its own
+ * monotonic clock; the times in the lease come from other machines and are not used.
  */
 export class LeaderElection {
   readonly #options: LeaseOptions;
@@ -61,7 +61,7 @@ export class LeaderElection {
     this.#timing = options.timing ?? DEFAULT;
   }
 
-  /** Ask before each act. False as soon as the renewal is overdue, even where this process slept through it. */
+  /** Check before each action. False once the renewal is overdue, even if this process was suspended meanwhile. */
   get leads(): boolean {
     return this.#leads && performance.now() - this.#renewed < this.#timing.renewMs;
   }
@@ -70,7 +70,7 @@ export class LeaderElection {
     this.#running = this.#run();
   }
 
-  /** Gives the lease back where it is ours, so that another one leads at once. */
+  /** Releases the lease if this process holds it, so that another one leads at once. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running;
@@ -90,7 +90,7 @@ export class LeaderElection {
     }
   }
 
-  /** Who did not lead for a moment has left work undone: it leads anew, even where the lease never was another's. */
+  /** A leader whose renewal was late has skipped work: it is told that it lost the lease and was elected again. */
   #turn(held: boolean | undefined, asked: number): void {
     if (this.#leads && (held === false || !this.leads)) {
       this.#leads = false;
@@ -103,14 +103,14 @@ export class LeaderElection {
     this.#options.onElected();
   }
 
-  /** True: ours. False: another's. Undefined: the server did not say. */
+  /** True: this process holds the lease. False: another one does. Undefined: the API server did not answer. */
   async #acquire(): Promise<boolean | undefined> {
     const answer = this.#try().catch((error: unknown) => {
-      if (isKubeError(error, 'Conflict')) return undefined; // somebody wrote in between; the next look tells who
+      if (isKubeError(error, 'Conflict')) return undefined; // another process wrote first; the next attempt shows which
       this.#options.onProblem?.(error);
       return undefined;
     });
-    // A call that hangs must not keep a leader believing past its deadline.
+    // A call that hangs must not delay the leader's own check of its deadline.
     const deadline = sleep(this.#timing.renewMs / 2, undefined, { ref: false });
     return Promise.race([answer, deadline]);
   }

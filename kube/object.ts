@@ -1,11 +1,11 @@
-/** What every Kubernetes object has. Bodies are raw JSON, exactly as the API server writes them. */
+/** The fields that every Kubernetes object has, as raw JSON of the API server. */
 export interface KubeObject {
   readonly apiVersion?: string;
   readonly kind?: string;
   readonly metadata: ObjectMeta;
 }
 
-/** The fields of metadata that are read or written here. */
+/** The fields of `metadata` that Tollgate reads or writes. */
 export interface ObjectMeta {
   readonly name: string;
   readonly namespace?: string | undefined;
@@ -28,20 +28,20 @@ interface OwnerReference {
   readonly controller?: boolean;
 }
 
-/** A kind of object as the API server's paths name it, e.g. `{ apiVersion: 'v1', kind: 'Secret', plural: 'secrets' }`. */
+/** A kind as it stands in the paths of the API server, e.g. `{ apiVersion: 'v1', kind: 'Secret', plural: 'secrets' }`. */
 export interface Resource {
   readonly apiVersion: string;
   readonly kind: string;
   readonly plural: string;
 }
 
-/** Names one object; without a namespace, a cluster-scoped one. */
+/** The name of an object; cluster-scoped without a namespace. */
 export interface ObjectRef {
   readonly namespace?: string | undefined;
   readonly name: string;
 }
 
-/** `namespace/name`, or `name` for what is cluster-scoped. */
+/** `namespace/name`, or `name` of a cluster-scoped object. */
 export function keyOf({ namespace, name }: ObjectRef): string {
   return namespace === undefined ? name : `${namespace}/${name}`;
 }

@@ -4,7 +4,7 @@ import type { KubeClient, Query, WatchEvent } from './client.ts';
 import { isKubeError } from './kube-error.ts';
 import { type KubeObject, keyOf, type Resource } from './object.ts';
 
-/** What was there and what is there now; never both undefined. Called in order for each key; it must not throw. */
+/** Called with the object before and after a change, never both undefined; in order for each key. It must not throw. */
 export type OnChange<T> = (key: string, now: T | undefined, before: T | undefined) => void;
 
 interface ReflectorOptions<T> {
@@ -12,22 +12,22 @@ interface ReflectorOptions<T> {
   readonly resource: Resource;
   readonly query?: Query;
   readonly onChange?: OnChange<T>;
-  /** A list or a watch failed and will be tried again. */
+  /** A list or a watch failed and will be retried. */
   readonly onProblem?: (error: unknown) => void;
   /** Gives [0, 1). */
   readonly random: () => number;
-  /** Against changes that a watch lost silently. Milliseconds, default 10 minutes. */
+  /** How often to list again, in case a watch has lost changes. Milliseconds, default 10 minutes. */
   readonly relistMs?: number;
 }
 
 const BACKOFF = { firstMs: 200, maxMs: 10_000 };
-/** A watch that ends sooner has failed; a later end is nobody's fault. Milliseconds. */
+/** A watch that ends sooner counts as failed. Milliseconds. */
 const SHORT_MS = 1_000;
 
 /**
- * A cache of the objects of a kind, kept current by LIST, then WATCH from there. A watch that ends or breaks goes on
- * from the last version seen; one that is too old leads to a new LIST, and so does `relistMs` now and then. The cache
- * is kept while the server is away: what was known stays in force.
+ * A cache of the objects of a kind, filled by LIST and kept current by WATCH. A watch that ends or fails continues from the
+ * last version seen; a version that is too old leads to a new LIST, as does the time `relistMs`. The cache is kept while the
+ * API server is out of reach.
  */
 export class Reflector<T extends KubeObject> {
   readonly #options: ReflectorOptions<T>;
@@ -43,7 +43,7 @@ export class Reflector<T extends KubeObject> {
     this.#options = options;
   }
 
-  /** Starts to follow; call it once. */
+  /** Starts to list and watch; call it once. */
   start(): void {
     this.#running = this.#run();
   }
@@ -53,17 +53,17 @@ export class Reflector<T extends KubeObject> {
     await this.#running;
   }
 
-  /** Whether the first LIST was taken in. */
+  /** Whether the first LIST is in the cache. */
   get hasSynced(): boolean {
     return this.#hasSynced;
   }
 
-  /** Resolves with the first LIST. */
+  /** Resolves once the first LIST is in the cache. */
   get synced(): Promise<void> {
     return this.#synced.promise;
   }
 
-  /** By `namespace/name`, or by name for what is cluster-scoped. */
+  /** The object of a key as `keyOf` makes it. */
   get(key: string): T | undefined {
     return this.#objects.get(key);
   }
@@ -72,7 +72,7 @@ export class Reflector<T extends KubeObject> {
     return [...this.#objects.values()];
   }
 
-  /** All of them, with their keys. */
+  /** All objects with their keys. */
   entries(): IterableIterator<readonly [string, T]> {
     return this.#objects.entries();
   }
@@ -109,7 +109,7 @@ export class Reflector<T extends KubeObject> {
     this.#synced.resolve();
   }
 
-  /** Watches until the version is too old or `turn` ends; all other failures only make it pause. */
+  /** Watches until the version is too old or `turn` ends; after other failures it pauses and goes on. */
   async #follow(turn: AbortSignal): Promise<void> {
     const { client, resource, query = {}, random, onProblem } = this.#options;
     while (!turn.aborted) {
@@ -121,7 +121,7 @@ export class Reflector<T extends KubeObject> {
           this.#take(event);
         }
         if (performance.now() - begun < SHORT_MS) await this.#pause();
-        else this.#failures = 0; // who pauses now would be late for an edit
+        else this.#failures = 0; // a pause would delay the next edit
       } catch (error) {
         if (turn.aborted || isKubeError(error, 'Gone')) return;
         onProblem?.(error);
@@ -140,9 +140,9 @@ export class Reflector<T extends KubeObject> {
   #put(object: T): void {
     const key = keyOf(object.metadata);
     const before = this.#objects.get(key);
-    // Made anew under the same name while nobody watched: to what depends on it, the old one has gone.
+    // Deleted and re-created while no watch ran: report the deletion first.
     if (before && before.metadata.uid !== object.metadata.uid) return this.#replace(key, object);
-    // As long as it is the same, it stays the same object: others remember what they made of it.
+    // Keep the identity of an unchanged object: callers cache what they derived from it.
     if (before && before.metadata.resourceVersion === object.metadata.resourceVersion) return;
     this.#objects.set(key, object);
     this.#options.onChange?.(key, object, before);

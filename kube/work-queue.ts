@@ -1,27 +1,26 @@
 import { type Backoff, delay } from './backoff.ts';
 
 interface QueueOptions {
-  /** Brings what the key names to what it should be. A throw means: again, later. */
+  /** Reconciles the object of the key. If it throws, the key is retried later. */
   readonly work: (key: string) => Promise<void>;
   readonly onError: (key: string, error: unknown) => void;
   readonly workers: number;
-  /** Of one key that fails again and again. Default 50 ms to 60 s. */
+  /** For a key that fails repeatedly. Default 50 ms to 60 s. */
   readonly backoff?: Backoff;
   /** Gives [0, 1). */
   readonly random: () => number;
 }
 
 /**
- * A work queue as in client-go: a key is there at most once, two workers never hold the same key, and a key that is
- * added while it is worked on is worked on once more afterwards. So no change is lost and a burst of them costs one
- * pass.
+ * A work queue as in client-go: it holds a key at most once, two workers never hold the same key, and a key that is added
+ * while a worker has it is processed once more afterwards. So no change is lost, and a burst of changes costs one pass.
  */
 export class WorkQueue {
   readonly #options: QueueOptions;
   readonly #waiting = new Set<string>();
-  /** With when the pass was begun. */
+  /** Keys that a worker has, with the start of the pass. */
   readonly #working = new Map<string, number>();
-  /** Added while being worked on. */
+  /** Keys that were added while a worker had them. */
   readonly #again = new Set<string>();
   readonly #timers = new Map<string, { readonly timer: NodeJS.Timeout; readonly at: number }>();
   readonly #failures = new Map<string, number>();
@@ -32,7 +31,7 @@ export class WorkQueue {
     this.#options = options;
   }
 
-  /** Starts the workers; what was added before is kept until then. */
+  /** Starts the workers. Keys that were added before are kept. */
   start(): void {
     this.#state = 'running';
     this.#next();
@@ -45,7 +44,7 @@ export class WorkQueue {
     this.#next();
   }
 
-  /** Adds the key once `ms` have passed; of several such wishes the earliest counts. */
+  /** Adds the key after `ms`; of several calls for a key the earliest time counts. */
   addAfter(key: string, ms: number): void {
     if (this.#state === 'drained') return;
     const at = performance.now() + ms;
@@ -59,18 +58,18 @@ export class WorkQueue {
     this.#timers.set(key, { timer, at });
   }
 
-  /** Keys that wait for a worker or are with one. */
+  /** How many keys wait for a worker or are with one. */
   get depth(): number {
     return this.#waiting.size + this.#working.size;
   }
 
-  /** How long the longest pass that is under way has taken; 0 where none is. Milliseconds. */
+  /** The age of the oldest running pass in milliseconds; 0 if none is running. */
   get longestMs(): number {
     const now = performance.now();
     return now - Math.min(now, ...this.#working.values());
   }
 
-  /** Takes nothing more, drops what waits, and resolves once the workers have ended. */
+  /** Accepts no more keys, drops those that wait, and resolves once the workers have ended. */
   async drain(): Promise<void> {
     this.#state = 'drained';
     for (const { timer } of this.#timers.values()) clearTimeout(timer);

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { KubeClient } from '../kube/client.ts';
-import { connectFromEnvironment } from '../kube/connect-from-environment.ts';
+import { connect } from '../kube/connect.ts';
 import { connectLedger } from '../ledger/redis/redis-ledger.ts';
 import { openDatabase } from '../log/database/open-database.ts';
 import manifest from '../package.json' with { type: 'json' };
@@ -24,7 +24,7 @@ async function run(config: Config): Promise<void> {
   log.level = config.logLevel;
   log.setBindings({ pod: config.pod });
   const client = new KubeClient({
-    connection: await connectFromEnvironment(config.kubeconfig, process.env),
+    connection: await connect(config.kubeconfig, process.env),
     random: Math.random,
   });
   let isLedgerFound = false;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { withPassword } from '../../config/redis-address.ts';
 import { optionalText, readVariables, variables } from '../../config/variables.ts';
-import type { PodEnvironment } from '../../kube/service-account.ts';
+import type { PodEnvironment } from '../../kube/service-account-connection.ts';
 import type { Options } from './options.ts';
 
 /** What environment and flags tell of the installation; flags come first. */

@@ -1,5 +1,5 @@
 import type { KubeClient } from '../../kube/client.ts';
-import { type EndpointSlice, endpointSlices, servingPods } from '../../kube/endpoints.ts';
+import { type EndpointSlice, endpointSlices, servingPods } from '../../kube/endpoint-slices.ts';
 import type { RedisLedger } from '../../ledger/redis/redis-ledger.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { type Pod, pods } from './kube-kinds.ts';

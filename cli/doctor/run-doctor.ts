@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { settingsOf } from '../../config/settings-file.ts';
 import { KubeClient } from '../../kube/client.ts';
-import { connectFromEnvironment } from '../../kube/connect-from-environment.ts';
+import { connect } from '../../kube/connect.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
 import type { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { connectLedger } from '../../ledger/redis/redis-ledger.ts';
@@ -27,7 +27,7 @@ interface Senses {
 export async function runDoctor(config: Config, { now, random, onStep }: Senses): Promise<readonly Diagnosis[]> {
   const { namespace, databaseUrl } = config;
   const client = new KubeClient({
-    connection: await connectFromEnvironment(config.kubeconfig, config.pod, config.context),
+    connection: await connect(config.kubeconfig, config.pod, config.context),
     random,
   });
   let way: LedgerWay | undefined;

@@ -31,7 +31,7 @@ export function isConfirmed({ metadata }: ConfigMap): boolean {
   return metadata.annotations?.[CONFIRM] !== undefined;
 }
 
-/** Writes the memory down, and takes the person's word off. Throws a KubeProblem. */
+/** Writes the memory down, and takes the person's word off. Throws a KubeError. */
 export async function writeCheckpoint(
   client: Pick<KubeClient, 'merge'>,
   { metadata }: ConfigMap,

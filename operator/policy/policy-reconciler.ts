@@ -58,7 +58,7 @@ export class PolicyReconciler {
     return this.#passes > 0;
   }
 
-  /** One pass, after those that were asked for before. Throws a KubeProblem, LedgerUnreachable or ReaderTooOld where it has to be made again. */
+  /** One pass, after those that were asked for before. Throws a KubeError, LedgerUnreachable or ReaderTooOld where it has to be made again. */
   reconcile(): Promise<void> {
     this.#passes += 1;
     const pass = this.#last

@@ -1,4 +1,4 @@
-import { type EndpointSlice, servingPods } from '../../kube/endpoints.ts';
+import { type EndpointSlice, servingPods } from '../../kube/endpoint-slices.ts';
 import type { LivingGateway } from '../../ledger/ledger.ts';
 import type { BudgetOutcome, WorkspaceOutcome } from '../../policy/compile/compile-output.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';

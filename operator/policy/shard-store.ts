@@ -49,7 +49,7 @@ export class ShardStore {
     };
   }
 
-  /** Writes one shard. After a KubeProblem `Conflict` the store has the newer form: compile again. */
+  /** Writes one shard. After a KubeError `Conflict` the store has the newer form: compile again. */
   async write({ kind, name, data }: ShardWrite): Promise<void> {
     const known = this.#objects.get(name);
     if (known === undefined)

@@ -1,3 +1,5 @@
+import { TokenBucket } from '../../kube/token-bucket.ts';
+
 /** One object whose status is no longer what was written. Times in milliseconds. */
 export interface Change {
   readonly key: string;
@@ -19,13 +21,13 @@ const WRITES_PER_SECOND = 10;
 const CROWD = 5 * WRITES_PER_SECOND;
 /** Of changes of state: they are few, but for thousands of budgets that are made, or begin a period, at once. */
 const URGENT_PER_SECOND = 300;
-/** So many at a time, lest an edit waits behind them. */
+/** So many at a time, so that an edit does not wait behind them. */
 export const URGENT_AT_ONCE = 30;
 
 /** Decides which status is written when, so that neither a busy budget nor many of them flood the API server. */
 export class StatusRateLimit {
-  readonly #figures = new Bucket(WRITES_PER_SECOND, WRITES_PER_SECOND);
-  readonly #urgent = new Bucket(URGENT_PER_SECOND, URGENT_AT_ONCE);
+  readonly #figures = new TokenBucket(WRITES_PER_SECOND, { tokens: WRITES_PER_SECOND, ms: 1_000 });
+  readonly #urgent = new TokenBucket(URGENT_AT_ONCE, { tokens: URGENT_PER_SECOND, ms: 1_000 });
 
   /**
    * What to write now, the most important first; it counts as written. `changes` in the order in which they came up, so
@@ -36,32 +38,11 @@ export class StatusRateLimit {
     const figures = changes.filter(({ isUrgent, writtenAt }) => !isUrgent && now - writtenAt >= REST_MS);
     const isCrowded = changes.length > CROWD;
     const ordered = isCrowded ? figures.toSorted((a, b) => rank(a, now) - rank(b, now)) : figures;
-    const chosen = [...this.#urgent.take(urgent, now), ...this.#figures.take(ordered, now)];
+    const chosen = [
+      ...urgent.slice(0, this.#urgent.take(urgent.length, now)),
+      ...ordered.slice(0, this.#figures.take(ordered.length, now)),
+    ];
     return chosen.map(({ key }) => key);
-  }
-}
-
-/** Lets through so many a second, and at most so many at a time. */
-class Bucket {
-  readonly #perSecond: number;
-  readonly #most: number;
-  #tokens: number;
-  #at = 0;
-
-  constructor(perSecond: number, most: number) {
-    this.#perSecond = perSecond;
-    this.#most = most;
-    this.#tokens = most;
-  }
-
-  /** The first of a list, as many as may go at `now` (milliseconds). */
-  take<T>(list: readonly T[], now: number): readonly T[] {
-    const gained = (Math.max(0, now - this.#at) / 1000) * this.#perSecond;
-    this.#tokens = Math.min(this.#most, this.#tokens + gained);
-    this.#at = now;
-    const taken = list.slice(0, Math.floor(this.#tokens));
-    this.#tokens -= taken.length;
-    return taken;
   }
 }
 

@@ -1,9 +1,9 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { ClaudeBudgetStatus, ClaudeWorkspaceStatus, Condition } from '../../crds/types.gen.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Events } from '../../kube/events.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
 import { type KubeObject, keyOf, type Resource } from '../../kube/object.ts';
+import { deepEqual } from '../../policy/core/deep-equal.ts';
 import { parseUsd } from '../../policy/core/money.ts';
 import { FIELD_MANAGER } from '../cluster/kube-kinds.ts';
 import { statusEvents } from '../events/status-events.ts';
@@ -217,8 +217,8 @@ function uidOf({ uid }: Subject['metadata']): string {
 }
 
 function changeOf(key: string, { written, wanted, writtenAt }: Entry): Change | null {
-  if (isDeepStrictEqual(written, wanted)) return null;
-  const isUrgent = !isUnderWay(wanted) && !isDeepStrictEqual(headline(written), headline(wanted));
+  if (deepEqual(written, wanted)) return null;
+  const isUrgent = !isUnderWay(wanted) && !deepEqual(headline(written), headline(wanted));
   return { key, isUrgent, isLarge: isLargeMove(written, wanted), writtenAt };
 }
 

@@ -416,7 +416,7 @@ describe('its flags', () => {
     const plugin = join(directory, 'plugin.kubeconfig');
     writeFileSync(plugin, JSON.stringify(config));
     const { code, stderr } = await doctor(['--kubeconfig', plugin]);
-    expect([code, stderr]).toEqual([2, expect.stringContaining('is not to be had (ENOENT); see what kubectl says')]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('cannot be read (ENOENT); try kubectl with')]);
     const elsewhere = await doctor(['-n', 'default']);
     expect(elsewhere.code).toBe(1);
     expect(elsewhere.stdout).toContain('Tollgate is not in default.');

@@ -8,7 +8,7 @@ import { kubectl as runKubectl } from '../../../hack/services/kubectl.ts';
 import { type Child, type Command, launch, type Probe, ready, start } from '../../../hack/services/processes.ts';
 import { type Redis, startRedis } from '../../../hack/services/redis.ts';
 import { KubeClient } from '../../../kube/client.ts';
-import { connect } from '../../../kube/connection.ts';
+import { connectByKubeconfig } from '../../../kube/kubeconfig-connection.ts';
 import type { ObjectRef } from '../../../kube/object.ts';
 import { connectLedger, type RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
 import { type ConfigMap, configMaps, type Secret, secrets } from '../../../operator/cluster/kube-kinds.ts';
@@ -61,7 +61,7 @@ export async function install({ settings: lines = '', databaseUrl = '' } = {}): 
   };
   const plane = await startControlPlane({ directory, crds: join(repository, 'crds'), launch: noted });
   const kubectl = (...args: string[]) => runKubectl(plane.kubeconfig, args);
-  const client = new KubeClient({ connection: connect(plane.kubeconfig), random: Math.random });
+  const client = new KubeClient({ connection: connectByKubeconfig(plane.kubeconfig), random: Math.random });
   await kubectl('apply', '--server-side', '-f', join(repository, 'hack', 'install'));
   const token = await kubectl('create', 'token', 'tollgate-operator', '-n', NAMESPACE, '--duration=24h');
   const kubeconfig = join(directory, 'operator.kubeconfig');

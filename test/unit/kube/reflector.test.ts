@@ -1,15 +1,10 @@
-import { copyFileSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { KubeClient } from '../../../kube/client.ts';
-import { connectFromEnvironment } from '../../../kube/connect-from-environment.ts';
-import { connect } from '../../../kube/connection.ts';
-import { isKubeError, KubeError, kubeErrorOf } from '../../../kube/kube-error.ts';
+import { kubeErrorOf } from '../../../kube/kube-error.ts';
+import { connectByKubeconfig } from '../../../kube/kubeconfig-connection.ts';
 import type { KubeObject, Resource } from '../../../kube/object.ts';
 import { Reflector } from '../../../kube/reflector.ts';
-import { connectAsServiceAccount } from '../../../kube/service-account.ts';
 import { cluster } from '../../support/cluster.ts';
 
 const configMaps: Resource = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' };
@@ -20,106 +15,12 @@ interface ConfigMap extends KubeObject {
 }
 
 const { kubeconfig, kubectl, namespace } = cluster();
-const client = new KubeClient({ connection: connect(kubeconfig), random });
+const client = new KubeClient({ connection: connectByKubeconfig(kubeconfig), random });
 afterAll(() => client.close());
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await sleep(10);
 }
-
-async function problem(call: Promise<unknown>): Promise<KubeError> {
-  const error: unknown = await call.catch((error: unknown) => error);
-  expect(error).toBeInstanceOf(KubeError);
-  return error as KubeError;
-}
-
-describe('the client', () => {
-  test('writes and reads, and says in one word why not', async () => {
-    const ns = await namespace('client');
-    const map: ConfigMap = { metadata: { namespace: ns, name: 'a' }, data: { one: '1' } };
-    const made = await client.create<ConfigMap>(configMaps, map);
-    expect((await problem(client.create(configMaps, map))).kind).toBe('Conflict');
-    const second = await client.replace<ConfigMap>(configMaps, { ...made, data: { one: '2' } });
-    expect((await problem(client.replace(configMaps, { ...made, data: {} }))).kind).toBe('Conflict');
-    expect(second.data).toEqual({ one: '2' });
-    await client.apply(configMaps, { ...map, data: { two: '2' } }, { fieldManager: 'other' });
-    expect((await client.get<ConfigMap>(configMaps, map.metadata)).data).toEqual({ one: '2', two: '2' });
-    await client.apply(configMaps, { ...map, data: {} }, { fieldManager: 'other' });
-    expect((await client.get<ConfigMap>(configMaps, map.metadata)).data).toEqual({ one: '2' });
-    await client.merge(configMaps, map.metadata, { metadata: { annotations: { note: 'x' } } });
-    expect((await client.get<ConfigMap>(configMaps, map.metadata)).metadata.annotations).toEqual({ note: 'x' });
-    expect((await problem(client.delete(configMaps, map.metadata, 'another-uid'))).kind).toBe('Conflict');
-    await client.delete(configMaps, map.metadata, made.metadata.uid);
-    const gone = await problem(client.get(configMaps, map.metadata));
-    expect(gone).toMatchObject({ kind: 'NotFound', status: 404 });
-    const invalid = await problem(client.create(configMaps, { metadata: { namespace: ns, name: 'A_' } }));
-    expect(invalid).toMatchObject({ kind: 'Invalid' });
-    expect(invalid.message).toContain('metadata.name');
-  });
-
-  test('an event of many pieces arrives whole, with those before and after it', async () => {
-    const ns = await namespace('large');
-    const { resourceVersion } = await client.list(configMaps, { namespace: ns });
-    const text = 'é'.repeat(300_000);
-    for (const [name, data] of Object.entries({ before: 'x', large: text, after: 'y' }))
-      await client.create<ConfigMap>(configMaps, { metadata: { namespace: ns, name }, data: { text: data } });
-    const seen = new Map<string, string | undefined>();
-    const signal = AbortSignal.timeout(30_000);
-    const options = { resourceVersion, timeoutSeconds: 30, signal };
-    for await (const { object } of client.watch<ConfigMap>(configMaps, { namespace: ns }, options)) {
-      seen.set(object.metadata.name, object.data?.['text']);
-      if (object.metadata.name === 'after') break;
-    }
-    expect(seen.get('large')).toBe(text);
-    expect([seen.get('before'), seen.get('after')]).toEqual(['x', 'y']);
-  });
-
-  test('an error shows no credential', async () => {
-    const stranger = new KubeClient({
-      connection: {
-        server: cluster().server,
-        authorize: async () => {
-          const { dispatcher } = await connect(kubeconfig).authorize();
-          return { headers: { Authorization: 'Bearer not-a-token' }, dispatcher };
-        },
-        close: () => Promise.resolve(),
-      },
-      random,
-    });
-    const refused = await problem(stranger.list(configMaps));
-    expect(refused.kind).toBe('Forbidden');
-    expect(`${JSON.stringify(refused)} ${String(refused.stack)}`).not.toContain('not-a-token');
-  });
-
-  test('in a Pod comes as its ServiceAccount, by the token that its folder holds now', async () => {
-    const ns = await cluster().namespace('pod');
-    const folder = mkdtempSync(join(tmpdir(), 'tollgate-account-'));
-    copyFileSync(cluster().caFile, join(folder, 'ca.crt'));
-    writeFileSync(join(folder, 'token'), await cluster().kubectl('create', 'token', 'default', '-n', ns));
-    const { hostname, port } = new URL(cluster().server);
-    const env = { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port };
-    const client = new KubeClient({ connection: connectAsServiceAccount(env, { folder, rereadMs: 0 }), random });
-    const refused = await problem(client.list(configMaps, { namespace: ns }));
-    expect(refused.message).toContain(`system:serviceaccount:${ns}:default`);
-    await cluster().kubectl('create', 'serviceaccount', 'other', '-n', ns);
-    writeFileSync(join(folder, 'token'), await cluster().kubectl('create', 'token', 'other', '-n', ns));
-    const renewed = await problem(client.list(configMaps, { namespace: ns }));
-    expect(renewed.message).toContain(`system:serviceaccount:${ns}:other`);
-    await client.close();
-    await expect(connectFromEnvironment(undefined, {})).rejects.toThrow('set KUBECONFIG');
-  });
-
-  test('no connection is Unavailable', async () => {
-    const real = connect(kubeconfig);
-    const nowhere = new KubeClient({
-      connection: { ...real, server: 'https://127.0.0.1:1' },
-      random,
-      timeoutMs: 500,
-    });
-    expect(isKubeError(await problem(nowhere.list(configMaps)), 'Unavailable')).toBe(true);
-    await real.close();
-  });
-});
 
 describe('the reflector', () => {
   test('takes in what is there and follows what changes', async () => {
@@ -223,7 +124,7 @@ describe('the reflector', () => {
 
   test('silence is no problem and costs no time: a watch of what nobody edits sees the next edit at once', async () => {
     const ns = await namespace('reflector');
-    const impatient = new KubeClient({ connection: connect(kubeconfig), random, silenceMs: 1_200 });
+    const impatient = new KubeClient({ connection: connectByKubeconfig(kubeconfig), random, silenceMs: 1_200 });
     let [watches, drawn] = [0, 0];
     const counted: Pick<KubeClient, 'list' | 'watch'> = {
       list: (...args) => impatient.list(...args),

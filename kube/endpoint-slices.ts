@@ -1,15 +1,15 @@
 import type { KubeObject, Resource } from './object.ts';
 
-/** Who serves behind a Service. */
+/** The endpoints of a Service. */
 export const endpointSlices: Resource = {
   apiVersion: 'discovery.k8s.io/v1',
   kind: 'EndpointSlice',
   plural: 'endpointslices',
 };
 
-/** The fields of an EndpointSlice that tell which Pods serve. */
+/** The fields of an EndpointSlice that say which Pods are ready. */
 export interface EndpointSlice extends KubeObject {
-  /** Null where the Service has none. */
+  /** Null if the Service has none. */
   readonly endpoints?:
     | readonly {
         readonly conditions?: { readonly ready?: boolean };
@@ -18,7 +18,7 @@ export interface EndpointSlice extends KubeObject {
     | null;
 }
 
-/** The names of the Pods that serve; one whose readiness nobody states does. */
+/** The names of the ready Pods; a Pod without the condition `ready` counts as ready, as the API says. */
 export function servingPods(slices: readonly EndpointSlice[]): readonly string[] {
   return slices
     .flatMap(({ endpoints }) => endpoints ?? [])

@@ -4,27 +4,27 @@ import { join } from 'node:path';
 import { Agent, type Dispatcher } from 'undici';
 import type { Connection } from './connection.ts';
 
-/** Where every cluster puts what a Pod needs to reach its API server. */
+/** Where clusters mount the credential of a Pod. */
 const FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
-/** A token is renewed long before it ends, and the cluster writes the new one here. Milliseconds. */
+/** The cluster renews the token in its file long before it expires. Milliseconds. */
 const REREAD_MS = 60_000;
 
-/** What a Pod is told about its API server. */
+/** The variables that tell a Pod where its API server is. */
 export interface PodEnvironment {
   readonly KUBERNETES_SERVICE_HOST?: string | undefined;
   readonly KUBERNETES_SERVICE_PORT?: string | undefined;
 }
 
 interface ServiceAccountOptions {
-  /** Default: where clusters put it. */
+  /** Default: where clusters mount it. */
   readonly folder?: string;
-  /** How long a token is used before its file is looked at again. Milliseconds, default a minute. */
+  /** How long a token is used before its file is read again. Milliseconds, default a minute. */
   readonly rereadMs?: number;
 }
 
 /**
- * Reaches the API server as the ServiceAccount of the Pod. Read here and not by client-node, which takes 85 MB of
- * memory to load and does no more than this in a Pod (docs/decisions/0017).
+ * Connects as the ServiceAccount of the Pod. Not by client-node, which does no more than this in a Pod and takes 85 MB of
+ * memory (docs/decisions/0017).
  * @throws Error outside a Pod.
  */
 export function connectAsServiceAccount(env: PodEnvironment, options: ServiceAccountOptions = {}): Connection {
@@ -66,13 +66,13 @@ class ServiceAccount {
     this.#token = token!.trim();
     this.#read = performance.now();
     if (ca === this.#ca) return;
-    void this.#dispatcher.close(); // lets the calls that are under way end
+    void this.#dispatcher.close(); // calls in flight end first
     this.#dispatcher = trusting(ca!);
     this.#ca = ca!;
   }
 }
 
 function trusting(ca: string): Dispatcher {
-  // Half a minute, as in client-go: load balancers drop what is idle for a minute.
+  // 30 s, as in client-go: load balancers drop connections that are idle for a minute.
   return new Agent({ allowH2: false, connect: { ca, keepAlive: true, keepAliveInitialDelay: 30_000 } });
 }

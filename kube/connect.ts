@@ -1,0 +1,17 @@
+import type { Connection } from './connection.ts';
+import { connectAsServiceAccount, type PodEnvironment } from './service-account-connection.ts';
+
+/**
+ * Connects to the API server by a kubeconfig, with its current context unless another one is named; without a kubeconfig as
+ * the ServiceAccount of the Pod.
+ * @throws Error where neither names a cluster.
+ */
+export async function connect(
+  kubeconfig: string | undefined,
+  env: PodEnvironment,
+  context?: string,
+): Promise<Connection> {
+  if (kubeconfig === undefined) return connectAsServiceAccount(env);
+  const { connectByKubeconfig } = await import('./kubeconfig-connection.ts');
+  return connectByKubeconfig(kubeconfig, context);
+}
