@@ -11,7 +11,8 @@
  * `spent < c` and `committed ≤ c + t - w`; it may wait where `certain` would fit and is spent otherwise (docs/explanation/reservation.md).
  */
 
-import type { Check, Failure, Reading, ReadingQuery } from '../policy/core/counter-check.ts';
+import type { Check, Failure } from '../policy/core/counter-check.ts';
+import type { Reading, ReadingQuery } from '../policy/core/counter-reading.ts';
 import type { UsageRecord } from '../policy/core/usage-record.ts';
 import type { BatchReservation, BatchLines, BatchOwner, LoggedBatch, OpenBatch } from './batches.ts';
 import type { RefusalEntry, RefusalRow, StreamEntry } from './streams.ts';

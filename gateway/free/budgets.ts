@@ -2,7 +2,7 @@ import type { GatewayLedger } from '../../ledger/ledger.ts';
 import { isSpanning } from '../../policy/admit/budget-refusal.ts';
 import type { Caller } from '../../policy/admit/caller.ts';
 import type { CompiledBudget, CompiledKey } from '../../policy/core/compiled-policy.ts';
-import { MAX_VALUES, type Reading, REST, type ValueCounter } from '../../policy/core/counter-check.ts';
+import { MAX_VALUES, type Reading, REST, type ValueCounter } from '../../policy/core/counter-reading.ts';
 import { scopeMatch } from '../../policy/core/matching.ts';
 import { budgetFigures, budgetFiguresQuery } from '../../policy/status/budget-figures.ts';
 
@@ -17,7 +17,7 @@ export interface BudgetView {
 export async function budgetsOf({ workspace, key }: Caller, ledger: GatewayLedger): Promise<readonly BudgetView[]> {
   const budgets = workspace.budgets.filter((budget) => scopeMatch(budget.scope, workspace, key) !== false);
   const { now } = await ledger.state();
-  const readings = await ledger.read(budgets.map((budget) => budgetFiguresQuery(budget, now, MAX_VALUES)));
+  const readings = await ledger.read(budgets.map((budget) => budgetFiguresQuery(budget, now, { top: MAX_VALUES })));
   return budgets.map((budget, index) => view(budget, visible(budget, readings[index]!, key), workspace, now));
 }
 
@@ -37,7 +37,7 @@ function view(
   now: number,
 ): BudgetView {
   const name = `${budget.namespace}/${budget.name}`;
-  const stands = budgetFigures(budget, reading, now, MAX_VALUES);
+  const stands = budgetFigures(budget, reading, now, { top: MAX_VALUES });
   if (isSpanning(budget, workspace)) return { budget: name, resetAt: stands.period.end ?? null };
   return { budget: name, mode: budget.mode, per: budget.per, resetAt: stands.period.end ?? null, ...stands };
 }

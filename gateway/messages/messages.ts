@@ -5,7 +5,7 @@ import { refusalStatus } from '../../policy/admit/refusal-response.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
-import { isOneSampling } from '../../policy/cost/worst-cost.ts';
+import { isSingleInference } from '../../policy/cost/worst-cost.ts';
 import { readRequest } from '../../policy/request/request.ts';
 import type { Admitted } from '../admission/admission.ts';
 import { queueKeysOf } from '../admission/queue-keys.ts';
@@ -181,7 +181,7 @@ class Spending {
       body: applyEdits(body, this.#admission.edits),
       res,
       // Where Anthropic runs tools, prompts are billed of which a stream says nothing before its end.
-      onAbort: isOneSampling(this.#reserved.facts) ? settings.onAbort : 'Drain',
+      onAbort: isSingleInference(this.#reserved.facts) ? settings.onAbort : 'Drain',
       stream: this.#reserved.facts.stream,
       elapsed,
       onAnswer: (status, headers) => {

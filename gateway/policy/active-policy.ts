@@ -1,5 +1,5 @@
 import { Caller } from '../../policy/admit/caller.ts';
-import type { Resolved } from '../../policy/compile/shard-codec.ts';
+import type { EnforceableWorkspace } from '../../policy/compile/shard-codec.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { PeriodCache } from '../../policy/core/period.ts';
@@ -16,7 +16,7 @@ export interface PolicySource {
 
 /** The workspaces that this gateway enforces, each at its last good version, found by the hash of a caller's key. */
 export class ActivePolicy implements PolicySource {
-  readonly #workspaces = new Map<Ref, Resolved>();
+  readonly #workspaces = new Map<Ref, EnforceableWorkspace>();
   readonly #callers = new Map<string, Caller>();
   readonly #periods = new PeriodCache();
   readonly #waiting = new Set<() => void>();
@@ -57,7 +57,7 @@ export class ActivePolicy implements PolicySource {
   }
 
   /** Enforces workspaces from now on, in place of what they were before. */
-  enforce(resolved: Iterable<Resolved>): void {
+  enforce(resolved: Iterable<EnforceableWorkspace>): void {
     for (const one of resolved) {
       const ref = refOf(one.workspace);
       this.#forget(ref);

@@ -8,7 +8,7 @@ import {
   decodeSharedShard,
   type KeysShard,
   type PolicyShard,
-  type Resolved,
+  type EnforceableWorkspace,
   resolveWorkspace,
   type SharedShard,
 } from '../../policy/compile/shard-codec.ts';
@@ -137,7 +137,7 @@ export class PolicyWatcher {
   #enforce(pair: Pair): void {
     if (pair.policy === null || pair.keys === null || this.#shared === null) return;
     const { policy } = this.#parts;
-    const resolved: Resolved[] = [];
+    const resolved: EnforceableWorkspace[] = [];
     let enforced = pair.policy.revision;
     for (const [ref, workspace] of pair.policy.workspaces) {
       // A version never changes its meaning.

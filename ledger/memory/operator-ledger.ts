@@ -1,4 +1,4 @@
-import type { Reading, ReadingQuery } from '../../policy/core/counter-check.ts';
+import type { Reading, ReadingQuery } from '../../policy/core/counter-reading.ts';
 import { checkAmount } from '../amount-checks.ts';
 import { type BatchLines, type LoggedBatch, type OpenBatch, BATCH_OWNER_TTL_MS } from '../batches.ts';
 import { TOMBSTONE_MS } from '../keys.ts';

@@ -1,5 +1,5 @@
-import type { Counter, Reading, ReadingQuery, ValueCounter } from '../../policy/core/counter-check.ts';
-import { MAX_VALUES, REST } from '../../policy/core/counter-check.ts';
+import type { Counter, Reading, ReadingQuery, ValueCounter } from '../../policy/core/counter-reading.ts';
+import { MAX_VALUES, REST } from '../../policy/core/counter-reading.ts';
 import { MAX_NANO, overflow } from '../amount-checks.ts';
 import type { BatchOwner, OpenBatch } from '../batches.ts';
 import type { GatewayReport } from '../ledger.ts';

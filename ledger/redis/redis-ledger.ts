@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Reading, ReadingQuery } from '../../policy/core/counter-check.ts';
+import type { Reading, ReadingQuery } from '../../policy/core/counter-reading.ts';
 import type { UsageRecord } from '../../policy/core/usage-record.ts';
 import { checkAmount } from '../amount-checks.ts';
 import type { BatchReservation, BatchLines, BatchOwner, LoggedBatch, OpenBatch } from '../batches.ts';

@@ -1,15 +1,8 @@
 /** How operations go to the scripts and come back: amounts as decimal strings, the order as each script documents it. */
 
 import type { Ref } from '../../policy/core/compiled-policy.ts';
-import type {
-  Bound,
-  Counter,
-  Failure,
-  CheckMode,
-  Reading,
-  ReadingQuery,
-  ValueCounter,
-} from '../../policy/core/counter-check.ts';
+import type { Bound, Failure, CheckMode } from '../../policy/core/counter-check.ts';
+import type { Counter, Reading, ReadingQuery, ValueCounter } from '../../policy/core/counter-reading.ts';
 import { MAX_NANO } from '../amount-checks.ts';
 import {
   type BatchReservation,

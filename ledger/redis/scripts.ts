@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MAX_VALUES, REST } from '../../policy/core/counter-check.ts';
+import { MAX_VALUES, REST } from '../../policy/core/counter-reading.ts';
 import type { RecordState, UsageField } from '../../policy/core/usage-record.ts';
 import { MAX_NANO } from '../amount-checks.ts';
 import { TOMBSTONE_MS, RETENTION_MS } from '../keys.ts';

@@ -1,8 +1,9 @@
 import type { LedgerState, LivingGateway, OperatorLedger } from '../../ledger/ledger.ts';
 import type { CompiledBudget, Ref } from '../../policy/core/compiled-policy.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
-import type { Reading } from '../../policy/core/counter-check.ts';
+import type { Reading } from '../../policy/core/counter-reading.ts';
 import { deepEqual } from '../../policy/core/deep-equal.ts';
+import { PeriodCache } from '../../policy/core/period.ts';
 import { budgetFiguresQuery } from '../../policy/status/budget-figures.ts';
 import type { LedgerSoundness } from '../ledger/ledger-guard.ts';
 import type { Observed } from './status.ts';
@@ -33,6 +34,7 @@ interface Known {
 export class LedgerReader {
   readonly #ledger: Pick<OperatorLedger, 'read' | 'gateways' | 'state'>;
   readonly #elapsed: () => number;
+  readonly #periods = new PeriodCache();
   #state: LedgerState | undefined;
   #reports: readonly LivingGateway[] = [];
   readonly #readings = new Map<Ref, Known>();
@@ -114,7 +116,7 @@ export class LedgerReader {
     const known: (readonly [Ref, Known])[] = [];
     for (let i = 0; i < budgets.length; i += PORTION) {
       const portion = budgets.slice(i, i + PORTION);
-      const queries = portion.map((budget) => budgetFiguresQuery(budget, now));
+      const queries = portion.map((budget) => budgetFiguresQuery(budget, now, { periods: this.#periods.at }));
       const readings = await this.#ledger.read(queries);
       for (const [n, budget] of portion.entries()) {
         const read = { counter: queries[n]!.counter, reading: readings[n]!, now };
@@ -126,7 +128,7 @@ export class LedgerReader {
 
   #isNew(budget: CompiledBudget): boolean {
     const known = this.#readings.get(refOf(budget));
-    return known?.counter !== budgetFiguresQuery(budget, known?.now ?? 0).counter;
+    return known?.counter !== budgetFiguresQuery(budget, known?.now ?? 0, { periods: this.#periods.at }).counter;
   }
 
   /** What was known before, where it says the same. A grant begins and ends without a change of the counter. */

@@ -4,9 +4,10 @@ import type { ClaudeBudgetStatus } from '../../crds/types.gen.ts';
 import { expireAt } from '../../ledger/keys.ts';
 import type { CounterMinimum } from '../../ledger/ledger.ts';
 import type { CompiledBudget } from '../../policy/core/compiled-policy.ts';
-import { REST } from '../../policy/core/counter-check.ts';
+import { REST } from '../../policy/core/counter-reading.ts';
 import { effectiveLimitAt } from '../../policy/core/effective-limit.ts';
 import { parseUsd } from '../../policy/core/money.ts';
+import type { PeriodLookup } from '../../policy/core/period.ts';
 import { rfc3339 } from '../../policy/core/time.ts';
 
 /**
@@ -17,8 +18,9 @@ export function statusFloors(
   budget: CompiledBudget,
   status: ClaudeBudgetStatus | undefined,
   now: number,
+  periods?: PeriodLookup,
 ): CounterMinimum[] {
-  const { counter, start, end } = effectiveLimitAt(budget, now);
+  const { counter, start, end } = effectiveLimitAt(budget, now, periods);
   if (status?.period?.start !== rfc3339(start)) return [];
   const keepUntil = expireAt(end);
   const whole: CounterMinimum = {

@@ -8,6 +8,7 @@ import type { CompiledBudget, Ref } from '../../policy/core/compiled-policy.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { Finding } from '../../policy/core/conditions.ts';
 import { deepEqual } from '../../policy/core/deep-equal.ts';
+import { PeriodCache } from '../../policy/core/period.ts';
 import type { Rollout } from '../../policy/status/readiness.ts';
 import type { Informers } from '../cluster/informers.ts';
 import { budgets, workspaces } from '../cluster/kube-kinds.ts';
@@ -50,6 +51,7 @@ export class StatusPlanner {
   /** By uid what each status was worked out from; and, where nothing is under way, what that was worked out from. */
   readonly #causes = new Map<string, readonly unknown[]>();
   readonly #sources = new Map<string, readonly unknown[]>();
+  readonly #periods = new PeriodCache();
   #basis: Basis | undefined;
 
   constructor(options: StatusesOptions) {
@@ -99,7 +101,7 @@ export class StatusPlanner {
     const { world, writer } = this.#options;
     return inForce(output).flatMap((compiled) => {
       const budget = world.budgets.get(refOf(compiled));
-      return budget === undefined ? [] : statusFloors(compiled, writer.known(budget), now);
+      return budget === undefined ? [] : statusFloors(compiled, writer.known(budget), now, this.#periods.at);
     });
   }
 
@@ -175,7 +177,11 @@ export class StatusPlanner {
     ];
     if (observed !== undefined && !this.#isWorkedOut(uid, causes)) {
       const known = { ...budget, status } as ClaudeBudget;
-      writer.want(budgets, budget, budgetStatus({ budget: known, verdict, programmed, observed, now }));
+      writer.want(
+        budgets,
+        budget,
+        budgetStatus({ budget: known, verdict, programmed, observed, now, periods: this.#periods.at }),
+      );
     }
     if (reason === 'Pending') return true;
     this.#sources.set(uid, sources);

@@ -11,7 +11,8 @@ import type { BudgetOutcome, WorkspaceOutcome } from '../../policy/compile/compi
 import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { condition, type ConditionType, type Finding, type Reason } from '../../policy/core/conditions.ts';
-import type { Reading } from '../../policy/core/counter-check.ts';
+import type { Reading } from '../../policy/core/counter-reading.ts';
+import type { PeriodLookup } from '../../policy/core/period.ts';
 import { exhausted, budgetFigures } from '../../policy/status/budget-figures.ts';
 import { budgetReady, workspaceReady } from '../../policy/status/readiness.ts';
 
@@ -26,6 +27,7 @@ interface BudgetFacts {
   readonly programmed: Finding<'Programmed'>;
   readonly observed: Observed;
   readonly now: number;
+  readonly periods: PeriodLookup;
 }
 
 /** Without an answer of the ledger the last figures stay; what is spent is never shown as less than was known. */
@@ -35,12 +37,15 @@ export function budgetStatus(facts: BudgetFacts): ClaudeBudgetStatus {
   const isKnown = 'reading' in observed;
   const of = conditioner(budget, facts.now);
   const { conditions: _, workspace: __, ...last } = budget.status ?? {};
-  const figures = inForce !== null && isKnown ? budgetFigures(inForce, observed.reading, observed.now) : undefined;
+  const figures =
+    inForce !== null && isKnown
+      ? budgetFigures(inForce, observed.reading, observed.now, { periods: facts.periods })
+      : undefined;
   return {
     conditions: [
       of('Accepted', verdict.accepted),
       of('Programmed', programmed),
-      of('Exhausted', exhaustion(verdict, observed)),
+      of('Exhausted', exhaustion(facts)),
       of('Ready', budgetReady(verdict, programmed)),
     ],
     workspace: budget.spec.workspaceRef?.name ?? counted(verdict.required.length),
@@ -88,11 +93,11 @@ function conditioner({ metadata, status }: ClaudeBudget | ClaudeWorkspace, now: 
     condition(type, finding, metadata.generation ?? 0, now, status?.conditions ?? []);
 }
 
-function exhaustion({ inForce }: BudgetOutcome, observed: Observed): Finding<'Exhausted'> {
+function exhaustion({ verdict: { inForce }, observed, periods }: BudgetFacts): Finding<'Exhausted'> {
   if (inForce === null)
     return { reason: 'NotInForce', message: 'The budget was never accepted, so nothing is counted.' };
   if ('problem' in observed) return { reason: observed.reason, message: observed.problem };
-  return exhausted(inForce, observed.reading, observed.now);
+  return exhausted(inForce, observed.reading, observed.now, periods);
 }
 
 function counted(workspaces: number): string {

@@ -6,10 +6,10 @@ import type { Finding } from '../core/conditions.ts';
 import type { CompileInput } from './compile-input.ts';
 import { amountOf, validateResource, NotAccepted } from './resource-validation.ts';
 
-/** What a workspace's own spec decides; the rest comes from the budgets that govern it. */
+/** The part of a compiled workspace that its own spec decides; the rest comes from budgets, prices and credentials. */
 export type OwnPart = Omit<CompiledWorkspace, 'version' | 'budgets' | 'spanning' | 'prices' | 'credentials'>;
 
-/** One workspace by itself. `own` and `credentials` are both null where nothing of it was ever accepted. */
+/** A workspace after validation. `own` and `credentials` are null if no generation of it was ever accepted. */
 export interface ValidatedWorkspace {
   readonly ref: Ref;
   readonly generation: number;
@@ -18,7 +18,7 @@ export interface ValidatedWorkspace {
   readonly credentials: Credentials | null;
 }
 
-/** What was enforced of a workspace before. */
+/** A workspace as it is stored. */
 export interface AcceptedWorkspace {
   readonly workspace: CompiledWorkspace;
   readonly credentials: Credentials;
@@ -27,12 +27,12 @@ export interface AcceptedWorkspace {
 type Source = Credentials['upstreamSecret'];
 
 /**
- * Compiles one workspace by itself. An edit that is not accepted leaves what stood before in force, with the keys that
- * exist now; only its upstream key goes when the Secret or the allow-list no longer has it.
+ * Compiles one workspace without its budgets. If an edit is not accepted, the stored workspace stays in force with the
+ * keys that exist now; its upstream key is removed if the Secret or the allow-list no longer has it.
  */
 export function validateWorkspace(
   resource: ClaudeWorkspace,
-  before: AcceptedWorkspace | undefined,
+  previous: AcceptedWorkspace | undefined,
   input: CompileInput,
 ): ValidatedWorkspace {
   const { accepted, compiled } = validateResource(() => compileWorkspace(resource, input));
@@ -47,9 +47,15 @@ export function validateWorkspace(
       credentials: credentialsOf(compiled, sourceOf(resource), input),
     };
   }
-  if (before === undefined) return { ref, generation, accepted, own: null, credentials: null };
-  const own = ownPartOf(before.workspace);
-  return { ref, generation, accepted, own, credentials: credentialsOf(own, before.credentials.upstreamSecret, input) };
+  if (previous === undefined) return { ref, generation, accepted, own: null, credentials: null };
+  const own = ownPartOf(previous.workspace);
+  return {
+    ref,
+    generation,
+    accepted,
+    own,
+    credentials: credentialsOf(own, previous.credentials.upstreamSecret, input),
+  };
 }
 
 function compileWorkspace(resource: ClaudeWorkspace, input: CompileInput): OwnPart {
@@ -97,7 +103,7 @@ function guardsOf({ maxRequestUsd, unboundedRequestUsd, ...counts }: ClaudeWorks
   };
 }
 
-/** The type of Secret that Tollgate may read as an upstream key; no other is ever read. */
+/** The only type of Secret that Tollgate reads as an upstream key. */
 const UPSTREAM_KEY_TYPE = 'tollgate.dev/upstream-key';
 
 function upstreamKey(namespace: string, source: Source, input: CompileInput): string {

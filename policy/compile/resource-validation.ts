@@ -1,9 +1,9 @@
-/** How compile says no to one resource without touching the others. */
+/** Validation of single resources: an error in one never affects the others. */
 
 import type { Finding, Reason } from '../core/conditions.ts';
 import { MoneyInvalid, parseUsd } from '../core/money.ts';
 
-/** Why a resource is not accepted. Thrown and caught within compile. */
+/** A resource is not accepted. Thrown and caught within policy/compile. */
 export class NotAccepted extends Error {
   override readonly name = 'NotAccepted';
   readonly reason: Exclude<Reason<'Accepted'>, 'Accepted'>;
@@ -14,13 +14,13 @@ export class NotAccepted extends Error {
   }
 }
 
-/** What became of one resource: its compiled form, or null and why. */
+/** A resource after validation: `compiled` is null if it is not accepted. */
 export interface ValidatedResource<T> {
   readonly accepted: Finding<'Accepted'>;
   readonly compiled: T | null;
 }
 
-/** Compiles one resource. Whatever is wrong with it becomes a finding: a spec that no schema ever saw ends here too. */
+/** Compiles one resource. Every error becomes a finding, also for a spec that no schema has checked. */
 export function validateResource<T>(compileOne: () => T): ValidatedResource<T> {
   try {
     return { accepted: { reason: 'Accepted', message: 'The resource is valid.' }, compiled: compileOne() };
@@ -30,7 +30,7 @@ export function validateResource<T>(compileOne: () => T): ValidatedResource<T> {
   }
 }
 
-/** An amount of a spec in nano-dollars; `field` is named where it is none. */
+/** An amount of a spec in nano-dollars. Throws `NotAccepted`, which names `field`, if it is not an amount. */
 export function amountOf(field: string, text: string): bigint {
   try {
     return parseUsd(text);
@@ -40,7 +40,7 @@ export function amountOf(field: string, text: string): bigint {
   }
 }
 
-/** An instant of a spec in milliseconds since the epoch; `field` is named where it is none. */
+/** An instant of a spec in milliseconds since the epoch. Throws `NotAccepted`, which names `field`, if it is not one. */
 export function instantOf(field: string, text: string): number {
   const at = Date.parse(text);
   if (!Number.isSafeInteger(at))

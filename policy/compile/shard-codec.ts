@@ -1,4 +1,4 @@
-/** What the shards contain, as it is read back: the gateways enforce it, the operator compiles the next one over it. */
+/** Reads the shards: the gateways enforce their content, and the operator compiles the next one over it. */
 
 import { decodeJSON } from '../core/canonical-json.ts';
 import type { Address, CompiledBudget, CompiledWorkspace, Credentials, Ref } from '../core/compiled-policy.ts';
@@ -122,7 +122,7 @@ function decoded<T>(data: ShardData | undefined, hash: Hash, read: (shard: Shard
 }
 
 /** A workspace that can be enforced, with the SHA-256 (hex) of each caller key by the key's name. */
-export interface Resolved {
+export interface EnforceableWorkspace {
   readonly workspace: ResolvedWorkspace;
   readonly keys: Readonly<Record<string, string>>;
 }
@@ -137,7 +137,7 @@ export function resolveWorkspace(
   workspace: CompiledWorkspace,
   shared: Pick<SharedShard, 'budgets' | 'books'>,
   entry: KeysEntry | undefined,
-): Resolved | Unresolved {
+): EnforceableWorkspace | Unresolved {
   const { budgets: own, spanning, prices, credentials, ...rest } = workspace;
   const known = entry?.checksum === credentials ? entry.credentials : undefined;
   const book = shared.books.get(prices)?.book;

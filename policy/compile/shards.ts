@@ -1,12 +1,12 @@
 import { byName } from '../core/canonical-json.ts';
 /**
- * How the compiled policy lies in ConfigMaps and Secrets: a fixed set of shards, each a map of names to JSON texts with
- * an `index` that carries schema, revision and a checksum over all of it. Half an update, another schema or a flipped
- * byte is a problem that the reader is told of, never a policy.
+ * The format of the shards, the ConfigMaps and Secrets with the compiled policy: a fixed set, each a map of names to JSON
+ * texts with an `index` of schema, revision and a checksum over everything. A partial update, another schema or a flipped
+ * byte is reported as a problem and never enforced.
  */
 import { COMPILED_SCHEMA, type Ref } from '../core/compiled-policy.ts';
 
-/** The `data` of a ConfigMap, or of a Secret once its base64 is undone. */
+/** The `data` of a ConfigMap, or of a Secret after decoding its base64. */
 export type ShardData = Readonly<Record<string, string>>;
 
 /** SHA-256 of a text in UTF-8, in hex. */
@@ -21,7 +21,7 @@ export function shardNames(count: number): { readonly policy: readonly string[];
   return { policy: numbers.map((i) => `tollgate-policy-${i}`), keys: numbers.map((i) => `tollgate-keys-${i}`) };
 }
 
-/** Which of `count` shards holds a workspace: FNV-1a, the same for a name and a count for ever. */
+/** The index of a workspace's shard among `count`: FNV-1a of its name, which must never change. */
 export function shardOf(workspace: Ref, count: number): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < workspace.length; i++) hash = Math.imul(hash ^ workspace.charCodeAt(i), 0x01000193) >>> 0;

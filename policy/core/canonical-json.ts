@@ -1,4 +1,4 @@
-/** Canonical JSON: members sorted by name, bigints as strings. Those must be in members named `…Nano`. */
+/** Canonical JSON: members sorted by name, bigints as strings. A bigint must be in a member named `…Nano`. */
 export function encodeJSON(value: unknown): string {
   return JSON.stringify(value, (_name, member: unknown) => {
     if (typeof member === 'bigint') return member.toString();
@@ -6,14 +6,14 @@ export function encodeJSON(value: unknown): string {
   });
 }
 
-/** The opposite of `encodeJSON`. Throws a SyntaxError for what it cannot have written. */
+/** Reverses `encodeJSON`. Throws a SyntaxError for text that is not JSON, or has no integer in a member `…Nano`. */
 export function decodeJSON(text: string): unknown {
   return JSON.parse(text, (name, member: unknown) =>
     name.endsWith('Nano') && typeof member === 'string' ? BigInt(member) : member,
   );
 }
 
-/** By code unit, so that the order is the same on every machine. */
+/** Compares entries by name, by code unit: the order is the same on every machine. */
 export function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

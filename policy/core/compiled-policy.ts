@@ -1,30 +1,30 @@
 /**
- * The compiled policy: what the operator writes into the shards and the gateways enforce. Plain data, free of
- * Kubernetes. In memory money is a bigint of nano-dollars; in the shards it is a string, and every field that holds
- * money ends in `Nano`, which is how the decoder finds it (attribute names are lower case, so they cannot collide).
+ * The compiled policy, which the operator writes into the shards and the gateways enforce: plain data without
+ * Kubernetes. Money is a bigint of nano-dollars in memory and a string in the shards. Every field of money ends in
+ * `Nano`, by which the decoder finds it (attribute names are lower case, so they cannot collide).
  */
 
-/** A gateway refuses a shard of another schema and keeps what it has: old and new replicas can run side by side. */
+/** A gateway rejects a shard of another schema and keeps its last one, so old and new replicas can run side by side. */
 export const COMPILED_SCHEMA = 2;
 
-/** Critical calls may use a budget's critical extra; Deferrable ones are treated as Normal so far. */
+/** Critical calls may use a budget's `criticalExtraUsd`; Deferrable ones are treated as Normal so far. */
 export type Priority = 'Critical' | 'Normal' | 'Deferrable';
 
 /** `feature`, `customer`, `user`, `department` and any tag, by name. Names match `[a-z][a-z0-9_-]*`. */
 export type Attributes = Readonly<Record<string, string>>;
 
-/** The attributes that a caller may set by header, where its credential does not fix them. */
+/** The attributes that a caller may set by header, unless its credential fixes them. */
 export type HeaderAttribute = 'feature' | 'customer' | 'user';
 
 /** `namespace/name`. */
 export type Ref = string;
 
-/** One workspace as it is enforced. */
+/** A workspace as it is enforced. */
 export interface CompiledWorkspace {
   readonly namespace: string;
   readonly name: string;
   readonly generation: number;
-  /** The fence: ever increasing, raised by every edit of the workspace and of what governs it. */
+  /** The fence: increased by every edit of the workspace or of a budget that applies to it. */
   readonly version: number;
   readonly baseURL: string;
   readonly suspend: boolean;
@@ -38,37 +38,37 @@ export interface CompiledWorkspace {
   readonly refusal: { readonly status: 402 | 429; readonly message: string };
   /** The budgets of the workspace's own namespace that name it. */
   readonly budgets: readonly CompiledBudget[];
-  /** Addresses, in the shared shard, of the spanning budgets that govern it. */
+  /** Addresses, in the shared shard, of the spanning budgets that apply to it. */
   readonly spanning: readonly Address[];
   /** Address, in the shared shard, of the price book. */
   readonly prices: Address;
-  /** Checksum of its entry in the Secret shard: keys and upstream key belong to this very version. */
+  /** Checksum of its entry in the Secret shard, so that keys and upstream key belong to this version. */
   readonly credentials: string;
 }
 
-/** A content address: `kind.name.checksum`. What it names never changes, so half an update cannot be enforced. */
+/** A content address: `kind.name.checksum`. Its content never changes, so a partial update cannot be enforced. */
 export type Address = string;
 
-/** A credential of a workspace and what it fixes. */
+/** A credential of a workspace. */
 export interface CompiledKey {
   readonly name: string;
   readonly priority: Priority;
-  /** What the credential fixes: the workspace's attributes overlaid by the key's. */
+  /** The attributes that the credential fixes: the workspace's, overridden by the key's. */
   readonly attributes: Attributes;
 }
 
-/** Bounds of a single call; an absent one bounds nothing. */
+/** Limits of a single request; an absent one does not limit. */
 export interface Guards {
   readonly maxRequestNano?: bigint;
   readonly maxInputTokens?: number;
   readonly maxOutputTokens?: number;
-  /** Of each tool that Anthropic runs. */
+  /** For each tool that Anthropic runs. */
   readonly maxToolUses?: number;
-  /** What is set aside for a call that nobody can bound; without it none is served. */
+  /** The amount to reserve for a request without a maximum cost; without it such requests are refused. */
   readonly unboundedRequestNano?: bigint;
 }
 
-/** Lists of values or globs; all given ones must match, an absent one matches every call. */
+/** Lists of values or globs; all given lists must match, an absent one matches every call. */
 export interface CompiledScope {
   readonly features?: readonly string[];
   readonly customers?: readonly string[];
@@ -79,21 +79,21 @@ export interface CompiledScope {
   readonly tags?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** Calls that are counted and never limited. What decides is what the credential fixes, and a model it does not. */
+/** Calls that are counted and never limited. It has no models, since a credential does not fix the model. */
 export type CompiledExemption = Omit<CompiledScope, 'models'>;
 
-/** How long a period is: of the calendar, or once and for ever. */
+/** The length of a period: a calendar unit, or `Once` for a period without end. */
 export type Every = 'Hour' | 'Day' | 'Week' | 'Month' | 'Quarter' | 'Year' | 'Once';
 
-/** When a budget starts again at zero. */
+/** The period of a budget, at whose end it starts again at zero. */
 export interface CompiledPeriod {
   readonly every: Every;
   readonly timeZone: string;
-  /** For `Once`: when it starts, in milliseconds since the epoch. */
+  /** The start of a `Once`, in milliseconds since the epoch. */
   readonly start?: number;
 }
 
-/** One budget as it is enforced, whatever it governs. Amounts in nano-dollars. */
+/** A budget as it is enforced, independent of its workspaces. Amounts in nano-dollars. */
 export interface CompiledBudget {
   readonly namespace: string;
   readonly name: string;
@@ -106,7 +106,7 @@ export interface CompiledBudget {
   readonly period: CompiledPeriod;
   /** The limit of the pool, or with `per` of each value. */
   readonly limitNano: bigint;
-  /** With `per`: caps all values together. */
+  /** With `per`: the limit of all values together. */
   readonly totalNano?: bigint;
   readonly toleranceNano: bigint;
   readonly overrides: readonly { readonly values: readonly string[]; readonly limitNano: bigint }[];
@@ -115,7 +115,7 @@ export interface CompiledBudget {
   readonly criticalExtraNano: bigint;
 }
 
-/** What raises every cap of a budget while it is in force. */
+/** Raises every cap of a budget while it is in force. */
 export interface CompiledGrant {
   readonly amountNano: bigint;
   /** Half-open, in milliseconds since the epoch. */
@@ -123,11 +123,11 @@ export interface CompiledGrant {
   readonly until: number;
 }
 
-/** A workspace's part of the Secret shard. */
+/** The credentials of a workspace, in its Secret shard. */
 export interface Credentials {
-  /** The upstream's API key; null where its Secret is gone or is not what it was accepted as. */
+  /** The upstream's API key; null if its Secret was deleted or is not valid any more. */
   readonly upstreamKey: string | null;
-  /** The Secret that the key is from, in the workspace's namespace. */
+  /** The Secret of the upstream key, in the workspace's namespace. */
   readonly upstreamSecret: { readonly name: string; readonly key: string };
   /** SHA-256 (hex) of each caller key by key name; the keys themselves stay in the tenant's Secret. */
   readonly keys: Readonly<Record<string, string>>;

@@ -1,11 +1,11 @@
 /**
- * Which calls a scope means. A pattern is plain text in which `*` stands for any run of characters; it is never a
- * regular expression, so no pattern that a tenant writes can be slow.
+ * Matches calls against scopes. A pattern is plain text in which `*` stands for any characters; it is never a regular
+ * expression, so a tenant's pattern cannot be slow.
  *
- * A call that lacks an attribute has the empty value there. Two rules keep that from being a way out:
- *  - Where callers may set the attribute and this one did not, a limit's scope matches whatever it lists: a caller
- *    that does not say which feature it calls for counts against every feature it may be calling for.
- *  - What loosens (exemptions) looks at attributes that the credential fixes and at nothing else.
+ * A call that lacks an attribute has the empty value for it. Two rules keep this from bypassing a limit:
+ *  - If callers may set the attribute and this one did not, a limit's scope matches whatever it lists: a caller that
+ *    does not name its feature counts against every feature.
+ *  - Exemptions look only at attributes that the credential fixes.
  */
 
 import type {
@@ -16,10 +16,10 @@ import type {
   CompiledWorkspace,
 } from './compiled-policy.ts';
 
-/** Says whether a value matches. */
+/** Whether a value matches. */
 export type Matcher = (value: string) => boolean;
 
-/** Matches as one of the patterns. Linear in pattern and value: the parts between stars are sought left to right. */
+/** Matches any of the patterns. Linear in pattern and value: the parts between stars are searched from left to right. */
 export function globs(patterns: readonly string[]): Matcher {
   const exact = new Set(patterns.filter((pattern) => !pattern.includes('*')));
   const open = patterns.filter((pattern) => pattern.includes('*')).map(glob);
@@ -44,19 +44,19 @@ function glob(pattern: string): Matcher {
   };
 }
 
-/** Whether calls of a key are in a scope: all, none, or as this test of the call says. */
+/** Whether calls of a key are in a scope: all (true), none (false), or those that pass a test. */
 export type ScopeMatch = boolean | ScopeTest;
 
-/** `attributes`: what the credential fixes over what the caller claimed. `model`: the one that will be sent. */
+/** `attributes`: those set by the caller, overridden by those that the credential fixes. `model`: the one that is sent. */
 export type ScopeTest = (attributes: Attributes, model: string) => boolean;
 
-/** Whether a limit's scope governs calls of `key`. */
+/** Whether calls of `key` are in the scope of a limit. */
 export function scopeMatch(
   scope: CompiledScope,
   workspace: Pick<CompiledWorkspace, 'headers'>,
   key: CompiledKey,
 ): ScopeMatch {
-  return scoping(scope, key, (name, matches) => {
+  return combined(scope, key, (name, matches) => {
     if (Object.hasOwn(key.attributes, name)) return matches(key.attributes[name]!);
     if (!isSetByCaller(workspace, key, name)) return matches('');
     return (attributes) => {
@@ -66,23 +66,23 @@ export function scopeMatch(
   });
 }
 
-/** Whether calls of `key` are exempt: claimed and lacking attributes never match, and where nothing is listed nobody is. */
+/** Whether calls of `key` are exempt. Attributes that callers set or lack never match, and an empty exemption has no calls. */
 export function isExempt(exempt: CompiledExemption, key: CompiledKey): boolean {
   const fixed: ByAttribute = (name, matches) => Object.hasOwn(key.attributes, name) && matches(key.attributes[name]!);
-  const parts = [...scopings(exempt, key, fixed)];
+  const parts = [...listMatches(exempt, key, fixed)];
   return parts.length > 0 && parts.every((part) => part === true);
 }
 
-/** Whether callers of `key` choose the attribute: a header carries it and the credential does not fix it. */
+/** Whether callers of `key` set the attribute: a header carries it and the credential does not fix it. */
 export function isSetByCaller(workspace: Pick<CompiledWorkspace, 'headers'>, key: CompiledKey, name: string): boolean {
   return Object.hasOwn(workspace.headers, name) && !Object.hasOwn(key.attributes, name);
 }
 
 type ByAttribute = (name: string, matches: Matcher) => ScopeMatch;
 
-function scoping(scope: CompiledScope, key: CompiledKey, byAttribute: ByAttribute): ScopeMatch {
+function combined(scope: CompiledScope, key: CompiledKey, byAttribute: ByAttribute): ScopeMatch {
   const tests: ScopeTest[] = [];
-  for (const part of scopings(scope, key, byAttribute)) {
+  for (const part of listMatches(scope, key, byAttribute)) {
     if (part === false) return false;
     if (part !== true) tests.push(part);
   }
@@ -92,7 +92,7 @@ function scoping(scope: CompiledScope, key: CompiledKey, byAttribute: ByAttribut
 
 const LISTS = { features: 'feature', customers: 'customer', users: 'user', departments: 'department' } as const;
 
-function* scopings(scope: CompiledScope, key: CompiledKey, byAttribute: ByAttribute): Generator<ScopeMatch> {
+function* listMatches(scope: CompiledScope, key: CompiledKey, byAttribute: ByAttribute): Generator<ScopeMatch> {
   for (const [list, name] of Object.entries(LISTS)) {
     const patterns = scope[list as keyof typeof LISTS];
     if (patterns !== undefined) yield byAttribute(name, globs(patterns));

@@ -1,6 +1,6 @@
 /**
- * Money is a bigint of nano-dollars (10⁻⁹ USD): exact for every published price, cheap to add, impossible to mix with
- * a float by accident. It is parsed here, shown here, and never divided anywhere but where a cost is rounded up.
+ * Money is a bigint of nano-dollars (10⁻⁹ USD): exact for every published price, cheap to add, and never mixed with a
+ * float by accident. It is parsed and formatted here, and divided only to round a cost up.
  */
 
 /** Nano-dollars in a dollar. */
@@ -13,12 +13,12 @@ const CENT = USD / 100n;
 const MILLIONTH = USD / 1_000_000n;
 const AMOUNT = /^(0|[1-9][0-9]{0,11})(?:\.([0-9]{1,9}))?$/;
 
-/** What was given is not an amount of money: a decimal in US dollars such as "25.00". */
+/** The text is not an amount of money: a decimal in US dollars such as "25.00". */
 export class MoneyInvalid extends Error {
   override readonly name = 'MoneyInvalid';
 }
 
-/** "25.00" → 25_000_000_000n. At most twelve digits before the point and nine behind it; throws `MoneyInvalid`. */
+/** "25.00" → 25_000_000_000n. At most twelve digits before the point and nine after it; throws `MoneyInvalid`. */
 export function parseUsd(text: string): bigint {
   const match = AMOUNT.exec(text);
   if (match === null) throw new MoneyInvalid(`${JSON.stringify(text)} is not an amount in USD such as "25.00"`);
@@ -34,12 +34,12 @@ export function formatUsd(nano: bigint): string {
   return `${sign}${size / USD}.${fraction}`;
 }
 
-/** Cut toward zero to cents, for sentences: 24_998_600_000n → "24.99". */
+/** Truncated to cents, for messages: 24_998_600_000n → "24.99". */
 export function formatCents(nano: bigint): string {
   return formatUsd((nano / CENT) * CENT);
 }
 
-/** What is spent of a limit in whole percent, rounded up; a limit of nothing is used up. At most what an int32 holds. */
+/** Spend as a whole percentage of a limit, rounded up; 100 for a limit of zero. At most the maximum of an int32. */
 export function percentUsed(spentNano: bigint, limitNano: bigint): number {
   if (limitNano <= 0n) return 100;
   return Math.min(Number((spentNano * 100n + limitNano - 1n) / limitNano), 2_147_483_647);

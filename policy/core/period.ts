@@ -1,23 +1,23 @@
 /**
- * Calendar periods: half-open, aligned to the wall clock of a time zone, tiling time without gap or overlap whatever the
- * clocks there do. Days last 23 to 25 hours, and a day that a zone skipped does not exist.
+ * Calendar periods: half-open, aligned to the wall clock of a time zone, without gap or overlap through clock changes.
+ * Days last 23 to 25 hours, and a day that a zone skipped does not exist.
  */
 
 import { Temporal } from 'temporal-polyfill';
 import type { CompiledPeriod, Every, Ref } from './compiled-policy.ts';
 
-/** The end of time, in milliseconds since the epoch: the last instant that a Date can hold, exact in a double. */
+/** The end of a period that never ends: the last instant of a Date, in milliseconds since the epoch; exact in a double. */
 export const END_OF_TIME = 8_640_000_000_000_000;
 
 /** A calendar period, half-open, in milliseconds since the epoch. */
 export interface Period {
   readonly start: number;
   readonly end: number;
-  /** False only before a `Once` begins: the budget does not govern yet, and does from `end` on. */
+  /** False only before the start of a `Once`: the budget applies from `end` on. */
   readonly begun: boolean;
 }
 
-/** Finds the period that an instant (milliseconds) lies in: `periodAt`, or the `at` of a `PeriodCache`. */
+/** Finds the period that contains an instant (milliseconds): `periodAt`, or the `at` of a `PeriodCache`. */
 export type PeriodLookup = (period: CompiledPeriod, at: number) => Period;
 
 /**
@@ -38,14 +38,14 @@ export class PeriodCache {
   };
 }
 
-/** The period that an instant (milliseconds) lies in. Throws a RangeError for a time zone that `isTimeZone` denies. */
+/** The period that contains an instant (milliseconds). Throws a RangeError for a time zone that `isTimeZone` denies. */
 export function periodAt({ every, timeZone, start }: CompiledPeriod, at: number): Period {
   if (every === 'Once') return once(start ?? 0, at);
   if (every === 'Hour') return hourAt(timeZone, at);
-  return dayspanAt(CALENDAR[every], timeZone, at);
+  return unitAt(CALENDAR[every], timeZone, at);
 }
 
-/** True where the zone is one that this program knows. */
+/** Whether this program knows the time zone. */
 export function isTimeZone(zone: string): boolean {
   try {
     Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(zone);
@@ -66,12 +66,12 @@ function once(start: number, at: number): Period {
 
 const HOUR = 3_600_000;
 
-/** An hour of the wall clock, cut where the clock jumps: one that comes twice is two periods, a halved one is shorter. */
+/** An hour of the wall clock, cut at clock changes: an hour that occurs twice is two periods. */
 function hourAt(zone: string, at: number): Period {
   const now = zoned(zone, at);
   const offset = now.offsetNanoseconds / 1e6;
   const hour = Math.floor((at + offset) / HOUR) * HOUR - offset;
-  // The transition at or before `at`: the polyfill looks strictly before.
+  // The transition at or before `at`; the polyfill searches strictly before.
   const jump = zoned(zone, at + 1).getTimeZoneTransition('previous');
   const next = now.getTimeZoneTransition('next');
   return {
@@ -81,13 +81,13 @@ function hourAt(zone: string, at: number): Period {
   };
 }
 
-interface Dayspan {
-  /** The first day of the span that a day lies in. */
+interface CalendarUnit {
+  /** The first day of the unit that contains a day. */
   readonly first: (day: Temporal.PlainDate) => Temporal.PlainDate;
   readonly length: Temporal.DurationLike;
 }
 
-const CALENDAR: Readonly<Record<Exclude<Every, 'Once' | 'Hour'>, Dayspan>> = {
+const CALENDAR: Readonly<Record<Exclude<Every, 'Once' | 'Hour'>, CalendarUnit>> = {
   Day: { first: (day) => day, length: { days: 1 } },
   Week: { first: (day) => day.subtract({ days: day.dayOfWeek - 1 }), length: { weeks: 1 } },
   Month: { first: (day) => day.with({ day: 1 }), length: { months: 1 } },
@@ -95,10 +95,10 @@ const CALENDAR: Readonly<Record<Exclude<Every, 'Once' | 'Hour'>, Dayspan>> = {
   Year: { first: (day) => day.with({ day: 1, month: 1 }), length: { years: 1 } },
 };
 
-function dayspanAt({ first, length }: Dayspan, zone: string, at: number): Period {
+function unitAt({ first, length }: CalendarUnit, zone: string, at: number): Period {
   let day = first(zoned(zone, at).toPlainDate());
   let next = day.add(length);
-  // Where clocks go back over midnight, the last minutes of a day come again after the next day began: they are its.
+  // If clocks go back over midnight, minutes of the old day occur after the new one began; they count to the new one.
   while (startOf(next, zone) <= at) [day, next] = [next, next.add(length)];
   return { start: startOf(day, zone), end: startOf(next, zone), begun: true };
 }

@@ -3,7 +3,7 @@
 import { decodeJSON, encodeJSON } from '../core/canonical-json.ts';
 import type { CallRecord } from '../core/usage-record.ts';
 import type { RequestFacts } from '../request/request.ts';
-import { unboundedPaths, samplingsOf } from './worst-cost.ts';
+import { unboundedPaths, maxInferences } from './worst-cost.ts';
 
 /** One batch as it was admitted. */
 export interface BatchMeta {
@@ -18,7 +18,7 @@ export interface BatchMeta {
   /** The models that one may have asked for whose answer came from another. */
   readonly asked: readonly string[];
   /** How often one may sample at most; null where nothing bounds that. */
-  readonly samplings: number | null;
+  readonly maxInferences: number | null;
   /** When it was admitted, by the ledger's clock. Milliseconds. */
   readonly at: number;
   /** What the usage records of all its requests have in common. */
@@ -26,14 +26,14 @@ export interface BatchMeta {
 }
 
 /** What the requests of a batch have in common for whoever books them. */
-export function batchMetaOf(requests: readonly RequestFacts[]): Pick<BatchMeta, 'model' | 'asked' | 'samplings'> {
+export function batchMetaOf(requests: readonly RequestFacts[]): Pick<BatchMeta, 'model' | 'asked' | 'maxInferences'> {
   const models = new Set(requests.map(({ model }) => model));
   const [model = null] = models;
   const isLoose = requests.some((facts) => unboundedPaths(facts).length > 0);
   return {
     model: models.size === 1 ? model : null,
     asked: requests.some(({ fallbacks }) => fallbacks.length > 0) ? [...models] : [],
-    samplings: isLoose ? null : requests.reduce((most, facts) => Math.max(most, samplingsOf(facts)), 1),
+    maxInferences: isLoose ? null : requests.reduce((most, facts) => Math.max(most, maxInferences(facts)), 1),
   };
 }
 

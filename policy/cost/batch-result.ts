@@ -88,7 +88,7 @@ function bookMessage(message: Fields, meta: BatchMeta, book: PriceBook, endedAt:
   const usage = { ...readUsage(message['usage']), declined: isDeclined(message) };
   const name = typeof id === 'string' ? id : null;
   const unknown = { ...NOTHING, costNano: meta.highestNano, estimated: true, model, message: name };
-  if (model === null || isAbsurd(usage, model, book, meta.at, meta.samplings ?? Infinity)) return unknown;
+  if (model === null || isAbsurd(usage, model, book, meta.at, meta.maxInferences ?? Infinity)) return unknown;
   const asked = meta.asked.length > 0 ? meta.asked : [model];
   const price = (used: Usage): bigint => {
     const costs = asked.flatMap((one) => [meta.at, endedAt].map((at) => cost(used, model, book, at, one)));

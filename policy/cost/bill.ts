@@ -2,30 +2,30 @@ import { MOST_NANO } from '../core/money.ts';
 import type { PriceBook } from '../prices/price-book.ts';
 import { cost, isAbsurd, type Usage } from '../prices/usage.ts';
 import type { RequestFacts } from '../request/request.ts';
-import { samplingsOf, unboundedPaths } from './worst-cost.ts';
+import { maxInferences, unboundedPaths } from './worst-cost.ts';
 
-/** What is booked for an answer. Nano-dollars. */
+/** The booked cost of an answer. Nano-dollars. */
 export interface Bill {
   readonly costNano: bigint;
-  /** The usage does not say all that the upstream charges by. */
+  /** True if the usage lacks something that the upstream charges for. */
   readonly estimated: boolean;
 }
 
-/** What a call was, and by which prices it is billed. */
+/** A call and the prices by which it is billed. */
 export interface Billing {
-  /** What was sent. */
+  /** The request as it was sent. */
   readonly facts: RequestFacts;
-  /** The model that served. */
+  /** The model that answered. */
   readonly model: string;
   readonly book: PriceBook;
-  /** When it was admitted, in milliseconds. */
+  /** When the call was admitted, in milliseconds. */
   readonly at: number;
 }
 
-/** The bill of a usage; null where the usage cannot be, so that the worst case is booked. */
+/** The bill of a usage; null if the usage is not plausible, so that the worst cost must be booked. */
 export function billOf(usage: Usage, { facts, model, book, at }: Billing): Bill | null {
-  const samplings = unboundedPaths(facts).length > 0 ? Infinity : samplingsOf(facts);
-  if (isAbsurd(usage, model, book, at, samplings)) return null;
+  const inferences = unboundedPaths(facts).length > 0 ? Infinity : maxInferences(facts);
+  if (isAbsurd(usage, model, book, at, inferences)) return null;
   const container = hadContainer(usage, facts);
   const tokensNano = cost(usage, model, book, at, facts.model);
   const costNano = tokensNano + (container ? book.containerHourNano : 0n);
@@ -33,8 +33,8 @@ export function billOf(usage: Usage, { facts, model, book, at }: Billing): Bill 
 }
 
 /**
- * Containers are billed by a time that no answer tells, so a call that may have run code is booked at an hour of one.
- * Web tools that run code themselves have theirs for nothing.
+ * Containers are billed by time, which no answer reports, so a call that may have run code is booked with an hour of one.
+ * The container of web tools that run code themselves is free.
  */
 function hadContainer(usage: Usage, { codeExecution }: RequestFacts): boolean {
   if (codeExecution === 'Free' || usage.declined) return false;

@@ -1,14 +1,14 @@
-/** What calls cost lately: nothing is reserved or refused by it alone, it only says what the next one will be like. */
+/** The mean cost of recent calls, an estimate for the next one; no call is refused by it alone. */
 export interface MovingAverage {
   readonly meanNano: bigint;
-  /** How many calls it is of. */
+  /** The number of calls so far. */
   readonly calls: number;
 }
 
-/** A new call weighs as one of so many. */
+/** A new call weighs one part of this many. */
 const LAST = 20;
 
-/** The expectation once another call has cost so much. Nano-dollars. */
+/** The average after another call of this cost. Nano-dollars. */
 export function updateAverage(before: MovingAverage | undefined, costNano: bigint): MovingAverage {
   const { meanNano, calls } = before ?? { meanNano: 0n, calls: 0 };
   const weight = BigInt(Math.min(calls + 1, LAST));

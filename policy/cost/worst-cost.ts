@@ -6,48 +6,48 @@ import type { RequestFacts } from '../request/request.ts';
 import type { Advisor } from '../request/server-tools.ts';
 
 /**
- * What a call can cost at most at an instant (milliseconds), in nano-dollars, rounded up: every token of the input bound
- * at the dearest price that the request lets apply, and `max_tokens` of output (thinking is part of them). The upstream
- * decides whether a prompt is a long one and whether it ran fast, so both the surcharge and its absence are covered.
+ * The worst cost of a call at an instant (milliseconds), in nano-dollars, rounded up: every token of the input bound at
+ * the highest price that can apply to the request, and `max_tokens` of output (thinking is part of them). The upstream
+ * decides whether a prompt is long and whether it ran fast, so the prices with and without these surcharges are covered.
  *
- * Each use of a tool that Anthropic runs is another sampling of up to a full context window, and so is each summing up;
- * an advisor's are at its own price, and every fallback may make the whole attempt again. What says no `max_uses` counts
- * as never used: see `looseEnds`.
+ * Each use of a tool that Anthropic runs is another inference over up to a full context window, and so is compaction; an
+ * advisor's inferences have its own price, and every fallback may repeat the whole attempt. A tool without `max_uses`
+ * counts as unused here; `unboundedPaths` names it.
  */
 export function worstCost(facts: RequestFacts, book: PriceBook, at: number): bigint {
   const rateOf = (model: string): Rate => rateAt(book, model, at) ?? highestRateAt(book, at);
   const attempts = attemptsOf(facts);
   const tokens = attempts.reduce((sum, attempt) => sum + attemptCost(attempt, rateOf), 0n);
   const unit = facts.batch === true ? 2n * TOKEN_UNIT : TOKEN_UNIT;
-  return ceilDiv(tokens, unit) + BigInt(attempts.length) * extras(facts, book);
+  return ceilDiv(tokens, unit) + BigInt(attempts.length) * surcharges(facts, book);
 }
 
-/** How often the model may read the prompt and answer at most, its own summing up included. */
-export function samplingsOf(facts: RequestFacts): number {
-  return turnsOf(facts) * (facts.compacts ? 2 : 1) * (1 + facts.fallbacks.length);
+/** The maximum number of inferences of the call, with compaction and without those of an advisor. */
+export function maxInferences(facts: RequestFacts): number {
+  return inferencesOf(facts) * (facts.compacts ? 2 : 1) * (1 + facts.fallbacks.length);
 }
 
-/** A count may be a little off: what is reserved by it is so much more, in percent. */
+/** A count may be slightly off, so the reservation has this much more. Percent. */
 const COUNT_MARGIN = 10;
 
-/** A request of which the upstream has counted the tokens, at no more than its bytes allow. */
+/** The request with the tokens that the upstream counted (plus the margin), but at most the bound by its bytes. */
 export function withCount(facts: RequestFacts, tokens: number): RequestFacts {
   const inputTokens = Math.ceil((tokens * (100 + COUNT_MARGIN)) / 100);
   const bound = facts.fillsContext ? Infinity : facts.inputTokens;
   return { ...facts, inputTokens: Math.min(inputTokens, bound), fillsContext: false };
 }
 
-/** Whether what is seen of an answer as it begins is all that its prompt can cost. */
-export function isOneSampling(facts: RequestFacts): boolean {
-  return samplingsOf(facts) === 1 && unboundedPaths(facts).length === 0;
+/** Whether the call is one inference, so that the usage at the start of its answer covers the whole prompt cost. */
+export function isSingleInference(facts: RequestFacts): boolean {
+  return maxInferences(facts) === 1 && unboundedPaths(facts).length === 0;
 }
 
-/** What one sampling may read at most, in tokens. */
+/** The maximum prompt of one inference, in tokens. */
 export function promptBound({ inputTokens, fillsContext, compacts }: RequestFacts, { contextWindow }: Rate): number {
   return fillsContext || compacts ? Math.max(inputTokens, contextWindow) : inputTokens;
 }
 
-/** What of a request has no bound, as paths in its body. Empty for one whose worst case is certain. */
+/** The parts of a request that have no bound, as paths in its body. */
 export function unboundedPaths({ unbounded, serverTools }: RequestFacts): readonly string[] {
   const tools = serverTools.filter(({ maxUses }) => maxUses === null);
   const pathOf = ({ index, maxUsesSpan }: (typeof tools)[number]): string =>
@@ -55,44 +55,45 @@ export function unboundedPaths({ unbounded, serverTools }: RequestFacts): readon
   return [...unbounded, ...tools.map(pathOf)];
 }
 
-/** An answer tells of one speed, so where one attempt may be fast all of them count as that. */
+/** An answer reports one speed for all attempts, so if one of them may be fast, all count as fast. */
 function attemptsOf(facts: RequestFacts): readonly RequestFacts[] {
   const fast = facts.fast || facts.fallbacks.some((one) => one.fast);
   const fallbacks = facts.fallbacks.map(({ model, maxTokens }) => ({ model, maxTokens: maxTokens ?? facts.maxTokens }));
   return [facts, ...fallbacks].map((attempt) => ({ ...facts, ...attempt, fast }));
 }
 
-function turnsOf({ serverTools }: RequestFacts): number {
-  return serverTools.reduce((turns, tool) => turns + (tool.maxUses ?? 0) * tool.turns, 1);
+/** The inferences of one attempt, without compaction. */
+function inferencesOf({ serverTools }: RequestFacts): number {
+  return serverTools.reduce((sum, tool) => sum + (tool.maxUses ?? 0) * tool.inferencesPerUse, 1);
 }
 
 type RateOf = (model: string) => Rate;
 
-/** In `TOKEN_UNIT`s of a nano-dollar. */
+/** In nano-dollars per `TOKEN_UNIT`. */
 function attemptCost(facts: RequestFacts, rateOf: RateOf): bigint {
   const rate = rateOf(facts.model);
-  const turns = turnsOf(facts);
+  const inferences = inferencesOf(facts);
   const prompt = promptBound(facts, rate);
-  const prices = dearestPrices(prompt, facts.fast, rate);
-  const sampling = BigInt(prompt) * inputPrice(facts, prices) + BigInt(facts.maxTokens) * prices.output;
-  const summary = BigInt(prompt) * inputPrice(facts, prices) + BigInt(rate.maxOutputTokens) * prices.output;
-  const own = BigInt(turns) * (sampling + (facts.compacts ? summary : 0n)) * geoOf(facts, rate);
+  const prices = highestPrices(prompt, facts.fast, rate);
+  const inference = BigInt(prompt) * inputPrice(facts, prices) + BigInt(facts.maxTokens) * prices.output;
+  const compaction = BigInt(prompt) * inputPrice(facts, prices) + BigInt(rate.maxOutputTokens) * prices.output;
+  const own = BigInt(inferences) * (inference + (facts.compacts ? compaction : 0n)) * geoOf(facts, rate);
   return facts.serverTools.reduce(
     (sum, { advisor, maxUses }) =>
-      advisor === null ? sum : sum + BigInt(maxUses ?? 0) * adviceCost(facts, advisor, rateOf(advisor.model)),
+      advisor === null ? sum : sum + BigInt(maxUses ?? 0) * advisorCost(facts, advisor, rateOf(advisor.model)),
     own,
   );
 }
 
-/** An advisor reads what the model has read, through a cache of its own. */
-function adviceCost(facts: RequestFacts, { maxTokens }: Advisor, rate: Rate): bigint {
-  const prices = dearestPrices(rate.contextWindow, facts.fast, rate);
+/** An advisor reads what the model has read, with a cache of its own. */
+function advisorCost(facts: RequestFacts, { maxTokens }: Advisor, rate: Rate): bigint {
+  const prices = highestPrices(rate.contextWindow, facts.fast, rate);
   const input = BigInt(rate.contextWindow) * inputPrice({ cacheWrite: 'OneHour' }, prices);
   return (input + BigInt(maxTokens ?? rate.maxOutputTokens) * prices.output) * geoOf(facts, rate);
 }
 
-/** Searches, and a container for as long as a call can last. */
-function extras({ serverTools, codeExecution }: RequestFacts, book: PriceBook): bigint {
+/** Web searches, and a container for an hour, the longest that a call can last. */
+function surcharges({ serverTools, codeExecution }: RequestFacts, book: PriceBook): bigint {
   const searches = serverTools.reduce(
     (sum, { kind, maxUses }) => (kind === 'WebSearch' ? sum + BigInt(maxUses ?? 0) : sum),
     0n,
@@ -100,18 +101,18 @@ function extras({ serverTools, codeExecution }: RequestFacts, book: PriceBook): 
   return searches * book.webSearchNano + (codeExecution === 'Charged' ? book.containerHourNano : 0n);
 }
 
-function geoOf({ geoUs }: RequestFacts, { geo }: Rate): bigint {
-  return geoUs ? geo : GEO_UNIT;
+function geoOf({ regional }: RequestFacts, { geo }: Rate): bigint {
+  return regional ? geo : GEO_UNIT;
 }
 
-function dearestPrices(prompt: number, fast: boolean, { standard, longPrompt, fast: fastPrices }: Rate): Prices {
-  const plain = fast ? higherRate(standard, fastPrices) : standard;
-  return longPrompt !== null && prompt > longPrompt.abovePromptTokens ? higherRate(plain, longPrompt.prices) : plain;
+function highestPrices(prompt: number, fast: boolean, { standard, longPrompt, fast: fastPrices }: Rate): Prices {
+  const base = fast ? higherRate(standard, fastPrices) : standard;
+  return longPrompt !== null && prompt > longPrompt.abovePromptTokens ? higherRate(base, longPrompt.prices) : base;
 }
 
 function inputPrice({ cacheWrite }: Pick<RequestFacts, 'cacheWrite'>, prices: Prices): bigint {
-  let dearest = prices.input > prices.cacheRead ? prices.input : prices.cacheRead;
-  if (cacheWrite !== 'None' && prices.cacheWrite5m > dearest) dearest = prices.cacheWrite5m;
-  if (cacheWrite === 'OneHour' && prices.cacheWrite1h > dearest) dearest = prices.cacheWrite1h;
-  return dearest;
+  let highest = prices.input > prices.cacheRead ? prices.input : prices.cacheRead;
+  if (cacheWrite !== 'None' && prices.cacheWrite5m > highest) highest = prices.cacheWrite5m;
+  if (cacheWrite === 'OneHour' && prices.cacheWrite1h > highest) highest = prices.cacheWrite1h;
+  return highest;
 }

@@ -1,16 +1,16 @@
-/** What the prompt cache did to the cost of a call. */
+/** The effect of the prompt cache on the cost of a call. */
 
 import type { Tokens, Usage } from './usage.ts';
 
 /** Nano-dollars, never negative. */
 export interface CacheEffect {
-  /** What the tokens that were read would have cost more as input. */
+  /** How much more the tokens read from the cache would have cost as input. */
   readonly savedNano: bigint;
-  /** What the tokens that were written cost more than as input. */
+  /** How much more the tokens written to the cache cost than as input. */
   readonly surchargeNano: bigint;
 }
 
-/** Compares what a usage costs with what it had cost without reads, and without writes. `price` gives nano-dollars. */
+/** Compares the cost of a usage with its cost without cache reads, and without cache writes. `price` returns nano-dollars. */
 export function cacheEffect(usage: Usage, price: (usage: Usage) => bigint): CacheEffect {
   const costNano = price(usage);
   return {

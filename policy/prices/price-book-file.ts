@@ -9,7 +9,7 @@ import { parseUsd, USD } from '../core/money.ts';
 import { END_OF_TIME } from '../core/period.ts';
 import { mapping, text, textLike } from '../core/schema-fields.ts';
 import { validate } from '../core/validate.ts';
-import { higherRate, during, type PriceBook, type Prices, type Rate } from './price-book.ts';
+import { higherRate, rateDuring, type PriceBook, type Prices, type Rate } from './price-book.ts';
 
 /** Enough for anything, and small enough that no call can cost more than a counter holds. */
 const MAX_PRICE = 10_000n * USD;
@@ -92,7 +92,7 @@ export function parsePriceBook(value: unknown): PriceBook {
   return {
     version: file.version,
     models: new Map(histories.flatMap((rates) => rates[0]!.names.map((name) => [name, rates] as const))),
-    dearest: dearestOf(histories),
+    highest: highestOf(histories),
     webSearchNano: parseUsd(file.tools.webSearch),
     containerHourNano: parseUsd(file.tools.containerHour),
   };
@@ -135,10 +135,10 @@ function ratesOf(model: v.InferOutput<typeof MODEL>, fastest: readonly Prices[])
   });
 }
 
-function dearestOf(models: readonly (readonly Rate[])[]): Rate[] {
+function highestOf(models: readonly (readonly Rate[])[]): Rate[] {
   const starts = [...new Set(models.flatMap((rates) => rates.map((rate) => rate.from)))].toSorted((a, b) => a - b);
   return starts.map((from, i) => {
-    const all = models.map((rates) => during(rates, from));
+    const all = models.map((rates) => rateDuring(rates, from));
     const plain = all.map((rate) =>
       rate.longPrompt === null ? rate.standard : higherRate(rate.standard, rate.longPrompt.prices),
     );

@@ -1,4 +1,4 @@
-/** The price book: what a token of each model costs, and from when. Every price is a bigint. */
+/** The price book: the token prices of each model over time. Every price is a bigint. */
 
 /** Prices of one million tokens, in nano-dollars. */
 export interface Prices {
@@ -9,19 +9,19 @@ export interface Prices {
   readonly output: bigint;
 }
 
-/** What a model costs between two instants. */
+/** The prices of a model between two instants. */
 export interface Rate {
-  /** The model's id in the book and its aliases; none for the dearest of all. */
+  /** The model's id in the book and its aliases; empty for the highest rate of all models. */
   readonly names: readonly string[];
-  /** The instants between which it holds, half-open, in milliseconds since the epoch. */
+  /** The interval in which it holds, half-open, in milliseconds since the epoch. */
   readonly from: number;
   readonly until: number;
   readonly standard: Prices;
-  /** Replaces `standard` for a whole prompt of strictly more than `abovePromptTokens` (input, writes and reads). */
+  /** Replaces `standard` for a whole prompt of more than `abovePromptTokens` (input, cache writes and reads). */
   readonly longPrompt: { readonly abovePromptTokens: number; readonly prices: Prices } | null;
-  /** For `speed: fast`. Where the book has no such row it is the dearest one: what is unknown is never cheap. */
+  /** For `speed: fast`; the highest one if the book has no such row, since an unknown price is never low. */
   readonly fast: Prices;
-  /** Multiplies all token prices where inference is kept in a region; in ten-thousandths: 11_000n is ×1.1. */
+  /** The multiplier of all token prices for inference within a region, in ten-thousandths: 11_000n is ×1.1. */
   readonly geo: bigint;
   readonly contextWindow: number;
   readonly maxOutputTokens: number;
@@ -32,11 +32,11 @@ export interface PriceBook {
   readonly version: string;
   /** By id and by alias: the model's rates in order of time, without a gap. */
   readonly models: ReadonlyMap<string, readonly Rate[]>;
-  /** The dearest of all models, in order of time, without a gap. */
-  readonly dearest: readonly Rate[];
-  /** Nano-dollars for one web search. */
+  /** The highest rates of all models, in order of time, without a gap. */
+  readonly highest: readonly Rate[];
+  /** The price of one web search. Nano-dollars. */
   readonly webSearchNano: bigint;
-  /** Nano-dollars for a container in which tools run, for an hour. */
+  /** The price of an hour of a code execution container. Nano-dollars. */
   readonly containerHourNano: bigint;
 }
 
@@ -44,25 +44,25 @@ export interface PriceBook {
 export const GEO_UNIT = 10_000n;
 
 /**
- * The rate of a model at an instant (milliseconds); null where the book does not know the model.
- * Before a model's first row the first row holds: its earlier history is not known.
+ * The rate of a model at an instant (milliseconds); null if the book does not have the model. The first row also holds
+ * before its start, since earlier prices are not known.
  */
 export function rateAt(book: PriceBook, model: string, at: number): Rate | null {
   const rates = book.models.get(model) ?? book.models.get(canonicalName(model));
-  return rates === undefined ? null : during(rates, at);
+  return rates === undefined ? null : rateDuring(rates, at);
 }
 
-/** The name under which the book has a model; null where it does not know it. */
+/** The name by which the book has a model; null if it does not have it. */
 export function knownName(book: PriceBook, model: string): string | null {
   return [model, canonicalName(model)].find((name) => book.models.has(name)) ?? null;
 }
 
-/** The dearest of every kind of token over all models at an instant: the price of a model that the book does not know. */
+/** The highest price of each kind of token over all models at an instant: the rate of a model that the book lacks. */
 export function highestRateAt(book: PriceBook, at: number): Rate {
-  return during(book.dearest, at);
+  return rateDuring(book.highest, at);
 }
 
-/** Token by token the dearer of the two. */
+/** The higher of two prices for each kind of token. */
 export function higherRate(a: Prices, b: Prices): Prices {
   return {
     input: max(a.input, b.input),
@@ -75,8 +75,8 @@ export function higherRate(a: Prices, b: Prices): Prices {
 
 /**
  * Strips the spellings that are documented to name the same model at the same price: `[1m]`, a release date, and the
- * global prefix and version of cloud platforms. Nothing else: a longer name is another model (claude-opus-5 is no price
- * for claude-opus-5-9), and a regional prefix is another price.
+ * global prefix and version of cloud platforms. Nothing else: a longer name is another model (claude-opus-5-9 is not
+ * claude-opus-5), and a regional prefix has another price.
  */
 function canonicalName(model: string): string {
   return model
@@ -87,7 +87,7 @@ function canonicalName(model: string): string {
 }
 
 /** The rate of an instant (milliseconds), among rates in order of time. */
-export function during(rates: readonly Rate[], at: number): Rate {
+export function rateDuring(rates: readonly Rate[], at: number): Rate {
   return rates.find((rate) => at < rate.until) ?? (rates.at(-1) as Rate);
 }
 

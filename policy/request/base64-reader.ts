@@ -1,7 +1,4 @@
-/**
- * Bytes that stand in a text as base64, read one by one where they are needed: a picture's size is in its first bytes,
- * and nobody decodes megabytes for it.
- */
+/** Reads single bytes of a base64 text: an image's size is in its first bytes, so its megabytes need no decoding. */
 export class Base64Reader {
   readonly #text: string;
 
@@ -9,7 +6,7 @@ export class Base64Reader {
     this.#text = text;
   }
 
-  /** The byte at an index; NaN behind the end and where there is no base64. */
+  /** The byte at an index; NaN behind the end and for characters that are not base64. */
   at(index: number): number {
     const bit = index * 8;
     const [first, second] = [Math.floor(bit / 6), Math.floor(bit / 6) + 1];
@@ -17,14 +14,14 @@ export class Base64Reader {
     return pair < 0 ? NaN : (pair >> (4 - (bit % 6))) & 0xff;
   }
 
-  /** An unsigned number of `size` bytes from an index on, the most significant first. */
+  /** An unsigned big-endian integer of `size` bytes at an index. */
   big(index: number, size: number): number {
     let value = 0;
     for (let i = 0; i < size; i++) value = value * 256 + this.at(index + i);
     return value;
   }
 
-  /** The same, the least significant first. */
+  /** An unsigned little-endian integer of `size` bytes at an index. */
   little(index: number, size: number): number {
     let value = 0;
     for (let i = size - 1; i >= 0; i--) value = value * 256 + this.at(index + i);
@@ -42,7 +39,7 @@ export class Base64Reader {
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 const SEXTETS = Int32Array.from({ length: 128 }, (_, code) => ALPHABET.indexOf(String.fromCharCode(code)));
 
-/** Negative for what is no base64, in whatever it is combined. */
+/** Negative for a character that is not base64, and so in every combination with others. */
 function sextet(code: number): number {
   return SEXTETS[code] ?? -1;
 }

@@ -1,4 +1,4 @@
-/** The body of a Message Batch: what each of its requests may cost, read while it streams by. */
+/** Reads the body of a Message Batch, request by request, while it streams in. */
 
 import { refusals } from '../core/refusals.ts';
 import type { Refusal } from '../core/refusals.ts';
@@ -7,24 +7,24 @@ import { JsonArraySplitter } from './json-array-splitter.ts';
 import { readFacts, type RequestFacts } from './request.ts';
 import { readJsonObject } from './strict-json.ts';
 
-/** The limits of the Message Batches API. */
+/** Limits of the Message Batches API. */
 export const MAX_BATCH_BYTES: number = 256 * 1024 * 1024;
 const MAX_REQUESTS = 100_000;
-/** A request is one of the Messages API, with its name around it. */
+/** A request of the Messages API, and its `custom_id` around it. */
 const MAX_REQUEST_BYTES = 32 * 1024 * 1024 + 1024;
 
 const REQUEST = new Set(['custom_id', 'params']);
 const CUSTOM_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** Gets the facts of each request. A refusal ends the reading. */
+/** Receives the facts of each request. A refusal ends the reading. */
 export type OnRequest = (facts: RequestFacts, index: number) => Refusal | null;
 
-/** Reads the body of a batch as it comes, in any chunks. */
+/** Reads a batch's body in chunks of any size. */
 export class BatchReader {
   readonly #splitter: JsonArraySplitter;
   readonly #onRequest: OnRequest;
   readonly #ids = new Set<string>();
-  /** Names that come again and again are kept once. */
+  /** One string for each model name, however many requests have it. */
   readonly #models = new Map<string, string>();
   #bytes = 0;
 
@@ -37,14 +37,14 @@ export class BatchReader {
     });
   }
 
-  /** Why the batch cannot be sent, null as long as it can. Nothing may be written after a refusal. */
+  /** The refusal of the batch; null if there is none so far. Nothing may be written after a refusal. */
   write(chunk: Uint8Array): Refusal | null {
     this.#bytes += chunk.length;
     if (this.#bytes > MAX_BATCH_BYTES) return TOO_LARGE;
     return refused(() => this.#splitter.write(chunk));
   }
 
-  /** The body is whole. */
+  /** Call it once the body is complete. */
   end(): Refusal | null {
     return refused(() => {
       this.#splitter.end();
@@ -83,12 +83,12 @@ export class BatchReader {
   }
 }
 
-/** Nothing in a batch is edited. */
+/** Requests of a batch are not edited, so spans are not needed. */
 const nowhere = () => ({ start: 0, end: 0 });
 
 const TOO_LARGE: Refusal = { reason: 'BatchTooLarge', message: refusals.BatchTooLarge.meaning };
 
-/** Carries a refusal out of the splitter. */
+/** A refusal on its way through the splitter. */
 class Refused extends Error {
   readonly refusal: Refusal;
   constructor(refusal: Refusal) {

@@ -1,13 +1,13 @@
 /**
- * Tools that the caller runs: its own, whose definition is in the body, and those whose definition Anthropic holds and
- * puts into the prompt at a size that has no byte in the body.
+ * Tools that the caller runs: its own, whose definition is in the body, and Anthropic's, whose definition the upstream
+ * adds to the prompt without a byte of it in the body.
  */
 
 import { onlyFields, quoted, stringAt, unsupported } from './json-access.ts';
 import type { JsonFields } from './json-access.ts';
 import { utf8Length } from './strict-json.ts';
 
-/** Checks a definition at a path of the body. Throws `Rejected` for what is not known. */
+/** Checks a definition at a path of the body. Throws `RequestRejected` for an unknown type or field. */
 export function checkClientTool(tool: JsonFields, path: string): void {
   const type = stringAt(tool['type'] ?? 'custom', `${path}.type`);
   const kind = TOOLS.get(type);
@@ -15,22 +15,22 @@ export function checkClientTool(tool: JsonFields, path: string): void {
   onlyFields(tool, kind.fields, path);
 }
 
-/** Tokens of the definition that Anthropic holds of a tool; 0 for one of the caller's own. */
-export function heldTokens(tool: JsonFields): number {
+/** Tokens of the definition that the upstream adds for one of Anthropic's tools; 0 for one of the caller's own. */
+export function hiddenDefinitionTokens(tool: JsonFields): number {
   return TOOLS.get((tool['type'] ?? 'custom') as string)?.tokens ?? 0;
 }
 
-/** Tokens of a tool's whole definition. */
+/** Tokens of a tool's definition, in the body and hidden. */
 export function definitionTokens(tool: JsonFields): number {
-  return utf8Length(JSON.stringify(tool)) + heldTokens(tool);
+  return utf8Length(JSON.stringify(tool)) + hiddenDefinitionTokens(tool);
 }
 
-/** A family of tools in one entry, which has no name of its own. */
+/** Whether the entry is a toolset: several tools, and no name of its own. */
 export function isToolset({ type }: JsonFields): boolean {
   return typeof type === 'string' && TOOLS.get(type)?.fields === TOOLSET;
 }
 
-/** Who may use a tool: the model, or code that it has running. */
+/** The callers of a tool: the model, or code that the model runs. */
 export const CALLERS: readonly string[] = [
   'direct',
   'code_execution_20250825',
@@ -45,25 +45,25 @@ interface Kind {
 
 const COMMON = ['type', 'name', 'cache_control', 'strict', 'defer_loading', 'allowed_callers', 'input_examples'];
 const CUSTOM = new Set([...COMMON, 'description', 'input_schema', 'eager_input_streaming']);
-const HELD = new Set(COMMON);
+const BUILT_IN = new Set(COMMON);
 const EDITOR = new Set([...COMMON, 'max_characters']);
 const COMPUTER = new Set([...COMMON, 'display_width_px', 'display_height_px', 'display_number', 'enable_zoom']);
 const TOOLSET = new Set(['type', 'cache_control', 'configs']);
 
-/** The longest documented one has 700 tokens. */
+/** The longest documented definition has 700 tokens. */
 const SMALL = 1024;
-/** The documented one has 735 and a system prompt of 500; of the others nothing is published. */
+/** The documented one has 735 tokens and a system prompt of 500; for the others nothing is published. */
 const LARGE = 4096;
 
 const TOOLS: ReadonlyMap<string, Kind> = new Map([
   ['custom', { fields: CUSTOM, tokens: 0 }],
-  ['bash_20241022', { fields: HELD, tokens: SMALL }],
-  ['bash_20250124', { fields: HELD, tokens: SMALL }],
-  ['text_editor_20241022', { fields: HELD, tokens: SMALL }],
-  ['text_editor_20250124', { fields: HELD, tokens: SMALL }],
-  ['text_editor_20250429', { fields: HELD, tokens: SMALL }],
+  ['bash_20241022', { fields: BUILT_IN, tokens: SMALL }],
+  ['bash_20250124', { fields: BUILT_IN, tokens: SMALL }],
+  ['text_editor_20241022', { fields: BUILT_IN, tokens: SMALL }],
+  ['text_editor_20250124', { fields: BUILT_IN, tokens: SMALL }],
+  ['text_editor_20250429', { fields: BUILT_IN, tokens: SMALL }],
   ['text_editor_20250728', { fields: EDITOR, tokens: SMALL }],
-  ['memory_20250818', { fields: HELD, tokens: LARGE }],
+  ['memory_20250818', { fields: BUILT_IN, tokens: LARGE }],
   ['computer_20241022', { fields: COMPUTER, tokens: LARGE }],
   ['computer_20250124', { fields: COMPUTER, tokens: LARGE }],
   ['computer_20251124', { fields: COMPUTER, tokens: LARGE }],

@@ -1,37 +1,34 @@
-/**
- * The blocks that a prompt may be made of, as allow-lists: where each may stand, which fields it may have, and which of
- * them hold blocks again.
- */
+/** The content blocks of a prompt, as allow-lists: where each type may occur, its fields, and which field holds blocks again. */
 
 import type { JsonFields } from './json-access.ts';
 
-/** What is known of one type of block. */
-export interface Shape {
+/** One type of block. */
+export interface BlockType {
   readonly fields: ReadonlySet<string>;
-  /** The field that holds blocks itself, and which. */
-  readonly inner?: readonly [field: string, known: Blocks];
+  /** The field that holds blocks again, and the types that it may hold. */
+  readonly nested?: readonly [field: string, types: BlockTypes];
 }
 
-/** The blocks that may stand somewhere, by type. */
-export type Blocks = ReadonlyMap<string, Shape>;
+/** The types of block that a place in the body may hold, by `type`. */
+export type BlockTypes = ReadonlyMap<string, BlockType>;
 
 /**
- * Whether what one of Anthropic's tools left in an answer is in the body as the model reads it: nothing is sealed, and
- * nothing stands in a file or a picture.
+ * Whether the model reads of a server tool's result nothing but what is in the body: no encrypted content, and nothing
+ * in a file or an image.
  */
-export function isPlain(content: unknown): boolean {
+export function isFullyInBody(content: unknown): boolean {
   if (typeof content !== 'object' || content === null) return true;
-  if (Array.isArray(content)) return content.every(isPlain);
+  if (Array.isArray(content)) return content.every(isFullyInBody);
   const fields = content as JsonFields;
-  const known = PLAIN.get(fields['type'] as string)?.fields;
+  const known = READABLE_RESULTS.get(fields['type'] as string)?.fields;
   if (known === undefined || (fields['file_type'] ?? 'text') !== 'text') return false;
   const isKnown = Object.keys(fields).every((name) => known.has(name) || fields[name] === null);
-  return isKnown && isPlain(fields['content']);
+  return isKnown && isFullyInBody(fields['content']);
 }
 
-function block(type: string, fields: readonly string[], inner?: Shape['inner']): [string, Shape] {
+function block(type: string, fields: readonly string[], nested?: BlockType['nested']): [string, BlockType] {
   const known = new Set(['type', 'cache_control', ...fields]);
-  return [type, inner === undefined ? { fields: known } : { fields: known, inner }];
+  return [type, nested === undefined ? { fields: known } : { fields: known, nested }];
 }
 
 const TEXT = block('text', ['text', 'citations']);
@@ -41,26 +38,26 @@ const ADDITION = block('tool_addition', ['tool']);
 const REMOVAL = block('tool_removal', ['tool']);
 const REFERENCE = block('tool_reference', ['tool_name']);
 
-/** The blocks of `system`, and of whatever else is text only. */
-export const TEXTS: Blocks = new Map([TEXT]);
+/** The blocks of `system`, and of other places that hold text only. */
+export const TEXT_BLOCKS: BlockTypes = new Map([TEXT]);
 
-/** The content of a document that is given in parts. */
-export const PARTS: Blocks = new Map([TEXT, IMAGE]);
+/** The content of a document whose source is `content`. */
+export const DOCUMENT_PARTS: BlockTypes = new Map([TEXT, IMAGE]);
 
-/** What was fetched from the web. */
-export const FETCHED: Blocks = new Map([DOCUMENT]);
+/** A document that the web fetch tool returned. */
+export const FETCHED_DOCUMENTS: BlockTypes = new Map([DOCUMENT]);
 
-/** What a search for tools found. */
-export const REFERENCES: Blocks = new Map([REFERENCE]);
+/** What the tool search tool found. */
+export const TOOL_REFERENCES: BlockTypes = new Map([REFERENCE]);
 
-const SEARCH_RESULT = block('search_result', ['source', 'title', 'content', 'citations'], ['content', TEXTS]);
+const SEARCH_RESULT = block('search_result', ['source', 'title', 'content', 'citations'], ['content', TEXT_BLOCKS]);
 const BROWSER_STATE = block('browser_state', ['tabs', 'state_changes']);
 
 /** The content of a `tool_result`. */
-const RESULT: Blocks = new Map([TEXT, IMAGE, DOCUMENT, SEARCH_RESULT, REFERENCE, BROWSER_STATE]);
+const TOOL_RESULT_BLOCKS: BlockTypes = new Map([TEXT, IMAGE, DOCUMENT, SEARCH_RESULT, REFERENCE, BROWSER_STATE]);
 
-/** What the tools that Anthropic runs left in an answer. */
-const OUTCOMES = [
+/** Results of the tools that Anthropic runs. */
+const SERVER_TOOL_RESULTS = [
   'web_search_tool_result',
   'web_fetch_tool_result',
   'code_execution_tool_result',
@@ -70,16 +67,16 @@ const OUTCOMES = [
   'advisor_tool_result',
 ];
 
-/** Whether a type of block is the result of a tool that Anthropic runs. */
-export function isOutcome(type: string): boolean {
-  return OUTCOMES.includes(type);
+/** Whether a block of this type is the result of a tool that Anthropic runs. */
+export function isServerToolResult(type: string): boolean {
+  return SERVER_TOOL_RESULTS.includes(type);
 }
 
-const OUTCOME_FIELDS = ['tool_use_id', 'content', 'is_error', 'caller'];
+const RESULT_FIELDS = ['tool_use_id', 'content', 'is_error', 'caller'];
 const USE_FIELDS = ['id', 'name', 'input', 'caller', 'toolset_name'];
 
 /** The blocks of a message. */
-export const CONTENT: Blocks = new Map([
+export const MESSAGE_BLOCKS: BlockTypes = new Map([
   TEXT,
   IMAGE,
   DOCUMENT,
@@ -87,11 +84,11 @@ export const CONTENT: Blocks = new Map([
   block('thinking', ['thinking', 'signature']),
   block('redacted_thinking', ['data']),
   block('tool_use', USE_FIELDS),
-  block('tool_result', ['tool_use_id', 'content', 'is_error', 'toolset_name'], ['content', RESULT]),
+  block('tool_result', ['tool_use_id', 'content', 'is_error', 'toolset_name'], ['content', TOOL_RESULT_BLOCKS]),
   block('server_tool_use', USE_FIELDS),
-  ...OUTCOMES.map((type) => block(type, OUTCOME_FIELDS)),
+  ...SERVER_TOOL_RESULTS.map((type) => block(type, RESULT_FIELDS)),
   block('mcp_tool_use', ['id', 'name', 'input', 'server_name']),
-  block('mcp_tool_result', OUTCOME_FIELDS, ['content', TEXTS]),
+  block('mcp_tool_result', RESULT_FIELDS, ['content', TEXT_BLOCKS]),
   block('mcp_tool_listing', ['mcp_server_name', 'tools']),
   block('container_upload', ['file_id']),
   block(
@@ -104,9 +101,9 @@ export const CONTENT: Blocks = new Map([
   REMOVAL,
 ]);
 
-/** Results in which the model reads what the body says. */
-const PLAIN: Blocks = new Map([
-  ...OUTCOMES.map((type) => block(`${type}_error`, ['error_code', 'error_message'])),
+/** Results whose content in the body is what the model reads. */
+const READABLE_RESULTS: BlockTypes = new Map([
+  ...SERVER_TOOL_RESULTS.map((type) => block(`${type}_error`, ['error_code', 'error_message'])),
   block('code_execution_result', ['stdout', 'stderr', 'return_code', 'content']),
   block('bash_code_execution_result', ['stdout', 'stderr', 'return_code', 'content']),
   block('text_editor_code_execution_view_result', ['content', 'file_type', 'num_lines', 'start_line', 'total_lines']),

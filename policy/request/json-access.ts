@@ -1,6 +1,6 @@
 /**
- * Checked access to a body that nobody vouches for. Reading it is straight-line code: what does not fit is thrown as a
- * `Rejected`, which `readRequest` alone catches.
+ * Checked access to an untrusted JSON body. Reading is straight-line code: a value that does not fit is thrown as a
+ * `RequestRejected`, which only `readRequest` and `BatchReader` catch.
  */
 
 /** The body cannot go upstream. The message is a sentence for the caller that names the field. */
@@ -18,7 +18,7 @@ export function invalid(message: string): RequestRejected {
   return new RequestRejected('BodyInvalid', message);
 }
 
-/** The body asks for something whose cost has no bound here. */
+/** The body asks for something whose cost Tollgate cannot bound. */
 export function unsupported(what: string): RequestRejected {
   return new RequestRejected(
     'Unsupported',
@@ -26,10 +26,10 @@ export function unsupported(what: string): RequestRejected {
   );
 }
 
-/** The members of a JSON object, of which nothing is known yet. */
+/** The fields of an unchecked JSON object. */
 export type JsonFields = Readonly<Record<string, unknown>>;
 
-/** The object at a path; throws `Rejected` (`BodyInvalid`), as all of these do. */
+/** The object at a path; throws `RequestRejected` (`BodyInvalid`), as do the functions below. */
 export function objectAt(value: unknown, path: string): JsonFields {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonFields;
   throw invalid(`${path} must be an object.`);
@@ -53,12 +53,12 @@ export function countAt(value: unknown, path: string): number {
   throw invalid(`${path} must be a non-negative integer.`);
 }
 
-/** Whether a field says anything: null and a list of nothing do not. */
+/** Whether a field has a value: null and an empty list count as none. */
 export function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0);
 }
 
-/** Refuses every field that the list does not have: what is not known may cost. Null is no value: SDKs echo it. */
+/** Rejects every unknown field, since it may cost money. Null counts as absent, because SDKs echo it. */
 export function onlyFields(fields: JsonFields, known: ReadonlySet<string>, path: string): void {
   for (const name in fields) {
     if (fields[name] !== null && !known.has(name))
@@ -66,14 +66,14 @@ export function onlyFields(fields: JsonFields, known: ReadonlySet<string>, path:
   }
 }
 
-/** Refuses every value but the listed ones; absent and null are no value. */
+/** Rejects every value but the listed ones; undefined and null count as absent. */
 export function onlyValues(value: unknown, known: readonly string[], path: string): void {
   if (value === undefined || value === null || known.includes(value as string)) return;
   if (typeof value !== 'string') throw invalid(`${path} must be a string.`);
   throw unsupported(`${path} ${quoted(value)}`);
 }
 
-/** A caller's word in a sentence of ours: plain where it is an identifier, else as a short JSON string. */
+/** A caller's word for use in a message: as it is if it is an identifier, else as a short JSON string. */
 export function quoted(word: string): string {
   return /^[\w.-]{1,64}$/.test(word) ? word : JSON.stringify(word.slice(0, 64));
 }

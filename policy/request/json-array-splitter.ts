@@ -1,26 +1,26 @@
 /**
- * Finds the elements of a list that is too long to be held: `{"requests": [{…}, {…}]}`, in chunks cut anywhere. What
- * stands between the elements is checked here, byte by byte; an element is cut out by its brackets and is for its reader
- * to check. So the whole is valid JSON if and only if every element is.
+ * Splits a JSON array that is too long for memory, `{"requests": [{…}, {…}]}`, in chunks cut anywhere. The bytes between
+ * the elements are checked here; an element is found by its brackets, and its reader checks it. So the whole is valid
+ * JSON if and only if every element is.
  */
 
 import { quoted } from './json-access.ts';
 import { JsonInvalid } from './strict-json.ts';
 
 interface Options {
-  /** The one field that the object may have, in ASCII. */
+  /** The only field of the object, in ASCII. */
   readonly field: string;
-  /** An element may have so many bytes. */
+  /** The maximum size of an element. */
   readonly maxBytes: number;
-  /** Gets each element with its braces, to be read at once: the bytes may be of a chunk. What it throws ends the reading. */
+  /** Receives each element with its braces. It must not keep `bytes`, a view of a chunk. What it throws ends the reading. */
   readonly onElement: (bytes: Uint8Array, index: number) => void;
 }
 
-/** What may come next outside of an element, besides space. */
-type Place = 'Object' | 'Field' | 'Colon' | 'List' | 'First' | 'After' | 'Next' | 'Rest' | 'End';
+/** The parser's state outside of elements, by the token that it expects. */
+type State = 'Object' | 'Field' | 'Colon' | 'List' | 'First' | 'After' | 'Next' | 'Rest' | 'End';
 
-/** For each place: which character leads where. */
-const STEPS: Readonly<Record<Place, Readonly<Record<string, Place | 'Name' | 'Element'>>>> = {
+/** The next state by state and character. */
+const STEPS: Readonly<Record<State, Readonly<Record<string, State | 'Name' | 'Element'>>>> = {
   Object: { '{': 'Field' },
   Field: { '"': 'Name' },
   Colon: { ':': 'List' },
@@ -42,20 +42,20 @@ const CLOSE_OBJECT = 0x7d;
 
 const MAX_NAME = 64;
 
-/** Cuts the list of an object into its elements. Its methods throw `JsonInvalid` for what is not `{"<field>": [{…}]}`. */
+/** Splits the array into its elements. The methods throw `JsonInvalid` for a body that is not `{"<field>": [{…}]}`. */
 export class JsonArraySplitter {
   readonly #options: Options;
-  #place: Place | 'Name' | 'Element' = 'Object';
+  #state: State | 'Name' | 'Element' = 'Object';
   #name = '';
   #hasField = false;
   #count = 0;
-  /** What there is of an element whose end has not come. */
+  /** The parts of an element that has not ended yet. */
   #parts: Uint8Array[] = [];
   #size = 0;
-  /** Brackets that are open in the element. */
+  /** Open brackets in the element. */
   #depth = 0;
   #inString = false;
-  /** Backslashes at the end of what was read of a string: an odd number of them escapes a quote. */
+  /** Backslashes at the end of the chunk, inside a string: an odd number escapes a quote. */
   #slashes = 0;
 
   constructor(options: Options) {
@@ -65,23 +65,23 @@ export class JsonArraySplitter {
   write(chunk: Uint8Array): void {
     let at = 0;
     while (at < chunk.length) {
-      if (this.#place === 'Name') this.#readName(chunk[at++]!);
-      else if (this.#place === 'Element') at = this.#readElement(chunk, at);
-      else at = this.#step(this.#place, chunk[at]!, at);
+      if (this.#state === 'Name') this.#readName(chunk[at++]!);
+      else if (this.#state === 'Element') at = this.#readElement(chunk, at);
+      else at = this.#step(this.#state, chunk[at]!, at);
     }
   }
 
-  /** Nothing more comes. */
+  /** The body has ended. */
   end(): void {
-    if (this.#place !== 'End') throw this.#broken();
+    if (this.#state !== 'End') throw this.#broken();
   }
 
-  /** Where to go on. The brace that opens an element is the element's. */
-  #step(place: Place, byte: number, at: number): number {
+  /** Returns the next index. The brace that opens an element belongs to the element. */
+  #step(state: State, byte: number, at: number): number {
     if (SPACE.has(byte)) return at + 1;
-    const next = STEPS[place][String.fromCharCode(byte)];
+    const next = STEPS[state][String.fromCharCode(byte)];
     if (next === undefined) throw this.#broken();
-    this.#place = next;
+    this.#state = next;
     return next === 'Element' ? at : at + 1;
   }
 
@@ -96,7 +96,7 @@ export class JsonArraySplitter {
     if (this.#hasField) throw new JsonInvalid(`The body has the key ${field} twice in one object.`);
     this.#hasField = true;
     this.#name = '';
-    this.#place = 'Colon';
+    this.#state = 'Colon';
   }
 
   #readElement(chunk: Uint8Array, start: number): number {
@@ -121,7 +121,7 @@ export class JsonArraySplitter {
     return at;
   }
 
-  /** Behind the string's end, or behind the chunk's where it goes on. */
+  /** The index behind the string, or the chunk's end if the string goes on. */
   #endString(chunk: Uint8Array, start: number): number {
     const quote = chunk.indexOf(QUOTE, start);
     const stop = quote === -1 ? chunk.length : quote;
@@ -144,7 +144,7 @@ export class JsonArraySplitter {
     const bytes = joined(this.#parts, this.#size);
     this.#parts = [];
     this.#size = 0;
-    this.#place = 'After';
+    this.#state = 'After';
     this.#options.onElement(bytes, this.#count++);
   }
 

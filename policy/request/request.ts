@@ -1,6 +1,6 @@
 import type { Refusal } from '../core/refusals.ts';
 import { err, ok, type Result } from '../core/result.ts';
-import { TEXTS } from './content-blocks.ts';
+import { TEXT_BLOCKS } from './content-blocks.ts';
 import {
   countAt,
   invalid,
@@ -15,63 +15,62 @@ import {
   unsupported,
 } from './json-access.ts';
 import type { JsonFields } from './json-access.ts';
-import { outputFormatTokens } from './output-format.ts';
-import { type CacheWrite, Prompt } from './prompt.ts';
+import { outputConfigTokens } from './output-config.ts';
+import { type CacheWrite, PromptReader } from './prompt-reader.ts';
 import type { ServerTool } from './server-tools.ts';
 import { readJsonObject } from './strict-json.ts';
 import type { JsonObject, Span } from './strict-json.ts';
 
-/** What of a Messages request decides whether it may go and what it may cost at most. */
+/** The facts of a Messages request that decide whether it may be forwarded and what it costs at most. */
 export interface RequestFacts {
   readonly model: string;
   readonly maxTokens: number;
   readonly stream: boolean;
   /**
-   * No prompt made from this body has more tokens. Every token covers at least one byte of text; the body holds all the
-   * text (a JSON escape is never shorter than what it stands for), and the frame around each message in JSON is longer
-   * than the frame that the model reads. What the upstream adds to it is bounded by constants: the system prompts of
-   * tools and of structured output, and the definition of a tool again for each reference to it. Pictures and PDFs
-   * count by their formulas instead of their bytes.
+   * The maximum tokens of the prompt. Every token covers at least one byte of text; the body holds all of the text (a
+   * JSON escape is never shorter than its character), and a message's frame in JSON is longer than the frame that the
+   * model reads. The upstream's additions are bounded by constants: system prompts of tools and structured output, and a
+   * tool's definition again for each reference to it. Images and PDFs count by formulas instead of their bytes.
    */
   readonly inputTokens: number;
-  /** The prompt holds what nobody can count here, so it may fill the context window. */
+  /** The prompt holds content of unknown length, so it may fill the context window. */
   readonly fillsContext: boolean;
-  /** The conversation may be summed up before a sampling: that is another one over all of it. */
+  /** The upstream may compact the conversation first, which is another inference over all of it. */
   readonly compacts: boolean;
   readonly serverTools: readonly ServerTool[];
-  /** Whether code runs in a container, which is billed by a time that no answer tells. */
+  /** Whether code runs in a container, which is billed by its time; no answer reports that. */
   readonly codeExecution: 'None' | 'Free' | 'Charged';
-  /** Models that may answer in place of the one asked for, each with what its attempt is asked for. */
+  /** Models that may answer instead of the requested one. */
   readonly fallbacks: readonly Fallback[];
-  /** Paths in the body of what has no bound at all; tools that say no `max_uses` are not among them. */
+  /** Paths in the body of what has no bound, without the tools that lack `max_uses`. */
   readonly unbounded: readonly string[];
-  /** Whether count_tokens counts all that a sampling reads. */
+  /** Whether count_tokens counts everything that an inference reads. */
   readonly countable: boolean;
-  /** The longest-lived cache write that it asks for. */
+  /** The longest-lived cache write of the request. */
   readonly cacheWrite: CacheWrite;
   readonly fast: boolean;
-  /** It is one of a batch: its tokens cost half. */
+  /** Present for a request of a batch, whose tokens cost half. */
   readonly batch?: true;
   /** `inference_geo` is anything but absent or "global". */
-  readonly geoUs: boolean;
+  readonly regional: boolean;
   /** `thinking.budget_tokens` where thinking is enabled with a budget. */
   readonly thinkingBudget: number | null;
-  /** The session that Claude Code names in `metadata.user_id`, as the caller says. */
+  /** The session that Claude Code names in `metadata.user_id`; set by the caller. */
   readonly session: string | null;
-  /** Where the value of `max_tokens` stands in the body. */
+  /** The bytes of the value of `max_tokens` in the body. */
   readonly maxTokensSpan: Span;
 }
 
 /** One entry of `fallbacks`. */
 export interface Fallback {
   readonly model: string;
-  /** Null for that of the request. */
+  /** Null for the request's own. */
   readonly maxTokens: number | null;
   readonly maxTokensSpan: Span;
   readonly fast: boolean;
 }
 
-/** Every model that may answer or advise: the one asked for first. */
+/** Every model that may answer or advise; the requested one is first. */
 export function modelsOf({ model, fallbacks, serverTools }: RequestFacts): readonly string[] {
   return [
     model,
@@ -93,12 +92,12 @@ export function readRequest(body: Uint8Array): Result<RequestFacts, Refusal> {
   }
 }
 
-/** The facts of a request that was read from so many bytes. Throws `Rejected`. */
+/** The facts of a request that was read from `bytes` bytes. Throws `RequestRejected`. */
 export function readFacts({ fields, span, spanIn }: JsonObject, bytes: number): RequestFacts {
   onlyFields(fields, FIELDS, '');
-  const prompt = new Prompt();
+  const prompt = new PromptReader();
   prompt.readTools(fields['tools'] ?? [], (index, field) => spanIn('tools', index, field));
-  prompt.readContent(fields['system'] ?? [], TEXTS, 'system');
+  prompt.readContent(fields['system'] ?? [], TEXT_BLOCKS, 'system');
   prompt.readMessages(fields['messages']);
   prompt.readCacheControl(fields['cache_control'], 'cache_control');
   onlyValues(fields['service_tier'], ['auto', 'standard_only'], 'service_tier');
@@ -113,7 +112,7 @@ export function readFacts({ fields, span, spanIn }: JsonObject, bytes: number): 
     model: readModel(fields),
     maxTokens: readMaxTokens(fields['max_tokens'], 'max_tokens'),
     stream: readStream(fields['stream']),
-    inputTokens: bytes - prompt.mediaBytes + prompt.hiddenTokens + outputFormatTokens(fields),
+    inputTokens: bytes - prompt.mediaBytes + prompt.hiddenTokens + outputConfigTokens(fields),
     fillsContext: prompt.fillsContext || serverTools.length > 0,
     compacts,
     serverTools,
@@ -123,17 +122,17 @@ export function readFacts({ fields, span, spanIn }: JsonObject, bytes: number): 
     countable: !prompt.isFetched && !compacts && serverTools.length + fallbacks.length + unbounded.length === 0,
     cacheWrite: prompt.cacheWrite,
     fast: readFast(fields['speed'], 'speed'),
-    geoUs: readRegional(fields['inference_geo']),
+    regional: readRegional(fields['inference_geo']),
     thinkingBudget: readThinking(fields['thinking']),
     session: readSession(fields['metadata']),
     maxTokensSpan: span('max_tokens'),
   };
 }
 
-/** What brings input that is in no body, as often as the upstream likes. */
+/** Fields that add input that is not in the body, without a bound. */
 const UNBOUNDED = ['mcp_servers', 'container'];
 
-/** All that a request may have. Any other field may bring input or charges that are not bounded here. */
+/** The known fields. Any other one may add input or charges without a bound. */
 const FIELDS = new Set([
   'model',
   'messages',
@@ -164,13 +163,13 @@ const FIELDS = new Set([
   ...UNBOUNDED,
 ]);
 
-/** A thread that begins here has all of its input in the body; one that goes on may bring anything, tools included. */
+/** A new thread has all of its input in the body; a continued one may add any input, with tools. */
 function isNewThread(thread: unknown): boolean {
   const { type } = objectAt(thread, 'thread');
   return type === 'create';
 }
 
-/** Whoever else would be billed has no budget here. */
+/** Rejects every payer but the caller's own organization: another one has no budget here. */
 function checkBilling(value: unknown): void {
   const policy = objectAt(value ?? {}, 'billing_policy');
   onlyFields(policy, BILLING, 'billing_policy');
@@ -179,7 +178,7 @@ function checkBilling(value: unknown): void {
 
 const BILLING = new Set(['type', 'bill_to']);
 
-/** Claude Code writes JSON into `user_id`; whatever else stands there says nothing. */
+/** Claude Code writes JSON into `user_id`; any other value has no session. */
 function readSession(metadata: unknown): string | null {
   const { user_id: user } = objectAt(metadata ?? {}, 'metadata');
   const session = typeof user === 'string' ? SESSION.exec(user)?.[1] : undefined;
@@ -194,12 +193,12 @@ function readModel(fields: JsonFields): string {
   return model;
 }
 
-/** Far beyond every model, and small enough for the ledger to hold what it could cost. */
-const MOST_TOKENS = 1_000_000_000;
+/** Far above any model's maximum, and small enough that the ledger can hold the cost. */
+const MAX_TOKENS = 1_000_000_000;
 
 function readMaxTokens(value: unknown, path: string): number {
   const tokens = countAt(value, path);
-  if (tokens > MOST_TOKENS) throw invalid(`${path} must be at most ${MOST_TOKENS}.`);
+  if (tokens > MAX_TOKENS) throw invalid(`${path} must be at most ${MAX_TOKENS}.`);
   return tokens;
 }
 
@@ -232,7 +231,7 @@ function readThinking(value: unknown): number | null {
   return thinking['type'] === 'enabled' ? countAt(thinking['budget_tokens'], 'thinking.budget_tokens') : null;
 }
 
-/** Edits that clear only shorten the prompt; compaction is another sampling over all of it. */
+/** Clearing edits only shorten the prompt; compaction is another inference over all of it. */
 function readCompaction(fields: JsonFields): boolean {
   const management = objectAt(fields['context_management'] ?? {}, 'context_management');
   onlyFields(management, new Set(['edits']), 'context_management');
@@ -245,21 +244,21 @@ function readCompaction(fields: JsonFields): boolean {
   return edits.some((type) => type.startsWith('compact_')) || isGiven(fields['compaction']);
 }
 
-function codeExecution({ serverTools, runsCodeFree }: Prompt): RequestFacts['codeExecution'] {
+function codeExecution({ serverTools, runsCodeFree }: PromptReader): RequestFacts['codeExecution'] {
   if (runsCodeFree) return 'Free';
   return serverTools.some(({ kind }) => kind === 'CodeExecution') ? 'Charged' : 'None';
 }
 
-/** More than there are models to fall back to, and few enough to look for each in the body. */
-const MOST_FALLBACKS = 32;
+/** More than there are models, and few enough to find each entry in the body. */
+const MAX_FALLBACKS = 32;
 
 const FALLBACK = new Set(['model', 'max_tokens', 'speed', 'thinking', 'output_config']);
 
-/** An attempt may be made at each model of the chain; one that the API chooses by itself could be any. */
+/** The models of the chain, each of which may be tried. With `default` the API chooses, so the chain is unbounded. */
 function readFallbacks(value: unknown, spanIn: JsonObject['spanIn']): readonly Fallback[] {
   if (value === undefined || value === null || value === 'default') return [];
   const entries = listAt(value, 'fallbacks');
-  if (entries.length > MOST_FALLBACKS) throw invalid(`fallbacks must have at most ${MOST_FALLBACKS} entries.`);
+  if (entries.length > MAX_FALLBACKS) throw invalid(`fallbacks must have at most ${MAX_FALLBACKS} entries.`);
   return entries.map((entry, i) => {
     const path = `fallbacks[${i}]`;
     const fallback = objectAt(entry, path);

@@ -1,6 +1,6 @@
 /**
- * Tools that Anthropic runs. Each use brings input that is in no body and lets the model read all of it again, so what
- * such a request costs at most is a number of samplings of a full context window, and none where nothing says how many.
+ * Tools that Anthropic runs. Each use adds input that is not in the body, and the model reads the whole prompt again. So
+ * the bound of such a request is a number of inferences over a full context window; without `max_uses` it has none.
  */
 
 import { countAt, invalid, objectAt, onlyFields, onlyValues, stringAt } from './json-access.ts';
@@ -12,20 +12,20 @@ export interface ServerTool {
   readonly kind: 'WebSearch' | 'WebFetch' | 'CodeExecution' | 'ToolSearch' | 'Advisor' | 'Remote';
   /** Index in `tools`. */
   readonly index: number;
-  /** `max_uses`; null where nothing bounds them. */
+  /** `max_uses`; null if absent. */
   readonly maxUses: number | null;
-  /** How many more samplings one use can lead to. */
-  readonly turns: number;
+  /** Further inferences that one use can cause. */
+  readonly inferencesPerUse: number;
   /** The model that is asked for advice. */
   readonly advisor: Advisor | null;
-  /** Where `max_uses` stands in the body or could be put; null for a tool that has none. */
+  /** Where `max_uses` is in the body or can be inserted; null for a tool that has no such field. */
   readonly maxUsesSpan: Span | null;
 }
 
-/** What an advisor is sampled with. */
+/** The model that an advisor tool asks. */
 export interface Advisor {
   readonly model: string;
-  /** Null for as much as the model can say. */
+  /** Null for the model's maximum. */
   readonly maxTokens: number | null;
 }
 
@@ -34,7 +34,7 @@ export function isServerTool({ type }: JsonFields): boolean {
   return typeof type === 'string' && TOOLS.has(type);
 }
 
-/** Reads an entry of `tools` for which `isServerTool` holds; `spanOf` says where `max_uses` stands. Throws `Rejected`. */
+/** Reads an entry of `tools` for which `isServerTool` holds; `spanOf` finds `max_uses` in the body. Throws `RequestRejected`. */
 export function readServerTool(tool: JsonFields, index: number, spanOf: () => Span): ServerTool {
   const path = `tools[${index}]`;
   const { kind, fields, runsCode } = TOOLS.get(tool['type'] as string)!;
@@ -44,24 +44,24 @@ export function readServerTool(tool: JsonFields, index: number, spanOf: () => Sp
     kind,
     index,
     maxUses: bounded && tool['max_uses'] != null ? readUses(tool['max_uses'], `${path}.max_uses`) : null,
-    turns: runsCode ? 2 : 1,
+    inferencesPerUse: runsCode ? 2 : 1,
     advisor: kind === 'Advisor' ? readAdvisor(tool, path) : null,
     maxUsesSpan: bounded ? spanOf() : null,
   };
 }
 
-/** Whether code runs at no charge: in a request with one of the web tools that run code themselves. */
+/** Whether code execution is free: in a request with one of the web tools that run code themselves. */
 export function runsCodeFree(tools: readonly JsonFields[]): boolean {
   return tools.some(({ type }) => typeof type === 'string' && TOOLS.get(type)?.runsCode === true);
 }
 
-/** Far beyond every use, and small enough for a counter to hold what it could cost. */
-const MOST_USES = 1000;
+/** Far above any real use, and small enough that a counter can hold the cost. */
+const MAX_USES = 1000;
 
 /** How often a tool may be used, at a path of the body. */
 function readUses(value: unknown, path: string): number {
   const uses = countAt(value, path);
-  if (uses > MOST_USES) throw invalid(`${path} must be at most ${MOST_USES}.`);
+  if (uses > MAX_USES) throw invalid(`${path} must be at most ${MAX_USES}.`);
   return uses;
 }
 
@@ -79,7 +79,7 @@ function readAdvisor(tool: JsonFields, path: string): Advisor {
 interface Kind {
   readonly kind: ServerTool['kind'];
   readonly fields: ReadonlySet<string>;
-  /** It runs code between its uses, which is one more sampling each. */
+  /** Whether it runs code between its uses, which is one more inference each. */
   readonly runsCode: boolean;
 }
 

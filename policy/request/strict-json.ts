@@ -1,6 +1,6 @@
 /**
- * Reads a JSON object from bytes, more strictly than JSON.parse: what is priced must be what is sent, so no object may
- * have a key twice (readers differ in which one counts), and top-level values can be found again in the bytes.
+ * Reads a JSON object from bytes, more strictly than JSON.parse: the request that is priced must be the one that is sent,
+ * so no object may have a key twice (parsers differ in which one counts), and the bytes of top-level values can be found.
  */
 
 import { quoted, RequestRejected } from './json-access.ts';
@@ -19,14 +19,14 @@ export interface Span {
   readonly end: number;
 }
 
-/** An object, and where its values stand in the bytes. */
+/** An object, and where its values are in the bytes. */
 export interface JsonObject {
   readonly fields: JsonFields;
-  /** Where the value of a top-level field stands in the bytes, if it is there and is a string or a number. */
+  /** The bytes of a top-level field's value, which must be present and a string or a number. */
   readonly span: (name: string) => Span;
   /**
-   * Where the value of a field stands in the object at `index` of the top-level list `name`; where the object lacks the
-   * field, the empty span right behind its opening brace. Both have to be there.
+   * The bytes of a field's value in the object at `index` of the top-level list `name`, both of which must be present. If
+   * the object lacks the field: the empty span right behind its opening brace.
    */
   readonly spanIn: (name: string, index: number, field: string) => Span;
 }
@@ -52,7 +52,7 @@ export function readJsonObject(bytes: Uint8Array): JsonObject {
       const start = starts.get(name) ?? 0;
       return inBytes({ start, end: endOfScalar(text, start) });
     },
-    spanIn: (name, index, field) => inBytes(member(text, element(text, starts.get(name) ?? 0, index), field)),
+    spanIn: (name, index, field) => inBytes(memberSpan(text, elementStart(text, starts.get(name) ?? 0, index), field)),
   };
 }
 
@@ -63,7 +63,7 @@ export function utf8Length(text: string): number {
   return ENCODER.encode(text).length;
 }
 
-/** Counts from the nearer end: of a long body, `model` tends to stand first and `max_tokens` last. */
+/** Counts from the nearer end, since `model` tends to be first in a long body and `max_tokens` last. */
 function byteOffset(text: string, index: number, bytes: number): number {
   if (text.length === bytes) return index;
   return index * 2 < text.length ? utf8Length(text.slice(0, index)) : bytes - utf8Length(text.slice(index));
@@ -97,8 +97,8 @@ const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
 /**
- * One pass over the structure, jumping over strings: where each top-level value starts. In valid JSON a string is a key
- * if and only if a colon follows; what is found in invalid JSON does not matter, since `parse` refuses it afterwards.
+ * Finds where each top-level value starts, in one pass that skips strings. In valid JSON a string is a key if and only
+ * if a colon follows; the result for invalid JSON does not matter, since `parse` rejects it afterwards.
  */
 function scan(text: string): ReadonlyMap<string, number> {
   const starts = new Map<string, number>();
@@ -145,14 +145,14 @@ function endOfString(text: string, from: number): number {
 }
 
 /** The start of the value at `index` of the list that starts at `list`. */
-function element(text: string, list: number, index: number): number {
+function elementStart(text: string, list: number, index: number): number {
   let at = skipSpace(text, list + 1);
   for (let i = 0; i < index; i++) at = skipSpace(text, skipSpace(text, endOfValue(text, at)) + 1);
   return at;
 }
 
 /** Where the value of a field stands in the object that starts at `object`, or where the field can be put. */
-function member(text: string, object: number, field: string): Span {
+function memberSpan(text: string, object: number, field: string): Span {
   let at = skipSpace(text, object + 1);
   while (text.charCodeAt(at) === QUOTE) {
     const end = endOfString(text, at + 1);

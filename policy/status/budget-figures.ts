@@ -1,18 +1,18 @@
-/** Where a budget stands: what the ledger's counters mean for a person who reads status. */
+/** The figures of a budget's status, and its condition Exhausted, from the ledger's counters. */
 
 import type { CompiledBudget } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
-import { type Counter, type Reading, type ReadingQuery, REST, type ValueCounter } from '../core/counter-check.ts';
+import { type Counter, type Reading, type ReadingQuery, REST, type ValueCounter } from '../core/counter-reading.ts';
 import { type EffectiveLimit, effectiveLimitAt } from '../core/effective-limit.ts';
 import { formatCents, formatUsd, percentUsed } from '../core/money.ts';
-import { END_OF_TIME } from '../core/period.ts';
+import { END_OF_TIME, periodAt, type PeriodLookup } from '../core/period.ts';
 import { valuesText } from '../core/refusal-sentences.ts';
 import { rfc3339 } from '../core/time.ts';
 
-/** For display only. Restricted: some calls are refused, for a value of `per` that is spent, or by `suspend`. */
+/** For display only. Restricted: some calls are refused, because a value of `per` is spent or by `suspend`. */
 export type BudgetState = 'OK' | 'Warning' | 'Restricted' | 'Spent' | 'Observing';
 
-/** The fields of a budget's status. Money in USD: exact with 2 to 9 decimals, what remains cut to cents. */
+/** The fields of a budget's status. Money in USD: exact with 2 to 9 decimals; `remainingUsd` is truncated to cents. */
 export interface BudgetFigures {
   readonly state: BudgetState;
   /** RFC 3339, half-open; `end` is absent for a period that never ends. */
@@ -21,7 +21,7 @@ export interface BudgetFigures {
   readonly limitUsd: string;
   /** With `per`: of all values together. */
   readonly spentUsd: string;
-  /** What is held beyond what is spent: calls in flight, and what is presumed. */
+  /** Reserved beyond what is spent: for calls in flight, and presumed. */
   readonly reservedUsd: string;
   readonly presumedUsd: string;
   /** With `per`: of the fullest counter. */
@@ -33,38 +33,51 @@ export interface BudgetFigures {
   readonly requests: number;
   readonly refused: number;
   readonly wouldRefuse: number;
-  /** With `per`: the dearest values. */
+  /** With `per`: the values with the highest spend. */
   readonly top?: readonly { readonly values: readonly string[]; readonly spentUsd: string }[];
 }
 
 const TOP = 10;
 const WARNING_PERCENT = 80;
 
-/**
- * What to read from the ledger to tell where `budget` stands at `now` (milliseconds); with `per` the `top` dearest
- * values, for status ten.
- */
-export function budgetFiguresQuery(budget: CompiledBudget, now: number, top = TOP): ReadingQuery {
+/** How figures are computed; the defaults are those of the status. */
+interface FiguresOptions {
+  /** With `per`: the number of values with the highest spend. */
+  readonly top?: number;
+  readonly periods?: PeriodLookup;
+}
+
+/** The counters that `budgetFigures` needs at `now` (milliseconds). */
+export function budgetFiguresQuery(
+  budget: CompiledBudget,
+  now: number,
+  { top = TOP, periods = periodAt }: FiguresOptions = {},
+): ReadingQuery {
   return {
-    counter: effectiveLimitAt(budget, now).counter,
+    counter: effectiveLimitAt(budget, now, periods).counter,
     per: budget.per.length > 0,
     top,
-    // Values with a limit of their own may be the fullest without being the dearest.
+    // A value with its own limit may be the fullest without having the highest spend.
     also: budget.overrides.map(({ values }) => JSON.stringify(values)),
   };
 }
 
-/** The status of a budget from the answer to `standingQuery`, asked with the same `top`. */
-export function budgetFigures(budget: CompiledBudget, reading: Reading, now: number, top = TOP): BudgetFigures {
-  const terms = effectiveLimitAt(budget, now);
+/** The figures of a budget, from the answer to `budgetFiguresQuery` with the same options. */
+export function budgetFigures(
+  budget: CompiledBudget,
+  reading: Reading,
+  now: number,
+  { top = TOP, periods = periodAt }: FiguresOptions = {},
+): BudgetFigures {
+  const limit = effectiveLimitAt(budget, now, periods);
   const { total } = reading;
-  const fullest = fullestOf(measured(budget, reading, terms));
+  const fullest = fullestOf(cappedCounters(budget, reading, limit));
   const percent = percentUsed(fullest.counter.spentNano, fullest.capNano);
   const left = fullest.capNano - fullest.counter.committedNano;
   return {
-    state: stateOf(budget, exhausted(budget, reading, now), percent),
-    period: periodOf(terms),
-    limitUsd: formatUsd(budget.limitNano + terms.grantedNano),
+    state: stateOf(budget, exhausted(budget, reading, now, periods), percent),
+    period: periodOf(limit),
+    limitUsd: formatUsd(budget.limitNano + limit.grantedNano),
     spentUsd: formatUsd(total.spentNano),
     reservedUsd: formatUsd(total.committedNano - total.spentNano),
     presumedUsd: formatUsd(total.certainNano - total.spentNano),
@@ -79,10 +92,15 @@ export function budgetFigures(budget: CompiledBudget, reading: Reading, now: num
 }
 
 /** The condition Exhausted: from the first call refused as spent until one is admitted, the limit rises or the period ends. */
-export function exhausted(budget: CompiledBudget, reading: Reading, now: number): Finding<'Exhausted'> {
-  const terms = effectiveLimitAt(budget, now);
-  const until = terms.end === END_OF_TIME ? 'It does not reset.' : `Resets at ${rfc3339(terms.end)}.`;
-  const limits = measured(budget, reading, terms);
+export function exhausted(
+  budget: CompiledBudget,
+  reading: Reading,
+  now: number,
+  periods: PeriodLookup = periodAt,
+): Finding<'Exhausted'> {
+  const limit = effectiveLimitAt(budget, now, periods);
+  const until = limit.end === END_OF_TIME ? 'It does not reset.' : `Resets at ${rfc3339(limit.end)}.`;
+  const limits = cappedCounters(budget, reading, limit);
   const whole = limits.find(({ value }) => value === null);
   if (whole !== undefined && isExhausted(whole)) {
     return { reason: 'Spent', message: `${reached(whole)} ${until}` };
@@ -94,15 +112,19 @@ export function exhausted(budget: CompiledBudget, reading: Reading, now: number)
   return { reason: 'ValuesSpent', message };
 }
 
-/** A counter with the cap that it is held to. */
-interface Measured {
-  /** Null for the pool, or for all values together. */
+/** A counter and its cap. */
+interface CappedCounter {
+  /** Null for the counter of all calls. */
   readonly value: string | null;
   readonly counter: Counter;
   readonly capNano: bigint;
 }
 
-function measured(budget: CompiledBudget, reading: Reading, { grantedNano }: EffectiveLimit): readonly Measured[] {
+function cappedCounters(
+  budget: CompiledBudget,
+  reading: Reading,
+  { grantedNano }: EffectiveLimit,
+): readonly CappedCounter[] {
   if (budget.per.length === 0)
     return [{ value: null, counter: reading.total, capNano: budget.limitNano + grantedNano }];
   const overrides = new Map(budget.overrides.map(({ values, limitNano }) => [JSON.stringify(values), limitNano]));
@@ -112,7 +134,7 @@ function measured(budget: CompiledBudget, reading: Reading, { grantedNano }: Eff
       counter,
       capNano: (overrides.get(counter.value) ?? budget.limitNano) + grantedNano,
     }))
-    // Who may spend nothing is shut out on purpose; that is no news of the budget.
+    // A value with a limit of 0 is blocked on purpose, which does not make the budget exhausted.
     .filter(({ capNano }) => capNano > 0n);
   if (budget.totalNano !== undefined) {
     return [{ value: null, counter: reading.total, capNano: budget.totalNano + grantedNano }, ...values];
@@ -120,7 +142,7 @@ function measured(budget: CompiledBudget, reading: Reading, { grantedNano }: Eff
   return values.length > 0 ? values : [{ value: '[]', counter: EMPTY, capNano: budget.limitNano + grantedNano }];
 }
 
-/** Stands for every value while none was counted. */
+/** Represents every value before the first one is counted. */
 const EMPTY: Counter = {
   spentNano: 0n,
   certainNano: 0n,
@@ -131,32 +153,32 @@ const EMPTY: Counter = {
   exhaustedAtNano: null,
 };
 
-function fullestOf(limits: readonly Measured[]): Pick<Measured, 'counter' | 'capNano'> {
+function fullestOf(limits: readonly CappedCounter[]): Pick<CappedCounter, 'counter' | 'capNano'> {
   return limits.reduce((fullest, next) => (isFuller(next, fullest) ? next : fullest));
 }
 
-/** By share of the cap, compared without dividing. */
-function isFuller(a: Measured, b: Measured): boolean {
+/** Compares shares of the caps, without division. */
+function isFuller(a: CappedCounter, b: CappedCounter): boolean {
   return a.counter.spentNano * b.capNano > b.counter.spentNano * a.capNano;
 }
 
-/** A call that was refused may have been too dear for all that is left, or for all that there ever was. */
-function reached({ counter, capNano }: Measured): string {
+/** If the limit is not reached, a call was refused because its worst cost is above what is left. */
+function reached({ counter, capNano }: CappedCounter): string {
   const limit = `The limit of $${formatUsd(capNano)}`;
   return counter.spentNano >= capNano
     ? `${limit} is reached.`
     : `${limit} has less left than one call may cost. Lower max_tokens (guards.maxOutputTokens of the workspace) or set limit.toleranceUsd.`;
 }
 
-function isExhausted({ counter, capNano }: Measured): boolean {
+function isExhausted({ counter, capNano }: CappedCounter): boolean {
   return counter.spentNano >= capNano || (counter.exhaustedAtNano !== null && capNano <= counter.exhaustedAtNano);
 }
 
 /**
- * How many values are spent. Those that were read are compared with their present caps; of the others only the ledger's
- * mark is known, which is left out once a mark that was read turns out to be older than a raise of the limit.
+ * The number of spent values. Those that were read are compared with their present caps. For the others only the ledger's
+ * mark is known; these marks do not count if one that was read is older than an increase of the limit.
  */
-function spentValues(limits: readonly Measured[], reading: Reading): { count: number; named: readonly string[] } {
+function spentValues(limits: readonly CappedCounter[], reading: Reading): { count: number; named: readonly string[] } {
   const spent = limits.filter((limit) => limit.value !== null && isExhausted(limit));
   const marked = limits.filter(({ value, counter }) => value !== null && counter.exhaustedAtNano !== null);
   const raised = marked.some((limit) => !isExhausted(limit));

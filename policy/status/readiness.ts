@@ -1,28 +1,28 @@
-/** The conditions Programmed, Logged and Ready, from verdicts and from what the gateways, the ledger and the log say. */
+/** The conditions Programmed, Logged and Ready, from the compilation's outcome and the state of gateways, ledger and log. */
 
 import type { BudgetOutcome, RequiredVersion, WorkspaceOutcome } from '../compile/compile-output.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Ref } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
 
-/** What is known of the installation at one moment. */
+/** The versions that the installation enforces at one moment. */
 export interface Rollout {
-  /** The fences that stand in the ledger; null where it did not answer. */
+  /** The fences in the ledger; null if it did not answer. */
   readonly fences: ReadonlyMap<Ref, number> | null;
-  /** Every gateway that may serve, by its Pod: the revision of each shard that it enforces, or null where it is silent. */
+  /** By Pod, every gateway that may serve: the revision of each shard that it enforces, or null if it has not reported. */
   readonly gateways: ReadonlyMap<string, Readonly<Record<string, number>> | null>;
 }
 
-/** Whether a verdict's policy is enforced everywhere: no gateway can admit a call by an older one. */
-export function programmed(verdict: WorkspaceOutcome | BudgetOutcome, rollout: Rollout): Finding<'Programmed'> {
-  if (verdict.inForce?.generation !== verdict.generation) {
+/** Whether the outcome's policy is enforced everywhere, so that no gateway can admit a call by an older one. */
+export function programmed(outcome: WorkspaceOutcome | BudgetOutcome, rollout: Rollout): Finding<'Programmed'> {
+  if (outcome.inForce?.generation !== outcome.generation) {
     const message =
-      verdict.inForce === null
+      outcome.inForce === null
         ? 'No generation was ever accepted, so nothing is enforced.'
-        : `Generation ${verdict.inForce.generation} stays in force.`;
+        : `Generation ${outcome.inForce.generation} stays in force.`;
     return { reason: 'NotAccepted', message };
   }
-  if ('spanning' in verdict && !verdict.spanning && verdict.required.length === 0) {
+  if ('spanning' in outcome && !outcome.spanning && outcome.required.length === 0) {
     return {
       reason: 'WorkspaceNotAccepted',
       message: "Its workspace was never accepted; see that workspace's Accepted condition.",
@@ -30,11 +30,11 @@ export function programmed(verdict: WorkspaceOutcome | BudgetOutcome, rollout: R
   }
   if (rollout.fences === null)
     return { reason: 'Pending', message: 'Redis does not answer, so the fences cannot be read.' };
-  for (const proof of verdict.required) {
+  for (const proof of outcome.required) {
     const lacking = lacks(proof, rollout.fences, rollout.gateways);
     if (lacking !== null) return { reason: 'Pending', message: lacking };
   }
-  return { reason: 'Programmed', message: enforcedBy(verdict.required.length, rollout.gateways.size) };
+  return { reason: 'Programmed', message: enforcedBy(outcome.required.length, rollout.gateways.size) };
 }
 
 function lacks(
@@ -56,16 +56,16 @@ function enforcedBy(workspaces: number, gateways: number): string {
   return gateways === 1 ? 'The only gateway enforces it.' : `All ${gateways} gateways enforce it.`;
 }
 
-/** What is known of the way from the ledger to the usage log. */
+/** The state of the records on their way from the ledger to the usage log. */
 export interface LogLag {
-  /** How many records wait in the ledger, and how many may. */
+  /** Records that wait in the ledger, and the maximum. */
   readonly waiting: number;
   readonly limit: number;
-  /** For how long the database has not answered. Milliseconds. */
+  /** How long the database has not answered. Milliseconds. */
   readonly silentMs: number;
 }
 
-/** A database that is restarted is nobody's news. Milliseconds. */
+/** A restart of the database is shorter and not reported. Milliseconds. */
 const LOG_SILENCE_MS = 60_000;
 
 /** Whether what calls cost gets into the usage log. The message holds no figure, since it is in every workspace. */
@@ -86,15 +86,15 @@ export function logged({ waiting, limit, silentMs }: LogLag): Finding<'Logged'> 
   return { reason: 'Logged', message: 'Usage records reach the log within seconds.' };
 }
 
-/** Whether calls of a workspace can be served. */
+/** The condition Ready of a workspace: whether its calls can be served. */
 export function workspaceReady(
-  verdict: WorkspaceOutcome,
+  outcome: WorkspaceOutcome,
   isProgrammed: Finding<'Programmed'>,
   settings: Pick<Settings, 'requireBudget'>,
 ): Finding<'Ready'> {
-  const { accepted, inForce, budgets } = verdict;
+  const { accepted, inForce, budgets } = outcome;
   if (accepted.reason !== 'Accepted' || inForce === null) return { reason: 'NotAccepted', message: accepted.message };
-  if (!verdict.upstreamKey) {
+  if (!outcome.upstreamKey) {
     return {
       reason: 'UpstreamKeyMissing',
       message: 'The Secret with the upstream key is missing, so calls are refused. Create it again.',
@@ -112,8 +112,8 @@ export function workspaceReady(
 }
 
 /** Whether a budget is enforced as it is written. It stays ready when its money is spent. */
-export function budgetReady(verdict: BudgetOutcome, isProgrammed: Finding<'Programmed'>): Finding<'Ready'> {
-  const { accepted, inForce } = verdict;
+export function budgetReady(outcome: BudgetOutcome, isProgrammed: Finding<'Programmed'>): Finding<'Ready'> {
+  const { accepted, inForce } = outcome;
   if (accepted.reason !== 'Accepted') return { reason: 'NotAccepted', message: accepted.message };
   if (inForce?.suspend === true) {
     return {

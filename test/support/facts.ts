@@ -16,7 +16,7 @@ export function factsOf(changes: Partial<RequestFacts> = {}): RequestFacts {
     countable: true,
     cacheWrite: 'None',
     fast: false,
-    geoUs: false,
+    regional: false,
     thinkingBudget: null,
     session: null,
     maxTokensSpan: { start: 0, end: 0 },

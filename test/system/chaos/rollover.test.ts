@@ -8,7 +8,7 @@ import { type Child, launch, responds } from '../../../hack/services/processes.t
 import type { Redis } from '../../../hack/services/redis.ts';
 import { connectLedger, type RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
 import type { CompiledBudget } from '../../../policy/core/compiled-policy.ts';
-import type { Counter } from '../../../policy/core/counter-check.ts';
+import type { Counter } from '../../../policy/core/counter-reading.ts';
 import { effectiveLimitAt } from '../../../policy/core/effective-limit.ts';
 import { budgetFiguresQuery } from '../../../policy/status/budget-figures.ts';
 import type { Bill } from '../../fakes/upstream/books.ts';

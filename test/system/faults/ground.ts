@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { budget, Installation, type Team, waitFor } from '../../../bench/installation.ts';
 import type { LedgerState } from '../../../ledger/ledger.ts';
 import { connectLedger, type RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
-import type { Counter } from '../../../policy/core/counter-check.ts';
+import type { Counter } from '../../../policy/core/counter-reading.ts';
 import { budgetFiguresQuery } from '../../../policy/status/budget-figures.ts';
 import { budgetOf } from '../../support/budget.ts';
 import { Load } from './load.ts';

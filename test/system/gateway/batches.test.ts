@@ -16,7 +16,7 @@ import { UsageLog } from '../../../log/usage-log.ts';
 import { Batches } from '../../../operator/batches/batches.ts';
 import { Rebuild } from '../../../operator/ledger/rebuild.ts';
 import type { CompiledBudget } from '../../../policy/core/compiled-policy.ts';
-import type { Counter } from '../../../policy/core/counter-check.ts';
+import type { Counter } from '../../../policy/core/counter-reading.ts';
 import { parsePriceBook } from '../../../policy/prices/price-book-file.ts';
 import { budgetFiguresQuery } from '../../../policy/status/budget-figures.ts';
 import type { Behaviour } from '../../fakes/upstream/behaviour.ts';

@@ -1,5 +1,10 @@
 import { hash } from 'node:crypto';
-import { addressOf, entryName, type Resolved, resolveWorkspace } from '../../../policy/compile/shard-codec.ts';
+import {
+  addressOf,
+  entryName,
+  type EnforceableWorkspace,
+  resolveWorkspace,
+} from '../../../policy/compile/shard-codec.ts';
 import { encodeJSON } from '../../../policy/core/canonical-json.ts';
 import type { CompiledBudget, CompiledWorkspace, Credentials } from '../../../policy/core/compiled-policy.ts';
 import { parseUsd } from '../../../policy/core/money.ts';
@@ -72,7 +77,7 @@ export function spanningAddress(one: CompiledBudget): string {
 }
 
 /** The workspace ready to be enforced, without an API server, at list prices or at those of another book (JSON). */
-export function resolved({ workspace, credentials, spanning }: Handover, text = PRICES.text): Resolved {
+export function resolved({ workspace, credentials, spanning }: Handover, text = PRICES.text): EnforceableWorkspace {
   const shared = {
     budgets: new Map(spanning.map((one) => [spanningAddress(one), one])),
     books: new Map([[workspace.prices, { text, book: parsePriceBook(JSON.parse(text)) }]]),

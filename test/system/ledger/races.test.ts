@@ -8,7 +8,7 @@ import { describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { LedgerUnreachable } from '../../../ledger/ledger.ts';
 import { type RedisLedger, connectLedger } from '../../../ledger/redis/redis-ledger.ts';
-import type { Counter, Reading } from '../../../policy/core/counter-check.ts';
+import type { Counter, Reading } from '../../../policy/core/counter-reading.ts';
 import { cutTail, tailOf } from '../../support/redis-files.ts';
 import { startRedis } from '../../support/redis.ts';
 import { BUDGETS, type Event, INSTALLATION, counterOf } from './racer.ts';

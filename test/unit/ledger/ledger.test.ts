@@ -7,7 +7,8 @@ import { LEASE_MS, LedgerUnreachable } from '../../../ledger/ledger.ts';
 import { MemoryLedger } from '../../../ledger/memory/memory-ledger.ts';
 import { MemoryState } from '../../../ledger/memory/state.ts';
 import { type RedisLedger, connectLedger } from '../../../ledger/redis/redis-ledger.ts';
-import { type Check, MAX_VALUES, REST } from '../../../policy/core/counter-check.ts';
+import type { Check } from '../../../policy/core/counter-check.ts';
+import { MAX_VALUES, REST } from '../../../policy/core/counter-reading.ts';
 import { startRedis } from '../../support/redis.ts';
 
 const HOUR = 3_600_000;

@@ -6,7 +6,8 @@ import { MemoryLedger } from '../../../ledger/memory/memory-ledger.ts';
 import { MemoryState } from '../../../ledger/memory/state.ts';
 import { type RedisLedger, connectLedger } from '../../../ledger/redis/redis-ledger.ts';
 import type { StreamEntry } from '../../../ledger/streams.ts';
-import type { Check, Counter } from '../../../policy/core/counter-check.ts';
+import type { Check } from '../../../policy/core/counter-check.ts';
+import type { Counter } from '../../../policy/core/counter-reading.ts';
 import { cutTail, restore, snapshot, tailOf, wipe } from '../../support/redis-files.ts';
 import { startRedis } from '../../support/redis.ts';
 

@@ -7,7 +7,7 @@ import { Presumed } from '../../../../operator/ledger/presumed.ts';
 import { Rebuild } from '../../../../operator/ledger/rebuild.ts';
 import { SequenceHistory } from '../../../../operator/ledger/sequence-history.ts';
 import { statusFloors } from '../../../../operator/status/status-floors.ts';
-import { REST } from '../../../../policy/core/counter-check.ts';
+import { REST } from '../../../../policy/core/counter-reading.ts';
 import { boundOf, effectiveLimitAt } from '../../../../policy/core/effective-limit.ts';
 import { budgetOf } from '../../../support/budget.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { type LedgerState, LedgerUnreachable } from '../../../../ledger/ledger.ts';
 import { LedgerReader } from '../../../../operator/status/ledger-reader.ts';
-import type { Reading } from '../../../../policy/core/counter-check.ts';
+import type { Reading } from '../../../../policy/core/counter-reading.ts';
 import { budgetOf } from '../../../support/budget.ts';
 
 const SOUND: Pick<LedgerState, 'lost' | 'recovering'> = { lost: null, recovering: null };

@@ -4,7 +4,7 @@ import { LedgerReader } from '../../../../operator/status/ledger-reader.ts';
 import { StatusLoop } from '../../../../operator/status/status-loop.ts';
 import type { StatusPlanner } from '../../../../operator/status/status-planner.ts';
 import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
-import type { Reading, ReadingQuery } from '../../../../policy/core/counter-check.ts';
+import type { Reading, ReadingQuery } from '../../../../policy/core/counter-reading.ts';
 import { budgetOf } from '../../../support/budget.ts';
 
 const STATE = { now: 1_000, lost: null, recovering: null, streamLength: 0 } as unknown as LedgerState;

@@ -125,7 +125,7 @@ describe('an admission', () => {
       kind: 'WebSearch',
       index: 0,
       maxUses: 8,
-      turns: 1,
+      inferencesPerUse: 1,
       advisor: null,
       maxUsesSpan: { start: 20, end: 21 },
     };
@@ -372,7 +372,14 @@ describe('a refusal', () => {
       {
         facts: {
           serverTools: [
-            { kind: 'WebSearch', index: 3, maxUses: null, turns: 1, advisor: null, maxUsesSpan: { start: 0, end: 0 } },
+            {
+              kind: 'WebSearch',
+              index: 3,
+              maxUses: null,
+              inferencesPerUse: 1,
+              advisor: null,
+              maxUsesSpan: { start: 0, end: 0 },
+            },
           ],
         },
         workspace: { guards: { unboundedRequestNano: 1n } },

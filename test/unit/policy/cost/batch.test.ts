@@ -209,7 +209,7 @@ describe('a line of results', () => {
     highestNano: 90_000n,
     model: 'claude-sonnet-5-5',
     asked: [],
-    samplings: 1,
+    maxInferences: 1,
     at,
     record: callRecord(),
   };
@@ -288,8 +288,8 @@ describe('a line of results', () => {
 
   test('may have sampled as often as its request allowed', () => {
     const twice = succeeded({ ...message, usage: { ...usage, input_tokens: 1_500_000 } });
-    expect(costOf(twice, { samplings: 2 }).record['estimated']).toBe(false);
-    expect(costOf(twice, { samplings: null }).record['estimated']).toBe(false);
+    expect(costOf(twice, { maxInferences: 2 }).record['estimated']).toBe(false);
+    expect(costOf(twice, { maxInferences: null }).record['estimated']).toBe(false);
     const searches = { ...usage, server_tool_use: { web_search_requests: Number.MAX_SAFE_INTEGER } };
     expect(costOf(succeeded({ ...message, usage: searches })).costNano).toBe(meta.highestNano);
   });
@@ -309,13 +309,13 @@ test('of its requests a batch remembers what a line does not say', () => {
   const facts = (rest: Record<string, unknown> = {}) => readFacts(params(rest));
   const opus = { model: 'claude-opus-5-5' };
   const search = { type: 'web_search_20250305', name: 'web_search' };
-  expect(batchMetaOf([facts(), facts()])).toEqual({ model: 'claude-haiku-5-5', asked: [], samplings: 1 });
-  expect(batchMetaOf([facts(), facts(opus)])).toEqual({ model: null, asked: [], samplings: 1 });
+  expect(batchMetaOf([facts(), facts()])).toEqual({ model: 'claude-haiku-5-5', asked: [], maxInferences: 1 });
+  expect(batchMetaOf([facts(), facts(opus)])).toEqual({ model: null, asked: [], maxInferences: 1 });
   expect(batchMetaOf([facts({ fallbacks: [opus] }), facts(opus)])).toEqual({
     model: null,
     asked: ['claude-haiku-5-5', 'claude-opus-5-5'],
     samplings: 2,
   });
-  expect(batchMetaOf([facts({ tools: [{ ...search, max_uses: 3 }] })]).samplings).toBeGreaterThan(3);
-  expect(batchMetaOf([facts({ tools: [search] })]).samplings).toBeNull();
+  expect(batchMetaOf([facts({ tools: [{ ...search, max_uses: 3 }] })]).maxInferences).toBeGreaterThan(3);
+  expect(batchMetaOf([facts({ tools: [search] })]).maxInferences).toBeNull();
 });

@@ -103,7 +103,7 @@ describe('an administrator’s book', () => {
 
   test('holds no price with which one call could cost more than a counter can hold', () => {
     const dear = { ...file, models: [{ ...model, geo: '9.9999', rates: [{ ...row, output: '10000' }] }] };
-    const facts = { model: 'a', maxTokens: 1_000_000_000, inputTokens: 32_000_000, fast: true, geoUs: true };
+    const facts = { model: 'a', maxTokens: 1_000_000_000, inputTokens: 32_000_000, fast: true, regional: true };
     expect(worstCost(factsOf(facts), parsePriceBook(dear), 0)).toBeLessThan(2n ** 63n);
     expect(problemsOf({ ...dear, models: [{ ...model, rates: [{ ...row, output: '10000.01' }] }] })).toEqual([
       'models[0].rates[0].output is "10000.01": write an amount in USD of at most 10000 as a string such as "6.25"',

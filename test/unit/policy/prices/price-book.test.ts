@@ -58,11 +58,11 @@ describe('the published book', () => {
 
   test('has for every model rates that tile time, none above the dearest', () => {
     const all = [...book.models.values()];
-    for (const rates of [...all, book.dearest]) {
+    for (const rates of [...all, book.highest]) {
       expect(rates[0]?.from).toBe(0);
       expect(rates.map((rate) => rate.until)).toEqual([...rates.slice(1).map((rate) => rate.from), END_OF_TIME]);
     }
-    for (const instant of book.dearest.map((rate) => rate.from)) {
+    for (const instant of book.highest.map((rate) => rate.from)) {
       const dearest = highestRateAt(book, instant);
       for (const rate of all.map((rates) => rates.find((r) => instant < r.until) as Rate)) {
         expect(higherRate(dearest.standard, rate.standard)).toEqual(dearest.standard);

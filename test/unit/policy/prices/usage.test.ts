@@ -292,7 +292,7 @@ describe('a bill', () => {
     });
   });
 
-  test('knows how often a prompt can be read: no usage of so many samplings is absurd, one more is', () => {
+  test('knows how often a prompt can be read: usage up to that many inferences is plausible, one more is not', () => {
     const read = (windows: number): Usage => readUsage({ input_tokens: windows * 1_000_000, output_tokens: 0 });
     const facts = { serverTools: [tool('WebSearch', 2)], fillsContext: true };
     expect([bill(read(3), facts), bill(read(4), facts)]).toEqual([
@@ -307,7 +307,7 @@ const tool = (kind: ServerTool['kind'], maxUses: number | null, changes: Partial
   kind,
   index: 0,
   maxUses,
-  turns: 1,
+  inferencesPerUse: 1,
   advisor: null,
   maxUsesSpan: null,
   ...changes,
@@ -320,7 +320,7 @@ describe('the worst case', () => {
     expect(worst({})).toBe(parseUsd('0.024'));
     expect(worst({ cacheWrite: 'FiveMinutes' })).toBe(parseUsd('0.025'));
     expect(worst({ cacheWrite: 'OneHour' })).toBe(parseUsd('0.028'));
-    expect(worst({ fast: true, geoUs: true })).toBe(parseUsd('0.0528'));
+    expect(worst({ fast: true, regional: true })).toBe(parseUsd('0.0528'));
     expect(worst({ maxTokens: 128_000, inputTokens: 0 })).toBe(parseUsd('2.56'));
     expect(worst({ batch: true })).toBe(parseUsd('0.012'));
   });
@@ -337,7 +337,7 @@ describe('the worst case', () => {
     const window = parseUsd('4');
     const search = { serverTools: [tool('WebSearch', 3)], fillsContext: true, maxTokens: 0 };
     expect(worst(search)).toBe(4n * window + parseUsd('0.03'));
-    const both = { ...search, serverTools: [tool('WebSearch', 3, { turns: 2 }), tool('WebFetch', 1)] };
+    const both = { ...search, serverTools: [tool('WebSearch', 3, { inferencesPerUse: 2 }), tool('WebFetch', 1)] };
     expect(worst(both)).toBe(8n * window + parseUsd('0.03'));
     expect(worst({ ...search, maxTokens: 1000 })).toBe(4n * (window + parseUsd('0.02')) + parseUsd('0.03'));
     const advisor = { model: 'claude-fable-5-2', maxTokens: 1000 };
@@ -376,12 +376,12 @@ describe('the worst case', () => {
     compacts: fc.boolean(),
     cacheWrite: fc.constantFrom('None' as const, 'FiveMinutes' as const, 'OneHour' as const),
     fast: fc.boolean(),
-    geoUs: fc.boolean(),
+    regional: fc.boolean(),
     codeExecution: fc.constantFrom('None' as const, 'Free' as const, 'Charged' as const),
     serverTools: fc
       .tuple(fc.option(uses), fc.option(uses), fc.option(fc.tuple(uses, model)))
       .map(([searches, fetches, advice]) => [
-        ...(searches === null ? [] : [tool('WebSearch', searches, { turns: 2 })]),
+        ...(searches === null ? [] : [tool('WebSearch', searches, { inferencesPerUse: 2 })]),
         ...(fetches === null ? [] : [tool('WebFetch', fetches)]),
         ...(advice === null ? [] : [tool('Advisor', advice[0], { advisor: { model: advice[1], maxTokens: null } })]),
       ]),
@@ -401,7 +401,10 @@ describe('the worst case', () => {
   /** A usage as large as the request allows, or smaller by the dice. */
   function allowed(facts: RequestFacts, at: number, roll: () => number): { usage: Usage; served: string } {
     const rateOf = (name: string) => rateAt(book, name, at) ?? highestRateAt(book, at);
-    const turns = facts.serverTools.reduce((sum, { maxUses, turns }) => sum + maxUses! * turns, 1);
+    const turns = facts.serverTools.reduce(
+      (sum, { maxUses, inferencesPerUse }) => sum + maxUses! * inferencesPerUse,
+      1,
+    );
     const upTo = (most: number): number => Math.floor(most * Math.max(roll(), roll()));
     const tokens = (prompt: number, output: number, writes: RequestFacts['cacheWrite']): object => {
       const [read, hour, five] = [upTo(prompt), writes === 'OneHour' ? roll() : 0, writes === 'None' ? 0 : roll()];
@@ -449,7 +452,7 @@ describe('the worst case', () => {
         code_execution_requests: facts.codeExecution === 'None' ? 0 : 3,
       },
       speed: [facts, ...facts.fallbacks].some(({ fast }) => fast) && roll() > 0.3 ? 'fast' : 'standard',
-      inference_geo: facts.geoUs ? 'us' : 'global',
+      inference_geo: facts.regional ? 'us' : 'global',
     });
     return { usage, served: attempts[0]!.model };
   }
@@ -477,7 +480,7 @@ describe('what metrics say of a usage', () => {
   const plain = { input_tokens: 1_000, output_tokens: 200, cache_read_input_tokens: 50_000 };
   const written = { cache_creation: { ephemeral_5m_input_tokens: 400, ephemeral_1h_input_tokens: 80 } };
 
-  test('the tokens are those that are charged for, of all samplings', () => {
+  test('the tokens are those that are charged for, of all inferences', () => {
     expect(billedTokens(readUsage({ ...plain, ...written, cache_creation_input_tokens: 480 }), OPUS)).toEqual({
       input: 1_000,
       output: 200,

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { unbounded as unboundedSentence } from '../../../../policy/core/refusal-sentences.ts';
 import type { Refusal } from '../../../../policy/core/refusals.ts';
 import type { Result } from '../../../../policy/core/result.ts';
-import { unboundedPaths, samplingsOf, worstCost } from '../../../../policy/cost/worst-cost.ts';
+import { unboundedPaths, maxInferences, worstCost } from '../../../../policy/cost/worst-cost.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
 import { cost, readUsage } from '../../../../policy/prices/usage.ts';
@@ -60,7 +60,7 @@ describe('the facts', () => {
       inputTokens: text.length,
       cacheWrite: 'None',
       fast: false,
-      geoUs: false,
+      regional: false,
       thinkingBudget: null,
       session: null,
       maxTokensSpan: { start: 44, end: 47 },
@@ -77,7 +77,7 @@ describe('the facts', () => {
       ...plainly,
       cacheWrite: 'FiveMinutes',
       fast: false,
-      geoUs: false,
+      regional: false,
       thinkingBudget: null,
       session: '00000000-0000-4000-8000-000000000000',
     });
@@ -91,9 +91,9 @@ describe('the facts', () => {
     ['no output: a cache is warmed', { max_tokens: 0 }, { maxTokens: 0 }],
     ['fast mode', { speed: 'fast' }, { fast: true }],
     ['standard speed', { speed: 'standard' }, { fast: false }],
-    ['a region', { inference_geo: 'us' }, { geoUs: true }],
-    ['a region of the future', { inference_geo: 'eu' }, { geoUs: true }],
-    ['no region', { inference_geo: 'global' }, { geoUs: false }],
+    ['a region', { inference_geo: 'us' }, { regional: true }],
+    ['a region of the future', { inference_geo: 'eu' }, { regional: true }],
+    ['no region', { inference_geo: 'global' }, { regional: false }],
     ['a thinking budget', { thinking: { type: 'enabled', budget_tokens: 50 } }, { thinkingBudget: 50 }],
     ['adaptive thinking', { thinking: { type: 'adaptive', display: 'omitted' } }, { thinkingBudget: null }],
     [
@@ -542,8 +542,8 @@ describe('what Anthropic runs', () => {
     const { serverTools, fillsContext, countable } = facts(body);
     expect([fillsContext, countable]).toEqual([true, false]);
     expect(serverTools).toMatchObject([
-      { kind: 'WebSearch', index: 1, maxUses: 3, turns: 1, advisor: null },
-      { kind: 'WebFetch', index: 2, maxUses: null, turns: 2 },
+      { kind: 'WebSearch', index: 1, maxUses: 3, inferencesPerUse: 1, advisor: null },
+      { kind: 'WebFetch', index: 2, maxUses: null, inferencesPerUse: 2 },
     ]);
     const around = serverTools.map(({ maxUsesSpan }) => {
       const { start, end } = maxUsesSpan!;
@@ -1203,7 +1203,7 @@ describe('what the SDKs can ask for', () => {
         const sampling = cost(readUsage({ output_tokens: max_tokens, [kind]: prompt }), asked.model, book, at);
         expect(unboundedPaths(asked)).toEqual([]);
         expect(asked.fillsContext || read <= asked.inputTokens).toBe(true);
-        expect(sampling * BigInt(samplingsOf(asked)) <= worstCost(asked, book, at)).toBe(true);
+        expect(sampling * BigInt(maxInferences(asked)) <= worstCost(asked, book, at)).toBe(true);
       }),
       { numRuns: 1000 },
     );

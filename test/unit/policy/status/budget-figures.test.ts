@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { BudgetOutcome, RequiredVersion, WorkspaceOutcome } from '../../../../policy/compile/compile-output.ts';
 import type { CompiledBudget, CompiledWorkspace } from '../../../../policy/core/compiled-policy.ts';
 import { condition, conditionReasons } from '../../../../policy/core/conditions.ts';
-import type { Counter, Reading, ValueCounter } from '../../../../policy/core/counter-check.ts';
+import type { Counter, Reading, ValueCounter } from '../../../../policy/core/counter-reading.ts';
 import { exhausted, budgetFigures, budgetFiguresQuery } from '../../../../policy/status/budget-figures.ts';
 import { budgetReady, logged, programmed, type Rollout, workspaceReady } from '../../../../policy/status/readiness.ts';
 import { budgetOf } from '../../../support/budget.ts';

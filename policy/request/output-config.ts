@@ -2,15 +2,15 @@ import { isGiven, type JsonFields, listAt, objectAt, onlyFields } from './json-a
 
 const OUTPUT_CONFIG = new Set(['effort', 'format', 'task_budget']);
 
-/** Structured output brings a system prompt that explains the schema; the schema itself is in the body. */
+/** Structured output adds a system prompt that explains the schema; the schema itself is in the body. */
 const FORMAT_PROMPT_TOKENS = 1024;
 
-/** The model is told how much of a task's budget is left, at the beginning and in every turn. */
+/** With a task budget the model is told how much is left, at the beginning and in every turn. */
 const BUDGET_PROMPT_TOKENS = 1024;
 const BUDGET_TURN_TOKENS = 64;
 
-/** What the shape of the output adds to the prompt of any attempt, in tokens. Throws `Rejected`. */
-export function outputFormatTokens({ output_config, output_format, fallbacks, messages }: JsonFields): number {
+/** Tokens that output format and task budget add to the prompt of any attempt. Throws `RequestRejected`. */
+export function outputConfigTokens({ output_config, output_format, fallbacks, messages }: JsonFields): number {
   const others = Array.isArray(fallbacks) ? fallbacks : [];
   const configs = [
     configAt(output_config, 'output_config'),

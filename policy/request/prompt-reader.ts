@@ -1,44 +1,52 @@
 /**
- * What of `system`, `tools` and `messages` decides the bound of a call. Fields and types are allow-lists: whatever is not
- * known here may bring input that is not in the body, or a charge that is not a token, and is refused by its path.
+ * Reads the parts of `system`, `tools` and `messages` that decide the bound of a call. Fields and types are allow-lists:
+ * an unknown one may add input that is not in the body, or a charge that is not a token, and is rejected by its path.
  */
 
-import { CALLERS, checkClientTool, definitionTokens, heldTokens, isToolset } from './client-tools.ts';
-import { type Blocks, CONTENT, FETCHED, isOutcome, isPlain, PARTS, REFERENCES } from './content-blocks.ts';
-import { MAX_IMAGE_TOKENS, imageTokens } from './images.ts';
+import { CALLERS, checkClientTool, definitionTokens, hiddenDefinitionTokens, isToolset } from './client-tools.ts';
+import {
+  type BlockTypes,
+  MESSAGE_BLOCKS,
+  FETCHED_DOCUMENTS,
+  isServerToolResult,
+  isFullyInBody,
+  DOCUMENT_PARTS,
+  TOOL_REFERENCES,
+} from './content-blocks.ts';
+import { MAX_IMAGE_TOKENS, imageTokens } from './image-tokens.ts';
 import { invalid, listAt, objectAt, onlyFields, onlyValues, quoted, stringAt, unsupported } from './json-access.ts';
 import type { JsonFields } from './json-access.ts';
-import { MAX_PDF_LENGTH, pdfTokens } from './pdf.ts';
+import { MAX_PDF_LENGTH, pdfTokens } from './pdf-tokens.ts';
 import { isServerTool, readServerTool, runsCodeFree, type ServerTool } from './server-tools.ts';
 import type { Span } from './strict-json.ts';
 
-/** Cache writes that a request asks for, by the longest-lived one. */
+/** The longest-lived cache write that a request asks for. */
 export type CacheWrite = 'None' | 'FiveMinutes' | 'OneHour';
 
 /** Running sums over a prompt. */
-export class Prompt {
+export class PromptReader {
   cacheWrite: CacheWrite = 'None';
-  /** Tokens of the prompt that no byte of the body stands for. */
+  /** Tokens of the prompt without a byte in the body. */
   hiddenTokens = 0;
-  /** Bytes of the body that are no text. */
+  /** Bytes of images and PDFs in the body. */
   mediaBytes = 0;
-  /** Content that is sealed, or of which nobody knows how long it is: the prompt may fill the context window. */
+  /** Whether it has encrypted content or content of unknown length: the prompt may fill the context window. */
   fillsContext = false;
-  /** Content that is fetched when the call runs: what is counted before may not be what is read. */
+  /** Whether it has content that is fetched when the call runs: a count made before may differ. */
   isFetched = false;
-  /** Paths in the body of what has no bound at all. */
+  /** Paths in the body of what has no bound. */
   readonly unbounded: string[] = [];
   readonly serverTools: ServerTool[] = [];
-  /** Code that runs for this request is free. */
+  /** Whether code execution is free in this request. */
   runsCodeFree = false;
 
-  #pictures = 0;
+  #images = 0;
   #pdfLength = 0;
   #cites = false;
-  /** Tools by name; those of toolsets, which are not named one by one, under null. */
-  readonly #tools = new Map<string | null, Definitions>();
+  /** Tools by name; toolsets, whose tools are not named, under null. */
+  readonly #tools = new Map<string | null, NamedTools>();
 
-  /** `tools`; `spanIn` says where a field of one stands in the body. */
+  /** Reads `tools`; `spanIn` finds a field of an entry in the body. */
   readTools(value: unknown, spanIn: (index: number, field: string) => Span): void {
     const tools = listAt(value, 'tools').map((entry, i) => objectAt(entry, `tools[${i}]`));
     if (tools.length > 0) this.hiddenTokens += TOOL_PROMPT_TOKENS;
@@ -50,15 +58,15 @@ export class Prompt {
     });
   }
 
-  /** `system`, or the content of a message or tool result: text, or a list of the blocks in `known`. */
-  readContent(value: unknown, known: Blocks, path: string): void {
+  /** Reads `system`, or the content of a message or tool result: text, or a list of blocks of the known types. */
+  readContent(value: unknown, known: BlockTypes, path: string): void {
     if (typeof value === 'string') return;
     listAt(value, path).forEach((entry, i) =>
       this.#readBlock(objectAt(entry, `${path}[${i}]`), known, `${path}[${i}]`),
     );
   }
 
-  /** `messages`; after `readTools`, since they may name tools. */
+  /** Reads `messages`; call it after `readTools`, since messages may refer to tools. */
   readMessages(value: unknown): void {
     listAt(value, 'messages').forEach((entry, i) => {
       const path = `messages[${i}]`;
@@ -70,11 +78,11 @@ export class Prompt {
         TURN_CONFIG,
         `${path}.output_config`,
       );
-      this.readContent(message['content'] ?? [], CONTENT, `${path}.content`);
+      this.readContent(message['content'] ?? [], MESSAGE_BLOCKS, `${path}.content`);
     });
   }
 
-  /** `cache_control`, wherever it stands. */
+  /** Reads a `cache_control` at any place. */
   readCacheControl(value: unknown, path: string): void {
     if (value === undefined || value === null) return;
     const control = objectAt(value, path);
@@ -91,43 +99,43 @@ export class Prompt {
     );
     if (isThere) throw invalid(`tools[${tool.index}] is there twice.`);
     this.serverTools.push(tool);
-    if (this.serverTools.length > MOST_SERVER_TOOLS) {
-      throw invalid(`tools must have at most ${MOST_SERVER_TOOLS} that Anthropic runs.`);
+    if (this.serverTools.length > MAX_SERVER_TOOLS) {
+      throw invalid(`tools must have at most ${MAX_SERVER_TOOLS} that Anthropic runs.`);
     }
   }
 
-  /** One of `tools`, or one that is defined in the midst of a conversation, where a later one may have its name. */
+  /** Reads one of `tools`, or a tool that a message defines, where a later one may have the same name. */
   #readTool(tool: JsonFields, path: string, isInline: boolean): void {
     checkClientTool(tool, path);
-    this.hiddenTokens += heldTokens(tool);
+    this.hiddenTokens += hiddenDefinitionTokens(tool);
     this.readCacheControl(tool['cache_control'], `${path}.cache_control`);
     const callers = listAt(tool['allowed_callers'] ?? [], `${path}.allowed_callers`);
     for (const caller of callers) onlyValues(caller, CALLERS, `${path}.allowed_callers`);
-    // Code calls it as often as it likes, and the model reads all of it again after each run.
+    // Code may call it without limit, and the model reads the whole prompt again after each run.
     if (callers.some((caller) => caller !== 'direct')) this.unbounded.push(`${path}.allowed_callers`);
     const name = isToolset(tool) ? null : stringAt(tool['name'], `${path}.name`);
-    const namesakes = this.#tools.get(name) ?? { unread: [], tokens: 0 };
+    const sameName = this.#tools.get(name) ?? { uncounted: [], tokens: 0 };
     if (this.#tools.has(name) && name !== null && !isInline)
       throw invalid(`${path}.name ${quoted(name)} is there twice.`);
-    namesakes.unread.push(tool);
-    this.#tools.set(name, namesakes);
+    sameName.uncounted.push(tool);
+    this.#tools.set(name, sameName);
   }
 
-  #readBlock(block: JsonFields, known: Blocks, path: string): void {
+  #readBlock(block: JsonFields, known: BlockTypes, path: string): void {
     const type = stringAt(block['type'], `${path}.type`);
-    const shape = known.get(type);
-    if (shape === undefined) throw unsupported(`${path}.type ${quoted(type)}`);
-    onlyFields(block, shape.fields, path);
+    const blockType = known.get(type);
+    if (blockType === undefined) throw unsupported(`${path}.type ${quoted(type)}`);
+    onlyFields(block, blockType.fields, path);
     this.readCacheControl(block['cache_control'], `${path}.cache_control`);
-    if (shape.inner !== undefined) {
-      const [field, blocks] = shape.inner;
+    if (blockType.nested !== undefined) {
+      const [field, blocks] = blockType.nested;
       this.readContent(block[field] ?? [], blocks, `${path}.${field}`);
     }
-    if (isOutcome(type)) return this.#readOutcome(block['content'], `${path}.content`);
+    if (isServerToolResult(type)) return this.#readServerToolResult(block['content'], `${path}.content`);
     this.#measure(type, block, path);
   }
 
-  /** What of a block is not in its bytes. */
+  /** Adds what a block costs beyond its bytes. */
   #measure(type: string, block: JsonFields, path: string): void {
     switch (type) {
       case 'tool_use':
@@ -137,7 +145,7 @@ export class Prompt {
       case 'tool_addition':
         return this.#readAddition(objectAt(block['tool'], `${path}.tool`), `${path}.tool`);
       case 'image':
-        return this.#readPicture(objectAt(block['source'], `${path}.source`), `${path}.source`);
+        return this.#readImage(objectAt(block['source'], `${path}.source`), `${path}.source`);
       case 'document':
         return this.#readDocument(block, path);
       case 'search_result':
@@ -152,18 +160,18 @@ export class Prompt {
     }
   }
 
-  /** What a tool that Anthropic runs left in an answer: what is sealed or not understood may be as long as it likes. */
-  #readOutcome(content: unknown, path: string): void {
-    if (isPlain(content)) return;
+  /** Reads the result of a tool that Anthropic runs: encrypted or unknown content has no known length. */
+  #readServerToolResult(content: unknown, path: string): void {
+    if (isFullyInBody(content)) return;
     const fields = Array.isArray(content) ? {} : (content as JsonFields);
     if (fields['type'] === 'tool_search_tool_search_result')
-      return this.readContent(fields['tool_references'] ?? [], REFERENCES, `${path}.tool_references`);
+      return this.readContent(fields['tool_references'] ?? [], TOOL_REFERENCES, `${path}.tool_references`);
     if (fields['type'] === 'web_fetch_result')
-      return this.#readBlock(objectAt(fields['content'], `${path}.content`), FETCHED, `${path}.content`);
+      return this.#readBlock(objectAt(fields['content'], `${path}.content`), FETCHED_DOCUMENTS, `${path}.content`);
     this.fillsContext = true;
   }
 
-  /** Each block of a search result is marked by its number, for which the frame of the block is longer. */
+  /** Citations add a prompt. The number that marks each block is shorter than the block's frame in JSON. */
   #readCitations(block: JsonFields, path: string): void {
     const { enabled } = objectAt(block['citations'] ?? {}, `${path}.citations`);
     if (this.#cites || !isGiven(enabled) || enabled === false) return;
@@ -171,15 +179,15 @@ export class Prompt {
     this.hiddenTokens += CITATION_PROMPT_TOKENS;
   }
 
-  #readPicture(source: JsonFields, path: string): void {
+  #readImage(source: JsonFields, path: string): void {
     onlyFields(source, SOURCE, path);
     onlyValues(stringAt(source['type'], `${path}.type`), ['base64', 'url', 'file'], `${path}.type`);
     if (source['type'] === 'base64') {
-      onlyValues(stringAt(source['media_type'], `${path}.media_type`), PICTURES, `${path}.media_type`);
+      onlyValues(stringAt(source['media_type'], `${path}.media_type`), IMAGE_TYPES, `${path}.media_type`);
       const data = stringAt(source['data'], `${path}.data`);
       this.mediaBytes += data.length;
-      this.#pictures += 1;
-      this.hiddenTokens += this.#pictures > MOST_PICTURES ? MAX_IMAGE_TOKENS : imageTokens(data);
+      this.#images += 1;
+      this.hiddenTokens += this.#images > MAX_IMAGES ? MAX_IMAGE_TOKENS : imageTokens(data);
     } else {
       this.isFetched = true;
       this.hiddenTokens += MAX_IMAGE_TOKENS;
@@ -190,14 +198,14 @@ export class Prompt {
     const source = objectAt(block['source'], `${path}.source`);
     onlyFields(source, SOURCE, `${path}.source`);
     const citations = objectAt(block['citations'] ?? {}, `${path}.citations`);
-    // The text is cut into sentences, and each gets a mark that the body does not have.
+    // The upstream cuts the text into sentences and marks each one; the marks are not in the body.
     if (citations['enabled'] !== undefined && citations['enabled'] !== false) this.fillsContext = true;
     const type = stringAt(source['type'], `${path}.source.type`);
     switch (type) {
       case 'text':
         return;
       case 'content':
-        return this.readContent(source['content'] ?? [], PARTS, `${path}.source.content`);
+        return this.readContent(source['content'] ?? [], DOCUMENT_PARTS, `${path}.source.content`);
       case 'base64':
         return this.#readPdf(source, `${path}.source`);
       case 'url':
@@ -232,20 +240,20 @@ export class Prompt {
   }
 
   /**
-   * A reference puts the tool's whole definition into the prompt again, however short it is itself. A name that no tool
-   * has is one of a toolset or stands for nothing: the upstream refuses it.
+   * Adds the definition of a referenced tool, which the upstream puts into the prompt again. A name without a tool belongs
+   * to a toolset, or the upstream refuses it.
    */
   #expand(name: string): void {
     const definitions = this.#tools.get(name) ?? this.#tools.get(null);
     if (definitions === undefined) return;
-    for (const tool of definitions.unread.splice(0)) definitions.tokens += definitionTokens(tool);
+    for (const tool of definitions.uncounted.splice(0)) definitions.tokens += definitionTokens(tool);
     this.hiddenTokens += definitions.tokens;
   }
 }
 
-/** What goes by one name, measured when it is first referred to. */
-interface Definitions {
-  readonly unread: JsonFields[];
+/** The tools of one name; their tokens are counted at the first reference. */
+interface NamedTools {
+  readonly uncounted: JsonFields[];
   tokens: number;
 }
 
@@ -253,30 +261,30 @@ function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null;
 }
 
-/** More than the API takes in a request, and few enough to compare each with the others. */
-const MOST_SERVER_TOOLS = 64;
+/** More than the API takes in a request, and few enough to compare each one with the others. */
+const MAX_SERVER_TOOLS = 64;
 
-/** The longest documented system prompt that `tools` brings along has 675 tokens. */
+/** The longest documented system prompt that `tools` adds has 675 tokens. */
 const TOOL_PROMPT_TOKENS = 1024;
 
-/** The upstream writes a sentence for each tab and event; their fields in the body are longer than what it adds. */
+/** Covers the introduction; the sentence for each tab and event is shorter than its fields in the body. */
 const BROWSER_STATE_TOKENS = 1024;
 
-/** How to cite is explained once. */
+/** The instructions for citations, added once. */
 const CITATION_PROMPT_TOKENS = 1024;
 
-/** More than the API takes in a request; further ones are not looked into. */
-const MOST_PICTURES = 600;
+/** More than the API takes in a request; the sizes of further ones are not read. */
+const MAX_IMAGES = 600;
 
 const SOURCE = new Set(['type', 'media_type', 'data', 'url', 'file_id', 'content']);
-const PICTURES = ['image/jpeg', 'image/png', 'image/gif', 'image/webp'];
+const IMAGE_TYPES = ['image/jpeg', 'image/png', 'image/gif', 'image/webp'];
 
 const ROLES = ['user', 'assistant', 'system'];
 const MESSAGE = new Set(['role', 'content', 'output_config', 'clear_at']);
 const TURN_CONFIG = new Set(['effort']);
 const CACHE_CONTROL = new Set(['type', 'ttl']);
 
-/** What may be added in the midst of a conversation; what a remote server has is unbounded by its toolset. */
+/** Tools that a message may add; those of a remote server are unbounded through its toolset. */
 const ADDED: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ['tool_reference', new Set(['type', 'name'])],
   ['tool_definition', new Set(['type', 'definition'])],

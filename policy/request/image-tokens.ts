@@ -1,19 +1,19 @@
 /**
- * How many tokens a picture is at most. Anthropic scales a large one down and counts patches of 28 × 28 pixels, so the
- * size in its header decides; the pixels are never decoded.
+ * The maximum tokens of an image. Anthropic scales a large image down and counts patches of 28 × 28 pixels, so the size
+ * in the image's header decides; pixels are never decoded.
  */
 
 import { Base64Reader } from './base64-reader.ts';
 
-/** What the largest picture counts on any model, and one whose size cannot be read. */
+/** The tokens of the largest image on any model, and of one whose size cannot be read. */
 export const MAX_IMAGE_TOKENS = 4784;
 
 const PATCH = 28;
 
-/** More than any picture has before its size; one that has more is not read on, so that none can hold up other calls. */
+/** More segments than any real image has before its size; reading ends there, so no image can hold up other calls. */
 const MAX_STEPS = 200;
 
-/** The tokens of a picture in base64, of any of the four formats that the API takes. */
+/** The tokens of an image in base64, in any of the four formats that the API takes. */
 export function imageTokens(base64: string): number {
   const bytes = new Base64Reader(base64);
   const tokens = Math.ceil(sideOf(bytes, 'width') / PATCH) * Math.ceil(sideOf(bytes, 'height') / PATCH);
@@ -23,7 +23,7 @@ export function imageTokens(base64: string): number {
 type Side = 'width' | 'height';
 type Reader = (bytes: Base64Reader, side: Side) => number;
 
-/** In pixels; NaN where it cannot be read. */
+/** In pixels; NaN if it cannot be read. */
 function sideOf(bytes: Base64Reader, side: Side): number {
   const read = READERS.find(([magic, offset]) => bytes.ascii(offset, offset + magic.length) === magic)?.[2];
   return read === undefined ? NaN : read(bytes, side);
@@ -38,12 +38,12 @@ const READERS: readonly (readonly [magic: string, offset: number, read: Reader])
   ['\xff\xd8\xff', 0, jpeg],
 ];
 
-/** The screen, or the first frame where that reaches beyond it. */
+/** The screen, or the first frame if it reaches beyond the screen. */
 function gif(bytes: Base64Reader, side: Side): number {
   const [at, screen] = side === 'width' ? [0, bytes.little(6, 2)] : [2, bytes.little(8, 2)];
   const flags = bytes.at(10);
   let block = 13 + (flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0);
-  // An extension is a label and sub-blocks, the empty one last.
+  // An extension is a label and sub-blocks, and ends with an empty one.
   for (let steps = 0; bytes.at(block) === 0x21 && steps < MAX_STEPS; steps++) {
     block += 2;
     for (; bytes.at(block) > 0 && steps < MAX_STEPS; steps++) block += bytes.at(block) + 1;
@@ -53,7 +53,7 @@ function gif(bytes: Base64Reader, side: Side): number {
   return Math.max(screen, bytes.little(block + 1 + at, 2) + bytes.little(block + 5 + at, 2));
 }
 
-/** In the frame header, which comes after segments of any number and length. */
+/** The size is in the frame header, which comes after segments of any number and length. */
 function jpeg(bytes: Base64Reader, side: Side): number {
   let at = 2;
   for (let steps = 0; bytes.at(at) === 0xff && steps < MAX_STEPS; steps++) {
@@ -71,7 +71,7 @@ function isFrame(marker: number): boolean {
 
 const NO_FRAMES = [0xc4, 0xc8, 0xcc];
 
-/** Of the others that may stand before the frame; what else stands there is not read on. */
+/** Whether a segment before the frame has a length; reading ends at any other marker. */
 function hasLength(marker: number): boolean {
   return NO_FRAMES.includes(marker) || (marker >= 0xdb && marker <= 0xfe);
 }
