@@ -64,8 +64,10 @@ export class StreamingWriter implements AnswerWriter {
   }
 
   readonly #resume = (): void => {
-    this.#paused?.resume();
+    const paused = this.#paused;
+    // First, because resume() reads at once and may pause again before it returns.
     this.#paused = null;
+    paused?.resume();
   };
 
   readonly #flushHeaders = (): void => {

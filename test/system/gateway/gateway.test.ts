@@ -203,7 +203,7 @@ describe('a call', () => {
       duration_ms: expect.any(Number),
     });
     // What the log has no place for would be details of every row.
-    expect(readEntry(entry!)).toMatchObject({ letter: null, row: { values: { details: null } } });
+    expect(readEntry(entry!)).toMatchObject({ deadLetter: null, row: { values: { details: null } } });
   });
 
   test('names the session of Claude Code that only the body has, and the one in the header over it', async () => {
@@ -874,12 +874,14 @@ test('a certificate that is renewed is shown to who connects, and cuts nobody; o
   await until(() => upstream.books().open === 1);
   const first = written();
   writeFileSync(join(folder, 'tls.key'), 'half of a key');
-  await until(() => gateway.logs.find(({ msg }) => String(msg).startsWith('the certificate cannot be renewed')));
+  await until(() => gateway.logs.find(({ msg }) => String(msg).startsWith('the renewed certificate cannot be used')));
   expect(await shown()).toBe(first);
   // As cert-manager leaves a Secret that waits for its certificate.
   writeFileSync(join(folder, 'tls.crt'), '');
   writeFileSync(join(folder, 'tls.key'), '');
-  await until(() => gateway.logs.filter(({ msg }) => String(msg).startsWith('the certificate cannot be renewed'))[1]);
+  await until(
+    () => gateway.logs.filter(({ msg }) => String(msg).startsWith('the renewed certificate cannot be used'))[1],
+  );
   expect(await shown()).toBe(first);
   writeCertificate(folder);
   await until(async () => (await shown()) === written());
