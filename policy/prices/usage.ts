@@ -107,7 +107,7 @@ export function cost(usage: Usage, servedModel: string, book: PriceBook, at: num
   return ceilDiv(tokens, usage.batch && !usage.fast ? 2n * TOKEN_UNIT : TOKEN_UNIT) + searches;
 }
 
-/** The tokens that `cost` charges for, of all samplings together. */
+/** The tokens that `cost` charges for, of all inferences together. */
 export function billedTokens(usage: Usage, servedModel: string): Tokens {
   const parts = charged(usage, servedModel);
   const isTotal = !usage.declined && !isListed(usage);
@@ -126,15 +126,15 @@ export function billedTokens(usage: Usage, servedModel: string): Tokens {
 
 /**
  * True where the usage cannot be: see `Usage.absurd`, or more than a model's context window or output maximum in each
- * of the samplings that the call may have had.
+ * of the inferences that the call may have had.
  */
-export function isAbsurd(usage: Usage, servedModel: string, book: PriceBook, at: number, samplings = 1): boolean {
+export function isAbsurd(usage: Usage, servedModel: string, book: PriceBook, at: number, inferences = 1): boolean {
   const parts = usage.iterations.length > 0 ? usage.iterations : [{ ...usage, model: null }];
   return (
     usage.absurd ||
     parts.some((part) => {
       const { contextWindow, maxOutputTokens } = rateOf(part.model ?? servedModel, book, at);
-      return promptOf(part) > contextWindow * samplings || part.output > maxOutputTokens * samplings;
+      return promptOf(part) > contextWindow * inferences || part.output > maxOutputTokens * inferences;
     })
   );
 }

@@ -153,7 +153,7 @@ describe('an admission', () => {
         { start: 41, end: 45, text: '3000' },
       ]);
       expect(sent).toMatchObject({ maxTokens: 3_000, serverTools: [{ maxUses: 2 }, { maxUses: 2 }] });
-      // Five samplings of the model, two of the advisor whose cache is written for an hour, two searches.
+      // Five inferences of the model, two of the advisor whose cache is written for an hour, two searches.
       expect(worstNano).toBe(5n * (USD + 15_000_000n) + 2n * 2n * USD + 20_000_000n);
       expect(admitted({ workspace: { guards: { maxToolUses: 8 } }, facts: searching }).edits).toEqual([]);
     });

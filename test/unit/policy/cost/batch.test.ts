@@ -314,7 +314,7 @@ test('of its requests a batch remembers what a line does not say', () => {
   expect(batchMetaOf([facts({ fallbacks: [opus] }), facts(opus)])).toEqual({
     model: null,
     asked: ['claude-haiku-5-5', 'claude-opus-5-5'],
-    samplings: 2,
+    maxInferences: 2,
   });
   expect(batchMetaOf([facts({ tools: [{ ...search, max_uses: 3 }] })]).maxInferences).toBeGreaterThan(3);
   expect(batchMetaOf([facts({ tools: [search] })]).maxInferences).toBeNull();
