@@ -118,9 +118,18 @@ export const rooms: Readonly<Record<string, Room>> = {
   ),
 
   'operator/cluster': operator(...POLICY, 'crds', 'kube'),
+  'operator/keys': operator(...POLICY, 'crds', 'kube', 'operator/cluster'),
   'operator/ledger': operator(...POLICY, 'kube', 'ledger', 'operator/cluster'),
   'operator/events': operator('crds', 'kube', 'ledger', 'log', 'operator/cluster', 'operator/ledger'),
-  'operator/policy': operator(...POLICY, 'crds', 'kube', 'ledger', 'operator/cluster'),
+  'operator/policy': operator(
+    ...POLICY,
+    'crds',
+    'kube',
+    'ledger',
+    'operator/cluster',
+    'operator/keys',
+    'operator/ledger',
+  ),
   'operator/status': operator(
     ...POLICY,
     'crds',
@@ -146,6 +155,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     'operator/batches',
     'operator/cluster',
     'operator/events',
+    'operator/keys',
     'operator/ledger',
     'operator/log',
     'operator/metrics',

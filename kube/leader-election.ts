@@ -13,11 +13,14 @@ interface LeaseOptions {
   readonly clock: () => number;
   readonly random: () => number;
   readonly timing?: LeaseTiming;
+  readonly onProblem?: (error: unknown) => void;
+}
+
+interface LeadershipHandlers {
   /** This process has become the leader. */
   readonly onElected: () => void;
   /** Another process holds the lease, or may hold it since it was not renewed in time. This one stays a candidate. */
   readonly onLost: () => void;
-  readonly onProblem?: (error: unknown) => void;
 }
 
 /** Milliseconds. `renewMs` must be well below `durationMs`, so that the old leader stops before a new one starts. */
@@ -54,6 +57,7 @@ export class LeaderElection {
   #seen = { version: '', at: 0 };
   #leads = false;
   #renewed = 0;
+  #handlers: LeadershipHandlers | undefined;
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: LeaseOptions) {
@@ -66,7 +70,9 @@ export class LeaderElection {
     return this.#leads && performance.now() - this.#renewed < this.#timing.renewMs;
   }
 
-  start(): void {
+  /** Becomes a candidate; call it once. */
+  start(handlers: LeadershipHandlers): void {
+    this.#handlers = handlers;
     this.#running = this.#run();
   }
 
@@ -94,13 +100,13 @@ export class LeaderElection {
   #turn(held: boolean | undefined, asked: number): void {
     if (this.#leads && (held === false || !this.leads)) {
       this.#leads = false;
-      this.#options.onLost();
+      this.#handlers?.onLost();
     }
     if (!held || performance.now() - asked >= this.#timing.renewMs) return;
     this.#renewed = asked;
     if (this.#leads) return;
     this.#leads = true;
-    this.#options.onElected();
+    this.#handlers?.onElected();
   }
 
   /** True: this process holds the lease. False: another one does. Undefined: the API server did not answer. */

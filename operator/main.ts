@@ -6,10 +6,10 @@ import { connectLedger } from '../ledger/redis/redis-ledger.ts';
 import { openDatabase } from '../log/database/open-database.ts';
 import manifest from '../package.json' with { type: 'json' };
 import { openTelemetry } from '../telemetry/open-telemetry.ts';
+import { assemble } from './assembly.ts';
 import { waitForCrds } from './cluster/wait-for-crds.ts';
 import { type Config, readConfig } from './config.ts';
 import { serveHealth } from './health.ts';
-import { assemble, type Operator } from './operator.ts';
 
 const log = pino({ name: 'tollgate-operator', base: null });
 
@@ -27,21 +27,21 @@ async function run(config: Config): Promise<void> {
     connection: await connect(config.kubeconfig, process.env),
     random: Math.random,
   });
-  let isLedgerFound = false;
-  const ledger = connectLedger({
-    url: config.redisUrl,
-    ca: config.redisCa,
-    installation: config.settings.installation,
-    epoch: () => operator.expectedEpoch(),
-    onReachable: (reachable, error) => {
-      isLedgerFound ||= reachable;
-      log.info({ reachable, reason: error?.message }, 'ledger');
-    },
-  });
-  const operator: Operator = assemble({
+  let hasLedgerAnswered = false;
+  const operator = assemble({
     settings: config.settings,
     client,
-    ledger,
+    connectLedger: (epoch) =>
+      connectLedger({
+        url: config.redisUrl,
+        ca: config.redisCa,
+        installation: config.settings.installation,
+        epoch,
+        onReachable: (reachable, error) => {
+          hasLedgerAnswered ||= reachable;
+          log.info({ reachable, reason: error?.message }, 'ledger');
+        },
+      }),
     openLog: () => openDatabase(config.logPlace),
     shippedPrices: config.shippedPrices,
     identity: `${config.pod}_${randomUUID()}`,
@@ -64,8 +64,8 @@ async function run(config: Config): Promise<void> {
   telemetry?.measure(metrics.registry);
   const notReady = (): string | null => {
     if (!operator.isReady()) return 'the caches are not filled yet';
-    // Once is enough: an upgrade with a wrong address takes nobody's place, and a ledger that is down makes nobody leave.
-    return isLedgerFound ? null : 'the ledger has not answered yet: is REDIS_URL right?';
+    // One answer is enough: a rollout with a wrong address stops, and an outage of Redis makes no running operator unready.
+    return hasLedgerAnswered ? null : 'the ledger has not answered yet: is REDIS_URL right?';
   };
   const { server, port } = await serveHealth({ port: config.port, registry: metrics.registry, isAlive, notReady });
   log.info({ port }, 'listening');
@@ -76,12 +76,11 @@ async function run(config: Config): Promise<void> {
     await operator.stop();
     await telemetry?.stop();
     await client.close();
-    ledger.close();
     server.close();
     server.closeAllConnections();
-    process.exit(); // a client of a cluster that is closed while it asks for the slots keeps a timer for ever
+    process.exit(); // a client of a Redis Cluster that is closed while it asks for the slots leaves a timer
   };
-  process.removeAllListeners('SIGTERM'); // until here there was nothing to finish
+  process.removeAllListeners('SIGTERM'); // replaces the immediate exit of a process that has nothing to finish
   process.once('SIGTERM', () => void stop());
   process.once('SIGINT', () => void stop());
 }

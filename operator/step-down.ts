@@ -5,25 +5,25 @@ import type { StatusWriter } from './status/status-writer.ts';
 import type { WorkQueues } from './work-queues.ts';
 
 interface Leading {
-  readonly schedule: Pick<WorkQueues, 'drain'>;
+  readonly queues: Pick<WorkQueues, 'drain'>;
   readonly writer: Pick<StatusWriter, 'settled'>;
   readonly usageLog: Pick<UsageLog, 'close'>;
   readonly election: Pick<LeaderElection, 'stop'>;
 }
 
-/** How long the next leader waits for what this one has under way. Milliseconds. */
-const PATIENCE_MS = 500;
+/** How long the lease is kept for the work under way. Milliseconds. */
+const GRACE_MS = 500;
 
 /**
- * Ends what is under way and gives the lead away. The next leader can open the log once it is closed. For what takes long,
- * such as the results of a batch, it does not wait: nothing is done twice where both do it.
+ * Finishes the work under way and gives up the lease. The usage log is closed first, so that the next leader can open
+ * it. Long work, such as the results of a batch, does not delay that: it is idempotent, and both leaders may do it.
  */
-export async function stepDown({ schedule, writer, usageLog, election }: Leading): Promise<void> {
-  const ended = schedule
+export async function stepDown({ queues, writer, usageLog, election }: Leading): Promise<void> {
+  const finished = queues
     .drain()
     .then(() => writer.settled())
     .then(() => usageLog.close());
-  await Promise.race([ended, sleep(PATIENCE_MS)]);
+  await Promise.race([finished, sleep(GRACE_MS)]);
   await election.stop();
-  await ended;
+  await finished;
 }

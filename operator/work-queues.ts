@@ -1,141 +1,143 @@
 import { WorkQueue } from '../kube/work-queue.ts';
 import type { Ref } from '../policy/core/compiled-policy.ts';
 
-/** What the queues do. Each may throw: it is done again later. */
-interface Duties {
-  /** Returns false where a person has to mend something first. */
+/** What the queues work with. Each may throw and is then called again later. */
+export interface Reconcilers {
+  /** Returns false where a person has to repair something first. */
   readonly workspace: (ref: Ref) => Promise<boolean>;
   readonly policy: () => Promise<void>;
-  /** Return after how many milliseconds they are due again. */
-  readonly report: () => Promise<number>;
+  readonly batch: (batch: string) => Promise<void>;
+  /** These return in how many milliseconds they are due again. */
+  readonly status: () => Promise<number>;
   readonly log: () => Promise<number>;
   readonly batches: () => Promise<number>;
-  readonly survey: () => Promise<number>;
-  readonly housekeeping: () => Promise<number>;
-  readonly batch: (batch: string) => Promise<void>;
+  readonly spenders: () => Promise<number>;
+  readonly retention: () => Promise<number>;
 }
 
-type Duty = keyof Duties;
+/** The name of a queue, as metrics show it. */
+export type QueueName = keyof Reconcilers;
 
-interface ScheduleOptions {
-  readonly duties: Duties;
+const PERIODIC = ['status', 'log', 'batches', 'spenders', 'retention'] as const;
+type Periodic = (typeof PERIODIC)[number];
+
+interface WorkQueuesOptions {
   /** Whether this replica may act now. */
   readonly mayAct: () => boolean;
-  readonly onError: (duty: Duty, key: string, error: unknown) => void;
+  readonly onError: (queue: QueueName, key: string, error: unknown) => void;
   /** Gives [0, 1). */
   readonly random: () => number;
 }
 
-/** How soon what a person has to mend is looked at again: a name that is taken, a Secret that is missing. */
-const MEND_MS = 5_000;
+/** How soon a workspace that a person has to repair is tried again: a Secret's name is taken, or the Secret is missing. Milliseconds. */
+const REPAIR_MS = 5_000;
 const BACKOFF = { firstMs: 50, maxMs: 5_000 };
 const WORKERS = 4;
-/** All that a pass waits for is given up much sooner. Milliseconds. */
+/** Longer than any time-out within a pass. Milliseconds. */
 const STUCK_MS = 600_000;
+/** The key of a queue that has only one. */
 const ONE = 'one';
 
 /**
- * Who works when. Nothing is done by a replica that does not lead; one that begins to lead looks at every workspace
- * before it compiles, so that a policy is never made of half the facts.
+ * The work queues of the reconcilers. Only the leader works. A new leader first reconciles every workspace and compiles
+ * only then, so that no policy is made without some keys.
  */
 export class WorkQueues {
-  readonly #options: ScheduleOptions;
-  readonly #queues: Readonly<Record<Duty, WorkQueue>>;
-  /** Workspaces that were not looked at since this replica began to lead. */
+  readonly #options: WorkQueuesOptions;
+  readonly #queues: Readonly<Record<QueueName, WorkQueue>>;
+  /** The workspaces that this leader has not reconciled yet. */
   readonly #unseen = new Set<Ref>();
+  #reconcilers: Reconcilers | undefined;
 
-  constructor(options: ScheduleOptions) {
+  constructor(options: WorkQueuesOptions) {
     this.#options = options;
     this.#queues = {
-      workspace: this.#queue('workspace', WORKERS, (ref) => this.#workspace(ref)),
-      policy: this.#queue('policy', 1, () => this.#policy()),
-      report: this.#queue('report', 1, () => this.#again('report')),
-      log: this.#queue('log', 1, () => this.#again('log')),
-      batches: this.#queue('batches', 1, () => this.#again('batches')),
-      survey: this.#queue('survey', 1, () => this.#again('survey')),
-      housekeeping: this.#queue('housekeeping', 1, () => this.#again('housekeeping')),
-      batch: this.#queue('batch', WORKERS, (batch) => options.duties.batch(batch)),
+      workspace: this.#queue('workspace', WORKERS, (ref, { workspace }) => this.#workspace(ref, workspace)),
+      policy: this.#queue('policy', 1, async (_key, { policy }) => {
+        if (this.#unseen.size === 0) await policy();
+      }),
+      batch: this.#queue('batch', WORKERS, (batch, reconcilers) => reconcilers.batch(batch)),
+      ...(Object.fromEntries(PERIODIC.map((name) => [name, this.#periodic(name)])) as Record<Periodic, WorkQueue>),
     };
+  }
+
+  /** Starts the workers; keys that were added before are kept until then. */
+  start(reconcilers: Reconcilers): void {
+    this.#reconcilers = reconcilers;
     for (const queue of Object.values(this.#queues)) queue.start();
   }
 
-  /** A workspace, or a Secret that it needs, is another one now. */
-  workspace(ref: Ref): void {
+  /** The workspace, or a Secret that it needs, has changed. */
+  addWorkspace(ref: Ref): void {
     this.#queues.workspace.add(ref);
   }
 
-  /** Something that is compiled is another one now. */
-  policy(): void {
+  /** Something that is compiled has changed. */
+  addPolicy(): void {
     this.#queues.policy.add(ONE);
   }
 
-  /** Something that statuses show may be another one now. */
-  report(): void {
-    this.#queues.report.add(ONE);
+  /** Something that statuses show may have changed. */
+  addStatus(): void {
+    this.#queues.status.add(ONE);
   }
 
   /** A batch may have ended. */
-  batch(batch: string): void {
+  addBatch(batch: string): void {
     this.#queues.batch.add(batch);
   }
 
-  /** This replica leads and its caches are filled. */
-  begin(workspaces: readonly Ref[]): void {
+  /** Queues everything: this replica has begun to lead. */
+  addAll(workspaces: readonly Ref[]): void {
     this.#unseen.clear();
     for (const ref of workspaces) {
       this.#unseen.add(ref);
-      this.workspace(ref);
+      this.addWorkspace(ref);
     }
-    this.policy();
-    this.report();
-    this.#queues.log.add(ONE);
-    this.#queues.batches.add(ONE);
-    this.#queues.survey.add(ONE);
-    this.#queues.housekeeping.add(ONE);
+    this.addPolicy();
+    for (const name of PERIODIC) this.#queues[name].add(ONE);
   }
 
-  /** For whoever watches them. */
-  get queues(): Readonly<Record<Duty, Pick<WorkQueue, 'depth' | 'longestMs'>>> {
+  /** For metrics. */
+  get queues(): Readonly<Record<QueueName, Pick<WorkQueue, 'depth' | 'longestMs'>>> {
     return this.#queues;
   }
 
-  /** Whether a pass takes longer than any may: only a restart ends it. The results of a batch come as slowly as they come. */
+  /** Whether a pass hangs, so that only a restart helps. Not counted: the results of a batch take as long as the upstream needs. */
   get isStuck(): boolean {
-    return Object.entries(this.#queues).some(([duty, { longestMs }]) => duty !== 'batch' && longestMs > STUCK_MS);
+    return Object.entries(this.#queues).some(([name, { longestMs }]) => name !== 'batch' && longestMs > STUCK_MS);
   }
 
-  /** Takes nothing more and resolves when what is under way has ended. */
+  /** Drops what waits, and resolves once the passes under way have ended. */
   async drain(): Promise<void> {
     await Promise.all(Object.values(this.#queues).map((queue) => queue.drain()));
   }
 
-  #queue(duty: Duty, workers: number, work: (key: string) => Promise<void>): WorkQueue {
+  #queue(name: QueueName, workers: number, work: (key: string, reconcilers: Reconcilers) => Promise<void>): WorkQueue {
     const { mayAct, onError, random } = this.#options;
     return new WorkQueue({
       work: async (key) => {
-        if (mayAct()) await work(key);
+        if (mayAct() && this.#reconcilers !== undefined) await work(key, this.#reconcilers);
       },
-      onError: (key, error) => onError(duty, key, error),
+      onError: (key, error) => onError(name, key, error),
       workers,
       backoff: BACKOFF,
       random,
     });
   }
 
-  async #workspace(ref: Ref): Promise<void> {
+  #periodic(name: Periodic): WorkQueue {
+    return this.#queue(name, 1, async (_key, reconcilers) => {
+      this.#queues[name].addAfter(ONE, await reconcilers[name]());
+    });
+  }
+
+  async #workspace(ref: Ref, reconcile: Reconcilers['workspace']): Promise<void> {
     try {
-      if (!(await this.#options.duties.workspace(ref))) this.#queues.workspace.addAfter(ref, MEND_MS);
+      if (!(await reconcile(ref))) this.#queues.workspace.addAfter(ref, REPAIR_MS);
     } finally {
       this.#unseen.delete(ref);
-      this.policy();
+      this.addPolicy();
     }
-  }
-
-  async #policy(): Promise<void> {
-    if (this.#unseen.size === 0) await this.#options.duties.policy();
-  }
-
-  async #again(duty: 'report' | 'log' | 'batches' | 'survey' | 'housekeeping'): Promise<void> {
-    this.#queues[duty].addAfter(ONE, await this.#options.duties[duty]());
   }
 }

@@ -207,23 +207,21 @@ function metricsPage(): string {
     },
     0,
   );
-  const operator = new OperatorMetrics(
-    {
-      isLeader: () => false,
-      queues: {},
-      budgets: () => [],
-      workspaces: () => [],
-      isPriceBookInvalid: () => false,
-      isLedgerLost: () => false,
-      recordsWaiting: () => 0,
-      recordLimit: () => 0,
-      lagSeconds: () => 0,
-      batches: () => ({ open: 0, oldestSeconds: 0 }),
-      isLedgerRecovering: () => false,
-      survey: () => null,
-    },
-    { namedUsers: 0, namedCustomers: 0 },
-  );
+  const operator = new OperatorMetrics({ namedUsers: 0, namedCustomers: 0 });
+  operator.observe({
+    isLeader: () => false,
+    queues: {},
+    budgets: () => [],
+    workspaces: () => [],
+    isPriceBookInvalid: () => false,
+    isLedgerLost: () => false,
+    isLedgerRecovering: () => false,
+    streamLength: () => 0,
+    streamLimit: 0,
+    lagSeconds: () => 0,
+    batches: () => ({ open: 0, oldestSeconds: 0 }),
+    topSpenders: () => null,
+  });
   return page(
     '# Metrics',
     'Prometheus text on `/metrics`; the gateway serves it on its own port or on `ADMIN_PORT`. Metrics with an OpenTelemetry name are called `gen_ai_*`, all others `tollgate_*`; the usual `process_*` and `nodejs_*` are there too. A metric is a float for display: the exact money is in the ledger and in the status. No label holds a key; users and customers are named only as the settings `namedUsers` and `namedCustomers` allow.',

@@ -1,8 +1,8 @@
 import type { PreviousShards } from '../../policy/compile/compile-input.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
-import type { BatchCredentials } from './batches.ts';
+import type { BatchCredentials } from './batch-settler.ts';
 
-/** What the shards say of a workspace: what the gateways send its calls with, and price them at. */
+/** The upstream key and the prices of a workspace, from the shards that the gateways use. */
 export function batchCredentials(
   { policy, keys, shared }: PreviousShards,
   workspace: Ref,

@@ -1,50 +1,50 @@
 import { Agent, type Dispatcher, request } from 'undici';
 
-/** A batch as its upstream sees it. */
-export type Seen =
+/** How far the upstream is with a batch. */
+export type BatchProgress =
   | { readonly kind: 'Running' }
-  /** `lines`: how many results there are; null where the upstream does not say. */
+  /** `endedAt`: milliseconds since the epoch, NaN where unreadable. `lines`: the number of results; null where unknown. */
   | { readonly kind: 'Ended'; readonly endedAt: number; readonly lines: number | null }
-  /** The upstream knows no such batch, or has put its results away. */
+  /** The upstream does not know the batch, or has archived its results. */
   | { readonly kind: 'Gone' };
 
-/** Where a batch is, and the key that it was made with. */
-export interface Address {
+/** Where to fetch a batch, and with which key. */
+export interface BatchAddress {
   readonly baseURL: string;
   readonly apiKey: string;
   readonly batch: string;
 }
 
-/** The upstream answered with an error, or with what is no batch. Never carries the key. */
-class UpstreamProblem extends Error {
-  override readonly name = 'UpstreamProblem';
+/** The upstream answered with an error, or with something other than a batch. Its message never contains the key. */
+class UpstreamError extends Error {
+  override readonly name = 'UpstreamError';
 }
 
 const VERSION = '2023-06-01';
-/** An upstream that is silent for longer, before its answer or within it, is asked again later. Milliseconds. */
-const SILENCE_MS = 60_000;
-/** By HTTP/1.1: a connection that dies without a word costs its own request, and not those of other batches. */
-const upstreams = new Agent({ allowH2: false, headersTimeout: SILENCE_MS, bodyTimeout: SILENCE_MS });
+/** Time-out of an upstream, before its answer and between two pieces of it. Milliseconds. */
+const TIMEOUT_MS = 60_000;
+/** HTTP/1.1: a connection that dies silently costs its own request only, not those of other batches. */
+const upstreams = new Agent({ allowH2: false, headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS });
 const NEWLINE = 0x0a;
 
-/** Looks at a batch. Throws where it answers with an error, or what the connection threw. */
-export async function look(address: Address): Promise<Seen> {
-  const { statusCode, body } = await ask(address, '');
+/** Fetches how far a batch is. Throws UpstreamError, or an error of undici. */
+export async function fetchProgress(address: BatchAddress): Promise<BatchProgress> {
+  const { statusCode, body } = await get(address, '');
   const text = await body.text();
   if (statusCode === 404) return { kind: 'Gone' };
-  if (statusCode !== 200) throw new UpstreamProblem(`the upstream answered ${statusCode}`);
+  if (statusCode !== 200) throw new UpstreamError(`the upstream answered ${statusCode}`);
   const batch = parse(text);
   if (batch.archived_at != null) return { kind: 'Gone' };
   if (batch.processing_status !== 'ended') return { kind: 'Running' };
   return { kind: 'Ended', endedAt: Date.parse(String(batch.ended_at)), lines: linesOf(batch.request_counts) };
 }
 
-/** The lines of a batch's results as they come. Throws where it answers with an error, or what the connection threw. */
-export async function* results(address: Address): AsyncGenerator<string> {
-  const { statusCode, body } = await ask(address, '/results');
+/** Yields the lines of a batch's results as they arrive. Throws as `fetchProgress`. */
+export async function* fetchResults(address: BatchAddress): AsyncGenerator<string> {
+  const { statusCode, body } = await get(address, '/results');
   if (statusCode !== 200) {
     await body.dump();
-    throw new UpstreamProblem(`the upstream answered ${statusCode} to the results`);
+    throw new UpstreamError(`the upstream answered ${statusCode} to the request for the results`);
   }
   let parts: Buffer[] = [];
   for await (const chunk of body as AsyncIterable<Buffer>) {
@@ -62,7 +62,7 @@ export async function* results(address: Address): AsyncGenerator<string> {
   if (last.trim() !== '') yield last;
 }
 
-function ask({ baseURL, apiKey, batch }: Address, what: string): Promise<Dispatcher.ResponseData> {
+function get({ baseURL, apiKey, batch }: BatchAddress, what: string): Promise<Dispatcher.ResponseData> {
   return request(`${baseURL}/v1/messages/batches/${batch}${what}`, {
     headers: { 'x-api-key': apiKey, 'anthropic-version': VERSION, 'accept-encoding': 'identity' },
     dispatcher: upstreams,
@@ -80,7 +80,7 @@ function parse(text: string): Batch {
   try {
     return JSON.parse(text) as Batch;
   } catch {
-    throw new UpstreamProblem('the upstream answered with what is no batch');
+    throw new UpstreamError('the upstream did not answer with a batch');
   }
 }
 

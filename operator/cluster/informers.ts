@@ -7,8 +7,8 @@ import { SHARED_SHARD, shardNames } from '../../policy/compile/shards.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import * as kinds from './kube-kinds.ts';
 
-/** What there is one cache of. */
-interface Kinds {
+/** One informer each. */
+interface InformedKinds {
   readonly workspaces: ClaudeWorkspace;
   readonly budgets: ClaudeBudget;
   readonly namespaces: KubeObject;
@@ -16,25 +16,25 @@ interface Kinds {
   readonly keySecrets: kinds.Secret;
   readonly endpoints: EndpointSlice;
   readonly prices: kinds.ConfigMap;
-  readonly memory: kinds.ConfigMap;
+  readonly checkpoint: kinds.ConfigMap;
 }
 
-/** Who is told of the changes of each cache. */
-export type Listeners = { readonly [K in keyof Kinds]: OnChange<Kinds[K]> } & {
-  /** A shard, a ConfigMap or a Secret. */
+/** Called with each change that an informer sees. */
+export type ChangeHandlers = { readonly [K in keyof InformedKinds]: OnChange<InformedKinds[K]> } & {
+  /** A shard of policy (a ConfigMap) or of keys (a Secret). */
   readonly shard: OnChange<kinds.Secret>;
 };
 
-interface WorldOptions {
+interface InformersOptions {
   readonly client: KubeClient;
   readonly settings: Settings;
   readonly random: () => number;
-  readonly onProblem: (what: string, error: unknown) => void;
-  readonly listeners: Listeners;
+  /** A list or watch of this kind (plural) failed and is tried again. */
+  readonly onProblem: (kind: string, error: unknown) => void;
 }
 
-/** Everything that the operator reads from the API server, cached and followed. */
-export class Informers implements Readonly<{ [K in keyof Kinds]: Reflector<Kinds[K]> }> {
+/** Watched copies of all objects that the operator reads from the API server. */
+export class Informers implements Readonly<{ [K in keyof InformedKinds]: Reflector<InformedKinds[K]> }> {
   readonly workspaces: Reflector<ClaudeWorkspace>;
   readonly budgets: Reflector<ClaudeBudget>;
   readonly namespaces: Reflector<KubeObject>;
@@ -42,48 +42,55 @@ export class Informers implements Readonly<{ [K in keyof Kinds]: Reflector<Kinds
   readonly keySecrets: Reflector<kinds.Secret>;
   readonly endpoints: Reflector<EndpointSlice>;
   readonly prices: Reflector<kinds.ConfigMap>;
-  readonly memory: Reflector<kinds.ConfigMap>;
+  readonly checkpoint: Reflector<kinds.ConfigMap>;
   readonly #all: Reflector<never>[] = [];
+  #handlers: ChangeHandlers | undefined;
 
-  constructor(options: WorldOptions) {
-    const { settings, listeners } = options;
+  constructor(options: InformersOptions) {
+    const { client, settings, random } = options;
     const { namespace } = settings;
-    const follow = <T extends KubeObject>(resource: Resource, query: Query, onChange: OnChange<T>): Reflector<T> => {
-      const { client, random } = options;
+    const watch = <T extends KubeObject>(
+      resource: Resource,
+      query: Query,
+      handlerOf: (handlers: ChangeHandlers) => OnChange<T>,
+    ): Reflector<T> => {
+      const onChange: OnChange<T> = (...change) => this.#handlers && handlerOf(this.#handlers)(...change);
       const onProblem = (error: unknown) => options.onProblem(resource.plural, error);
       const reflector = new Reflector<T>({ client, resource, query, onChange, random, onProblem });
       this.#all.push(reflector as unknown as Reflector<never>);
       return reflector;
     };
-    // RBAC by resourceNames grants list and watch only to who asks for that one name.
+    // RBAC with resourceNames allows list and watch only with a selector for that one name.
     const named = (name: string): Query => ({ namespace, fieldSelector: `metadata.name=${name}` });
     const ofType = (type: string): Query => ({ fieldSelector: `type=${type}` });
     const ofGateway = { namespace, labelSelector: `kubernetes.io/service-name=${kinds.GATEWAY_SERVICE}` };
 
-    this.workspaces = follow(kinds.workspaces, {}, listeners.workspaces);
-    this.budgets = follow(kinds.budgets, {}, listeners.budgets);
-    this.namespaces = follow(kinds.namespaces, {}, listeners.namespaces);
-    this.upstreamSecrets = follow(kinds.secrets, ofType(kinds.UPSTREAM_KEY_TYPE), listeners.upstreamSecrets);
-    this.keySecrets = follow(kinds.secrets, ofType(kinds.CALLER_KEY_TYPE), listeners.keySecrets);
-    this.endpoints = follow(endpointSlices, ofGateway, listeners.endpoints);
-    this.prices = follow(kinds.configMaps, named(kinds.PRICES), listeners.prices);
-    this.memory = follow(kinds.configMaps, named(kinds.LEDGER_CHECKPOINT), listeners.memory);
+    this.workspaces = watch(kinds.workspaces, {}, (on) => on.workspaces);
+    this.budgets = watch(kinds.budgets, {}, (on) => on.budgets);
+    this.namespaces = watch(kinds.namespaces, {}, (on) => on.namespaces);
+    this.upstreamSecrets = watch(kinds.secrets, ofType(kinds.UPSTREAM_KEY_TYPE), (on) => on.upstreamSecrets);
+    this.keySecrets = watch(kinds.secrets, ofType(kinds.CALLER_KEY_TYPE), (on) => on.keySecrets);
+    this.endpoints = watch(endpointSlices, ofGateway, (on) => on.endpoints);
+    this.prices = watch(kinds.configMaps, named(kinds.PRICES), (on) => on.prices);
+    this.checkpoint = watch(kinds.configMaps, named(kinds.LEDGER_CHECKPOINT), (on) => on.checkpoint);
     const { policy, keys } = shardNames(settings.shards);
-    for (const name of [...policy, SHARED_SHARD]) follow(kinds.configMaps, named(name), listeners.shard);
-    for (const name of keys) follow(kinds.secrets, named(name), listeners.shard);
+    for (const name of [...policy, SHARED_SHARD]) watch(kinds.configMaps, named(name), (on) => on.shard);
+    for (const name of keys) watch(kinds.secrets, named(name), (on) => on.shard);
   }
 
-  /** Whether every cache was filled once. */
+  /** Whether every informer has its first list. */
   get hasSynced(): boolean {
     return this.#all.every(({ hasSynced }) => hasSynced);
   }
 
-  /** Resolves when every cache is filled. */
+  /** Resolves once every informer has its first list. */
   async synced(): Promise<void> {
     await Promise.all(this.#all.map(({ synced }) => synced));
   }
 
-  start(): void {
+  /** Begins to watch; call it once. */
+  start(handlers: ChangeHandlers): void {
+    this.#handlers = handlers;
     for (const reflector of this.#all) reflector.start();
   }
 

@@ -3,51 +3,51 @@ import type { KubeClient } from '../../kube/client.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
 import { KINDS_DOCUMENT, crdSkewOf } from '../../policy/config/crd-skew.ts';
 
-/** The API server serves kinds that this version cannot work with. */
-class KindsTooOld extends Error {
-  override readonly name = 'KindsTooOld';
+/** The API server serves CRDs that this version cannot work with. */
+class CrdsTooOld extends Error {
+  override readonly name = 'CrdsTooOld';
 }
 
-interface KindsOptions {
+interface WaitOptions {
   readonly client: Pick<KubeClient, 'document'>;
-  /** Milliseconds of a monotonic clock. */
+  /** A monotonic clock, in milliseconds. */
   readonly elapsed: () => number;
-  /** How long the API server may take to serve CRDs that were applied just now. Milliseconds. */
-  readonly patienceMs?: number;
+  /** How long the API server may take to serve CRDs that were just applied. Milliseconds. */
+  readonly timeoutMs?: number;
 }
 
 const POLL_MS = 500;
 
 /**
- * Waits until both kinds are served with every field of this version. An operator that works with older ones would read
- * what has no default, and write status that the API server drops. An API server that is away is waited for.
- * @throws Error where it answered for so long that they are not.
+ * Waits until both CRDs are served with every field of this version. With older CRDs the operator would read fields
+ * without their defaults, and the API server would drop fields of the statuses. An API server that is away is waited for.
+ * @throws CrdsTooOld where the API server keeps serving older CRDs for `timeoutMs`.
  */
-export async function waitForCrds({ client, elapsed, patienceMs = 15_000 }: KindsOptions): Promise<void> {
-  const deadline = elapsed() + patienceMs;
+export async function waitForCrds({ client, elapsed, timeoutMs = 15_000 }: WaitOptions): Promise<void> {
+  const deadline = elapsed() + timeoutMs;
   for (;;) {
-    const lacking = await lackingIn(client);
-    if (lacking?.length === 0) return;
-    if (lacking !== null && elapsed() > deadline) throw tooOld(lacking);
+    const missing = await missingFields(client);
+    if (missing?.length === 0) return;
+    if (missing !== null && elapsed() > deadline) throw tooOld(missing);
     await sleep(POLL_MS);
   }
 }
 
-/** Null where the API server does not say. */
-async function lackingIn(client: KindsOptions['client']): Promise<readonly string[] | null> {
+/** The fields that are missing; null where the API server is away. */
+async function missingFields(client: WaitOptions['client']): Promise<readonly string[] | null> {
   try {
     return crdSkewOf(await client.document(KINDS_DOCUMENT)).lacking;
   } catch (error) {
     if (isKubeError(error, 'NotFound')) return crdSkewOf({}).lacking;
     if (isKubeError(error, 'Unavailable', 'TooMany')) return null;
-    if (isKubeError(error, 'Forbidden')) return []; // a cluster that hides its documents is trusted to have the right ones
+    if (isKubeError(error, 'Forbidden')) return []; // the account may not read the OpenAPI documents: assume that the CRDs are right
     throw error;
   }
 }
 
-function tooOld(lacking: readonly string[]): KindsTooOld {
-  const shown = lacking.slice(0, 5).join(', ');
-  return new KindsTooOld(
+function tooOld(missing: readonly string[]): CrdsTooOld {
+  const shown = missing.slice(0, 5).join(', ');
+  return new CrdsTooOld(
     `the CRDs are missing or older than this version: they lack ${shown}. Apply those of this version first, by helm upgrade with crds.enabled (docs/reference/versions.md)`,
   );
 }

@@ -3,18 +3,26 @@ import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
 import type { Events } from '../../kube/events.ts';
 import type { KubeObject, Resource } from '../../kube/object.ts';
 import type { OpenBatch } from '../../ledger/batches.ts';
+import type { LostReason } from '../../ledger/ledger.ts';
 import type { DeadLetter } from '../../log/row.ts';
 import { type ConfigMap, configMaps, workspaces } from '../cluster/kube-kinds.ts';
-import type { LedgerNews } from '../ledger/ledger-guard.ts';
-import type { Resolution } from '../ledger/presumed.ts';
+import type { LedgerEvents, RecoveredBy } from '../ledger/ledger-guard.ts';
+import type { Resolution } from '../ledger/presumed-resolver.ts';
 
-/** Tells people what the operator did or found: an event on the object, and a line in the log. */
-export class Announcer {
+/** Tells people what the operator did or found, by an Event on the object and a line in the log. */
+export class Announcer implements LedgerEvents {
   readonly #events: Pick<Events, 'tell'>;
+  readonly #workspaces: { get(ref: string): ClaudeWorkspace | undefined };
   readonly #log: Logger;
 
-  constructor(events: Pick<Events, 'tell'>, log: Logger) {
+  /** `workspaces`: by `namespace/name`. */
+  constructor(
+    events: Pick<Events, 'tell'>,
+    workspaces: { get(ref: string): ClaudeWorkspace | undefined },
+    log: Logger,
+  ) {
     this.#events = events;
+    this.#workspaces = workspaces;
     this.#log = log;
   }
 
@@ -36,56 +44,58 @@ export class Announcer {
     );
   }
 
-  /** Nobody is told where the workspace is gone. */
-  batchSettled(workspace: ClaudeWorkspace | undefined, batch: string, results: number): void {
+  batchSettled({ workspace: ref, batch }: OpenBatch, results: number): void {
+    const workspace = this.#workspaces.get(ref);
     if (workspace === undefined) return;
     const note = `Batch ${batch} has ended and its ${results} results are settled.`;
     this.#normal(workspaces, workspace, 'BatchSettled', 'Settle', note);
   }
 
-  batchLost(workspace: ClaudeWorkspace | undefined, { workspace: ref, batch }: OpenBatch): void {
+  batchLost({ workspace: ref, batch }: OpenBatch): void {
+    const workspace = this.#workspaces.get(ref);
     const note = `The results of batch ${batch} cannot be read, so the rest of its worst case was booked as spent.`;
     if (workspace === undefined) this.#log.error({ workspace: ref, reason: 'BatchLost' }, note);
     else this.#warn(workspaces, workspace, 'BatchLost', 'Settle', note);
   }
 
   /** What of the ledger's streams could not be written into the log, or not whole. */
-  setAside(deadLetters: readonly DeadLetter[]): void {
+  deadLettered(deadLetters: readonly DeadLetter[]): void {
     for (const { entry, problem } of deadLetters) {
       this.#log.error({ entry, problem }, 'a record was kept in dead_letters: see runbook TollgateDeadLetters');
     }
   }
 
-  /** What is told of the ledger. */
-  readonly ledger: LedgerNews = {
-    established: (memory) =>
-      this.#normal(
-        configMaps,
-        memory,
-        'LedgerEstablished',
-        'Establish',
-        'A new ledger was established in Redis with a new epoch.',
-      ),
-    lost: (reason, memory) => {
-      const note = `Redis holds another ledger (${reason}). All calls are refused until it is confirmed: annotate this ConfigMap with tollgate.dev/confirm-ledger.`;
-      this.#warning(memory, 'LedgerLost', 'Compare', note);
-    },
-    recovering: (reason, memory) => {
-      const note = `${reason === null ? 'Redis was restarted or failed over' : `Redis lost data that the gateways cannot replay (${reason})`}. Calls wait until the ledger has recovered.`;
-      this.#warning(memory, 'LedgerRecovering', 'Compare', note);
-    },
-    recovered: (how, elapsedMs, memory) =>
-      this.#normal(configMaps, memory, RECOVERED[how].reason, 'Recover', `${RECOVERED[how].note} ${elapsedMs} ms.`),
-  };
-
-  presumedResolved(how: Resolution, calls: number, memory: ConfigMap): void {
-    const done = how === 'Book' ? 'booked as spent at their worst case' : 'released';
-    this.#normal(configMaps, memory, 'PresumedResolved', 'Resolve', `${calls} presumed calls were ${done}.`);
+  ledgerEstablished(checkpoint: ConfigMap): void {
+    const note = 'A new ledger was established in Redis with a new epoch.';
+    this.#normal(configMaps, checkpoint, 'LedgerEstablished', 'Establish', note);
   }
 
-  presumedMistaken(written: string, memory: ConfigMap): void {
-    const note = `"${written.slice(0, 80)}" is not a value of tollgate.dev/resolve-presumed. Write book or release, then the ids of calls, or no id for all calls.`;
-    this.#warning(memory, 'PresumedNotResolved', 'Resolve', note);
+  ledgerLost(reason: LostReason, checkpoint: ConfigMap): void {
+    const note = `Redis holds another ledger (${reason}). All calls are refused until it is confirmed: annotate this ConfigMap with tollgate.dev/confirm-ledger.`;
+    this.#warning(checkpoint, 'LedgerLost', 'Compare', note);
+  }
+
+  ledgerRecovering(reason: string | null, checkpoint: ConfigMap): void {
+    const cause =
+      reason === null
+        ? 'Redis was restarted or failed over'
+        : `Redis lost data that the gateways cannot replay (${reason})`;
+    this.#warning(checkpoint, 'LedgerRecovering', 'Compare', `${cause}. Calls wait until the ledger has recovered.`);
+  }
+
+  ledgerRecovered(how: RecoveredBy, elapsedMs: number, checkpoint: ConfigMap): void {
+    const { reason, note } = RECOVERED[how];
+    this.#normal(configMaps, checkpoint, reason, 'Recover', `${note} ${elapsedMs} ms.`);
+  }
+
+  presumedResolved(how: Resolution, calls: number, checkpoint: ConfigMap): void {
+    const done = how === 'Book' ? 'booked as spent at their worst case' : 'released';
+    this.#normal(configMaps, checkpoint, 'PresumedResolved', 'Resolve', `${calls} presumed calls were ${done}.`);
+  }
+
+  presumedMistaken(annotation: string, checkpoint: ConfigMap): void {
+    const note = `"${annotation.slice(0, 80)}" is not a value of tollgate.dev/resolve-presumed. Write book or release, then the ids of calls, or no id for all calls.`;
+    this.#warning(checkpoint, 'PresumedNotResolved', 'Resolve', note);
   }
 
   pricesRejected(prices: ConfigMap, problem: string): void {

@@ -1,19 +1,17 @@
-/** What a person should read in `kubectl describe`, from two successive statuses of a resource. Pure. */
+/** The Events that follow from two successive statuses of a resource. Pure. */
 
 import type { ClaudeBudgetStatus, ClaudeWorkspaceStatus, Condition } from '../../crds/types.gen.ts';
 import type { EventDetails } from '../../kube/events.ts';
 
 type Status = Pick<ClaudeBudgetStatus & ClaudeWorkspaceStatus, 'conditions' | 'period'>;
 
-/** Each change of a condition's status that somebody may have waited for or should act on. */
+/** One Event for each change of a condition that somebody may be waiting for or should act on. */
 export function statusEvents(before: Status | undefined, after: Status): EventDetails[] {
-  const changed = (after.conditions ?? []).filter((now) => isNews(find(before, now.type), now));
-  return changed.flatMap((now) =>
-    happening(now, find(before, now.type), before?.period?.start !== after.period?.start),
-  );
+  const changed = (after.conditions ?? []).filter((now) => isReported(find(before, now.type), now));
+  return changed.flatMap((now) => eventsOf(now, find(before, now.type), before?.period?.start !== after.period?.start));
 }
 
-function happening(now: Condition, before: Condition | undefined, isNewPeriod: boolean): EventDetails[] {
+function eventsOf(now: Condition, before: Condition | undefined, isNewPeriod: boolean): EventDetails[] {
   const { message: note } = now;
   switch (`${now.type} ${now.status}`) {
     case 'Accepted False':
@@ -34,8 +32,8 @@ function happening(now: Condition, before: Condition | undefined, isNewPeriod: b
   }
 }
 
-/** A status that changed, or a new generation that ended up with the same one. */
-function isNews(before: Condition | undefined, now: Condition): boolean {
+/** Whether the condition's status changed, or a new generation ended with the same status. */
+function isReported(before: Condition | undefined, now: Condition): boolean {
   if (before?.status !== now.status) return true;
   return now.type !== 'Exhausted' && before.observedGeneration !== now.observedGeneration;
 }

@@ -1,196 +1,195 @@
-import type { KubeClient } from '../../kube/client.ts';
 import { LEASE_MS, type LedgerState, type LostReason, type OperatorLedger } from '../../ledger/ledger.ts';
 import type { ConfigMap } from '../cluster/kube-kinds.ts';
-import { isConfirmed, type LedgerCheckpoint, readCheckpoint, writeCheckpoint } from './ledger-checkpoint.ts';
+import { type Checkpoint, type CheckpointStore, isConfirmed } from './checkpoint.ts';
 import type { Rebuild } from './rebuild.ts';
 import { SequenceHistory } from './sequence-history.ts';
 
-interface EpochOptions {
-  readonly client: Pick<KubeClient, 'merge'>;
-  readonly ledger: Pick<OperatorLedger, 'establish' | 'beginRebuild' | 'resume'>;
-  readonly rebuild: Pick<Rebuild, 'note' | 'advance' | 'hasMore'>;
-  readonly raiseFences: () => Promise<void>;
-  /** The ConfigMap, from the cache. */
-  readonly memory: () => ConfigMap | undefined;
-  readonly newEpoch: () => string;
-  /** The epoch that gateways may use is another one now, or null. */
-  readonly onChange: () => void;
-  readonly tell: LedgerNews;
-}
-
-/** What people are told of the ledger. */
-export interface LedgerNews {
-  established(memory: ConfigMap): void;
-  lost(reason: LostReason, memory: ConfigMap): void;
+/** Told to people; `checkpoint` is the object that the Event is about. */
+export interface LedgerEvents {
+  ledgerEstablished(checkpoint: ConfigMap): void;
+  ledgerLost(reason: LostReason, checkpoint: ConfigMap): void;
   /** `reason`: what the gateways cannot restore by themselves, or null. */
-  recovering(reason: string | null, memory: ConfigMap): void;
-  recovered(how: 'Replayed' | 'Rebuilt' | 'Confirmed', elapsedMs: number, memory: ConfigMap): void;
+  ledgerRecovering(reason: string | null, checkpoint: ConfigMap): void;
+  ledgerRecovered(how: RecoveredBy, elapsedMs: number, checkpoint: ConfigMap): void;
 }
 
-/** Whether what the ledger holds may be believed. `Doubtful`: it may be about to recover, or was not looked at yet. */
-export type LedgerSoundness = 'Sound' | 'Doubtful' | 'Recovering' | 'Lost';
+/** What ended a recovery. */
+export type RecoveredBy = 'Replayed' | 'Rebuilt' | 'Confirmed';
 
-/** How often the sequence is written down, in milliseconds of the ledger's time. */
-const REMEMBER_MS = 30_000;
-/** How often a log that may be out of reach is asked what was spent before. Milliseconds of the ledger's time. */
-const ASK_MS = 2_000;
+interface PolicyPort {
+  /** Compiles the policy and raises all fences. */
+  reconcile(): Promise<void>;
+}
+
+interface QueuePort {
+  /** Asks for another compilation. */
+  addPolicy(): void;
+}
+
+interface GuardOptions {
+  readonly ledger: Pick<OperatorLedger, 'establish' | 'beginRebuild' | 'resume'>;
+  readonly checkpoints: Pick<CheckpointStore, 'object' | 'current' | 'usableEpoch' | 'save'>;
+  readonly rebuild: Pick<Rebuild, 'noteGateways' | 'advance' | 'hasMore'>;
+  readonly policy: PolicyPort;
+  readonly queues: QueuePort;
+  readonly events: LedgerEvents;
+  readonly newEpoch: () => string;
+}
+
+/** Whether the ledger's figures may be published. `Unknown`: not checked yet, or a recovery may be about to begin. */
+export type LedgerHealth = 'Healthy' | 'Unknown' | 'Recovering' | 'Lost';
+
+/** How often the sequence is saved, in milliseconds of the ledger's time. */
+const SAVE_MS = 30_000;
+/** How often an empty ledger is tried to be established, as the usage log may be out of reach. Milliseconds of the ledger's time. */
+const ESTABLISH_MS = 2_000;
 
 /**
- * Judges whether the ledger is the one that it was. Its epoch is written down before it goes into the ledger, and now
- * and then how far it has come; so one that comes back empty or older is known to have lost money. It is then rebuilt.
- * With another epoch it is another installation's: no epoch is published and no gateway admits anything until a person
- * has confirmed it, and a new epoch begins.
+ * Checks that the ledger has lost nothing. Its epoch is saved in the checkpoint before it goes into the ledger, and its
+ * sequence now and then. A ledger that comes back empty or with a lower sequence has lost money and is rebuilt. A
+ * ledger with another epoch belongs to another installation: no epoch is published, so no gateway admits anything,
+ * until a person has confirmed it and a new epoch begins.
  */
 export class LedgerGuard {
-  readonly #options: EpochOptions;
-  /** In what was lost longer than a lease ago gateways may have come and gone. */
-  readonly #hindsight = new SequenceHistory(LEASE_MS);
-  #soundness: Exclude<LedgerSoundness, 'Lost'> = 'Doubtful';
-  #rememberedAt = 0;
-  #askedAt = 0;
-  /** When the last recovery ended that this leader has seen. Milliseconds of the ledger's time. */
-  #endedAt = 0;
-  #published: string | null = null;
-  #announced: LostReason | null = null;
-  /** The recovery that was told of: when it began, and for what. */
-  #told: { readonly since: number; readonly deep: string | null } | null = null;
+  readonly #options: GuardOptions;
+  /** Gateways that lived longer than a lease ago may be gone, and their replay logs with them. */
+  readonly #history = new SequenceHistory(LEASE_MS);
+  #health: Exclude<LedgerHealth, 'Lost'> = 'Unknown';
+  /** When the sequence was last saved, an establishment last tried, and a recovery last ended; by the ledger's time. */
+  #savedAt = 0;
+  #establishTriedAt = 0;
+  #recoveryEndedAt = 0;
+  #publishedEpoch: string | null = null;
+  #announcedLoss: LostReason | null = null;
+  #announcedRecovery: { readonly since: number; readonly deep: string | null } | null = null;
 
-  constructor(options: EpochOptions) {
+  constructor(options: GuardOptions) {
     this.#options = options;
   }
 
-  /** What the gateways may use; null while none is established or the ledger is another one. */
-  get current(): string | null {
-    const { epoch, lost } = readCheckpoint(this.#options.memory());
-    return lost === null ? epoch : null;
-  }
-
-  /** What the ledger was expected to hold: also while it is lost. */
-  get expected(): string | null {
-    return readCheckpoint(this.#options.memory()).epoch;
-  }
-
   /** As of the last check. */
-  get soundness(): LedgerSoundness {
-    return readCheckpoint(this.#options.memory()).lost === null ? this.#soundness : 'Lost';
+  get health(): LedgerHealth {
+    return this.#options.checkpoints.current.lost === null ? this.#health : 'Lost';
   }
 
-  /** This replica begins to lead: what it saw when it last did is another leader's history. */
-  begin(): void {
-    this.#hindsight.forget();
-    this.#soundness = 'Doubtful';
-    this.#told = null;
+  /** Forgets what was seen: a replica that begins to lead does not know what happened under other leaders. */
+  reset(): void {
+    this.#history.clear();
+    this.#health = 'Unknown';
+    this.#announcedRecovery = null;
   }
 
-  /** Compares the ledger with the memory and does the one step that is due. Call it again and again. */
+  /** Compares the ledger with the checkpoint and takes the one step that is due. Throws LedgerUnreachable, LogUnreachable or a KubeError. */
   async check(state: LedgerState): Promise<void> {
-    this.#soundness = 'Doubtful';
-    const object = this.#options.memory();
+    const { checkpoints, queues } = this.#options;
+    this.#health = 'Unknown';
+    const { object, current } = checkpoints;
     if (object === undefined) return; // the manifests of the installation bring it
-    const memory = readCheckpoint(object);
-    if (memory.lost !== null) await this.#await(object, memory.lost);
-    else if (memory.epoch === null) await this.#begin(object, state);
-    else await this.#compare(object, memory, memory.epoch, state);
-    if (this.#published === this.current) return;
-    this.#published = this.current;
-    this.#options.onChange();
+    if (current.lost !== null) await this.#awaitConfirmation(object, current.lost);
+    else if (current.epoch === null) await this.#chooseEpoch(object, state);
+    else await this.#compare(object, current, current.epoch, state);
+    if (this.#publishedEpoch === checkpoints.usableEpoch) return;
+    this.#publishedEpoch = checkpoints.usableEpoch;
+    queues.addPolicy();
   }
 
-  /** The first of all: a ledger that another installation of this name filled is kept with what it holds. */
-  async #begin(object: ConfigMap, state: LedgerState): Promise<void> {
-    const epoch = state.epoch ?? this.#options.newEpoch();
-    await this.#remember(object, { epoch, sequence: 0, at: 0, lost: null });
+  /** Keeps the epoch of a ledger that an earlier installation of the same name has filled. */
+  async #chooseEpoch(object: ConfigMap, state: LedgerState): Promise<void> {
+    const { checkpoints, newEpoch } = this.#options;
+    await checkpoints.save(object, { epoch: state.epoch ?? newEpoch(), sequence: 0, at: 0, lost: null });
   }
 
-  async #compare(object: ConfigMap, memory: LedgerCheckpoint, epoch: string, state: LedgerState): Promise<void> {
-    const { ledger } = this.#options;
-    if (memory.sequence === 0 && state.epoch !== epoch) {
+  async #compare(object: ConfigMap, checkpoint: Checkpoint, epoch: string, state: LedgerState): Promise<void> {
+    const { ledger, checkpoints } = this.#options;
+    if (checkpoint.sequence === 0 && state.epoch !== epoch) {
       await this.#establish(object, epoch, state);
     } else if (state.epoch !== null && state.epoch !== epoch) {
-      await this.#remember(object, { ...memory, lost: 'otherEpoch' });
-      this.#announce('otherEpoch', object);
-    } else if (this.#needsRebuild(memory, state)) {
+      await checkpoints.save(object, { ...checkpoint, lost: 'otherEpoch' });
+      this.#announceLoss('otherEpoch', object);
+    } else if (this.#needsRebuild(checkpoint, state)) {
       await ledger.beginRebuild(epoch);
     } else if (state.recovering !== null) {
       await this.#recover(object, state, state.recovering);
     } else {
-      await this.#followOn(object, memory, state);
+      await this.#follow(object, checkpoint, state);
     }
   }
 
-  /** Of an installation that was made anew the log and the statuses may be left, and they are no less true for it. */
+  /** The usage log and the statuses of an earlier installation still count: an empty ledger is then rebuilt from them. */
   async #establish(object: ConfigMap, epoch: string, state: LedgerState): Promise<void> {
-    const { ledger, rebuild, tell } = this.#options;
-    if (state.now - this.#askedAt < ASK_MS) return;
-    this.#askedAt = state.now;
+    const { ledger, rebuild, events } = this.#options;
+    if (state.now - this.#establishTriedAt < ESTABLISH_MS) return;
+    this.#establishTriedAt = state.now;
     if (state.epoch === null && (await rebuild.hasMore(state.now))) {
       await ledger.beginRebuild(epoch);
     } else {
       await ledger.establish(epoch);
-      tell.established(object);
+      events.ledgerEstablished(object);
     }
   }
 
-  /** Empty, or without what was seen so long ago that no gateway remembers it. */
-  #needsRebuild({ sequence, at }: LedgerCheckpoint, { epoch, now, recovering, ...state }: LedgerState): boolean {
+  /** Whether the ledger is empty, or lacks changes that no gateway can replay because they were seen too long ago. */
+  #needsRebuild({ sequence, at }: Checkpoint, { epoch, now, recovering, ...state }: LedgerState): boolean {
     if (epoch === null) return true;
     if (recovering !== null && recovering.deep !== null) return false;
     const instant = recovering?.since ?? now;
-    // What was written down before a recovery that has ended is another history.
-    const written = at > this.#endedAt && at <= instant - LEASE_MS ? sequence : 0;
-    return state.sequence < Math.max(written, this.#hindsight.longBefore(instant));
+    // A checkpoint that is older than the last recovery is about another timeline.
+    const saved = at > this.#recoveryEndedAt && at <= instant - LEASE_MS ? sequence : 0;
+    return state.sequence < Math.max(saved, this.#history.highestLongBefore(instant));
   }
 
   async #recover(object: ConfigMap, state: LedgerState, { since, deep }: NonNullable<LedgerState['recovering']>) {
-    const { ledger, rebuild, raiseFences, tell } = this.#options;
-    this.#soundness = 'Recovering';
-    if (this.#told?.since !== since || this.#told.deep !== deep) tell.recovering(deep, object);
-    this.#told = { since, deep };
+    const { ledger, rebuild, policy, events } = this.#options;
+    this.#health = 'Recovering';
+    if (this.#announcedRecovery?.since !== since || this.#announcedRecovery.deep !== deep) {
+      events.ledgerRecovering(deep, object);
+    }
+    this.#announcedRecovery = { since, deep };
     if (isConfirmed(object)) {
-      await raiseFences();
-      if (await ledger.resume(since)) this.#end(object, 'Confirmed', state.now);
+      await policy.reconcile();
+      if (await ledger.resume(since)) this.#endRecovery(object, 'Confirmed', state.now);
     } else if (deep !== null && (await rebuild.advance(state))) {
-      this.#end(object, 'Rebuilt', state.now);
+      this.#endRecovery(object, 'Rebuilt', state.now);
     }
   }
 
-  #end(object: ConfigMap, how: 'Replayed' | 'Rebuilt' | 'Confirmed', now: number): void {
-    if (this.#told !== null) this.#options.tell.recovered(how, now - this.#told.since, object);
-    this.#told = null;
-    this.#endedAt = now;
-    this.#rememberedAt = 0;
-    this.#hindsight.forget();
+  #endRecovery(object: ConfigMap, how: RecoveredBy, now: number): void {
+    if (this.#announcedRecovery !== null) {
+      this.#options.events.ledgerRecovered(how, now - this.#announcedRecovery.since, object);
+    }
+    this.#announcedRecovery = null;
+    this.#recoveryEndedAt = now;
+    this.#savedAt = 0;
+    this.#history.clear();
   }
 
-  async #followOn(object: ConfigMap, memory: LedgerCheckpoint, state: LedgerState): Promise<void> {
-    const { now, sequence } = state;
-    if (this.#told !== null) this.#end(object, 'Replayed', now);
-    // Lower than just now, and nobody has noticed yet: the next heartbeat will.
-    if (sequence < this.#hindsight.highest) return;
-    this.#soundness = 'Sound';
-    this.#options.rebuild.note();
-    this.#hindsight.note({ at: now, sequence });
-    if (memory.sequence !== 0 && now - this.#rememberedAt < REMEMBER_MS && !isConfirmed(object)) return;
-    if (sequence !== memory.sequence || isConfirmed(object))
-      await this.#remember(object, { ...memory, sequence, at: now });
-    this.#rememberedAt = now;
+  /** Records the sequence of a ledger that has lost nothing. */
+  async #follow(object: ConfigMap, checkpoint: Checkpoint, { now, sequence }: LedgerState): Promise<void> {
+    if (this.#announcedRecovery !== null) this.#endRecovery(object, 'Replayed', now);
+    // Redis has lost changes, and the next heartbeat of a gateway begins the recovery.
+    if (sequence < this.#history.highest) return;
+    this.#health = 'Healthy';
+    this.#options.rebuild.noteGateways();
+    this.#history.add({ at: now, sequence });
+    if (checkpoint.sequence !== 0 && now - this.#savedAt < SAVE_MS && !isConfirmed(object)) return;
+    if (sequence !== checkpoint.sequence || isConfirmed(object)) {
+      await this.#options.checkpoints.save(object, { ...checkpoint, sequence, at: now });
+    }
+    this.#savedAt = now;
   }
 
-  /** Waits for the person. The new epoch is written down as one that the ledger was not seen with yet. */
-  async #await(object: ConfigMap, lost: LostReason): Promise<void> {
-    this.#announce(lost, object);
+  /** After the confirmation the checkpoint has a new epoch and sequence 0, so that the ledger is established with it. */
+  async #awaitConfirmation(object: ConfigMap, lost: LostReason): Promise<void> {
+    const { checkpoints, newEpoch } = this.#options;
+    this.#announceLoss(lost, object);
     if (!isConfirmed(object)) return;
-    await this.#remember(object, { epoch: this.#options.newEpoch(), sequence: 0, at: 0, lost: null });
-    this.#hindsight.forget();
-    this.#announced = null;
+    await checkpoints.save(object, { epoch: newEpoch(), sequence: 0, at: 0, lost: null });
+    this.#history.clear();
+    this.#announcedLoss = null;
   }
 
-  #announce(reason: LostReason, object: ConfigMap): void {
-    if (this.#announced !== reason) this.#options.tell.lost(reason, object);
-    this.#announced = reason;
-  }
-
-  #remember(object: ConfigMap, memory: LedgerCheckpoint): Promise<void> {
-    return writeCheckpoint(this.#options.client, object, memory);
+  #announceLoss(reason: LostReason, object: ConfigMap): void {
+    if (this.#announcedLoss !== reason) this.#options.events.ledgerLost(reason, object);
+    this.#announcedLoss = reason;
   }
 }

@@ -1,77 +1,80 @@
 import type { LoggedBatch } from '../../ledger/batches.ts';
 import { type CounterMinimum, type LedgerState, type OperatorLedger, REPLAY_TIMEOUT_MS } from '../../ledger/ledger.ts';
 
-/** What the usage log gives back to a ledger that lost it. */
+/** What the usage log gives back to a ledger that lost it. Every method throws LogUnreachable. */
 export interface UsageTotals {
-  /** Takes what is in the ledger's stream of usage. Returns whether that was all; throws where the log is out of reach. */
+  /** Takes usage records from the ledger's stream. Returns whether none are left. */
   drain(): Promise<boolean>;
-  /** What the calls of each counter add up to that is kept beyond `now` (milliseconds). */
+  /** The sums of each counter that is kept beyond `now` (milliseconds), over its calls. */
   totals(now: number): Promise<readonly CounterMinimum[]>;
-  /** The Message Batches that are not settled, whose money is in no total, and those that were settled lately. */
+  /** The Message Batches that are open, whose money is in no sum, and those that were settled lately. */
   batches(now: number): Promise<readonly LoggedBatch[]>;
+}
+
+interface PolicyPort {
+  /** Compiles the policy and raises all fences. */
+  reconcile(): Promise<void>;
 }
 
 interface RebuildOptions {
   readonly ledger: Pick<OperatorLedger, 'raiseCounters' | 'restoreBatches' | 'resume'>;
   readonly log: UsageTotals;
-  /** What the statuses know of the counters at `now` (milliseconds). */
-  readonly shown: (now: number) => readonly CounterMinimum[];
-  /** The incarnations that the ledger knows now. */
-  readonly living: () => readonly string[];
-  /** Writes all fences, in one pass. */
-  readonly raiseFences: () => Promise<void>;
+  /** The lowest sums that the counters can have at `now` (milliseconds), by the statuses. */
+  readonly statusMinimums: (now: number) => readonly CounterMinimum[];
+  /** The incarnations of gateways that the ledger knows now. */
+  readonly incarnations: () => readonly string[];
+  readonly policy: PolicyPort;
 }
 
-/** What gateways that live need at most to find the ledger, write again what it lost and say so. Milliseconds. */
-const REPLAYED_MS = 3_000;
+/** Time that living gateways need at most to find the ledger and replay their changes. Milliseconds. */
+const REPLAY_MS = 3_000;
 
 /**
- * Brings a ledger back that lost more than its gateways remember. They write again what they have in flight; the log
- * and the statuses give back what was spent before, whichever of them says more, and the log the Message Batches; then the
- * fences, and calls go on.
- * Every step may be done again, by this operator or by its successor.
+ * Rebuilds a ledger that lost more than its gateways can replay. The gateways restore their calls in flight; the
+ * usage log and the statuses raise the counters, whichever is higher, and the log restores the Message Batches. Then
+ * the fences are raised and calls go on. Every step may be repeated, by this operator or by its successor.
  */
 export class Rebuild {
   readonly #options: RebuildOptions;
-  #known: ReadonlySet<string> = new Set();
+  #expected: ReadonlySet<string> = new Set();
 
   constructor(options: RebuildOptions) {
     this.#options = options;
   }
 
-  /** Takes note of who lives while nothing is wrong: a rebuild waits for them. */
-  note(): void {
-    this.#known = new Set(this.#options.living());
+  /** Notes the gateways of a healthy ledger: a later rebuild waits for them. */
+  noteGateways(): void {
+    this.#expected = new Set(this.#options.incarnations());
   }
 
-  /** Whether the log or the statuses know of anything that an empty ledger lacks. Throws where the log is out of reach. */
+  /** Whether the usage log or the statuses have anything that an empty ledger lacks. Throws LogUnreachable. */
   async hasMore(now: number): Promise<boolean> {
-    const { log, shown } = this.#options;
-    const floors = [...shown(now), ...(await log.totals(now))];
-    if (floors.some(({ spentNano, presumedNano }) => spentNano + presumedNano > 0n)) return true;
+    const { log, statusMinimums } = this.#options;
+    const minimums = [...statusMinimums(now), ...(await log.totals(now))];
+    if (minimums.some(({ spentNano, presumedNano }) => spentNano + presumedNano > 0n)) return true;
     return (await log.batches(now)).length > 0;
   }
 
-  /** Does what can be done now. Returns whether calls go on; throws where the ledger or the log is out of reach. */
+  /** Does what can be done now. Returns whether calls go on; throws LedgerUnreachable or LogUnreachable. */
   async advance({ now, recovering }: LedgerState): Promise<boolean> {
-    if (recovering === null || !this.#isTime(now - recovering.since, recovering.missing)) return false;
-    const { ledger, log, shown, raiseFences } = this.#options;
-    // After an outage very much may wait there: statuses are not held up by it, nor is the operator taken for one that hangs.
+    if (recovering === null || !this.#haveReplayed(now - recovering.since, recovering.missing)) return false;
+    const { ledger, log, statusMinimums, policy } = this.#options;
+    // Step by step: after an outage so much may wait that a single pass would hold up statuses and look stuck.
     if (!(await log.drain())) return false;
-    const floors = [...(await log.totals(now)), ...shown(now)];
-    await ledger.raiseCounters(floors);
-    // Read after the totals: what is settled in between is in neither.
+    const minimums = [...(await log.totals(now)), ...statusMinimums(now)];
+    await ledger.raiseCounters(minimums);
+    // Read after the sums, so that a batch that is settled in between is not counted twice.
     await ledger.restoreBatches(await log.batches(now));
-    await raiseFences();
+    await policy.reconcile();
     return ledger.resume(recovering.since);
   }
 
-  #isTime(elapsed: number, missing: readonly string[]): boolean {
-    // Whoever stays away is given up: what it had in flight is gone or is found in the log.
-    if (elapsed >= REPLAY_TIMEOUT_MS) return true;
-    const back = new Set(this.#options.living());
-    return (
-      elapsed >= REPLAYED_MS && missing.length === 0 && [...this.#known].every((incarnation) => back.has(incarnation))
-    );
+  /** Whether all expected gateways have replayed their changes, or have had time enough. */
+  #haveReplayed(elapsedMs: number, missing: readonly string[]): boolean {
+    // The calls of a gateway that stays away are lost or in the usage log.
+    if (elapsedMs >= REPLAY_TIMEOUT_MS) return true;
+    if (elapsedMs < REPLAY_MS || missing.length > 0) return false;
+    const present = new Set(this.#options.incarnations());
+    return [...this.#expected].every((incarnation) => present.has(incarnation));
   }
 }

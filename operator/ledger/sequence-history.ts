@@ -1,43 +1,43 @@
-/** A sequence of the ledger, and when it was seen. Milliseconds of the ledger's time. */
-export interface Sighting {
+/** A sequence of the ledger, and when it was seen in milliseconds of the ledger's time. */
+export interface SeenSequence {
   readonly at: number;
   readonly sequence: number;
 }
 
 /**
- * How far the ledger was seen, and when. What a ledger lost lately its gateways still have in their journals; what it
- * had shown longer ago and does not have any more they cannot restore.
+ * Which sequences the ledger has shown, and when. What it lost recently is still in the replay logs of its gateways;
+ * what it showed longer ago and lacks now they cannot restore.
  */
 export class SequenceHistory {
   readonly #horizonMs: number;
-  /** By time; of those beyond the horizon only the last. */
-  #sightings: Sighting[] = [];
+  /** In order of time; of those beyond the horizon only the last. */
+  #seen: SeenSequence[] = [];
 
-  /** `horizonMs`: how long ago is long ago. */
+  /** `horizonMs`: how far back the replay logs of gateways are sure to reach. */
   constructor(horizonMs: number) {
     this.#horizonMs = horizonMs;
   }
 
-  /** Takes note of what was seen while nothing was wrong. */
-  note(sighting: Sighting): void {
-    const from = sighting.at - this.#horizonMs;
-    const old = this.#sightings.findLastIndex(({ at }) => at <= from);
-    this.#sightings = [...this.#sightings.slice(Math.max(old, 0)), sighting];
+  /** Adds what a healthy ledger shows now. */
+  add(seen: SeenSequence): void {
+    const from = seen.at - this.#horizonMs;
+    const old = this.#seen.findLastIndex(({ at }) => at <= from);
+    this.#seen = [...this.#seen.slice(Math.max(old, 0)), seen];
   }
 
-  /** The highest that was ever seen. */
+  /** The highest sequence seen; 0 for none. */
   get highest(): number {
-    return Math.max(0, ...this.#sightings.map(({ sequence }) => sequence));
+    return Math.max(0, ...this.#seen.map(({ sequence }) => sequence));
   }
 
-  /** The highest that was seen long before `at`. */
-  longBefore(at: number): number {
-    const long = this.#sightings.filter((sighting) => sighting.at <= at - this.#horizonMs);
-    return Math.max(0, ...long.map(({ sequence }) => sequence));
+  /** The highest sequence seen at least a horizon before `at`; 0 for none. */
+  highestLongBefore(at: number): number {
+    const old = this.#seen.filter((seen) => seen.at <= at - this.#horizonMs);
+    return Math.max(0, ...old.map(({ sequence }) => sequence));
   }
 
-  /** What counts from here on is another history. */
-  forget(): void {
-    this.#sightings = [];
+  /** Forgets everything: the ledger begins another history. */
+  clear(): void {
+    this.#seen = [];
   }
 }

@@ -1,13 +1,13 @@
 import type { Metric, Registry } from 'prom-client';
 
-/** One series at one moment. The same labels should be the same object at each scrape: how they are written is kept. */
+/** One series at one moment. Pass the same labels object at each scrape: prom-client caches its text by the object. */
 export interface Series {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-/** What a gauge shows. */
-export interface Description {
+/** The name, help and labels of a gauge. */
+export interface GaugeDescription {
   readonly name: string;
   readonly help: string;
   readonly labelNames: readonly string[];
@@ -16,17 +16,21 @@ export interface Description {
 const NONE = {};
 
 /**
- * Registers a gauge whose series are listed anew at each scrape. A gauge of prom-client's own keeps an entry for each and
- * writes its labels each time, which for tens of thousands of budgets costs seconds and 200 MB.
+ * Registers a gauge whose series are listed at each scrape. prom-client's own gauge keeps an entry for each series and
+ * formats its labels at each scrape, which for tens of thousands of budgets takes seconds and 200 MB.
  */
-export function registerLiveGauge(registry: Registry, description: Description, list: () => readonly Series[]): void {
-  const shown = (values: readonly object[]) => ({ ...description, type: 'gauge', aggregator: 'sum', values });
+export function registerLiveGauge(
+  registry: Registry,
+  description: GaugeDescription,
+  list: () => readonly Series[],
+): void {
+  const metric = (values: readonly object[]) => ({ ...description, type: 'gauge', aggregator: 'sum', values });
   const gauge = {
     ...description,
     type: 'gauge',
-    get: async () => shown(list()),
+    get: async () => metric(list()),
     getForPromString: async () => {
-      return shown(list().map(({ labels, value }) => ({ labels: NONE, sharedLabels: labels, value })));
+      return metric(list().map(({ labels, value }) => ({ labels: NONE, sharedLabels: labels, value })));
     },
     reset: () => undefined,
   };

@@ -3,45 +3,48 @@ import { CallMetrics } from '../../metrics/call-metrics.ts';
 import type { BatchLine } from '../../policy/cost/batch-result.ts';
 import { measureResources, type Resources } from './resource-metrics.ts';
 import { measureSpenders, type NameLimits } from './spender-metrics.ts';
-import type { SpenderFindings } from './top-spenders.ts';
+import type { SpenderTotals } from './top-spenders.ts';
 
 interface Queue {
   readonly depth: number;
   readonly longestMs: number;
 }
 
-/** What the gauges show, asked at each scrape. */
-interface Sources extends Resources {
+/** What the gauges show, read at each scrape. */
+export interface GaugeSources extends Resources {
   readonly isLeader: () => boolean;
   readonly queues: Readonly<Record<string, Queue>>;
   readonly isPriceBookInvalid: () => boolean;
   readonly isLedgerLost: () => boolean;
-  /** Usage records that wait in the ledger for the log, and how many may. */
-  readonly recordsWaiting: () => number;
-  readonly recordLimit: () => number;
-  /** For how long the oldest of them has waited. */
-  readonly lagSeconds: () => number;
-  /** The batches whose cost is not booked yet. */
-  readonly batches: () => { readonly open: number; readonly oldestSeconds: number };
   readonly isLedgerRecovering: () => boolean;
-  /** Who spent what, by the usage log; null where this replica does not know. */
-  readonly survey: () => SpenderFindings | null;
+  /** Usage records in the ledger's stream, and how many it may hold. */
+  readonly streamLength: () => number;
+  readonly streamLimit: number;
+  /** For how long the oldest record of the stream has waited. */
+  readonly lagSeconds: () => number;
+  /** The open batches. */
+  readonly batches: () => { readonly open: number; readonly oldestSeconds: number };
+  /** Null where this replica does not know. */
+  readonly topSpenders: () => SpenderTotals | null;
 }
 
 /**
  * The operator's metrics. Their labels are namespaces and names of resources, words of closed lists, and as many users
- * and customers as the installation wants named.
+ * and customers as the settings allow to name.
  */
 export class Metrics {
   readonly registry = new Registry();
+  readonly #limits: NameLimits;
   readonly #failures: Counter;
   readonly #writes: Counter;
   readonly #spending: CallMetrics;
   readonly #logged: Counter;
   readonly #deadLetters: Counter;
 
-  constructor(sources: Sources, limits: NameLimits) {
+  /** Registers the counters. */
+  constructor(limits: NameLimits) {
     const registers = [this.registry];
+    this.#limits = limits;
     this.#spending = new CallMetrics(this.registry, limits.namedUsers);
     this.#failures = new Counter({
       name: 'tollgate_reconcile_failures_total',
@@ -65,51 +68,55 @@ export class Metrics {
       help: 'Usage records and refusal counts that could not be written, or not completely (table dead_letters).',
       registers,
     });
+  }
+
+  /** Registers the gauges; call it once, before the first scrape. */
+  observe(sources: GaugeSources): void {
+    const { queues } = sources;
     this.#gauge(
       'tollgate_usage_stream_length',
       'Usage records that wait in the ledger for the usage log.',
-      sources.recordsWaiting,
+      sources.streamLength,
     );
     this.#gauge(
       'tollgate_usage_stream_limit',
       'How many records may wait before calls are refused (setting `usageStreamLimit`).',
-      sources.recordLimit,
+      () => sources.streamLimit,
     );
     this.#gauge(
       'tollgate_usage_log_lag_seconds',
       'How long the oldest waiting usage record has waited, in seconds.',
       sources.lagSeconds,
     );
-    this.#gauge('tollgate_leader', '1 if this replica leads, else 0.', () => Number(sources.isLeader()));
-    this.#gauge(
+    this.#flag('tollgate_leader', '1 if this replica leads, else 0.', sources.isLeader);
+    this.#flag(
       'tollgate_price_book_invalid',
       "1 if the administrator's price book is invalid and not used, else 0.",
-      () => Number(sources.isPriceBookInvalid()),
+      sources.isPriceBookInvalid,
     );
-    this.#gauge('tollgate_ledger_lost', '1 if the ledger must be confirmed by a person, else 0.', () =>
-      Number(sources.isLedgerLost()),
-    );
+    this.#flag('tollgate_ledger_lost', '1 if the ledger must be confirmed by a person, else 0.', sources.isLedgerLost);
     this.#gauge('tollgate_open_batches', 'Message Batches that are not settled yet.', () => sources.batches().open);
     this.#gauge(
       'tollgate_oldest_batch_seconds',
       'Age of the oldest Message Batch that is not settled, in seconds.',
       () => sources.batches().oldestSeconds,
     );
-    this.#gauge('tollgate_ledger_recovering', '1 while the ledger recovers and calls wait, else 0.', () =>
-      Number(sources.isLedgerRecovering()),
+    this.#flag(
+      'tollgate_ledger_recovering',
+      '1 while the ledger recovers and calls wait, else 0.',
+      sources.isLedgerRecovering,
     );
-    const { queues } = sources;
     const depth = 'Keys that wait for a reconciler or are being reconciled.';
     this.#queueGauge('tollgate_work_queue_depth', depth, queues, (queue) => queue.depth);
     const longest = 'How long the longest current run of a reconciler has taken, in seconds; 0 if none runs.';
     this.#queueGauge('tollgate_work_queue_longest_running_seconds', longest, queues, (queue) => queue.longestMs / 1000);
     measureResources(this.registry, sources);
-    measureSpenders(this.registry, sources.survey, limits);
+    measureSpenders(this.registry, sources.topSpenders, this.#limits);
     collectDefaultMetrics({ register: this.registry });
   }
 
-  /** Lines of batches that this replica booked. */
-  countBatch(lines: readonly BatchLine[]): void {
+  /** Counts lines of batches that this replica settled. */
+  countBatchLines(lines: readonly BatchLine[]): void {
     for (const { record, model, ...billed } of lines) {
       const { workspace, feature, department, user } = record;
       const spender = {
@@ -144,7 +151,11 @@ export class Metrics {
     const gauge: Gauge = new Gauge({ name, help, registers: [this.registry], collect: () => gauge.set(read()) });
   }
 
-  #queueGauge(name: string, help: string, queues: Sources['queues'], read: (queue: Queue) => number): void {
+  #flag(name: string, help: string, read: () => boolean): void {
+    this.#gauge(name, help, () => Number(read()));
+  }
+
+  #queueGauge(name: string, help: string, queues: GaugeSources['queues'], read: (queue: Queue) => number): void {
     const gauge: Gauge = new Gauge({
       name,
       help,

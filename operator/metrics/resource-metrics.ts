@@ -3,22 +3,22 @@ import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
 import { keyOf } from '../../kube/object.ts';
 import { registerLiveGauge, type Series } from './live-gauge.ts';
 
-/** The resources as they are now, asked at each scrape. */
+/** All resources, read at each scrape. */
 export interface Resources {
   readonly budgets: () => readonly ClaudeBudget[];
   readonly workspaces: () => readonly ClaudeWorkspace[];
 }
 
-/** One figure of a budget; undefined where its status does not have it yet. */
+/** A figure from a budget's status; undefined where it is not there yet. */
 type Figure = (budget: ClaudeBudget) => number | undefined;
 
-/** What the statuses of budgets show, and how many resources have which condition. A budget's label is `namespace/name`. */
+/** Registers gauges of the figures in the statuses of budgets, and of the number of resources by condition. The label `budget` is `namespace/name`. */
 export function measureResources(registry: Registry, resources: Resources): void {
-  const written = new WeakMap<ClaudeBudget, Series['labels']>();
+  const labels = new WeakMap<ClaudeBudget, Series['labels']>();
   const labelsOf = (one: ClaudeBudget): Series['labels'] => {
-    const labels = written.get(one) ?? { budget: keyOf(one.metadata), mode: one.spec.mode };
-    written.set(one, labels);
-    return labels;
+    const known = labels.get(one) ?? { budget: keyOf(one.metadata), mode: one.spec.mode };
+    labels.set(one, known);
+    return known;
   };
   const budget = (name: string, help: string, figure: Figure) => {
     registerLiveGauge(registry, { name, help, labelNames: ['budget', 'mode'] }, () =>

@@ -2,13 +2,13 @@ import { Gauge, type Registry } from 'prom-client';
 import type { Spenders } from '../../log/spenders.ts';
 import { dollars } from '../../metrics/call-metrics.ts';
 import type { Settings } from '../../policy/config/settings.ts';
-import type { SpenderFindings } from './top-spenders.ts';
+import type { SpenderTotals } from './top-spenders.ts';
 
-/** How many names metrics may hold. */
+/** How many users and customers the metrics may name. */
 export type NameLimits = Pick<Settings, 'namedUsers' | 'namedCustomers'>;
 
-/** Who spent what within the last day, asked at each scrape; null where this replica does not know. */
-export function measureSpenders(registry: Registry, read: () => SpenderFindings | null, limits: NameLimits): void {
+/** Registers gauges of the customers and users that spent most in the last 24 hours; `read` returns null where this replica does not know. */
+export function measureSpenders(registry: Registry, read: () => SpenderTotals | null, limits: NameLimits): void {
   const customers = (name: string, help: string, figure: (spenders: Spenders) => number) => {
     const gauge: Gauge = new Gauge({
       name,
@@ -32,7 +32,7 @@ export function measureSpenders(registry: Registry, read: () => SpenderFindings 
     'What the customer with the highest spend spent in the last 24 hours, in US dollars.',
     ({ dearest }) => dollars(dearest[0]?.spentNano ?? 0n),
   );
-  const named = (kind: 'customer' | 'user', limit: number, find: (findings: SpenderFindings) => Spenders | null) => {
+  const named = (kind: 'customer' | 'user', limit: number, find: (totals: SpenderTotals) => Spenders | null) => {
     const gauge: Gauge = new Gauge({
       name: `tollgate_${kind}_usd`,
       help: `What each of the top ${kind}s spent in the last 24 hours, in US dollars; named only with the setting \`named${kind === 'user' ? 'Users' : 'Customers'}\`.`,
@@ -40,12 +40,12 @@ export function measureSpenders(registry: Registry, read: () => SpenderFindings 
       registers: [registry],
       collect: () => {
         gauge.reset();
-        const findings = read();
-        const dearest = findings === null ? [] : (find(findings)?.dearest ?? []);
-        for (const { name, spentNano } of dearest.slice(0, limit)) gauge.set({ [kind]: name }, dollars(spentNano));
+        const totals = read();
+        const top = totals === null ? [] : (find(totals)?.dearest ?? []);
+        for (const { name, spentNano } of top.slice(0, limit)) gauge.set({ [kind]: name }, dollars(spentNano));
       },
     });
   };
-  named('customer', limits.namedCustomers, (findings) => findings.customers);
-  named('user', limits.namedUsers, (findings) => findings.users);
+  named('customer', limits.namedCustomers, (totals) => totals.customers);
+  named('user', limits.namedUsers, (totals) => totals.users);
 }

@@ -3,62 +3,62 @@ import type { Spenders } from '../../log/spenders.ts';
 import type { UsageLog } from '../../log/usage-log.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 
-/** Who spent what within the last day. */
-export interface SpenderFindings {
+/** The customers and users that spent most within the last 24 hours. */
+export interface SpenderTotals {
   readonly customers: Spenders;
-  /** Null where the installation wants no user named. */
+  /** Null where the setting `namedUsers` is 0. */
   readonly users: Spenders | null;
 }
 
-interface SurveyOptions {
+interface TopSpendersOptions {
   readonly log: Pick<UsageLog, 'spenders'>;
   readonly settings: Pick<Settings, 'namedUsers'>;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
-  /** A clock that never jumps, for durations. Milliseconds. */
+  /** A monotonic clock, in milliseconds. */
   readonly elapsed: () => number;
 }
 
 const DAY_MS = 86_400_000;
-const EVERY_MS = 15_000;
-/** A survey may keep the database busy for so small a part of the time. */
-const IDLE_SHARE = 20;
-/** How many are ranked by name. */
-const MOST = 100;
+const INTERVAL_MS = 15_000;
+/** The pause after a query, as a multiple of its duration, so that it loads the database by 5 % at most. */
+const PAUSE_FACTOR = 20;
+/** How many names are read. */
+const MAX_NAMES = 100;
 
-/** Asks the usage log now and then who spent most: what no counter of a gateway can tell, because it names nobody. */
+/** Queries the usage log for the top spenders: the gateways' metrics name neither customers nor, by default, users. */
 export class TopSpenders {
-  readonly #options: SurveyOptions;
-  #findings: SpenderFindings | null = null;
+  readonly #options: TopSpendersOptions;
+  #totals: SpenderTotals | null = null;
 
-  constructor(options: SurveyOptions) {
+  constructor(options: TopSpendersOptions) {
     this.#options = options;
   }
 
-  /** What was found last; null where the log could not be asked. */
-  get findings(): SpenderFindings | null {
-    return this.#findings;
+  /** The last answer; null where the usage log is out of reach. */
+  get totals(): SpenderTotals | null {
+    return this.#totals;
   }
 
-  /** Asks again. Returns after how many milliseconds the next time is due. */
-  async turn(): Promise<number> {
+  /** Queries again. Returns in how many milliseconds the next query is due. */
+  async refresh(): Promise<number> {
     const { clock, elapsed } = this.#options;
     const started = elapsed();
-    // The first time the database may have to be opened, which says nothing of how long it takes to ask.
-    const isFirst = this.#findings === null;
-    this.#findings = await this.#ask(clock() - DAY_MS).catch(unlessUnreachable);
-    return isFirst ? EVERY_MS : Math.max(EVERY_MS, (elapsed() - started) * IDLE_SHARE);
+    // The first query may include opening the database, so its duration says nothing about the next.
+    const isFirst = this.#totals === null;
+    this.#totals = await this.#query(clock() - DAY_MS).catch(nullIfUnreachable);
+    return isFirst ? INTERVAL_MS : Math.max(INTERVAL_MS, (elapsed() - started) * PAUSE_FACTOR);
   }
 
-  async #ask(since: number): Promise<SpenderFindings> {
+  async #query(since: number): Promise<SpenderTotals> {
     const { log, settings } = this.#options;
-    const customers = await log.spenders('customer', since, MOST);
-    return { customers, users: settings.namedUsers === 0 ? null : await log.spenders('user', since, MOST) };
+    const customers = await log.spenders('customer', since, MAX_NAMES);
+    return { customers, users: settings.namedUsers === 0 ? null : await log.spenders('user', since, MAX_NAMES) };
   }
 }
 
-/** That the database is away is reported by whoever writes to it. */
-function unlessUnreachable(error: unknown): null {
+/** The ingest reports a database that is out of reach. */
+function nullIfUnreachable(error: unknown): null {
   if (error instanceof LogUnreachable) return null;
   throw error;
 }

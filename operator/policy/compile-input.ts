@@ -2,36 +2,41 @@ import type { CompileInput } from '../../policy/compile/compile-input.ts';
 import type { Hash } from '../../policy/compile/shards.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import type { Informers } from '../cluster/informers.ts';
-import type { UpstreamSecrets } from '../cluster/upstream-secrets.ts';
-import type { KeysReconciler } from './keys-reconciler.ts';
+import type { CallerKeys } from '../keys/caller-keys.ts';
+import type { UpstreamSecrets } from '../keys/upstream-secrets.ts';
+import type { CheckpointStore } from '../ledger/checkpoint.ts';
 import type { PriceBookSource } from './price-book-source.ts';
 
-interface Sources {
+interface InputSources {
   readonly settings: Settings;
+  /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly hash: Hash;
-  readonly world: Informers;
-  readonly keys: KeysReconciler;
-  readonly upstreamSecrets: UpstreamSecrets;
-  readonly prices: PriceBookSource;
-  readonly epoch: () => string | null;
+  readonly informers: Pick<Informers, 'workspaces' | 'budgets' | 'namespaces'>;
+  readonly callerKeys: Pick<CallerKeys, 'hashes' | 'conflicts'>;
+  readonly upstreamSecrets: Pick<UpstreamSecrets, 'all'>;
+  readonly prices: Pick<PriceBookSource, 'current'>;
+  readonly checkpoints: Pick<CheckpointStore, 'usableEpoch'>;
 }
 
-/** The bag of all resources as the caches have them. */
-export function compileInput(from: Sources): Omit<CompileInput, 'previous' | 'fences'> {
-  const { world, settings, hash } = from;
-  const labels = world.namespaces.values().map(({ metadata }) => [metadata.name, metadata.labels ?? {}] as const);
+/** A compilation's input, but for what the reconciler itself reads. */
+export type GatheredInput = Omit<CompileInput, 'previous' | 'fences'>;
+
+/** Gathers all resources as the informers have them. */
+export function gatherCompileInput(sources: InputSources): GatheredInput {
+  const { settings, hash, clock, informers, callerKeys, upstreamSecrets, prices, checkpoints } = sources;
+  const labels = informers.namespaces.values().map(({ metadata }) => [metadata.name, metadata.labels ?? {}] as const);
   return {
     settings,
-    now: from.clock(),
+    now: clock(),
     hash,
-    epoch: from.epoch(),
-    workspaces: world.workspaces.values(),
-    budgets: world.budgets.values(),
+    epoch: checkpoints.usableEpoch,
+    workspaces: informers.workspaces.values(),
+    budgets: informers.budgets.values(),
     namespaces: new Map(labels),
-    upstreamSecrets: from.upstreamSecrets.all(),
-    callerKeys: from.keys.hashes(),
-    secretConflicts: from.keys.conflicts,
-    prices: from.prices.current,
+    upstreamSecrets: upstreamSecrets.all(),
+    callerKeys: callerKeys.hashes(),
+    secretConflicts: callerKeys.conflicts,
+    prices: prices.current,
   };
 }

@@ -1,29 +1,34 @@
 import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
-import type { KubeObject } from '../../kube/object.ts';
 import type { OperatorLedger } from '../../ledger/ledger.ts';
 import { CompileCache } from '../../policy/compile/compile-cache.ts';
-import type { CompileInput } from '../../policy/compile/compile-input.ts';
 import type { CompileOutput, ShardWrite } from '../../policy/compile/compile-output.ts';
 import { compile } from '../../policy/compile/compile.ts';
 import { SHARED_SHARD } from '../../policy/compile/shards.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
+import { type Compilation, isOutcomeOf } from './compilation.ts';
+import type { GatheredInput } from './compile-input.ts';
 import { requireCompatibleGateways } from './gateway-compat.ts';
 import type { ShardStore } from './shard-store.ts';
+
+interface QueuesPort {
+  /** A new generation of the workspace is in force, or none any more: its Secrets may have to change. */
+  addWorkspace(workspace: Ref): void;
+  /** Statuses may have to change. */
+  addStatus(): void;
+}
 
 interface PolicyOptions {
   readonly ledger: Pick<OperatorLedger, 'fences' | 'raiseFences' | 'gateways'>;
   readonly store: Pick<ShardStore, 'previous' | 'write'>;
-  /** Everything else that compile wants, from the caches as they are now. */
-  readonly gather: () => Omit<CompileInput, 'previous' | 'fences'>;
-  /** Shards, or fences too, are written as far as could be; `accepted` names the workspaces of which a new generation is in force. */
-  readonly onCompiled: (accepted: readonly Ref[]) => void;
-  /** What the administrator must know, when it changes. */
+  readonly gather: () => GatheredInput;
+  readonly queues: QueuesPort;
+  /** Called with the problems of the last compilation when they change. */
   readonly onProblems: (problems: readonly string[]) => void;
 }
 
-/** What a workspace names is there before the workspace: what all share, then keys, then policies. */
-const ORDER: readonly ((shard: ShardWrite) => boolean)[] = [
+/** What a workspace refers to is written before it: first what all share, then keys, then policies. */
+const WRITE_ORDER: readonly ((shard: ShardWrite) => boolean)[] = [
   ({ name }) => name === SHARED_SHARD,
   ({ kind }) => kind === 'Secret',
   ({ kind, name }) => kind === 'ConfigMap' && name !== SHARED_SHARD,
@@ -33,9 +38,8 @@ const ORDER: readonly ((shard: ShardWrite) => boolean)[] = [
 export class PolicyReconciler {
   readonly #options: PolicyOptions;
   readonly #cache = new CompileCache();
-  #output: CompileOutput | undefined;
-  #uids: ReadonlySet<string | undefined> = new Set();
-  #raised: ReadonlyMap<Ref, number> | null = null;
+  #compilation: Compilation | undefined;
+  #fences: ReadonlyMap<Ref, number> | null = null;
   #last: Promise<void> = Promise.resolve();
   #passes = 0;
 
@@ -43,76 +47,81 @@ export class PolicyReconciler {
     this.#options = options;
   }
 
-  /** What was compiled last, once its shards were written; undefined before. */
-  get output(): CompileOutput | undefined {
-    return this.#output;
+  /** The last compilation whose shards were written; undefined before the first. */
+  get compilation(): Compilation | undefined {
+    return this.#compilation;
   }
 
-  /** The fences that are known to stand in the ledger; null where it did not answer. */
-  get raised(): ReadonlyMap<Ref, number> | null {
-    return this.#raised;
+  /** The fences that the ledger is known to hold; null where it did not answer. */
+  get fences(): ReadonlyMap<Ref, number> | null {
+    return this.#fences;
   }
 
-  /** Whether what was compiled last is still being written. */
-  get isUnderWay(): boolean {
+  /** Whether a pass is under way. */
+  get isRunning(): boolean {
     return this.#passes > 0;
   }
 
-  /** One pass, after those that were asked for before. Throws a KubeError, LedgerUnreachable or ReaderTooOld where it has to be made again. */
+  /**
+   * Does one pass, after those that were asked for before. Throws KubeError, LedgerUnreachable or GatewayTooOld: the
+   * pass has to be repeated.
+   */
   reconcile(): Promise<void> {
     this.#passes += 1;
     const pass = this.#last
       .then(() => this.#reconcile())
       .finally(() => {
         this.#passes -= 1;
-        this.#options.onCompiled([]);
+        this.#options.queues.addStatus();
       });
     this.#last = pass.catch(() => undefined);
     return pass;
+  }
+
+  /** Whether the workspace as it is now is accepted and in the shards. */
+  isInForce(workspace: ClaudeWorkspace): boolean {
+    if (this.#compilation === undefined) return false;
+    const outcome = this.#compilation.output.workspaces.get(refOf(workspace.metadata));
+    return outcome?.accepted.reason === 'Accepted' && isOutcomeOf(workspace, outcome, this.#compilation);
   }
 
   async #reconcile(): Promise<void> {
     const { ledger, store, gather } = this.#options;
     const read = await ledger.fences().catch((error: unknown) => ({ error }));
     if (!('error' in read)) requireCompatibleGateways(await ledger.gateways());
-    const standing: ReadonlyMap<Ref, number> = 'error' in read ? new Map() : read;
-    const input = { ...gather(), previous: store.previous(), fences: standing };
+    const fences: ReadonlyMap<Ref, number> = 'error' in read ? new Map() : read;
+    const input = { ...gather(), previous: store.previous(), fences };
     const output = compile(input, this.#cache);
-    for (const kind of ORDER) await this.#write(output.shards.filter((shard) => kind(shard)));
-    this.#uids = new Set([...input.workspaces, ...input.budgets].map(({ metadata }) => metadata.uid));
-    this.#take(output, 'error' in read ? null : read);
-    // The edit is with the gateways now; what follows makes sure that none of them can act without it.
+    for (const isNext of WRITE_ORDER) await this.#write(output.shards.filter((shard) => isNext(shard)));
+    const uids = new Set([...input.workspaces, ...input.budgets].map(({ metadata }) => metadata.uid));
+    this.#keep({ output, uids }, 'error' in read ? null : read);
+    // The gateways have the edit now; the fences make sure that none admits calls without it.
     if ('error' in read) throw read.error;
     if (output.fences.size === 0) return;
     await ledger.raiseFences(output.fences);
-    this.#raised = new Map([...standing, ...output.fences]);
+    this.#fences = new Map([...fences, ...output.fences]);
   }
 
-  /** Side by side; all have ended when it throws. */
+  /** Writes shards in parallel. All writes have ended when it throws. */
   async #write(shards: readonly ShardWrite[]): Promise<void> {
-    const written = await Promise.allSettled(shards.map((shard) => this.#options.store.write(shard)));
-    for (const one of written) if (one.status === 'rejected') throw one.reason;
+    const results = await Promise.allSettled(shards.map((shard) => this.#options.store.write(shard)));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
-  /** Whether the verdict is over this very object, as it is now, and not over one that had its name before. */
-  isOf({ metadata }: KubeObject, verdict: { readonly generation: number } | undefined): boolean {
-    return verdict?.generation === metadata.generation && this.#uids.has(metadata.uid);
-  }
-
-  /** Whether what the workspace asks for now is accepted, and with the gateways. */
-  isInForce(workspace: ClaudeWorkspace): boolean {
-    const verdict = this.#output?.workspaces.get(refOf(workspace.metadata));
-    return verdict?.accepted.reason === 'Accepted' && this.isOf(workspace, verdict);
-  }
-
-  #take(output: CompileOutput, standing: ReadonlyMap<Ref, number> | null): void {
-    const { onCompiled, onProblems } = this.#options;
-    const before = this.#output;
-    this.#output = output;
-    this.#raised = standing;
-    const generationOf = (ref: Ref) => before?.workspaces.get(ref)?.inForce?.generation;
-    const accepted = [...output.workspaces].filter(([ref, { inForce }]) => inForce?.generation !== generationOf(ref));
-    onCompiled(accepted.map(([ref]) => ref));
+  #keep(compilation: Compilation, fences: ReadonlyMap<Ref, number> | null): void {
+    const { queues, onProblems } = this.#options;
+    const before = this.#compilation?.output;
+    const { output } = compilation;
+    this.#compilation = compilation;
+    this.#fences = fences;
+    for (const ref of changedWorkspaces(before, output)) queues.addWorkspace(ref);
+    queues.addStatus();
     if (output.problems.join('\n') !== (before?.problems ?? []).join('\n')) onProblems(output.problems);
   }
+}
+
+/** The workspaces of which another generation is in force. */
+function changedWorkspaces(before: CompileOutput | undefined, { workspaces }: CompileOutput): readonly Ref[] {
+  const generationOf = (ref: Ref) => before?.workspaces.get(ref)?.inForce?.generation;
+  return [...workspaces].flatMap(([ref, { inForce }]) => (inForce?.generation === generationOf(ref) ? [] : [ref]));
 }

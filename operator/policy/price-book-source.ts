@@ -4,24 +4,24 @@ import type { ConfigMap } from '../cluster/kube-kinds.ts';
 
 const ENTRY = 'prices.json';
 
-/** Which price book is compiled: the administrator's own where there is a valid one, else the shipped one. */
+/** Chooses the price book to compile with: the administrator's own where there is a valid one, else the shipped one. */
 export class PriceBookSource {
   readonly #shipped: string;
   #current: CompileInput['prices'];
   #problem: string | undefined;
 
-  /** `shipped` is the text of a book that is known to be valid. */
+  /** `shipped`: the text of a valid book. */
   constructor(shipped: string) {
     this.#shipped = shipped;
     this.#current = { text: shipped, fallback: false };
   }
 
-  /** An invalid book of the administrator's is a `fallback`: the last accepted one stays. */
+  /** `fallback` where the administrator's book is invalid: the last accepted one stays in force. */
   get current(): CompileInput['prices'] {
     return this.#current;
   }
 
-  /** What is wrong with the administrator's own book, in one sentence; undefined where nothing is. */
+  /** What is wrong with the administrator's book, in one sentence; undefined where nothing is. */
   get problem(): string | undefined {
     return this.#problem;
   }

@@ -1,162 +1,173 @@
 import type { LedgerState, LivingGateway, OperatorLedger } from '../../ledger/ledger.ts';
 import type { CompiledBudget, Ref } from '../../policy/core/compiled-policy.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
+import type { Reason } from '../../policy/core/conditions.ts';
 import type { Reading } from '../../policy/core/counter-reading.ts';
 import { deepEqual } from '../../policy/core/deep-equal.ts';
-import { PeriodCache } from '../../policy/core/period.ts';
+import { PeriodCache, type PeriodLookup } from '../../policy/core/period.ts';
 import { budgetFiguresQuery } from '../../policy/status/budget-figures.ts';
-import type { LedgerSoundness } from '../ledger/ledger-guard.ts';
-import type { Observed } from './status.ts';
+import type { LedgerHealth } from '../ledger/ledger-guard.ts';
 
-/** A ledger that was silent or recovering for less is not reported: a fail-over is nobody's news. Milliseconds. */
+/** What the ledger says about a budget, at `now` by its clock (milliseconds), or why it says nothing. */
+export type LedgerFigures =
+  | { readonly kind: 'Read'; readonly reading: Reading; readonly now: number }
+  | { readonly kind: 'Missing'; readonly reason: Reason<'Exhausted'>; readonly message: string };
+
+type ReadFigures = Extract<LedgerFigures, { kind: 'Read' }> & { readonly counter: string };
+
+/** A ledger that is silent or recovering for less than this is not reported, so that a fail-over raises no alarm. Milliseconds. */
 const SILENCE_MS = 3_000;
-/** So many are read at a time: most say what is known, and are garbage at once and not all together. */
-const PORTION = 500;
+/** Budgets per read. Most answers equal the known ones and become garbage at once, so they are not all held together. */
+const BATCH = 500;
 
-const LOST =
-  'Redis holds another ledger, so calls are refused until it is confirmed: annotate ConfigMap tollgate-ledger with tollgate.dev/confirm-ledger.';
-
-const LOST_LEDGER: Observed = { reason: 'LedgerUnreachable', problem: LOST };
-const SILENT_LEDGER: Observed = {
+const LOST_LEDGER: LedgerFigures = {
+  kind: 'Missing',
   reason: 'LedgerUnreachable',
-  problem: 'Redis does not answer; the figures are the last known ones.',
+  message:
+    'Redis holds another ledger, so calls are refused until it is confirmed: annotate ConfigMap tollgate-ledger with tollgate.dev/confirm-ledger.',
+};
+const SILENT_LEDGER: LedgerFigures = {
+  kind: 'Missing',
+  reason: 'LedgerUnreachable',
+  message: 'Redis does not answer; the figures are the last known ones.',
 };
 
-/** What was read of a budget. */
-interface Known {
-  readonly counter: string;
-  readonly reading: Reading;
-  /** By the ledger's clock, in milliseconds. */
-  readonly now: number;
-}
-
-/** What the ledger said last. */
+/** Reads the figures of budgets from the ledger and keeps the last ones. */
 export class LedgerReader {
   readonly #ledger: Pick<OperatorLedger, 'read' | 'gateways' | 'state'>;
   readonly #elapsed: () => number;
-  readonly #periods = new PeriodCache();
+  readonly #periods: PeriodLookup;
   #state: LedgerState | undefined;
-  #reports: readonly LivingGateway[] = [];
-  readonly #readings = new Map<Ref, Known>();
-  /** Those that were all read. */
-  #budgets: readonly CompiledBudget[] = [];
+  #gateways: readonly LivingGateway[] = [];
+  readonly #figures = new Map<Ref, ReadFigures>();
+  /** The list of budgets that has been read completely. */
+  #complete: readonly CompiledBudget[] = [];
   #answeredAt: number;
-  #recovering: Observed | undefined;
+  #recovering: LedgerFigures | undefined;
 
-  /** `elapsed`: a clock that never jumps. Milliseconds. */
-  constructor(ledger: Pick<OperatorLedger, 'read' | 'gateways' | 'state'>, elapsed: () => number) {
+  /** `elapsed`: a monotonic clock, in milliseconds. */
+  constructor(
+    ledger: Pick<OperatorLedger, 'read' | 'gateways' | 'state'>,
+    elapsed: () => number,
+    periods: PeriodLookup = new PeriodCache().at,
+  ) {
     this.#ledger = ledger;
     this.#elapsed = elapsed;
+    this.#periods = periods;
     this.#answeredAt = elapsed();
   }
 
+  /** The state of the ledger as last read; undefined before. */
   get state(): LedgerState | undefined {
     return this.#state;
   }
 
-  get reports(): readonly LivingGateway[] {
-    return this.#reports;
+  /** The gateways that send heartbeats, as last read. */
+  get gateways(): readonly LivingGateway[] {
+    return this.#gateways;
   }
 
   /**
-   * Asks again, and reads what was not read yet of all the budgets there are. Throws LedgerUnreachable; what was known
-   * before stays known.
+   * Reads the ledger's state and its gateways, and those of the budgets in force that have no figures yet. The same
+   * array means that nothing was compiled in between. Throws LedgerUnreachable and then keeps the last figures.
    */
-  async look(budgets: readonly CompiledBudget[]): Promise<LedgerState> {
-    const begun = this.#elapsed();
-    const reports = await this.#ledger.gateways();
-    const isSame = budgets === this.#budgets;
-    const read = isSame ? [] : await this.#readingsOf(budgets.filter((budget) => this.#isNew(budget)));
-    const state = await this.#conclude(begun, read);
-    if (!isSame) this.#keep(budgets);
-    this.#reports = reports;
+  async refresh(budgets: readonly CompiledBudget[]): Promise<LedgerState> {
+    const startedAt = this.#elapsed();
+    const gateways = await this.#ledger.gateways();
+    const isComplete = budgets === this.#complete;
+    const read = isComplete ? [] : await this.#query(budgets.filter((budget) => this.#isUnread(budget)));
+    const state = await this.#take(startedAt, read);
+    if (!isComplete) this.#dropOthers(budgets);
+    this.#gateways = gateways;
     return state;
   }
 
-  /** Reads some of the budgets again. Throws as `look`. */
+  /** Reads some budgets again. Throws as `refresh`. */
   async read(budgets: readonly CompiledBudget[]): Promise<LedgerState> {
-    const begun = this.#elapsed();
-    return this.#conclude(begun, await this.#readingsOf(budgets));
+    const startedAt = this.#elapsed();
+    return this.#take(startedAt, await this.#query(budgets));
   }
 
-  /** Asked last: whatever is wrong with the ledger was wrong when it was read, and nothing is believed without it. */
-  async #conclude(begun: number, read: readonly (readonly [Ref, Known])[]): Promise<LedgerState> {
-    const state = await this.#ledger.state();
-    this.#state = state;
-    this.#answeredAt = begun;
-    this.#recovering = recoveryOf(state, this.#recovering);
-    for (const [ref, known] of read) this.#readings.set(ref, known);
-    return state;
+  /** The figures of a budget, the same object while they are the same; undefined while the ledger may still answer. */
+  figures(budget: Ref, health: LedgerHealth): LedgerFigures | undefined {
+    if (health === 'Lost') return LOST_LEDGER;
+    if (this.#elapsed() - this.#answeredAt > SILENCE_MS) return SILENT_LEDGER;
+    if (health === 'Recovering') return this.#recovering;
+    return health === 'Healthy' ? this.#figures.get(budget) : undefined;
   }
 
-  #keep(budgets: readonly CompiledBudget[]): void {
-    const kept = new Set(budgets.map(refOf));
-    for (const ref of this.#readings.keys()) if (!kept.has(ref)) this.#readings.delete(ref);
-    // A ledger that recovered until now was not read.
-    if (this.#readings.size === kept.size) this.#budgets = budgets;
-  }
-
-  /** This replica begins to lead: what it read when it last did is old. */
-  begin(): void {
-    this.distrust();
-    this.#state = undefined; // its instant says which counters are read
+  /** Forgets everything: a replica that begins to lead again must not publish what it read when it last led. */
+  reset(): void {
+    this.discard();
+    this.#state = undefined; // its instant selects the periods whose counters are read
     this.#answeredAt = this.#elapsed();
   }
 
-  /** What was read was not to be believed. */
-  distrust(): void {
-    this.#readings.clear();
-    this.#budgets = [];
+  /** Forgets all figures, because the ledger that gave them is not healthy. */
+  discard(): void {
+    this.#figures.clear();
+    this.#complete = [];
   }
 
-  async #readingsOf(budgets: readonly CompiledBudget[]): Promise<readonly (readonly [Ref, Known])[]> {
-    const state = this.#state !== undefined && isWell(this.#state) ? this.#state : await this.#ledger.state();
-    if (!isWell(state)) return []; // what it says now is not believed
+  /** Asks for the state last: a fault of the ledger that it reports already existed during the read, so nothing is kept before. */
+  async #take(startedAt: number, read: readonly (readonly [Ref, ReadFigures])[]): Promise<LedgerState> {
+    const state = await this.#ledger.state();
+    this.#state = state;
+    this.#answeredAt = startedAt;
+    this.#recovering = recoveringFigures(state, this.#recovering);
+    for (const [ref, figures] of read) this.#figures.set(ref, figures);
+    return state;
+  }
+
+  #dropOthers(budgets: readonly CompiledBudget[]): void {
+    const kept = new Set(budgets.map(refOf));
+    for (const ref of this.#figures.keys()) if (!kept.has(ref)) this.#figures.delete(ref);
+    // Smaller after a recovery that ended during this refresh: its budgets were not read.
+    if (this.#figures.size === kept.size) this.#complete = budgets;
+  }
+
+  async #query(budgets: readonly CompiledBudget[]): Promise<readonly (readonly [Ref, ReadFigures])[]> {
+    const state = this.#state !== undefined && isWhole(this.#state) ? this.#state : await this.#ledger.state();
+    if (!isWhole(state)) return []; // its counters may be too low
     const { now } = state;
-    const known: (readonly [Ref, Known])[] = [];
-    for (let i = 0; i < budgets.length; i += PORTION) {
-      const portion = budgets.slice(i, i + PORTION);
-      const queries = portion.map((budget) => budgetFiguresQuery(budget, now, { periods: this.#periods.at }));
+    const read: (readonly [Ref, ReadFigures])[] = [];
+    for (let i = 0; i < budgets.length; i += BATCH) {
+      const batch = budgets.slice(i, i + BATCH);
+      const queries = batch.map((budget) => budgetFiguresQuery(budget, now, { periods: this.#periods }));
       const readings = await this.#ledger.read(queries);
-      for (const [n, budget] of portion.entries()) {
-        const read = { counter: queries[n]!.counter, reading: readings[n]!, now };
-        known.push([refOf(budget), this.#unchanged(budget, read) ?? read]);
+      for (const [n, budget] of batch.entries()) {
+        const figures = { kind: 'Read', counter: queries[n]!.counter, reading: readings[n]!, now } as const;
+        read.push([refOf(budget), this.#unchanged(budget, figures) ?? figures]);
       }
     }
-    return known;
+    return read;
   }
 
-  #isNew(budget: CompiledBudget): boolean {
-    const known = this.#readings.get(refOf(budget));
-    return known?.counter !== budgetFiguresQuery(budget, known?.now ?? 0, { periods: this.#periods.at }).counter;
+  #isUnread(budget: CompiledBudget): boolean {
+    const known = this.#figures.get(refOf(budget));
+    return known?.counter !== budgetFiguresQuery(budget, known?.now ?? 0, { periods: this.#periods }).counter;
   }
 
-  /** What was known before, where it says the same. A grant begins and ends without a change of the counter. */
-  #unchanged(budget: CompiledBudget, read: Known): Known | undefined {
-    const before = this.#readings.get(refOf(budget));
-    if (before?.counter !== read.counter || budget.grants.length > 0) return undefined;
-    return deepEqual(before.reading, read.reading) ? before : undefined;
-  }
-
-  /** What is known of a budget, the same object while it is the same; undefined where the ledger may yet answer. */
-  observed(budget: Ref, soundness: LedgerSoundness): Observed | undefined {
-    if (soundness === 'Lost') return LOST_LEDGER;
-    if (this.#elapsed() - this.#answeredAt > SILENCE_MS) return SILENT_LEDGER;
-    if (soundness === 'Recovering') return this.#recovering;
-    return soundness === 'Sound' ? this.#readings.get(budget) : undefined;
+  /** The known figures where they equal the new ones. With grants they never do: these begin and end without a change of the counter. */
+  #unchanged(budget: CompiledBudget, figures: ReadFigures): ReadFigures | undefined {
+    const known = this.#figures.get(refOf(budget));
+    if (known?.counter !== figures.counter || budget.grants.length > 0) return undefined;
+    return deepEqual(known.reading, figures.reading) ? known : undefined;
   }
 }
 
-function isWell({ lost, recovering }: LedgerState): boolean {
+function isWhole({ lost, recovering }: LedgerState): boolean {
   return lost === null && recovering === null;
 }
 
-/** What a recovery of some length means for the figures; `before` where it says the same. */
-function recoveryOf({ now, recovering }: LedgerState, before: Observed | undefined): Observed | undefined {
+/** What all budgets show during a recovery; undefined for a short one, `last` where the text is the same. */
+function recoveringFigures(
+  { now, recovering }: LedgerState,
+  last: LedgerFigures | undefined,
+): LedgerFigures | undefined {
   if (recovering === null || now - recovering.since <= SILENCE_MS) return undefined;
   const why = recovering.deep === null ? '' : ` (${recovering.deep})`;
-  const problem = `The ledger is recovering after Redis lost data or was restarted${why}. Calls wait; the figures are the last known ones.`;
-  return before !== undefined && 'problem' in before && before.problem === problem
-    ? before
-    : { reason: 'LedgerRecovering', problem };
+  const message = `The ledger is recovering after Redis lost data or was restarted${why}. Calls wait; the figures are the last known ones.`;
+  if (last?.kind === 'Missing' && last.message === message) return last;
+  return { kind: 'Missing', reason: 'LedgerRecovering', message };
 }

@@ -1,152 +1,128 @@
-import { keyOf } from '../../kube/object.ts';
+import { setImmediate } from 'node:timers/promises';
 import type { LedgerState } from '../../ledger/ledger.ts';
-import type { CompileOutput } from '../../policy/compile/compile-output.ts';
 import type { CompiledBudget, Ref } from '../../policy/core/compiled-policy.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { LedgerGuard } from '../ledger/ledger-guard.ts';
-import type { Presumed } from '../ledger/presumed.ts';
+import type { LedgerMaintenance } from '../ledger/ledger-maintenance.ts';
+import { budgetsInForce, type Compilation } from '../policy/compilation.ts';
 import type { PolicyReconciler } from '../policy/policy-reconciler.ts';
 import type { LedgerReader } from './ledger-reader.ts';
-import { inForce, type StatusPlanner } from './status-planner.ts';
+import { ReadSchedule } from './read-schedule.ts';
+import type { StatusGatherer, StatusInput } from './status-gatherer.ts';
+import type { StatusPlanner, WantedStatus } from './status-planner.ts';
 import type { StatusWriter } from './status-writer.ts';
 
-interface ReportOptions {
+interface PolicyQueue {
+  /** Asks for another compilation. */
+  addPolicy(): void;
+}
+
+interface StatusLoopOptions {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
-  /** A clock that never jumps, for durations. Milliseconds. */
+  /** A monotonic clock, in milliseconds. */
   readonly elapsed: () => number;
-  readonly policy: Pick<PolicyReconciler, 'output' | 'raised' | 'isUnderWay'>;
-  readonly view: LedgerReader;
-  readonly epoch: Pick<LedgerGuard, 'check' | 'soundness'>;
-  readonly presumed: Pick<Presumed, 'obey' | 'expire'>;
-  readonly statuses: StatusPlanner;
-  readonly writer: Pick<StatusWriter, 'flush' | 'isBehind' | 'isUrgent'>;
-  readonly sweep: () => Promise<number>;
-  /** The ledger answers again, after it did not: fences may be missing there. */
-  readonly onReachable: () => void;
+  readonly policy: Pick<PolicyReconciler, 'compilation' | 'fences' | 'isRunning'>;
+  readonly reader: Pick<LedgerReader, 'refresh' | 'read' | 'discard'>;
+  readonly guard: Pick<LedgerGuard, 'check' | 'health'>;
+  readonly maintenance: Pick<LedgerMaintenance, 'run'>;
+  readonly gatherer: Pick<StatusGatherer, 'input' | 'workspaces' | 'budgets' | 'budget'>;
+  readonly planner: Pick<StatusPlanner, 'workspace' | 'budget'>;
+  readonly writer: Pick<StatusWriter, 'want' | 'due' | 'write' | 'isBehind' | 'isUrgent'>;
+  readonly queues: PolicyQueue;
   readonly onProblem: (error: unknown) => void;
 }
 
-/** How often the ledger is looked at while something is on its way to the gateways, and else. Milliseconds. */
-const SOON_MS = 200;
-const CALM_MS = 1_000;
-/** Working out what all statuses should say takes no more than this part of the time: of thousands it takes a while. */
-const SHARE = 0.25;
-/** For so long edits that follow each other may end that work in its middle. Milliseconds. */
-const PATIENCE_MS = 2_000;
-/** In about this time every budget is read once more, so many at a time: of thousands never all at once, lest an edit waits. */
-const ROUND_MS = 1_000;
-const SLICE = 500;
-/** Reading takes no more than this part of the time. */
-const READING_SHARE = 0.2;
-/** How often something is written while something waits for that. Milliseconds. */
-const WRITE_MS = 100;
+/** How often everything is refreshed: while a policy is on its way to the gateways, and otherwise. Milliseconds. */
+const PENDING_MS = 200;
+const IDLE_MS = 1_000;
+/** Planning all statuses takes at most this share of the time; for thousands of them it takes a while. */
+const PLANNING_SHARE = 0.25;
+/** Statuses planned between two pauses. */
+const BATCH = 500;
+/** A newer compilation may interrupt the planning for at most this long, else a series of edits would starve it. Milliseconds. */
+const MAX_INTERRUPTED_MS = 2_000;
+/** How soon the next turn is due while statuses wait to be written: figures, and urgent changes. Milliseconds. */
+const FIGURES_MS = 100;
 const URGENT_MS = 30;
-/** How often silent gateways are looked for. Milliseconds. */
-const SWEEP_MS = 5_000;
 
-/** Reads the ledger, keeps its epoch, and brings the statuses up to date: one turn, again and again. */
+/**
+ * Brings the statuses up to date, turn by turn and always in this order: the reader reads figures, the guard checks the
+ * ledger that gave them, the planner computes statuses from what the gatherer has, the writer writes them.
+ */
 export class StatusLoop {
-  readonly #options: ReportOptions;
+  readonly #options: StatusLoopOptions;
+  readonly #schedule = new ReadSchedule();
   #isReachable = true;
-  #sweptAt = Number.NEGATIVE_INFINITY;
-  #of: CompileOutput | undefined;
-  #inForce: readonly CompiledBudget[] = [];
-  #raised: PolicyReconciler['raised'] = null;
-  #lookedAt = Number.NEGATIVE_INFINITY;
-  #tookMs = 0;
+  /** The compilation whose budgets are read, and these budgets. */
+  #compilation: Compilation | undefined;
+  #budgets: readonly CompiledBudget[] = [];
+  #fences: ReadonlyMap<Ref, number> | null = null;
+  /** What the last pass over all statuses began with. */
+  #input: StatusInput | undefined;
   #isPending = false;
-  /** When all statuses were worked out last. */
-  #doneAt = Number.NEGATIVE_INFINITY;
-  #readOnAt = Number.NEGATIVE_INFINITY;
-  /** The first of the budgets in force that is read next. */
-  #next = 0;
+  #refreshedAt = Number.NEGATIVE_INFINITY;
+  #planningMs = 0;
+  /** When all statuses were last planned without an interruption. */
+  #plannedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(options: ReportOptions) {
+  constructor(options: StatusLoopOptions) {
     this.#options = options;
   }
 
-  /** One turn. Returns after how many milliseconds the next one is due. */
+  /** One turn. Returns in how many milliseconds the next one is due. */
   async turn(): Promise<number> {
     const { elapsed, writer } = this.#options;
-    if (this.#isDue) await this.#refresh();
-    if (elapsed() >= this.#readOnAt) await this.#readOn();
-    await writer.flush((subjects) => this.#read(subjects.map(({ metadata }) => keyOf(metadata))));
-    const next = Math.min(this.#nextAt, this.#readOnAt) - elapsed();
-    const wait = writer.isUrgent ? URGENT_MS : writer.isBehind ? WRITE_MS : next;
+    if (this.#isRefreshDue) await this.#refresh();
+    if (elapsed() >= this.#schedule.dueAt) await this.#updateSlice();
+    await this.#write();
+    const next = Math.min(this.#nextRefreshAt, this.#schedule.dueAt) - elapsed();
+    const wait = writer.isUrgent ? URGENT_MS : writer.isBehind ? FIGURES_MS : next;
     return Math.max(0, Math.min(next, wait));
   }
 
-  get #nextAt(): number {
-    return this.#lookedAt + Math.max(this.#isPending ? SOON_MS : CALM_MS, this.#tookMs / SHARE);
+  get #nextRefreshAt(): number {
+    const intervalMs = this.#isPending ? PENDING_MS : IDLE_MS;
+    return this.#refreshedAt + Math.max(intervalMs, this.#planningMs / PLANNING_SHARE);
   }
 
-  get #isDue(): boolean {
+  get #isRefreshDue(): boolean {
     const { elapsed, policy } = this.#options;
-    if (elapsed() >= this.#nextAt) return true;
-    // In the middle of a pass it would be looked at for nothing: the fences follow.
-    return !policy.isUnderWay && (policy.output !== this.#of || policy.raised !== this.#raised);
+    if (elapsed() >= this.#nextRefreshAt) return true;
+    // Before the fences are raised no status would change.
+    return !policy.isRunning && (policy.compilation !== this.#compilation || policy.fences !== this.#fences);
   }
 
+  /** Reads what is new, checks the ledger and plans all statuses. */
   async #refresh(): Promise<void> {
-    const { clock, elapsed, policy, statuses } = this.#options;
-    this.#lookedAt = elapsed();
-    this.#raised = policy.raised;
-    const state = await this.#look();
-    if (state !== undefined) await this.#keep(state);
-    const { output } = policy;
-    const begun = elapsed();
-    const isOver = () => {
-      // Another policy knows other objects, and says nothing of these verdicts; and one that is under way comes first.
-      return policy.output !== output || (policy.isUnderWay && elapsed() - this.#doneAt < PATIENCE_MS);
-    };
-    this.#isPending = output !== undefined && (await statuses.refresh(output, policy.raised, clock(), isOver));
-    this.#tookMs = elapsed() - begun;
-    if (!isOver()) this.#doneAt = elapsed();
+    const { elapsed, policy, gatherer } = this.#options;
+    this.#refreshedAt = elapsed();
+    this.#fences = policy.fences;
+    const state = await this.#refreshReader();
+    if (state !== undefined) await this.#maintain(state);
+    const startedAt = elapsed();
+    const input = gatherer.input();
+    // Another compilation has other verdicts, so the rest of these statuses would be outdated; one that runs goes first.
+    const isInterrupted = () =>
+      policy.compilation !== input?.compilation ||
+      (policy.isRunning && elapsed() - this.#plannedAt < MAX_INTERRUPTED_MS);
+    this.#input = input ?? this.#input;
+    this.#isPending = input !== undefined && (await this.#planAll(input, isInterrupted));
+    this.#planningMs = elapsed() - startedAt;
+    if (!isInterrupted()) this.#plannedAt = elapsed();
   }
 
-  /** Reads the next slice of the budgets. */
-  async #readOn(): Promise<void> {
-    const begun = this.#options.elapsed();
-    const from = this.#next < this.#inForce.length ? this.#next : 0;
-    const slice = this.#inForce.slice(from, from + SLICE);
-    this.#next = from + SLICE;
-    this.#readOnAt = begun + ROUND_MS;
-    if (slice.length === 0) return;
-    const readMs = await this.#read(slice.map(refOf));
-    this.#readOnAt = begun + Math.max((ROUND_MS * slice.length) / this.#inForce.length, readMs / READING_SHARE);
-  }
-
-  /**
-   * Reads some of the budgets again and says what came of it; what is about to be shown too, so that it is not as old as the
-   * last slice. Returns how long the reading took; 0 where it failed, which the next look tells.
-   */
-  async #read(refs: readonly Ref[]): Promise<number> {
-    const { view, epoch, statuses, clock, elapsed } = this.#options;
-    const budgets = refs.flatMap((ref) => this.#of?.budgets.get(ref)?.inForce ?? []);
-    const begun = elapsed();
-    let readMs = 0;
-    try {
-      const state = await view.read(budgets);
-      readMs = elapsed() - begun;
-      await this.#judge(state);
-      if (epoch.soundness === 'Sound') statuses.again(refs, clock());
-    } catch {
-      // The next look says what is wrong.
+  /** Undefined where the ledger is out of reach. */
+  async #refreshReader(): Promise<LedgerState | undefined> {
+    const { policy, reader, queues, onProblem } = this.#options;
+    const { compilation } = policy;
+    if (compilation !== undefined && compilation !== this.#compilation) {
+      this.#budgets = budgetsInForce(compilation.output);
     }
-    return readMs;
-  }
-
-  async #judge(state: LedgerState): Promise<void> {
-    const { view, epoch } = this.#options;
-    await epoch.check(state).finally(() => epoch.soundness === 'Sound' || view.distrust());
-  }
-
-  async #look(): Promise<LedgerState | undefined> {
-    const { view, onReachable, onProblem } = this.#options;
+    this.#compilation = compilation;
     try {
-      const state = await view.look(this.#budgets());
-      if (!this.#isReachable) onReachable();
+      const state = await reader.refresh(this.#budgets);
+      if (!this.#isReachable) queues.addPolicy(); // fences may be missing
       this.#isReachable = true;
       return state;
     } catch (error) {
@@ -156,26 +132,86 @@ export class StatusLoop {
     }
   }
 
-  async #keep(state: LedgerState): Promise<void> {
-    const { epoch, presumed, sweep, elapsed, onProblem } = this.#options;
+  async #maintain(state: LedgerState): Promise<void> {
+    const { guard, maintenance, onProblem } = this.#options;
     try {
-      await this.#judge(state);
-      if (epoch.soundness !== 'Sound') return;
-      await presumed.obey();
-      if (elapsed() - this.#sweptAt < SWEEP_MS) return;
-      this.#sweptAt = elapsed();
-      await sweep();
-      await presumed.expire(state.now);
+      await this.#check(state);
+      if (guard.health === 'Healthy') await maintenance.run(state.now);
     } catch (error) {
       onProblem(error);
     }
   }
 
-  /** The same list for the same output: that is how the view knows that nothing was compiled in between. */
-  #budgets(): readonly CompiledBudget[] {
-    const { output } = this.#options.policy;
-    if (output !== undefined && output !== this.#of) this.#inForce = inForce(output);
-    this.#of = output;
-    return this.#inForce;
+  /** Figures of a ledger that is not healthy are discarded. */
+  async #check(state: LedgerState): Promise<void> {
+    const { reader, guard } = this.#options;
+    try {
+      await guard.check(state);
+    } finally {
+      if (guard.health !== 'Healthy') reader.discard();
+    }
+  }
+
+  async #updateSlice(): Promise<void> {
+    const takenAt = this.#options.elapsed();
+    const slice = this.#schedule.take(this.#budgets, takenAt);
+    if (slice.length > 0) this.#schedule.tookMs(await this.#update(slice.map(refOf)), takenAt);
+  }
+
+  /** Urgent changes are written at once; figures after they were read once more, so that none is older than it need be. */
+  async #write(): Promise<void> {
+    const { writer } = this.#options;
+    const { at, urgent, figures, toRead } = writer.due();
+    writer.write(urgent, at);
+    if (toRead.length > 0) await this.#update(toRead);
+    writer.write(figures, at);
+  }
+
+  /** Reads some budgets again and plans their statuses. Returns how many milliseconds the reading took, 0 where it failed. */
+  async #update(refs: readonly Ref[]): Promise<number> {
+    const { reader, guard, elapsed } = this.#options;
+    const budgets = refs.flatMap((ref) => this.#compilation?.output.budgets.get(ref)?.inForce ?? []);
+    const startedAt = elapsed();
+    let readMs = 0;
+    try {
+      const state = await reader.read(budgets);
+      readMs = elapsed() - startedAt;
+      await this.#check(state);
+      if (guard.health === 'Healthy') this.#planSome(refs);
+    } catch {
+      // The next refresh reports it.
+    }
+    return readMs;
+  }
+
+  /** Returns whether a policy is still on its way to the gateways. */
+  async #planAll(input: StatusInput, isInterrupted: () => boolean): Promise<boolean> {
+    const { gatherer, planner } = this.#options;
+    let isPending = false;
+    for (const subject of gatherer.workspaces()) isPending = this.#want(planner.workspace(subject, input)) || isPending;
+    let count = 0;
+    for (const subject of gatherer.budgets()) {
+      isPending = this.#want(planner.budget(subject, input)) || isPending;
+      count += 1;
+      if (count % BATCH > 0) continue;
+      await setImmediate();
+      if (isInterrupted()) return true;
+    }
+    return isPending;
+  }
+
+  #planSome(refs: readonly Ref[]): void {
+    const { gatherer, planner, clock } = this.#options;
+    if (this.#input === undefined) return;
+    const input = { ...this.#input, now: clock() };
+    for (const ref of refs) {
+      const subject = gatherer.budget(ref);
+      if (subject !== undefined) this.#want(planner.budget(subject, input));
+    }
+  }
+
+  #want({ wanted, isPending }: { readonly wanted: WantedStatus | null; readonly isPending: boolean }): boolean {
+    if (wanted !== null) this.#options.writer.want(wanted);
+    return isPending;
   }
 }

@@ -1,52 +1,42 @@
 import { TokenBucket } from '../../kube/token-bucket.ts';
+import type { StatusChange } from './status-change.ts';
 
-/** One object whose status is no longer what was written. Times in milliseconds. */
-export interface Change {
-  readonly key: string;
-  /** A condition, the state or the period changed. */
-  readonly isUrgent: boolean;
-  /** What was spent moved by 1 % of the limit or more. */
-  readonly isLarge: boolean;
-  /** When the object's status was last written; long ago for never. */
-  readonly writtenAt: number;
-}
-
-/** How long the figures of one object rest after a write. */
-const REST_MS = 2_000;
-/** How long small moves may wait for the large ones. */
-const PATIENCE_MS = 30_000;
-/** Of figures. */
-const WRITES_PER_SECOND = 10;
-/** So many objects can change all the time and all be shown within 5 s. */
-const CROWD = 5 * WRITES_PER_SECOND;
-/** Of changes of state: they are few, but for thousands of budgets that are made, or begin a period, at once. */
+/** The figures of one object are written at most this often. Milliseconds. */
+const MIN_INTERVAL_MS = 2_000;
+/** Small moves give way to large ones for at most this long. Milliseconds. */
+const MAX_WAIT_MS = 30_000;
+/** Writes of figures per second. */
+const FIGURES_PER_SECOND = 10;
+/** This many objects can change all the time and still be shown within 5 s. */
+const UNCROWDED = 5 * FIGURES_PER_SECOND;
+/** Writes of urgent changes per second. There are many of them only where thousands of budgets are new or begin a period. */
 const URGENT_PER_SECOND = 300;
-/** So many at a time, so that an edit does not wait behind them. */
-export const URGENT_AT_ONCE = 30;
+/** Urgent writes in flight, few enough that an edit does not wait behind them. */
+export const URGENT_IN_FLIGHT = 30;
 
-/** Decides which status is written when, so that neither a busy budget nor many of them flood the API server. */
+/** Decides which statuses are written when, so that neither a busy budget nor thousands of them flood the API server. */
 export class StatusRateLimit {
-  readonly #figures = new TokenBucket(WRITES_PER_SECOND, { tokens: WRITES_PER_SECOND, ms: 1_000 });
-  readonly #urgent = new TokenBucket(URGENT_AT_ONCE, { tokens: URGENT_PER_SECOND, ms: 1_000 });
+  readonly #figures = new TokenBucket(FIGURES_PER_SECOND, { tokens: FIGURES_PER_SECOND, ms: 1_000 });
+  readonly #urgent = new TokenBucket(URGENT_IN_FLIGHT, { tokens: URGENT_PER_SECOND, ms: 1_000 });
 
   /**
-   * What to write now, the most important first; it counts as written. `changes` in the order in which they came up, so
-   * that what waits longest goes first.
+   * Takes the uids to write now, the most important first. `changes` are in the order in which they arose, so that the
+   * oldest goes first. `now`: milliseconds of a monotonic clock.
    */
-  due(changes: readonly Change[], now: number): readonly string[] {
+  take(changes: readonly StatusChange[], now: number): readonly string[] {
     const urgent = changes.filter(({ isUrgent }) => isUrgent);
-    const figures = changes.filter(({ isUrgent, writtenAt }) => !isUrgent && now - writtenAt >= REST_MS);
-    const isCrowded = changes.length > CROWD;
+    const figures = changes.filter(({ isUrgent, writtenAt }) => !isUrgent && now - writtenAt >= MIN_INTERVAL_MS);
+    const isCrowded = changes.length > UNCROWDED;
     const ordered = isCrowded ? figures.toSorted((a, b) => rank(a, now) - rank(b, now)) : figures;
-    const chosen = [
+    const taken = [
       ...urgent.slice(0, this.#urgent.take(urgent.length, now)),
       ...ordered.slice(0, this.#figures.take(ordered.length, now)),
     ];
-    return chosen.map(({ key }) => key);
+    return taken.map(({ uid }) => uid);
   }
 }
 
-/** Where the writes do not suffice for all: large moves and what waited long go first. */
-function rank({ isLarge, writtenAt }: Change, now: number): number {
-  return isLarge || now - writtenAt >= PATIENCE_MS ? 0 : 1;
+/** Large moves, and small ones that have waited long, go before other small ones. */
+function rank({ isLarge, writtenAt }: StatusChange, now: number): number {
+  return isLarge || now - writtenAt >= MAX_WAIT_MS ? 0 : 1;
 }

@@ -1,241 +1,222 @@
-import type { ClaudeBudgetStatus, ClaudeWorkspaceStatus, Condition } from '../../crds/types.gen.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Events } from '../../kube/events.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
 import { type KubeObject, keyOf, type Resource } from '../../kube/object.ts';
-import { deepEqual } from '../../policy/core/deep-equal.ts';
-import { parseUsd } from '../../policy/core/money.ts';
+import type { Ref } from '../../policy/core/compiled-policy.ts';
 import { FIELD_MANAGER } from '../cluster/kube-kinds.ts';
 import { statusEvents } from '../events/status-events.ts';
-import { type Change, StatusRateLimit, URGENT_AT_ONCE } from './status-rate-limit.ts';
-
-type Status = ClaudeBudgetStatus & ClaudeWorkspaceStatus;
-
-interface Subject extends KubeObject {
-  readonly status?: Status;
-}
+import { type StatusChange, statusChange } from './status-change.ts';
+import type { Status } from './status-gatherer.ts';
+import type { WantedStatus } from './status-planner.ts';
+import { StatusRateLimit, URGENT_IN_FLIGHT } from './status-rate-limit.ts';
 
 interface StatusWriterOptions {
   readonly client: Pick<KubeClient, 'applyStatus'>;
   readonly events: Pick<Events, 'tell'>;
-  /** A clock that never jumps. Milliseconds. */
+  /** A monotonic clock, in milliseconds. */
   readonly elapsed: () => number;
   /** Whether this replica may write now. */
   readonly mayAct: () => boolean;
   readonly onWritten: (resource: Resource) => void;
-  readonly onProblem: (key: string, error: unknown) => void;
+  readonly onProblem: (object: string, error: unknown) => void;
 }
 
-interface Entry {
-  readonly resource: Resource;
-  readonly subject: Subject;
+/** The uids whose statuses the rate limit lets through now. */
+interface Due {
+  /** Milliseconds of a monotonic clock. */
+  readonly at: number;
+  readonly urgent: readonly string[];
+  readonly figures: readonly string[];
+  /** The objects to read once more before `figures` are written: these, and others that changed lately. */
+  readonly toRead: readonly Ref[];
+}
+
+interface Entry extends WantedStatus {
   readonly written: Status | undefined;
   readonly writtenAt: number;
-  readonly wanted: Status;
 }
 
-/** A budget whose figures were written so recently is likely to change again. Milliseconds. */
-const LIVELY_MS = 10_000;
+/** A budget whose figures were written this recently is likely to change again. Milliseconds. */
+const RECENT_MS = 10_000;
 
-/** Writes each status that is not yet what it should be, at its pace, and tells what happened. */
+/** Writes each wanted status that differs from the written one, as the rate limit allows, and the Events that follow from it. */
 export class StatusWriter {
   readonly #options: StatusWriterOptions;
-  readonly #pace = new StatusRateLimit();
-  /** By uid: another object of the same name is another one. */
+  readonly #rateLimit = new StatusRateLimit();
+  /** By uid, because an object that was deleted and made again starts afresh. */
   readonly #entries = new Map<string, Entry>();
-  /** Of those entries that are not yet what they should be, in the order in which they ceased to be: states, and figures. */
-  readonly #states = new Map<string, Change>();
-  readonly #figures = new Map<string, Change>();
-  readonly #underWay = new Map<string, Promise<unknown>>();
-  /** Whose figures were written last, and when. */
-  readonly #lively = new Map<string, number>();
+  /** The entries whose written status is not the wanted one, oldest change first. */
+  readonly #urgent = new Map<string, StatusChange>();
+  readonly #figures = new Map<string, StatusChange>();
+  readonly #inFlight = new Map<string, Promise<unknown>>();
+  /** Whose figures were written lately, and when; oldest first. */
+  readonly #recent = new Map<string, number>();
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
   }
 
-  /** The status as it was last written or, before that, as it was found. */
-  known({ metadata, status }: Subject): Status | undefined {
+  /** The status as this replica last wrote it or, before that, as it was found. */
+  lastWritten({ metadata, status }: WantedStatus['object']): Status | undefined {
     return this.#entries.get(uidOf(metadata))?.written ?? status;
   }
 
-  /** Says what the status of an object should be. */
-  want(resource: Resource, subject: Subject, wanted: Status): void {
-    const uid = uidOf(subject.metadata);
-    const { written = subject.status, writtenAt = Number.NEGATIVE_INFINITY } = this.#entries.get(uid) ?? {};
-    this.#put(uid, { resource, subject, written, writtenAt, wanted });
+  /** Takes what the status of an object should be. */
+  want(wanted: WantedStatus): void {
+    const uid = uidOf(wanted.object.metadata);
+    const { written = wanted.object.status, writtenAt = Number.NEGATIVE_INFINITY } = this.#entries.get(uid) ?? {};
+    this.#put(uid, { ...wanted, written, writtenAt });
   }
 
-  /** Whether something waits to be written. */
+  /** Whether any status waits to be written. */
   get isBehind(): boolean {
-    return this.#states.size + this.#figures.size > 0;
+    return this.#urgent.size + this.#figures.size > 0;
   }
 
-  /** Whether a change of state waits for somebody to begin to write it. */
+  /** Whether an urgent change waits whose write has not begun. */
   get isUrgent(): boolean {
-    return this.#waiting(this.#states, 1).length > 0;
+    return this.#waiting(this.#urgent, 1).length > 0;
   }
 
+  /** Forgets a deleted object. */
   forget(uid: string): void {
     this.#entries.delete(uid);
-    this.#settle(uid);
+    this.#drop(uid);
   }
 
-  /** Another leader may have written since: what is found counts, and not what was written here. */
-  forgetAll(): void {
-    for (const known of [this.#entries, this.#states, this.#figures, this.#lively]) known.clear();
+  /** Forgets everything: another leader may have written since, so the statuses found count. */
+  reset(): void {
+    for (const map of [this.#entries, this.#urgent, this.#figures, this.#recent]) map.clear();
+  }
+
+  /** Takes from the rate limit what may be written now; the caller must write it. */
+  due(): Due {
+    const at = this.#options.elapsed();
+    const taken = this.#rateLimit.take([...this.#urgentToBegin(), ...this.#waiting(this.#figures)], at);
+    const urgent = taken.filter((uid) => !this.#figures.has(uid));
+    const figures = taken.filter((uid) => this.#figures.has(uid));
+    const toRead = figures.length === 0 ? [] : [...figures, ...this.#recentlyWritten(at)];
+    for (const uid of figures) {
+      this.#recent.delete(uid); // so that it moves to the end
+      this.#recent.set(uid, at);
+    }
+    return { at, urgent, figures, toRead: toRead.flatMap((uid) => this.#refOf(uid)) };
   }
 
   /**
-   * Begins to write what is due, and does not wait for it: the slowest write holds up no other. `again` may want something
-   * newer of the subjects whose figures are about to be written, or soon will be.
+   * Begins to write, and does not wait for it: a slow write delays no other. Leaves out what was written or begun since
+   * it was taken.
    */
-  async flush(again: (subjects: readonly Subject[]) => Promise<unknown>): Promise<void> {
-    const now = this.#options.elapsed();
-    const due = this.#pace.due([...this.#statesToBegin(), ...this.#waiting(this.#figures)], now);
-    const figures = due.filter((uid) => this.#figures.has(uid));
-    // States do not wait for that reading.
-    for (const uid of due) if (!this.#figures.has(uid)) this.#begin(uid, now);
-    if (figures.length > 0) await again(this.#subjects([...figures, ...this.#quiet(now)]));
-    for (const uid of figures) this.#enliven(uid, now);
-    for (const uid of figures) this.#begin(uid, now);
+  write(uids: readonly string[], at: number): void {
+    for (const uid of uids) this.#begin(uid, at);
   }
 
-  /** Resolves when nothing is being written. */
+  /** Resolves when no write is in flight. */
   async settled(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay.values());
+    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight.values());
   }
 
-  #statesToBegin(): readonly Change[] {
-    return this.#waiting(this.#states, Math.max(0, URGENT_AT_ONCE - this.#underWay.size));
+  #urgentToBegin(): readonly StatusChange[] {
+    return this.#waiting(this.#urgent, Math.max(0, URGENT_IN_FLIGHT - this.#inFlight.size));
   }
 
-  /** Where a write has ended, the next state is begun: thousands of them do not wait for whoever works them out. */
-  #goOn(): void {
-    if (this.#states.size === 0) return;
-    const now = this.#options.elapsed();
-    for (const uid of this.#pace.due(this.#statesToBegin(), now)) this.#begin(uid, now);
-  }
-
-  /** The first of those that nobody writes yet, at most so many. */
-  #waiting(changes: ReadonlyMap<string, Change>, most = Number.POSITIVE_INFINITY): readonly Change[] {
-    const waiting: Change[] = [];
+  /** The first `most` changes whose write has not begun. */
+  #waiting(changes: ReadonlyMap<string, StatusChange>, most = Number.POSITIVE_INFINITY): readonly StatusChange[] {
+    const waiting: StatusChange[] = [];
     for (const change of changes.values()) {
       if (waiting.length >= most) break;
-      if (!this.#underWay.has(change.key)) waiting.push(change);
+      if (!this.#inFlight.has(change.uid)) waiting.push(change);
     }
     return waiting;
   }
 
-  /** Not what is begun or settled by now: others went on while figures were read. */
-  #begin(uid: string, now: number): void {
-    const isWaiting = this.#states.has(uid) || this.#figures.has(uid);
-    if (!isWaiting || this.#underWay.has(uid) || !this.#options.mayAct()) return;
-    const written = this.#write(uid, this.#entries.get(uid)!, now)
-      .finally(() => this.#underWay.delete(uid))
-      .then((isWritten) => isWritten && this.#goOn());
-    this.#underWay.set(uid, written);
-  }
-
-  #subjects(uids: readonly string[]): readonly Subject[] {
-    return uids.flatMap((uid) => this.#entries.get(uid)?.subject ?? []);
-  }
-
-  #enliven(uid: string, now: number): void {
-    this.#lively.delete(uid);
-    this.#lively.set(uid, now);
-  }
-
-  /** What changed a moment ago and says what it should: the sooner it is seen to change again, the truer is the order. */
-  #quiet(now: number): readonly string[] {
-    for (const [uid, writtenAt] of this.#lively) {
-      if (now - writtenAt <= LIVELY_MS) break;
-      this.#lively.delete(uid);
+  /** The objects that were written lately and are up to date: the sooner their next change is seen, the fairer is the order. */
+  #recentlyWritten(now: number): readonly string[] {
+    for (const [uid, writtenAt] of this.#recent) {
+      if (now - writtenAt <= RECENT_MS) break;
+      this.#recent.delete(uid);
     }
-    return [...this.#lively.keys()].filter((uid) => !this.#states.has(uid) && !this.#figures.has(uid));
+    return [...this.#recent.keys()].filter((uid) => !this.#urgent.has(uid) && !this.#figures.has(uid));
+  }
+
+  #refOf(uid: string): readonly Ref[] {
+    const entry = this.#entries.get(uid);
+    return entry === undefined ? [] : [keyOf(entry.object.metadata)];
+  }
+
+  #begin(uid: string, at: number): void {
+    const isWaiting = this.#urgent.has(uid) || this.#figures.has(uid);
+    if (!isWaiting || this.#inFlight.has(uid) || !this.#options.mayAct()) return;
+    const written = this.#write(uid, this.#entries.get(uid)!, at)
+      .finally(() => this.#inFlight.delete(uid))
+      .then((isWritten) => isWritten && this.#beginNext());
+    this.#inFlight.set(uid, written);
+  }
+
+  /** After a write the next urgent one begins at once: thousands of them need not wait for the next turn of the loop. */
+  #beginNext(): void {
+    if (this.#urgent.size === 0) return;
+    const now = this.#options.elapsed();
+    this.write(this.#rateLimit.take(this.#urgentToBegin(), now), now);
   }
 
   /** Returns whether it was written. */
-  async #write(uid: string, entry: Entry, now: number): Promise<boolean> {
+  async #write(uid: string, entry: Entry, at: number): Promise<boolean> {
     const { client, events, onWritten, onProblem } = this.#options;
-    const { resource, subject, wanted, written } = entry;
-    const { namespace, name } = subject.metadata;
+    const { resource, object, status, written } = entry;
+    const { namespace, name } = object.metadata;
     const { apiVersion, kind } = resource;
     try {
-      // With its uid the write fails where another object has taken the name.
-      const body = { apiVersion, kind, metadata: { namespace, name, uid }, status: wanted };
+      // The uid makes the write fail where another object has taken the name.
+      const body = { apiVersion, kind, metadata: { namespace, name, uid }, status };
       await client.applyStatus(resource, body, { fieldManager: FIELD_MANAGER });
-      this.#note(uid, wanted, now);
+      this.#keep(uid, status, at);
       onWritten(resource);
-      const about = { ...subject, apiVersion, kind };
-      for (const happening of statusEvents(written, wanted)) void events.tell(about, happening);
+      const about: KubeObject = { ...object, apiVersion, kind };
+      for (const event of statusEvents(written, status)) void events.tell(about, event);
       return true;
     } catch (error) {
       if (isKubeError(error, 'NotFound', 'Conflict')) {
         this.forget(uid);
       } else {
-        this.#defer(uid);
-        onProblem(`${kind} ${keyOf(subject.metadata)}`, error);
+        this.#moveToEnd(uid);
+        onProblem(`${kind} ${keyOf(object.metadata)}`, error);
       }
       return false;
     }
   }
 
-  /** What could not be written waits behind the others. */
-  #defer(uid: string): void {
+  /** A status that cannot be written waits behind the others. */
+  #moveToEnd(uid: string): void {
     const entry = this.#entries.get(uid);
-    this.#settle(uid);
+    this.#drop(uid);
     if (entry !== undefined) this.#put(uid, entry);
   }
 
-  /** What was wanted meanwhile stays wanted, and has waited since now. */
-  #note(uid: string, written: Status, writtenAt: number): void {
+  /** A status that was wanted during the write stays wanted, behind those that waited before. */
+  #keep(uid: string, written: Status, writtenAt: number): void {
     const latest = this.#entries.get(uid);
     if (latest === undefined) return;
-    this.#settle(uid);
+    this.#drop(uid);
     this.#put(uid, { ...latest, written, writtenAt });
   }
 
-  /** What waits already keeps its place. */
+  /** An entry that waits already keeps its place. */
   #put(uid: string, entry: Entry): void {
     this.#entries.set(uid, entry);
-    const change = changeOf(uid, entry);
-    const [one, other] = change?.isUrgent === true ? [this.#states, this.#figures] : [this.#figures, this.#states];
+    const change = statusChange(uid, entry.written, entry.status, entry.writtenAt);
+    const [own, other] = change?.isUrgent === true ? [this.#urgent, this.#figures] : [this.#figures, this.#urgent];
     other.delete(uid);
-    if (change === null) one.delete(uid);
-    else one.set(uid, change);
+    if (change === null) own.delete(uid);
+    else own.set(uid, change);
   }
 
-  #settle(uid: string): void {
-    this.#states.delete(uid);
+  #drop(uid: string): void {
+    this.#urgent.delete(uid);
     this.#figures.delete(uid);
   }
 }
 
-function uidOf({ uid }: Subject['metadata']): string {
+function uidOf({ uid }: KubeObject['metadata']): string {
   return uid ?? '';
-}
-
-function changeOf(key: string, { written, wanted, writtenAt }: Entry): Change | null {
-  if (deepEqual(written, wanted)) return null;
-  const isUrgent = !isUnderWay(wanted) && !deepEqual(headline(written), headline(wanted));
-  return { key, isUrgent, isLarge: isLargeMove(written, wanted), writtenAt };
-}
-
-/** It is on its way to the gateways: what comes of that is worth more than to say so. */
-function isUnderWay({ conditions = [] }: Status): boolean {
-  return conditions.some(({ type, reason }) => type === 'Programmed' && reason === 'Pending');
-}
-
-/** What is written at once when it changes. A condition's message may hold figures and waits with them. */
-function headline(status: Status | undefined): unknown {
-  const { conditions = [], state, period, limitUsd, workspace, keys, budgetCount } = status ?? {};
-  const short = ({ type, status, reason, observedGeneration }: Condition) => [type, status, reason, observedGeneration];
-  return { conditions: conditions.map(short), state, period, limitUsd, workspace, keys, budgetCount };
-}
-
-function isLargeMove(before: Status | undefined, after: Status): boolean {
-  if (before?.spentUsd === undefined || after.spentUsd === undefined || after.limitUsd === undefined) return true;
-  const move = parseUsd(after.spentUsd) - parseUsd(before.spentUsd);
-  return (move < 0n ? -move : move) * 100n >= parseUsd(after.limitUsd);
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect, test } from '@jest/globals';
-import { results } from '../../../operator/batches/batch-upstream.ts';
+import { fetchResults } from '../../../operator/batches/batch-upstream.ts';
 import { writeCertificate } from '../../support/certificate.ts';
 
 test('the results of each batch come by a connection of their own, also from an upstream that speaks HTTP/2', async () => {
@@ -20,7 +20,7 @@ test('the results of each batch come by a connection of their own, also from an 
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const baseURL = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const lines: string[] = [];
-  for await (const line of results({ baseURL, apiKey: 'key', batch: 'msgbatch_1' })) lines.push(line);
+  for await (const line of fetchResults({ baseURL, apiKey: 'key', batch: 'msgbatch_1' })) lines.push(line);
   expect([spoken, lines]).toEqual([['1.1'], ['{"custom_id":"a"}', '{"custom_id":"b"}']]);
   server.close();
 });

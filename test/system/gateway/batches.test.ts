@@ -13,7 +13,7 @@ import { LedgerUnreachable } from '../../../ledger/ledger.ts';
 import type { RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';
 import { UsageLog } from '../../../log/usage-log.ts';
-import { Batches } from '../../../operator/batches/batches.ts';
+import { BatchSettler } from '../../../operator/batches/batch-settler.ts';
 import { Rebuild } from '../../../operator/ledger/rebuild.ts';
 import type { CompiledBudget } from '../../../policy/core/compiled-policy.ts';
 import type { Counter } from '../../../policy/core/counter-reading.ts';
@@ -86,7 +86,7 @@ async function counterOf({ ledger }: Running, one: CompiledBudget = daily): Prom
 }
 
 interface Poller {
-  readonly batches: Batches;
+  readonly batches: BatchSettler;
   /** Looks at every open batch once; what was thrown. */
   readonly look: () => Promise<unknown[]>;
   readonly settled: string[];
@@ -96,30 +96,34 @@ interface Poller {
 }
 
 /** The operator's part, with the ledger of a gateway. */
-function poller({ ledger }: Running, changes: Partial<ConstructorParameters<typeof Batches>[0]> = {}): Poller {
+function poller({ ledger }: Running, changes: Partial<ConstructorParameters<typeof BatchSettler>[0]> = {}): Poller {
   const due: string[] = [];
   const self: Poller = {
     at: Date.now(),
     bookedNano: 0n,
     settled: [],
     lost: [],
-    batches: new Batches({
+    batches: new BatchSettler({
       ledger,
-      source: () => ({ apiKey: 'sk-ant-upstream', prices: BOOK }),
+      credentials: () => ({ apiKey: 'sk-ant-upstream', prices: BOOK }),
       prices: () => BOOK,
-      allows: () => true,
+      isAllowed: () => true,
       clock: () => self.at,
       elapsed: () => self.at,
       intervalMs: 1000,
-      onDue: (batch) => due.push(batch),
-      onBooked: (lines) => (self.bookedNano += lines.reduce((sum, { costNano }) => sum + costNano, 0n)),
-      onSettled: ({ batch }) => self.settled.push(batch),
-      onLost: ({ batch }) => self.lost.push(batch),
+      queues: { addBatch: (batch) => due.push(batch) },
+      metrics: {
+        countBatchLines: (lines) => (self.bookedNano += lines.reduce((sum, { costNano }) => sum + costNano, 0n)),
+      },
+      events: {
+        batchSettled: ({ batch }) => self.settled.push(batch),
+        batchLost: ({ batch }) => self.lost.push(batch),
+      },
       ...changes,
     }),
     look: async () => {
       self.at += 10_000;
-      expect(await self.batches.turn()).toBe(1000);
+      expect(await self.batches.poll()).toBe(1000);
       const outcomes = await Promise.allSettled(due.splice(0).map((batch) => self.batches.settle(batch)));
       return outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
     },
@@ -157,8 +161,8 @@ describe('a batch', () => {
     await expect(client.messages.batches.delete(batch.id)).rejects.toMatchObject({ status: 409 });
     const operator = poller(here);
     expect(await operator.look()).toEqual([]);
-    expect(operator.batches.standing.open).toBe(1);
-    expect(operator.batches.standing.oldestSeconds).toBeGreaterThan(0);
+    expect(operator.batches.backlog.open).toBe(1);
+    expect(operator.batches.backlog.oldestSeconds).toBeGreaterThan(0);
     upstream.release();
     expect((await client.messages.batches.retrieve(batch.id)).results_url).toBe(`${PATH}/${batch.id}/results`);
     expect(await operator.look()).toEqual([]);
@@ -181,7 +185,7 @@ describe('a batch', () => {
     ]);
     expect(await client.messages.batches.delete(batch.id)).toEqual({ id: batch.id, type: 'message_batch_deleted' });
     await expect(client.messages.batches.retrieve(batch.id)).rejects.toMatchObject({ status: 404 });
-    expect((await operator.look()).concat(operator.batches.standing.open)).toEqual([0]);
+    expect((await operator.look()).concat(operator.batches.backlog.open)).toEqual([0]);
   });
 
   test('leaves a record for each request', async () => {
@@ -444,22 +448,25 @@ describe('what goes wrong', () => {
     expect(counter.committedNano).toBe(counter.spentNano);
   });
 
-  test.each<[string, number, (id: string) => Promise<unknown>, Partial<ConstructorParameters<typeof Batches>[0]>]>([
+  test.each<[string, number, (id: string) => Promise<unknown>, Partial<ConstructorParameters<typeof BatchSettler>[0]>]>(
     [
-      'deleted behind our back',
-      25,
-      (id) => fetch(`${upstream.url}${PATH}/${id}`, { method: 'DELETE', headers: { 'x-api-key': 'sk-ant-upstream' } }),
-      {},
+      [
+        'deleted behind our back',
+        25,
+        (id) =>
+          fetch(`${upstream.url}${PATH}/${id}`, { method: 'DELETE', headers: { 'x-api-key': 'sk-ant-upstream' } }),
+        {},
+      ],
+      ['of a workspace that is gone', 29 * 24, async () => undefined, { credentials: () => undefined }],
+      [
+        'whose upstream key is refused for good',
+        29 * 24,
+        async () => undefined,
+        { credentials: () => ({ apiKey: 'sk-none', prices: BOOK }) },
+      ],
+      ['of an upstream that is no longer allowed', 29 * 24, async () => undefined, { isAllowed: () => false }],
     ],
-    ['of a workspace that is gone', 29 * 24, async () => undefined, { source: () => undefined }],
-    [
-      'whose upstream key is refused for good',
-      29 * 24,
-      async () => undefined,
-      { source: () => ({ apiKey: 'sk-none', prices: BOOK }) },
-    ],
-    ['of an upstream that is no longer allowed', 29 * 24, async () => undefined, { allows: () => false }],
-  ])('a batch %s is booked at its worst when it cannot be known any more', async (_, hours, spoil, changes) => {
+  )('a batch %s is booked at its worst when it cannot be known any more', async (_, hours, spoil, changes) => {
     const here = await gateway();
     const { id } = await sdk(here).messages.batches.create({ requests: [item('a')] });
     const worst = (await counterOf(here)).committedNano;
@@ -489,7 +496,8 @@ describe('Redis comes back empty', () => {
 
   /** Two operators rebuild at once, after one that died when it had put the batches back. */
   async function rebuild(ledger: RedisLedger, log: UsageLog): Promise<void> {
-    const rest = { log, shown: () => [], living: () => [], raiseFences: async () => undefined };
+    const policy = { reconcile: async () => undefined };
+    const rest = { log, statusMinimums: () => [], incarnations: () => [], policy };
     const died = () => Promise.reject(new Error('the leader died'));
     const first = new Rebuild({ ...rest, ledger: { ...bound(ledger), resume: died } });
     await until(async () => {

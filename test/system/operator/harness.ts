@@ -15,6 +15,7 @@ import { type ConfigMap, configMaps, type Secret, secrets } from '../../../opera
 import type { KeysShard, PolicyShard, SharedShard } from '../../../policy/compile/shard-codec.ts';
 import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../../../policy/compile/shard-codec.ts';
 import { SHARED_SHARD, type ShardData, shardOf, type ShardProblem } from '../../../policy/compile/shards.ts';
+import { COMPILED_SCHEMA } from '../../../policy/core/compiled-policy.ts';
 import { until } from '../../support/until.ts';
 
 export const NAMESPACE = 'tollgate-system';
@@ -217,8 +218,8 @@ function sound<T extends object>(decoded: T): Exclude<T, ShardProblem> {
 export class SimulatedGateway {
   readonly ledger: RedisLedger;
   isLagging = false;
-  /** Undefined as of a gateway that does not say. */
-  schema: number | undefined;
+  /** The newest schema of compiled policy that it reads. */
+  schema: number = COMPILED_SCHEMA;
   readonly #pod: string;
   readonly #shards: Shards;
   #revisions: Record<string, number> = {};
@@ -253,11 +254,7 @@ export class SimulatedGateway {
       try {
         if (!this.isLagging) this.#revisions = await this.#shards.revisions();
         this.#epoch = (await this.#shards.shared()).epoch;
-        const { kind } = await this.ledger.beat({
-          pod: this.#pod,
-          shards: this.#revisions,
-          ...(this.schema === undefined ? {} : { schema: this.schema }),
-        });
+        const { kind } = await this.ledger.beat({ pod: this.#pod, shards: this.#revisions, schema: this.schema });
         if (kind === 'swept') this.#begin();
       } catch {
         // The API server or Redis is away.

@@ -31,14 +31,12 @@ describe('leader election', () => {
         clock: Date.now,
         random: Math.random,
         timing: { durationMs: 3_000, renewMs: 2_000, retryMs: 50, lookMs: 50 },
-        onElected: () => undefined,
-        onLost: () => lost.push(identity),
       });
     const all = new Map(['a', 'b', 'c'].map((name) => [name, candidate(name)]));
     const leaders = () => [...all].filter(([, { leads }]) => leads).map(([name]) => name);
     let most = 0;
     const watch = setInterval(() => (most = Math.max(most, leaders().length)), 5);
-    for (const each of all.values()) each.start();
+    for (const [identity, each] of all) each.start({ onElected: () => undefined, onLost: () => lost.push(identity) });
 
     await until(() => leaders().length === 1);
     const [first] = leaders();
@@ -73,10 +71,8 @@ test('a leader that did nothing while its renewal was late is told so, and leads
     clock: Date.now,
     random: () => 0,
     timing: { durationMs: 10_000, renewMs: 500, retryMs: 700, lookMs: 700 },
-    onElected: () => told.push('elected'),
-    onLost: () => told.push('lost'),
   });
-  election.start();
+  election.start({ onElected: () => told.push('elected'), onLost: () => told.push('lost') });
   await until(() => told.length >= 3);
   await election.stop();
   expect(told.slice(0, 3)).toEqual(['elected', 'lost', 'elected']);

@@ -4,7 +4,7 @@ import { LogUnreachable } from '../../../log/database/database.ts';
 import type { Spenders } from '../../../log/spenders.ts';
 import { type Spender, CallMetrics } from '../../../metrics/call-metrics.ts';
 import { Metrics as OperatorMetrics } from '../../../operator/metrics/metrics.ts';
-import { type SpenderFindings, TopSpenders } from '../../../operator/metrics/top-spenders.ts';
+import { type SpenderTotals, TopSpenders } from '../../../operator/metrics/top-spenders.ts';
 import { callRecord } from '../../support/usage-records.ts';
 
 const spender: Spender = {
@@ -73,24 +73,23 @@ const customers: Spenders = {
   ],
 };
 
-function operatorMetrics(findings: SpenderFindings | null, namedCustomers: number): OperatorMetrics {
-  return new OperatorMetrics(
-    {
-      isLeader: () => true,
-      queues: {},
-      budgets: () => [],
-      workspaces: () => [],
-      isPriceBookInvalid: () => false,
-      isLedgerLost: () => false,
-      isLedgerRecovering: () => false,
-      recordsWaiting: () => 0,
-      recordLimit: () => 1,
-      lagSeconds: () => 0,
-      batches: () => ({ open: 0, oldestSeconds: 0 }),
-      survey: () => findings,
-    },
-    { namedUsers: 0, namedCustomers },
-  );
+function operatorMetrics(totals: SpenderTotals | null, namedCustomers: number): OperatorMetrics {
+  const metrics = new OperatorMetrics({ namedUsers: 0, namedCustomers });
+  metrics.observe({
+    isLeader: () => true,
+    queues: {},
+    budgets: () => [],
+    workspaces: () => [],
+    isPriceBookInvalid: () => false,
+    isLedgerLost: () => false,
+    isLedgerRecovering: () => false,
+    streamLength: () => 0,
+    streamLimit: 1,
+    lagSeconds: () => 0,
+    batches: () => ({ open: 0, oldestSeconds: 0 }),
+    topSpenders: () => totals,
+  });
+  return metrics;
 }
 
 describe('the operator', () => {
@@ -112,7 +111,7 @@ describe('the operator', () => {
     const tokens = { input: 7, output: 3, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0 };
     const cache = { savedNano: 0n, surchargeNano: 0n };
     const record = callRecord({ workspace, feature, department });
-    metrics.countBatch([{ ...billed, tokens, cache, record, model: 'claude-sonnet-5-5' }]);
+    metrics.countBatchLines([{ ...billed, tokens, cache, record, model: 'claude-sonnet-5-5' }]);
     const text = await metrics.registry.metrics();
     const labels = 'workspace="payments/checkout",feature="chat",department="sales",model="claude-sonnet-5-5"';
     expect(text).toContain(`tollgate_cost_usd_total{${labels}} 1`);
@@ -131,13 +130,13 @@ describe('the operator', () => {
         return customers;
       },
     };
-    const survey = new TopSpenders({ log, settings: { namedUsers: 0 }, clock, elapsed: () => elapsed });
-    expect(await survey.turn()).toBe(15_000);
-    expect(survey.findings).toEqual({ customers, users: null });
-    expect(await survey.turn()).toBe(100_000);
+    const spenders = new TopSpenders({ log, settings: { namedUsers: 0 }, clock, elapsed: () => elapsed });
+    expect(await spenders.refresh()).toBe(15_000);
+    expect(spenders.totals).toEqual({ customers, users: null });
+    expect(await spenders.refresh()).toBe(100_000);
     const curious = new TopSpenders({ log, settings: { namedUsers: 1 }, clock, elapsed: () => elapsed });
-    await curious.turn();
-    expect(await curious.turn()).toBe(200_000);
+    await curious.refresh();
+    expect(await curious.refresh()).toBe(200_000);
     const since = '2026-11-24T10:00:00.000Z';
     const [customer, user] = [`customer since ${since}`, `user since ${since}`];
     expect(asked).toEqual([customer, customer, customer, user, customer, user]);
@@ -145,8 +144,8 @@ describe('the operator', () => {
 
   test('knows nothing of customers while the database is away', async () => {
     const log = { spenders: () => Promise.reject(new LogUnreachable('away')) };
-    const survey = new TopSpenders({ log, settings: { namedUsers: 0 }, clock: () => 0, elapsed: () => 0 });
-    expect(await survey.turn()).toBe(15_000);
-    expect(survey.findings).toBeNull();
+    const spenders = new TopSpenders({ log, settings: { namedUsers: 0 }, clock: () => 0, elapsed: () => 0 });
+    expect(await spenders.refresh()).toBe(15_000);
+    expect(spenders.totals).toBeNull();
   });
 });

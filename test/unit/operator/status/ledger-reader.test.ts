@@ -4,20 +4,20 @@ import { LedgerReader } from '../../../../operator/status/ledger-reader.ts';
 import type { Reading } from '../../../../policy/core/counter-reading.ts';
 import { budgetOf } from '../../../support/budget.ts';
 
-const SOUND: Pick<LedgerState, 'lost' | 'recovering'> = { lost: null, recovering: null };
+const WHOLE: Pick<LedgerState, 'lost' | 'recovering'> = { lost: null, recovering: null };
 
-/** A view of a ledger that says what the test puts there. */
-function viewOver() {
-  const ledger = { spent: 1n, isThere: true, reads: 0, standing: SOUND, next: undefined as typeof SOUND | undefined };
+/** A reader of a ledger that answers what the test sets. */
+function readerOver() {
+  const ledger = { spent: 1n, isThere: true, reads: 0, condition: WHOLE, next: undefined as typeof WHOLE | undefined };
   const time = { elapsed: 0 };
-  const view = new LedgerReader(
+  const reader = new LedgerReader(
     {
       gateways: async () => [],
       state: async () => {
         if (!ledger.isThere) throw new LedgerUnreachable('gone');
-        const { standing } = ledger;
-        ledger.standing = ledger.next ?? standing;
-        return { now: Date.parse('2026-11-26T12:00:00Z'), ...standing } as LedgerState;
+        const { condition } = ledger;
+        ledger.condition = ledger.next ?? condition;
+        return { now: Date.parse('2026-11-26T12:00:00Z'), ...condition } as LedgerState;
       },
       read: async (queries) => {
         ledger.reads += queries.length;
@@ -26,89 +26,89 @@ function viewOver() {
     },
     () => time.elapsed,
   );
-  return { view, ledger, time, spent: () => spentOf(view) };
+  return { reader, ledger, time, spent: () => spentOf(reader) };
 }
 
-function spentOf(view: LedgerReader): bigint | undefined {
-  const observed = view.observed('payments/checkout-daily', 'Sound');
-  return observed !== undefined && 'reading' in observed ? observed.reading.total.spentNano : undefined;
+function spentOf(reader: LedgerReader): bigint | undefined {
+  const figures = reader.figures('payments/checkout-daily', 'Healthy');
+  return figures?.kind === 'Read' ? figures.reading.total.spentNano : undefined;
 }
 
 const BUDGETS = [budgetOf()];
 
-test('what was read is believed once the ledger has said in which state it is, and not before', async () => {
-  const { view, ledger, spent } = viewOver();
-  await view.look(BUDGETS);
+test('figures are kept only once the ledger has reported its state after the read', async () => {
+  const { reader, ledger, spent } = readerOver();
+  await reader.refresh(BUDGETS);
   ledger.spent = 0n;
   ledger.isThere = false;
-  await expect(view.read(BUDGETS)).rejects.toThrow(LedgerUnreachable);
+  await expect(reader.read(BUDGETS)).rejects.toThrow(LedgerUnreachable);
   expect(spent()).toBe(1n);
   ledger.isThere = true;
-  await view.read(BUDGETS);
+  await reader.read(BUDGETS);
   expect(spent()).toBe(0n);
 });
 
-test('a look reads what was not read yet, or is not believed any more', async () => {
-  const { view, ledger, spent } = viewOver();
-  await view.look(BUDGETS);
-  await view.look(BUDGETS);
+test('a refresh reads budgets without figures: new ones, and all after a discard', async () => {
+  const { reader, ledger, spent } = readerOver();
+  await reader.refresh(BUDGETS);
+  await reader.refresh(BUDGETS);
   expect(ledger.reads).toBe(1);
-  view.distrust();
+  reader.discard();
   expect(spent()).toBeUndefined();
-  await view.look(BUDGETS);
+  await reader.refresh(BUDGETS);
   expect(ledger.reads).toBe(2);
   expect(spent()).toBe(1n);
 });
 
-test('while the ledger is lost or recovers nothing is read of it, and all at the first look that finds it whole', async () => {
-  const { view, ledger, spent } = viewOver();
-  await view.look(BUDGETS);
+test('nothing is read while the ledger is lost or recovers, and everything at the first refresh afterwards', async () => {
+  const { reader, ledger, spent } = readerOver();
+  await reader.refresh(BUDGETS);
   ledger.reads = 0;
-  for (const standing of [
-    { ...SOUND, recovering: { since: 0, deep: null, missing: [] } },
-    { ...SOUND, lost: 'otherEpoch' as const },
+  for (const condition of [
+    { ...WHOLE, recovering: { since: 0, deep: null, missing: [] } },
+    { ...WHOLE, lost: 'otherEpoch' as const },
   ]) {
-    ledger.standing = standing;
+    ledger.condition = condition;
     for (let i = 0; i < 3; i += 1) {
-      await view.look(BUDGETS);
-      view.distrust();
-      await view.read(BUDGETS);
+      await reader.refresh(BUDGETS);
+      reader.discard();
+      await reader.read(BUDGETS);
     }
   }
   expect(ledger.reads).toBe(0);
-  ledger.standing = SOUND;
+  ledger.condition = WHOLE;
   ledger.spent = 7n;
-  await view.look(BUDGETS);
+  await reader.refresh(BUDGETS);
   expect(spent()).toBe(7n);
 });
 
-test('a ledger that became whole while it was looked at is read at the next look', async () => {
-  const { view, ledger, spent } = viewOver();
-  ledger.standing = { ...SOUND, recovering: { since: 0, deep: null, missing: [] } };
-  ledger.next = SOUND;
-  await view.look(BUDGETS);
+test('a ledger whose recovery ends during a refresh is read at the next one', async () => {
+  const { reader, ledger, spent } = readerOver();
+  ledger.condition = { ...WHOLE, recovering: { since: 0, deep: null, missing: [] } };
+  ledger.next = WHOLE;
+  await reader.refresh(BUDGETS);
   expect(spent()).toBeUndefined();
-  await view.look(BUDGETS);
+  await reader.refresh(BUDGETS);
   expect(spent()).toBe(1n);
 });
 
-test('a replica that leads again shows nothing that it read when it last led', async () => {
-  const { view, ledger, spent } = viewOver();
-  await view.look(BUDGETS);
+test('after a reset no figures of an earlier leadership are left', async () => {
+  const { reader, ledger, spent } = readerOver();
+  await reader.refresh(BUDGETS);
   ledger.spent = 7n;
-  view.begin();
+  reader.reset();
   expect(spent()).toBeUndefined();
-  await view.look(BUDGETS);
+  await reader.refresh(BUDGETS);
   expect(spent()).toBe(7n);
 });
 
-test('a ledger is silent once it has not answered for three seconds, by the clock that never jumps', async () => {
-  const { view, ledger, time, spent } = viewOver();
-  await view.look(BUDGETS);
+test('a ledger counts as silent after three seconds without an answer, by the monotonic clock', async () => {
+  const { reader, ledger, time, spent } = readerOver();
+  await reader.refresh(BUDGETS);
   ledger.isThere = false;
   time.elapsed = 3_000;
-  await expect(view.look(BUDGETS)).rejects.toThrow(LedgerUnreachable);
+  await expect(reader.refresh(BUDGETS)).rejects.toThrow(LedgerUnreachable);
   expect(spent()).toBe(1n);
   time.elapsed = 3_001;
-  expect(view.observed('payments/checkout-daily', 'Sound')).toMatchObject({ reason: 'LedgerUnreachable' });
+  expect(reader.figures('payments/checkout-daily', 'Healthy')).toMatchObject({ reason: 'LedgerUnreachable' });
 });

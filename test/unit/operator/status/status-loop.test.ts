@@ -1,23 +1,24 @@
 import { expect, test } from '@jest/globals';
 import type { LedgerState } from '../../../../ledger/ledger.ts';
+import type { Compilation } from '../../../../operator/policy/compilation.ts';
 import { LedgerReader } from '../../../../operator/status/ledger-reader.ts';
+import type { StatusInput } from '../../../../operator/status/status-gatherer.ts';
 import { StatusLoop } from '../../../../operator/status/status-loop.ts';
-import type { StatusPlanner } from '../../../../operator/status/status-planner.ts';
 import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
 import type { Reading, ReadingQuery } from '../../../../policy/core/counter-reading.ts';
 import { budgetOf } from '../../../support/budget.ts';
 
 const STATE = { now: 1_000, lost: null, recovering: null, streamLength: 0 } as unknown as LedgerState;
 
-/** So many budgets, as they were compiled. */
-function outputOf(count: number): CompileOutput {
+/** A compilation of so many budgets. */
+function compilationOf(count: number): Compilation {
   const named = Array.from({ length: count }, (_, i) => budgetOf({ name: `daily-${i}` }));
   const budgets = new Map(named.map((budget) => [`payments/${budget.name}`, { inForce: budget }]));
-  return { budgets } as unknown as CompileOutput;
+  return { output: { budgets } as unknown as CompileOutput, uids: new Set() };
 }
 
-/** A report over so many budgets, with clocks that the test moves and a ledger that says what it is asked. */
-function reportOver(count: number) {
+/** A status loop over so many budgets, with clocks that the test moves and a ledger that records its queries. */
+function loopOver(count: number) {
   const time = { epoch: Date.parse('2026-11-26T12:00:00Z'), elapsed: 5_000 };
   const asked: (readonly ReadingQuery[])[] = [];
   const ledger = {
@@ -28,41 +29,54 @@ function reportOver(count: number) {
       return queries.map(() => ({ total: {}, values: [] }) as unknown as Reading);
     },
   };
-  const clock = () => time.epoch;
-  const policy = { output: outputOf(count), raised: null, isUnderWay: false };
-  const judge = { ms: 0 };
-  const report = new StatusLoop({
-    clock,
+  const policy = { compilation: compilationOf(count), fences: null, isRunning: false };
+  const check = { ms: 0 };
+  const loop = new StatusLoop({
+    clock: () => time.epoch,
     elapsed: () => time.elapsed,
     policy,
-    view: new LedgerReader(ledger, () => time.elapsed),
-    epoch: { soundness: 'Sound', check: async () => void (time.elapsed += judge.ms) },
-    presumed: { obey: async () => undefined, expire: async () => undefined },
-    statuses: { refresh: async () => false, again: () => undefined } as unknown as StatusPlanner,
-    writer: { flush: async () => undefined, isBehind: false, isUrgent: false },
-    sweep: async () => 0,
-    onReachable: () => undefined,
+    reader: new LedgerReader(ledger, () => time.elapsed),
+    guard: { health: 'Healthy', check: async () => void (time.elapsed += check.ms) },
+    maintenance: { run: async () => undefined },
+    gatherer: {
+      input: () => ({ compilation: policy.compilation }) as StatusInput,
+      workspaces: () => [],
+      budgets: function* () {},
+      budget: () => undefined,
+    },
+    planner: {
+      workspace: () => ({ isPending: false, wanted: null }),
+      budget: () => ({ isPending: false, wanted: null }),
+    },
+    writer: {
+      want: () => undefined,
+      due: () => ({ at: time.elapsed, urgent: [], figures: [], toRead: [] }),
+      write: () => undefined,
+      isBehind: false,
+      isUrgent: false,
+    },
+    queues: { addPolicy: () => undefined },
     onProblem: (error) => {
       throw error;
     },
   });
-  /** Turns for so long, each as soon as the one before asked for it. @returns how often. */
+  /** Makes turns for so long, each when the one before asked for it. Returns how many. */
   const turns = async (ms: number) => {
     let times = 0;
     for (const until = time.elapsed + ms; time.elapsed < until; times += 1) {
-      const wait = await report.turn(); // which may take its time
+      const wait = await loop.turn(); // which may move the clock
       time.elapsed += Math.max(1, wait);
     }
     return times;
   };
-  return { time, asked, turns, policy, judge };
+  return { time, asked, turns, policy, check };
 }
 
 test.each([1, 499, 500, 501, 1_250, 10_000])(
-  'of %i budgets each is read every second, and never more than 500 at a time',
+  'each of %i budgets is read every second, at most 500 at a time',
   async (count) => {
-    const { asked, turns } = reportOver(count);
-    await turns(1); // the first look reads what was never read
+    const { asked, turns } = loopOver(count);
+    await turns(1); // the first refresh reads all budgets
     asked.length = 0;
     await turns(1_100);
     const names = asked.flat().map(({ counter }) => counter);
@@ -74,28 +88,28 @@ test.each([1, 499, 500, 501, 1_250, 10_000])(
 
 const namesIn = (asked: readonly (readonly ReadingQuery[])[]) => new Set(asked.flat().map(({ counter }) => counter));
 
-test('a list that became shorter costs no time', async () => {
-  const { asked, turns, policy } = reportOver(10_000);
-  await turns(1_970); // it is at the end of the list
-  policy.output = outputOf(8_000);
+test('a shorter list of budgets starts a new round at once', async () => {
+  const { asked, turns, policy } = loopOver(10_000);
+  await turns(1_970); // to the end of the list
+  policy.compilation = compilationOf(8_000);
   asked.length = 0;
   await turns(1_100);
   expect(namesIn(asked).size).toBe(8_000);
 });
 
-test('that the ledger is judged slowly once, as when its memory is written, keeps nobody from reading on', async () => {
-  const { asked, turns, judge } = reportOver(1_250);
+test('a slow check of the ledger, as when the checkpoint is saved, does not delay the next slices', async () => {
+  const { asked, turns, check } = loopOver(1_250);
   await turns(1_000);
-  judge.ms = 10_000;
+  check.ms = 10_000;
   await turns(1);
-  judge.ms = 0;
+  check.ms = 0;
   asked.length = 0;
   await turns(1_500);
   expect(namesIn(asked).size).toBe(1_250);
 });
 
-test('a clock that is put back an hour keeps nobody from looking', async () => {
-  const { time, asked, turns } = reportOver(3);
+test('a wall clock that is set back by an hour does not stop the reading', async () => {
+  const { time, asked, turns } = loopOver(3);
   await turns(2_000);
   time.epoch -= 3_600_000;
   asked.length = 0;
@@ -103,8 +117,8 @@ test('a clock that is put back an hour keeps nobody from looking', async () => {
   expect(asked.length).toBeGreaterThanOrEqual(4);
 });
 
-test('without a budget it looks all the same, once a second', async () => {
-  const { asked, turns } = reportOver(0);
+test('without budgets it still refreshes once a second', async () => {
+  const { asked, turns } = loopOver(0);
   expect(await turns(10_000)).toBeLessThanOrEqual(20);
   expect(asked).toEqual([]);
 });

@@ -1,4 +1,4 @@
-/** The Secret of a caller's key: what is in it, and how to tell that Tollgate made it and for whom. */
+/** The Secret of a caller's key: its content, and which workspace Tollgate made it for. */
 
 import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
 import type { Hash } from '../../policy/compile/shards.ts';
@@ -8,14 +8,14 @@ type Key = ClaudeWorkspace['spec']['keys'][number];
 
 const WORKSPACE_LABEL = 'tollgate.dev/workspace';
 const KEY_LABEL = 'tollgate.dev/key';
-const FORM = /^sk-tollgate-[A-Za-z0-9_-]{43}$/;
+const KEY_FORMAT = /^sk-tollgate-[A-Za-z0-9_-]{43}$/;
 
 /** A key of 32 random bytes. */
 export function keyText(bytes: Buffer): string {
   return `sk-tollgate-${bytes.toString('base64url')}`;
 }
 
-/** The Secret as it should be. It belongs to the workspace, so it goes when the workspace does. */
+/** The Secret as it should be. The workspace owns it, so it is deleted with the workspace. */
 export function keySecret(workspace: ClaudeWorkspace, key: Key, text: string, gatewayURL: string): Secret {
   const { namespace, name, uid = '' } = workspace.metadata;
   const { apiVersion, kind } = workspaces;
@@ -47,23 +47,23 @@ export function keyNameOf({ metadata }: Secret): string | undefined {
   return metadata.labels?.[KEY_LABEL];
 }
 
-/** Whether the Secret says what `wanted` says, whatever else people wrote on it. */
-export function holds(secret: Secret, wanted: Secret): boolean {
+/** Whether the Secret has the data and key name of `wanted`, whatever else people added to it. */
+export function contains(secret: Secret, wanted: Secret): boolean {
   const sameData = Object.entries(wanted.data ?? {}).every(([name, value]) => secret.data?.[name] === value);
   return sameData && keyNameOf(secret) === keyNameOf(wanted);
 }
 
-/** The key in a Secret; undefined where it is not of the form that Tollgate gives its keys. */
+/** The key in a Secret; undefined where it does not have the format of Tollgate's keys. */
 export function textOf(secret: Secret): string | undefined {
   const text = Buffer.from(secret.data?.['ANTHROPIC_API_KEY'] ?? '', 'base64').toString();
-  return FORM.test(text) ? text : undefined;
+  return KEY_FORMAT.test(text) ? text : undefined;
 }
 
 /**
- * The hash of each Secret's key, by the Secret's uid. A key that is in two Secrets counts only in the older one: a copy
- * of somebody's key must not decide who pays.
+ * The hash of each Secret's key, by the Secret's uid. A key that is in two Secrets is valid only in the older one: a
+ * copy of a key must not change which workspace pays.
  */
-export function soundKeys(secrets: readonly Secret[], hash: Hash): ReadonlyMap<string, string> {
+export function validKeys(secrets: readonly Secret[], hash: Hash): ReadonlyMap<string, string> {
   const byHash = new Map<string, string>();
   for (const secret of secrets.toSorted(byAge)) {
     const text = textOf(secret);
@@ -74,7 +74,7 @@ export function soundKeys(secrets: readonly Secret[], hash: Hash): ReadonlyMap<s
   return new Map([...byHash].map(([hashed, uid]) => [uid, hashed]));
 }
 
-/** The older first; of two that are equally old, by namespace and name. */
+/** Oldest first; objects of the same age by namespace and name. */
 export function byAge(a: Pick<Secret, 'metadata'>, b: Pick<Secret, 'metadata'>): number {
   const [one, other] = [a, b].map(
     ({ metadata }) => `${metadata.creationTimestamp ?? ''} ${metadata.namespace}/${metadata.name}`,

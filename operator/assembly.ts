@@ -1,0 +1,304 @@
+import type { Logger } from 'pino';
+import type { KubeClient } from '../kube/client.ts';
+import { Events } from '../kube/events.ts';
+import { isKubeError } from '../kube/kube-error.ts';
+import { LeaderElection } from '../kube/leader-election.ts';
+import { keyOf } from '../kube/object.ts';
+import type { OperatorLedger } from '../ledger/ledger.ts';
+import type { Database } from '../log/database/database.ts';
+import { UsageLog } from '../log/usage-log.ts';
+import type { Hash } from '../policy/compile/shards.ts';
+import { allowsUpstream, type Settings } from '../policy/config/settings.ts';
+import { PeriodCache } from '../policy/core/period.ts';
+import { parsePriceBook } from '../policy/prices/price-book-file.ts';
+import { logged } from '../policy/status/readiness.ts';
+import { batchCredentials } from './batches/batch-credentials.ts';
+import { BatchSettler } from './batches/batch-settler.ts';
+import { Informers } from './cluster/informers.ts';
+import { LEASE, LEDGER_CHECKPOINT, PRICES } from './cluster/kube-kinds.ts';
+import { describeError } from './describe-error.ts';
+import { Announcer } from './events/announcer.ts';
+import { informerHandlers } from './informer-handlers.ts';
+import { CallerKeys } from './keys/caller-keys.ts';
+import { KeysReconciler } from './keys/keys-reconciler.ts';
+import { UpstreamSecrets } from './keys/upstream-secrets.ts';
+import { CheckpointStore } from './ledger/checkpoint.ts';
+import { LedgerGuard } from './ledger/ledger-guard.ts';
+import { LedgerMaintenance } from './ledger/ledger-maintenance.ts';
+import { PresumedResolver } from './ledger/presumed-resolver.ts';
+import { Rebuild } from './ledger/rebuild.ts';
+import { Housekeeping } from './log/housekeeping.ts';
+import { Ingest } from './log/ingest.ts';
+import { Metrics } from './metrics/metrics.ts';
+import { TopSpenders } from './metrics/top-spenders.ts';
+import { budgetsInForce } from './policy/compilation.ts';
+import { gatherCompileInput } from './policy/compile-input.ts';
+import { PolicyReconciler } from './policy/policy-reconciler.ts';
+import { PriceBookSource } from './policy/price-book-source.ts';
+import { ShardStore } from './policy/shard-store.ts';
+import { LedgerReader } from './status/ledger-reader.ts';
+import { StatusGatherer } from './status/status-gatherer.ts';
+import { StatusLoop } from './status/status-loop.ts';
+import { allStatusMinimums } from './status/status-minimums.ts';
+import { StatusPlanner } from './status/status-planner.ts';
+import { StatusWriter } from './status/status-writer.ts';
+import { stepDown } from './step-down.ts';
+import { WorkQueues } from './work-queues.ts';
+
+interface OperatorOptions {
+  readonly settings: Settings;
+  readonly client: KubeClient;
+  /** `epoch`: the epoch in which the ledger is expected; null while none is known. */
+  readonly connectLedger: (epoch: () => string | null) => OperatorLedger & { close(): void };
+  /** Opens the database of the usage log. */
+  readonly openLog: () => Promise<Database>;
+  readonly shippedPrices: string;
+  /** Unique to this process. */
+  readonly identity: string;
+  readonly log: Logger;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  /** A monotonic clock, in milliseconds. */
+  readonly elapsed: () => number;
+  /** Gives [0, 1). */
+  readonly random: () => number;
+  readonly randomBytes: (count: number) => Buffer;
+  readonly newId: () => string;
+  readonly hash: Hash;
+}
+
+/** A replica of the operator. */
+export interface Operator {
+  readonly metrics: Metrics;
+  /** False where a pass hangs, so that only a restart helps. */
+  readonly isAlive: () => boolean;
+  /** Whether the informers are filled. */
+  readonly isReady: () => boolean;
+  readonly start: () => void;
+  /** Gives up the lease, within half a second even where work takes longer, and resolves once all work has ended. */
+  readonly stop: () => Promise<void>;
+}
+
+/**
+ * Assembles a replica from the top down: first what is known of the cluster and the ledger, then the queues, then the
+ * reconcilers that fill and empty them. Every replica keeps its informers filled; only the leader acts.
+ */
+export function assemble(options: OperatorOptions): Operator {
+  const { settings, client, clock, elapsed, random, hash, log } = options;
+  const { namespace } = settings;
+  const problemIn = (what: string) => (error: unknown) => {
+    // A conflict only means that an informer was a moment behind.
+    const level = isKubeError(error, 'Conflict') ? 'debug' : 'warn';
+    log[level]({ what, problem: describeError(error) }, 'a problem, tried again');
+  };
+
+  const informers = new Informers({
+    client,
+    settings,
+    random,
+    onProblem: (kind, error) => problemIn(`following ${kind}`)(error),
+  });
+  const election = new LeaderElection({
+    client,
+    lease: { namespace, name: LEASE },
+    identity: options.identity,
+    clock,
+    random,
+    onProblem: problemIn('leader election'),
+  });
+  const mayAct = () => election.leads && informers.hasSynced;
+
+  const checkpoints = new CheckpointStore(client, () => informers.checkpoint.get(`${namespace}/${LEDGER_CHECKPOINT}`));
+  const ledger = options.connectLedger(() => checkpoints.current.epoch);
+  const periods = new PeriodCache().at;
+  const reader = new LedgerReader(ledger, elapsed, periods);
+  const streamLength = () => reader.state?.streamLength ?? 0;
+  const callerKeys = new CallerKeys(informers, hash);
+  const upstreamSecrets = new UpstreamSecrets(client, informers);
+  const prices = new PriceBookSource(options.shippedPrices);
+  const shards = new ShardStore({ client, settings, hash });
+
+  const metrics = new Metrics(settings);
+  const events = new Events({
+    client,
+    controller: 'tollgate.dev/operator',
+    instance: options.identity.slice(0, 128),
+    clock,
+    onProblem: problemIn('events'),
+  });
+  const announcer = new Announcer(events, informers.workspaces, log);
+  const queues = new WorkQueues({
+    mayAct,
+    random,
+    onError: (queue, key, error) => {
+      metrics.countFailure(queue);
+      problemIn(`${queue} ${key}`)(error);
+    },
+  });
+
+  const usageLog = new UsageLog({
+    open: options.openLog,
+    ledger,
+    onDeadLetters: (deadLetters) => {
+      metrics.countDeadLetters(deadLetters.length);
+      announcer.deadLettered(deadLetters);
+    },
+  });
+  const ingest = new Ingest({ log: usageLog, ledger, elapsed, onIngested: ({ rows }) => metrics.countLogged(rows) });
+  const retention = new Housekeeping({ log: usageLog, settings, clock });
+  const topSpenders = new TopSpenders({ log: usageLog, settings, clock, elapsed });
+
+  const compileSources = { settings, clock, hash, informers, callerKeys, upstreamSecrets, prices, checkpoints };
+  const policy = new PolicyReconciler({
+    ledger,
+    store: shards,
+    gather: () => gatherCompileInput(compileSources),
+    queues,
+    onProblems: (problems) => log.error({ problems }, 'the policy has problems'),
+  });
+  const keys = new KeysReconciler({
+    client,
+    informers,
+    callerKeys,
+    policy,
+    events: announcer,
+    gatewayURL: settings.gatewayURL,
+    randomBytes: options.randomBytes,
+  });
+  const batches = new BatchSettler({
+    ledger,
+    credentials: (workspace) => batchCredentials(shards.previous(), workspace),
+    prices: () => parsePriceBook(JSON.parse(prices.current.text)),
+    isAllowed: (baseURL) => allowsUpstream(settings, baseURL),
+    clock,
+    elapsed,
+    intervalMs: settings.batchPollSeconds * 1000,
+    queues,
+    metrics,
+    events: announcer,
+  });
+
+  const writer = new StatusWriter({
+    client,
+    events,
+    elapsed,
+    mayAct,
+    onWritten: ({ kind }) => metrics.countWrite(kind),
+    onProblem: (object, error) => problemIn(`status of ${object}`)(error),
+  });
+  const rebuild = new Rebuild({
+    ledger,
+    log: usageLog,
+    statusMinimums: (now) => {
+      const compiled = policy.compilation === undefined ? [] : budgetsInForce(policy.compilation.output);
+      return allStatusMinimums(compiled, informers.budgets, writer, now, periods);
+    },
+    incarnations: () => reader.gateways.map(({ incarnation }) => incarnation),
+    policy,
+  });
+  const guard = new LedgerGuard({
+    ledger,
+    checkpoints,
+    rebuild,
+    policy,
+    queues,
+    events: announcer,
+    newEpoch: options.newId,
+  });
+  const presumed = new PresumedResolver({ client, ledger, settings, checkpoints, events: announcer });
+  const planner = new StatusPlanner(settings, elapsed, periods);
+  const statusLoop = new StatusLoop({
+    clock,
+    elapsed,
+    policy,
+    reader,
+    guard,
+    maintenance: new LedgerMaintenance({ ledger, presumed, elapsed }),
+    gatherer: new StatusGatherer({
+      informers,
+      policy,
+      reader,
+      guard,
+      statuses: writer,
+      keys: callerKeys,
+      logged: () => logged({ waiting: streamLength(), limit: settings.usageStreamLimit, silentMs: ingest.silentMs }),
+      clock,
+    }),
+    planner,
+    writer,
+    queues,
+    onProblem: problemIn('the ledger'),
+  });
+
+  queues.start({
+    workspace: async (ref) => {
+      const hasKeys = await keys.reconcile(ref);
+      return (await upstreamSecrets.reconcile(ref)) && hasKeys;
+    },
+    policy: () => policy.reconcile(),
+    status: () => statusLoop.turn(),
+    log: () => ingest.turn(),
+    batches: () => batches.poll(),
+    batch: (batch) => batches.settle(batch),
+    spenders: () => topSpenders.refresh(),
+    retention: () => retention.turn(),
+  });
+  metrics.observe({
+    isLeader: () => election.leads,
+    queues: queues.queues,
+    budgets: () => informers.budgets.values(),
+    workspaces: () => informers.workspaces.values(),
+    isPriceBookInvalid: () => prices.problem !== undefined,
+    streamLength,
+    streamLimit: settings.usageStreamLimit,
+    lagSeconds: () => ingest.lagMs(clock()) / 1000,
+    // What a replica found when it last led is outdated.
+    batches: () => (mayAct() ? batches.backlog : { open: 0, oldestSeconds: 0 }),
+    topSpenders: () => (mayAct() ? topSpenders.totals : null),
+    isLedgerLost: () => guard.health === 'Lost',
+    isLedgerRecovering: () => guard.health === 'Recovering',
+  });
+
+  const handlers = informerHandlers({
+    informers,
+    queues,
+    callerKeys,
+    shards,
+    prices,
+    announcer,
+    forgetStatus: (uid) => {
+      planner.forget(uid);
+      writer.forget(uid);
+    },
+    mayAct,
+  });
+  const beginToLead = () => {
+    if (!mayAct()) return;
+    log.info({ leader: options.identity }, 'leading');
+    const ownPrices = informers.prices.get(`${namespace}/${PRICES}`);
+    if (ownPrices !== undefined && prices.problem !== undefined) announcer.pricesRejected(ownPrices, prices.problem);
+    for (const part of [planner, writer, reader, guard]) part.reset();
+    queues.addAll(informers.workspaces.values().map(({ metadata }) => keyOf(metadata)));
+  };
+  return {
+    metrics,
+    isAlive: () => !queues.isStuck,
+    isReady: () => informers.hasSynced,
+    start: () => {
+      informers.start(handlers);
+      election.start({
+        onElected: beginToLead,
+        onLost: () => {
+          log.warn('no longer the leader');
+          void usageLog.close(); // so that the next leader can open it
+        },
+      });
+      void informers.synced().then(beginToLead);
+    },
+    stop: async () => {
+      await stepDown({ queues, writer, usageLog, election });
+      await informers.stop();
+      ledger.close();
+    },
+  };
+}

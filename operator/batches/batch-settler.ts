@@ -1,0 +1,187 @@
+import type { OpenBatch } from '../../ledger/batches.ts';
+import type { OperatorLedger } from '../../ledger/ledger.ts';
+import type { Ref } from '../../policy/core/compiled-policy.ts';
+import { type BatchMeta, decodeBatchMeta } from '../../policy/cost/batch-meta.ts';
+import { type BatchLine, settleBatchLine, settleLostBatch } from '../../policy/cost/batch-result.ts';
+import type { PriceBook } from '../../policy/prices/price-book.ts';
+import { type BatchAddress, type BatchProgress, fetchProgress, fetchResults } from './batch-upstream.ts';
+
+/** What a workspace's batches are fetched with and priced at. */
+export interface BatchCredentials {
+  /** Null where the Secret with the upstream key is gone. */
+  readonly apiKey: string | null;
+  readonly prices: PriceBook;
+}
+
+interface QueuesPort {
+  /** The batch is due to be looked at. */
+  addBatch(batch: string): void;
+}
+
+interface MetricsPort {
+  countBatchLines(lines: readonly BatchLine[]): void;
+}
+
+/** Told to people. */
+export interface BatchEvents {
+  batchSettled(batch: OpenBatch, results: number): void;
+  /** What was left of its worst case was booked, because its cost will never be known. */
+  batchLost(batch: OpenBatch): void;
+}
+
+interface BatchSettlerOptions {
+  readonly ledger: Pick<OperatorLedger, 'openBatches' | 'settleBatchLines' | 'closeBatch'>;
+  /** Undefined where the workspace is gone. */
+  readonly credentials: (workspace: Ref) => BatchCredentials | undefined;
+  /** The prices for a batch whose workspace is gone. */
+  readonly prices: () => PriceBook;
+  /** Whether the installation's settings allow the upstream. */
+  readonly isAllowed: (baseURL: string) => boolean;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  /** A monotonic clock, in milliseconds. */
+  readonly elapsed: () => number;
+  /** How often a batch is looked at. Milliseconds. */
+  readonly intervalMs: number;
+  readonly queues: QueuesPort;
+  readonly metrics: MetricsPort;
+  readonly events: BatchEvents;
+}
+
+/** Lines settled in one step, which takes Redis a moment. */
+const CHUNK = 200;
+const HOUR_MS = 3_600_000;
+/** A batch ends within 24 hours, so one that the upstream does not know after this was deleted. Milliseconds. */
+const GONE_AFTER_MS = 25 * HOUR_MS;
+/** The upstream keeps results for 29 days. Milliseconds. */
+const LOST_AFTER_MS = 29 * 24 * HOUR_MS;
+/** The longest pause between two attempts that fail. Milliseconds. */
+const MAX_BACKOFF_MS = 600_000;
+
+/**
+ * Settles Message Batches from their results, whether or not the caller ever fetches them. The ledger keeps the number
+ * of settled lines and changes it together with the money, so each line is settled once, whatever fails in between.
+ */
+export class BatchSettler {
+  readonly #options: BatchSettlerOptions;
+  #open: ReadonlyMap<string, OpenBatch> = new Map();
+  /** By batch: when it is looked at next, and how many attempts in a row have failed. */
+  readonly #attempts = new Map<string, { readonly at: number; readonly failures: number }>();
+
+  constructor(options: BatchSettlerOptions) {
+    this.#options = options;
+  }
+
+  /** How many batches are open, and for how long the oldest. */
+  get backlog(): { readonly open: number; readonly oldestSeconds: number } {
+    const now = this.#options.clock();
+    const admitted = [...this.#open.values()].map(({ meta }) => decodeBatchMeta(meta).at);
+    return { open: admitted.length, oldestSeconds: (now - Math.min(now, ...admitted)) / 1000 };
+  }
+
+  /** Queues the open batches that are due. Returns in how many milliseconds to call it again. Throws LedgerUnreachable. */
+  async poll(): Promise<number> {
+    const { ledger, elapsed, intervalMs, queues } = this.#options;
+    this.#open = new Map((await ledger.openBatches()).map((open) => [open.batch, open]));
+    for (const batch of this.#attempts.keys()) if (!this.#open.has(batch)) this.#attempts.delete(batch);
+    for (const batch of this.#open.keys()) {
+      if ((this.#attempts.get(batch)?.at ?? 0) <= elapsed()) queues.addBatch(batch);
+    }
+    return intervalMs;
+  }
+
+  /** Looks at one batch and settles it where it has ended. Throws what failed; the batch is due again later. */
+  async settle(batch: string): Promise<void> {
+    const open = this.#open.get(batch);
+    if (open === undefined) return;
+    const { elapsed, intervalMs } = this.#options;
+    const attempt = this.#attempts.get(batch) ?? { at: 0, failures: 0 };
+    if (attempt.at > elapsed()) return;
+    const failures = attempt.failures + 1;
+    const wait = Math.min(MAX_BACKOFF_MS, intervalMs * 2 ** Math.min(failures - 1, 10));
+    this.#attempts.set(batch, { at: elapsed() + wait, failures });
+    if (await this.#settle(open, decodeBatchMeta(open.meta))) this.#attempts.set(batch, { at: elapsed(), failures: 0 });
+  }
+
+  /** Returns false where the next attempt should wait longer. */
+  async #settle(open: OpenBatch, meta: BatchMeta): Promise<boolean> {
+    const age = this.#options.clock() - meta.at;
+    const address = this.#addressOf(open, meta);
+    const progress = address === null ? null : await fetchProgress(address).catch(nullOnceLost(age));
+    if (progress?.kind === 'Running') return true;
+    if (progress?.kind === 'Ended' && address !== null) {
+      await this.#settleResults(open, meta, progress, address);
+      return true;
+    }
+    if (age >= (progress === null ? LOST_AFTER_MS : GONE_AFTER_MS)) await this.#giveUp(open, meta);
+    return false;
+  }
+
+  /** Null where the batch cannot be fetched. */
+  #addressOf({ workspace, batch }: OpenBatch, { baseURL }: BatchMeta): BatchAddress | null {
+    const { credentials, isAllowed } = this.#options;
+    const apiKey = credentials(workspace)?.apiKey ?? null;
+    return apiKey === null || !isAllowed(baseURL) ? null : { baseURL, apiKey, batch };
+  }
+
+  async #settleResults(
+    open: OpenBatch,
+    meta: BatchMeta,
+    ended: Extract<BatchProgress, { kind: 'Ended' }>,
+    address: BatchAddress,
+  ): Promise<void> {
+    const { ledger, clock, events } = this.#options;
+    const prices = this.#pricesOf(open);
+    const endedAt = Number.isNaN(ended.endedAt) ? clock() : ended.endedAt;
+    let settled = open.settledLines;
+    let index = 0;
+    let lines: BatchLine[] = [];
+    for await (const text of fetchResults(address)) {
+      if (index >= settled + lines.length) {
+        lines.push(settleBatchLine(text, meta, prices, { batch: open.batch, call: open.id, index, endedAt }));
+      }
+      index += 1;
+      if (lines.length < CHUNK) continue;
+      settled = await this.#settleLines(open, settled, lines);
+      lines = [];
+    }
+    await this.#settleLines(open, settled, lines);
+    if (index < (ended.lines ?? 0)) {
+      throw new Error(`batch ${open.batch}: the upstream sent ${index} of ${ended.lines} results`);
+    }
+    await ledger.closeBatch(open.batch);
+    events.batchSettled(open, index);
+  }
+
+  /** Returns how many lines are settled now. Throws where another operator settles the batch at the same time. */
+  async #settleLines(open: OpenBatch, from: number, lines: readonly BatchLine[]): Promise<number> {
+    if (lines.length === 0) return from;
+    const { ledger, metrics } = this.#options;
+    const { batch } = open;
+    const { settledLines } = await ledger.settleBatchLines({ batch, from, lines });
+    if (settledLines !== from + lines.length) throw new Error(`batch ${batch} is being settled by another operator`);
+    metrics.countBatchLines(lines);
+    return settledLines;
+  }
+
+  async #giveUp(open: OpenBatch, meta: BatchMeta): Promise<void> {
+    const { ledger, clock, events } = this.#options;
+    const { settledLines, batch, id, reservedNano } = open;
+    const position = { batch, call: id, index: settledLines, endedAt: clock() };
+    await this.#settleLines(open, settledLines, [settleLostBatch(reservedNano, meta, this.#pricesOf(open), position)]);
+    await ledger.closeBatch(open.batch);
+    events.batchLost(open);
+  }
+
+  #pricesOf({ workspace }: OpenBatch): PriceBook {
+    return this.#options.credentials(workspace)?.prices ?? this.#options.prices();
+  }
+}
+
+/** An upstream that still fails when results are no longer kept will never give them. */
+function nullOnceLost(age: number): (error: unknown) => null {
+  return (error) => {
+    if (age < LOST_AFTER_MS) throw error;
+    return null;
+  };
+}

@@ -1,0 +1,82 @@
+import type { KubeObject } from '../kube/object.ts';
+import type { ChangeHandlers, Informers } from './cluster/informers.ts';
+import type { ConfigMap, Secret } from './cluster/kube-kinds.ts';
+import type { Announcer } from './events/announcer.ts';
+import type { CallerKeys } from './keys/caller-keys.ts';
+import { workspaceNameOf } from './keys/key-secret.ts';
+import type { PriceBookSource } from './policy/price-book-source.ts';
+import type { ShardStore } from './policy/shard-store.ts';
+import type { WorkQueues } from './work-queues.ts';
+
+interface Reacting {
+  readonly informers: Pick<Informers, 'workspaces'>;
+  readonly queues: Pick<WorkQueues, 'addWorkspace' | 'addPolicy' | 'addStatus'>;
+  readonly callerKeys: Pick<CallerKeys, 'conflicts' | 'invalidate'>;
+  readonly shards: Pick<ShardStore, 'take'>;
+  readonly prices: Pick<PriceBookSource, 'take' | 'problem'>;
+  readonly announcer: Pick<Announcer, 'pricesAccepted' | 'pricesRejected'>;
+  /** Forgets what is kept of the status of a deleted object. */
+  readonly forgetStatus: (uid: string) => void;
+  readonly mayAct: () => boolean;
+}
+
+/** Which change of an object gives work to which queue. */
+export function informerHandlers(reacting: Reacting): ChangeHandlers {
+  const { informers, queues, callerKeys, shards, forgetStatus } = reacting;
+  return {
+    workspaces: (ref, now, before) => {
+      if (!isEdited(now, before)) return;
+      queues.addWorkspace(ref);
+      if (now === undefined) forgetStatus(before?.metadata.uid ?? '');
+      retryConflicts(reacting, now ?? before);
+    },
+    budgets: (_ref, now, before) => {
+      if (!isEdited(now, before)) return;
+      if (now === undefined) forgetStatus(before?.metadata.uid ?? '');
+      queues.addPolicy();
+    },
+    namespaces: (_name, now, before) => {
+      if (JSON.stringify(now?.metadata.labels) !== JSON.stringify(before?.metadata.labels)) queues.addPolicy();
+    },
+    upstreamSecrets: (_ref, now, before) => {
+      const { namespace, name } = (now ?? before)!.metadata;
+      for (const { metadata, spec } of informers.workspaces.values()) {
+        const isNamed = metadata.namespace === namespace && spec.upstream.apiKeySecretRef.name === name;
+        if (isNamed) queues.addWorkspace(`${namespace}/${metadata.name}`);
+      }
+    },
+    keySecrets: (_ref, now, before) => {
+      const secret = (now ?? before)!;
+      callerKeys.invalidate();
+      queues.addWorkspace(`${secret.metadata.namespace}/${workspaceNameOf(secret)}`);
+      retryConflicts(reacting, secret);
+    },
+    endpoints: () => queues.addStatus(),
+    prices: (_ref, now) => takePrices(reacting, now),
+    checkpoint: () => queues.addStatus(),
+    shard: (_ref, now, before) => {
+      const { name } = (now ?? before)!.metadata;
+      if (shards.take(name, now)) queues.addPolicy();
+    },
+  };
+}
+
+/** False for the operator's own writes of status: nothing that it reads has changed. */
+function isEdited(now: KubeObject | undefined, before: KubeObject | undefined): boolean {
+  return now?.metadata.generation !== before?.metadata.generation;
+}
+
+/** A name of a Secret that was taken in this namespace may be free now. */
+function retryConflicts({ callerKeys, queues }: Reacting, changed: Pick<Secret, 'metadata'> | undefined): void {
+  for (const ref of callerKeys.conflicts.keys()) {
+    if (ref.startsWith(`${changed?.metadata.namespace}/`)) queues.addWorkspace(ref);
+  }
+}
+
+function takePrices({ prices, queues, announcer, mayAct }: Reacting, now: ConfigMap | undefined): void {
+  prices.take(now);
+  queues.addPolicy();
+  if (now === undefined || !mayAct()) return;
+  if (prices.problem === undefined) announcer.pricesAccepted(now);
+  else announcer.pricesRejected(now, prices.problem);
+}

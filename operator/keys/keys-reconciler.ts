@@ -1,0 +1,141 @@
+import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { isKubeError } from '../../kube/kube-error.ts';
+import { keyOf, type ObjectMeta } from '../../kube/object.ts';
+import type { Ref } from '../../policy/core/compiled-policy.ts';
+import type { Informers } from '../cluster/informers.ts';
+import { type Secret, secrets } from '../cluster/kube-kinds.ts';
+import type { CallerKeys } from './caller-keys.ts';
+import { byAge, contains, keySecret, keyText, makerOf, textOf } from './key-secret.ts';
+
+type Key = ClaudeWorkspace['spec']['keys'][number];
+
+interface PolicyPort {
+  /** Whether the workspace as it is now is in force: until then no key of the generation before is revoked. */
+  isInForce(workspace: ClaudeWorkspace): boolean;
+}
+
+/** Told to people. */
+interface KeyEvents {
+  keyIssued(workspace: ClaudeWorkspace, key: string, secret: string, how: 'issued' | 'replaced'): void;
+  keyRevoked(workspace: ClaudeWorkspace, secret: string): void;
+}
+
+export interface KeysOptions {
+  readonly client: Pick<KubeClient, 'get' | 'create' | 'replace' | 'delete'>;
+  readonly informers: Pick<Informers, 'workspaces' | 'keySecrets' | 'namespaces'>;
+  readonly callerKeys: Pick<CallerKeys, 'valid' | 'setConflicts'>;
+  readonly policy: PolicyPort;
+  readonly events: KeyEvents;
+  readonly gatewayURL: string;
+  readonly randomBytes: (count: number) => Buffer;
+}
+
+/** Gives each workspace the Secrets that its keys ask for, and deletes the others that were made for it. */
+export class KeysReconciler {
+  readonly #options: KeysOptions;
+
+  constructor(options: KeysOptions) {
+    this.#options = options;
+  }
+
+  /** Reconciles the Secrets of one workspace. Returns whether it has all of them; throws KubeError. */
+  async reconcile(ref: Ref): Promise<boolean> {
+    const { informers, callerKeys, policy } = this.#options;
+    const workspace = informers.workspaces.get(ref);
+    if (workspace === undefined || this.#isBeingDeleted(workspace)) {
+      callerKeys.setConflicts(ref, []);
+      return true; // the garbage collector deletes its Secrets
+    }
+    const conflicts: string[] = [];
+    for (const key of workspace.spec.keys) {
+      const isOurs = this.#claimant(workspace.metadata, key.secretName) === workspace.metadata.uid;
+      if (!isOurs || !(await this.#ensure(workspace, key))) conflicts.push(key.secretName);
+    }
+    callerKeys.setConflicts(ref, conflicts);
+    if (policy.isInForce(workspace)) await this.#revokeOthers(workspace);
+    return conflicts.length === 0;
+  }
+
+  /** Whether the workspace or its namespace is being deleted: a Secret created now would be deleted at once. */
+  #isBeingDeleted({ metadata }: ClaudeWorkspace): boolean {
+    const namespace = this.#options.informers.namespaces.get(metadata.namespace);
+    return metadata.deletionTimestamp !== undefined || namespace?.metadata.deletionTimestamp !== undefined;
+  }
+
+  /** The uid of the workspace that gets the name: of those that ask for it the one that has it, else the oldest. */
+  #claimant({ namespace }: ObjectMeta, secretName: string): string | undefined {
+    const { workspaces, keySecrets } = this.#options.informers;
+    const claims = workspaces
+      .values()
+      .filter(({ metadata }) => metadata.namespace === namespace)
+      .filter(({ spec }) => spec.keys.some((key) => key.secretName === secretName))
+      .toSorted(byAge)
+      .map(({ metadata }) => metadata.uid);
+    const existing = keySecrets.get(keyOf({ namespace, name: secretName }));
+    const holder = existing && makerOf(existing);
+    return claims.includes(holder) ? holder : claims[0];
+  }
+
+  /** Returns false where a Secret that Tollgate did not make has the name. */
+  async #ensure(workspace: ClaudeWorkspace, key: Key): Promise<boolean> {
+    const { client, informers, gatewayURL, randomBytes, events } = this.#options;
+    const ref = { namespace: workspace.metadata.namespace, name: key.secretName };
+    const existing = informers.keySecrets.get(keyOf(ref));
+    const fresh = () => keySecret(workspace, key, keyText(randomBytes(32)), gatewayURL);
+    if (existing === undefined) {
+      if (!(await this.#create(fresh()))) return false;
+      events.keyIssued(workspace, key.name, key.secretName, 'issued');
+      return true;
+    }
+    const maker = makerOf(existing);
+    if (maker === undefined) return false;
+    if (maker !== workspace.metadata.uid) {
+      // Made for a workspace that is gone or no longer asks for it, so that key is revoked.
+      await client.delete(secrets, ref, existing.metadata.uid);
+      await client.create(secrets, fresh());
+      events.keyIssued(workspace, key.name, key.secretName, 'issued');
+      return true;
+    }
+    await this.#repair(workspace, key, existing);
+    return true;
+  }
+
+  /** Keeps a valid key, and makes a new one where somebody changed it. */
+  async #repair(workspace: ClaudeWorkspace, key: Key, existing: Secret): Promise<void> {
+    const { client, callerKeys, gatewayURL, randomBytes, events } = this.#options;
+    const isValid = callerKeys.valid.has(existing.metadata.uid ?? '');
+    const text = isValid ? textOf(existing) : undefined;
+    const wanted = keySecret(workspace, key, text ?? keyText(randomBytes(32)), gatewayURL);
+    if (contains(existing, wanted)) return;
+    const labels = { ...existing.metadata.labels, ...wanted.metadata.labels };
+    const data = { ...existing.data, ...wanted.data };
+    await client.replace<Secret>(secrets, { ...existing, data, metadata: { ...existing.metadata, labels } });
+    if (text === undefined) events.keyIssued(workspace, key.name, key.secretName, 'replaced');
+  }
+
+  async #create(secret: Secret): Promise<boolean> {
+    const { client } = this.#options;
+    try {
+      await client.create(secrets, secret);
+      return true;
+    } catch (error) {
+      if (!isKubeError(error, 'Conflict')) throw error;
+      const existing = await client.get<Secret>(secrets, secret.metadata);
+      if (makerOf(existing) !== undefined) throw error; // made by Tollgate; the informer will have it in a moment
+      return false;
+    }
+  }
+
+  async #revokeOthers(workspace: ClaudeWorkspace): Promise<void> {
+    const { client, informers, events } = this.#options;
+    const named = new Set(workspace.spec.keys.map(({ secretName }) => secretName));
+    for (const secret of informers.keySecrets.values()) {
+      if (makerOf(secret) !== workspace.metadata.uid || named.has(secret.metadata.name)) continue;
+      await client.delete(secrets, secret.metadata, secret.metadata.uid).catch((error: unknown) => {
+        if (!isKubeError(error, 'NotFound', 'Conflict')) throw error;
+      });
+      events.keyRevoked(workspace, secret.metadata.name);
+    }
+  }
+}

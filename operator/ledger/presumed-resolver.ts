@@ -1,0 +1,82 @@
+import type { KubeClient } from '../../kube/client.ts';
+import type { OperatorLedger } from '../../ledger/ledger.ts';
+import type { Settings } from '../../policy/config/settings.ts';
+import { type ConfigMap, configMaps } from '../cluster/kube-kinds.ts';
+import type { CheckpointStore } from './checkpoint.ts';
+
+/** What becomes of presumed money: it is settled at its worst case, or released. */
+export type Resolution = 'Book' | 'Release';
+
+/** Told to people; `checkpoint` is the object that the Event is about. */
+interface PresumedEvents {
+  presumedResolved(how: Resolution, calls: number, checkpoint: ConfigMap): void;
+  /** `annotation`: what a person wrote. */
+  presumedMistaken(annotation: string, checkpoint: ConfigMap): void;
+}
+
+interface PresumedOptions {
+  readonly client: Pick<KubeClient, 'merge'>;
+  readonly ledger: Pick<OperatorLedger, 'presumedCalls' | 'resolvePresumed'>;
+  readonly settings: Pick<Settings, 'presumedHold'>;
+  readonly checkpoints: Pick<CheckpointStore, 'object'>;
+  readonly events: PresumedEvents;
+}
+
+/** A person sets this annotation: `book` or `release`, then the ids of the calls; without ids all of them. */
+const RESOLVE = 'tollgate.dev/resolve-presumed';
+const COMMANDS: Readonly<Record<string, Resolution>> = { book: 'Book', release: 'Release' };
+/** Calls resolved in one step. */
+const BATCH = 1_000;
+
+/** Resolves presumed calls, whose cost is not known: when they were held long enough, or when a person asks for it. */
+export class PresumedResolver {
+  readonly #options: PresumedOptions;
+  /** The version of the ConfigMap whose annotation was executed last. */
+  #executedVersion: string | null = null;
+
+  constructor(options: PresumedOptions) {
+    this.#options = options;
+  }
+
+  /** Executes the annotation, if there is one, and removes it. Throws LedgerUnreachable or a KubeError. */
+  async executeAnnotation(): Promise<void> {
+    const { client, checkpoints, events } = this.#options;
+    const { object } = checkpoints;
+    const annotation = object?.metadata.annotations?.[RESOLVE];
+    if (object === undefined || annotation === undefined) return;
+    const { resourceVersion = '' } = object.metadata;
+    if (resourceVersion === this.#executedVersion) return; // the informer does not have the removal yet
+    const [command = '', ...ids] = annotation.split(/[\s,]+/).filter((part) => part !== '');
+    const how = COMMANDS[command.toLowerCase()];
+    const calls = how === undefined ? 0 : await this.#resolve(how, ids);
+    const metadata = { resourceVersion, annotations: { [RESOLVE]: null } };
+    await client.merge<ConfigMap>(configMaps, object.metadata, { metadata });
+    this.#executedVersion = resourceVersion;
+    if (how === undefined) events.presumedMistaken(annotation, object);
+    else events.presumedResolved(how, calls, object);
+  }
+
+  /** Books the calls whose hold has expired at `now` (milliseconds of the ledger's time). Throws LedgerUnreachable. */
+  async bookExpired(now: number): Promise<void> {
+    const { ledger, settings, checkpoints, events } = this.#options;
+    const { presumedHold } = settings;
+    const { object } = checkpoints;
+    if (presumedHold === 'PeriodEnd' || object === undefined) return;
+    const calls = await ledger.presumedCalls(BATCH);
+    const expired = calls.filter(({ presumedSince }) => presumedSince + presumedHold <= now).map(({ id }) => id);
+    if (expired.length > 0) events.presumedResolved('Book', await ledger.resolvePresumed(expired, 'Book'), object);
+  }
+
+  async #resolve(how: Resolution, ids: readonly string[]): Promise<number> {
+    const { ledger } = this.#options;
+    if (ids.length > 0) return ledger.resolvePresumed(ids, how);
+    let resolved = 0;
+    for (;;) {
+      const calls = await ledger.presumedCalls(BATCH);
+      const ids = calls.map(({ id }) => id);
+      const count = ids.length === 0 ? 0 : await ledger.resolvePresumed(ids, how);
+      resolved += count;
+      if (count < BATCH) return resolved;
+    }
+  }
+}

@@ -1,0 +1,62 @@
+/** The lowest sums that counters must hold, from the statuses that were written. */
+
+import type { ClaudeBudget, ClaudeBudgetStatus } from '../../crds/types.gen.ts';
+import { expireAt } from '../../ledger/keys.ts';
+import type { CounterMinimum } from '../../ledger/ledger.ts';
+import type { CompiledBudget, Ref } from '../../policy/core/compiled-policy.ts';
+import { refOf } from '../../policy/core/compiled-policy.ts';
+import { REST } from '../../policy/core/counter-reading.ts';
+import { effectiveLimitAt } from '../../policy/core/effective-limit.ts';
+import { parseUsd } from '../../policy/core/money.ts';
+import type { PeriodLookup } from '../../policy/core/period.ts';
+import { rfc3339 } from '../../policy/core/time.ts';
+
+/** The statuses as they were last written. */
+interface WrittenStatuses {
+  lastWritten(budget: ClaudeBudget): ClaudeBudgetStatus | undefined;
+}
+
+/** The minimums of all budgets in force, in their periods at `now` (milliseconds). */
+export function allStatusMinimums(
+  compiled: readonly CompiledBudget[],
+  budgets: { get(ref: Ref): ClaudeBudget | undefined },
+  statuses: WrittenStatuses,
+  now: number,
+  periods?: PeriodLookup,
+): readonly CounterMinimum[] {
+  return compiled.flatMap((one) => {
+    const budget = budgets.get(refOf(one));
+    return budget === undefined ? [] : statusMinimums(one, statuses.lastWritten(budget), now, periods);
+  });
+}
+
+/**
+ * What the counters of a budget held at least when its status was written; with `per` also the counters of the values
+ * that the status lists. Empty where the status is about another period than the one at `now` (milliseconds).
+ */
+export function statusMinimums(
+  budget: CompiledBudget,
+  status: ClaudeBudgetStatus | undefined,
+  now: number,
+  periods?: PeriodLookup,
+): CounterMinimum[] {
+  const { counter, start, end } = effectiveLimitAt(budget, now, periods);
+  if (status?.period?.start !== rfc3339(start)) return [];
+  const keepUntil = expireAt(end);
+  const total: CounterMinimum = {
+    counter,
+    keepUntil,
+    spentNano: parseUsd(status.spentUsd ?? '0'),
+    presumedNano: parseUsd(status.presumedUsd ?? '0'),
+    requests: status.requests ?? 0,
+  };
+  const values = (status.top ?? []).map(({ values, spentUsd }) => ({
+    // The shared counter of the values beyond MAX_VALUES is named by REST itself, not by a list.
+    counter: `${counter}#${values[0] === REST ? REST : JSON.stringify(values)}`,
+    keepUntil,
+    spentNano: parseUsd(spentUsd),
+    presumedNano: 0n,
+    requests: 0,
+  }));
+  return [total, ...values];
+}

@@ -1,0 +1,25 @@
+import { describe, expect, test } from '@jest/globals';
+import { statusEvents } from '../../../../operator/events/status-events.ts';
+
+describe('the Events of a status', () => {
+  const at = '2026-11-23T12:00:00Z';
+  const status = (type: string, value: 'True' | 'False' | 'Unknown', observedGeneration = 1, start = at) => ({
+    conditions: [{ type, status: value, reason: 'R', message: 'Because.', observedGeneration, lastTransitionTime: at }],
+    period: { start },
+  });
+  const reasons = (...args: Parameters<typeof statusEvents>) => statusEvents(...args).map(({ reason }) => reason);
+
+  test.each([
+    ['an edit that is rejected', undefined, status('Accepted', 'False'), ['PolicyRejected']],
+    ['another edit that is rejected', status('Accepted', 'False'), status('Accepted', 'False', 2), ['PolicyRejected']],
+    ['no change', status('Accepted', 'False'), status('Accepted', 'False'), []],
+    ['an edit that is enforced', status('Programmed', 'True'), status('Programmed', 'True', 2), ['PolicyProgrammed']],
+    ['a limit that is reached', status('Exhausted', 'False'), status('Exhausted', 'True'), ['BudgetExhausted']],
+    ['a limit that was raised', status('Exhausted', 'True'), status('Exhausted', 'False'), ['BudgetRecovered']],
+    ['a new period', status('Exhausted', 'True'), status('Exhausted', 'False', 1, 'later'), ['BudgetReset']],
+    ['a new budget', undefined, status('Exhausted', 'False'), []],
+    ['a ledger that answers again', status('Exhausted', 'Unknown'), status('Exhausted', 'False'), []],
+  ])('%s', (_name, before, after, expected) => {
+    expect(reasons(before, after)).toEqual(expected);
+  });
+});

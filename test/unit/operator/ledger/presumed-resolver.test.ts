@@ -1,0 +1,74 @@
+import { describe, expect, test } from '@jest/globals';
+import { MemoryLedger } from '../../../../ledger/memory/memory-ledger.ts';
+import { LEDGER_CHECKPOINT } from '../../../../operator/cluster/kube-kinds.ts';
+import { PresumedResolver } from '../../../../operator/ledger/presumed-resolver.ts';
+import { boundOf, effectiveLimitAt } from '../../../../policy/core/effective-limit.ts';
+import { budgetOf } from '../../../support/budget.ts';
+
+const NOW = Date.parse('2026-11-25T17:00:00Z');
+
+describe('presumedHold', () => {
+  const daily = budgetOf();
+  const { counter, start, end, from, until } = effectiveLimitAt(daily, NOW);
+  const query = { counter, per: false, top: 0, also: [] };
+
+  /** A ledger with one call that cost $1 so far; another dollar is presumed since `NOW`. */
+  async function presuming() {
+    let now = NOW;
+    const ledger = new MemoryLedger({ clock: () => now, epoch: () => 'first' });
+    await ledger.establish('first');
+    ledger.begin('gateway-1');
+    await ledger.beat({ pod: 'gateway-1', shards: {} });
+    const bound = boundOf(daily, daily.limitNano, 2_000_000_000n);
+    const check = {
+      budget: 'payments/checkout-daily',
+      counter,
+      value: null,
+      start,
+      end,
+      mode: 'Enforce',
+      bound,
+    } as const;
+    const amounts = { worstNano: 2_000_000_000n, gapNano: 0n };
+    const reservation = { id: 'a', workspace: 'payments/app', version: 1, ...amounts, from, until };
+    await ledger.reserve({ ...reservation, checks: [{ ...check, total: null }] });
+    await ledger.settle({ id: 'a', costNano: 10n ** 9n, presumedNano: 10n ** 9n, record: { id: 'a' } });
+    return {
+      ledger,
+      spent: async () => (await ledger.read([query]))[0]!.total.spentNano,
+      /** Runs the resolver once, `ms` after `NOW`; returns the events. */
+      after: async (ms: number, presumedHold: 'PeriodEnd' | number) => {
+        now = NOW + ms;
+        const told: unknown[] = [];
+        const presumed = new PresumedResolver({
+          client: { merge: () => Promise.reject(new Error('there is no annotation to remove')) },
+          ledger,
+          settings: { presumedHold },
+          checkpoints: { object: { metadata: { name: LEDGER_CHECKPOINT } } },
+          events: {
+            presumedResolved: (how, calls) => told.push(how, calls),
+            presumedMistaken: (annotation) => told.push(annotation),
+          },
+        });
+        await presumed.executeAnnotation();
+        await presumed.bookExpired(now);
+        return told;
+      },
+    };
+  }
+
+  test('books a presumed call once it was held that long, and not before', async () => {
+    const { spent, after } = await presuming();
+    expect(await after(3_599_999, 3_600_000)).toEqual([]);
+    expect(await spent()).toBe(10n ** 9n);
+    expect(await after(3_600_000, 3_600_000)).toEqual(['Book', 1]);
+    expect(await spent()).toBe(2n * 10n ** 9n);
+    expect(await after(7_200_000, 3_600_000)).toEqual([]);
+  });
+
+  test('PeriodEnd leaves presumed calls to the ledger', async () => {
+    const { spent, after } = await presuming();
+    expect(await after(3 * 24 * 3_600_000, 'PeriodEnd')).toEqual([]);
+    expect(await spent()).toBe(10n ** 9n);
+  });
+});
