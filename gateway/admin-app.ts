@@ -1,6 +1,7 @@
 import express, { type Express, type Request, type Response } from 'express';
 import { type GatewayLedger, LedgerUnreachable } from '../ledger/ledger.ts';
 import { budgetsOf } from './free/budgets.ts';
+import type { Health } from './health.ts';
 import { authenticate } from './http/authenticate.ts';
 import { refusalFor, refuse } from './http/send-refusal.ts';
 import type { PolicySource } from './policy/active-policy.ts';
@@ -10,17 +11,16 @@ interface Parts {
   readonly policy: PolicySource;
   readonly ledger: GatewayLedger;
   readonly metrics: Metrics;
-  /** Null where the gateway may be sent calls, else why not. */
-  readonly notReady: () => string | null;
+  readonly health: Pick<Health, 'notReady'>;
   readonly newId: () => string;
 }
 
-/** What the cluster asks of a gateway: /healthz, /readyz and /metrics. */
-export function adminApp({ metrics, notReady }: Pick<Parts, 'metrics' | 'notReady'>): Express {
+/** What the cluster asks a gateway for: /healthz, /readyz and /metrics. */
+export function adminApp({ metrics, health }: Pick<Parts, 'metrics' | 'health'>): Express {
   const app = bare();
   app.get('/healthz', (_req, res) => void res.type('text').send('ok\n'));
   app.get('/readyz', (_req, res) => {
-    const reason = notReady();
+    const reason = health.notReady;
     res
       .status(reason === null ? 200 : 503)
       .type('text')
@@ -30,7 +30,7 @@ export function adminApp({ metrics, notReady }: Pick<Parts, 'metrics' | 'notRead
   return app;
 }
 
-/** What callers ask besides the API: their budgets. */
+/** What callers ask for besides the API: their budgets. */
 export function callerApp(parts: Pick<Parts, 'policy' | 'ledger' | 'newId'>): Express {
   const app = bare();
   app.get('/tollgate/v1/budgets', (req, res) => sendBudgets(req, res, parts));
@@ -56,7 +56,7 @@ async function sendBudgets(
   }
 }
 
-/** In production Express keeps the stack of a mistake of ours to itself. */
+/** In production mode Express does not send stack traces. */
 function bare(): Express {
   return express().set('env', 'production').disable('x-powered-by').disable('etag');
 }

@@ -3,9 +3,10 @@ import type { Logger } from 'pino';
 import type { GatewayLedger } from '../ledger/ledger.ts';
 import type { Settings } from '../policy/config/settings.ts';
 import { adminApp, callerApp } from './admin-app.ts';
+import { Admission } from './admission/admission.ts';
 import { Heartbeat } from './admission/heartbeat.ts';
 import { LedgerOutage } from './admission/ledger-outage.ts';
-import { Reserver } from './admission/reserver.ts';
+import { OpenCalls } from './admission/open-calls.ts';
 import { Settler } from './admission/settler.ts';
 import { WaitQueue } from './admission/wait-queue.ts';
 import type { WriteAheadLog } from './admission/write-ahead-log.ts';
@@ -21,17 +22,19 @@ import { Gateway, type Draining } from './http/server.ts';
 import { Upstreams } from './http/upstreams.ts';
 import { ExpectedCosts } from './messages/expected-cost.ts';
 import { Messages } from './messages/messages.ts';
+import { Pipeline } from './pipeline/pipeline.ts';
 import type { PolicySource } from './policy/active-policy.ts';
 import { CallLog, type Spans } from './record/call-log.ts';
 import { Metrics } from './record/metrics.ts';
 import { RefusalCounter } from './record/refusal-counter.ts';
+import { RefusedCalls } from './record/refused-calls.ts';
 
-/** What a gateway is made of that is not its own. */
+/** What a gateway is given. */
 export interface Surroundings {
   readonly settings: Settings;
   readonly policy: PolicySource;
   readonly ledger: GatewayLedger;
-  readonly daybook: WriteAheadLog;
+  readonly writeAheadLog: WriteAheadLog;
   /** The revision of each policy shard that is enforced in full. */
   readonly shards: () => Readonly<Record<string, number>>;
   /** The Pod's name. */
@@ -39,20 +42,20 @@ export interface Surroundings {
   readonly logger: Logger;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** A clock that never jumps, for durations. Milliseconds. */
+  /** The monotonic clock, for durations. Milliseconds. */
   readonly elapsed: () => number;
   readonly newId: () => string;
   /** Where the bodies of batches are kept while they are read and sent. */
-  readonly spoolFolder: string;
-  /** How much room all of them have there together. Bytes. */
-  readonly spoolBytes: number;
+  readonly bodyFolder: string;
+  /** How many bytes they may hold there together. */
+  readonly bodyFileBytes: number;
   /** How much memory the bodies of all calls under way may take. Bytes. */
-  readonly bodyBytes: number;
-  /** Who is told of the span of each call; null or absent: nobody. */
+  readonly bodyMemoryBytes: number;
+  /** Gets the span of each call; null or absent: there are none. */
   readonly spans?: Spans | null;
   /** Whether /healthz, /readyz and /metrics have a port of their own. */
   readonly hasAdminPort: boolean;
-  /** Null where callers come without TLS. */
+  /** Null if callers come without TLS. */
   readonly certificate: Certificate | null;
   /** How long an upstream may be silent. Milliseconds; by default as long as the API lets a call take. */
   readonly upstreamTimeoutMs?: number;
@@ -61,120 +64,102 @@ export interface Surroundings {
 /** A gateway, put together and not yet listening. */
 export interface Assembly {
   readonly gateway: Gateway;
-  readonly lifeline: Heartbeat;
+  readonly heartbeat: Heartbeat;
+  readonly openCalls: OpenCalls;
   readonly admin: Express;
   readonly metrics: Metrics;
-  /** Answers and books all that is under way, and takes the gateway off the ledger's list. */
-  stop(leaving: Draining): Promise<void>;
+  /** Answers and settles all calls under way, and takes the gateway off the ledger's list. */
+  stop(draining: Draining): Promise<void>;
 }
 
 /** Puts a gateway together. */
 export function assemble(surroundings: Surroundings): Assembly {
-  const { settings, policy, ledger, daybook, certificate, logger, now, elapsed, newId } = surroundings;
-  const bodies = new ByteQuota(surroundings.bodyBytes);
-  const spools = new ByteQuota(surroundings.spoolBytes);
+  const { settings, policy, ledger, writeAheadLog, certificate, logger, now, elapsed, newId } = surroundings;
+  const bodyMemory = new ByteQuota(surroundings.bodyMemoryBytes);
+  const bodyFiles = new ByteQuota(surroundings.bodyFileBytes);
+  const openCalls = new OpenCalls();
+  const waitQueue = new WaitQueue(settings.waitersPerBudget, elapsed);
+  const settler = new Settler({ ledger, writeAheadLog, openCalls, waitQueue, logger });
+  const metrics = new Metrics(
+    {
+      openCalls: () => openCalls.count,
+      pendingSettles: () => settler.pendingCount,
+      unbookedCalls: () => writeAheadLog.unbookedCount,
+      ledger: () => ledger.state(),
+      bodyBytes: () => bodyMemory.held,
+      spoolBytes: () => bodyFiles.held,
+      certificateExpires: certificate === null ? null : () => certificate.expires / 1000,
+    },
+    settings.namedUsers,
+  );
+
   const health = new Health(policy, logger);
-  const waiting = new WaitQueue(settings.waitersPerBudget, elapsed);
-  const outage = new LedgerOutage({
+  const outage = new LedgerOutage({ settings, writeAheadLog, ledger, metrics, logger, elapsed });
+  const { pod, shards } = surroundings;
+  const listeners = [health, outage];
+  const heartbeat = new Heartbeat({ ledger, pod, shards, newId, openCalls, settler, listeners });
+  const admission = new Admission({
+    ledger,
+    policy,
+    openCalls,
+    heartbeat,
+    settler,
+    waitQueue,
+    outage,
     settings,
-    daybook,
-    ledger,
-    logger,
+    now,
     elapsed,
-    onAdmitted: (workspace) => metrics.countOpenAdmission(workspace),
   });
-  const settler: Settler = new Settler({
-    ledger,
-    daybook,
-    onEnded: (id, lines) => {
-      daybook.forget(id);
-      lifeline.leave(id);
-      waiting.wake(lines);
-    },
-    onRejected: (id, err) => logger.error({ id, err }, 'the ledger rejected the settlement of this call'),
-    onUnwritten: (id, err) =>
-      logger.error({ id, err }, 'the cost of this call could not be written to the write-ahead log'),
-  });
-  const lifeline: Heartbeat = new Heartbeat({
-    ledger,
-    pod: surroundings.pod,
-    shards: surroundings.shards,
-    newId,
-    onPulse: (pulse, error) => {
-      health.take(pulse, error);
-      outage.take(pulse);
-    },
-    onStray: (id) => void settler.release(id),
-  });
-  const gauges = {
-    openCalls: () => lifeline.openCount,
-    pendingSettles: () => settler.pendingCount,
-    unbookedCalls: () => daybook.unbookedCount,
-    ledger: () => ledger.state(),
-    bodyBytes: () => bodies.held,
-    spoolBytes: () => spools.held,
-    certificateExpires: certificate === null ? null : () => certificate.expires / 1000,
-  };
-  const metrics: Metrics = new Metrics(gauges, settings.namedUsers);
+
+  const callLog = new CallLog({ logger, spans: surroundings.spans ?? null, now, elapsed });
+  const refusalCounter = new RefusalCounter({ ledger, now });
+  const refusedCalls = new RefusedCalls({ metrics, refusalCounter, callLog });
+  const pipeline = new Pipeline({ policy, admission, settler, refusedCalls });
+
   const upstreams = new Upstreams(surroundings.upstreamTimeoutMs);
-  const reserver = new Reserver({ ledger, policy, lifeline, settler, waiting, outage, settings, now, elapsed });
-  const report = new CallLog({ logger, spans: surroundings.spans ?? null, now, elapsed });
-  const refusals = new RefusalCounter({ ledger, now });
-  const densities = new TokensPerByte();
-  const expectations = new ExpectedCosts();
   const messages = new Messages({
-    policy,
-    reserver,
     upstreams,
     settler,
-    densities,
-    expectations,
-    refusals,
+    tokensPerByte: new TokensPerByte(),
+    expectedCosts: new ExpectedCosts(),
     metrics,
-    report,
+    callLog,
     settings,
-    now,
     elapsed,
   });
-  const countTokens = new CountTokens({ policy, upstreams, metrics });
-  const { spoolFolder } = surroundings;
-  const batches = new CreateBatch({
-    policy,
-    reserver,
+  const { bodyFolder } = surroundings;
+  const createBatch = new CreateBatch({
     upstreams,
     settler,
-    refusals,
-    metrics,
-    report,
+    refusedCalls,
+    callLog,
     settings,
-    spoolFolder,
-    spools,
+    bodyFolder,
+    bodyFiles,
     now,
-    elapsed,
   });
-  const batchAccess = new BatchEndpoints({ policy, upstreams, metrics, ledger, settings, elapsed });
-  const models = new Models({ policy, upstreams });
-  const admin = adminApp({
-    metrics,
-    notReady: () => (gateway.isLeaving ? 'the gateway is shutting down' : health.notReady),
-  });
-  const gateway: Gateway = new Gateway({
+  const batches = new BatchEndpoints({ upstreams, ledger, settings, elapsed });
+  const countTokens = new CountTokens(upstreams);
+  const models = new Models(upstreams);
+  const admin = adminApp({ metrics, health });
+  const gateway = new Gateway({
     endpoints: {
-      Messages: (exchange) => messages.serve(exchange),
-      CountTokens: (exchange) => countTokens.serve(exchange),
-      CreateBatch: (exchange) => batches.create(exchange),
-      ListBatches: (exchange) => batchAccess.list(exchange),
-      Batch: (exchange) => batchAccess.one(exchange),
-      Models: (exchange) => models.serve(exchange),
+      Messages: (call) => pipeline.servePaid(call, messages),
+      CountTokens: (call) => pipeline.serveFree(call, (ready) => countTokens.serve(ready)),
+      CreateBatch: (call) => pipeline.servePaid(call, createBatch),
+      ListBatches: (call) => pipeline.serveFree(call, (ready) => batches.list(ready)),
+      Batch: (call) => pipeline.serveFree(call, (ready) => batches.one(ready)),
+      Models: (call) => pipeline.serveFree(call, (ready) => models.serve(ready)),
     },
     callerApp: callerApp({ policy, ledger, newId }),
-    bodies,
+    bodyMemory,
     adminApp: surroundings.hasAdminPort ? null : admin,
     certificate: certificate?.pair ?? null,
     logger,
     newId,
     elapsed,
   });
+
   certificate?.follow(
     (pair) => {
       gateway.show(pair);
@@ -182,24 +167,24 @@ export function assemble(surroundings: Surroundings): Assembly {
     },
     (err) => logger.error({ err }, 'the renewed certificate cannot be used; the last valid one stays in use'),
   );
-  for (const booking of daybook.left) void settler.book(booking);
-  if (daybook.left.length > 0) {
-    logger.warn(
-      { calls: daybook.left.length },
-      'an earlier process left calls in the write-ahead log; they are settled now',
-    );
+  for (const call of writeAheadLog.left) void settler.settleUnchecked(call);
+  if (writeAheadLog.left.length > 0) {
+    const calls = writeAheadLog.left.length;
+    logger.warn({ calls }, 'an earlier process left calls in the write-ahead log; they are settled now');
   }
   return {
     gateway,
-    lifeline,
+    heartbeat,
+    openCalls,
     admin,
     metrics,
-    stop: async (leaving) => {
-      await gateway.drain(leaving);
+    stop: async (draining) => {
+      health.setLeaving();
+      await gateway.drain(draining);
       await settler.drained();
-      await refusals.stop();
-      await lifeline.stop();
-      await daybook.close();
+      await refusalCounter.stop();
+      await heartbeat.stop();
+      await writeAheadLog.close();
       await upstreams.close();
       certificate?.stop();
     },

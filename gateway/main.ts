@@ -16,10 +16,10 @@ import { type Draining, listen } from './http/server.ts';
 import { ActivePolicy } from './policy/active-policy.ts';
 import { PolicyWatcher } from './policy/policy-watcher.ts';
 
-/** As long as a batch of 256 MB takes at 4 MB a second. Milliseconds. */
+/** How long a batch of 256 MB takes at 4 MB a second. Milliseconds. */
 const ARRIVAL_MS = 64_000;
 
-// A line a call is written with the lines of others; a gateway that is killed loses those of its last second.
+// Log lines are written in groups, at least once a second; a gateway that is killed loses those of its last second.
 const output = pino.destination({ dest: 1, sync: false, minLength: 8192 });
 const flushing = setInterval(() => output.flush(), 1000);
 const logger = pino({ base: null, timestamp: () => `,"timestamp":"${new Date().toISOString()}"` }, output);
@@ -37,13 +37,13 @@ function exit(code: number): never {
   process.exit(code);
 }
 
-/** Under `ledgerLoss: Open` it must be of use: nobody should find out in an outage that it is not. */
-async function openDaybook({ daybookFolder, pod, settings }: Config): Promise<WriteAheadLog> {
-  // Without a name nothing is found there and, because then it is Closed, nothing is written.
-  const folder = join(daybookFolder ?? join(tmpdir(), randomUUID()), pod);
-  const daybook = await WriteAheadLog.open(folder, randomUUID());
-  if (settings.ledgerLoss === 'Open') await daybook.prove();
-  return daybook;
+/** Under `ledgerLoss: Open`, fails at once if the folder cannot be written, and not only in an outage. */
+async function openWriteAheadLog({ writeAheadLogFolder, pod, settings }: Config): Promise<WriteAheadLog> {
+  // Without a configured folder `ledgerLoss` is Closed: nothing is found in a random one, and nothing is written.
+  const folder = join(writeAheadLogFolder ?? join(tmpdir(), randomUUID()), pod);
+  const log = await WriteAheadLog.open(folder, randomUUID());
+  if (settings.ledgerLoss === 'Open') await log.prove();
+  return log;
 }
 
 async function run(config: Config): Promise<void> {
@@ -54,13 +54,12 @@ async function run(config: Config): Promise<void> {
     connection: await connect(config.kubeconfig, process.env),
     random: Math.random,
   });
-  const store: PolicyWatcher = new PolicyWatcher({
+  const policyWatcher = new PolicyWatcher({
     client,
     namespace: settings.namespace,
     shards: settings.shards,
     policy,
     random: Math.random,
-    onChange: () => void assembly.lifeline.beat(),
     onProblem: (shard, problem) =>
       logger.warn({ shard, problem }, 'a policy shard cannot be used; the last valid one stays in force'),
   });
@@ -68,7 +67,7 @@ async function run(config: Config): Promise<void> {
     url: config.redisUrl,
     ca: config.redisCa,
     installation: settings.installation,
-    epoch: () => store.epoch,
+    epoch: () => policyWatcher.epoch,
     usageLimit: settings.usageStreamLimit,
   });
   const telemetry = await openTelemetry(config.telemetry, {
@@ -82,40 +81,40 @@ async function run(config: Config): Promise<void> {
     settings,
     policy,
     ledger,
-    daybook: await openDaybook(config),
-    shards: () => store.revisions,
+    writeAheadLog: await openWriteAheadLog(config),
+    shards: () => policyWatcher.revisions,
     pod: config.pod,
     logger,
     now: Date.now,
     elapsed: () => performance.now(),
     newId: randomUUID,
-    spoolFolder: tmpdir(),
-    spoolBytes: config.spoolBytes,
-    bodyBytes: config.bodyBytes,
+    bodyFolder: tmpdir(),
+    bodyFileBytes: config.bodyFileBytes,
+    bodyMemoryBytes: config.bodyMemoryBytes,
     certificate: config.tlsFolder === undefined ? null : await Certificate.open(config.tlsFolder),
     spans: telemetry?.spans ?? null,
     hasAdminPort: config.adminPort !== null,
   });
   telemetry?.measure(assembly.metrics.registry);
-  store.start();
+  policyWatcher.start(() => void assembly.heartbeat.beat());
   if (config.adminPort !== null) await listen(createServer(assembly.admin), config.adminPort);
   const port = await assembly.gateway.listen(config.port);
   logger.info({ port }, 'listening');
   output.flush();
-  const leave = async (leaving: Draining): Promise<void> => {
-    logger.info(leaving, 'the gateway is shutting down');
+  const leave = async (draining: Draining): Promise<void> => {
+    logger.info(draining, 'the gateway is shutting down');
     output.flush();
-    await assembly.stop(leaving);
+    await assembly.stop(draining);
     await telemetry?.stop();
     ledger.close();
-    await store.stop();
+    await policyWatcher.stop();
     await client.close();
     exit(0);
   };
   let left: Promise<void> | null = null;
   process.removeAllListeners('SIGTERM'); // until here there was nothing to finish
-  // Always listened for: a second one, as of a kubelet that was restarted, must not end the streams of the first.
+  // Handled each time: a second one, such as from a restarted kubelet, must not end the streams that the first drains.
   process.on('SIGTERM', () => void (left ??= leave({ lingerMs: config.lingerMs, arrivalMs: ARRIVAL_MS })));
-  // A person at the keyboard waits for nothing, and may ask twice.
+  // A person at the keyboard does not want to wait; a second Ctrl-C ends the process at once.
   process.once('SIGINT', () => void (left ??= leave({ lingerMs: 0, arrivalMs: 0 })));
 }

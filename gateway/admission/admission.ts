@@ -1,244 +1,305 @@
-import type { ServerResponse } from 'node:http';
-import type { GatewayLedger, Reservation } from '../../ledger/ledger.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type GatewayLedger,
+  isInconclusive,
+  LedgerUnreachable,
+  type Reservation,
+  type ReserveAnswer,
+} from '../../ledger/ledger.ts';
 import { budgetRefusal } from '../../policy/admit/budget-refusal.ts';
-import { type PlannedCall, type Call, type Plan, plan } from '../../policy/admit/plan.ts';
+import type { CallPlan, Plan } from '../../policy/admit/plan.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { Check, Failure } from '../../policy/core/counter-check.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
+import { type Err, err, type Ok, ok, type Result } from '../../policy/core/result.ts';
+import type { AdmittedCall, ReadCall } from '../http/call.ts';
 import { refusalFor } from '../http/send-refusal.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { LedgerOutage } from './ledger-outage.ts';
+import type { OpenCalls } from './open-calls.ts';
 import { queueKeyOf } from './queue-keys.ts';
-import { ReserveRetry, type Said } from './reserve-retry.ts';
+import type { Settler } from './settler.ts';
 import type { WaitQueue } from './wait-queue.ts';
 
-/** A call whose worst cost is reserved in every budget that governs it. */
-export interface Admitted {
-  readonly call: Call;
-  readonly admission: PlannedCall;
-  readonly reservation: Reservation;
-  /** The ledger's clock. Milliseconds. */
-  readonly at: number;
-  /** Of each check's counter, with this reservation. Nano-dollars. Null where the ledger was not there to say. */
-  readonly committedNano: readonly bigint[] | null;
-}
-
-/** What a call needs to be reserved, and planned anew where the policy or the period has moved on. */
-export interface Candidate {
-  readonly id: string;
-  readonly keyHash: string;
-  readonly call: Call;
-  readonly res: ServerResponse;
-  /** Asks the upstream how many tokens the prompt has; null where it does not say. Never rejects. */
-  readonly count: () => Promise<number | null>;
-  /** How it is planned, where it is more than the one call. `at` in milliseconds. */
-  readonly plan?: (call: Call, at: number) => Plan | Promise<Plan>;
-}
-
-/** What an attempt is made with. */
-export interface AttemptParts {
-  readonly ledger: GatewayLedger;
+interface Parts {
+  readonly ledger: Pick<GatewayLedger, 'reserve'>;
   readonly policy: PolicySource;
-  readonly lifeline: Heartbeat;
-  readonly waiting: WaitQueue;
+  readonly openCalls: OpenCalls;
+  readonly heartbeat: Pick<Heartbeat, 'beat'>;
+  readonly settler: Pick<Settler, 'release'>;
+  readonly waitQueue: WaitQueue;
   readonly outage: LedgerOutage;
-  readonly settings: Settings;
+  readonly settings: Pick<Settings, 'waitSeconds'>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** A clock that never jumps, for how long a call waits. Milliseconds. */
+  /** The monotonic clock. Milliseconds. */
   readonly elapsed: () => number;
 }
 
-type Answer = Said | { readonly kind: 'counted' };
+/** How the calls of an endpoint are planned. */
+export interface Planner<C extends ReadCall> {
+  /** `at` in milliseconds. `countedTokens`: how many tokens the upstream counts in the prompt, null if not asked. */
+  plan(call: C, at: number, countedTokens: number | null): Plan | Promise<Plan>;
+  /** Asks the upstream how many tokens the prompt has. Null where it does not say. Never rejects. */
+  countTokens(call: C): Promise<number | null>;
+  /** Whether a call may be sent unchecked while Redis is out of reach (`ledgerLoss: Open`). */
+  readonly mayGoUnchecked: boolean;
+}
 
-/** One call on its way to a reservation. */
+/** How soon the ledger is asked again when it did not answer, or recovers. Milliseconds. */
+const RETRY_MS = 250;
+
+/** Plans calls and reserves their worst case in the ledger (docs/explanation/reservation.md). */
 export class Admission {
-  #isCounted = false;
-  readonly #parts: AttemptParts;
-  readonly #candidate: Candidate;
-  readonly #inquiry: ReserveRetry;
-  readonly #deadline: number;
-  #call: Call;
-  #at: number;
+  readonly #parts: Parts;
 
-  constructor(parts: AttemptParts, candidate: Candidate) {
+  constructor(parts: Parts) {
     this.#parts = parts;
-    this.#candidate = candidate;
-    this.#call = candidate.call;
+  }
+
+  /** Admits or refuses a call. A caller that leaves meanwhile may be admitted all the same: check before forwarding. */
+  async admit<C extends ReadCall>(call: C, planner: Planner<C>): Promise<Result<C & AdmittedCall, Refusal>> {
+    const { openCalls, settler } = this.#parts;
+    const attempt = new Attempt(this.#parts, call, planner);
+    let isAdmitted = false;
+    openCalls.add(call.id);
+    try {
+      const outcome = await attempt.run();
+      isAdmitted = outcome.ok;
+      return outcome;
+    } finally {
+      if (!isAdmitted && attempt.isInDoubt) void settler.release(call.id);
+      else if (!isAdmitted) openCalls.remove(call.id);
+    }
+  }
+}
+
+/** The answer to a reserve; `unreachable`: there was none; `counted`: there is a tighter plan to reserve. */
+type Answer = ReserveAnswer | { readonly kind: 'unreachable' } | { readonly kind: 'counted' };
+
+/** The admission of one call, from its plan to its reservation. */
+class Attempt<C extends ReadCall> {
+  readonly #parts: Parts;
+  readonly #call: C;
+  readonly #planner: Planner<C>;
+  readonly #deadline: number;
+  /** The instant that the call is planned for. Milliseconds. */
+  #at: number;
+  /** Null at first, and again after a change of policy or period. */
+  #plan: Ok<CallPlan> | null = null;
+  #countedTokens: number | null = null;
+  #hasAskedForCount = false;
+  #isInDoubt = false;
+
+  constructor(parts: Parts, call: C, planner: Planner<C>) {
+    this.#parts = parts;
+    this.#call = call;
+    this.#planner = planner;
     this.#at = parts.now();
     this.#deadline = parts.elapsed() + parts.settings.waitSeconds * 1000;
-    this.#inquiry = new ReserveRetry({ ...parts, res: candidate.res, timeLeft: () => this.#timeLeft });
   }
 
-  /** Whether a reservation may stand of which the ledger has not told. */
+  /** A reserve was sent and its answer has not come: the reservation may stand. */
   get isInDoubt(): boolean {
-    return this.#inquiry.isInDoubt;
+    return this.#isInDoubt;
   }
 
-  async run(): Promise<Admitted | Refusal> {
+  async run(): Promise<Result<C & AdmittedCall, Refusal>> {
     for (let tries = 1; ; tries++) {
-      const planned = await this.#plan();
-      if (!planned.ok) return planned.error;
-      const outcome = await this.#conclude(planned.value, await this.#admit(planned.value));
+      const planned = this.#plan ?? (await this.#planAt(this.#at));
+      if (!planned.ok) return planned;
+      this.#plan = planned;
+      const outcome = await this.#conclude(planned.value, await this.#reserve(planned.value));
       if (outcome !== 'again') return outcome;
-      // Who waits for nothing still plans once more: a clock that is wrong is nothing that time mends.
-      if (this.#timeLeft === 0 && tries > 1) return refusalFor('PolicyNotReady');
+      // With no wait time, still try twice: clock skew is fixed by planning for the ledger's time, not by waiting.
+      if (this.#timeLeft === 0 && tries > 1) return err(refusalFor('PolicyNotReady'));
     }
   }
 
-  #plan(): Plan | Promise<Plan> {
-    return this.#candidate.plan?.(this.#call, this.#at) ?? plan(this.#call, this.#at, this.#parts.settings);
+  #planAt(at: number): Plan | Promise<Plan> {
+    return this.#planner.plan(this.#call, at, this.#countedTokens);
   }
 
   get #timeLeft(): number {
     return Math.max(0, this.#deadline - this.#parts.elapsed());
   }
 
-  /** Who comes to a line joins it; else the first try decides whether there is something to wait for. */
-  async #admit(admission: PlannedCall): Promise<Answer> {
-    const queued = this.#queuedAt(admission);
+  /** Queues behind calls that already wait for one of its counters; else the first reserve tells whether to wait. */
+  async #reserve(plan: CallPlan): Promise<Answer> {
+    const queued = this.#queuedAt(plan);
     const answer: Answer =
-      queued === null ? await this.#ask(admission) : { kind: 'full', now: this.#at, failures: [queued] };
+      queued === null ? await this.#send(plan) : { kind: 'full', now: this.#at, failures: [queued] };
     if (answer.kind !== 'full') return answer;
-    if (await this.#tighten(admission, answer.failures)) return { kind: 'counted' };
-    return isWaiting(answer) ? this.#wait(admission, answer.failures[0]!) : answer;
+    if (await this.#tighten(plan, answer.failures)) return { kind: 'counted' };
+    return isWaiting(answer) ? this.#wait(plan, answer.failures[0]!) : answer;
   }
 
-  /** Where it may be only the cheap bound of the prompt that does not fit, its tokens are counted, once. */
-  async #tighten({ facts, checks }: PlannedCall, failures: readonly Failure[]): Promise<boolean> {
-    const isOpen = failures.every(({ check, spentNano }) => spentNano < checks[check]!.bound.capNano);
-    const isTolerant = checks.every(({ mode, bound }) => mode !== 'Enforce' || bound.gapRoomNano > 0n);
-    if (this.#isCounted || !facts.countable || !isOpen || !isTolerant) return false;
-    this.#isCounted = true;
-    const countedTokens = await this.#candidate.count();
-    if (countedTokens === null) return false;
-    const call = { ...this.#call, countedTokens };
-    const planned = plan(call, this.#at, this.#parts.settings);
-    if (!planned.ok || planned.value.checks.some(isTooLoose)) return false;
-    this.#call = call;
-    return true;
-  }
-
-  /** What is exempt from a budget does not queue for it. */
-  #queuedAt({ checks }: PlannedCall): Failure | null {
+  /** A call does not queue for a budget that it is exempt from. */
+  #queuedAt({ checks }: CallPlan): Failure | null {
     for (const [check, one] of checks.entries()) {
       if (one.mode !== 'Enforce') continue;
       for (const ofTotal of [false, true]) {
-        if (!this.#parts.waiting.isQueued(queueKeyOf(one, ofTotal))) continue;
+        if (!this.#parts.waitQueue.isQueued(queueKeyOf(one, ofTotal))) continue;
         return { check, ofTotal, waiting: true, spentNano: 0n, committedNano: 0n };
       }
     }
     return null;
   }
 
-  /** Who is at the head of a line and is held up elsewhere moves there, lest those behind it wait for nothing. */
-  async #wait(admission: PlannedCall, blocked: Failure): Promise<Answer> {
-    const { waiting, now } = this.#parts;
-    const gone = this.#gone();
+  /** One reserve, sent again while the ledger can admit nothing; by its id it is the same one each time. */
+  async #send(plan: CallPlan): Promise<Answer> {
+    const { outage } = this.#parts;
+    const reservation = reservationOf(this.#call, plan);
+    while (!outage.hasLasted) {
+      const answer = await this.#sendOnce(reservation);
+      if (!this.#isWorthRetrying(answer) || this.#timeLeft === 0 || this.#call.hasLeft) return answer;
+      await sleep(Math.min(RETRY_MS, this.#timeLeft));
+    }
+    return { kind: 'unreachable' };
+  }
+
+  async #sendOnce(reservation: Reservation): Promise<Answer> {
+    const wasInDoubt = this.#isInDoubt;
+    this.#isInDoubt = true;
+    try {
+      const answer = await this.#parts.ledger.reserve(reservation);
+      this.#isInDoubt = wasInDoubt && isInconclusive(answer);
+      return answer;
+    } catch (error) {
+      if (!(error instanceof LedgerUnreachable)) throw error;
+      return { kind: 'unreachable' };
+    }
+  }
+
+  /**
+   * An empty ledger is about to be rebuilt. A ledger that a person must confirm is worth waiting for only where the call
+   * is sent unchecked in the end.
+   */
+  #isWorthRetrying(answer: Answer): boolean {
+    if (answer.kind === 'lost') return answer.reason === 'empty' || this.#parts.outage.isOpen;
+    return answer.kind === 'unreachable' || answer.kind === 'recovering';
+  }
+
+  /** Where a tighter bound of the prompt may fit, has its tokens counted, once; true if that made another plan. */
+  async #tighten({ facts, checks }: CallPlan, failures: readonly Failure[]): Promise<boolean> {
+    const hasMoney = failures.every(({ check, spentNano }) => spentNano < checks[check]!.bound.capNano);
+    const isTolerant = checks.every(({ mode, bound }) => mode !== 'Enforce' || bound.gapRoomNano > 0n);
+    if (this.#hasAskedForCount || !facts.countable || !hasMoney || !isTolerant) return false;
+    this.#hasAskedForCount = true;
+    const countedTokens = await this.#planner.countTokens(this.#call);
+    if (countedTokens === null) return false;
+    const planned = await this.#planner.plan(this.#call, this.#at, countedTokens);
+    if (!planned.ok || planned.value.checks.some(isTooLoose)) return false;
+    this.#countedTokens = countedTokens;
+    this.#plan = planned;
+    return true;
+  }
+
+  /** If the queue's head is blocked by another counter, moves it to that counter's queue, so that the next one tries. */
+  async #wait(plan: CallPlan, blocked: Failure): Promise<Answer> {
+    const { waitQueue, now } = this.#parts;
+    const left = this.#leftSignal();
     let answer: Answer = { kind: 'full', now: now(), failures: [blocked] };
     let hasMoved = true;
     while (hasMoved && isWaiting(answer) && this.#timeLeft > 0) {
-      const check = admission.checks[answer.failures[0]!.check]!;
-      const line = queueKeyOf(check, answer.failures[0]!.ofTotal);
-      hasMoved = await waiting.join(check.counter, line, this.#deadline, gone, async () => {
-        answer = await this.#ask(admission);
-        return !isBlockedAt(line, answer, admission);
+      const check = plan.checks[answer.failures[0]!.check]!;
+      const queue = queueKeyOf(check, answer.failures[0]!.ofTotal);
+      hasMoved = await waitQueue.join(check.counter, queue, this.#deadline, left, async () => {
+        answer = await this.#send(plan);
+        return !isBlockedAt(queue, answer, plan);
       });
     }
     return answer;
   }
 
-  #ask(admission: PlannedCall): Promise<Said> {
-    return this.#inquiry.ask(this.#reservation(admission));
+  /** Aborts when the caller leaves. */
+  #leftSignal(): AbortSignal {
+    const left = new AbortController();
+    const { res } = this.#call;
+    if (res.destroyed) left.abort();
+    else res.once('close', () => left.abort());
+    return left.signal;
   }
 
-  #reservation({ worstNano, gapNano, from, until, checks }: PlannedCall): Reservation {
-    const { workspace } = this.#call.caller;
-    const { version } = workspace;
-    return {
-      id: this.#candidate.id,
-      workspace: refOf(workspace),
-      version,
-      worstNano,
-      gapNano,
-      from,
-      until,
-      checks,
-    };
-  }
-
-  async #conclude(admission: PlannedCall, answer: Answer): Promise<Admitted | Refusal | 'again'> {
+  async #conclude(plan: CallPlan, answer: Answer): Promise<Result<C & AdmittedCall, Refusal> | 'again'> {
     switch (answer.kind) {
       case 'admitted':
-        return this.#admitted(admission, answer.now, answer.committedNano);
+        return ok(this.#admitted(plan, answer.now, answer.committedNano));
       case 'full':
-        return budgetRefusal(admission, answer.failures, this.#call.caller);
+        return err(budgetRefusal(plan, answer.failures, this.#call.caller));
       case 'stale':
         return this.#catchUp(answer.version);
       case 'wrongPeriod':
         this.#at = answer.now;
+        this.#plan = null;
         return 'again';
       case 'counted':
         return 'again';
       case 'unregistered':
-        await this.#parts.lifeline.beat();
+        await this.#parts.heartbeat.beat();
         return 'again';
       case 'lost':
-        return this.#outlast(refusalFor('LedgerLost'));
+        return this.#sendUnchecked(plan, refusalFor('LedgerLost'));
       case 'recovering':
-        return this.#outlast(refusalFor('LedgerRecovering'));
+        return this.#sendUnchecked(plan, refusalFor('LedgerRecovering'));
       case 'unreachable':
-        return this.#outlast(refusalFor('LedgerUnreachable'));
+        return this.#sendUnchecked(plan, refusalFor('LedgerUnreachable'));
       case 'logBehind':
-        return refusalFor('UsageStreamFull');
+        return err(refusalFor('UsageStreamFull'));
       case 'ended':
         break;
     }
-    return refusalFor('LedgerUnreachable');
+    return err(refusalFor('LedgerUnreachable'));
   }
 
-  /**
-   * Where the installation goes on without the ledger, in the period that it is by now, by this gateway's clock. Not for
-   * a batch: what it costs could not be followed.
-   */
-  async #outlast(refusal: Refusal): Promise<Admitted | Refusal> {
-    const { outage, now, settings } = this.#parts;
-    if (!outage.isOpen || this.#candidate.plan !== undefined || this.#candidate.res.destroyed) return refusal;
-    const at = now();
-    const planned = plan(this.#call, at, settings);
-    if (!planned.ok) return planned.error;
-    const admitted = this.#admitted(planned.value, at, null);
-    return (await outage.admit(admitted.reservation)) ? admitted : refusal;
-  }
-
-  #admitted(admission: PlannedCall, at: number, committedNano: Admitted['committedNano']): Admitted {
-    return { call: this.#call, admission, reservation: this.#reservation(admission), at, committedNano };
+  #admitted(plan: CallPlan, admittedAt: number, committedNano: AdmittedCall['committedNano']): C & AdmittedCall {
+    return Object.assign(this.#call, { plan, admittedAt, committedNano });
   }
 
   /** The key may mean something else at the newer version, or nothing. */
-  async #catchUp(version: number): Promise<Refusal | 'again'> {
+  async #catchUp(version: number): Promise<Err<Refusal> | 'again'> {
     const { policy } = this.#parts;
-    const { caller } = this.#call;
-    const reached = await policy.reached(refOf(caller.workspace), version, this.#timeLeft);
-    const now = policy.find(this.#candidate.keyHash);
-    if (now === null) return refusalFor('UnknownKey');
-    if (!reached) return refusalFor('PolicyNotReady');
-    this.#call = { ...this.#call, caller: now };
+    const { caller, keyHash } = this.#call;
+    const isReached = await policy.reached(refOf(caller.workspace), version, this.#timeLeft);
+    const latest = policy.find(keyHash);
+    if (latest === null) return err(refusalFor('UnknownKey'));
+    if (!isReached) return err(refusalFor('PolicyNotReady'));
+    Object.assign(this.#call, { caller: latest });
+    this.#plan = null;
     return 'again';
   }
 
-  #gone(): AbortSignal {
-    const gone = new AbortController();
-    const { res } = this.#candidate;
-    if (res.destroyed) gone.abort();
-    else res.once('close', () => gone.abort());
-    return gone.signal;
+  /** Under `ledgerLoss: Open` the call goes without the ledger, planned for the time of this gateway's clock. */
+  async #sendUnchecked(plan: CallPlan, refusal: Refusal): Promise<Result<C & AdmittedCall, Refusal>> {
+    const { outage, now } = this.#parts;
+    if (!outage.isOpen || !this.#planner.mayGoUnchecked || this.#call.hasLeft) return err(refusal);
+    const at = now();
+    const planned = plan.from <= at && at < plan.until ? ok(plan) : await this.#planAt(at);
+    if (!planned.ok) return planned;
+    const isKept = await outage.admit(reservationOf(this.#call, planned.value));
+    return isKept ? ok(this.#admitted(planned.value, at, null)) : err(refusal);
   }
 }
 
-function isWaiting(answer: Answer): answer is Extract<Said, { kind: 'full' }> {
+/** What the ledger is asked to reserve for a call. */
+export function reservationOf({ id, caller }: ReadCall, plan: CallPlan): Reservation {
+  const { workspace } = caller;
+  const { worstNano, reservedNano, from, until, checks } = plan;
+  return {
+    id,
+    workspace: refOf(workspace),
+    version: workspace.version,
+    worstNano: reservedNano,
+    gapNano: worstNano - reservedNano,
+    from,
+    until,
+    checks,
+  };
+}
+
+function isWaiting(answer: Answer): answer is Extract<Answer, { kind: 'full' }> {
   return answer.kind === 'full' && answer.failures.every((failure) => failure.waiting);
 }
 
@@ -247,8 +308,8 @@ function isTooLoose({ mode, bound }: Check): boolean {
   return mode === 'Enforce' && bound.gapRoomNano < 0n;
 }
 
-function isBlockedAt(line: string, answer: Answer, { checks }: PlannedCall): boolean {
+function isBlockedAt(queue: string, answer: Answer, { checks }: CallPlan): boolean {
   return (
-    isWaiting(answer) && answer.failures.some(({ check, ofTotal }) => queueKeyOf(checks[check]!, ofTotal) === line)
+    isWaiting(answer) && answer.failures.some(({ check, ofTotal }) => queueKeyOf(checks[check]!, ofTotal) === queue)
   );
 }

@@ -1,17 +1,17 @@
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-interface Waiting {
+interface PendingLine {
   readonly line: string;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** A file of lines that are on the disk, and not on their way there, once they count as written. Made when first needed. */
+/** A file to which lines are appended, each flushed to the disk before it counts as written. Made when first needed. */
 export class DurableFile {
   readonly path: string;
   #handle: FileHandle | null = null;
-  #waiting: Waiting[] = [];
+  #pending: PendingLine[] = [];
   #isCleared = false;
   #working: Promise<void> | null = null;
 
@@ -19,23 +19,23 @@ export class DurableFile {
     this.path = path;
   }
 
-  /** Resolves once the line would be found after a loss of power; rejects where the disk does not take it. */
+  /** Resolves once the line survives a loss of power; rejects if the disk does not take it. */
   append(line: string): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ line, resolve, reject });
+      this.#pending.push({ line, resolve, reject });
       this.#working ??= this.#work();
     });
   }
 
-  /** Drops every line so far, also those that still wait to be written: whoever waits for them wants them no more. */
+  /** Drops every line so far, also those that still wait to be written: their calls are settled. */
   clear(): void {
-    for (const { resolve } of this.#waiting.splice(0)) resolve();
+    for (const { resolve } of this.#pending.splice(0)) resolve();
     if (this.#handle === null && this.#working === null) return;
     this.#isCleared = true;
     this.#working ??= this.#work();
   }
 
-  /** Waits for what is under way. A file that was cleared goes. */
+  /** Waits for writes under way. An empty file is removed. */
   async close(): Promise<void> {
     await this.#working;
     const handle = this.#handle;
@@ -45,16 +45,16 @@ export class DurableFile {
     if (size === 0) await rm(this.path, { force: true });
   }
 
-  /** All that waits is written at once: one flush of the disk, however many calls come together. */
+  /** Writes all pending lines with one flush of the disk, however many calls come together. */
   async #work(): Promise<void> {
-    while (this.#waiting.length > 0 || this.#isCleared) {
-      const batch = this.#waiting.splice(0);
+    while (this.#pending.length > 0 || this.#isCleared) {
+      const batch = this.#pending.splice(0);
       const isCleared = this.#isCleared;
       this.#isCleared = false;
       try {
         const handle = (this.#handle ??= await create(this.path));
         if (isCleared) await handle.truncate(0);
-        // A write that failed may have left half a line: these begin on one of their own.
+        // A failed write may have left half a line, so begin on a new one.
         if (batch.length > 0) await handle.appendFile(`\n${batch.map(({ line }) => line).join('\n')}\n`);
         await handle.datasync();
         for (const { resolve } of batch) resolve();
@@ -66,7 +66,7 @@ export class DurableFile {
   }
 }
 
-/** Only its owner may read it: it says who called what. Its name is on the disk as well. */
+/** Readable by its owner only, because it says who called what. The folder is flushed too, so that the name survives. */
 async function create(path: string): Promise<FileHandle> {
   const folder = dirname(path);
   await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -1,9 +1,11 @@
 import type { BeatAnswer, GatewayLedger } from '../../ledger/ledger.ts';
 import { COMPILED_SCHEMA } from '../../policy/core/compiled-policy.ts';
+import type { OpenCalls } from './open-calls.ts';
+import type { Settler } from './settler.ts';
 
-/** How often the gateway shows that it lives; a lease lasts many times as long. */
+/** Time between two beats, a small part of a lease. Milliseconds. */
 const BEAT_MS = 1_000;
-/** One beat in so many also looks for gateways that fell silent. */
+/** One beat in so many also sweeps the leases of silent gateways. */
 const SWEEP_EVERY = 5;
 
 /** How the last beat was answered. */
@@ -16,19 +18,20 @@ interface Parts {
   /** The revision of each policy shard that is enforced in full. */
   readonly shards: () => Readonly<Record<string, number>>;
   readonly newId: () => string;
-  /** With the error, where there was no answer. */
-  readonly onPulse: (pulse: BeatOutcome, error?: unknown) => void;
-  /** The ledger holds a reservation that this gateway has no call for: it was never sent. */
-  readonly onStray: (id: string) => void;
+  readonly openCalls: OpenCalls;
+  readonly settler: Pick<Settler, 'release'>;
+  readonly listeners: readonly BeatListener[];
 }
 
-/**
- * What keeps a gateway's reservations its own: one incarnation with one heartbeat, and the memory of every call that
- * may have a reservation. A call enters the memory before its reserve is sent and leaves it when it is booked.
- */
+/** Is told how each beat was answered. */
+export interface BeatListener {
+  /** `error`: where there was no answer. */
+  onBeat(outcome: BeatOutcome, error?: unknown): void;
+}
+
+/** Keeps all leases of this gateway alive: one incarnation with one heartbeat. */
 export class Heartbeat {
   readonly #parts: Parts;
-  readonly #open = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | null = null;
   #isBehind = false;
@@ -40,22 +43,9 @@ export class Heartbeat {
     parts.ledger.begin(parts.newId());
   }
 
-  /** The calls that have, or may have, a reservation. */
-  get openCount(): number {
-    return this.#open.size;
-  }
-
-  enter(id: string): void {
-    this.#open.add(id);
-  }
-
-  leave(id: string): void {
-    this.#open.delete(id);
-  }
-
   /**
-   * Beats at once and then every second; once more where a beat was under way, since what it reports may have changed.
-   * After it the ledger knows this gateway, unless it is out of reach.
+   * Beats at once and then every second; once more if a beat was under way, since what it reports may have changed.
+   * Afterwards the ledger knows this gateway, unless it is out of reach. Never rejects.
    */
   beat(): Promise<void> {
     if (this.#isStopped) return Promise.resolve();
@@ -68,18 +58,21 @@ export class Heartbeat {
     return this.#beating;
   }
 
-  /** Takes the gateway off the list. Nothing of it may be open. */
+  /** Takes the gateway off the ledger's list. No call of it may be open. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
     await this.#beating;
-    await this.#parts.ledger.leave().catch(() => undefined); // without it the list forgets the gateway a lease later
+    await this.#parts.ledger.leave().catch(() => undefined); // then the list drops the gateway after one lease
   }
 
   async #run(): Promise<void> {
     do {
       this.#isBehind = false;
-      await this.#once().then(this.#parts.onPulse, (error: unknown) => this.#parts.onPulse('unreachable', error));
+      await this.#once().then(
+        (outcome) => this.#tell(outcome),
+        (error: unknown) => this.#tell('unreachable', error),
+      );
     } while (this.#isBehind && !this.#isStopped);
     this.#beating = null;
     if (!this.#isStopped) this.#timer = setTimeout(() => void this.beat(), BEAT_MS);
@@ -88,7 +81,7 @@ export class Heartbeat {
   async #once(): Promise<BeatOutcome> {
     const { ledger, pod, shards, newId } = this.#parts;
     const answer = await ledger.beat({ pod, shards: shards(), schema: COMPILED_SCHEMA });
-    if (answer.kind === 'alive') this.#compare(answer.open);
+    if (answer.kind === 'alive') this.#releaseUnsent(answer.open);
     if (answer.kind === 'swept') {
       ledger.begin(newId());
       this.#isBehind = true;
@@ -98,8 +91,16 @@ export class Heartbeat {
     return answer.kind;
   }
 
-  /** A call that ended since the ledger looked is among them too: releasing it again changes nothing. */
-  #compare(open: readonly string[]): void {
-    for (const id of open) if (!this.#open.has(id)) this.#parts.onStray(id);
+  /**
+   * Releases the leases that no open call has: those calls were never sent. A call that ended since the ledger's answer
+   * is among them too, and releasing it again changes nothing.
+   */
+  #releaseUnsent(leases: readonly string[]): void {
+    const { openCalls, settler } = this.#parts;
+    for (const id of leases) if (!openCalls.has(id)) void settler.release(id);
+  }
+
+  #tell(outcome: BeatOutcome, error?: unknown): void {
+    for (const listener of this.#parts.listeners) listener.onBeat(outcome, error);
   }
 }

@@ -1,28 +1,34 @@
 import type { Logger } from 'pino';
 import { type GatewayLedger, LedgerUnreachable, type Reservation } from '../../ledger/ledger.ts';
 import type { Settings } from '../../policy/config/settings.ts';
-import type { BeatOutcome } from './heartbeat.ts';
+import type { BeatListener, BeatOutcome } from './heartbeat.ts';
 import type { WriteAheadLog } from './write-ahead-log.ts';
 
 interface Parts {
   readonly settings: Pick<Settings, 'ledgerLoss' | 'waitSeconds'>;
-  readonly daybook: WriteAheadLog;
-  readonly ledger: GatewayLedger;
+  readonly writeAheadLog: WriteAheadLog;
+  readonly ledger: Pick<GatewayLedger, 'settleUnchecked'>;
+  readonly metrics: UncheckedCallCounter;
   readonly logger: Logger;
   /** The monotonic clock. Milliseconds. */
   readonly elapsed: () => number;
-  /** A call was admitted without the ledger. */
-  readonly onAdmitted: (workspace: string) => void;
+}
+
+/** Counts the calls that are admitted without the ledger. */
+export interface UncheckedCallCounter {
+  countUncheckedCall(workspace: string): void;
 }
 
 /**
  * What happens to calls while the ledger admits none. Under `ledgerLoss: Closed` they wait and are refused. Under `Open`
- * they are written down and sent, at once where the heart has not beaten for the waiting time: a ledger that is away
- * must not make every call wait for it (docs/how-to/ledger-loss.md).
+ * they go to the write-ahead log and are sent; without waiting, if no beat was answered for the waiting time, so that
+ * an outage does not delay every call (docs/how-to/ledger-loss.md).
  */
-export class LedgerOutage {
+export class LedgerOutage implements BeatListener {
   readonly #parts: Parts;
+  /** When a beat was last answered, by the monotonic clock. Milliseconds. */
   #lastAlive: number;
+  /** Calls that were admitted in this outage. */
   #admitted = 0;
 
   constructor(parts: Parts) {
@@ -30,22 +36,22 @@ export class LedgerOutage {
     this.#lastAlive = parts.elapsed();
   }
 
-  /** Whether a call that has waited is admitted all the same. */
+  /** Whether a call that has waited is admitted without the ledger. */
   get isOpen(): boolean {
     return this.#parts.settings.ledgerLoss === 'Open';
   }
 
-  /** Whether calls need not even ask: they would wait for nothing. */
+  /** Whether calls are admitted at once, without asking the ledger. */
   get hasLasted(): boolean {
     const { settings, elapsed } = this.#parts;
     return this.isOpen && elapsed() - this.#lastAlive > settings.waitSeconds * 1000;
   }
 
-  /** Writes a call down that nobody has checked against its budgets. False where that fails: then it must not be sent. */
+  /** Writes an unchecked call to the disk. False if that fails: then the call must not be sent. */
   async admit(reservation: Reservation): Promise<boolean> {
-    const { daybook, logger, onAdmitted } = this.#parts;
+    const { writeAheadLog, logger, metrics } = this.#parts;
     try {
-      await daybook.admit(reservation);
+      await writeAheadLog.admit(reservation);
     } catch (err) {
       logger.error(
         { err },
@@ -57,27 +63,26 @@ export class LedgerOutage {
     if (this.#admitted === 1) {
       logger.error('Redis cannot be reached: calls are admitted unchecked and settled afterwards (ledgerLoss: Open)');
     }
-    onAdmitted(reservation.workspace);
+    metrics.countUncheckedCall(reservation.workspace);
     return true;
   }
 
-  /** Takes how a heartbeat was answered. */
-  take(pulse: BeatOutcome): void {
-    if (pulse !== 'alive') return;
+  onBeat(outcome: BeatOutcome): void {
+    if (outcome !== 'alive') return;
     this.#lastAlive = this.#parts.elapsed();
     if (this.#admitted === 0) return;
-    const { logger, daybook } = this.#parts;
+    const { logger, writeAheadLog } = this.#parts;
     logger.warn({ calls: this.#admitted }, 'Redis answers again: unchecked calls are settled now');
     this.#admitted = 0;
-    for (const reservation of daybook.inFlight) void this.#hold(reservation);
+    for (const reservation of writeAheadLog.inFlight) void this.#reserveAfterwards(reservation);
   }
 
-  /** What is still in flight keeps its place in the budgets at its worst, until its end says what it cost. */
-  async #hold(reservation: Reservation): Promise<void> {
+  /** An unchecked call that is still in flight counts at its worst case until its end says what it cost. */
+  async #reserveAfterwards(reservation: Reservation): Promise<void> {
     try {
       await this.#parts.ledger.settleUnchecked({ reservation, settlement: null });
     } catch (err) {
-      // It is booked at its end in any case.
+      // It is settled at its end in any case.
       if (!(err instanceof LedgerUnreachable)) this.#parts.logger.error({ err, id: reservation.id }, 'not held');
     }
   }

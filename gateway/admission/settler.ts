@@ -1,40 +1,43 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
 import type { BatchReservation } from '../../ledger/batches.ts';
 import { type UncheckedCall, type GatewayLedger, LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { Reservation, Settlement } from '../../ledger/ledger.ts';
 import type { UsageRecord } from '../../policy/core/usage-record.ts';
+import type { OpenCalls } from './open-calls.ts';
+import type { WaitQueue } from './wait-queue.ts';
 import type { WriteAheadLog } from './write-ahead-log.ts';
 
-/** How soon what did not reach the ledger is sent again. */
+/** Time before what did not reach the ledger is sent again. Milliseconds. */
 const RETRY_MS = 500;
-/** Calls that end within so short a time are told together: one write instead of many. Nobody waits for it. */
+/** Calls that end within so short a time are sent together: one write instead of many. Milliseconds. */
 const GATHER_MS = 2;
 /** How many are sent again at once. */
 const RETRY_CHUNK = 100;
 
 interface Parts {
   readonly ledger: GatewayLedger;
-  /** Knows the calls that were admitted without the ledger. */
-  readonly daybook: WriteAheadLog;
-  /** A call's reservation is replaced by what it cost, or is gone; `lines` may have room now. */
-  readonly onEnded: (id: string, lines: readonly string[]) => void;
-  /** The ledger will never take it: the reservation, if it has one, stays as it is. */
-  readonly onRejected: (id: string, error: unknown) => void;
-  /** What it cost is not in the daybook; should this process die before the ledger is back, the worst is presumed. */
-  readonly onUnwritten: (id: string, error: unknown) => void;
+  /** Holds the unchecked calls. */
+  readonly writeAheadLog: WriteAheadLog;
+  readonly openCalls: OpenCalls;
+  readonly waitQueue: Pick<WaitQueue, 'wake'>;
+  readonly logger: Logger;
 }
+
+const UNKNOWN = 'the ledger knows no such reservation';
 
 interface Pending {
   readonly id: string;
-  readonly lines: readonly string[];
+  /** The queues of its counters, which may have room afterwards. */
+  readonly queues: readonly string[];
   readonly send: () => Promise<unknown>;
-  /** What is done where the ledger could not take it at once. */
+  /** Runs if the ledger could not take it at once. */
   readonly onDelayed?: () => Promise<void>;
 }
 
 /**
- * Ends reservations. What the ledger cannot take now is kept and sent until it does: it is money, and both operations
- * change nothing the second time.
+ * Ends reservations. What the ledger cannot take now is kept and sent until it does: it is money, and settle, release and
+ * openBatch change nothing the second time.
  */
 export class Settler {
   readonly #parts: Parts;
@@ -52,53 +55,51 @@ export class Settler {
   }
 
   /**
-   * Books a call. Resolves once the ledger has taken it, or has been found out of reach. With the `reservation` it
-   * outlives this process meanwhile.
+   * Settles a call. Resolves once the ledger has taken it, or has been found out of reach. With the `reservation` the
+   * settlement goes to the write-ahead log meanwhile, so that it outlives this process.
    */
-  async settle(settlement: Settlement, lines: readonly string[], reservation?: Reservation): Promise<void> {
-    const { ledger, daybook, onRejected } = this.#parts;
+  async settle(settlement: Settlement, queues: readonly string[], reservation?: Reservation): Promise<void> {
+    const { ledger, writeAheadLog } = this.#parts;
     const { id } = settlement;
-    const unchecked = daybook.find(id);
+    const unchecked = writeAheadLog.find(id);
     if (unchecked !== undefined) {
-      await this.#writeDown(id, daybook.end(id, settlement));
-      return this.book({ reservation: unchecked, settlement }, lines);
+      await this.#keep(id, writeAheadLog.end(id, settlement));
+      return this.settleUnchecked({ reservation: unchecked, settlement }, queues);
     }
     const send = async (): Promise<void> => {
-      const answer = await ledger.settle(settlement);
-      if (answer === 'unknown') onRejected(id, new Error('the ledger knows no such reservation'));
+      if ((await ledger.settle(settlement)) === 'unknown') this.#reject(id, new Error(UNKNOWN));
     };
-    if (reservation === undefined) return this.#end({ id, lines, send });
-    const onDelayed = () => this.#writeDown(id, daybook.keep(reservation, settlement));
-    return this.#end({ id, lines, send, onDelayed });
+    if (reservation === undefined) return this.#end({ id, queues, send });
+    const onDelayed = () => this.#keep(id, writeAheadLog.keep(reservation, settlement));
+    return this.#end({ id, queues, send, onDelayed });
   }
 
-  /** Hands a reservation over to a batch, which is booked from its results. Resolves as `settle` does. */
-  adopt(adoption: BatchReservation, lines: readonly string[]): Promise<void> {
-    const { ledger, onRejected } = this.#parts;
+  /** Hands a reservation over to a batch, which is settled from its results. Resolves as `settle` does. */
+  openBatch(batch: BatchReservation, queues: readonly string[]): Promise<void> {
+    const { id } = batch;
     const send = async (): Promise<void> => {
-      const answer = await ledger.openBatch(adoption);
-      if (answer === 'unknown') onRejected(adoption.id, new Error('the ledger knows no such reservation'));
+      if ((await this.#parts.ledger.openBatch(batch)) === 'unknown') this.#reject(id, new Error(UNKNOWN));
     };
-    return this.#end({ id: adoption.id, lines, send });
+    return this.#end({ id, queues, send });
   }
 
   /**
    * Gives a reservation back: only for what was never sent, or was answered with an error status. With a `record` the
-   * log hears of the call.
+   * usage log hears of the call.
    */
-  async release(id: string, lines: readonly string[] = [], record?: UsageRecord): Promise<void> {
-    const { ledger, daybook } = this.#parts;
-    if (daybook.find(id) !== undefined) await this.#writeDown(id, daybook.end(id, null));
+  async release(id: string, queues: readonly string[] = [], record?: UsageRecord): Promise<void> {
+    const { ledger, writeAheadLog } = this.#parts;
+    if (writeAheadLog.find(id) !== undefined) await this.#keep(id, writeAheadLog.end(id, null));
     const send = async () => {
       await ledger.release(id);
       if (record !== undefined) void ledger.appendFreeUsage(record).catch(() => {});
     };
-    return this.#end({ id, lines, send });
+    return this.#end({ id, queues, send });
   }
 
-  /** Books a call that was admitted without the ledger. */
-  book(booking: UncheckedCall, lines: readonly string[] = []): Promise<void> {
-    return this.#end({ id: booking.reservation.id, lines, send: () => this.#parts.ledger.settleUnchecked(booking) });
+  /** Settles a call that was admitted without the ledger. */
+  settleUnchecked(call: UncheckedCall, queues: readonly string[] = []): Promise<void> {
+    return this.#end({ id: call.reservation.id, queues, send: () => this.#parts.ledger.settleUnchecked(call) });
   }
 
   /** Resolves when nothing is left to tell the ledger. */
@@ -114,9 +115,16 @@ export class Settler {
     this.#retrying ??= this.#retry();
   }
 
-  /** Where the disk does not take it, only this process knows what the call cost. */
-  #writeDown(id: string, written: Promise<void>): Promise<void> {
-    return written.catch((error: unknown) => this.#parts.onUnwritten(id, error));
+  /** If the disk does not take it and this process dies before the ledger is back, the worst case is presumed. */
+  #keep(id: string, written: Promise<void>): Promise<void> {
+    return written.catch((err: unknown) =>
+      this.#parts.logger.error({ id, err }, 'the cost of this call could not be written to the write-ahead log'),
+    );
+  }
+
+  /** The ledger will never take it: the reservation, if there is one, stays as it is. */
+  #reject(id: string, err: unknown): void {
+    this.#parts.logger.error({ id, err }, 'the ledger rejected the settlement of this call');
   }
 
   async #gather(): Promise<void> {
@@ -124,16 +132,19 @@ export class Settler {
     this.#gathering = null;
   }
 
-  /** False where it has to be sent again. */
-  async #try({ id, lines, send }: Pending): Promise<boolean> {
+  /** False if it has to be sent again. */
+  async #try({ id, queues, send }: Pending): Promise<boolean> {
+    const { writeAheadLog, openCalls, waitQueue } = this.#parts;
     try {
       await send();
       this.#pending.delete(id);
-      this.#parts.onEnded(id, lines);
+      writeAheadLog.forget(id);
+      openCalls.remove(id);
+      waitQueue.wake(queues);
     } catch (error) {
       if (error instanceof LedgerUnreachable) return false;
       this.#pending.delete(id);
-      this.#parts.onRejected(id, error);
+      this.#reject(id, error);
     }
     return true;
   }

@@ -1,4 +1,4 @@
-/** How often the head of a line tries again although no settle of this gateway woke it: others settle too. */
+/** Time between two tries of a queue's head that no settle of this gateway woke: others settle too. Milliseconds. */
 const POLL_MS = 100;
 
 interface Waiter {
@@ -8,28 +8,28 @@ interface Waiter {
 }
 
 /**
- * Calls that would fit once calls in flight settle, first come first served, one line for each counter that had no
- * room. Only the head of a line tries, so nobody is overtaken and a full budget costs one try at a time.
+ * Calls that would fit once calls in flight settle, first come first served: a queue for each counter that had no room.
+ * Only the head of a queue tries, so no call overtakes another and a full budget costs one try at a time.
  */
 export class WaitQueue {
-  readonly #lines = new Map<string, Line>();
+  readonly #queues = new Map<string, CounterQueue>();
   readonly #perBudget: number;
   readonly #elapsed: () => number;
 
-  /** `perBudget`: how many may wait for one budget, over all its lines. `elapsed`: a clock that never jumps. Milliseconds. */
+  /** `perBudget`: how many may wait for one budget, over all its queues. `elapsed`: the monotonic clock. Milliseconds. */
   constructor(perBudget: number, elapsed: () => number) {
     this.#perBudget = perBudget;
     this.#elapsed = elapsed;
   }
 
-  /** Whether somebody waits for the counter: who comes now joins the line and does not overtake it. */
+  /** Whether calls wait for the counter: a call that comes now joins the queue and does not overtake them. */
   isQueued(counter: string): boolean {
-    return this.#lines.has(counter);
+    return this.#queues.has(counter);
   }
 
   /**
-   * Joins the line of `counter` and calls `attempt` at its head until it answers true, which resolves to true.
-   * Resolves to false at the deadline (by `elapsed`), when `signal` aborts, and at once where the budget's lines are full.
+   * Joins the queue of `counter` and calls `attempt` at its head until it answers true, which resolves to true.
+   * Resolves to false at the deadline (by `elapsed`), when `signal` aborts, and at once if the budget's queues are full.
    */
   join(
     budget: string,
@@ -39,10 +39,10 @@ export class WaitQueue {
     attempt: () => Promise<boolean>,
   ): Promise<boolean> {
     if (this.#waitersOf(budget) >= this.#perBudget || signal.aborted) return Promise.resolve(false);
-    const line = this.#lines.get(counter) ?? this.#open(budget, counter);
+    const queue = this.#queues.get(counter) ?? this.#open(budget, counter);
     return new Promise((resolve, reject) => {
       const onAbort = () => {
-        line.remove(waiter);
+        queue.remove(waiter);
         waiter.leave();
         resolve(false);
       };
@@ -62,42 +62,43 @@ export class WaitQueue {
         },
       };
       signal.addEventListener('abort', onAbort, { once: true });
-      line.add(waiter);
+      queue.add(waiter);
     });
   }
 
-  /** Something of these counters was settled or released here: the heads of their lines try again now. */
+  /** A call on these counters was settled or released here: the heads of their queues try again now. */
   wake(counters: Iterable<string>): void {
-    if (this.#lines.size === 0) return;
-    for (const counter of counters) this.#lines.get(counter)?.wake();
+    if (this.#queues.size === 0) return;
+    for (const counter of counters) this.#queues.get(counter)?.wake();
   }
 
-  #open(budget: string, counter: string): Line {
-    const line = new Line(budget, this.#elapsed, () => this.#lines.delete(counter));
-    this.#lines.set(counter, line);
-    return line;
+  #open(budget: string, counter: string): CounterQueue {
+    const queue = new CounterQueue(budget, this.#elapsed, () => this.#queues.delete(counter));
+    this.#queues.set(counter, queue);
+    return queue;
   }
 
   #waitersOf(budget: string): number {
     let waiters = 0;
-    for (const line of this.#lines.values()) if (line.budget === budget) waiters += line.length;
+    for (const queue of this.#queues.values()) if (queue.budget === budget) waiters += queue.length;
     return waiters;
   }
 }
 
-class Line {
+class CounterQueue {
   readonly budget: string;
   readonly #waiters: Waiter[] = [];
   readonly #elapsed: () => number;
-  readonly #closed: () => void;
-  #running = false;
-  #woken = false;
-  #sleeper: (() => void) | null = null;
+  readonly #onEmpty: () => void;
+  #isRunning = false;
+  #isWoken = false;
+  /** Ends the head's sleep; null while it does not sleep. */
+  #endSleep: (() => void) | null = null;
 
-  constructor(budget: string, elapsed: () => number, closed: () => void) {
+  constructor(budget: string, elapsed: () => number, onEmpty: () => void) {
     this.budget = budget;
     this.#elapsed = elapsed;
-    this.#closed = closed;
+    this.#onEmpty = onEmpty;
   }
 
   get length(): number {
@@ -106,7 +107,7 @@ class Line {
 
   add(waiter: Waiter): void {
     this.#waiters.push(waiter);
-    if (!this.#running) void this.#run();
+    if (!this.#isRunning) void this.#run();
   }
 
   remove(waiter: Waiter): void {
@@ -116,33 +117,33 @@ class Line {
   }
 
   wake(): void {
-    this.#woken = true;
-    this.#sleeper?.();
+    this.#isWoken = true;
+    this.#endSleep?.();
   }
 
   async #run(): Promise<void> {
-    this.#running = true;
+    this.#isRunning = true;
     for (let head = this.#waiters[0]; head !== undefined; head = this.#waiters[0]) {
       await this.#sleep(head.deadline);
       if (head !== this.#waiters[0]) continue;
-      this.#woken = false;
+      this.#isWoken = false;
       if (await head.attempt()) this.remove(head);
     }
-    this.#running = false;
-    this.#closed();
+    this.#isRunning = false;
+    this.#onEmpty();
   }
 
   /** Until woken, the next poll, or the head's deadline, whichever comes first. */
   #sleep(deadline: number): Promise<void> {
-    if (this.#woken) return Promise.resolve();
+    if (this.#isWoken) return Promise.resolve();
     return new Promise((resolve) => {
       const end = () => {
         clearTimeout(timer);
-        this.#sleeper = null;
+        this.#endSleep = null;
         resolve();
       };
       const timer = setTimeout(end, Math.max(1, Math.min(POLL_MS, deadline - this.#elapsed())));
-      this.#sleeper = end;
+      this.#endSleep = end;
     });
   }
 }

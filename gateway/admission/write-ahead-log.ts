@@ -4,11 +4,11 @@ import type { UncheckedCall, Reservation, Settlement } from '../../ledger/ledger
 import { decodeJSON, encodeJSON } from '../../policy/core/canonical-json.ts';
 import { DurableFile } from './durable-file.ts';
 
-/** One line of the file: a call was admitted, it ended and cost this, or there is nothing to book for it any more. */
-type Line = { readonly reservation: Reservation } | { readonly settlement: Settlement } | { readonly struck: string };
+/** One line of the file: a call was admitted, it ended and cost this, or there is nothing left to settle for it. */
+type Entry = { readonly reservation: Reservation } | { readonly settlement: Settlement } | { readonly struck: string };
 
-/** A call that the ledger has not booked. */
-interface Kept {
+/** A call that the ledger has not settled. */
+interface KeptCall {
   readonly reservation: Reservation;
   hasEnded: boolean;
 }
@@ -16,18 +16,18 @@ interface Kept {
 const SUFFIX = '.jsonl';
 
 /**
- * The calls that were admitted while the ledger was out of reach, kept on disk until it has booked them: one folder a
- * Pod, one file a process. A process that starts finds there what those before it left.
+ * The calls that were admitted while the ledger was out of reach, kept on disk until it has settled them: a folder for
+ * each Pod, in it a file for each process. A process that starts finds there what earlier ones left.
  */
 export class WriteAheadLog {
-  /** What processes before this one left: to be booked, each with what it cost or with null where nobody knows. */
+  /** What earlier processes left to settle: each call with what it cost, or with null if that is not known. */
   readonly left: readonly UncheckedCall[];
   readonly #file: DurableFile;
-  readonly #calls = new Map<string, Kept>();
-  /** The calls of each older file that are not booked yet. */
+  readonly #calls = new Map<string, KeptCall>();
+  /** The calls of each older file that are not settled yet. */
   readonly #older = new Map<string, Set<string>>();
 
-  /** `folder`: the Pod's. Rejects where a file in it cannot be read; a folder that is not there is empty. */
+  /** `folder`: the Pod's. Rejects if a file in it cannot be read; a missing folder counts as empty. */
   static async open(folder: string, name: string): Promise<WriteAheadLog> {
     const names = (await readdir(folder).catch(none)).filter((file) => file.endsWith(SUFFIX));
     const paths = names.map((file) => join(folder, file));
@@ -42,21 +42,21 @@ export class WriteAheadLog {
     this.#file = file;
     const left: UncheckedCall[] = [];
     for (const [path, text] of older) {
-      const bookings = readLines(text);
-      left.push(...bookings);
-      if (bookings.length === 0) remove(path);
-      else this.#older.set(path, new Set(bookings.map(({ reservation }) => reservation.id)));
+      const calls = readCalls(text);
+      left.push(...calls);
+      if (calls.length === 0) remove(path);
+      else this.#older.set(path, new Set(calls.map(({ reservation }) => reservation.id)));
     }
     this.left = left;
   }
 
-  /** Rejects where the disk takes nothing. */
+  /** Rejects if the disk cannot be written. */
   async prove(): Promise<void> {
     await this.#file.append('');
     this.#file.clear();
   }
 
-  /** How many calls of this process, and of those before it, the ledger has not booked. */
+  /** How many calls of this process and of earlier ones the ledger has not settled. */
   get unbookedCount(): number {
     return [...this.#older.values()].reduce((sum, ids) => sum + ids.size, this.#calls.size);
   }
@@ -66,12 +66,12 @@ export class WriteAheadLog {
     return [...this.#calls.values()].filter(({ hasEnded }) => !hasEnded).map(({ reservation }) => reservation);
   }
 
-  /** The reservation of a call that was admitted here and is not booked; undefined of any other. */
+  /** The reservation of a call that was admitted here and is not settled; undefined for any other. */
   find(id: string): Reservation | undefined {
     return this.#calls.get(id)?.reservation;
   }
 
-  /** Resolves once it is on disk, and only then may the call be sent; rejects where the disk does not take it. */
+  /** Resolves once it is on disk; only then may the call be sent. Rejects if the disk does not take it. */
   async admit(reservation: Reservation): Promise<void> {
     this.#calls.set(reservation.id, { reservation, hasEnded: false });
     try {
@@ -82,7 +82,7 @@ export class WriteAheadLog {
     }
   }
 
-  /** A call has ended. Rejects where the disk does not take that: then only this process knows what it cost. */
+  /** A call has ended. Rejects if the disk does not take that: then only this process knows what it cost. */
   async end(id: string, settlement: Settlement | null): Promise<void> {
     const kept = this.#calls.get(id);
     if (kept === undefined) return;
@@ -90,13 +90,13 @@ export class WriteAheadLog {
     await this.#write(settlement === null ? { struck: id } : { settlement });
   }
 
-  /** A call that the ledger admitted has ended, and the ledger is not there to be told. Rejects as `end`. */
+  /** A call that the ledger admitted has ended while the ledger is out of reach. Rejects as `end`. */
   async keep(reservation: Reservation, settlement: Settlement): Promise<void> {
     this.#calls.set(reservation.id, { reservation, hasEnded: true });
     await Promise.all([this.#write({ reservation }), this.#write({ settlement })]);
   }
 
-  /** The ledger has booked it, which it remembers for minutes only. Files of which it has booked everything go. */
+  /** The ledger has settled the call. A file of which every call is settled is removed. */
   forget(id: string): void {
     if (this.#calls.delete(id)) this.#strike(id);
     for (const [path, ids] of this.#older) {
@@ -112,40 +112,40 @@ export class WriteAheadLog {
 
   #strike(id: string): void {
     if (this.#calls.size === 0) this.#file.clear();
-    // Should the disk not take it, it is lines of a file that goes once the other calls are booked.
+    // If the disk does not take it, the file is removed all the same once the other calls are settled.
     else this.#write({ struck: id }).catch(() => undefined);
   }
 
-  #write(line: Line): Promise<void> {
-    return this.#file.append(encodeJSON(line));
+  #write(entry: Entry): Promise<void> {
+    return this.#file.append(encodeJSON(entry));
   }
 }
 
-/** What is not a whole line was never confirmed to whoever wrote it: that call was not sent. */
-function readLines(text: string): UncheckedCall[] {
-  const bookings = new Map<string, UncheckedCall>();
-  for (const line of text.split('\n').map(parse)) {
-    if (line === null) continue;
-    if ('reservation' in line) {
-      bookings.set(line.reservation.id, { reservation: line.reservation, settlement: null });
-    } else if ('struck' in line) bookings.delete(line.struck);
+/** A torn line was never confirmed to its writer, so that call was not sent. */
+function readCalls(text: string): UncheckedCall[] {
+  const calls = new Map<string, UncheckedCall>();
+  for (const entry of text.split('\n').map(parse)) {
+    if (entry === null) continue;
+    if ('reservation' in entry) {
+      calls.set(entry.reservation.id, { reservation: entry.reservation, settlement: null });
+    } else if ('struck' in entry) calls.delete(entry.struck);
     else {
-      const booking = bookings.get(line.settlement.id);
-      if (booking !== undefined) bookings.set(line.settlement.id, { ...booking, settlement: line.settlement });
+      const call = calls.get(entry.settlement.id);
+      if (call !== undefined) calls.set(entry.settlement.id, { ...call, settlement: entry.settlement });
     }
   }
-  return [...bookings.values()];
+  return [...calls.values()];
 }
 
-function parse(line: string): Line | null {
+function parse(line: string): Entry | null {
   try {
-    return decodeJSON(line) as Line;
+    return decodeJSON(line) as Entry;
   } catch {
     return null;
   }
 }
 
-/** A file that stays is booked again by the next process, which changes nothing. */
+/** A file that stays is settled again by the next process, which changes nothing. */
 function remove(path: string): void {
   rm(path, { force: true }).catch(() => undefined);
 }

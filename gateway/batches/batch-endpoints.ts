@@ -9,33 +9,28 @@ import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { noSuchBatch } from '../../policy/core/refusal-sentences.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
-import { authenticate } from '../http/authenticate.ts';
-import type { Exchange } from '../http/exchange.ts';
+import type { AuthenticatedCall } from '../http/call.ts';
 import { headersDown, headersUp } from '../http/headers.ts';
 import type { Route } from '../http/route.ts';
 import { refusalFor } from '../http/send-refusal.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
-import type { PolicySource } from '../policy/active-policy.ts';
-import type { Metrics } from '../record/metrics.ts';
 import { BatchListing, MAX_LIMIT, type Page, type ListQuery } from './batch-listing.ts';
 import { type BatchAnswer, sendBatch } from './batch-response.ts';
 
 interface Parts {
-  readonly policy: PolicySource;
   readonly upstreams: Upstreams;
-  readonly metrics: Metrics;
   readonly ledger: Pick<GatewayLedger, 'batchOwners'>;
   readonly settings: Pick<Settings, 'waitSeconds'>;
-  /** A clock that never jumps. Milliseconds. */
+  /** The monotonic clock. Milliseconds. */
   readonly elapsed: () => number;
 }
 
 const PATH = '/v1/messages/batches';
 const DEFAULT_LIMIT = 20;
-/** How soon the ledger is asked again when it did not answer. */
+/** How soon the ledger is asked again when it did not answer. Milliseconds. */
 const RETRY_MS = 250;
 
-/** The batches that there are: a workspace sees those that it created, of all that its upstream key can see. */
+/** Existing batches: a workspace sees those that it created, of all that its upstream key can see. */
 export class BatchEndpoints {
   readonly #parts: Parts;
 
@@ -43,44 +38,34 @@ export class BatchEndpoints {
     this.#parts = parts;
   }
 
-  /** `GET /v1/messages/batches`. Never rejects for anything that a caller, the ledger or the upstream does. */
-  list(exchange: Exchange): Promise<void> {
-    return this.#answer(exchange, (workspace) => this.#list(exchange, workspace));
+  /** `GET /v1/messages/batches`. Resolves to null once it has answered. */
+  list(call: AuthenticatedCall): Promise<Refusal | null> {
+    return this.#serve(call, () => this.#list(call));
   }
 
-  /** `GET`, `DELETE`, `…/results` and `…/cancel` of one batch. Never rejects, as `list`. */
-  one(exchange: Exchange): Promise<void> {
-    return this.#answer(exchange, (workspace) => this.#one(exchange, workspace));
+  /** `GET`, `DELETE`, `…/results` and `…/cancel` of one batch. Resolves to null once it has answered. */
+  one(call: AuthenticatedCall): Promise<Refusal | null> {
+    return this.#serve(call, () => this.#one(call));
   }
 
-  async #answer(exchange: Exchange, serve: (workspace: ResolvedWorkspace) => Promise<Refusal | null>): Promise<void> {
-    exchange.req.resume();
-    const identity = authenticate(exchange.req.headers, this.#parts.policy);
-    const refusal = identity.ok
-      ? (planBatches(identity.value.caller, false) ??
-        (await this.#reached(() => serve(identity.value.caller.workspace))))
-      : identity.error;
-    if (refusal === null) return;
-    this.#parts.metrics.countRefusal(refusal.reason);
-    exchange.refuse(refusal);
-  }
-
-  async #reached(serve: () => Promise<Refusal | null>): Promise<Refusal | null> {
+  async #serve({ req, caller }: AuthenticatedCall, serve: () => Promise<Refusal | null>): Promise<Refusal | null> {
+    req.resume();
     try {
-      return await serve();
+      return planBatches(caller, false) ?? (await serve());
     } catch (error) {
       if (error instanceof LedgerUnreachable) return refusalFor('LedgerUnreachable');
       throw error;
     }
   }
 
-  async #one(exchange: Exchange, workspace: ResolvedWorkspace): Promise<Refusal | null> {
-    const { req, res, route } = exchange;
+  async #one(call: AuthenticatedCall): Promise<Refusal | null> {
+    const { req, res, route, caller } = call;
+    const { workspace } = caller;
     const [id = '', part] = route.path.slice(PATH.length + 1).split('/');
     const [owner] = await this.#owners([id]);
     if (owner?.workspace !== refOf(workspace)) return unknown(id, workspace);
     if (req.method === 'DELETE' && !owner.settled) return refusalFor('BatchNotSettled');
-    const answer = await this.#ask(exchange, workspace, route, req.method as Dispatcher.HttpMethod);
+    const answer = await this.#ask(call, route, req.method as Dispatcher.HttpMethod);
     if (answer === null) return refusalFor('UpstreamUnreachable');
     const { statusCode: status, headers, body } = answer;
     if (part !== 'results' || status !== 200) {
@@ -90,12 +75,13 @@ export class BatchEndpoints {
       return null;
     }
     res.writeHead(status, headersDown(headers));
-    await pipeline(body, res).catch(() => undefined); // either side broke off, and the other knows by that
+    await pipeline(body, res).catch(() => undefined); // if either side breaks off, the other's connection is closed as well
     return null;
   }
 
-  async #list(exchange: Exchange, workspace: ResolvedWorkspace): Promise<Refusal | null> {
-    const query = new URLSearchParams(exchange.route.query);
+  async #list(call: AuthenticatedCall): Promise<Refusal | null> {
+    const query = new URLSearchParams(call.route.query);
+    const { workspace } = call.caller;
     const limit = Number(query.get('limit') ?? DEFAULT_LIMIT);
     if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
       return { reason: 'BodyInvalid', message: `limit must be from 1 to ${MAX_LIMIT}.` };
@@ -103,21 +89,21 @@ export class BatchEndpoints {
     const isBackwards = query.has('before_id');
     const cursor = query.get(isBackwards ? 'before_id' : 'after_id');
     if (cursor !== null && !(await this.#owns(workspace, [cursor]))[0]) return unknown(cursor, workspace);
-    return this.#collect(exchange, workspace, { limit, isBackwards, cursor });
+    return this.#collect(call, { limit, isBackwards, cursor });
   }
 
-  async #collect(exchange: Exchange, workspace: ResolvedWorkspace, wanted: ListQuery): Promise<Refusal | null> {
+  async #collect(call: AuthenticatedCall, wanted: ListQuery): Promise<Refusal | null> {
     const listing = new BatchListing(wanted);
     for (;;) {
-      const answer = await this.#page(exchange, workspace, listing.query);
+      const answer = await this.#page(call, listing.query);
       if (answer === null) return refusalFor('UpstreamUnreachable');
       const { page } = answer;
       if (page !== null) {
         const ids = page.data.map(({ id }) => id);
-        listing.add(page, await this.#owns(workspace, ids));
-        if (!listing.isWhole && !exchange.hasLeft) continue;
+        listing.add(page, await this.#owns(call.caller.workspace, ids));
+        if (!listing.isWhole && !call.hasLeft) continue;
       }
-      sendBatch(exchange.res, page === null ? answer : { ...answer, text: listing.text }, []);
+      sendBatch(call.res, page === null ? answer : { ...answer, text: listing.text }, []);
       return null;
     }
   }
@@ -142,12 +128,8 @@ export class BatchEndpoints {
   }
 
   /** Null where there is no answer; its `page` is null where it is an error, or no page. */
-  async #page(
-    exchange: Exchange,
-    workspace: ResolvedWorkspace,
-    query: string,
-  ): Promise<(BatchAnswer & { readonly page: Page | null }) | null> {
-    const answer = await this.#ask(exchange, workspace, { ...exchange.route, query }, 'GET');
+  async #page(call: AuthenticatedCall, query: string): Promise<(BatchAnswer & { readonly page: Page | null }) | null> {
+    const answer = await this.#ask(call, { ...call.route, query }, 'GET');
     const text = await answer?.body.text().catch(() => null);
     if (answer === null || text === null || text === undefined) return null;
     const { statusCode: status, headers } = answer;
@@ -156,11 +138,11 @@ export class BatchEndpoints {
 
   /** Null where the upstream did not answer. */
   #ask(
-    { req }: Exchange,
-    workspace: ResolvedWorkspace,
+    { req, caller }: AuthenticatedCall,
     route: Route,
     method: Dispatcher.HttpMethod,
   ): Promise<Dispatcher.ResponseData | null> {
+    const { workspace } = caller;
     const upstream = this.#parts.upstreams.of(workspace);
     const headers = headersUp(req, workspace);
     return upstream.pool.request({ path: pathUp(upstream, route), method, headers }).catch(() => null);

@@ -8,8 +8,8 @@ export interface Upload {
   readonly upstream: Dispatcher;
   readonly path: string;
   readonly headers: RawHeaders;
-  readonly spool: BodyFile;
-  /** The caller's answer: who leaves before all is sent stops it. */
+  readonly file: BodyFile;
+  /** The caller's answer: a caller that leaves before all is sent stops the upload. */
   readonly res: ServerResponse;
 }
 
@@ -17,7 +17,7 @@ export interface Upload {
 export type Uploaded =
   /** Not all of the body was sent, so there is no such batch. */
   | { readonly kind: 'NotSent' }
-  /** All of it was sent and no whole answer came: the batch may exist. */
+  /** All of it was sent and no complete answer came: the batch may exist. */
   | { readonly kind: 'Broken' }
   | {
       readonly kind: 'Answered';
@@ -26,10 +26,10 @@ export type Uploaded =
       readonly text: string;
     };
 
-/** Sends a batch from its spool, a chunk at a time. Never rejects. */
-export async function upload({ upstream, path, headers, spool, res }: Upload): Promise<Uploaded> {
-  const body = spool.read();
-  const isWhole = (): boolean => body.bytesRead >= spool.size;
+/** Sends a batch from its file, a chunk at a time. Never rejects. */
+export async function upload({ upstream, path, headers, file, res }: Upload): Promise<Uploaded> {
+  const body = file.read();
+  const isWhole = (): boolean => body.bytesRead >= file.size;
   const onClose = (): void => {
     if (!isWhole()) body.destroy(new Error('the caller left'));
   };
@@ -37,10 +37,10 @@ export async function upload({ upstream, path, headers, spool, res }: Upload): P
   body.on('error', () => undefined); // the upload fails with it
   res.once('close', onClose);
   try {
-    const sized = [...headers, 'content-length', String(spool.size)];
+    const sized = [...headers, 'content-length', String(file.size)];
     const answer = await upstream.request({ path, method: 'POST', headers: sized, body });
     const { statusCode: status } = answer;
-    // An error is one without its text too.
+    // An error status counts without its text too.
     const text = status < 300 ? await answer.body.text() : await answer.body.text().catch(() => '');
     return { kind: 'Answered', status, headers: answer.headers, text };
   } catch {

@@ -1,56 +1,35 @@
 import { planFree } from '../../policy/admit/plan.ts';
-import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 import { err, ok, type Result } from '../../policy/core/result.ts';
 import { JsonInvalid, readJsonObject } from '../../policy/request/strict-json.ts';
 import { forward, unanswered } from '../forward/forward.ts';
-import { authenticate } from '../http/authenticate.ts';
-import type { Exchange } from '../http/exchange.ts';
+import type { AuthenticatedCall } from '../http/call.ts';
 import { headersUp } from '../http/headers.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
-import type { PolicySource } from '../policy/active-policy.ts';
-import type { Metrics } from '../record/metrics.ts';
 
-interface Parts {
-  readonly policy: PolicySource;
-  readonly upstreams: Upstreams;
-  readonly metrics: Metrics;
-}
-
-/** `POST /v1/messages/count_tokens`: costs nothing and is never refused for money; the rest of the policy holds. */
+/** `POST /v1/messages/count_tokens`: costs nothing and is never refused for money; the rest of the policy applies. */
 export class CountTokens {
-  readonly #parts: Parts;
+  readonly #upstreams: Upstreams;
 
-  constructor(parts: Parts) {
-    this.#parts = parts;
+  constructor(upstreams: Upstreams) {
+    this.#upstreams = upstreams;
   }
 
-  /** Never rejects for anything that a caller or the upstream does. */
-  async serve(exchange: Exchange): Promise<void> {
-    const refusal = await this.#pass(exchange);
-    if (refusal === null || refusal === 'gone') return;
-    this.#parts.metrics.countRefusal(refusal.reason);
-    exchange.refuse(refusal);
-  }
-
-  async #pass(exchange: Exchange): Promise<Refusal | CallerGone | null> {
-    const { req, res, route } = exchange;
-    const identity = authenticate(req.headers, this.#parts.policy);
-    if (!identity.ok) return identity.error;
-    const { workspace } = identity.value.caller;
-    exchange.memory.belongTo(refOf(workspace));
-    const body = await readBody(exchange);
+  /** Resolves to null once it has answered. */
+  async serve(call: AuthenticatedCall): Promise<Refusal | CallerGone | null> {
+    const { req, res, route, caller } = call;
+    const body = await readBody(call);
     if (!body.ok) return body.error;
     const model = modelOf(body.value);
     if (!model.ok) return model.error;
-    const refusal = planFree(identity.value.caller, model.value);
+    const refusal = planFree(caller, model.value);
     if (refusal !== null) return refusal;
-    const upstream = this.#parts.upstreams.of(workspace);
+    const upstream = this.#upstreams.of(caller.workspace);
     const ending = await forward({
       upstream: upstream.pool,
       path: pathUp(upstream, route),
-      headers: headersUp(req, workspace),
+      headers: headersUp(req, caller.workspace),
       body: body.value,
       res,
       onAbort: 'Drop',
@@ -60,8 +39,7 @@ export class CountTokens {
       streamHeaders: () => [],
       answerHeaders: () => [],
     });
-    if (res.headersSent || res.destroyed) return null;
-    return unanswered(ending);
+    return res.headersSent || res.destroyed ? null : unanswered(ending);
   }
 }
 

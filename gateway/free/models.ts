@@ -1,16 +1,9 @@
 import type { Caller } from '../../policy/admit/caller.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
-import { authenticate } from '../http/authenticate.ts';
-import type { Exchange } from '../http/exchange.ts';
+import type { AuthenticatedCall } from '../http/call.ts';
 import { headersDown, headersUp } from '../http/headers.ts';
 import { refusalFor } from '../http/send-refusal.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
-import type { PolicySource } from '../policy/active-policy.ts';
-
-interface Parts {
-  readonly policy: PolicySource;
-  readonly upstreams: Upstreams;
-}
 
 interface Page {
   readonly data: readonly { readonly id: string }[];
@@ -18,27 +11,19 @@ interface Page {
 
 /** `GET /v1/models` and `/v1/models/{id}`: the upstream's answer, as far as the workspace allows the models. */
 export class Models {
-  readonly #parts: Parts;
+  readonly #upstreams: Upstreams;
 
-  constructor(parts: Parts) {
-    this.#parts = parts;
+  constructor(upstreams: Upstreams) {
+    this.#upstreams = upstreams;
   }
 
-  /** Never rejects for anything that a caller or the upstream does. */
-  async serve(exchange: Exchange): Promise<void> {
-    const refusal = await this.#pass(exchange);
-    if (refusal !== null) exchange.refuse(refusal);
-  }
-
-  async #pass({ req, res, route }: Exchange): Promise<Refusal | null> {
-    const identity = authenticate(req.headers, this.#parts.policy);
-    if (!identity.ok) return identity.error;
-    const { caller } = identity.value;
+  /** Resolves to null once it has answered. */
+  async serve({ req, res, route, caller }: AuthenticatedCall): Promise<Refusal | null> {
     const { workspace } = caller;
     if (workspace.upstreamKey === null) return refusalFor('UpstreamKeyMissing');
     const one = route.path.slice('/v1/models/'.length);
     if (one !== '' && !caller.allows(one)) return refusalFor('NotFound');
-    const upstream = this.#parts.upstreams.of(workspace);
+    const upstream = this.#upstreams.of(workspace);
     const answer = await upstream.pool
       .request({ path: pathUp(upstream, route), method: 'GET', headers: headersUp(req, workspace) })
       .then(async ({ statusCode, headers, body }) => {
@@ -54,7 +39,7 @@ export class Models {
   }
 }
 
-/** The page without the models that are not allowed. Throws for what is no page. */
+/** The page without the models that are not allowed. Throws if it is no page. */
 function allowed(text: string, caller: Caller): string {
   const page = JSON.parse(text) as Page;
   const data = page.data.filter(({ id }) => caller.allows(id));

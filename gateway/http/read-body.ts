@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Refusal, RefusalReason } from '../../policy/core/refusals.ts';
 import { type Err, err, ok, type Result } from '../../policy/core/result.ts';
+import type { ReceivedCall } from './call.ts';
 import { ChunkBuffer } from './chunk-buffer.ts';
-import type { Exchange } from './exchange.ts';
 import { refusalFor } from './send-refusal.ts';
 
 /** The limit of the Messages API. Bytes. */
@@ -15,7 +15,7 @@ export type CallerGone = 'gone';
  * Reads the body whole, because what it may cost is known only then. Of a body that is refused the rest is read and
  * dropped, so that the caller, which may still be sending, gets to read why.
  */
-export function readBody({ req, memory }: Exchange): Promise<Result<Buffer, Refusal | CallerGone>> {
+export function readBody({ req, memory }: ReceivedCall): Promise<Result<Buffer, Refusal | CallerGone>> {
   const refusal = refuseUnread(req, MAX_BODY_BYTES, 'BodyTooLarge');
   if (refusal !== null) return drop(req, refusal);
   return new Promise((resolve) => {

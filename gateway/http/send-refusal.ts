@@ -7,11 +7,6 @@ export function refusalFor(reason: RefusalReason): Refusal {
   return { reason, message: refusals[reason].meaning };
 }
 
-/** What a stage answers is a refusal if and only if it has a reason. */
-export function isRefusal(answer: object): answer is Refusal {
-  return 'reason' in answer;
-}
-
 /** Answers with a refusal, unless the caller has gone or an answer has begun. */
 export function refuse(res: ServerResponse, refusal: Refusal, requestId: string): void {
   if (res.headersSent || res.destroyed) return;

@@ -6,8 +6,8 @@ import type { Express } from 'express';
 import type { Logger } from 'pino';
 import type { RefusalReason } from '../../policy/core/refusals.ts';
 import type { ByteQuota } from './byte-quota.ts';
+import { ReceivedCall } from './call.ts';
 import type { KeyPair } from './certificate.ts';
-import { Exchange } from './exchange.ts';
 import { type Endpoint, type Route, routeOf } from './route.ts';
 import { refusalFor, refuse } from './send-refusal.ts';
 
@@ -28,7 +28,7 @@ export interface Draining {
 }
 
 /** Answers one request. */
-export type Serve = (exchange: Exchange) => Promise<void>;
+export type Serve = (call: ReceivedCall) => Promise<void>;
 
 type ApiEndpoint = Exclude<Endpoint, 'Probe' | 'Budgets'>;
 
@@ -39,8 +39,8 @@ interface Parts {
   readonly adminApp: Express | null;
   /** Null where callers come without TLS. */
   readonly certificate: KeyPair | null;
-  /** Of the memory for bodies. */
-  readonly bodies: ByteQuota;
+  /** The memory for bodies. */
+  readonly bodyMemory: ByteQuota;
   readonly logger: Logger;
   readonly newId: () => string;
   /** The monotonic clock. Milliseconds. */
@@ -53,7 +53,7 @@ const ADMIN_PATHS = new Set(['/healthz', '/readyz', '/metrics']);
 export class Gateway {
   readonly server: Server | TlsServer;
   readonly #parts: Parts;
-  readonly #open = new Map<Exchange, Promise<unknown>>();
+  readonly #open = new Map<ReceivedCall, Promise<unknown>>();
   #isLeaving = false;
   #isClosed = false;
   /** When a call last came to its end, by the monotonic clock. Milliseconds. */
@@ -77,11 +77,6 @@ export class Gateway {
   /** Shows another certificate to who connects from now on; connections that are open stay. */
   show(certificate: KeyPair): void {
     if (this.server instanceof TlsServer) this.server.setSecureContext(certificate);
-  }
-
-  /** Whether callers should go elsewhere. */
-  get isLeaving(): boolean {
-    return this.#isLeaving;
   }
 
   /**
@@ -129,19 +124,19 @@ export class Gateway {
   }
 
   #serve(req: IncomingMessage, res: ServerResponse, route: Route, endpoint: ApiEndpoint): void {
-    const { endpoints, bodies, newId, elapsed } = this.#parts;
-    const memory = bodies.open();
-    const exchange = new Exchange(req, res, route, { id: newId(), arrived: elapsed(), memory });
+    const { endpoints, bodyMemory, newId, elapsed } = this.#parts;
+    const memory = bodyMemory.open();
+    const call = new ReceivedCall(req, res, route, { id: newId(), arrived: elapsed(), memory });
     const answered = new Promise((resolve) => res.once('close', resolve));
-    const call = endpoints[endpoint](exchange)
-      .catch((error: unknown) => this.#fail(exchange, error))
+    const served = endpoints[endpoint](call)
+      .catch((error: unknown) => this.#fail(call, error))
       .then(() => answered)
       .finally(() => {
         memory.close();
-        this.#open.delete(exchange);
+        this.#open.delete(call);
         this.#endedAt = elapsed();
       });
-    this.#open.set(exchange, call);
+    this.#open.set(call, served);
   }
 
   #close(): void {
@@ -154,7 +149,7 @@ export class Gateway {
   }
 
   /** A mistake of ours: the call ends, the others go on. */
-  #fail({ id, res }: Exchange, error: unknown): void {
+  #fail({ id, res }: ReceivedCall, error: unknown): void {
     this.#parts.logger.error({ id, err: error }, 'a call failed');
     res.destroy();
   }

@@ -1,264 +1,191 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Spender } from '../../metrics/call-metrics.ts';
-import type { PlannedCall, Call } from '../../policy/admit/plan.ts';
-import { refusalStatus } from '../../policy/admit/refusal-response.ts';
+import { type Plan, plan } from '../../policy/admit/plan.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
+import { ok, type Result } from '../../policy/core/result.ts';
 import { isSingleInference } from '../../policy/cost/worst-cost.ts';
 import { readRequest } from '../../policy/request/request.ts';
-import type { Admitted } from '../admission/admission.ts';
+import { reservationOf } from '../admission/admission.ts';
 import { queueKeysOf } from '../admission/queue-keys.ts';
-import type { Reserver } from '../admission/reserver.ts';
 import type { Settler } from '../admission/settler.ts';
 import { applyEdits } from '../forward/apply-edits.ts';
 import { type ForwardEnd, forward, unanswered } from '../forward/forward.ts';
 import type { Metered } from '../forward/meter.ts';
 import type { TokensPerByte } from '../forward/tokens-per-byte.ts';
-import { claimedAttributes, authenticate } from '../http/authenticate.ts';
-import type { Exchange } from '../http/exchange.ts';
+import type { AdmittedCall, AttributedCall, ReadCall } from '../http/call.ts';
 import { headersUp } from '../http/headers.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
-import { isRefusal } from '../http/send-refusal.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
-import type { PolicySource } from '../policy/active-policy.ts';
-import { billedFigures, callCost, type CallCost, type ReservedCall } from '../record/call-cost.ts';
+import type { PaidEndpoint } from '../pipeline/endpoint.ts';
+import { billedFigures, callCost, type CallCost, noCost } from '../record/call-cost.ts';
 import type { CallLog } from '../record/call-log.ts';
 import { costHeaders } from '../record/cost-headers.ts';
-import { type EndedCall, spenderOf } from '../record/ended-call.ts';
+import { type CallOutcome, spenderOf } from '../record/ended-call.ts';
 import type { Metrics } from '../record/metrics.ts';
-import type { RefusalCounter } from '../record/refusal-counter.ts';
 import { usageRecord } from '../record/usage-record.ts';
 import type { ExpectedCosts } from './expected-cost.ts';
 import { countPromptTokens } from './prompt-count.ts';
 
 interface Parts {
-  readonly policy: PolicySource;
-  readonly reserver: Reserver;
   readonly upstreams: Upstreams;
   readonly settler: Settler;
-  readonly densities: TokensPerByte;
-  readonly expectations: ExpectedCosts;
+  readonly tokensPerByte: TokensPerByte;
+  readonly expectedCosts: ExpectedCosts;
   readonly metrics: Metrics;
-  readonly refusals: RefusalCounter;
-  readonly report: CallLog;
+  readonly callLog: CallLog;
   readonly settings: Settings;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
   /** The monotonic clock. Milliseconds. */
   readonly elapsed: () => number;
 }
 
-/** A call whose body was read and whose caller is known. */
-interface Asked {
-  readonly call: Call;
-  readonly keyHash: string;
+interface MessageCall extends ReadCall {
   readonly body: Buffer;
 }
 
-/** `POST /v1/messages`: every stage of a call that costs money, in order. */
-export class Messages {
+/** What became of a call upstream. */
+interface Forwarded extends Pick<CallOutcome, 'status' | 'requestId' | 'firstByteMs'> {
+  readonly end: ForwardEnd;
+  /** Known already where a header told it to the caller. */
+  readonly cost: CallCost | null;
+}
+
+/** Ends for which the upstream bills nothing. */
+type FreeEnd = Extract<ForwardEnd, { kind: 'NeverSent' | 'ErrorStatus' }>;
+
+/** `POST /v1/messages`. */
+export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
+  readonly mayGoUnchecked = true;
   readonly #parts: Parts;
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
-  /** Never rejects for anything that a caller, the ledger or the upstream does. */
-  async serve(exchange: Exchange): Promise<void> {
-    const asked = await this.#read(exchange);
-    if (asked === 'gone') return;
-    if (isRefusal(asked)) return this.#refuse(exchange, asked);
-    const { id, res } = exchange;
-    const { call, keyHash, body } = asked;
-    const count = (): Promise<number | null> => this.#count(exchange, call, body);
-    const admitted = await this.#parts.reserver.reserve({ id, keyHash, call, res, count });
-    if (isRefusal(admitted)) return this.#refuse(exchange, admitted, call);
-    if (exchange.hasLeft) return this.#release(id, admitted);
-    await this.#spend(exchange, admitted, body);
+  async read(call: AttributedCall): Promise<Result<MessageCall, Refusal | CallerGone>> {
+    const body = await readBody(call);
+    if (!body.ok) return body;
+    const facts = readRequest(body.value);
+    if (!facts.ok) return facts;
+    const expectedNano = this.#parts.expectedCosts.of(refOf(call.caller.workspace), facts.value.model);
+    return ok(Object.assign(call, { body: body.value, facts: facts.value, expectedNano }));
   }
 
-  #count({ req, route }: Exchange, { caller }: Call, body: Buffer): Promise<number | null> {
+  plan(call: MessageCall, at: number, countedTokens: number | null): Plan {
+    return plan(call, at, this.#parts.settings, countedTokens);
+  }
+
+  countTokens({ req, route, body, caller }: MessageCall): Promise<number | null> {
     const { workspace } = caller;
     return countPromptTokens({ req, route, body, workspace, upstream: this.#parts.upstreams.of(workspace) });
   }
 
-  /** Stages identify and facts. */
-  async #read(exchange: Exchange): Promise<Asked | Refusal | CallerGone> {
-    const { headers } = exchange.req;
-    const identity = authenticate(headers, this.#parts.policy);
-    if (!identity.ok) return identity.error;
-    const { caller, keyHash } = identity.value;
-    const claimed = claimedAttributes(headers, caller.workspace);
-    if (!claimed.ok) return claimed.error;
-    exchange.memory.belongTo(refOf(caller.workspace));
-    const body = await readBody(exchange);
-    if (!body.ok) return body.error;
-    const facts = readRequest(body.value);
-    if (!facts.ok) return facts.error;
-    const expectedNano = this.#parts.expectations.of(refOf(caller.workspace), facts.value.model);
-    return { call: { caller, facts: facts.value, claimed: claimed.value, expectedNano }, keyHash, body: body.value };
-  }
-
-  /** Stages forward, meter and settle. */
-  async #spend(exchange: Exchange, admitted: Admitted, body: Buffer): Promise<void> {
-    const spending = new Spending(exchange, admitted, this.#parts);
-    const { openStreams } = this.#parts.metrics;
-    openStreams.inc();
-    const ending = await spending.forward(body).finally(() => openStreams.dec());
-    if (!exchange.res.headersSent) exchange.refuse(unanswered(ending));
-    if (ending.kind === 'NeverSent' || ending.kind === 'ErrorStatus') {
-      return spending.release(ending);
-    }
-    await spending.settle(ending.kind, ending.metered);
-  }
-
-  #release(id: string, { admission }: Admitted): Promise<void> {
-    return this.#parts.settler.release(id, queueKeysOf(admission.checks));
-  }
-
-  /** Who has left is told nothing, and was refused nothing. */
-  #refuse(exchange: Exchange, refusal: Refusal, call?: Call): void {
-    if (exchange.hasLeft) return;
-    const { metrics, refusals, report } = this.#parts;
-    const workspace = call?.caller.workspace;
-    const ref = workspace && refOf(workspace);
-    exchange.refuse(refusal);
-    metrics.countRefusal(refusal.reason, ref);
-    const spender = call === undefined ? NOBODY : spenderOf(call, call.facts.model);
-    metrics.countCall(spender, refusalStatus(refusal) < 500 ? 'Refused' : 'Unavailable');
-    refusals.count(refusal, call);
-    report.refused(exchange, refusal, call?.caller, call);
-  }
-}
-
-/** Whoever has no valid credential, or no body that can be read. */
-const NOBODY: Spender = { workspace: '', feature: '', department: '', user: '', model: null };
-
-/** Claude Code names its session, in the body as well. */
-function sessionOf(headers: IncomingHttpHeaders): string | null {
-  const session = headers['x-claude-code-session-id'];
-  return typeof session === 'string' ? session.slice(0, 100) : null;
-}
-
-/** One admitted call: what was reserved for it is spent. */
-class Spending {
-  readonly #exchange: Exchange;
-  readonly #admission: PlannedCall;
-  readonly #admitted: Admitted;
-  readonly #reserved: ReservedCall;
-  readonly #parts: Parts;
-  readonly #workspace: string;
-  #cost: CallCost | null = null;
-  #status = 0;
-  #requestId: string | null = null;
-  #firstByteMs: number | null = null;
-
-  constructor(exchange: Exchange, admitted: Admitted, parts: Parts) {
-    const { admission, call, at } = admitted;
-    const { workspace } = call.caller;
-    const { model } = call.facts;
-    const worstNano = admission.worstNano + admission.gapNano;
-    this.#exchange = exchange;
-    this.#admission = admission;
-    this.#admitted = admitted;
-    this.#parts = parts;
-    this.#workspace = refOf(workspace);
-    this.#reserved = { facts: admission.facts, model, worstNano, prices: workspace.prices, at };
-  }
-
-  forward(body: Buffer): Promise<ForwardEnd> {
+  async forward(call: MessageCall & AdmittedCall): Promise<Forwarded> {
     const { metrics, settings, upstreams, elapsed } = this.#parts;
-    const { req, res, route, arrived } = this.#exchange;
-    const { workspace } = this.#admitted.call.caller;
+    const { req, res, route, arrived, caller, plan } = call;
+    const { workspace } = caller;
     const upstream = upstreams.of(workspace);
-    const sent = elapsed();
-    metrics.observeAdded((sent - arrived) / 1000);
+    const sentAt = elapsed();
+    let answer: Pick<Forwarded, 'status' | 'requestId' | 'firstByteMs'> = UNANSWERED;
+    let cost: CallCost | null = null;
+    metrics.observeAdded((sentAt - arrived) / 1000);
+    metrics.openStreams.inc();
     const ending = forward({
       upstream: upstream.pool,
       path: pathUp(upstream, route),
       headers: headersUp(req, workspace),
-      body: applyEdits(body, this.#admission.edits),
+      body: applyEdits(call.body, plan.edits),
       res,
-      // Where Anthropic runs tools, prompts are billed of which a stream says nothing before its end.
-      onAbort: isSingleInference(this.#reserved.facts) ? settings.onAbort : 'Drain',
-      stream: this.#reserved.facts.stream,
+      // Where Anthropic runs tools, it bills prompts that a stream mentions only at its end.
+      onAbort: isSingleInference(plan.facts) ? settings.onAbort : 'Drain',
+      stream: plan.facts.stream,
       elapsed,
       onAnswer: (status, headers) => {
-        this.#status = status;
-        this.#requestId = headers['request-id']?.toString() ?? null;
-        this.#firstByteMs = elapsed() - sent;
-        metrics.observeFirstByte(this.#workspace, this.#firstByteMs / 1000);
+        const firstByteMs = elapsed() - sentAt;
+        answer = { status, requestId: headers['request-id']?.toString() ?? null, firstByteMs };
+        metrics.observeFirstByte(refOf(workspace), firstByteMs / 1000);
       },
-      streamHeaders: () => costHeaders(this.#admitted, null),
+      streamHeaders: () => costHeaders(call, null),
       answerHeaders: (metered) => {
-        this.#cost = this.#book(metered, false);
-        return costHeaders(this.#admitted, this.#cost);
+        cost = this.#costOf(call, metered, false);
+        return costHeaders(call, cost);
       },
     });
-    metrics.begin(spenderOf(this.#admitted.call, this.#reserved.model)); // by now the call is on its way
-    return ending;
+    metrics.begin(spenderOf(call, plan.facts.model)); // after sending, so that it delays nothing
+    const end = await ending.finally(() => metrics.openStreams.dec());
+    return { end, cost, ...answer };
   }
 
-  /** The upstream bills nothing. */
-  release(ending: Extract<ForwardEnd, { kind: 'NeverSent' | 'ErrorStatus' }>): Promise<void> {
-    const { model } = this.#reserved;
-    const cost = { costNano: 0n, presumedNano: 0n, estimated: false, usage: null, model };
-    const errorType = ending.kind === 'ErrorStatus' ? ending.errorType : null;
-    const ended = this.#ended(ending.kind, cost, errorType);
-    const { settler, metrics, report } = this.#parts;
-    report.ended(this.#exchange, ended);
-    metrics.countCall(spenderOf(ended.call, model), ending.kind);
-    return settler.release(ended.id, queueKeysOf(this.#admission.checks), usageRecord(ended));
+  finish(call: MessageCall & AdmittedCall, forwarded: Forwarded): Promise<void> {
+    const { end } = forwarded;
+    if (!call.res.headersSent) call.refuse(unanswered(end));
+    return end.kind === 'NeverSent' || end.kind === 'ErrorStatus'
+      ? this.#release(call, end, forwarded)
+      : this.#settle(call, end, forwarded);
   }
 
-  async settle(ending: string, metered: Metered): Promise<void> {
-    const { settler, metrics, report, densities, expectations, settings } = this.#parts;
-    const { id } = this.#exchange;
-    const { call, admission, reservation } = this.#admitted;
-    const cost = this.#cost ?? this.#book(metered, ending === 'Cancelled');
+  #release(call: MessageCall & AdmittedCall, end: FreeEnd, forwarded: Forwarded): Promise<void> {
+    const { settler, metrics, callLog } = this.#parts;
+    const { model } = call.plan.facts;
+    const errorType = end.kind === 'ErrorStatus' ? end.errorType : null;
+    const ended = callLog.end(call, outcomeOf(call, forwarded, noCost(model), errorType));
+    metrics.countCall(spenderOf(call, model), end.kind);
+    return settler.release(call.id, queueKeysOf(call.plan.checks), usageRecord(ended));
+  }
+
+  async #settle(
+    call: MessageCall & AdmittedCall,
+    end: Exclude<ForwardEnd, FreeEnd>,
+    forwarded: Forwarded,
+  ): Promise<void> {
+    const { settler, metrics, callLog, settings } = this.#parts;
+    const { id, plan } = call;
+    const cost = forwarded.cost ?? this.#costOf(call, end.metered, end.kind === 'Cancelled');
     const spender = spenderOf(call, cost.model);
-    const known = spender.model;
-    if (known !== null && call.facts.stream && !cost.estimated) densities.learn(known, metered);
-    if (!cost.estimated) expectations.learn(this.#workspace, this.#reserved.model, cost.costNano);
-    const ended = this.#ended(ending, cost, metered.errorType);
-    report.ended(this.#exchange, ended);
+    this.#learn(call, end.metered, cost, spender.model);
+    const ended = callLog.end(call, outcomeOf(call, forwarded, cost, end.metered.errorType));
     metrics.countSpending({
       spender,
-      ending,
-      ...billedFigures(this.#reserved, cost),
-      worstNano: this.#reserved.worstNano,
+      ending: end.kind,
+      ...billedFigures(call, cost),
+      worstNano: plan.worstNano,
       usage: cost.usage,
       seconds: ended.durationMs / 1000,
     });
     const { costNano, presumedNano } = cost;
     const settlement = { id, costNano, presumedNano, record: usageRecord(ended) };
-    const isKept = settings.ledgerLoss === 'Open';
-    await settler.settle(settlement, queueKeysOf(admission.checks), isKept ? reservation : undefined);
+    const kept = settings.ledgerLoss === 'Open' ? reservationOf(call, plan) : undefined;
+    await settler.settle(settlement, queueKeysOf(plan.checks), kept);
   }
 
-  #book(metered: Metered, isCancelled: boolean): CallCost {
-    const density = this.#parts.densities.of(metered.model ?? this.#reserved.model);
-    return callCost(this.#reserved, metered, isCancelled, density);
+  /** Estimates teach nothing. `knownModel`: the price book's name of the model that served, null if it has none. */
+  #learn(call: MessageCall & AdmittedCall, metered: Metered, cost: CallCost, knownModel: string | null): void {
+    if (cost.estimated) return;
+    const { tokensPerByte, expectedCosts } = this.#parts;
+    if (knownModel !== null && call.facts.stream) tokensPerByte.learn(knownModel, metered);
+    expectedCosts.learn(refOf(call.caller.workspace), call.plan.facts.model, cost.costNano);
   }
 
-  #ended(ending: string, cost: CallCost, errorType: string | null): EndedCall {
-    const { now, elapsed } = this.#parts;
-    const { id, arrived, req } = this.#exchange;
-    return {
-      id,
-      call: this.#admitted.call,
-      cost,
-      worstNano: this.#admission.worstNano,
-      unchecked: this.#admitted.committedNano === null,
-      ending,
-      status: this.#status,
-      requestId: this.#requestId,
-      errorType,
-      session: sessionOf(req.headers) ?? this.#admitted.call.facts.session,
-      firstByteMs: this.#firstByteMs,
-      ended: now(),
-      durationMs: elapsed() - arrived,
-    };
+  #costOf(call: AdmittedCall, metered: Metered, isCancelled: boolean): CallCost {
+    const tokensPerByte = this.#parts.tokensPerByte.of(metered.model ?? call.plan.facts.model);
+    return callCost(call, metered, isCancelled, tokensPerByte);
   }
+}
+
+const UNANSWERED = { status: 0, requestId: null, firstByteMs: null };
+
+function outcomeOf(
+  { req, facts }: MessageCall,
+  { end, status, requestId, firstByteMs }: Forwarded,
+  cost: CallCost,
+  errorType: string | null,
+): CallOutcome {
+  const session = sessionOf(req.headers) ?? facts.session;
+  return { cost, ending: end.kind, status, requestId, errorType, session, firstByteMs };
+}
+
+/** Claude Code names its session in a header, and in the body as well. */
+function sessionOf(headers: IncomingHttpHeaders): string | null {
+  const session = headers['x-claude-code-session-id'];
+  return typeof session === 'string' ? session.slice(0, 100) : null;
 }

@@ -26,8 +26,6 @@ interface Parts {
   readonly shards: number;
   readonly policy: ActivePolicy;
   readonly random: () => number;
-  /** Something else is enforced, or reported, than before. */
-  readonly onChange: () => void;
   /** A shard cannot be read or used; what was enforced goes on. */
   readonly onProblem: (shard: string, problem: string) => void;
 }
@@ -53,6 +51,7 @@ export class PolicyWatcher {
   readonly #pairs: readonly Pair[];
   readonly #reflectors: readonly Reflector<Holder>[];
   #shared: SharedShard | null = null;
+  #onChange: () => void = () => undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -83,7 +82,9 @@ export class PolicyWatcher {
     return Object.fromEntries(this.#pairs.map(({ name, enforced }) => [name, enforced]));
   }
 
-  start(): void {
+  /** `onChange`: something else is enforced, or reported, than before. */
+  start(onChange: () => void): void {
+    this.#onChange = onChange;
     for (const reflector of this.#reflectors) reflector.start();
   }
 
@@ -131,7 +132,7 @@ export class PolicyWatcher {
     if (this.#shared !== null && this.#pairs.every((pair) => pair.policy !== null && pair.keys !== null)) {
       this.#parts.policy.setLoaded();
     }
-    this.#parts.onChange();
+    this.#onChange();
   }
 
   #enforce(pair: Pair): void {

@@ -1,13 +1,12 @@
 import type { Logger } from 'pino';
 import type { Caller } from '../../policy/admit/caller.ts';
-import type { Call } from '../../policy/admit/plan.ts';
 import { refusalStatus } from '../../policy/admit/refusal-response.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { USD } from '../../policy/core/money.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 import type { CallSpan } from '../../telemetry/spans.ts';
-import type { Exchange } from '../http/exchange.ts';
-import { attributesOf, type EndedCall } from './ended-call.ts';
+import type { AdmittedCall, ReadCall, ReceivedCall } from '../http/call.ts';
+import { attributesOf, type CallOutcome, type EndedCall } from './ended-call.ts';
 import { refusedSpan, spanOf } from './span.ts';
 
 /** Where the span of each call goes. */
@@ -33,19 +32,21 @@ export class CallLog {
     this.#parts = parts;
   }
 
-  /** An admitted call that has ended. */
-  ended({ req }: Exchange, ended: EndedCall): void {
-    const { logger, spans } = this.#parts;
+  /** Ends an admitted call. */
+  end(call: AdmittedCall, outcome: CallOutcome): EndedCall {
+    const { logger, spans, now, elapsed } = this.#parts;
+    const ended = Object.assign(call, outcome, { endedAt: now(), durationMs: elapsed() - call.arrived });
     logger.info(logLine(ended));
-    spans?.add(spanOf(ended, req.headers));
+    spans?.add(spanOf(ended));
+    return ended;
   }
 
   /** A refused call, with its caller and request as far as they are known. */
-  refused({ id, arrived, req }: Exchange, refusal: Refusal, caller?: Caller, call?: Call): void {
+  refused({ id, arrived, req }: ReceivedCall, refusal: Refusal, caller?: Caller, read?: ReadCall): void {
     const { logger, spans, now, elapsed } = this.#parts;
     const workspace = caller && refOf(caller.workspace);
-    const feature = call === undefined ? '' : (attributesOf(call)['feature'] ?? '');
-    const model = call?.facts.model ?? '';
+    const feature = read === undefined ? '' : (attributesOf(read)['feature'] ?? '');
+    const model = read?.facts.model ?? '';
     logger.info({ feature, model, cost_usd: 0, id, workspace, refusal: refusal.reason });
     if (spans === null) return;
     const ended = now();
@@ -57,10 +58,10 @@ export class CallLog {
 
 /** The fields that callers' existing dashboards use come first. */
 function logLine(ended: EndedCall): object {
-  const { call, cost } = ended;
-  const { workspace, key } = call.caller;
+  const { cost } = ended;
+  const { workspace, key } = ended.caller;
   return {
-    feature: attributesOf(call)['feature'] ?? '',
+    feature: attributesOf(ended)['feature'] ?? '',
     model: cost.model,
     input_tokens: cost.usage?.input ?? null,
     output_tokens: cost.usage?.output ?? null,
@@ -72,8 +73,8 @@ function logLine(ended: EndedCall): object {
     status: ended.status,
     error_type: ended.errorType ?? undefined,
     estimated: cost.estimated,
-    ...(ended.unchecked ? { unchecked: true } : {}),
-    expected_usd: call.expectedNano == null ? undefined : Number(call.expectedNano) / Number(USD),
+    ...(ended.committedNano === null ? { unchecked: true } : {}),
+    expected_usd: ended.expectedNano === null ? undefined : Number(ended.expectedNano) / Number(USD),
     request_id: ended.requestId,
     duration_ms: Math.round(ended.durationMs),
   };

@@ -1,17 +1,12 @@
 import type { Spender } from '../../metrics/call-metrics.ts';
-import type { Call } from '../../policy/admit/plan.ts';
 import { type Attributes, refOf } from '../../policy/core/compiled-policy.ts';
 import { knownName } from '../../policy/prices/price-book.ts';
+import type { AdmittedCall, ReadCall } from '../http/call.ts';
 import type { CallCost } from './call-cost.ts';
 
-/** An admitted call and how it ended. */
-export interface EndedCall {
-  readonly id: string;
-  readonly call: Call;
+/** What became of an admitted call. */
+export interface CallOutcome {
   readonly cost: CallCost;
-  readonly worstNano: bigint;
-  /** It was admitted without the ledger. */
-  readonly unchecked: boolean;
   /** How it ended, in one word. */
   readonly ending: string;
   /** The upstream's status, 0 if none came. */
@@ -24,18 +19,22 @@ export interface EndedCall {
   readonly session: string | null;
   /** From sending the call to the beginning of its answer; null if none began. */
   readonly firstByteMs: number | null;
+}
+
+/** An admitted call that has ended. */
+export interface EndedCall extends AdmittedCall, CallOutcome {
   /** Milliseconds since the epoch. */
-  readonly ended: number;
+  readonly endedAt: number;
   readonly durationMs: number;
 }
 
 /** The attributes that count: those that the credential fixes override those that the caller claimed. */
-export function attributesOf({ caller, claimed }: Call): Attributes {
+export function attributesOf({ caller, claimed }: ReadCall): Attributes {
   return { ...claimed, ...caller.key.attributes };
 }
 
 /** Whom a call is counted for; `model` is the one that its cost is for. */
-export function spenderOf(call: Call, model: string): Spender {
+export function spenderOf(call: ReadCall, model: string): Spender {
   const { workspace } = call.caller;
   const { feature = '', department = '', user = '' } = attributesOf(call);
   return { workspace: refOf(workspace), feature, department, user, model: knownName(workspace.prices, model) };

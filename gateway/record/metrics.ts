@@ -41,7 +41,7 @@ export class Metrics {
   readonly #begun = new Set<string>();
   readonly #overshoot: Counter;
   readonly #refusals: Counter;
-  readonly #openAdmissions: Counter;
+  readonly #uncheckedCalls: Counter;
   readonly #tokens: Histogram;
   readonly #duration: Histogram;
   readonly #firstByte: Histogram;
@@ -72,7 +72,7 @@ export class Metrics {
       labelNames: ['workspace', 'reason'],
       registers,
     });
-    this.#openAdmissions = new Counter({
+    this.#uncheckedCalls = new Counter({
       name: 'tollgate_unchecked_calls_total',
       help: 'Calls admitted unchecked because Redis could not be reached (`ledgerLoss: Open`).',
       labelNames: ['workspace'],
@@ -160,8 +160,8 @@ export class Metrics {
     this.#spending.countCall(spender, ending);
   }
 
-  countOpenAdmission(workspace: string): void {
-    this.#openAdmissions.inc({ workspace });
+  countUncheckedCall(workspace: string): void {
+    this.#uncheckedCalls.inc({ workspace });
   }
 
   /** Seconds. */

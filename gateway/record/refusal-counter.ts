@@ -1,6 +1,6 @@
 import type { GatewayLedger } from '../../ledger/ledger.ts';
 import type { RefusalRow } from '../../ledger/streams.ts';
-import type { Call } from '../../policy/admit/plan.ts';
+import type { Caller } from '../../policy/admit/caller.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 
@@ -30,11 +30,11 @@ export class RefusalCounter {
     this.#timer = setInterval(() => void this.#flush(), FLUSH_MS).unref();
   }
 
-  /** `call` is absent where the caller is not known. */
-  count(refusal: Refusal, call?: Pick<Call, 'caller'>): void {
+  /** `caller` is absent where it is not known. */
+  count(refusal: Refusal, caller?: Caller): void {
     const minute = Math.floor(this.#parts.now() / MINUTE_MS) * MINUTE_MS;
-    const workspace = call === undefined ? '' : refOf(call.caller.workspace);
-    const key = call?.caller.key.name ?? '';
+    const workspace = caller === undefined ? '' : refOf(caller.workspace);
+    const key = caller?.key.name ?? '';
     const budget = refusal.spent?.budget ?? '';
     const { reason } = refusal;
     const name = `${minute} ${workspace} ${key} ${budget} ${reason}`;

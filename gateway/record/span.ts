@@ -24,16 +24,16 @@ const OPERATION = { 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': 'an
  * The span of an admitted call, with OpenTelemetry's attribute names where there are any. It never holds a prompt, a
  * credential, a customer or a user.
  */
-export function spanOf(ended: EndedCall, headers: IncomingHttpHeaders): CallSpan {
-  const { call, cost } = ended;
-  const { workspace, key } = call.caller;
-  const { feature = '', department = '' } = attributesOf(call);
-  const asked = call.facts.model;
+export function spanOf(ended: EndedCall): CallSpan {
+  const { cost, endedAt } = ended;
+  const { workspace, key } = ended.caller;
+  const { feature = '', department = '' } = attributesOf(ended);
+  const asked = ended.facts.model;
   return {
     name: `chat ${asked}`,
-    traceparent: traceparentOf(headers),
-    started: ended.ended - ended.durationMs,
-    ended: ended.ended,
+    traceparent: traceparentOf(ended.req.headers),
+    started: endedAt - ended.durationMs,
+    ended: endedAt,
     attributes: {
       ...OPERATION,
       'gen_ai.request.model': asked,

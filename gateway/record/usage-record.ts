@@ -5,13 +5,13 @@ import { attributesOf, type EndedCall } from './ended-call.ts';
 
 /** The record of a call in the usage stream, from which the log makes its row. */
 export function usageRecord(ended: EndedCall): CallRecord {
-  const { call, cost } = ended;
-  const { workspace, key } = call.caller;
-  const { feature = null, customer = null, user = null, department = null, ...tags } = attributesOf(call);
+  const { cost } = ended;
+  const { workspace, key } = ended.caller;
+  const { feature = null, customer = null, user = null, department = null, ...tags } = attributesOf(ended);
   return {
     id: ended.id,
     state: 'final',
-    timestamp: new Date(ended.ended).toISOString(),
+    timestamp: new Date(ended.endedAt).toISOString(),
     workspace: refOf(workspace),
     key: key.name,
     feature,
@@ -20,11 +20,11 @@ export function usageRecord(ended: EndedCall): CallRecord {
     department,
     tags: JSON.stringify(tags),
     model: cost.model,
-    asked_model: call.facts.model,
+    asked_model: ended.facts.model,
     ...usageFields(cost.usage),
     cost_nano: String(cost.costNano),
     presumed_nano: String(cost.presumedNano),
-    worst_nano: String(ended.worstNano),
+    worst_nano: String(ended.plan.reservedNano),
     estimated: cost.estimated,
     price_version: workspace.prices.version,
     policy_version: workspace.version,
@@ -32,7 +32,7 @@ export function usageRecord(ended: EndedCall): CallRecord {
     ending: ended.ending,
     status: ended.status,
     error_type: ended.errorType,
-    stream: call.facts.stream,
+    stream: ended.facts.stream,
     session: ended.session,
     request_id: ended.requestId,
     duration_ms: Math.round(ended.durationMs),

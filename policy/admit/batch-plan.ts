@@ -8,7 +8,7 @@ import type { Refusal } from '../core/refusals.ts';
 import { worstCost } from '../cost/worst-cost.ts';
 import type { RequestFacts } from '../request/request.ts';
 import type { Caller } from './caller.ts';
-import { type PlannedCall, plan } from './plan.ts';
+import { type CallPlan, plan } from './plan.ts';
 
 /** The upstream ends a batch within this time. Milliseconds. */
 const BATCH_MS = 24 * 60 * 60 * 1000;
@@ -22,7 +22,7 @@ export class BatchPlan {
   readonly #claimed: Attributes;
   readonly #now: number;
   readonly #settings: Pick<Settings, 'requireBudget'>;
-  #first: PlannedCall | null = null;
+  #first: CallPlan | null = null;
   #counters = '';
   #sumNano = 0n;
   #highestNano = 0n;
@@ -64,7 +64,7 @@ export class BatchPlan {
   }
 
   /** The plan of the whole batch, as one call; at least one request must have been added. */
-  get planned(): PlannedCall {
+  get planned(): CallPlan {
     const { facts, worstNano, checks } = this.#first!;
     const more = this.#sumNano - worstNano;
     const lowered = <T extends { readonly roomNano: bigint }>(bound: T): T => ({
@@ -75,7 +75,7 @@ export class BatchPlan {
       facts,
       edits: [],
       worstNano: this.#sumNano,
-      gapNano: 0n,
+      reservedNano: this.#sumNano,
       from: this.#from,
       until: this.#until,
       checks: checks.map((check) => ({
@@ -87,7 +87,7 @@ export class BatchPlan {
   }
 
   /** The upstream may answer a request hours later, when a price increase that the book lists already is in force. */
-  #worst(facts: RequestFacts, { worstNano, until }: PlannedCall): bigint {
+  #worst(facts: RequestFacts, { worstNano, until }: CallPlan): bigint {
     const later = this.#now + BATCH_MS;
     if (later < until) return worstNano;
     const then = worstCost(facts, this.#caller.workspace.prices, later);

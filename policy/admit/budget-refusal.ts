@@ -7,7 +7,7 @@ import { END_OF_TIME } from '../core/period.ts';
 import { budgetBusy, budgetSpent } from '../core/refusal-sentences.ts';
 import type { Refusal } from '../core/refusals.ts';
 import type { Caller } from './caller.ts';
-import type { PlannedCall } from './plan.ts';
+import type { CallPlan } from './plan.ts';
 
 const RETRY_AFTER_SECONDS = 1;
 
@@ -15,7 +15,7 @@ const RETRY_AFTER_SECONDS = 1;
  * The refusal for a reservation that failed at least one check. It names a spent budget before one whose room is held by
  * calls in flight, and of several the one that resets last.
  */
-export function budgetRefusal(planned: PlannedCall, failures: readonly Failure[], caller: Caller): Refusal {
+export function budgetRefusal(planned: CallPlan, failures: readonly Failure[], caller: Caller): Refusal {
   const spent = failures.filter((failure) => !failure.waiting);
   const failure = last(spent.length > 0 ? spent : failures, planned.checks);
   const check = planned.checks[failure.check]!;
@@ -31,7 +31,7 @@ function last(failures: readonly Failure[], checks: readonly Check[]): Failure {
   );
 }
 
-function spentRefusal(planned: PlannedCall, failure: Failure, check: Check, { workspace }: Caller): Refusal {
+function spentRefusal(planned: CallPlan, failure: Failure, check: Check, { workspace }: Caller): Refusal {
   const bound: Bound = failure.ofTotal && check.total !== null ? check.total : check.bound;
   const budget = workspace.budgets.find((one) => refOf(one) === check.budget)!;
   const amounts = isSpanning(budget, workspace) ? null : { limitNano: bound.capNano, spentNano: failure.spentNano };
@@ -43,7 +43,7 @@ function spentRefusal(planned: PlannedCall, failure: Failure, check: Check, { wo
         check,
         every: budget.period.every,
         amounts,
-        worstNano: bound.roomNano < 0n ? planned.worstNano : null,
+        worstNano: bound.roomNano < 0n ? planned.reservedNano : null,
         ofTotal: failure.ofTotal,
       },
       message,

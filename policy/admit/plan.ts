@@ -29,22 +29,18 @@ export interface Call {
   readonly facts: RequestFacts;
   /** The attributes that the caller sets by header; those that the credential fixes override them. */
   readonly claimed: Attributes;
-  /** The upstream's count of the prompt's tokens, if it was asked. */
-  readonly countedTokens?: number;
-  /** The mean cost of recent calls like it in this gateway, in nano-dollars; null before the first. */
-  readonly expectedNano?: bigint | null;
 }
 
-/** A call that may be forwarded once the ledger has reserved `worstNano` with `checks`. */
-export interface PlannedCall {
+/** How a call is forwarded once the ledger has reserved `reservedNano` with `checks`. */
+export interface CallPlan {
   /** The request as it will be sent, with the edits. */
   readonly facts: RequestFacts;
   /** Edits of the body, in ascending order; without any, the body is forwarded byte for byte. */
   readonly edits: readonly Edit[];
-  /** The amount to reserve. */
+  /** The most that the call can cost, by the body's bytes. Nano-dollars. */
   readonly worstNano: bigint;
-  /** How far `worstNano` is below the bound by the body's bytes, since a count of tokens is not a bound. */
-  readonly gapNano: bigint;
+  /** The amount to reserve: the worst case, or less if the prompt's tokens were counted. Nano-dollars. */
+  readonly reservedNano: bigint;
   /** The interval in which caps and prices hold, half-open, in milliseconds. */
   readonly from: number;
   readonly until: number;
@@ -52,13 +48,19 @@ export interface PlannedCall {
 }
 
 /** The decision on a call before the ledger is asked. */
-export type Plan = Result<PlannedCall, Refusal>;
+export type Plan = Result<CallPlan, Refusal>;
 
 /**
  * Decides on a call: it is refused, or it may be forwarded once the ledger has reserved its worst cost. `now` is in
- * milliseconds; after `wrongPeriod` plan again at the ledger's time.
+ * milliseconds; after `wrongPeriod` plan again at the ledger's time. `countedTokens`: the upstream's count of the
+ * prompt's tokens, null if it was not asked.
  */
-export function plan(call: Call, now: number, settings: Pick<Settings, 'requireBudget'>): Plan {
+export function plan(
+  call: Call,
+  now: number,
+  settings: Pick<Settings, 'requireBudget'>,
+  countedTokens: number | null = null,
+): Plan {
   const { workspace } = call.caller;
   const { prices } = workspace;
   const models = modelsOf(call.facts);
@@ -67,7 +69,9 @@ export function plan(call: Call, now: number, settings: Pick<Settings, 'requireB
   if (refusal !== null) return err(refusal);
   const rates = models.map((model) => rateAt(prices, model, now) ?? highestRateAt(prices, now));
   const limited = applyRequestLimits(call.facts, workspace.guards, { rate: rates[0]!, book: prices, at: now });
-  return limited.ok ? applyBudgets(call, limited.value, rates, now, settings) : limited;
+  if (!limited.ok) return limited;
+  const reservedNano = amountToReserve(call, limited.value, countedTokens, now);
+  return applyBudgets(call, { ...limited.value, reservedNano }, rates, now, settings);
 }
 
 /** The refusal of a call that costs nothing (count_tokens); null if it may be forwarded. */
@@ -101,8 +105,13 @@ function unpriced({ models, prices }: ResolvedWorkspace, model: string, now: num
 }
 
 /** The amount to reserve: the bound by the body's bytes, or less if the upstream counted fewer tokens. */
-function reservedNano({ caller, countedTokens }: Call, { facts, worstNano }: LimitedRequest, now: number): bigint {
-  if (countedTokens === undefined || !facts.countable) return worstNano;
+function amountToReserve(
+  { caller }: Call,
+  { facts, worstNano }: LimitedRequest,
+  countedTokens: number | null,
+  now: number,
+): bigint {
+  if (countedTokens === null || !facts.countable) return worstNano;
   const countedNano = worstCost(withCount(facts, countedTokens), caller.workspace.prices, now);
   return countedNano < worstNano ? countedNano : worstNano;
 }
@@ -117,14 +126,13 @@ function first(models: readonly string[], refusalOf: (model: string) => Refusal 
 
 function applyBudgets(
   call: Call,
-  limited: LimitedRequest,
+  limited: LimitedRequest & { readonly reservedNano: bigint },
   rates: readonly Rate[],
   now: number,
   settings: Pick<Settings, 'requireBudget'>,
 ): Plan {
-  const { facts, edits, unbounded } = limited;
-  const worstNano = reservedNano(call, limited, now);
-  const gapNano = limited.worstNano - worstNano;
+  const { facts, edits, unbounded, worstNano, reservedNano } = limited;
+  const amounts = { worstNano: reservedNano, gapNano: worstNano - reservedNano };
   const { workspace, key, budgets } = call.caller;
   const attributes = { ...call.claimed, ...key.attributes };
   const models = [...modelsOf(facts), ...rates.flatMap(({ names }) => names)];
@@ -141,10 +149,10 @@ function applyBudgets(
     if (applied.budget.suspend) return refused('BudgetSuspended', budgetSuspended(applied.budget));
     if (unbounded.length > 0 && applied.isStrict) return refused('Unbounded', unboundedIn(unbounded, applied.ref));
     granted ||= applied.budget.mode === 'Enforce';
-    checks.push(applied.check(limit, attributes, { worstNano, gapNano }));
+    checks.push(applied.check(limit, attributes, amounts));
   }
   if (!granted) return refused('NoBudget', noBudget(refOf(workspace)));
-  return ok({ facts, edits, worstNano, gapNano, from, until, checks });
+  return ok({ facts, edits, worstNano, reservedNano, from, until, checks });
 }
 
 function refused(reason: RefusalReason, message: string): Plan {

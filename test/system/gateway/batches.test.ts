@@ -30,7 +30,7 @@ import { budget, handover, PRICES, resolved, type WorkspaceOptions } from './pol
 let redis: Awaited<ReturnType<typeof startRedis>>;
 let upstream: Upstream;
 const running: Running[] = [];
-const spoolFolder = mkdtempSync(join(tmpdir(), 'tollgate-spool-'));
+const bodyFolder = mkdtempSync(join(tmpdir(), 'tollgate-spool-'));
 const PATH = '/v1/messages/batches';
 const BOOK = parsePriceBook(JSON.parse(PRICES.text));
 
@@ -56,7 +56,7 @@ const daily = budget('daily', '25.00');
 async function gateway(workspace: Partial<WorkspaceOptions> = {}, options: Partial<StartOptions> = {}) {
   const rest = { batches: 'Allow' as const, ...workspace.rest };
   const given = handover({ baseURL: upstream.url, budgets: [daily], ...workspace, rest });
-  const started = await startGateway({ redisUrl: redis.url, handover: given, spoolFolder, ...options });
+  const started = await startGateway({ redisUrl: redis.url, handover: given, bodyFolder, ...options });
   running.push(started);
   return started;
 }
@@ -378,14 +378,14 @@ describe('what goes wrong', () => {
     leaving.write(`{"requests":[${JSON.stringify(item('a'))},`);
     // What is on disk has no name there, so nothing of it can stay.
     await until(() => here.assembly.gateway.server.listening);
-    expect(readdirSync(spoolFolder)).toEqual([]);
+    expect(readdirSync(bodyFolder)).toEqual([]);
     leaving.destroy();
     await here.assembly.gateway.drain(AT_ONCE);
     expect((await counterOf(here)).committedNano).toBe(0n);
   });
 
   test('what all batches under way may take on disk has a bound, and is given back', async () => {
-    const here = await gateway({}, { spoolBytes: 5_000 });
+    const here = await gateway({}, { bodyFileBytes: 5_000 });
     const body = JSON.stringify({ requests: [item('a', {}, { system: 'x'.repeat(6_000) })] });
     const refused = await ask(here.url, { path: PATH, body });
     expect([refused.status, refused.headers['retry-after']]).toEqual([503, '1']);

@@ -416,7 +416,7 @@ describe('bad input', () => {
     socket.resetAndDestroy();
     await sleep(50);
     expect(received).toEqual([]);
-    expect(gateway.assembly.lifeline.openCount).toBe(0);
+    expect(gateway.assembly.openCalls.count).toBe(0);
   });
 });
 
@@ -478,7 +478,7 @@ describe('a budget', () => {
     const held = ask(gateway.url, { body: streaming, headers: standIn({ holdAfter: 1 }) });
     await until(() => upstream.books().open === 1);
     const waiting = ask(gateway.url);
-    await until(() => gateway.assembly.lifeline.openCount === 2);
+    await until(() => gateway.assembly.openCalls.count === 2);
     clock.lateMs = 3_600_000;
     const answer = await waiting;
     expect([answer.status, errorOf(answer).type]).toEqual([429, 'rate_limit_error']);
@@ -668,7 +668,7 @@ describe('a caller that leaves', () => {
     await held;
     await settled(gateway);
     expect(upstream.books().total.requests).toBe(1);
-    await until(() => gateway.assembly.lifeline.openCount === 0);
+    await until(() => gateway.assembly.openCalls.count === 0);
     expect(gateway.logs.filter((line) => 'refusal' in line)).toEqual([]);
   });
 });
@@ -720,7 +720,7 @@ describe('the ledger', () => {
     const gateway = await gatewayWith();
     jest.spyOn(gateway.ledger, 'reserve').mockRejectedValueOnce(new Error('a mistake'));
     await expect(ask(gateway.url)).rejects.toThrow('socket hang up');
-    await until(() => gateway.assembly.lifeline.openCount === 0);
+    await until(() => gateway.assembly.openCalls.count === 0);
     expect((await ask(gateway.url)).status).toBe(200);
   });
 
@@ -757,7 +757,7 @@ describe('the ledger', () => {
 });
 
 test('the bodies of all calls under way have a bound; what is beyond it is told to come again', async () => {
-  const gateway = await gatewayWith({}, { bodyBytes: 24_000 });
+  const gateway = await gatewayWith({}, { bodyMemoryBytes: 24_000 });
   const long = message({ stream: true, messages: [{ role: 'user', content: 'x'.repeat(15_000) }] });
   const held = ask(gateway.url, { body: long, headers: standIn({ holdAfter: 1 }) });
   await until(() => upstream.books().open === 1);
@@ -808,9 +808,13 @@ test('a body that comes a byte at a time takes no more memory than its bytes', (
 
 test('is told how much memory and disk bodies may take, as Kubernetes writes sizes', () => {
   const env = { REDIS_URL: 'redis://127.0.0.1:6379', POD_NAME: 'gateway-1' };
-  expect(readConfig(env)).toMatchObject({ bodyBytes: 192 * 2 ** 20, spoolBytes: 2 ** 30, lingerMs: 15_000 });
+  expect(readConfig(env)).toMatchObject({ bodyMemoryBytes: 192 * 2 ** 20, bodyFileBytes: 2 ** 30, lingerMs: 15_000 });
   const told = { TOLLGATE_BODY_MEMORY: '1000', TOLLGATE_BATCH_STORAGE: '4Gi', TOLLGATE_SHUTDOWN_DELAY_SECONDS: '0' };
-  expect(readConfig({ ...env, ...told })).toMatchObject({ bodyBytes: 1000, spoolBytes: 4 * 2 ** 30, lingerMs: 0 });
+  expect(readConfig({ ...env, ...told })).toMatchObject({
+    bodyMemoryBytes: 1000,
+    bodyFileBytes: 4 * 2 ** 30,
+    lingerMs: 0,
+  });
   expect(() => readConfig({ ...env, TOLLGATE_BATCH_STORAGE: '4G' })).toThrow(
     'TOLLGATE_BATCH_STORAGE is "4G": write a size such as',
   );

@@ -31,10 +31,10 @@ export interface StartOptions {
   readonly settings?: Partial<Settings>;
   /** Gateways of the same name share a ledger. */
   readonly installation?: string;
-  readonly spoolFolder?: string;
+  readonly bodyFolder?: string;
   /** Default: as much as anybody wants. Bytes. */
-  readonly spoolBytes?: number;
-  readonly bodyBytes?: number;
+  readonly bodyFileBytes?: number;
+  readonly bodyMemoryBytes?: number;
   readonly upstreamTimeoutMs?: number;
   /** What is on its disk; default: nothing. */
   readonly folder?: string;
@@ -53,11 +53,11 @@ export async function startGateway({
   handover,
   settings = {},
   installation,
-  spoolFolder = tmpdir(),
-  spoolBytes = Infinity,
-  bodyBytes = Infinity,
+  bodyFolder = tmpdir(),
+  bodyFileBytes = Infinity,
+  bodyMemoryBytes = Infinity,
   upstreamTimeoutMs,
-  folder = mkdtempSync(join(tmpdir(), 'tollgate-daybook-')),
+  folder = mkdtempSync(join(tmpdir(), 'tollgate-write-ahead-log-')),
   certificate = null,
   now = Date.now,
 }: StartOptions): Promise<Running> {
@@ -78,21 +78,21 @@ export async function startGateway({
     settings: { ...parseSettings(null), ...settings },
     policy,
     ledger,
-    daybook: await WriteAheadLog.open(folder, name),
+    writeAheadLog: await WriteAheadLog.open(folder, name),
     shards: () => ({ 'tollgate-policy-0': handover.workspace.version }),
     pod: 'gateway',
     logger: pino({ base: null }, { write }),
     now,
     elapsed: () => performance.now(),
     newId: randomUUID,
-    spoolFolder,
-    spoolBytes,
-    bodyBytes,
+    bodyFolder,
+    bodyFileBytes,
+    bodyMemoryBytes,
     hasAdminPort: false,
     certificate,
     ...(upstreamTimeoutMs === undefined ? {} : { upstreamTimeoutMs }),
   });
-  await assembly.lifeline.beat();
+  await assembly.heartbeat.beat();
   const port = await assembly.gateway.listen(0);
   return {
     url: `${certificate === null ? 'http' : 'https'}://127.0.0.1:${port}`,

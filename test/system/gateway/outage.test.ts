@@ -248,12 +248,12 @@ describe('a ledger out of reach, under Open', () => {
       return { REDIS_URL: 'redis://127.0.0.1:6379', POD_NAME: 'gateway-1', TOLLGATE_SETTINGS: file };
     });
     expect(() => readConfig(open!)).toThrow('TOLLGATE_WRITE_AHEAD_LOG_FOLDER is not set: write a folder');
-    expect(readConfig({ ...open, TOLLGATE_WRITE_AHEAD_LOG_FOLDER: folder }).daybookFolder).toBe(folder);
-    expect(readConfig(closed!).daybookFolder).toBeUndefined();
+    expect(readConfig({ ...open, TOLLGATE_WRITE_AHEAD_LOG_FOLDER: folder }).writeAheadLogFolder).toBe(folder);
+    expect(readConfig(closed!).writeAheadLogFolder).toBeUndefined();
   });
 
   test('lets nothing go that cannot be written down', async () => {
-    const folder = join(mkdtempSync(join(tmpdir(), 'tollgate-daybook-')), 'file');
+    const folder = join(mkdtempSync(join(tmpdir(), 'tollgate-write-ahead-log-')), 'file');
     const gateway = await gatewayWith({ settings: open, folder });
     writeFileSync(folder, '');
     await proxy.cut();
@@ -263,8 +263,8 @@ describe('a ledger out of reach, under Open', () => {
   });
 });
 
-describe('the daybook', () => {
-  const folderOf = (): string => join(mkdtempSync(join(tmpdir(), 'tollgate-daybook-')), 'pod');
+describe('the write-ahead log', () => {
+  const folderOf = (): string => join(mkdtempSync(join(tmpdir(), 'tollgate-write-ahead-log-')), 'pod');
   const reservation = (id: string): Reservation => ({
     id,
     workspace: 'payments/checkout',
@@ -318,16 +318,16 @@ describe('the daybook', () => {
 
   test('is for its owner only, empty once all is booked, and gone once its process leaves', async () => {
     const folder = folderOf();
-    const daybook = await WriteAheadLog.open(folder, 'one');
-    await daybook.admit(reservation('a'));
+    const log = await WriteAheadLog.open(folder, 'one');
+    await log.admit(reservation('a'));
     const path = join(folder, 'one.jsonl');
     expect([statSync(path).mode & 0o777, statSync(folder).mode & 0o777]).toEqual([0o600, 0o700]);
-    daybook.forget('a');
+    log.forget('a');
     await until(() => statSync(path).size === 0);
-    await daybook.admit(reservation('b'));
+    await log.admit(reservation('b'));
     expect((await WriteAheadLog.open(folder, 'next')).left).toHaveLength(1);
-    daybook.forget('b');
-    await daybook.close();
+    log.forget('b');
+    await log.close();
     expect(readdirSync(folder)).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { budgetRefusal } from '../../../../policy/admit/budget-refusal.ts';
 import { Caller } from '../../../../policy/admit/caller.ts';
-import { type PlannedCall, type Plan, plan, planFree } from '../../../../policy/admit/plan.ts';
+import { type CallPlan, type Plan, plan, planFree } from '../../../../policy/admit/plan.ts';
 import { refusalBody, refusalHeaders, refusalStatus } from '../../../../policy/admit/refusal-response.ts';
 import { type ResolvedWorkspace } from '../../../../policy/compile/resolved-workspace.ts';
 import type { Attributes, CompiledBudget, CompiledKey } from '../../../../policy/core/compiled-policy.ts';
@@ -67,13 +67,22 @@ interface Asked {
   readonly requireBudget?: boolean;
 }
 
-function planned({ workspace, budgets, key, facts, now = NOW, requireBudget = true, ...asked }: Asked): Plan {
+function planned({
+  workspace,
+  budgets,
+  key,
+  facts,
+  now = NOW,
+  requireBudget = true,
+  countedTokens,
+  ...asked
+}: Asked): Plan {
   const resolved = workspaceOf({ ...workspace, ...(budgets && { budgets: budgets.map(budgetOf) }) });
   const call = { caller: new Caller(resolved, keyOf(key)), facts: factsOf(facts), claimed: {}, ...asked };
-  return plan(call, now, { requireBudget });
+  return plan(call, now, { requireBudget }, countedTokens);
 }
 
-function admitted(asked: Asked): PlannedCall {
+function admitted(asked: Asked): CallPlan {
   const answer = planned(asked);
   if (!answer.ok) throw new Error(answer.error.message);
   return answer.value;
@@ -95,7 +104,7 @@ describe('an admission', () => {
       facts: factsOf(),
       edits: [],
       worstNano: 18_000_000n,
-      gapNano: 0n,
+      reservedNano: 18_000_000n,
       from: at('2026-11-23T05:00:00Z'),
       until: at('2026-11-24T05:00:00Z'),
       checks: [
@@ -198,22 +207,25 @@ describe('an admission', () => {
     });
   });
 
-  test('reserves by a count of the tokens and a tenth more, and tells how far that is below the bound', () => {
+  test('reserves by a count of the tokens and a tenth more, and tells the worst case as well', () => {
     const budgets = [{ toleranceNano: 3_000_000n }];
     const facts = { inputTokens: 10_000, maxTokens: 0 };
-    const { worstNano, gapNano, checks } = admitted({ budgets, facts, countedTokens: 4_001 });
-    expect([worstNano, gapNano]).toEqual([4_402_000n, 5_598_000n]);
+    const { worstNano, reservedNano, checks } = admitted({ budgets, facts, countedTokens: 4_001 });
+    expect([worstNano, reservedNano]).toEqual([10_000_000n, 4_402_000n]);
     expect(checks[0]!.bound).toEqual({
       capNano: 25n * USD,
       roomNano: 25n * USD + 3_000_000n - 4_402_000n,
       gapRoomNano: 3_000_000n - 5_598_000n,
     });
-    expect(admitted({ facts, countedTokens: 9_500 })).toMatchObject({ worstNano: 10_000_000n, gapNano: 0n });
-    expect(admitted({ facts: { ...facts, countable: false }, countedTokens: 1 }).gapNano).toBe(0n);
+    expect(admitted({ facts, countedTokens: 9_500 })).toMatchObject({
+      worstNano: 10_000_000n,
+      reservedNano: 10_000_000n,
+    });
+    expect(admitted({ facts: { ...facts, countable: false }, countedTokens: 1 }).reservedNano).toBe(10_000_000n);
     const sealed = { ...facts, fillsContext: true };
     expect(admitted({ facts: sealed, countedTokens: 20_000 })).toMatchObject({
-      worstNano: 22_000_000n,
-      gapNano: USD - 22_000_000n,
+      worstNano: USD,
+      reservedNano: 22_000_000n,
     });
   });
 

@@ -1,0 +1,79 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Caller } from '../../policy/admit/caller.ts';
+import type { CallPlan } from '../../policy/admit/plan.ts';
+import type { Attributes } from '../../policy/core/compiled-policy.ts';
+import type { Refusal } from '../../policy/core/refusals.ts';
+import type { RequestFacts } from '../../policy/request/request.ts';
+import type { QuotaShare } from './byte-quota.ts';
+import type { Route } from './route.ts';
+import { refuse } from './send-refusal.ts';
+
+/**
+ * A request and its answer. A call is one object that grows: each stage adds what it found out (`Object.assign`), and
+ * the type of each stage extends the type of the stage before it.
+ */
+export class ReceivedCall {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly route: Route;
+  /** The gateway's own id of the call. */
+  readonly id: string;
+  /** When it arrived, by the monotonic clock. Milliseconds. */
+  readonly arrived: number;
+  /** Its share of the memory for bodies, held until the call is over. */
+  readonly memory: QuotaShare;
+
+  constructor(
+    req: IncomingMessage,
+    res: ServerResponse,
+    route: Route,
+    arrival: Pick<ReceivedCall, 'id' | 'arrived' | 'memory'>,
+  ) {
+    this.req = req;
+    this.res = res;
+    this.route = route;
+    this.id = arrival.id;
+    this.arrived = arrival.arrived;
+    this.memory = arrival.memory;
+  }
+
+  /** Whether the caller can no longer be answered. */
+  get hasLeft(): boolean {
+    return this.res.destroyed;
+  }
+
+  refuse(refusal: Refusal): void {
+    refuse(this.res, refusal, `req_${this.id}`);
+  }
+}
+
+/** Its credential is known. */
+export interface AuthenticatedCall extends ReceivedCall {
+  /** The workspace and key in force now; another one after a change of policy. */
+  readonly caller: Caller;
+  /** SHA-256 (hex) of the key, to find the caller again in a changed policy. The key itself is kept nowhere. */
+  readonly keyHash: string;
+}
+
+/** What the caller says of itself by header is known. */
+export interface AttributedCall extends AuthenticatedCall {
+  /** Overlaid by the attributes that the credential fixes. */
+  readonly claimed: Attributes;
+}
+
+/** Its body is read. */
+export interface ReadCall extends AttributedCall {
+  /** What it asks for; of a batch, what its first request asks for. */
+  readonly facts: RequestFacts;
+  /** What calls like it cost lately in this gateway. Nano-dollars; null before the first, and of a batch. */
+  readonly expectedNano: bigint | null;
+}
+
+/** Its maximum cost is reserved in every budget that applies to it. */
+export interface AdmittedCall extends ReadCall {
+  readonly plan: CallPlan;
+  /** By the ledger's clock; by this gateway's where the ledger was not reached. Milliseconds. */
+  readonly admittedAt: number;
+  /** For each check, what its counter holds with this reservation. Nano-dollars. Null where the ledger was not reached. */
+  readonly committedNano: readonly bigint[] | null;
+}

@@ -1,0 +1,72 @@
+import { refOf } from '../../policy/core/compiled-policy.ts';
+import type { Refusal } from '../../policy/core/refusals.ts';
+import { ok, type Result } from '../../policy/core/result.ts';
+import type { Admission } from '../admission/admission.ts';
+import { queueKeysOf } from '../admission/queue-keys.ts';
+import type { Settler } from '../admission/settler.ts';
+import { authenticate, claimedAttributes } from '../http/authenticate.ts';
+import type { AuthenticatedCall, ReadCall, ReceivedCall } from '../http/call.ts';
+import type { CallerGone } from '../http/read-body.ts';
+import type { PolicySource } from '../policy/active-policy.ts';
+import type { RefusedCalls } from '../record/refused-calls.ts';
+import type { FreeEndpoint, PaidEndpoint } from './endpoint.ts';
+
+interface Parts {
+  readonly policy: PolicySource;
+  readonly admission: Admission;
+  readonly settler: Pick<Settler, 'release'>;
+  readonly refusedCalls: RefusedCalls;
+}
+
+/**
+ * The stages of every call: authenticate, read, admit, forward, finish. Each may end it with a refusal. Rejects for
+ * nothing that a caller, the ledger or the upstream does.
+ */
+export class Pipeline {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Serves a call that costs money. */
+  async servePaid<C extends ReadCall, E>(received: ReceivedCall, endpoint: PaidEndpoint<C, E>): Promise<void> {
+    const call = this.#authenticate(received);
+    if (!call.ok) return this.#refuse(received, call.error);
+    const claimed = claimedAttributes(received.req.headers, call.value.caller.workspace);
+    if (!claimed.ok) return this.#refuse(received, claimed.error);
+    const read = await endpoint.read(Object.assign(call.value, { claimed: claimed.value }));
+    if (!read.ok) return this.#refuse(received, read.error);
+    try {
+      await this.#admitAndForward(read.value, endpoint);
+    } finally {
+      await endpoint.close?.(read.value);
+    }
+  }
+
+  /** Serves a call that costs nothing. */
+  async serveFree(received: ReceivedCall, serve: FreeEndpoint): Promise<void> {
+    const call = this.#authenticate(received);
+    const refusal = call.ok ? await serve(call.value) : call.error;
+    if (refusal !== null) this.#refuse(received, refusal);
+  }
+
+  #authenticate(received: ReceivedCall): Result<AuthenticatedCall, Refusal> {
+    const caller = authenticate(received.req.headers, this.#parts.policy);
+    if (!caller.ok) return caller;
+    received.memory.belongTo(refOf(caller.value.caller.workspace));
+    return ok(Object.assign(received, caller.value));
+  }
+
+  async #admitAndForward<C extends ReadCall, E>(call: C, endpoint: PaidEndpoint<C, E>): Promise<void> {
+    const { admission, settler } = this.#parts;
+    const admitted = await admission.admit(call, endpoint);
+    if (!admitted.ok) return this.#refuse(call, admitted.error);
+    if (call.hasLeft) return settler.release(call.id, queueKeysOf(admitted.value.plan.checks));
+    await endpoint.finish(admitted.value, await endpoint.forward(admitted.value));
+  }
+
+  #refuse(call: ReceivedCall, refusal: Refusal | CallerGone): void {
+    if (refusal !== 'gone') this.#parts.refusedCalls.refuse(call, refusal);
+  }
+}
