@@ -73,7 +73,7 @@ format: install ## formats the code
 golden: install ## rewrites the golden files; review the diff
 	@UPDATE_GOLDEN=1 node hack/run/test.ts test/unit/policy
 
-bench: install ## measures the figures of docs/performance.md: make bench [ONLY=overhead,kill]
+bench: install ## measures the figures of docs/performance.md: make bench [ONLY=overhead,streams]
 	@hack/assets/assets.sh postgres
 	@node bench/main.ts
 

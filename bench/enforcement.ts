@@ -3,10 +3,10 @@ import type { ClaudeBudget } from '../crds/types.gen.ts';
 import { KubeClient } from '../kube/client.ts';
 import { connectByKubeconfig } from '../kube/kubeconfig-connection.ts';
 import { parseUsd } from '../policy/core/money.ts';
-import { Caller } from './caller.ts';
 import { type Figure, ms, percentile } from './figures.ts';
-import { BUDGETS } from './fleet.ts';
 import { Installation, type Team, budget, waitFor } from './installation.ts';
+import { BUDGETS } from './many-budgets.ts';
+import { MessagesClient } from './messages-client.ts';
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 50);
 const REF = { namespace: 'enforcement', name: 'lever' };
@@ -52,7 +52,7 @@ interface Edit {
 
 /** Lowers the limit below what was spent and raises it again, with a caller at each gateway all the time. */
 async function editRounds(installation: Installation, team: Team, read: Read): Promise<Edit[]> {
-  const callers = installation.gateways.map((gateway) => new Caller(gateway, team.apiKey, 1));
+  const callers = installation.gateways.map((gateway) => new MessagesClient(gateway, team.apiKey, 1));
   const edits: Edit[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     await Promise.all(callers.map((caller) => until(caller, 200)));
@@ -71,7 +71,7 @@ async function editRounds(installation: Installation, team: Team, read: Read): P
 }
 
 /** Calls, each of at least a cent, until one has that status. @returns when its answer was there. */
-async function until(caller: Caller, status: number): Promise<number> {
+async function until(caller: MessagesClient, status: number): Promise<number> {
   for (;;) {
     const answer = await caller.send({ maxTokens: 1_000, behaviour: { usage: { output_tokens: 1_000 } } });
     if (answer.status === status) return performance.now();
@@ -85,7 +85,7 @@ function isProgrammed({ status }: ClaudeBudget, generation: number): boolean {
 }
 
 async function spendRounds(installation: Installation, team: Team, read: Read): Promise<number[]> {
-  const callers = installation.gateways.map((gateway) => new Caller(gateway, team.apiKey, 10));
+  const callers = installation.gateways.map((gateway) => new MessagesClient(gateway, team.apiKey, 10));
   const times: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     await Promise.all(callers.flatMap((caller) => Array.from({ length: 10 + (round % 10) }, () => caller.send({}))));

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startSentinel } from '../hack/services/sentinel.ts';
 import { formatUsd, parseUsd } from '../policy/core/money.ts';
-import { Ground } from '../test/system/faults/ground.ts';
+import { TestSystem } from '../test/system/faults/test-system.ts';
 import { type Figure, ms, percentile } from './figures.ts';
 
 const TIMES = 10;
@@ -14,21 +14,21 @@ const CALLS = 80;
 export async function measureFailover(): Promise<Figure[]> {
   const directory = mkdtempSync(join(tmpdir(), 'tollgate-failover-'));
   const sentinel = await startSentinel(directory);
-  const ground = await Ground.open(sentinel.url);
+  const system = await TestSystem.open(sentinel.url);
   try {
-    const one = await ground.spender('failover', LIMIT);
+    const one = await system.spender('failover', LIMIT);
     const decided: number[] = [];
     const back: number[] = [];
     let early = 0;
     for (let n = 1; n <= TIMES; n += 1) {
-      await ground.answered(one, CALLS * n);
+      await system.answered(one, CALLS * n);
       decided.push(await sentinel.failOver());
-      const comeback = await ground.comeback(one, (await one.owed()).requests);
+      const comeback = await system.resumption(one, (await one.owed()).requests);
       back.push(comeback.ms);
       early += comeback.early;
       await one.load.hold(() => sentinel.heal());
     }
-    await ground.spent(one);
+    await system.spent(one);
     const { spentNano, certainNano } = await one.counter();
     const { nano } = await one.owed();
     return [
@@ -47,7 +47,7 @@ export async function measureFailover(): Promise<Figure[]> {
       },
     ];
   } finally {
-    await ground.close();
+    await system.close();
     await sentinel.stop();
     rmSync(directory, { recursive: true, force: true });
   }

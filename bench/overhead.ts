@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../hack/services/ports.ts';
 import { type Child, launch } from '../hack/services/processes.ts';
-import { Caller } from './caller.ts';
 import { type Figure, median, ms, percentile } from './figures.ts';
 import { Installation, type Team, budget, spanning } from './installation.ts';
+import { MessagesClient } from './messages-client.ts';
 
 const ROUNDS = 9;
 const CALLS = 300;
@@ -70,13 +70,16 @@ async function startBareProxy(upstream: string): Promise<{ child: Child; url: st
 
 type Urls = Readonly<Record<Way, string>>;
 
-function callerTo(way: Way, urls: Urls, team: Team, connections: number): Caller {
-  return new Caller(urls[way], way === 'gateway' ? team.apiKey : team.upstreamKey, connections);
+function callerTo(way: Way, urls: Urls, team: Team, connections: number): MessagesClient {
+  return new MessagesClient(urls[way], way === 'gateway' ? team.apiKey : team.upstreamKey, connections);
 }
 
 /** Rounds of calls one after the other, each way in turn; of each way the middle round's p50 and p99. */
 async function latencies(urls: Urls, team: Team, stream: boolean): Promise<Record<Way, { p50: number; p99: number }>> {
-  const callers = Object.fromEntries(WAYS.map((way) => [way, callerTo(way, urls, team, 1)])) as Record<Way, Caller>;
+  const callers = Object.fromEntries(WAYS.map((way) => [way, callerTo(way, urls, team, 1)])) as Record<
+    Way,
+    MessagesClient
+  >;
   const rounds: Record<Way, number[][]> = { direct: [], bare: [], gateway: [] };
   for (let round = -1; round < ROUNDS; round++) {
     for (const way of WAYS) {
@@ -90,7 +93,7 @@ async function latencies(urls: Urls, team: Team, stream: boolean): Promise<Recor
   return { direct: of('direct'), bare: of('bare'), gateway: of('gateway') };
 }
 
-async function oneByOne(caller: Caller, stream: boolean): Promise<number[]> {
+async function oneByOne(caller: MessagesClient, stream: boolean): Promise<number[]> {
   const times: number[] = [];
   for (let call = 0; call < CALLS; call++) {
     const answer = await caller.send({ stream, headers: FOUR });
@@ -129,7 +132,7 @@ async function throughputFigure(urls: Urls, team: Team): Promise<Figure> {
   };
 }
 
-async function burst(caller: Caller): Promise<number> {
+async function burst(caller: MessagesClient): Promise<number> {
   const started = performance.now();
   let left = BURST;
   const worker = async () => {

@@ -1,9 +1,9 @@
 import { formatUsd, parseUsd } from '../policy/core/money.ts';
 import { type Usage, charge } from '../test/fakes/upstream/prices.ts';
-import { type Call, Caller } from './caller.ts';
-import { Dice } from './dice.ts';
 import type { Figure } from './figures.ts';
 import { Installation, type Team, budget, spanning, waitFor } from './installation.ts';
+import { type Call, MessagesClient } from './messages-client.ts';
+import { SeededRandom } from './seeded-random.ts';
 
 const GATEWAYS = 3;
 const RUNS = Number(process.env['RUNS'] ?? 20);
@@ -46,11 +46,11 @@ const FEATURES = ['search', 'chat'];
 const CAPS = { workspace: '1.60', feature: '0.90', customer: '0.22', customers: '1.50', all: '1.55' };
 
 async function manyRuns(installation: Installation): Promise<Figure> {
-  const dice = new Dice(SEED);
+  const random = new SeededRandom(SEED);
   const faults: string[] = [];
   let admitted = 0;
   for (let run = 1; run <= RUNS; run++) {
-    const outcome = await oneRun(installation, `run-${run}`, dice);
+    const outcome = await oneRun(installation, `run-${run}`, random);
     admitted += outcome.admitted;
     faults.push(...outcome.faults.map((fault) => `run ${run}: ${fault}`));
   }
@@ -75,13 +75,13 @@ interface Spent {
 async function oneRun(
   installation: Installation,
   namespace: string,
-  dice: Dice,
+  random: SeededRandom,
 ): Promise<{ admitted: number; faults: string[] }> {
   const team = await installation.team(namespace, budgetsOf(namespace));
   try {
     const callers = callersTo(installation, team, 334);
     const calls = Array.from({ length: 1_000 }, (_, index) =>
-      randomCall(dice, callers[index % callers.length] as Caller),
+      randomCall(random, callers[index % callers.length] as MessagesClient),
     );
     const spent = (await Promise.all(calls)).filter((call) => call !== undefined);
     await closeAll(callers);
@@ -105,11 +105,11 @@ function budgetsOf(namespace: string): string {
 }
 
 /** At most 200 tokens in and 500 out; what it costs lies anywhere below its worst case. */
-async function randomCall(dice: Dice, caller: Caller): Promise<Spent | undefined> {
-  const feature = dice.pick(FEATURES);
-  const customer = dice.pick(CUSTOMERS);
-  const usage = { input_tokens: dice.roll(200), output_tokens: dice.roll(501) };
-  const behaviour = { usage, latencyMs: dice.roll(50) };
+async function randomCall(random: SeededRandom, caller: MessagesClient): Promise<Spent | undefined> {
+  const feature = random.pick(FEATURES);
+  const customer = random.pick(CUSTOMERS);
+  const usage = { input_tokens: random.below(200), output_tokens: random.below(501) };
+  const behaviour = { usage, latencyMs: random.below(50) };
   const headers = { 'x-tollgate-feature': feature, 'x-tollgate-customer': customer };
   const { status, text } = await caller.send({ maxTokens: 500, behaviour, headers });
   if (status === 429) return undefined;
@@ -166,10 +166,10 @@ async function agreed(installation: Installation, team: Team, name: string, expe
   return status;
 }
 
-function callersTo(installation: Installation, team: Team, connections: number): Caller[] {
-  return installation.gateways.map((gateway) => new Caller(gateway, team.apiKey, connections));
+function callersTo(installation: Installation, team: Team, connections: number): MessagesClient[] {
+  return installation.gateways.map((gateway) => new MessagesClient(gateway, team.apiKey, connections));
 }
 
-async function closeAll(callers: readonly Caller[]): Promise<void> {
+async function closeAll(callers: readonly MessagesClient[]): Promise<void> {
   await Promise.all(callers.map((caller) => caller.close()));
 }

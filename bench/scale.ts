@@ -7,13 +7,13 @@ import { startPostgres } from '../hack/services/postgres.ts';
 import { KubeClient } from '../kube/client.ts';
 import { connectByKubeconfig } from '../kube/kubeconfig-connection.ts';
 import { formatUsd, parseUsd } from '../policy/core/money.ts';
-import { Caller } from './caller.ts';
-import { cpuSeconds, memoryOf, writes } from './consumption.ts';
+import { BudgetWatch } from './budget-watch.ts';
 import { type Figure, ms, percentile } from './figures.ts';
-import { BUDGETS, Fleet, keyOf, type Place } from './fleet.ts';
 import { Installation, waitFor } from './installation.ts';
-import { Lags } from './lags.ts';
-import { Watched } from './watched.ts';
+import { BUDGETS, ManyBudgets, keyOf, type FeatureBudget } from './many-budgets.ts';
+import { MessagesClient } from './messages-client.ts';
+import { cpuSeconds, peakMemoryBytes, apiServerWrites } from './process-usage.ts';
+import { StatusDelays } from './status-delays.ts';
 
 const COUNT = Number(process.env['BUDGETS'] ?? 10_000);
 const WORKSPACES = Math.ceil(COUNT / 20);
@@ -42,29 +42,29 @@ export async function measureScale(): Promise<Figure[]> {
 
 async function measure(installation: Installation): Promise<Figure[]> {
   const client = new KubeClient({ connection: connectByKubeconfig(installation.kubeconfig), random: Math.random });
-  const watched = new Watched(client);
+  const watch = new BudgetWatch(client);
   try {
     await stopAll(installation, OPERATORS);
-    const fleet = new Fleet(client, WORKSPACES, COUNT);
+    const many = new ManyBudgets(client, WORKSPACES, COUNT);
     progress(`making ${COUNT} budgets`);
-    await fleet.create(installation.upstream);
-    await watched.start();
+    await many.create(installation.upstream);
+    await watch.start();
     progress('starting the operators');
-    const cold = await coldStart(installation, watched);
+    const cold = await coldStart(installation, watch);
     const figures = [cold];
     progress('idle');
     figures.push(await idle(installation));
     progress('edits');
-    figures.push(await edits(installation, client, fleet.places));
+    figures.push(await edits(installation, client, many.budgets));
     progress('steady');
-    figures.push(...(await steady(installation, client, watched, fleet.places)));
+    figures.push(...(await steady(installation, client, watch, many.budgets)));
     figures.push(...memory(installation));
     progress('again');
     await stopAll(installation, OPERATORS);
-    figures.push(await warmStart(installation, client, watched, fleet.places[0]!));
+    figures.push(await warmStart(installation, client, watch, many.budgets[0]!));
     return figures;
   } finally {
-    await watched.stop();
+    await watch.stop();
     await client.close();
   }
 }
@@ -76,10 +76,10 @@ function progress(what: string): void {
 async function stopAll(installation: Installation, names: readonly string[]): Promise<void> {
   const pids = names.map((name) => installation.pid(name));
   for (const pid of pids) process.kill(pid, 'SIGTERM');
-  await waitFor(async () => pids.every((pid) => memoryOf(pid) === null), 30_000);
+  await waitFor(async () => pids.every((pid) => peakMemoryBytes(pid) === null), 30_000);
 }
 
-async function coldStart(installation: Installation, watched: Watched): Promise<Figure> {
+async function coldStart(installation: Installation, watch: BudgetWatch): Promise<Figure> {
   const started = performance.now();
   const before = cpuOf(installation, [...GATEWAYS, 'kube-apiserver', 'etcd', 'redis']);
   for (const name of OPERATORS) await installation.revive(name);
@@ -88,9 +88,9 @@ async function coldStart(installation: Installation, watched: Watched): Promise<
     async () => {
       if (performance.now() - started > shown + 5_000) {
         shown = performance.now() - started;
-        progress(`${watched.programmed} programmed after ${ms(shown)}`);
+        progress(`${watch.programmed} programmed after ${ms(shown)}`);
       }
-      return watched.programmed === COUNT;
+      return watch.programmed === COUNT;
     },
     900_000,
     started,
@@ -102,7 +102,7 @@ async function coldStart(installation: Installation, watched: Watched): Promise<
   return {
     what: `${COUNT} budgets in ${WORKSPACES} workspaces: start of the operator → all Programmed`,
     promised: '≤ 60 s',
-    measured: took === undefined ? `${watched.programmed} after 15 min` : ms(took),
+    measured: took === undefined ? `${watch.programmed} after 15 min` : ms(took),
     holds: took !== undefined && took <= 60_000,
   };
 }
@@ -133,22 +133,31 @@ interface Consumed {
 async function consumed(installation: Installation): Promise<Consumed> {
   const [one, other] = OPERATORS.map((name) => cpuSeconds(installation.pid(name)));
   const [leader, follower] = one! > other! ? [one!, other!] : [other!, one!];
-  return { leader, follower, redis: cpuSeconds(installation.pid('redis')), writes: await writes(installation) };
+  return {
+    leader,
+    follower,
+    redis: cpuSeconds(installation.pid('redis')),
+    writes: await apiServerWrites(installation),
+  };
 }
 
-async function edits(installation: Installation, client: KubeClient, places: readonly Place[]): Promise<Figure> {
+async function edits(
+  installation: Installation,
+  client: KubeClient,
+  budgets: readonly FeatureBudget[],
+): Promise<Figure> {
   const times: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    const place = places[round * 7]!;
-    const callers = await callersAt(installation, place);
-    await Promise.all(callers.map((caller) => until(caller, place, 200)));
+    const budget = budgets[round * 7]!;
+    const callers = await callersAt(installation, budget);
+    await Promise.all(callers.map((caller) => until(caller, budget, 200)));
     const started = performance.now();
-    const refused = Promise.all(callers.map((caller) => until(caller, place, 429)));
-    await edit(client, place, '0.01');
+    const refused = Promise.all(callers.map((caller) => until(caller, budget, 429)));
+    await edit(client, budget, '0.01');
     times.push(Math.max(...(await refused)) - started);
-    await edit(client, place, '250.00');
+    await edit(client, budget, '250.00');
     // One edit is measured, and not one behind another.
-    await Promise.all(callers.map((caller) => until(caller, place, 200)));
+    await Promise.all(callers.map((caller) => until(caller, budget, 200)));
     await Promise.all(callers.map((caller) => caller.close()));
   }
   const p99 = percentile(times, 0.99);
@@ -160,26 +169,26 @@ async function edits(installation: Installation, client: KubeClient, places: rea
   };
 }
 
-async function edit(client: KubeClient, { namespace, feature }: Place, usd: string): Promise<void> {
+async function edit(client: KubeClient, { namespace, feature }: FeatureBudget, usd: string): Promise<void> {
   await client.merge(BUDGETS, { namespace, name: feature }, { spec: { limit: { usd } } });
 }
 
-async function callersAt(installation: Installation, place: Place): Promise<Caller[]> {
-  const { namespace, workspace } = place;
+async function callersAt(installation: Installation, budget: FeatureBudget): Promise<MessagesClient[]> {
+  const { namespace, workspace } = budget;
   const secret = ['get', 'secret', `${workspace}-claude`, '-n', namespace, '-o', 'jsonpath={.data.ANTHROPIC_API_KEY}'];
   const key = Buffer.from(await installation.kubectl(...secret), 'base64').toString();
-  return installation.gateways.map((gateway) => new Caller(gateway, key, 1));
+  return installation.gateways.map((gateway) => new MessagesClient(gateway, key, 1));
 }
 
-function call(caller: Caller, { feature }: Place, outputTokens: number) {
+function call(caller: MessagesClient, { feature }: FeatureBudget, outputTokens: number) {
   const behaviour = { usage: { output_tokens: outputTokens } };
   return caller.send({ maxTokens: 1_000, behaviour, headers: { 'x-tollgate-feature': feature } });
 }
 
 /** Calls, each of at least a cent, until one has that status. @returns when its answer was there. */
-async function until(caller: Caller, place: Place, status: number): Promise<number> {
+async function until(caller: MessagesClient, budget: FeatureBudget, status: number): Promise<number> {
   for (;;) {
-    const answer = await call(caller, place, 1_000);
+    const answer = await call(caller, budget, 1_000);
     if (answer.status === status) return performance.now();
     await sleep(5);
   }
@@ -189,33 +198,33 @@ async function until(caller: Caller, place: Place, status: number): Promise<numb
 async function steady(
   installation: Installation,
   client: KubeClient,
-  watched: Watched,
-  places: readonly Place[],
+  watch: BudgetWatch,
+  budgets: readonly FeatureBudget[],
 ): Promise<Figure[]> {
-  const chosen = places.slice(-(CHANGING - 1));
-  const lags = new Lags(watched, chosen);
+  const chosen = budgets.slice(-(CHANGING - 1));
+  const delays = new StatusDelays(watch, chosen);
   const ends = performance.now() + STEADY_MS + 10_000;
-  const users = chosen.map(async (place) => {
-    const [caller, ...others] = await callersAt(installation, place);
+  const users = chosen.map(async (budget) => {
+    const [caller, ...others] = await callersAt(installation, budget);
     await Promise.all(others.map((other) => other.close()));
     while (performance.now() < ends) {
-      const { status } = await call(caller!, place, 100);
-      if (status === 200) lags.called(place);
+      const { status } = await call(caller!, budget, 100);
+      if (status === 200) delays.answered(budget);
       await sleep(500 + Math.random() * 1_000);
     }
     await caller!.close();
   });
   await sleep(10_000);
-  lags.begin();
+  delays.begin();
   const [before, at] = [await consumed(installation), performance.now()];
   await sleep(STEADY_MS - 5_000);
   const [after, seconds] = [await consumed(installation), (performance.now() - at) / 1000];
-  const urgent = await exhaust(installation, client, watched, places[1]!);
+  const urgent = await exhaust(installation, client, watch, budgets[1]!);
   await Promise.all(users);
   await sleep(10_000);
   const share = (name: keyof Consumed) => `${((100 * (after[name] - before[name])) / seconds).toFixed(1)} %`;
   const perSecond = (after.writes - before.writes) / seconds;
-  const times = lags.times;
+  const times = delays.delaysMs;
   return [
     {
       what: `${CHANGING} budgets change all the time: writes to the API server`,
@@ -227,8 +236,8 @@ async function steady(
     {
       what: 'call answered → its cost in the status',
       promised: 'p99 ≤ 5 s',
-      measured: `p50 ${ms(percentile(times, 0.5))}, p99 ${ms(percentile(times, 0.99))}, at most ${ms(Math.max(...times))} (${times.length} calls, ${lags.missing} never shown)`,
-      holds: percentile(times, 0.99) <= 5_000 && lags.missing === 0,
+      measured: `p50 ${ms(percentile(times, 0.5))}, p99 ${ms(percentile(times, 0.99))}, at most ${ms(Math.max(...times))} (${times.length} calls, ${delays.missing} never shown)`,
+      holds: percentile(times, 0.99) <= 5_000 && delays.missing === 0,
     },
     {
       what: 'a budget spent meanwhile → `state: Spent`',
@@ -243,16 +252,16 @@ async function steady(
 async function exhaust(
   installation: Installation,
   client: KubeClient,
-  watched: Watched,
-  place: Place,
+  watch: BudgetWatch,
+  budget: FeatureBudget,
 ): Promise<number> {
-  const [caller, ...others] = await callersAt(installation, place);
+  const [caller, ...others] = await callersAt(installation, budget);
   await Promise.all(others.map((other) => other.close()));
-  await call(caller!, place, 1_000);
-  await edit(client, place, '0.01');
-  await until(caller!, place, 429);
-  const key = keyOf(place);
-  const took = await waitFor(async () => watched.get(key)?.status?.state === 'Spent', 60_000);
+  await call(caller!, budget, 1_000);
+  await edit(client, budget, '0.01');
+  await until(caller!, budget, 429);
+  const key = keyOf(budget);
+  const took = await waitFor(async () => watch.get(key)?.status?.state === 'Spent', 60_000);
   await caller!.close();
   return took ?? Number.POSITIVE_INFINITY;
 }
@@ -261,14 +270,14 @@ async function exhaust(
 async function warmStart(
   installation: Installation,
   client: KubeClient,
-  watched: Watched,
-  place: Place,
+  watch: BudgetWatch,
+  budget: FeatureBudget,
 ): Promise<Figure> {
-  await edit(client, place, formatUsd(parseUsd('251.00')));
-  await waitFor(async () => watched.programmed < COUNT, 10_000); // the edit is seen
+  await edit(client, budget, formatUsd(parseUsd('251.00')));
+  await waitFor(async () => watch.programmed < COUNT, 10_000); // the edit is seen
   const started = performance.now();
   for (const name of OPERATORS) await installation.revive(name);
-  const took = await waitFor(async () => watched.programmed === COUNT, 120_000, started);
+  const took = await waitFor(async () => watch.programmed === COUNT, 120_000, started);
   return {
     what: 'the operators started again → an edit that was made meanwhile is Programmed',
     promised: '≤ 60 s',
@@ -279,7 +288,7 @@ async function warmStart(
 
 /** The most that each process ever had in memory. */
 function memory(installation: Installation): Figure[] {
-  const most = (names: readonly string[]) => names.map((name) => memoryOf(installation.pid(name)) ?? 0);
+  const most = (names: readonly string[]) => names.map((name) => peakMemoryBytes(installation.pid(name)) ?? 0);
   const figure = (what: string, promised: number, names: readonly string[]): Figure => {
     const megabytes = most(names).map((bytes) => Math.round(bytes / MEGABYTE));
     return {

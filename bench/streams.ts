@@ -1,7 +1,7 @@
 import { parseUsd } from '../policy/core/money.ts';
-import { Caller } from './caller.ts';
 import type { Figure } from './figures.ts';
 import { Installation, waitFor } from './installation.ts';
+import { MessagesClient } from './messages-client.ts';
 import { FOUR, fourBudgets } from './overhead.ts';
 
 const STREAMS = 1_000;
@@ -12,7 +12,7 @@ export async function measureStreams(): Promise<Figure[]> {
   const installation = await Installation.start(1);
   const team = await installation.team('streams', fourBudgets('streams'));
   const [gateway = ''] = installation.gateways;
-  const caller = new Caller(gateway, team.apiKey, STREAMS);
+  const caller = new MessagesClient(gateway, team.apiKey, STREAMS);
   try {
     let begun = 0;
     const call = { stream: true, headers: FOUR, behaviour: { holdAfter: 2 } };

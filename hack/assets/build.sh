@@ -49,7 +49,8 @@ time_left() {
   packages=$(sed -n 's/^packages: //p' "$1")
   compiled=$(grep -cv -e ' ' -e '^$' "$1")
   [ -n "$packages" ] && [ $((20 * compiled)) -gt "$packages" ] || return 0
-  echo ", about $((($2 * (packages - compiled) / compiled + 59) / 60)) min left ($compiled of $packages packages)"
+  if [ "$compiled" -ge "$packages" ]; then echo ", linking"
+  else echo ", about $((($2 * (packages - compiled) / compiled + 59) / 60)) min left ($compiled of $packages packages)"; fi
 }
 
 # Enters a module of ours that requires a published one: go_module NAME MODULE VERSION
@@ -58,11 +59,13 @@ go_module() {
   printf 'module tollgate.dev/hack/%s\n\ngo 1.26.0\n\nrequire %s v%s\n' "$1" "$2" "$3" >go.mod
 }
 
-# Builds programs of the module that was entered, in one run: go_build FOLDER LINKER_FLAGS PACKAGE...
+# Builds programs of the module that was entered, in one run. What is compiled already, since earlier programs import it,
+# is said by their packages in `$built`: go_build FOLDER LINKER_FLAGS PACKAGE...
+built=()
 go_build() {
   local folder=$1 linker=$2 part=$1/part; shift 2
   export CGO_ENABLED=0 GOFLAGS='-mod=mod -buildvcs=false'
-  echo "packages: $(go list -deps "$@" | wc -l)"
+  echo "packages: $(comm -23 <(go list -deps "$@" | sort) <([ ${#built[@]} = 0 ] || go list -deps "${built[@]}" | sort) | wc -l)"
   rm -rf "$part" && mkdir "$part"
   go build "${go_flags[@]}" -ldflags "-s -w $linker" -o "$part/" "$@" || return
   mv "$part/"* "$folder" && rmdir "$part"

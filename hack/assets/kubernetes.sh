@@ -35,17 +35,21 @@ kube_module() {
   local source
   mkdir -p "$build/kubernetes-$KUBE_VERSION" && cd "$build/kubernetes-$KUBE_VERSION"
   source=$(go mod download -json "k8s.io/kubernetes@v$KUBE_VERSION" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
-  sed -e 's#^module .*#module tollgate.dev/hack/kubernetes#' -e "s#=> ./staging/src/\(.*\)#=> \1 v0.${KUBE_VERSION#1.}#" "$source/go.mod" >go.mod
+  sed -e 's#^module .*#module tollgate.dev/hack/kubernetes#' -e "s#=> ./staging/src/\(.*\)#=> \1 v0.${KUBE_VERSION#1.}#" \
+    -e "s# v0\.0\.0\$# v0.${KUBE_VERSION#1.}#" "$source/go.mod" >go.mod
   echo "require k8s.io/kubernetes v$KUBE_VERSION" >>go.mod
   cat "$source/go.sum" >go.sum
 }
+
+package_of() { if [ "$1" = etcd ]; then echo go.etcd.io/etcd/server/v3; else echo "k8s.io/kubernetes/cmd/$1"; fi; }
 
 # Builds programs in one run of the compiler: build_kubernetes NAME...
 build_kubernetes() {
   local name packages=() version=k8s.io/component-base/version minor=${KUBE_VERSION#1.}
   kube_module
-  for name; do
-    if [ "$name" = etcd ]; then packages+=(go.etcd.io/etcd/server/v3); else packages+=("k8s.io/kubernetes/cmd/$name"); fi
+  for name; do packages+=("$(package_of "$name")"); done
+  for name in etcd kube-apiserver kube-controller-manager kubelet; do
+    [ ! -x "$bin/$name" ] || [ -L "$bin/$name" ] || built+=("$(package_of "$name")")
   done
   go_build "$bin" \
     "-X $version.gitVersion=v$KUBE_VERSION -X $version.gitMajor=1 -X $version.gitMinor=${minor%%.*} -X $version.gitTreeState=clean -X $version.gitCommit=unknown -X $version.buildDate=1970-01-01T00:00:00Z" "${packages[@]}"

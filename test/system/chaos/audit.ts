@@ -36,13 +36,13 @@ export function concerns(key: string, asked: Asked): boolean {
   return accountsOf(asked).some((account) => account.key === key);
 }
 
-/** Follows the upstream's books bill by bill and holds them against the caps, at every bill. */
+/** Reads the upstream's bills one by one, and compares the sums with the caps at each. */
 export class Audit {
   /** What each call was charged, by its mark. Nano-dollars. */
   readonly bills = new Map<string, bigint>();
   /** What each account was charged. Nano-dollars. */
   readonly sums = new Map<string, bigint>();
-  /** What is wrong with the books, in sentences. */
+  /** The violations that were found, in sentences. */
   readonly faults: string[] = [];
   /** How far below its cap each account was when it was closest to it. Nano-dollars. */
   readonly closest = new Map<string, bigint>();
@@ -57,7 +57,7 @@ export class Audit {
     this.#caps = caps;
   }
 
-  /** Reads on to the end of the books. */
+  /** Reads the bills that are new since the last time. */
   async readOn(): Promise<void> {
     for (;;) {
       const response = await fetch(`${this.#upstream}/bills?after=${this.#read}`);

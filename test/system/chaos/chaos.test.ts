@@ -16,7 +16,7 @@ test('processes are killed under load: never over a cap, and every dollar is acc
     directory,
     seconds: testSize({ short: 48, long: 90 }),
     seed: 1,
-    say: (line) => lines.push(line),
+    announce: (line) => lines.push(line),
   });
   const broken = figures.filter(({ holds }) => !holds);
   expect(broken.length === 0 ? '' : `${lines.join('\n')}\n${table(broken)}`).toBe('');

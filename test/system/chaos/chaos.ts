@@ -2,50 +2,50 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Dice } from '../../../bench/dice.ts';
 import type { Figure } from '../../../bench/figures.ts';
 import { Installation, waitFor } from '../../../bench/installation.ts';
+import { SeededRandom } from '../../../bench/seeded-random.ts';
 import type { ClaudeBudget } from '../../../crds/types.gen.ts';
 import { startPostgres } from '../../../hack/services/postgres.ts';
 import { formatUsd } from '../../../policy/core/money.ts';
 import { type Proxy, startProxy } from '../../support/proxy.ts';
 import { Audit } from './audit.ts';
 import { BUDGETS, type BudgetName, Caps, NAMESPACE } from './caps.ts';
-import { Chronicle } from './chronicle.ts';
 import { Faults } from './faults.ts';
-import { ingested, readLog } from './records.ts';
+import { RunLog } from './run-log.ts';
 import { STREAMS, Traffic } from './traffic.ts';
+import { ingested, readLog } from './usage-rows.ts';
 import { verdict } from './verdict.ts';
 
 const GATEWAYS = 3;
-/** How long everything may take to be settled or presumed, once nothing is asked any more: a few leases. */
+/** How long it may take until everything is settled or presumed after the last call: a few leases. */
 const SETTLED_WITHIN_MS = 90_000;
-/** For how long callers go on when nothing breaks and nothing is raised any more. */
+/** How long callers continue after the last fault and the last raised limit. */
 const LAST_MS = 10_000;
 const PROGRESS_MS = 10_000;
 /**
- * Redis acknowledges nothing that is not on disk. With `everysec` a kill may take the last second with it, and where the
- * gateway that knew dies as well it is gone: the residual that docs/guarantees.md states.
+ * Redis acknowledges only what is on disk. With `everysec` a kill may lose the last second, and if the gateway that wrote it
+ * dies too, it is gone: the residual that docs/guarantees.md states.
  */
 const REDIS = ['appendfsync always'];
 
-/** What a run is. */
+/** The options of a run. */
 export interface ChaosOptions {
   readonly directory: string;
-  /** How long things break. */
+  /** How long faults occur. */
   readonly seconds: number;
-  /** What is asked and what breaks is random, and the same for the same seed. */
+  /** Calls and faults are random, and the same for the same seed. */
   readonly seed: number;
-  /** Told how it goes on. */
-  readonly say: (line: string) => void;
+  /** Receives lines of progress. */
+  readonly announce: (line: string) => void;
 }
 
-/** Brings the real system up, lets hundreds of callers at it while its processes are killed, and judges the books. */
+/** Starts the real system, kills its processes while hundreds of callers use it, and checks all spend. */
 export async function chaos(options: ChaosOptions): Promise<Figure[]> {
-  const { directory, seconds, seed, say } = options;
+  const { directory, seconds, seed, announce } = options;
   await Installation.clear(directory);
-  const chronicle = new Chronicle(join(directory, 'chaos.log'), say);
-  // A folder that Postgres can own.
+  const runLog = new RunLog(join(directory, 'chaos.log'), announce);
+  // Outside of the directory, since the user that Postgres runs as must own it.
   const home = mkdtempSync(join(tmpdir(), 'tollgate-chaos-log-'));
   let postgres = await startPostgres({ directory: home });
   let way: Proxy | undefined;
@@ -56,8 +56,8 @@ export async function chaos(options: ChaosOptions): Promise<Figure[]> {
       redis: REDIS,
       wayToRedis: async (port) => (way = await startProxy(port)).port,
     });
-    chronicle.say(`three gateways, two operators, Redis and Postgres are up; ${seconds} s with seed ${seed}`);
-    const caps = new Caps(installation, new Dice(seed + 1), chronicle);
+    runLog.announce(`three gateways, two operators, Redis and Postgres are up; ${seconds} s with seed ${seed}`);
+    const caps = new Caps(installation, new SeededRandom(seed + 1), runLog);
     const { apiKey } = await installation.team(NAMESPACE, caps.yaml());
     const traffic = new Traffic({
       gateways: installation.gateways,
@@ -66,7 +66,7 @@ export async function chaos(options: ChaosOptions): Promise<Figure[]> {
       onRefused: (budget) => caps.refused(budget),
     });
     const audit = new Audit(installation.upstream, traffic.calls, caps);
-    if (way === undefined) throw new Error('Redis was started without a way to it');
+    if (way === undefined) throw new Error('Redis was started without its proxy');
     const faults = new Faults(
       installation,
       way,
@@ -74,18 +74,18 @@ export async function chaos(options: ChaosOptions): Promise<Figure[]> {
         pid: () => postgres.pid,
         revive: async () => void (postgres = await startPostgres({ ...postgres, directory: home })),
       },
-      new Dice(seed),
-      chronicle,
+      new SeededRandom(seed),
+      runLog,
     );
-    await storm({ installation, traffic, audit, caps, faults, chronicle, seconds });
-    const statuses = await settled(installation, chronicle);
+    await storm({ installation, traffic, audit, caps, faults, runLog, seconds });
+    const statuses = await settled(installation, runLog);
     await audit.readOn();
     await ingested(installation.redisUrl, SETTLED_WITHIN_MS);
-    faults.rollCall();
+    faults.requireAllAlive();
     const log = await readLog(postgres.url);
     return verdict({ faults: faults.done, traffic, caps, audit, log, statuses });
   } finally {
-    chronicle.close();
+    runLog.close();
     await Installation.stop(directory);
     await way?.stop();
     await postgres.stop();
@@ -99,26 +99,26 @@ interface Storm {
   readonly audit: Audit;
   readonly caps: Caps;
   readonly faults: Faults;
-  readonly chronicle: Chronicle;
+  readonly runLog: RunLog;
   readonly seconds: number;
 }
 
-/** Callers first; once as many streams are open as shall be, things break, until all is mended and the callers are gone. */
+/** Starts the callers, waits until enough streams are open, and runs the faults; ends when all are repaired and the callers are done. */
 async function storm(all: Storm): Promise<void> {
-  const { traffic, caps, faults, chronicle, seconds } = all;
+  const { traffic, caps, faults, runLog, seconds } = all;
   const ended = new AbortController();
   traffic.start();
   const watch = watching(ended.signal, all);
-  watch.catch(() => undefined); // seen below
+  watch.catch(() => undefined); // awaited below
   try {
     await waitFor(async () => traffic.open >= STREAMS, 120_000);
     traffic.isGathered = true;
-    chronicle.say(`${traffic.open} streams are open; now things break`);
+    runLog.announce(`${traffic.open} streams are open; now the faults begin`);
     await faults.run(Date.now() + seconds * 1_000);
     caps.freeze();
-    chronicle.say('all is mended and nothing is raised any more: what is left is spent');
+    runLog.announce('all faults are repaired and no limit is raised any more: what is left is spent');
     await sleep(LAST_MS);
-    chronicle.say('waiting for the calls under way');
+    runLog.announce('waiting for the calls in flight');
   } finally {
     await traffic.stop();
     ended.abort();
@@ -126,29 +126,29 @@ async function storm(all: Storm): Promise<void> {
   await watch;
 }
 
-/** Reads the books on and raises what is spent every second, and says every ten how it goes. */
-async function watching(ended: AbortSignal, { installation, traffic, audit, caps, chronicle }: Storm): Promise<void> {
-  let said = Date.now();
+/** Every second reads the upstream's new bills and raises the budgets that are spent; announces progress every ten. */
+async function watching(ended: AbortSignal, { installation, traffic, audit, caps, runLog }: Storm): Promise<void> {
+  let announcedAt = Date.now();
   while (!ended.aborted) {
     await sleep(1_000);
     await audit.readOn();
     await caps.raise();
-    if (traffic.isGathered) await installation.release(); // also who began as the last one did
-    if (Date.now() - said < PROGRESS_MS) continue;
-    said = Date.now();
+    if (traffic.isGathered) await installation.release(); // also streams that began after the last release
+    if (Date.now() - announcedAt < PROGRESS_MS) continue;
+    announcedAt = Date.now();
     const refused = BUDGETS.map((name) => `${name} ${caps.refusals(name)}`).join(', ');
     const spent = formatUsd(audit.sums.get('workspace') ?? 0n);
     const wrong = audit.faults.length === 0 ? '' : `; WRONG: ${audit.faults[0]}`;
-    chronicle.say(
+    runLog.announce(
       `${traffic.open} streams open, ${traffic.calls.size} calls, $${spent} charged; refused by ${refused}${wrong}`,
     );
   }
 }
 
-/** Waits until nothing is reserved but what is presumed, and returns what the budgets' statuses say then. */
+/** Waits until all that is reserved is presumed, and returns the statuses of the budgets. */
 async function settled(
   installation: Installation,
-  chronicle: Chronicle,
+  runLog: RunLog,
 ): Promise<ReadonlyMap<BudgetName, NonNullable<ClaudeBudget['status']>>> {
   const statuses = new Map<BudgetName, NonNullable<ClaudeBudget['status']>>();
   const unchanged = { text: '', since: 0 };
@@ -164,7 +164,7 @@ async function settled(
     // Status follows within seconds.
     return isSettled && Date.now() - unchanged.since > 5_000;
   }, SETTLED_WITHIN_MS);
-  chronicle.say(
+  runLog.announce(
     took === undefined ? 'not everything is settled' : `all is settled or presumed after ${Math.round(took / 1000)} s`,
   );
   return statuses;

@@ -3,10 +3,10 @@ import type { ClaudeBudget } from '../../../crds/types.gen.ts';
 import { formatUsd, parseUsd } from '../../../policy/core/money.ts';
 import { type Audit, accountOf, concerns, customerAccount } from './audit.ts';
 import { BUDGETS, type BudgetName, type Caps } from './caps.ts';
-import type { Log, Total } from './records.ts';
 import { CUSTOMERS, STREAMS, type Traffic } from './traffic.ts';
+import type { Log, Total } from './usage-rows.ts';
 
-/** All that is known when a run has ended and everything is settled. */
+/** What is known of a run after everything is settled. */
 export interface Evidence {
   readonly faults: ReadonlyMap<string, number>;
   readonly traffic: Traffic;
@@ -16,7 +16,7 @@ export interface Evidence {
   readonly statuses: ReadonlyMap<BudgetName, NonNullable<ClaudeBudget['status']>>;
 }
 
-/** The verdict, a row for each promise. */
+/** One row for each promise, with whether it held. */
 export function verdict(evidence: Evidence): Figure[] {
   return [
     happened(evidence),
@@ -47,7 +47,7 @@ function opened({ traffic }: Evidence): Figure {
   };
 }
 
-/** What callers may see: answers, refusals for money, and that something is out of reach for a while. */
+/** Outcomes that callers may see: answers, refusals for money, and that something is unreachable for a while. */
 const EXPECTED = /^(answered|left|torn|refused|held up|upstream error|50[234] )/;
 
 function answered({ traffic }: Evidence): Figure {
@@ -55,7 +55,7 @@ function answered({ traffic }: Evidence): Figure {
   const counts = [...traffic.outcomes].toSorted(([, a], [, b]) => b - a).slice(0, 5);
   return {
     what: `${traffic.calls.size} calls`,
-    promised: 'no other answers than refusals and what is out of reach',
+    promised: 'no error but refusals and unreachable parts',
     measured: (strange.length > 0 ? strange : counts).map(([outcome, times]) => `${times} ${outcome}`).join(', '),
     holds: strange.length === 0,
   };
@@ -68,7 +68,7 @@ function neverOver(name: BudgetName, { audit, caps }: Evidence): Figure {
   );
   const least = closest.map(([, left]) => left).reduce((a, b) => (a < b ? a : b), parseUsd('1000'));
   return {
-    what: `${name}: upstream's books against the cap, at each of ${audit.bills.size} bills`,
+    what: `${name}: the upstream's bills against the cap, at each of ${audit.bills.size} bills`,
     promised: 'never over, spending and refusing',
     measured:
       over.length > 0
@@ -78,7 +78,7 @@ function neverOver(name: BudgetName, { audit, caps }: Evidence): Figure {
   };
 }
 
-/** One record a call at most; its cost is the bill's, to the nano-dollar, unless the record says that it is estimated. */
+/** At most one record for each call; its cost equals the bill to the nano-dollar, unless the record is estimated. */
 function exactlyRecorded({ audit, log }: Evidence): Figure {
   const seen = new Set<string>();
   const faults: string[] = [];
@@ -90,7 +90,7 @@ function exactlyRecorded({ audit, log }: Evidence): Figure {
     const bill = audit.bills.get(mark) ?? 0n;
     if (!estimated && costNano !== bill)
       faults.push(`${mark} is booked at $${formatUsd(costNano)} and was charged $${formatUsd(bill)}`);
-    // What is kept in place for a call covers what the upstream charges for it.
+    // What stays presumed for a call covers what the upstream charges for it.
     if (restNano > 0n && costNano + restNano < bill) faults.push(`${mark} is covered by less than its bill`);
     if (!estimated) exact += 1;
     else if (costNano + restNano < bill) short += bill - costNano - restNano;
@@ -107,7 +107,7 @@ function exactlyRecorded({ audit, log }: Evidence): Figure {
   };
 }
 
-/** Whether a budget's status is what the log's rows add up to, spent and presumed, and covers all that was charged. */
+/** Whether a budget's status equals the sums of the log's rows, spent and presumed, and covers everything that was charged. */
 function balanced(name: BudgetName, evidence: Evidence): Figure {
   const { statuses, audit, caps } = evidence;
   const status = statuses.get(name);
@@ -127,9 +127,9 @@ function balanced(name: BudgetName, evidence: Evidence): Figure {
     ...(left >= 0n ? [] : ['over the cap']),
   ];
   return {
-    what: `${name}: the ledger against upstream's books of $${formatUsd(books)}`,
-    promised: 'equal but for what is estimated; what has no row is presumed; the log says the same',
-    measured: `spent $${formatUsd(spent)} = books $${formatUsd(books)} + estimates $${signed(rows.estimated)} - without a row $${formatUsd(rows.missing)}; presumed $${formatUsd(presumed)}; $${signed(left)} left${faults.map((fault) => `; ${fault}`).join('')}`,
+    what: `${name}: the ledger against the upstream's bills of $${formatUsd(books)}`,
+    promised: 'equal except for estimates; a call without a row is presumed; the log has the same sums',
+    measured: `spent $${formatUsd(spent)} = bills $${formatUsd(books)} + estimates $${signed(rows.estimated)} - without a row $${formatUsd(rows.missing)}; presumed $${formatUsd(presumed)}; $${signed(left)} left${faults.map((fault) => `; ${fault}`).join('')}`,
     holds: faults.length === 0,
   };
 }

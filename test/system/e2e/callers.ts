@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import Anthropic from '@anthropic-ai/sdk';
-import { Dice } from '../../../bench/dice.ts';
+import { SeededRandom } from '../../../bench/seeded-random.ts';
 import type { Behaviour } from '../../fakes/upstream/behaviour.ts';
 import { type Tally, emptyTally } from './tally.ts';
 
@@ -34,8 +34,8 @@ export class Callers {
 
   constructor({ streams, callers }: Crowd) {
     this.#workers = [
-      ...Array.from({ length: streams }, (_, n) => this.#work(new Dice(n), (dice) => this.#stream(dice))),
-      ...Array.from({ length: callers }, (_, n) => this.#work(new Dice(-1 - n), (dice) => this.#call(dice))),
+      ...Array.from({ length: streams }, (_, n) => this.#work(new SeededRandom(n), (dice) => this.#stream(dice))),
+      ...Array.from({ length: callers }, (_, n) => this.#work(new SeededRandom(-1 - n), (dice) => this.#call(dice))),
     ];
   }
 
@@ -45,18 +45,18 @@ export class Callers {
     await Promise.all(this.#workers);
   }
 
-  async #work(dice: Dice, once: (dice: Dice) => Promise<void>): Promise<void> {
-    await sleep(dice.roll(START_MS));
+  async #work(dice: SeededRandom, once: (dice: SeededRandom) => Promise<void>): Promise<void> {
+    await sleep(dice.below(START_MS));
     while (!this.#isStopped) {
       const before = this.tally.answered;
       await once(dice);
       const pause = this.tally.answered > before ? PAUSE_MS : PAUSE_AFTER_ERROR_MS;
-      await sleep(pause + dice.roll(pause));
+      await sleep(pause + dice.below(pause));
     }
   }
 
-  async #call(dice: Dice): Promise<void> {
-    const behaviour: Behaviour = { usage: { output_tokens: 1 + dice.roll(MAX_TOKENS) }, latencyMs: dice.roll(60) };
+  async #call(dice: SeededRandom): Promise<void> {
+    const behaviour: Behaviour = { usage: { output_tokens: 1 + dice.below(MAX_TOKENS) }, latencyMs: dice.below(60) };
     const since = performance.now();
     try {
       await this.#client.messages.create(request(dice, false), { headers: directive(behaviour) });
@@ -67,11 +67,11 @@ export class Callers {
     this.tally.answered += 1;
   }
 
-  async #stream(dice: Dice): Promise<void> {
+  async #stream(dice: SeededRandom): Promise<void> {
     const behaviour: Behaviour = {
-      usage: { output_tokens: 1 + dice.roll(MAX_TOKENS) },
+      usage: { output_tokens: 1 + dice.below(MAX_TOKENS) },
       chunks: 8,
-      paceMs: 700 + dice.roll(700),
+      paceMs: 700 + dice.below(700),
     };
     const since = performance.now();
     let last: Event | undefined;
@@ -117,8 +117,8 @@ function directive(behaviour: Behaviour): Record<string, string> {
   return { 'x-stand-in': JSON.stringify(behaviour) };
 }
 
-function request<Stream extends boolean>(dice: Dice, stream: Stream) {
-  const content = 'Tell me more. '.repeat(1 + dice.roll(60));
+function request<Stream extends boolean>(dice: SeededRandom, stream: Stream) {
+  const content = 'Tell me more. '.repeat(1 + dice.below(60));
   return {
     model: 'claude-haiku-4-5',
     max_tokens: MAX_TOKENS,

@@ -2,8 +2,8 @@ import { beforeAll, expect, test } from '@jest/globals';
 import { percentile } from '../../../bench/figures.ts';
 import { kubectl } from '../../../hack/cluster/node.ts';
 import { until } from '../../support/until.ts';
-import { prepareGround } from './ground.ts';
 import { podOf } from './pods.ts';
+import { prepareInstallation } from './prepare-installation.ts';
 import type { Turn } from './probe.ts';
 import { NAMESPACE } from './release.ts';
 import { Team } from './team.ts';
@@ -11,7 +11,7 @@ import { podsOf } from './workloads.ts';
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 10);
 
-beforeAll(prepareGround, 300_000);
+beforeAll(prepareInstallation, 300_000);
 
 test('an applied limit is enforced by every Pod, and from Programmed on no Pod admits a call', async () => {
   const team = await Team.create('enforced', '100.00');

@@ -1,16 +1,16 @@
 import { beforeAll, expect, test } from '@jest/globals';
 import { formatUsd } from '../../../policy/core/money.ts';
 import { until } from '../../support/until.ts';
-import { expectBalanced, expectFlawless } from './books.ts';
-import { Crowd } from './crowd.ts';
-import { prepareGround } from './ground.ts';
+import { CallerPod } from './caller-pod.ts';
+import { expectBalanced, expectFlawless } from './expect-balanced.ts';
+import { prepareInstallation } from './prepare-installation.ts';
 import { Team } from './team.ts';
 import { evict, gone, kill, leader, podsOf, remove, restartsOf, whole } from './workloads.ts';
 
 /** What a team may still spend when its limit is lowered: more than it does in the seconds until all gateways enforce it. Nano-dollars. */
 const MORE = 300_000_000n;
 
-beforeAll(prepareGround, 300_000);
+beforeAll(prepareInstallation, 300_000);
 
 /** Lowers the limit of a team under load to a little more than it owes. @returns the limit, which nothing may exceed. */
 async function lower(team: Team): Promise<bigint> {
@@ -23,14 +23,14 @@ async function lower(team: Team): Promise<bigint> {
 
 test('the Pod of Redis is replaced under 100 open streams: calls wait and go on, none is admitted beyond the budget', async () => {
   const team = await Team.create('ledger-moves', '100.00');
-  const crowd = await Crowd.start(team);
+  const callers = await CallerPod.start(team);
   await remove('tollgate-redis-0');
   await whole();
-  await crowd.answered(100);
+  await callers.answered(100);
   // The counters that the new Pod holds are those that count: so much more, and not a call beyond it.
   const limit = await lower(team);
-  await crowd.refused(20);
-  const tally = await crowd.stop();
+  await callers.refused(20);
+  const tally = await callers.stop();
   expectFlawless(tally);
   expect((await team.owed()).nano).toBeLessThanOrEqual(limit);
   await expectBalanced(team, tally);
@@ -39,7 +39,7 @@ test('the Pod of Redis is replaced under 100 open streams: calls wait and go on,
 
 test('Pods of every other kind are deleted and evicted under load: no call fails, no stream is cut, every row is in the log', async () => {
   const team = await Team.create('pods-move', '100.00');
-  const crowd = await Crowd.start(team, { streams: 30 });
+  const callers = await CallerPod.start(team, { streams: 30 });
   const [deleted, evicted] = await podsOf('gateway');
   const led = await leader();
   await evict(evicted!);
@@ -50,8 +50,8 @@ test('Pods of every other kind are deleted and evicted under load: no call fails
   await remove(deleted!);
   await whole();
   expect(await leader()).not.toBe(led);
-  await crowd.answered(50);
-  const tally = await crowd.stop();
+  await callers.answered(50);
+  const tally = await callers.stop();
   expectFlawless(tally);
   expect(tally.refused).toBe(0);
   await expectBalanced(team, tally);
@@ -70,17 +70,17 @@ test('the leading operator is killed: another one enforces the next edit', async
 
 test('gateways, Redis and Postgres are killed under load: nobody else falls with them, what was billed is booked or presumed, and never beyond the budget', async () => {
   const team = await Team.create('killed', '100.00');
-  const crowd = await Crowd.start(team, { streams: 30 });
+  const callers = await CallerPod.start(team, { streams: 30 });
   const killed = (await podsOf('gateway'))[0]!;
   const { [killed]: _, ...survivors } = { ...(await restartsOf('gateway')), ...(await restartsOf('operator')) };
   for (const pod of [killed, 'tollgate-redis-0', 'tollgate-postgres-0']) {
     await kill(pod);
     await whole();
-    await crowd.answered(50);
+    await callers.answered(50);
   }
   const limit = await lower(team);
-  await crowd.refused(5);
-  const tally = await crowd.stop();
+  await callers.refused(5);
+  const tally = await callers.stop();
   expect({ ...(await restartsOf('gateway')), ...(await restartsOf('operator')) }).toMatchObject(survivors);
   // Every reservation of the gateway that died is settled or presumed a lease later.
   const spend = await until(async () => {

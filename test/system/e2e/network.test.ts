@@ -19,7 +19,7 @@ afterAll(() => kubectl(['delete', 'namespace', namespace, '--wait=false']));
 
 test('where a cluster enforces NetworkPolicies a stranger reaches the gateways, and neither Redis nor Postgres', async () => {
   const walled = await startWalled();
-  const args = ['test/system/e2e/reach.ts', walled, GATEWAY, ...STORES];
+  const args = ['test/system/e2e/connect-probe.ts', walled, GATEWAY, ...STORES];
   await kubectl(['apply', '-f', '-'], { input: podOf({ namespace, name: 'stranger', args }) });
   await kubectl(['wait', '-n', namespace, 'pod/stranger', '--for=jsonpath={.status.phase}=Succeeded', '--timeout=60s']);
   const reached = JSON.parse(await kubectl(['logs', '-n', namespace, 'stranger'])) as Record<string, boolean>;

@@ -1,8 +1,8 @@
 import Anthropic from '@anthropic-ai/sdk';
 
 /**
- * A Pod that knows nothing of Tollgate: gateway and key are in its environment, as the SDK looks for them there. It asks
- * for 60,000 tokens until it is refused, and prints how often it was answered and the refusal.
+ * A program that knows nothing of Tollgate: the SDK takes gateway and key from the environment. It asks for 60,000 tokens
+ * until it is refused, and prints how often it was answered, and the refusal.
  */
 
 const client = new Anthropic({ timeout: 60_000 });

@@ -1,9 +1,9 @@
 import { beforeAll, expect, test } from '@jest/globals';
 import { kubectl } from '../../../hack/cluster/node.ts';
 import { until } from '../../support/until.ts';
-import { expectFlawless } from './books.ts';
-import { Crowd } from './crowd.ts';
-import { prepareGround } from './ground.ts';
+import { CallerPod } from './caller-pod.ts';
+import { expectFlawless } from './expect-balanced.ts';
+import { prepareInstallation } from './prepare-installation.ts';
 import { NAMESPACE, release } from './release.ts';
 import { Team } from './team.ts';
 import { inPostgres, logged } from './usage-log.ts';
@@ -14,7 +14,7 @@ const VOLUMES = ['data-tollgate-postgres-0', 'data-tollgate-redis-0'];
 const EVERYWHERE = ['configmap/kube-root-ca.crt', 'serviceaccount/default'];
 const CRDS = ['claudebudgets.tollgate.dev', 'claudeworkspaces.tollgate.dev'];
 
-beforeAll(prepareGround, 300_000);
+beforeAll(prepareInstallation, 300_000);
 
 test('uninstall leaves the kinds, budgets, keys and volumes, and nothing else; installed again it goes on where it was', async () => {
   const team = await Team.create('leaving', '100.00');
@@ -63,9 +63,9 @@ test('a cluster that lost everything is restored from a backup: budgets, the usa
 
 /** Makes some calls, waits until status and upstream's books agree, and says how many were answered. */
 async function spend(team: Team): Promise<number> {
-  const crowd = await Crowd.start(team, { streams: 2, callers: 2 });
-  await crowd.answered(20);
-  const tally = await crowd.stop();
+  const callers = await CallerPod.start(team, { streams: 2, callers: 2 });
+  await callers.answered(20);
+  const tally = await callers.stop();
   expectFlawless(tally);
   await until(async () => (await team.spend()).spentNano === (await team.owed()).nano, 30_000);
   return tally.answered;

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from '@jest/globals';
 import { formatUsd } from '../../../policy/core/money.ts';
-import { expectBalanced, expectFlawless } from './books.ts';
-import { Crowd } from './crowd.ts';
+import { CallerPod } from './caller-pod.ts';
+import { expectBalanced, expectFlawless } from './expect-balanced.ts';
 import { previousChart } from './previous.ts';
 import { prepareNamespace, release } from './release.ts';
 import { startStandIn } from './stand-in.ts';
@@ -17,14 +17,14 @@ beforeAll(async () => {
 test('operators and gateways are replaced by the next chart under 100 open streams, and put back: no call fails, no stream is cut, not a nano-dollar is lost', async () => {
   const team = await Team.create('rolling', '100.00');
   const before = await team.budget();
-  const crowd = await Crowd.start(team);
+  const callers = await CallerPod.start(team);
   for (const change of [() => release.apply({ waitSeconds: 9 }), () => release.rollback()]) {
     const replaced = [...(await podsOf('operator')), ...(await podsOf('gateway'))];
     await change();
     await gone(replaced);
-    await crowd.answered(100);
+    await callers.answered(100);
   }
-  const tally = await crowd.stop();
+  const tally = await callers.stop();
   expectFlawless(tally);
   expect(tally.refused).toBe(0);
   expect(tally.streamed).toBeGreaterThan(100);
@@ -38,16 +38,16 @@ test('operators and gateways are replaced by the next chart under 100 open strea
 test('an upgrade that cannot start is taken back, and budgets are enforced and can be lowered meanwhile', async () => {
   await release.apply();
   const team = await Team.create('steady', '100.00');
-  const crowd = await Crowd.start(team, { streams: 4, callers: 4 });
+  const callers = await CallerPod.start(team, { streams: 4, callers: 4 });
   const flags = ['--set', 'image.tag=absent', '--rollback-on-failure', '--timeout=30s'];
   const upgrade = release.apply({}, { flags }).then(String, String);
-  await crowd.answered(20);
+  await callers.answered(20);
   // More than is spent until all gateways enforce it.
   const limit = (await team.owed()).nano + 300_000_000n;
   await team.limit(formatUsd(limit));
-  await crowd.refused(5);
+  await callers.refused(5);
   expect(await upgrade).toContain('has been rolled back');
-  const tally = await crowd.stop();
+  const tally = await callers.stop();
   expect(await release.status()).toBe('deployed');
   expectFlawless(tally);
   expect((await team.owed()).nano).toBeLessThanOrEqual(limit);
@@ -58,11 +58,11 @@ test('an upgrade that cannot start is taken back, and budgets are enforced and c
 test('a Redis that cannot start is taken back too, and calls go on', async () => {
   await release.apply();
   const team = await Team.create('steady', '100.00');
-  const crowd = await Crowd.start(team, { streams: 4, callers: 4 });
+  const callers = await CallerPod.start(team, { streams: 4, callers: 4 });
   const flags = ['--set', 'redis.image.tag=absent', '--rollback-on-failure', '--timeout=30s'];
   expect(await release.apply({}, { flags }).then(String, String)).toContain('has been rolled back');
   await whole();
-  await crowd.answered(20);
-  await expectBalanced(team, await crowd.stop());
+  await callers.answered(20);
+  await expectBalanced(team, await callers.stop());
   await team.dismiss();
 }, 300_000);

@@ -3,44 +3,44 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Redis as Client } from 'ioredis';
-import { Caller } from '../../../bench/caller.ts';
 import { waitFor } from '../../../bench/installation.ts';
+import { MessagesClient } from '../../../bench/messages-client.ts';
 import type { Redis } from '../../../hack/services/redis.ts';
 import { type Sentinel, startSentinel } from '../../../hack/services/sentinel.ts';
 import { formatUsd, parseUsd } from '../../../policy/core/money.ts';
-import { Ground } from './ground.ts';
+import { TestSystem } from './test-system.ts';
 
 const LIMIT = '0.80';
 const STREAMS = 10;
 let sentinel: Sentinel;
-let ground: Ground;
+let system: TestSystem;
 const figures: string[] = [];
 
 beforeAll(async () => {
   sentinel = await startSentinel(mkdtempSync(join(tmpdir(), 'tollgate-failover-')));
-  ground = await Ground.open(sentinel.url);
+  system = await TestSystem.open(sentinel.url);
 }, 180_000);
 
 afterAll(async () => {
-  await ground?.close();
+  await system?.close();
   await sentinel?.stop();
   process.stderr.write(`${figures.join('\n')}\n`);
 });
 
 test('the master is killed twice under load: never over the cap, and nothing of what was spent is forgotten', async () => {
-  const one = await ground.spender('failover', LIMIT);
+  const one = await system.spender('failover', LIMIT);
   for (let n = 1; n <= 2; n += 1) {
-    await ground.answered(one, 60 * n);
+    await system.answered(one, 60 * n);
     const ms = await sentinel.failOver();
     const requests = (await one.owed()).requests;
-    const back = await ground.comeback(one, requests);
+    const back = await system.resumption(one, requests);
     figures.push(
       `failover ${n}: Sentinel took ${(ms / 1000).toFixed(1)} s, then calls were back after ${(back.ms / 1000).toFixed(1)} s (${back.states.join(', ')})`,
     );
     expect(back.early).toBe(0);
     await one.load.hold(() => sentinel.heal());
   }
-  await ground.spent(one);
+  await system.spent(one);
   const { spentNano, certainNano } = await one.counter();
   const { nano } = await one.owed();
   expect(nano).toBeLessThanOrEqual(parseUsd(LIMIT));
@@ -67,11 +67,11 @@ async function once(url: string, what: (client: Client) => Promise<unknown>): Pr
 }
 
 test('the residual: what no replica has and no living gateway knows is missing, and nothing else is', async () => {
-  const one = await ground.spender('residual', LIMIT);
+  const one = await system.spender('residual', LIMIT);
   await one.load.stop();
-  await ground.quiet(one);
-  const [gateway = ''] = ground.installation.gateways;
-  const caller = new Caller(gateway, one.team.apiKey, STREAMS);
+  await system.quiet(one);
+  const [gateway = ''] = system.installation.gateways;
+  const caller = new MessagesClient(gateway, one.team.apiKey, STREAMS);
   const master = await sentinel.master();
   const replicas = sentinel.servers().filter(({ port }) => port !== master.port);
   const quiet = await one.counter();
@@ -84,14 +84,14 @@ test('the residual: what no replica has and no living gateway knows is missing, 
   );
   await waitFor(async () => (await one.owed()).requests === before.requests + STREAMS, 60_000);
   const { committedNano } = await one.counter();
-  process.kill(ground.installation.pid('tollgate-gateway-1'), 'SIGKILL');
+  process.kill(system.installation.pid('tollgate-gateway-1'), 'SIGKILL');
   await sentinel.failOver();
   await rejoin(replicas);
   await Promise.all(streams);
   await caller.close();
 
-  await ground.installation.revive('tollgate-gateway-1');
-  await ground.recovered();
+  await system.installation.revive('tollgate-gateway-1');
+  await system.recovered();
   const after = await one.counter();
   const billed = (await one.owed()).nano - before.nano;
   figures.push(

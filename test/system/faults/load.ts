@@ -1,31 +1,31 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Caller } from '../../../bench/caller.ts';
-import { Dice } from '../../../bench/dice.ts';
+import { MessagesClient } from '../../../bench/messages-client.ts';
+import { SeededRandom } from '../../../bench/seeded-random.ts';
 import type { Behaviour } from '../../fakes/upstream/behaviour.ts';
 
 const MAX_TOKENS = 200;
-/** Between two calls of a caller: on a fast machine too a budget must last until what breaks is whole again. Milliseconds. */
+/** Pause between two calls of a caller, so that the budget lasts until the fault is repaired also on a fast machine. Milliseconds. */
 const PAUSE_MS = 100;
 
-/** Callers that ask again and again, streams and whole answers of random cost, through all gateways. */
+/** Callers that repeat calls of random cost through all gateways, half of them streams. */
 export class Load {
-  /** How many calls were answered, refused for money, refused for another reason, and torn in the middle. */
+  /** How many calls were answered, refused for money, refused for another reason, and cut off. */
   answered = 0;
   refused = 0;
   turnedAway = 0;
   torn = 0;
-  readonly #callers: readonly Caller[];
+  readonly #callers: readonly MessagesClient[];
   readonly #workers: readonly Promise<void>[];
   #isStopped = false;
   #isHeld = false;
 
-  /** `size`: how many of them. */
+  /** `size`: how many callers. */
   constructor(gateways: readonly string[], apiKey: string, size = 16) {
-    this.#callers = gateways.map((url) => new Caller(url, apiKey, size));
+    this.#callers = gateways.map((url) => new MessagesClient(url, apiKey, size));
     this.#workers = Array.from({ length: size }, (_, n) => this.#work(n));
   }
 
-  /** Calls no more while `what` is done, to have something left for what comes after it. */
+  /** Pauses the calls while `what` is done, so that some of the budget is left afterwards. */
   async hold(what: () => Promise<void>): Promise<void> {
     this.#isHeld = true;
     await what();
@@ -39,14 +39,14 @@ export class Load {
   }
 
   async #work(n: number): Promise<void> {
-    const dice = new Dice(n);
+    const random = new SeededRandom(n);
     while (!this.#isStopped) {
-      await sleep(PAUSE_MS + dice.roll(PAUSE_MS));
+      await sleep(PAUSE_MS + random.below(PAUSE_MS));
       if (this.#isHeld) continue;
       const behaviour: Behaviour = {
-        usage: { output_tokens: 1 + dice.roll(MAX_TOKENS) },
-        latencyMs: dice.roll(40),
-        paceMs: dice.roll(30),
+        usage: { output_tokens: 1 + random.below(MAX_TOKENS) },
+        latencyMs: random.below(40),
+        paceMs: random.below(30),
       };
       const caller = this.#callers[n % this.#callers.length]!;
       await caller.send({ stream: n % 2 === 0, maxTokens: MAX_TOKENS, behaviour }).then(

@@ -5,22 +5,22 @@ import { formatUsd, parseUsd } from '../../../policy/core/money.ts';
 import { startProxy, type Proxy } from '../../support/proxy.ts';
 import { cutTail, restore, snapshot, tailOf, wipe } from '../../support/redis-files.ts';
 import { startRedis } from '../../support/redis.ts';
-import { type Comeback, Ground, type Spender } from './ground.ts';
+import { type Resumption, TestSystem, type Spender } from './test-system.ts';
 
 const LIMIT = '0.60';
-/** What one call of the load costs at most, a little rounded up. */
+/** The worst case of one call of the load, rounded up a little. */
 const WORST = parseUsd('0.005');
 const figures: string[] = [];
 let redis: Awaited<ReturnType<typeof startRedis>>;
 let proxy: Proxy;
-let ground: Ground;
+let system: TestSystem;
 let old: string;
 let running: Spender[] = [];
 
 beforeAll(async () => {
   redis = await startRedis();
   proxy = await startProxy(redis.port);
-  ground = await Ground.open(redis.url, redis.url.replace(`:${redis.port}`, `:${proxy.port}`));
+  system = await TestSystem.open(redis.url, redis.url.replace(`:${redis.port}`, `:${proxy.port}`));
 }, 120_000);
 
 afterEach(async () => {
@@ -28,30 +28,30 @@ afterEach(async () => {
 });
 
 afterAll(async () => {
-  await ground?.close();
+  await system?.close();
   await proxy?.stop();
   await redis?.stop();
   process.stderr.write(`${figures.join('\n')}\n`);
 });
 
 async function spender(name: string): Promise<Spender> {
-  const begun = await ground.spender(name, LIMIT);
+  const begun = await system.spender(name, LIMIT);
   running.push(begun);
   return begun;
 }
 
-/** Kills Redis, lets `happen` happen to its files, starts it, and watches how calls come back. */
-async function afterKill(one: Spender, happen: () => void): Promise<Comeback> {
+/** Kills Redis, changes its files, starts it again, and waits until calls resume. */
+async function afterKill(one: Spender, change: () => void): Promise<Resumption> {
   await redis.kill();
-  const requests = await ground.still(one);
-  happen();
+  const requests = await system.requestsOnceStill(one);
+  change();
   redis = await startRedis({ directory: redis.directory, port: redis.port, password: redis.password });
-  return ground.comeback(one, requests);
+  return system.resumption(one, requests);
 }
 
-/** Spends the rest, and holds the counters against the upstream's books. `lost` was in flight on gateways that died. */
-async function expectKept(name: string, one: Spender, back: Comeback, lost = 0n): Promise<void> {
-  await ground.spent(one);
+/** Spends the rest, and compares the counters with the upstream's bill. `lost` nano-dollars were in flight on gateways that died. */
+async function expectKept(name: string, one: Spender, back: Resumption, lost = 0n): Promise<void> {
+  await system.spent(one);
   const { spentNano, certainNano } = await one.counter();
   const { nano } = await one.owed();
   const figure = `calls back after ${(back.ms / 1000).toFixed(1)} s (${back.states.join(', ')})`;
@@ -66,7 +66,7 @@ async function expectKept(name: string, one: Spender, back: Comeback, lost = 0n)
 describe('Redis comes back under load', () => {
   test('with its data: everything is as it was, to the nano-dollar', async () => {
     const one = await spender('restarted');
-    await ground.answered(one, 60);
+    await system.answered(one, 60);
     const back = await afterKill(one, () => undefined);
     expect(back.states).not.toContain('deep');
     await expectKept('restarted with its data', one, back);
@@ -74,12 +74,12 @@ describe('Redis comes back under load', () => {
     old = snapshot(redis.directory);
   });
 
-  test('without the last moment before a power failure: the gateways write it again', async () => {
+  test('without the last writes before a power failure: the gateways write them again', async () => {
     const one = await spender('cut');
-    await ground.answered(one, 60);
+    await system.answered(one, 60);
     const length = tailOf(redis.directory);
     const { spentNano } = await one.counter();
-    await ground.answered(one, 100);
+    await system.answered(one, 100);
     expect((await one.counter()).spentNano).toBeGreaterThan(spentNano);
     const back = await afterKill(one, () => cutTail(redis.directory, length));
     expect(back.states).not.toContain('deep');
@@ -89,19 +89,19 @@ describe('Redis comes back under load', () => {
 
   test('empty, after a gateway was killed: rebuilt from what is in flight, the log and the statuses', async () => {
     const one = await spender('wiped');
-    await ground.answered(one, 60);
-    process.kill(ground.installation.pid('tollgate-gateway-2'), 'SIGKILL');
-    await ground.logged();
+    await system.answered(one, 60);
+    process.kill(system.installation.pid('tollgate-gateway-2'), 'SIGKILL');
+    await system.logged();
     const torn = one.load.torn;
     const back = await afterKill(one, () => wipe(redis.directory));
-    await ground.installation.revive('tollgate-gateway-2');
+    await system.installation.revive('tollgate-gateway-2');
     expect(back.states).toContain('deep');
     await expectKept('wiped', one, back, BigInt(Math.min(torn, 16)) * WORST);
   });
 
-  test('with a snapshot of long ago: nothing that was spent since is forgotten', async () => {
+  test('with an old snapshot: nothing that was spent since is lost', async () => {
     const one = await spender('older');
-    await ground.answered(one, 100);
+    await system.answered(one, 100);
     const back = await afterKill(one, () => restore(redis.directory, old));
     expect(back.states).toContain('deep');
     await expectKept('older snapshot', one, back);
@@ -109,27 +109,27 @@ describe('Redis comes back under load', () => {
 });
 
 describe('Redis under load', () => {
-  test('is full: nothing is admitted, everything in flight is booked, and it goes on when there is room', async () => {
+  test('is full: nothing is admitted, everything in flight is settled, and calls resume when there is memory', async () => {
     const one = await spender('full');
-    await ground.answered(one, 60);
+    await system.answered(one, 60);
     const client = new Client(redis.url);
     await client.config('SET', 'maxmemory', '1mb');
-    const requests = await ground.still(one);
+    const requests = await system.requestsOnceStill(one);
     await sleep(2_000);
-    expect(await ground.still(one)).toBe(requests);
+    expect(await system.requestsOnceStill(one)).toBe(requests);
     const { committedNano, certainNano } = await one.counter();
     expect(committedNano).toBe(certainNano);
     await client.config('SET', 'maxmemory', '0');
     client.disconnect();
-    await expectKept('full', one, await ground.comeback(one, requests));
+    await expectKept('full', one, await system.resumption(one, requests));
     expect((await one.counter()).spentNano).toBe((await one.owed()).nano);
   });
 
-  test('is 100 ms away: calls are slower, and nothing else', async () => {
+  test('is 100 ms away: calls are slower, and nothing else changes', async () => {
     proxy.delay(100);
     const one = await spender('slow');
-    await ground.answered(one, 60);
-    await ground.spent(one);
+    await system.answered(one, 60);
+    await system.spent(one);
     expect(one.load.turnedAway).toBe(0);
     const { nano } = await one.owed();
     expect(nano).toBeLessThanOrEqual(parseUsd(LIMIT));

@@ -11,34 +11,34 @@ import { budgetOf } from '../../support/budget.ts';
 import { Load } from './load.ts';
 
 const GATEWAYS = 2;
-/** Tollgate's promise for the time from Redis' first answer to the first call that is admitted. Milliseconds. */
+/** The promised time from the first answer of Redis to the first admitted call. Milliseconds. */
 const BACK_WITHIN_MS = 15_000;
-/** A machine that does much else at the same time may add so much. Milliseconds. */
+/** How much longer it may take on a busy machine. Milliseconds. */
 const SLACK_MS = 45_000;
 
-/** A team with a budget, and callers that spend it. */
+/** A team with a budget and callers that spend it. */
 export interface Spender {
   readonly team: Team;
   readonly load: Load;
-  /** By the ledger. */
+  /** The budget's counter in the ledger. */
   readonly counter: () => Promise<Counter>;
-  /** By the upstream's books: money and requests that arrived. */
+  /** What the upstream charged, and how many requests reached it. */
   readonly owed: () => Promise<{ nano: bigint; requests: number }>;
 }
 
-/** How admission came back. */
-export interface Comeback {
+/** How calls resumed after a fault. */
+export interface Resumption {
   readonly ms: number;
-  /** What the ledger said of itself before, each once. */
+  /** The states of the ledger until then, each once. */
   readonly states: readonly string[];
-  /** Calls that went upstream while the ledger was not whole. */
+  /** Calls that went upstream while the ledger was not recovered. */
   readonly early: number;
 }
 
-/** A whole Tollgate of real processes under a Redis that the test breaks. */
-export class Ground {
+/** A whole Tollgate of real processes, with a Redis that the test breaks. */
+export class TestSystem {
   readonly installation: Installation;
-  /** Looks at the ledger and never writes. */
+  /** Reads the ledger, and never writes. */
   readonly ledger: RedisLedger;
   readonly #directory: string;
 
@@ -48,14 +48,14 @@ export class Ground {
     this.ledger = connectLedger({ url: redisUrl, installation: 'tollgate', epoch: () => null });
   }
 
-  /** `redisUrl`: how the ledger is looked at; `seenAs`: how gateways and operators reach it. */
-  static async open(redisUrl: string, seenAs = redisUrl): Promise<Ground> {
+  /** The test reads Redis at `redisUrl`; gateways and operators connect to `seenAs`. */
+  static async open(redisUrl: string, seenAs = redisUrl): Promise<TestSystem> {
     const directory = mkdtempSync(join(tmpdir(), 'tollgate-faults-'));
     const installation = await Installation.start(GATEWAYS, { directory, redisUrl: seenAs });
-    return new Ground(directory, installation, redisUrl);
+    return new TestSystem(directory, installation, redisUrl);
   }
 
-  /** A team with `usd` to spend, and callers that have begun to. */
+  /** Creates a team with a budget of `usd`, and starts its callers. */
   async spender(name: string, usd: string): Promise<Spender> {
     const team = await this.installation.team(name, budget(name, 'cap', `limit: { usd: '${usd}' }`));
     const compiled = budgetOf({ namespace: name, name: 'cap', period: { every: 'Year', timeZone: 'UTC' } });
@@ -74,12 +74,12 @@ export class Ground {
     };
   }
 
-  /** Waits until so many calls were answered. */
+  /** Waits until that many calls were answered. */
   async answered({ load }: Spender, calls: number): Promise<void> {
     await this.#must(async () => load.answered >= calls, `${calls} answers`);
   }
 
-  /** Waits until the budget refuses, and everything that was in flight is settled or presumed. */
+  /** Waits until the budget refuses and everything that was in flight is settled or presumed. */
   async spent(spender: Spender): Promise<void> {
     const { load } = spender;
     const before = load.refused;
@@ -96,7 +96,7 @@ export class Ground {
     }, 'the last settle');
   }
 
-  /** Waits until all that is settled by now is in the usage log. */
+  /** Waits until everything that is settled at this moment is in the usage log. */
   async logged(): Promise<void> {
     const { now } = await this.ledger.state();
     await this.#must(async () => {
@@ -105,7 +105,7 @@ export class Ground {
     }, 'the log');
   }
 
-  /** Waits until the ledger has begun to recover, and until it has ended. */
+  /** Waits until a recovery of the ledger has begun, and then until it has ended. */
   async recovered(): Promise<void> {
     const isWhole = async () => {
       const state = await this.ledger.state().catch(() => undefined);
@@ -115,8 +115,8 @@ export class Ground {
     await this.#must(async () => (await isWhole()) === true, 'the end of the recovery');
   }
 
-  /** While nothing can be admitted: how many requests have gone upstream, once it is no more. */
-  async still(spender: Spender): Promise<number> {
+  /** Waits, while nothing can be admitted, until no more requests reach the upstream. @returns how many have reached it */
+  async requestsOnceStill(spender: Spender): Promise<number> {
     let last = -1;
     for (;;) {
       const { requests } = await spender.owed();
@@ -126,14 +126,14 @@ export class Ground {
     }
   }
 
-  /** Watches, from Redis' first answer on, until calls go upstream again that were not among the `requests` before. */
-  async comeback(spender: Spender, requests: number): Promise<Comeback> {
+  /** Waits, after Redis has answered, until calls reach the upstream again that are not among its first `requests`. */
+  async resumption(spender: Spender, requests: number): Promise<Resumption> {
     const since = performance.now();
     const states = new Set<string>();
     let early = 0;
     for (;;) {
       const seen = (await spender.owed()).requests - requests;
-      // Asked after it: a ledger that recovers now did so, or had not been found out, when those calls came.
+      // Asked after the count: a ledger that is recovering now was recovering, or not yet found out, when those calls came.
       const state = await this.ledger.state().catch(() => undefined);
       const said = state === undefined ? 'no answer' : condition(state);
       states.add(said);
@@ -146,7 +146,7 @@ export class Ground {
     }
   }
 
-  /** Ends the system and removes what it wrote. */
+  /** Stops the system and removes its files. */
   async close(): Promise<void> {
     this.ledger.close();
     await Installation.stop(this.#directory);

@@ -4,21 +4,21 @@ import { openDatabase } from '../../../log/database/open-database.ts';
 import { readTotals } from '../../../log/totals.ts';
 import { parseSettings } from '../../../policy/config/settings.ts';
 
-/** The last word on one call, as the usage log has it. Nano-dollars. */
+/** The final row of one call in the usage log. Nano-dollars. */
 export interface CallRecord {
   readonly id: string;
-  /** What the caller named the call. */
+  /** The caller's name for the call. */
   readonly mark: string;
   readonly costNano: bigint;
-  /** What of it is kept in place because the upstream may still charge it. */
+  /** The part that stays presumed because the upstream may still charge it. */
   readonly restNano: bigint;
-  /** The cost was not taken from the upstream's final usage. */
+  /** Whether the cost is not from the upstream's final usage. */
   readonly estimated: boolean;
-  /** It was answered with an error status, or never sent: it costs nothing and counts as no request. */
+  /** Whether it was answered with an error status or never sent: it costs nothing and counts as no request. */
   readonly isFree: boolean;
 }
 
-/** What the log's rows add up to in one of the ledger's counters. Nano-dollars. */
+/** The sums of the log's rows for one of the ledger's counters. Nano-dollars. */
 export interface Total {
   readonly counter: string;
   readonly spentNano: bigint;
@@ -26,14 +26,14 @@ export interface Total {
   readonly requests: number;
 }
 
-/** All that the usage log knows. */
+/** The contents of the usage log. */
 export interface Log {
   /** Calls that are settled; of those whose gateway died there are only sums. */
   readonly records: readonly CallRecord[];
   readonly totals: readonly Total[];
 }
 
-/** Waits, `withinMs` at most, until the operators have taken all of the stream. Throws where they have not. */
+/** Waits until the operators have ingested the whole stream. @throws Error if that takes longer than `withinMs` */
 export async function ingested(redisUrl: string, withinMs: number): Promise<void> {
   const { installation } = parseSettings(null);
   const ledger = connectLedger({ url: redisUrl, installation, epoch: () => null });
@@ -45,7 +45,7 @@ export async function ingested(redisUrl: string, withinMs: number): Promise<void
   const end = Date.now() + withinMs;
   try {
     while ((await left()) > 0) {
-      if (Date.now() > end) throw new Error('the usage stream did not get into the log');
+      if (Date.now() > end) throw new Error('the usage stream was not ingested in time');
       await sleep(500);
     }
   } finally {

@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatUsd, parseUsd } from '../policy/core/money.ts';
 import { type Proxy, startProxy } from '../test/support/proxy.ts';
-import { Caller } from './caller.ts';
 import type { Figure } from './figures.ts';
 import { Installation, type Team, budget, waitFor } from './installation.ts';
+import { MessagesClient } from './messages-client.ts';
 
 const DIRECTORY = join(import.meta.dirname, '../.run/bench-open');
 const GATEWAYS = 3;
@@ -13,7 +13,7 @@ const OUTAGE_MS = 60_000;
 const CALLERS = 8;
 
 /** Takes Redis away for a minute under `ledgerLoss: Open`, kills a gateway in the middle of it, and compares the books. */
-export async function measureOpen(): Promise<Figure[]> {
+export async function measureLedgerLossOpen(): Promise<Figure[]> {
   let way: Proxy | undefined;
   // An earlier run has spent money of the same budget.
   await Installation.clear(DIRECTORY);
@@ -90,7 +90,7 @@ class Load {
 
   constructor(gateways: readonly string[], apiKey: string) {
     this.#callers = gateways.flatMap((url) => {
-      const caller = new Caller(url, apiKey, CALLERS);
+      const caller = new MessagesClient(url, apiKey, CALLERS);
       return Array.from({ length: CALLERS }, () => this.#call(caller));
     });
   }
@@ -100,7 +100,7 @@ class Load {
     await Promise.all(this.#callers);
   }
 
-  async #call(caller: Caller): Promise<void> {
+  async #call(caller: MessagesClient): Promise<void> {
     for (let n = 0; !this.#stopped.signal.aborted; n++) {
       try {
         const { status } = await caller.send({ stream: n % 2 === 0, behaviour: { latencyMs: 50 } });

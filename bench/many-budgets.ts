@@ -2,45 +2,44 @@ import type { ClaudeBudget } from '../crds/types.gen.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { KubeObject, Resource } from '../kube/object.ts';
 
-/** What the bench makes, reads and edits. */
 export const BUDGETS: Resource = { apiVersion: 'tollgate.dev/v1alpha1', kind: 'ClaudeBudget', plural: 'claudebudgets' };
 const WORKSPACES: Resource = { ...BUDGETS, kind: 'ClaudeWorkspace', plural: 'claudeworkspaces' };
 const NAMESPACES: Resource = { apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces' };
 const SECRETS: Resource = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' };
 
-/** How many requests are under way at once while the fleet is made. */
+/** Concurrent requests while everything is created. */
 const CONNECTIONS = 24;
 const WORKSPACES_PER_NAMESPACE = 10;
 const LABEL = { bench: 'scale' };
 
-/** A budget of the fleet: one feature of one workspace. */
-export interface Place {
+/** A budget for one feature of one workspace. */
+export interface FeatureBudget {
   readonly namespace: string;
   readonly workspace: string;
   /** The budget's name, and the feature that it is for. */
   readonly feature: string;
 }
 
-/** Many workspaces, each with a key and a budget for each of its features, and one budget over all of them. */
-export class Fleet {
+/** Many workspaces, each with a key and a budget for each of its features, and one budget that spans all of them. */
+export class ManyBudgets {
   readonly #client: KubeClient;
-  readonly places: readonly Place[];
+  readonly budgets: readonly FeatureBudget[];
 
-  /** `budgets` counts the one that spans. */
+  /** `budgets` includes the spanning one. */
   constructor(client: KubeClient, workspaces: number, budgets: number) {
     this.#client = client;
-    this.places = Array.from({ length: budgets - 1 }, (_, i) => placeOf(i, workspaces));
+    this.budgets = Array.from({ length: budgets - 1 }, (_, i) => featureBudget(i, workspaces));
   }
 
-  /** Makes everything, as fast as the API server takes it. */
+  /** Creates everything, as fast as the API server takes it. */
   async create(upstream: string): Promise<void> {
-    const workspaces = new Map(this.places.map((place) => [`${place.namespace}/${place.workspace}`, place]));
-    const namespaces = new Set(this.places.map(({ namespace }) => namespace));
+    const workspaces = new Map(this.budgets.map((budget) => [`${budget.namespace}/${budget.workspace}`, budget]));
+    const namespaces = new Set(this.budgets.map(({ namespace }) => namespace));
     await this.#each([...namespaces], (name) => this.#create(NAMESPACES, { metadata: { name, labels: LABEL } }));
     await this.#each([...namespaces], (namespace) => this.#create(SECRETS, upstreamSecret(namespace)));
-    await this.#each([...workspaces.values()], (place) => this.#create(WORKSPACES, workspaceAt(place, upstream)));
-    await this.#create(BUDGETS, organisation());
-    await this.#each(this.places, (place) => this.#create(BUDGETS, budgetAt(place)));
+    await this.#each([...workspaces.values()], (budget) => this.#create(WORKSPACES, workspaceObject(budget, upstream)));
+    await this.#create(BUDGETS, organisationBudget());
+    await this.#each(this.budgets, (budget) => this.#create(BUDGETS, budgetObject(budget)));
   }
 
   async #create(resource: Resource, object: KubeObject): Promise<void> {
@@ -62,8 +61,8 @@ export function isProgrammed({ metadata, status }: ClaudeBudget): boolean {
   return found?.status === 'True' && found.observedGeneration === metadata.generation;
 }
 
-/** Neighbours are in different workspaces. */
-function placeOf(i: number, workspaces: number): Place {
+/** The budget with that number. Consecutive numbers are in different workspaces. */
+function featureBudget(i: number, workspaces: number): FeatureBudget {
   const workspace = i % workspaces;
   return {
     namespace: `fleet-${Math.floor(workspace / WORKSPACES_PER_NAMESPACE)}`,
@@ -77,7 +76,10 @@ function upstreamSecret(namespace: string): KubeObject & { readonly [field: stri
   return { metadata: { name: 'anthropic', namespace }, type: 'tollgate.dev/upstream-key', stringData };
 }
 
-function workspaceAt({ namespace, workspace }: Place, baseURL: string): KubeObject & { readonly spec: unknown } {
+function workspaceObject(
+  { namespace, workspace }: FeatureBudget,
+  baseURL: string,
+): KubeObject & { readonly spec: unknown } {
   return {
     metadata: { name: workspace, namespace, labels: LABEL },
     spec: {
@@ -91,7 +93,7 @@ function workspaceAt({ namespace, workspace }: Place, baseURL: string): KubeObje
   };
 }
 
-function budgetAt({ namespace, workspace, feature }: Place): KubeObject & { readonly spec: unknown } {
+function budgetObject({ namespace, workspace, feature }: FeatureBudget): KubeObject & { readonly spec: unknown } {
   return {
     metadata: { name: feature, namespace, labels: LABEL },
     spec: {
@@ -103,7 +105,7 @@ function budgetAt({ namespace, workspace, feature }: Place): KubeObject & { read
   };
 }
 
-function organisation(): KubeObject & { readonly spec: unknown } {
+function organisationBudget(): KubeObject & { readonly spec: unknown } {
   return {
     metadata: { name: 'organisation', namespace: 'tollgate-system', labels: LABEL },
     spec: {
@@ -114,7 +116,7 @@ function organisation(): KubeObject & { readonly spec: unknown } {
   };
 }
 
-/** Names the budget of a place. */
-export function keyOf({ namespace, feature }: Place): string {
+/** `namespace/name` of a budget. */
+export function keyOf({ namespace, feature }: FeatureBudget): string {
   return `${namespace}/${feature}`;
 }

@@ -2,8 +2,8 @@ import { prepareNamespace, release } from './release.ts';
 import { startStandIn } from './stand-in.ts';
 import { whole } from './workloads.ts';
 
-/** What most tests begin with: the stand-in, and the installation of this tree with all its Pods ready. */
-export async function prepareGround(): Promise<void> {
+/** Starts the stand-in, installs this tree's chart, and waits until all Pods are ready. */
+export async function prepareInstallation(): Promise<void> {
   await prepareNamespace();
   await startStandIn();
   await release.apply();

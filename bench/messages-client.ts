@@ -25,7 +25,7 @@ export interface Answer {
 }
 
 /** A client of the Messages API over its own connections. It never tries again. */
-export class Caller {
+export class MessagesClient {
   readonly #pool: Pool;
   readonly #headers: Readonly<Record<string, string>>;
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { Installation } from './installation.ts';
 
-/** The most RSS of a process in bytes; null where it is gone. */
-export function memoryOf(pid: number): number | null {
+/** Peak resident memory of a process in bytes; null if it has ended. */
+export function peakMemoryBytes(pid: number): number | null {
   try {
     const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
     return kilobytes === undefined ? null : Number(kilobytes) * 1024;
@@ -11,7 +11,7 @@ export function memoryOf(pid: number): number | null {
   }
 }
 
-/** User and system time of a process, from Linux. Seconds. */
+/** User and system time of a process in seconds. Linux only. */
 export function cpuSeconds(pid: number): number {
   const [, fields = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
   const [user, system] = fields.split(' ').slice(11, 13);
@@ -20,8 +20,8 @@ export function cpuSeconds(pid: number): number {
 
 const WRITTEN = /^(claudebudgets|claudeworkspaces|events|configmaps|secrets)$/;
 
-/** Writes that the API server has taken: of everything that Tollgate writes but its Lease, two of which are renewed in 2 s by others too. */
-export async function writes(installation: Installation): Promise<number> {
+/** How many writes the API server has accepted of the kinds that Tollgate writes, except Leases, which others write too. */
+export async function apiServerWrites(installation: Installation): Promise<number> {
   const text = await installation.kubectl('get', '--raw', '/metrics');
   let sum = 0;
   for (const [, labels = '', value] of text.matchAll(/^apiserver_request_total\{(.*)\} (\S+)$/gm)) {

@@ -2,7 +2,7 @@
  * What one Redis can do: reserve and settle pairs a second with four governing counters each, one of them with a counter
  * for each customer. Several processes ask, so that Redis and not the asking is the bottleneck.
  *
- *     node bench/ledger.ts [processes] [seconds]
+ *     node bench/ledger-throughput.ts [processes] [seconds]
  */
 
 import { fork } from 'node:child_process';
@@ -14,7 +14,7 @@ import { startRedis } from '../hack/services/redis.ts';
 import type { Reservation } from '../ledger/ledger.ts';
 import { type RedisLedger, connectLedger } from '../ledger/redis/redis-ledger.ts';
 import type { Check } from '../policy/core/counter-check.ts';
-import { cpuSeconds } from './consumption.ts';
+import { cpuSeconds } from './process-usage.ts';
 
 /** Calls under way at once in each process. */
 const CONCURRENCY = 32;

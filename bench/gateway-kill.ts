@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatUsd, parseUsd } from '../policy/core/money.ts';
-import { type Call, Caller } from './caller.ts';
 import type { Figure } from './figures.ts';
 import { Installation, type Team, budget, waitFor } from './installation.ts';
+import { type Call, MessagesClient } from './messages-client.ts';
 
 const STREAMS = 50;
 const LIMIT = '0.50';
@@ -10,7 +10,7 @@ const LIMIT = '0.50';
 const STREAM: Call = { stream: true, behaviour: { holdAfter: 1, abortBilling: 'Full', usage: { output_tokens: 200 } } };
 
 /** Kills a gateway with 50 streams open, restarts it, spends on, and looks for money that went missing. */
-export async function measureKill(): Promise<Figure[]> {
+export async function measureGatewayKill(): Promise<Figure[]> {
   const installation = await Installation.start(2);
   const team = await installation.team('kill', budget('kill', 'half-dollar', `limit: { usd: '${LIMIT}' }`));
   try {
@@ -43,7 +43,7 @@ export async function measureKill(): Promise<Figure[]> {
 }
 
 async function openStreams(installation: Installation, team: Team): Promise<void> {
-  const caller = new Caller(installation.gateways[0] ?? '', team.apiKey, STREAMS);
+  const caller = new MessagesClient(installation.gateways[0] ?? '', team.apiKey, STREAMS);
   let begun = 0;
   for (let stream = 0; stream < STREAMS; stream++) {
     caller.send(STREAM, () => (begun += 1)).catch(() => undefined); // their end is what this is about
@@ -61,7 +61,7 @@ async function presumed(installation: Installation): Promise<bigint | undefined>
 
 /** Calls until the budget refuses. @returns whether it did. */
 async function spendOn(installation: Installation, team: Team): Promise<boolean> {
-  const callers = installation.gateways.map((gateway) => new Caller(gateway, team.apiKey, 4));
+  const callers = installation.gateways.map((gateway) => new MessagesClient(gateway, team.apiKey, 4));
   let refused = false;
   for (let call = 0; call < 1_000 && !refused; call++) {
     const answer = await callers[call % callers.length]?.send({});

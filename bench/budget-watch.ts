@@ -1,13 +1,14 @@
 import type { ClaudeBudget } from '../crds/types.gen.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { Reflector } from '../kube/reflector.ts';
-import { BUDGETS, isProgrammed } from './fleet.ts';
+import { BUDGETS, isProgrammed } from './many-budgets.ts';
 
-/** The budgets as the API server has them, and what each write of a status showed. */
-export class Watched {
+/** Watches all budgets of the API server, and counts those that are programmed. */
+export class BudgetWatch {
   readonly #reflector: Reflector<ClaudeBudget>;
   #isProgrammed = new Map<string, boolean>();
   #programmed = 0;
+  /** Called at every change of a budget, with `namespace/name`. */
   onStatus: (key: string, budget: ClaudeBudget) => void = () => undefined;
 
   constructor(client: KubeClient) {
@@ -16,7 +17,7 @@ export class Watched {
       resource: BUDGETS,
       random: Math.random,
       onChange: (key, now) => {
-        if (now !== undefined) this.#take(key, now);
+        if (now !== undefined) this.#onChange(key, now);
       },
     });
   }
@@ -38,10 +39,10 @@ export class Watched {
     return this.#reflector.get(key);
   }
 
-  #take(key: string, budget: ClaudeBudget): void {
-    const is = isProgrammed(budget);
-    if (is !== (this.#isProgrammed.get(key) ?? false)) this.#programmed += is ? 1 : -1;
-    this.#isProgrammed.set(key, is);
+  #onChange(key: string, budget: ClaudeBudget): void {
+    const programmed = isProgrammed(budget);
+    if (programmed !== (this.#isProgrammed.get(key) ?? false)) this.#programmed += programmed ? 1 : -1;
+    this.#isProgrammed.set(key, programmed);
     this.onStatus(key, budget);
   }
 }

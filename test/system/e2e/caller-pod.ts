@@ -4,15 +4,15 @@ import { podOf } from './pods.ts';
 import { type Tally, emptyTally } from './tally.ts';
 import type { Team } from './team.ts';
 
-/** It ends by itself after this time, whatever becomes of the test. */
+/** The Pod ends by itself after this time. */
 const LONGEST_S = 900;
-/** How long what must come may take on a machine that does much else. Milliseconds. */
-const PATIENCE_MS = 240_000;
-/** It says once a second how it goes, and to ask is work for the node. Milliseconds. */
+/** How long the expected may take on a busy machine. Milliseconds. */
+const TIMEOUT_MS = 240_000;
+/** Pause between two looks at its log, which has a line a second. Milliseconds. */
 const PAUSE_MS = 300;
 
-/** A Pod in a team's namespace whose callers call through the Service without pause. */
-export class Crowd {
+/** A Pod in a team's namespace whose callers call the Service without pause. */
+export class CallerPod {
   readonly #team: Team;
   readonly #name: string;
 
@@ -21,9 +21,9 @@ export class Crowd {
     this.#name = name;
   }
 
-  /** Starts it and returns when `streams` of them are open at once. */
-  static async start(team: Team, { name = 'crowd', streams = 100, callers = 6 } = {}): Promise<Crowd> {
-    const crowd = new Crowd(team, name);
+  /** Starts it, and returns when nearly `streams` streams are open at once. */
+  static async start(team: Team, { name = 'crowd', streams = 100, callers = 6 } = {}): Promise<CallerPod> {
+    const crowd = new CallerPod(team, name);
     const args = ['test/system/e2e/load.ts', `--streams=${streams}`, `--callers=${callers}`, `--seconds=${LONGEST_S}`];
     const pod = podOf({ namespace: team.namespace, name, args, secret: 'app-claude' });
     await kubectl(['apply', '-f', '-'], { input: pod });
@@ -31,7 +31,7 @@ export class Crowd {
     return crowd;
   }
 
-  /** What has become of the calls up to now. */
+  /** The outcomes of its calls so far. */
   async tally(): Promise<Tally> {
     const line = await kubectl(['logs', '--tail=1', this.#name, '-n', this.#team.namespace]);
     return line === '' ? emptyTally() : (JSON.parse(line) as Tally);
@@ -47,7 +47,7 @@ export class Crowd {
     return this.#more('refused', count);
   }
 
-  /** Begins no more calls, and returns when those under way have come to their end. */
+  /** Starts no more calls, and returns when those in flight have ended. */
   async stop(): Promise<Tally> {
     const pod = [this.#name, '-n', this.#team.namespace];
     await kubectl(['exec', ...pod, '--', 'node', '-e', 'process.kill(1)']);
@@ -66,6 +66,6 @@ export class Crowd {
       const tally = await this.tally();
       return holds(tally) && tally;
     };
-    return until(look, PATIENCE_MS, PAUSE_MS);
+    return until(look, TIMEOUT_MS, PAUSE_MS);
   }
 }

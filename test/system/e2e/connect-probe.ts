@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 
-/** Prints as JSON which of the addresses that the arguments name (`host:port`) let it connect. */
+/** Connects to each address in the arguments (`host:port`), and prints as JSON which accepted. */
 
-const PATIENCE_MS = 3_000;
+const TIMEOUT_MS = 3_000;
 
 const reached = await Promise.all(process.argv.slice(2).map(async (address) => [address, await reaches(address)]));
 console.log(JSON.stringify(Object.fromEntries(reached)));
@@ -15,7 +15,7 @@ function reaches(address: string): Promise<boolean> {
       resolve(is);
     };
     const socket = connect({ host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }, () => end(true));
-    socket.setTimeout(PATIENCE_MS, () => end(false));
+    socket.setTimeout(TIMEOUT_MS, () => end(false));
     socket.on('error', () => end(false));
   });
 }
