@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeClient } from './client.ts';
+import { type Lease, leases } from './kinds.ts';
 import { isKubeError } from './kube-error.ts';
 import { microTime } from './micro-time.ts';
-import type { KubeObject, ObjectRef, Resource } from './object.ts';
+import type { ObjectRef } from './object.ts';
 
 interface LeaseOptions {
   readonly client: Pick<KubeClient, 'get' | 'create' | 'replace'>;
@@ -33,17 +34,6 @@ interface LeaseTiming {
   readonly lookMs: number;
 }
 
-interface Lease extends KubeObject {
-  readonly spec?: {
-    readonly holderIdentity?: string | null;
-    readonly leaseDurationSeconds?: number;
-    readonly acquireTime?: string;
-    readonly renewTime?: string;
-    readonly leaseTransitions?: number;
-  };
-}
-
-const leases: Resource = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases' };
 const DEFAULT: LeaseTiming = { durationMs: 15_000, renewMs: 10_000, retryMs: 2_000, lookMs: 1_000 };
 
 /**

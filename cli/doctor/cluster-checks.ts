@@ -1,17 +1,18 @@
-/** What the API server says: its version, the kinds, the Pods, the leader. */
+/** Checks what the API server knows: its version, the CRDs, the Pods, the leader. */
 
+import { type Lease, leases } from '../../kube/kinds.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
 import { KINDS_DOCUMENT, crdSkewOf } from '../../policy/config/crd-skew.ts';
 import { type Finding, fine, listed, problem, unknown, warning } from './finding.ts';
 import type { Installation } from './installation.ts';
-import { type Lease, leases, type Pod } from './kube-kinds.ts';
+import type { Pod } from './kube-kinds.ts';
 import { MISSING } from './policy-shards.ts';
 
 const OLDEST = 32;
-/** An operator renews its Lease every two seconds, and another one takes it over after fifteen. Milliseconds. */
+/** An operator renews its Lease every 2 s, and another one takes it over after 15 s. Milliseconds. */
 const LEASE_SILENCE_MS = 30_000;
 
-/** Kubernetes itself. */
+/** Checks the version of Kubernetes. */
 export async function checkServer({ client }: Installation): Promise<Finding[]> {
   const { gitVersion } = await client.document<{ gitVersion: string }>('/version');
   const minor = Number(/^v1\.(\d+)/.exec(gitVersion)?.[1] ?? OLDEST);
@@ -19,7 +20,7 @@ export async function checkServer({ client }: Installation): Promise<Finding[]> 
   return [problem(`Kubernetes is ${gitVersion}.`, `Upgrade it: Tollgate needs 1.${OLDEST} or later.`)];
 }
 
-/** The two kinds, as the API server serves them. */
+/** Checks that the API server serves both kinds with the fields of this version. */
 export async function checkKinds({ client }: Installation): Promise<Finding[]> {
   const document = await client.document(KINDS_DOCUMENT).catch((error: unknown) => {
     if (isKubeError(error, 'NotFound')) return {};
@@ -27,35 +28,36 @@ export async function checkKinds({ client }: Installation): Promise<Finding[]> {
   });
   const { lacking, unknown: extra } = crdSkewOf(document);
   if (lacking.includes('ClaudeBudget.spec') || lacking.includes('ClaudeWorkspace.spec'))
-    return [problem('The CRDs are not installed.', 'Install the chart with crds.enabled, or apply its crds first.')];
+    return [problem('The CRDs are not installed.', 'Install the chart with crds.enabled, or apply its CRDs first.')];
   if (lacking.length > 0) {
     const remedy = 'Apply the CRDs of this version (helm upgrade with crds.enabled) before anything else.';
     return [problem(`The CRDs are older than this version: they lack ${listed(lacking)}.`, remedy)];
   }
   if (extra.length > 0) {
-    const message = `The CRDs are newer than this version: it takes no notice of ${listed(extra)}.`;
+    const message = `The CRDs are newer than this version, which ignores ${listed(extra)}.`;
     return [warning(message, 'Upgrade operators and gateways (docs/reference/versions.md).')];
   }
   return [fine('Both kinds are served with every field of this version.')];
 }
 
-/** Whether Tollgate is in the namespace at all: its Pods, or what it writes where it runs elsewhere. */
-export async function checkNamespace(patient: Installation): Promise<Finding[]> {
-  const { shared, policy } = await patient.written();
+/** Checks that Tollgate is in the namespace: its Pods, or its shards if it runs outside the cluster. */
+export async function checkNamespace(installation: Installation): Promise<Finding[]> {
+  const { shared, policy } = await installation.shards();
   const isThere = [shared, ...policy.values()].some((shard) => shard !== MISSING);
-  if (isThere || (await patient.pods()).length > 0) return [fine(`Tollgate is in ${patient.namespace}.`)];
-  const remedy = 'Say where with --namespace (kubectl get pods -A -l app.kubernetes.io/name=tollgate), or install it.';
-  return [problem(`Tollgate is not in ${patient.namespace}.`, remedy)];
+  if (isThere || (await installation.pods()).length > 0) return [fine(`Tollgate is in ${installation.namespace}.`)];
+  const remedy =
+    'Name its namespace by --namespace (kubectl get pods -A -l app.kubernetes.io/name=tollgate), or install it.';
+  return [problem(`Tollgate is not in ${installation.namespace}.`, remedy)];
 }
 
-/** Operators and gateways as Pods, and the stores where they are of the chart. */
-export async function checkPods(patient: Installation): Promise<Finding[]> {
-  const found = await patient.pods();
+/** Checks the Pods of operator and gateway, and of the bundled stores. */
+export async function checkPods(installation: Installation): Promise<Finding[]> {
+  const found = await installation.pods();
   if (found.length === 0)
-    return [unknown('No Pod of Tollgate is in the namespace.', 'Where it runs outside of the cluster, look there.')];
+    return [unknown('The namespace has no Pod of Tollgate.', 'If it runs outside the cluster, check it there.')];
   return ['operator', 'gateway', 'redis', 'postgres'].flatMap((part) => {
     const own = found.filter(({ metadata }) => metadata.labels?.['app.kubernetes.io/component'] === part);
-    // Whoever runs a store elsewhere has no Pod of it.
+    // An external store has no Pod.
     const isElsewhere = own.length === 0 && (part === 'redis' || part === 'postgres');
     return isElsewhere ? [] : podFindings(part, own);
   });
@@ -63,11 +65,11 @@ export async function checkPods(patient: Installation): Promise<Finding[]> {
 
 function podFindings(part: string, found: readonly Pod[]): Finding[] {
   if (found.length === 0)
-    return [problem(`There is no Pod of the ${part}.`, 'kubectl describe its workload: replicas, quotas, admission.')];
-  const ailing = found.filter((pod) => !isReady(pod) && pod.metadata.deletionTimestamp === undefined);
+    return [problem(`The ${part} has no Pod.`, 'kubectl describe its workload: replicas, quotas, admission.')];
+  const unready = found.filter((pod) => !isReady(pod) && pod.metadata.deletionTimestamp === undefined);
   const images = new Set(found.flatMap(({ status }) => status?.containerStatuses?.map(({ image }) => image) ?? []));
   return [
-    ...ailing.map((pod) =>
+    ...unready.map((pod) =>
       problem(
         `${pod.metadata.name} is not ready: ${reasonOf(pod)}.`,
         `kubectl describe pod and kubectl logs --previous of ${pod.metadata.name} say why.`,
@@ -76,12 +78,12 @@ function podFindings(part: string, found: readonly Pod[]): Finding[] {
     ...(images.size > 1
       ? [
           warning(
-            `The ${part} runs from ${images.size} images: ${listed([...images])}.`,
+            `The ${part} runs ${images.size} different images: ${listed([...images])}.`,
             'Wait for the rollout to end (kubectl rollout status), or go back with helm rollback.',
           ),
         ]
       : []),
-    ...(ailing.length === 0 ? [fine(`${found.length} of the ${part} ready.`)] : []),
+    ...(unready.length === 0 ? [fine(`${found.length} ${part} Pods are ready.`)] : []),
   ];
 }
 
@@ -95,13 +97,13 @@ function reasonOf(pod: Pod): string {
   return waitOf(pod) ?? pending?.message?.replace(/\.$/, '') ?? `phase ${phase ?? 'unknown'}`;
 }
 
-/** Why a container does not start; the message names the Secret or the image that is not there. */
+/** Why a container does not start; the message names the missing Secret or image. */
 function waitOf({ status }: Pod): string | undefined {
   const waiting = status?.containerStatuses?.map(({ state }) => state?.waiting).find((state) => state !== undefined);
   return waiting?.message ? `${waiting.reason}: ${waiting.message}` : waiting?.reason;
 }
 
-/** The one operator that writes. */
+/** Checks that an operator leads. */
 export async function checkLease({ client, namespace, now }: Installation): Promise<Finding[]> {
   const lease = await client.get<Lease>(leases, { namespace, name: 'tollgate-operator' }).catch((error: unknown) => {
     if (isKubeError(error, 'NotFound')) return undefined;
@@ -109,11 +111,11 @@ export async function checkLease({ client, namespace, now }: Installation): Prom
   });
   const holder = lease?.spec?.holderIdentity;
   if (lease === undefined || !holder)
-    return [problem('No operator leads, so no edit takes effect.', 'See the Pods and logs of the operator.')];
+    return [problem('No operator leads, so no edit takes effect.', 'Check the Pods and logs of the operator.')];
   const age = now() - Date.parse(lease.spec?.renewTime ?? '');
   if (!(age < LEASE_SILENCE_MS)) {
-    const message = `The last operator that led, ${holder}, was heard of ${Math.round(age / 1000)} s ago.`;
-    return [problem(message, 'See the Pods and logs of the operator; without one no edit takes effect.')];
+    const message = `The leading operator, ${holder}, last renewed its Lease ${Math.round(age / 1000)} s ago.`;
+    return [problem(message, 'Check the Pods and logs of the operator; without a leader no edit takes effect.')];
   }
   return [fine(`${holder} leads.`)];
 }

@@ -7,27 +7,27 @@ import { optionalText, readVariables, variables } from '../../config/variables.t
 import type { PodEnvironment } from '../../kube/service-account-connection.ts';
 import type { Options } from './options.ts';
 
-/** What environment and flags tell of the installation; flags come first. */
+/** The configuration from environment and flags; flags win. */
 export interface Config {
   readonly namespace: string;
   /** Undefined in a Pod, where its ServiceAccount is used. */
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
-  /** Where the API server is, for a Pod. */
+  /** The environment of a Pod, which names the API server. */
   readonly pod: PodEnvironment;
-  /** With the password in it: never print it. */
+  /** Contains the password: never print it. */
   readonly redisUrl: string | undefined;
   /** In PEM. */
   readonly redisCa: string | undefined;
-  /** With the password in it: never print it. */
+  /** Contains the password: never print it. */
   readonly databaseUrl: string | undefined;
-  /** The text of the settings file; undefined where none was named. */
+  /** The text of the settings file; undefined if none was named. */
   readonly settings: string | undefined;
 }
 
 const OWN_NAMESPACE = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
 
-/** What is looked at of the environment. `REDIS_URL` is checked when Redis is. */
+/** The variables that are read. `REDIS_URL` is validated by the check of Redis. */
 const VARIABLES = variables({
   KUBERNETES_SERVICE_HOST: v.optional(v.string()),
   KUBECONFIG: v.optional(v.string()),
@@ -38,7 +38,7 @@ const VARIABLES = variables({
   TOLLGATE_SETTINGS: optionalText,
 });
 
-/** Reads environment and files, once. Throws an Error where a file that was named cannot be read. */
+/** Reads environment and files once. Throws an Error if a named file cannot be read. */
 export function readConfig(env: NodeJS.ProcessEnv, options: Options): Config {
   const read = readVariables(VARIABLES, env);
   const isPod = read.KUBERNETES_SERVICE_HOST !== undefined && read.KUBECONFIG === undefined;

@@ -9,13 +9,13 @@ import { checkConditions, checkFences, checkGateways, checkShards } from './poli
 import { checkRights } from './rights-check.ts';
 import { checkLedger, checkLog } from './store-checks.ts';
 
-/** A finding and what was looked at. */
+/** A finding and the check that made it. */
 export interface Diagnosis extends Finding {
   readonly check: string;
 }
 
 /** In the order in which a person would look. */
-const checks: readonly (readonly [string, (patient: Installation) => Promise<readonly Finding[]>])[] = [
+const checks: readonly (readonly [string, (installation: Installation) => Promise<readonly Finding[]>])[] = [
   ['API server', checkServer],
   ['CRDs', checkKinds],
   ['Namespace', checkNamespace],
@@ -32,27 +32,33 @@ const checks: readonly (readonly [string, (patient: Installation) => Promise<rea
   ['Resources', checkConditions],
 ];
 
-/** Looks at everything, or until there is nothing to look at; `onStep` is told what is looked at next. */
-export async function examine(patient: Installation, onStep: (check: string) => void): Promise<readonly Diagnosis[]> {
+/** Runs all checks; stops after the namespace if Tollgate is not there. `onStep` gets the name of each check. */
+export async function runChecks(
+  installation: Installation,
+  onStep: (check: string) => void,
+): Promise<readonly Diagnosis[]> {
   const diagnoses: Diagnosis[] = [];
-  for (const [check, look] of checks) {
+  for (const [check, run] of checks) {
     onStep(check);
-    const findings = await look(patient).catch((error: unknown) => [failed(error)]);
+    const findings = await run(installation).catch((error: unknown) => [failed(error)]);
     diagnoses.push(...findings.map((finding) => ({ check, ...finding })));
-    if (look === checkNamespace && findings.some(({ level }) => level === 'Problem')) break;
+    if (run === checkNamespace && findings.some(({ level }) => level === 'Problem')) break;
   }
   return diagnoses;
 }
 
-/** What it means that somebody did not answer a check's question. Any other error is a fault of ours. */
+/** The finding for a check whose request failed. Any other error is a bug and is thrown. */
 function failed(error: unknown): Finding {
   if (isKubeError(error, 'Forbidden'))
-    return unknown(`You may not look: ${error.message}.`, 'Run it as an administrator of the installation.');
+    return unknown(
+      `Permission denied: ${error.message}.`,
+      'Run it with the rights of an administrator of the installation.',
+    );
   if (error instanceof LedgerUnreachable)
-    return unknown('Redis does not answer, so this is not known.', 'See the ledger above.');
+    return unknown('Redis does not answer, so this cannot be checked.', 'See the check Ledger above.');
   if (error instanceof KubeError)
     return problem(
-      `The API server does not say: ${error.message}.`,
+      `The API server request failed: ${error.message}.`,
       'Check the cluster, and the names in the message.',
     );
   throw error;

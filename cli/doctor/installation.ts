@@ -5,49 +5,49 @@ import type { Settings } from '../../policy/config/settings.ts';
 import { type Pod, pods } from './kube-kinds.ts';
 import { type PolicyShards, readPolicyShards } from './policy-shards.ts';
 
-/** The ledger, and why it could not be reached where it could not. */
-export interface LedgerWay {
+/** The ledger, and why Redis could not be reached; undefined if it answers. */
+export interface LedgerConnection {
   readonly ledger: RedisLedger;
-  readonly trouble: string | undefined;
+  readonly problem: string | undefined;
 }
 
-/** The installation that is looked at, and the ways in. */
-export interface Ways {
+/** How the parts of an installation are reached. */
+export interface InstallationAccess {
   readonly client: KubeClient;
   readonly namespace: string;
   readonly settings: Settings;
-  /** Undefined where nobody said how Redis is reached. */
-  readonly way: LedgerWay | undefined;
-  /** Undefined where nobody said. With the password in it: never print it. */
+  /** Undefined if no Redis was named. */
+  readonly redis: LedgerConnection | undefined;
+  /** Undefined if no database was named. Contains the password: never print it. */
   readonly databaseUrl: string | undefined;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
 
-/** An installation under examination: what several checks look at is read once. */
-export class Installation implements Ways {
+/** The installation that is checked. What several checks need is read once. */
+export class Installation implements InstallationAccess {
   readonly client: KubeClient;
   readonly namespace: string;
   readonly settings: Settings;
-  readonly way: LedgerWay | undefined;
+  readonly redis: LedgerConnection | undefined;
   readonly databaseUrl: string | undefined;
   readonly now: () => number;
   #pods: Promise<readonly Pod[]> | undefined;
   #serving: Promise<readonly string[]> | undefined;
-  #written: Promise<PolicyShards> | undefined;
+  #shards: Promise<PolicyShards> | undefined;
 
-  constructor({ client, namespace, settings, way, databaseUrl, now }: Ways) {
+  constructor({ client, namespace, settings, redis, databaseUrl, now }: InstallationAccess) {
     this.client = client;
     this.namespace = namespace;
     this.settings = settings;
-    this.way = way;
+    this.redis = redis;
     this.databaseUrl = databaseUrl;
     this.now = now;
   }
 
-  /** Undefined where nobody said how Redis is reached. */
+  /** Undefined if no Redis was named. */
   get ledger(): RedisLedger | undefined {
-    return this.way?.ledger;
+    return this.redis?.ledger;
   }
 
   /** The Pods of the installation. */
@@ -56,7 +56,7 @@ export class Installation implements Ways {
     return (this.#pods ??= this.client.list<Pod>(pods, query).then(({ items }) => items));
   }
 
-  /** The names of the Pods that serve behind the gateway's Service. */
+  /** The names of the ready Pods behind the gateway's Service. */
   serving(): Promise<readonly string[]> {
     const query = { namespace: this.namespace, labelSelector: 'kubernetes.io/service-name=tollgate-gateway' };
     return (this.#serving ??= this.client
@@ -64,8 +64,8 @@ export class Installation implements Ways {
       .then(({ items }) => servingPods(items)));
   }
 
-  /** What the operator has written for the gateways. */
-  written(): Promise<PolicyShards> {
-    return (this.#written ??= readPolicyShards(this));
+  /** The shards that the operator has written for the gateways. */
+  shards(): Promise<PolicyShards> {
+    return (this.#shards ??= readPolicyShards(this));
   }
 }

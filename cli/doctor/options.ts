@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 
-/** What the doctor is asked. */
+/** The flags of the command. */
 export interface Options {
-  /** Undefined: where the Pod runs, or `tollgate-system`. */
+  /** If undefined, the Pod's own namespace or `tollgate-system`. */
   readonly namespace: string | undefined;
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
@@ -10,30 +10,30 @@ export interface Options {
   readonly isHelp: boolean;
 }
 
-/** Somebody wrote a flag that is not known, or left out its value. */
+/** A flag is unknown or lacks its value. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** The page that `--help` prints. */
+/** The text of `--help`. */
 export const HELP = `Usage: tollgate doctor [flags]
 
-Looks at an installation and says what is wrong with it and what to do. It changes nothing.
+Checks an installation, and says what is wrong and what to do. It changes nothing.
 
-  -n, --namespace <name>   where Tollgate is installed; default tollgate-system, in a Pod its own
+  -n, --namespace <name>   the namespace of Tollgate; default tollgate-system, in a Pod its own
   --kubeconfig <file>      default KUBECONFIG, then ~/.kube/config; in a Pod its ServiceAccount
   --context <name>         a context of the kubeconfig; default the current one
   -o, --output text|json   default text
-  --help                   this page
+  --help                   print this text
 
-Redis and the database of the usage log are looked at where REDIS_URL (with REDIS_CA_FILE) and TOLLGATE_DATABASE_URL
-are set, as they are in the cluster: helm test --logs runs it there. The settings are those of TOLLGATE_SETTINGS, or
-of the ConfigMap tollgate-settings.
+Redis and the database of the usage log are checked if REDIS_URL (with REDIS_CA_FILE) and TOLLGATE_DATABASE_URL are
+set, as they are in the cluster: helm test --logs runs the doctor there. The settings come from the file in
+TOLLGATE_SETTINGS, or from the ConfigMap tollgate-settings.
 
-Exit code: 0 nothing must be done, 1 there are problems, 2 it could not look.
+Exit code: 0 no problem was found, 1 there are problems, 2 the installation could not be checked.
 `;
 
-/** Reads the flags behind the command. Throws `UsageError` with a sentence that says what to write. */
+/** Parses the flags. Throws `UsageError` with a sentence that says what to write. */
 export function parseOptions(args: readonly string[]): Options {
   const { values } = read(args);
   const { output = 'text' } = values;

@@ -1,36 +1,36 @@
 import type { Diagnosis } from './doctor.ts';
 import type { Level } from './finding.ts';
 
-const WORDS: Readonly<Record<Level, string>> = { Fine: 'ok', Unknown: '?', Warning: 'warning', Problem: 'PROBLEM' };
+const LABELS: Readonly<Record<Level, string>> = { Fine: 'ok', Unknown: '?', Warning: 'warning', Problem: 'PROBLEM' };
 
-/** For people: a line for each finding, what to do below it, and the sum in the last line. */
+/** The report for people: one line for each finding, its remedy below it, and the counts in the last line. */
 export function textReport(diagnoses: readonly Diagnosis[]): string {
   const lines = diagnoses.flatMap(({ level, check, message, remedy }) => [
-    `${WORDS[level].padEnd(8)} ${check.padEnd(11)} ${message}`,
+    `${LABELS[level].padEnd(8)} ${check.padEnd(11)} ${message}`,
     ...(remedy === '' ? [] : [`${' '.repeat(21)}→ ${remedy}`]),
   ]);
   return [...lines, '', summary(diagnoses), ''].join('\n');
 }
 
-/** For programs. */
+/** The report for programs, as JSON. */
 export function jsonReport(diagnoses: readonly Diagnosis[], namespace: string, version: string): string {
   const { Problem, Warning, Unknown } = counts(diagnoses);
   const report = { version, namespace, problems: Problem, warnings: Warning, unknown: Unknown, findings: diagnoses };
   return `${JSON.stringify(report, undefined, 2)}\n`;
 }
 
-/** 0 where nothing must be done, else 1. */
+/** 1 if there is a problem, else 0. */
 export function exitCode(diagnoses: readonly Diagnosis[]): number {
   return counts(diagnoses).Problem === 0 ? 0 : 1;
 }
 
 function summary(diagnoses: readonly Diagnosis[]): string {
   const { Problem, Warning, Unknown } = counts(diagnoses);
-  if (Problem + Warning + Unknown === 0) return 'All is well.';
+  if (Problem + Warning + Unknown === 0) return 'No problems found.';
   const parts = [
     Problem === 1 ? '1 problem' : `${Problem} problems`,
     Warning === 1 ? '1 warning' : `${Warning} warnings`,
-    ...(Unknown === 0 ? [] : [`${Unknown} not seen from here`]),
+    ...(Unknown === 0 ? [] : [`${Unknown} not checked`]),
   ];
   return `${parts.join(', ')}.`;
 }

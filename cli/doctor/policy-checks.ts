@@ -1,36 +1,36 @@
-/** Whether what people wrote is compiled, written, fenced and enforced. */
+/** Checks that resources are compiled, published, fenced and enforced. */
 
+import { budgets, workspaces } from '../../crds/kinds.gen.ts';
 import type { ClaudeBudget, ClaudeWorkspace, Condition } from '../../crds/types.gen.ts';
 import { keyOf, type KubeObject } from '../../kube/object.ts';
 import { SHARED_SHARD } from '../../policy/compile/shards.ts';
 import { type Finding, fine, listed, problem, warning } from './finding.ts';
 import type { Installation } from './installation.ts';
-import { budgets, workspaces } from './kube-kinds.ts';
 
-/** What Kubernetes holds in one ConfigMap. Bytes. */
-const FULL = 1_048_576;
-/** An operator that works says something of an object within seconds. Milliseconds. */
+/** The maximum size of a ConfigMap. Bytes. */
+const MAX_BYTES = 1_048_576;
+/** A working operator sets the conditions of an object within seconds. Milliseconds. */
 const SILENCE_MS = 60_000;
 
-/** The shards: there, whole, of this version, and with room. */
-export async function checkShards(patient: Installation): Promise<Finding[]> {
-  const { shared, policy, sizes } = await patient.written();
+/** Checks that the shards exist, are complete, are of this version and have room. */
+export async function checkShards(installation: Installation): Promise<Finding[]> {
+  const { shared, policy, sizes } = await installation.shards();
   const broken = [[SHARED_SHARD, shared] as const, ...policy].flatMap(([name, shard]) =>
     'problem' in shard ? [`${name}: ${shard.problem}`] : [],
   );
-  const crowded = [...sizes].filter(([, bytes]) => bytes > 0.8 * FULL).map(([name]) => name);
+  const crowded = [...sizes].filter(([, bytes]) => bytes > 0.8 * MAX_BYTES).map(([name]) => name);
   const inUse = [...policy.values()].reduce((sum, shard) => sum + ('problem' in shard ? 0 : shard.workspaces.size), 0);
   return [
     ...broken.map((message) =>
       problem(
         `${message}.`,
-        'Gateways keep what they have. helm upgrade makes a missing shard again, and the leading operator writes it: see its log.',
+        'Gateways keep their policy meanwhile. helm upgrade creates a missing shard, and the leading operator writes it: check its log.',
       ),
     ),
     ...(crowded.length > 0
       ? [
           warning(
-            `More than four fifths full: ${listed(crowded)}.`,
+            `Shards more than 80 % full: ${listed(crowded)}.`,
             'Raise the setting shards (docs/reference/settings.md).',
           ),
         ]
@@ -39,31 +39,35 @@ export async function checkShards(patient: Installation): Promise<Finding[]> {
   ];
 }
 
-/** The fences: without them a gateway that is behind could act by an old policy. */
-export async function checkFences(patient: Installation): Promise<Finding[]> {
-  const { ledger } = patient;
+/** Checks the fences: without them an outdated gateway could admit calls by an old policy. */
+export async function checkFences(installation: Installation): Promise<Finding[]> {
+  const { ledger } = installation;
   if (ledger === undefined) return [];
-  const { policy } = await patient.written();
+  const { policy } = await installation.shards();
   const fences = await ledger.fences();
   const compiled = [...policy.values()].flatMap((shard) => ('problem' in shard ? [] : [...shard.workspaces]));
-  const open = compiled.filter(([ref, { version }]) => (fences.get(ref) ?? -1) < version).map(([ref]) => ref);
-  if (open.length === 0) return [fine(`The fence of each of ${compiled.length} workspaces is written.`)];
-  const remedy = 'The leading operator writes them within a second where Redis takes writes: see its log.';
-  return [problem(`The fence is not written of ${listed(open)}.`, remedy)];
+  const unfenced = compiled.filter(([ref, { version }]) => (fences.get(ref) ?? -1) < version).map(([ref]) => ref);
+  if (unfenced.length === 0) return [fine(`Redis has the current fence of all ${compiled.length} workspaces.`)];
+  const remedy = 'The leading operator writes it within a second if Redis accepts writes: check its log.';
+  return [
+    problem(`Redis has no current fence for ${listed(unfenced)}; an outdated gateway could admit its calls.`, remedy),
+  ];
 }
 
-/** The gateways: each one that serves beats, and enforces what is written. */
-export async function checkGateways(patient: Installation): Promise<Finding[]> {
-  const serving = await patient.serving();
-  const { ledger } = patient;
+/** Checks that each serving gateway sends heartbeats and enforces the published policy. */
+export async function checkGateways(installation: Installation): Promise<Finding[]> {
+  const serving = await installation.serving();
+  const { ledger } = installation;
   if (ledger === undefined) {
-    if (serving.length > 0) return [fine(`${serving.length} serve behind the Service tollgate-gateway.`)];
-    return [problem('No gateway serves behind the Service tollgate-gateway.', 'See the Pods and logs of the gateway.')];
+    if (serving.length > 0) return [fine(`${serving.length} gateways serve behind the Service tollgate-gateway.`)];
+    return [
+      problem('No gateway serves behind the Service tollgate-gateway.', 'Check the Pods and logs of the gateway.'),
+    ];
   }
   const reports = await ledger.gateways();
-  const beating = new Set(reports.map(({ pod }) => pod));
-  const silent = serving.filter((pod) => !beating.has(pod));
-  const { policy } = await patient.written();
+  const alive = new Set(reports.map(({ pod }) => pod));
+  const silent = serving.filter((pod) => !alive.has(pod));
+  const { policy } = await installation.shards();
   const behind = reports.flatMap(({ pod, shards }) =>
     [...policy].flatMap(([name, shard]) => {
       const newest =
@@ -72,32 +76,29 @@ export async function checkGateways(patient: Installation): Promise<Finding[]> {
     }),
   );
   return [
-    ...(beating.size === 0
-      ? [problem('No gateway beats, so no call is served.', 'See the Pods and logs of the gateway.')]
+    ...(alive.size === 0
+      ? [problem('No gateway sends heartbeats, so no call is served.', 'Check the Pods and logs of the gateway.')]
       : []),
     ...silent.map((pod) =>
-      problem(
-        `${pod} serves and does not reach the ledger.`,
-        'Its log and its way to Redis (network policies) say why.',
-      ),
+      problem(`${pod} serves but does not reach Redis.`, 'Check its log and the network policies to Redis.'),
     ),
     ...(behind.length > 0
       ? [
           problem(
-            `Behind what is written: ${listed(behind)}.`,
-            'They catch up within a second unless they cannot read a shard: see their logs, and docs/reference/versions.md after an upgrade.',
+            `Gateways with an old policy: ${listed(behind)}.`,
+            'They catch up within a second unless they cannot read a shard: check their logs, and docs/reference/versions.md after an upgrade.',
           ),
         ]
       : []),
-    ...(silent.length + behind.length === 0 && beating.size > 0
-      ? [fine(`${beating.size} beat and enforce all that is written.`)]
+    ...(silent.length + behind.length === 0 && alive.size > 0
+      ? [fine(`${alive.size} gateways send heartbeats and enforce the newest policy.`)]
       : []),
   ];
 }
 
 type Resource = (ClaudeWorkspace | ClaudeBudget) & KubeObject;
 
-/** The conditions of both kinds, by reason. */
+/** Checks the conditions of all resources, by reason. */
 export async function checkConditions({ client, now }: Installation): Promise<Finding[]> {
   const lists = [await client.list<Resource>(workspaces), await client.list<Resource>(budgets)];
   const all = lists.flatMap(({ items }) => items);
@@ -108,23 +109,23 @@ export async function checkConditions({ client, now }: Installation): Promise<Fi
     ...(silent.length > 0
       ? [
           problem(
-            `No operator has said anything of ${listed(silent)}.`,
-            'See the Lease, and the log of the leading operator.',
+            `No operator has set conditions on ${listed(silent)}.`,
+            'Check the Lease, and the log of the leading operator.',
           ),
         ]
       : []),
     ...[...unready].map(([reason, objects]) => {
       const names = listed(objects.map(({ metadata }) => keyOf(metadata)));
       const message = `${objects.length} not ready, ${reason}: ${names}.`;
-      const remedy = `kubectl describe says more of each; docs/runbooks/conditions/${reason}.md what to do.`;
-      return INSTALLATION.has(reason) ? problem(message, remedy) : warning(message, remedy);
+      const remedy = `kubectl describe shows the message of each; docs/runbooks/conditions/${reason}.md says what to do.`;
+      return INSTALLATION_REASONS.has(reason) ? problem(message, remedy) : warning(message, remedy);
     }),
-    ...(silent.length + unready.size === 0 ? [fine(`All of ${all.length} are ready.`)] : []),
+    ...(silent.length + unready.size === 0 ? [fine(`All ${all.length} resources are ready.`)] : []),
   ];
 }
 
-/** Reasons that are no mistake of who wrote the resource. */
-const INSTALLATION: ReadonlySet<string> = new Set([
+/** Reasons with a cause in the installation, not in the resource. */
+const INSTALLATION_REASONS: ReadonlySet<string> = new Set([
   'Pending',
   'LedgerUnreachable',
   'LedgerRecovering',
@@ -137,21 +138,21 @@ function isSilent({ metadata, status }: Resource, now: number): boolean {
   return !isNew && (status?.conditions ?? []).length === 0;
 }
 
-/** Not ready, or with something that the installation owes it. */
+/** Not ready, or with a condition whose cause is in the installation. */
 function isUnready(one: Resource): boolean {
-  const ready = found(one, 'Ready');
+  const ready = conditionOf(one, 'Ready');
   return ready?.status === 'False' || reasonOf(one) !== (ready?.reason ?? '');
 }
 
-/** The condition that says most: an unknown ledger, a log that is behind, else the one that Ready sums up. */
+/** The most specific reason: of Exhausted if the ledger is unknown, of Logged, else the one that Ready sums up. */
 function reasonOf(one: Resource): string {
-  const causes = ['Exhausted', 'Logged', 'Accepted', 'Programmed'].flatMap((type) => found(one, type) ?? []);
+  const causes = ['Exhausted', 'Logged', 'Accepted', 'Programmed'].flatMap((type) => conditionOf(one, type) ?? []);
   const cause = causes.find(({ type, status, reason }) =>
-    type === 'Exhausted' ? INSTALLATION.has(reason) : status === 'False',
+    type === 'Exhausted' ? INSTALLATION_REASONS.has(reason) : status === 'False',
   );
-  return cause?.reason ?? found(one, 'Ready')?.reason ?? '';
+  return cause?.reason ?? conditionOf(one, 'Ready')?.reason ?? '';
 }
 
-function found({ status }: Resource, type: string): Condition | undefined {
+function conditionOf({ status }: Resource, type: string): Condition | undefined {
   return (status?.conditions as readonly Condition[] | undefined)?.find((one) => one.type === type);
 }

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
 import {
   decodePolicyShard,
@@ -7,24 +8,23 @@ import {
   type SharedShard,
 } from '../../policy/compile/shard-codec.ts';
 import { type ShardData, type ShardProblem, SHARED_SHARD, shardNames } from '../../policy/compile/shards.ts';
-import type { Ways } from './installation.ts';
-import { configMaps, type Holder } from './kube-kinds.ts';
+import type { InstallationAccess } from './installation.ts';
 
-/** The shards of policy as they lie in the cluster: each decoded, or what is wrong with it. */
+/** The policy shards in the cluster, each decoded or with its problem. */
 export interface PolicyShards {
   readonly shared: SharedShard | ShardProblem;
   readonly policy: ReadonlyMap<string, PolicyShard | ShardProblem>;
-  /** How full each is, in bytes. */
+  /** The size of each. Bytes. */
   readonly sizes: ReadonlyMap<string, number>;
 }
 
-/** Reads the ConfigMaps. The Secrets beside them hold credentials and are left alone. */
-export async function readPolicyShards({ client, namespace, settings }: Ways): Promise<PolicyShards> {
+/** Reads the ConfigMaps, but not the Secrets beside them, which hold credentials. */
+export async function readPolicyShards({ client, namespace, settings }: InstallationAccess): Promise<PolicyShards> {
   const names = [SHARED_SHARD, ...shardNames(settings.shards).policy];
   const read = await Promise.all(
     names.map(async (name): Promise<[string, ShardData | undefined]> => {
       try {
-        return [name, (await client.get<Holder>(configMaps, { namespace, name })).data ?? {}];
+        return [name, (await client.get<ConfigMap>(configMaps, { namespace, name })).data ?? {}];
       } catch (error) {
         if (isKubeError(error, 'NotFound')) return [name, undefined];
         throw error;
@@ -39,7 +39,7 @@ export async function readPolicyShards({ client, namespace, settings }: Ways): P
   };
 }
 
-/** A shard of which there is not even the ConfigMap. */
+/** A shard without its ConfigMap. */
 export const MISSING: ShardProblem = { problem: 'the ConfigMap does not exist' };
 
 function sha256(text: string): string {

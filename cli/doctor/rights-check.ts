@@ -1,4 +1,4 @@
-/** Whether the two ServiceAccounts may do what they must, and nothing that would be dangerous. */
+/** Checks the rights of the two ServiceAccounts: all that they need, and none that is dangerous. */
 
 import { isKubeError } from '../../kube/kube-error.ts';
 import { SHARED_SHARD, shardNames } from '../../policy/compile/shards.ts';
@@ -6,7 +6,7 @@ import { type Finding, fine, listed, problem, unknown, warning } from './finding
 import type { Installation } from './installation.ts';
 import { type AccessReview, accessReviews } from './kube-kinds.ts';
 
-/** One thing to do. */
+/** A verb on a resource. */
 interface Right {
   readonly verb: string;
   readonly group?: string;
@@ -17,24 +17,24 @@ interface Right {
   readonly everywhere?: boolean;
 }
 
-const REMEDY = 'helm upgrade brings the roles back; docs/security.md lists them with their reasons.';
+const REMEDY = 'helm upgrade restores the roles; docs/security.md lists them with their reasons.';
 
-/** Asks the API server of each right that operators and gateways need, and of some that gateways must not have. */
-export async function checkRights(patient: Installation): Promise<Finding[]> {
-  const { policy, keys } = shardNames(patient.settings.shards);
+/** Checks each right that operators and gateways need, and some that gateways must not have. */
+export async function checkRights(installation: Installation): Promise<Finding[]> {
+  const { policy, keys } = shardNames(installation.settings.shards);
   const shards = [SHARED_SHARD, ...policy];
   try {
     return [
-      ...(await accountFindings(patient, 'tollgate-operator', operatorRights(shards))),
-      ...(await accountFindings(patient, 'tollgate-gateway', gatewayRights(shards, keys))),
-      ...(await excessFindings(patient)),
+      ...(await accountFindings(installation, 'tollgate-operator', operatorRights(shards))),
+      ...(await accountFindings(installation, 'tollgate-gateway', gatewayRights(shards, keys))),
+      ...(await excessFindings(installation)),
     ];
   } catch (error) {
     if (!isKubeError(error, 'Forbidden')) throw error;
     return [
       unknown(
-        'You may not ask what ServiceAccounts may do.',
-        'Run it as somebody who may create subjectaccessreviews.',
+        'Permission denied: the rights of ServiceAccounts cannot be read.',
+        'Run it with the right to create subjectaccessreviews.',
       ),
     ];
   }
@@ -63,29 +63,36 @@ function gatewayRights(shards: readonly string[], keys: readonly string[]): Righ
   ];
 }
 
-/** The gateway faces every caller. */
-const TOO_MUCH: readonly Right[] = [
+/** Rights that the gateway must not have, since every caller can reach it. */
+const FORBIDDEN_RIGHTS: readonly Right[] = [
   { verb: 'list', resource: 'secrets', everywhere: true },
   { verb: 'update', resource: 'configmaps', name: SHARED_SHARD },
   { verb: 'create', resource: 'pods' },
 ];
 
-async function accountFindings(patient: Installation, account: string, rights: readonly Right[]): Promise<Finding[]> {
-  const answers = await Promise.all(rights.map((right) => may(patient, account, right)));
-  const lacking = rights.filter((_right, i) => !answers[i]).map(said);
-  if (lacking.length === 0) return [fine(`${account} may do all that it must.`)];
+async function accountFindings(
+  installation: Installation,
+  account: string,
+  rights: readonly Right[],
+): Promise<Finding[]> {
+  const answers = await Promise.all(rights.map((right) => isAllowed(installation, account, right)));
+  const lacking = rights.filter((_right, i) => !answers[i]).map(rightText);
+  if (lacking.length === 0) return [fine(`${account} has all rights that it needs.`)];
   return [problem(`${account} may not ${listed(lacking)}.`, REMEDY)];
 }
 
-async function excessFindings(patient: Installation): Promise<Finding[]> {
-  const answers = await Promise.all(TOO_MUCH.map((right) => may(patient, 'tollgate-gateway', right)));
-  const excess = TOO_MUCH.filter((_right, i) => answers[i]).map(said);
+async function excessFindings(installation: Installation): Promise<Finding[]> {
+  const answers = await Promise.all(
+    FORBIDDEN_RIGHTS.map((right) => isAllowed(installation, 'tollgate-gateway', right)),
+  );
+  const excess = FORBIDDEN_RIGHTS.filter((_right, i) => answers[i]).map(rightText);
   if (excess.length === 0) return [];
-  const remedy = 'Take that from it (kubectl get rolebindings,clusterrolebindings -A -o wide): it faces every caller.';
+  const remedy =
+    'Remove that right (kubectl get rolebindings,clusterrolebindings -A -o wide): every caller can reach the gateway.';
   return [warning(`tollgate-gateway may ${listed(excess)}.`, remedy)];
 }
 
-async function may({ client, namespace }: Installation, account: string, right: Right): Promise<boolean> {
+async function isAllowed({ client, namespace }: Installation, account: string, right: Right): Promise<boolean> {
   const { verb, group = '', resource, subresource = '', name = '', everywhere = false } = right;
   const { status } = await client.create<AccessReview>(accessReviews, {
     metadata: { name: '' },
@@ -98,7 +105,7 @@ async function may({ client, namespace }: Installation, account: string, right: 
   return status?.allowed === true;
 }
 
-function said({ verb, resource, subresource, name, everywhere }: Right): string {
+function rightText({ verb, resource, subresource, name, everywhere }: Right): string {
   const what = [resource, subresource ?? name].filter(Boolean).join('/');
   return `${verb} ${what}${everywhere ? ' in every namespace' : ''}`;
 }

@@ -2,75 +2,78 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { settingsOf } from '../../config/settings-file.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { connect } from '../../kube/connect.ts';
+import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
 import type { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { connectLedger } from '../../ledger/redis/redis-ledger.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import type { Config } from './config.ts';
-import { type Diagnosis, examine } from './doctor.ts';
-import { type LedgerWay, Installation } from './installation.ts';
-import { configMaps, type Holder } from './kube-kinds.ts';
+import { type Diagnosis, runChecks } from './doctor.ts';
+import { Installation, type LedgerConnection } from './installation.ts';
 
-/** How long Redis may take to let us in. Milliseconds. */
+/** How long to wait for the connection to Redis. Milliseconds. */
 const CONNECT_MS = 5_000;
 
-interface Senses {
+interface DoctorOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Gives [0, 1). */
   readonly random: () => number;
-  /** Is told what is looked at next. */
+  /** Called with the name of each check before it runs. */
   readonly onStep?: (check: string) => void;
 }
 
-/** Goes to an installation, looks at everything and leaves. Throws where the API server cannot be reached at all. */
-export async function runDoctor(config: Config, { now, random, onStep }: Senses): Promise<readonly Diagnosis[]> {
+/** Connects to an installation, runs all checks and disconnects. Throws if the API server cannot be reached. */
+export async function runDoctor(config: Config, { now, random, onStep }: DoctorOptions): Promise<readonly Diagnosis[]> {
   const { namespace, databaseUrl } = config;
   const client = new KubeClient({
     connection: await connect(config.kubeconfig, config.pod, config.context),
     random,
   });
-  let way: LedgerWay | undefined;
+  let redis: LedgerConnection | undefined;
   try {
-    const settings = await findSettings(config, client);
-    way = await ledgerOf(config, settings);
-    const patient = new Installation({ client, namespace, settings, way, databaseUrl, now });
-    return await examine(patient, onStep ?? (() => {}));
+    const settings = await readSettings(config, client);
+    redis = await connectToRedis(config, settings);
+    const installation = new Installation({ client, namespace, settings, redis, databaseUrl, now });
+    return await runChecks(installation, onStep ?? (() => {}));
   } finally {
-    way?.ledger.close();
+    redis?.ledger.close();
     await client.close();
   }
 }
 
-/** The settings of the file that was named, else of the chart's ConfigMap, else the defaults. */
-async function findSettings({ settings, namespace }: Config, client: KubeClient): Promise<Settings> {
+/** The settings of the named file, else of the chart's ConfigMap, else the defaults. */
+async function readSettings({ settings, namespace }: Config, client: KubeClient): Promise<Settings> {
   const text = settings ?? (await chartSettings(client, namespace));
   return { ...settingsOf(text), namespace };
 }
 
 async function chartSettings(client: KubeClient, namespace: string): Promise<string | undefined> {
   try {
-    return (await client.get<Holder>(configMaps, { namespace, name: 'tollgate-settings' })).data?.['settings.yaml'];
+    const { data } = await client.get<ConfigMap>(configMaps, { namespace, name: 'tollgate-settings' });
+    return data?.['settings.yaml'];
   } catch (error) {
     if (isKubeError(error, 'NotFound', 'Forbidden')) return undefined;
     throw error;
   }
 }
 
-/** Waits a while for the connection. */
-async function ledgerOf({ redisUrl, redisCa }: Config, settings: Settings): Promise<LedgerWay | undefined> {
+/** Waits up to CONNECT_MS for the connection; undefined if no Redis was named. */
+async function connectToRedis(
+  { redisUrl, redisCa }: Config,
+  { installation }: Settings,
+): Promise<LedgerConnection | undefined> {
   if (redisUrl === undefined) return undefined;
   const { promise, resolve } = Promise.withResolvers<void>();
-  let trouble: string | undefined = 'no connection';
+  let problem: string | undefined = 'no connection';
   const onReachable = (isReachable: boolean, error?: LedgerUnreachable) => {
-    trouble = isReachable ? undefined : error?.message;
+    problem = isReachable ? undefined : error?.message;
     if (isReachable) resolve();
   };
-  const { installation } = settings;
   const ledger = connectLedger({ url: redisUrl, ca: redisCa, installation, epoch: () => null, onReachable });
-  const giveUp = new AbortController();
-  const { signal } = giveUp;
+  const timeout = new AbortController();
+  const { signal } = timeout;
   await Promise.race([promise, sleep(CONNECT_MS, undefined, { signal }).catch(() => undefined)]);
-  giveUp.abort();
-  return { ledger, trouble };
+  timeout.abort();
+  return { ledger, problem };
 }

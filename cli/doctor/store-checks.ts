@@ -1,5 +1,6 @@
-/** The two stores: Redis, which is the ledger, and the database of the usage log. */
+/** Checks the two stores: Redis, which holds the ledger, and the database of the usage log. */
 
+import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
 import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { LogUnreachable } from '../../log/database/database.ts';
@@ -7,41 +8,40 @@ import { migrationsOf } from '../../log/database/migrate.ts';
 import { openDatabase } from '../../log/database/open-database.ts';
 import { type Finding, fine, listed, problem, unknown, warning } from './finding.ts';
 import type { Installation } from './installation.ts';
-import { configMaps, type Holder } from './kube-kinds.ts';
 
 const INSIDE =
-  'Run it inside of the cluster (helm test), or set REDIS_URL and TOLLGATE_DATABASE_URL to ways in from here.';
+  'Run it inside the cluster (helm test), or set REDIS_URL and TOLLGATE_DATABASE_URL to addresses that work from here.';
 const RECOVER = 'docs/how-to/recover-the-ledger.md';
 
-/** Redis, and the ledger in it. */
-export async function checkLedger(patient: Installation): Promise<Finding[]> {
-  const { way, settings } = patient;
-  if (way === undefined) return [unknown('Redis is out of sight from here.', INSIDE)];
-  const { ledger, trouble } = way;
-  if (trouble !== undefined) return [unreachable(trouble)];
+/** Checks Redis, and the ledger in it. */
+export async function checkLedger(installation: Installation): Promise<Finding[]> {
+  const { redis, settings } = installation;
+  if (redis === undefined) return [unknown('Redis cannot be checked from here: REDIS_URL is not set.', INSIDE)];
+  const { ledger, problem: reason } = redis;
+  if (reason !== undefined) return [unreachable(reason)];
   try {
-    const [state, facts] = [await ledger.state(), await ledger.server()];
-    const memory = await memoryOf(patient);
+    const [state, server] = [await ledger.state(), await ledger.server()];
+    const expected = await checkpointEpoch(installation);
     return [
-      ...epochFindings(state.epoch, memory),
+      ...epochFindings(state.epoch, expected),
       ...(state.recovering === null
         ? []
         : [
             problem(
-              'The ledger is being made whole; calls wait.',
-              `${state.recovering.deep ?? 'Gateways tell it what they did'}: ${RECOVER}.`,
+              'The ledger is recovering; calls wait.',
+              `${state.recovering.deep ?? 'The gateways replay their changes'}: ${RECOVER}.`,
             ),
           ]),
       ...streamFindings(state.streamLength, settings.usageStreamLimit),
       ...(state.presumedCount > 0
         ? [
             warning(
-              `${state.presumedCount} calls hold money whose cost nobody knows.`,
-              'docs/how-to/resolve-presumed.md says how to resolve it sooner than by presumedHold.',
+              `${state.presumedCount} calls of unknown cost hold presumed money.`,
+              'docs/how-to/resolve-presumed.md says how to resolve it before presumedHold does.',
             ),
           ]
         : []),
-      ...serverFindings(facts),
+      ...serverFindings(server),
     ];
   } catch (error) {
     if (!(error instanceof LedgerUnreachable)) throw error;
@@ -54,10 +54,10 @@ function unreachable(why: string): Finding {
   return problem(`Redis does not answer: ${why}.`, remedy);
 }
 
-/** The epoch in which the operator expects the ledger; null where it knows none. */
-async function memoryOf({ client, namespace }: Installation): Promise<string | null> {
+/** The epoch that the operator expects; null if it knows none. */
+async function checkpointEpoch({ client, namespace }: Installation): Promise<string | null> {
   try {
-    const { data } = await client.get<Holder>(configMaps, { namespace, name: 'tollgate-ledger' });
+    const { data } = await client.get<ConfigMap>(configMaps, { namespace, name: 'tollgate-ledger' });
     return data?.['epoch'] ?? null;
   } catch (error) {
     if (isKubeError(error, 'NotFound')) return null;
@@ -65,17 +65,17 @@ async function memoryOf({ client, namespace }: Installation): Promise<string | n
   }
 }
 
-function epochFindings(epoch: string | null, remembered: string | null): Finding[] {
+function epochFindings(epoch: string | null, expected: string | null): Finding[] {
   if (epoch === null) return [problem('The ledger is empty: no operator has established it, or it was lost.', RECOVER)];
-  if (remembered !== null && remembered !== epoch)
+  if (expected !== null && expected !== epoch)
     return [problem("Redis holds another ledger than this installation's.", RECOVER)];
   return [fine('Redis holds the ledger of this installation.')];
 }
 
 function streamFindings(waiting: number, limit: number): Finding[] {
   if (waiting * 2 < limit) return [];
-  const message = `${waiting} usage records wait for the log; at ${limit} calls are refused.`;
-  return [problem(message, 'See the usage log below, and the log of the leading operator.')];
+  const message = `${waiting} usage records wait for the usage log. At ${limit} (usageStreamLimit) all calls are refused.`;
+  return [problem(message, 'See the check Usage log below, and the log of the leading operator.')];
 }
 
 function serverFindings({
@@ -89,13 +89,13 @@ function serverFindings({
   return [
     ...(evictionPolicy === 'noeviction'
       ? []
-      : [problem(`Redis evicts (${evictionPolicy}), so it forgets money.`, 'Set maxmemory-policy noeviction.')]),
+      : [problem(`Redis evicts keys (${evictionPolicy}), so money can be lost.`, 'Set maxmemory-policy noeviction.')]),
     ...(keepsFile
       ? []
       : [
           warning(
-            'Redis keeps no append-only file.',
-            'Set appendonly yes: without it each restart is a rebuild from the log.',
+            'Redis has no append-only file.',
+            'Set appendonly yes: without it each restart needs a rebuild from the usage log.',
           ),
         ]),
     ...(major < 7 ? [problem(`Redis is ${version}.`, 'Upgrade it to 7 or later, or to Valkey.')] : []),
@@ -103,38 +103,45 @@ function serverFindings({
       ? [
           warning(
             `Redis uses ${Math.round((usedMemory / maxMemory) * 100)} % of its memory.`,
-            'Raise maxmemory: when it is full reservations are refused.',
+            'Raise maxmemory: when Redis is full, all calls are refused.',
           ),
         ]
       : []),
   ];
 }
 
-/** The usage log. */
+/** Checks the database of the usage log. */
 export async function checkLog({ databaseUrl }: Installation): Promise<Finding[]> {
-  if (databaseUrl === undefined) return [unknown("The usage log's database is out of sight from here.", INSIDE)];
+  if (databaseUrl === undefined)
+    return [unknown('The usage log cannot be checked from here: TOLLGATE_DATABASE_URL is not set.', INSIDE)];
   const database = await openDatabase({ url: databaseUrl });
   try {
     const [mode] = await database.query<{ transaction_read_only: string }>('show transaction_read_only');
     if (mode?.transaction_read_only === 'on')
       return [
-        problem('The database takes no writes.', 'Name the primary in its URL, or end default_transaction_read_only.'),
+        problem(
+          'The database accepts no writes.',
+          'Name the primary in its URL, or unset default_transaction_read_only.',
+        ),
       ];
     const { missing, unknown: newer } = await migrationsOf(database);
     if (missing.length > 0)
       return [
-        problem(`The tables lack ${listed(missing)}.`, 'The leading operator brings them up to date: see its log.'),
+        problem(
+          `The tables lack the migrations ${listed(missing)}.`,
+          'The leading operator migrates them: check its log.',
+        ),
       ];
-    const [letters] = await database.query<{ count: number }>('select count(*)::int as count from dead_letters');
+    const [deadLetters] = await database.query<{ count: number }>('select count(*)::int as count from dead_letters');
     return [
       newer.length > 0
-        ? warning(`A newer version has brought the tables further (${listed(newer)}).`, 'Upgrade the operators.')
+        ? warning(`The tables have migrations of a newer version (${listed(newer)}).`, 'Upgrade the operators.')
         : fine('The database answers, and its tables are up to date.'),
-      ...((letters?.count ?? 0) > 0
+      ...((deadLetters?.count ?? 0) > 0
         ? [
             warning(
-              `${letters?.count} records lie in dead_letters.`,
-              'Their column problem says why; their money is counted (docs/reference/usage-log.md).',
+              `${deadLetters?.count} records are in dead_letters.`,
+              'Their column problem says why; see runbook TollgateDeadLetters.',
             ),
           ]
         : []),

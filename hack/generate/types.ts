@@ -1,7 +1,8 @@
 /**
- * Writes crds/types.gen.ts and crds/fields.gen.ts from the CRDs. With `--check` it writes nothing and exits 1 where a file is out of date.
+ * Generates crds/types.gen.ts, crds/fields.gen.ts and crds/kinds.gen.ts from the CRDs. With `--check` it writes nothing and
+ * exits 1 if a file is out of date.
  *
- * The types are those of an object that the API server has stored: a field with a default is there, so it is required.
+ * The types are those of a stored object, which has its defaults: a field with a default is required.
  */
 
 import { join } from 'node:path';
@@ -120,6 +121,15 @@ ${kinds.join('\n')}
 `;
 }
 
+/** Each kind as the API server's paths name it. */
+function kindsSource(crds: readonly CRD[]): string {
+  const kinds = crds.map(({ kind, apiVersion, plural }) => {
+    const name = plural.replace('claude', '');
+    return `/** The kind ${kind}. */\nexport const ${name} = { apiVersion: '${apiVersion}', kind: '${kind}', plural: '${plural}' } as const;\n`;
+  });
+  return `// Made from the CRDs by hack/generate/types.ts; do not edit.\n\n${kinds.join('\n')}`;
+}
+
 const crds = readCRDs();
 const source = await compile(definitions(crds), 'Types', {
   bannerComment: banner,
@@ -130,5 +140,6 @@ const folder = join(import.meta.dirname, '../../crds');
 const files = new Map([
   [join(folder, 'types.gen.ts'), tidy(source)],
   [join(folder, 'fields.gen.ts'), fieldsSource(crds)],
+  [join(folder, 'kinds.gen.ts'), kindsSource(crds)],
 ]);
 generate(files, process.argv.includes('--check'));

@@ -1,31 +1,7 @@
-/** The kinds of objects that the operator reads and writes, and the names of those that the installation brings. */
+/** The kinds that the operator reads and writes, and the names of objects that the installation brings. */
 
-import type { KubeObject, Resource } from '../../kube/object.ts';
-
-const TOLLGATE = 'tollgate.dev/v1alpha1';
-
-/** Compiled, with the budgets, into the policy that gateways enforce. */
-export const workspaces: Resource = { apiVersion: TOLLGATE, kind: 'ClaudeWorkspace', plural: 'claudeworkspaces' };
-/** Compiled with the workspaces. */
-export const budgets: Resource = { apiVersion: TOLLGATE, kind: 'ClaudeBudget', plural: 'claudebudgets' };
-/** Spanning budgets select by their labels. */
-export const namespaces: Resource = { apiVersion: 'v1', kind: 'Namespace', plural: 'namespaces' };
-/** Callers' keys, upstream keys, and the shards of credentials. */
-export const secrets: Resource = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' };
-/** The shards of policy, the checkpoint of the ledger and the administrator's price book. */
-export const configMaps: Resource = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' };
-
-/** The fields of a Secret that the operator reads and writes. */
-export interface Secret extends KubeObject {
-  readonly type?: string;
-  /** Base64. */
-  readonly data?: Readonly<Record<string, string>>;
-}
-
-/** The fields of a ConfigMap that the operator reads and writes. */
-export interface ConfigMap extends KubeObject {
-  readonly data?: Readonly<Record<string, string>>;
-}
+export { budgets, workspaces } from '../../crds/kinds.gen.ts';
+export { type ConfigMap, configMaps, namespaces, type Secret, secrets } from '../../kube/kinds.ts';
 
 /** The type of Secrets that hold an upstream key; no other Secret is read for one. */
 export const UPSTREAM_KEY_TYPE = 'tollgate.dev/upstream-key';

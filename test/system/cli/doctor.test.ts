@@ -1,4 +1,4 @@
-/** `tollgate doctor` against a real API server, operator, Redis and Postgres, which are then spoilt one by one. */
+/** `tollgate doctor` against a real API server, operator, Redis and Postgres, which are then broken one by one. */
 
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -59,7 +59,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** Runs it as a person does. */
+/** Runs the command as a person does. */
 function doctor(args: readonly string[], env: Record<string, string> = {}) {
   return new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
     const command = [join(repository, 'cli/main.ts'), 'doctor', ...args];
@@ -71,14 +71,14 @@ function doctor(args: readonly string[], env: Record<string, string> = {}) {
   });
 }
 
-/** All that is not fine, as `level check: message`, and the exit code. */
-async function ailments(
+/** All findings that are not fine, as `level check: message`, and the exit code. */
+async function diagnose(
   env: Record<string, string> = inside,
 ): Promise<{ code: number; said: string[]; all: Finding[] }> {
   const config = readConfig({ KUBECONFIG: here.kubeconfig, ...env }, parseOptions([]));
   const all = [...(await runDoctor(config, { now: Date.now, random: Math.random }))];
   const said = all
-    .filter(({ level, check }) => level !== 'Fine' && check !== 'Pods') // of which there are none on this machine
+    .filter(({ level, check }) => level !== 'Fine' && check !== 'Pods') // this machine runs none
     .map(({ level, check, message }) => `${level} ${check}: ${message}`);
   return { code: exitCode(all), said, all };
 }
@@ -126,8 +126,8 @@ function podOf(name: string, labels: object, volumes: object[] = []): string {
   return JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: NAMESPACE, labels: all }, spec });
 }
 
-test('finds nothing wrong with an installation that works, and says what it looked at', async () => {
-  const { code, said, all } = await ailments();
+test('finds no problem in a working installation, and lists what it checked', async () => {
+  const { code, said, all } = await diagnose();
   expect(said).toEqual([]);
   expect(code).toBe(0);
   expect([...new Set(all.map(({ check }) => check))]).toEqual([
@@ -146,26 +146,26 @@ test('finds nothing wrong with an installation that works, and says what it look
   ]);
   const { code: exit, stdout } = await doctor([], inside);
   expect(exit).toBe(0);
-  expect(stdout).toMatch(/^ok {7}Gateways {4}1 beat and enforce all that is written\.$/m);
+  expect(stdout).toMatch(/^ok {7}Gateways {4}1 gateways send heartbeats and enforce the newest policy\.$/m);
   for (const secret of [here.redis().password, postgres.password]) expect(stdout).not.toContain(secret);
 });
 
-test('says from a laptop what it cannot see from there', async () => {
-  const { code, said } = await ailments({});
+test('says what it cannot check from a laptop', async () => {
+  const { code, said } = await diagnose({});
   expect(code).toBe(0);
   expect(said).toEqual([
-    'Unknown Ledger: Redis is out of sight from here.',
-    "Unknown Usage log: The usage log's database is out of sight from here.",
+    'Unknown Ledger: Redis cannot be checked from here: REDIS_URL is not set.',
+    'Unknown Usage log: The usage log cannot be checked from here: TOLLGATE_DATABASE_URL is not set.',
   ]);
 });
 
-test('says what a tenant did wrong, and that it is no fault of the installation', async () => {
+test('reports a mistake of a tenant as a warning, not as a problem of the installation', async () => {
   const other = await here.tenant();
   await here.apply(workspace(other, 'idle', KEY));
   await until(async () =>
-    (await ailments()).said.some((line) => line.includes(`1 not ready, NoBudget: ${other}/idle`)),
+    (await diagnose()).said.some((line) => line.includes(`1 not ready, NoBudget: ${other}/idle`)),
   );
-  const { code, all } = await ailments();
+  const { code, all } = await diagnose();
   expect(code).toBe(0);
   const { level, remedy } = all.find(({ message }) => message.includes('NoBudget'))!;
   expect(level).toBe('Warning');
@@ -173,27 +173,27 @@ test('says what a tenant did wrong, and that it is no fault of the installation'
   await here.kubectl('delete', 'cw', 'idle', '-n', other);
 });
 
-describe('a part that is spoilt', () => {
-  test('a shard that is gone', async () => {
+describe('a broken part', () => {
+  test('a missing shard', async () => {
     const name = 'tollgate-policy-shared';
     const before = await here.kubectl('get', 'configmap', name, '-n', NAMESPACE, '-o', 'json');
     await here.kubectl('delete', 'configmap', name, '-n', NAMESPACE);
-    const { code, said } = await ailments();
+    const { code, said } = await diagnose();
     expect(code).toBe(1);
     expect(said).toContain(`Problem Shards: ${name}: the ConfigMap does not exist.`);
     const { metadata, ...rest } = JSON.parse(before) as { metadata: { labels: object } };
     const { labels } = metadata;
     await here.apply(JSON.stringify({ ...rest, metadata: { name, namespace: NAMESPACE, labels } }));
-    await until(async () => (await ailments()).code === 0);
+    await until(async () => (await diagnose()).code === 0);
   });
 
-  test('a role that was taken away, and one that is too wide', async () => {
+  test('a missing role, and one that is too wide', async () => {
     const role = await here.kubectl('get', 'rolebinding', 'tollgate-gateway', '-n', NAMESPACE, '-o', 'json');
     await here.kubectl('delete', 'rolebinding', 'tollgate-gateway', '-n', NAMESPACE);
     const wide = ['--clusterrole=admin', `--serviceaccount=${NAMESPACE}:tollgate-gateway`];
     await here.kubectl('create', 'rolebinding', 'too-wide', '-n', tenant, ...wide);
     const said = await until(async () => {
-      const lines = (await ailments()).said;
+      const lines = (await diagnose()).said;
       return lines.some((line) => line.includes('may not')) && lines;
     });
     expect(said.join('\n')).toContain(
@@ -201,7 +201,7 @@ describe('a part that is spoilt', () => {
     );
     await here.kubectl('create', 'clusterrolebinding', 'too-wide', ...wide);
     await until(async () => {
-      const lines = (await ailments()).said.join('\n');
+      const lines = (await diagnose()).said.join('\n');
       return lines.includes('Warning Rights: tollgate-gateway may list secrets in every namespace');
     });
     await here.kubectl('delete', 'clusterrolebinding', 'too-wide');
@@ -209,7 +209,7 @@ describe('a part that is spoilt', () => {
     const { kind, apiVersion, roleRef, subjects, metadata } = JSON.parse(role) as Record<string, { labels: object }>;
     const restored = { name: 'tollgate-gateway', namespace: NAMESPACE, labels: metadata!.labels };
     await here.apply(JSON.stringify({ kind, apiVersion, roleRef, subjects, metadata: restored }));
-    await until(async () => (await ailments()).code === 0);
+    await until(async () => (await diagnose()).code === 0);
   });
 
   test('CRDs of another version', async () => {
@@ -217,35 +217,35 @@ describe('a part that is spoilt', () => {
     const spec = '/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties';
     const patch = async (...operations: object[]) =>
       here.kubectl('patch', 'crd', crd, '--type=json', '-p', JSON.stringify(operations));
-    const said = async (what: string) => until(async () => (await ailments()).said.find((line) => line.includes(what)));
+    const said = async (what: string) => until(async () => (await diagnose()).said.find((line) => line.includes(what)));
     await patch({ op: 'add', path: `${spec}/later`, value: { type: 'string' } });
     expect(await said('newer')).toBe(
-      'Warning CRDs: The CRDs are newer than this version: it takes no notice of ClaudeBudget.spec.later.',
+      'Warning CRDs: The CRDs are newer than this version, which ignores ClaudeBudget.spec.later.',
     );
     await patch({ op: 'remove', path: `${spec}/later` }, { op: 'remove', path: `${spec}/mode` });
     expect(await said('older')).toBe(
       'Problem CRDs: The CRDs are older than this version: they lack ClaudeBudget.spec.mode.',
     );
     await here.apply(readFileSync(join(repository, 'crds/claudebudgets.yaml'), 'utf8'));
-    await until(async () => (await ailments()).code === 0);
+    await until(async () => (await diagnose()).code === 0);
   });
 
-  test('a gateway that serves and is not heard of, one that lags, and one that cannot start', async () => {
+  test('a gateway that serves without heartbeats, one that lags, and one that cannot start', async () => {
     await here.apply(slice('gateway-1', 'gateway-2'));
-    expect((await ailments()).said).toEqual(['Problem Gateways: gateway-2 serves and does not reach the ledger.']);
+    expect((await diagnose()).said).toEqual(['Problem Gateways: gateway-2 serves but does not reach Redis.']);
     await here.apply(slice('gateway-1'));
     gateway.isLagging = true;
     await here.kubectl('patch', 'cb', 'daily', '-n', tenant, '--type=merge', '-p', '{"spec":{"limit":{"usd":"77"}}}');
     const behind = await until(async () => {
-      const lines = (await ailments()).said;
-      return lines.find((line) => line.includes('Behind')) && lines;
+      const lines = (await diagnose()).said;
+      return lines.find((line) => line.includes('old policy')) && lines;
     });
-    expect(behind[0]).toMatch(/^Problem Gateways: Behind what is written: gateway-1 \(tollgate-policy-\d\)\.$/);
+    expect(behind[0]).toMatch(/^Problem Gateways: Gateways with an old policy: gateway-1 \(tollgate-policy-\d\)\.$/);
     gateway.isLagging = false;
     await here.apply(podOf('stuck', { 'app.kubernetes.io/component': 'gateway' }));
-    const { all } = await ailments();
+    const { all } = await diagnose();
     expect(all.filter(({ check }) => check === 'Pods').map(({ message }) => message)).toEqual([
-      'There is no Pod of the operator.',
+      'The operator has no Pod.',
       'stuck is not ready: phase Pending.',
     ]);
     const waiting = { reason: 'CreateContainerConfigError', message: 'secret "absent" not found' };
@@ -255,60 +255,60 @@ describe('a part that is spoilt', () => {
     const patch = ['patch', 'pod', 'stuck', '-n', NAMESPACE, '--subresource=status', '-p', JSON.stringify({ status })];
     await here.kubectl(...patch);
     await here.kubectl('label', 'pod', 'stuck', '-n', NAMESPACE, 'app.kubernetes.io/component=redis', '--overwrite');
-    expect((await ailments()).all.map(({ message }) => message)).toContain(
+    expect((await diagnose()).all.map(({ message }) => message)).toContain(
       'stuck is not ready: CreateContainerConfigError: secret "absent" not found.',
     );
     await here.kubectl('delete', 'pod', 'stuck', '-n', NAMESPACE, '--force');
-    await until(async () => (await ailments()).code === 0);
+    await until(async () => (await diagnose()).code === 0);
   });
 
-  test('a Redis that forgets, that asks for another password, that is another, that is gone', async () => {
+  test('a Redis that evicts keys, that has another password, that holds another ledger, that does not answer', async () => {
     const redis = new Redis(here.redis().url);
     await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
     await redis.config('SET', 'appendonly', 'no');
-    expect((await ailments()).said).toEqual([
-      'Problem Ledger: Redis evicts (allkeys-lru), so it forgets money.',
-      'Warning Ledger: Redis keeps no append-only file.',
+    expect((await diagnose()).said).toEqual([
+      'Problem Ledger: Redis evicts keys (allkeys-lru), so money can be lost.',
+      'Warning Ledger: Redis has no append-only file.',
     ]);
     await redis.config('SET', 'maxmemory-policy', 'noeviction');
     await redis.config('SET', 'appendonly', 'yes');
     redis.disconnect();
     const wrong = here.redis().url.replace(here.redis().password, 'not-the-password');
-    const refused = await ailments({ ...inside, REDIS_URL: wrong });
+    const refused = await diagnose({ ...inside, REDIS_URL: wrong });
     expect(refused.code).toBe(1);
     expect(refused.said.join('\n')).toMatch(/^Problem Ledger: Redis does not answer: .*/m);
     expect(JSON.stringify(refused.all)).not.toContain('not-the-password');
     await settings({ installation: 'elsewhere' });
-    expect((await ailments()).said[0]).toMatch(/^Problem Ledger: The ledger is empty/);
+    expect((await diagnose()).said[0]).toMatch(/^Problem Ledger: The ledger is empty/);
     await settings({});
-    const gone = await ailments({ ...inside, REDIS_URL: 'redis://:secret@127.0.0.1:1/0' });
+    const gone = await diagnose({ ...inside, REDIS_URL: 'redis://:secret@127.0.0.1:1/0' });
     expect(gone.said[0]).toMatch(/^Problem Ledger: Redis does not answer: .*ECONNREFUSED/);
   });
 
-  test('a database with dead letters, without tables, and one that is gone', async () => {
+  test('a database with dead letters, without tables, and one that does not answer', async () => {
     const database = await openDatabase({ url: postgres.url });
     await database.query("insert into dead_letters values ('1-1', now(), 'a test', '{}', '', 0)");
-    expect((await ailments()).said).toEqual(['Warning Usage log: 1 records lie in dead_letters.']);
+    expect((await diagnose()).said).toEqual(['Warning Usage log: 1 records are in dead_letters.']);
     await database.query('delete from dead_letters');
     await database.query('create database bare');
     const bare = postgres.url.replace(/\/postgres$/, '/bare');
-    expect((await ailments({ ...inside, TOLLGATE_DATABASE_URL: bare })).said).toEqual([
-      'Problem Usage log: The tables lack 0001-log, 0002-batches.',
+    expect((await diagnose({ ...inside, TOLLGATE_DATABASE_URL: bare })).said).toEqual([
+      'Problem Usage log: The tables lack the migrations 0001-log, 0002-batches.',
     ]);
     await database.query('alter database bare set default_transaction_read_only = on');
     await database.close();
-    expect((await ailments({ ...inside, TOLLGATE_DATABASE_URL: bare })).said).toEqual([
-      'Problem Usage log: The database takes no writes.',
+    expect((await diagnose({ ...inside, TOLLGATE_DATABASE_URL: bare })).said).toEqual([
+      'Problem Usage log: The database accepts no writes.',
     ]);
-    const gone = await ailments({ ...inside, TOLLGATE_DATABASE_URL: 'postgres://a:secret@127.0.0.1:1/b' });
+    const gone = await diagnose({ ...inside, TOLLGATE_DATABASE_URL: 'postgres://a:secret@127.0.0.1:1/b' });
     expect(gone.said[0]).toMatch(/^Problem Usage log: The database does not answer: .*ECONNREFUSED/);
     expect(JSON.stringify(gone.all)).not.toContain('secret@');
   });
 
-  test('a certificate that ends, has ended, or is for another host', async () => {
+  test('a certificate that expires soon or is for another host', async () => {
     const cases = [
-      ['localhost', 40, 'Fine Certificate: The certificate of localhost is good until'],
-      ['localhost', 5, 'Warning Certificate: The certificate of localhost ends on'],
+      ['localhost', 40, 'Fine Certificate: The certificate of localhost is valid until'],
+      ['localhost', 5, 'Warning Certificate: The certificate of localhost expires on'],
       [
         'elsewhere.example',
         40,
@@ -318,48 +318,50 @@ describe('a part that is spoilt', () => {
     for (const [host, days, expected] of cases) {
       const server = await tlsServer(host, days);
       await settings({ gatewayURL: `https://localhost:${(server.address() as AddressInfo).port}` });
-      const { all } = await ailments();
+      const { all } = await diagnose();
       const { level, check, message } = all.find((one) => one.check === 'Certificate')!;
       expect(`${level} ${check}: ${message}`).toContain(expected);
       server.close();
     }
     await here.apply(tlsSecret('localhost', 5));
     await settings({ gatewayURL: 'https://localhost:1' });
-    const { said } = await ailments();
-    expect(said).toEqual(['Unknown Certificate: The certificate of localhost:1 is out of sight from here.']);
+    const { said } = await diagnose();
+    expect(said).toEqual(['Unknown Certificate: The certificate of localhost:1 cannot be read from here.']);
     await here.apply(tlsSecret('elsewhere.example', 40, 'redis-tls'));
     const ofRedis = { name: 'redis-ca', secret: { secretName: 'redis-tls' } };
     await here.apply(podOf('mounts', {}, [ofRedis, { name: 'tls', secret: { secretName: 'gateway-tls' } }]));
-    expect((await ailments()).said[0]).toMatch(/^Warning Certificate: The certificate of localhost ends on/);
+    expect((await diagnose()).said[0]).toMatch(/^Warning Certificate: The certificate of localhost expires on/);
     await here.kubectl('delete', 'pod', 'mounts', '-n', NAMESPACE, '--force');
     await settings({});
   });
 
-  test('a mail server that greets, that is none, that is away', async () => {
+  test('a mail server that answers, one that is none, one that does not answer', async () => {
     let greeting = '220 mail.test ESMTP\r\n';
     const server = createTcpServer((socket) => socket.end(greeting));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
     await settings({ smtp: { host: '127.0.0.1', port, from: 'tollgate@example.com' } });
     const name = `The mail server 127.0.0.1:${port}`;
-    const { all } = await ailments();
-    expect(all.filter(({ check }) => check === 'Mail').map(({ message }) => message)).toEqual([`${name} greets.`]);
+    const { all } = await diagnose();
+    expect(all.filter(({ check }) => check === 'Mail').map(({ message }) => message)).toEqual([`${name} answers.`]);
     greeting = 'SSH-2.0-other\r\n';
-    expect((await ailments()).said).toEqual([`Warning Mail: ${name} does not greet as one: "SSH-2.0-other".`]);
+    expect((await diagnose()).said).toEqual([
+      `Warning Mail: ${name} does not greet like a mail server: "SSH-2.0-other".`,
+    ]);
     greeting = '';
-    expect((await ailments()).said).toEqual([
+    expect((await diagnose()).said).toEqual([
       `Warning Mail: ${name} does not answer from here: it closed the connection.`,
     ]);
     await new Promise((resolve) => server.close(resolve));
-    const { code, said } = await ailments();
+    const { code, said } = await diagnose();
     expect(said).toEqual([expect.stringMatching(/^Warning Mail: .* does not answer from here: .*ECONNREFUSED/)]);
     expect(code).toBe(0);
     await settings({});
   });
 
-  test('an operator that is gone', async () => {
+  test('no leading operator', async () => {
     await operator.stop();
-    const { code, said } = await ailments();
+    const { code, said } = await diagnose();
     expect(code).toBe(1);
     expect(said).toContain('Problem Lease: No operator leads, so no edit takes effect.');
     const stale = { spec: { holderIdentity: 'operator-0', renewTime: '2026-01-01T00:00:00.000000Z' } };
@@ -373,11 +375,11 @@ describe('a part that is spoilt', () => {
       '-p',
       JSON.stringify(stale),
     );
-    expect((await ailments()).said.join('\n')).toContain('The last operator that led, operator-0, was heard of');
+    expect((await diagnose()).said.join('\n')).toContain('The leading operator, operator-0, last renewed its Lease');
   });
 });
 
-test('a Redis Cluster that falls silent is told of, and keeps nobody waiting', async () => {
+test('a Redis Cluster that stops answering is reported without a long wait', async () => {
   const cluster = await startRedisCluster(join(directory, 'cluster'));
   const servers = cluster.servers.map(({ url }) => new Redis(url));
   const examined = doctor([], { ...inside, REDIS_URL: cluster.url });
@@ -394,7 +396,7 @@ test('a Redis Cluster that falls silent is told of, and keeps nobody waiting', a
 }, 120_000);
 
 describe('its flags', () => {
-  test('help, and what is not known', async () => {
+  test('help, and an unknown flag', async () => {
     const help = await doctor(['--help']);
     expect(help).toMatchObject({ code: 0, stderr: '' });
     expect(help.stdout).toContain('Usage: tollgate doctor');
@@ -404,12 +406,12 @@ describe('its flags', () => {
     expect((await doctor(['-o', 'yaml'])).stderr).toContain('--output must be text or json, not "yaml"');
   });
 
-  test('a kubeconfig that is not there, a context that is not in it, a namespace without Tollgate', async () => {
+  test('a missing kubeconfig, a missing context, a namespace without Tollgate', async () => {
     const missing = await doctor(['--kubeconfig', '/nowhere/config']);
     expect(missing).toMatchObject({ code: 2, stdout: '' });
-    expect(missing.stderr).toContain('there is no /nowhere/config; name another one (--kubeconfig');
+    expect(missing.stderr).toContain('/nowhere/config does not exist; name another one (--kubeconfig');
     const { stderr: withoutCa } = await doctor([], { ...inside, REDIS_CA_FILE: '/nowhere/ca.crt' });
-    expect(withoutCa).toContain('there is no /nowhere/ca.crt; name another one (--kubeconfig, REDIS_CA_FILE');
+    expect(withoutCa).toContain('/nowhere/ca.crt does not exist; name another one (--kubeconfig, REDIS_CA_FILE');
     expect((await doctor(['--context', 'prod'])).stderr).toContain('no current cluster');
     const config = JSON.parse(readFileSync(here.kubeconfig, 'utf8')) as { users: { user: object }[] };
     config.users[0]!.user = { exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'no-such-plugin' } };
@@ -420,12 +422,12 @@ describe('its flags', () => {
     const elsewhere = await doctor(['-n', 'default']);
     expect(elsewhere.code).toBe(1);
     expect(elsewhere.stdout).toContain('Tollgate is not in default.');
-    expect(elsewhere.stdout).toContain('Say where with --namespace');
+    expect(elsewhere.stdout).toContain('Name its namespace by --namespace');
     expect(elsewhere.stdout).toContain('1 problem');
     expect(elsewhere.stdout).not.toContain('Shards');
   });
 
-  test('a person who may not look is told so, not that something is wrong', async () => {
+  test('missing rights are reported as unknown, not as a problem', async () => {
     await here.kubectl('create', 'serviceaccount', 'stranger', '-n', tenant);
     const token = (await here.kubectl('create', 'token', 'stranger', '-n', tenant)).trim();
     const config = JSON.parse(readFileSync(here.kubeconfig, 'utf8')) as { users: { user: object }[] };

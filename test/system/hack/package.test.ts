@@ -39,7 +39,7 @@ test('the package says its version and its commands', () => {
   expect(tollgate('gatway')).toMatchObject({
     status: 2,
     stdout: '',
-    stderr: expect.stringMatching(/^tollgate: there is no command "gatway"\.\n\nUsage: tollgate <command>/),
+    stderr: expect.stringMatching(/^tollgate: unknown command "gatway"\.\n\nUsage: tollgate <command>/),
   });
 });
 
