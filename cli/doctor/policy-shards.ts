@@ -1,24 +1,20 @@
 import { hash } from 'node:crypto';
 import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
-import {
-  decodePolicyShard,
-  decodeSharedShard,
-  type PolicyShard,
-  type SharedShard,
-} from '../../policy/compile/shard-codec.ts';
+import type { PolicyShard, SharedShard } from '../../policy/compile/shard-codec.ts';
+import { ShardSet } from '../../policy/compile/shard-set.ts';
 import { type ShardData, type ShardProblem, SHARED_SHARD, shardNames } from '../../policy/compile/shards.ts';
 import type { InstallationAccess } from './installation.ts';
 
-/** The policy shards in the cluster, each decoded or with its problem. */
+/** The shards of policy in the cluster, each decoded or with its problem. */
 export interface PolicyShards {
   readonly shared: SharedShard | ShardProblem;
   readonly policy: ReadonlyMap<string, PolicyShard | ShardProblem>;
-  /** The size of each. Bytes. */
+  /** The size of each in bytes. */
   readonly sizes: ReadonlyMap<string, number>;
 }
 
-/** Reads the ConfigMaps, but not the Secrets beside them, which hold credentials. */
+/** Reads the ConfigMaps, but not the Secrets beside them, which hold credentials. Throws KubeError. */
 export async function readPolicyShards({ client, namespace, settings }: InstallationAccess): Promise<PolicyShards> {
   const names = [SHARED_SHARD, ...shardNames(settings.shards).policy];
   const read = await Promise.all(
@@ -31,17 +27,16 @@ export async function readPolicyShards({ client, namespace, settings }: Installa
       }
     }),
   );
-  const [[, shared], ...policy] = read as [[string, ShardData | undefined], ...[string, ShardData | undefined][]];
+  const shards = new ShardSet(settings.shards, (text) => hash('sha256', text));
+  for (const [name, data] of read) shards.put(name, data);
+  const missing = new Set(read.flatMap(([name, data]) => (data === undefined ? [name] : [])));
+  const present = <T>(name: string, shard: T): T | ShardProblem => (missing.has(name) ? MISSING : shard);
   return {
-    shared: shared === undefined ? MISSING : decodeSharedShard(shared, sha256),
-    policy: new Map(policy.map(([name, data]) => [name, data ? decodePolicyShard(data, sha256) : MISSING])),
+    shared: present(SHARED_SHARD, shards.shared),
+    policy: new Map([...shards.policy].map(([name, shard]) => [name, present(name, shard)])),
     sizes: new Map(read.map(([name, data = {}]) => [name, Buffer.byteLength(JSON.stringify(data))])),
   };
 }
 
-/** A shard without its ConfigMap. */
+/** The problem of a shard whose ConfigMap does not exist. */
 export const MISSING: ShardProblem = { problem: 'the ConfigMap does not exist' };
-
-function sha256(text: string): string {
-  return hash('sha256', text);
-}

@@ -2,40 +2,41 @@ import { hash } from 'node:crypto';
 import type { KubeClient } from '../../kube/client.ts';
 import type { KubeObject, Resource } from '../../kube/object.ts';
 import { Reflector } from '../../kube/reflector.ts';
+import { decodeSecretData } from '../../kube/secret-data.ts';
 import {
-  decodeKeysShard,
-  decodePolicyShard,
-  decodeSharedShard,
+  type EnforceableWorkspace,
   type KeysShard,
   type PolicyShard,
-  type EnforceableWorkspace,
   resolveWorkspace,
   type SharedShard,
 } from '../../policy/compile/shard-codec.ts';
-import { type ShardData, type ShardProblem, SHARED_SHARD, shardNames } from '../../policy/compile/shards.ts';
+import { ShardSet } from '../../policy/compile/shard-set.ts';
+import { SHARED_SHARD, type ShardData, shardNames } from '../../policy/compile/shards.ts';
 import type { ActivePolicy } from './active-policy.ts';
 
-interface Holder extends KubeObject {
+/** A ConfigMap or a Secret. */
+interface ShardObject extends KubeObject {
   readonly data?: ShardData;
 }
 
-interface Parts {
+interface WatcherOptions {
   readonly client: KubeClient;
   readonly namespace: string;
-  /** How many shards of workspaces there are. */
+  /** The setting `shards`. */
   readonly shards: number;
   readonly policy: ActivePolicy;
   readonly random: () => number;
-  /** A shard cannot be read or used; what was enforced goes on. */
+  /** A shard cannot be read or watched; what was enforced stays in force. */
   readonly onProblem: (shard: string, problem: string) => void;
 }
 
-/** One pair of shards: the workspaces, and the credentials of the same workspaces. */
-interface Pair {
+/** A policy shard and the keys shard of the same workspaces; null until they could be read once. */
+interface ShardPair {
   readonly name: string;
+  readonly keysName: string;
   policy: PolicyShard | null;
   keys: KeysShard | null;
-  /** The revision that is enforced in full. */
+  /** The revision up to which every workspace is enforced. */
   enforced: number;
 }
 
@@ -43,46 +44,40 @@ const CONFIG_MAPS: Resource = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'co
 const SECRETS: Resource = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' };
 
 /**
- * Follows the shards that the operator writes and enforces what they say, each workspace as soon as everything that it
- * names is there. A shard that is missing or torn changes nothing, and neither does an API server that is away.
+ * Watches the shards that the operator writes and enforces each workspace as soon as everything that it refers to is
+ * there. A missing or damaged shard changes nothing, and neither does an unreachable API server.
  */
 export class PolicyWatcher {
-  readonly #parts: Parts;
-  readonly #pairs: readonly Pair[];
-  readonly #reflectors: readonly Reflector<Holder>[];
+  readonly #options: WatcherOptions;
+  readonly #shards: ShardSet;
+  readonly #pairs: readonly ShardPair[];
+  readonly #reflectors: readonly Reflector<ShardObject>[];
   #shared: SharedShard | null = null;
   #onChange: () => void = () => undefined;
 
-  constructor(parts: Parts) {
-    this.#parts = parts;
-    const { policy, keys } = shardNames(parts.shards);
-    this.#pairs = policy.map((name) => ({ name, policy: null, keys: null, enforced: 0 }));
+  constructor(options: WatcherOptions) {
+    this.#options = options;
+    this.#shards = new ShardSet(options.shards, (text) => hash('sha256', text));
+    const { policy, keys } = shardNames(options.shards);
+    this.#pairs = policy.map((name, i) => ({ name, keysName: keys[i]!, policy: null, keys: null, enforced: 0 }));
     this.#reflectors = [
-      this.#follow(CONFIG_MAPS, SHARED_SHARD, (data) => this.#takeShared(decodeSharedShard(data, sha256))),
-      ...this.#pairs.map((pair) =>
-        this.#follow(CONFIG_MAPS, pair.name, (data) =>
-          this.#takePolicy(pair, decodePolicyShard(data, sha256, pair.policy)),
-        ),
-      ),
-      ...this.#pairs.map((pair, index) =>
-        this.#follow(SECRETS, keys[index]!, (data) =>
-          this.#takeKeys(pair, keys[index]!, decodeKeysShard(data, sha256)),
-        ),
-      ),
+      this.#watch(CONFIG_MAPS, SHARED_SHARD, () => this.#takeShared()),
+      ...this.#pairs.map((pair) => this.#watch(CONFIG_MAPS, pair.name, () => this.#takePolicy(pair))),
+      ...this.#pairs.map((pair) => this.#watch(SECRETS, pair.keysName, () => this.#takeKeys(pair))),
     ];
   }
 
-  /** The epoch in which the ledger is expected, null until the operator has established one. */
+  /** The epoch in which the ledger is expected; null until the operator has established one. */
   get epoch(): string | null {
     return this.#shared?.epoch ?? null;
   }
 
-  /** The revision of each shard that is enforced in full. */
+  /** For each policy shard, the revision up to which every workspace is enforced. */
   get revisions(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#pairs.map(({ name, enforced }) => [name, enforced]));
   }
 
-  /** `onChange`: something else is enforced, or reported, than before. */
+  /** `onChange`: the enforced revisions or the epoch may have changed. */
   start(onChange: () => void): void {
     this.#onChange = onChange;
     for (const reflector of this.#reflectors) reflector.start();
@@ -92,37 +87,44 @@ export class PolicyWatcher {
     await Promise.all(this.#reflectors.map((reflector) => reflector.stop()));
   }
 
-  #follow(resource: Resource, name: string, take: (data: ShardData | undefined) => void): Reflector<Holder> {
-    const { client, namespace, random, onProblem } = this.#parts;
-    return new Reflector<Holder>({
+  #watch(resource: Resource, name: string, onTaken: () => void): Reflector<ShardObject> {
+    const { client, namespace, random, onProblem } = this.#options;
+    return new Reflector<ShardObject>({
       client,
       resource,
       query: { namespace, fieldSelector: `metadata.name=${name}` },
       random,
-      onChange: (_key, now) => take(resource === SECRETS ? unwrapped(now?.data) : now?.data),
+      onChange: (_key, now) => {
+        const data = now?.data;
+        this.#shards.put(name, data !== undefined && resource === SECRETS ? decodeSecretData(data) : data);
+        onTaken();
+      },
       onProblem: (error) => onProblem(name, error instanceof Error ? error.message : String(error)),
     });
   }
 
-  #takeShared(shared: SharedShard | ShardProblem): void {
-    if ('problem' in shared) return this.#parts.onProblem(SHARED_SHARD, shared.problem);
+  #takeShared(): void {
+    const { shared } = this.#shards;
+    if ('problem' in shared) return this.#options.onProblem(SHARED_SHARD, shared.problem);
     this.#shared = shared;
     for (const pair of this.#pairs) this.#enforce(pair);
     this.#changed();
   }
 
-  #takePolicy(pair: Pair, shard: PolicyShard | ShardProblem): void {
-    if ('problem' in shard) return this.#parts.onProblem(pair.name, shard.problem);
+  #takePolicy(pair: ShardPair): void {
+    const shard = this.#shards.policyShard(pair.name);
+    if ('problem' in shard) return this.#options.onProblem(pair.name, shard.problem);
     for (const ref of pair.policy?.workspaces.keys() ?? []) {
-      if (!shard.workspaces.has(ref)) this.#parts.policy.drop(ref);
+      if (!shard.workspaces.has(ref)) this.#options.policy.drop(ref);
     }
     pair.policy = shard;
     this.#enforce(pair);
     this.#changed();
   }
 
-  #takeKeys(pair: Pair, name: string, shard: KeysShard | ShardProblem): void {
-    if ('problem' in shard) return this.#parts.onProblem(name, shard.problem);
+  #takeKeys(pair: ShardPair): void {
+    const shard = this.#shards.keysShard(pair.keysName);
+    if ('problem' in shard) return this.#options.onProblem(pair.keysName, shard.problem);
     pair.keys = shard;
     this.#enforce(pair);
     this.#changed();
@@ -130,14 +132,14 @@ export class PolicyWatcher {
 
   #changed(): void {
     if (this.#shared !== null && this.#pairs.every((pair) => pair.policy !== null && pair.keys !== null)) {
-      this.#parts.policy.setLoaded();
+      this.#options.policy.setLoaded();
     }
     this.#onChange();
   }
 
-  #enforce(pair: Pair): void {
+  #enforce(pair: ShardPair): void {
     if (pair.policy === null || pair.keys === null || this.#shared === null) return;
-    const { policy } = this.#parts;
+    const { policy } = this.#options;
     const resolved: EnforceableWorkspace[] = [];
     let enforced = pair.policy.revision;
     for (const [ref, workspace] of pair.policy.workspaces) {
@@ -150,15 +152,4 @@ export class PolicyWatcher {
     policy.enforce(resolved);
     pair.enforced = enforced;
   }
-}
-
-function sha256(text: string): string {
-  return hash('sha256', text);
-}
-
-function unwrapped(data: ShardData | undefined): ShardData | undefined {
-  if (data === undefined) return undefined;
-  return Object.fromEntries(
-    Object.entries(data).map(([name, value]) => [name, Buffer.from(value, 'base64').toString('utf8')]),
-  );
 }

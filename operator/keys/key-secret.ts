@@ -1,6 +1,7 @@
 /** The Secret of a caller's key: its content, and which workspace Tollgate made it for. */
 
 import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
+import { encodeSecretData } from '../../kube/secret-data.ts';
 import type { Hash } from '../../policy/compile/shards.ts';
 import { CALLER_KEY_TYPE, type Secret, workspaces } from '../cluster/kube-kinds.ts';
 
@@ -27,7 +28,7 @@ export function keySecret(workspace: ClaudeWorkspace, key: Key, text: string, ga
       ownerReferences: [{ apiVersion, kind, name, uid, controller: true }],
     },
     type: CALLER_KEY_TYPE,
-    data: { ANTHROPIC_API_KEY: encode(text), ANTHROPIC_BASE_URL: encode(gatewayURL) },
+    data: encodeSecretData({ ANTHROPIC_API_KEY: text, ANTHROPIC_BASE_URL: gatewayURL }),
   };
 }
 
@@ -80,8 +81,4 @@ export function byAge(a: Pick<Secret, 'metadata'>, b: Pick<Secret, 'metadata'>):
     ({ metadata }) => `${metadata.creationTimestamp ?? ''} ${metadata.namespace}/${metadata.name}`,
   );
   return one! < other! ? -1 : one === other ? 0 : 1;
-}
-
-function encode(text: string): string {
-  return Buffer.from(text).toString('base64');
 }

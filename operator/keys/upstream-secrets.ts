@@ -1,6 +1,7 @@
 import type { KubeClient } from '../../kube/client.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
 import { keyOf, type ObjectRef } from '../../kube/object.ts';
+import { decodeSecretData } from '../../kube/secret-data.ts';
 import type { UpstreamSecret } from '../../policy/compile/compile-input.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Informers } from '../cluster/informers.ts';
@@ -26,7 +27,10 @@ export class UpstreamSecrets {
     const wrong = [...this.#wrong.values()].map(({ secret, type }) => [secret, { type, data: {} }] as const);
     const right = this.#informers.upstreamSecrets
       .values()
-      .map((secret) => [keyOf(secret.metadata), { type: secret.type ?? '', data: decode(secret) }] as const);
+      .map(
+        (secret) =>
+          [keyOf(secret.metadata), { type: secret.type ?? '', data: decodeSecretData(secret.data ?? {}) }] as const,
+      );
     return new Map([...wrong, ...right]);
   }
 
@@ -55,9 +59,4 @@ export class UpstreamSecrets {
       throw error;
     }
   }
-}
-
-function decode({ data = {} }: Secret): Record<string, string> {
-  const decoded = Object.entries(data).map(([name, value]) => [name, Buffer.from(value, 'base64').toString()]);
-  return Object.fromEntries(decoded) as Record<string, string>;
 }

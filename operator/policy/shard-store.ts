@@ -1,102 +1,74 @@
 import type { KubeClient } from '../../kube/client.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
+import { decodeSecretData, encodeSecretData } from '../../kube/secret-data.ts';
 import type { PreviousShards } from '../../policy/compile/compile-input.ts';
 import type { ShardWrite } from '../../policy/compile/compile-output.ts';
-import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../../policy/compile/shard-codec.ts';
-import { type Hash, SHARED_SHARD, type ShardData, shardNames } from '../../policy/compile/shards.ts';
+import { ShardSet } from '../../policy/compile/shard-set.ts';
+import type { Hash } from '../../policy/compile/shards.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { configMaps, type Secret, secrets } from '../cluster/kube-kinds.ts';
 
 interface ShardStoreOptions {
-  readonly client: KubeClient;
-  readonly settings: Settings;
+  readonly client: Pick<KubeClient, 'get' | 'replace'>;
+  readonly settings: Pick<Settings, 'shards'>;
   readonly hash: Hash;
 }
 
 /**
- * The shards as they stand: what the watch brings and what was written here, whichever is newer. A write goes through
- * only over the version that the policy was compiled from, so that two operators could never undo each other.
+ * The ConfigMaps and Secrets of the shards, from the informers or from the last write, whichever is newer. A write
+ * succeeds only over the version that the policy was compiled from, so two operators cannot undo each other's work.
  */
 export class ShardStore {
-  readonly #options: ShardStoreOptions;
+  readonly #client: Pick<KubeClient, 'get' | 'replace'>;
   readonly #objects = new Map<string, Secret>();
-  /** What each shard held last, decoded: most of them stay as they are from one compilation to the next. */
-  readonly #decoded = new Map<string, { readonly object: Secret; readonly shard: unknown }>();
+  readonly #shards: ShardSet;
 
-  constructor(options: ShardStoreOptions) {
-    this.#options = options;
+  constructor({ client, settings, hash }: ShardStoreOptions) {
+    this.#client = client;
+    this.#shards = new ShardSet(settings.shards, hash);
   }
 
-  /** Takes in what the watch brings. Returns whether that is news: not so for what was written here. */
+  /** Takes an object from an informer. Returns whether it is newer than the known one: not so for the store's own writes. */
   take(name: string, object: Secret | undefined): boolean {
     const known = this.#objects.get(name);
-    if (object === undefined) return this.#objects.delete(name);
+    if (object === undefined) {
+      this.#shards.put(name, undefined);
+      return this.#objects.delete(name);
+    }
     if (known !== undefined && !isNewer(object, known)) return false;
     this.#objects.set(name, object);
+    this.#shards.put(name, dataOf(object));
     return true;
   }
 
-  /** All shards, decoded. One that is missing or unreadable is left out, so that it is written anew. */
+  /** The shards that can be read. */
   previous(): PreviousShards {
-    const names = shardNames(this.#options.settings.shards);
-    const policy = names.policy.map((name) => [name, this.#read(name, decodePolicyShard)] as const);
-    const keys = names.keys.map((name) => [name, this.#read(name, decodeKeysShard)] as const);
-    const shared = this.#read(SHARED_SHARD, decodeSharedShard);
-    return {
-      policy: new Map(policy.flatMap(([name, shard]) => ('problem' in shard ? [] : [[name, shard] as const]))),
-      keys: new Map(keys.flatMap(([name, shard]) => ('problem' in shard ? [] : [[name, shard] as const]))),
-      shared: 'problem' in shared ? null : shared,
-    };
+    return this.#shards.readable;
   }
 
-  /** Writes one shard. After a KubeError `Conflict` the store has the newer form: compile again. */
+  /** Writes one shard. Throws KubeError; after `Conflict` the store has the newer object, so compile again. */
   async write({ kind, name, data }: ShardWrite): Promise<void> {
     const known = this.#objects.get(name);
-    if (known === undefined)
+    if (known === undefined) {
       throw new Error(`${kind} ${name} is missing: apply the manifests of the installation again`);
-    const { client } = this.#options;
+    }
     const resource = kind === 'Secret' ? secrets : configMaps;
     try {
-      const written = { ...known, data: kind === 'Secret' ? mapped(data, encode) : data };
-      this.take(name, await client.replace<Secret>(resource, written));
+      const object = { ...known, data: kind === 'Secret' ? encodeSecretData(data) : data };
+      this.take(name, await this.#client.replace<Secret>(resource, object));
     } catch (error) {
-      if (isKubeError(error, 'Conflict')) this.take(name, await client.get<Secret>(resource, known.metadata));
+      if (isKubeError(error, 'Conflict')) this.take(name, await this.#client.get<Secret>(resource, known.metadata));
       throw error;
     }
   }
-
-  #read<T>(name: string, decodeShard: (data: ShardData | undefined, hash: Hash, before?: T) => T): T {
-    const { hash } = this.#options;
-    const object = this.#objects.get(name);
-    if (object === undefined) return decodeShard(undefined, hash);
-    const last = this.#decoded.get(name);
-    const before = last?.shard as T | undefined;
-    if (last?.object === object) return before!;
-    const shard = decodeShard(dataOf(object), hash, before);
-    this.#decoded.set(name, { object, shard });
-    return shard;
-  }
 }
 
-function dataOf({ data, type }: Secret): ShardData | undefined {
-  if (data === undefined) return undefined;
-  return type === undefined ? data : mapped(data, decode); // only a Secret has a type
+function dataOf({ data, type }: Secret): Secret['data'] {
+  return data === undefined || type === undefined ? data : decodeSecretData(data); // a ConfigMap has no type
 }
 
 /** Resource versions of one object are numbers that rise. */
-function isNewer(one: Secret, than: Secret): boolean {
-  if (one.metadata.uid !== than.metadata.uid) return true;
-  return BigInt(one.metadata.resourceVersion ?? 0) > BigInt(than.metadata.resourceVersion ?? 0);
-}
-
-function mapped(data: ShardData, map: (text: string) => string): ShardData {
-  return Object.fromEntries(Object.entries(data).map(([name, text]) => [name, map(text)]));
-}
-
-function encode(text: string): string {
-  return Buffer.from(text).toString('base64');
-}
-
-function decode(text: string): string {
-  return Buffer.from(text, 'base64').toString();
+function isNewer(object: Secret, than: Secret): boolean {
+  if (object.metadata.uid !== than.metadata.uid) return true;
+  return BigInt(object.metadata.resourceVersion ?? 0) > BigInt(than.metadata.resourceVersion ?? 0);
 }

@@ -1,0 +1,93 @@
+import type { PreviousShards } from './compile-input.ts';
+import {
+  decodeKeysShard,
+  decodePolicyShard,
+  decodeSharedShard,
+  type KeysShard,
+  type PolicyShard,
+  type SharedShard,
+} from './shard-codec.ts';
+import { type Hash, SHARED_SHARD, type ShardData, type ShardProblem, shardNames } from './shards.ts';
+
+/**
+ * All shards of an installation: the operator compiles over them, gateways enforce them, the doctor examines them. Each
+ * is decoded when it is first asked for, and parts that did not change stay the same objects.
+ */
+export class ShardSet {
+  readonly #shared: Slot<SharedShard>;
+  readonly #policy: ReadonlyMap<string, Slot<PolicyShard>>;
+  readonly #keys: ReadonlyMap<string, Slot<KeysShard>>;
+
+  /** `count`: the setting `shards`. */
+  constructor(count: number, hash: Hash) {
+    const { policy, keys } = shardNames(count);
+    this.#shared = new Slot((data) => decodeSharedShard(data, hash));
+    this.#policy = new Map(policy.map((name) => [name, new Slot((data, last) => decodePolicyShard(data, hash, last))]));
+    this.#keys = new Map(keys.map((name) => [name, new Slot((data) => decodeKeysShard(data, hash))]));
+  }
+
+  /** Takes the data of a ConfigMap, or of a Secret once its base64 is undone; undefined where the object does not exist. */
+  put(name: string, data: ShardData | undefined): void {
+    const slot = name === SHARED_SHARD ? this.#shared : (this.#policy.get(name) ?? this.#keys.get(name));
+    slot?.put(data);
+  }
+
+  get shared(): SharedShard | ShardProblem {
+    return this.#shared.shard;
+  }
+
+  /** The policy shards by name. */
+  get policy(): ReadonlyMap<string, PolicyShard | ShardProblem> {
+    return new Map([...this.#policy].map(([name, slot]) => [name, slot.shard]));
+  }
+
+  policyShard(name: string): PolicyShard | ShardProblem {
+    return this.#policy.get(name)?.shard ?? UNKNOWN;
+  }
+
+  keysShard(name: string): KeysShard | ShardProblem {
+    return this.#keys.get(name)?.shard ?? UNKNOWN;
+  }
+
+  /** The shards that can be read. The next compilation writes the others again. */
+  get readable(): PreviousShards {
+    const { shared } = this;
+    return {
+      policy: readable(this.#policy),
+      keys: readable(this.#keys),
+      shared: 'problem' in shared ? null : shared,
+    };
+  }
+}
+
+const UNKNOWN: ShardProblem = { problem: 'the installation has no shard of this name' };
+
+/** One shard. */
+class Slot<T extends object> {
+  readonly #decode: (data: ShardData | undefined, last: T | undefined) => T | ShardProblem;
+  #data: ShardData | undefined;
+  #shard: T | ShardProblem | undefined;
+  /** The last form that could be read. */
+  #last: T | undefined;
+
+  constructor(decode: (data: ShardData | undefined, last: T | undefined) => T | ShardProblem) {
+    this.#decode = decode;
+  }
+
+  put(data: ShardData | undefined): void {
+    this.#data = data;
+    this.#shard = undefined;
+  }
+
+  get shard(): T | ShardProblem {
+    if (this.#shard !== undefined) return this.#shard;
+    const shard = this.#decode(this.#data, this.#last);
+    this.#shard = shard;
+    if (!('problem' in shard)) this.#last = shard;
+    return shard;
+  }
+}
+
+function readable<T extends object>(slots: ReadonlyMap<string, Slot<T>>): ReadonlyMap<string, T> {
+  return new Map([...slots].flatMap(([name, { shard }]) => ('problem' in shard ? [] : [[name, shard] as const])));
+}
