@@ -13,13 +13,13 @@ import { connectCalls, recordOf } from '../test/unit/log/calls.ts';
 import type { Figure } from './figures.ts';
 
 const MANY = 10_000;
-/** How many budgets govern a call, as in the examples: two of the workspace, one for each customer, one over all. */
-const GOVERNING = 4;
+/** How many budgets apply to a call, as in the examples: two of the workspace, one with `per`, one spanning. */
+const BUDGETS = 4;
 const CONNECTIONS = 64;
 const WORST = 18_000_000n;
-const ROOM = 10n ** 18n;
+const CAP = 10n ** 18n;
 
-/** How much room the ledger and the log need: what docs/explanation/capacity.md multiplies. */
+/** How many bytes the ledger and the log need for each thing, which docs/explanation/capacity.md multiplies. */
 export async function measureCapacity(): Promise<Figure[]> {
   const directory = mkdtempSync(join(tmpdir(), 'tollgate-capacity-'));
   const [redis, postgres] = [await startRedis({ directory }), await startPostgres({ directory })];
@@ -39,7 +39,7 @@ export async function measureCapacity(): Promise<Figure[]> {
     const counter = await bytes(MANY, () => hold(ledger, 'counter', MANY, (n) => [pool(`budget-${n}`)], 'released'));
     const customer = await bytes(MANY, () => hold(ledger, 'customer', MANY, (n) => [customers(n)], 'released'));
     const tombstones = await bytes(MANY, () => hold(ledger, 'tomb', MANY, () => [pool('one')], 'released'));
-    const flight = await bytes(MANY, () => hold(ledger, 'flight', MANY, (n) => governing(n)));
+    const flight = await bytes(MANY, () => hold(ledger, 'flight', MANY, (n) => fourBudgetChecks(n)));
     const waiting = await bytes(MANY, () => settle(ledger, 'flight', MANY));
     await log.drain();
     const fences = new Map(Array.from({ length: MANY }, (_, n) => [`payments/workspace-${n}`, Date.now()] as const));
@@ -50,13 +50,13 @@ export async function measureCapacity(): Promise<Figure[]> {
     );
     await database.close();
     return [
-      room('a counter (one budget, one period)', 400, counter - tombstones),
-      room('a customer of a budget with `per`', 600, customer - tombstones),
-      room(`a call in flight, ${GOVERNING} budgets`, 1_000, flight),
-      room('a call that ended, for 3 minutes (and while it waits for the log)', 2_000, flight + waiting),
-      room('its tombstone alone', 300, tombstones),
-      room('the fence of a workspace', 200, fence),
-      room('a counter in the log’s totals, in Postgres', 1_000, total?.bytes ?? 0),
+      sizeFigure('a counter (one budget, one period)', 400, counter - tombstones),
+      sizeFigure('a customer of a budget with `per`', 600, customer - tombstones),
+      sizeFigure(`a call in flight, ${BUDGETS} budgets`, 1_000, flight),
+      sizeFigure('a call that ended, for 3 minutes (and while it waits for the log)', 2_000, flight + waiting),
+      sizeFigure('its tombstone alone', 300, tombstones),
+      sizeFigure('the fence of a workspace', 200, fence),
+      sizeFigure('a counter in the log’s totals, in Postgres', 1_000, total?.bytes ?? 0),
     ];
   } finally {
     client.disconnect();
@@ -67,7 +67,7 @@ export async function measureCapacity(): Promise<Figure[]> {
   }
 }
 
-function room(what: string, promised: number, bytes: number): Figure {
+function sizeFigure(what: string, promised: number, bytes: number): Figure {
   return { what, promised: `≤ ${promised} bytes`, measured: `${bytes} bytes`, holds: bytes > 0 && bytes <= promised };
 }
 
@@ -107,7 +107,7 @@ function idOf(kind: string, n: number): string {
 }
 
 function pool(name: string): Check {
-  const bound = { capNano: ROOM, roomNano: ROOM - WORST, gapRoomNano: 0n };
+  const bound = { capNano: CAP, roomNano: CAP - WORST, gapRoomNano: 0n };
   const end = Date.now() + 86_400_000;
   const counter = `payments/${name}/Day/America/New_York/1763874000000`;
   return { budget: `payments/${name}`, counter, value: null, start: 0, end, mode: 'Enforce', bound, total: null };
@@ -117,7 +117,7 @@ function customers(n: number): Check {
   return { ...pool('per-customer'), value: JSON.stringify([`customer-${n}`]) };
 }
 
-function governing(n: number): Check[] {
+function fourBudgetChecks(n: number): Check[] {
   return [pool('checkout-daily'), pool('checkout-monthly'), pool('organisation'), customers(n % 500)];
 }
 

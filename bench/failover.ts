@@ -10,7 +10,7 @@ const TIMES = 10;
 const LIMIT = '3.00';
 const CALLS = 80;
 
-/** Kills the master of a Redis under Sentinel ten times under load, and holds the upstream's books against the cap. */
+/** Kills the Redis master ten times under load, with Sentinel, and compares the upstream's bill with the cap. */
 export async function measureFailover(): Promise<Figure[]> {
   const directory = mkdtempSync(join(tmpdir(), 'tollgate-failover-'));
   const sentinel = await startSentinel(directory);
@@ -35,7 +35,7 @@ export async function measureFailover(): Promise<Figure[]> {
       {
         what: `${TIMES} failovers by Sentinel under load (the master killed each time)`,
         promised: 'never over the cap; nothing admitted in between; all that was spent is in the counters',
-        measured: `books $${formatUsd(nano)} of $${LIMIT}, spent $${formatUsd(spentNano)}, with presumed $${formatUsd(certainNano)}; ${early} early; ${one.load.answered} calls answered`,
+        measured: `bill $${formatUsd(nano)} of $${LIMIT}, spent $${formatUsd(spentNano)}, with presumed $${formatUsd(certainNano)}; ${early} early; ${one.load.answered} calls answered`,
         holds: nano <= parseUsd(LIMIT) && certainNano >= nano && early === 0,
       },
       {

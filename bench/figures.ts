@@ -1,6 +1,6 @@
 import { cpus, totalmem } from 'node:os';
 
-/** One line of the table: what was promised, what was measured, and whether it holds. */
+/** One row of the table: what was promised, what was measured, and whether the promise holds. */
 export interface Figure {
   what: string;
   promised: string;
@@ -22,7 +22,7 @@ export function machine(): string {
   return `${cpus().length} cores (${first?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GB, Node ${process.version}`;
 }
 
-/** The value below which a share of the values lies. */
+/** The value below which that share of the values lies. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
@@ -32,7 +32,7 @@ export function median(values: readonly number[]): number {
   return percentile(values, 0.5);
 }
 
-/** Milliseconds for people. */
+/** Milliseconds, rounded for display. */
 export function ms(value: number): string {
   return value < 10 ? `${value.toFixed(2)} ms` : `${Math.round(value)} ms`;
 }

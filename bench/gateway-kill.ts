@@ -6,7 +6,7 @@ import { type Call, MessagesClient } from './messages-client.ts';
 
 const STREAMS = 50;
 const LIMIT = '0.50';
-/** Worst case about $0.004. An upstream that bills the whole answer of a stream that nobody reads. */
+/** Worst case about $0.004. The upstream bills the whole answer although nothing reads the stream. */
 const STREAM: Call = { stream: true, behaviour: { holdAfter: 1, abortBilling: 'Full', usage: { output_tokens: 200 } } };
 
 /** Kills a gateway with 50 streams open, restarts it, spends on, and looks for money that went missing. */
@@ -28,7 +28,7 @@ export async function measureGatewayKill(): Promise<Figure[]> {
       {
         what: `a gateway killed (SIGKILL) with ${STREAMS} streams open, and restarted`,
         promised: 'nothing over; every reservation settled or presumed within 30 s; status shows it',
-        measured: `status shows $${formatUsd(held)} presumed and nothing else reserved after ${settled === undefined ? 'more than 30' : (settled / 1000).toFixed(1)} s; then spent until refused: books $${formatUsd(nano)} of $${LIMIT}, status $${formatUsd(spent)} spent and $${formatUsd(held)} presumed`,
+        measured: `status shows $${formatUsd(held)} presumed and nothing else reserved after ${settled === undefined ? 'more than 30' : (settled / 1000).toFixed(1)} s; then spent until refused: bill $${formatUsd(nano)} of $${LIMIT}, status $${formatUsd(spent)} spent and $${formatUsd(held)} presumed`,
         holds:
           settled !== undefined &&
           refused &&

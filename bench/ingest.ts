@@ -15,7 +15,7 @@ const ROWS = 40_000;
 const CUSTOMERS = 500;
 const CONNECTIONS = 64;
 
-/** How fast the usage stream goes into the log, from a real Redis, and how much room a call takes there. */
+/** How fast the usage stream of a real Redis is ingested into the log, and how many bytes a call takes there. */
 export async function measureIngest(): Promise<Figure[]> {
   const [directory, postgresDirectory] = [home(), home()];
   const [redis, postgres] = await Promise.all([
@@ -69,7 +69,7 @@ async function figuresOf(what: string, place: LogPlace, ledger: RedisLedger, pro
   ];
 }
 
-/** What a record of Claude Code has besides, so that a row has its true size. */
+/** The further fields of a record of Claude Code, so that a row has a realistic size. */
 function details(): Partial<UsageRecord> {
   return {
     cache_read_tokens: 48_211,
@@ -88,7 +88,7 @@ function details(): Partial<UsageRecord> {
   };
 }
 
-/** Settles calls, whose records then wait in the stream. */
+/** Settles calls, whose records stay in the stream. */
 async function fill(ledger: RedisLedger): Promise<void> {
   let made = 0;
   const loop = async (): Promise<void> => {

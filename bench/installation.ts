@@ -8,16 +8,16 @@ import type { Statement } from '../test/fakes/upstream/books.ts';
 
 const DIRECTORY = join(import.meta.dirname, '../.run/bench');
 
-/** A team of the benchmark: a namespace, a workspace and a key of it. */
+/** A team: a namespace with a workspace and one key. */
 export interface Team {
   namespace: string;
-  /** What the gateway shows upstream for it: the name of its account in the stand-in's books. */
+  /** The key that the gateway shows to the upstream, by which the stand-in bills it. */
   upstreamKey: string;
-  /** What its programs show the gateway. */
+  /** The key that its programs show to the gateway. */
   apiKey: string;
 }
 
-/** The real system, brought up for the benchmark in a directory of its own. */
+/** The real system in a directory of its own, for benchmarks and tests. */
 export class Installation {
   readonly #system: System;
   readonly #directory: string;
@@ -27,7 +27,7 @@ export class Installation {
     this.#directory = directory;
   }
 
-  /** Brings it up with so many gateways; what runs already is kept. */
+  /** Starts it with that many gateways; what runs already is kept. */
   static async start(replicas: number, options: Partial<SystemOptions> = {}): Promise<Installation> {
     const { directory = DIRECTORY } = options;
     mkdirSync(directory, { recursive: true });
@@ -81,7 +81,7 @@ export class Installation {
     await kubectl(this.#system.kubeconfig, ['apply', '--server-side', '--force-conflicts', '-f', '-'], yaml);
   }
 
-  /** Makes a namespace with a workspace `app` and one key, applies its budgets, and waits until all is enforced. */
+  /** Creates a namespace with a workspace `app` and one key, applies its budgets, and waits until all are enforced. */
   async team(namespace: string, budgets: string): Promise<Team> {
     const upstreamKey = `sk-ant-bench-${namespace}`;
     await this.apply(`${workspace(namespace, upstreamKey, this.upstream)}\n---\n${budgets}`);
@@ -104,7 +104,7 @@ export class Installation {
     await this.kubectl('wait', '--for=condition=Programmed', '--timeout=30s', ...budgets);
   }
 
-  /** Removes a team, with what it made in the installation's namespace. */
+  /** Removes a team, with its budgets in the installation's namespace. */
   async dismiss(team: Team): Promise<void> {
     await this.kubectl('delete', 'claudebudgets', '-n', 'tollgate-system', '-l', `bench=${team.namespace}`);
     await this.kubectl('delete', 'namespace', team.namespace, '--wait=false');
@@ -118,13 +118,13 @@ export class Installation {
     return (await (await fetch(`${this.upstream}/books`)).json()) as Statement;
   }
 
-  /** What the upstream charged for a team, by its own books. */
+  /** What the upstream charged for a team. */
   async owed(team: Team): Promise<{ calls: number; nano: bigint }> {
     const account = (await this.books()).keys[team.upstreamKey];
     return { calls: account?.calls ?? 0, nano: BigInt(account?.nanoUsd ?? 0) };
   }
 
-  /** Lets the streams go on that the stand-in holds. */
+  /** Continues the streams that the stand-in holds. */
   async release(): Promise<void> {
     await fetch(`${this.upstream}/release`, { method: 'POST' });
   }
@@ -140,7 +140,7 @@ export class Installation {
   }
 }
 
-/** Asks until the answer is true, every 50 ms. @returns milliseconds, or undefined where `withinMs` were not enough. */
+/** Asks every 50 ms until the answer is true. @returns milliseconds, or undefined if that took longer than `withinMs` */
 export async function waitFor(
   holds: () => Promise<boolean>,
   withinMs: number,

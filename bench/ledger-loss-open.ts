@@ -9,51 +9,51 @@ import { MessagesClient } from './messages-client.ts';
 const DIRECTORY = join(import.meta.dirname, '../.run/bench-open');
 const GATEWAYS = 3;
 const OUTAGE_MS = 60_000;
-/** Callers of each gateway, one call at a time. */
+/** Callers of each gateway, each with one call at a time. */
 const CALLERS = 8;
 
-/** Takes Redis away for a minute under `ledgerLoss: Open`, kills a gateway in the middle of it, and compares the books. */
+/** Cuts Redis off for a minute under `ledgerLoss: Open`, kills a gateway meanwhile, and compares the spend with the bill. */
 export async function measureLedgerLossOpen(): Promise<Figure[]> {
-  let way: Proxy | undefined;
+  let proxy: Proxy | undefined;
   // An earlier run has spent money of the same budget.
   await Installation.clear(DIRECTORY);
   try {
     const installation = await Installation.start(GATEWAYS, {
       directory: DIRECTORY,
       settings: { ledgerLoss: 'Open', waitSeconds: 2 },
-      wayToRedis: async (port) => (way = await startProxy(port)).port,
+      proxyRedis: async (port) => (proxy = await startProxy(port)).port,
     });
     const team = await installation.team('open', budget('open', 'much', `limit: { usd: '1000.00' }`));
-    return [await outage(installation, team, way!)];
+    return [await outage(installation, team, proxy!)];
   } finally {
     await Installation.stop(DIRECTORY);
-    await way?.stop();
+    await proxy?.stop();
   }
 }
 
-async function outage(installation: Installation, team: Team, way: Proxy): Promise<Figure> {
+async function outage(installation: Installation, team: Team, proxy: Proxy): Promise<Figure> {
   const load = new Load(installation.gateways, team.apiKey);
   await sleep(3_000);
-  await way.cut();
+  await proxy.cut();
   const before = load.answered;
   await sleep(OUTAGE_MS / 2);
   process.kill(installation.pid('tollgate-gateway-1'), 'SIGKILL');
   await installation.revive('tollgate-gateway-1');
   await sleep(OUTAGE_MS / 2);
   const meanwhile = load.answered - before;
-  await way.mend();
-  const mended = performance.now();
-  const back = await waitFor(async () => (await unbooked(installation)) === 0, 60_000, mended);
+  await proxy.mend();
+  const restored = performance.now();
+  const back = await waitFor(async () => (await unbooked(installation)) === 0, 60_000, restored);
   await sleep(1_000);
   await load.stop();
-  await waitFor(async () => (await standing(installation)).inFlight === 0n, 60_000);
+  await waitFor(async () => (await statusOf(installation)).inFlight === 0n, 60_000);
   const { calls, nano } = await installation.owed(team);
-  const { spent, presumed, requests } = await standing(installation);
+  const { spent, presumed, requests } = await statusOf(installation);
   const lost = calls - requests;
   return {
     what: `Redis gone for ${OUTAGE_MS / 1000} s under \`ledgerLoss: Open\`, ${GATEWAYS} gateways, ${GATEWAYS * CALLERS} callers, one gateway killed (SIGKILL) and restarted meanwhile`,
     promised: 'all that was spent is booked after recovery, exactly once',
-    measured: `${meanwhile} calls answered meanwhile; all booked ${back === undefined ? 'after more than 60' : (back / 1000).toFixed(1)} s after Redis was back; books ${calls} calls, $${formatUsd(nano)}; status ${requests} calls, $${formatUsd(spent)} spent and $${formatUsd(presumed)} presumed for ${lost} calls of the killed gateway; ${load.failed} calls failed with it`,
+    measured: `${meanwhile} calls answered meanwhile; all booked ${back === undefined ? 'after more than 60' : (back / 1000).toFixed(1)} s after Redis was back; bill ${calls} calls, $${formatUsd(nano)}; status ${requests} calls, $${formatUsd(spent)} spent and $${formatUsd(presumed)} presumed for ${lost} calls of the killed gateway; ${load.failed} calls failed with it`,
     holds:
       back !== undefined &&
       meanwhile > 1_000 &&
@@ -65,8 +65,8 @@ async function outage(installation: Installation, team: Team, way: Proxy): Promi
   };
 }
 
-/** What status says of the budget. Nano-dollars. */
-async function standing(installation: Installation) {
+/** The status of the budget. Nano-dollars. */
+async function statusOf(installation: Installation) {
   const { status } = await installation.budget('open', 'much');
   const [spent, presumed, reserved] = [status?.spentUsd, status?.presumedUsd, status?.reservedUsd].map((usd) =>
     parseUsd(usd ?? '0'),
@@ -74,7 +74,7 @@ async function standing(installation: Installation) {
   return { spent, presumed, inFlight: reserved - presumed, requests: status?.requests ?? 0 };
 }
 
-/** How many calls are on the disks of the gateways. */
+/** How many calls are in the write-ahead logs of the gateways. */
 async function unbooked({ gateways }: Installation): Promise<number> {
   const texts = await Promise.all(gateways.map(async (url) => (await fetch(`${url}/metrics`)).text()));
   return texts.reduce((sum, text) => sum + Number(/^tollgate_write_ahead_log_calls (.*)$/m.exec(text)?.[1]), 0);
@@ -83,7 +83,7 @@ async function unbooked({ gateways }: Installation): Promise<number> {
 /** Small calls to all gateways, as fast as they are answered, streams and whole answers in turn. */
 class Load {
   answered = 0;
-  /** Calls that no answer came to: their gateway was killed. */
+  /** Calls without an answer, since their gateway was killed. */
   failed = 0;
   readonly #stopped = new AbortController();
   readonly #callers: Promise<void>[];

@@ -1,21 +1,21 @@
 import { Pool } from 'undici';
 import type { Behaviour } from '../test/fakes/upstream/behaviour.ts';
 
-/** One call as the benchmark makes it. */
+/** One call of a benchmark. */
 export interface Call {
   model?: string;
   maxTokens?: number;
   stream?: boolean;
   /** How long the prompt is, in bytes. */
   promptBytes?: number;
-  /** What the stand-in shall do. */
+  /** How the stand-in behaves. */
   behaviour?: Behaviour;
   headers?: Readonly<Record<string, string>>;
   /** The caller leaves when this fires. */
   signal?: AbortSignal;
 }
 
-/** What came back. Times in milliseconds since the call was sent. */
+/** An answer. Times in milliseconds since the call was sent. */
 export interface Answer {
   status: number;
   /** When the first byte of the body came. */
@@ -24,7 +24,7 @@ export interface Answer {
   text: string;
 }
 
-/** A client of the Messages API over its own connections. It never tries again. */
+/** A client of the Messages API with its own connections. It never retries. */
 export class MessagesClient {
   readonly #pool: Pool;
   readonly #headers: Readonly<Record<string, string>>;
@@ -34,7 +34,7 @@ export class MessagesClient {
     this.#headers = { 'x-api-key': apiKey, 'anthropic-version': '2023-06-01', 'content-type': 'application/json' };
   }
 
-  /** Sends one call and reads its answer; `onFirstByte` is told when it begins, and with which status. */
+  /** Sends one call and reads its answer; `onFirstByte` is called with the status when the body begins. */
   async send(call: Call, onFirstByte?: (status: number) => void): Promise<Answer> {
     const started = performance.now();
     const headers = { ...this.#headers, ...call.headers, ...directive(call.behaviour) };

@@ -12,9 +12,9 @@ const CALLS = 300;
 const CONNECTIONS = 8;
 const BURST = 4_000;
 
-/** Ways to the stand-in: without anything between, through the bare proxy, through the gateway. */
-const WAYS = ['direct', 'bare', 'gateway'] as const;
-type Way = (typeof WAYS)[number];
+/** Routes to the stand-in: direct, through the bare proxy, through the gateway. */
+const ROUTES = ['direct', 'bare', 'gateway'] as const;
+type Route = (typeof ROUTES)[number];
 
 /** What the gateway adds, against a bare proxy in the same run: latency on one connection, and throughput on eight. */
 export async function measureOverhead(): Promise<Figure[]> {
@@ -34,7 +34,7 @@ export async function measureOverhead(): Promise<Figure[]> {
   }
 }
 
-/** Of the workspace, of a feature, of each customer, and over all. */
+/** A budget of the workspace, one of a feature, one per customer, and a spanning one. */
 export function fourBudgets(namespace: string): string {
   return [
     budget(namespace, 'workspace', `limit: { usd: '1000000.00' }`),
@@ -44,7 +44,7 @@ export function fourBudgets(namespace: string): string {
   ].join('');
 }
 
-/** So that all four budgets govern the call. */
+/** The headers with which all four budgets apply to a call. */
 export const FOUR = { 'x-tollgate-feature': 'search', 'x-tollgate-customer': 'acme' };
 
 async function startBareProxy(upstream: string): Promise<{ child: Child; url: string }> {
@@ -68,28 +68,32 @@ async function startBareProxy(upstream: string): Promise<{ child: Child; url: st
   return { child, url };
 }
 
-type Urls = Readonly<Record<Way, string>>;
+type Urls = Readonly<Record<Route, string>>;
 
-function callerTo(way: Way, urls: Urls, team: Team, connections: number): MessagesClient {
-  return new MessagesClient(urls[way], way === 'gateway' ? team.apiKey : team.upstreamKey, connections);
+function callerTo(route: Route, urls: Urls, team: Team, connections: number): MessagesClient {
+  return new MessagesClient(urls[route], route === 'gateway' ? team.apiKey : team.upstreamKey, connections);
 }
 
-/** Rounds of calls one after the other, each way in turn; of each way the middle round's p50 and p99. */
-async function latencies(urls: Urls, team: Team, stream: boolean): Promise<Record<Way, { p50: number; p99: number }>> {
-  const callers = Object.fromEntries(WAYS.map((way) => [way, callerTo(way, urls, team, 1)])) as Record<
-    Way,
+/** Rounds of sequential calls, each route in turn. @returns for each route the p50 and p99 of its middle round */
+async function latencies(
+  urls: Urls,
+  team: Team,
+  stream: boolean,
+): Promise<Record<Route, { p50: number; p99: number }>> {
+  const callers = Object.fromEntries(ROUTES.map((route) => [route, callerTo(route, urls, team, 1)])) as Record<
+    Route,
     MessagesClient
   >;
-  const rounds: Record<Way, number[][]> = { direct: [], bare: [], gateway: [] };
+  const rounds: Record<Route, number[][]> = { direct: [], bare: [], gateway: [] };
   for (let round = -1; round < ROUNDS; round++) {
-    for (const way of WAYS) {
-      const times = await oneByOne(callers[way], stream);
-      if (round >= 0) rounds[way].push(times); // the first one warms up
+    for (const route of ROUTES) {
+      const times = await oneByOne(callers[route], stream);
+      if (round >= 0) rounds[route].push(times); // the first one warms up
     }
   }
-  await Promise.all(WAYS.map((way) => callers[way].close()));
-  const middle = (way: Way, share: number) => median(rounds[way].map((times) => percentile(times, share)));
-  const of = (way: Way) => ({ p50: middle(way, 0.5), p99: middle(way, 0.99) });
+  await Promise.all(ROUTES.map((route) => callers[route].close()));
+  const middle = (route: Route, share: number) => median(rounds[route].map((times) => percentile(times, share)));
+  const of = (route: Route) => ({ p50: middle(route, 0.5), p99: middle(route, 0.99) });
   return { direct: of('direct'), bare: of('bare'), gateway: of('gateway') };
 }
 
@@ -103,7 +107,7 @@ async function oneByOne(caller: MessagesClient, stream: boolean): Promise<number
   return times;
 }
 
-function latencyFigure(what: string, { direct, bare, gateway }: Record<Way, { p50: number; p99: number }>): Figure {
+function latencyFigure(what: string, { direct, bare, gateway }: Record<Route, { p50: number; p99: number }>): Figure {
   const ratio = (gateway.p50 - direct.p50) / (bare.p50 - direct.p50);
   const added = ({ p50, p99 }: typeof direct) => `${ms(p50 - direct.p50)} (p99 ${ms(p99 - direct.p99)})`;
   return {
@@ -114,16 +118,16 @@ function latencyFigure(what: string, { direct, bare, gateway }: Record<Way, { p5
   };
 }
 
-/** Calls a second over eight connections, each way in turn; the middle round. */
+/** Calls a second over eight connections, each route in turn; the middle round counts. */
 async function throughputFigure(urls: Urls, team: Team): Promise<Figure> {
-  const rounds: Record<Way, number[]> = { direct: [], bare: [], gateway: [] };
+  const rounds: Record<Route, number[]> = { direct: [], bare: [], gateway: [] };
   for (let round = -1; round < 5; round++) {
-    for (const way of WAYS) {
-      const rate = await burst(callerTo(way, urls, team, CONNECTIONS));
-      if (round >= 0) rounds[way].push(rate);
+    for (const route of ROUTES) {
+      const rate = await burst(callerTo(route, urls, team, CONNECTIONS));
+      if (round >= 0) rounds[route].push(rate);
     }
   }
-  const [direct, bare, gateway] = WAYS.map((way) => median(rounds[way])) as [number, number, number];
+  const [direct, bare, gateway] = ROUTES.map((route) => median(rounds[route])) as [number, number, number];
   return {
     what: `throughput, ${CONNECTIONS} connections, one gateway process, 4 budgets on`,
     promised: '≥ 0.25 × a bare Node proxy',

@@ -9,7 +9,7 @@ const GATEWAYS = 3;
 const RUNS = Number(process.env['RUNS'] ?? 20);
 const SEED = Number(process.env['SEED'] ?? 1);
 
-/** Whether calls at once on several gateways ever spend more than a cap, and whether counters and books agree. */
+/** Whether concurrent calls on several gateways ever spend more than a cap, and whether counters and bill agree. */
 export async function measureOvershoot(): Promise<Figure[]> {
   const installation = await Installation.start(GATEWAYS);
   return [await threeBursts(installation), await manyRuns(installation)];
@@ -31,8 +31,8 @@ async function threeBursts(installation: Installation): Promise<Figure> {
     const status = await agreed(installation, team, 'half-dollar', nano);
     return {
       what: '3 gateways, 3 bursts of 100 calls at once on $0.50 at $0.018 a call',
-      promised: 'books: 27 calls, $0.486; status: the same',
-      measured: `books: ${calls} calls, $${formatUsd(nano)}; status: $${formatUsd(status)}`,
+      promised: 'bill: 27 calls, $0.486; status: the same',
+      measured: `bill: ${calls} calls, $${formatUsd(nano)}; status: $${formatUsd(status)}`,
       holds: calls === 27 && nano === 486_000_000n && status === nano,
     };
   } finally {
@@ -56,7 +56,7 @@ async function manyRuns(installation: Installation): Promise<Figure> {
   }
   return {
     what: `overlapping budgets (workspace, feature, per customer, spanning), random costs, ${RUNS} runs of 1,000 calls at once on ${GATEWAYS} gateways`,
-    promised: 'never over any cap; counters = books',
+    promised: 'never over any cap; counters = bill',
     measured:
       faults.length === 0
         ? `never, equal; ${admitted} of ${RUNS * 1_000} calls admitted (seed ${SEED})`
@@ -65,7 +65,7 @@ async function manyRuns(installation: Installation): Promise<Figure> {
   };
 }
 
-/** What a caller saw of one admitted call. */
+/** One admitted call, as its caller saw it. */
 interface Spent {
   feature: string;
   customer: string;
@@ -104,7 +104,7 @@ function budgetsOf(namespace: string): string {
   ].join('');
 }
 
-/** At most 200 tokens in and 500 out; what it costs lies anywhere below its worst case. */
+/** At most 200 tokens in and 500 out; its cost is anywhere below its worst case. */
 async function randomCall(random: SeededRandom, caller: MessagesClient): Promise<Spent | undefined> {
   const feature = random.pick(FEATURES);
   const customer = random.pick(CUSTOMERS);
@@ -118,13 +118,13 @@ async function randomCall(random: SeededRandom, caller: MessagesClient): Promise
   return { feature, customer, nano: charge(answer.model, answer.usage) };
 }
 
-/** Holds the callers' sums against the upstream's books, every cap and every counter that status shows. */
+/** Compares the callers' sums with the upstream's bill, every cap and every counter in status. */
 async function faultsOf(installation: Installation, team: Team, spent: readonly Spent[]): Promise<string[]> {
   const all = sum(spent);
   const { calls, nano } = await installation.owed(team);
   const faults: string[] = [];
   if (calls !== spent.length || nano !== all)
-    faults.push(`the books have ${calls} calls, $${formatUsd(nano)}; the callers $${formatUsd(all)}`);
+    faults.push(`the bill has ${calls} calls, $${formatUsd(nano)}; the callers $${formatUsd(all)}`);
   const search = sum(spent.filter(({ feature }) => feature === 'search'));
   const expected = [
     { name: 'workspace', sum: all, cap: CAPS.workspace },
@@ -156,7 +156,7 @@ function sum(spent: readonly Spent[]): bigint {
   return spent.reduce((total, { nano }) => total + nano, 0n);
 }
 
-/** What status says, once it says what is expected or ten seconds have passed. Nano-dollars. */
+/** The spend in status, once it is the expected one or ten seconds have passed. Nano-dollars. */
 async function agreed(installation: Installation, team: Team, name: string, expected: bigint): Promise<bigint> {
   let status = -1n;
   await waitFor(async () => {

@@ -30,7 +30,7 @@ export async function measureStreams(): Promise<Figure[]> {
       {
         what: '1,000 open streams in one process',
         promised: '≤ 300 MB RSS, nothing lost',
-        measured: `${Math.round(peak)} MB; ${finished.length} streams came to their end; the books have ${calls} calls, the status ${agrees === undefined ? 'another sum' : 'the same sum'}`,
+        measured: `${Math.round(peak)} MB; ${finished.length} streams ended; the bill has ${calls} calls, the status ${agrees === undefined ? 'another sum' : 'the same sum'}`,
         holds: peak <= 300 && finished.length === STREAMS && calls === STREAMS && agrees !== undefined,
       },
     ];

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Brings the programs that tests and the local clusters run, and prints the folders that hold them, as a PATH has them.
+# Makes the programs available that tests and the local clusters run, and prints their folders, separated as in a PATH.
 #
 #   hack/assets/assets.sh                 a local API server and Redis: what `make demo` needs
 #   hack/assets/assets.sh control_plane   the same with the controllers of Kubernetes
 #   hack/assets/assets.sh postgres        from the system's package manager; faketime likewise
 #   hack/assets/assets.sh helm            a tool of hack/assets/tools.sh; kubeconform and prometheus likewise
-#   hack/assets/assets.sh crds            those of other projects whose kinds the chart can make
-#   hack/assets/assets.sh node            all that a local node is made of
+#   hack/assets/assets.sh crds            the CRDs of other projects whose kinds the chart can create
+#   hack/assets/assets.sh node            all programs of a local node
 #
 # Each one is taken from the cache, else from its published archive where that can be reached, else built from Go
 # modules (minutes, once). Those of the control plane may stand in KUBEBUILDER_ASSETS. Idempotent.

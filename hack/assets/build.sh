@@ -1,10 +1,10 @@
-# How a binary comes: downloaded where the release sites can be reached, else built from Go modules.
-# Sourced by hack/assets/assets.sh, which says where `$build` is and for which `$os` and `$arch`.
+# How programs are made: downloaded if the release sites can be reached, else built from Go modules.
+# Sourced by hack/assets/assets.sh, which sets `$build`, `$os` and `$arch`.
 
 say() { echo "assets: $*" >&2; }
 
-# Waits while another run makes the same thing, and keeps others waiting until this one ends or locks something else. What is
-# there already is used without a lock: lock NAME
+# Waits until no other run makes the same program; other runs then wait until this one ends or takes another lock. Programs
+# that exist are used without a lock: lock NAME
 lock() {
   exec 9>"$cache/$1.lock"
   if command -v flock >/dev/null; then flock 9; fi
@@ -27,7 +27,7 @@ need_go() {
   command -v go >/dev/null || { say "$1 is missing. Put it into $2, or install Go 1.26 so that it can be built."; exit 1; }
 }
 
-# Neither inlined nor with debugging data, these programs compile in 60 % of the time.
+# Without inlining and debugging data these programs compile in 60 % of the time.
 go_flags=(-v -trimpath '-gcflags=all=-l -dwarf=false')
 
 # Runs a long build and says every 20 seconds how far it is: with_progress LABEL COMMAND...
@@ -59,8 +59,8 @@ go_module() {
   printf 'module tollgate.dev/hack/%s\n\ngo 1.26.0\n\nrequire %s v%s\n' "$1" "$2" "$3" >go.mod
 }
 
-# Builds programs of the module that was entered, in one run. What is compiled already, since earlier programs import it,
-# is said by their packages in `$built`: go_build FOLDER LINKER_FLAGS PACKAGE...
+# Builds programs of the module that was entered, in one run. `$built` has the packages of programs that were built before:
+# what they import is compiled already: go_build FOLDER LINKER_FLAGS PACKAGE...
 built=()
 go_build() {
   local folder=$1 linker=$2 part=$1/part; shift 2

@@ -25,7 +25,7 @@ redis() {
   else say "Install Redis 7 or Valkey so that redis-server is on the PATH, then run this again."; exit 1; fi
 }
 
-faketime() { # what cannot be installed is the failure of the one test that needs it
+faketime() { # if it cannot be installed, only the one test that needs it fails
   local file
   for file in /usr/lib*/faketime/libfaketime.so.1 /usr/lib/*/faketime/libfaketime.so.1 /usr/local/lib/faketime/libfaketime.so.1; do
     [ -e "$file" ] && return
@@ -36,7 +36,7 @@ faketime() { # what cannot be installed is the failure of the one test that need
   else false; fi || say "it could not be installed: test/system/chaos/rollover.test.ts will fail"
 }
 
-postgres() { # without the database server that Debian's package would start by itself
+postgres() { # without the server that Debian's package would start
   command -v initdb >/dev/null && return
   compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null && return
   say "Postgres is not installed; installing it with the system's package manager"
@@ -52,7 +52,7 @@ postgres() { # without the database server that Debian's package would start by 
   else say "Install Postgres 15 or later so that postgres and initdb are on the PATH, then run this again."; exit 1; fi
 }
 
-# What a node and the building of images need besides the programs that are built.
+# The packages that a node and the building of images need.
 node_packages() {
   command -v buildah >/dev/null && command -v mmdebstrap >/dev/null && command -v runc >/dev/null && command -v nft >/dev/null &&
     command -v conntrack >/dev/null && command -v ip >/dev/null && [ -x /usr/lib/cni/bridge ] && return

@@ -1,4 +1,5 @@
-// Command pause does nothing until it is told to end. As the first process of a pid namespace it inherits every orphan there and reaps it.
+// Command pause waits for a signal to end. As the first process of a pid namespace it becomes the parent of every orphan
+// there, and reaps it.
 package main
 
 import (

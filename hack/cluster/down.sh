@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Ends the node: the one process that holds its namespaces, and with it every container, mount and interface.
-# KEEP=1 leaves its files for who wants to look at them.
+# KEEP=1 keeps its files for inspection.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# `make e2e`: a cluster of one real node, the tests of test/system/e2e on it (or those that the arguments name), and its end. What
-# ran before stays; KEEP=1 keeps also what was started here. E2E_CONTEXT names a cluster of yours instead, E2E_IMAGES the
-# registry where it finds the images of this tree.
+# `make e2e`: starts a cluster of one real node, runs the tests of test/system/e2e (or those that the arguments name) on it,
+# and stops it. A cluster that ran before stays; KEEP=1 also keeps one that was started here. E2E_CONTEXT names your cluster
+# instead, and E2E_IMAGES the registry with the images of this tree.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 

@@ -1,4 +1,4 @@
-# Settings files of what runs on the node. Sourced by up.sh.
+# Settings files of the programs on the node. Sourced by up.sh.
 
 containerd_settings() {
   cat >"$state/containerd.toml" <<TOML

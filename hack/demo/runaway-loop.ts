@@ -1,6 +1,6 @@
 import { Pool } from 'undici';
 
-/** One call of the loop: short, and 600 tokens of answer. `user_id` tells the stand-in what usage to report. */
+/** One call of the loop: short, and 600 tokens of answer. `user_id` sets the usage that the stand-in reports. */
 const CALL = JSON.stringify({
   model: 'claude-haiku-4-5',
   max_tokens: 600,

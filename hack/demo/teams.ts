@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseUsd } from '../../policy/core/money.ts';
 import { kubectl } from '../services/kubectl.ts';
 
-/** A team of the demo, as a program of it knows it. */
+/** A team of the demo, as its programs know it. */
 export interface Team {
   namespace: string;
   budget: string;
@@ -56,7 +56,7 @@ export async function keyIn(kubeconfig: string, namespace: string, secret: strin
   return Buffer.from(encoded, 'base64').toString('utf8');
 }
 
-/** The two cities, or neighbours of theirs where a day ends within the hour: the budget would begin anew half-way. */
+/** The two cities, or neighbours where a day ends within the hour, since the budget's period would change during the demo. */
 function calmZones(now: Date): Zones {
   const calm = (zones: readonly string[]) => zones.find((timeZone) => hourIn(timeZone, now) !== 23) ?? 'UTC';
   return {

@@ -4,7 +4,7 @@
 #   hack/release/images.sh              Tollgate of this tree, from the Dockerfile
 #   hack/release/images.sh all          also the tests of this tree, Redis, Postgres, CoreDNS and pause
 #
-# Bases are made from Debian's packages and kept in the cache. Tollgate's own are built anew where a source changed.
+# Bases are made from Debian's packages and kept in the cache. Tollgate's own images are rebuilt when a source has changed.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)

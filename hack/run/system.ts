@@ -12,12 +12,12 @@ const repository = join(import.meta.dirname, '../..');
 const NAMESPACE = 'tollgate-system';
 const PLANE = ['etcd', 'kube-apiserver', 'kube-controller-manager'];
 const OPERATORS = ['tollgate-operator-1', 'tollgate-operator-2'];
-/** What examples and tutorials may name, where it is free. */
+/** The port that examples and tutorials name; another one is taken if it is in use. */
 const STAND_IN_PORT = 8899;
 const GATEWAY_PORT = 8080;
 /**
- * As in the chart: their garbage is young, and a small nursery costs nothing and saves 50 MB with 1,000 streams open. The
- * heap may be what Node lets it be in a Pod of 512 MiB, which is what the chart allows.
+ * As in the chart. Most garbage is short-lived, so a small semi-space costs no time and saves 50 MB with 1,000 open streams.
+ * The heap has the limit that Node takes in a Pod of 512 MiB, which is what the chart allows.
  */
 const HEAP = '--max-old-space-size=256';
 const FLAGS = {
@@ -25,32 +25,32 @@ const FLAGS = {
   gateway: [HEAP, '--max-semi-space-size=8'],
 };
 
-/** What to start, and where. */
+/** What is started, and where. */
 export interface SystemOptions {
   /** Holds data, logs (`logs/<process>.log`), credentials and the registry of the processes. */
   directory: string;
   /** How many gateways. */
   replicas: number;
-  /** An Anthropic-compatible URL; absent: the stand-in is started. */
+  /** An Anthropic-compatible URL; undefined: the stand-in is started. */
   upstream: string | undefined;
   /** The usage log's Postgres; absent: TOLLGATE_DATABASE_URL, or a folder here. */
   databaseUrl?: string;
-  /** A Redis that runs already, in any form of REDIS_URL; absent: one is started. */
+  /** A running Redis, in any form of REDIS_URL; absent: one is started. */
   redisUrl?: string;
-  /** Takes whatever ports are free, and not those that examples name: others bring systems up at the same time. */
+  /** Takes any free ports instead of those that examples name, since tests start several systems at once. */
   anyPorts?: boolean;
   /** Lines added to redis.conf. */
   redis?: string[];
-  /** Fields of the settings file besides those that are written anyway. */
+  /** Further fields of the settings file. */
   settings?: Readonly<Record<string, unknown>>;
   /** Whether operators and gateways run what `npm run build` has made, as the image does. */
   built?: boolean;
   /** Whether the controllers of Kubernetes run, default true: without them nothing is deleted with its owner. */
   controllers?: boolean;
-  /** Whether operators and gateways that end are started again, which {@link System.restarts} tells. Default false. */
+  /** Whether operators and gateways that end are started again; {@link System.restarts} counts that. Default false. */
   supervised?: boolean;
   /** Puts something between Redis and the operators and gateways: takes the port of Redis and returns the port that they use. */
-  wayToRedis?: (port: number) => Promise<number>;
+  proxyRedis?: (port: number) => Promise<number>;
 }
 
 /** A whole Tollgate that runs in the background. */
@@ -73,7 +73,7 @@ export interface System {
 /**
  * Brings up the control plane, Redis, the stand-in, two operators and the gateways, each with its real ServiceAccount,
  * and returns when all of them are ready. What already runs as asked for is kept.
- * @throws Error with the reason and the tail of the log of what did not become ready; what runs is left running.
+ * @throws Error with the end of the log of a process that did not become ready; the others are left running.
  */
 export async function startSystem(options: SystemOptions): Promise<System> {
   return ProcessRegistry.use(options.directory, (registry) => bringUp(options, registry));
@@ -127,10 +127,13 @@ async function bringUp(options: SystemOptions, registry: ProcessRegistry): Promi
         LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'info',
         KUBECONFIG: kubeconfigs[part],
         TOLLGATE_SETTINGS: settings.file,
-        REDIS_URL: redis.way,
+        REDIS_URL: redis.proxiedUrl,
         ...(part === 'operator'
           ? logPlace
-          : { TOLLGATE_WRITE_AHEAD_LOG_FOLDER: join(directory, 'daybook'), TOLLGATE_SHUTDOWN_DELAY_SECONDS: '0' }),
+          : {
+              TOLLGATE_WRITE_AHEAD_LOG_FOLDER: join(directory, 'write-ahead-log'),
+              TOLLGATE_SHUTDOWN_DELAY_SECONDS: '0',
+            }),
         POD_NAME: name,
         PORT: String(port),
       },
@@ -161,17 +164,17 @@ function programOf(part: 'operator' | 'gateway', { built = false }: SystemOption
   return built ? [join(repository, 'dist', 'bin', 'tollgate.js'), part] : [join(repository, part, 'main.ts')];
 }
 
-/** Redis, the way to it, and what was started for it. */
+/** Redis, the URL that operators and gateways use for it, and the names of the processes that were started. */
 async function startLedger(
-  { directory, redisUrl, redis: configuration = [], wayToRedis }: SystemOptions,
+  { directory, redisUrl, redis: configuration = [], proxyRedis }: SystemOptions,
   registry: ProcessRegistry,
   launch: Launch,
-): Promise<{ url: string; way: string; processes: string[] }> {
-  if (redisUrl !== undefined) return { url: redisUrl, way: redisUrl, processes: [] };
+): Promise<{ url: string; proxiedUrl: string; processes: string[] }> {
+  if (redisUrl !== undefined) return { url: redisUrl, proxiedUrl: redisUrl, processes: [] };
   const [port, password] = [await registry.port('redis'), registry.secret('redis')];
   const { url } = await startRedis({ directory, port, password, configuration, launch });
-  const way = (await wayToRedis?.(port)) ?? port;
-  return { url, way: url.replace(/\d+$/, String(way)), processes: ['redis'] };
+  const proxiedPort = (await proxyRedis?.(port)) ?? port;
+  return { url, proxiedUrl: url.replace(/\d+$/, String(proxiedPort)), processes: ['redis'] };
 }
 
 async function revive(directory: string, command: Command | undefined): Promise<void> {
@@ -179,7 +182,7 @@ async function revive(directory: string, command: Command | undefined): Promise<
   await ProcessRegistry.use(directory, async (registry) => registry.start(command));
 }
 
-/** When the code that operators and gateways run was last edited: older processes are started anew. */
+/** When the code of operators and gateways was last edited: processes that are older are replaced. */
 function lastEdit(): number {
   const files = [
     'config',

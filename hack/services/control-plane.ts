@@ -82,14 +82,14 @@ async function installCrds(kubeconfig: string, folder: string): Promise<void> {
   const names = files.flatMap((name) => ['-f', join(folder, name)]);
   await kubectl(kubeconfig, ['apply', '--server-side', '--force-conflicts', ...names]);
   const wait = ['wait', '--for=condition=Established', '--timeout=30s', ...names];
-  // At one that has no status yet kubectl gives up instead of waiting.
+  // kubectl fails instead of waiting while a CRD has no status yet.
   for (let tries = 0; (await succeeds(kubectl(kubeconfig, wait))) === undefined; tries++) {
     if (tries === 20) throw new Error('the CRDs are not served');
     await sleep(250);
   }
 }
 
-/** A kubeconfig for one user who shows a token. JSON is YAML. */
+/** A kubeconfig for a user with a token. JSON is YAML. */
 export function kubeconfigFor(server: string, caFile: string, token: string): string {
   return JSON.stringify({
     apiVersion: 'v1',
@@ -111,14 +111,14 @@ interface Files {
   kubeconfig: string;
 }
 
-/** Makes what the processes read. Keys and tokens that exist are kept: what was issued with them stays valid. */
+/** Writes the files that the processes read. Existing keys and tokens are kept, so that what was issued with them stays valid. */
 function prepare(directory: string, ports: ControlPlanePorts): Files {
   const certificates = join(directory, 'certificates');
   mkdirSync(certificates, { recursive: true });
   const files: Files = {
     server: `https://127.0.0.1:${ports.server}`,
     certificates,
-    caFile: join(certificates, 'apiserver.crt'), // the server makes it: a certificate signed by a CA that is in the file too
+    caFile: join(certificates, 'apiserver.crt'), // written by the server: its certificate, and the CA that signed it
     tokens: join(certificates, 'tokens.csv'),
     privateKey: join(certificates, 'service-accounts.key'),
     publicKey: join(certificates, 'service-accounts.pub'),
@@ -186,7 +186,7 @@ async function serves({ kubeconfig, caFile }: Files): Promise<true | undefined> 
   return succeeds(kubectl(kubeconfig, ['get', '--raw', '/readyz']));
 }
 
-/** The controllers run once the default namespace has got its ServiceAccount. */
+/** The controllers run once the default namespace has its ServiceAccount. */
 async function controllersRun({ kubeconfig }: Files): Promise<true | undefined> {
   return succeeds(kubectl(kubeconfig, ['get', 'serviceaccount', 'default', '--namespace', 'default']));
 }

@@ -23,8 +23,8 @@ export interface Postgres extends Child {
 }
 
 /**
- * Starts Postgres and returns once it answers. Run by root, it is the system's user `postgres`, since it refuses to be
- * root. Throws an Error where it is not installed.
+ * Starts Postgres and returns once it answers. Root starts it as the system's user `postgres`, since it refuses to run as
+ * root. @throws Error if it is not installed
  */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
   const { directory } = options;
@@ -69,7 +69,7 @@ function asOwner(command: string, args: string[]): [command: string, args: strin
   return ['setpriv', ['--reuid=postgres', '--regid=postgres', '--clear-groups', '--', command, ...args]];
 }
 
-/** Whom it runs as, null for who runs this. */
+/** The user and group that Postgres runs as; null if it runs as the present user. */
 function ownerIds(): [uid: number, gid: number] | null {
   if (process.getuid?.() !== 0) return null;
   const [uid, gid] = ['-u', '-g'].map((option) => Number(execFileSync('id', [option, 'postgres'])));

@@ -19,17 +19,17 @@ export interface Command {
   background?: boolean;
 }
 
-/** Gives a value once the process does its work; undefined until then. */
+/** Returns a value once the process works, undefined until then. */
 export type Probe<T = unknown> = () => Promise<T | undefined> | T | undefined;
 
-/** Brings a process to the point where its probe gives a value: {@link launch}, or a registry that may find it running. */
+/** Starts a process and waits until its probe returns a value. A registry may find the process running already. */
 export type Launch = (command: Command, probe: Probe) => Promise<Child>;
 
 /** A started process. */
 export interface Child {
   name: string;
   pid: number;
-  /** Tells this process from a later one that got the same pid. */
+  /** Distinguishes this process from a later one with the same pid. */
   identity: string;
   logFile: string;
   /** Asks it to end (SIGTERM) and resolves when it is gone; after `graceMs` (default 10 s) it is killed. */
@@ -49,7 +49,7 @@ export function start(command: Command): Child {
   });
   closeSync(log);
   if (child.pid === undefined) throw new Error(`${command.name}: ${command.command} could not be started`);
-  child.on('error', () => undefined); // seen by the probes as a process that is gone
+  child.on('error', () => undefined); // the probes see that the process is gone
   child.stdin?.on('error', () => undefined).end(command.input); // it may end without reading
   if (command.background) child.unref();
   return childOf({ ...command, pid: child.pid, identity: identify(child.pid) ?? '' });
@@ -67,7 +67,7 @@ export function childOf({ name, pid, identity, logFile }: Omit<Child, 'stop' | '
   };
 }
 
-/** Starts a process and waits until it is ready; one that does not get there is stopped. */
+/** Starts a process and waits until it is ready; if it does not become ready, it is stopped. */
 export const launch: Launch = async (command, probe) => {
   const child = start(command);
   try {
@@ -80,7 +80,7 @@ export const launch: Launch = async (command, probe) => {
 };
 
 /**
- * Waits until `probe` gives a value, and returns it.
+ * Waits until `probe` returns a value, and returns that.
  * @throws Error with the tail of the child's log when the child ends first or `timeoutMs` (default 120 s) pass.
  */
 export async function ready<T>(child: Child, probe: Probe<T>, timeoutMs = 120_000): Promise<T> {
@@ -133,7 +133,7 @@ function tail(logFile: string, lines = 15): string {
   return readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-lines).join('\n') || '(empty)';
 }
 
-/** When the process started, as the system writes it; undefined where there is none or it only awaits its parent. */
+/** When the process started, as the system writes it; undefined if there is none, or only a zombie. */
 export function identify(pid: number): string | undefined {
   if (process.platform !== 'linux') {
     const found = spawnSync('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], { encoding: 'utf8' }).stdout.trim();
@@ -144,7 +144,7 @@ export function identify(pid: number): string | undefined {
     // The fields after the command, which is in brackets and may hold anything.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const [state, threads, started] = [fields[0], Number(fields[17]), fields[19]];
-    // While other threads are still on their way out, its ports are not free yet.
+    // A zombie with threads still has its ports.
     return state === 'Z' && threads <= 1 ? undefined : started;
   } catch {
     return undefined;

@@ -36,8 +36,8 @@ export async function startRedisCluster(directory: string): Promise<RedisCluster
     await until(() => ask(replica, 'CLUSTER', 'REPLICATE', ids[n] as string).then((said) => said === 'OK'));
   }
   await until(async () => {
-    const told = await Promise.all(servers.map((server) => ask(server, 'CLUSTER', 'INFO')));
-    return told.every((info) => String(info).includes('cluster_state:ok')) && (await areReplicated(masters));
+    const infos = await Promise.all(servers.map((server) => ask(server, 'CLUSTER', 'INFO')));
+    return infos.every((info) => String(info).includes('cluster_state:ok')) && (await areReplicated(masters));
   });
 
   async function masterOf(key: string, among: readonly Redis[] = servers): Promise<Redis> {
@@ -84,8 +84,8 @@ async function meet(server: Redis, first: Redis): Promise<void> {
 }
 
 async function areReplicated(masters: readonly Redis[]): Promise<boolean> {
-  const told = await Promise.all(masters.map((server) => ask(server, 'INFO', 'replication')));
-  return told.every((info) => String(info).includes('state=online'));
+  const infos = await Promise.all(masters.map((server) => ask(server, 'INFO', 'replication')));
+  return infos.every((info) => String(info).includes('state=online'));
 }
 
 async function ask(server: Redis, command: string, ...args: string[]): Promise<unknown> {

@@ -48,13 +48,13 @@ export async function chaos(options: ChaosOptions): Promise<Figure[]> {
   // Outside of the directory, since the user that Postgres runs as must own it.
   const home = mkdtempSync(join(tmpdir(), 'tollgate-chaos-log-'));
   let postgres = await startPostgres({ directory: home });
-  let way: Proxy | undefined;
+  let proxy: Proxy | undefined;
   try {
     const installation = await Installation.start(GATEWAYS, {
       directory,
       databaseUrl: postgres.url,
       redis: REDIS,
-      wayToRedis: async (port) => (way = await startProxy(port)).port,
+      proxyRedis: async (port) => (proxy = await startProxy(port)).port,
     });
     runLog.announce(`three gateways, two operators, Redis and Postgres are up; ${seconds} s with seed ${seed}`);
     const caps = new Caps(installation, new SeededRandom(seed + 1), runLog);
@@ -66,10 +66,10 @@ export async function chaos(options: ChaosOptions): Promise<Figure[]> {
       onRefused: (budget) => caps.refused(budget),
     });
     const audit = new Audit(installation.upstream, traffic.calls, caps);
-    if (way === undefined) throw new Error('Redis was started without its proxy');
+    if (proxy === undefined) throw new Error('Redis was started without its proxy');
     const faults = new Faults(
       installation,
-      way,
+      proxy,
       {
         pid: () => postgres.pid,
         revive: async () => void (postgres = await startPostgres({ ...postgres, directory: home })),
@@ -87,7 +87,7 @@ export async function chaos(options: ChaosOptions): Promise<Figure[]> {
   } finally {
     runLog.close();
     await Installation.stop(directory);
-    await way?.stop();
+    await proxy?.stop();
     await postgres.stop();
     rmSync(home, { recursive: true, force: true });
   }
