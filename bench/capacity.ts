@@ -9,7 +9,7 @@ import type { RedisLedger } from '../ledger/redis/redis-ledger.ts';
 import { openDatabase } from '../log/database/open-database.ts';
 import { UsageLog } from '../log/usage-log.ts';
 import type { Check } from '../policy/core/counter-check.ts';
-import { connectCalls, recordOf } from '../test/unit/log/calls.ts';
+import { connectCalls, recordOf } from '../test/support/ledger-calls.ts';
 import type { Figure } from './figures.ts';
 
 const MANY = 10_000;

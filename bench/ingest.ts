@@ -8,7 +8,7 @@ import type { RedisLedger } from '../ledger/redis/redis-ledger.ts';
 import { openDatabase } from '../log/database/open-database.ts';
 import { UsageLog } from '../log/usage-log.ts';
 import type { UsageRecord } from '../policy/core/usage-record.ts';
-import { call, connectCalls } from '../test/unit/log/calls.ts';
+import { call, connectCalls } from '../test/support/ledger-calls.ts';
 import type { Figure } from './figures.ts';
 
 const ROWS = 40_000;

@@ -1,5 +1,5 @@
+import { arrivalOf, clean, type DeadLetter } from './call-row.ts';
 import type { Query } from './database/database.ts';
-import { arrivalOf, clean, type DeadLetter } from './row.ts';
 
 const INSERT = `
 insert into dead_letters (entry, time, problem, record, counters, keep_until)

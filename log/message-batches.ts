@@ -1,10 +1,11 @@
 import { type LoggedBatch, BATCH_OWNER_TTL_MS } from '../ledger/batches.ts';
+import type { Row } from './call-row.ts';
 import type { Query } from './database/database.ts';
-import type { Row } from './row.ts';
 
+/** Ends the id of the record that says what a batch holds while it runs. */
 const HELD = '/batch';
 
-const KEEP = `
+const INSERT = `
 insert into batches (id, time, batch, workspace, meta, worst_nano, counters, keep_until)
 select * from json_to_recordset($1::json) as given (id text, time timestamptz, batch text, workspace text,
   meta text, worst_nano bigint, counters json, keep_until bigint)
@@ -19,17 +20,17 @@ left join calls line on line.batch = b.batch and line.state = 'final' and held.s
 where held.state = 'presumed' or b.time > $1::timestamptz
 group by b.id, held.state`;
 
-/** Keeps the Message Batches that rows tell of, in a transaction that holds the log's lock; those it knows stay. */
+/** Inserts the Message Batches that rows start with, in a transaction that holds the log's lock; known ones stay as they are. */
 export async function writeBatches(query: Query, rows: readonly Row[]): Promise<void> {
   const batches = rows.flatMap(({ id, meta, values, counters, keepUntil }) => {
     const { time, batch = null, workspace = null, worst_nano } = values;
     const kept = { id: id.slice(0, -HELD.length), time, batch, workspace, meta, worst_nano };
     return meta === null || batch === null || workspace === null ? [] : [{ ...kept, counters, keep_until: keepUntil }];
   });
-  if (batches.length > 0) await query(KEEP, [JSON.stringify(batches)]);
+  if (batches.length > 0) await query(INSERT, [JSON.stringify(batches)]);
 }
 
-interface Read {
+interface BatchRow {
   readonly id: string;
   readonly batch: string;
   readonly workspace: string;
@@ -41,9 +42,9 @@ interface Read {
   readonly left_nano: string;
 }
 
-/** The Message Batches that are not settled, and those whose owners are still asked for at `now` (milliseconds). */
+/** The Message Batches that are not settled, and those whose owner the ledger still knows at `now` (milliseconds). */
 export async function readBatches(query: Query, now: number): Promise<readonly LoggedBatch[]> {
-  const rows = await query<Read>(READ, [new Date(now - BATCH_OWNER_TTL_MS).toISOString()]);
+  const rows = await query<BatchRow>(READ, [new Date(now - BATCH_OWNER_TTL_MS).toISOString()]);
   return rows.map(({ id, batch, workspace, meta, counters, keep, settled, lines, left_nano: left }) => ({
     id,
     batch,

@@ -1,16 +1,16 @@
 import type { Query } from './database/database.ts';
 
-/** How many rows of a table one transaction deletes, so that nobody waits long for the lock. */
+/** Rows of a table that one transaction deletes, so that it does not hold the log's lock for long. */
 const CHUNK = 5_000;
-/** The ledger's clock may be behind ours: what it may still ask for stays a day longer. Milliseconds. */
+/** Totals stay a day longer, because the ledger's clock may be behind ours. Milliseconds. */
 const SLACK_MS = 86_400_000;
 
-/** What a counter adds up to is asked for by a rebuild alone, and never once the counter is forgotten. */
+/** Totals are only read by a rebuild of the ledger, which does not need those of expired counters. */
 const TOTALS = `
 delete from totals where counter = any(array(select counter from totals where keep_until < $1 limit ${CHUNK}))
 returning 1`;
 
-/** A row of which nobody knows the cost yet stays until that is decided, however old it is. */
+/** A presumed row stays until its cost is decided, however old it is. */
 const CALLS = `
 delete from calls where id = any(array(
   select id from calls where time < $1::timestamptz and state <> 'presumed' order by time limit ${CHUNK}))
@@ -26,8 +26,8 @@ delete from refusals where ctid = any(array(select ctid from refusals where minu
 returning 1`;
 
 /**
- * Deletes some of what is older than `keptMs` at `now` (milliseconds; null: of calls and refusals nothing is), and the
- * totals of counters that are forgotten, in a transaction that holds the log's lock. Returns whether there may be more.
+ * Deletes a part of the rows that are older than `keptMs` at `now` (milliseconds; null keeps all calls and refusals) and of
+ * the totals of expired counters, in a transaction that holds the log's lock. Returns whether there may be more.
  */
 export async function deleteOld(query: Query, now: number, keptMs: number | null): Promise<boolean> {
   const totals = await query(TOTALS, [now - SLACK_MS]);

@@ -1,46 +1,47 @@
-import type { RecordState } from '../policy/core/usage-record.ts';
-import { type Contribution, contribution, isBetter } from './record-state.ts';
-import type { Row } from './row.ts';
+import { RECORD_STATES, type RecordState } from '../policy/core/usage-record.ts';
+import type { Row } from './call-row.ts';
 
-/** What counts of a call by now: its cost, or while that is presumed what is presumed. Nano-dollars. */
-export interface Known {
+/** What the table holds of a call. */
+export interface KnownCall {
   readonly state: RecordState;
+  /** The cost, or the presumed amount while the cost is not known. Nano-dollars. */
   readonly amountNano: bigint;
 }
 
-/** What a counter's totals change by; `keepUntil` in milliseconds. */
+/** What a call adds to each of its counters. Nano-dollars. */
+interface Contribution {
+  readonly spentNano: bigint;
+  readonly presumedNano: bigint;
+  readonly requests: number;
+}
+
+/** By how much the totals of a counter change; `keepUntil` in milliseconds. */
 export interface TotalChange extends Contribution {
   readonly counter: string;
   readonly keepUntil: number;
 }
 
-/** Works out, for rows in the order of the stream, what to write over what the table holds. Pure. */
-export class UpsertPlan {
-  readonly #rows = new Map<string, Row>();
-  readonly #totals = new Map<string, TotalChange>();
+/** Which rows to insert or replace, and how the totals of their counters change. Pure. */
+export interface UpsertPlan {
+  readonly rows: readonly Row[];
+  readonly totals: readonly TotalChange[];
+}
 
-  /** `known`: what the table holds of the rows' ids. */
-  constructor(rows: readonly Row[], known: ReadonlyMap<string, Known>) {
-    for (const row of rows) this.#take(row, this.#rows.get(row.id) ?? known.get(row.id));
-  }
+const NOTHING: Contribution = { spentNano: 0n, presumedNano: 0n, requests: 0 };
 
-  /** To insert, or to put in place of the one of the same id. */
-  get rows(): readonly Row[] {
-    return [...this.#rows.values()];
-  }
-
-  get totals(): readonly TotalChange[] {
-    return [...this.#totals.values()];
-  }
-
-  #take(row: Row, before: Known | undefined): void {
-    if (before !== undefined && !isBetter(row.state, before.state)) return;
-    this.#rows.set(row.id, row);
-    const from = before === undefined ? NOTHING : contribution(before.state, before.amountNano);
-    const to = contribution(row.state, row.amountNano);
+/** Plans for rows in the order of the stream; `known` is what the table holds of their ids. */
+export function planUpsert(rows: readonly Row[], known: ReadonlyMap<string, KnownCall>): UpsertPlan {
+  const planned = new Map<string, Row>();
+  const totals = new Map<string, TotalChange>();
+  for (const row of rows) {
+    const before = planned.get(row.id) ?? known.get(row.id);
+    if (before !== undefined && !knowsMore(row.state, before.state)) continue;
+    planned.set(row.id, row);
+    const from = before === undefined ? NOTHING : contribution(before);
+    const to = contribution(row);
     for (const counter of row.counters) {
-      const sum = this.#totals.get(counter) ?? { ...NOTHING, keepUntil: 0 };
-      this.#totals.set(counter, {
+      const sum = totals.get(counter) ?? { ...NOTHING, keepUntil: 0 };
+      totals.set(counter, {
         counter,
         keepUntil: Math.max(row.keepUntil, sum.keepUntil),
         spentNano: sum.spentNano + to.spentNano - from.spentNano,
@@ -49,6 +50,20 @@ export class UpsertPlan {
       });
     }
   }
+  return { rows: [...planned.values()], totals: [...totals.values()] };
 }
 
-const NOTHING: Contribution = { spentNano: 0n, presumedNano: 0n, requests: 0 };
+/** Whether a record replaces an earlier one of the same call. A record of the same rank changes nothing. */
+function knowsMore(next: RecordState, before: RecordState): boolean {
+  return RECORD_STATES.indexOf(next) > RECORD_STATES.indexOf(before);
+}
+
+/** Presumed money is not spent, and only a settled call counts as a request. */
+function contribution({ state, amountNano }: KnownCall): Contribution {
+  const isPresumed = state === 'presumed';
+  return {
+    spentNano: isPresumed ? 0n : amountNano,
+    presumedNano: isPresumed ? amountNano : 0n,
+    requests: state === 'final' ? 1 : 0,
+  };
+}

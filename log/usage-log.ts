@@ -1,15 +1,15 @@
 import type { LoggedBatch } from '../ledger/batches.ts';
 import type { CounterMinimum, OperatorLedger } from '../ledger/ledger.ts';
 import type { RefusalEntry, StreamEntry } from '../ledger/streams.ts';
-import { writeCalls } from './calls.ts';
+import { arrivalOf, type DeadLetter, minimalRow, readEntry } from './call-row.ts';
 import { type Database, LogUnreachable, type Query, RowRefused } from './database/database.ts';
 import { lock, migrate } from './database/migrate.ts';
 import { readBatches } from './message-batches.ts';
-import { writeRefusals } from './refusals.ts';
+import { readTotals } from './read-totals.ts';
 import { deleteOld } from './retention.ts';
-import { arrivalOf, type DeadLetter, minimalRow, readEntry } from './row.ts';
-import { readSpenders, type SpenderKind, type Spenders } from './spenders.ts';
-import { readTotals } from './totals.ts';
+import { rankSpenders, type SpenderKind, type SpenderRanking } from './top-spenders.ts';
+import { writeCalls } from './write-calls.ts';
+import { writeRefusals } from './write-refusals.ts';
 
 interface LogOptions {
   /** Opens the database; asked again after it was out of reach. */
@@ -22,23 +22,23 @@ interface LogOptions {
 
 /** What one turn of the ingest did. */
 export interface Ingested {
-  /** How many entries it took out of the stream. */
+  /** Entries that it took out of the stream. */
   readonly entries: number;
-  /** It found the stream with nothing more in it. */
+  /** It reached the end of the stream. */
   readonly isCaughtUp: boolean;
-  /** How many of them changed a row. */
+  /** Rows that were inserted or replaced. */
   readonly rows: number;
 }
 
-/** How many entries go into one transaction. */
+/** Entries in one transaction. */
 const CHUNK = 2_000;
-/** After so many of them whoever waits for the stream to be empty sees to other things. */
-const TURNS = 10;
+/** After so many chunks `drain` gives up, so that a stream that fills as fast as it is read does not block its caller. */
+const DRAIN_CHUNKS = 10;
 
 /**
- * The usage log: takes what the ledger has appended to its streams, exactly once, however often it is interrupted.
- * Entries leave the stream only after the transaction that holds them was committed, and an entry that comes again
- * changes nothing. Several processes may do so at once; a lock in the database lets them write one after the other.
+ * The usage log. It takes the entries of the ledger's streams into the database exactly once, however often it is
+ * interrupted: entries are deleted from the stream only after their transaction was committed, and an entry that comes a
+ * second time changes nothing. Several processes may ingest at once; a lock in the database makes them take turns.
  */
 export class UsageLog {
   readonly #options: LogOptions;
@@ -50,51 +50,51 @@ export class UsageLog {
     this.#options = options;
   }
 
-  /** When the oldest entry that is not in the log yet came; null where there was none. Milliseconds since the epoch. */
+  /** When the oldest entry that is not in the log yet arrived; null if there was none. Milliseconds since the epoch. */
   get oldest(): number | null {
     return this.#oldest;
   }
 
-  /** Takes the oldest entries. Throws LedgerUnreachable or LogUnreachable; then nothing is lost and it is called again. */
+  /** Takes the oldest entries. Throws `LedgerUnreachable` or `LogUnreachable`; nothing is lost then, and the caller tries again. */
   ingest(): Promise<Ingested> {
     return (this.#ingesting ??= this.#ingest().finally(() => (this.#ingesting = null)));
   }
 
   /**
-   * Takes what is in the stream of usage, also what joins it meanwhile. Returns whether that was all: of very much it takes
-   * a part, and is called again. Throws as `ingest`.
+   * Takes everything in the usage stream, including what is appended meanwhile. Returns false if it took only a part, so
+   * that it must be called again. Throws as `ingest`.
    */
   async drain(): Promise<boolean> {
-    // A turn that was under way already may have looked before the newest entries came.
+    // A turn that is already under way may have read the stream before the newest entries arrived.
     await this.#ingesting;
-    for (let turn = 0; turn < TURNS; turn += 1) if ((await this.ingest()).entries === 0) return true;
+    for (let turn = 0; turn < DRAIN_CHUNKS; turn += 1) if ((await this.ingest()).entries === 0) return true;
     return false;
   }
 
-  /** What every counter that is kept beyond `now` (milliseconds) adds up to, without what `batches` hold. Throws LogUnreachable. */
+  /** The totals of all counters kept beyond `now` (milliseconds), without what open batches hold. Throws `LogUnreachable`. */
   async totals(now: number): Promise<readonly CounterMinimum[]> {
     return this.#use((database) => readTotals(database.query, now));
   }
 
-  /** The Message Batches to put back into a ledger at `now` (milliseconds). Throws LogUnreachable. */
+  /** The Message Batches to put back into a ledger at `now` (milliseconds). Throws `LogUnreachable`. */
   async batches(now: number): Promise<readonly LoggedBatch[]> {
     return this.#use((database) => readBatches(database.query, now));
   }
 
-  /** Who spent how much since an instant (milliseconds), with the `most` dearest by name. Throws LogUnreachable. */
-  async spenders(kind: SpenderKind, since: number, most: number): Promise<Spenders> {
-    return this.#use((database) => readSpenders(database.query, kind, since, most));
+  /** Who spent how much since an instant (milliseconds), with the first `most` by name. Throws `LogUnreachable`. */
+  async spenders(kind: SpenderKind, since: number, most: number): Promise<SpenderRanking> {
+    return this.#use((database) => rankSpenders(database.query, kind, since, most));
   }
 
   /**
-   * Deletes some of what is older than `keptMs` at `now` (milliseconds; null: no call is too old). Returns whether there may be
-   * more. Throws LogUnreachable.
+   * Deletes a part of what is older than `keptMs` at `now` (milliseconds; null keeps all calls). Returns whether there may
+   * be more. Throws `LogUnreachable`.
    */
   async deleteOld(now: number, keptMs: number | null): Promise<boolean> {
     return this.#use((database) => inTransaction(database, (query) => deleteOld(query, now, keptMs)));
   }
 
-  /** Gives the database back, after what is under way; it is opened again when it is needed. */
+  /** Closes the database after the turn that is under way; it is opened again when it is needed. */
   async close(): Promise<void> {
     await this.#ingesting?.catch(() => {});
     await this.#discard();
@@ -161,7 +161,7 @@ export class UsageLog {
     if (deadLetters.length > 0) this.#options.onDeadLetters?.(deadLetters);
   }
 
-  /** A database that could not be used is opened anew the next time. */
+  /** A database that failed is opened again the next time. */
   async #use<T>(work: (database: Database) => Promise<T>): Promise<T> {
     try {
       return await work(await (this.#opening ??= this.#open()));
@@ -179,7 +179,7 @@ export class UsageLog {
       await database.close().catch(() => {});
       throw error instanceof LogUnreachable
         ? error
-        : new LogUnreachable(`the tables could not be made: ${String(error)}`);
+        : new LogUnreachable(`the tables could not be created: ${String(error)}`);
     }
     return database;
   }
@@ -191,7 +191,7 @@ export class UsageLog {
   }
 }
 
-/** Writes all at once; where the database refuses a row of it for ever, halves, down to the row itself, which `alone` writes. */
+/** Writes all entries at once. If the database rejects one of them, tries halves, down to that entry, which goes to `alone`. */
 async function inHalves<Entry>(
   entries: readonly Entry[],
   write: (some: readonly Entry[]) => Promise<void>,

@@ -221,7 +221,8 @@ export function assemble(options: OperatorOptions): Operator {
       guard,
       statuses: writer,
       keys: callerKeys,
-      logged: () => logged({ waiting: streamLength(), limit: settings.usageStreamLimit, silentMs: ingest.silentMs }),
+      logged: () =>
+        logged({ waiting: streamLength(), limit: settings.usageStreamLimit, silentMs: ingest.unreachableMs }),
       clock,
     }),
     planner,

@@ -1,34 +1,34 @@
-/** A Postgres, wherever it runs: all that the log asks of one. `postgres.ts` and `pglite.ts` are the two there are. */
+/** All that the log needs of a Postgres. `postgres.ts` and `pglite.ts` implement it. */
 
-/** What a statement takes. Lists go as one JSON text, so that both drivers send them alike. */
+/** Lists are passed as one JSON text, because the two drivers send arrays differently. */
 type Param = string | number;
 
-/** Runs one statement and gives its rows. Throws `LogUnreachable` or `RowRefused`. */
+/** Runs one statement and returns its rows. Throws `LogUnreachable` or `RowRefused`. */
 export type Query = <Row = unknown>(sql: string, params?: readonly Param[]) => Promise<readonly Row[]>;
 
 /** An open database. */
 export interface Database {
   /** One statement on its own. */
   readonly query: Query;
-  /** All of `work` or nothing of it; what it throws undoes everything. */
+  /** Commits after `work`; rolls back if it throws. */
   transaction<T>(work: (query: Query) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
-/** The database does not answer, or cannot do its work now: the same may succeed later. */
+/** The database does not answer or cannot work now; the same statement may succeed later. */
 export class LogUnreachable extends Error {
   override readonly name = 'LogUnreachable';
 }
 
-/** The database will never take one of these rows, whoever asks and when. */
+/** The database will never accept one of these rows. */
 export class RowRefused extends Error {
   override readonly name = 'RowRefused';
 }
 
-/** Classes of SQLSTATE that are the data's fault: data exception, integrity, cardinality, program limits. */
+/** Classes of SQLSTATE that are caused by the data: data exception, integrity, cardinality, program limits. */
 const DATA_FAULTS = ['22', '23', '21', '54'];
 
-/** The error of a driver as one of the log's own. No message of Postgres holds a password. */
+/** Turns an error of a driver into one of the log's own. Postgres puts no password into its messages. */
 export function translate(error: unknown): Error {
   if (error instanceof LogUnreachable || error instanceof RowRefused) return error;
   const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };

@@ -4,9 +4,9 @@ import { createServer } from 'node:net';
 import { LogUnreachable } from './database.ts';
 
 /**
- * Takes a folder for this process alone and returns what gives it back; the system does so when the process dies.
- * The claim is a name in Linux's abstract namespace of sockets, which leaves nothing behind and cannot be stale; where
- * there is none (macOS), the operators' Lease alone keeps two from writing at once. Throws `LogUnreachable`.
+ * Locks a folder for this process and returns the function that releases it. The lock is a name in Linux's abstract
+ * socket namespace: it leaves no file behind, and the kernel releases it when the process dies. On other systems (macOS)
+ * only the operators' Lease prevents two writers. Throws `LogUnreachable` if another process holds the lock.
  */
 export function lockFolder(folder: string): Promise<() => Promise<void>> {
   if (process.platform !== 'linux') return Promise.resolve(() => Promise.resolve());

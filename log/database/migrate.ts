@@ -1,20 +1,20 @@
 import { readFileSync } from 'node:fs';
 import type { Database, Query } from './database.ts';
 
-/** In the order in which they are applied. What was released is never edited: a change is a new one. */
+/** In the order in which they are applied. A released migration is never edited: a change is a new one. */
 const MIGRATIONS: readonly string[] = ['0001-log', '0002-batches'];
 
-/** Any number, the same in every operator: who holds it alone writes. */
-const LOCK = 7_406_524;
+/** Any number that is the same in every operator. */
+const LOCK_ID = 7_406_524;
 
-/** Waits until nobody else writes the log; held to the end of the transaction. */
+/** Takes the log's write lock, which is held to the end of the transaction. */
 export async function lock(query: Query): Promise<void> {
-  await query('select pg_advisory_xact_lock($1)', [LOCK]);
+  await query('select pg_advisory_xact_lock($1)', [LOCK_ID]);
 }
 
 /**
- * Brings the tables up to what this version needs. Of several operators that start together one does it; a database
- * that a newer version has brought further is left as it is.
+ * Applies the missing migrations. If several operators start together, one of them does it. A database with migrations of
+ * a newer version is left as it is.
  */
 export async function migrate(database: Database): Promise<void> {
   await database.transaction(async (query) => {
@@ -29,7 +29,7 @@ export async function migrate(database: Database): Promise<void> {
   });
 }
 
-/** How far a database has been brought: what this version would still do, and what it does not know. Only reads. */
+/** Which migrations this version would still apply, and which applied ones it does not know. Only reads. */
 export async function migrationsOf({
   query,
 }: Pick<Database, 'query'>): Promise<{ missing: string[]; unknown: string[] }> {

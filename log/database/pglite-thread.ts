@@ -1,17 +1,17 @@
-/** The thread of `pglite.ts`: Postgres, and the questions that come to it one after the other. */
+/** The worker thread of `pglite.ts`: runs Postgres and executes one statement after the other. */
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 
-/** A statement. */
-export interface Question {
+/** A statement to run. */
+export interface Statement {
   readonly id: number;
   readonly sql: string;
   readonly params: readonly (string | number)[];
 }
 
-/** Its rows, or what Postgres says is wrong with it. */
-export interface Answer {
+/** Its rows, or Postgres' error. */
+export interface StatementResult {
   readonly id: number;
   readonly rows?: readonly unknown[];
   readonly error?: { readonly code: unknown; readonly message: string };
@@ -19,12 +19,12 @@ export interface Answer {
 
 const db = await PGlite.create(workerData as string);
 
-parentPort?.on('message', (question: Question | 'close') => {
-  if (question === 'close') void db.close().finally(() => parentPort?.close());
-  else void answer(question).then((said) => parentPort?.postMessage(said));
+parentPort?.on('message', (message: Statement | 'close') => {
+  if (message === 'close') void db.close().finally(() => parentPort?.close());
+  else void run(message).then((result) => parentPort?.postMessage(result));
 });
 
-async function answer({ id, sql, params }: Question): Promise<Answer> {
+async function run({ id, sql, params }: Statement): Promise<StatementResult> {
   try {
     const { rows } = await db.query(sql, [...params]);
     return { id, rows };

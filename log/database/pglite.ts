@@ -3,32 +3,32 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type Database, LogUnreachable, type Query, translate } from './database.ts';
 import { lockFolder } from './folder-lock.ts';
-import type { Answer, Question } from './pglite-thread.ts';
+import type { Statement, StatementResult } from './pglite-thread.ts';
 
 /**
- * A thread that takes longer for one statement hangs, and the log with it: it is given up. A slow machine makes a new
- * database in less. Milliseconds.
+ * A thread that takes longer for one statement is considered hung and terminated. A slow machine creates a new database
+ * in less. Milliseconds.
  */
-const PATIENCE_MS = 300_000;
+const STATEMENT_TIMEOUT_MS = 300_000;
 
 /**
- * Postgres in a thread of this process, with its data in a folder that nobody else may have open. Throws
- * `LogUnreachable` where another process has the folder.
+ * Starts Postgres in a thread of this process, with its data in a folder that only one process may open. Throws
+ * `LogUnreachable` if another process has the folder open.
  */
 export async function openPGlite(folder: string): Promise<Database> {
   mkdirSync(folder, { recursive: true });
   const release = await lockFolder(folder);
   const thread = new Thread(folder);
   try {
-    await thread.ask('select 1', []);
+    await thread.run('select 1', []);
   } catch (error) {
     await thread.end();
     await release();
     throw error;
   }
   return {
-    query: (sql, params = []) => thread.inTurn(() => thread.ask(sql, params)),
-    transaction: (work) => thread.inTurn(() => transaction((sql, params = []) => thread.ask(sql, params), work)),
+    query: (sql, params = []) => thread.inTurn(() => thread.run(sql, params)),
+    transaction: (work) => thread.inTurn(() => transaction((sql, params = []) => thread.run(sql, params), work)),
     close: async () => {
       await thread.inTurn(() => thread.end());
       await release();
@@ -48,18 +48,18 @@ async function transaction<T>(query: Query, work: (query: Query) => Promise<T>):
   }
 }
 
-interface Waiting {
+interface PendingStatement {
   readonly resolve: (rows: readonly unknown[]) => void;
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout;
 }
 
-/** The thread that Postgres runs in: what it computes holds nobody else up. It has one session, so work takes turns. */
+/** Runs Postgres outside the event loop. It has one session, so transactions take turns. */
 class Thread {
   readonly #worker: Worker;
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #pending = new Map<number, PendingStatement>();
   readonly #ended: Promise<void>;
-  #asked = 0;
+  #lastId = 0;
   #hasEnded = false;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -67,32 +67,32 @@ class Thread {
     this.#worker = new Worker(new URL(`pglite-thread${extname(import.meta.filename)}`, import.meta.url), {
       workerData: folder,
     });
-    this.#worker.on('message', (answer: Answer) => this.#take(answer));
+    this.#worker.on('message', (result: StatementResult) => this.#take(result));
     this.#worker.on('error', (error: Error) => this.#fail(error.message));
     this.#ended = new Promise((resolve) =>
       this.#worker.once('exit', () => {
         this.#hasEnded = true;
-        this.#fail('Postgres has ended');
+        this.#fail('Postgres has exited');
         resolve();
       }),
     );
   }
 
-  /** Runs `work` once all before it has ended. */
+  /** Runs `work` after all work that was queued before it. */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(work);
     this.#last = turn.catch(() => {});
     return turn;
   }
 
-  ask<Row>(sql: string, params: readonly (string | number)[]): Promise<readonly Row[]> {
-    if (this.#hasEnded) return Promise.reject(new LogUnreachable('Postgres has ended'));
-    this.#asked += 1;
-    const id = this.#asked;
+  run<Row>(sql: string, params: readonly (string | number)[]): Promise<readonly Row[]> {
+    if (this.#hasEnded) return Promise.reject(new LogUnreachable('Postgres has exited'));
+    this.#lastId += 1;
+    const id = this.#lastId;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#giveUp(), PATIENCE_MS);
-      this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject, timer });
-      this.#worker.postMessage({ id, sql, params } satisfies Question);
+      const timer = setTimeout(() => this.#terminate(), STATEMENT_TIMEOUT_MS);
+      this.#pending.set(id, { resolve: resolve as PendingStatement['resolve'], reject, timer });
+      this.#worker.postMessage({ id, sql, params } satisfies Statement);
     });
   }
 
@@ -102,25 +102,25 @@ class Thread {
     await this.#ended;
   }
 
-  #take({ id, rows, error }: Answer): void {
-    const waiting = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    clearTimeout(waiting?.timer);
-    if (rows === undefined) waiting?.reject(translate(error));
-    else waiting?.resolve(rows);
+  #take({ id, rows, error }: StatementResult): void {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    clearTimeout(pending?.timer);
+    if (rows === undefined) pending?.reject(translate(error));
+    else pending?.resolve(rows);
   }
 
-  #giveUp(): void {
+  #terminate(): void {
     this.#hasEnded = true;
     this.#fail('Postgres does not answer');
     void this.#worker.terminate();
   }
 
   #fail(reason: string): void {
-    for (const { reject, timer } of this.#waiting.values()) {
+    for (const { reject, timer } of this.#pending.values()) {
       clearTimeout(timer);
       reject(new LogUnreachable(reason));
     }
-    this.#waiting.clear();
+    this.#pending.clear();
   }
 }

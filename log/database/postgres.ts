@@ -2,10 +2,10 @@ import pg from 'pg';
 import { type Database, type Query, translate } from './database.ts';
 
 const CONNECT_MS = 5_000;
-/** A statement that takes longer is given up, so that nobody waits for one who hangs with the lock in hand. */
+/** Longer statements are cancelled, so that a hung connection cannot hold the log's lock for ever. */
 const STATEMENT_MS = 30_000;
 
-/** Connects when first asked. `url`: `postgres://user:password@host:port/database`, never printed. */
+/** Connects at the first query. `url`: `postgres://user:password@host:port/database`, never printed. */
 export function openPostgres(url: string): Database {
   const pool = new pg.Pool({
     connectionString: url,
@@ -14,12 +14,12 @@ export function openPostgres(url: string): Database {
     connectionTimeoutMillis: CONNECT_MS,
     statement_timeout: STATEMENT_MS,
     idle_in_transaction_session_timeout: STATEMENT_MS,
-    // Also where the host has vanished without a word.
+    // For a host that vanished without closing the connection.
     query_timeout: STATEMENT_MS + CONNECT_MS,
     keepAlive: true,
   });
-  // A connection that breaks while nobody uses it is replaced; who uses one sees the error at the next query. Nobody
-  // listening would end the process, also between two queries of a transaction, where the pool does not listen.
+  // An 'error' event without a listener would end the process. The pool replaces an idle connection that breaks; one in
+  // use reports the error at its next query. The pool itself does not listen between two queries of a transaction.
   pool.on('error', () => {});
   pool.on('connect', (client) => client.on('error', () => {}));
   return {
@@ -44,7 +44,7 @@ async function transaction<T>(pool: pg.Pool, work: (query: Query) => Promise<T>)
     fault = translate(error);
     throw fault;
   } finally {
-    // A connection on which something failed is given up: that undoes whatever was not committed.
+    // Closing the connection after a failure rolls back whatever was not committed.
     client.release(fault);
   }
 }

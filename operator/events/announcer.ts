@@ -4,7 +4,7 @@ import type { Events } from '../../kube/events.ts';
 import type { KubeObject, Resource } from '../../kube/object.ts';
 import type { OpenBatch } from '../../ledger/batches.ts';
 import type { LostReason } from '../../ledger/ledger.ts';
-import type { DeadLetter } from '../../log/row.ts';
+import type { DeadLetter } from '../../log/call-row.ts';
 import { type ConfigMap, configMaps, workspaces } from '../cluster/kube-kinds.ts';
 import type { LedgerEvents, RecoveredBy } from '../ledger/ledger-guard.ts';
 import type { Resolution } from '../ledger/presumed-resolver.ts';

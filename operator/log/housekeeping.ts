@@ -9,11 +9,11 @@ interface HousekeepingOptions {
   readonly clock: () => number;
 }
 
-/** How soon more is deleted where there is more, and when it is looked again. Milliseconds. */
+/** The pause after a turn that left old rows, and after one that left none. Milliseconds. */
 const MORE_MS = 200;
-const EVERY_MS = 3_600_000;
+const DONE_MS = 3_600_000;
 
-/** Deletes from the usage log what has been kept for long enough, a little at a time. */
+/** Deletes rows of the usage log that are older than the setting `logRetention`, a few at a time. */
 export class Housekeeping {
   readonly #options: HousekeepingOptions;
 
@@ -21,14 +21,14 @@ export class Housekeeping {
     this.#options = options;
   }
 
-  /** Deletes some. Returns after how many milliseconds the next turn is due. */
+  /** Deletes a part. Returns after how many milliseconds the next turn is due. */
   async turn(): Promise<number> {
     const { log, settings, clock } = this.#options;
     const keptMs = settings.usageLogRetention === 'Forever' ? null : settings.usageLogRetention;
     try {
-      return (await log.deleteOld(clock(), keptMs)) ? MORE_MS : EVERY_MS;
+      return (await log.deleteOld(clock(), keptMs)) ? MORE_MS : DONE_MS;
     } catch (error) {
-      if (error instanceof LogUnreachable) return EVERY_MS; // whoever writes to it reports that
+      if (error instanceof LogUnreachable) return DONE_MS; // the ingest reports it
       throw error;
     }
   }

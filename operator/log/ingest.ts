@@ -5,18 +5,18 @@ import type { Ingested, UsageLog } from '../../log/usage-log.ts';
 interface IngestOptions {
   readonly log: Pick<UsageLog, 'ingest' | 'oldest'>;
   readonly ledger: Pick<OperatorLedger, 'state'>;
-  /** A clock that never jumps, for durations. Milliseconds. */
+  /** The monotonic clock. Milliseconds. */
   readonly elapsed: () => number;
   readonly onIngested: (ingested: Ingested) => void;
 }
 
-/** How soon the stream is looked at again once it was empty. Milliseconds. */
-const CALM_MS = 500;
+/** The pause after a turn that emptied the stream. Milliseconds. */
+const IDLE_MS = 500;
 
-/** Brings the usage stream into the log, turn by turn, and knows since when that does not work. */
+/** Takes the usage stream into the log, turn by turn, and measures for how long the database has not answered. */
 export class Ingest {
   readonly #options: IngestOptions;
-  #silentSince: number | null = null;
+  #unreachableSince: number | null = null;
 
   constructor(options: IngestOptions) {
     this.#options = options;
@@ -26,25 +26,25 @@ export class Ingest {
   async turn(): Promise<number> {
     const { log, ledger, elapsed, onIngested } = this.#options;
     try {
-      // What is in another installation's ledger is another log's.
-      if ((await ledger.state()).lost === 'otherEpoch') return CALM_MS;
+      // The records in another installation's ledger belong to its log.
+      if ((await ledger.state()).lost === 'otherEpoch') return IDLE_MS;
       const ingested = await log.ingest();
-      this.#silentSince = null;
+      this.#unreachableSince = null;
       onIngested(ingested);
-      return ingested.isCaughtUp ? CALM_MS : 0;
+      return ingested.isCaughtUp ? IDLE_MS : 0;
     } catch (error) {
-      if (error instanceof LedgerUnreachable) return CALM_MS; // whose silence is reported elsewhere
-      if (error instanceof LogUnreachable) this.#silentSince ??= elapsed();
+      if (error instanceof LedgerUnreachable) return IDLE_MS; // reported by the ledger guard
+      if (error instanceof LogUnreachable) this.#unreachableSince ??= elapsed();
       throw error;
     }
   }
 
   /** For how long the database has not answered. Milliseconds. */
-  get silentMs(): number {
-    return this.#silentSince === null ? 0 : this.#options.elapsed() - this.#silentSince;
+  get unreachableMs(): number {
+    return this.#unreachableSince === null ? 0 : this.#options.elapsed() - this.#unreachableSince;
   }
 
-  /** For how long the oldest record has been waiting in the ledger at `now`. Milliseconds, as the instant. */
+  /** How long the oldest record has been waiting in the ledger at `now`. Both in milliseconds. */
   lagMs(now: number): number {
     const { oldest } = this.#options.log;
     return oldest === null ? 0 : Math.max(0, now - oldest);

@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client';
-import type { Spenders } from '../../log/spenders.ts';
+import type { SpenderRanking } from '../../log/top-spenders.ts';
 import { dollars } from '../../metrics/call-metrics.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import type { SpenderTotals } from './top-spenders.ts';
@@ -9,7 +9,7 @@ export type NameLimits = Pick<Settings, 'namedUsers' | 'namedCustomers'>;
 
 /** Registers gauges of the customers and users that spent most in the last 24 hours; `read` returns null where this replica does not know. */
 export function measureSpenders(registry: Registry, read: () => SpenderTotals | null, limits: NameLimits): void {
-  const customers = (name: string, help: string, figure: (spenders: Spenders) => number) => {
+  const customers = (name: string, help: string, figure: (spenders: SpenderRanking) => number) => {
     const gauge: Gauge = new Gauge({
       name,
       help,
@@ -30,9 +30,9 @@ export function measureSpenders(registry: Registry, read: () => SpenderTotals | 
   customers(
     'tollgate_top_customer_usd',
     'What the customer with the highest spend spent in the last 24 hours, in US dollars.',
-    ({ dearest }) => dollars(dearest[0]?.spentNano ?? 0n),
+    ({ top }) => dollars(top[0]?.spentNano ?? 0n),
   );
-  const named = (kind: 'customer' | 'user', limit: number, find: (totals: SpenderTotals) => Spenders | null) => {
+  const named = (kind: 'customer' | 'user', limit: number, find: (totals: SpenderTotals) => SpenderRanking | null) => {
     const gauge: Gauge = new Gauge({
       name: `tollgate_${kind}_usd`,
       help: `What each of the top ${kind}s spent in the last 24 hours, in US dollars; named only with the setting \`named${kind === 'user' ? 'Users' : 'Customers'}\`.`,
@@ -41,7 +41,7 @@ export function measureSpenders(registry: Registry, read: () => SpenderTotals | 
       collect: () => {
         gauge.reset();
         const totals = read();
-        const top = totals === null ? [] : (find(totals)?.dearest ?? []);
+        const top = totals === null ? [] : (find(totals)?.top ?? []);
         for (const { name, spentNano } of top.slice(0, limit)) gauge.set({ [kind]: name }, dollars(spentNano));
       },
     });

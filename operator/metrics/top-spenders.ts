@@ -1,13 +1,13 @@
 import { LogUnreachable } from '../../log/database/database.ts';
-import type { Spenders } from '../../log/spenders.ts';
+import type { SpenderRanking } from '../../log/top-spenders.ts';
 import type { UsageLog } from '../../log/usage-log.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 
 /** The customers and users that spent most within the last 24 hours. */
 export interface SpenderTotals {
-  readonly customers: Spenders;
+  readonly customers: SpenderRanking;
   /** Null where the setting `namedUsers` is 0. */
-  readonly users: Spenders | null;
+  readonly users: SpenderRanking | null;
 }
 
 interface TopSpendersOptions {

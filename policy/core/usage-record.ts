@@ -104,10 +104,13 @@ type Fields = {
 };
 
 /**
- * How much is known of what a call cost: `final`; `presumed` (at most `worst_nano`); `booked` or `released`, decided
- * without knowing. Among records of the same `id` the highest rank counts: final, released, booked, presumed.
+ * How much is known of what a call cost: `presumed` (at most `worst_nano`); `booked` or `released`, decided without
+ * knowing; `final`. In order of rank: among records of the same `id` the last of these counts. `released` outranks
+ * `booked`, because a gateway that comes back and releases knows what was booked without knowing (decision 0008).
  */
-export type RecordState = 'presumed' | 'booked' | 'released' | 'final';
+export const RECORD_STATES = ['presumed', 'booked', 'released', 'final'] as const;
+
+export type RecordState = (typeof RECORD_STATES)[number];
 
 interface Identity {
   readonly id: string;

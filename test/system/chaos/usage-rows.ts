@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectLedger } from '../../../ledger/redis/redis-ledger.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';
-import { readTotals } from '../../../log/totals.ts';
+import { readTotals } from '../../../log/read-totals.ts';
 import { parseSettings } from '../../../policy/config/settings.ts';
 
 /** The final row of one call in the usage log. Nano-dollars. */

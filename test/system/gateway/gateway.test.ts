@@ -15,7 +15,7 @@ import { ByteQuota } from '../../../gateway/http/byte-quota.ts';
 import { Certificate } from '../../../gateway/http/certificate.ts';
 import { ChunkBuffer } from '../../../gateway/http/chunk-buffer.ts';
 import { listen } from '../../../gateway/http/server.ts';
-import { readEntry } from '../../../log/row.ts';
+import { readEntry } from '../../../log/call-row.ts';
 import type { CompiledBudget } from '../../../policy/core/compiled-policy.ts';
 import { parseUsd } from '../../../policy/core/money.ts';
 import { budgetFigures, budgetFiguresQuery } from '../../../policy/status/budget-figures.ts';

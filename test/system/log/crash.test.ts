@@ -8,9 +8,9 @@ import { type Child, start } from '../../../hack/services/processes.ts';
 import type { RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';
 import { UsageLog } from '../../../log/usage-log.ts';
+import { call, connectCalls, counters, recordOf, reservationOf, reserve } from '../../support/ledger-calls.ts';
 import { startPostgres } from '../../support/postgres.ts';
 import { startRedis } from '../../support/redis.ts';
-import { call, connectCalls, counters, recordOf, reservationOf, reserve } from '../../unit/log/calls.ts';
 
 const CUSTOMERS = ['acme', 'umbrella', 'initech'];
 

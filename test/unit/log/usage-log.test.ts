@@ -10,16 +10,16 @@ import type { Postgres } from '../../../hack/services/postgres.ts';
 import type { Redis } from '../../../hack/services/redis.ts';
 import type { RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
 import type { StreamEntry } from '../../../ledger/streams.ts';
+import type { DeadLetter } from '../../../log/call-row.ts';
 import { type Database, LogUnreachable } from '../../../log/database/database.ts';
 import { migrate } from '../../../log/database/migrate.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';
 import { openPGlite } from '../../../log/database/pglite.ts';
-import type { DeadLetter } from '../../../log/row.ts';
 import { UsageLog } from '../../../log/usage-log.ts';
 import { callColumns, type StreamedRecord } from '../../../policy/core/usage-record.ts';
+import { call, connectCalls, counters, recordOf, reservationOf, reserve } from '../../support/ledger-calls.ts';
 import { startPostgres } from '../../support/postgres.ts';
 import { startRedis } from '../../support/redis.ts';
-import { call, connectCalls, counters, recordOf, reservationOf, reserve } from './calls.ts';
 
 let redis: Redis & { directory: string };
 let postgres: Postgres & { directory: string };
@@ -170,12 +170,12 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
       count: 11,
       totalNano: 66n,
       tenthNano: 21n,
-      dearest: [
+      top: [
         { name: 'c-11', spentNano: 11n },
         { name: 'c-10', spentNano: 10n },
       ],
     });
-    expect(await log.spenders('user', 0, 2)).toEqual({ count: 0, totalNano: 0n, tenthNano: 0n, dearest: [] });
+    expect(await log.spenders('user', 0, 2)).toEqual({ count: 0, totalNano: 0n, tenthNano: 0n, top: [] });
   });
 
   test('lets totals follow what becomes known of a call', async () => {

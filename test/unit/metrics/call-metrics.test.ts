@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { Registry } from 'prom-client';
 import { LogUnreachable } from '../../../log/database/database.ts';
-import type { Spenders } from '../../../log/spenders.ts';
+import type { SpenderRanking } from '../../../log/top-spenders.ts';
 import { type Spender, CallMetrics } from '../../../metrics/call-metrics.ts';
 import { Metrics as OperatorMetrics } from '../../../operator/metrics/metrics.ts';
 import { type SpenderTotals, TopSpenders } from '../../../operator/metrics/top-spenders.ts';
@@ -63,11 +63,11 @@ test('a series is there at zero before its first call ends, because Prometheus c
   expect(await registry.metrics()).toMatch(/^tollgate_cost_usd_total\{.*\} 1$/m);
 });
 
-const customers: Spenders = {
+const customers: SpenderRanking = {
   count: 2,
   totalNano: 150_000_000_000n,
   tenthNano: 120_000_000_000n,
-  dearest: [
+  top: [
     { name: 'acme', spentNano: 120_000_000_000n },
     { name: 'globex', spentNano: 30_000_000_000n },
   ],

@@ -1,24 +1,24 @@
 import { callColumns, type RecordState } from '../policy/core/usage-record.ts';
+import type { DeadLetter, Row } from './call-row.ts';
 import type { Query } from './database/database.ts';
 import { writeDeadLetters } from './dead-letters.ts';
 import { writeBatches } from './message-batches.ts';
-import type { DeadLetter, Row } from './row.ts';
-import { UpsertPlan, type Known, type TotalChange } from './upsert-plan.ts';
+import { type KnownCall, planUpsert, type TotalChange } from './upsert-plan.ts';
 
 const names = callColumns.map(({ name }) => name);
 const list = names.join(', ');
 const typed = callColumns.map(({ name, sqlType }) => `${name} ${sqlType}`).join(', ');
 const replacing = names.filter((name) => name !== 'id').map((name) => `${name} = excluded.${name}`);
 
-const FIND = `
+const FIND_CALLS = `
 select c.id, c.state, (case c.state when 'presumed' then c.presumed_nano else c.cost_nano end)::text as amount
 from calls c join json_array_elements_text($1::json) as asked (id) on asked.id = c.id`;
 
-const INSERT = `
+const UPSERT_CALLS = `
 insert into calls (${list}) select ${list} from json_to_recordset($1::json) as given (${typed})
 on conflict (id) do update set ${replacing.join(', ')}`;
 
-const ADD_UP = `
+const ADD_TO_TOTALS = `
 insert into totals as t (counter, keep_until, spent_nano, presumed_nano, requests)
 select * from json_to_recordset($1::json)
   as given (counter text, keep_until bigint, spent_nano numeric, presumed_nano numeric, requests bigint)
@@ -37,27 +37,27 @@ export async function writeCalls(
   rows: readonly Row[],
   deadLetters: readonly DeadLetter[],
 ): Promise<number> {
-  const plan = new UpsertPlan(rows, await find(query, rows));
-  if (plan.rows.length > 0) await query(INSERT, [JSON.stringify(plan.rows.map(({ values }) => values))]);
-  if (plan.totals.length > 0) await query(ADD_UP, [JSON.stringify(plan.totals.map(total))]);
+  const plan = planUpsert(rows, await findCalls(query, rows));
+  if (plan.rows.length > 0) await query(UPSERT_CALLS, [JSON.stringify(plan.rows.map(({ values }) => values))]);
+  if (plan.totals.length > 0) await query(ADD_TO_TOTALS, [JSON.stringify(plan.totals.map(totalRow))]);
   await writeBatches(query, rows);
   await writeDeadLetters(query, deadLetters);
   return plan.rows.length;
 }
 
-interface Found {
+interface FoundCall {
   readonly id: string;
   readonly state: RecordState;
   readonly amount: string;
 }
 
-async function find(query: Query, rows: readonly Row[]): Promise<ReadonlyMap<string, Known>> {
+async function findCalls(query: Query, rows: readonly Row[]): Promise<ReadonlyMap<string, KnownCall>> {
   if (rows.length === 0) return new Map();
-  const found = await query<Found>(FIND, [JSON.stringify([...new Set(rows.map(({ id }) => id))])]);
+  const found = await query<FoundCall>(FIND_CALLS, [JSON.stringify([...new Set(rows.map(({ id }) => id))])]);
   return new Map(found.map(({ id, state, amount }) => [id, { state, amountNano: BigInt(amount) }]));
 }
 
-function total({ counter, keepUntil, spentNano, presumedNano, requests }: TotalChange): Record<string, unknown> {
+function totalRow({ counter, keepUntil, spentNano, presumedNano, requests }: TotalChange): Record<string, unknown> {
   const money = { spent_nano: `${spentNano}`, presumed_nano: `${presumedNano}` };
   return { counter, keep_until: keepUntil, ...money, requests };
 }

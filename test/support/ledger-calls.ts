@@ -1,6 +1,6 @@
-import type { Reservation, Settlement } from '../../../ledger/ledger.ts';
-import { connectLedger, type RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
-import type { UsageRecord } from '../../../policy/core/usage-record.ts';
+import type { Reservation, Settlement } from '../../ledger/ledger.ts';
+import { connectLedger, type RedisLedger } from '../../ledger/redis/redis-ledger.ts';
+import type { UsageRecord } from '../../policy/core/usage-record.ts';
 
 const HOUR = 3_600_000;
 const WORST = 1_000_000n;

@@ -1,25 +1,24 @@
 import type { Query } from './database/database.ts';
 
-/** The attributes that the log can rank by. */
+/** The attributes by which the log ranks spenders. */
 export type SpenderKind = 'customer' | 'user';
 
-/** One of those who spent most. */
-interface Dearest {
+interface Spender {
   readonly name: string;
   readonly spentNano: bigint;
 }
 
 /** Who spent how much since an instant. Nano-dollars. */
-export interface Spenders {
+export interface SpenderRanking {
   readonly count: number;
   readonly totalNano: bigint;
-  /** Of the tenth of them, rounded up, that spent most. */
+  /** What the top tenth of them, rounded up, spent together. */
   readonly tenthNano: bigint;
-  /** The one that spent most first. */
-  readonly dearest: readonly Dearest[];
+  /** The one that spent most comes first. */
+  readonly top: readonly Spender[];
 }
 
-interface Read {
+interface RankedRow {
   readonly name: string;
   readonly nano: string;
   readonly count: string;
@@ -29,10 +28,15 @@ interface Read {
 
 const COLUMNS: Readonly<Record<SpenderKind, string>> = { customer: 'customer', user: 'end_user' };
 
-/** Ranks whoever is named in calls since an instant (milliseconds), and gives the `most` dearest. Throws LogUnreachable. */
-export async function readSpenders(query: Query, kind: SpenderKind, since: number, most: number): Promise<Spenders> {
+/** Ranks the values of an attribute in calls since an instant (milliseconds) and lists the first `most`. Throws `LogUnreachable`. */
+export async function rankSpenders(
+  query: Query,
+  kind: SpenderKind,
+  since: number,
+  most: number,
+): Promise<SpenderRanking> {
   const column = COLUMNS[kind];
-  const rows = await query<Read>(
+  const rows = await query<RankedRow>(
     `with spent as (
        select ${column} as name, sum(cost_nano) as nano from calls
        where time >= to_timestamp($1) and ${column} <> '' group by 1
@@ -51,6 +55,6 @@ export async function readSpenders(query: Query, kind: SpenderKind, since: numbe
     count: Number(count),
     totalNano: BigInt(total),
     tenthNano: BigInt(tenth),
-    dearest: rows.map(({ name, nano }) => ({ name, spentNano: BigInt(nano) })),
+    top: rows.map(({ name, nano }) => ({ name, spentNano: BigInt(nano) })),
   };
 }

@@ -1,15 +1,15 @@
 import type { RefusalEntry, RefusalRow } from '../ledger/streams.ts';
+import { clean, type DeadLetter } from './call-row.ts';
 import { type Query, RowRefused } from './database/database.ts';
 import { writeDeadLetters } from './dead-letters.ts';
-import { clean, type DeadLetter } from './row.ts';
 
-const COUNT = `
+const ADD_COUNTS = `
 insert into refusals as r (minute, workspace, key, budget, reason, count)
 select * from json_to_recordset($1::json)
   as given (minute timestamptz, workspace text, key text, budget text, reason text, count bigint)
 on conflict (minute, workspace, key, budget, reason) do update set count = r.count + excluded.count`;
 
-const REMEMBER = `
+const SAVE_POSITION = `
 insert into positions (stream, entry) values ('refusals', $1)
 on conflict (stream) do update set entry = excluded.entry`;
 
@@ -28,9 +28,9 @@ export async function writeRefusals(
   const last = fresh.at(-1);
   if (last === undefined) return [];
   const deadLetters = problem === null ? [] : fresh.map((one) => deadLetterOf(one, problem));
-  if (problem === null) await query(COUNT, [JSON.stringify([...summed(fresh).values()])]);
+  if (problem === null) await query(ADD_COUNTS, [JSON.stringify([...summed(fresh).values()])]);
   await writeDeadLetters(query, deadLetters);
-  await query(REMEMBER, [last.entry]);
+  await query(SAVE_POSITION, [last.entry]);
   return deadLetters;
 }
 

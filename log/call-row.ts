@@ -2,11 +2,11 @@ import type { StreamEntry } from '../ledger/streams.ts';
 import {
   callColumns,
   type ColumnType,
+  RECORD_STATES,
   type RecordState,
   type StreamedRecord,
   type UsageColumn,
 } from '../policy/core/usage-record.ts';
-import { isState } from './record-state.ts';
 
 /** What a column takes, as JSON that Postgres reads. */
 type Value = string | number | boolean | null | Readonly<Record<string, unknown>> | readonly unknown[];
@@ -97,6 +97,10 @@ export function minimalRow(entry: StreamEntry): Row {
     counters: counters.map(clean),
     keepUntil,
   };
+}
+
+function isState(value: unknown): value is RecordState {
+  return RECORD_STATES.some((state) => state === value);
 }
 
 /** Amounts as decimal digits. A presumed call costs nothing yet; its worst case is what is presumed. */

@@ -1,7 +1,7 @@
 import type { CounterMinimum } from '../ledger/ledger.ts';
 import type { Query } from './database/database.ts';
 
-interface Read {
+interface TotalRow {
   readonly counter: string;
   readonly keep: string;
   readonly spent: string;
@@ -10,11 +10,11 @@ interface Read {
 }
 
 /**
- * What the calls of every counter that is kept beyond `now` (milliseconds) add up to. Never less than nothing. What
- * Message Batches hold that are not settled is not presumed here: they are put back and hold it themselves.
+ * The totals of every counter that is kept beyond `now` (milliseconds). Never negative. What open Message Batches hold is
+ * not part of the presumed money: a rebuild puts the batches back, and they hold it themselves.
  */
 export async function readTotals(query: Query, now: number): Promise<readonly CounterMinimum[]> {
-  const rows = await query<Read>(
+  const rows = await query<TotalRow>(
     `with held as (
        select counter, sum(c.presumed_nano) as nano
        from batches b join calls c on c.id = b.id || '/batch' and c.state = 'presumed',
