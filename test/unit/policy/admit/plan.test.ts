@@ -1,102 +1,18 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { budgetRefusal } from '../../../../policy/admit/budget-refusal.ts';
 import { Caller } from '../../../../policy/admit/caller.ts';
-import { type CallPlan, type Plan, plan, planFree } from '../../../../policy/admit/plan.ts';
-import { refusalBody, refusalHeaders, refusalStatus } from '../../../../policy/admit/refusal-response.ts';
-import { type ResolvedWorkspace } from '../../../../policy/compile/resolved-workspace.ts';
-import type { Attributes, CompiledBudget, CompiledKey } from '../../../../policy/core/compiled-policy.ts';
-import type { Check, Failure } from '../../../../policy/core/counter-check.ts';
-import { type MovingAverage, updateAverage } from '../../../../policy/cost/moving-average.ts';
+import { plan, planFree } from '../../../../policy/admit/plan.ts';
+import type { CompiledBudget } from '../../../../policy/core/compiled-policy.ts';
+import type { Check } from '../../../../policy/core/counter-check.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
-import type { RequestFacts } from '../../../../policy/request/request.ts';
 import type { ServerTool } from '../../../../policy/request/server-tools.ts';
 import { budgetOf } from '../../../support/budget.ts';
-import { factsOf as plainFacts } from '../../../support/facts.ts';
-import { BOOK, NOW } from '../compile/stored.ts';
+import { NOW } from '../compile/stored.ts';
+import { workspaceOf, keyOf, factsOf, type Asked, planned, admitted, only, refused } from './planned.ts';
 
 const USD = 1_000_000_000n;
-const prices = parsePriceBook(JSON.parse(BOOK));
 const at = (time: string): number => Date.parse(time);
-
-const workspaceOf = (changes: Partial<ResolvedWorkspace> = {}): ResolvedWorkspace => ({
-  namespace: 'payments',
-  name: 'checkout',
-  generation: 1,
-  version: 1,
-  baseURL: 'https://api.anthropic.com',
-  suspend: false,
-  keys: [],
-  headers: { feature: 'x-tollgate-feature', customer: 'x-tollgate-customer', user: 'x-tollgate-user' },
-  models: { allow: ['claude-*'], unknown: 'Refuse' },
-  guards: {},
-  batches: 'Refuse',
-  refusal: { status: 429, message: 'ask #claude-costs' },
-  budgets: [budgetOf()],
-  prices,
-  upstreamKey: 'sk-ant',
-  ...changes,
-});
-
-const keyOf = (changes: Partial<CompiledKey> = {}): CompiledKey => ({
-  name: 'api',
-  priority: 'Normal',
-  attributes: {},
-  ...changes,
-});
-
-/** 1,000 tokens at most in and 3,400 out: $0.018. */
-const factsOf = (changes: Partial<RequestFacts> = {}): RequestFacts =>
-  plainFacts({
-    model: 'claude-haiku-5-5',
-    maxTokens: 3_400,
-    inputTokens: 1_000,
-    maxTokensSpan: { start: 41, end: 45 },
-    ...changes,
-  });
-
-interface Asked {
-  readonly workspace?: Partial<ResolvedWorkspace>;
-  readonly budgets?: readonly Partial<CompiledBudget>[];
-  readonly key?: Partial<CompiledKey>;
-  readonly facts?: Partial<RequestFacts>;
-  readonly claimed?: Attributes;
-  readonly countedTokens?: number;
-  readonly now?: number;
-  readonly requireBudget?: boolean;
-}
-
-function planned({
-  workspace,
-  budgets,
-  key,
-  facts,
-  now = NOW,
-  requireBudget = true,
-  countedTokens,
-  ...asked
-}: Asked): Plan {
-  const resolved = workspaceOf({ ...workspace, ...(budgets && { budgets: budgets.map(budgetOf) }) });
-  const call = { caller: new Caller(resolved, keyOf(key)), facts: factsOf(facts), claimed: {}, ...asked };
-  return plan(call, now, { requireBudget }, countedTokens);
-}
-
-function admitted(asked: Asked): CallPlan {
-  const answer = planned(asked);
-  if (!answer.ok) throw new Error(answer.error.message);
-  return answer.value;
-}
-
-const only = (asked: Asked): Check => {
-  const { checks } = admitted(asked);
-  expect(checks).toHaveLength(1);
-  return checks[0]!;
-};
-const refused = (asked: Asked): string => {
-  const answer = planned(asked);
-  return answer.ok ? 'planned' : `${answer.error.reason}: ${answer.error.message}`;
-};
 
 describe('an admission', () => {
   test('asks the ledger for the worst cost in the running period of each budget', () => {
@@ -283,52 +199,6 @@ describe('an admission', () => {
   });
 });
 
-describe('the value that a call counts under', () => {
-  const budgets = [{ per: ['customer', 'tier'], totalNano: 400n * USD }];
-  test.each<[string, string, Asked]>([
-    [
-      'fixed',
-      '["acme","gold"]',
-      { key: { attributes: { customer: 'acme', tier: 'gold' } }, claimed: { customer: 'other' } },
-    ],
-    ['claimed', '["umbrella",""]', { claimed: { customer: 'umbrella' } }],
-    ['lacking', '["",""]', {}],
-    [
-      'claimed by a header that the workspace does not take',
-      '["",""]',
-      { workspace: { headers: {} }, claimed: { customer: 'x' } },
-    ],
-  ])('%s: %s', (_name, value, asked) => {
-    expect(only({ budgets, ...asked }).value).toBe(value);
-  });
-
-  test('is never a claimed one where nothing caps all values together', () => {
-    expect(only({ budgets: [{ per: ['customer'] }], claimed: { customer: 'fresh' } }).value).toBe('[""]');
-  });
-
-  test('has its override where the credential fixes it; where callers claim it only a lower one', () => {
-    const overrides = [
-      { values: ['acme'], limitNano: 100n * USD },
-      { values: ['trial'], limitNano: 1n * USD },
-    ];
-    const cap = (asked: Asked) =>
-      only({ budgets: [{ per: ['customer'], totalNano: 400n * USD, overrides }], ...asked }).bound.capNano;
-    expect(cap({ key: { attributes: { customer: 'acme' } } })).toBe(100n * USD);
-    expect(cap({ claimed: { customer: 'acme' } })).toBe(25n * USD);
-    expect(cap({ claimed: { customer: 'trial' } })).toBe(1n * USD);
-    expect(cap({ key: { attributes: { customer: 'other' } } })).toBe(25n * USD);
-  });
-});
-
-test('what a call is expected to cost is the mean of the last ones', () => {
-  const of = (...costs: bigint[]) => costs.reduce<MovingAverage | undefined>(updateAverage, undefined)!.meanNano;
-  expect(of(100n)).toBe(100n);
-  expect(of(100n, 200n)).toBe(150n);
-  const cheap = Array.from({ length: 200 }, () => 10n);
-  expect(of(...cheap, 210n)).toBe(20n);
-  expect(of(1_000n, ...cheap)).toBeLessThan(40n);
-});
-
 describe('a refusal', () => {
   test.each<[string, Asked]>([
     [
@@ -418,109 +288,6 @@ describe('a refusal', () => {
     expect(planFree(caller, 'claude-not-in-the-book')).toBeNull();
     expect(planFree(caller, 'gpt')?.reason).toBe('ModelNotAllowed');
     expect([caller.allows('claude-x'), caller.allows('gpt')]).toEqual([true, false]);
-  });
-});
-
-describe('a reservation without room', () => {
-  const budgets = [
-    budgetOf(),
-    budgetOf({ name: 'monthly', period: { every: 'Month', timeZone: 'UTC' }, limitNano: 100n * USD }),
-    budgetOf({ name: 'ever', period: { every: 'Once', timeZone: 'UTC', start: 0 }, limitNano: 10_000_000n }),
-    budgetOf({ namespace: 'tollgate-system', name: 'organisation', period: { every: 'Quarter', timeZone: 'UTC' } }),
-    budgetOf({ name: 'per-customer', per: ['customer'], totalNano: 300n * USD }),
-  ];
-  const [DAILY, MONTHLY, EVER, ORGANISATION, CUSTOMER] = [0, 1, 2, 3, 4];
-  const workspace = workspaceOf({ budgets });
-  const caller = new Caller(workspace, keyOf());
-  const admission = admitted({ workspace, claimed: { customer: 'acme' } });
-  const failure = (check: number, changes: Partial<Failure> = {}): Failure => ({
-    check,
-    ofTotal: false,
-    waiting: false,
-    spentNano: 24_998_600_000n,
-    committedNano: 24_998_600_000n,
-    ...changes,
-  });
-  const sentence = (...failures: Failure[]): string => budgetRefusal(admission, failures, caller).message;
-
-  test('is worded as the design has it', () => {
-    expect(sentence(failure(DAILY))).toBe(
-      'Daily budget of $25.00 reached (payments/checkout-daily). Current spend: $24.99. Resets at 2026-11-24T05:00:00Z. ask #claude-costs',
-    );
-    expect(sentence(failure(CUSTOMER))).toBe(
-      'Daily budget of $25.00 reached (payments/per-customer, "acme"). Current spend: $24.99. Resets at 2026-11-24T05:00:00Z. ask #claude-costs',
-    );
-    expect(sentence(failure(CUSTOMER, { ofTotal: true, spentNano: 299n * USD }))).toBe(
-      'Daily budget of $300.00 reached (payments/per-customer, all values together). Current spend: $299.00. Resets at 2026-11-24T05:00:00Z. ask #claude-costs',
-    );
-  });
-
-  test('tells of a spanning budget name and reset only', () => {
-    const refusal = budgetRefusal(admission, [failure(ORGANISATION)], caller);
-    expect(refusal.message).toBe(
-      'Quarterly budget reached (tollgate-system/organisation). Resets at 2027-01-01T00:00:00Z. ask #claude-costs',
-    );
-    expect(refusalBody(refusal, 'req_1')).toBe(
-      '{"type":"error","error":{"type":"budget_exceeded","message":"Quarterly budget reached (tollgate-system/organisation). Resets at 2027-01-01T00:00:00Z. ask #claude-costs","reset_at":"2027-01-01T00:00:00Z","budget":"tollgate-system/organisation","details":{"error_code":"budget_exceeded"}},"request_id":"req_1"}',
-    );
-  });
-
-  test('says so where the limit is smaller than the one call, and where it never resets', () => {
-    expect(sentence(failure(EVER, { spentNano: 0n }))).toBe(
-      'Budget of $0.01 cannot hold this call (payments/ever), which may cost up to $0.018000: lower max_tokens or shorten the prompt. Current spend: $0.00. It does not reset. ask #claude-costs',
-    );
-  });
-
-  test('names the budget that resets last, and a spent one before a busy one', () => {
-    const named = (...failures: Failure[]) =>
-      budgetRefusal(admission, failures, caller).message.match(/[a-z-]+\/[a-z-]+/)?.[0];
-    expect(named(failure(DAILY), failure(MONTHLY))).toBe('payments/monthly');
-    expect(named(failure(EVER), failure(MONTHLY))).toBe('payments/ever');
-    expect(named(failure(ORGANISATION, { waiting: true }), failure(DAILY))).toBe('payments/checkout-daily');
-    expect(budgetRefusal(admission, [failure(DAILY, { waiting: true })], caller)).toEqual({
-      reason: 'BudgetBusy',
-      message:
-        'Calls in flight have reserved what is left of budget payments/checkout-daily. Try again after retry-after.',
-      retryAfter: 1,
-    });
-  });
-
-  test('is answered in the form that clients understand, with amounts that keep their decimals', () => {
-    const refusal = budgetRefusal(admission, [failure(DAILY)], caller);
-    expect(refusalStatus(refusal)).toBe(429);
-    expect(refusalHeaders(refusal, 'req_1')).toEqual({
-      'content-type': 'application/json',
-      'request-id': 'req_1',
-      'x-should-retry': 'false',
-    });
-    expect(refusalBody(refusal, 'req_1')).toBe(
-      '{"type":"error","error":{"type":"budget_exceeded","message":"Daily budget of $25.00 reached (payments/checkout-daily). Current spend: $24.99. Resets at 2026-11-24T05:00:00Z. ask #claude-costs","budget_limit":25.00,"current_spend":24.99,"reset_at":"2026-11-24T05:00:00Z","budget":"payments/checkout-daily","details":{"error_code":"budget_exceeded","budget_limit":"25.00","current_spend":"24.998600"}},"request_id":"req_1"}',
-    );
-  });
-
-  test('is a 402 where the workspace asks for one', () => {
-    const stern = workspaceOf({ budgets, refusal: { status: 402, message: '' } });
-    const refusal = budgetRefusal(admission, [failure(DAILY)], new Caller(stern, keyOf()));
-    expect(refusalStatus(refusal)).toBe(402);
-    expect(JSON.parse(refusalBody(refusal, 'req_1'))).toMatchObject({
-      error: { type: 'billing_error', budget_limit: 25 },
-    });
-    expect(refusal.message.endsWith('05:00:00Z.')).toBe(true);
-  });
-
-  test('of calls in flight may be tried again soon', () => {
-    const refusal = budgetRefusal(admission, [failure(DAILY, { waiting: true })], caller);
-    expect(refusalStatus(refusal)).toBe(429);
-    expect(refusalHeaders(refusal, 'req_1')).toEqual({
-      'content-type': 'application/json',
-      'request-id': 'req_1',
-      'retry-after': '1',
-    });
-    expect(JSON.parse(refusalBody(refusal, 'req_1'))).toEqual({
-      type: 'error',
-      error: { type: 'rate_limit_error', message: refusal.message },
-      request_id: 'req_1',
-    });
   });
 });
 

@@ -1,0 +1,66 @@
+import type { Refusal } from '../../policy/core/refusals.ts';
+import type { Result } from '../../policy/core/result.ts';
+import { unboundedPaths } from '../../policy/cost/worst-cost.ts';
+import { readRequest } from '../../policy/request/request.ts';
+import type { RequestFacts } from '../../policy/request/request.ts';
+
+export const bytes = (body: unknown): Uint8Array =>
+  new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body));
+export const read = (body: unknown): Result<RequestFacts, Refusal> =>
+  readRequest(body instanceof Uint8Array ? body : bytes(body));
+export const facts = (body: unknown): RequestFacts => {
+  const answer = read(body);
+  if (!answer.ok) throw new Error(`${answer.error.reason}: ${answer.error.message}`);
+  return answer.value;
+};
+export const refusal = (body: unknown): string => {
+  const answer = read(body);
+  return answer.ok ? 'read' : `${answer.error.reason}: ${answer.error.message}`;
+};
+
+export const plain = { model: 'claude-opus-5-5', max_tokens: 100, messages: [{ role: 'user', content: 'Hello' }] };
+export const withContent = (...content: unknown[]): unknown => ({ ...plain, messages: [{ role: 'user', content }] });
+export const withTool = (tool: object): unknown => ({
+  ...plain,
+  tools: [{ name: 't', input_schema: { type: 'object' }, ...tool }],
+});
+export const plainly = {
+  fillsContext: false,
+  compacts: false,
+  serverTools: [],
+  codeExecution: 'None',
+  fallbacks: [],
+  unbounded: [],
+  countable: true,
+};
+export const NEVER_UNMETERED = 'is not supported by Tollgate, which cannot bound its cost yet. Leave it out.';
+
+/**
+ * What becomes of a part of a request: the tokens that are set aside beyond its bytes, a full window of them, a use that
+ * nothing bounds, or a refusal.
+ */
+export type Outcome = number | 'a window' | `no bound: ${string}` | `refused: ${string}`;
+
+export function outcomeOf(body: object): Outcome {
+  const answer = read(body);
+  if (!answer.ok) return `refused: ${answer.error.message.replace(` ${NEVER_UNMETERED}`, '')}`;
+  const paths = unboundedPaths(answer.value);
+  if (paths.length > 0) return `no bound: ${paths.join(' ')}`;
+  return answer.value.fillsContext ? 'a window' : answer.value.inputTokens - bytes(body).length;
+}
+
+export const text = { type: 'text', text: 'x' };
+export const ascii = (...parts: (string | number[])[]): string =>
+  Buffer.concat(
+    parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : Buffer.from(part))),
+  ).toString('base64');
+export const big = (...numbers: number[]): number[] => numbers.flatMap((n) => [(n >> 8) & 0xff, n & 0xff]);
+export const little = (...numbers: number[]): number[] => numbers.flatMap((n) => [n & 0xff, (n >> 8) & 0xff]);
+export const image = (data: string, media_type = 'image/png') => ({
+  type: 'image',
+  source: { type: 'base64', media_type, data },
+});
+export const document = (data: string) => ({
+  type: 'document',
+  source: { type: 'base64', media_type: 'application/pdf', data },
+});

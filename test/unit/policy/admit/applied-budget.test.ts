@@ -1,0 +1,41 @@
+import { describe, expect, test } from '@jest/globals';
+import { type Asked, only } from './planned.ts';
+
+const USD = 1_000_000_000n;
+
+describe('the value that a call counts under', () => {
+  const budgets = [{ per: ['customer', 'tier'], totalNano: 400n * USD }];
+  test.each<[string, string, Asked]>([
+    [
+      'fixed',
+      '["acme","gold"]',
+      { key: { attributes: { customer: 'acme', tier: 'gold' } }, claimed: { customer: 'other' } },
+    ],
+    ['claimed', '["umbrella",""]', { claimed: { customer: 'umbrella' } }],
+    ['lacking', '["",""]', {}],
+    [
+      'claimed by a header that the workspace does not take',
+      '["",""]',
+      { workspace: { headers: {} }, claimed: { customer: 'x' } },
+    ],
+  ])('%s: %s', (_name, value, asked) => {
+    expect(only({ budgets, ...asked }).value).toBe(value);
+  });
+
+  test('is never a claimed one where nothing caps all values together', () => {
+    expect(only({ budgets: [{ per: ['customer'] }], claimed: { customer: 'fresh' } }).value).toBe('[""]');
+  });
+
+  test('has its override where the credential fixes it; where callers claim it only a lower one', () => {
+    const overrides = [
+      { values: ['acme'], limitNano: 100n * USD },
+      { values: ['trial'], limitNano: 1n * USD },
+    ];
+    const cap = (asked: Asked) =>
+      only({ budgets: [{ per: ['customer'], totalNano: 400n * USD, overrides }], ...asked }).bound.capNano;
+    expect(cap({ key: { attributes: { customer: 'acme' } } })).toBe(100n * USD);
+    expect(cap({ claimed: { customer: 'acme' } })).toBe(25n * USD);
+    expect(cap({ claimed: { customer: 'trial' } })).toBe(1n * USD);
+    expect(cap({ key: { attributes: { customer: 'other' } } })).toBe(25n * USD);
+  });
+});

@@ -1,0 +1,112 @@
+import { describe, expect, test } from '@jest/globals';
+import { budgetRefusal } from '../../../../policy/admit/budget-refusal.ts';
+import { Caller } from '../../../../policy/admit/caller.ts';
+import { refusalBody, refusalHeaders, refusalStatus } from '../../../../policy/admit/refusal-response.ts';
+import type { Failure } from '../../../../policy/core/counter-check.ts';
+import { budgetOf } from '../../../support/budget.ts';
+import { workspaceOf, keyOf, admitted } from './planned.ts';
+
+const USD = 1_000_000_000n;
+
+describe('a reservation without room', () => {
+  const budgets = [
+    budgetOf(),
+    budgetOf({ name: 'monthly', period: { every: 'Month', timeZone: 'UTC' }, limitNano: 100n * USD }),
+    budgetOf({ name: 'ever', period: { every: 'Once', timeZone: 'UTC', start: 0 }, limitNano: 10_000_000n }),
+    budgetOf({ namespace: 'tollgate-system', name: 'organisation', period: { every: 'Quarter', timeZone: 'UTC' } }),
+    budgetOf({ name: 'per-customer', per: ['customer'], totalNano: 300n * USD }),
+  ];
+  const [DAILY, MONTHLY, EVER, ORGANISATION, CUSTOMER] = [0, 1, 2, 3, 4];
+  const workspace = workspaceOf({ budgets });
+  const caller = new Caller(workspace, keyOf());
+  const admission = admitted({ workspace, claimed: { customer: 'acme' } });
+  const failure = (check: number, changes: Partial<Failure> = {}): Failure => ({
+    check,
+    ofTotal: false,
+    waiting: false,
+    spentNano: 24_998_600_000n,
+    committedNano: 24_998_600_000n,
+    ...changes,
+  });
+  const sentence = (...failures: Failure[]): string => budgetRefusal(admission, failures, caller).message;
+
+  test('is worded as the design has it', () => {
+    expect(sentence(failure(DAILY))).toBe(
+      'Daily budget of $25.00 reached (payments/checkout-daily). Current spend: $24.99. Resets at 2026-11-24T05:00:00Z. ask #claude-costs',
+    );
+    expect(sentence(failure(CUSTOMER))).toBe(
+      'Daily budget of $25.00 reached (payments/per-customer, "acme"). Current spend: $24.99. Resets at 2026-11-24T05:00:00Z. ask #claude-costs',
+    );
+    expect(sentence(failure(CUSTOMER, { ofTotal: true, spentNano: 299n * USD }))).toBe(
+      'Daily budget of $300.00 reached (payments/per-customer, all values together). Current spend: $299.00. Resets at 2026-11-24T05:00:00Z. ask #claude-costs',
+    );
+  });
+
+  test('tells of a spanning budget name and reset only', () => {
+    const refusal = budgetRefusal(admission, [failure(ORGANISATION)], caller);
+    expect(refusal.message).toBe(
+      'Quarterly budget reached (tollgate-system/organisation). Resets at 2027-01-01T00:00:00Z. ask #claude-costs',
+    );
+    expect(refusalBody(refusal, 'req_1')).toBe(
+      '{"type":"error","error":{"type":"budget_exceeded","message":"Quarterly budget reached (tollgate-system/organisation). Resets at 2027-01-01T00:00:00Z. ask #claude-costs","reset_at":"2027-01-01T00:00:00Z","budget":"tollgate-system/organisation","details":{"error_code":"budget_exceeded"}},"request_id":"req_1"}',
+    );
+  });
+
+  test('says so where the limit is smaller than the one call, and where it never resets', () => {
+    expect(sentence(failure(EVER, { spentNano: 0n }))).toBe(
+      'Budget of $0.01 cannot hold this call (payments/ever), which may cost up to $0.018000: lower max_tokens or shorten the prompt. Current spend: $0.00. It does not reset. ask #claude-costs',
+    );
+  });
+
+  test('names the budget that resets last, and a spent one before a busy one', () => {
+    const named = (...failures: Failure[]) =>
+      budgetRefusal(admission, failures, caller).message.match(/[a-z-]+\/[a-z-]+/)?.[0];
+    expect(named(failure(DAILY), failure(MONTHLY))).toBe('payments/monthly');
+    expect(named(failure(EVER), failure(MONTHLY))).toBe('payments/ever');
+    expect(named(failure(ORGANISATION, { waiting: true }), failure(DAILY))).toBe('payments/checkout-daily');
+    expect(budgetRefusal(admission, [failure(DAILY, { waiting: true })], caller)).toEqual({
+      reason: 'BudgetBusy',
+      message:
+        'Calls in flight have reserved what is left of budget payments/checkout-daily. Try again after retry-after.',
+      retryAfter: 1,
+    });
+  });
+
+  test('is answered in the form that clients understand, with amounts that keep their decimals', () => {
+    const refusal = budgetRefusal(admission, [failure(DAILY)], caller);
+    expect(refusalStatus(refusal)).toBe(429);
+    expect(refusalHeaders(refusal, 'req_1')).toEqual({
+      'content-type': 'application/json',
+      'request-id': 'req_1',
+      'x-should-retry': 'false',
+    });
+    expect(refusalBody(refusal, 'req_1')).toBe(
+      '{"type":"error","error":{"type":"budget_exceeded","message":"Daily budget of $25.00 reached (payments/checkout-daily). Current spend: $24.99. Resets at 2026-11-24T05:00:00Z. ask #claude-costs","budget_limit":25.00,"current_spend":24.99,"reset_at":"2026-11-24T05:00:00Z","budget":"payments/checkout-daily","details":{"error_code":"budget_exceeded","budget_limit":"25.00","current_spend":"24.998600"}},"request_id":"req_1"}',
+    );
+  });
+
+  test('is a 402 where the workspace asks for one', () => {
+    const stern = workspaceOf({ budgets, refusal: { status: 402, message: '' } });
+    const refusal = budgetRefusal(admission, [failure(DAILY)], new Caller(stern, keyOf()));
+    expect(refusalStatus(refusal)).toBe(402);
+    expect(JSON.parse(refusalBody(refusal, 'req_1'))).toMatchObject({
+      error: { type: 'billing_error', budget_limit: 25 },
+    });
+    expect(refusal.message.endsWith('05:00:00Z.')).toBe(true);
+  });
+
+  test('of calls in flight may be tried again soon', () => {
+    const refusal = budgetRefusal(admission, [failure(DAILY, { waiting: true })], caller);
+    expect(refusalStatus(refusal)).toBe(429);
+    expect(refusalHeaders(refusal, 'req_1')).toEqual({
+      'content-type': 'application/json',
+      'request-id': 'req_1',
+      'retry-after': '1',
+    });
+    expect(JSON.parse(refusalBody(refusal, 'req_1'))).toEqual({
+      type: 'error',
+      error: { type: 'rate_limit_error', message: refusal.message },
+      request_id: 'req_1',
+    });
+  });
+});

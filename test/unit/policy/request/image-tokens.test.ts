@@ -1,0 +1,109 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { ascii, big, bytes, facts, image, little, withContent } from '../../../support/request-bodies.ts';
+
+/** The first bytes of pictures, as their formats have them. */
+const PNG = (width: number, height: number) =>
+  ascii('\x89PNG\r\n\x1a\n', [0, 0, 0, 13], 'IHDR', [0, 0], big(width), [0, 0], big(height), [8, 2, 0, 0, 0]);
+const JPEG = (width: number, height: number, ...before: number[][]) =>
+  ascii([0xff, 0xd8], ...before, [0xff, 0xc2], big(17), [8], big(height, width), 'and so on');
+const GIF = (width: number, height: number, frame: number[] = [0, 0, width, height], flags = 0) => {
+  const table = flags & 0x80 ? Array<number>(3 * 2 ** ((flags & 7) + 1)).fill(0x2c) : [];
+  const extension = [0x21, 0xff, 11, ...Array<number>(11).fill(0x2c), 3, 1, 2, 3, 0];
+  return ascii('GIF89a', little(width, height), [flags, 0, 0], table, extension, [0x2c], little(...frame), [0]);
+};
+const WEBP = (kind: string, rest: number[]) => ascii('RIFF', [9, 9, 9, 9], 'WEBP', kind, [9, 0, 0, 0], rest);
+const three = (n: number): number[] => [n & 0xff, (n >> 8) & 0xff, n >> 16];
+const WEBPS: Record<string, (width: number, height: number) => string> = {
+  lossy: (width, height) => WEBP('VP8 ', [0x30, 1, 0, 0x9d, 1, 0x2a, ...little(width | 0x4000, height)]),
+  lossless: (width, height) => {
+    const bits = (width - 1) | ((height - 1) << 14);
+    return WEBP('VP8L', [0x2f, ...little(bits & 0xffff, bits >>> 16), 0]);
+  },
+  extended: (width, height) => WEBP('VP8X', [0x10, 0, 0, 0, ...three(width - 1), ...three(height - 1)]),
+};
+
+describe('pictures', () => {
+  /** Tokens that a block adds to those of the same request without its base64. */
+  const added = (data: string): number => {
+    const withData = withContent(image(data));
+    return facts(withData).inputTokens - bytes(withContent(image(''))).length;
+  };
+
+  test.each<[string, string, number]>([
+    ['a PNG', PNG(640, 480), 23 * 18],
+    ['a PNG of a pixel', PNG(1, 1), 1],
+    ['a PNG of whole patches', PNG(56, 28), 2],
+    ['a JPEG', JPEG(641, 99), 23 * 4],
+    [
+      'a JPEG behind its thumbnail and comments',
+      JPEG(300, 200, [0xff, 0xe1, 0, 6, 0xff, 0xc0, 1, 1], [0xff, 0xfe, 0, 2]),
+      11 * 8,
+    ],
+    ['a GIF', GIF(57, 1000), 3 * 36],
+    ['a GIF with a table of colours', GIF(57, 1000, [0, 0, 1, 1], 0x81), 3 * 36],
+    ['a GIF whose frame reaches beyond its screen', GIF(10, 10, [30, 0, 27, 1000]), 3 * 36],
+    ['a lossy WebP', WEBPS['lossy']!(1200, 800), 43 * 29],
+    ['a lossless WebP', WEBPS['lossless']!(1201, 799), 43 * 29],
+    ['an extended WebP', WEBPS['extended']!(333, 222), 12 * 8],
+  ])('%s counts in patches of 28 pixels', (_, data, tokens) => {
+    expect(added(data)).toBe(tokens);
+  });
+
+  test.each<[string, string]>([
+    ['is larger than any that is not scaled down', PNG(4000, 4000)],
+    ['has no size', PNG(0, 5)],
+    ['ends too early', PNG(640, 480).slice(0, 20)],
+    ['is a JPEG without a frame', ascii([0xff, 0xd8, 0xff, 0xda, 0, 2, 0xff, 0xc0, 0, 17, 8, 0, 1, 0, 1])],
+    ['is a JPEG with a segment of no length', JPEG(1, 1, [0xff, 0xe0, 0, 1])],
+    ['is a GIF without a frame', ascii('GIF89a', little(5, 5), [0, 0, 0, 0x3b])],
+    ['is of another format', ascii('BM and so on')],
+    ['is not base64', '%%%%'],
+    ['is a JPEG of many segments', JPEG(1, 1, ...Array.from({ length: 300 }, () => [0xff, 0xfe, 0, 2]))],
+    ['is a GIF of many blocks', ascii('GIF89a', little(5, 5), [0, 0, 0, 0x21, 0xff], Array<number>(1000).fill(1))],
+    ['is empty', ''],
+  ])('one that %s counts as the largest', (_, data) => {
+    expect(added(data)).toBe(4784);
+  });
+
+  test('that are fetched count as the largest, and can change after they were counted', () => {
+    for (const source of [
+      { type: 'url', url: 'https://a.example/b.png' },
+      { type: 'file', file_id: 'f' },
+    ]) {
+      const body = withContent({ type: 'image', source });
+      expect(facts(body)).toMatchObject({
+        inputTokens: bytes(body).length + 4784,
+        countable: false,
+        fillsContext: false,
+      });
+    }
+  });
+
+  test('count wherever they stand', () => {
+    const results = [
+      image(PNG(28, 28)),
+      { type: 'document', source: { type: 'content', content: [image(PNG(56, 28))] } },
+    ];
+    const body = withContent({ type: 'tool_result', tool_use_id: 'i', content: results });
+    expect(facts(body).inputTokens).toBe(bytes(body).length - 2 * PNG(1, 1).length + 3);
+  });
+
+  test('beyond as many as the API takes count as the largest', () => {
+    const many = withContent(...Array.from({ length: 602 }, () => image(PNG(1, 1))));
+    const without = withContent(...Array.from({ length: 602 }, () => image('')));
+    expect(facts(many).inputTokens - bytes(without).length).toBe(600 + 2 * 4784);
+  });
+
+  test('whatever the bytes are, one counts at least a token and at most as the largest', () => {
+    const starts = [PNG(9, 9), JPEG(9, 9), GIF(9, 9), ...Object.values(WEBPS).map((webp) => webp(9, 9))];
+    const start = fc.constantFrom(...starts.map((data) => Buffer.from(data, 'base64')), Buffer.alloc(0));
+    fc.assert(
+      fc.property(start, fc.nat({ max: 40 }), fc.uint8Array({ maxLength: 60 }), (head, keep, rest) => {
+        const tokens = added(Buffer.concat([head.subarray(0, keep), rest]).toString('base64'));
+        expect(tokens >= 1 && tokens <= 4784).toBe(true);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});

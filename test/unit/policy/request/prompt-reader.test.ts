@@ -1,0 +1,143 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  NEVER_UNMETERED,
+  bytes,
+  facts,
+  image,
+  plain,
+  refusal,
+  text,
+  withContent,
+  withTool,
+} from '../../../support/request-bodies.ts';
+
+describe('the input bound', () => {
+  test('adds what Anthropic adds for tools and structured output', () => {
+    const extra = (body: unknown): number => facts(body).inputTokens - bytes(body).length;
+    expect(extra({ ...plain, tools: [] })).toBe(0);
+    expect(extra(withTool({ type: 'custom', defer_loading: true, strict: true, allowed_callers: ['direct'] }))).toBe(
+      1024,
+    );
+    expect(
+      extra({
+        ...plain,
+        tools: [
+          { type: 'bash_20250124', name: 'bash' },
+          { type: 'text_editor_20250728', name: 'e' },
+        ],
+      }),
+    ).toBe(3 * 1024);
+    expect(extra({ ...plain, output_config: { format: { type: 'json_schema', schema: {} } } })).toBe(1024);
+  });
+
+  test('counts a tool again for every reference to it, since a reference stands for the whole definition', () => {
+    const tool = {
+      name: 'big',
+      description: 'd'.repeat(10_000),
+      input_schema: { type: 'object' },
+      defer_loading: true,
+    };
+    const reference = { type: 'tool_reference', tool_name: 'big' };
+    const result = {
+      type: 'tool_result',
+      tool_use_id: 'i',
+      content: [reference, reference, { type: 'tool_reference', tool_name: 'none' }],
+    };
+    const addition = { type: 'tool_addition', tool: { type: 'tool_reference', name: 'big' } };
+    const body = {
+      ...plain,
+      tools: [tool],
+      messages: [
+        { role: 'user', content: [result] },
+        { role: 'system', content: [addition] },
+      ],
+    };
+    expect(facts(body).inputTokens).toBe(bytes(body).length + 1024 + 3 * bytes(tool).length);
+  });
+
+  test('counts a definition that Anthropic holds again too', () => {
+    const tool = { type: 'bash_20250124', name: 'bash', defer_loading: true };
+    const addition = { type: 'tool_addition', tool: { type: 'tool_reference', name: 'bash' } };
+    const body = { ...plain, tools: [tool], messages: [{ role: 'system', content: [addition] }] };
+    expect(facts(body).inputTokens).toBe(bytes(body).length + 3 * 1024 + bytes(tool).length);
+  });
+
+  test('is never below the bytes of the text, however it is escaped', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.boolean(), (text, escaped) => {
+        const json = JSON.stringify({ ...plain, messages: [{ role: 'user', content: text }] });
+        const body = escaped
+          ? json.replaceAll(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+          : json;
+        expect(facts(body).inputTokens).toBeGreaterThan(bytes(text).length);
+      }),
+    );
+  });
+});
+
+describe('what is not known', () => {
+  test.each<[unknown, string]>([
+    [{ ...plain, billing_policy: { payer: 'x' } }, 'billing_policy.payer'],
+    [{ ...plain, Model: 'claude-opus-5' }, 'Model'],
+    [{ ...plain, 'a b': 1 }, '"a b"'],
+    ['{"model":"m","max_tokens":1,"messages":[],"__proto__":{"stream":true}}', '__proto__'],
+    [{ ...plain, service_tier: 'batch' }, 'service_tier batch'],
+    [{ ...plain, speed: 'ludicrous' }, 'speed ludicrous'],
+    [{ ...plain, thinking: { type: 'endless' } }, 'thinking.type endless'],
+    [{ ...plain, output_config: { verbosity: 'low' } }, 'output_config.verbosity'],
+    [
+      { ...plain, fallbacks: [{ model: 'm', output_config: { verbosity: 1 } }] },
+      'fallbacks[0].output_config.verbosity',
+    ],
+    [
+      { ...plain, context_management: { edits: [{ type: 'clear_thinking_20251015' }, { type: 'expand_20270101' }] } },
+      'context_management.edits[1].type expand_20270101',
+    ],
+    [{ ...plain, cache_control: { type: 'ephemeral', ttl: '24h' } }, 'cache_control.ttl 24h'],
+    [
+      withTool({ allowed_callers: ['direct', 'code_execution_20990101'] }),
+      'tools[0].allowed_callers code_execution_20990101',
+    ],
+    [withTool({ max_uses: 3 }), 'tools[0].max_uses'],
+    [{ ...plain, tools: [{ type: 'web_search_20990101', name: 'w' }] }, 'tools[0].type web_search_20990101'],
+    [{ ...plain, tools: [{ type: 'code_execution_20250825', name: 'c', max_uses: 3 }] }, 'tools[0].max_uses'],
+    [{ ...plain, tools: [{ type: 'computer_toolset_20260801', name: 't' }] }, 'tools[0].name'],
+    [{ ...plain, fallbacks: [{ model: 'm', service_tier: 'x' }] }, 'fallbacks[0].service_tier'],
+    [withContent(text, { type: 'image', source: { type: 'dream' } }), 'messages[0].content[1].source.type dream'],
+    [withContent(image('', 'image/tiff')), 'messages[0].content[0].source.media_type "image/tiff"'],
+    [
+      withContent({ type: 'document', source: { type: 'base64', media_type: 'text/csv', data: '' } }),
+      'messages[0].content[0].source.media_type "text/csv"',
+    ],
+    [withContent({ type: 'document', source: { type: 'dream' } }), 'messages[0].content[0].source.type dream'],
+    [
+      withContent({ type: 'document', source: { type: 'content', content: [{ type: 'document' }] } }),
+      'messages[0].content[0].source.content[0].type document',
+    ],
+    [
+      withContent({ type: 'search_result', content: [{ type: 'image' }] }),
+      'messages[0].content[0].content[0].type image',
+    ],
+    [withContent({ type: 'text', text: 'x', source: {} }), 'messages[0].content[0].source'],
+    [
+      withContent({ type: 'tool_result', tool_use_id: 'i', content: [{ type: 'video', source: {} }] }),
+      'messages[0].content[0].content[0].type video',
+    ],
+    [
+      withContent({
+        type: 'tool_addition',
+        tool: { type: 'tool_definition', definition: { type: 'web_search_20250305' } },
+      }),
+      'messages[0].content[0].tool.definition.type web_search_20250305',
+    ],
+    [
+      withContent({ type: 'tool_use', id: 'i', name: 't', input: {}, caller: { type: 'code_execution_20990101' } }),
+      'messages[0].content[0].caller.type code_execution_20990101',
+    ],
+    [{ ...plain, system: [{ type: 'tool_use' }] }, 'system[0].type tool_use'],
+    [{ ...plain, messages: [{ role: 'tool', content: 'x' }] }, 'messages[0].role tool'],
+  ])('%j is refused by name', (body, name) => {
+    expect(refusal(body)).toBe(`Unsupported: ${name} ${NEVER_UNMETERED}`);
+  });
+});
