@@ -6,7 +6,7 @@ import type { RequestFacts } from '../../policy/request/request.ts';
 
 export const bytes = (body: unknown): Uint8Array =>
   new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body));
-export const read = (body: unknown): Result<RequestFacts, Refusal> =>
+const read = (body: unknown): Result<RequestFacts, Refusal> =>
   readRequest(body instanceof Uint8Array ? body : bytes(body));
 export const facts = (body: unknown): RequestFacts => {
   const answer = read(body);

@@ -5,9 +5,9 @@ import type {
 } from '@anthropic-ai/sdk/resources/beta/messages/messages';
 import type { Outcome } from '../../../support/request-bodies.ts';
 
-export const schema = { type: 'object' as const };
+const schema = { type: 'object' as const };
 export const TOOL_PROMPT = 1024;
-export const MCP = { type: 'mcp_toolset', mcp_server_name: 's' } as const;
+const MCP = { type: 'mcp_toolset', mcp_server_name: 's' } as const;
 
 /** Every type of tool that the SDK has: one that a newer SDK adds does not compile until it is sorted in here. */
 export const TOOLS: Record<NonNullable<BetaToolUnion['type']>, readonly [BetaToolUnion, Outcome]> = {
@@ -110,7 +110,7 @@ export const web = { type: 'document', source: { type: 'text', media_type: 'text
 export const added = (tool: Extract<BetaContentBlockParam, { type: 'tool_addition' }>['tool']) =>
   ({ type: 'tool_addition', tool }) as const;
 export const definition = { name: 'late', input_schema: schema };
-export const code = { type: 'code_execution_20260120', tool_id: 't' } as const;
+const code = { type: 'code_execution_20260120', tool_id: 't' } as const;
 
 /** Every type of block that the SDK lets a message have, in the forms that differ in their bound. */
 export const BLOCKS: Record<BetaContentBlockParam['type'], Cases> = {
