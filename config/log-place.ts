@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { type Environment, optionalText, readVariables, variables } from './variables.ts';
 
-/** Where the usage log is kept: a Postgres (with the password in the URL: never print it), or a folder of the operator's. */
+/** Where the usage log is stored: a Postgres, whose URL contains the password (never print it), or a folder of the operator. */
 export type LogPlace = { readonly url: string } | { readonly folder: string };
 
 const POSTGRES_URL = v.custom<string>(
@@ -17,7 +17,7 @@ const LOG_PLACE = v.pipe(
   ),
 );
 
-/** Reads where the operator keeps the usage log. Throws an Error that says what is wrong; no part of a URL is in it. */
+/** Reads where the operator stores the usage log. Throws an Error that says what to write and holds no part of a URL. */
 export function readLogPlace(env: Environment): LogPlace {
   const { TOLLGATE_DATABASE_URL: url, TOLLGATE_USAGE_LOG_FOLDER: folder } = readVariables(LOG_PLACE, env);
   return folder === undefined ? { url: url! } : { folder };

@@ -57,7 +57,7 @@ export function parseRedisUrl(url: string): RedisAddress {
   };
 }
 
-/** An address in one of the forms that `parseRedisUrl` reads. */
+/** The schema of an address that `parseRedisUrl` reads. */
 export const redisUrl = v.pipe(
   text(FORMS),
   v.check(

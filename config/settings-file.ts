@@ -9,7 +9,7 @@ export function readSettingsFile(path: string | undefined): Settings {
 
 /**
  * Reads the text of a settings file; undefined stands for the defaults.
- * @throws SettingsInvalid for mistakes in it, Error where it is not YAML.
+ * @throws SettingsInvalid for mistakes in it, Error if it is not YAML.
  */
 export function settingsOf(text: string | undefined): Settings {
   return parseSettings(text === undefined ? null : parse(text, { strict: true, uniqueKeys: true }));

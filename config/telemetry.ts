@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { textLike } from '../policy/core/schema-fields.ts';
 import { type Environment, readVariables, variables } from './variables.ts';
 
-/** How telemetry is sent; the exporters of OpenTelemetry read the rest of the environment themselves. */
+/** How telemetry is sent. The exporters of OpenTelemetry read their other variables themselves. */
 export interface TelemetryConfig {
   /** How often metrics are sent. Milliseconds. */
   readonly intervalMs: number;
@@ -15,7 +15,7 @@ const VARIABLES = variables({
   OTEL_METRIC_EXPORT_INTERVAL: v.optional(textLike(/^([1-9]\d{2,7})?$/, 'milliseconds, at least 100')),
 });
 
-/** Null where `OTEL_EXPORTER_OTLP_ENDPOINT` is not set. Throws an Error that names every variable that is wrong. */
+/** Null if `OTEL_EXPORTER_OTLP_ENDPOINT` is not set. Throws an Error that names every wrong variable. */
 export function readTelemetry(env: Environment): TelemetryConfig | null {
   if (!env['OTEL_EXPORTER_OTLP_ENDPOINT']) return null;
   const { OTEL_METRIC_EXPORT_INTERVAL: interval } = readVariables(VARIABLES, env);

@@ -5,12 +5,12 @@ import { validate } from '../policy/core/validate.ts';
 /** The environment of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** No error shows the values of these: they may hold a password. */
+/** These may hold a password: no error shows their values. */
 const SECRET = ['REDIS_URL', 'REDIS_PASSWORD', 'TOLLGATE_DATABASE_URL', 'TOLLGATE_SMTP_PASSWORD'];
 
 /**
- * Reads the variables that a schema names; others may be there.
- * @throws Error that names every variable that is wrong, with what to write.
+ * Reads the variables of a schema and ignores all others.
+ * @throws Error that names every wrong variable and says what to write.
  */
 export function readVariables<S extends v.GenericSchema>(schema: S, env: Environment): v.InferOutput<S> {
   const read = validate(schema, env, { root: 'the environment', secret: SECRET });
@@ -18,10 +18,10 @@ export function readVariables<S extends v.GenericSchema>(schema: S, env: Environ
   throw new Error(read.error.join('; '));
 }
 
-/** The variables of a schema. */
+/** The schema of some variables. */
 export const variables = fieldsOf;
 
-/** A variable that may be absent; an empty one is as good as none. */
+/** A variable that may be absent. An empty one counts as absent. */
 export const optionalText = v.pipe(
   v.optional(v.string()),
   v.transform((text) => text || undefined),
@@ -31,7 +31,7 @@ const PORT = 'a port from 0 (any free one) to 65535';
 
 export const port = v.pipe(textLike(/^\d+$/, PORT), v.transform(Number), v.maxValue(65_535, PORT));
 
-/** Read as milliseconds. */
+/** Seconds, which are read as milliseconds. */
 export const seconds = v.pipe(
   textLike(/^\d{1,4}$/, 'a whole number of seconds from 0 to 9999'),
   v.transform((text) => Number(text) * 1000),
@@ -39,7 +39,7 @@ export const seconds = v.pipe(
 
 const UNITS: Readonly<Record<string, number>> = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
 
-/** A size as Kubernetes writes it, read as bytes; an empty one is the default. */
+/** A size as Kubernetes writes it, which is read as bytes. An empty one counts as absent. */
 export function size(byDefault: string) {
   return v.pipe(
     v.optional(textLike(/^(\d{1,12}(Ki|Mi|Gi|Ti)?)?$/, 'a size such as 192Mi or 1Gi'), byDefault),

@@ -1,11 +1,11 @@
 import * as v from 'valibot';
-import { COMMON, type CommonConfig, commonConfig } from '../config/environment.ts';
+import { ENTRY_VARIABLES, type EntryConfig, entryConfig } from '../config/entry-config.ts';
 import { optionalText, readVariables, seconds, size, variables } from '../config/variables.ts';
 import type { Settings } from '../policy/config/settings.ts';
 
 /** The configuration of a gateway, read once when it starts. */
-export interface Config extends CommonConfig {
-  /** A port of its own for health and metrics, if it was asked for. */
+export interface Config extends EntryConfig {
+  /** A separate port for health and metrics; null for none. */
   readonly adminPort: number | null;
   /** Where the write-ahead log is kept; always set under `ledgerLoss: Open`. */
   readonly writeAheadLogFolder: string | undefined;
@@ -20,7 +20,7 @@ export interface Config extends CommonConfig {
 }
 
 const VARIABLES = variables({
-  ...COMMON,
+  ...ENTRY_VARIABLES,
   TOLLGATE_WRITE_AHEAD_LOG_FOLDER: optionalText,
   // Must be longer than a cluster takes to remove a Pod from all its nodes and load balancers.
   TOLLGATE_SHUTDOWN_DELAY_SECONDS: v.optional(seconds, '15'),
@@ -30,16 +30,16 @@ const VARIABLES = variables({
 });
 
 /**
- * Reads environment and settings file, once.
- * @throws Error that names every variable that is wrong, SettingsInvalid for mistakes in the file.
+ * Reads environment and settings file once.
+ * @throws Error that names every wrong variable, SettingsInvalid for mistakes in the file.
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const read = readVariables(VARIABLES, env);
-  const common = commonConfig(read, env, 8080);
+  const shared = entryConfig(read, env, 8080);
   return {
-    ...common,
+    ...shared,
     adminPort: read.ADMIN_PORT ?? null,
-    writeAheadLogFolder: requiredFolder(read.TOLLGATE_WRITE_AHEAD_LOG_FOLDER, common.settings),
+    writeAheadLogFolder: requiredFolder(read.TOLLGATE_WRITE_AHEAD_LOG_FOLDER, shared.settings),
     lingerMs: read.TOLLGATE_SHUTDOWN_DELAY_SECONDS,
     bodyMemoryBytes: read.TOLLGATE_BODY_MEMORY,
     bodyFileBytes: read.TOLLGATE_BATCH_STORAGE,

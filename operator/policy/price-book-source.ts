@@ -1,5 +1,5 @@
 import type { CompileInput } from '../../policy/compile/compile-input.ts';
-import { parsePriceBook, PriceBookInvalid } from '../../policy/prices/price-book-file.ts';
+import { priceBookProblem } from '../../policy/prices/price-book-file.ts';
 import type { ConfigMap } from '../cluster/kube-kinds.ts';
 
 const ENTRY = 'prices.json';
@@ -37,11 +37,15 @@ export class PriceBookSource {
 
 function problemOf(text: string | undefined): string | undefined {
   if (text === undefined) return `The ConfigMap has no entry ${ENTRY}. The last accepted prices stay in force.`;
+  const problem = jsonProblem(text);
+  if (problem === null) return undefined;
+  return `${ENTRY} is not used: ${problem.slice(0, 800)}. The last accepted prices stay in force.`;
+}
+
+function jsonProblem(text: string): string | null {
   try {
-    parsePriceBook(JSON.parse(text));
-    return undefined;
-  } catch (error) {
-    const why = error instanceof PriceBookInvalid ? error.message : 'the price book is not JSON';
-    return `${ENTRY} is not used: ${why.slice(0, 800)}. The last accepted prices stay in force.`;
+    return priceBookProblem(JSON.parse(text));
+  } catch {
+    return 'the price book is not JSON';
   }
 }

@@ -43,10 +43,8 @@ function addPrices(
   const list = listPrices(input);
   const listed = add(LIST, list);
   const books = pricing.map((one) => contractBook(list, one));
-  const agreed = books.map((book, i) => ('problem' in book ? listed : add(`contract-${i}`, book.text)));
-  const problems = books.flatMap((book, i) =>
-    'problem' in book ? [`setting pricing, entry ${i}: ${book.problem}`] : [],
-  );
+  const agreed = books.map((book, i) => (book.ok ? add(`contract-${i}`, book.value) : listed));
+  const problems = books.flatMap((book, i) => (book.ok ? [] : [`setting pricing, entry ${i}: ${book.error}`]));
   return { pricesOf: (namespace) => agreed[pricingOf(namespace, pricing)] ?? listed, problems };
 }
 

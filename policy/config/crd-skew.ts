@@ -1,24 +1,24 @@
 import { fields } from '../../crds/fields.gen.ts';
 
-/** How the kinds that an API server serves differ from those of this version, by `Kind.field`. */
+/** How the CRDs of an API server differ from those of this version; fields as `Kind.path`. */
 export interface CrdSkew {
-  /** What this version reads or writes and the served kinds do not have: their values would be dropped without a word. */
+  /** Fields of this version that the API server lacks: it drops their values silently. */
   readonly lacking: readonly string[];
-  /** What only the served kinds have: this version takes no notice of it. */
+  /** Fields that only the API server has: this version ignores them. */
   readonly unknown: readonly string[];
 }
 
-/** The part of an OpenAPI document that says what fields there are. */
+/** The part of an OpenAPI document that lists fields. */
 interface Node {
   readonly properties?: Readonly<Record<string, Node>>;
   readonly additionalProperties?: Node | boolean;
   readonly items?: Node;
 }
 
-/** The document of the API server that describes the kinds. */
+/** The path of the OpenAPI document that describes the CRDs. */
 export const KINDS_DOCUMENT = '/openapi/v3/apis/tollgate.dev/v1alpha1';
 
-/** Compares the kinds that a server's OpenAPI document (`KINDS_DOCUMENT`) describes with those of this version. */
+/** Compares the CRDs in a server's OpenAPI document (`KINDS_DOCUMENT`) with those of this version. */
 export function crdSkewOf(document: unknown): CrdSkew {
   const { components } = document as { components?: { schemas?: Readonly<Record<string, Node>> } };
   const pairs = Object.entries(fields).map(([kind, known]) => {

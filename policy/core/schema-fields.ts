@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { NOT_SET } from './validate.ts';
 
-// What the schemas of settings, prices and variables are made of. Every message says what to write (validate.ts).
+// Parts of the schemas of settings, prices and variables. Each message says what to write (validate.ts).
 
 /** A text that is not empty. */
 export function text(what: string) {
@@ -24,7 +24,7 @@ export function oneOf<const T extends readonly string[]>(...words: T) {
   return v.picklist(words, words.join(', ').replace(/, ([^,]*)$/, ' or $1'));
 }
 
-/** A mapping with these fields and no others; `note` is said to who wrote another one. */
+/** A mapping with these fields and no others; `note` ends the message about any other field. */
 export function mapping<E extends v.ObjectEntries>(entries: E, note = '') {
   const schema = v.strictObject(entries, (issue) => keyProblem(issue, entries, note));
   return v.pipe(v.custom<v.InferInput<typeof schema>>(isMapping, 'a mapping'), schema);
@@ -36,12 +36,12 @@ export function mappingOf<S extends v.GenericSchema>(values: S, what: string) {
   return v.pipe(v.custom<v.InferInput<typeof schema>>(isMapping, what), schema);
 }
 
-/** The fields that are read of an object that may have others, such as an environment. */
+/** Some fields of an object that may have others, such as an environment. */
 export function fieldsOf<E extends v.ObjectEntries>(entries: E) {
   return v.object(entries, (issue) => keyProblem(issue, entries));
 }
 
-/** A field is absent, or one is there that is not known. */
+/** The predicate for a field that is missing or unknown. */
 function keyProblem({ expected, path }: v.BaseIssue<unknown>, entries: v.ObjectEntries, note = ''): string {
   const { key, input } = path![0];
   if (expected !== 'never') return `${NOT_SET}: write ${(entries[String(key)] as { message?: string }).message}`;

@@ -1,16 +1,16 @@
 import * as v from 'valibot';
 import { err, ok, type Result } from './result.ts';
 
-/** These say all that follows the path, since they compare several fields: `names several hosts: write …`. */
+/** Issues whose message is the whole predicate after the path, such as `names several hosts: write …`. */
 const WHOLE_PREDICATES = new Set(['object', 'strict_object', 'check', 'check_items']);
 /** A URL with a user or a password in it. */
 const CREDENTIALS = /\/\/[^/\s]*@/;
 const MAX_SHOWN = 80;
 
 interface Options {
-  /** What the value as a whole is called, such as `the file`. */
+  /** The name of the value as a whole, such as `the file`. */
   readonly root: string;
-  /** Fields of the root of which no value is shown, since it may hold a password. */
+  /** Fields of the root whose values are never shown, since they may hold a password. */
   readonly secret?: readonly string[];
 }
 
@@ -36,7 +36,7 @@ function problemOf(issue: v.BaseIssue<unknown>, root: string, secret: readonly s
   return `${subject} ${isSecret ? foundSecret(value) : found(value)}: write ${message}`;
 }
 
-/** What is said of a field that is absent. */
+/** The predicate of a missing field. */
 export const NOT_SET = 'is not set';
 
 function segment({ key }: v.IssuePathItem): string {

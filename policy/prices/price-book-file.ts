@@ -69,10 +69,10 @@ const BOOK = mapping({
   ),
 });
 
-/** The file as it is written. */
+/** The price book file as it is written. */
 export type BookFile = v.InferInput<typeof BOOK>;
 
-/** What is wrong with a price book: one line for each problem, beginning with its path. */
+/** A price book has mistakes; `problems` names every one of them by path, value, and what to write. */
 export class PriceBookInvalid extends Error {
   override readonly name = 'PriceBookInvalid';
   readonly problems: readonly string[];
@@ -82,11 +82,20 @@ export class PriceBookInvalid extends Error {
   }
 }
 
-/** Reads a parsed price book file. Throws `PriceBookInvalid` with every problem named by its path. */
+/** Reads a parsed price book file. Throws `PriceBookInvalid` with every problem. */
 export function parsePriceBook(value: unknown): PriceBook {
   const read = validate(BOOK, value, { root: 'the file' });
   if (!read.ok) throw new PriceBookInvalid(read.error);
-  const file = read.value;
+  return bookOf(read.value);
+}
+
+/** What is wrong with a parsed price book file, in one sentence; null if nothing is. */
+export function priceBookProblem(value: unknown): string | null {
+  const read = validate(BOOK, value, { root: 'the file' });
+  return read.ok ? null : new PriceBookInvalid(read.error).message;
+}
+
+function bookOf(file: v.InferOutput<typeof BOOK>): PriceBook {
   const fastest = file.models.flatMap(({ rates }) => rates.flatMap(({ fast }) => (fast ? [pricesOf(fast)] : [])));
   const histories = file.models.map((model) => ratesOf(model, fastest));
   return {
@@ -98,7 +107,7 @@ export function parsePriceBook(value: unknown): PriceBook {
   };
 }
 
-/** "1.1" → 11_000n: what multiplies a price, in ten-thousandths. At most four digits behind the point. */
+/** A multiplier of prices with at most four decimals, in ten-thousandths: "1.1" → 11_000n. */
 export function tenThousandths(text: string): bigint {
   const [whole = '0', part = ''] = text.split('.');
   return BigInt(`${whole}${part.padEnd(4, '0')}`);
@@ -157,7 +166,7 @@ function highestOf(models: readonly (readonly Rate[])[]): Rate[] {
   });
 }
 
-/** Milliseconds since the epoch; 0 where the row names none. */
+/** When a row begins, in milliseconds since the epoch; 0 without `from`. */
 function startOf({ from }: Row): number {
   return from === undefined ? 0 : Date.parse(from);
 }
@@ -174,7 +183,7 @@ function isPrice(value: unknown): boolean {
   }
 }
 
-/** Date.parse takes 30 February for 2 March. */
+/** A date of the calendar, as to which Date.parse is lax: it reads 30 February as 2 March. */
 function isInstant(value: unknown): boolean {
   if (typeof value !== 'string' || !/^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}Z)?$/.test(value)) return false;
   const at = Date.parse(value);

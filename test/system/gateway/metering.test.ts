@@ -163,9 +163,9 @@ test('prices that change while a call runs are those of the next one', async () 
   const first = ask(gateway.url, { body: message({ stream: true }), headers: standIn({ holdAfter: 1 }) });
   await until(() => upstream.books().open === 1);
   const [half] = parseSettings({ pricing: [{ namespaces: ['*'], multiplier: '0.5' }] }).pricing;
-  const { text } = contractBook(JSON.stringify(published), half!) as { text: string };
+  const book = contractBook(JSON.stringify(published), half!) as { value: string };
   const next = handover({ baseURL: upstream.url, budgets: [daily], version: 2 });
-  gateway.policy.enforce([resolved(next, text)]);
+  gateway.policy.enforce([resolved(next, book.value)]);
   upstream.release();
   await first;
   const before = await settled(gateway);

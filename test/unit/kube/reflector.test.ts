@@ -78,7 +78,7 @@ describe('the reflector', () => {
     await Promise.all([all.stop(), one.stop()]);
   });
 
-  test('a version that is too old, an object made anew meanwhile, and a broken watch lead to what is there', async () => {
+  test('recovers from a version that is too old, a re-created object, and a broken watch', async () => {
     const ns = await namespace('reflector');
     const make = (data: Record<string, string>) =>
       client.create<ConfigMap>(configMaps, { metadata: { namespace: ns, name: 'a' }, data });
@@ -122,7 +122,7 @@ describe('the reflector', () => {
     expect(problems).toHaveLength(1);
   });
 
-  test('silence is no problem and costs no time: a watch of what nobody edits sees the next edit at once', async () => {
+  test('reports no problem for a silent watch, and sees the next edit at once', async () => {
     const ns = await namespace('reflector');
     const impatient = new KubeClient({ connection: connectByKubeconfig(kubeconfig), random, silenceMs: 1_200 });
     let [watches, drawn] = [0, 0];

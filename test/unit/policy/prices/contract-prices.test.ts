@@ -61,9 +61,9 @@ describe('contract prices', () => {
 describe('an agreed price book', () => {
   const agreed = (pricing: object) => {
     const [one] = parseSettings({ pricing: [{ namespaces: ['team-*'], ...pricing }] }).pricing;
-    const answer = contractBook(JSON.stringify(published), one!);
-    if ('problem' in answer) throw new Error(answer.problem);
-    return parsePriceBook(JSON.parse(answer.text));
+    const book = contractBook(JSON.stringify(published), one!);
+    if (!book.ok) throw new Error(book.error);
+    return parsePriceBook(JSON.parse(book.value));
   };
   const rateIn = (book: ReturnType<typeof parsePriceBook>, model: string, at = NOW) => rateAt(book, model, at) as Rate;
 
@@ -90,7 +90,7 @@ describe('an agreed price book', () => {
     const model = { id: 'a', contextWindow: 1, maxOutputTokens: 1, rates: [row] };
     const list = JSON.stringify({ version: '1', tools: { webSearch: '0.01' }, models: [model] });
     const pricing = { namespaces: ['*'], multiplier: 3_334n, regional: false, overrides: {} };
-    const { text } = contractBook(list, pricing) as { text: string };
+    const { value: text } = contractBook(list, pricing) as { value: string };
     const { standard } = rateIn(parsePriceBook(JSON.parse(text)), 'a');
     expect([standard.input, standard.cacheRead]).toEqual([2n, 0n]);
   });
@@ -116,11 +116,15 @@ describe('an agreed price book', () => {
     const row = { input: '1', cacheWrite5m: '1', cacheWrite1h: '1', cacheRead: '0', output: '9000' };
     const unknown = { namespaces: ['*'], multiplier: GEO_UNIT, regional: false, overrides: { 'claude-none': [row] } };
     expect(contractBook(JSON.stringify(published), unknown)).toEqual({
-      problem: 'overrides: the price book has no model claude-none',
+      ok: false,
+      error: 'overrides: the price book has no model claude-none',
     });
-    const dear = { id: 'a', contextWindow: 1, maxOutputTokens: 1, rates: [row] };
-    const list = JSON.stringify({ version: '1', tools: { webSearch: '0.01' }, models: [dear] });
-    expect(contractBook(list, { ...unknown, multiplier: 2n * GEO_UNIT, overrides: {} })).toHaveProperty('problem');
+    const expensive = { id: 'a', contextWindow: 1, maxOutputTokens: 1, rates: [row] };
+    const list = JSON.stringify({ version: '1', tools: { webSearch: '0.01' }, models: [expensive] });
+    expect(contractBook(list, { ...unknown, multiplier: 2n * GEO_UNIT, overrides: {} })).toMatchObject({
+      ok: false,
+      error: expect.stringContaining('models[0].rates[0].output is "18000.00"'),
+    });
   });
 
   test('is that of the first entry that names the namespace', () => {

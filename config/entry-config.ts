@@ -7,26 +7,26 @@ import { readSettingsFile } from './settings-file.ts';
 import { readTelemetry, type TelemetryConfig } from './telemetry.ts';
 import { type Environment, port, type variables } from './variables.ts';
 
-/** What operator and gateway are told in common. */
-export interface CommonConfig {
+/** The part of the configuration that operator and gateway share. */
+export interface EntryConfig {
   readonly settings: Settings;
-  /** With the password in it: never print it. */
+  /** Contains the password: never print it. */
   readonly redisUrl: string;
-  /** The certificates that Redis is trusted by, in PEM; undefined for those of the system. */
+  /** The CA certificates for the connection to Redis, in PEM; undefined for those of the system. */
   readonly redisCa: string | undefined;
   /** The Pod's name. */
   readonly pod: string;
-  /** 0 takes any free one. */
+  /** 0 for any free port. */
   readonly port: number;
   readonly logLevel: string;
   /** Undefined in a Pod, where its ServiceAccount is used. */
   readonly kubeconfig: string | undefined;
-  /** Null where no telemetry is sent. */
+  /** Null if no telemetry is sent. */
   readonly telemetry: TelemetryConfig | null;
 }
 
-/** The variables of both entries; `ADMIN_PORT` is the gateway's, and is checked for both. */
-export const COMMON = {
+/** The variables of both. Only the gateway uses `ADMIN_PORT`, but the operator refuses a wrong one too. */
+export const ENTRY_VARIABLES = {
   TOLLGATE_SETTINGS: v.optional(v.string()),
   REDIS_URL: redisUrl,
   REDIS_PASSWORD: v.optional(v.string()),
@@ -38,12 +38,12 @@ export const COMMON = {
   KUBECONFIG: v.optional(v.string()),
 };
 
-/** Makes of the variables what operator and gateway are told, and reads the files that they name. */
-export function commonConfig(
-  read: v.InferOutput<ReturnType<typeof variables<typeof COMMON>>>,
+/** Makes the configuration from the variables, and reads the files that they name. */
+export function entryConfig(
+  read: v.InferOutput<ReturnType<typeof variables<typeof ENTRY_VARIABLES>>>,
   env: Environment,
   defaultPort: number,
-): CommonConfig {
+): EntryConfig {
   return {
     settings: readSettingsFile(read.TOLLGATE_SETTINGS),
     redisUrl: withPassword(read.REDIS_URL, read.REDIS_PASSWORD),
