@@ -27,10 +27,10 @@ describe('the environment of a gateway', () => {
       kubeconfig: undefined,
       telemetry: null,
       adminPort: null,
-      daybookFolder: undefined,
+      writeAheadLogFolder: undefined,
       lingerMs: 15_000,
-      bodyBytes: 192 * 2 ** 20,
-      spoolBytes: 2 ** 30,
+      bodyMemoryBytes: 192 * 2 ** 20,
+      bodyFileBytes: 2 ** 30,
       tlsFolder: undefined,
     });
     expect(readGateway({ ...enough, PORT: '0', ADMIN_PORT: '9464' })).toMatchObject({ port: 0, adminPort: 9464 });
