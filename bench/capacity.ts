@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { Redis as Client } from 'ioredis';
 import { startPostgres } from '../hack/services/postgres.ts';
 import { startRedis } from '../hack/services/redis.ts';
-import type { Reservation } from '../ledger/ledger.ts';
-import type { RedisLedger } from '../ledger/redis/redis-ledger.ts';
+import type { RedisLedger } from '../ledger/redis/connect-ledger.ts';
+import type { Reservation } from '../ledger/reservation.ts';
 import { openDatabase } from '../log/database/open-database.ts';
 import { UsageLog } from '../log/usage-log.ts';
 import type { Check } from '../policy/core/counter-check.ts';
@@ -25,7 +25,7 @@ export async function measureCapacity(): Promise<Figure[]> {
   const [redis, postgres] = [await startRedis({ directory }), await startPostgres({ directory })];
   const ledger = await connectCalls(redis.url, 'capacity');
   const client = new Client(redis.url);
-  const log = new UsageLog({ open: () => openDatabase({ url: postgres.url }), ledger });
+  const log = new UsageLog({ open: () => openDatabase({ url: postgres.url }), ledger: ledger.operator });
   try {
     const memory = async () => Number(/used_memory:(\d+)/.exec(await client.info('memory'))?.[1]);
     /** Bytes for each of `count` that `work` makes. */
@@ -43,7 +43,7 @@ export async function measureCapacity(): Promise<Figure[]> {
     const waiting = await bytes(MANY, () => settle(ledger, 'flight', MANY));
     await log.drain();
     const fences = new Map(Array.from({ length: MANY }, (_, n) => [`payments/workspace-${n}`, Date.now()] as const));
-    const fence = await bytes(MANY, () => ledger.raiseFences(fences));
+    const fence = await bytes(MANY, () => ledger.operator.raiseFences(fences));
     const database = await openDatabase({ url: postgres.url });
     const [total] = await database.query<{ bytes: number }>(
       `select (pg_total_relation_size('totals') / count(*))::int as bytes from totals`,
@@ -79,9 +79,9 @@ async function hold(
   then: 'kept' | 'released' = 'kept',
 ): Promise<void> {
   await each(count, async (n) => {
-    const answer = await ledger.reserve(reservation(idOf(kind, n), checks(n)));
+    const answer = await ledger.gateway.reserve(reservation(idOf(kind, n), checks(n)));
     if (answer.kind !== 'admitted') throw new Error(`reserve answered ${answer.kind}`);
-    if (then === 'released') await ledger.release(idOf(kind, n));
+    if (then === 'released') await ledger.gateway.release(idOf(kind, n));
   });
 }
 
@@ -89,7 +89,7 @@ async function settle(ledger: RedisLedger, kind: string, count: number): Promise
   await each(count, async (n) => {
     const id = idOf(kind, n);
     const record = recordOf(id, `customer-${n % 500}`, 17_000_000n);
-    await ledger.settle({ id, costNano: 17_000_000n, presumedNano: 0n, record });
+    await ledger.gateway.settle({ id, costNano: 17_000_000n, presumedNano: 0n, record });
   });
 }
 

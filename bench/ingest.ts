@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { LogPlace } from '../config/log-place.ts';
 import { startPostgres } from '../hack/services/postgres.ts';
 import { startRedis } from '../hack/services/redis.ts';
-import type { RedisLedger } from '../ledger/redis/redis-ledger.ts';
+import type { RedisLedger } from '../ledger/redis/connect-ledger.ts';
 import { openDatabase } from '../log/database/open-database.ts';
 import { UsageLog } from '../log/usage-log.ts';
 import type { UsageRecord } from '../policy/core/usage-record.ts';
@@ -40,7 +40,7 @@ function home(): string {
 }
 
 async function figuresOf(what: string, place: LogPlace, ledger: RedisLedger, promised: number): Promise<Figure[]> {
-  const log = new UsageLog({ open: () => openDatabase(place), ledger });
+  const log = new UsageLog({ open: () => openDatabase(place), ledger: ledger.operator });
   await log.drain(); // opens it
   await fill(ledger);
   const started = performance.now();

@@ -11,8 +11,8 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startRedis } from '../hack/services/redis.ts';
-import type { Reservation } from '../ledger/ledger.ts';
-import { type RedisLedger, connectLedger } from '../ledger/redis/redis-ledger.ts';
+import { type RedisLedger, connectLedger } from '../ledger/redis/connect-ledger.ts';
+import type { Reservation } from '../ledger/reservation.ts';
 import type { Check } from '../policy/core/counter-check.ts';
 import { cpuSeconds } from './process-usage.ts';
 
@@ -29,7 +29,7 @@ else await main(Number(role), Number(argument));
 async function main(processes: number, seconds: number): Promise<void> {
   const redis = await startRedis({ directory: mkdtempSync(join(tmpdir(), 'tollgate-bench-')) });
   const ledger = await connected(redis.url);
-  await ledger.establish('bench');
+  await ledger.operator.establish('bench');
   const workers = Array.from({ length: processes }, () => fork(import.meta.filename, ['worker', redis.url]));
   await Promise.all(workers.map((child) => once(child, 'message')));
   const before = await usage(ledger, redis.pid);
@@ -50,13 +50,13 @@ async function main(processes: number, seconds: number): Promise<void> {
 }
 
 async function usage(ledger: RedisLedger, pid: number): Promise<{ pairs: number; cpu: number }> {
-  return { pairs: (await ledger.state()).streamLength, cpu: cpuSeconds(pid) };
+  return { pairs: (await ledger.operator.state()).streamLength, cpu: cpuSeconds(pid) };
 }
 
 async function worker(url: string): Promise<void> {
   const ledger = await connected(url);
-  ledger.begin(`worker-${process.pid}`);
-  await ledger.beat({ pod: 'bench', shards: {} });
+  ledger.gateway.begin(`worker-${process.pid}`);
+  await ledger.gateway.beat({ pod: 'bench', shards: {} });
   process.send?.('ready');
   let calls = 0;
   const loop = async (): Promise<void> => {
@@ -66,9 +66,9 @@ async function worker(url: string): Promise<void> {
 }
 
 async function pair(ledger: RedisLedger, id: string, call: number): Promise<void> {
-  const answer = await ledger.reserve(reservation(id, call));
+  const answer = await ledger.gateway.reserve(reservation(id, call));
   if (answer.kind !== 'admitted') throw new Error(`reserve answered ${answer.kind}`);
-  await ledger.settle({
+  await ledger.gateway.settle({
     id,
     costNano: WORST - 1_000_000n,
     presumedNano: 0n,

@@ -1,6 +1,6 @@
 import type { Express } from 'express';
 import type { Logger } from 'pino';
-import type { GatewayLedger } from '../ledger/ledger.ts';
+import type { GatewayLedger } from '../ledger/gateway-ledger.ts';
 import type { Settings } from '../policy/config/settings.ts';
 import { adminApp, callerApp } from './admin-app.ts';
 import { Admission } from './admission/admission.ts';

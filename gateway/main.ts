@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { KubeClient } from '../kube/client.ts';
 import { connect } from '../kube/connect.ts';
-import { connectLedger } from '../ledger/redis/redis-ledger.ts';
+import { connectLedger } from '../ledger/redis/connect-ledger.ts';
 import manifest from '../package.json' with { type: 'json' };
 import { openTelemetry } from '../telemetry/open-telemetry.ts';
 import { WriteAheadLog } from './admission/write-ahead-log.ts';
@@ -80,7 +80,7 @@ async function run(config: Config): Promise<void> {
   const assembly = assemble({
     settings,
     policy,
-    ledger,
+    ledger: ledger.gateway,
     writeAheadLog: await openWriteAheadLog(config),
     shards: () => policyWatcher.revisions,
     pod: config.pod,

@@ -1,22 +1,22 @@
-/** What the ledger appends for the log: what calls cost, and how many were refused. */
+/** The ledger's two streams, which the operator moves into the usage log: what calls cost, and how many were refused. */
 
 import type { Ref } from '../policy/core/compiled-policy.ts';
 import type { StreamedRecord } from '../policy/core/usage-record.ts';
 
 /** A record in the usage stream. */
 export interface StreamEntry {
-  /** Its place in the stream. */
+  /** Its id in the stream. */
   readonly entry: string;
   readonly record: StreamedRecord;
-  /** The true names of the counters in which the call is booked. */
+  /** The full names of the call's counters. */
   readonly counters: readonly string[];
-  /** When those counters may be forgotten. Milliseconds. */
+  /** When those counters expire. Milliseconds since the epoch. */
   readonly keepUntil: number;
 }
 
 /** How many calls with one key were refused for one reason within a minute. */
 export interface RefusalRow {
-  /** When the minute began. Milliseconds. */
+  /** When the minute began. Milliseconds since the epoch. */
   readonly minute: number;
   readonly workspace: Ref;
   readonly key: string;
@@ -26,8 +26,14 @@ export interface RefusalRow {
   readonly count: number;
 }
 
-/** A row in the stream of refusals, which nobody has checked. */
+/** A row of the refusal stream as it was read; its shape is not checked. */
 export interface RefusalEntry {
   readonly entry: string;
   readonly row: RefusalRow;
 }
+
+/** How many usage records the stream may hold before nothing more is admitted, unless the options say otherwise. */
+export const DEFAULT_USAGE_LIMIT = 250_000;
+
+/** About how many rows the refusal stream holds; older ones are dropped. */
+export const MAX_REFUSAL_ROWS = 10_000;

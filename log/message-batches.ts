@@ -1,4 +1,4 @@
-import { type LoggedBatch, BATCH_OWNER_TTL_MS } from '../ledger/batches.ts';
+import { type LoggedBatch, BATCH_OWNER_TTL_MS } from '../ledger/message-batches.ts';
 import type { Row } from './call-row.ts';
 import type { Query } from './database/database.ts';
 

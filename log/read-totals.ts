@@ -1,4 +1,4 @@
-import type { CounterMinimum } from '../ledger/ledger.ts';
+import type { CounterMinimum } from '../ledger/operator-ledger.ts';
 import type { Query } from './database/database.ts';
 
 interface TotalRow {

@@ -1,5 +1,5 @@
-import type { LoggedBatch } from '../ledger/batches.ts';
-import type { CounterMinimum, OperatorLedger } from '../ledger/ledger.ts';
+import type { LoggedBatch } from '../ledger/message-batches.ts';
+import type { CounterMinimum, OperatorLedger } from '../ledger/operator-ledger.ts';
 import type { RefusalEntry, StreamEntry } from '../ledger/streams.ts';
 import { arrivalOf, type DeadLetter, minimalRow, readEntry } from './call-row.ts';
 import { type Database, LogUnreachable, type Query, RowRefused } from './database/database.ts';

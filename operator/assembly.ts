@@ -4,7 +4,7 @@ import { Events } from '../kube/events.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import { LeaderElection } from '../kube/leader-election.ts';
 import { keyOf } from '../kube/object.ts';
-import type { OperatorLedger } from '../ledger/ledger.ts';
+import type { OperatorLedger } from '../ledger/operator-ledger.ts';
 import type { Database } from '../log/database/database.ts';
 import { UsageLog } from '../log/usage-log.ts';
 import type { Hash } from '../policy/compile/shards.ts';
@@ -49,7 +49,7 @@ interface OperatorOptions {
   readonly settings: Settings;
   readonly client: KubeClient;
   /** `epoch`: the epoch in which the ledger is expected; null while none is known. */
-  readonly connectLedger: (epoch: () => string | null) => OperatorLedger & { close(): void };
+  readonly connectLedger: (epoch: () => string | null) => { readonly operator: OperatorLedger; close(): void };
   /** Opens the database of the usage log. */
   readonly openLog: () => Promise<Database>;
   readonly shippedPrices: string;
@@ -109,7 +109,8 @@ export function assemble(options: OperatorOptions): Operator {
   const mayAct = () => election.leads && informers.hasSynced;
 
   const checkpoints = new CheckpointStore(client, () => informers.checkpoint.get(`${namespace}/${LEDGER_CHECKPOINT}`));
-  const ledger = options.connectLedger(() => checkpoints.current.epoch);
+  const ledgerConnection = options.connectLedger(() => checkpoints.current.epoch);
+  const ledger = ledgerConnection.operator;
   const periods = new PeriodCache().at;
   const reader = new LedgerReader(ledger, elapsed, periods);
   const streamLength = () => reader.state?.streamLength ?? 0;
@@ -299,7 +300,7 @@ export function assemble(options: OperatorOptions): Operator {
     stop: async () => {
       await stepDown({ queues, writer, usageLog, election });
       await informers.stop();
-      ledger.close();
+      ledgerConnection.close();
     },
   };
 }

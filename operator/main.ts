@@ -2,7 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { KubeClient } from '../kube/client.ts';
 import { connect } from '../kube/connect.ts';
-import { connectLedger } from '../ledger/redis/redis-ledger.ts';
+import { connectLedger } from '../ledger/redis/connect-ledger.ts';
 import { openDatabase } from '../log/database/open-database.ts';
 import manifest from '../package.json' with { type: 'json' };
 import { openTelemetry } from '../telemetry/open-telemetry.ts';

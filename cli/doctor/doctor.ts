@@ -1,5 +1,5 @@
 import { KubeError, isKubeError } from '../../kube/kube-error.ts';
-import { LedgerUnreachable } from '../../ledger/ledger.ts';
+import { LedgerUnreachable } from '../../ledger/ledger-unreachable.ts';
 import { checkCertificate } from './certificate-check.ts';
 import { checkNamespace, checkKinds, checkLease, checkPods, checkServer } from './cluster-checks.ts';
 import { type Finding, problem, unknown } from './finding.ts';

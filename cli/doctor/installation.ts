@@ -1,6 +1,6 @@
 import type { KubeClient } from '../../kube/client.ts';
 import { type EndpointSlice, endpointSlices, servingPods } from '../../kube/endpoint-slices.ts';
-import type { RedisLedger } from '../../ledger/redis/redis-ledger.ts';
+import type { RedisLedger } from '../../ledger/redis/connect-ledger.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { type Pod, pods } from './kube-kinds.ts';
 import { type PolicyShards, readPolicyShards } from './policy-shards.ts';

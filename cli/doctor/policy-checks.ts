@@ -44,7 +44,7 @@ export async function checkFences(installation: Installation): Promise<Finding[]
   const { ledger } = installation;
   if (ledger === undefined) return [];
   const { policy } = await installation.shards();
-  const fences = await ledger.fences();
+  const fences = await ledger.operator.fences();
   const compiled = [...policy.values()].flatMap((shard) => ('problem' in shard ? [] : [...shard.workspaces]));
   const unfenced = compiled.filter(([ref, { version }]) => (fences.get(ref) ?? -1) < version).map(([ref]) => ref);
   if (unfenced.length === 0) return [fine(`Redis has the current fence of all ${compiled.length} workspaces.`)];
@@ -64,7 +64,7 @@ export async function checkGateways(installation: Installation): Promise<Finding
       problem('No gateway serves behind the Service tollgate-gateway.', 'Check the Pods and logs of the gateway.'),
     ];
   }
-  const reports = await ledger.gateways();
+  const reports = await ledger.operator.gateways();
   const alive = new Set(reports.map(({ pod }) => pod));
   const silent = serving.filter((pod) => !alive.has(pod));
   const { policy } = await installation.shards();

@@ -2,7 +2,7 @@
 
 import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
-import { LedgerUnreachable } from '../../ledger/ledger.ts';
+import { LedgerUnreachable } from '../../ledger/ledger-unreachable.ts';
 import { LogUnreachable } from '../../log/database/database.ts';
 import { migrationsOf } from '../../log/database/migrate.ts';
 import { openDatabase } from '../../log/database/open-database.ts';
@@ -20,7 +20,7 @@ export async function checkLedger(installation: Installation): Promise<Finding[]
   const { ledger, problem: reason } = redis;
   if (reason !== undefined) return [unreachable(reason)];
   try {
-    const [state, server] = [await ledger.state(), await ledger.server()];
+    const [state, server] = [await ledger.operator.state(), await ledger.server()];
     const expected = await checkpointEpoch(installation);
     return [
       ...epochFindings(state.epoch, expected),

@@ -1,11 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type GatewayLedger,
-  isInconclusive,
-  LedgerUnreachable,
-  type Reservation,
-  type ReserveAnswer,
-} from '../../ledger/ledger.ts';
+import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
+import { LedgerUnreachable } from '../../ledger/ledger-unreachable.ts';
+import { isInconclusive, type Reservation, type ReserveAnswer } from '../../ledger/reservation.ts';
 import { budgetRefusal } from '../../policy/admit/budget-refusal.ts';
 import type { CallPlan, Plan } from '../../policy/admit/plan.ts';
 import type { Settings } from '../../policy/config/settings.ts';

@@ -1,4 +1,4 @@
-import type { BeatAnswer, GatewayLedger } from '../../ledger/ledger.ts';
+import type { BeatAnswer, GatewayLedger } from '../../ledger/gateway-ledger.ts';
 import { COMPILED_SCHEMA } from '../../policy/core/compiled-policy.ts';
 import type { OpenCalls } from './open-calls.ts';
 import type { Settler } from './settler.ts';

@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
-import { type GatewayLedger, LedgerUnreachable, type Reservation } from '../../ledger/ledger.ts';
+import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
+import { LedgerUnreachable } from '../../ledger/ledger-unreachable.ts';
+import type { Reservation } from '../../ledger/reservation.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import type { BeatListener, BeatOutcome } from './heartbeat.ts';
 import type { WriteAheadLog } from './write-ahead-log.ts';

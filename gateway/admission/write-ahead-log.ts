@@ -1,6 +1,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { UncheckedCall, Reservation, Settlement } from '../../ledger/ledger.ts';
+import type { Reservation } from '../../ledger/reservation.ts';
+import type { UncheckedCall, Settlement } from '../../ledger/settlement.ts';
 import { decodeJSON, encodeJSON } from '../../policy/core/canonical-json.ts';
 import { DurableFile } from './durable-file.ts';
 

@@ -1,8 +1,9 @@
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
-import type { BatchOwner } from '../../ledger/batches.ts';
-import { type GatewayLedger, LedgerUnreachable } from '../../ledger/ledger.ts';
+import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
+import { LedgerUnreachable } from '../../ledger/ledger-unreachable.ts';
+import type { BatchOwner } from '../../ledger/message-batches.ts';
 import { planBatches } from '../../policy/admit/plan.ts';
 import { type ResolvedWorkspace } from '../../policy/compile/resolved-workspace.ts';
 import type { Settings } from '../../policy/config/settings.ts';

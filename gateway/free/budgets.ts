@@ -1,4 +1,4 @@
-import type { GatewayLedger } from '../../ledger/ledger.ts';
+import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
 import { isSpanning } from '../../policy/admit/budget-refusal.ts';
 import type { Caller } from '../../policy/admit/caller.ts';
 import type { CompiledBudget, CompiledKey } from '../../policy/core/compiled-policy.ts';

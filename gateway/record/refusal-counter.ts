@@ -1,4 +1,4 @@
-import type { GatewayLedger } from '../../ledger/ledger.ts';
+import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
 import type { RefusalRow } from '../../ledger/streams.ts';
 import type { Caller } from '../../policy/admit/caller.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';

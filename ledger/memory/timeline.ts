@@ -1,128 +1,143 @@
-import { LEASE_MS, REPLAY_TIMEOUT_MS, MIN_RECOVERY_MS } from '../ledger.ts';
-import type { LostReason } from '../ledger.ts';
+import { LEASE_MS, MIN_RECOVERY_MS, REPLAY_TIMEOUT_MS } from '../durations.ts';
+import type { LostReason } from '../ledger-state.ts';
 import type { LedgerClient } from '../session/client-identity.ts';
-import type { JoinRequest } from '../session/session.ts';
+import type { JoinRequest } from '../session/transport.ts';
 import type { MemoryState } from './state.ts';
 
-/** The line of a ledger in memory and its recoveries: what scripts/ledger.lua, recovery.lua and join.lua do. */
-export class Timeline {
-  readonly #books: MemoryState;
-  readonly #now: () => number;
+/** The numbering of changes, and recoveries: what redis/scripts/shared/ledger.lua, recovery.lua and join.lua do. */
+export class MemoryTimeline {
+  readonly #state: MemoryState;
+  readonly #clock: () => number;
 
-  constructor(books: MemoryState, now: () => number) {
-    this.#books = books;
-    this.#now = now;
+  /** `clock`: milliseconds since the epoch. */
+  constructor(state: MemoryState, clock: () => number) {
+    this.#state = state;
+    this.#clock = clock;
   }
 
-  /** What is wrong with the ledger for a caller of this epoch. */
-  lost(epoch: string): LostReason | null {
-    if (this.#books.epoch === null) return 'empty';
-    return this.#books.epoch === epoch ? null : 'otherEpoch';
+  /** Why the ledger is lost for a client that expects this epoch; null where it is not. */
+  lostReason(epoch: string): LostReason | null {
+    if (this.#state.epoch === null) return 'empty';
+    return this.#state.epoch === epoch ? null : 'otherEpoch';
   }
 
-  /** What follows is numbered on from here, whatever was numbered so in a history that is lost. */
+  /** Begins a timeline: later changes are numbered from here, whatever numbers a lost history used. */
   begin(): void {
-    const books = this.#books;
-    books.run = books.server;
-    books.line = `${books.server}/${(books.lines += 1)}`;
-    books.from = books.sequence;
-    books.recovery.clear();
+    const state = this.#state;
+    state.runId = state.serverRunId;
+    state.timeline = `${state.serverRunId}/${(state.timelines += 1)}`;
+    state.timelineStart = state.sequence;
+    state.recovery.clear();
   }
 
-  /** The ledger may miss what anybody did, so all who live are expected to tell. */
-  recover(): void {
-    const books = this.#books;
-    const since = this.#now();
+  /** Begins a recovery: any change may be lost, so every living incarnation is expected to replay its own. */
+  beginRecovery(): void {
+    const state = this.#state;
+    const since = this.#clock();
     this.begin();
-    books.recovering = { since, deep: books.recovering?.deep ?? null, short: books.recovering?.short ?? false };
-    books.sparedUntil = since + LEASE_MS;
-    for (const incarnation of books.beats.keys()) books.recovery.set(incarnation, 'expected');
+    const { deep = null, hadMissing = false } = state.recovering ?? {};
+    state.recovering = { since, deep, hadMissing };
+    state.sweepPausedUntil = since + LEASE_MS;
+    for (const incarnation of state.beats.keys()) state.recovery.set(incarnation, 'expected');
   }
 
-  /** Begins a recovery where the server is another one, or the caller misses a change of its own. */
-  watch(caller: LedgerClient): void {
-    if (this.#books.run !== this.#books.server || this.#misses(caller)) this.recover();
+  get isRestarted(): boolean {
+    return this.#state.runId !== this.#state.serverRunId;
   }
 
-  /** As `watch`, for what is done in any case. */
-  notice(caller: LedgerClient): void {
-    if (this.#books.epoch === caller.epoch && this.#misses(caller)) this.recover();
+  /** Begins a recovery if the server was restarted, or lacks a change of the client. */
+  detectLoss(client: LedgerClient): void {
+    if (this.isRestarted || this.#lacksChange(client)) this.beginRecovery();
   }
 
-  /** A log that lost its end keeps all before it: who finds its own last change misses nothing older. */
-  #misses({ incarnation, line, seen }: LedgerClient): boolean {
-    return this.#books.line === line && (this.lastChange(incarnation) ?? 0) < seen;
+  /** A server loses only the end of its log, so a client whose last change is there has lost none. */
+  #lacksChange({ incarnation, timeline, lastChange }: LedgerClient): boolean {
+    return this.#state.timeline === timeline && (this.lastChangeOf(incarnation) ?? 0) < lastChange;
   }
 
-  /** The number of its last change, also where it is off the list; null where nothing is known of it. */
-  lastChange(incarnation: string): number | null {
-    const { lastChanges, formerChanges } = this.#books;
-    return lastChanges.get(incarnation) ?? formerChanges.get(incarnation) ?? null;
+  /** The number of the incarnation's last change, also after it was unregistered; null where none is known. */
+  lastChangeOf(incarnation: string): number | null {
+    const { lastChanges, pastLastChanges } = this.#state;
+    return lastChanges.get(incarnation) ?? pastLastChanges.get(incarnation) ?? null;
   }
 
-  /** Numbers a change; null for who is not known or has not joined the line. */
-  number({ incarnation, line }: Pick<LedgerClient, 'incarnation' | 'line'>): number | null {
-    const books = this.#books;
-    books.sequence += 1;
-    const numbers = [books.lastChanges, books.formerChanges].find((map) => map.has(incarnation));
-    if (numbers === undefined || books.line !== line) return null;
-    numbers.set(incarnation, books.sequence);
-    return books.sequence;
+  /** The number of the client's last change if it has joined the timeline, else null. */
+  lastChangeIn({ incarnation, timeline }: LedgerClient): number | null {
+    return this.#state.timeline === timeline ? this.lastChangeOf(incarnation) : null;
   }
 
-  /** The number of the caller's last change, where it counts. */
-  lastOf({ incarnation, line }: LedgerClient): number | null {
-    return this.#books.line === line ? this.lastChange(incarnation) : null;
+  /** Numbers a change of the ledger's own. */
+  count(): void {
+    this.#state.sequence += 1;
   }
 
-  /** False where something happened meanwhile that the next beat tells. */
-  join(incarnation: string, joining: JoinRequest): boolean {
-    const books = this.#books;
-    const isHere = books.run === books.server && books.lastChanges.has(incarnation);
-    if (!isHere || books.line !== joining.line) return false;
-    const deep = joining.deep === '' && joining.aged > books.from ? 'tooOld' : joining.deep;
+  /** Numbers a change; null for a client that is not known or has not joined the timeline. */
+  number({ incarnation, timeline }: Pick<LedgerClient, 'incarnation' | 'timeline'>): number | null {
+    this.count();
+    const state = this.#state;
+    const numbers = [state.lastChanges, state.pastLastChanges].find((map) => map.has(incarnation));
+    if (numbers === undefined || state.timeline !== timeline) return null;
+    numbers.set(incarnation, state.sequence);
+    return state.sequence;
+  }
+
+  /** As `number`; a change that the ledger lacks is noticed before the client gets a higher number. */
+  numberChange(client: LedgerClient): number | null {
+    if (this.#state.epoch === client.epoch && this.#lacksChange(client)) this.beginRecovery();
+    return this.number(client);
+  }
+
+  /** A client has replayed its changes. False where its next heartbeat reports that something has changed meanwhile. */
+  join(incarnation: string, request: JoinRequest): boolean {
+    const state = this.#state;
+    const isCurrent = !this.isRestarted && state.lastChanges.has(incarnation);
+    if (!isCurrent || state.timeline !== request.timeline) return false;
+    const isTooOld = request.deep === '' && request.leaseOldSequence > state.timelineStart;
+    const deep = isTooOld ? 'tooOld' : request.deep;
     if (deep !== '') {
-      const isNoticed = books.recovering !== null;
-      if (!isNoticed) this.recover();
+      const isRecovering = state.recovering !== null;
+      if (!isRecovering) this.beginRecovery();
       this.deepen(deep);
-      if (!isNoticed) return false;
+      if (!isRecovering) return false;
     }
-    if (books.recovering !== null) this.#hear(incarnation, joining);
+    this.#noteReplay(incarnation, request);
     return true;
   }
 
-  #hear(incarnation: string, { missed, highest, past, peers }: JoinRequest): void {
-    const { recovering, recovery, from } = this.#books;
-    if (recovering !== null && (missed || highest > from)) this.#books.recovering = { ...recovering, short: true };
-    for (const name of [...past, incarnation]) recovery.set(name, 'replayed');
-    for (const peer of peers) if (!recovery.has(peer)) recovery.set(peer, 'expected');
+  #noteReplay(incarnation: string, request: JoinRequest): void {
+    const state = this.#state;
+    if (state.recovering === null) return;
+    const hadMissing = request.hadMissing || request.highestSequence > state.timelineStart;
+    if (hadMissing) state.recovering = { ...state.recovering, hadMissing };
+    for (const name of [...request.pastIncarnations, incarnation]) state.recovery.set(name, 'replayed');
+    for (const peer of request.peers) if (!state.recovery.has(peer)) state.recovery.set(peer, 'expected');
   }
 
-  /** Why the recovery ends only with `resume`; the first reason stays. */
+  /** Lets the recovery end only with `resume`; the first reason stays. */
   deepen(reason: string): void {
-    const { recovering } = this.#books;
-    if (recovering !== null) this.#books.recovering = { ...recovering, deep: recovering.deep ?? reason };
+    const { recovering } = this.#state;
+    if (recovering !== null) this.#state.recovering = { ...recovering, deep: recovering.deep ?? reason };
   }
 
   /** Ends a recovery that is due. */
-  advance(): void {
-    const books = this.#books;
-    if (books.recovering === null || books.recovering.deep !== null) return;
-    const isMissing = this.missing.length > 0;
-    const waited = this.#now() - books.recovering.since;
-    if (waited < MIN_RECOVERY_MS || (isMissing && waited < REPLAY_TIMEOUT_MS)) return;
-    if (isMissing && books.recovering.short) this.deepen('silentGateway');
-    else this.end();
+  endIfDue(): void {
+    const { recovering } = this.#state;
+    if (recovering === null || recovering.deep !== null) return;
+    const isExpecting = this.missing.length > 0;
+    const waited = this.#clock() - recovering.since;
+    if (waited < MIN_RECOVERY_MS || (isExpecting && waited < REPLAY_TIMEOUT_MS)) return;
+    if (isExpecting && recovering.hadMissing) this.deepen('silentGateway');
+    else this.endRecovery();
   }
 
-  end(): void {
-    this.#books.recovering = null;
-    this.#books.recovery.clear();
+  endRecovery(): void {
+    this.#state.recovering = null;
+    this.#state.recovery.clear();
   }
 
-  /** Who has not told yet what it did. */
+  /** The incarnations that have not replayed their changes yet. */
   get missing(): string[] {
-    const expected = [...this.#books.recovery].filter(([, standing]) => standing === 'expected');
+    const expected = [...this.#state.recovery].filter(([, status]) => status === 'expected');
     return expected.map(([incarnation]) => incarnation).toSorted();
   }
 }

@@ -1,225 +1,247 @@
-import { type BatchReservation, BATCH_OWNER_TTL_MS } from '../batches.ts';
-import { TOMBSTONE_MS, RETENTION_MS, expireAt } from '../keys.ts';
-import { LEASE_MS } from '../ledger.ts';
-import type { UncheckedCall, GatewayReport, Reservation, ReserveAnswer, Settlement } from '../ledger.ts';
+import type { UsageRecord } from '../../policy/core/usage-record.ts';
+import { expireAt, LEASE_MS, RETENTION_MS, TOMBSTONE_MS } from '../durations.ts';
+import type { GatewayReport } from '../gateway-ledger.ts';
+import { BATCH_OWNER_TTL_MS, type BatchOwner, type BatchReservation } from '../message-batches.ts';
+import type { Reservation, ReserveAnswer } from '../reservation.ts';
 import type { LedgerClient } from '../session/client-identity.ts';
-import type { LedgerChange } from '../session/replay-log.ts';
-import type { BeatReply, JoinReply, JoinRequest, TellReply, Transport } from '../session/session.ts';
-import { MemoryAdmission } from './admission.ts';
-import type { MemoryCalls, LeasedCall, CallState } from './calls.ts';
-import type { MemoryState, Lease } from './state.ts';
-import type { Timeline } from './timeline.ts';
+import type { LedgerChange } from '../session/ledger-change.ts';
+import type { BeatReply, ChangeReply, JoinReply, JoinRequest, ReserveReply, Transport } from '../session/transport.ts';
+import type { Settlement, UncheckedCall } from '../settlement.ts';
+import { MAX_REFUSAL_ROWS, type RefusalRow } from '../streams.ts';
+import type { MemoryCounter } from './counter.ts';
+import type { Lease } from './lease.ts';
+import type { FoundCall, LeasedCall } from './leases.ts';
+import { ReservationChecks } from './reservation-checks.ts';
+import { type MemoryParts, MemorySharedOperations } from './shared-operations.ts';
 
-interface Parts {
-  readonly books: MemoryState;
-  readonly calls: MemoryCalls;
-  readonly line: Timeline;
-  /** The ledger's clock, once what has outlived its time is gone. */
-  readonly now: () => number;
-  readonly usageLimit: number;
-}
+/** A session's operations in memory: what the scripts of redis/transport.ts do. */
+export class MemoryTransport extends MemorySharedOperations implements Transport {
+  readonly #usageLimit: number;
 
-/** What the scripts for gateways do, in memory. */
-export class MemoryTransport implements Transport {
-  readonly #parts: Parts;
-
-  constructor(parts: Parts) {
-    this.#parts = parts;
+  constructor(parts: MemoryParts, usageLimit: number) {
+    super(parts);
+    this.#usageLimit = usageLimit;
   }
 
-  async reserve(
-    caller: LedgerClient,
-    reservation: Reservation,
-  ): Promise<{ answer: ReserveAnswer; sequence: number | null }> {
-    const answer = this.#reserve(caller, reservation);
-    const sequence = answer.kind === 'admitted' ? this.#parts.line.lastOf(caller) : null;
+  async reserve(client: LedgerClient, reservation: Reservation): Promise<ReserveReply> {
+    const answer = this.#reserve(client, reservation);
+    const sequence = answer.kind === 'admitted' ? this.timeline.lastChangeIn(client) : null;
     return { answer, sequence };
   }
 
-  #reserve(caller: LedgerClient, reservation: Reservation): ReserveAnswer {
-    const { books, line, now: clock } = this.#parts;
-    const now = clock();
-    const refused = this.#unready(caller, reservation.id, now);
-    if (refused !== null) return refused;
-    const open = books.openOf(caller.incarnation);
-    const room = new MemoryAdmission(reservation, books);
-    // A retry after a time-out: reserved already, whatever has changed since.
-    if (open.has(reservation.id)) return { kind: 'admitted', now, committedNano: room.committedNano };
+  #reserve(client: LedgerClient, reservation: Reservation): ReserveAnswer {
+    const { data, timeline } = this;
+    const now = this.now();
+    const unready = this.#unready(client, reservation.id, now);
+    if (unready !== null) return unready;
+    const open = data.openOf(client.incarnation);
+    const checks = new ReservationChecks(reservation, data.counters);
+    // A retry after a time-out: the call is reserved, whatever has changed since.
+    if (open.has(reservation.id)) return { kind: 'admitted', now, committedNano: checks.committedNano };
 
     const outdated = this.#outdated(reservation, now);
     if (outdated !== null) return outdated;
-    const failures = room.refuse();
+    const failures = checks.refuse();
     if (failures.length > 0) return { kind: 'full', now, failures };
-    const cells = room.hold(reservation.worstNano);
-    open.set(reservation.id, leaseOf(reservation, now, cells));
-    line.number(caller);
-    return { kind: 'admitted', now, committedNano: room.committedNano };
+    const counters = checks.reserve(reservation.worstNano);
+    open.set(reservation.id, leaseOf(reservation, now, counters));
+    timeline.number(client);
+    return { kind: 'admitted', now, committedNano: checks.committedNano };
   }
 
-  /** Why nothing is reserved whatever the counters hold. */
-  #unready(caller: LedgerClient, id: string, now: number): ReserveAnswer | null {
-    const { books, line } = this.#parts;
-    const reason = line.lost(caller.epoch);
+  /** Why nothing is reserved, whatever the counters hold. */
+  #unready(client: LedgerClient, id: string, now: number): ReserveAnswer | null {
+    const { data, timeline } = this;
+    const reason = timeline.lostReason(client.epoch);
     if (reason !== null) return { kind: 'lost', reason };
-    line.watch(caller);
-    if (books.recovering !== null) return { kind: 'recovering' };
-    if (!books.lastChanges.has(caller.incarnation)) return { kind: 'unregistered' };
-    if (books.line !== caller.line) return { kind: 'recovering' };
-    return books.hasEnded(id, now) ? { kind: 'ended' } : null;
+    timeline.detectLoss(client);
+    if (data.recovering !== null) return { kind: 'recovering' };
+    if (!data.lastChanges.has(client.incarnation)) return { kind: 'unregistered' };
+    if (data.timeline !== client.timeline) return { kind: 'recovering' };
+    return data.hasTombstone(id, now) ? { kind: 'ended' } : null;
   }
 
-  /** What became of an earlier one, the fence, the instants between which caps, prices and periods hold, and the bound of the stream. */
+  /** The answer to a new reservation that the fence, the clock or the usage stream excludes. */
   #outdated({ id, workspace, version, from, until, checks }: Reservation, now: number): ReserveAnswer | null {
-    const { books, usageLimit } = this.#parts;
-    // It was swept, or booked without an answer: another lease would hold it twice.
-    if (books.presumed.has(id) || books.booked.has(id)) return { kind: 'ended' };
-    const fence = books.fences.get(workspace) ?? 0;
+    const { data } = this;
+    // It was swept, or settled as an unchecked call: another lease would reserve it twice.
+    if (data.presumed.has(id) || data.booked.has(id)) return { kind: 'ended' };
+    const fence = data.fences.get(workspace) ?? 0;
     if (version < fence) return { kind: 'stale', version: fence };
     const spans = [{ start: from, end: until }, ...checks];
     if (!spans.every(({ start, end }) => start <= now && now < end)) return { kind: 'wrongPeriod', now };
-    return books.usage.length >= usageLimit ? { kind: 'logBehind' } : null;
+    return data.usage.length >= this.#usageLimit ? { kind: 'logBehind' } : null;
   }
 
-  async tell(caller: LedgerClient, owner: string, deed: LedgerChange): Promise<TellReply> {
-    this.#parts.now();
-    if (deed.kind === 'hold') return this.#hold(caller, owner, deed.reservation);
-    if (deed.kind === 'settle') return this.#settle(caller, owner, deed.settlement);
-    if (deed.kind === 'adopt') return this.#adopt(caller, owner, deed.adoption);
-    return deed.kind === 'book' ? this.#book(caller, owner, deed.booking) : this.#release(caller, owner, deed.id);
-  }
-
-  #settle(caller: LedgerClient, owner: string, settlement: Settlement): TellReply {
-    const { calls } = this.#parts;
-    const call = calls.find(owner, settlement.id);
-    if (call.lease !== undefined) calls.settle(owner, call, settlement);
-    return this.#ended(caller, call);
-  }
-
-  #hold(caller: LedgerClient, owner: string, reservation: Reservation): TellReply {
-    const { books, calls, line } = this.#parts;
-    // Told before, and the answer did not come.
-    if (books.openOf(caller.incarnation).has(reservation.id)) return { answer: 'settled', sequence: null };
-    const { kind } = calls.find(owner, reservation.id);
-    if (kind !== 'unknown') return { answer: 'ended', sequence: null };
-    books.openOf(caller.incarnation).set(reservation.id, this.#charge(reservation).lease);
-    line.notice(caller);
-    return { answer: 'settled', sequence: line.number(caller) };
-  }
-
-  #release(caller: LedgerClient, owner: string, id: string): TellReply {
-    const { books, calls, now } = this.#parts;
-    const call = calls.find(owner, id);
-    if (call.lease !== undefined) {
-      calls.retract(id, call);
-      calls.replace(call, 0n, 0n);
-      calls.forget(owner, id);
+  async apply(client: LedgerClient, owner: string, change: LedgerChange): Promise<ChangeReply> {
+    this.now();
+    switch (change.kind) {
+      case 'restore':
+        return this.#restore(client, owner, change.reservation);
+      case 'settle':
+        return this.#replyTo(client, this.#settle(owner, change.settlement));
+      case 'release':
+        return this.#replyTo(client, this.#release(owner, change.id));
+      case 'settleUnchecked':
+        return this.#replyTo(client, this.#settleUnchecked(owner, change.call));
+      case 'openBatch':
+        break;
     }
-    // Also for an id that is not known yet: its reserve may still be on its way.
-    books.entomb(id, now() + TOMBSTONE_MS);
-    return this.#ended(caller, call);
+    return this.#replyTo(client, this.#openBatch(owner, change.batch));
   }
 
-  #book(caller: LedgerClient, asker: string, { reservation, settlement }: UncheckedCall): TellReply {
-    const { books, calls } = this.#parts;
+  #settle(owner: string, settlement: Settlement): FoundCall {
+    const call = this.leases.find(owner, settlement.id);
+    if (call.lease !== undefined) this.leases.settle(owner, call, settlement);
+    return call;
+  }
+
+  #release(owner: string, id: string): FoundCall {
+    const call = this.leases.find(owner, id);
+    if (call.lease !== undefined) this.leases.release(owner, id, call);
+    // Also for an unknown id: its reserve may still be under way.
+    this.data.writeTombstone(id, this.now() + TOMBSTONE_MS);
+    return call;
+  }
+
+  #settleUnchecked(asker: string, { reservation, settlement }: UncheckedCall): FoundCall {
+    const { data, leases } = this;
     const { id } = reservation;
-    const own = calls.find(asker, id);
-    // Whoever reserved it: the process that books may not be the one that did.
-    const anywhere = own.kind === 'unknown' ? books.openAnywhere(id) : null;
+    const own = leases.find(asker, id);
+    // Any incarnation may have reserved it: the process that settles may be another one.
+    const anywhere = own.status === 'unknown' ? data.openAnywhere(id) : null;
     const owner = anywhere?.owner ?? asker;
-    const found: CallState = anywhere === null ? own : { kind: 'open', lease: anywhere.lease };
-    if (found.kind === 'ended') return this.#ended(caller, found);
-    const call = found.lease === undefined ? this.#charge(reservation) : found;
-    if (settlement !== null) calls.settle(owner, call, settlement, RETENTION_MS);
-    else if (call.kind !== 'open') return this.#ended(caller, { kind: 'ended' });
-    else {
-      calls.forget(owner, id);
-      calls.sweep(id, call.lease);
+    const found: FoundCall = anywhere === null ? own : { status: 'open', lease: anywhere.lease };
+    if (found.status === 'ended') return found;
+    const call = found.lease === undefined ? this.#reserveUncapped(reservation) : found;
+    if (settlement !== null) {
+      leases.settle(owner, call, settlement, RETENTION_MS);
+    } else if (call.status === 'open') {
+      leases.delete(owner, id);
+      leases.sweep(id, call.lease);
+    } else {
+      // It is presumed or booked already.
+      return { status: 'ended' };
     }
-    return this.#ended(caller, call);
+    return call;
   }
 
-  /** Holds a call that was sent already, whatever the caps. */
-  #charge(reservation: Reservation): LeasedCall {
-    const now = this.#parts.now();
-    const checks = reservation.checks.filter(({ end }) => expireAt(end) > now);
-    const cells = new MemoryAdmission({ ...reservation, checks }, this.#parts.books).force(reservation.worstNano);
-    return { kind: 'open', lease: leaseOf(reservation, now, cells) };
+  #openBatch(owner: string, { id, batch, workspace, meta }: BatchReservation): FoundCall {
+    const { data, leases } = this;
+    if (data.batches.has(batch)) return { status: 'ended' };
+    const call = leases.find(owner, id);
+    if (call.lease === undefined) return call;
+    const { lease } = call;
+    const now = this.now();
+    leases.delete(owner, id);
+    data.writeTombstone(id, now + TOMBSTONE_MS);
+    leases.retractPresumed(id, call);
+    leases.reopen(call);
+    data.batches.set(batch, { batch: { id, batch, workspace, meta, settledLines: 0 }, lease });
+    data.batchOwners.set(batch, { workspace, settled: false, expireAt: now + BATCH_OWNER_TTL_MS });
+    const worst = { id: `${id}/batch`, state: 'presumed', worst_nano: `${lease.worstNano}` } as const;
+    leases.append({ ...worst, batch, workspace, meta }, lease);
+    return call;
   }
 
-  #adopt(caller: LedgerClient, owner: string, { id, batch, workspace, meta }: BatchReservation): TellReply {
-    const { books, calls, now } = this.#parts;
-    const call: CallState = books.batches.has(batch) ? { kind: 'ended' } : calls.find(owner, id);
-    if (call.lease !== undefined) {
-      const { lease } = call;
-      calls.forget(owner, id);
-      books.entomb(id, now() + TOMBSTONE_MS);
-      calls.retract(id, call);
-      calls.reopen(call);
-      books.batches.set(batch, { known: { id, batch, workspace, meta, settledLines: 0 }, lease });
-      books.owners.set(batch, { workspace, settled: false, until: now() + BATCH_OWNER_TTL_MS });
-      const held = { id: `${id}/batch`, state: 'presumed', worst_nano: `${lease.worstNano}` } as const;
-      calls.append({ ...held, batch, workspace, meta }, lease);
-    }
-    return this.#ended(caller, call);
-  }
-
-  #ended(caller: LedgerClient, { kind, lease }: CallState): TellReply {
-    const { line, books } = this.#parts;
+  /** Numbers a change that found a lease, and answers. */
+  #replyTo(client: LedgerClient, { status, lease }: FoundCall): ChangeReply {
+    const { timeline, data } = this;
     if (lease !== undefined) {
-      line.notice(caller);
-      return { answer: kind === 'open' ? 'settled' : 'corrected', sequence: line.number(caller) };
+      return { answer: status === 'open' ? 'settled' : 'corrected', sequence: timeline.numberChange(client) };
     }
-    const isLost = line.lost(caller.epoch) !== null;
-    if (kind === 'ended') return { answer: 'ended', sequence: isLost ? null : line.lastOf(caller) };
-    if (!isLost) line.watch(caller);
-    return { answer: !isLost && books.line === caller.line ? 'unknown' : 'astray', sequence: null };
+    const isLost = timeline.lostReason(client.epoch) !== null;
+    if (status === 'ended') return { answer: 'ended', sequence: isLost ? null : timeline.lastChangeIn(client) };
+    if (!isLost) timeline.detectLoss(client);
+    return { answer: !isLost && data.timeline === client.timeline ? 'unknown' : 'maybeLost', sequence: null };
   }
 
-  async beat(caller: LedgerClient, successor: string, report: GatewayReport): Promise<BeatReply> {
-    const { books, line, now: clock } = this.#parts;
-    const now = clock();
+  #restore(client: LedgerClient, owner: string, reservation: Reservation): ChangeReply {
+    const open = this.data.openOf(client.incarnation);
+    // It was replayed before, and the answer was lost.
+    if (open.has(reservation.id)) return { answer: 'settled', sequence: null };
+    if (this.leases.find(owner, reservation.id).status !== 'unknown') return { answer: 'ended', sequence: null };
+    open.set(reservation.id, this.#reserveUncapped(reservation).lease);
+    return { answer: 'settled', sequence: this.timeline.numberChange(client) };
+  }
+
+  /** Reserves a call that was sent already, whatever the caps of its counters. */
+  #reserveUncapped(reservation: Reservation): LeasedCall {
+    const now = this.now();
+    const checks = reservation.checks.filter(({ end }) => expireAt(end) > now);
+    const { counters } = this.data;
+    const reserved = new ReservationChecks({ ...reservation, checks }, counters).reserveUncapped(reservation.worstNano);
+    return { status: 'open', lease: leaseOf(reservation, now, reserved) };
+  }
+
+  async beat(client: LedgerClient, successor: string, report: GatewayReport): Promise<BeatReply> {
+    const { data, timeline } = this;
+    const now = this.now();
     const isFirst = successor !== '';
-    const incarnation = isFirst ? successor : caller.incarnation;
-    const reason = line.lost(caller.epoch);
+    const incarnation = isFirst ? successor : client.incarnation;
+    const reason = timeline.lostReason(client.epoch);
     if (reason !== null) return { kind: 'lost', reason };
-    line.watch(caller);
-    if (books.lastChanges.has(incarnation)) {
-      // Overdue and yet not swept: the ledger was out of reach for all, so all get a lease's time to return.
-      if (now - (books.beats.get(incarnation) ?? now) > LEASE_MS) books.sparedUntil = now + LEASE_MS;
-    } else if (isFirst || books.recovering !== null) {
-      books.lastChanges.set(incarnation, line.lastChange(caller.incarnation) ?? 0);
-      if (books.line === caller.line) line.number({ ...caller, incarnation });
+    timeline.detectLoss(client);
+    if (data.lastChanges.has(incarnation)) {
+      // Overdue, but not swept: the ledger was out of reach for every gateway, so all of them get a lease's time to return.
+      if (now - (data.beats.get(incarnation) ?? now) > LEASE_MS) data.sweepPausedUntil = now + LEASE_MS;
+    } else if (isFirst || data.recovering !== null) {
+      // During a recovery the registration of any incarnation may be lost.
+      data.lastChanges.set(incarnation, timeline.lastChangeOf(client.incarnation) ?? 0);
+      if (data.timeline === client.timeline) timeline.number({ ...client, incarnation });
     } else {
       return { kind: 'swept' };
     }
-    books.beats.set(incarnation, now);
-    books.reports.set(incarnation, report);
-    line.advance();
+    data.beats.set(incarnation, now);
+    data.reports.set(incarnation, report);
+    timeline.endIfDue();
     return {
-      kind: books.recovering === null ? 'alive' : 'recovering',
+      kind: data.recovering === null ? 'alive' : 'recovering',
       now,
-      line: books.line,
-      last: books.lastChanges.get(incarnation) ?? 0,
-      from: books.from,
-      sequence: books.sequence,
-      open: [...books.openOf(incarnation).keys()],
-      incarnations: [...books.beats.keys()],
+      timeline: data.timeline,
+      lastChange: data.lastChanges.get(incarnation) ?? 0,
+      timelineStart: data.timelineStart,
+      sequence: data.sequence,
+      open: [...data.openOf(incarnation).keys()],
+      incarnations: [...data.beats.keys()],
     };
   }
 
-  async join(caller: LedgerClient, joining: JoinRequest): Promise<JoinReply> {
-    const { books, line, now } = this.#parts;
-    now();
-    const reason = line.lost(caller.epoch);
+  async join(client: LedgerClient, request: JoinRequest): Promise<JoinReply> {
+    const { data, timeline } = this;
+    this.now();
+    const reason = timeline.lostReason(client.epoch);
     if (reason !== null) return { kind: 'lost', reason };
-    if (!line.join(caller.incarnation, joining)) return { kind: 'again' };
-    const sequence = line.number({ ...caller, line: joining.line }) ?? 0;
-    line.advance();
-    return { kind: books.recovering === null ? 'alive' : 'recovering', sequence };
+    if (!timeline.join(client.incarnation, request)) return { kind: 'again' };
+    const sequence = timeline.number({ ...client, timeline: request.timeline }) ?? 0;
+    timeline.endIfDue();
+    return { kind: data.recovering === null ? 'alive' : 'recovering', sequence };
+  }
+
+  async leave(incarnation: string): Promise<void> {
+    if (this.data.openOf(incarnation).size === 0) this.data.unregister(incarnation);
+  }
+
+  async batchOwners(batches: readonly string[]): Promise<readonly (BatchOwner | null)[]> {
+    this.now();
+    return batches.map((batch) => {
+      const owner = this.data.batchOwners.get(batch);
+      return owner === undefined ? null : { workspace: owner.workspace, settled: owner.settled };
+    });
+  }
+
+  async appendFreeUsage(record: UsageRecord): Promise<void> {
+    this.data.usage.push({ entry: this.data.nextEntry(), record, counters: [], keepUntil: 0 });
+  }
+
+  async appendRefusals(rows: readonly RefusalRow[]): Promise<void> {
+    const { data } = this;
+    const entries = rows.map((row) => ({ entry: data.nextEntry(), row }));
+    data.refusals = [...data.refusals, ...entries].slice(-MAX_REFUSAL_ROWS);
   }
 }
 
-function leaseOf({ worstNano, gapNano, checks }: Reservation, now: number, cells: Lease['cells']): Lease {
+function leaseOf({ worstNano, gapNano, checks }: Reservation, now: number, counters: readonly MemoryCounter[]): Lease {
   const keepUntil = Math.max(expireAt(now), ...checks.map(({ end }) => expireAt(end)));
-  return { worstNano, gapNano, keepUntil, cells };
+  return { worstNano, gapNano, keepUntil, counters };
 }

@@ -4,13 +4,12 @@ import { join } from 'node:path';
 import { MAX_VALUES, REST } from '../../policy/core/counter-reading.ts';
 import type { RecordState, UsageField } from '../../policy/core/usage-record.ts';
 import { MAX_NANO } from '../amount-checks.ts';
-import { TOMBSTONE_MS, RETENTION_MS } from '../keys.ts';
-import { LEASE_MS, REPLAY_TIMEOUT_MS, MIN_RECOVERY_MS } from '../ledger.ts';
+import { LEASE_MS, MIN_RECOVERY_MS, REPLAY_TIMEOUT_MS, RETENTION_MS, TOMBSTONE_MS } from '../durations.ts';
 
 /** A Lua script as Redis runs it. */
 export interface Script {
   readonly source: string;
-  /** What EVALSHA calls it by. */
+  /** The name by which EVALSHA calls it. */
   readonly sha: string;
 }
 
@@ -32,7 +31,7 @@ const RECORD_STATES = {
   STATE_RELEASED: 'released',
 } as const satisfies Readonly<Record<string, RecordState>>;
 
-/** What the scripts know by name. */
+/** Globals of every script. */
 const CONSTANTS = {
   LEASE_MS,
   MIN_RECOVERY_MS,
@@ -46,40 +45,44 @@ const CONSTANTS = {
   ...RECORD_STATES,
 };
 
-/** Every script of the ledger. Redis has no imports: what several of them share is placed before their bodies. */
+/** Every script of the ledger. Redis has no imports: the shared parts of a script are placed before its body. */
 export const scripts = {
-  reserve: script('reserve', 'ledger', 'counters'),
-  settle: script('settle', 'ledger', 'calls'),
-  release: script('release', 'ledger', 'calls', 'presumed-calls'),
-  book: script('book', 'ledger', 'calls', 'presumed-calls', 'counters'),
-  sweep: script('sweep', 'ledger', 'calls', 'presumed-calls'),
-  presumed: script('presumed', 'ledger', 'calls'),
-  resolve: script('resolve', 'ledger', 'calls', 'presumed-calls'),
-  adopt: script('adopt', 'ledger', 'calls', 'presumed-calls'),
-  batches: script('batches', 'ledger'),
-  settleBatch: script('settle-batch', 'ledger', 'calls'),
-  endBatch: script('end-batch', 'ledger', 'calls', 'presumed-calls'),
-  restoreBatches: script('restore-batches', 'ledger', 'calls'),
-  hold: script('hold', 'ledger', 'calls', 'counters'),
-  beat: script('beat', 'ledger', 'recovery'),
-  join: script('join', 'ledger', 'recovery'),
-  leave: script('leave', 'ledger'),
-  replicas: script('replicas', 'ledger'),
-  read: script('read', 'ledger'),
-  state: script('state', 'ledger'),
-  fences: script('fences', 'ledger'),
-  establish: script('establish', 'ledger'),
-  rebuild: script('rebuild', 'ledger'),
-  raise: script('raise', 'ledger', 'calls'),
-  resume: script('resume', 'ledger'),
-  refusals: script('refusals', 'ledger'),
+  // What a session does.
+  reserve: script('reserve', 'counters'),
+  settle: script('settle', 'leases'),
+  release: script('release', 'leases', 'presume'),
+  settleUnchecked: script('settle-unchecked', 'leases', 'presume', 'counters'),
+  openBatch: script('open-batch', 'leases', 'presume'),
+  restore: script('restore-reservation', 'leases', 'counters'),
+  beat: script('beat', 'recovery'),
+  join: script('join', 'recovery'),
+  leave: script('leave'),
+  readReplication: script('read-replication'),
+  appendRefusals: script('append-refusals'),
+  // What gateways and the operator do.
+  readCounters: script('read-counters'),
+  readState: script('read-state'),
+  sweep: script('sweep', 'leases', 'presume'),
+  // What the operator does.
+  raiseFences: script('raise-fences'),
+  establish: script('establish'),
+  beginRebuild: script('begin-rebuild'),
+  raiseCounters: script('raise-counters', 'leases'),
+  resume: script('resume'),
+  presumedCalls: script('presumed-calls', 'leases'),
+  resolvePresumed: script('resolve-presumed', 'leases', 'presume'),
+  openBatches: script('open-batches'),
+  settleBatchLines: script('settle-batch-lines', 'leases'),
+  closeBatch: script('close-batch', 'leases', 'presume'),
+  restoreBatches: script('restore-batches', 'leases'),
 } as const satisfies Record<string, Script>;
 
 function script(name: string, ...shared: readonly string[]): Script {
-  const text = file(name);
+  const text = readScript(name);
   // The first line, `#!lua`, says how Redis runs it and must stay first.
   const end = text.indexOf('\n') + 1;
-  const source = [text.slice(0, end) + constants(), ...shared.map(file), text.slice(end)].join('\n');
+  const parts = ['ledger', ...shared].map((part) => readScript(`shared/${part}`));
+  const source = [text.slice(0, end) + constants(), ...parts, text.slice(end)].join('\n');
   return { source, sha: createHash('sha1').update(source).digest('hex') };
 }
 
@@ -88,6 +91,6 @@ function constants(): string {
   return `local ${names.join(', ')} = ${values.join(', ')}`;
 }
 
-function file(name: string): string {
+function readScript(name: string): string {
   return readFileSync(join(import.meta.dirname, 'scripts', `${name}.lua`), 'utf8');
 }

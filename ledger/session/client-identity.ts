@@ -1,18 +1,18 @@
-/** Who asks: which incarnation, in which epoch and line, and the number of the last change that it made there. */
+/** Who asks: which incarnation, in which epoch and timeline, and the number of the last change that it made there. */
 export interface LedgerClient {
   readonly incarnation: string;
   readonly epoch: string;
-  readonly line: string;
-  readonly seen: number;
+  readonly timeline: string;
+  readonly lastChange: number;
 }
 
 /** How many earlier incarnations are remembered. */
-const PAST = 8;
+const MAX_PAST = 8;
 
 /**
- * What a client of the ledger remembers of itself. A *line* is a stretch of the ledger's history in which numbers of
- * changes mean one thing; each recovery begins another. A client belongs to a line once it has told the ledger there all
- * that it may miss, and to none ('') before.
+ * Which incarnation a session is and where it stands in the ledger's history. A *timeline* is one unbroken history of
+ * sequence numbers; each recovery begins another. A session belongs to a timeline once it has replayed there all that
+ * the ledger may have lost, and to none ('') before.
  */
 export class ClientIdentity {
   readonly #expectedEpoch: () => string | null;
@@ -20,111 +20,111 @@ export class ClientIdentity {
   #past: readonly string[] = [];
   #incarnation = '';
   #successor = '';
-  #line = '';
-  #seen = 0;
-  #isUnnumbered = false;
+  #timeline = '';
+  #lastChange = 0;
+  #hasUnnumberedChange = false;
 
   constructor(expectedEpoch: () => string | null) {
     this.#expectedEpoch = expectedEpoch;
   }
 
-  /** A new incarnation: the next beat is its first. Until that is heard, changes are numbered as the present one's. */
+  /** Begins an incarnation. Until its first heartbeat is answered, changes are numbered as the present one's. */
   begin(incarnation: string): void {
-    // Its beat may have come there all the same.
+    // The heartbeat of a successor may have reached the ledger although its answer was lost.
     this.#remember(this.#successor);
     this.#successor = incarnation;
   }
 
-  /** What it was before. */
-  get past(): readonly string[] {
+  get pastIncarnations(): readonly string[] {
     return this.#past;
   }
 
-  /** The incarnation that has begun and was not heard yet, or ''. */
+  /** The incarnation that has begun and whose first heartbeat was not answered yet, or ''. */
   get successor(): string {
     return this.#successor;
   }
 
-  /** The last incarnation that has begun. */
+  /** The incarnation that began last. */
   get present(): string {
     return this.#successor === '' ? this.#incarnation : this.#successor;
   }
 
-  caller(): LedgerClient {
+  /** The client that ends calls and sends heartbeats. */
+  client(): LedgerClient {
     return {
       incarnation: this.#incarnation,
       epoch: this.#expectedEpoch() ?? '',
-      line: this.#line,
-      seen: this.#isUnnumbered ? Number.MAX_SAFE_INTEGER : this.#seen,
+      timeline: this.#timeline,
+      lastChange: this.#hasUnnumberedChange ? Number.MAX_SAFE_INTEGER : this.#lastChange,
     };
   }
 
-  /** Who reserves: no incarnation that is over. One that was not heard yet has made no change. */
-  reserver(): LedgerClient {
-    const caller = this.caller();
-    return this.#successor === '' ? caller : { ...caller, incarnation: this.#successor, seen: 0 };
+  /** The client that reserves: never an incarnation that is over. One without an answered heartbeat has made no change. */
+  reservingClient(): LedgerClient {
+    const client = this.client();
+    return this.#successor === '' ? client : { ...client, incarnation: this.#successor, lastChange: 0 };
   }
 
-  /** Whether what `caller` did counts: it was done in the line to which this client belongs. */
-  isCurrent({ line }: LedgerClient): boolean {
-    return line === this.#line;
+  /** Whether an answer to `client` counts: it asked in the timeline to which this session belongs. */
+  isOnTimeline({ timeline }: LedgerClient): boolean {
+    return timeline === this.#timeline;
   }
 
-  /** Whether the caller's incarnation is still the one under which changes are numbered. */
-  isStill({ incarnation }: LedgerClient): boolean {
+  /** Whether the client's incarnation is still the one under which changes are numbered. */
+  isPresent({ incarnation }: LedgerClient): boolean {
     return incarnation === this.#incarnation;
   }
 
-  /** The highest number that is known of a change of its own in its line. */
-  get seen(): number {
-    return this.#seen;
+  /** The highest known number of a change of this session in its timeline. */
+  get lastChange(): number {
+    return this.#lastChange;
   }
 
   /**
-   * Takes note of the number of a change in the client's line; that of another incarnation says nothing of this one's.
-   * A change has none where the ledger goes on in another line, which the next beat tells: should it be back in this one
-   * by then, it misses that change.
+   * Notes the number of a change in the session's timeline; a number of another incarnation says nothing about this one.
+   * A change has no number where the ledger is on another timeline, which the next heartbeat reports; should the ledger
+   * be back on this timeline before that, it lacks the change.
    */
-  note(caller: LedgerClient, sequence: number | null): void {
-    if (sequence === null) this.#isUnnumbered = true;
-    else if (this.isStill(caller)) this.#seen = Math.max(this.#seen, sequence);
+  noteChange(client: LedgerClient, sequence: number | null): void {
+    if (sequence === null) this.#hasUnnumberedChange = true;
+    else if (this.isPresent(client)) this.#lastChange = Math.max(this.#lastChange, sequence);
   }
 
-  /** A new incarnation has numbers of its own, which go on from those of the one before. */
-  succeed(sequence: number): void {
-    this.#seen = sequence;
+  /** A new incarnation has numbers of its own, which continue those of the one before. */
+  continueFrom(sequence: number): void {
+    this.#lastChange = sequence;
   }
 
-  /** The ledger goes on in another line: until `join`, no answer to what was asked before counts. */
-  leaveLine(): void {
-    this.#line = '';
+  /** The ledger is on another timeline: until `joinTimeline`, no answer to an earlier question counts. */
+  leaveTimeline(): void {
+    this.#timeline = '';
   }
 
-  join(line: string, sequence: number): void {
-    this.#line = line;
-    this.#seen = sequence;
-    this.#isUnnumbered = false;
+  joinTimeline(timeline: string, sequence: number): void {
+    this.#timeline = timeline;
+    this.#lastChange = sequence;
+    this.#hasUnnumberedChange = false;
   }
 
-  /** Takes note that a successor's first beat was heard: changes are numbered as its from now on. */
-  register(successor: string): void {
+  /** A successor's first heartbeat was answered: from now on changes are numbered as its own. */
+  confirmSuccessor(successor: string): void {
     if (successor === '') return;
     this.#remember(this.#incarnation);
     this.#incarnation = successor;
     if (this.#successor === successor) this.#successor = '';
   }
 
-  /** Remembers who reserves a call, so that it is found after a new incarnation has begun. */
-  own(id: string, { incarnation }: LedgerClient): void {
+  /** Remembers which incarnation reserves a call, so that the call is found after a new incarnation has begun. */
+  setOwner(id: string, { incarnation }: LedgerClient): void {
     this.#owners.set(id, incarnation);
   }
 
-  /** Whether the call was asked for, and nothing is known that speaks against a reservation of it. */
-  owns(id: string): boolean {
+  /** Whether the call was asked for, and no answer has excluded that it is reserved. */
+  hasOwner(id: string): boolean {
     return this.#owners.has(id);
   }
 
-  disown(id: string): void {
+  removeOwner(id: string): void {
     this.#owners.delete(id);
   }
 
@@ -134,6 +134,6 @@ export class ClientIdentity {
   }
 
   #remember(incarnation: string): void {
-    if (incarnation !== '') this.#past = [...this.#past, incarnation].slice(-PAST);
+    if (incarnation !== '') this.#past = [...this.#past, incarnation].slice(-MAX_PAST);
   }
 }

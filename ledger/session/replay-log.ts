@@ -1,79 +1,75 @@
-import type { BatchReservation } from '../batches.ts';
-import type { UncheckedCall, Reservation, Settlement } from '../ledger.ts';
-import { LEASE_MS } from '../ledger.ts';
+import { LEASE_MS } from '../durations.ts';
+import type { Reservation } from '../reservation.ts';
+import type { UncheckedCall } from '../settlement.ts';
+import type { CallEnd, LedgerChange } from './ledger-change.ts';
 
-/** What ends a call, or hands it over. */
-export type CallEnd =
-  | { readonly kind: 'settle'; readonly settlement: Settlement }
-  | { readonly kind: 'release'; readonly id: string }
-  | { readonly kind: 'adopt'; readonly adoption: BatchReservation }
-  | { readonly kind: 'book'; readonly booking: UncheckedCall };
-
-/** What a client can tell a ledger about a call. */
-export type LedgerChange = CallEnd | { readonly kind: 'hold'; readonly reservation: Reservation };
-
-/** What a client did with a call, and the numbers of those changes; where one is not known it is the highest there is. */
+/** The changes of one call and their numbers; a number that is not known is the highest there is. */
 interface Entry {
   readonly reservation: Reservation | null;
-  heldAs: number;
-  ending: CallEnd | null;
-  endedAs: number;
+  reservedSequence: number;
+  end: CallEnd | null;
+  endSequence: number;
   /** By the ledger's clock, milliseconds. */
   endedAt: number;
 }
 
-/** A call's deeds, in order. */
+/** The changes of a call that are to be replayed, in order. */
 export interface ReplayedCall {
   readonly id: string;
-  readonly deeds: readonly LedgerChange[];
+  readonly changes: readonly LedgerChange[];
 }
 
-/** How long an ended call is kept in mind: less than its tombstone, with a clock that is a minute ahead. Milliseconds. */
+/** Learns which calls the log no longer holds. */
+interface DropListener {
+  removeOwner(id: string): void;
+}
+
+/** How long an ended call is kept: less than its tombstone, with a clock that is a minute ahead. Milliseconds. */
 const KEPT_MS = 45_000;
 
 /**
- * What a client did to the ledger, as long as a ledger that comes back older may have lost it: all calls under way, and
- * those that ended lately. A server that lost the end of its log has all changes up to some number and none after it, so
- * the entries with higher numbers are what it must be told again.
+ * A session's changes that a ledger may have lost when it comes back older: of all calls under way, and of those that
+ * ended lately. A server that lost the end of its log has all changes up to some number and none after it, so the
+ * entries with higher numbers are what must be replayed.
  */
 export class ReplayLog {
   readonly #entries = new Map<string, Entry>();
   readonly #ended = new Set<string>();
-  /** At each beat: the ledger's clock, and the sequence. */
+  /** At each heartbeat: the ledger's clock, and the sequence. */
   #marks: { readonly at: number; readonly sequence: number }[] = [];
-  #forgotten = 0;
-  readonly #onDrop: (id: string) => void;
+  #highestDropped = 0;
+  readonly #listener: DropListener;
 
-  constructor(onDrop: (id: string) => void) {
-    this.#onDrop = onDrop;
+  constructor(listener: DropListener) {
+    this.#listener = listener;
   }
 
-  /** Whether the call is under way, by all that this client knows. */
+  /** Whether the call is under way, as far as this session knows. */
   isOpen(id: string): boolean {
-    return this.#entries.get(id)?.ending === null;
+    return this.#entries.get(id)?.end === null;
   }
 
-  /** Whether the call has ended in another way, so that nothing can correct it. */
-  endedOtherwise(id: string, { kind }: CallEnd): boolean {
-    const ending = this.#entries.get(id)?.ending ?? null;
-    return ending !== null && ending.kind !== kind && unsettled(ending) === null;
+  /** Whether the call has ended in another way, so that `end` cannot correct it. */
+  hasOtherEnd(id: string, { kind }: CallEnd): boolean {
+    const end = this.#entries.get(id)?.end ?? null;
+    return end !== null && end.kind !== kind && withoutCost(end) === null;
   }
 
   /** The ledger has reserved a call. */
-  held(reservation: Reservation, sequence: number | null): void {
-    const heldAs = sequence ?? Number.MAX_SAFE_INTEGER;
-    this.#entries.set(reservation.id, { reservation, heldAs, ending: null, endedAs: 0, endedAt: 0 });
+  addReservation(reservation: Reservation, sequence: number | null): void {
+    const reservedSequence = sequence ?? Number.MAX_SAFE_INTEGER;
+    this.#entries.set(reservation.id, { reservation, reservedSequence, end: null, endSequence: 0, endedAt: 0 });
   }
 
-  /** The ledger knows the end of a call. */
-  ended(id: string, ending: CallEnd, sequence: number | null): void {
-    const entry = this.#entries.get(id) ?? (ending.kind === 'book' ? unheld() : undefined);
-    if (entry === undefined) return this.#onDrop(id);
-    const booking = unsettled(entry.ending);
-    // In one deed, since a ledger that lost the one has lost the other.
-    const isLate = booking !== null && ending.kind === 'settle';
-    entry.ending = isLate ? { kind: 'book', booking: { ...booking, settlement: ending.settlement } } : ending;
-    entry.endedAs = sequence ?? Number.MAX_SAFE_INTEGER;
+  /** The ledger has taken the end of a call. */
+  addEnd(id: string, end: CallEnd, sequence: number | null): void {
+    const entry = this.#entries.get(id) ?? (end.kind === 'settleUnchecked' ? withoutReservation() : undefined);
+    if (entry === undefined) return this.#listener.removeOwner(id);
+    const call = withoutCost(entry.end);
+    // Both in one change, since a ledger that lost the later one has lost the earlier one too.
+    const isLate = call !== null && end.kind === 'settle';
+    entry.end = isLate ? { kind: 'settleUnchecked', call: { ...call, settlement: end.settlement } } : end;
+    entry.endSequence = sequence ?? Number.MAX_SAFE_INTEGER;
     entry.endedAt = this.#now;
     this.#entries.set(id, entry);
     this.#ended.delete(id);
@@ -84,55 +80,59 @@ export class ReplayLog {
   drop(id: string): void {
     this.#entries.delete(id);
     this.#ended.delete(id);
-    this.#onDrop(id);
+    this.#listener.removeOwner(id);
   }
 
-  /** A beat was answered: drops what ended long ago. A ledger out of reach makes nothing old. */
-  beaten(now: number, sequence: number): void {
+  /** A heartbeat was answered: drops what ended long ago. While the ledger is out of reach nothing gets older. */
+  expire(now: number, sequence: number): void {
     const older = this.#marks.findLastIndex(({ at }) => at <= now - LEASE_MS);
     this.#marks = [...this.#marks.slice(Math.max(0, older)), { at: now, sequence }];
     for (const id of this.#ended) {
-      const { endedAt, endedAs } = this.#entries.get(id)!;
+      const { endedAt, endSequence } = this.#entries.get(id)!;
       if (endedAt > now - KEPT_MS) break;
-      // It was heard of before this beat: whatever its number, it is no higher.
-      this.#forgotten = Math.max(this.#forgotten, Math.min(endedAs, sequence));
+      // Its answer came before this heartbeat's: whatever its number, it is no higher.
+      this.#highestDropped = Math.max(this.#highestDropped, Math.min(endSequence, sequence));
       this.drop(id);
     }
   }
 
-  /** The highest sequence that was heard of at a beat, and the highest of a lease's time before the last beat. */
-  get heard(): { readonly highest: number; readonly aged: number } {
-    const old = this.#marks.filter(({ at }) => at <= this.#now - LEASE_MS);
-    return { highest: highest(this.#marks), aged: highest(old) };
+  /** The highest sequence seen at a heartbeat. */
+  get highestSequence(): number {
+    return highest(this.#marks);
   }
 
-  /** The highest number of a change that is not kept in mind any more. */
-  get forgotten(): number {
-    return this.#forgotten;
+  /** The highest sequence seen at least one lease before the last heartbeat. */
+  get leaseOldSequence(): number {
+    return highest(this.#marks.filter(({ at }) => at <= this.#now - LEASE_MS));
   }
 
-  /** What a ledger that has all changes up to `floor` must be told. */
-  after(floor: number): ReplayedCall[] {
-    const all = [...this.#entries].map(([id, entry]) => ({ id, deeds: deedsAfter(entry, floor) }));
-    return all.filter(({ deeds }) => deeds.length > 0);
+  /** The highest number of a change that this log no longer holds. */
+  get highestDropped(): number {
+    return this.#highestDropped;
+  }
+
+  /** What to replay to a ledger that has all changes up to `sequence`. */
+  changesAfter(sequence: number): ReplayedCall[] {
+    const all = [...this.#entries].map(([id, entry]) => ({ id, changes: missingChanges(entry, sequence) }));
+    return all.filter(({ changes }) => changes.length > 0);
   }
 
   /**
-   * All of `told` is in the ledger now, by the change `sequence` at the latest. What was numbered up to `from` before
-   * keeps its number there.
+   * The ledger has all of `replayed`, by the change `sequence` at the latest. Numbers up to `timelineStart` stay valid on
+   * the new timeline.
    */
-  joined(told: readonly ReplayedCall[], sequence: number, from: number, now: number): void {
-    for (const { id, deeds } of told) {
+  renumber(replayed: readonly ReplayedCall[], sequence: number, timelineStart: number, now: number): void {
+    for (const { id, changes } of replayed) {
       const entry = this.#entries.get(id);
       if (entry === undefined) continue;
-      if (deeds.some(({ kind }) => kind === 'hold')) entry.heldAs = sequence;
-      // One that came while this was told may be later.
-      if (deeds.some((deed) => deed === entry.ending)) entry.endedAs = sequence;
+      if (changes.some(({ kind }) => kind === 'restore')) entry.reservedSequence = sequence;
+      // An end that came during the replay may be later.
+      if (changes.some((change) => change === entry.end)) entry.endSequence = sequence;
     }
     for (const id of this.#ended) this.#entries.get(id)!.endedAt = now;
-    const marks = this.#marks.map((mark) => ({ at: mark.at, sequence: Math.min(mark.sequence, from) }));
+    const marks = this.#marks.map((mark) => ({ at: mark.at, sequence: Math.min(mark.sequence, timelineStart) }));
     this.#marks = [...marks, { at: now, sequence }];
-    this.#forgotten = Math.min(this.#forgotten, from);
+    this.#highestDropped = Math.min(this.#highestDropped, timelineStart);
   }
 
   get #now(): number {
@@ -140,21 +140,22 @@ export class ReplayLog {
   }
 }
 
-/** A booking of what nobody knew the cost of: a settlement may still come. */
-function unsettled(ending: CallEnd | null): UncheckedCall | null {
-  return ending?.kind === 'book' && ending.booking.settlement === null ? ending.booking : null;
+/** An unchecked call whose cost is not known: a settlement may still come. */
+function withoutCost(end: CallEnd | null): UncheckedCall | null {
+  return end?.kind === 'settleUnchecked' && end.call.settlement === null ? end.call : null;
 }
 
-function unheld(): Entry {
-  return { reservation: null, heldAs: 0, ending: null, endedAs: 0, endedAt: 0 };
+function withoutReservation(): Entry {
+  return { reservation: null, reservedSequence: 0, end: null, endSequence: 0, endedAt: 0 };
 }
 
-function deedsAfter({ reservation, heldAs, ending, endedAs }: Entry, floor: number): LedgerChange[] {
-  const isLost = reservation !== null && heldAs > floor;
-  // What was lost and was given back anyway need not be held again.
-  if (ending?.kind === 'release') return !isLost && endedAs > floor ? [ending] : [];
-  const hold: LedgerChange[] = isLost && ending?.kind !== 'book' ? [{ kind: 'hold', reservation }] : [];
-  return ending !== null && (isLost || endedAs > floor) ? [...hold, ending] : hold;
+function missingChanges(entry: Entry, sequence: number): LedgerChange[] {
+  const { reservation, reservedSequence, end, endSequence } = entry;
+  const isLost = reservation !== null && reservedSequence > sequence;
+  // A lost reservation that was released need not be restored.
+  if (end?.kind === 'release') return !isLost && endSequence > sequence ? [end] : [];
+  const restore: LedgerChange[] = isLost && end?.kind !== 'settleUnchecked' ? [{ kind: 'restore', reservation }] : [];
+  return end !== null && (isLost || endSequence > sequence) ? [...restore, end] : restore;
 }
 
 function highest(marks: readonly { readonly sequence: number }[]): number {

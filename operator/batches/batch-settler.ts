@@ -1,5 +1,5 @@
-import type { OpenBatch } from '../../ledger/batches.ts';
-import type { OperatorLedger } from '../../ledger/ledger.ts';
+import type { OpenBatch } from '../../ledger/message-batches.ts';
+import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import { type BatchMeta, decodeBatchMeta } from '../../policy/cost/batch-meta.ts';
 import { type BatchLine, settleBatchLine, settleLostBatch } from '../../policy/cost/batch-result.ts';

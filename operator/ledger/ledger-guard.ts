@@ -1,4 +1,6 @@
-import { LEASE_MS, type LedgerState, type LostReason, type OperatorLedger } from '../../ledger/ledger.ts';
+import { LEASE_MS } from '../../ledger/durations.ts';
+import type { LedgerState, LostReason } from '../../ledger/ledger-state.ts';
+import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
 import type { ConfigMap } from '../cluster/kube-kinds.ts';
 import { type Checkpoint, type CheckpointStore, isConfirmed } from './checkpoint.ts';
 import type { Rebuild } from './rebuild.ts';

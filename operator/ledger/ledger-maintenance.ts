@@ -1,4 +1,4 @@
-import type { OperatorLedger } from '../../ledger/ledger.ts';
+import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
 import type { PresumedResolver } from './presumed-resolver.ts';
 
 interface MaintenanceOptions {

@@ -1,5 +1,5 @@
 import type { KubeClient } from '../../kube/client.ts';
-import type { OperatorLedger } from '../../ledger/ledger.ts';
+import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { type ConfigMap, configMaps } from '../cluster/kube-kinds.ts';
 import type { CheckpointStore } from './checkpoint.ts';

@@ -1,5 +1,7 @@
-import type { LoggedBatch } from '../../ledger/batches.ts';
-import { type CounterMinimum, type LedgerState, type OperatorLedger, REPLAY_TIMEOUT_MS } from '../../ledger/ledger.ts';
+import { REPLAY_TIMEOUT_MS } from '../../ledger/durations.ts';
+import type { LedgerState } from '../../ledger/ledger-state.ts';
+import type { LoggedBatch } from '../../ledger/message-batches.ts';
+import type { CounterMinimum, OperatorLedger } from '../../ledger/operator-ledger.ts';
 
 /** What the usage log gives back to a ledger that lost it. Every method throws LogUnreachable. */
 export interface UsageTotals {

@@ -1,4 +1,4 @@
-import type { LivingGateway } from '../../ledger/ledger.ts';
+import type { LivingGateway } from '../../ledger/operator-ledger.ts';
 import { COMPILED_SCHEMA } from '../../policy/core/compiled-policy.ts';
 
 /** A running gateway cannot read what this operator would write. */

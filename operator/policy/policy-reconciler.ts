@@ -1,5 +1,5 @@
 import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
-import type { OperatorLedger } from '../../ledger/ledger.ts';
+import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
 import { CompileCache } from '../../policy/compile/compile-cache.ts';
 import type { CompileOutput, ShardWrite } from '../../policy/compile/compile-output.ts';
 import { compile } from '../../policy/compile/compile.ts';

@@ -1,5 +1,5 @@
 import { type EndpointSlice, servingPods } from '../../kube/endpoint-slices.ts';
-import type { LivingGateway } from '../../ledger/ledger.ts';
+import type { LivingGateway } from '../../ledger/operator-ledger.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import { deepEqual } from '../../policy/core/deep-equal.ts';
 import type { Rollout } from '../../policy/status/readiness.ts';

@@ -1,4 +1,5 @@
-import type { LedgerState, LivingGateway, OperatorLedger } from '../../ledger/ledger.ts';
+import type { LedgerState } from '../../ledger/ledger-state.ts';
+import type { LivingGateway, OperatorLedger } from '../../ledger/operator-ledger.ts';
 import type { CompiledBudget, Ref } from '../../policy/core/compiled-policy.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { Reason } from '../../policy/core/conditions.ts';

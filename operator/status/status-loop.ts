@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { LedgerState } from '../../ledger/ledger.ts';
+import type { LedgerState } from '../../ledger/ledger-state.ts';
 import type { CompiledBudget, Ref } from '../../policy/core/compiled-policy.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { LedgerGuard } from '../ledger/ledger-guard.ts';

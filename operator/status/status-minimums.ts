@@ -1,8 +1,8 @@
 /** The lowest sums that counters must hold, from the statuses that were written. */
 
 import type { ClaudeBudget, ClaudeBudgetStatus } from '../../crds/types.gen.ts';
-import { expireAt } from '../../ledger/keys.ts';
-import type { CounterMinimum } from '../../ledger/ledger.ts';
+import { expireAt } from '../../ledger/durations.ts';
+import type { CounterMinimum } from '../../ledger/operator-ledger.ts';
 import type { CompiledBudget, Ref } from '../../policy/core/compiled-policy.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { REST } from '../../policy/core/counter-reading.ts';

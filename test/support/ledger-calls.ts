@@ -1,5 +1,6 @@
-import type { Reservation, Settlement } from '../../ledger/ledger.ts';
-import { connectLedger, type RedisLedger } from '../../ledger/redis/redis-ledger.ts';
+import { connectLedger, type RedisLedger } from '../../ledger/redis/connect-ledger.ts';
+import type { Reservation } from '../../ledger/reservation.ts';
+import type { Settlement } from '../../ledger/settlement.ts';
 import type { UsageRecord } from '../../policy/core/usage-record.ts';
 
 const HOUR = 3_600_000;
@@ -26,9 +27,9 @@ export async function connectCalls(url: string, gateway: string): Promise<RedisL
       onReachable: (reachable) => reachable && resolve(connected),
     });
   });
-  await ledger.establish('log');
-  ledger.begin(gateway);
-  await ledger.beat({ pod: gateway, shards: {} });
+  await ledger.operator.establish('log');
+  ledger.gateway.begin(gateway);
+  await ledger.gateway.beat({ pod: gateway, shards: {} });
   return ledger;
 }
 
@@ -54,7 +55,7 @@ export function reservationOf(id: string, customer: string): Reservation {
 
 /** Reserves a call of a customer. */
 export async function reserve(ledger: RedisLedger, id: string, customer: string): Promise<void> {
-  const answer = await ledger.reserve(reservationOf(id, customer));
+  const answer = await ledger.gateway.reserve(reservationOf(id, customer));
   if (answer.kind !== 'admitted') throw new Error(`the ledger answered ${answer.kind}`);
 }
 
@@ -66,7 +67,7 @@ export async function call(
   { costNano = 1_000n, presumedNano = 0n, record = {} }: Partial<Omit<Settlement, 'record'>> & { record?: Fields } = {},
 ): Promise<void> {
   await reserve(ledger, id, customer);
-  await ledger.settle({ id, costNano, presumedNano, record: recordOf(id, customer, costNano, record) });
+  await ledger.gateway.settle({ id, costNano, presumedNano, record: recordOf(id, customer, costNano, record) });
 }
 
 type Fields = Readonly<Record<string, unknown>>;

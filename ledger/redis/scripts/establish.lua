@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
--- Writes the epoch: into an empty ledger, or over one that a person confirmed. It goes on as it is, in a line of its own:
--- who was there before tells first what it may miss.
+-- Writes the epoch: into an empty ledger, or over one that a person confirmed. What the ledger holds stays, on a new
+-- timeline, so that living sessions first replay what it may have lost.
 -- ARGV: epoch.
 local state = stateOf('')
 call('HSET', ledger, 'epoch', ARGV[1])
-call('HDEL', ledger, 'recovering', 'deep', 'short')
+call('HDEL', ledger, 'recovering', 'deep', 'hadMissing')
 number(state, '', '')
 state[SEQUENCE] = call('HGET', ledger, 'sequence')
-beginLine(state, run(), clock())
+beginTimeline(state, serverRunId(), clock())
 return { state[SEQUENCE] }

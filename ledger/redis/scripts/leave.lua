@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Takes an incarnation off the list, unless something of it is open: then it stays, to be swept.
+-- Unregisters an incarnation, unless it has open leases: then it stays, to be swept.
 -- ARGV: incarnation.
 if call('EXISTS', prefix .. ':open:' .. ARGV[1]) == 1 then return 0 end
 unregister(ARGV[1])

@@ -1,25 +1,26 @@
 #!lua
--- Reserves a call's worst case in every counter that governs it, or in none: all checks first, then all writes.
+-- Reserves a call's worst case in every counter that applies to it, or in none: all checks first, then all writes.
 -- No allow-oom: a Redis that is full admits nothing more.
--- ARGV: incarnation, epoch, line, seen, the reservation (counters.lua); the last one: how many records the stream may hold.
-local incarnation, epoch, line, id = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
+-- ARGV: incarnation, epoch, timeline, last change, the reservation (shared/counters.lua); the last one: how many records
+-- the usage stream may hold.
+local incarnation, epoch, timeline, id = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
 local worst, ceiling, gap = ARGV[8], ARGV[9], ARGV[10]
 local open = prefix .. ':open:' .. incarnation
-local author = '@' .. incarnation
+local client = '@' .. incarnation
 
-local state = stateOf(author)
-local reason = lost(state, epoch)
+local state = stateOf(client)
+local reason = lostReason(state, epoch)
 if reason then return { 'lost', reason } end
-watch(state, author, line, ARGV[4])
+detectLoss(state, client, timeline, ARGV[4])
 if state[RECOVERING] then return { 'recovering' } end
-if not state[LAST] then return { 'unregistered' } end
-if state[LINE] ~= line then return { 'recovering' } end
-if call('EXISTS', prefix .. ':ended:' .. id) == 1 then return { 'ended' } end
+if not state[LAST_CHANGE] then return { 'unregistered' } end
+if state[TIMELINE] ~= timeline then return { 'recovering' } end
+if call('EXISTS', prefix .. ':tombstone:' .. id) == 1 then return { 'ended' } end
 
 local now = clock()
-local held = call('HEXISTS', open, id) == 1
-if not held then
-  -- It was swept, or booked without an answer: another lease would hold it twice.
+local isRepeated = call('HEXISTS', open, id) == 1
+if not isRepeated then
+  -- It was swept, or settled as an unchecked call: another lease would reserve it twice.
   if call('HEXISTS', prefix .. ':presumed', id) == 1 or call('HEXISTS', prefix .. ':booked', id) == 1 then
     return { 'ended' }
   end
@@ -29,36 +30,36 @@ if not held then
   if call('XLEN', prefix .. ':usage') >= tonumber(ARGV[#ARGV]) then return { 'logBehind' } end
 end
 
--- fits, waiting (would fit once calls in flight settle) or spent. What is only watched never waits.
-local function judge(counter, part, bound)
+-- fits, waiting (would fit once calls in flight settle) or spent. Under Observe a call never waits.
+local function verdictOf(counter, mode, bound)
   local cap, room = bound.cap, bound.room
-  if part == 'X' or cap == '' then return 'fits' end
-  if part == 'E' and less(counter.spent, cap) and not less(room, counter.committed) then
-    local holdsGap = gap == '0' or not less(bound.gapRoom, call('HGET', counter.key, 'g') or '0')
-    return holdsGap and 'fits' or 'waiting'
+  if mode == 'X' or cap == '' then return 'fits' end
+  if mode == 'E' and less(counter.spent, cap) and not less(room, counter.committed) then
+    local gapFits = gap == '0' or not less(bound.gapRoom, call('HGET', counter.key, 'g') or '0')
+    return gapFits and 'fits' or 'waiting'
   end
   if less(counter.certain, cap) and not less(room, counter.certain) then
-    return part == 'E' and 'waiting' or 'fits'
+    return mode == 'E' and 'waiting' or 'fits'
   end
   return 'spent'
 end
 
-local checks, answer, refused, overflow = {}, { 'full', now }, false, false
+local checks, answer, isRefused, wouldOverflow = {}, { 'full', now }, false, false
 for i = 14, #ARGV - 1, strideOf(gap) do
-  local part, expireAt = ARGV[i + 2], ARGV[i + 3]
+  local mode, expireAt = ARGV[i + 2], ARGV[i + 3]
   local pool = load(ARGV[i], expireAt)
-  local check = { part = part, { counter = pool, cap = ARGV[i + 4], room = ARGV[i + 5], gapRoom = ARGV[i + 8] } }
+  local check = { mode = mode, { counter = pool, cap = ARGV[i + 4], room = ARGV[i + 5], gapRoom = ARGV[i + 8] } }
   if ARGV[i + 1] ~= '' then
     check[1].counter = loadValue(pool, ARGV[i + 1], expireAt)
     check[2] = { counter = pool, cap = ARGV[i + 6], room = ARGV[i + 7], gapRoom = ARGV[i + 9] }
   end
   for position, bound in ipairs(check) do
     local counter = bound.counter
-    overflow = overflow or less(ceiling, counter.committed)
-    bound.verdict = judge(counter, part, bound)
-    check.spent = check.spent or bound.verdict == 'spent'
-    if part == 'E' and bound.verdict ~= 'fits' then
-      refused = refused or bound.verdict == 'spent'
+    wouldOverflow = wouldOverflow or less(ceiling, counter.committed)
+    bound.verdict = verdictOf(counter, mode, bound)
+    check.isSpent = check.isSpent or bound.verdict == 'spent'
+    if mode == 'E' and bound.verdict ~= 'fits' then
+      isRefused = isRefused or bound.verdict == 'spent'
       local n = #answer
       answer[n + 1], answer[n + 2], answer[n + 3] = #checks, position - 1, bound.verdict == 'waiting' and 1 or 0
       answer[n + 4], answer[n + 5] = counter.spent, counter.committed
@@ -67,15 +68,16 @@ for i = 14, #ARGV - 1, strideOf(gap) do
   checks[#checks + 1] = check
 end
 
--- What this call's counters hold now; the client adds the worst case where it was reserved only now.
-local function committed(kind, sequence)
+-- What each check's own counter had committed before this reservation; for one that was just made the client adds the
+-- worst case.
+local function withCommitted(kind, sequence)
   local list = { kind, now, sequence }
   for n, check in ipairs(checks) do list[3 + n] = check[1].counter.committed end
   return list
 end
 
--- A retry after a time-out: reserved already, whatever has changed since.
-if held then return committed('held', state[LAST]) end
+-- A retry after a time-out: the call is reserved, whatever has changed since.
+if isRepeated then return withCommitted('repeated', state[LAST_CHANGE]) end
 
 local function markExhausted(counter, cap)
   call('HSET', counter.key, 'e', cap)
@@ -85,10 +87,10 @@ local function markExhausted(counter, cap)
   call('PEXPIREAT', exhausted, counter.expireAt)
 end
 
--- Each spent budget counts the refusal, in the pool and in the value's counter; each spent counter is marked.
-if refused then
+-- A spent budget counts the refusal in its pool and in the value's counter, and marks the counter that is spent.
+if isRefused then
   for _, check in ipairs(checks) do
-    if check.part == 'E' and check.spent then
+    if check.mode == 'E' and check.isSpent then
       for _, bound in ipairs(check) do
         create(bound.counter)
         call('HINCRBY', bound.counter.key, 'x', 1)
@@ -98,23 +100,23 @@ if refused then
   end
 end
 if #answer > 2 then return answer end
-if overflow then return redis.error_reply('OVERFLOW a counter cannot hold this amount') end
+if wouldOverflow then return redis.error_reply('OVERFLOW a counter cannot hold this amount') end
 
--- A call admitted under a cap no higher than the one at which another was refused shows that there is room again.
+-- A call that is admitted under a cap no higher than the one at which another was refused: there is room again.
 local function clearExhausted(counter, cap)
   if not counter.exhaustedAt or cap == '' or less(counter.exhaustedAt, cap) then return end
   call('HDEL', counter.key, 'e')
   if counter.value then call('SREM', prefix .. ':exhausted:' .. counter.pool, counter.value) end
 end
 
-local lease = leaseOf(now, worst, gap, ARGV[13])
+local lease = newLease(now, worst, gap, ARGV[13])
 for _, check in ipairs(checks) do
   for _, bound in ipairs(check) do
     local counter = bound.counter
-    hold(lease, counter)
-    if check.part == 'E' then clearExhausted(counter, bound.cap) end
-    if check.part == 'O' and check.spent then call('HINCRBY', counter.key, 'w', 1) end
+    reserveIn(lease, counter)
+    if check.mode == 'E' then clearExhausted(counter, bound.cap) end
+    if check.mode == 'O' and check.isSpent then call('HINCRBY', counter.key, 'w', 1) end
   end
 end
 call('HSET', open, id, cmsgpack.pack(lease))
-return committed('admitted', number(state, author, line))
+return withCommitted('admitted', number(state, client, timeline))

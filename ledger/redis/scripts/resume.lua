@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
--- Ends the recovery that began at an instant, unless another one has begun or begins now: what was done for this one may
--- be lost as well. Returns 1 where it has ended.
+-- Ends the recovery that began at an instant. Returns 0 where another one has begun since then, or begins now because
+-- Redis was restarted: the raised counters may be lost as well.
 -- ARGV: that instant (ms).
-local state, server = stateOf(''), run()
-if state[RECOVERING] and state[RUN] ~= server then recover(state, server) end
+local state, runId = stateOf(''), serverRunId()
+if state[RECOVERING] and state[RUN_ID] ~= runId then beginRecovery(state, runId) end
 if state[RECOVERING] ~= ARGV[1] then return { 0 } end
-call('HDEL', ledger, 'recovering', 'deep', 'short')
+call('HDEL', ledger, 'recovering', 'deep', 'hadMissing')
 call('DEL', prefix .. ':recovery')
 call('HINCRBY', ledger, 'sequence', 1)
 return { 1 }

@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- Replaces a reservation, or what is presumed of it, by its exact cost, and appends the usage record.
--- ARGV: incarnation, epoch, line, seen, owner (the incarnation that reserved), id, cost, presumed, certain (their sum),
--- record.
+-- ARGV: incarnation, epoch, timeline, last change, owner (the incarnation that reserved), id, cost, presumed, certain
+-- (their sum), record.
 local owner, id = ARGV[5], ARGV[6]
 
-local standing, lease = find(owner, id)
-if not lease then return absent(standing) end
+local status, lease = find(owner, id)
+if not lease then return withoutLease(status) end
 local amounts = { cost = ARGV[7], presumed = ARGV[8], certain = ARGV[9] }
 if not settle(owner, id, lease, amounts, ARGV[10], TOMBSTONE_MS) then return overflow() end
-return { standing == 'open' and 'settled' or 'corrected', conclude() }
+return { status == 'open' and 'settled' or 'corrected', numberChange() }

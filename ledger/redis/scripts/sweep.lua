@@ -1,25 +1,25 @@
 #!lua flags=allow-oom
--- Turns up to `chunk` leases of one silent incarnation into presumed ones. Frees no money: what was committed becomes
--- certain. Returns how many, and 1 where there is more to do.
+-- Makes up to `chunk` leases of one silent incarnation presumed. Frees no money: what was committed becomes certain.
+-- Returns how many, and 1 where there is more to do.
 -- ARGV: chunk.
 local beats, now, chunk = prefix .. ':beats', clock(), tonumber(ARGV[1])
 
--- Presumed money of periods whose counters are gone: nobody will say any more what it cost.
-local past = call('ZRANGEBYSCORE', prefix .. ':presumedUntil', '-inf', string.format('%d', now), 'LIMIT', 0, chunk)
-for _, id in ipairs(past) do
+-- Presumed money whose counters have expired: its cost will not become known.
+local expired = call('ZRANGEBYSCORE', prefix .. ':presumedUntil', '-inf', string.format('%d', now), 'LIMIT', 0, chunk)
+for _, id in ipairs(expired) do
   local packed = call('HGET', prefix .. ':presumed', id)
   if packed then
     local lease = cmsgpack.unpack(packed)
-    append(decidedRecord(lease[1] == 'rest' and id .. '/rest' or id, lease[2]), lease)
+    append(resolvedRecord(lease[1] == 'rest' and id .. '/rest' or id, lease[2]), lease)
   end
-  forget('presumed', '', id)
+  deleteLease('presumed', '', id)
 end
 
--- Nobody is silent who cannot be heard: after a restart all get a lease's time.
+-- After a Redis restart, sweep no gateway for one lease period: none of them could send a heartbeat.
 local state = stateOf('')
 if not state[EPOCH] then return { 0, 0 } end
-watch(state, '', '', '0')
-if state[RECOVERING] or now < tonumber(call('HGET', ledger, 'sparedUntil') or 0) then return { 0, 0 } end
+detectLoss(state, '', '', '0')
+if state[RECOVERING] or now < tonumber(call('HGET', ledger, 'sweepPausedUntil') or 0) then return { 0, 0 } end
 local limit = string.format('(%d', now - LEASE_MS)
 local incarnation = call('ZRANGEBYSCORE', beats, '-inf', limit, 'LIMIT', 0, 1)[1]
 if not incarnation then return { 0, 0 } end
@@ -28,7 +28,7 @@ unregister(incarnation)
 local open = prefix .. ':open:' .. incarnation
 local leases = call('HRANDFIELD', open, chunk, 'WITHVALUES')
 for i = 1, #leases, 2 do
-  sweep(leases[i], cmsgpack.unpack(leases[i + 1]))
+  sweepLease(leases[i], cmsgpack.unpack(leases[i + 1]))
   call('HDEL', open, leases[i])
 end
 if call('EXISTS', open) == 0 then call('ZREM', beats, incarnation) end

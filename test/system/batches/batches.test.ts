@@ -7,7 +7,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { request } from 'undici';
 import { budget, Installation } from '../../../bench/installation.ts';
-import { connectLedger, type RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
+import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import { parseUsd } from '../../../policy/core/money.ts';
 import type { Behaviour } from '../../fakes/upstream/behaviour.ts';
 import { testSize } from '../../support/test-size.ts';
@@ -79,7 +79,7 @@ async function killed(...names: readonly string[]): Promise<void> {
   for (const name of names) await installation.revive(name);
 }
 
-const booked = async (): Promise<number> => (await ledger.openBatches())[0]?.settledLines ?? REQUESTS;
+const booked = async (): Promise<number> => (await ledger.operator.openBatches())[0]?.settledLines ?? REQUESTS;
 
 test('a large batch is settled once at half price, though gateway and operators are killed midway', async () => {
   const { apiKey, upstreamKey } = await installation.team(TEAM, budget(TEAM, 'yearly', 'limit: { usd: "1000" }'));
@@ -106,7 +106,7 @@ test('a large batch is settled once at half price, though gateway and operators 
   await until(async () => (await booked()) >= REQUESTS / 2, 60_000);
   // Whoever leads is killed in the middle of the results.
   await killed('tollgate-operator-1', 'tollgate-operator-2', 'tollgate-gateway-1');
-  await until(async () => (await ledger.openBatches()).length === 0, 90_000);
+  await until(async () => (await ledger.operator.openBatches()).length === 0, 90_000);
   const owed = await installation.owed({ namespace: TEAM, upstreamKey, apiKey });
   expect(owed.calls).toBe((REQUESTS * 9) / 10);
   const status = await until(async () => {

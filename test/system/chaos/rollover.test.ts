@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { Temporal } from 'temporal-polyfill';
 import { type Child, launch, responds } from '../../../hack/services/processes.ts';
 import type { Redis } from '../../../hack/services/redis.ts';
-import { connectLedger, type RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
+import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import type { CompiledBudget } from '../../../policy/core/compiled-policy.ts';
 import type { Counter } from '../../../policy/core/counter-reading.ts';
 import { effectiveLimitAt } from '../../../policy/core/effective-limit.ts';
@@ -104,7 +104,7 @@ async function open(midnight: Midnight, zero: number): Promise<Place> {
   const ledger = connectLedger({ url: redis.url, installation: 'tollgate', epoch: () => 'first' });
   ledgers.push(ledger);
   await until(() =>
-    ledger.establish('first').then(
+    ledger.operator.establish('first').then(
       () => true,
       () => false,
     ),
@@ -211,7 +211,7 @@ async function openAll(midnights: readonly Midnight[], leadMs = LEAD_MS): Promis
 }
 
 async function counterAt({ ledger, daily }: Place, instant: number): Promise<Counter> {
-  const [reading] = await ledger.read([budgetFiguresQuery(daily, instant)]);
+  const [reading] = await ledger.operator.read([budgetFiguresQuery(daily, instant)]);
   return reading!.total;
 }
 
@@ -268,9 +268,9 @@ async function expectOneNight(
   const old = await counterAt(place, last);
   expect(old).toMatchObject({ spentNano: sumOf(before, charged), requests: before.length });
   expect(old.spentNano).toBeLessThanOrEqual(daily.limitNano);
-  const [reading] = await ledger.read([budgetFiguresQuery(daily, midnight.at)]);
+  const [reading] = await ledger.operator.read([budgetFiguresQuery(daily, midnight.at)]);
   expect(reading!.total).toMatchObject({ spentNano: sumOf(after, charged), requests: after.length });
-  const records = await ledger.readUsage(10_000);
+  const records = await ledger.operator.readUsage(10_000);
   const periods = [midnight.at - 1, midnight.at].map((instant) => effectiveLimitAt(daily, instant).counter);
   const booked = new Map(records.map(({ record, counters }) => [record['user'], counters]));
   expect(booked).toEqual(new Map([...before.map(inPeriod(periods[0])), ...after.map(inPeriod(periods[1]))]));

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectLedger } from '../../../ledger/redis/redis-ledger.ts';
+import { connectLedger } from '../../../ledger/redis/connect-ledger.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';
 import { readTotals } from '../../../log/read-totals.ts';
 import { parseSettings } from '../../../policy/config/settings.ts';
@@ -38,7 +38,7 @@ export async function ingested(redisUrl: string, withinMs: number): Promise<void
   const { installation } = parseSettings(null);
   const ledger = connectLedger({ url: redisUrl, installation, epoch: () => null });
   const left = (): Promise<number> =>
-    ledger.state().then(
+    ledger.operator.state().then(
       ({ streamLength }) => streamLength,
       () => Number.POSITIVE_INFINITY,
     );

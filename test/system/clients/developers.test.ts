@@ -83,8 +83,8 @@ test('twenty developers at once are refused nothing while there is money left, a
     expect(Number(errorOf(refusal)['current_spend'])).toBeGreaterThanOrEqual(100);
   }
   const counter = async () => {
-    const { now } = await gateway.ledger.state();
-    return (await gateway.ledger.read([budgetFiguresQuery(daily, now)]))[0]!.total;
+    const { now } = await gateway.ledger.operator.state();
+    return (await gateway.ledger.operator.read([budgetFiguresQuery(daily, now)]))[0]!.total;
   };
   await until(async () => (await counter()).committedNano === (await counter()).spentNano);
   const books = BigInt(upstream.books().total.nanoUsd);

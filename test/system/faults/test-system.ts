@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { budget, Installation, type Team, waitFor } from '../../../bench/installation.ts';
-import type { LedgerState } from '../../../ledger/ledger.ts';
-import { connectLedger, type RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
+import type { LedgerState } from '../../../ledger/ledger-state.ts';
+import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import type { Counter } from '../../../policy/core/counter-reading.ts';
 import { budgetFiguresQuery } from '../../../policy/status/budget-figures.ts';
 import { budgetOf } from '../../support/budget.ts';
@@ -63,8 +63,8 @@ export class TestSystem {
       team,
       load: new Load(this.installation.gateways, team.apiKey),
       counter: async () => {
-        const { now } = await this.ledger.state();
-        const [reading] = await this.ledger.read([budgetFiguresQuery(compiled, now)]);
+        const { now } = await this.ledger.operator.state();
+        const [reading] = await this.ledger.operator.read([budgetFiguresQuery(compiled, now)]);
         return reading!.total;
       },
       owed: async () => {
@@ -98,9 +98,9 @@ export class TestSystem {
 
   /** Waits until everything that is settled at this moment is in the usage log. */
   async logged(): Promise<void> {
-    const { now } = await this.ledger.state();
+    const { now } = await this.ledger.operator.state();
     await this.#must(async () => {
-      const [oldest] = await this.ledger.readUsage(1);
+      const [oldest] = await this.ledger.operator.readUsage(1);
       return oldest === undefined || Number(oldest.entry.split('-')[0]) > now;
     }, 'the log');
   }
@@ -108,7 +108,7 @@ export class TestSystem {
   /** Waits until a recovery of the ledger has begun, and then until it has ended. */
   async recovered(): Promise<void> {
     const isWhole = async () => {
-      const state = await this.ledger.state().catch(() => undefined);
+      const state = await this.ledger.operator.state().catch(() => undefined);
       return state && condition(state) === 'whole';
     };
     await this.#must(async () => (await isWhole()) === false, 'a recovery');
@@ -134,7 +134,7 @@ export class TestSystem {
     for (;;) {
       const seen = (await spender.owed()).requests - requests;
       // Asked after the count: a ledger that is recovering now was recovering, or not yet found out, when those calls came.
-      const state = await this.ledger.state().catch(() => undefined);
+      const state = await this.ledger.operator.state().catch(() => undefined);
       const said = state === undefined ? 'no answer' : condition(state);
       states.add(said);
       if (said !== 'whole' && said !== 'no answer') early = Math.max(early, seen);

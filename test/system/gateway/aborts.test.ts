@@ -46,8 +46,8 @@ async function gatewayWith(settings: Partial<Settings>, options: Partial<StartOp
 async function booked({ ledger }: Running, one = daily) {
   let counter = { spentNano: 0n, certainNano: 0n, committedNano: 1n, requests: 0 };
   await until(async () => {
-    const { now } = await ledger.state();
-    counter = (await ledger.read([budgetFiguresQuery(one, now)]))[0]!.total;
+    const { now } = await ledger.operator.state();
+    counter = (await ledger.operator.read([budgetFiguresQuery(one, now)]))[0]!.total;
     return counter.committedNano === counter.certainNano && upstream.books().open === 0;
   }, 30_000);
   return { spent: counter.spentNano, presumed: counter.certainNano - counter.spentNano, requests: counter.requests };

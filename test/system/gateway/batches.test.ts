@@ -8,9 +8,9 @@ import Anthropic, { type APIError } from '@anthropic-ai/sdk';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { Redis as Client } from 'ioredis';
 import { BatchListing } from '../../../gateway/batches/batch-listing.ts';
-import type { OpenBatch } from '../../../ledger/batches.ts';
-import { LedgerUnreachable } from '../../../ledger/ledger.ts';
-import type { RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
+import { LedgerUnreachable } from '../../../ledger/ledger-unreachable.ts';
+import type { OpenBatch } from '../../../ledger/message-batches.ts';
+import type { RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';
 import { UsageLog } from '../../../log/usage-log.ts';
 import { BatchSettler } from '../../../operator/batches/batch-settler.ts';
@@ -80,8 +80,8 @@ function item(id: string, behaviour: Behaviour = {}, rest: Partial<Anthropic.Mes
 }
 
 async function counterOf({ ledger }: Running, one: CompiledBudget = daily): Promise<Counter> {
-  const { now } = await ledger.state();
-  const [reading] = await ledger.read([budgetFiguresQuery(one, now)]);
+  const { now } = await ledger.operator.state();
+  const [reading] = await ledger.operator.read([budgetFiguresQuery(one, now)]);
   return reading!.total;
 }
 
@@ -104,7 +104,7 @@ function poller({ ledger }: Running, changes: Partial<ConstructorParameters<type
     settled: [],
     lost: [],
     batches: new BatchSettler({
-      ledger,
+      ledger: ledger.operator,
       credentials: () => ({ apiKey: 'sk-ant-upstream', prices: BOOK }),
       prices: () => BOOK,
       isAllowed: () => true,
@@ -134,7 +134,7 @@ function poller({ ledger }: Running, changes: Partial<ConstructorParameters<type
 const books = (): bigint => BigInt(upstream.books().total.nanoUsd);
 
 async function recordsOf({ ledger }: Running): Promise<Record<string, unknown>[]> {
-  return (await ledger.readUsage(5_000)).map(({ record }) => record);
+  return (await ledger.operator.readUsage(5_000)).map(({ record }) => record);
 }
 
 describe('a batch', () => {
@@ -355,10 +355,10 @@ describe('what goes wrong', () => {
     await until(async () => (await counterOf(here)).committedNano > 0n);
     await way.cut();
     const { id } = await asked;
-    await expect(here.ledger.openBatches()).rejects.toBeInstanceOf(LedgerUnreachable);
+    await expect(here.ledger.operator.openBatches()).rejects.toBeInstanceOf(LedgerUnreachable);
     await way.mend();
     await until(() =>
-      here.ledger
+      here.ledger.operator
         .openBatches()
         .then(([one]) => one?.batch === id)
         .catch(() => false),
@@ -401,10 +401,10 @@ describe('what goes wrong', () => {
 
   test('a policy that changed while the batch was sent is the one that counts', async () => {
     const here = await gateway();
-    await here.ledger.raiseFences(new Map([['payments/checkout', 2]]));
+    await here.ledger.operator.raiseFences(new Map([['payments/checkout', 2]]));
     const asked = ask(here.url, { path: PATH, body: JSON.stringify({ requests: [item('a'), item('b')] }) });
     const rest = { batches: 'Allow' as const, guards: { maxRequestNano: 1n } };
-    await until(async () => (await here.ledger.fences()).get('payments/checkout') === 2);
+    await until(async () => (await here.ledger.operator.fences()).get('payments/checkout') === 2);
     here.policy.enforce([resolved(handover({ baseURL: upstream.url, budgets: [daily], version: 2, rest }))]);
     const answer = await asked;
     expect([answer.status, errorOf(answer).type]).toEqual([402, 'billing_error']);
@@ -478,9 +478,9 @@ describe('what goes wrong', () => {
     expect(await operator.look()).toEqual([]);
     expect(operator.lost).toEqual([id]);
     expect(await counterOf(here)).toMatchObject({ spentNano: worst, committedNano: worst });
-    const [owner] = await here.ledger.batchOwners([id]);
+    const [owner] = await here.ledger.gateway.batchOwners([id]);
     expect(owner?.settled).toBe(true);
-    const open: readonly OpenBatch[] = await here.ledger.openBatches();
+    const open: readonly OpenBatch[] = await here.ledger.operator.openBatches();
     expect(open).toEqual([]);
   });
 });
@@ -501,19 +501,19 @@ describe('Redis comes back empty', () => {
     const died = () => Promise.reject(new Error('the leader died'));
     const first = new Rebuild({ ...rest, ledger: { ...bound(ledger), resume: died } });
     await until(async () => {
-      await ledger.beginRebuild('first');
-      return first.advance(await ledger.state()).catch(() => true);
+      await ledger.operator.beginRebuild('first');
+      return first.advance(await ledger.operator.state()).catch(() => true);
     });
-    const state = await ledger.state();
+    const state = await ledger.operator.state();
     await Promise.all([0, 1].map(() => new Rebuild({ ...rest, ledger: bound(ledger) }).advance(state)));
-    expect((await ledger.state()).recovering).toBeNull();
+    expect((await ledger.operator.state()).recovering).toBeNull();
   }
 
   function bound(ledger: RedisLedger): ConstructorParameters<typeof Rebuild>[0]['ledger'] {
     return {
-      raiseCounters: (floors) => ledger.raiseCounters(floors),
-      restoreBatches: (batches) => ledger.restoreBatches(batches),
-      resume: (since) => ledger.resume(since),
+      raiseCounters: (floors) => ledger.operator.raiseCounters(floors),
+      restoreBatches: (batches) => ledger.operator.restoreBatches(batches),
+      resume: (since) => ledger.operator.resume(since),
     };
   }
 
@@ -522,7 +522,7 @@ describe('Redis comes back empty', () => {
     let here = await gateway({}, { installation });
     const database = await openDatabase({ folder: mkdtempSync(join(tmpdir(), 'tollgate-log-')) });
     const logOf = ({ ledger }: Running) =>
-      new UsageLog({ open: async () => ({ ...database, close: async () => {} }), ledger });
+      new UsageLog({ open: async () => ({ ...database, close: async () => {} }), ledger: ledger.operator });
     const requests = Array.from({ length: restored.requests }, (_, index) =>
       item(`r-${index}`, { usage: { output_tokens: index % 90 } }),
     );
@@ -530,7 +530,7 @@ describe('Redis comes back empty', () => {
     upstream.behave({ breakAt: 'Middle' });
     expect(await poller(here).look()).toHaveLength(1);
     await logOf(here).drain();
-    const [open] = await here.ledger.openBatches();
+    const [open] = await here.ledger.operator.openBatches();
     const { spentNano, certainNano, committedNano, requests: booked } = await counterOf(here);
     expect(booked).toBe(open!.settledLines);
     expect(booked).toBeGreaterThan(0);
@@ -541,7 +541,7 @@ describe('Redis comes back empty', () => {
       await wipe();
       if (!isKnown) here = await gateway({}, { installation });
       await rebuild(here.ledger, logOf(here));
-      expect(await here.ledger.openBatches()).toEqual([open]);
+      expect(await here.ledger.operator.openBatches()).toEqual([open]);
       expect(await counterOf(here)).toMatchObject({ spentNano, certainNano, committedNano, requests: booked });
     }
 
@@ -558,7 +558,7 @@ describe('Redis comes back empty', () => {
     expect(await operator.look()).toEqual([]);
     expect(operator.settled).toEqual([id]);
     // An operator that read the log before changes nothing any more.
-    await here.ledger.restoreBatches(late);
+    await here.ledger.operator.restoreBatches(late);
     const settled = { spentNano: books(), certainNano: books(), committedNano: books(), requests: restored.requests };
     expect(await counterOf(here)).toMatchObject(settled);
 
@@ -566,7 +566,7 @@ describe('Redis comes back empty', () => {
     await wipe();
     await rebuild(here.ledger, log);
     expect(await counterOf(here)).toMatchObject(settled);
-    expect(await here.ledger.batchOwners([id])).toEqual([{ workspace: 'payments/checkout', settled: true }]);
+    expect(await here.ledger.gateway.batchOwners([id])).toEqual([{ workspace: 'payments/checkout', settled: true }]);
     const [sum] = await database.query(
       'select count(*)::int as lines, sum(cost_nano)::text as nano from calls where batch = $1 and state = $2',
       [id, 'final'],

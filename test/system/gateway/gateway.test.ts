@@ -63,8 +63,8 @@ async function gatewayWith(
 
 /** What the ledger holds of a budget. */
 async function counterOf({ ledger }: Running, one: CompiledBudget = budget('daily', '25.00')) {
-  const { now } = await ledger.state();
-  const [reading] = await ledger.read([budgetFiguresQuery(one, now)]);
+  const { now } = await ledger.operator.state();
+  const [reading] = await ledger.operator.read([budgetFiguresQuery(one, now)]);
   return { ...reading!.total, standing: budgetFigures(one, reading!, now) };
 }
 
@@ -183,7 +183,7 @@ describe('a call', () => {
     const session = '3f0e1c9a-6c1f-4a52-9d0b-1f1d7a5f1f11';
     await ask(gateway.url, { headers: { 'x-tollgate-customer': 'Müller', 'x-claude-code-session-id': session } });
     await settled(gateway);
-    const [entry] = await gateway.ledger.readUsage(10);
+    const [entry] = await gateway.ledger.operator.readUsage(10);
     expect(entry?.record).toMatchObject({
       state: 'final',
       workspace: 'payments/checkout',
@@ -213,7 +213,7 @@ describe('a call', () => {
     await settled(gateway);
     await ask(gateway.url, { body, headers: { 'x-claude-code-session-id': 'in-the-header' } });
     await settled(gateway);
-    const sessions = (await gateway.ledger.readUsage(10)).map(({ record }) => record['session']);
+    const sessions = (await gateway.ledger.operator.readUsage(10)).map(({ record }) => record['session']);
     expect(sessions).toEqual(['in-the-body', 'in-the-header']);
   });
 
@@ -443,7 +443,7 @@ describe('a budget', () => {
     for (let i = 0; i < 5; i++) expect((await ask(gateway.url)).status).toBe(429);
     expect((await ask(gateway.url, { headers: { 'x-api-key': 'sk-tollgate-nobody' } })).status).toBe(401);
     await gateway.assembly.stop(AT_ONCE);
-    const rows = (await gateway.ledger.readRefusals(100)).map(({ row }) => row);
+    const rows = (await gateway.ledger.operator.readRefusals(100)).map(({ row }) => row);
     const countOf = (workspace: string, key: string, budget: string, reason: string): number =>
       rows
         .filter((row) => row.workspace === workspace && row.key === key && row.budget === budget)
@@ -524,14 +524,14 @@ describe('a budget', () => {
 
   test('that moved on is planned anew: a stale policy catches up, a deleted key does not', async () => {
     const gateway = await gatewayWith();
-    await gateway.ledger.raiseFences(new Map([['payments/checkout', 2]]));
+    await gateway.ledger.operator.raiseFences(new Map([['payments/checkout', 2]]));
     const waiting = ask(gateway.url);
     await sleep(100);
     gateway.policy.enforce([
       resolved(handover({ baseURL: upstream.url, budgets: [budget('daily', '0')], version: 2 })),
     ]);
     expect(errorOf(await waiting).type).toBe('budget_exceeded');
-    await gateway.ledger.raiseFences(new Map([['payments/checkout', 3]]));
+    await gateway.ledger.operator.raiseFences(new Map([['payments/checkout', 3]]));
     const orphan = ask(gateway.url);
     await sleep(100);
     gateway.policy.drop('payments/checkout');
@@ -560,8 +560,8 @@ describe('an upstream', () => {
     expect(await settled(gateway)).toMatchObject({ spentNano: 0n, committedNano: 0n, requests: 0 });
     const error = { ending: 'ErrorStatus', status, error_type: 'overloaded_error' };
     expect(gateway.logs).toContainEqual(expect.objectContaining({ ...error, cost_usd: 0 }));
-    await until(async () => (await gateway.ledger.readUsage(10)).length === 1);
-    const [entry] = await gateway.ledger.readUsage(10);
+    await until(async () => (await gateway.ledger.operator.readUsage(10)).length === 1);
+    const [entry] = await gateway.ledger.operator.readUsage(10);
     expect(entry).toMatchObject({ record: { ...error, state: 'final', cost_nano: '0' }, counters: [] });
   });
 
@@ -588,7 +588,7 @@ describe('an upstream', () => {
     expect(counter.spentNano > 0n).toBe(seen);
     expect(counter.spentNano).toBeGreaterThanOrEqual(books());
     expect(counter.certainNano).toBeGreaterThanOrEqual(WORST);
-    const [entry] = await gateway.ledger.readUsage(10);
+    const [entry] = await gateway.ledger.operator.readUsage(10);
     expect(entry?.record['error_type']).toBe(breakAt === 'Event' ? 'overloaded_error' : null);
   });
 
@@ -709,7 +709,7 @@ describe('the ledger', () => {
 
   test('that fails at a question by a mistake shows the caller nothing of it', async () => {
     const gateway = await gatewayWith();
-    jest.spyOn(gateway.ledger, 'state').mockRejectedValueOnce(new Error('a mistake'));
+    jest.spyOn(gateway.ledger.gateway, 'state').mockRejectedValueOnce(new Error('a mistake'));
     jest.spyOn(console, 'error').mockImplementationOnce(() => undefined);
     const answer = await ask(gateway.url, { method: 'GET', path: '/tollgate/v1/budgets' });
     expect(answer.status).toBe(500);
@@ -718,7 +718,7 @@ describe('the ledger', () => {
 
   test('that fails at a call by a mistake leaves nothing of it open', async () => {
     const gateway = await gatewayWith();
-    jest.spyOn(gateway.ledger, 'reserve').mockRejectedValueOnce(new Error('a mistake'));
+    jest.spyOn(gateway.ledger.gateway, 'reserve').mockRejectedValueOnce(new Error('a mistake'));
     await expect(ask(gateway.url)).rejects.toThrow('socket hang up');
     await until(() => gateway.assembly.openCalls.count === 0);
     expect((await ask(gateway.url)).status).toBe(200);
@@ -726,10 +726,10 @@ describe('the ledger', () => {
 
   test('releases what the gateway never sent', async () => {
     const gateway = await gatewayWith();
-    const { now } = await gateway.ledger.state();
+    const { now } = await gateway.ledger.operator.state();
     const { period } = budget('daily', '25.00');
     const start = now - (now % 86_400_000);
-    await gateway.ledger.reserve({
+    await gateway.ledger.gateway.reserve({
       id: 'stray',
       workspace: 'payments/checkout',
       version: 1,
@@ -835,12 +835,12 @@ test('a gateway that stops finishes its streams, books them and leaves', async (
       ({ code }: NodeJS.ErrnoException) => code === 'ECONNREFUSED',
     ),
   );
-  expect(await other.ledger.gateways()).toHaveLength(2);
+  expect(await other.ledger.operator.gateways()).toHaveLength(2);
   upstream.release();
   expect((await held).text).toContain('message_stop');
   await stopped;
   expect((await settled(other)).spentNano).toBe(books());
-  expect(await other.ledger.gateways()).toHaveLength(1);
+  expect(await other.ledger.operator.gateways()).toHaveLength(1);
 });
 
 test('a gateway that stops does not wait for requests that never arrive whole', async () => {

@@ -9,7 +9,7 @@ import { assemble, type Assembly } from '../../../gateway/assembly.ts';
 import type { Certificate } from '../../../gateway/http/certificate.ts';
 import type { Draining } from '../../../gateway/http/server.ts';
 import { ActivePolicy } from '../../../gateway/policy/active-policy.ts';
-import { connectLedger, type RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
+import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import { parseSettings, type Settings } from '../../../policy/config/settings.ts';
 import { until } from '../../support/until.ts';
 import { type Handover, resolved } from './policies.ts';
@@ -67,7 +67,7 @@ export async function startGateway({
   const name = installation ?? `t-${randomUUID()}`;
   const ledger = connectLedger({ url: redisUrl, installation: name, epoch: () => 'first' });
   await until(() =>
-    ledger.establish('first').then(
+    ledger.operator.establish('first').then(
       () => true,
       () => false,
     ),
@@ -77,7 +77,7 @@ export async function startGateway({
   const assembly = assemble({
     settings: { ...parseSettings(null), ...settings },
     policy,
-    ledger,
+    ledger: ledger.gateway,
     writeAheadLog: await WriteAheadLog.open(folder, name),
     shards: () => ({ 'tollgate-policy-0': handover.workspace.version }),
     pod: 'gateway',

@@ -54,8 +54,8 @@ const daily = budget('daily', '25.00');
 /** What the budget has once nothing is in flight. */
 async function settled({ ledger }: Running, one = daily) {
   const read = async () => {
-    const { now } = await ledger.state();
-    return (await ledger.read([budgetFiguresQuery(one, now)]))[0]!.total;
+    const { now } = await ledger.operator.state();
+    return (await ledger.operator.read([budgetFiguresQuery(one, now)]))[0]!.total;
   };
   await until(async () => {
     const { committedNano, certainNano } = await read();

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { WriteAheadLog } from '../../../gateway/admission/write-ahead-log.ts';
 import { readConfig } from '../../../gateway/config.ts';
-import type { Reservation } from '../../../ledger/ledger.ts';
+import type { Reservation } from '../../../ledger/reservation.ts';
 import type { CompiledBudget } from '../../../policy/core/compiled-policy.ts';
 import { budgetFiguresQuery } from '../../../policy/status/budget-figures.ts';
 import type { Behaviour } from '../../fakes/upstream/behaviour.ts';
@@ -66,8 +66,8 @@ async function gatewayWith({ budget: one = daily, far = true, ...options }: Wher
 }
 
 async function counterOf({ ledger }: Running, one: CompiledBudget) {
-  const { now } = await ledger.state();
-  return (await ledger.read([budgetFiguresQuery(one, now)]))[0]!.total;
+  const { now } = await ledger.operator.state();
+  return (await ledger.operator.read([budgetFiguresQuery(one, now)]))[0]!.total;
 }
 
 /** What is booked and what is presumed once the ledger answers, nothing is in flight and nothing is kept. */
@@ -114,7 +114,7 @@ describe('a ledger that is slow or out of reach, under Closed', () => {
     const answers = await Promise.all(Array.from({ length: 60 }, () => ask(other.url)));
     expect(answers.filter(({ status }) => status === 200).length).toBeGreaterThan(10);
     // Its open calls are presumed at their worst by now; what ends meanwhile waits here.
-    await until(async () => (await other.ledger.state()).presumedCount === 2, 30_000);
+    await until(async () => (await other.ledger.operator.state()).presumedCount === 2, 30_000);
     upstream.release();
     expect((await Promise.all(held)).map(({ status }) => status)).toEqual([200, 200]);
     const waiting = ask(cut.url);
@@ -123,7 +123,7 @@ describe('a ledger that is slow or out of reach, under Closed', () => {
     // It had asked as an incarnation that was swept meanwhile: it may stand there, and must not stand twice.
     expect((await waiting).status).toBe(503);
     await until(async () => [200, 429].includes((await ask(cut.url)).status), 30_000);
-    await until(async () => (await other.ledger.state()).presumedCount === 0, 30_000);
+    await until(async () => (await other.ledger.operator.state()).presumedCount === 0, 30_000);
     const { spent, presumed } = await booked(cut, pennies);
     expect([spent, presumed]).toEqual([books(), 0n]);
     expect(spent).toBeLessThanOrEqual(pennies.limitNano);
@@ -213,7 +213,7 @@ describe('a ledger out of reach, under Open', () => {
     try {
       expect((await ask(gateway.url)).status).toBe(200);
       expect(await metric(gateway, 'tollgate_unchecked_calls_total')).toBe(1);
-      await gateway.ledger.establish('first');
+      await gateway.ledger.operator.establish('first');
       expect(await booked(gateway)).toEqual({ spent: books(), presumed: 0n, requests: 1 });
     } finally {
       await gateway.stop();

@@ -11,8 +11,9 @@
 import assert from 'node:assert/strict';
 import { appendFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ReserveAnswer, LedgerUnreachable } from '../../../ledger/ledger.ts';
-import { connectLedger } from '../../../ledger/redis/redis-ledger.ts';
+import { LedgerUnreachable } from '../../../ledger/ledger-unreachable.ts';
+import { connectLedger } from '../../../ledger/redis/connect-ledger.ts';
+import type { ReserveAnswer } from '../../../ledger/reservation.ts';
 import type { Bound, Check } from '../../../policy/core/counter-check.ts';
 
 /** The overlapping budgets that the processes fight for. Nano-dollars; `total` is over all values. */
@@ -42,11 +43,11 @@ async function main(): Promise<void> {
   const [url, name, books, calls, lives] = process.argv.slice(2) as [string, string, string, string, string?];
   let left = Number(lives ?? Number.POSITIVE_INFINITY);
   const ledger = connectLedger({ url, installation: INSTALLATION, epoch: () => 'races', commandTimeout: 2000 });
-  ledger.begin(name);
-  await insist(() => ledger.beat({ pod: name, shards: {} }));
+  ledger.gateway.begin(name);
+  await insist(() => ledger.gateway.beat({ pod: name, shards: {} }));
   const beating = setInterval(() => {
-    ledger.beat({ pod: name, shards: {} }).catch(() => {});
-    ledger.sweep().catch(() => {});
+    ledger.gateway.beat({ pod: name, shards: {} }).catch(() => {});
+    ledger.operator.sweep().catch(() => {});
   }, 500);
   const dismissed = new AbortController();
   process.once('message', () => dismissed.abort());
@@ -57,7 +58,7 @@ async function main(): Promise<void> {
   };
   await Promise.all(Array.from({ length: 8 }, loop));
   clearInterval(beating);
-  await insist(() => ledger.leave());
+  await insist(() => ledger.gateway.leave());
   ledger.close();
   process.disconnect?.();
 
@@ -76,10 +77,10 @@ async function main(): Promise<void> {
     const workspace = 'payments/checkout';
     const limits = { worstNano: BigInt(worst), gapNano: 0n, from: 0, until: now + 3_600_000, checks };
     const asked = { id, workspace, version: 1, ...limits };
-    let answer = await insist(() => ledger.reserve(asked));
+    let answer = await insist(() => ledger.gateway.reserve(asked));
     while (answer.kind === 'recovering') {
       await sleep(20);
-      answer = await insist(() => ledger.reserve(asked));
+      answer = await insist(() => ledger.gateway.reserve(asked));
     }
     if (answer.kind !== 'admitted') {
       assert.equal(answer.kind, 'full');
@@ -91,14 +92,14 @@ async function main(): Promise<void> {
     await sleep(Math.random() * 5);
     const outcome = Math.random();
     if (outcome < 0.2) {
-      await insist(() => ledger.release(id));
+      await insist(() => ledger.gateway.release(id));
       note({ kind: 'release', id });
       return;
     }
     const cost = Math.floor(Math.random() * (worst + 1));
     const presumed = outcome < 0.25 ? worst - cost : 0;
     const record = { id, state: 'final', cost_nano: String(cost) } as const;
-    await insist(() => ledger.settle({ id, costNano: BigInt(cost), presumedNano: BigInt(presumed), record }));
+    await insist(() => ledger.gateway.settle({ id, costNano: BigInt(cost), presumedNano: BigInt(presumed), record }));
     note({ kind: 'settle', id, cost, presumed });
   }
 }

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { LedgerUnreachable } from '../../../ledger/ledger.ts';
-import { type RedisLedger, connectLedger } from '../../../ledger/redis/redis-ledger.ts';
+import { LedgerUnreachable } from '../../../ledger/ledger-unreachable.ts';
+import { type RedisLedger, connectLedger } from '../../../ledger/redis/connect-ledger.ts';
 import type { Counter, Reading } from '../../../policy/core/counter-reading.ts';
 import { cutTail, tailOf } from '../../support/redis-files.ts';
 import { startRedis } from '../../support/redis.ts';
@@ -72,9 +72,9 @@ function watchCaps(ledger: RedisLedger): () => Promise<{ looks: number; breaches
 
 /** Nothing while the ledger recovers: what one client tells it stands beside what another has not told yet. */
 async function look(ledger: RedisLedger): Promise<readonly Reading[]> {
-  const before = await ledger.state();
-  const readings = await ledger.read(queries);
-  const after = await ledger.state();
+  const before = await ledger.operator.state();
+  const readings = await ledger.operator.read(queries);
+  const after = await ledger.operator.state();
   return before.recovering === null && after.recovering === null ? readings : [];
 }
 
@@ -90,7 +90,7 @@ async function expectBalanced(ledger: RedisLedger, raw: Redis, racers: readonly 
   const events = racers.flatMap(({ books }) => readFileSync(books, 'utf8').trim().split('\n')).map(parse);
   const reserved = new Map(events.flatMap((event) => (event.kind === 'reserve' ? [[event.id, event] as const] : [])));
   const settled = new Map(events.flatMap((event) => (event.kind === 'settle' ? [[event.id, event] as const] : [])));
-  const stream = await ledger.readUsage(100_000);
+  const stream = await ledger.operator.readUsage(100_000);
   const finals = stream.filter(({ record }) => record['state'] === 'final');
   const records = finals.map(({ record, counters }) => ({
     id: record['id'] as string,
@@ -120,7 +120,7 @@ async function expectBalanced(ledger: RedisLedger, raw: Redis, racers: readonly 
     // Of a settled call the rest, of one whose gateway was killed all of it.
     add(counters, 0, worst - (streamed.get(id) ?? 0), 0);
   }
-  const readings = await ledger.read(queries);
+  const readings = await ledger.operator.read(queries);
   for (const [index, { total, values }] of readings.entries()) {
     const { counter } = queries[index]!;
     const held = [{ value: '', ...total }, ...values];
@@ -159,7 +159,7 @@ describe('processes that fight over the same budgets', () => {
     const redis = await startRedis();
     const ledger = await opened(redis.url);
     const raw = new Redis(redis.url);
-    await ledger.establish('races');
+    await ledger.operator.establish('races');
     const stop = watchCaps(ledger);
     const [living, killed] = await Promise.all([race(['a', 'b'], redis.url), race(['c', 'd'], redis.url, '20')]);
     const racers = [...living, ...killed];
@@ -169,13 +169,13 @@ describe('processes that fight over the same budgets', () => {
     expect(await Promise.all(living.map(finished))).toEqual([0, 0]);
     // As if a lease's time had passed, which on a busy machine it has.
     for (const { name } of killed) await raw.zadd(`${PREFIX}:beats`, 'XX', 1, name);
-    await ledger.sweep();
+    await ledger.operator.sweep();
     expect(await raw.hkeys(`${PREFIX}:presumed`)).toEqual(expect.arrayContaining(held));
     const { looks, breaches } = await stop();
     expect({ breaches, looked: looks > 10 }).toEqual({ breaches: [], looked: true });
-    expect(await ledger.gateways()).toEqual([]);
+    expect(await ledger.operator.gateways()).toEqual([]);
     await expectBalanced(ledger, raw, racers);
-    const [workspace] = await ledger.read(queries);
+    const [workspace] = await ledger.operator.read(queries);
     expect(workspace!.total.certainNano).toBeGreaterThan(workspace!.total.spentNano);
     raw.disconnect();
     ledger.close();
@@ -190,12 +190,12 @@ describe('processes that fight over the same budgets', () => {
     async (_, isCut) => {
       const first = await startRedis();
       const ledger = await opened(first.url);
-      await ledger.establish('races');
+      await ledger.operator.establish('races');
       const racers = await race(['a', 'b', 'c'], first.url);
       const stop = watchCaps(ledger);
-      while ((await ledger.state()).streamLength < 300) await sleep(5);
+      while ((await ledger.operator.state()).streamLength < 300) await sleep(5);
       const length = tailOf(first.directory);
-      while ((await ledger.state()).streamLength < 400) await sleep(5);
+      while ((await ledger.operator.state()).streamLength < 400) await sleep(5);
       await first.kill();
       if (isCut) cutTail(first.directory, length);
       const second = await startRedis(first);
@@ -205,7 +205,7 @@ describe('processes that fight over the same budgets', () => {
       // A client of its own: the one that looked on may still be on its way back when the others have finished.
       const after = await opened(second.url);
       const raw = new Redis(second.url);
-      expect(await after.state()).toMatchObject({ lost: null, recovering: null });
+      expect(await after.operator.state()).toMatchObject({ lost: null, recovering: null });
       await expectBalanced(after, raw, racers);
       raw.disconnect();
       after.close();

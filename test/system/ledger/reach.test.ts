@@ -8,9 +8,9 @@ import { Redis as Client } from 'ioredis';
 import { freePort } from '../../../hack/services/ports.ts';
 import { startRedisCluster } from '../../../hack/services/redis-cluster.ts';
 import { startSentinel } from '../../../hack/services/sentinel.ts';
-import { keyPrefix } from '../../../ledger/keys.ts';
-import { LedgerUnreachable } from '../../../ledger/ledger.ts';
-import { connectLedger, type RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
+import { LedgerUnreachable } from '../../../ledger/ledger-unreachable.ts';
+import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
+import { keyPrefix } from '../../../ledger/redis/keys.ts';
 import { writeCertificate } from '../../support/certificate.ts';
 import { startProxy } from '../../support/proxy.ts';
 import { startRedis } from '../../support/redis.ts';
@@ -21,9 +21,9 @@ const folder = () => mkdtempSync(join(tmpdir(), 'tollgate-reach-'));
 /** A ledger with one gateway that has beaten. */
 async function opened(url: string, ca?: string): Promise<RedisLedger> {
   const ledger = connectLedger({ url, ca, installation: 'reach', epoch: () => 'first' });
-  await insist(() => ledger.establish('first'));
-  ledger.begin(randomUUID());
-  await insist(() => ledger.beat({ pod: 'gateway-1', shards: {} }));
+  await insist(() => ledger.operator.establish('first'));
+  ledger.gateway.begin(randomUUID());
+  await insist(() => ledger.gateway.beat({ pod: 'gateway-1', shards: {} }));
   return ledger;
 }
 
@@ -53,7 +53,7 @@ const COUNTER = 'payments/daily/Day/UTC/0';
 
 /** One call of `nano`, reserved and settled. */
 async function call(ledger: RedisLedger, nano = 1_000_000n): Promise<void> {
-  const { now } = await ledger.state();
+  const { now } = await ledger.operator.state();
   const id = randomUUID();
   const bound = { capNano: 10n ** 12n, roomNano: 10n ** 12n - nano, gapRoomNano: 0n };
   const period = { start: 0, end: now + 3_600_000 };
@@ -66,7 +66,7 @@ async function call(ledger: RedisLedger, nano = 1_000_000n): Promise<void> {
     bound,
     total: null,
   } as const;
-  const { kind } = await ledger.reserve({
+  const { kind } = await ledger.gateway.reserve({
     id,
     workspace: 'payments/app',
     version: 1,
@@ -77,11 +77,11 @@ async function call(ledger: RedisLedger, nano = 1_000_000n): Promise<void> {
     checks: [check],
   });
   expect(kind).toBe('admitted');
-  await ledger.settle({ id, costNano: nano, presumedNano: 0n, record: { id } });
+  await ledger.gateway.settle({ id, costNano: nano, presumedNano: 0n, record: { id } });
 }
 
 async function spent(ledger: RedisLedger): Promise<bigint> {
-  const [reading] = await ledger.read([{ counter: COUNTER, per: false, top: 0, also: [] }]);
+  const [reading] = await ledger.operator.read([{ counter: COUNTER, per: false, top: 0, also: [] }]);
   return reading!.total.spentNano;
 }
 
@@ -93,13 +93,13 @@ describe('the ledger works through', () => {
     expect(await spent(ledger)).toBe(1_000_000n);
     await replicated(await sentinel.master());
     await sentinel.failOver();
-    await insist(() => ledger.establish('first'));
+    await insist(() => ledger.operator.establish('first'));
     expect(await spent(ledger)).toBe(1_000_000n);
 
     // Without a replica the new master takes nothing: that is out of reach, not a mistake of a script.
     for (const server of sentinel.servers()) if (server.port !== (await sentinel.master()).port) await server.kill();
     const refused = await until(() =>
-      ledger.establish('first').then(
+      ledger.operator.establish('first').then(
         () => undefined,
         (error: unknown) => error,
       ),
@@ -115,10 +115,10 @@ describe('the ledger works through', () => {
     const ledger = await opened(cluster.url);
     for (let n = 0; n < 20; n += 1) await call(ledger);
     expect(await spent(ledger)).toBe(20_000_000n);
-    expect((await ledger.gateways()).map(({ pod }) => pod)).toEqual(['gateway-1']);
+    expect((await ledger.operator.gateways()).map(({ pod }) => pod)).toEqual(['gateway-1']);
     await replicated(await cluster.masterOf(keyPrefix('reach')));
     await cluster.failOver(keyPrefix('reach'));
-    await insist(() => ledger.establish('first'));
+    await insist(() => ledger.operator.establish('first'));
     expect(await spent(ledger)).toBe(20_000_000n);
     ledger.close();
     await cluster.stop();
@@ -135,7 +135,7 @@ describe('the ledger works through', () => {
     const ledger = await opened(url, readFileSync(certificate, 'utf8'));
     await call(ledger);
     expect(await spent(ledger)).toBe(1_000_000n);
-    await expect(stranger.state()).rejects.toThrow(LedgerUnreachable);
+    await expect(stranger.operator.state()).rejects.toThrow(LedgerUnreachable);
     stranger.close();
     ledger.close();
     await redis.stop();
@@ -151,7 +151,7 @@ describe('the ledger works through', () => {
     proxy.silence('answers');
     await expect(call(ledger)).rejects.toThrow(LedgerUnreachable);
     await proxy.mend();
-    await insist(() => ledger.state());
+    await insist(() => ledger.operator.state());
     await call(ledger);
     expect(await spent(ledger)).toBe(2_000_000n);
     ledger.close();

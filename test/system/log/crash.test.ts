@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import type { LogPlace } from '../../../config/log-place.ts';
 import { type Child, start } from '../../../hack/services/processes.ts';
-import type { RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
+import type { RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';
 import { UsageLog } from '../../../log/usage-log.ts';
 import { call, connectCalls, counters, recordOf, reservationOf, reserve } from '../../support/ledger-calls.ts';
@@ -64,10 +64,10 @@ async function makeCalls(ledger: RedisLedger, until: () => boolean): Promise<Mad
       const customer = CUSTOMERS[i % CUSTOMERS.length]!;
       if (i % 25 === 7) {
         await reserve(ledger, id, customer);
-        await ledger.settleUnchecked({ reservation: reservationOf(id, customer), settlement: null });
+        await ledger.gateway.settleUnchecked({ reservation: reservationOf(id, customer), settlement: null });
         if (i % 2 === 0) await sleep(Math.random() * 20);
         if (i % 2 === 0)
-          await ledger.settle({ id, costNano: 3n, presumedNano: 0n, record: recordOf(id, customer, 3n) });
+          await ledger.gateway.settle({ id, costNano: 3n, presumedNano: 0n, record: recordOf(id, customer, 3n) });
       } else {
         await call(ledger, id, customer, { costNano: BigInt(1 + (i % 1000)), presumedNano: i % 10 === 0 ? 5n : 0n });
       }
@@ -86,7 +86,7 @@ async function expectNothingLostOrTwice(
   ledger: RedisLedger,
   { settled, presumed }: Made,
 ): Promise<void> {
-  const log = new UsageLog({ open: () => openDatabase(place), ledger });
+  const log = new UsageLog({ open: () => openDatabase(place), ledger: ledger.operator });
   await log.drain();
   const totals = await log.totals(Date.now());
   await log.close();
@@ -108,17 +108,20 @@ async function expectNothingLostOrTwice(
   expect(rows).toEqual({ final: settled, left: presumed, letters: 0 });
   const [pool = '', all = ''] = counters('');
   const query = { top: 10, also: [] };
-  const [{ total }, { values }] = (await ledger.read([
+  const [{ total }, { values }] = (await ledger.operator.read([
     { ...query, counter: pool, per: false },
     { ...query, counter: all, per: true },
-  ])) as [Awaited<ReturnType<RedisLedger['read']>>[number], Awaited<ReturnType<RedisLedger['read']>>[number]];
+  ])) as [
+    Awaited<ReturnType<RedisLedger['operator']['read']>>[number],
+    Awaited<ReturnType<RedisLedger['operator']['read']>>[number],
+  ];
   const everything = await sums('true');
   expect(totalOf(pool)).toEqual(everything);
   expect(totalOf(all)).toEqual(everything);
   expect(everything).toEqual(inLedger(total));
   expect(values).toHaveLength(CUSTOMERS.length);
   for (const value of values) expect(totalOf(`${all}#${value.value}`)).toEqual(inLedger(value));
-  expect((await ledger.state()).streamLength).toBe(0);
+  expect((await ledger.operator.state()).streamLength).toBe(0);
   await database.close();
 
   function totalOf(counter: string) {

@@ -6,15 +6,15 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readLogPlace } from '../../../config/log-place.ts';
-import { LedgerUnreachable } from '../../../ledger/ledger.ts';
-import { connectLedger } from '../../../ledger/redis/redis-ledger.ts';
+import { LedgerUnreachable } from '../../../ledger/ledger-unreachable.ts';
+import { connectLedger } from '../../../ledger/redis/connect-ledger.ts';
 import { LogUnreachable } from '../../../log/database/database.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';
 import { UsageLog } from '../../../log/usage-log.ts';
 
 const place = readLogPlace(process.env);
 const ledger = connectLedger({ url: process.env['REDIS_URL'] ?? '', installation: 'log', epoch: () => 'log' });
-const log = new UsageLog({ open: () => openDatabase(place), ledger });
+const log = new UsageLog({ open: () => openDatabase(place), ledger: ledger.operator });
 process.once('SIGTERM', () => process.exit(0));
 for (;;) {
   try {

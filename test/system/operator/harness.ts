@@ -10,7 +10,7 @@ import { type Redis, startRedis } from '../../../hack/services/redis.ts';
 import { KubeClient } from '../../../kube/client.ts';
 import { connectByKubeconfig } from '../../../kube/kubeconfig-connection.ts';
 import type { ObjectRef } from '../../../kube/object.ts';
-import { connectLedger, type RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
+import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import { type ConfigMap, configMaps, type Secret, secrets } from '../../../operator/cluster/kube-kinds.ts';
 import type { KeysShard, PolicyShard, SharedShard } from '../../../policy/compile/shard-codec.ts';
 import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../../../policy/compile/shard-codec.ts';
@@ -124,7 +124,7 @@ export async function install({ settings: lines = '', databaseUrl = '' } = {}): 
       const hidden = await startRedis({ directory, password: redis.password });
       const other = connectLedger({ url: hidden.url, installation: 'tollgate', epoch: () => 'other' });
       await until(() =>
-        other.establish('other').then(
+        other.operator.establish('other').then(
           () => true,
           () => false,
         ),
@@ -241,12 +241,12 @@ export class SimulatedGateway {
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#running;
-    await this.ledger.leave().catch(() => undefined);
+    await this.ledger.gateway.leave().catch(() => undefined);
     this.ledger.close();
   }
 
   #begin(): void {
-    this.ledger.begin(`${this.#pod}-${randomBytes(4).toString('hex')}`);
+    this.ledger.gateway.begin(`${this.#pod}-${randomBytes(4).toString('hex')}`);
   }
 
   async #run(): Promise<void> {
@@ -254,7 +254,11 @@ export class SimulatedGateway {
       try {
         if (!this.isLagging) this.#revisions = await this.#shards.revisions();
         this.#epoch = (await this.#shards.shared()).epoch;
-        const { kind } = await this.ledger.beat({ pod: this.#pod, shards: this.#revisions, schema: this.schema });
+        const { kind } = await this.ledger.gateway.beat({
+          pod: this.#pod,
+          shards: this.#revisions,
+          schema: this.schema,
+        });
         if (kind === 'swept') this.#begin();
       } catch {
         // The API server or Redis is away.

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ClaudeBudget } from '../../../crds/types.gen.ts';
-import type { Reservation } from '../../../ledger/ledger.ts';
+import type { Reservation } from '../../../ledger/reservation.ts';
 import type { Check } from '../../../policy/core/counter-check.ts';
 import { boundOf, effectiveLimitAt } from '../../../policy/core/effective-limit.ts';
 import { parseUsd } from '../../../policy/core/money.ts';
@@ -42,7 +42,7 @@ async function tenant(usd = '25.00'): Promise<string> {
 async function reservationOf(ns: string, id: string, worst: string): Promise<Reservation> {
   const ref = `${ns}/checkout`;
   const compiled = (await read.shards.policy(ref)).workspaces.get(ref)!;
-  const { now } = await gateway.ledger.state();
+  const { now } = await gateway.ledger.operator.state();
   const [daily] = compiled.budgets;
   const terms = effectiveLimitAt(daily!, now);
   const worstNano = parseUsd(worst);
@@ -64,10 +64,10 @@ async function reservationOf(ns: string, id: string, worst: string): Promise<Res
 /** One call as a gateway makes it: reserved at `worst`, settled at `cost` (USD). False where it was refused. */
 async function call(ns: string, worst: string, cost: string | null): Promise<boolean> {
   const id = randomUUID();
-  const { kind } = await gateway.ledger.reserve(await reservationOf(ns, id, worst));
+  const { kind } = await gateway.ledger.gateway.reserve(await reservationOf(ns, id, worst));
   if (kind !== 'admitted') return false;
   if (cost !== null) {
-    await gateway.ledger.settle({ id, costNano: parseUsd(cost), presumedNano: 0n, record: { id } });
+    await gateway.ledger.gateway.settle({ id, costNano: parseUsd(cost), presumedNano: 0n, record: { id } });
   }
   return true;
 }
@@ -76,8 +76,13 @@ async function call(ns: string, worst: string, cost: string | null): Promise<boo
 async function presume(ns: string): Promise<string> {
   const id = randomUUID();
   const reservation = await reservationOf(ns, id, '0.40');
-  expect((await gateway.ledger.reserve(reservation)).kind).toBe('admitted');
-  await gateway.ledger.settle({ id, costNano: parseUsd('0.10'), presumedNano: parseUsd('0.30'), record: { id } });
+  expect((await gateway.ledger.gateway.reserve(reservation)).kind).toBe('admitted');
+  await gateway.ledger.gateway.settle({
+    id,
+    costNano: parseUsd('0.10'),
+    presumedNano: parseUsd('0.30'),
+    record: { id },
+  });
   return id;
 }
 
@@ -305,7 +310,7 @@ describe('what fails', () => {
     await read.event(NAMESPACE, 'LedgerRebuilt');
     const ref = `${ns}/checkout`;
     const { version } = (await read.shards.policy(ref)).workspaces.get(ref)!;
-    expect((await gateway.ledger.fences()).get(ref)).toBe(version);
+    expect((await gateway.ledger.operator.fences()).get(ref)).toBe(version);
   });
 
   test('an installation that is made anew, over an empty ledger, finds in the log what was spent', async () => {
@@ -328,11 +333,11 @@ describe('what fails', () => {
     await call(ns, '2', '1.25');
     await until(async () => (await read.budget(ns)).status?.spentUsd === '1.25');
     await here.restartRedis('with loss');
-    await until(async () => (await gateway.ledger.state()).recovering?.deep);
+    await until(async () => (await gateway.ledger.operator.state()).recovering?.deep);
     const killed = leader();
     await killed.kill();
     operators = operators.filter(({ pid }) => pid !== killed.pid);
-    expect((await gateway.ledger.state()).recovering?.deep).toBeTruthy();
+    expect((await gateway.ledger.operator.state()).recovering?.deep).toBeTruthy();
     await condition(() => read.budget(ns), 'Exhausted', 'False WithinLimit', 60_000);
     await until(() => call(ns, '0.1', '0.1'), 60_000);
     await until(async () => (await read.budget(ns)).status?.spentUsd === '1.35');
@@ -358,7 +363,7 @@ describe('what fails', () => {
     await until(() => call(ns, '0.1', '0.1'), 60_000);
     const ref = `${ns}/checkout`;
     const { version } = (await read.shards.policy(ref)).workspaces.get(ref)!;
-    await until(async () => (await gateway.ledger.fences()).get(ref) === version);
+    await until(async () => (await gateway.ledger.operator.fences()).get(ref) === version);
     expect(await annotations()).not.toContain('confirm-ledger');
   });
 
@@ -368,12 +373,12 @@ describe('what fails', () => {
     const ns = await tenant();
     await call(ns, '2', '1.75');
     await here.restartRedis('with loss');
-    await until(async () => (await gateway.ledger.state()).recovering?.deep);
+    await until(async () => (await gateway.ledger.operator.state()).recovering?.deep);
     await annotate('tollgate.dev/confirm-ledger=alice');
     await read.event(NAMESPACE, 'LedgerConfirmed');
     await until(() => call(ns, '0.1', '0.1'), 60_000);
     await until(async () => !(await annotations()).includes('confirm-ledger'));
-    expect((await gateway.ledger.state()).recovering).toBeNull();
+    expect((await gateway.ledger.operator.state()).recovering).toBeNull();
   });
 
   test('presumed money is booked or given back as a person says', async () => {

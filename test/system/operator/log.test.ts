@@ -24,7 +24,7 @@ beforeAll(async () => {
   gateway = new SimulatedGateway(here.redis().url, 'gateway-1', read.shards);
   gateway.start();
   // A ledger begins once the log has said that nothing was spent before.
-  await until(async () => (await gateway.ledger.state()).epoch !== null);
+  await until(async () => (await gateway.ledger.operator.state()).epoch !== null);
   await postgres.stop();
 }, 180_000);
 
@@ -40,11 +40,11 @@ async function calls(from: number, to: number): Promise<void> {
   const { ledger } = gateway;
   for (let i = from; i < to; i++) {
     const [id, workspace] = [`call-${i}`, 'payments/checkout'];
-    const { now } = await ledger.state();
+    const { now } = await ledger.operator.state();
     const span = { from: 0, until: now + 60_000, checks: [] };
-    const { kind } = await ledger.reserve({ id, workspace, version: 1, worstNano: 1n, gapNano: 0n, ...span });
+    const { kind } = await ledger.gateway.reserve({ id, workspace, version: 1, worstNano: 1n, gapNano: 0n, ...span });
     expect(kind).toBe('admitted');
-    await ledger.settle({
+    await ledger.gateway.settle({
       id,
       costNano: 1n,
       presumedNano: 0n,

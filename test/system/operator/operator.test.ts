@@ -239,7 +239,7 @@ spec:
       const after = (await shards.policy(ref)).workspaces.get(ref)!;
       expect(after.version).toBeGreaterThan(before.version);
       expect(after.budgets[0]?.limitNano).toBe(20_000_000_000n);
-      expect((await gateway.ledger.fences()).get(ref)).toBe(after.version);
+      expect((await gateway.ledger.operator.fences()).get(ref)).toBe(after.version);
       second.isLagging = false;
       await condition(() => read.budget(ns), 'Programmed', 'True Programmed');
     } finally {
@@ -257,9 +257,9 @@ spec:
     await condition(() => read.workspace(ns), 'Ready', 'False NoBudget');
     const after = (await shards.policy(ref)).workspaces.get(ref)!;
     expect(after.budgets).toEqual([]);
-    await until(async () => (await gateway.ledger.fences()).get(ref)! > before.version);
+    await until(async () => (await gateway.ledger.operator.fences()).get(ref)! > before.version);
     await here.kubectl('delete', 'claudeworkspace', 'checkout', '-n', ns);
     await until(async () => (await shards.policy(ref)).workspaces.get(ref) === undefined);
-    await until(async () => (await gateway.ledger.fences()).get(ref)! > after.version);
+    await until(async () => (await gateway.ledger.operator.fences()).get(ref)! > after.version);
   });
 });

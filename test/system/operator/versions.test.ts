@@ -43,7 +43,7 @@ test('an operator writes nothing that a living gateway cannot read, and everythi
   old.start();
   const ns = await here.tenant();
   const { ledger } = old;
-  await until(async () => (await ledger.gateways()).some(({ pod }) => pod === 'gateway-old'));
+  await until(async () => (await ledger.operator.gateways()).some(({ pod }) => pod === 'gateway-old'));
   const before = await until(() => read.shards.shared());
   await here.apply(workspace(ns, 'checkout', KEY));
   await here.apply(budget(ns, 'daily'));

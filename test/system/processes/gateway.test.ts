@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { freePort } from '../../../hack/services/ports.ts';
-import { connectLedger, type RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
+import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import type { CompiledBudget } from '../../../policy/core/compiled-policy.ts';
 import { budgetFiguresQuery } from '../../../policy/status/budget-figures.ts';
 import { openTelemetry } from '../../../telemetry/open-telemetry.ts';
@@ -81,7 +81,7 @@ async function installation(
   };
   await apply(first);
   await until(() =>
-    ledger.establish('first').then(
+    ledger.operator.establish('first').then(
       () => true,
       () => false,
     ),
@@ -132,8 +132,8 @@ function listening(child: ChildProcess): Promise<string> {
 }
 
 async function counterOf(ledger: RedisLedger, one: CompiledBudget) {
-  const { now } = await ledger.state();
-  const [reading] = await ledger.read([budgetFiguresQuery(one, now)]);
+  const { now } = await ledger.operator.state();
+  const [reading] = await ledger.operator.read([budgetFiguresQuery(one, now)]);
   return reading!;
 }
 
@@ -213,7 +213,7 @@ test('a gateway that is killed with fifty open streams leaves nothing unaccounte
   const next = await start();
   await quiet(ledger, daily, 30_000);
   const { total } = await counterOf(ledger, daily);
-  expect((await ledger.state()).presumedCount).toBe(50);
+  expect((await ledger.operator.state()).presumedCount).toBe(50);
   expect(total.certainNano).toBeGreaterThanOrEqual(books());
   expect(total.certainNano).toBeLessThanOrEqual(70_000_000n);
   // What is presumed cannot be spent again.
@@ -259,7 +259,7 @@ test('three gateways go on without Redis, one of them killed and restarted, and 
   const { total } = await counterOf(ledger, daily);
   expect(total.requests).toBe(counts.reduce((sum, count) => sum + count, whole));
   expect(total.spentNano).toBe(books() - seen);
-  expect((await ledger.state()).presumedCount).toBe(4);
+  expect((await ledger.operator.state()).presumedCount).toBe(4);
   expect(total.certainNano - total.spentNano).toBeGreaterThan(seen);
   await proxy.stop();
 });

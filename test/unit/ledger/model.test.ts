@@ -2,12 +2,15 @@ import assert from 'node:assert/strict';
 import { afterAll, beforeAll, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
-import { TOMBSTONE_MS } from '../../../ledger/keys.ts';
-import type { LedgerState, Reservation } from '../../../ledger/ledger.ts';
-import { LEASE_MS, LedgerUnreachable, REPLAY_TIMEOUT_MS, MIN_RECOVERY_MS } from '../../../ledger/ledger.ts';
+import { TOMBSTONE_MS } from '../../../ledger/durations.ts';
+import { LEASE_MS, REPLAY_TIMEOUT_MS, MIN_RECOVERY_MS } from '../../../ledger/durations.ts';
+import type { LedgerState } from '../../../ledger/ledger-state.ts';
+import { LedgerUnreachable } from '../../../ledger/ledger-unreachable.ts';
+import type { Ledger } from '../../../ledger/ledger.ts';
 import { MemoryLedger } from '../../../ledger/memory/memory-ledger.ts';
 import type { MemoryState } from '../../../ledger/memory/state.ts';
-import { type RedisLedger, connectLedger } from '../../../ledger/redis/redis-ledger.ts';
+import { type RedisLedger, connectLedger } from '../../../ledger/redis/connect-ledger.ts';
+import type { Reservation } from '../../../ledger/reservation.ts';
 import type { StreamEntry } from '../../../ledger/streams.ts';
 import type { Check, CheckMode } from '../../../policy/core/counter-check.ts';
 import type { Counter, Reading } from '../../../policy/core/counter-reading.ts';
@@ -54,11 +57,12 @@ interface Dump {
 class World {
   readonly prefix: string;
   readonly epochs: (string | null)[] = ['first', 'first'];
-  readonly real: readonly RedisLedger[];
-  readonly twin: readonly MemoryLedger[];
+  readonly memory = new MemoryLedger({ clock: Date.now });
+  readonly inRedis: readonly RedisLedger[];
+  readonly inMemory: readonly Ledger[];
   /** Each gateway's incarnation. */
   readonly present: string[] = [];
-  #copy: { books: MemoryState; isOfServer: boolean; keys: readonly Dump[] } | null = null;
+  #copy: { state: MemoryState; isCurrentRun: boolean; keys: readonly Dump[] } | null = null;
   readonly #acknowledged = new Set<string>();
   readonly #told = new Set<number>(GATEWAYS);
   readonly #generations = new Map<string, number>();
@@ -70,14 +74,13 @@ class World {
     this.prefix = `{tollgate:${installation}}`;
     this.scale = scale;
     const epoch = (gateway: number) => (): string | null => this.epochs[gateway] ?? null;
-    this.real = GATEWAYS.map((gateway) => connectLedger({ url: server.url, installation, epoch: epoch(gateway) }));
-    const first = new MemoryLedger({ clock: Date.now, epoch: epoch(0) });
-    this.twin = [first, new MemoryLedger({ clock: Date.now, epoch: epoch(1), books: first.books })];
+    this.inRedis = GATEWAYS.map((gateway) => connectLedger({ url: server.url, installation, epoch: epoch(gateway) }));
+    this.inMemory = GATEWAYS.map((gateway) => this.memory.connect(epoch(gateway)));
   }
 
   begin(gateway: number, incarnation: string): void {
     this.present[gateway] = incarnation;
-    for (const side of [this.real, this.twin]) side[gateway]!.begin(incarnation);
+    for (const side of [this.inRedis, this.inMemory]) side[gateway]!.gateway.begin(incarnation);
   }
 
   /** A gateway's call; under another id once all that reminds of an earlier one is forgotten, as ids are never used twice. */
@@ -88,12 +91,12 @@ class World {
 
   /** The tombstones of settled and released calls expire. */
   forget(): void {
-    const { books } = this.twin[0]!;
-    books.forget(Date.now() + TOMBSTONE_MS + 1000);
+    const { state } = this.memory;
+    state.expire(Date.now() + TOMBSTONE_MS + 1000);
     for (const gateway of GATEWAYS) {
       for (let call = 0; call <= CALLS; call += 1) {
         const id = this.idOf(gateway, call);
-        const isKept = books.openAnywhere(id) !== null || books.presumed.has(id) || books.booked.has(id);
+        const isKept = state.openAnywhere(id) !== null || state.presumed.has(id) || state.booked.has(id);
         const name = `call-${gateway}-${call}`;
         if (!isKept) this.#generations.set(name, (this.#generations.get(name) ?? 0) + 1);
       }
@@ -106,22 +109,22 @@ class World {
     const dump = async (key: string): Promise<Dump> => {
       return { key, value: await raw.dumpBuffer(key), expireAt: Math.max(0, await raw.pexpiretime(key)) };
     };
-    const { books } = this.twin[0]!;
-    const isOfServer = books.run === books.server;
-    this.#copy = { books: books.copy(), isOfServer, keys: await Promise.all(keys.map(dump)) };
+    const { state } = this.memory;
+    const isCurrentRun = state.runId === state.serverRunId;
+    this.#copy = { state: state.snapshot(), isCurrentRun, keys: await Promise.all(keys.map(dump)) };
   }
 
   async comeBack(asAnother: boolean): Promise<void> {
     if (this.#copy === null) return;
-    const { books } = this.twin[0]!;
-    books.become(this.#copy.books);
+    const { state } = this.memory;
+    state.restore(this.#copy.state);
     await raw.del(await raw.keys(`${this.prefix}*`));
     for (const { key, value, expireAt } of this.#copy.keys) await raw.restore(key, expireAt, value, 'ABSTTL');
     // The copy may be of a moment at which nobody had noticed yet that the server was another one.
-    books.server = this.#copy.isOfServer ? books.run : `server-${(births += 1)}`;
+    state.serverRunId = this.#copy.isCurrentRun ? state.runId : `server-${(births += 1)}`;
     if (asAnother) {
-      books.server = `server-${(births += 1)}`;
-      await raw.hset(`${this.prefix}:ledger`, 'run', 'gone');
+      state.serverRunId = `server-${(births += 1)}`;
+      await raw.hset(`${this.prefix}:ledger`, 'runId', 'gone');
     }
     this.#told.clear();
   }
@@ -141,22 +144,24 @@ class World {
   }
 
   /** Does the same to both; the answers may differ in nothing but the clock. */
-  async both<T>(gateway: number, act: (ledger: RedisLedger | MemoryLedger) => Promise<T>): Promise<T | string> {
-    const [real, twin] = await Promise.all([this.real, this.twin].map((side) => answer(act(side[gateway]!))));
-    assert.deepEqual(real, twin);
-    return real as T | string;
+  async both<T>(gateway: number, act: (ledger: Ledger) => Promise<T>): Promise<T | string> {
+    const [redis, memory] = await Promise.all([this.inRedis, this.inMemory].map((side) => answer(act(side[gateway]!))));
+    assert.deepEqual(redis, memory);
+    return redis as T | string;
   }
 
   async check(): Promise<void> {
-    const readings = await this.both(0, (ledger) => ledger.read(queries));
+    const readings = await this.both(0, (ledger) => ledger.operator.read(queries));
     for (const reading of readings as readonly Reading[]) expectOrdered(reading);
-    for (const gateway of GATEWAYS) await this.both(gateway, (ledger) => ledger.state());
-    await this.both(0, async (ledger) => sorted(await ledger.gateways()));
-    const stream = await this.both(0, async (ledger) => sorted((await ledger.readUsage(10_000)).map(withoutPlace)));
-    await this.both(0, async (ledger) =>
-      sorted((await ledger.presumedCalls(100)).map((one) => ({ ...one, presumedSince: null }))),
+    for (const gateway of GATEWAYS) await this.both(gateway, (ledger) => ledger.operator.state());
+    await this.both(0, async (ledger) => sorted(await ledger.operator.gateways()));
+    const stream = await this.both(0, async (ledger) =>
+      sorted((await ledger.operator.readUsage(10_000)).map(withoutPlace)),
     );
-    await this.both(0, async (ledger) => sorted(await ledger.openBatches()));
+    await this.both(0, async (ledger) =>
+      sorted((await ledger.operator.presumedCalls(100)).map((one) => ({ ...one, presumedSince: null }))),
+    );
+    await this.both(0, async (ledger) => sorted(await ledger.operator.openBatches()));
     expectBalanced(readings as readonly Reading[], stream as readonly Streamed[]);
     if (this.#told.size === GATEWAYS.length) this.#expectComplete(stream as readonly Streamed[]);
   }
@@ -169,7 +174,7 @@ class World {
   }
 
   close(): void {
-    for (const ledger of this.real) ledger.close();
+    for (const ledger of this.inRedis) ledger.close();
   }
 }
 
@@ -299,9 +304,9 @@ function command(name: string, step: Step): fc.AsyncCommand<object, World> {
 const reserve = fc.tuple(gateways, reservations).map(([gateway, draft]) =>
   command(`reserve ${gateway} ${fc.stringify(draft)}`, async (world) => {
     const asked = reservation(world, gateway, draft);
-    const before = (await world.both(gateway, (ledger) => ledger.read(queries))) as readonly Reading[];
-    const openBefore = world.twin[0]!.books.openOf(world.present[gateway]!).has(asked.id);
-    const got = await world.both(gateway, (ledger) => ledger.reserve(asked));
+    const before = (await world.both(gateway, (ledger) => ledger.operator.read(queries))) as readonly Reading[];
+    const openBefore = world.memory.state.openOf(world.present[gateway]!).has(asked.id);
+    const got = await world.both(gateway, (ledger) => ledger.gateway.reserve(asked));
     if (typeof got === 'string' || got.kind !== 'admitted' || openBefore) return;
     // The guarantee itself, from the outside.
     for (const { counter, value, mode, bound } of asked.checks) {
@@ -319,7 +324,7 @@ const settle = fc.tuple(gateways, calls, amounts, fc.option(amounts)).map(([gate
     const costNano = nano(world, cost);
     const presumedNano = presumed === null ? 0n : nano(world, presumed);
     const record = { id, state: 'final', cost_nano: `${costNano}` } as const;
-    const got = await world.both(gateway, (ledger) => ledger.settle({ id, costNano, presumedNano, record }));
+    const got = await world.both(gateway, (ledger) => ledger.gateway.settle({ id, costNano, presumedNano, record }));
     if (got === 'settled' || got === 'corrected') world.acknowledged(id);
   }),
 );
@@ -330,7 +335,9 @@ const settleUnchecked = fc.tuple(gateways, reservations, fc.option(amounts)).map
     const costNano = cost === null ? 0n : nano(world, cost);
     const record = { id: asked.id, state: 'final', cost_nano: `${costNano}` } as const;
     const settlement = cost === null ? null : { id: asked.id, costNano, presumedNano: 0n, record };
-    const got = await world.both(gateway, (ledger) => ledger.settleUnchecked({ reservation: asked, settlement }));
+    const got = await world.both(gateway, (ledger) =>
+      ledger.gateway.settleUnchecked({ reservation: asked, settlement }),
+    );
     if (settlement !== null && (got === 'settled' || got === 'corrected')) world.acknowledged(asked.id);
   }),
 );
@@ -339,8 +346,8 @@ const openBatch = fc.tuple(gateways, calls).map(([gateway, call]) =>
   command(`open a batch ${gateway} ${call}`, async (world) => {
     const id = world.idOf(gateway, call);
     const adoption = { id, batch: `batch-of-${id}`, workspace: 'payments/checkout', meta: '{}' };
-    await world.both(gateway, (ledger) => ledger.openBatch(adoption));
-    await world.both(gateway, (ledger) => ledger.batchOwners([adoption.batch, 'another']));
+    await world.both(gateway, (ledger) => ledger.gateway.openBatch(adoption));
+    await world.both(gateway, (ledger) => ledger.gateway.batchOwners([adoption.batch, 'another']));
   }),
 );
 
@@ -354,7 +361,7 @@ const lines = fc
         const id = `${batch}-${from + index}-${(births += 1)}`;
         return { costNano, record: { id, state: 'final' as const, cost_nano: `${costNano}` } };
       });
-      await world.both(0, (ledger) => ledger.settleBatchLines({ batch, from, lines: booked }));
+      await world.both(0, (ledger) => ledger.operator.settleBatchLines({ batch, from, lines: booked }));
     }),
   );
 
@@ -363,8 +370,8 @@ const restore = fc
   .tuple(fc.nat(2), fc.nat(3), amounts, fc.boolean(), fc.subarray([...POOLED, ...BY_VALUE]))
   .map(([which, settledLines, left, settled, held]) =>
     command(`restore ${which} ${settledLines} ${fc.stringify([left, settled, held])}`, async (world) => {
-      const { batches } = world.twin[0]!.books;
-      const [id = '', batch = ''] = [...batches.values()].flatMap(({ known }) => [known.id, known.batch]);
+      const { batches } = world.memory.state;
+      const [id = '', batch = ''] = [...batches.values()].flatMap(({ batch: one }) => [one.id, one.batch]);
       const known = which === 0 && id !== '' ? { id, batch } : { id: `lost-${which}`, batch: `batch-of-lost-${which}` };
       const reservedNano = settled ? 0n : nano(world, left);
       const counters = held.map((budget) =>
@@ -372,13 +379,15 @@ const restore = fc
       );
       const keepUntil = Date.now() + HOUR;
       const nothing = { keepUntil, spentNano: 0n, presumedNano: 0n, requests: 0 };
-      await world.both(0, (ledger) => ledger.raiseCounters(counters.map((counter) => ({ counter, ...nothing }))));
+      await world.both(0, (ledger) =>
+        ledger.operator.raiseCounters(counters.map((counter) => ({ counter, ...nothing }))),
+      );
       const rest = { workspace: 'payments/checkout', meta: '{}', counters, keepUntil };
       await world.both(0, (ledger) =>
-        ledger.restoreBatches([{ ...known, ...rest, settledLines, reservedNano, settled }]),
+        ledger.operator.restoreBatches([{ ...known, ...rest, settledLines, reservedNano, settled }]),
       );
-      await world.both(0, (ledger) => ledger.batchOwners([known.batch]));
-      if (which === 2) await world.both(0, (ledger) => ledger.closeBatch(known.batch));
+      await world.both(0, (ledger) => ledger.gateway.batchOwners([known.batch]));
+      if (which === 2) await world.both(0, (ledger) => ledger.operator.closeBatch(known.batch));
     }),
   );
 
@@ -386,14 +395,14 @@ const closeBatch = fc
   .tuple(gateways, calls)
   .map(([gateway, call]) =>
     command(`close the batch ${gateway} ${call}`, (world) =>
-      world.both(0, (ledger) => ledger.closeBatch(`batch-of-${world.idOf(gateway, call)}`)),
+      world.both(0, (ledger) => ledger.operator.closeBatch(`batch-of-${world.idOf(gateway, call)}`)),
     ),
   );
 
 const resolve = fc.tuple(fc.nat(2), fc.constantFrom('Book' as const, 'Release' as const)).map(([which, how]) =>
   command(`${how} presumed ${which}`, async (world) => {
-    const ids = [...world.twin[0]!.books.presumed.keys()].filter((_, index) => index % 3 === which);
-    await world.both(0, (ledger) => ledger.resolvePresumed(ids, how));
+    const ids = [...world.memory.state.presumed.keys()].filter((_, index) => index % 3 === which);
+    await world.both(0, (ledger) => ledger.operator.resolvePresumed(ids, how));
   }),
 );
 
@@ -401,14 +410,14 @@ const release = fc
   .tuple(gateways, calls)
   .map(([gateway, call]) =>
     command(`release ${gateway} ${call}`, (world) =>
-      world.both(gateway, (ledger) => ledger.release(world.idOf(gateway, call))),
+      world.both(gateway, (ledger) => ledger.gateway.release(world.idOf(gateway, call))),
     ),
   );
 
 const beat = gateways.map((gateway) =>
   command(`beat ${gateway}`, async (world) => {
     const report = { pod: `gateway-${gateway}`, shards: { 'tollgate-policy-0': 3 } };
-    const got = await world.both(gateway, (ledger) => ledger.beat(report));
+    const got = await world.both(gateway, (ledger) => ledger.gateway.beat(report));
     if (typeof got !== 'string' && (got.kind === 'alive' || got.kind === 'recovering')) world.told(gateway);
   }),
 );
@@ -419,19 +428,21 @@ const begin = gateways.map((gateway) =>
   }),
 );
 
-const leave = gateways.map((gateway) => command(`leave ${gateway}`, (world) => world.both(gateway, (l) => l.leave())));
+const leave = gateways.map((gateway) =>
+  command(`leave ${gateway}`, (world) => world.both(gateway, (l) => l.gateway.leave())),
+);
 
 /** Everyone who has not beaten since falls silent for longer than a lease. */
 const sweep = fc.tuple(gateways, fc.boolean()).map(([gateway, others]) =>
   command(`sweep ${gateway} ${others}`, async (world) => {
-    const { beats } = world.twin[0]!.books;
+    const { beats } = world.memory.state;
     const silent = Date.now() - LEASE_MS - 1000;
     for (const incarnation of beats.keys()) {
       if (others && incarnation === world.present[gateway]) continue;
       beats.set(incarnation, silent);
       await raw.zadd(`${world.prefix}:beats`, silent, incarnation);
     }
-    await world.both(gateway, (ledger) => ledger.sweep());
+    await world.both(gateway, (ledger) => ledger.operator.sweep());
   }),
 );
 
@@ -439,7 +450,7 @@ const fence = fc
   .nat(2)
   .map((version) =>
     command(`fence ${version}`, (world) =>
-      world.both(0, (ledger) => ledger.raiseFences(new Map([['payments/checkout', version]]))),
+      world.both(0, (ledger) => ledger.operator.raiseFences(new Map([['payments/checkout', version]]))),
     ),
   );
 
@@ -452,18 +463,20 @@ const comeBack = fc
 
 const wait = fc.constantFrom(MIN_RECOVERY_MS, REPLAY_TIMEOUT_MS).map((ms) =>
   command(`recover for ${ms} ms`, async (world) => {
-    const { books } = world.twin[0]!;
-    if (books.recovering === null) return;
+    const { state } = world.memory;
+    if (state.recovering === null) return;
     const since = Date.now() - ms - 1;
-    books.recovering = { ...books.recovering, since };
+    state.recovering = { ...state.recovering, since };
     await raw.hset(`${world.prefix}:ledger`, 'recovering', since);
   }),
 );
 
-const rebuild = fc.constant(command('rebuild', (world) => world.both(0, (ledger) => ledger.beginRebuild('first'))));
+const rebuild = fc.constant(
+  command('rebuild', (world) => world.both(0, (ledger) => ledger.operator.beginRebuild('first'))),
+);
 const resume = fc.constant(
   command('resume', (world) =>
-    world.both(0, async (ledger) => ledger.resume((await ledger.state()).recovering?.since ?? 0)),
+    world.both(0, async (ledger) => ledger.operator.resume((await ledger.operator.state()).recovering?.since ?? 0)),
   ),
 );
 
@@ -472,14 +485,14 @@ const raise = amounts.map((amount) =>
     const [floorNano, keepUntil] = [nano(world, amount), Date.now() + HOUR];
     const counters = queries.flatMap(({ counter, per }) => (per ? [counter, `${counter}#${VALUES[0]}`] : [counter]));
     // No more than is there, so that the stream still says what was spent.
-    const readings = await world.twin[0]!.read(queries);
+    const readings = await world.inMemory[0]!.operator.read(queries);
     const spentNano = readings.map(({ total }) => total.spentNano).reduce((least, one) => (one < least ? one : least));
     const floors = counters.map((counter) => ({ counter, keepUntil, spentNano: 0n, presumedNano: 0n, requests: 0 }));
     await world.both(0, (ledger) =>
-      ledger.raiseCounters(floors.map((floor) => ({ ...floor, presumedNano: floorNano }))),
+      ledger.operator.raiseCounters(floors.map((floor) => ({ ...floor, presumedNano: floorNano }))),
     );
     const [pool] = floors;
-    await world.both(0, (ledger) => ledger.raiseCounters([{ ...pool!, spentNano }]));
+    await world.both(0, (ledger) => ledger.operator.raiseCounters([{ ...pool!, spentNano }]));
   }),
 );
 
@@ -490,7 +503,7 @@ const establish = fc.boolean().map((heard) =>
     const epoch = `epoch-${(epochs += 1)}`;
     world.epochs[0] = epoch;
     if (heard) world.epochs[1] = epoch;
-    await world.both(0, (ledger) => ledger.establish(epoch));
+    await world.both(0, (ledger) => ledger.operator.establish(epoch));
   }),
 );
 
@@ -499,7 +512,7 @@ const oblivion = fc.constant(
   command('forget the tombstones', async (world) => {
     if (world.hasCopy) return;
     world.forget();
-    for (const tombstone of await raw.keys(`${world.prefix}:ended:*`)) {
+    for (const tombstone of await raw.keys(`${world.prefix}:tombstone:*`)) {
       if ((await raw.pttl(tombstone)) <= TOMBSTONE_MS) await raw.del(tombstone);
     }
   }),
@@ -556,11 +569,11 @@ test('the ledger in Redis and its twin in memory cannot be told apart', async ()
       const world = new World((runs += 1), scale);
       try {
         for (const gateway of GATEWAYS) world.begin(gateway, `first-${gateway}`);
-        await until(() => world.real[0]!.state());
-        await until(() => world.real[1]!.state());
-        await world.both(0, (ledger) => ledger.establish('first'));
+        await until(() => world.inRedis[0]!.operator.state());
+        await until(() => world.inRedis[1]!.operator.state());
+        await world.both(0, (ledger) => ledger.operator.establish('first'));
         for (const gateway of GATEWAYS) {
-          await world.both(gateway, (ledger) => ledger.beat({ pod: `gateway-${gateway}`, shards: {} }));
+          await world.both(gateway, (ledger) => ledger.gateway.beat({ pod: `gateway-${gateway}`, shards: {} }));
         }
         await fc.asyncModelRun(() => ({ model: {}, real: world }), steps);
       } finally {

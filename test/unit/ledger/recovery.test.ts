@@ -1,10 +1,14 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { CounterMinimum, LedgerState, Reservation, ReserveAnswer } from '../../../ledger/ledger.ts';
-import { LedgerUnreachable, REPLAY_TIMEOUT_MS, MIN_RECOVERY_MS } from '../../../ledger/ledger.ts';
+import { REPLAY_TIMEOUT_MS, MIN_RECOVERY_MS } from '../../../ledger/durations.ts';
+import type { LedgerState } from '../../../ledger/ledger-state.ts';
+import { LedgerUnreachable } from '../../../ledger/ledger-unreachable.ts';
+import type { Ledger } from '../../../ledger/ledger.ts';
 import { MemoryLedger } from '../../../ledger/memory/memory-ledger.ts';
-import { MemoryState } from '../../../ledger/memory/state.ts';
-import { type RedisLedger, connectLedger } from '../../../ledger/redis/redis-ledger.ts';
+import type { MemoryState } from '../../../ledger/memory/state.ts';
+import type { CounterMinimum } from '../../../ledger/operator-ledger.ts';
+import { type RedisLedger, connectLedger } from '../../../ledger/redis/connect-ledger.ts';
+import type { Reservation, ReserveAnswer } from '../../../ledger/reservation.ts';
 import type { StreamEntry } from '../../../ledger/streams.ts';
 import type { Check } from '../../../policy/core/counter-check.ts';
 import type { Counter } from '../../../policy/core/counter-reading.ts';
@@ -68,7 +72,7 @@ class Gateway {
   constructor(url: string, name: string) {
     this.name = name;
     this.ledger = connectLedger({ url, installation: 'recovery', epoch: () => 'one' });
-    this.ledger.begin(name);
+    this.ledger.gateway.begin(name);
   }
 
   start(loops: number): void {
@@ -96,7 +100,7 @@ class Gateway {
 
   async #beat(): Promise<void> {
     while (!this.#isDead) {
-      const answer = await this.ledger.beat({ pod: this.name, shards: {} }).catch(ignoreAbsence);
+      const answer = await this.ledger.gateway.beat({ pod: this.name, shards: {} }).catch(ignoreAbsence);
       if (answer?.kind === 'swept') throw new Error(`${this.name} was swept`);
       await sleep(100);
     }
@@ -113,7 +117,7 @@ class Gateway {
 
   async #reserve(id: string): Promise<ReserveAnswer | null> {
     while (!this.#isStopped) {
-      const answer = await this.ledger.reserve(reservation(id)).catch(ignoreAbsence);
+      const answer = await this.ledger.gateway.reserve(reservation(id)).catch(ignoreAbsence);
       if (answer?.kind === 'admitted') {
         this.open.add(id);
         this.admittedAt = Date.now();
@@ -121,7 +125,7 @@ class Gateway {
       if (answer !== null && !['recovering', 'unregistered', 'lost'].includes(answer.kind)) return answer;
       await sleep(20);
     }
-    await this.#insist(() => this.ledger.release(id));
+    await this.#insist(() => this.ledger.gateway.release(id));
     return null;
   }
 
@@ -131,8 +135,8 @@ class Gateway {
     const isReleased = Math.random() < 0.2;
     await this.#insist(() =>
       isReleased
-        ? this.ledger.release(id)
-        : this.ledger.settle({
+        ? this.ledger.gateway.release(id)
+        : this.ledger.gateway.settle({
             id,
             costNano,
             presumedNano: 0n,
@@ -185,14 +189,14 @@ afterEach(async () => {
 async function underLoad(): Promise<Gateway[]> {
   server = await startRedis();
   gateways = ['a', 'b'].map((name) => new Gateway(server.url, name));
-  await until(() => gateways[0]!.ledger.establish('one').then(() => true));
+  await until(() => gateways[0]!.ledger.operator.establish('one').then(() => true));
   for (const gateway of gateways) gateway.start(6);
   await until(async () => gateways.every(({ booked }) => booked.size > 50));
   return gateways;
 }
 
 async function state(): Promise<LedgerState> {
-  return until(() => gateways[0]!.ledger.state());
+  return until(() => gateways[0]!.ledger.operator.state());
 }
 
 /** Kills Redis, lets `happen` happen to its files, starts it again. Returns when it was up. */
@@ -215,14 +219,14 @@ async function expectAdmission(back: number): Promise<void> {
 /** The counters are to the nano-dollar what the gateways wrote into their own books. */
 async function expectExact(): Promise<void> {
   await Promise.all(gateways.map((one) => one.still()));
-  const [reading] = await gateways[0]!.ledger.read([query]);
+  const [reading] = await gateways[0]!.ledger.operator.read([query]);
   const costs = gateways.flatMap(({ booked }) => [...booked.values()]);
   const spentNano = costs.reduce((sum, cost) => sum + cost, 0n);
   const exact = { spentNano, certainNano: spentNano, committedNano: spentNano, requests: costs.length };
   expect(reading!.total).toMatchObject(exact);
   expect(reading!.values[0]).toMatchObject(exact);
   expect(spentNano).toBeLessThanOrEqual(CAP);
-  const stream = await gateways[0]!.ledger.readUsage(100_000);
+  const stream = await gateways[0]!.ledger.operator.readUsage(100_000);
   expect(new Set(stream.map(({ record }) => record['id'])).size).toBe(costs.length);
 }
 
@@ -261,25 +265,25 @@ describe('a Redis that fails under load', () => {
     await underLoad();
     const { ledger } = gateways[0]!;
     // A log that has most of it.
-    const log: StreamEntry[] = [...(await ledger.readUsage(60))];
-    await ledger.deleteUsage(log.map(({ entry }) => entry));
+    const log: StreamEntry[] = [...(await ledger.operator.readUsage(60))];
+    await ledger.operator.deleteUsage(log.map(({ entry }) => entry));
     await comeBack(() => wipe(server.directory));
     await until(async () => (await state()).lost === 'empty');
     await sleep(200);
-    await until(() => ledger.beginRebuild('one').then(() => true));
+    await until(() => ledger.operator.beginRebuild('one').then(() => true));
     await until(async () => {
-      const { recovering } = await ledger.state();
+      const { recovering } = await ledger.operator.state();
       return recovering !== null && recovering.missing.length === 0 && Date.now() > recovering.since + MIN_RECOVERY_MS;
     });
     expect((await state()).recovering).toMatchObject({ deep: 'rebuild' });
-    log.push(...(await ledger.readUsage(100_000)));
-    await ledger.raiseCounters(floorsOf(log));
+    log.push(...(await ledger.operator.readUsage(100_000)));
+    await ledger.operator.raiseCounters(floorsOf(log));
     const resumed = Date.now();
     expect(gateways.every(({ admittedAt }) => admittedAt < resumed - MIN_RECOVERY_MS)).toBe(true);
-    expect(await ledger.resume((await state()).recovering!.since)).toBe(true);
+    expect(await ledger.operator.resume((await state()).recovering!.since)).toBe(true);
     await until(async () => gateways.every(({ admittedAt }) => admittedAt > resumed));
     await Promise.all(gateways.map((one) => one.still()));
-    const [reading] = await ledger.read([query]);
+    const [reading] = await ledger.operator.read([query]);
     const costs = gateways.flatMap(({ booked }) => [...booked.values()]);
     const spentNano = costs.reduce((sum, cost) => sum + cost, 0n);
     expect(reading!.total).toMatchObject({ spentNano, committedNano: spentNano, requests: costs.length });
@@ -294,16 +298,16 @@ describe('a Redis that fails under load', () => {
     dying.die();
     const back = await comeBack(() => cutTail(server.directory, length));
     const { recovering } = await until(async () => {
-      const now = await living.ledger.state();
+      const now = await living.ledger.operator.state();
       return now.recovering?.deep !== null && now.recovering !== null && now;
     });
     expect(recovering).toMatchObject({ deep: 'silentGateway', missing: [dying.name] });
     expect(Date.now() - recovering!.since).toBeGreaterThanOrEqual(REPLAY_TIMEOUT_MS);
     expect(living.admittedAt).toBeLessThan(back);
-    expect(await living.ledger.resume(recovering!.since)).toBe(true);
+    expect(await living.ledger.operator.resume(recovering!.since)).toBe(true);
     await until(async () => living.admittedAt > back);
     await living.still();
-    const [reading] = await living.ledger.read([query]);
+    const [reading] = await living.ledger.operator.read([query]);
     const spentNano = [...living.booked.values()].reduce((sum, cost) => sum + cost, 0n);
     expect(reading!.total.spentNano).toBeGreaterThanOrEqual(spentNano);
   });
@@ -338,20 +342,20 @@ describe('a client that leaves', () => {
       configuration: [`replicaof 127.0.0.1 ${port}`, `masterauth ${password}`],
     });
     const ledger = connectLedger({ url: server.url, installation: 'recovery', epoch: () => 'one' });
-    await until(() => ledger.establish('one').then(() => true));
+    await until(() => ledger.operator.establish('one').then(() => true));
     const copy = connectLedger({ url: replica.url, installation: 'recovery', epoch: () => 'one' });
-    await until(async () => (await copy.state()).epoch === 'one');
+    await until(async () => (await copy.operator.state()).epoch === 'one');
     const leaveAs = async (name: string): Promise<number> => {
-      ledger.begin(name);
-      await ledger.beat({ pod: name, shards: {} });
-      await ledger.reserve(reservation(name));
-      await ledger.settle({ id: name, costNano: 7n, presumedNano: 0n, record: { id: name } });
+      ledger.gateway.begin(name);
+      await ledger.gateway.beat({ pod: name, shards: {} });
+      await ledger.gateway.reserve(reservation(name));
+      await ledger.gateway.settle({ id: name, costNano: 7n, presumedNano: 0n, record: { id: name } });
       const began = performance.now();
-      await ledger.leave();
+      await ledger.gateway.leave();
       return performance.now() - began;
     };
     await leaveAs('first');
-    expect((await copy.read([query]))[0]!.total.spentNano).toBe(7n);
+    expect((await copy.operator.read([query]))[0]!.total.spentNano).toBe(7n);
     process.kill(replica.pid, 'SIGSTOP');
     expect(await leaveAs('second')).toBeGreaterThan(2_000);
     process.kill(replica.pid, 'SIGCONT');
@@ -363,151 +367,160 @@ describe('a client that leaves', () => {
 describe('what no client remembers', () => {
   /** A ledger whose server can be started again with a copy of its books. */
   async function remembered(): Promise<{
-    books: MemoryState;
+    memory: MemoryLedger;
+    state: MemoryState;
     clock: { now: number };
-    gateway: MemoryLedger;
+    gateway: Ledger;
     beat: Beat;
   }> {
     const clock = { now: 1_000_000 };
-    const books = new MemoryState();
-    const gateway = new MemoryLedger({ clock: () => clock.now, epoch: () => 'one', books });
-    await gateway.establish('one');
-    gateway.begin('a');
+    const memory = new MemoryLedger({ clock: () => clock.now });
+    const { state } = memory;
+    const gateway = memory.connect(() => 'one');
+    await gateway.operator.establish('one');
+    gateway.gateway.begin('a');
     const beat = async (ms: number): Promise<string> => {
       for (let waited = 0; waited < ms; waited += 1000) {
         clock.now += 1000;
-        await gateway.beat({ pod: 'a', shards: {} });
+        await gateway.gateway.beat({ pod: 'a', shards: {} });
       }
-      return (await gateway.beat({ pod: 'a', shards: {} })).kind;
+      return (await gateway.gateway.beat({ pod: 'a', shards: {} })).kind;
     };
     await beat(1000);
-    return { books, clock, gateway, beat };
+    return { memory, state, clock, gateway, beat };
   }
   type Beat = (ms: number) => Promise<string>;
 
-  const spend = async (gateway: MemoryLedger, id: string): Promise<void> => {
+  const spend = async (gateway: Ledger, id: string): Promise<void> => {
     const asked = reservation(id, { until: 10 ** 13, checks: [{ ...reservation(id).checks[0]!, end: 10 ** 13 }] });
-    expect(await gateway.reserve(asked)).toMatchObject({ kind: 'admitted' });
-    await gateway.settle({ id, costNano: 7n, presumedNano: 0n, record: { id, state: 'final', cost_nano: '7' } });
+    expect(await gateway.gateway.reserve(asked)).toMatchObject({ kind: 'admitted' });
+    await gateway.gateway.settle({
+      id,
+      costNano: 7n,
+      presumedNano: 0n,
+      record: { id, state: 'final', cost_nano: '7' },
+    });
   };
 
-  const spentOf = async (gateway: MemoryLedger): Promise<Counter> => (await gateway.read([query]))[0]!.total;
+  const spentOf = async (gateway: Ledger): Promise<Counter> => (await gateway.operator.read([query]))[0]!.total;
 
   test('is asked of the operator: a copy from before what was forgotten', async () => {
-    const { books, gateway, beat } = await remembered();
-    const copy = books.copy();
+    const { state, gateway, beat } = await remembered();
+    const copy = state.snapshot();
     await spend(gateway, 'a-1');
     await beat(60_000);
     await spend(gateway, 'a-2');
-    books.become(copy);
-    books.server = 'second';
+    state.restore(copy);
+    state.serverRunId = 'second';
     expect(await beat(REPLAY_TIMEOUT_MS)).toBe('recovering');
-    expect((await gateway.state()).recovering).toMatchObject({ deep: 'forgotten', missing: [] });
+    expect((await gateway.operator.state()).recovering).toMatchObject({ deep: 'forgotten', missing: [] });
     // What is remembered is there again.
     expect(await spentOf(gateway)).toMatchObject({ spentNano: 7n, requests: 1 });
-    expect(await gateway.reserve(reservation('a-3'))).toEqual({ kind: 'recovering' });
-    const { since } = (await gateway.state()).recovering!;
+    expect(await gateway.gateway.reserve(reservation('a-3'))).toEqual({ kind: 'recovering' });
+    const { since } = (await gateway.operator.state()).recovering!;
     // It fails once more, with what the operator has raised meanwhile.
-    books.server = 'third';
-    expect(await gateway.resume(since)).toBe(false);
+    state.serverRunId = 'third';
+    expect(await gateway.operator.resume(since)).toBe(false);
     await beat(1000);
-    expect(await gateway.resume(since)).toBe(false);
-    const again = (await gateway.state()).recovering!;
+    expect(await gateway.operator.resume(since)).toBe(false);
+    const again = (await gateway.operator.state()).recovering!;
     expect(again).toMatchObject({ deep: 'forgotten' });
-    expect(await gateway.resume(again.since)).toBe(true);
+    expect(await gateway.operator.resume(again.since)).toBe(true);
     expect(await beat(1000)).toBe('alive');
     await spend(gateway, 'a-4');
   });
 
   test('is asked of the operator: a copy older than a lease, though this client did nothing since', async () => {
-    const { books, gateway, clock, beat } = await remembered();
-    const other = new MemoryLedger({ clock: () => clock.now, epoch: () => 'one', books });
-    other.begin('b');
-    await other.beat({ pod: 'b', shards: {} });
-    const copy = books.copy();
+    const { memory, state, gateway, beat } = await remembered();
+    const other = memory.connect(() => 'one');
+    other.gateway.begin('b');
+    await other.gateway.beat({ pod: 'b', shards: {} });
+    const copy = state.snapshot();
     await spend(other, 'b-1');
-    await other.leave();
+    await other.gateway.leave();
     await beat(16_000);
-    books.become(copy);
-    books.server = 'second';
+    state.restore(copy);
+    state.serverRunId = 'second';
     expect(await beat(1000)).toBe('recovering');
-    expect((await gateway.state()).recovering).toMatchObject({ deep: 'tooOld', missing: ['b'] });
+    expect((await gateway.operator.state()).recovering).toMatchObject({ deep: 'tooOld', missing: ['b'] });
   });
 
   test('is noticed by a new incarnation, whatever others did since the same server came back older', async () => {
-    const { books, gateway, beat } = await remembered();
+    const { state, gateway, clock, beat } = await remembered();
     const book = async (id: string): Promise<void> => {
       const record = { id, state: 'final', cost_nano: '7' } as const;
       const settlement = { id, costNano: 7n, presumedNano: 0n, record };
-      expect(await gateway.settleUnchecked({ reservation: reservation(id), settlement })).toBe('settled');
+      expect(await gateway.gateway.settleUnchecked({ reservation: reservation(id), settlement })).toBe('settled');
     };
     const missed = async (incarnation: string): Promise<void> => {
-      await gateway.raiseFences(new Map([['payments/a', 1]]));
-      if (incarnation !== '') gateway.begin(incarnation);
+      await gateway.operator.raiseFences(new Map([['payments/a', 1]]));
+      if (incarnation !== '') gateway.gateway.begin(incarnation);
       expect(await beat(0)).toBe('recovering');
       expect(await beat(MIN_RECOVERY_MS)).toBe('alive');
     };
-    const first = books.copy();
+    const first = state.snapshot();
     await book('a-1');
-    books.become(first);
+    state.restore(first);
     await missed('b');
     expect(await spentOf(gateway)).toMatchObject({ spentNano: 7n, requests: 1 });
 
     // Swept, it books on; what comes back knows neither that nor the incarnation that followed.
-    const other = new MemoryLedger({ clock: () => books.sparedUntil + 60_000, epoch: () => 'one', books });
-    await other.sweep();
-    expect(await gateway.beat({ pod: 'a', shards: {} })).toEqual({ kind: 'swept' });
-    const second = books.copy();
+    const { now } = clock;
+    clock.now = state.sweepPausedUntil + 60_000;
+    expect(await gateway.operator.sweep()).toBe(0);
+    clock.now = now;
+    expect(await gateway.gateway.beat({ pod: 'a', shards: {} })).toEqual({ kind: 'swept' });
+    const second = state.snapshot();
     await book('a-2');
-    gateway.begin('c');
-    books.become(second);
+    gateway.gateway.begin('c');
+    state.restore(second);
     await missed('d');
     expect(await spentOf(gateway)).toMatchObject({ spentNano: 14n, requests: 2 });
-    const third = books.copy();
-    gateway.begin('e');
+    const third = state.snapshot();
+    gateway.gateway.begin('e');
     expect(await beat(0)).toBe('alive');
     await book('a-3');
-    books.become(third);
+    state.restore(third);
     await missed('');
     expect(await spentOf(gateway)).toMatchObject({ spentNano: 21n, requests: 3 });
 
     // It is back in the line that a recovery had ended, without what was booked during that.
-    const fourth = books.copy();
-    await gateway.beginRebuild('one');
+    const fourth = state.snapshot();
+    await gateway.operator.beginRebuild('one');
     await book('a-4');
-    books.become(fourth);
+    state.restore(fourth);
     await missed('');
     expect(await spentOf(gateway)).toMatchObject({ spentNano: 28n, requests: 4 });
   });
 
   test('is told again by a new incarnation, of what the one before had reserved', async () => {
-    const { books, gateway, beat } = await remembered();
+    const { state, gateway, beat } = await remembered();
     const asked = reservation('a-1', { until: 10 ** 13, checks: [{ ...reservation('').checks[0]!, end: 10 ** 13 }] });
-    await gateway.reserve(asked);
-    const copy = books.copy();
+    await gateway.gateway.reserve(asked);
+    const copy = state.snapshot();
     await spend(gateway, 'a-1');
-    books.become(copy);
-    books.server = 'second';
-    gateway.begin('b');
+    state.restore(copy);
+    state.serverRunId = 'second';
+    gateway.gateway.begin('b');
     expect(await beat(0)).toBe('recovering');
     expect(await beat(MIN_RECOVERY_MS)).toBe('alive');
     expect(await spentOf(gateway)).toMatchObject({ spentNano: 7n, committedNano: 7n, requests: 1 });
   });
 
   test('a ledger out of reach for long makes nothing old, and a clock that is a minute ahead books nothing twice', async () => {
-    const { books, gateway, clock, beat } = await remembered();
+    const { state, gateway, clock, beat } = await remembered();
     await spend(gateway, 'a-1');
     await beat(1000);
-    const copy = books.copy();
+    const copy = state.snapshot();
     await spend(gateway, 'a-2');
     clock.now += 10 * 60_000;
-    books.become(copy);
-    books.server = 'second';
+    state.restore(copy);
+    state.serverRunId = 'second';
     expect(await beat(1000)).toBe('recovering');
     expect(await beat(MIN_RECOVERY_MS)).toBe('alive');
     expect(await spentOf(gateway)).toMatchObject({ spentNano: 14n, committedNano: 14n, requests: 2 });
     clock.now += 60_000;
-    books.server = 'third';
+    state.serverRunId = 'third';
     expect(await beat(MIN_RECOVERY_MS + 1000)).toBe('alive');
     expect(await spentOf(gateway)).toMatchObject({ spentNano: 14n, committedNano: 14n, requests: 2 });
   });

@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, expect, test } from '@jest/globals';
-import { connectLedger } from '../../../ledger/redis/redis-ledger.ts';
+import { connectLedger } from '../../../ledger/redis/connect-ledger.ts';
 import { until } from '../../support/until.ts';
 
 // Servers that answer what no real one can be made to answer at will.
@@ -57,7 +57,7 @@ test('a slot that is being moved to a server that is gone fails the call and not
     onReachable: (reachable) => (isReachable = reachable),
   });
   await until(() => isReachable, 10_000);
-  await expect(ledger.state()).rejects.toThrow('Connection is closed');
+  await expect(ledger.operator.state()).rejects.toThrow('Connection is closed');
   await new Promise((resolve) => setTimeout(resolve, 100)); // a rejection is told of after its turn
   expect(fallen).toEqual([]);
   ledger.close();

@@ -8,7 +8,7 @@ import { Redis as Client } from 'ioredis';
 import type { LogPlace } from '../../../config/log-place.ts';
 import type { Postgres } from '../../../hack/services/postgres.ts';
 import type { Redis } from '../../../hack/services/redis.ts';
-import type { RedisLedger } from '../../../ledger/redis/redis-ledger.ts';
+import type { RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import type { StreamEntry } from '../../../ledger/streams.ts';
 import type { DeadLetter } from '../../../log/call-row.ts';
 import { type Database, LogUnreachable } from '../../../log/database/database.ts';
@@ -48,7 +48,7 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     database = await openDatabase(places[name]!());
     const open = async () => ({ ...database, close: async () => {} });
     ledger = await connectCalls(redis.url, name);
-    log = new UsageLog({ open, ledger, onDeadLetters: (more) => deadLetters.push(...more) });
+    log = new UsageLog({ open, ledger: ledger.operator, onDeadLetters: (more) => deadLetters.push(...more) });
     await log.drain();
   }, 120_000);
 
@@ -91,7 +91,7 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     expect(await totals()).toEqual(kept);
 
     // What was kept undecided is counted once, when it is decided.
-    await ledger.resolvePresumed([`${name}-undecided`], 'Book');
+    await ledger.operator.resolvePresumed([`${name}-undecided`], 'Book');
     await log.drain();
     const spent = kept.map((row) => BigInt((row as { spent: string }).spent) + 7n);
     expect((await totals()).map((row) => BigInt((row as { spent: string }).spent))).toEqual(spent);
@@ -140,7 +140,7 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     );
     const short: Record<string, string> = { integer: 'int4', bigint: 'int8', boolean: 'bool' };
     expect(declared).toEqual(callColumns.map(({ name, sqlType }) => ({ name, type: short[sqlType] ?? sqlType })));
-    expect((await ledger.state()).streamLength).toBe(0);
+    expect((await ledger.operator.state()).streamLength).toBe(0);
   });
 
   test('answers every question of the how-to and of the runbooks', async () => {
@@ -191,13 +191,13 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     const id = `${name}-swept`;
     await call(ledger, `${name}-exact`, 'acme', { costNano: 600n });
     await reserve(ledger, id, 'acme');
-    await ledger.settleUnchecked({ reservation: reservationOf(id, 'acme'), settlement: null });
+    await ledger.gateway.settleUnchecked({ reservation: reservationOf(id, 'acme'), settlement: null });
     expect(await totals()).toEqual(thrice({ spentNano: 600n, presumedNano: 1_000_000n, requests: 1 }));
-    await ledger.resolvePresumed([id], 'Book');
+    await ledger.operator.resolvePresumed([id], 'Book');
     expect(await totals()).toEqual(thrice({ spentNano: 1_000_600n, presumedNano: 0n, requests: 1 }));
-    await ledger.settle({ id, costNano: 70n, presumedNano: 30n, record: recordOf(id, 'acme', 70n) });
+    await ledger.gateway.settle({ id, costNano: 70n, presumedNano: 30n, record: recordOf(id, 'acme', 70n) });
     expect(await totals()).toEqual(thrice({ spentNano: 670n, presumedNano: 30n, requests: 2 }));
-    await ledger.resolvePresumed([id], 'Release');
+    await ledger.operator.resolvePresumed([id], 'Release');
     expect(await totals()).toEqual(thrice({ spentNano: 670n, presumedNano: 0n, requests: 2 }));
     expect(await rows('id, state, cost_nano::text as cost')).toEqual([
       { id: `${name}-exact`, state: 'final', cost: '600' },
@@ -210,10 +210,10 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
   test('takes back what was booked for a call of which its gateway comes to say that it cost nothing', async () => {
     const id = `${name}-unsent`;
     await reserve(ledger, id, 'unsent');
-    await ledger.settleUnchecked({ reservation: reservationOf(id, 'unsent'), settlement: null });
-    await ledger.resolvePresumed([id], 'Book');
+    await ledger.gateway.settleUnchecked({ reservation: reservationOf(id, 'unsent'), settlement: null });
+    await ledger.operator.resolvePresumed([id], 'Book');
     await log.drain();
-    expect(await ledger.release(id)).toBe('corrected');
+    expect(await ledger.gateway.release(id)).toBe('corrected');
     await log.drain();
     const [, , own] = counters('unsent');
     const total = (await log.totals(Date.now())).find(({ counter }) => counter === own);
@@ -225,7 +225,7 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     const adopted = async (id: string) => {
       await reserve(ledger, id, 'acme');
       const adoption = { id, batch: `msgbatch_${id}`, workspace: 'payments/checkout', meta: '{"a":"\\u0000"}' };
-      await ledger.openBatch(adoption);
+      await ledger.gateway.openBatch(adoption);
       return adoption;
     };
     const [open, ended, dearer] = [
@@ -238,11 +238,11 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
         const id = `${of.id}/batch/${from + index}`;
         return { costNano, record: recordOf(id, 'acme', costNano, { batch: of.batch }) };
       });
-      return ledger.settleBatchLines({ batch: of.batch, from, lines });
+      return ledger.operator.settleBatchLines({ batch: of.batch, from, lines });
     };
     await book(open, 0, [300n, 40n]);
     await book(ended, 0, [5n]);
-    await ledger.closeBatch(ended.batch);
+    await ledger.operator.closeBatch(ended.batch);
     await book(dearer, 0, [2_000_000n]);
     await log.drain();
     await book(open, 2, [1n]);
@@ -261,7 +261,7 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     expect(await log.totals(now)).toEqual(
       counters('acme').map(() => expect.objectContaining({ presumedNano: 0n, spentNano: 2_000_346n, requests: 5 })),
     );
-    for (const { batch } of [open, dearer]) await ledger.closeBatch(batch);
+    for (const { batch } of [open, dearer]) await ledger.operator.closeBatch(batch);
     await log.drain();
   });
 
@@ -293,7 +293,7 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     ]);
     expect((JSON.parse(posted[1]!.record) as StreamedRecord).cost_nano).toBe('much');
     expect(deadLetters.map(idOf)).toEqual([`${name}-b`, `${name}-c`, undefined]);
-    expect((await ledger.state()).streamLength).toBe(0);
+    expect((await ledger.operator.state()).streamLength).toBe(0);
   });
 
   test('is not held up by a row that the database refuses, and counts its money', async () => {
@@ -314,16 +314,16 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
     const row = { minute: 0, workspace: 'payments/checkout', key: 'api', budget: '', reason: 'BudgetSpent', count: 3 };
     const client = new Client(redis.url);
     const bad = ['{"minute":', 'null', '{"minute":0,"count":1}', JSON.stringify({ ...row, count: 'many' })];
-    await ledger.appendRefusals([row]);
+    await ledger.gateway.appendRefusals([row]);
     for (const text of bad) await client.xadd('{tollgate:log}:refusals', '*', 'row', text);
     client.disconnect();
-    await ledger.appendRefusals([
+    await ledger.gateway.appendRefusals([
       { ...row, key: randomBytes(4_500).toString('hex') },
       { ...row, count: 4 },
     ]);
-    const refusals = await ledger.readRefusals(10);
+    const refusals = await ledger.operator.readRefusals(10);
     await log.drain();
-    expect(await ledger.readRefusals(10)).toEqual([]);
+    expect(await ledger.operator.readRefusals(10)).toEqual([]);
     expect(await database.query('select key, count::int from refusals')).toEqual([{ key: 'api', count: 7 }]);
     const kept = await database.query<{ entry: string; record: string }>(
       'select entry, record from dead_letters order by entry',
@@ -350,21 +350,21 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
   test('adds up refusals by the minute, and none twice', async () => {
     const minute = Date.parse('2026-11-25T10:03:00Z');
     const row = { minute, workspace: 'payments/checkout', key: 'api', budget: '', reason: 'BudgetSpent', count: 3 };
-    await ledger.appendRefusals([row, { ...row, count: 4 }, { ...row, key: 'other\0', count: 1 }]);
-    const [first, ...rest] = await ledger.readRefusals(10);
+    await ledger.gateway.appendRefusals([row, { ...row, count: 4 }, { ...row, key: 'other\0', count: 1 }]);
+    const [first, ...rest] = await ledger.operator.readRefusals(10);
     expect(rest).toHaveLength(2);
     await log.drain();
-    await ledger.appendRefusals([{ ...row, count: 10 }]);
+    await ledger.gateway.appendRefusals([{ ...row, count: 10 }]);
     // The process ended after the rows were written and before they left the stream.
     const again = {
-      readRefusals: async () => [first!, ...(await ledger.readRefusals(10))],
+      readRefusals: async () => [first!, ...(await ledger.operator.readRefusals(10))],
       deleteRefusals: async () => {},
     };
     const interrupted = new UsageLog({
       open: async () => ({ ...database, close: async () => {} }),
       ledger: {
-        readUsage: () => ledger.readUsage(10),
-        deleteUsage: (entries) => ledger.deleteUsage(entries),
+        readUsage: () => ledger.operator.readUsage(10),
+        deleteUsage: (entries) => ledger.operator.deleteUsage(entries),
         ...again,
       },
     });
@@ -376,7 +376,7 @@ describe.each(Object.keys(places))('the log in %s', (name) => {
       { ...row, minute: new Date(minute), count: 17 },
       { ...row, minute: new Date(minute), key: 'other\u{FFFD}', count: 1 },
     ]);
-    expect(await ledger.readRefusals(10)).toEqual([]);
+    expect(await ledger.operator.readRefusals(10)).toEqual([]);
   });
 });
 
@@ -427,7 +427,7 @@ test('a log that could not be opened, for whatever reason, is opened when it is 
     if (tries === 1) throw new Error('ENOSPC: no space left on device');
     return openDatabase({ url: postgres.url });
   };
-  const log = new UsageLog({ open, ledger });
+  const log = new UsageLog({ open, ledger: ledger.operator });
   await expect(log.totals(0)).rejects.toThrow('ENOSPC');
   await expect(log.totals(0)).resolves.toBeDefined();
   await log.close();
@@ -444,7 +444,7 @@ describe('a database that goes away', () => {
   test('holds the records in the stream until it is back', async () => {
     own = await startPostgres();
     const ledger = await connectCalls(redis.url, 'away');
-    const log = new UsageLog({ open: () => openDatabase({ url: own.url }), ledger });
+    const log = new UsageLog({ open: () => openDatabase({ url: own.url }), ledger: ledger.operator });
     await call(ledger, 'before', 'acme');
     await log.drain();
     await own.kill();
@@ -452,7 +452,7 @@ describe('a database that goes away', () => {
     await expect(log.ingest()).rejects.toThrow(LogUnreachable);
     await expect(log.totals(0)).rejects.toThrow(LogUnreachable);
     expect(log.oldest).toBeGreaterThan(Date.now() - 60_000);
-    expect((await ledger.state()).streamLength).toBe(1);
+    expect((await ledger.operator.state()).streamLength).toBe(1);
     own = await startPostgres(own);
     await log.drain();
     expect(log.oldest).toBeNull();

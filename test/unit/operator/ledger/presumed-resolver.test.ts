@@ -15,10 +15,10 @@ describe('presumedHold', () => {
   /** A ledger with one call that cost $1 so far; another dollar is presumed since `NOW`. */
   async function presuming() {
     let now = NOW;
-    const ledger = new MemoryLedger({ clock: () => now, epoch: () => 'first' });
-    await ledger.establish('first');
-    ledger.begin('gateway-1');
-    await ledger.beat({ pod: 'gateway-1', shards: {} });
+    const ledger = new MemoryLedger({ clock: () => now }).connect(() => 'first');
+    await ledger.operator.establish('first');
+    ledger.gateway.begin('gateway-1');
+    await ledger.gateway.beat({ pod: 'gateway-1', shards: {} });
     const bound = boundOf(daily, daily.limitNano, 2_000_000_000n);
     const check = {
       budget: 'payments/checkout-daily',
@@ -31,18 +31,18 @@ describe('presumedHold', () => {
     } as const;
     const amounts = { worstNano: 2_000_000_000n, gapNano: 0n };
     const reservation = { id: 'a', workspace: 'payments/app', version: 1, ...amounts, from, until };
-    await ledger.reserve({ ...reservation, checks: [{ ...check, total: null }] });
-    await ledger.settle({ id: 'a', costNano: 10n ** 9n, presumedNano: 10n ** 9n, record: { id: 'a' } });
+    await ledger.gateway.reserve({ ...reservation, checks: [{ ...check, total: null }] });
+    await ledger.gateway.settle({ id: 'a', costNano: 10n ** 9n, presumedNano: 10n ** 9n, record: { id: 'a' } });
     return {
       ledger,
-      spent: async () => (await ledger.read([query]))[0]!.total.spentNano,
+      spent: async () => (await ledger.operator.read([query]))[0]!.total.spentNano,
       /** Runs the resolver once, `ms` after `NOW`; returns the events. */
       after: async (ms: number, presumedHold: 'PeriodEnd' | number) => {
         now = NOW + ms;
         const told: unknown[] = [];
         const presumed = new PresumedResolver({
           client: { merge: () => Promise.reject(new Error('there is no annotation to remove')) },
-          ledger,
+          ledger: ledger.operator,
           settings: { presumedHold },
           checkpoints: { object: { metadata: { name: LEDGER_CHECKPOINT } } },
           events: {

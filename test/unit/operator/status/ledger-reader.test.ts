@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { type LedgerState, LedgerUnreachable } from '../../../../ledger/ledger.ts';
+import type { LedgerState } from '../../../../ledger/ledger-state.ts';
+import { LedgerUnreachable } from '../../../../ledger/ledger-unreachable.ts';
 import { LedgerReader } from '../../../../operator/status/ledger-reader.ts';
 import type { Reading } from '../../../../policy/core/counter-reading.ts';
 import { budgetOf } from '../../../support/budget.ts';

@@ -1,0 +1,26 @@
+/** How long the ledger keeps things and waits for clients. All in milliseconds. */
+
+import { END_OF_TIME } from '../policy/core/period.ts';
+
+/** An incarnation without a heartbeat for this long is swept: its reservations become presumed. */
+export const LEASE_MS = 15_000;
+
+/** A recovery lasts at least this long, so that every session notices it. */
+export const MIN_RECOVERY_MS = 2_000;
+
+/** A recovery waits this long for sessions that do not come back. */
+export const REPLAY_TIMEOUT_MS = 10_000;
+
+/**
+ * How long a settled or released id is remembered: longer than a command can be under way, and than a session may replay
+ * a change (session/replay-log.ts), with a clock that is a minute ahead.
+ */
+export const TOMBSTONE_MS = 180_000;
+
+/** How long a counter outlives its period, for late settles and for questions about last week. */
+export const RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
+
+/** When the counters of a period that ends at `end` expire. Milliseconds since the epoch. */
+export function expireAt(end: number): number {
+  return Math.min(end + RETENTION_MS, END_OF_TIME);
+}

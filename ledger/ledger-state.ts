@@ -1,0 +1,30 @@
+/** Why a ledger that came back cannot be used: it holds nothing, or it belongs to another epoch. */
+export type LostReason = 'empty' | 'otherEpoch';
+
+/** The ledger as a whole. */
+export interface LedgerState {
+  /** The ledger's clock. Milliseconds since the epoch. */
+  readonly now: number;
+  /** Null where no ledger was ever established here. */
+  readonly epoch: string | null;
+  /** Why it is down for the client that asks, or null. */
+  readonly lost: LostReason | null;
+  /** The number of its last change, of counters, fences or leases. A lower number than before means lost changes. */
+  readonly sequence: number;
+  /** How many usage records the stream holds. */
+  readonly streamLength: number;
+  /** How many calls hold presumed money. */
+  readonly presumedCount: number;
+  /** Null where calls are admitted. */
+  readonly recovering: Recovering | null;
+}
+
+/** A ledger that may have lost changes. */
+export interface Recovering {
+  /** Milliseconds, by the ledger's clock. */
+  readonly since: number;
+  /** Why replay logs do not suffice, so that the recovery ends only with `resume`; else null. */
+  readonly deep: string | null;
+  /** The incarnations that have not replayed their changes yet. */
+  readonly missing: readonly string[];
+}

@@ -1,0 +1,73 @@
+import {
+  MAX_VALUES,
+  type Reading,
+  type ReadingQuery,
+  REST,
+  type ValueCounter,
+} from '../../policy/core/counter-reading.ts';
+import { MemoryCounter } from './counter.ts';
+
+/** All counters. Looking one up creates it, but only `store` keeps it. */
+export class MemoryCounters {
+  readonly pools = new Map<string, MemoryCounter>();
+  /** By pool, then by value. */
+  readonly values = new Map<string, Map<string, MemoryCounter>>();
+
+  pool(counter: string, expireAt: number): MemoryCounter {
+    return this.pools.get(counter) ?? new MemoryCounter(counter, null, expireAt);
+  }
+
+  /** The counter of a value: past `MAX_VALUES` all new values share one. */
+  value(counter: string, value: string, expireAt: number): MemoryCounter {
+    const values = this.#valuesOf(counter);
+    const own = values.get(value);
+    if (own !== undefined || values.size < MAX_VALUES) return own ?? new MemoryCounter(counter, value, expireAt);
+    return values.get(REST) ?? new MemoryCounter(counter, REST, expireAt);
+  }
+
+  /** The counter of that full name. */
+  named(name: string, expireAt: number): MemoryCounter {
+    const mark = name.indexOf('#');
+    if (mark < 0) return this.pool(name, expireAt);
+    const [counter, value] = [name.slice(0, mark), name.slice(mark + 1)];
+    return this.#valuesOf(counter).get(value) ?? new MemoryCounter(counter, value, expireAt);
+  }
+
+  store(counter: MemoryCounter): void {
+    if (counter.value === null) this.pools.set(counter.counter, counter);
+    else this.#valuesOf(counter.counter).set(counter.value, counter);
+  }
+
+  read({ counter, per, top, also }: ReadingQuery): Reading {
+    const values = per ? [...this.#valuesOf(counter).values()] : [];
+    const highest = values.toSorted(highestFirst).slice(0, top);
+    const named = per ? also.map((value) => this.value(counter, value, 0)) : [];
+    const listed = new Map([...highest, ...named].map((one) => [one.value ?? '', one]));
+    return {
+      total: this.pool(counter, 0).reading,
+      values: [...listed].map(([value, one]): ValueCounter => ({ value, ...one.reading })),
+      valueCount: values.length,
+      exhaustedCount: values.filter(({ exhaustedAtNano }) => exhaustedAtNano !== null).length,
+    };
+  }
+
+  /** Deletes the counters that have expired at `now`, milliseconds since the epoch. */
+  expire(now: number): void {
+    for (const [name, { expireAt }] of this.pools) {
+      if (expireAt > now) continue;
+      this.pools.delete(name);
+      this.values.delete(name);
+    }
+  }
+
+  #valuesOf(counter: string): Map<string, MemoryCounter> {
+    const values = this.values.get(counter) ?? new Map<string, MemoryCounter>();
+    this.values.set(counter, values);
+    return values;
+  }
+}
+
+/** The order of a sorted set of Redis read backwards: by score, then by bytes. */
+function highestFirst(a: MemoryCounter, b: MemoryCounter): number {
+  return b.score - a.score || Buffer.compare(Buffer.from(b.value ?? ''), Buffer.from(a.value ?? ''));
+}

@@ -1,0 +1,159 @@
+import type { UsageRecord } from '../../policy/core/usage-record.ts';
+import { MAX_NANO, overflow } from '../amount-checks.ts';
+import { TOMBSTONE_MS } from '../durations.ts';
+import type { Settlement } from '../settlement.ts';
+import type { CounterChange } from './counter.ts';
+import type { Lease, PresumedLease } from './lease.ts';
+import type { MemoryState } from './state.ts';
+
+/** The status of a call, and its lease if it has one. */
+export type FoundCall =
+  | { readonly status: 'open' | 'swept' | 'booked'; readonly lease: Lease }
+  | { readonly status: 'ended' | 'unknown'; readonly lease?: undefined };
+
+export type LeasedCall = Extract<FoundCall, { lease: Lease }>;
+
+type Origin = PresumedLease['origin'];
+
+/** How the money of leases moves: what redis/scripts/shared/leases.lua and presume.lua do. */
+export class MemoryLeases {
+  readonly #state: MemoryState;
+  readonly #clock: () => number;
+
+  /** `clock`: milliseconds since the epoch. */
+  constructor(state: MemoryState, clock: () => number) {
+    this.#state = state;
+    this.#clock = clock;
+  }
+
+  find(owner: string, id: string): FoundCall {
+    const open = this.#state.openOf(owner).get(id);
+    if (open !== undefined) return { status: 'open', lease: open };
+    if (this.#state.hasTombstone(id, this.#clock())) return { status: 'ended' };
+    const presumed = this.#state.presumed.get(id);
+    if (presumed?.origin === 'rest') return { status: 'ended' };
+    if (presumed !== undefined) return { status: 'swept', lease: presumed.lease };
+    const booked = this.#state.booked.get(id);
+    return booked === undefined ? { status: 'unknown' } : { status: 'booked', lease: booked };
+  }
+
+  /** Settles a call; its tombstone stays for `ttl` milliseconds. @throws RangeError where a counter would overflow. */
+  settle(owner: string, call: LeasedCall, settlement: Settlement, ttl = TOMBSTONE_MS): void {
+    const { id, costNano, presumedNano, record } = settlement;
+    this.replace(call, costNano, costNano + presumedNano, 1);
+    this.delete(owner, id);
+    this.#state.writeTombstone(id, this.#clock() + ttl);
+    this.append(record, call.lease);
+    if (presumedNano > 0n) this.#presume(id, call.lease, 'rest', presumedNano);
+  }
+
+  /** Gives a call back that cost nothing. */
+  release(owner: string, id: string, call: LeasedCall): void {
+    this.retractPresumed(id, call);
+    this.replace(call, 0n, 0n);
+    this.delete(owner, id);
+  }
+
+  /** Replaces all that a lease reserves by its cost and what is certain: the cost and what stays presumed. */
+  replace({ status, lease }: LeasedCall, costNano: bigint, certainNano: bigint, requests = 0): void {
+    const { worstNano } = lease;
+    move(lease, {
+      spentNano: status === 'booked' ? costNano - worstNano : costNano,
+      certainNano: status === 'open' ? certainNano : certainNano - worstNano,
+      committedNano: certainNano - worstNano,
+      requests,
+    });
+    for (const counter of lease.counters) counter.gapsNano -= lease.gapNano;
+  }
+
+  /** Settles a part of a lease: its cost comes out of what is reserved, as far as that goes. Returns the new lease. */
+  settlePart(lease: Lease, costNano: bigint, requests: number): Lease {
+    const worstNano = costNano < lease.worstNano ? lease.worstNano - costNano : 0n;
+    const committedNano = costNano + worstNano - lease.worstNano;
+    move(lease, { spentNano: costNano, certainNano: costNano, committedNano, requests });
+    return { ...lease, worstNano };
+  }
+
+  /** Reserves another amount in an open lease. Returns the new lease. */
+  resize(lease: Lease, worstNano: bigint): Lease {
+    const committedNano = worstNano - lease.worstNano;
+    move(lease, { spentNano: 0n, certainNano: 0n, committedNano, requests: 0 });
+    return { ...lease, worstNano };
+  }
+
+  /** Makes all that an open lease reserves presumed. */
+  sweep(id: string, lease: Lease): void {
+    move(lease, { spentNano: 0n, certainNano: lease.worstNano, committedNano: 0n, requests: 0 });
+    this.#presume(id, lease, 'swept', lease.worstNano, lease.gapNano);
+  }
+
+  /** Turns a presumed or booked lease back into an open one. */
+  reopen({ status, lease }: LeasedCall): void {
+    const back = -lease.worstNano;
+    const spentNano = status === 'booked' ? back : 0n;
+    move(lease, { spentNano, certainNano: status === 'open' ? 0n : back, committedNano: 0n, requests: 0 });
+  }
+
+  /** Ends presumed money without its cost; a late settle of a swept call corrects that. False where there is none. */
+  resolve(id: string, isBooked: boolean): boolean {
+    const presumed = this.#state.presumed.get(id);
+    if (presumed === undefined) return false;
+    const { origin, lease } = presumed;
+    const costNano = isBooked ? lease.worstNano : 0n;
+    this.replace({ status: 'swept', lease }, costNano, costNano);
+    this.delete('', id);
+    this.#appendResolved(id, origin, lease, costNano);
+    if (origin === 'swept') this.#state.booked.set(id, { ...lease, worstNano: costNano, gapNano: 0n });
+    return true;
+  }
+
+  /** Drops presumed money whose counters have expired: its cost will not become known. */
+  dropExpired(): void {
+    const { presumed, booked } = this.#state;
+    const now = this.#clock();
+    for (const [id, { origin, lease }] of presumed) {
+      if (lease.keepUntil > now) continue;
+      this.#appendResolved(id, origin, lease, lease.worstNano);
+      presumed.delete(id);
+    }
+    for (const [id, lease] of booked) if (lease.keepUntil <= now) booked.delete(id);
+  }
+
+  /** Deletes the lease, but moves no money. */
+  delete(owner: string, id: string): void {
+    if (this.#state.openOf(owner).delete(id)) return;
+    this.#state.presumed.delete(id);
+    this.#state.booked.delete(id);
+  }
+
+  /** The usage log has a presumed record of a call that was swept: it gets a released one. */
+  retractPresumed(id: string, { status, lease }: LeasedCall): void {
+    if (status !== 'open') this.#appendResolved(id, 'swept', lease, 0n);
+  }
+
+  append(record: UsageRecord, { counters, keepUntil }: Lease): void {
+    const names = counters.map(({ name }) => name);
+    this.#state.usage.push({ entry: this.#state.nextEntry(), record, counters: names, keepUntil });
+  }
+
+  #presume(id: string, lease: Lease, origin: Origin, worstNano: bigint, gapNano = 0n): void {
+    const kept = { ...lease, worstNano, gapNano };
+    this.#state.presumed.set(id, { origin, lease: kept, since: this.#clock() });
+    this.append({ id: recordId(id, origin), state: 'presumed', worst_nano: `${worstNano}` }, kept);
+  }
+
+  #appendResolved(id: string, origin: Origin, lease: Lease, costNano: bigint): void {
+    const state = costNano === 0n ? 'released' : 'booked';
+    this.append({ id: recordId(id, origin), state, cost_nano: `${costNano}`, estimated: true }, lease);
+  }
+}
+
+function recordId(id: string, origin: Origin): string {
+  return origin === 'rest' ? `${id}/rest` : id;
+}
+
+/** @throws RangeError where a counter would overflow; then none is changed. */
+function move({ counters }: Lease, change: CounterChange): void {
+  if (counters.some(({ committedNano }) => committedNano + change.committedNano > MAX_NANO)) throw overflow();
+  for (const counter of counters) counter.change(change);
+}

@@ -1,0 +1,46 @@
+/** Message Batches in the ledger. */
+
+import type { Ref } from '../policy/core/compiled-policy.ts';
+import type { UsageRecord } from '../policy/core/usage-record.ts';
+
+/** A Message Batch that takes over the reservation `id`. */
+export interface BatchReservation {
+  readonly id: string;
+  /** The upstream's id of the batch. */
+  readonly batch: string;
+  readonly workspace: Ref;
+  /** What the operator's poller needs to know of it: JSON. */
+  readonly meta: string;
+}
+
+/** The workspace of a batch, and whether all of the batch is settled. */
+export interface BatchOwner {
+  readonly workspace: Ref;
+  readonly settled: boolean;
+}
+
+/** A batch that is not settled yet. */
+export interface OpenBatch extends BatchReservation {
+  /** How many lines of its results are settled. */
+  readonly settledLines: number;
+  /** What is still reserved of its worst case. Nano-dollars. */
+  readonly reservedNano: bigint;
+}
+
+/** A batch as the usage log knows it. `reservedNano` is 0n where it is settled. */
+export interface LoggedBatch extends OpenBatch, BatchOwner {
+  /** The full names of its counters. */
+  readonly counters: readonly string[];
+  /** When those counters expire. Milliseconds since the epoch. */
+  readonly keepUntil: number;
+}
+
+/** The lines `from`, `from + 1`, … of a batch's results. */
+export interface BatchLines {
+  readonly batch: string;
+  readonly from: number;
+  readonly lines: readonly { readonly costNano: bigint; readonly record: UsageRecord }[];
+}
+
+/** How long the ledger knows the owner of a batch: as long as its results can be fetched, and a day. Milliseconds. */
+export const BATCH_OWNER_TTL_MS = 30 * 24 * 60 * 60 * 1000;

@@ -1,0 +1,72 @@
+import type { GatewayReport } from './gateway-ledger.ts';
+import type { BatchLines, LoggedBatch, OpenBatch } from './message-batches.ts';
+import type { SharedOperations } from './shared-operations.ts';
+import type { RefusalEntry, StreamEntry } from './streams.ts';
+
+/** A call whose cost is not known. */
+export interface PresumedCall {
+  readonly id: string;
+  readonly worstNano: bigint;
+  /** Milliseconds, by the ledger's clock. */
+  readonly presumedSince: number;
+  readonly counters: readonly string[];
+}
+
+/** What a counter holds at least, by the usage log or a status. Nano-dollars. */
+export interface CounterMinimum {
+  /** The counter's full name: `<counter>`, or `<counter>#<value>`. */
+  readonly counter: string;
+  /** When the counter expires if the ledger does not have it yet. Milliseconds since the epoch. */
+  readonly keepUntil: number;
+  readonly spentNano: bigint;
+  readonly presumedNano: bigint;
+  readonly requests: number;
+}
+
+/** An incarnation that has not been swept and has not left. */
+export interface LivingGateway extends GatewayReport {
+  readonly incarnation: string;
+}
+
+/** The operator's side of a ledger. Every method throws `LedgerUnreachable` where the ledger does not answer. */
+export interface OperatorLedger extends SharedOperations {
+  gateways(): Promise<readonly LivingGateway[]>;
+  /** Raises the fence of each workspace; a fence that is higher already stays. */
+  raiseFences(fences: ReadonlyMap<string, number>): Promise<void>;
+  fences(): Promise<ReadonlyMap<string, number>>;
+  /** Writes the epoch into an empty ledger, or a new one over a lost ledger that a person confirmed. */
+  establish(epoch: string): Promise<void>;
+  /** Begins a recovery that ends with `resume`, whatever the ledger holds. A deep recovery of this epoch goes on. */
+  beginRebuild(epoch: string): Promise<void>;
+  /** Raises counters; higher figures stay. */
+  raiseCounters(minimums: readonly CounterMinimum[]): Promise<void>;
+  /**
+   * Ends the recovery that began at `since`, since its counters are correct now. False where the server was restarted or
+   * another recovery has begun meanwhile, so that they may not be.
+   */
+  resume(since: number): Promise<boolean>;
+  /** The oldest calls that hold presumed money. */
+  presumedCalls(limit: number): Promise<readonly PresumedCall[]>;
+  /** Books presumed calls as spent at their worst case (a late settle still corrects that), or releases them. Returns how many. */
+  resolvePresumed(ids: readonly string[], how: 'Book' | 'Release'): Promise<number>;
+  openBatches(): Promise<readonly OpenBatch[]>;
+  /**
+   * Settles lines of a batch's results if and only if exactly the lines before them are settled. Returns how many are
+   * settled now: an unexpected number says where to go on, -1 that no such batch is open.
+   */
+  settleBatchLines(lines: BatchLines): Promise<{ readonly settledLines: number }>;
+  /** Releases what a batch has left of its reservation. */
+  closeBatch(batch: string): Promise<void>;
+  /**
+   * Puts batches, or lines of them, back into a ledger that lost them; a batch with more settled lines stays. Their
+   * counters must have been raised. Idempotent.
+   */
+  restoreBatches(batches: readonly LoggedBatch[]): Promise<void>;
+  /** The oldest records of the usage stream. */
+  readUsage(count: number): Promise<readonly StreamEntry[]>;
+  /** Deletes records from the stream, once the log has them. */
+  deleteUsage(entries: readonly string[]): Promise<void>;
+  /** The oldest rows of the refusal stream. */
+  readRefusals(count: number): Promise<readonly RefusalEntry[]>;
+  deleteRefusals(entries: readonly string[]): Promise<void>;
+}

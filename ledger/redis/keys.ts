@@ -1,0 +1,36 @@
+/**
+ * Where a ledger lives in Redis. All keys of an installation share one hash tag, so that every operation is one script;
+ * the scripts take the prefix as their only key and append:
+ *
+ *     :ledger                hash    epoch, sequence, sweepPausedUntil; runId (of the server on which it was last in
+ *                                    force), timeline and the sequence at which it began (timelineStart); recovering
+ *                                    (since when, ms), deep (why replay logs do not suffice), hadMissing (a session's
+ *                                    change was lost); and for each living gateway `@<incarnation>`: the number of its
+ *                                    last change in the timeline that it has joined
+ *     :lastChange:@<incarnation>  string  the same number after it was unregistered; expires after RETENTION_MS
+ *     :recovery              hash    incarnation → expected or replayed, during a recovery
+ *     :counter:<counter>     hash    the pool, with `per` all values together: s spent, f certain, c committed, g gaps
+ *                                    of calls in flight, n requests, x refused, w wouldRefuse, e the cap at which it
+ *                                    was exhausted
+ *     :counter:<counter>#<v> hash    the same for one value
+ *     :values:<counter>      zset    the values that have a counter, by spent (for ordering only)
+ *     :exhausted:<counter>   set     the values that are exhausted
+ *     :open:<incarnation>    hash    call id → lease (cmsgpack, scripts/shared/leases.lua)
+ *     :tombstone:<call id>   string  expires after TOMBSTONE_MS, of an unchecked call after RETENTION_MS
+ *     :presumed              hash    call id → lease of a swept call, or of what a settle left presumed
+ *     :booked                hash    call id → lease of a call that was resolved without its cost: a late settle corrects it
+ *     :presumedSince         zset    presumed call ids by since when
+ *     :presumedUntil         zset    presumed and booked call ids by when their last counter expires
+ *     :batches               hash    batch → cmsgpack of call id, workspace, meta, settled lines, lease
+ *     :batch:<batch>         string  0 or 1 (all of it is settled) and the workspace; expires after BATCH_OWNER_TTL_MS
+ *     :beats  :reports       zset, hash    incarnation by its last heartbeat; its report
+ *     :fences                hash    workspace → the lowest version that is still admitted
+ *     :usage                 stream  `record`: JSON, one for each settled or presumed call; `booked`: when its counters
+ *                                    expire and their full names, a line each
+ *     :refusals              stream  `row`: JSON; about MAX_REFUSAL_ROWS
+ */
+
+/** The prefix of an installation's keys. */
+export function keyPrefix(installation: string): string {
+  return `{tollgate:${installation}}`;
+}

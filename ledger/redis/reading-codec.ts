@@ -1,0 +1,82 @@
+/** Counters, presumed calls and the ledger's state as arguments and replies of the scripts. */
+
+import type { Counter, Reading, ReadingQuery, ValueCounter } from '../../policy/core/counter-reading.ts';
+import type { GatewayReport } from '../gateway-ledger.ts';
+import type { LedgerState } from '../ledger-state.ts';
+import type { CounterMinimum, LivingGateway, PresumedCall } from '../operator-ledger.ts';
+import type { Reply } from './connection.ts';
+
+/** The arguments of `read-counters` for one query. */
+export function encodeQuery({ counter, per, top, also }: ReadingQuery): string[] {
+  return per ? [counter, `${top}`, `${also.length}`, ...also] : [counter, '-1', '0'];
+}
+
+/** The reply of `read-counters` for one query; without values it has the pool alone. */
+export function decodeReading(reply: Reply): Reading {
+  const [total, valueCount = 0, exhaustedCount = 0, ...list] = reply;
+  const values: ValueCounter[] = [];
+  for (let i = 0; i < list.length; i += 2) {
+    values.push({ value: list[i] as string, ...decodeCounter(list[i + 1] as Reply) });
+  }
+  return {
+    total: decodeCounter(total as Reply),
+    values,
+    valueCount: valueCount as number,
+    exhaustedCount: exhaustedCount as number,
+  };
+}
+
+function decodeCounter(fields: Reply): Counter {
+  const [spent, certain, committed, requests, refused, wouldRefuse, exhaustedAt] = fields as readonly (string | null)[];
+  return {
+    spentNano: BigInt(spent ?? 0),
+    certainNano: BigInt(certain ?? 0),
+    committedNano: BigInt(committed ?? 0),
+    requests: Number(requests ?? 0),
+    refused: Number(refused ?? 0),
+    wouldRefuse: Number(wouldRefuse ?? 0),
+    exhaustedAtNano: exhaustedAt == null ? null : BigInt(exhaustedAt),
+  };
+}
+
+/** The reply of `read-state` for a client that expects this epoch. */
+export function decodeState(reply: Reply, expectedEpoch: string | null): LedgerState {
+  const [now, epoch, sequence, streamLength, presumedCount, since, deep, missing] = reply;
+  return {
+    now: now as number,
+    epoch: epoch as string | null,
+    lost: epoch === null ? 'empty' : epoch === expectedEpoch ? null : 'otherEpoch',
+    sequence: Number(sequence ?? 0),
+    streamLength: streamLength as number,
+    presumedCount: presumedCount as number,
+    recovering:
+      since === null
+        ? null
+        : { since: Number(since), deep: deep as string | null, missing: (missing as string[]).toSorted() },
+  };
+}
+
+/** The arguments of `raise-counters`. */
+export function encodeMinimums(minimums: readonly CounterMinimum[]): string[] {
+  return minimums.flatMap(({ counter, keepUntil, spentNano, presumedNano, requests }) =>
+    [counter, keepUntil, spentNano, presumedNano, requests].map(String),
+  );
+}
+
+/** The reply of `presumed-calls`. */
+export function decodePresumedCalls(reply: Reply): PresumedCall[] {
+  return (reply as readonly [string, string, number, string][]).map(([id, worst, presumedSince, counters]) => ({
+    id,
+    worstNano: BigInt(worst),
+    presumedSince,
+    counters: counters === '' ? [] : counters.split('\n'),
+  }));
+}
+
+/** The hash of reports, by incarnation. */
+export function decodeGateways(reports: Readonly<Record<string, string>>): LivingGateway[] {
+  return Object.entries(reports).map(([incarnation, report]) => ({
+    incarnation,
+    ...(JSON.parse(report) as GatewayReport),
+  }));
+}

@@ -1,0 +1,13 @@
+#!lua flags=allow-oom
+-- Releases what a batch has left of its reservation.
+-- ARGV: batch.
+local batches = prefix .. ':batches'
+local packed = call('HGET', batches, ARGV[1])
+if not packed then return { 0 } end
+local id, workspace, _, _, lease = unpack(cmsgpack.unpack(packed))
+append(resolvedRecord(id .. '/batch', '0'), lease)
+replace(lease, '0', '0', '0')
+call('HDEL', batches, ARGV[1])
+call('SET', prefix .. ':batch:' .. ARGV[1], '1' .. workspace, 'XX', 'KEEPTTL')
+call('HINCRBY', ledger, 'sequence', 1)
+return { 1 }

@@ -1,0 +1,69 @@
+-- For scripts that reserve: the counters of a reservation. The reservation is in ARGV from some index on: id, workspace,
+-- version, worst, ceiling (2^63 - 1 - worst), gap, from, until, keepUntil (when the last counter expires); then for each
+-- check: counter, value, mode (E, O, X), expireAt (ms), cap, room, totalCap, totalRoom (value and total: '' where there
+-- is none), and where there is a gap gapRoom and totalGapRoom.
+
+local function strideOf(gap) return gap == '0' and 8 or 10 end
+
+-- A lease without counters.
+local function newLease(now, worst, gap, keepUntil)
+  return { 'open', worst, gap, string.format('%d', math.max(now + RETENTION_MS, keepUntil)) }
+end
+
+local function load(name, expireAt)
+  local key = prefix .. ':counter:' .. name
+  local h = call('HMGET', key, 's', 'f', 'c', 'e')
+  return {
+    name = name, key = key, expireAt = expireAt, isNew = not h[3],
+    spent = h[1] or '0', certain = h[2] or '0', committed = h[3] or '0', exhaustedAt = h[4],
+  }
+end
+
+-- Past the largest number of values all new ones share a counter.
+local function loadValue(pool, value, expireAt)
+  local counter = load(pool.name .. '#' .. value, expireAt)
+  if counter.isNew and call('ZCARD', prefix .. ':values:' .. pool.name) >= MAX_VALUES then
+    value = REST
+    counter = load(pool.name .. '#' .. value, expireAt)
+  end
+  counter.value, counter.pool = value, pool.name
+  return counter
+end
+
+local function create(counter)
+  if not counter.isNew then return end
+  call('HSETNX', counter.key, 'c', '0')
+  call('PEXPIREAT', counter.key, counter.expireAt)
+  if not counter.value then return end
+  local values = prefix .. ':values:' .. counter.pool
+  call('ZADD', values, 0, counter.value)
+  call('PEXPIREAT', values, counter.expireAt)
+end
+
+-- Adds a lease's worst case and gap to a counter, and the counter to the lease.
+local function reserveIn(lease, counter)
+  create(counter)
+  call('HINCRBY', counter.key, 'c', lease[2])
+  if lease[3] ~= '0' then call('HINCRBY', counter.key, 'g', lease[3]) end
+  lease[#lease + 1] = counter.name
+end
+
+-- Reserves the call whose id is ARGV[at] in its counters, whatever their caps: it was sent already. Nil, and nothing
+-- written, where a counter would overflow.
+local function reserveUncapped(at)
+  local worst, gap, now, counters = ARGV[at + 3], ARGV[at + 5], clock(), {}
+  for i = at + 9, #ARGV, strideOf(gap) do
+    local value, expireAt = ARGV[i + 1], ARGV[i + 3]
+    if tonumber(expireAt) > now then
+      local pool = load(ARGV[i], expireAt)
+      if value ~= '' then counters[#counters + 1] = loadValue(pool, value, expireAt) end
+      counters[#counters + 1] = pool
+    end
+  end
+  for _, counter in ipairs(counters) do
+    if less(ARGV[at + 4], counter.committed) then return nil end
+  end
+  local lease = newLease(now, worst, gap, ARGV[at + 8])
+  for _, counter in ipairs(counters) do reserveIn(lease, counter) end
+  return lease
+end

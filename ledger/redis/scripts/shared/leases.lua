@@ -1,0 +1,160 @@
+-- For scripts that end calls: what a lease is and how its money moves.
+
+-- a + b, exactly; only b may be negative, and the sum never is. Two limbs of twelve digits hold more than 64 bits.
+local function sum(a, b)
+  if #a < 16 and #b < 16 then return string.format('%d', a + b) end
+  local sign = string.byte(b) == 45 and -1 or 1
+  if sign < 0 then b = string.sub(b, 2) end
+  local high = (tonumber(string.sub(a, 1, -13)) or 0) + sign * (tonumber(string.sub(b, 1, -13)) or 0)
+  local low = string.sub(a, -12) + sign * string.sub(b, -12)
+  if low < 0 then high, low = high - 1, low + 1e12 end
+  if low >= 1e12 then high, low = high + 1, low - 1e12 end
+  if high == 0 then return string.format('%d', low) end
+  return string.format('%d%012d', high, low)
+end
+
+-- a - b, exactly; neither is negative, the difference may be.
+local function difference(a, b)
+  if less(a, b) then return '-' .. sum(b, '-' .. a) end
+  return sum(a, '-' .. b)
+end
+
+-- A lease is a list, stored with cmsgpack: status (open, swept, rest or booked); worst case; gap; when its last counter
+-- expires (ms); then the full names of its counters. `rest` is what a settle left presumed. `countersOf` reads the
+-- counters; one that has expired is not created again, since its period ended days ago.
+local NAMES = 5
+
+local function countersOf(lease)
+  local counters = {}
+  for i = NAMES, #lease do
+    local key = prefix .. ':counter:' .. lease[i]
+    local h = call('HMGET', key, 's', 'f', 'c', 'n')
+    if h[3] then
+      counters[#counters + 1] = {
+        name = lease[i], key = key, spent = h[1] or '0', certain = h[2] or '0', committed = h[3], requests = h[4] or '0',
+      }
+    end
+  end
+  return counters
+end
+
+-- Changes the sums of a lease's counters by signed amounts. False, and nothing written, where one would overflow.
+local function move(lease, spent, certain, committed, requests)
+  local counters = countersOf(lease)
+  for _, counter in ipairs(counters) do
+    counter.committed = sum(counter.committed, committed)
+    if less(MAX_NANO, counter.committed) then return false end
+  end
+  for _, counter in ipairs(counters) do
+    local s, f, n = sum(counter.spent, spent), sum(counter.certain, certain), sum(counter.requests, requests)
+    call('HSET', counter.key, 's', s, 'f', f, 'c', counter.committed, 'n', n)
+    local mark = spent ~= '0' and string.find(counter.name, '#', 1, true)
+    if mark then
+      local values = prefix .. ':values:' .. string.sub(counter.name, 1, mark - 1)
+      call('ZINCRBY', values, spent, string.sub(counter.name, mark + 1))
+    end
+  end
+  return true
+end
+
+-- Replaces all that a lease reserves by `cost` and `certain` (cost and what stays presumed). A swept lease is certain
+-- already, and a booked one spent.
+local function replace(lease, cost, certain, requests)
+  local status, worst = lease[1], lease[2]
+  local change = difference(certain, worst)
+  local spentChange = status == 'booked' and difference(cost, worst) or cost
+  if not move(lease, spentChange, status == 'open' and certain or change, change, requests) then return false end
+  if lease[3] ~= '0' then
+    for _, counter in ipairs(countersOf(lease)) do call('HINCRBY', counter.key, 'g', '-' .. lease[3]) end
+    lease[3] = '0'
+  end
+  return true
+end
+
+local function overflow()
+  return redis.error_reply('OVERFLOW a counter cannot hold this amount')
+end
+
+-- The status of a call: open, swept, booked, ended or unknown; and its lease. A call with only a rest has ended.
+local function find(incarnation, id)
+  local packed = call('HGET', prefix .. ':open:' .. incarnation, id)
+  if not packed then
+    if call('EXISTS', prefix .. ':tombstone:' .. id) == 1 then return 'ended' end
+    packed = call('HGET', prefix .. ':presumed', id) or call('HGET', prefix .. ':booked', id)
+    if not packed then return 'unknown' end
+  end
+  local lease = cmsgpack.unpack(packed)
+  if lease[1] == 'rest' then return 'ended' end
+  return lease[1], lease
+end
+
+local function deleteLease(status, incarnation, id)
+  if status == 'open' then
+    call('HDEL', prefix .. ':open:' .. incarnation, id)
+  else
+    call('HDEL', prefix .. ':presumed', id)
+    call('HDEL', prefix .. ':booked', id)
+    call('ZREM', prefix .. ':presumedSince', id)
+    call('ZREM', prefix .. ':presumedUntil', id)
+  end
+end
+
+-- Appends a record to the usage stream, with when its counters expire and their names.
+local function append(record, lease)
+  call('XADD', prefix .. ':usage', '*', 'record', record, 'booked', table.concat(lease, '\n', 4))
+end
+
+-- The record of a call whose cost is not known.
+local function presumedRecord(id, worst)
+  return cjson.encode({ [FIELD_ID] = id, [FIELD_STATE] = STATE_PRESUMED, [FIELD_WORST] = worst })
+end
+
+-- Makes an amount presumed: all of a swept lease, or the rest of a settle (`status`).
+local function presume(id, lease, status, amount)
+  lease[1], lease[2] = status, amount
+  call('HSET', prefix .. ':presumed', id, cmsgpack.pack(lease))
+  call('ZADD', prefix .. ':presumedSince', clock(), id)
+  call('ZADD', prefix .. ':presumedUntil', lease[4], id)
+  append(presumedRecord(status == 'rest' and id .. '/rest' or id, amount), lease)
+end
+
+-- A late reserve meets the tombstone, and a repeated settle or release changes nothing.
+local function writeTombstone(id, ttl)
+  call('SET', prefix .. ':tombstone:' .. id, '', 'PX', ttl)
+end
+
+-- Numbers the client's change: ARGV begins with incarnation, epoch, timeline, last change. A change is made in a lost
+-- ledger too, since money is never turned away; but a change that the ledger lacks is noticed before the client gets a
+-- higher number.
+local function numberChange()
+  local client, timeline = '@' .. ARGV[1], ARGV[3]
+  local state = call('HMGET', ledger, 'epoch', 'sequence', client, 'timeline')
+  if state[EPOCH] == ARGV[2] and lacksChange(state, client, timeline, ARGV[4]) then
+    beginRecovery(state, serverRunId())
+  end
+  return number(state, client, timeline)
+end
+
+-- The answer where there is no lease. The ledger may have lost an unknown call, unless the client has joined its
+-- timeline.
+local function withoutLease(status)
+  local client, timeline = '@' .. ARGV[1], ARGV[3]
+  local state = stateOf(client)
+  local isLost = lostReason(state, ARGV[2])
+  if status ~= 'unknown' then
+    return { status, not isLost and state[TIMELINE] == timeline and lastChangeOf(state, client) }
+  end
+  if not isLost then detectLoss(state, client, timeline, ARGV[4]) end
+  return { not isLost and state[TIMELINE] == timeline and 'unknown' or 'maybeLost' }
+end
+
+-- Settles the call of a lease; `ttl` is how long its tombstone stays (ms). False where a counter would overflow.
+local function settle(owner, id, lease, amounts, record, ttl)
+  local status = lease[1]
+  if not replace(lease, amounts.cost, amounts.certain, '1') then return false end
+  deleteLease(status, owner, id)
+  writeTombstone(id, ttl)
+  append(record, lease)
+  if amounts.presumed ~= '0' then presume(id, lease, 'rest', amounts.presumed) end
+  return true
+end

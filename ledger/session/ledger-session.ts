@@ -1,0 +1,189 @@
+import type { Reading, ReadingQuery } from '../../policy/core/counter-reading.ts';
+import type { UsageRecord } from '../../policy/core/usage-record.ts';
+import { checkAmount } from '../amount-checks.ts';
+import type { BeatAnswer, GatewayLedger, GatewayReport } from '../gateway-ledger.ts';
+import type { LedgerState } from '../ledger-state.ts';
+import { LedgerUnreachable } from '../ledger-unreachable.ts';
+import type { BatchOwner, BatchReservation } from '../message-batches.ts';
+import { isInconclusive, type Reservation, type ReserveAnswer } from '../reservation.ts';
+import type { SettleAnswer, Settlement, UncheckedCall } from '../settlement.ts';
+import type { RefusalRow } from '../streams.ts';
+import { ClientIdentity, type LedgerClient } from './client-identity.ts';
+import { type CallEnd, checkAmounts } from './ledger-change.ts';
+import { type ReplayedCall, ReplayLog } from './replay-log.ts';
+import type { BeatReply, LivingReply, Transport } from './transport.ts';
+
+/** How many calls are replayed at once. */
+const REPLAY_CHUNK = 100;
+
+/**
+ * A gateway's use of a ledger. It keeps its changes in a replay log; where the ledger has come back from a failure on
+ * another timeline, it replays what may be missing before it takes part again.
+ */
+export class LedgerSession implements GatewayLedger {
+  readonly #identity: ClientIdentity;
+  readonly #replayLog: ReplayLog;
+  readonly #transport: Transport;
+  #peers: readonly string[] = [];
+
+  /** `expectedEpoch`: the epoch in which the ledger is expected, null while it is not known; asked at each call. */
+  constructor(transport: Transport, expectedEpoch: () => string | null) {
+    this.#transport = transport;
+    this.#identity = new ClientIdentity(expectedEpoch);
+    // A call keeps its owner for as long as it may be replayed.
+    this.#replayLog = new ReplayLog(this.#identity);
+  }
+
+  begin(incarnation: string): void {
+    this.#identity.begin(incarnation);
+  }
+
+  async reserve(reservation: Reservation): Promise<ReserveAnswer> {
+    checkAmount(reservation.worstNano);
+    const client = this.#identity.reservingClient();
+    const { id } = reservation;
+    const isRepeated = this.#identity.hasOwner(id);
+    // An incarnation that was swept since may hold it, and it must not be reserved twice.
+    if (this.#identity.ownerOf(id) !== client.incarnation) return { kind: 'ended' };
+    // Before it is sent: a reserve whose answer is lost must be found by the release that follows.
+    this.#identity.setOwner(id, client);
+    const { answer, sequence } = await this.#transport.reserve(client, reservation);
+    if (answer.kind !== 'admitted') {
+      if (!isRepeated || !isInconclusive(answer)) this.#identity.removeOwner(id);
+      return answer;
+    }
+    this.#requireTimelineOf(client);
+    this.#replayLog.addReservation(reservation, sequence);
+    this.#identity.noteChange(client, sequence);
+    return answer;
+  }
+
+  settle(settlement: Settlement): Promise<SettleAnswer> {
+    return this.#end(settlement.id, { kind: 'settle', settlement });
+  }
+
+  release(id: string): Promise<SettleAnswer> {
+    return this.#end(id, { kind: 'release', id });
+  }
+
+  settleUnchecked(call: UncheckedCall): Promise<SettleAnswer> {
+    return this.#end(call.reservation.id, { kind: 'settleUnchecked', call });
+  }
+
+  openBatch(batch: BatchReservation): Promise<SettleAnswer> {
+    return this.#end(batch.id, { kind: 'openBatch', batch });
+  }
+
+  /** @throws LedgerUnreachable also where the ledger may have lost the call: its reservation will be replayed soon. */
+  async #end(id: string, end: CallEnd): Promise<SettleAnswer> {
+    checkAmounts(end);
+    // A ledger that has lost the first end would accept this one.
+    if (this.#replayLog.hasOtherEnd(id, end)) return 'ended';
+    const client = this.#identity.client();
+    const { answer, sequence } = await this.#transport.apply(client, this.#identity.ownerOf(id), end);
+    this.#requireTimelineOf(client);
+    if (answer === 'maybeLost' && this.#replayLog.isOpen(id) && end.kind !== 'release') {
+      throw new LedgerUnreachable('the ledger recovers');
+    }
+    if (answer === 'maybeLost' || answer === 'unknown') {
+      this.#replayLog.drop(id);
+      return 'unknown';
+    }
+    this.#replayLog.addEnd(id, end, sequence);
+    this.#identity.noteChange(client, sequence);
+    return answer;
+  }
+
+  async beat(report: GatewayReport): Promise<BeatAnswer> {
+    const client = this.#identity.client();
+    const { successor } = this.#identity;
+    const reply = await this.#transport.beat(client, successor, report);
+    if (reply.kind === 'lost' || reply.kind === 'swept') return reply;
+    this.#identity.confirmSuccessor(successor);
+    const isSameTimeline = reply.timeline === this.#identity.client().timeline;
+    const outcome = isSameTimeline ? this.#stay(client, reply) : await this.#rejoin(reply);
+    if (outcome.kind === 'lost') return outcome;
+    this.#peers = reply.incarnations;
+    return outcome.kind === 'alive' ? { kind: 'alive', now: reply.now, open: reply.open } : { kind: 'recovering' };
+  }
+
+  #stay(client: LedgerClient, reply: LivingReply): LivingReply {
+    if (this.#identity.isPresent(client)) this.#identity.noteChange(client, reply.lastChange);
+    else this.#identity.continueFrom(reply.lastChange);
+    if (reply.kind === 'alive') this.#replayLog.expire(reply.now, reply.sequence);
+    return reply;
+  }
+
+  /** Replays to the ledger's new timeline what it may have lost, and joins it. */
+  async #rejoin({ timeline, lastChange, timelineStart, now }: LivingReply): Promise<JoinOutcome> {
+    const lastBefore = this.#identity.lastChange;
+    this.#identity.leaveTimeline();
+    const replayed = this.#replayLog.changesAfter(lastChange);
+    await this.#replay(replayed);
+    const { highestSequence, leaseOldSequence, highestDropped } = this.#replayLog;
+    const reply = await this.#transport.join(this.#identity.client(), {
+      timeline,
+      hadMissing: lastBefore > lastChange || replayed.some(({ changes }) => changes[0]?.kind === 'restore'),
+      highestSequence,
+      leaseOldSequence,
+      deep: highestDropped > Math.max(lastChange, timelineStart) ? 'forgotten' : '',
+      pastIncarnations: this.#identity.pastIncarnations,
+      peers: this.#peers,
+    });
+    if (reply.kind === 'lost') return reply;
+    if (reply.kind === 'again') return { kind: 'recovering' };
+    this.#identity.joinTimeline(timeline, reply.sequence);
+    this.#replayLog.renumber(replayed, reply.sequence, timelineStart, now);
+    return reply;
+  }
+
+  /** The changes of one call in order; different calls in any order. */
+  async #replay(calls: readonly ReplayedCall[]): Promise<void> {
+    for (let i = 0; i < calls.length; i += REPLAY_CHUNK) {
+      await Promise.all(calls.slice(i, i + REPLAY_CHUNK).map((call) => this.#replayCall(call)));
+    }
+  }
+
+  async #replayCall({ id, changes }: ReplayedCall): Promise<void> {
+    for (const change of changes) {
+      const client = this.#identity.client();
+      const { answer } = await this.#transport.apply(client, this.#identity.ownerOf(id), change);
+      if (change.kind === 'restore' && answer === 'settled') this.#identity.setOwner(id, client);
+    }
+  }
+
+  /** An answer from a timeline that is over does not count: the caller asks again on the present one. */
+  #requireTimelineOf(client: LedgerClient): void {
+    if (!this.#identity.isOnTimeline(client)) throw new LedgerUnreachable('the ledger has begun another timeline');
+  }
+
+  async leave(): Promise<void> {
+    await this.#transport.leave(this.#identity.present);
+  }
+
+  batchOwners(batches: readonly string[]): Promise<readonly (BatchOwner | null)[]> {
+    return this.#transport.batchOwners(batches);
+  }
+
+  appendFreeUsage(record: UsageRecord): Promise<void> {
+    return this.#transport.appendFreeUsage(record);
+  }
+
+  appendRefusals(rows: readonly RefusalRow[]): Promise<void> {
+    return this.#transport.appendRefusals(rows);
+  }
+
+  read(queries: readonly ReadingQuery[]): Promise<readonly Reading[]> {
+    return this.#transport.read(queries);
+  }
+
+  state(): Promise<LedgerState> {
+    return this.#transport.state();
+  }
+
+  sweep(): Promise<number> {
+    return this.#transport.sweep();
+  }
+}
+
+type JoinOutcome = { readonly kind: 'alive' | 'recovering' } | Extract<BeatReply, { kind: 'lost' }>;
