@@ -1,0 +1,13 @@
+import { expect, test } from '@jest/globals';
+import { Upstreams } from '../../../../gateway/http/upstreams.ts';
+import { handover, resolved } from '../../../system/gateway/policies.ts';
+
+test('workspaces with different paths at one origin share its connections', async () => {
+  const upstreams = new Upstreams();
+  const at = (baseURL: string) => upstreams.of(resolved(handover({ baseURL })).workspace);
+  const [one, other, elsewhere] = [at('https://api.test/one/'), at('https://api.test'), at('https://b.test')];
+  expect([one.prefix, other.prefix]).toEqual(['/one', '']);
+  expect(one.pool).toBe(other.pool);
+  expect(elsewhere.pool).not.toBe(one.pool);
+  await upstreams.close();
+});
