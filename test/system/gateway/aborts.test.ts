@@ -1,45 +1,24 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { StreamMeter } from '../../../gateway/forward/stream-meter.ts';
 import { TokensPerByte, thinkingTokens } from '../../../gateway/forward/tokens-per-byte.ts';
 import type { Settings } from '../../../policy/config/settings.ts';
 import { readUsage } from '../../../policy/prices/usage.ts';
 import { budgetFiguresQuery } from '../../../policy/status/budget-figures.ts';
 import type { Behaviour } from '../../fakes/upstream/behaviour.ts';
-import { startUpstream, type Upstream } from '../../fakes/upstream/upstream.ts';
-import { startRedis } from '../../support/redis.ts';
 import { until } from '../../support/until.ts';
-import { ask, message, type Running, startGateway, type StartOptions } from './harness.ts';
+import { standIn, streaming, useGateways } from './fixture.ts';
+import { ask, message, type Running, type StartOptions } from './harness.ts';
 import { budget, handover } from './policies.ts';
 
-let redis: Awaited<ReturnType<typeof startRedis>>;
-let upstream: Upstream;
-const running: Running[] = [];
-
-beforeAll(async () => {
-  redis = await startRedis();
-  upstream = await startUpstream();
-});
-
-afterEach(async () => {
-  upstream.release();
-  await Promise.all(running.splice(0).map((gateway) => gateway.stop()));
-  upstream.clearBooks();
-});
-
-afterAll(async () => {
-  await upstream.close();
-  await redis.stop();
-});
+const env = useGateways();
+const { books, running } = env;
 
 const daily = budget('daily', '25.00');
 
-async function gatewayWith(settings: Partial<Settings>, options: Partial<StartOptions> = {}): Promise<Running> {
-  const given = handover({ baseURL: upstream.url, budgets: [daily] });
-  const gateway = await startGateway({ redisUrl: redis.url, handover: given, settings, ...options });
-  running.push(gateway);
-  return gateway;
+function gatewayWith(settings: Partial<Settings>, options: Partial<StartOptions> = {}): Promise<Running> {
+  return env.gatewayWith({}, { settings, ...options });
 }
 
 /** What is booked of the budget and what is presumed, once nothing is in flight. Nano-dollars. */
@@ -48,14 +27,11 @@ async function booked({ ledger }: Running, one = daily) {
   await until(async () => {
     const { now } = await ledger.operator.state();
     counter = (await ledger.operator.read([budgetFiguresQuery(one, now)]))[0]!.total;
-    return counter.committedNano === counter.certainNano && upstream.books().open === 0;
+    return counter.committedNano === counter.certainNano && env.upstream.books().open === 0;
   }, 30_000);
   return { spent: counter.spentNano, presumed: counter.certainNano - counter.spentNano, requests: counter.requests };
 }
 
-const books = (): bigint => BigInt(upstream.books().total.nanoUsd);
-const standIn = (behaviour: Behaviour): Record<string, string> => ({ 'x-stand-in': JSON.stringify(behaviour) });
-const streaming = message({ stream: true });
 const whole = message();
 const searching = message({
   stream: true,
@@ -68,7 +44,7 @@ const OUTPUT = 1_000_000n;
 async function leave(gateway: Running, behaviour: Behaviour, body = streaming, ms = 50): Promise<void> {
   const leaving = new AbortController();
   const asked = ask(gateway.url, { body, headers: standIn(behaviour), signal: leaving.signal }).catch(() => null);
-  await until(() => upstream.books().open === 1);
+  await until(() => env.upstream.books().open === 1);
   // Many turns, however late: after one alone nothing may have been read that came in the meantime.
   for (let turn = 0; turn < 10; turn += 1) await sleep(ms / 10);
   leaving.abort();
@@ -100,7 +76,7 @@ describe.each(PLACES)('a caller that leaves %s', (_name, body, behaviour) => {
     const { spent, presumed, requests } = await booked(gateway);
     expect([presumed, requests]).toEqual([0n, 1]);
     expect(books()).toBeGreaterThan(0n);
-    expect(upstream.books().total.aborted).toBe(isCut ? 1 : 0);
+    expect(env.upstream.books().total.aborted).toBe(isCut ? 1 : 0);
     expect(spent).toBeGreaterThanOrEqual(books());
     // Nothing is estimated of an answer that is read to its end.
     expect(spent).toBeLessThanOrEqual(isCut ? OUTPUT + 100_000n : books());
@@ -112,9 +88,9 @@ describe.each(PLACES)('a caller that leaves %s', (_name, body, behaviour) => {
     const gateway = await gatewayWith({ onAbort: 'Drain' });
     await leave(gateway, { ...behaviour, abortBilling }, body);
     await sleep(50);
-    upstream.release();
+    env.upstream.release();
     expect(await booked(gateway)).toEqual({ spent: books(), presumed: 0n, requests: 1 });
-    expect(upstream.books().total).toMatchObject({ aborted: 0, outputTokens: 40 });
+    expect(env.upstream.books().total).toMatchObject({ aborted: 0, outputTokens: 40 });
     expect(gateway.logs.find((one) => 'cost_usd' in one)).toMatchObject({ ending: 'Answered', estimated: false });
   });
 });
@@ -131,7 +107,7 @@ describe('a caller that leaves', () => {
 
   test('under Cancel after it stopped reading pays for what the upstream wrote ahead', async () => {
     const gateway = await gatewayWith({ onAbort: 'Cancel' });
-    await fetch(`${upstream.url}/behaviour`, {
+    await fetch(`${env.upstream.url}/behaviour`, {
       method: 'POST',
       body: JSON.stringify({ text: 'ab'.repeat(90_000), chunks: 90_000, usage: { output_tokens: 90_000 } }),
     });
@@ -142,13 +118,13 @@ describe('a caller that leaves', () => {
     caller.write(head + body);
     // Nobody reads what comes: the upstream writes as much as there is room for on the way.
     caller.pause();
-    await until(() => upstream.books().total.requests === 1);
+    await until(() => env.upstream.books().total.requests === 1);
     await sleep(2_000);
     caller.destroy();
-    await until(() => upstream.books().total.requests === 1 && upstream.books().open === 0);
-    await fetch(`${upstream.url}/behaviour`, { method: 'POST', body: '{}' });
+    await until(() => env.upstream.books().total.requests === 1 && env.upstream.books().open === 0);
+    await fetch(`${env.upstream.url}/behaviour`, { method: 'POST', body: '{}' });
     expect(await booked(gateway)).toEqual({ spent: books(), presumed: 0n, requests: 1 });
-    expect(upstream.books().total).toMatchObject({ aborted: 0, outputTokens: 90_000 });
+    expect(env.upstream.books().total).toMatchObject({ aborted: 0, outputTokens: 90_000 });
   });
 
   test('a stream that does not begin within ten seconds pays for its prompt, at its bound', async () => {
@@ -180,24 +156,24 @@ describe('a caller that leaves', () => {
       const gateway = await gatewayWith({ onAbort }, { installation: `leaving-${onAbort}` });
       const other = await gatewayWith({ onAbort }, { installation: `leaving-${onAbort}` });
       const staying = ask(gateway.url, { body: streaming, headers: standIn({ holdAfter: 1 }) });
-      await until(() => upstream.books().open === 1);
+      await until(() => env.upstream.books().open === 1);
       const leaving = new AbortController();
       const asked = [streaming, whole].map((body) => {
         const headers = standIn({ holdAfter: 2, latencyMs: 300 });
         return ask(gateway.url, { body, headers, signal: leaving.signal }).catch(() => null);
       });
-      await until(() => upstream.books().open === 3);
+      await until(() => env.upstream.books().open === 3);
       const stopped = running.splice(running.indexOf(gateway), 1)[0]!.stop();
       leaving.abort();
       await Promise.all(asked);
-      await until(() => upstream.books().open === (onAbort === 'Cancel' ? 1 : 2));
-      upstream.release();
+      await until(() => env.upstream.books().open === (onAbort === 'Cancel' ? 1 : 2));
+      env.upstream.release();
       expect((await staying).text).toContain('message_stop');
       await stopped;
       const { spent, presumed, requests } = await booked(other);
       expect([presumed, requests]).toEqual([0n, 3]);
       expectBooked(spent, onAbort);
-      upstream.clearBooks();
+      env.upstream.clearBooks();
     }
   });
 });
@@ -221,7 +197,7 @@ describe.each(['Cancel', 'Drain'] as const)('a thousand users who interrupt half
   test(`leave a budget that goes on, under ${onAbort}`, async () => {
     // What two thousand calls cost. Were the half of the interrupted ones presumed at their worst, it would be spent.
     const shared = budget('shared', '1.20');
-    const given = handover({ baseURL: upstream.url, budgets: [shared] });
+    const given = handover({ baseURL: env.upstream.url, budgets: [shared] });
     const gateway = await gatewayWith({ onAbort, waitersPerBudget: 2_000, waitSeconds: 30 }, { handover: given });
     const headers = standIn({
       latencyMs: 50,
@@ -243,7 +219,7 @@ describe.each(['Cancel', 'Drain'] as const)('a thousand users who interrupt half
     expect(spent).toBeLessThanOrEqual(shared.limitNano);
     expectBooked(spent, onAbort);
     expect((await ask(gateway.url)).status).toBe(200);
-    const { aborted } = upstream.books().total;
+    const { aborted } = env.upstream.books().total;
     expect(aborted > 0).toBe(onAbort === 'Cancel');
   }, 120_000);
 });

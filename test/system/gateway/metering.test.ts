@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { Pool } from 'undici';
 import { decoderOf } from '../../../gateway/forward/content-decoder.ts';
 import { forward } from '../../../gateway/forward/forward.ts';
@@ -12,60 +12,17 @@ import { parseSettings } from '../../../policy/config/settings.ts';
 import { parseUsd } from '../../../policy/core/money.ts';
 import { contractBook } from '../../../policy/prices/contract-prices.ts';
 import published from '../../../policy/prices/prices.json' with { type: 'json' };
-import { budgetFiguresQuery } from '../../../policy/status/budget-figures.ts';
 import type { Behaviour } from '../../fakes/upstream/behaviour.ts';
-import { type Received, startUpstream, type Upstream } from '../../fakes/upstream/upstream.ts';
-import { startRedis } from '../../support/redis.ts';
+import type { Received } from '../../fakes/upstream/upstream.ts';
 import { until } from '../../support/until.ts';
-import { ask, errorOf, message, type Running, startGateway } from './harness.ts';
-import { budget, handover, resolved, type WorkspaceOptions } from './policies.ts';
+import { settled, standIn, useGateways } from './fixture.ts';
+import { ask, errorOf, message, type Running } from './harness.ts';
+import { budget, handover, resolved } from './policies.ts';
 
-let redis: Awaited<ReturnType<typeof startRedis>>;
-let upstream: Upstream;
-const received: Received[] = [];
-const running: Running[] = [];
-
-beforeAll(async () => {
-  redis = await startRedis();
-  upstream = await startUpstream({ observe: (request) => received.push(request) });
-});
-
-afterEach(async () => {
-  upstream.release();
-  await Promise.all(running.splice(0).map((gateway) => gateway.stop()));
-  upstream.clearBooks();
-  received.length = 0;
-});
-
-afterAll(async () => {
-  await upstream.close();
-  await redis.stop();
-});
-
-async function gatewayWith(workspace: Partial<WorkspaceOptions> = {}): Promise<Running> {
-  const given = handover({ baseURL: upstream.url, budgets: [daily], ...workspace });
-  const gateway = await startGateway({ redisUrl: redis.url, handover: given });
-  running.push(gateway);
-  return gateway;
-}
+const env = useGateways();
+const { books, gatewayWith, received } = env;
 
 const daily = budget('daily', '25.00');
-
-/** What the budget has once nothing is in flight. */
-async function settled({ ledger }: Running, one = daily) {
-  const read = async () => {
-    const { now } = await ledger.operator.state();
-    return (await ledger.operator.read([budgetFiguresQuery(one, now)]))[0]!.total;
-  };
-  await until(async () => {
-    const { committedNano, certainNano } = await read();
-    return committedNano === certainNano;
-  });
-  return read();
-}
-
-const books = (): bigint => BigInt(upstream.books().total.nanoUsd);
-const standIn = (behaviour: Behaviour): Record<string, string> => ({ 'x-stand-in': JSON.stringify(behaviour) });
 const bodies = (rest: Record<string, unknown> = {}): string[] => [message(rest), message({ ...rest, stream: true })];
 
 /** Makes a call in both forms and expects what is booked to be what the upstream charged, to the nano-dollar. */
@@ -131,7 +88,7 @@ describe('what the upstream charges is what is booked', () => {
     const gateway = await gatewayWith();
     await expectExact(gateway, { refuse: 'Before' });
     expect(await settled(gateway)).toMatchObject({ spentNano: 0n, requests: 2 });
-    expect(upstream.books().total.calls).toBe(2);
+    expect(env.upstream.books().total.calls).toBe(2);
   });
 
   test.each(['gzip', 'deflate', 'br', 'zstd'] as const)(
@@ -161,12 +118,12 @@ describe('what the upstream charges is what is booked', () => {
 test('prices that change while a call runs are those of the next one', async () => {
   const gateway = await gatewayWith();
   const first = ask(gateway.url, { body: message({ stream: true }), headers: standIn({ holdAfter: 1 }) });
-  await until(() => upstream.books().open === 1);
+  await until(() => env.upstream.books().open === 1);
   const [half] = parseSettings({ pricing: [{ namespaces: ['*'], multiplier: '0.5' }] }).pricing;
   const book = contractBook(JSON.stringify(published), half!) as { value: string };
-  const next = handover({ baseURL: upstream.url, budgets: [daily], version: 2 });
+  const next = handover({ baseURL: env.upstream.url, budgets: [daily], version: 2 });
   gateway.policy.enforce([resolved(next, book.value)]);
-  upstream.release();
+  env.upstream.release();
   await first;
   const before = await settled(gateway);
   expect(before.spentNano).toBe(books());
@@ -249,7 +206,7 @@ describe('a long prompt', () => {
   async function second(one: ReturnType<typeof budget>, rest: object = {}, behaviour: Behaviour = {}) {
     const gateway = await gatewayWith({ budgets: [one] });
     const first = ask(gateway.url, { body: long({ stream: true }), headers: standIn({ holdAfter: 1 }) });
-    await until(() => upstream.books().open === 1);
+    await until(() => env.upstream.books().open === 1);
     const headers = standIn(behaviour);
     const asked = ask(gateway.url, { path: '/v1/messages?beta=true', body: long(rest), headers });
     return { gateway, first, asked };
@@ -259,11 +216,11 @@ describe('a long prompt', () => {
     const one = budget('tight', '2.00', { toleranceNano: parseUsd('1.80') });
     const { gateway, first, asked } = await second(one, { metadata: { user_id: 'u' }, system: 'Be short.' });
     expect((await asked).status).toBe(200);
-    expect(upstream.books().open).toBe(1);
+    expect(env.upstream.books().open).toBe(1);
     expect(counts().map(({ url }) => url)).toEqual(['/v1/messages/count_tokens?beta=true']);
     expect(Object.keys(JSON.parse(counts()[0]!.body.toString()) as object)).toEqual(['model', 'messages', 'system']);
     expect(counts()[0]!.headers['x-api-key']).toBe('sk-ant-upstream');
-    upstream.release();
+    env.upstream.release();
     expect((await first).status).toBe(200);
     expect((await settled(gateway, one)).spentNano).toBe(books());
     const expected = gateway.logs.map((line) => line['expected_usd']).filter((usd) => usd !== undefined);
@@ -282,8 +239,8 @@ describe('a long prompt', () => {
     const counted = one.toleranceNano === 0n ? 0 : 1;
     await until(() => counts().length === counted);
     await new Promise((resolve) => setTimeout(resolve, 300));
-    expect(upstream.books().total.calls).toBe(0);
-    upstream.release();
+    expect(env.upstream.books().total.calls).toBe(0);
+    env.upstream.release();
     expect([(await first).status, (await asked).status]).toEqual([200, 200]);
     expect(counts()).toHaveLength(counted);
     expect((await settled(gateway, one)).spentNano).toBe(books());
@@ -294,7 +251,7 @@ describe('a long prompt', () => {
     const { gateway, first, asked } = await second(one, { stream: true }, { breakAt: 'Middle' });
     expect((await asked).torn).toBe(true);
     expect(counts()).toHaveLength(1);
-    upstream.release();
+    env.upstream.release();
     await first;
     const { spentNano, certainNano } = await settled(gateway, one);
     expect(spentNano).toBeGreaterThanOrEqual(books());
