@@ -93,8 +93,8 @@ export class BatchEndpoints {
     return this.#collect(call, { limit, isBackwards, cursor });
   }
 
-  async #collect(call: AuthenticatedCall, wanted: ListQuery): Promise<Refusal | null> {
-    const listing = new BatchListing(wanted);
+  async #collect(call: AuthenticatedCall, query: ListQuery): Promise<Refusal | null> {
+    const listing = new BatchListing(query);
     for (;;) {
       const answer = await this.#page(call, listing.query);
       if (answer === null) return refusalFor('UpstreamUnreachable');
@@ -109,7 +109,7 @@ export class BatchEndpoints {
     }
   }
 
-  /** Asked again for as long as a call waits for the ledger. */
+  /** Asks again for as long as a call waits for the ledger. */
   async #owners(ids: readonly string[]): Promise<readonly (BatchOwner | null)[]> {
     const { ledger, settings, elapsed } = this.#parts;
     const deadline = elapsed() + settings.waitSeconds * 1000;
@@ -128,7 +128,7 @@ export class BatchEndpoints {
     return owners.map((owner) => owner?.workspace === refOf(workspace));
   }
 
-  /** Null where there is no answer; its `page` is null where it is an error, or no page. */
+  /** Null if there is no answer; `page` is null if the answer is an error, or no page. */
   async #page(call: AuthenticatedCall, query: string): Promise<(BatchAnswer & { readonly page: Page | null }) | null> {
     const answer = await this.#ask(call, { ...call.route, query }, 'GET');
     const text = await answer?.body.text().catch(() => null);
@@ -137,7 +137,7 @@ export class BatchEndpoints {
     return { status, headers, text, page: status === 200 ? pageIn(text) : null };
   }
 
-  /** Null where the upstream did not answer. */
+  /** Null if the upstream did not answer. */
   #ask(
     { req, caller }: AuthenticatedCall,
     route: Route,

@@ -8,56 +8,56 @@ export interface Page {
   readonly last_id: string | null;
 }
 
-/** What a caller asked for. */
+/** The page that a caller asked for. */
 export interface ListQuery {
   readonly limit: number;
-  /** Towards the newer ones. */
+  /** From the cursor towards newer batches. */
   readonly isBackwards: boolean;
-  /** The batch to go on from, null to begin with the newest. */
+  /** The batch to continue from, null to begin with the newest. */
   readonly cursor: string | null;
 }
 
-/** As many as the upstream gives at once. */
+/** The longest page of the upstream. */
 export const MAX_LIMIT = 1_000;
 
-/** The page that a workspace gets: its own batches out of as many pages of the upstream's as that takes. */
+/** The page that a workspace gets: its own batches, from as many pages of the upstream as that takes. */
 export class BatchListing {
-  readonly #wanted: ListQuery;
+  readonly #asked: ListQuery;
   #own: readonly { readonly id: string }[] = [];
   #cursor: string | null;
   #hasMore = true;
 
-  constructor(wanted: ListQuery) {
-    this.#wanted = wanted;
-    this.#cursor = wanted.cursor;
+  constructor(asked: ListQuery) {
+    this.#asked = asked;
+    this.#cursor = asked.cursor;
   }
 
-  /** The query for the next page of the upstream's, with its question mark. */
+  /** The query for the upstream's next page, with its question mark. */
   get query(): string {
     const query = new URLSearchParams({ limit: String(MAX_LIMIT) });
-    if (this.#cursor !== null) query.set(this.#wanted.isBackwards ? 'before_id' : 'after_id', this.#cursor);
+    if (this.#cursor !== null) query.set(this.#asked.isBackwards ? 'before_id' : 'after_id', this.#cursor);
     return `?${query.toString()}`;
   }
 
-  /** False where the upstream has to be asked for another page. */
+  /** False if another page of the upstream is needed. */
   get isWhole(): boolean {
-    return !this.#hasMore || this.#cursor === null || this.#own.length >= this.#wanted.limit;
+    return !this.#hasMore || this.#cursor === null || this.#own.length >= this.#asked.limit;
   }
 
   /** `owns`: which of the page's batches are the workspace's. */
   add(page: Page, owns: readonly boolean[]): void {
     const found = page.data.filter((_, index) => owns[index]).map(rewriteUrls);
-    const { isBackwards } = this.#wanted;
+    const { isBackwards } = this.#asked;
     this.#own = isBackwards ? [...found, ...this.#own] : [...this.#own, ...found];
     const cursor = isBackwards ? page.first_id : page.last_id;
-    // An upstream that does not get on would be asked for ever.
+    // An upstream that repeats the same page must not be asked for ever.
     this.#hasMore = page.has_more && cursor !== this.#cursor;
     this.#cursor = cursor;
   }
 
   /** The page as JSON. */
   get text(): string {
-    const { isBackwards, limit } = this.#wanted;
+    const { isBackwards, limit } = this.#asked;
     const data = isBackwards ? this.#own.slice(-limit) : this.#own.slice(0, limit);
     return JSON.stringify({
       data,

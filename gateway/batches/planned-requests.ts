@@ -1,4 +1,4 @@
-import { setImmediate as breathe } from 'node:timers/promises';
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { BatchPlan } from '../../policy/admit/batch-plan.ts';
 import type { Caller } from '../../policy/admit/caller.ts';
 import { type Plan, planBatches } from '../../policy/admit/plan.ts';
@@ -9,10 +9,10 @@ import { batchMetaOf } from '../../policy/cost/batch-meta.ts';
 import { BatchReader } from '../../policy/request/batch-reader.ts';
 import type { RequestFacts } from '../../policy/request/request.ts';
 
-/** So many requests are planned before other calls have their turn. */
+/** So many requests are planned before other calls get a turn. */
 const TURN = 1_000;
 
-/** The requests of a batch, planned as they are read, and planned anew where policy, period or price have moved on. */
+/** The requests of a batch, planned as they are read, and again after a change of policy, period or price. */
 export class PlannedRequests {
   readonly reader: BatchReader;
   readonly #facts: RequestFacts[] = [];
@@ -51,7 +51,7 @@ export class PlannedRequests {
     if (refusal !== null) return err(refusal);
     const plan = new BatchPlan(caller, this.#claimed, at, this.#settings);
     for (const [index, facts] of this.#facts.entries()) {
-      if (index % TURN === TURN - 1) await breathe();
+      if (index % TURN === TURN - 1) await yieldToOthers();
       const problem = plan.add(facts);
       if (problem === null) continue;
       return err({ ...problem, message: `requests[${index}]: ${problem.message}` });

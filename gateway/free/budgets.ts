@@ -6,14 +6,14 @@ import { MAX_VALUES, type Reading, REST, type ValueCounter } from '../../policy/
 import { scopeMatch } from '../../policy/core/matching.ts';
 import { budgetFigures, budgetFiguresQuery } from '../../policy/status/budget-figures.ts';
 
-/** What a caller is told of one budget. Of a budget that spans others: its name and when it resets. */
+/** What a caller sees of one budget; of a spanning budget only its name and when it resets. */
 export interface BudgetView {
   readonly budget: string;
   readonly mode?: CompiledBudget['mode'];
   readonly [field: string]: unknown;
 }
 
-/** The budgets that may govern a caller's calls, with where they and all their values stand now. Throws `LedgerUnreachable`. */
+/** The budgets that can apply to a caller's calls, with their current figures. Throws `LedgerUnreachable`. */
 export async function budgetsOf({ workspace, key }: Caller, ledger: GatewayLedger): Promise<readonly BudgetView[]> {
   const budgets = workspace.budgets.filter((budget) => scopeMatch(budget.scope, workspace, key) !== false);
   const { now } = await ledger.state();
@@ -21,7 +21,7 @@ export async function budgetsOf({ workspace, key }: Caller, ledger: GatewayLedge
   return budgets.map((budget, index) => view(budget, visible(budget, readings[index]!, key), workspace, now));
 }
 
-/** Whose credential says which customer it is reads nothing of the others. */
+/** A credential that fixes a value of `per`, such as a customer, sees nothing of the other values. */
 function visible({ per }: CompiledBudget, reading: Reading, { attributes }: CompiledKey): Reading {
   const isOwn = ({ value }: ValueCounter): boolean => {
     const values = value === REST ? [] : (JSON.parse(value) as string[]);
@@ -37,7 +37,7 @@ function view(
   now: number,
 ): BudgetView {
   const name = `${budget.namespace}/${budget.name}`;
-  const stands = budgetFigures(budget, reading, now, { top: MAX_VALUES });
-  if (isSpanning(budget, workspace)) return { budget: name, resetAt: stands.period.end ?? null };
-  return { budget: name, mode: budget.mode, per: budget.per, resetAt: stands.period.end ?? null, ...stands };
+  const figures = budgetFigures(budget, reading, now, { top: MAX_VALUES });
+  if (isSpanning(budget, workspace)) return { budget: name, resetAt: figures.period.end ?? null };
+  return { budget: name, mode: budget.mode, per: budget.per, resetAt: figures.period.end ?? null, ...figures };
 }

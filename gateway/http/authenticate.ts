@@ -9,7 +9,7 @@ import { err, ok, type Result } from '../../policy/core/result.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
 import { refusalFor } from './send-refusal.ts';
 
-/** Who calls, and how to find them again once the policy has changed. */
+/** A caller, and how to find it again once the policy has changed. */
 export interface AuthenticatedCaller {
   readonly caller: Caller;
   /** SHA-256 (hex) of the key: the key itself is kept nowhere. */
@@ -19,7 +19,7 @@ export interface AuthenticatedCaller {
 const BEARER = /^bearer +(\S+)$/i;
 const MAX_ATTRIBUTE_BYTES = 256;
 
-/** Finds the caller by `x-api-key` or `Authorization: Bearer`; clients may send one value in both. */
+/** Finds the caller by `x-api-key` or `Authorization: Bearer`; clients may send the same value in both. */
 export function authenticate(headers: IncomingHttpHeaders, policy: PolicySource): Result<AuthenticatedCaller, Refusal> {
   if (!policy.isLoaded) return err(refusalFor('PolicyNotReady'));
   const apiKey = headers['x-api-key'];
@@ -39,7 +39,7 @@ function lookUp(key: string | string[] | undefined, policy: PolicySource): Authe
   return caller === null ? null : { caller, keyHash };
 }
 
-/** What the caller says of itself by the headers of its workspace. */
+/** The attributes that the caller claims in the headers that its workspace names. */
 export function claimedAttributes(
   headers: IncomingHttpHeaders,
   workspace: ResolvedWorkspace,

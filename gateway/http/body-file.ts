@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { QuotaShare } from './byte-quota.ts';
 
 /**
- * A body on disk, because it is too long to be held. Only this process can read it, and the file has no name: whatever
- * ends the process, nothing stays behind.
+ * A body on disk, because it is too long for memory. The file is unlinked as soon as it is open: only this process can
+ * read it, and however the process ends, no file stays behind.
  */
 export class BodyFile {
   readonly #file: FileHandle;
@@ -17,7 +17,7 @@ export class BodyFile {
     this.#disk = disk;
   }
 
-  /** Throws where the folder cannot be written. */
+  /** Throws if the folder cannot be written. */
   static async open(folder: string, name: string, disk: QuotaShare): Promise<BodyFile> {
     const path = join(folder, `tollgate-${name}`);
     const file = await open(path, 'wx+', 0o600);
@@ -25,17 +25,17 @@ export class BodyFile {
     return new BodyFile(file, disk);
   }
 
-  /** Bytes that were written. */
+  /** How many bytes were written. */
   get size(): number {
     return this.#size;
   }
 
-  /** Says whose batch it is. */
+  /** Sets the workspace whose quota it counts against. */
   belongTo(owner: string): void {
     this.#disk.belongTo(owner);
   }
 
-  /** False where all spools together, or those of the owner, are at their bound. Throws where the disk has no room. */
+  /** False if the quota of all body files, or of the owner's, is used up. Throws if the disk is full. */
   async write(chunk: Uint8Array): Promise<boolean> {
     if (!this.#disk.grow(chunk.length)) return false;
     await this.#file.appendFile(chunk);
@@ -43,9 +43,9 @@ export class BodyFile {
     return true;
   }
 
-  /** Everything that was written, from the start, once: the bytes are gone when the stream is destroyed. */
+  /** Everything that was written, once: the bytes are gone when the stream is destroyed. */
   read(): ReadStream {
-    // By the handle and never by its number, which is another file's as soon as it is closed.
+    // By the handle, not by its descriptor: once closed, the number can be another file's.
     return this.#file.createReadStream({ start: 0 });
   }
 

@@ -1,7 +1,7 @@
-/** Of all that there is, what one owner may hold: a part is always left for the others. */
-const MOST_OF_ONE = 0.75;
+/** The share of the limit that one owner may hold: a part is always left for the others. */
+const OWNER_SHARE = 0.75;
 
-/** How many bytes all calls of a gateway together may hold, of memory or of disk. */
+/** Limits how many bytes of memory or disk the calls of a gateway may hold together. */
 export class ByteQuota {
   readonly #limit: number;
   /** By owner. */
@@ -17,7 +17,7 @@ export class ByteQuota {
     return this.#held;
   }
 
-  /** What one call holds; nothing at first. */
+  /** The share of one call, empty at first. */
   open(): QuotaShare {
     let owner = '';
     let own = 0;
@@ -28,7 +28,7 @@ export class ByteQuota {
         owner = name;
       },
       grow: (bytes) => {
-        const most = this.#limit * MOST_OF_ONE;
+        const most = this.#limit * OWNER_SHARE;
         if (this.#held + bytes > this.#limit || this.#of(owner) + bytes > most) return false;
         this.#hold(owner, bytes);
         own += bytes;
@@ -53,12 +53,12 @@ export class ByteQuota {
   }
 }
 
-/** One call's part of an allowance. */
+/** One call's part of a quota. */
 export interface QuotaShare {
-  /** Says whose call it is: no workspace can hold everything, and so keep all others out. */
+  /** Sets the workspace of the call: none can hold the whole quota and so keep all others out. */
   belongTo(owner: string): void;
-  /** Holds so many bytes more; false where they do not fit, and then nothing more is held. */
+  /** Holds so many more bytes, or returns false if they do not fit. */
   grow(bytes: number): boolean;
-  /** Holds nothing any more. */
+  /** Gives everything back. */
   close(): void;
 }

@@ -3,18 +3,18 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 
-/** A certificate with those above it, and its key. PEM. */
+/** A certificate with its chain, and its key. PEM. */
 export interface KeyPair {
   readonly cert: string;
   readonly key: string;
 }
 
-/** How often the folder is looked at: the cluster writes renewed Secrets about once a minute. Milliseconds. */
-const LOOK_MS = 5_000;
+/** How often the folder is read: the cluster writes renewed Secrets about once a minute. Milliseconds. */
+const POLL_MS = 5_000;
 
 /**
- * The certificate that the gateway shows, in a folder as a Secret of type `kubernetes.io/tls` is mounted: `tls.crt` and
- * `tls.key`. A renewed one is taken without a restart; one that cannot be used, or was only half written, changes nothing.
+ * The gateway's certificate, in a folder as a Secret of type `kubernetes.io/tls` is mounted: `tls.crt` and `tls.key`. A
+ * renewed one is used without a restart; one that cannot be used, or was only half written, changes nothing.
  */
 export class Certificate {
   readonly #folder: string;
@@ -32,19 +32,19 @@ export class Certificate {
     return new Certificate(folder, await read(folder));
   }
 
-  /** The one to show. */
+  /** The one in use. */
   get pair(): KeyPair {
     return this.#pair;
   }
 
-  /** Until when it is good. Milliseconds since the epoch. */
+  /** When it expires. Milliseconds since the epoch. */
   get expires(): number {
     return new X509Certificate(this.#pair.cert).validToDate.getTime();
   }
 
-  /** Calls `onRenewed` when there is another one, and `onProblem` once for each thing that is wrong with it. */
+  /** Calls `onRenewed` when there is another one, and `onProblem` once for each problem with it. */
   follow(onRenewed: (pair: KeyPair) => void, onProblem: (error: Error) => void): void {
-    const look = async (): Promise<void> => {
+    const check = async (): Promise<void> => {
       try {
         const pair = await read(this.#folder);
         this.#problem = '';
@@ -57,7 +57,7 @@ export class Certificate {
         this.#problem = message;
       }
     };
-    this.#timer = setInterval(() => void look(), LOOK_MS).unref();
+    this.#timer = setInterval(() => void check(), POLL_MS).unref();
   }
 
   stop(): void {
@@ -69,7 +69,7 @@ async function read(folder: string): Promise<KeyPair> {
   try {
     const [cert, key] = await Promise.all(['tls.crt', 'tls.key'].map((name) => readFile(join(folder, name), 'utf8')));
     const pair = { cert: cert!, key: key! };
-    // Empty files, such as of a certificate that is not issued yet, would make a context that shows nothing.
+    // Empty files, as of a certificate that is not issued yet, would make a TLS context without a certificate.
     const isPair = new X509Certificate(pair.cert).checkPrivateKey(createPrivateKey(pair.key));
     if (!isPair) throw new Error('tls.key does not belong to tls.crt');
     createSecureContext(pair);

@@ -1,25 +1,25 @@
-/** From so many on, small pieces become one. */
-const MANY = 256;
+/** So many chunks are joined into one. */
+const MAX_CHUNKS = 256;
 
 /**
- * A body as it arrives. A caller may send it a byte at a time, and each piece costs hundreds of bytes besides what it
- * holds: so that a body takes about as much memory as it is long, they are joined as they come.
+ * Collects a body as it arrives. A caller may send it a byte at a time, and a Buffer costs hundreds of bytes beyond its
+ * contents, so chunks are joined on the way: a body takes about as much memory as it is long.
  */
 export class ChunkBuffer {
   readonly #joined: Buffer[] = [];
   #latest: Buffer[] = [];
 
-  /** How many there are in memory. */
+  /** How many chunks are in memory. */
   get count(): number {
     return this.#joined.length + this.#latest.length;
   }
 
-  add(piece: Buffer): void {
-    this.#latest.push(piece);
-    if (this.#latest.length === MANY) this.#join();
+  add(chunk: Buffer): void {
+    this.#latest.push(chunk);
+    if (this.#latest.length === MAX_CHUNKS) this.#join();
   }
 
-  /** All of it, in one; then nothing is held any more. */
+  /** The whole body; the buffer is empty afterwards. */
   take(): Buffer {
     const all = [...this.#joined, ...this.#latest];
     this.clear();

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { ResolvedWorkspace } from '../../policy/compile/resolved-workspace.ts';
 
-/** Flat list of names and values, as node and undici take them. */
+/** A flat list of names and values, as Node and undici take them. */
 export type RawHeaders = string[];
 
 const HOP_BY_HOP = [
@@ -17,8 +17,8 @@ const HOP_BY_HOP = [
 ];
 
 /**
- * What never goes up: who called, on whose bill, and what belongs to the caller's connection. The answer is asked for
- * uncompressed, because it is metered on the way.
+ * Never sent upstream: the caller's credential, headers that choose an Anthropic account, and those of the caller's
+ * connection. The answer is requested uncompressed, because it is metered on the way.
  */
 const NOT_UP = new Set([
   ...HOP_BY_HOP,
@@ -36,7 +36,7 @@ const NOT_UP = new Set([
   'x-api-key',
 ]);
 
-/** What never comes down: credentials, and whatever would lead the caller past the gateway. */
+/** Never sent to the caller: credentials, and whatever would lead it past the gateway. */
 const NOT_DOWN = new Set([
   ...HOP_BY_HOP,
   'alt-svc',
@@ -49,7 +49,7 @@ const NOT_DOWN = new Set([
 
 const OURS = /^x-(?:tollgate|forwarded)-/;
 
-/** The headers of the upstream call: the caller's, without what is named above and what carries its attributes. */
+/** The headers of the upstream call: the caller's, without those named above and those that carry its attributes. */
 export function headersUp(
   { rawHeaders, headers }: IncomingMessage,
   { headers: attributes, upstreamKey }: ResolvedWorkspace,
@@ -75,7 +75,7 @@ export function headersDown(headers: IncomingHttpHeaders): RawHeaders {
   return down;
 }
 
-/** The headers that `connection` lists are of one hop as well. Null for the usual case of none. */
+/** The headers that `connection` lists are hop-by-hop too. Null in the usual case of none. */
 function named(connection: string | undefined, more: Iterable<string>): Set<string> | null {
   const names = new Set(more);
   if (connection !== undefined && !/^(?:keep-alive|close)$/i.test(connection)) {

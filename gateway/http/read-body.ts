@@ -8,18 +8,18 @@ import { refusalFor } from './send-refusal.ts';
 /** The limit of the Messages API. Bytes. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 
-/** The caller left before its request was whole. */
+/** The caller left before its request was complete. */
 export type CallerGone = 'gone';
 
 /**
- * Reads the body whole, because what it may cost is known only then. Of a body that is refused the rest is read and
- * dropped, so that the caller, which may still be sending, gets to read why.
+ * Reads the complete body, because only then its maximum cost is known. The rest of a body that is refused is read and
+ * dropped, so that the caller, which may still be sending, gets the refusal.
  */
 export function readBody({ req, memory }: ReceivedCall): Promise<Result<Buffer, Refusal | CallerGone>> {
   const refusal = refuseUnread(req, MAX_BODY_BYTES, 'BodyTooLarge');
   if (refusal !== null) return drop(req, refusal);
   return new Promise((resolve) => {
-    const pieces = new ChunkBuffer();
+    const chunks = new ChunkBuffer();
     let size = 0;
     const problemOf = (chunk: Buffer): RefusalReason | null => {
       size += chunk.length;
@@ -28,20 +28,20 @@ export function readBody({ req, memory }: ReceivedCall): Promise<Result<Buffer, 
     };
     req.on('data', (chunk: Buffer) => {
       const reason = problemOf(chunk);
-      if (reason === null) pieces.add(chunk);
+      if (reason === null) chunks.add(chunk);
       else {
-        pieces.clear();
+        chunks.clear();
         memory.close();
         resolve(drop(req, refusalFor(reason)));
       }
     });
-    req.on('end', () => resolve(ok(pieces.take())));
+    req.on('end', () => resolve(ok(chunks.take())));
     req.on('close', () => resolve(err('gone')));
     req.on('error', () => resolve(err('gone')));
   });
 }
 
-/** Why a body is refused for what its headers say of it, or null. */
+/** The refusal of a body for its headers alone, or null. */
 export function refuseUnread(req: IncomingMessage, maxBytes: number, tooLarge: RefusalReason): Refusal | null {
   const encoding = req.headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return refusalFor('BodyCompressed');

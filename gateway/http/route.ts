@@ -1,4 +1,4 @@
-/** What the gateway serves. `Probe` is what clients send to see whether anybody is there. */
+/** What the gateway serves. `Probe`: clients check whether a server answers. */
 export type Endpoint =
   | 'Messages'
   | 'CountTokens'
@@ -12,15 +12,15 @@ export type Endpoint =
 /** What a request asks for. */
 export interface Route {
   readonly endpoint: Endpoint;
-  /** What goes upstream: built here from what was recognised, never what the caller wrote before it. */
+  /** The path to send upstream: the part that was recognised, without any prefix that the caller wrote. */
   readonly path: string;
   /** With the question mark, or empty. */
   readonly query: string;
 }
 
 /**
- * Segments of plain characters only: an empty one, a dot one or an escape is no path of the API and is never tidied
- * into one, because the upstream might tidy it in another way.
+ * Segments of plain characters only. An empty segment, a dot segment or an escape is not found and never normalised,
+ * because the upstream might normalise it in another way.
  */
 const CLEAN = /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~:-]+)*$/;
 const API =
@@ -28,7 +28,7 @@ const API =
 const BATCHES = '/v1/messages/batches';
 const BUDGETS = '/tollgate/v1/budgets';
 
-/** The route of a request, with any prefix before `/v1`; null where nothing is served. */
+/** The route of a request, with any prefix before `/v1`; null if it is not served. */
 export function routeOf(method: string, url: string): Route | null {
   const mark = url.indexOf('?');
   const path = mark === -1 ? url : url.slice(0, mark);
@@ -49,7 +49,7 @@ function endpointOf(method: string, path: string): Endpoint | null {
   return method === 'GET' ? 'Models' : null;
 }
 
-/** `rest`: empty, or an id and what is asked of it. */
+/** `rest`: empty, or an id and an action. */
 function batchEndpointOf(method: string, rest: string): Endpoint | null {
   if (rest === '') return method === 'POST' ? 'CreateBatch' : method === 'GET' ? 'ListBatches' : null;
   if (rest.endsWith('/cancel')) return method === 'POST' ? 'Batch' : null;

@@ -2,12 +2,12 @@ import type { ServerResponse } from 'node:http';
 import { refusalBody, refusalHeaders, refusalStatus } from '../../policy/admit/refusal-response.ts';
 import { type Refusal, type RefusalReason, refusals } from '../../policy/core/refusals.ts';
 
-/** A refusal whose sentence needs nothing of the call: it is the one of the table. */
+/** A refusal whose sentence needs no figures of the call: the table has it. */
 export function refusalFor(reason: RefusalReason): Refusal {
   return { reason, message: refusals[reason].meaning };
 }
 
-/** Answers with a refusal, unless the caller has gone or an answer has begun. */
+/** Answers with a refusal, unless the caller has left or an answer has begun. */
 export function refuse(res: ServerResponse, refusal: Refusal, requestId: string): void {
   if (res.headersSent || res.destroyed) return;
   const body = Buffer.from(refusalBody(refusal, requestId));

@@ -11,19 +11,20 @@ import type { KeyPair } from './certificate.ts';
 import { type Endpoint, type Route, routeOf } from './route.ts';
 import { refusalFor, refuse } from './send-refusal.ts';
 
-/** For how long callers are told that a connection is good that they do not use. Milliseconds. */
+/** The idle time for which a connection is announced to stay open. Milliseconds. */
 const KEEP_ALIVE_MS = 10_000;
-/** For how much longer it is: longer than load balancers keep one, so that they and not we close it. Milliseconds. */
+/** How much longer it really does: longer than load balancers keep one, so that they close it and not we. Milliseconds. */
 const KEEP_ALIVE_BUFFER_MS = 65_000;
-/** A caller that reads and writes nothing for so long is gone, though its machine may answer: longer than any upstream is waited for. */
+/** A connection without any traffic for this long is closed: longer than the gateway waits for any upstream. Milliseconds. */
 const IDLE_MS = 660_000;
-/** How many connections may wait to be accepted: as many as Linux allows, for callers that come in their thousands. */
+/** How many connections may wait to be accepted: as many as Linux allows, for bursts of thousands of callers. */
 const BACKLOG = 4096;
-/** How a gateway leaves. Milliseconds. */
+
+/** How a gateway shuts down. Milliseconds. */
 export interface Draining {
-  /** How long it goes on serving all that comes, because the cluster needs a while to send callers elsewhere. */
+  /** How long it still serves new calls, because the cluster needs a while to send callers elsewhere. */
   readonly lingerMs: number;
-  /** How long what has begun to arrive by then may still take; node itself waits for it for ever. */
+  /** How long requests that have begun to arrive may still take; Node itself would wait for ever. */
   readonly arrivalMs: number;
 }
 
@@ -35,9 +36,9 @@ type ApiEndpoint = Exclude<Endpoint, 'Probe' | 'Budgets'>;
 interface Parts {
   readonly endpoints: Readonly<Record<ApiEndpoint, Serve>>;
   readonly callerApp: Express;
-  /** On this port too; null where it has its own. */
+  /** Null if it has a port of its own. */
   readonly adminApp: Express | null;
-  /** Null where callers come without TLS. */
+  /** Null if callers come without TLS. */
   readonly certificate: KeyPair | null;
   /** The memory for bodies. */
   readonly bodyMemory: ByteQuota;
@@ -49,14 +50,14 @@ interface Parts {
 
 const ADMIN_PATHS = new Set(['/healthz', '/readyz', '/metrics']);
 
-/** The gateway's front: it routes, and knows what is under way. */
+/** The gateway's HTTP server: routes calls and knows which are under way. */
 export class Gateway {
   readonly server: Server | TlsServer;
   readonly #parts: Parts;
   readonly #open = new Map<ReceivedCall, Promise<unknown>>();
   #isLeaving = false;
   #isClosed = false;
-  /** When a call last came to its end, by the monotonic clock. Milliseconds. */
+  /** When a call last ended, by the monotonic clock. Milliseconds. */
   #endedAt = 0;
 
   constructor(parts: Parts) {
@@ -74,30 +75,30 @@ export class Gateway {
     return listen(this.server, port);
   }
 
-  /** Shows another certificate to who connects from now on; connections that are open stay. */
+  /** Uses another certificate for new connections; open ones stay. */
   show(certificate: KeyPair): void {
     if (this.server instanceof TlsServer) this.server.setSecureContext(certificate);
   }
 
   /**
    * Serves on for a while, closing each connection with its next answer, then accepts nothing more. Resolves when every
-   * call that was under way is answered and booked or kept for booking.
+   * call under way is answered, and settled or kept for settling.
    */
   async drain({ lingerMs, arrivalMs }: Draining): Promise<void> {
     this.#isLeaving = true;
     await sleep(lingerMs);
-    // The HTTP server's own close would also end each connection that is not in use at this moment, and so meet requests
-    // that are on their way: who got an answer just now counts on its connection.
+    // The HTTP server's own close would also end each idle connection, and so cut requests that are on their way: a
+    // client that has just got an answer counts on its connection.
     const closed = new Promise((resolve) => NetServer.prototype.close.call(this.server, resolve));
-    const late = setTimeout(() => this.#close(), arrivalMs);
+    const arrivalTimer = setTimeout(() => this.#close(), arrivalMs);
     await this.#quiet(Math.min(lingerMs, KEEP_ALIVE_MS));
-    clearTimeout(late);
-    // Nobody is being answered any more: what is left idles, or has not sent a whole request.
+    clearTimeout(arrivalTimer);
+    // The remaining connections are idle or have not sent a complete request.
     this.server.closeAllConnections();
     await closed;
   }
 
-  /** Resolves when no call is under way, and none has been for that long. Milliseconds. */
+  /** Resolves when no call has been under way for that long. Milliseconds. */
   async #quiet(forMs: number): Promise<void> {
     for (;;) {
       while (this.#open.size > 0) await Promise.all(this.#open.values());
@@ -148,7 +149,7 @@ export class Gateway {
     refuse(res, refusalFor(reason), `req_${this.#parts.newId()}`);
   }
 
-  /** A mistake of ours: the call ends, the others go on. */
+  /** A bug in the gateway ends this call only. */
   #fail({ id, res }: ReceivedCall, error: unknown): void {
     this.#parts.logger.error({ id, err: error }, 'a call failed');
     res.destroy();

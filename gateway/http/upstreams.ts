@@ -2,7 +2,7 @@ import { type Dispatcher, Pool } from 'undici';
 import type { ResolvedWorkspace } from '../../policy/compile/resolved-workspace.ts';
 import type { Route } from './route.ts';
 
-/** Where a workspace's calls go. */
+/** Where a workspace's calls are sent. */
 export interface Upstream {
   readonly pool: Dispatcher;
   /** The path of the base URL, without a slash at its end. */
@@ -18,8 +18,8 @@ export function pathUp({ prefix }: Pick<Upstream, 'prefix'>, { path, query }: Ro
 const TIMEOUT_MS = 600_000;
 
 /**
- * The connections to the upstreams: one pool for each origin, kept alive, without retries and without a limit. There
- * are as many as the installation allows origins; the paths are the tenants' and are forgotten with their workspaces.
+ * The connections to the upstreams: a pool for each origin, kept alive, without retries and without a limit. The
+ * installation limits the origins; the paths are the tenants' and are dropped with their workspaces.
  */
 export class Upstreams {
   readonly #pools = new Map<string, Pool>();
@@ -45,8 +45,8 @@ export class Upstreams {
   }
 
   #pool(origin: string): Pool {
-    const there = this.#pools.get(origin);
-    if (there !== undefined) return there;
+    const existing = this.#pools.get(origin);
+    if (existing !== undefined) return existing;
     const pool = new Pool(origin, {
       connections: null,
       pipelining: 1,

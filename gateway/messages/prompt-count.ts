@@ -4,11 +4,11 @@ import { headersUp } from '../http/headers.ts';
 import type { Route } from '../http/route.ts';
 import { pathUp, type Upstream } from '../http/upstreams.ts';
 
-/** The upstream says it soon or it is no help. Milliseconds. */
-const PATIENCE_MS = 5_000;
+/** A later answer would be no help. Milliseconds. */
+const TIMEOUT_MS = 5_000;
 
-/** What of a request belongs to its prompt; the upstream refuses to count anything else. */
-const COUNTED = [
+/** The fields of a request that belong to its prompt; the upstream refuses to count others. */
+const PROMPT_FIELDS = [
   'model',
   'messages',
   'system',
@@ -31,7 +31,7 @@ export interface PromptCountRequest {
   readonly upstream: Upstream;
 }
 
-/** Asks the upstream how many tokens a prompt has, which is free. Null where it does not say. Never rejects. */
+/** Asks the upstream how many tokens a prompt has, which is free. Null if it does not say. Never rejects. */
 export async function countPromptTokens({
   req,
   route,
@@ -45,7 +45,7 @@ export async function countPromptTokens({
       method: 'POST',
       headers: headersUp(req, workspace),
       body: promptOf(body),
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     const { input_tokens: tokens } = (await answer.body.json()) as { input_tokens?: unknown };
     return answer.statusCode === 200 && isCount(tokens) ? tokens : null;
@@ -60,5 +60,5 @@ function isCount(value: unknown): value is number {
 
 function promptOf(body: Buffer): string {
   const fields = Object.entries(JSON.parse(body.toString('utf8')) as object);
-  return JSON.stringify(Object.fromEntries(fields.filter(([name]) => COUNTED.includes(name))));
+  return JSON.stringify(Object.fromEntries(fields.filter(([name]) => PROMPT_FIELDS.includes(name))));
 }

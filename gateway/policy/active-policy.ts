@@ -4,11 +4,11 @@ import type { Ref } from '../../policy/core/compiled-policy.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { PeriodCache } from '../../policy/core/period.ts';
 
-/** What the stages ask of the policy in force. */
+/** The policy in force, as the stages of a call see it. */
 export interface PolicySource {
-  /** False until the first policy was read: before that a key that is not found may be a good one. */
+  /** False until the first policy was read: until then a key that is not found may be valid. */
   readonly isLoaded: boolean;
-  /** Who holds the key with this SHA-256 (hex). */
+  /** The caller whose key has this SHA-256 (hex). */
   find(keyHash: string): Caller | null;
   /** Resolves to true as soon as the workspace is enforced at `version` or above, to false after `withinMs`. */
   reached(workspace: Ref, version: number, withinMs: number): Promise<boolean>;
@@ -26,7 +26,7 @@ export class ActivePolicy implements PolicySource {
     return this.#isLoaded;
   }
 
-  /** From now on a key that is not found is nobody's. */
+  /** The whole policy was read: from now on a key that is not found is unknown. */
   setLoaded(): void {
     this.#isLoaded = true;
   }
@@ -35,7 +35,7 @@ export class ActivePolicy implements PolicySource {
     return this.#callers.get(keyHash) ?? null;
   }
 
-  /** The version that is enforced, 0 where the workspace is not. */
+  /** The version in force, 0 if the workspace is not enforced. */
   versionOf(workspace: Ref): number {
     return this.#workspaces.get(workspace)?.workspace.version ?? 0;
   }
@@ -44,15 +44,15 @@ export class ActivePolicy implements PolicySource {
     return new Promise((resolve) => {
       const settle = (reached: boolean) => {
         clearTimeout(timer);
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
         resolve(reached);
       };
-      const look = () => {
+      const check = () => {
         if (this.versionOf(workspace) >= version) settle(true);
       };
       const timer = setTimeout(() => settle(false), withinMs);
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
   }
 
@@ -67,16 +67,16 @@ export class ActivePolicy implements PolicySource {
         if (hash !== undefined) this.#callers.set(hash, new Caller(one.workspace, key, this.#periods.at));
       }
     }
-    for (const look of this.#waiting) look();
+    for (const check of this.#waiting) check();
   }
 
-  /** The workspace is gone; its keys are nobody's. */
+  /** The workspace is gone; its keys are unknown from now on. */
   drop(workspace: Ref): void {
     this.#forget(workspace);
     this.#workspaces.delete(workspace);
   }
 
-  /** A key that has become another workspace's in the meantime stays that one's. */
+  /** A key that has moved to another workspace stays there. */
   #forget(ref: Ref): void {
     const before = this.#workspaces.get(ref);
     if (before === undefined) return;
