@@ -15,7 +15,8 @@ import type { PolicySource } from '../policy/active-policy.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { LedgerOutage } from './ledger-outage.ts';
 import type { OpenCalls } from './open-calls.ts';
-import { queueKeyOf } from './queue-keys.ts';
+import { queuedFailure, queueOfFailure } from './queue-keys.ts';
+import { reservationOf } from './reservation.ts';
 import type { Settler } from './settler.ts';
 import type { WaitQueue } from './wait-queue.ts';
 
@@ -124,24 +125,12 @@ class Attempt<C extends ReadCall> {
 
   /** Queues behind calls that already wait for one of its counters; else the first reserve tells whether to wait. */
   async #reserve(plan: CallPlan): Promise<Answer> {
-    const queued = this.#queuedAt(plan);
+    const queued = queuedFailure(plan.checks, this.#parts.waitQueue);
     const answer: Answer =
       queued === null ? await this.#send(plan) : { kind: 'full', now: this.#at, failures: [queued] };
     if (answer.kind !== 'full') return answer;
     if (await this.#tighten(plan, answer.failures)) return { kind: 'counted' };
     return isWaiting(answer) ? this.#wait(plan, answer.failures[0]!) : answer;
-  }
-
-  /** A call does not queue for a budget that it is exempt from. */
-  #queuedAt({ checks }: CallPlan): Failure | null {
-    for (const [check, one] of checks.entries()) {
-      if (one.mode !== 'Enforce') continue;
-      for (const ofTotal of [false, true]) {
-        if (!this.#parts.waitQueue.isQueued(queueKeyOf(one, ofTotal))) continue;
-        return { check, ofTotal, waiting: true, spentNano: 0n, committedNano: 0n };
-      }
-    }
-    return null;
   }
 
   /** One reserve, sent again while the ledger can admit nothing; by its id it is the same one each time. */
@@ -200,11 +189,12 @@ class Attempt<C extends ReadCall> {
     let answer: Answer = { kind: 'full', now: now(), failures: [blocked] };
     let hasMoved = true;
     while (hasMoved && isWaiting(answer) && this.#timeLeft > 0) {
-      const check = plan.checks[answer.failures[0]!.check]!;
-      const queue = queueKeyOf(check, answer.failures[0]!.ofTotal);
-      hasMoved = await waitQueue.join(check.counter, queue, this.#deadline, left, async () => {
+      const [failure] = answer.failures;
+      const queue = queueOfFailure(plan.checks, failure!);
+      const { counter } = plan.checks[failure!.check]!;
+      hasMoved = await waitQueue.join(counter, queue, this.#deadline, left, async () => {
         answer = await this.#send(plan);
-        return !isBlockedAt(queue, answer, plan);
+        return !isWaiting(answer) || answer.failures.every((one) => queueOfFailure(plan.checks, one) !== queue);
       });
     }
     return answer;
@@ -279,22 +269,6 @@ class Attempt<C extends ReadCall> {
   }
 }
 
-/** What the ledger is asked to reserve for a call. */
-export function reservationOf({ id, caller }: ReadCall, plan: CallPlan): Reservation {
-  const { workspace } = caller;
-  const { worstNano, reservedNano, from, until, checks } = plan;
-  return {
-    id,
-    workspace: refOf(workspace),
-    version: workspace.version,
-    worstNano: reservedNano,
-    gapNano: worstNano - reservedNano,
-    from,
-    until,
-    checks,
-  };
-}
-
 function isWaiting(answer: Answer): answer is Extract<Answer, { kind: 'full' }> {
   return answer.kind === 'full' && answer.failures.every((failure) => failure.waiting);
 }
@@ -302,10 +276,4 @@ function isWaiting(answer: Answer): answer is Extract<Answer, { kind: 'full' }> 
 /** The count could be wrong by more than the budget tolerates at all. */
 function isTooLoose({ mode, bound }: Check): boolean {
   return mode === 'Enforce' && bound.gapRoomNano < 0n;
-}
-
-function isBlockedAt(queue: string, answer: Answer, { checks }: CallPlan): boolean {
-  return (
-    isWaiting(answer) && answer.failures.some(({ check, ofTotal }) => queueKeyOf(checks[check]!, ofTotal) === queue)
-  );
 }

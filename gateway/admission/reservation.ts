@@ -1,0 +1,20 @@
+import type { Reservation } from '../../ledger/reservation.ts';
+import type { CallPlan } from '../../policy/admit/plan.ts';
+import { refOf } from '../../policy/core/compiled-policy.ts';
+import type { ReadCall } from '../http/call.ts';
+
+/** What the ledger is asked to reserve for a call. */
+export function reservationOf({ id, caller }: ReadCall, plan: CallPlan): Reservation {
+  const { workspace } = caller;
+  const { worstNano, reservedNano, from, until, checks } = plan;
+  return {
+    id,
+    workspace: refOf(workspace),
+    version: workspace.version,
+    worstNano: reservedNano,
+    gapNano: worstNano - reservedNano,
+    from,
+    until,
+    checks,
+  };
+}
