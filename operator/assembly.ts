@@ -3,7 +3,6 @@ import type { KubeClient } from '../kube/client.ts';
 import { Events } from '../kube/events.ts';
 import { isKubeError } from '../kube/kube-error.ts';
 import { LeaderElection } from '../kube/leader-election.ts';
-import { keyOf } from '../kube/object.ts';
 import type { OperatorLedger } from '../ledger/operator-ledger.ts';
 import type { Database } from '../log/database/database.ts';
 import { UsageLog } from '../log/usage-log.ts';
@@ -22,6 +21,7 @@ import { informerHandlers } from './informer-handlers.ts';
 import { CallerKeys } from './keys/caller-keys.ts';
 import { KeysReconciler } from './keys/keys-reconciler.ts';
 import { UpstreamSecrets } from './keys/upstream-secrets.ts';
+import { Leadership } from './leadership.ts';
 import { CheckpointStore } from './ledger/checkpoint.ts';
 import { LedgerGuard } from './ledger/ledger-guard.ts';
 import { LedgerMaintenance } from './ledger/ledger-maintenance.ts';
@@ -42,7 +42,6 @@ import { StatusLoop } from './status/status-loop.ts';
 import { allStatusMinimums } from './status/status-minimums.ts';
 import { StatusPlanner } from './status/status-planner.ts';
 import { StatusWriter } from './status/status-writer.ts';
-import { stepDown } from './step-down.ts';
 import { WorkQueues } from './work-queues.ts';
 
 interface OperatorOptions {
@@ -274,32 +273,28 @@ export function assemble(options: OperatorOptions): Operator {
     },
     mayAct,
   });
-  const beginToLead = () => {
-    if (!mayAct()) return;
-    log.info({ leader: options.identity }, 'leading');
-    const ownPrices = informers.prices.get(`${namespace}/${PRICES}`);
-    if (ownPrices !== undefined && prices.problem !== undefined) announcer.pricesRejected(ownPrices, prices.problem);
-    for (const part of [planner, writer, reader, guard]) part.reset();
-    queues.addAll(informers.workspaces.values().map(({ metadata }) => keyOf(metadata)));
-  };
+  const leadership = new Leadership({
+    identity: options.identity,
+    election,
+    informers,
+    handlers,
+    queues,
+    writer,
+    usageLog,
+    resettable: [planner, writer, reader, guard],
+    onLeading: () => {
+      const own = informers.prices.get(`${namespace}/${PRICES}`);
+      if (own !== undefined && prices.problem !== undefined) announcer.pricesRejected(own, prices.problem);
+    },
+    log,
+  });
   return {
     metrics,
     isAlive: () => !queues.isStuck,
     isReady: () => informers.hasSynced,
-    start: () => {
-      informers.start(handlers);
-      election.start({
-        onElected: beginToLead,
-        onLost: () => {
-          log.warn('no longer the leader');
-          void usageLog.close(); // so that the next leader can open it
-        },
-      });
-      void informers.synced().then(beginToLead);
-    },
+    start: () => leadership.start(),
     stop: async () => {
-      await stepDown({ queues, writer, usageLog, election });
-      await informers.stop();
+      await leadership.stop();
       ledgerConnection.close();
     },
   };

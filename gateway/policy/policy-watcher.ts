@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { KubeClient } from '../../kube/client.ts';
-import type { KubeObject, Resource } from '../../kube/object.ts';
+import { type ConfigMap, configMaps, secrets } from '../../kube/kinds.ts';
+import type { Resource } from '../../kube/object.ts';
 import { Reflector } from '../../kube/reflector.ts';
 import { decodeSecretData } from '../../kube/secret-data.ts';
 import {
@@ -11,13 +12,8 @@ import {
   type SharedShard,
 } from '../../policy/compile/shard-codec.ts';
 import { ShardSet } from '../../policy/compile/shard-set.ts';
-import { SHARED_SHARD, type ShardData, shardNames } from '../../policy/compile/shards.ts';
+import { SHARED_SHARD, shardNames } from '../../policy/compile/shards.ts';
 import type { ActivePolicy } from './active-policy.ts';
-
-/** A ConfigMap or a Secret. */
-interface ShardObject extends KubeObject {
-  readonly data?: ShardData;
-}
 
 interface WatcherOptions {
   readonly client: KubeClient;
@@ -40,9 +36,6 @@ interface ShardPair {
   enforced: number;
 }
 
-const CONFIG_MAPS: Resource = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' };
-const SECRETS: Resource = { apiVersion: 'v1', kind: 'Secret', plural: 'secrets' };
-
 /**
  * Watches the shards that the operator writes and enforces each workspace as soon as everything that it refers to is
  * there. A missing or damaged shard changes nothing, and neither does an unreachable API server.
@@ -51,7 +44,7 @@ export class PolicyWatcher {
   readonly #options: WatcherOptions;
   readonly #shards: ShardSet;
   readonly #pairs: readonly ShardPair[];
-  readonly #reflectors: readonly Reflector<ShardObject>[];
+  readonly #reflectors: readonly Reflector<ConfigMap>[];
   #shared: SharedShard | null = null;
   #onChange: () => void = () => undefined;
 
@@ -61,9 +54,9 @@ export class PolicyWatcher {
     const { policy, keys } = shardNames(options.shards);
     this.#pairs = policy.map((name, i) => ({ name, keysName: keys[i]!, policy: null, keys: null, enforced: 0 }));
     this.#reflectors = [
-      this.#watch(CONFIG_MAPS, SHARED_SHARD, () => this.#takeShared()),
-      ...this.#pairs.map((pair) => this.#watch(CONFIG_MAPS, pair.name, () => this.#takePolicy(pair))),
-      ...this.#pairs.map((pair) => this.#watch(SECRETS, pair.keysName, () => this.#takeKeys(pair))),
+      this.#watch(configMaps, SHARED_SHARD, () => this.#takeShared()),
+      ...this.#pairs.map((pair) => this.#watch(configMaps, pair.name, () => this.#takePolicy(pair))),
+      ...this.#pairs.map((pair) => this.#watch(secrets, pair.keysName, () => this.#takeKeys(pair))),
     ];
   }
 
@@ -87,16 +80,16 @@ export class PolicyWatcher {
     await Promise.all(this.#reflectors.map((reflector) => reflector.stop()));
   }
 
-  #watch(resource: Resource, name: string, onTaken: () => void): Reflector<ShardObject> {
+  #watch(resource: Resource, name: string, onTaken: () => void): Reflector<ConfigMap> {
     const { client, namespace, random, onProblem } = this.#options;
-    return new Reflector<ShardObject>({
+    return new Reflector<ConfigMap>({
       client,
       resource,
       query: { namespace, fieldSelector: `metadata.name=${name}` },
       random,
       onChange: (_key, now) => {
         const data = now?.data;
-        this.#shards.put(name, data !== undefined && resource === SECRETS ? decodeSecretData(data) : data);
+        this.#shards.put(name, data !== undefined && resource === secrets ? decodeSecretData(data) : data);
         onTaken();
       },
       onProblem: (error) => onProblem(name, error instanceof Error ? error.message : String(error)),

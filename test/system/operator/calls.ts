@@ -1,0 +1,89 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from '@jest/globals';
+import type { Reservation } from '../../../ledger/reservation.ts';
+import type { Check } from '../../../policy/core/counter-check.ts';
+import { boundOf, effectiveLimitAt } from '../../../policy/core/effective-limit.ts';
+import { parseUsd } from '../../../policy/core/money.ts';
+import { budget, condition, type Reader, workspace } from '../../support/resources.ts';
+import type { Installation, SimulatedGateway } from './harness.ts';
+
+/** Calls as a gateway makes them in the ledger. Amounts in USD. */
+export class Calls {
+  readonly #here: Installation;
+  readonly #read: Reader;
+  readonly #gateway: SimulatedGateway;
+
+  constructor(here: Installation, read: Reader, gateway: SimulatedGateway) {
+    this.#here = here;
+    this.#read = read;
+    this.#gateway = gateway;
+  }
+
+  /** Makes a namespace with a workspace and a budget in force, and returns its name. */
+  async tenant(usd = '25.00'): Promise<string> {
+    const ns = await this.#here.tenant();
+    const keys = '  keys: [{ name: api, secretName: checkout-claude }]';
+    await this.#here.apply(workspace(ns, 'checkout', keys) + budget(ns, 'daily', usd));
+    await condition(() => this.#read.budget(ns), 'Ready', 'True Ready');
+    return ns;
+  }
+
+  /** Reserves `worst` and settles at `cost`; null leaves the call in flight. Returns false where it was refused. */
+  async call(ns: string, worst: string, cost: string | null): Promise<boolean> {
+    const { ledger } = this.#gateway;
+    const id = randomUUID();
+    const { kind } = await ledger.gateway.reserve(await this.#reservation(ns, id, worst));
+    if (kind !== 'admitted') return false;
+    if (cost !== null) await ledger.gateway.settle({ id, costNano: parseUsd(cost), presumedNano: 0n, record: { id } });
+    return true;
+  }
+
+  /** Makes a call that cost 0.10, with another 0.30 presumed. Returns its id. */
+  async presume(ns: string): Promise<string> {
+    const { ledger } = this.#gateway;
+    const id = randomUUID();
+    expect((await ledger.gateway.reserve(await this.#reservation(ns, id, '0.40'))).kind).toBe('admitted');
+    await ledger.gateway.settle({ id, costNano: parseUsd('0.10'), presumedNano: parseUsd('0.30'), record: { id } });
+    return id;
+  }
+
+  async #reservation(ns: string, id: string, worst: string): Promise<Reservation> {
+    const ref = `${ns}/checkout`;
+    const { version, budgets } = (await this.#read.shards.policy(ref)).workspaces.get(ref)!;
+    const { now } = await this.#gateway.ledger.operator.state();
+    const daily = budgets[0]!;
+    const { counter, start, end, from, until } = effectiveLimitAt(daily, now);
+    const worstNano = parseUsd(worst);
+    const check: Check = {
+      budget: `${ns}/daily`,
+      counter,
+      value: null,
+      start,
+      end,
+      mode: 'Enforce',
+      bound: boundOf(daily, daily.limitNano, worstNano),
+      total: null,
+    };
+    return { id, workspace: ref, version, worstNano, gapNano: 0n, from, until, checks: [check] };
+  }
+}
+
+/** Polls a status and collects each `spentUsd` below `usd` that it shows, until `stop`. */
+export function watchLow(read: Reader, ns: string, usd: number) {
+  const low: string[] = [];
+  const stopped = new AbortController();
+  const watching = (async () => {
+    while (!stopped.signal.aborted) {
+      const { status } = await read.budget(ns);
+      if (Number(status?.spentUsd) < usd) low.push(status?.spentUsd ?? '');
+      await sleep(50);
+    }
+  })();
+  return {
+    stop: () => {
+      stopped.abort();
+      return watching.then(() => low);
+    },
+  };
+}
