@@ -95,7 +95,7 @@ export function assemble(options: OperatorOptions): Operator {
     client,
     settings,
     random,
-    onProblem: (kind, error) => problemIn(`following ${kind}`)(error),
+    onProblem: (kind, error) => problemIn(`watching ${kind}`)(error),
   });
   const election = new LeaderElection({
     client,

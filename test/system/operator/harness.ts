@@ -26,20 +26,20 @@ export const hash = (text: string): string => createHash('sha256').update(text).
 /** An operator's process. */
 export type Operator = Child & { readonly port: number };
 
-/** A control plane and a Redis of the test file's own, with Tollgate's manifests: an operator acts on a whole cluster. */
+/** A control plane and a Redis for one test file, with Tollgate's manifests, because an operator acts on a whole cluster. */
 export interface Installation {
-  /** The administrator's. */
+  /** With an administrator's rights. */
   readonly kubeconfig: string;
   readonly kubectl: (...args: string[]) => Promise<string>;
   readonly apply: (yaml: string) => Promise<string>;
-  /** As administrator. */
+  /** With an administrator's rights. */
   readonly client: KubeClient;
-  /** Makes a namespace with a Secret `anthropic` in it, and returns its name. */
+  /** Creates a namespace with the Secret `anthropic`, and returns its name. */
   readonly tenant: (labels?: Record<string, string>) => Promise<string>;
   readonly redis: () => Redis;
   readonly restartRedis: (loss?: 'with loss') => Promise<void>;
   readonly stopRedis: () => Promise<void>;
-  /** Puts a ledger of the same name in its place that another installation has filled. */
+  /** Replaces Redis by one with the ledger of another installation of the same name. */
   readonly swapRedis: () => Promise<void>;
   readonly restartServer: (downMs: number) => Promise<void>;
   /** The path of an operator's log. */
@@ -51,7 +51,7 @@ export interface Installation {
   readonly stop: () => Promise<void>;
 }
 
-/** `settings`: lines of the settings file; `databaseUrl`: of the usage log, which is kept in a folder without it. */
+/** `settings`: lines of the settings file. `databaseUrl`: of the usage log; without it the log is kept in a folder. */
 export async function install({ settings: lines = '', databaseUrl = '' } = {}): Promise<Installation> {
   const directory = mkdtempSync(join(tmpdir(), 'tollgate-operator-'));
   const started = new Map<string, { command: Command; probe: Probe; child: Child }>();
@@ -170,7 +170,7 @@ function answers(url: string): Promise<true | undefined> {
   );
 }
 
-/** What the gateways would read. */
+/** Reads the shards as the gateways do. */
 export class Shards {
   readonly #client: KubeClient;
 
@@ -194,7 +194,7 @@ export class Shards {
     return sound(decodeSharedShard(data, hash));
   }
 
-  /** What a gateway reports that enforces all of it. */
+  /** The revisions that an up-to-date gateway reports. */
   async revisions(): Promise<Record<string, number>> {
     const { items } = await this.#client.list<ConfigMap>(configMaps, { namespace: NAMESPACE });
     const shards = items.filter(({ metadata }) => /^tollgate-policy-\d$/.test(metadata.name));
@@ -214,7 +214,7 @@ function sound<T extends object>(decoded: T): Exclude<T, ShardProblem> {
   return decoded as Exclude<T, ShardProblem>;
 }
 
-/** As much of a gateway as the operator sees: it enforces what it reads, unless it is told to lag, and beats. */
+/** A gateway as the operator sees it: it sends heartbeats that report what it reads from the shards, or the last of it while it lags. */
 export class SimulatedGateway {
   readonly ledger: RedisLedger;
   isLagging = false;

@@ -23,7 +23,7 @@ beforeAll(async () => {
   operator = await here.startOperator('operator-1');
   gateway = new SimulatedGateway(here.redis().url, 'gateway-1', read.shards);
   gateway.start();
-  // A ledger begins once the log has said that nothing was spent before.
+  // An empty ledger is established only after the usage log was asked what was spent before.
   await until(async () => (await gateway.ledger.operator.state()).epoch !== null);
   await postgres.stop();
 }, 180_000);
@@ -35,7 +35,7 @@ afterAll(async () => {
   rmSync(postgres.directory, { recursive: true, force: true });
 });
 
-/** Calls that no budget counts: only their records matter here. */
+/** Settles calls to which no budget applies: only their records matter here. */
 async function calls(from: number, to: number): Promise<void> {
   const { ledger } = gateway;
   for (let i = from; i < to; i++) {
@@ -58,7 +58,7 @@ async function metric(name: string): Promise<number> {
   return Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1]);
 }
 
-test('records that wait for a database that is away are a condition, an event and a metric, until it is back', async () => {
+test('while the database is down, waiting records are shown by a condition, an Event and metrics', async () => {
   const ns = await here.tenant();
   await here.apply(workspace(ns) + budget(ns));
   await condition(() => read.workspace(ns), 'Ready', 'True Ready');

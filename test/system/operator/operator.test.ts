@@ -26,7 +26,7 @@ afterAll(async () => {
 });
 
 describe('keys', () => {
-  test('a key is a Secret ready for envFrom, and goes with its workspace', async () => {
+  test('a key is a Secret ready for envFrom, and is deleted with its workspace', async () => {
     const ns = await here.tenant();
     await here.apply(workspace(ns, 'checkout', KEY));
     const made = await until(() => read.secret(ns, 'checkout-claude'));
@@ -44,7 +44,7 @@ describe('keys', () => {
     await until(async () => (await read.secret(ns, 'checkout-claude')) === undefined);
   });
 
-  test('a key that is deleted or spoilt is made anew, the old one is nobody’s', async () => {
+  test('a key whose Secret is deleted or damaged is replaced, and the old one is revoked', async () => {
     const ns = await here.tenant();
     await here.apply(workspace(ns, 'checkout', KEY));
     const first = await read.key(ns);
@@ -66,7 +66,7 @@ describe('keys', () => {
     await until(() => read.isKnown(ns, text(third, 'ANTHROPIC_API_KEY')));
   });
 
-  test('a copied key pays for nobody else: the copy is replaced', async () => {
+  test('a copy of a key in another workspace is replaced and never valid there', async () => {
     const ns = await here.tenant();
     const other = await here.tenant();
     await here.apply(workspace(ns, 'checkout', KEY));
@@ -86,7 +86,7 @@ describe('keys', () => {
     expect(await read.isKnown(ns, original)).toBe(true);
   });
 
-  test('a key that is no longer named is revoked', async () => {
+  test('a key that the workspace no longer names is revoked', async () => {
     const ns = await here.tenant();
     await here.apply(workspace(ns, 'checkout', KEY));
     const key = await read.key(ns);
@@ -98,7 +98,7 @@ describe('keys', () => {
     expect(await read.isKnown(ns, key)).toBe(false);
   });
 
-  test('a Secret that Tollgate did not make is never touched', async () => {
+  test('a Secret that Tollgate did not make is never changed', async () => {
     const ns = await here.tenant();
     await here.kubectl('create', 'secret', 'generic', 'checkout-claude', '-n', ns, '--from-literal=mine=1');
     const before = await read.secret(ns, 'checkout-claude');
@@ -109,18 +109,18 @@ describe('keys', () => {
     await condition(() => read.workspace(ns), 'Accepted', 'True Accepted');
   });
 
-  test('of two workspaces that want one name the older gets it, and nobody takes it from who has it', async () => {
+  test('of two workspaces that name one Secret the older gets it, unless the younger has it already', async () => {
     const ns = await here.tenant();
     await here.apply(workspace(ns, 'checkout', '  keys: [{ name: api, secretName: own }]'));
     await until(() => read.secret(ns, 'own'));
     await sleep(1_100); // ages have whole seconds
     await here.apply(workspace(ns, 'younger', KEY));
-    const youngers = await read.key(ns);
-    await until(() => read.isKnown(ns, youngers, 'younger'));
+    const youngerKey = await read.key(ns);
+    await until(() => read.isKnown(ns, youngerKey, 'younger'));
     await here.apply(workspace(ns, 'checkout', KEY));
     await condition(() => read.workspace(ns), 'Accepted', 'False SecretConflict');
-    expect(await read.key(ns)).toBe(youngers);
-    expect(await read.isKnown(ns, youngers, 'younger')).toBe(true);
+    expect(await read.key(ns)).toBe(youngerKey);
+    expect(await read.isKnown(ns, youngerKey, 'younger')).toBe(true);
     await condition(() => read.workspace(ns, 'younger'), 'Accepted', 'True Accepted');
     await sleep(1_100);
     await here.apply(workspace(ns, 'youngest', KEY));
@@ -129,16 +129,16 @@ describe('keys', () => {
     await here.kubectl('delete', 'claudeworkspace', 'younger', '-n', ns);
     await condition(() => read.workspace(ns), 'Accepted', 'True Accepted');
     expect(conditionOf(await read.workspace(ns, 'youngest'), 'Accepted')).toBe('False SecretConflict');
-    const elders = await until(async () => {
+    const olderKey = await until(async () => {
       const key = await read.key(ns);
-      return key !== youngers && (await read.isKnown(ns, key)) && key;
+      return key !== youngerKey && (await read.isKnown(ns, key)) && key;
     });
-    expect(elders).toMatch(/^sk-tollgate-/);
+    expect(olderKey).toMatch(/^sk-tollgate-/);
   });
 });
 
 describe('policy', () => {
-  test('a bad edit keeps what was accepted in force, with its keys', async () => {
+  test('after a rejected edit the last accepted generation and its keys stay in force', async () => {
     const ns = await here.tenant();
     const ref = `${ns}/checkout`;
     await here.apply(workspace(ns, 'checkout', KEY) + budget(ns));
@@ -168,7 +168,7 @@ spec:
     await until(async () => !(await read.isKnown(ns, key)));
   });
 
-  test('what is wrong is said in a condition, and mended as soon as it is right', async () => {
+  test('each mistake has its condition, and is accepted once it is corrected', async () => {
     const ns = await here.tenant();
     await here.kubectl('delete', 'secret', 'anthropic', '-n', ns);
     await here.apply(workspace(ns) + budget(ns) + budget(ns, 'lost', '1.00', 'workspaceRef: { name: nobody }'));
@@ -198,7 +198,7 @@ spec:
     expect(entry.credentials.upstreamSecret.name).toBe('anthropic');
   });
 
-  test('a spanning budget follows the labels of namespaces', async () => {
+  test('a spanning budget applies by the current labels of namespaces', async () => {
     const team = `t${Date.now()}`;
     const [one, two] = [await here.tenant({ team }), await here.tenant()];
     await here.apply(workspace(one) + workspace(two));
@@ -222,7 +222,7 @@ spec:
     await until(async () => [...(await shards.shared()).budgets.values()].every(({ name }) => name !== 'company'));
   });
 
-  test('Programmed is True when the fence stands and every gateway has the edit', async () => {
+  test('Programmed is True once the fence is raised and every gateway enforces the edit', async () => {
     const ns = await here.tenant();
     const ref = `${ns}/checkout`;
     const second = new SimulatedGateway(here.redis().url, 'gateway-2', shards);
@@ -247,7 +247,7 @@ spec:
     }
   });
 
-  test('a budget that is deleted leaves nothing behind but what was spent', async () => {
+  test('a deleted budget or workspace is removed from the shards, and its fence raised', async () => {
     const ns = await here.tenant();
     const ref = `${ns}/checkout`;
     await here.apply(workspace(ns) + budget(ns));

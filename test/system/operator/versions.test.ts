@@ -1,4 +1,4 @@
-/** Parts of two versions side by side, with a real operator: what must not happen does not. */
+/** A real operator beside CRDs and gateways of another version. */
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ afterAll(async () => {
   await here?.stop();
 });
 
-test('an operator on older CRDs says what they lack and ends, and takes up its work on those of its version', async () => {
+test('an operator with older CRDs exits and names the missing fields, and one that waits starts once they are applied', async () => {
   const path = '/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/whenSpent';
   const patch = JSON.stringify([{ op: 'remove', path }]);
   await here.kubectl('patch', 'crd', 'claudebudgets.tollgate.dev', '--type=json', '-p', patch);
@@ -31,13 +31,13 @@ test('an operator on older CRDs says what they lack and ends, and takes up its w
   await until(async () => !(await served()));
   const started = here.startOperator('operator-old-crds');
   await expect(started).rejects.toThrow(/older than this version: they lack ClaudeBudget\.spec\.whenSpent/);
-  // The CRDs of its version arrive while it waits for them.
+  // The right CRDs are applied while it waits.
   const waiting = here.startOperator('operator-new-crds');
   await here.apply(CRD);
   await waiting;
 });
 
-test('an operator writes nothing that a living gateway cannot read, and everything once that is gone', async () => {
+test('an operator writes no policy that a running gateway cannot read, until that gateway is gone', async () => {
   const old = new SimulatedGateway(here.redis().url, 'gateway-old', new Shards(here));
   old.schema = 0;
   old.start();

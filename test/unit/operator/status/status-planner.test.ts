@@ -1,0 +1,105 @@
+import { expect, test } from '@jest/globals';
+import type { ClaudeBudget } from '../../../../crds/types.gen.ts';
+import type { LedgerFigures } from '../../../../operator/status/ledger-reader.ts';
+import type { BudgetSubject, Status, StatusInput } from '../../../../operator/status/status-gatherer.ts';
+import { StatusPlanner } from '../../../../operator/status/status-planner.ts';
+import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
+import type { Reading } from '../../../../policy/core/counter-reading.ts';
+import { periodAt } from '../../../../policy/core/period.ts';
+import { budgetOf } from '../../../support/budget.ts';
+
+const NOW = Date.parse('2026-11-25T17:00:00Z');
+const SHARD = 'tollgate-policy-0';
+const budget = {
+  metadata: { namespace: 'payments', name: 'checkout-daily', uid: 'one', generation: 1 },
+  spec: { workspaceRef: { name: 'checkout' }, mode: 'Enforce' },
+} as unknown as ClaudeBudget;
+
+/** A compilation of that one budget, of which `uid` was the object, enforced by gateways at `revision` and above. */
+function inputOf({ uid = 'one', revision = 7 } = {}): StatusInput {
+  const outcome = {
+    generation: 1,
+    spanning: false,
+    accepted: { reason: 'Accepted', message: 'Accepted.' },
+    inForce: { ...budgetOf(), generation: 1 },
+    required: [{ workspace: 'payments/checkout', shard: SHARD, version: 7 }],
+  };
+  const output = { budgets: new Map([['payments/checkout-daily', outcome]]), workspaces: new Map() };
+  return {
+    compilation: { output: output as unknown as CompileOutput, uids: new Set([uid]) },
+    rollout: {
+      fences: new Map([['payments/checkout', 7]]),
+      gateways: new Map([['gateway-1', { [SHARD]: revision }]]),
+    },
+    logged: { reason: 'Logged', message: 'Logged.' },
+    keys: new Map(),
+    workspaces: new Map(),
+    now: NOW,
+  };
+}
+
+function figuresOf(spentNano: bigint): LedgerFigures {
+  const total = {
+    spentNano,
+    certainNano: spentNano,
+    committedNano: spentNano,
+    requests: 3,
+    refused: 0,
+    wouldRefuse: 0,
+  };
+  const reading = { total: { ...total, exhaustedAtNano: null }, values: [], valueCount: 0, exhaustedCount: 0 };
+  return { kind: 'Read', reading: reading as unknown as Reading, now: NOW };
+}
+
+function subjectOf(figures: LedgerFigures | undefined, status?: Status): BudgetSubject {
+  return { ref: 'payments/checkout-daily', budget, status, figures };
+}
+
+function plannerAt(elapsed = { now: 0 }) {
+  return new StatusPlanner({ requireBudget: true }, () => elapsed.now, periodAt);
+}
+
+test('the wanted status has the figures, exact to the nano-dollar', () => {
+  const { isPending, wanted } = plannerAt().budget(subjectOf(figuresOf(1_250_000_001n)), inputOf());
+  expect(isPending).toBe(false);
+  expect(wanted?.status).toMatchObject({ spentUsd: '1.250000001', requests: 3, workspace: 'checkout' });
+});
+
+test('the same inputs are planned once, and again after a reset', () => {
+  const planner = plannerAt();
+  const [subject, input] = [subjectOf(figuresOf(1n)), inputOf()];
+  expect(planner.budget(subject, input).wanted).not.toBeNull();
+  expect(planner.budget(subject, input).wanted).toBeNull();
+  expect(planner.budget(subjectOf(figuresOf(2n)), input).wanted).not.toBeNull();
+  planner.reset();
+  expect(planner.budget(subjectOf(figuresOf(2n)), input).wanted).not.toBeNull();
+});
+
+test('nothing is planned before the ledger has answered, nor by a compilation of another object', () => {
+  expect(plannerAt().budget(subjectOf(undefined), inputOf()).wanted).toBeNull();
+  expect(plannerAt().budget(subjectOf(figuresOf(1n)), inputOf({ uid: 'earlier' }))).toEqual({
+    isPending: false,
+    wanted: null,
+  });
+});
+
+test('a rollout is pending: first without a status, then with the reason Pending', () => {
+  const time = { now: 0 };
+  const planner = plannerAt(time);
+  const [subject, input] = [subjectOf(figuresOf(1n)), inputOf({ revision: 6 })];
+  expect(planner.budget(subject, input)).toEqual({ isPending: true, wanted: null });
+  time.now = 500;
+  const { isPending, wanted } = planner.budget(subject, input);
+  expect(isPending).toBe(true);
+  expect(wanted?.status.conditions).toContainEqual(expect.objectContaining({ type: 'Programmed', reason: 'Pending' }));
+});
+
+test('without figures the last ones stay in the status', () => {
+  const last = { conditions: [], spentUsd: '4.50', limitUsd: '25.00' } as unknown as Status;
+  const silent: LedgerFigures = { kind: 'Missing', reason: 'LedgerUnreachable', message: 'Redis does not answer.' };
+  const { wanted } = plannerAt().budget(subjectOf(silent, last), inputOf());
+  expect(wanted?.status).toMatchObject({ spentUsd: '4.50', limitUsd: '25.00' });
+  expect(wanted?.status.conditions).toContainEqual(
+    expect.objectContaining({ type: 'Exhausted', status: 'Unknown', reason: 'LedgerUnreachable' }),
+  );
+});
