@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect } from '@jest/globals';
 import type { Reservation } from '../../../ledger/reservation.ts';
 import type { Check } from '../../../policy/core/counter-check.ts';
 import { boundOf, effectiveLimitAt } from '../../../policy/core/effective-limit.ts';
@@ -43,7 +42,8 @@ export class Calls {
   async presume(ns: string): Promise<string> {
     const { ledger } = this.#gateway;
     const id = randomUUID();
-    expect((await ledger.gateway.reserve(await this.#reservation(ns, id, '0.40'))).kind).toBe('admitted');
+    const { kind } = await ledger.gateway.reserve(await this.#reservation(ns, id, '0.40'));
+    if (kind !== 'admitted') throw new Error(`the call was not admitted: ${kind}`);
     await ledger.gateway.settle({ id, costNano: parseUsd('0.10'), presumedNano: parseUsd('0.30'), record: { id } });
     return id;
   }
