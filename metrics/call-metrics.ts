@@ -4,13 +4,13 @@ import type { CacheEffect } from '../policy/prices/cache-effect.ts';
 import type { Tokens } from '../policy/prices/usage.ts';
 import { LabelLimiter, OTHER } from './label-limiter.ts';
 
-/** Whose call it is, as its attributes say; empty where they say nothing. */
+/** Whom a call is counted for, by its attributes; '' for an attribute that it does not have. */
 export interface Spender {
   readonly workspace: string;
   readonly feature: string;
   readonly department: string;
   readonly user: string;
-  /** A model that the price book knows, else null. */
+  /** Null if the price book does not know the model. */
   readonly model: string | null;
 }
 
@@ -18,24 +18,24 @@ export interface Spender {
 export interface Billed {
   /** Nano-dollars. */
   readonly costNano: bigint;
-  /** Null where the upstream did not say. */
+  /** Null if the upstream did not report its usage. */
   readonly tokens: Tokens | null;
   readonly cache: CacheEffect | null;
 }
 
 type Labels = Readonly<Record<'workspace' | 'feature' | 'department' | 'model', string>> & { readonly user?: string };
 
-/** So many combinations of feature, department and user have series of their own: in a workspace, and in all. */
+/** How many combinations of feature, department and user have series of their own, in one workspace and in all. */
 const MOST_IN_WORKSPACE = 100;
 const MOST_IN_ALL = 2_000;
-/** A user whose name is shown may use several features. */
+/** Combinations that are added for each named user, who may use several features. */
 const COMBINATIONS_OF_USER = 5;
 const LABELS = ['workspace', 'feature', 'department', 'model'] as const;
 
 /**
- * What calls were, and what they cost, by whom. The gateways count what they book, the operator what it books of
- * batches, under the same names: a sum over all replicas is what was spent. Labels are bounded, and users have a name
- * only where the installation asks for so many (setting `namedUsers`).
+ * Counts calls and their cost by spender. The gateways count calls and the operator counts results of batches under the
+ * same names, so that the sum over all replicas is what was spent. Labels are bounded, and users are named only if the
+ * setting `namedUsers` allows it.
  */
 export class CallMetrics {
   readonly #combinations: LabelLimiter;
@@ -78,8 +78,8 @@ export class CallMetrics {
   }
 
   /**
-   * A call is under way: its series are there from now on, at zero, because Prometheus counts nothing of the value with
-   * which a series first appears. True for the first call of the spender.
+   * A call was sent. Creates its series at zero, because Prometheus ignores the value with which a series first appears.
+   * True for the first call of the spender.
    */
   begin(spender: Spender): boolean {
     const labels = this.#labels(spender);
@@ -114,9 +114,9 @@ export class CallMetrics {
     this.#surcharge.inc(shared, dollars(cache.surchargeNano));
   }
 
-  #labels({ workspace, model, ...said }: Spender): Labels {
-    const user = said.user === '' || this.#users.has(said.user) ? said.user : OTHER;
-    const { feature, department } = said;
+  #labels({ workspace, model, ...attributes }: Spender): Labels {
+    const user = attributes.user === '' || this.#users.has(attributes.user) ? attributes.user : OTHER;
+    const { feature, department } = attributes;
     const hasRoom = this.#combinations.has(JSON.stringify([feature, department, user]), workspace);
     const named = hasRoom ? { feature, department, user } : { feature: OTHER, department: OTHER, user: OTHER };
     if (this.#namesUsers) return { workspace, ...named, model: model ?? OTHER };

@@ -1,9 +1,9 @@
-/** What is counted together stands under this name. */
+/** The label of everything that has no label of its own. */
 export const OTHER = 'other';
 
 /**
- * Values that callers choose become labels only while there is room: the first so many of each owner and of all
- * together. Who comes later is counted under `other`, so that nobody can fill the memory of whoever counts.
+ * Limits the labels that callers can choose: the first values of each owner, and of all owners together, get a label of
+ * their own. Later ones are counted under `other`, so that a caller cannot fill the memory with series.
  */
 export class LabelLimiter {
   readonly #perOwner: number;
@@ -16,7 +16,7 @@ export class LabelLimiter {
     this.#inAll = inAll;
   }
 
-  /** Whether the value has a name of its own, from now on. */
+  /** Whether the value has a label of its own; gives it one if the limits allow. */
   has(value: string, owner = ''): boolean {
     const own = this.#known.get(owner) ?? new Set();
     if (own.has(value)) return true;

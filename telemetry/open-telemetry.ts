@@ -1,20 +1,20 @@
 import type { Telemetry } from './telemetry.ts';
 
 interface OpenOptions {
-  /** Which entry this is, such as `tollgate-gateway`. */
+  /** The service's name, such as `tollgate-gateway`. */
   readonly service: string;
   readonly version: string;
   /** The Pod's name. */
   readonly pod: string;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
-  /** Something could not be sent. Called once a minute at most. */
+  /** Something could not be sent. Called at most once a minute. */
   readonly onProblem: (problem: string) => void;
 }
 
 const MINUTE_MS = 60_000;
 
-/** Null where no telemetry is sent: then nothing of OpenTelemetry is loaded. */
+/** Returns null if no telemetry is sent; OpenTelemetry is not loaded then. */
 export async function openTelemetry(
   config: { readonly intervalMs: number } | null,
   options: OpenOptions,

@@ -11,7 +11,7 @@ import {
 } from '@opentelemetry/sdk-metrics';
 import type { Registry } from 'prom-client';
 
-/** A sample of a registry: of a histogram also its buckets, its sum and its count, by `metricName`. */
+/** A sample of a registry. `metricName` tells the buckets, the sum and the count of a histogram apart. */
 interface Sample {
   readonly value: number;
   readonly labels: Readonly<Record<string, string | number | undefined>>;
@@ -20,14 +20,14 @@ interface Sample {
 
 type Metric = Awaited<ReturnType<Registry['getMetricsAsJSON']>>[number];
 
-/** What /metrics shows, under the same names, for OTLP: everything is measured once. */
+/** Exports the metrics of /metrics by OTLP under the same names, so that everything is measured only once. */
 export class PrometheusBridge implements MetricProducer {
   readonly #registry: Pick<Registry, 'getMetricsAsJSON'>;
   readonly #resource: Resource;
   readonly #started: HrTime;
   readonly #clock: () => number;
 
-  /** `clock`: milliseconds since the epoch. The counters began at zero when this was made. */
+  /** `clock`: milliseconds since the epoch. Created when the counters are at zero. */
   constructor(registry: Pick<Registry, 'getMetricsAsJSON'>, resource: Resource, clock: () => number) {
     this.#registry = registry;
     this.#resource = resource;
@@ -45,14 +45,14 @@ export class PrometheusBridge implements MetricProducer {
 
 type Span = Pick<DataPoint<number>, 'startTime' | 'endTime'>;
 
-/** Undefined for a summary, which OTLP has no place for and we have none of. */
+/** Undefined for a summary, which Tollgate does not use. */
 function dataOf({ name, help, type, values }: Metric, span: Span): MetricData | undefined {
   const samples = values as readonly Sample[];
   const base = {
     descriptor: { name, description: help, unit: '', valueType: ValueType.DOUBLE },
     aggregationTemporality: AggregationTemporality.CUMULATIVE,
   };
-  // As strings in prom-client's enumeration, which its types hide.
+  // At run time prom-client's enumeration holds strings, which its types do not show.
   switch (String(type)) {
     case 'counter':
       return { ...base, dataPointType: DataPointType.SUM, isMonotonic: true, dataPoints: numbers(samples, span) };
@@ -81,7 +81,7 @@ function histograms(name: string, samples: readonly Sample[], span: Span): DataP
       value: {
         buckets: {
           boundaries: buckets.map(({ labels }) => Number(labels['le'])).filter(Number.isFinite),
-          // Prometheus counts up to each boundary, OTLP between two.
+          // Prometheus counts everything up to a boundary, OTLP only what is between two.
           counts: buckets.map(({ value }, index) => value - (buckets[index - 1]?.value ?? 0)),
         },
         sum: value('sum'),
@@ -91,7 +91,7 @@ function histograms(name: string, samples: readonly Sample[], span: Span): DataP
   });
 }
 
-/** The boundary of a bucket is none of them. */
+/** `le`, the boundary of a bucket, is not an attribute. */
 function attributesOf(labels: Sample['labels']): Attributes {
   return Object.fromEntries(Object.entries(labels).filter(([name]) => name !== 'le'));
 }

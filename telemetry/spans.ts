@@ -11,20 +11,20 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import type { Resource } from '@opentelemetry/resources';
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 
-/** One call, as its span tells of it. */
+/** The span of one call. */
 export interface CallSpan {
   readonly name: string;
-  /** The caller's `traceparent` header: the span becomes a part of its trace. */
+  /** The caller's `traceparent` header; the span joins its trace. */
   readonly traceparent: string | undefined;
   /** Milliseconds since the epoch. */
   readonly started: number;
   readonly ended: number;
   readonly attributes: Attributes;
-  /** What went wrong, in a word; null where nothing did. */
+  /** What went wrong, in one word; null if nothing did. */
   readonly error: string | null;
 }
 
-/** Sends a span for each call, some together, and drops what a receiver that is away has no time for. */
+/** Exports a span for each call in batches, and drops spans while the receiver is away. */
 export class Spans {
   readonly #provider: TracerProvider;
 
@@ -40,7 +40,7 @@ export class Spans {
     span.end(ended);
   }
 
-  /** Sends what is left. */
+  /** Sends the remaining spans. */
   stop(): Promise<void> {
     return this.#provider.shutdown();
   }

@@ -13,7 +13,7 @@ import { PrometheusBridge } from './prometheus-bridge.ts';
 import { Spans } from './spans.ts';
 
 interface TelemetryOptions {
-  /** Which entry this is, such as `tollgate-gateway`; OTEL_SERVICE_NAME overrides it. */
+  /** The service's name, such as `tollgate-gateway`; OTEL_SERVICE_NAME overrides it. */
   readonly service: string;
   readonly version: string;
   /** The Pod's name. */
@@ -22,16 +22,16 @@ interface TelemetryOptions {
   readonly intervalMs: number;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
-  /** Something could not be sent; it is not tried for ever. */
+  /** Something could not be sent, and was dropped. */
   readonly onProblem: (problem: string) => void;
 }
 
-/** How long what is left may take to be sent when the process ends. Milliseconds. */
-const LAST_MS = 3_000;
+/** How long the last export may delay the end of the process. Milliseconds. */
+const FLUSH_TIMEOUT_MS = 3_000;
 
 /**
- * Metrics and spans by OTLP over HTTP. Where they go is said by the variables that OpenTelemetry has for it
- * (`OTEL_EXPORTER_OTLP_ENDPOINT`, `…_HEADERS`, `…_CERTIFICATE`), which its exporters read.
+ * Exports metrics and spans by OTLP over HTTP. OpenTelemetry's own variables (`OTEL_EXPORTER_OTLP_ENDPOINT`, `…_HEADERS`,
+ * `…_CERTIFICATE`) say where they go; its exporters read them.
  */
 export class Telemetry {
   readonly spans: Spans;
@@ -42,19 +42,19 @@ export class Telemetry {
   constructor(options: TelemetryOptions) {
     const { service, version, pod, onProblem } = options;
     diag.setLogger(problemLogger(onProblem), { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true });
-    const own = {
+    const attributes = {
       'service.name': service,
       'service.version': version,
       'service.instance.id': pod,
       'k8s.pod.name': pod,
     };
-    const told = detectResources({ detectors: [envDetector, serviceNameEnvDetector] });
+    const detected = detectResources({ detectors: [envDetector, serviceNameEnvDetector] });
     this.#options = options;
-    this.#resource = resourceFromAttributes(own).merge(told);
+    this.#resource = resourceFromAttributes(attributes).merge(detected);
     this.spans = new Spans(this.#resource);
   }
 
-  /** Sends what a registry shows, now and then. */
+  /** Exports the metrics of a registry every `intervalMs`. */
   measure(registry: Pick<Registry, 'getMetricsAsJSON'>): void {
     const { intervalMs, clock } = this.#options;
     const reader = new PeriodicExportingMetricReader({
@@ -66,18 +66,18 @@ export class Telemetry {
     this.#meters = new MeterProvider({ resource: this.#resource, readers: [reader] });
   }
 
-  /** Sends what is left, as far as it can be sent in a moment. */
+  /** Sends what is left, for at most `FLUSH_TIMEOUT_MS`. */
   async stop(): Promise<void> {
     const sent = Promise.allSettled([this.#meters?.shutdown(), this.spans.stop()]);
-    await Promise.race([sent, new Promise((resolve) => setTimeout(resolve, LAST_MS).unref())]);
+    await Promise.race([sent, new Promise((resolve) => setTimeout(resolve, FLUSH_TIMEOUT_MS).unref())]);
   }
 }
 
-/** Of a problem its sentence; a password in a URL is not shown. */
+/** Reports the message of an error, without passwords in URLs. */
 function problemLogger(onProblem: (problem: string) => void): DiagLogger {
   const error = (message: string, ...rest: unknown[]): void => {
-    const said = [message, ...rest].map((each) => (each instanceof Error ? each.message : String(each))).join(' ');
-    onProblem(said.replaceAll(/\/\/[^@/\s]*@/g, '//').slice(0, 300));
+    const text = [message, ...rest].map((each) => (each instanceof Error ? each.message : String(each))).join(' ');
+    onProblem(text.replaceAll(/\/\/[^@/\s]*@/g, '//').slice(0, 300));
   };
   const nothing = (): void => undefined;
   return { error, warn: nothing, info: nothing, debug: nothing, verbose: nothing };

@@ -1,6 +1,6 @@
 import type { Edit } from '../../policy/admit/request-limits.ts';
 
-/** The body with its edits; the very same bytes where there are none, because a changed byte breaks prompt caches. */
+/** Applies edits to a body. Without edits the bytes stay the same, because one changed byte would miss the prompt cache. */
 export function applyEdits(body: Buffer, edits: readonly Edit[]): Buffer {
   if (edits.length === 0) return body;
   const parts: Buffer[] = [];

@@ -1,16 +1,16 @@
 import type { Transform } from 'node:stream';
 import { constants, createBrotliDecompress, createInflate, createGunzip, createZstdDecompress } from 'node:zlib';
 
-/** Reads a copy of an answer on its way by. */
+/** Decodes a copy of an answer. */
 export interface ContentDecoder {
   write(chunk: Buffer): void;
-  /** The answer is over or broke off: calls `then` once all that could be read of it was. */
+  /** The answer has ended or broken off: calls `then` once everything that can be decoded was. */
   end(then: () => void): void;
 }
 
 /**
- * Hands on what an answer says. The upstream is asked for plain answers; one that it compressed all the same is decoded
- * for us and goes to the caller as it came. Of an encoding that is not known nothing can be read.
+ * A decoder that passes the decoded bytes to `onBytes`. The upstream is asked for identity encoding; this is for one that
+ * compresses anyway. An answer in an unknown encoding yields no bytes.
  */
 export function decoderOf(encoding: string | undefined, onBytes: (bytes: Buffer) => void): ContentDecoder {
   const name = (encoding ?? 'identity').trim().toLowerCase();
@@ -21,7 +21,7 @@ export function decoderOf(encoding: string | undefined, onBytes: (bytes: Buffer)
 
 const BLIND: ContentDecoder = { write: () => undefined, end: (then) => then() };
 
-/** What was torn off in the middle is read as far as it goes. */
+/** The flush modes let a truncated answer be decoded as far as it goes. */
 const DECODERS: ReadonlyMap<string, () => Transform> = new Map<string, () => Transform>([
   ['gzip', () => createGunzip({ finishFlush: constants.Z_SYNC_FLUSH })],
   ['x-gzip', () => createGunzip({ finishFlush: constants.Z_SYNC_FLUSH })],
@@ -33,7 +33,7 @@ const DECODERS: ReadonlyMap<string, () => Transform> = new Map<string, () => Tra
 function decompressing(transform: Transform, onBytes: (bytes: Buffer) => void): ContentDecoder {
   const closed = new Promise<void>((resolve) => transform.once('close', resolve));
   transform.on('data', onBytes);
-  // Bytes that are not what the answer said they are: what came before them was read.
+  // Invalid bytes end the decoding; those before them were decoded.
   transform.on('error', () => transform.destroy());
   return {
     write: (chunk) => {

@@ -1,17 +1,17 @@
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
-/** What is done with each picked event. */
+/** Called for each picked event. */
 export type Listener = (event: string, data: string) => void;
 
 /**
- * Finds a few kinds of events in a stream of server-sent events without touching the rest: bytes go on to the client as
- * they came, and only the lines of picked events are ever decoded. Lines and events may be cut anywhere by chunks.
+ * Finds a few kinds of events in a stream of server-sent events. Only the lines of picked events are decoded, which keeps
+ * the cost of metering low. Chunks may cut lines and events anywhere.
  */
 export class EventScanner {
   readonly #picked: ReadonlySet<string>;
   readonly #listener: Listener;
-  /** The parts of a line whose end has not come yet, as far as it is of interest. */
+  /** The parts of a line whose end has not come yet. */
   #rest: Buffer[] = [];
   #event = '';
   #data: string[] = [];
@@ -32,19 +32,19 @@ export class EventScanner {
     if (start < chunk.length) this.#keep(chunk.subarray(start));
   }
 
-  /** The stream is over: what was not ended by a newline is ended now. */
+  /** The stream has ended: ends the last line even without a newline. */
   end(): void {
     if (this.#rest.length > 0) this.#restLine();
     this.#dispatch();
   }
 
-  /** A line of data that nobody asked for may be megabytes long: only its beginning is kept. */
+  /** A data line of another event may be megabytes long, so only its beginning is kept. */
   #keep(part: Buffer): void {
     const [beginning] = this.#rest;
-    if (beginning === undefined || !this.#isUninteresting(beginning)) this.#rest.push(Buffer.from(part));
+    if (beginning === undefined || !this.#isSkipped(beginning)) this.#rest.push(Buffer.from(part));
   }
 
-  #isUninteresting(beginning: Buffer): boolean {
+  #isSkipped(beginning: Buffer): boolean {
     return this.#event !== '' && !this.#picked.has(this.#event) && beginning[0] === 0x64;
   }
 
@@ -72,7 +72,7 @@ export class EventScanner {
   }
 
   #dataLine(bytes: Buffer, start: number, end: number): void {
-    // An event without a name may be any of them, so its data is read as well.
+    // An event without a name may be of any kind, so its data is read as well.
     if (this.#event !== '' && !this.#picked.has(this.#event)) return;
     const line = bytes.toString('utf8', start, end);
     if (line.startsWith('data:')) this.#data.push(line.slice('data:'.length).trimStart());
@@ -80,7 +80,7 @@ export class EventScanner {
 
   #dispatch(): void {
     const [event, data] = [this.#event, this.#data];
-    // First: an event that its listener fails at must not come again.
+    // Reset first: if the listener throws, the event must not be delivered a second time.
     this.#event = '';
     this.#data = [];
     if (data.length > 0) this.#listener(event, data.join('\n'));

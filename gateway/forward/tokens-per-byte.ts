@@ -1,55 +1,55 @@
 import type { Metered } from './meter.ts';
 
-/** Tokens for a byte of text, until enough was learned: text has hardly ever fewer than two bytes for a token. */
-const CAUTIOUS = 0.5;
-/** However sparse the answers are: prose has four bytes for a token, rarely five. */
+/** Tokens per byte of text until enough was learned: text rarely has fewer than two bytes per token. */
+const INITIAL = 0.5;
+/** The lowest estimate: prose has four bytes per token, rarely five. */
 const LEAST = 0.2;
-/** What an answer weighs once the next one has come: the last fifty or so count. */
-const FADE = 0.98;
-/** How many answers, and how many bytes of them, are enough. */
+/** The weight of an answer falls by this factor with each later one, so that about the last fifty count. */
+const DECAY = 0.98;
+/** How many answers and bytes are needed before the estimate is used. */
 const ENOUGH = { answers: 20, bytes: 2_000 };
 
-/** What a model thinks in a second, where that cannot be seen: few are faster. */
-const THOUGHT_PER_SECOND = 100;
+/** Tokens of hidden thinking in a second: few models are faster. */
+const HIDDEN_TOKENS_PER_SECOND = 100;
 
-/** The output tokens of so many milliseconds of thinking that showed nothing. */
+/** The estimated output tokens of hidden thinking. */
 export function thinkingTokens(hiddenMs: number): number {
-  return Math.ceil((hiddenMs * THOUGHT_PER_SECOND) / 1000);
+  return Math.ceil((hiddenMs * HIDDEN_TOKENS_PER_SECOND) / 1000);
 }
 
 interface Learned {
   answers: number;
-  /** Sums that fade: of all answers, so that long ones count more than short ones. */
+  /** Decaying sums over all answers, so that long answers count more than short ones. */
   tokens: number;
   bytes: number;
-  /** How far each answer's tokens were from what the others would have told. */
+  /** Decaying sum of the differences between an answer's tokens and the estimate at that time. */
   deviation: number;
 }
 
 /**
- * How many output tokens a byte of visible text stands for, by model: learned from streams that came to their end, which
- * say what they cost, and used for those that did not. Bytes of UTF-8 are counted and not characters, because scripts
- * differ less in them.
+ * Estimates the output tokens per byte of visible text, by model. It learns from complete streams, which report their
+ * tokens, and is used for streams that were cut off. It counts bytes of UTF-8 instead of characters, because scripts differ
+ * less in them.
  */
 export class TokensPerByte {
   readonly #learned = new Map<string, Learned>();
 
-  /** Tokens for a byte, on the high side: the mean and twice the mean deviation from it. */
+  /** A high estimate: the mean plus twice the mean deviation. */
   of(model: string): number {
     const learned = this.#learned.get(model);
-    if (learned === undefined || learned.answers < ENOUGH.answers || learned.bytes < ENOUGH.bytes) return CAUTIOUS;
+    if (learned === undefined || learned.answers < ENOUGH.answers || learned.bytes < ENOUGH.bytes) return INITIAL;
     return Math.max(LEAST, (learned.tokens + 2 * learned.deviation) / learned.bytes);
   }
 
-  /** Learns from a stream that came to its end. */
+  /** Learns from a complete stream. */
   learn(model: string, { usage, textBytes, hiddenMs }: Pick<Metered, 'usage' | 'textBytes' | 'hiddenMs'>): void {
     if (usage === null || usage.output === 0) return;
     const output = Math.max(0, usage.output - thinkingTokens(hiddenMs));
     const before = this.#learned.get(model) ?? { answers: 0, tokens: 0, bytes: 0, deviation: 0 };
-    const tokens = before.tokens * FADE + output;
-    const bytes = before.bytes * FADE + textBytes;
+    const tokens = before.tokens * DECAY + output;
+    const bytes = before.bytes * DECAY + textBytes;
     const expected = bytes === 0 ? 0 : (textBytes * tokens) / bytes;
-    const deviation = before.deviation * FADE + Math.abs(output - expected);
+    const deviation = before.deviation * DECAY + Math.abs(output - expected);
     this.#learned.set(model, { answers: before.answers + 1, tokens, bytes, deviation });
   }
 }

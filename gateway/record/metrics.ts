@@ -5,16 +5,16 @@ import { OTHER } from '../../metrics/label-limiter.ts';
 import type { RefusalReason } from '../../policy/core/refusals.ts';
 import type { Usage } from '../../policy/prices/usage.ts';
 
-/** What the gauges show, asked at each scrape. */
+/** Where the gauges read their values, at each scrape. */
 export interface Gauges {
   readonly openCalls: () => number;
   readonly pendingSettles: () => number;
   readonly unbookedCalls: () => number;
-  /** Held by calls under way: in memory, and on disk. */
+  /** Bytes that bodies of open calls take in memory, and on disk. */
   readonly bodyBytes: () => number;
   readonly spoolBytes: () => number;
   readonly ledger: () => Promise<LedgerState>;
-  /** Seconds since the epoch; null where callers come without TLS. */
+  /** Seconds since the epoch; null without TLS. */
   readonly certificateExpires: (() => number) | null;
 }
 
@@ -49,7 +49,7 @@ export class Metrics {
   /** Calls that are under way upstream. */
   readonly openStreams: Gauge;
 
-  /** `namedUsers`: so many users have a label of their own. */
+  /** `namedUsers`: how many users have a label of their own. */
   constructor(gauges: Gauges, namedUsers: number) {
     const registers = [this.registry];
     this.#spending = new CallMetrics(this.registry, namedUsers);
@@ -189,20 +189,20 @@ export class Metrics {
     this.#tokens.observe({ workspace, gen_ai_request_model: model, gen_ai_token_type: 'output' }, usage.output);
   }
 
-  /** Where the figure is not to be had, the last one stays. */
+  /** If the value cannot be read, the gauge keeps its last one. */
   #gauge(name: string, help: string, read: () => number | Promise<number>): void {
     const collect = async (): Promise<void> => {
       try {
         gauge.set(await read());
       } catch {
-        // Out of reach, which is a metric of its own.
+        // `tollgate_ledger_up` reports that the ledger is unreachable.
       }
     };
     const gauge: Gauge = new Gauge({ name, help, registers: [this.registry], collect });
   }
 
   #ledgerGauges(ask: () => Promise<LedgerState>): void {
-    // The gauges of a scrape are collected together and share one answer.
+    // The gauges of one scrape are collected together and share one request to the ledger.
     let asked: Promise<LedgerState> | null = null;
     const read = () => (asked ??= ask().finally(() => (asked = null)));
     const up = (): Promise<number> =>

@@ -10,15 +10,15 @@ interface Parts {
   readonly now: () => number;
 }
 
-/** How often the counts go to the ledger. Milliseconds. */
+/** How often the counts are sent to the ledger. Milliseconds. */
 const FLUSH_MS = 5_000;
 const MINUTE_MS = 60_000;
-/** Kinds of refusals between two flushes; more are not counted one by one. */
+/** The most kinds of refusals between two flushes; refusals of further kinds are not counted. */
 const MAX_ROWS = 1_000;
 
 /**
- * Counts refusals by minute, key, budget and reason, and hands the counts to the ledger now and then: a client in a loop
- * is refused thousands of times and makes one row. Counts that cannot be handed over are dropped; they are no money.
+ * Counts refusals by minute, key, budget and reason, and sends the counts to the ledger every `FLUSH_MS`: a client that is
+ * refused thousands of times in a loop makes one row. Counts that cannot be sent are dropped, because they are not money.
  */
 export class RefusalCounter {
   readonly #parts: Parts;
@@ -43,7 +43,7 @@ export class RefusalCounter {
     this.#rows.set(name, { minute, workspace, key, budget, reason, count });
   }
 
-  /** Hands over what was counted since, and counts on no more. */
+  /** Stops the timer and sends the last counts. */
   stop(): Promise<void> {
     clearInterval(this.#timer);
     return this.#flush();

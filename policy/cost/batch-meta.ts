@@ -11,38 +11,38 @@ export interface BatchMeta {
   readonly baseURL: string;
   /** The sum of its requests' worst cases. Nano-dollars. */
   readonly worstNano: bigint;
-  /** The worst case of the dearest request: what one costs of which nobody knows more. Nano-dollars. */
+  /** The highest worst case of its requests, which is what a result that cannot be read costs. Nano-dollars. */
   readonly highestNano: bigint;
-  /** The model that all of them ask for; null where there are several. */
+  /** The model that all requests ask for; null if there are several. */
   readonly model: string | null;
-  /** The models that one may have asked for whose answer came from another. */
+  /** The models asked for, if an answer may come from another model than its request asked for; otherwise empty. */
   readonly asked: readonly string[];
-  /** How often one may sample at most; null where nothing bounds that. */
+  /** The most inferences of one request; null if they have no bound. */
   readonly maxInferences: number | null;
   /** When it was admitted, by the ledger's clock. Milliseconds. */
   readonly at: number;
-  /** What the usage records of all its requests have in common. */
+  /** What the usage records of all its requests share. */
   readonly record: CallRecord;
 }
 
-/** What the requests of a batch have in common for whoever books them. */
+/** What settling the results needs to know of all requests of a batch. */
 export function batchMetaOf(requests: readonly RequestFacts[]): Pick<BatchMeta, 'model' | 'asked' | 'maxInferences'> {
   const models = new Set(requests.map(({ model }) => model));
   const [model = null] = models;
-  const isLoose = requests.some((facts) => unboundedPaths(facts).length > 0);
+  const isUnbounded = requests.some((facts) => unboundedPaths(facts).length > 0);
   return {
     model: models.size === 1 ? model : null,
     asked: requests.some(({ fallbacks }) => fallbacks.length > 0) ? [...models] : [],
-    maxInferences: isLoose ? null : requests.reduce((most, facts) => Math.max(most, maxInferences(facts)), 1),
+    maxInferences: isUnbounded ? null : requests.reduce((most, facts) => Math.max(most, maxInferences(facts)), 1),
   };
 }
 
-/** As JSON. */
+/** Canonical JSON. */
 export function encodeBatchMeta(meta: BatchMeta): string {
   return encodeJSON(meta);
 }
 
-/** Reads what `writeMeta` wrote. */
+/** Reads what `encodeBatchMeta` wrote. */
 export function decodeBatchMeta(text: string): BatchMeta {
   return decodeJSON(text) as BatchMeta;
 }

@@ -1,26 +1,27 @@
-/** What one line of a batch's results costs, and the row that the log keeps of it. */
+/** What one line of a batch's results costs, and its usage record. */
 
 import { MOST_NANO } from '../core/money.ts';
 import type { CallRecord } from '../core/usage-record.ts';
 import { type CacheEffect, cacheEffect } from '../prices/cache-effect.ts';
 import { knownName, type PriceBook } from '../prices/price-book.ts';
+import { billedTokens, cost, isAbsurd } from '../prices/usage-cost.ts';
 import { usageFields } from '../prices/usage-fields.ts';
-import { billedTokens, cost, isAbsurd, readUsage, type Tokens, type Usage } from '../prices/usage.ts';
+import { readUsage, type Tokens, type Usage } from '../prices/usage.ts';
 import type { BatchMeta } from './batch-meta.ts';
 
-/** A line, booked. */
+/** A settled line. */
 export interface BatchLine {
   readonly costNano: bigint;
   readonly record: CallRecord;
-  /** What it was billed for; null where that is not known, as in `cache`. */
+  /** What it was billed for; null if that is not known, as is `cache`. */
   readonly tokens: Tokens | null;
   readonly cache: CacheEffect | null;
-  /** As the price book names it; null where it does not know it. */
+  /** The model's name in the price book; null if it is not there. */
   readonly model: string | null;
 }
 
-/** Where a line stands: of which batch, and how manieth. */
-export interface LinePlace {
+/** Which line of which batch it is. */
+export interface LinePosition {
   /** The upstream's id of the batch, and the id of the call that sent it. */
   readonly batch: string;
   readonly call: string;
@@ -31,68 +32,68 @@ export interface LinePlace {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-interface Booked {
+interface LineCost {
   readonly costNano: bigint;
   readonly estimated: boolean;
   readonly usage: Usage | null;
   readonly cache: CacheEffect | null;
   readonly model: string | null;
-  /** The upstream's name for the answer. */
+  /** The upstream's id of the answer. */
   readonly message: string | null;
 }
 
-/** What has no cost, by `result.type`. */
+/** The values of `result.type` that cost nothing. */
 const FREE = new Set(['errored', 'canceled', 'expired']);
-/** As much as an integer column holds: 24 days. */
+/** The most that an integer column holds: 24 days. */
 const MOST_MS = 2 ** 31 - 1;
 const CUSTOM_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /**
- * Books a line: what succeeded costs what its usage says, at the dearer of the prices at which the batch was admitted and
- * at which it ended, and what did not succeed costs nothing. A line that cannot be read costs as much as the dearest
- * request could. Never throws.
+ * Settles a line. A request that succeeded costs what its usage says, at the higher of the prices at admission and at the
+ * end of the batch; one that did not succeed costs nothing. A line that cannot be read costs the highest worst case of the
+ * batch's requests. Never throws.
  */
-export function settleBatchLine(text: string, meta: BatchMeta, book: PriceBook, place: LinePlace): BatchLine {
+export function settleBatchLine(text: string, meta: BatchMeta, book: PriceBook, position: LinePosition): BatchLine {
   const line = parsed(text);
   const result = object(line['result']);
   const type = String(result['type']);
-  const booked = FREE.has(type) ? NOTHING : bookMessage(object(result['message']), meta, book, place.endedAt);
+  const lineCost = FREE.has(type) ? FREE_LINE : messageCost(object(result['message']), meta, book, position.endedAt);
   const id = line['custom_id'];
-  const name = typeof id === 'string' && CUSTOM_ID.test(id) ? id : `#${place.index}`;
+  const name = typeof id === 'string' && CUSTOM_ID.test(id) ? id : `#${position.index}`;
   const record = {
-    ...lineRecord(meta, book, place, booked),
-    id: `${place.call}/batch/${name}`,
+    ...lineRecord(meta, book, position, lineCost),
+    id: `${position.call}/batch/${name}`,
     ending: endingOf(type),
   };
-  return lineOf(booked, record, book);
+  return lineOf(lineCost, record, book);
 }
 
-/** Books all that is left of a batch whose results are gone: nobody will ever know what it cost. */
-export function settleLostBatch(leftNano: bigint, meta: BatchMeta, book: PriceBook, place: LinePlace): BatchLine {
-  const booked = { ...NOTHING, costNano: leftNano, estimated: true, model: meta.model };
-  const record = { ...lineRecord(meta, book, place, booked), id: `${place.call}/batch/#lost`, ending: 'Lost' };
-  return lineOf(booked, record, book);
+/** Settles a batch whose results are gone: all that is left of its worst case is booked, because its cost stays unknown. */
+export function settleLostBatch(leftNano: bigint, meta: BatchMeta, book: PriceBook, position: LinePosition): BatchLine {
+  const lineCost = { ...FREE_LINE, costNano: leftNano, estimated: true, model: meta.model };
+  const record = { ...lineRecord(meta, book, position, lineCost), id: `${position.call}/batch/#lost`, ending: 'Lost' };
+  return lineOf(lineCost, record, book);
 }
 
-function lineOf({ costNano, usage, cache, model }: Booked, record: CallRecord, book: PriceBook): BatchLine {
+function lineOf({ costNano, usage, cache, model }: LineCost, record: CallRecord, book: PriceBook): BatchLine {
   const known = model === null ? null : knownName(book, model);
   const tokens = usage === null || model === null ? null : billedTokens(usage, model);
   return { costNano, record, tokens, cache, model: known };
 }
 
-const NOTHING: Booked = { costNano: 0n, estimated: false, usage: null, cache: null, model: null, message: null };
+const FREE_LINE: LineCost = { costNano: 0n, estimated: false, usage: null, cache: null, model: null, message: null };
 
-function bookMessage(message: Fields, meta: BatchMeta, book: PriceBook, endedAt: number): Booked {
+function messageCost(message: Fields, meta: BatchMeta, book: PriceBook, endedAt: number): LineCost {
   const { id, model: served } = message;
   const model = typeof served === 'string' ? served : meta.model;
   const usage = { ...readUsage(message['usage']), declined: isDeclined(message) };
   const name = typeof id === 'string' ? id : null;
-  const unknown = { ...NOTHING, costNano: meta.highestNano, estimated: true, model, message: name };
+  const unknown = { ...FREE_LINE, costNano: meta.highestNano, estimated: true, model, message: name };
   if (model === null || isAbsurd(usage, model, book, meta.at, meta.maxInferences ?? Infinity)) return unknown;
   const asked = meta.asked.length > 0 ? meta.asked : [model];
   const price = (used: Usage): bigint => {
     const costs = asked.flatMap((one) => [meta.at, endedAt].map((at) => cost(used, model, book, at, one)));
-    return costs.reduce((dearest, one) => (one > dearest ? one : dearest));
+    return costs.reduce((highest, one) => (one > highest ? one : highest));
   };
   const costNano = price(usage);
   if (costNano > MOST_NANO) return unknown;
@@ -104,19 +105,19 @@ function isDeclined({ stop_reason: reason, content }: Fields): boolean {
   return reason === 'refusal' && Array.isArray(content) && content.length === 0;
 }
 
-function lineRecord(meta: BatchMeta, book: PriceBook, { batch, endedAt }: LinePlace, booked: Booked): CallRecord {
+function lineRecord(meta: BatchMeta, book: PriceBook, { batch, endedAt }: LinePosition, line: LineCost): CallRecord {
   return {
     ...meta.record,
-    ...usageFields(booked.usage),
+    ...usageFields(line.usage),
     timestamp: new Date(endedAt).toISOString(),
-    model: booked.model ?? meta.model,
+    model: line.model ?? meta.model,
     asked_model: meta.model,
-    cost_nano: String(booked.costNano),
+    cost_nano: String(line.costNano),
     presumed_nano: '0',
     worst_nano: String(meta.highestNano),
-    estimated: booked.estimated,
+    estimated: line.estimated,
     price_version: book.version,
-    request_id: booked.message,
+    request_id: line.message,
     batch,
     duration_ms: Math.min(Math.max(0, endedAt - meta.at), MOST_MS),
   };

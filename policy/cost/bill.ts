@@ -1,6 +1,7 @@
 import { MOST_NANO } from '../core/money.ts';
 import type { PriceBook } from '../prices/price-book.ts';
-import { cost, isAbsurd, type Usage } from '../prices/usage.ts';
+import { cost, isAbsurd } from '../prices/usage-cost.ts';
+import type { Usage } from '../prices/usage.ts';
 import type { RequestFacts } from '../request/request.ts';
 import { maxInferences, unboundedPaths } from './worst-cost.ts';
 

@@ -1,7 +1,7 @@
 import { ceilDiv } from '../core/money.ts';
 import { higherRate, highestRateAt, GEO_UNIT, rateAt } from '../prices/price-book.ts';
 import type { PriceBook, Prices, Rate } from '../prices/price-book.ts';
-import { TOKEN_UNIT } from '../prices/usage.ts';
+import { TOKEN_UNIT } from '../prices/usage-cost.ts';
 import type { RequestFacts } from '../request/request.ts';
 import type { Advisor } from '../request/server-tools.ts';
 

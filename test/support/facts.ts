@@ -1,4 +1,5 @@
 import { readRequest, type RequestFacts } from '../../policy/request/request.ts';
+import type { ServerTool } from '../../policy/request/server-tools.ts';
 
 /** The facts of a small, plain request for Opus 5.5, with a test's changes. */
 export function factsOf(changes: Partial<RequestFacts> = {}): RequestFacts {
@@ -22,6 +23,15 @@ export function factsOf(changes: Partial<RequestFacts> = {}): RequestFacts {
     maxTokensSpan: { start: 0, end: 0 },
     ...changes,
   };
+}
+
+/** A tool that Anthropic runs at most `maxUses` times, with a test's changes. */
+export function serverToolOf(
+  kind: ServerTool['kind'],
+  maxUses: number | null,
+  changes: Partial<ServerTool> = {},
+): ServerTool {
+  return { kind, index: 0, maxUses, inferencesPerUse: 1, advisor: null, maxUsesSpan: null, ...changes };
 }
 
 /** The facts of a request body; throws for a refused one. */

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { unboundedPaths, maxInferences, worstCost } from '../../../../policy/cost/worst-cost.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
-import { cost, readUsage } from '../../../../policy/prices/usage.ts';
+import { cost } from '../../../../policy/prices/usage-cost.ts';
+import { readUsage } from '../../../../policy/prices/usage.ts';
 import {
   bytes,
   facts,

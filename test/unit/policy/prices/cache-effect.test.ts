@@ -1,0 +1,31 @@
+import { describe, expect, test } from '@jest/globals';
+import { cacheEffect } from '../../../../policy/prices/cache-effect.ts';
+import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
+import { rateAt } from '../../../../policy/prices/price-book.ts';
+import published from '../../../../policy/prices/prices.json' with { type: 'json' };
+import { cost } from '../../../../policy/prices/usage-cost.ts';
+import { readUsage, type Usage } from '../../../../policy/prices/usage.ts';
+
+const book = parsePriceBook(published);
+const NOW = Date.parse('2026-11-23T12:00:00Z');
+const OPUS = 'claude-opus-5-5';
+const usd = (usage: Usage, model = OPUS, at = NOW): bigint => cost(usage, model, book, at);
+
+describe('cacheEffect', () => {
+  const plain = { input_tokens: 1_000, output_tokens: 200, cache_read_input_tokens: 50_000 };
+  const written = { cache_creation: { ephemeral_5m_input_tokens: 400, ephemeral_1h_input_tokens: 80 } };
+
+  test('the cache saves what its reads would have cost as input, and costs what its writes cost more', () => {
+    const { standard } = rateAt(book, OPUS, NOW)!;
+    const price = (one: Usage): bigint => usd(one);
+    expect(cacheEffect(readUsage(plain), price)).toEqual({
+      savedNano: (50_000n * (standard.input - standard.cacheRead)) / 1_000_000n,
+      surchargeNano: 0n,
+    });
+    const writes = readUsage({ ...plain, ...written, cache_creation_input_tokens: 480 });
+    const dearer = 400n * (standard.cacheWrite5m - standard.input) + 80n * (standard.cacheWrite1h - standard.input);
+    expect(cacheEffect(writes, price).surchargeNano).toBe(dearer / 1_000_000n);
+    const listed = readUsage({ ...plain, iterations: [{ type: 'message', ...plain }] });
+    expect(cacheEffect(listed, price)).toEqual(cacheEffect(readUsage(plain), price));
+  });
+});
