@@ -61,7 +61,7 @@ export class Events {
   }
 
   /** Resolves when the event is written or dropped; never rejects. */
-  async tell(about: KubeObject, event: EventDetails): Promise<void> {
+  async record(about: KubeObject, event: EventDetails): Promise<void> {
     const { uid, namespace = 'default', name } = about.metadata;
     const now = this.#options.clock();
     if (!this.#isAllowed(event.type, uid ?? name, now)) return;

@@ -27,8 +27,8 @@ import { LedgerGuard } from './ledger/ledger-guard.ts';
 import { LedgerMaintenance } from './ledger/ledger-maintenance.ts';
 import { PresumedResolver } from './ledger/presumed-resolver.ts';
 import { Rebuild } from './ledger/rebuild.ts';
-import { Housekeeping } from './log/housekeeping.ts';
 import { Ingest } from './log/ingest.ts';
+import { Retention } from './log/retention.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { TopSpenders } from './metrics/top-spenders.ts';
 import { budgetsInForce } from './policy/compilation.ts';
@@ -145,7 +145,7 @@ export function assemble(options: OperatorOptions): Operator {
     },
   });
   const ingest = new Ingest({ log: usageLog, ledger, elapsed, onIngested: ({ rows }) => metrics.countLogged(rows) });
-  const retention = new Housekeeping({ log: usageLog, settings, clock });
+  const retention = new Retention({ log: usageLog, settings, clock });
   const topSpenders = new TopSpenders({ log: usageLog, settings, clock, elapsed });
 
   const compileSources = { settings, clock, hash, informers, callerKeys, upstreamSecrets, prices, checkpoints };

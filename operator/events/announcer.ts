@@ -11,13 +11,13 @@ import type { Resolution } from '../ledger/presumed-resolver.ts';
 
 /** Tells people what the operator did or found, by an Event on the object and a line in the log. */
 export class Announcer implements LedgerEvents {
-  readonly #events: Pick<Events, 'tell'>;
+  readonly #events: Pick<Events, 'record'>;
   readonly #workspaces: { get(ref: string): ClaudeWorkspace | undefined };
   readonly #log: Logger;
 
   /** `workspaces`: by `namespace/name`. */
   constructor(
-    events: Pick<Events, 'tell'>,
+    events: Pick<Events, 'record'>,
     workspaces: { get(ref: string): ClaudeWorkspace | undefined },
     log: Logger,
   ) {
@@ -58,7 +58,7 @@ export class Announcer implements LedgerEvents {
     else this.#warn(workspaces, workspace, 'BatchLost', 'Settle', note);
   }
 
-  /** What of the ledger's streams could not be written into the log, or not whole. */
+  /** Entries of the ledger's streams that the usage log could not take, or not completely. */
   deadLettered(deadLetters: readonly DeadLetter[]): void {
     for (const { entry, problem } of deadLetters) {
       this.#log.error({ entry, problem }, 'a record was kept in dead_letters: see runbook TollgateDeadLetters');
@@ -109,7 +109,7 @@ export class Announcer implements LedgerEvents {
   #normal({ apiVersion, kind }: Resource, object: KubeObject, reason: string, action: string, note: string): void {
     const { namespace, name } = object.metadata;
     this.#log.info({ kind, namespace, name, reason }, note);
-    void this.#events.tell({ ...object, apiVersion, kind }, { type: 'Normal', reason, action, note });
+    void this.#events.record({ ...object, apiVersion, kind }, { type: 'Normal', reason, action, note });
   }
 
   #warning(object: ConfigMap, reason: string, action: string, note: string): void {
@@ -119,7 +119,7 @@ export class Announcer implements LedgerEvents {
   #warn({ apiVersion, kind }: Resource, object: KubeObject, reason: string, action: string, note: string): void {
     const { namespace, name } = object.metadata;
     this.#log.error({ kind, namespace, name, reason }, note);
-    void this.#events.tell({ ...object, apiVersion, kind }, { type: 'Warning', reason, action, note });
+    void this.#events.record({ ...object, apiVersion, kind }, { type: 'Warning', reason, action, note });
   }
 }
 

@@ -12,7 +12,7 @@ import { StatusRateLimit, URGENT_IN_FLIGHT } from './status-rate-limit.ts';
 
 interface StatusWriterOptions {
   readonly client: Pick<KubeClient, 'applyStatus'>;
-  readonly events: Pick<Events, 'tell'>;
+  readonly events: Pick<Events, 'record'>;
   /** A monotonic clock, in milliseconds. */
   readonly elapsed: () => number;
   /** Whether this replica may write now. */
@@ -173,7 +173,7 @@ export class StatusWriter {
       this.#keep(uid, status, at);
       onWritten(resource);
       const about: KubeObject = { ...object, apiVersion, kind };
-      for (const event of statusEvents(written, status)) void events.tell(about, event);
+      for (const event of statusEvents(written, status)) void events.record(about, event);
       return true;
     } catch (error) {
       if (isKubeError(error, 'NotFound', 'Conflict')) {

@@ -24,11 +24,11 @@ describe('events', () => {
       onProblem: (error) => problems.push(error),
     });
     const spent = { type: 'Warning', reason: 'Spent', action: 'Watch', note: 'All is spent.' } as const;
-    for (let i = 0; i < 3; i += 1) await events.tell(about, spent);
+    for (let i = 0; i < 3; i += 1) await events.record(about, spent);
     const described = await kubectl('describe', 'configmap', 'subject', '-n', ns);
     expect(described).toMatch(/Warning +Spent .*All is spent\./);
 
-    for (let i = 0; i < 60; i += 1) await events.tell(about, { ...spent, note: `Spent ${i} times.` });
+    for (let i = 0; i < 60; i += 1) await events.record(about, { ...spent, note: `Spent ${i} times.` });
     type Event = KubeObject & { note: string; series?: { count: number } };
     const resource: Resource = { apiVersion: 'events.k8s.io/v1', kind: 'Event', plural: 'events' };
     const { items } = await client.list<Event>(resource, { namespace: ns });
@@ -53,7 +53,7 @@ describe('events', () => {
       clock: () => now,
     });
     const tell = (i: number, type: 'Normal' | 'Warning', reason: string) =>
-      events.tell(
+      events.record(
         { metadata: { namespace: 'fleet', name: `${reason}-${i}`, uid: `${reason}-${i}` } },
         {
           type,

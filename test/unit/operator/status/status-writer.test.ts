@@ -23,7 +23,7 @@ function writerOver(applyStatus: (object: KubeObject & { readonly status?: unkno
         return object;
       },
     },
-    events: { tell: async () => undefined },
+    events: { record: async () => undefined },
     elapsed: () => time.now,
     mayAct: () => lead.isOurs,
     onWritten: () => undefined,

@@ -2,7 +2,7 @@ import { LogUnreachable } from '../../log/database/database.ts';
 import type { UsageLog } from '../../log/usage-log.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 
-interface HousekeepingOptions {
+interface RetentionOptions {
   readonly log: Pick<UsageLog, 'deleteOld'>;
   readonly settings: Pick<Settings, 'usageLogRetention'>;
   /** Milliseconds since the epoch. */
@@ -13,11 +13,11 @@ interface HousekeepingOptions {
 const MORE_MS = 200;
 const DONE_MS = 3_600_000;
 
-/** Deletes rows of the usage log that are older than the setting `logRetention`, a few at a time. */
-export class Housekeeping {
-  readonly #options: HousekeepingOptions;
+/** Deletes rows of the usage log that are older than the setting `usageLogRetention`, a few at a time. */
+export class Retention {
+  readonly #options: RetentionOptions;
 
-  constructor(options: HousekeepingOptions) {
+  constructor(options: RetentionOptions) {
     this.#options = options;
   }
 
