@@ -43,11 +43,11 @@ runtime() {
   until_true 30 "containerd" inside ctr -a "$socket" version
 }
 
-import_images() { # those that changed since they were imported
-  local files file mark
-  files=$("$repository/hack/release/images.sh" all)
+import_images() { # those that changed since they were imported; their build was started at the beginning
+  local file mark
+  wait "$images" || exit 1
   mkdir -p "$state/imported"
-  for file in $files; do
+  for file in $(cat "$image_files"); do
     mark=$state/imported/$(basename "$file")
     [ "$mark" -nt "$file" ] && continue
     inside ctr -a "$socket" -n k8s.io images import "$file" >>"$logs/import.log" 2>&1 ||
@@ -82,6 +82,10 @@ dns() {
 mkdir -p "$state"
 exec 9>"$state.lock"
 flock 9
+image_files=$(mktemp)
+trap 'rm -f "$image_files"' EXIT
+"$repository/hack/release/images.sh" all >"$image_files" 9>&- &
+images=$!
 if is_up && [ -e "$state/complete" ] && inside kubectl get --raw /readyz >/dev/null 2>&1; then
   import_images
 else
