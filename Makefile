@@ -47,9 +47,7 @@ test-long: install test-programs ## the same tests in full, then make chaos and 
 	@$(MAKE) e2e
 
 test-programs:
-	@hack/assets/assets.sh postgres
-	@hack/assets/assets.sh faketime
-	@hack/assets/assets.sh prometheus >/dev/null
+	@for part in control_plane postgres faketime prometheus helm kubeconform crds; do hack/assets/assets.sh $$part >/dev/null || exit 1; done
 
 verify: install ## generated files up to date, format, lint, types, dead code
 	node hack/generate/types.ts --check
