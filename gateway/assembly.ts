@@ -87,7 +87,7 @@ export function assemble(surroundings: Surroundings): Assembly {
       unbookedCalls: () => writeAheadLog.unbookedCount,
       ledger: () => ledger.state(),
       bodyBytes: () => bodyMemory.held,
-      spoolBytes: () => bodyFiles.held,
+      batchStorageBytes: () => bodyFiles.held,
       certificateExpires: certificate === null ? null : () => certificate.expires / 1000,
     },
     settings.namedUsers,

@@ -10,7 +10,7 @@ export interface Config extends EntryConfig {
   /** Where the write-ahead log is kept; always set under `ledgerLoss: Open`. */
   readonly writeAheadLogFolder: string | undefined;
   /** How long the gateway still accepts calls after SIGTERM. Milliseconds. */
-  readonly lingerMs: number;
+  readonly shutdownDelayMs: number;
   /** How much memory the bodies of all calls under way may take. Bytes. */
   readonly bodyMemoryBytes: number;
   /** How much disk the bodies of all batches under way may take. Bytes. */
@@ -40,7 +40,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     ...shared,
     adminPort: read.ADMIN_PORT ?? null,
     writeAheadLogFolder: requiredFolder(read.TOLLGATE_WRITE_AHEAD_LOG_FOLDER, shared.settings),
-    lingerMs: read.TOLLGATE_SHUTDOWN_DELAY_SECONDS,
+    shutdownDelayMs: read.TOLLGATE_SHUTDOWN_DELAY_SECONDS,
     bodyMemoryBytes: read.TOLLGATE_BODY_MEMORY,
     bodyFileBytes: read.TOLLGATE_BATCH_STORAGE,
     tlsFolder: read.TOLLGATE_TLS_FOLDER,

@@ -114,7 +114,10 @@ async function run(config: Config): Promise<void> {
   let left: Promise<void> | null = null;
   process.removeAllListeners('SIGTERM'); // until here there was nothing to finish
   // Handled each time: a second one, such as from a restarted kubelet, must not end the streams that the first drains.
-  process.on('SIGTERM', () => void (left ??= leave({ lingerMs: config.lingerMs, arrivalMs: ARRIVAL_MS })));
+  process.on(
+    'SIGTERM',
+    () => void (left ??= leave({ shutdownDelayMs: config.shutdownDelayMs, arrivalMs: ARRIVAL_MS })),
+  );
   // A person at the keyboard does not want to wait; a second Ctrl-C ends the process at once.
-  process.once('SIGINT', () => void (left ??= leave({ lingerMs: 0, arrivalMs: 0 })));
+  process.once('SIGINT', () => void (left ??= leave({ shutdownDelayMs: 0, arrivalMs: 0 })));
 }

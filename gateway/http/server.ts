@@ -23,7 +23,7 @@ const BACKLOG = 4096;
 /** How a gateway shuts down. Milliseconds. */
 export interface Draining {
   /** How long it still serves new calls, because the cluster needs a while to send callers elsewhere. */
-  readonly lingerMs: number;
+  readonly shutdownDelayMs: number;
   /** How long requests that have begun to arrive may still take; Node itself would wait for ever. */
   readonly arrivalMs: number;
 }
@@ -84,14 +84,14 @@ export class Gateway {
    * Serves on for a while, closing each connection with its next answer, then accepts nothing more. Resolves when every
    * call under way is answered, and settled or kept for settling.
    */
-  async drain({ lingerMs, arrivalMs }: Draining): Promise<void> {
+  async drain({ shutdownDelayMs, arrivalMs }: Draining): Promise<void> {
     this.#isLeaving = true;
-    await sleep(lingerMs);
+    await sleep(shutdownDelayMs);
     // The HTTP server's own close would also end each idle connection, and so cut requests that are on their way: a
     // client that has just got an answer counts on its connection.
     const closed = new Promise((resolve) => NetServer.prototype.close.call(this.server, resolve));
     const arrivalTimer = setTimeout(() => this.#close(), arrivalMs);
-    await this.#quiet(Math.min(lingerMs, KEEP_ALIVE_MS));
+    await this.#quiet(Math.min(shutdownDelayMs, KEEP_ALIVE_MS));
     clearTimeout(arrivalTimer);
     // The remaining connections are idle or have not sent a complete request.
     this.server.closeAllConnections();

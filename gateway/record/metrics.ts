@@ -12,7 +12,7 @@ export interface Gauges {
   readonly unbookedCalls: () => number;
   /** Bytes that bodies of open calls take in memory, and on disk. */
   readonly bodyBytes: () => number;
-  readonly spoolBytes: () => number;
+  readonly batchStorageBytes: () => number;
   readonly ledger: () => Promise<LedgerState>;
   /** Seconds since the epoch; null without TLS. */
   readonly certificateExpires: (() => number) | null;
@@ -129,7 +129,7 @@ export class Metrics {
     this.#gauge(
       'tollgate_batch_storage_bytes',
       'Disk space used by the bodies of Message Batches, in bytes.',
-      gauges.spoolBytes,
+      gauges.batchStorageBytes,
     );
     if (gauges.certificateExpires !== null) {
       const help = 'When the certificate of the gateway expires, in seconds since 1970 (only with TLS).';

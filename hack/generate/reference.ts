@@ -202,7 +202,7 @@ function metricsPage(): string {
       unbookedCalls: () => 0,
       ledger: unread,
       bodyBytes: () => 0,
-      spoolBytes: () => 0,
+      batchStorageBytes: () => 0,
       certificateExpires: () => 0,
     },
     0,

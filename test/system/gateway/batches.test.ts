@@ -30,7 +30,7 @@ import { budget, handover, PRICES, resolved, type WorkspaceOptions } from './pol
 let redis: Awaited<ReturnType<typeof startRedis>>;
 let upstream: Upstream;
 const running: Running[] = [];
-const bodyFolder = mkdtempSync(join(tmpdir(), 'tollgate-spool-'));
+const bodyFolder = mkdtempSync(join(tmpdir(), 'tollgate-batches-'));
 const PATH = '/v1/messages/batches';
 const BOOK = parsePriceBook(JSON.parse(PRICES.text));
 

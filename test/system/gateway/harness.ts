@@ -45,7 +45,7 @@ export interface StartOptions {
 }
 
 /** A gateway of a test is in no cluster that still sends it callers. */
-export const AT_ONCE: Draining = { lingerMs: 0, arrivalMs: 1_000 };
+export const AT_ONCE: Draining = { shutdownDelayMs: 0, arrivalMs: 1_000 };
 
 /** Starts a gateway that enforces one workspace, once the ledger knows it. */
 export async function startGateway({

@@ -89,7 +89,7 @@ async function installation(
   const launch: Installation['launch'] = async (pod, kubeconfig = cluster().kubeconfig) => {
     const env = {
       PATH: process.env['PATH'],
-      TOLLGATE_WRITE_AHEAD_LOG_FOLDER: join(folder, 'daybook'),
+      TOLLGATE_WRITE_AHEAD_LOG_FOLDER: join(folder, 'write-ahead-log'),
       TOLLGATE_SHUTDOWN_DELAY_SECONDS: '0',
       KUBECONFIG: kubeconfig,
       LOG_LEVEL: 'info',

@@ -28,7 +28,7 @@ describe('the environment of a gateway', () => {
       telemetry: null,
       adminPort: null,
       writeAheadLogFolder: undefined,
-      lingerMs: 15_000,
+      shutdownDelayMs: 15_000,
       bodyMemoryBytes: 192 * 2 ** 20,
       bodyFileBytes: 2 ** 30,
       tlsFolder: undefined,
