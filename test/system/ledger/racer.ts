@@ -1,11 +1,11 @@
 /**
- * One process of races.test.ts: a gateway that reserves and ends calls as fast as it can and keeps books of its own, one
- * JSON line an event: what it is about to reserve, and how each call ended once the ledger said so. It makes so
- * many calls, and more until its parent tells it to leave: what it did it can tell a ledger again until then.
+ * One process of races.test.ts: a gateway that reserves and ends calls as fast as it can. It appends to a file of events,
+ * one JSON line each: what it is about to reserve, and how each call ended once the ledger has answered. It makes
+ * `calls` calls, and more until its parent tells it to leave: until then it can replay its changes.
  *
- *     node test/system/ledger/racer.ts <url> <name> <books> <calls> [<lives>]
+ *     node test/system/ledger/racer.ts <url> <name> <events> <calls> [<lives>]
  *
- * With `lives` it dies (SIGKILL) in the instant in which so many of its calls are reserved, the last of them at least open.
+ * With `lives` it dies (SIGKILL) as soon as `lives` of its calls were admitted, while at least the last one is open.
  */
 
 import assert from 'node:assert/strict';
@@ -16,7 +16,7 @@ import { connectLedger } from '../../../ledger/redis/connect-ledger.ts';
 import type { ReserveAnswer } from '../../../ledger/reservation.ts';
 import type { Bound, Check } from '../../../policy/core/counter-check.ts';
 
-/** The overlapping budgets that the processes fight for. Nano-dollars; `total` is over all values. */
+/** The overlapping budgets of all processes. Nano-dollars; `total` is over all values. */
 export const BUDGETS = {
   workspace: { cap: 120_000n, per: null, total: null },
   chat: { cap: 60_000n, per: null, total: null },
@@ -27,7 +27,7 @@ export const BUDGETS = {
 
 export const INSTALLATION = 'races';
 
-/** A line of a process's books. */
+/** A line of a process's file of events. */
 export type Event =
   | { kind: 'reserve'; id: string; worst: number; counters: string[] }
   | { kind: 'settle'; id: string; cost: number; presumed: number }
@@ -40,7 +40,7 @@ export function counterOf(budget: string): string {
 if (process.argv[1] === import.meta.filename) void main();
 
 async function main(): Promise<void> {
-  const [url, name, books, calls, lives] = process.argv.slice(2) as [string, string, string, string, string?];
+  const [url, name, events, calls, lives] = process.argv.slice(2) as [string, string, string, string, string?];
   let left = Number(lives ?? Number.POSITIVE_INFINITY);
   const ledger = connectLedger({ url, installation: INSTALLATION, epoch: () => 'races', commandTimeout: 2000 });
   ledger.gateway.begin(name);
@@ -63,7 +63,7 @@ async function main(): Promise<void> {
   process.disconnect?.();
 
   function note(event: Event): void {
-    appendFileSync(books, `${JSON.stringify(event)}\n`);
+    appendFileSync(events, `${JSON.stringify(event)}\n`);
   }
 
   async function call(id: string): Promise<void> {

@@ -14,8 +14,8 @@ import { startRedis } from '../../support/redis.ts';
 import { BUDGETS, type Event, INSTALLATION, counterOf } from './racer.ts';
 
 /**
- * Several processes fight over overlapping budgets on a real Redis. Whatever is killed meanwhile: no counter is above
- * its cap, but while the ledger recovers and admits nothing, and in the end the ledger holds what the processes wrote into books of their own.
+ * Several processes reserve in overlapping budgets on a real Redis. Whatever is killed meanwhile, no counter is above its
+ * cap except during a recovery, which admits nothing; and in the end the ledger holds what the processes recorded.
  */
 
 const CALLS = 700;
@@ -29,7 +29,8 @@ const queries = Object.entries(BUDGETS).map(([name, { per }]) => ({
 
 interface Racer {
   readonly name: string;
-  readonly books: string;
+  /** The path of its file of events. */
+  readonly events: string;
   readonly child: ChildProcess;
 }
 
@@ -37,17 +38,17 @@ interface Racer {
 async function race(names: readonly string[], url: string, ...lives: readonly string[]): Promise<Racer[]> {
   const directory = mkdtempSync(join(tmpdir(), 'tollgate-races-'));
   const racers = names.map((name) => {
-    const books = join(directory, name);
-    const child = fork(join(import.meta.dirname, 'racer.ts'), [url, name, books, `${CALLS}`, ...lives], {
+    const events = join(directory, name);
+    const child = fork(join(import.meta.dirname, 'racer.ts'), [url, name, events, `${CALLS}`, ...lives], {
       execArgv: [],
     });
-    return { name, books, child };
+    return { name, events, child };
   });
   await Promise.all(racers.map(({ child }) => once(child, 'message')));
   return racers;
 }
 
-/** Reads all counters again and again until told to stop; how often, and the worst that it saw. */
+/** Reads all counters repeatedly until stopped. Returns how often it read, and each cap that was passed. */
 function watchCaps(ledger: RedisLedger): () => Promise<{ looks: number; breaches: string[] }> {
   const stop = new AbortController();
   const breaches: string[] = [];
@@ -70,7 +71,7 @@ function watchCaps(ledger: RedisLedger): () => Promise<{ looks: number; breaches
   };
 }
 
-/** Nothing while the ledger recovers: what one client tells it stands beside what another has not told yet. */
+/** Nothing during a recovery: what one session has replayed then stands beside what another has not. */
 async function look(ledger: RedisLedger): Promise<readonly Reading[]> {
   const before = await ledger.operator.state();
   const readings = await ledger.operator.read(queries);
@@ -85,9 +86,9 @@ function breachesOf({ total, values }: Reading, index: number): string[] {
   return [...breaks(name, total, over ?? cap), ...values.flatMap((one) => breaks(one.value, one, cap))];
 }
 
-/** What each counter must hold by the books of all processes and by what the stream says of those that were killed. */
+/** What each counter must hold by the events of all processes, and by the stream for those that were killed. */
 async function expectBalanced(ledger: RedisLedger, raw: Redis, racers: readonly Racer[]): Promise<void> {
-  const events = racers.flatMap(({ books }) => readFileSync(books, 'utf8').trim().split('\n')).map(parse);
+  const events = racers.flatMap((racer) => readFileSync(racer.events, 'utf8').trim().split('\n')).map(parse);
   const reserved = new Map(events.flatMap((event) => (event.kind === 'reserve' ? [[event.id, event] as const] : [])));
   const settled = new Map(events.flatMap((event) => (event.kind === 'settle' ? [[event.id, event] as const] : [])));
   const stream = await ledger.operator.readUsage(100_000);
@@ -154,8 +155,8 @@ async function opened(url: string): Promise<RedisLedger> {
   return ledger;
 }
 
-describe('processes that fight over the same budgets', () => {
-  test('never pass a cap, and those that are killed leave presumed money behind', async () => {
+describe('processes that share budgets', () => {
+  test('never pass a cap, and leave presumed money when they are killed', async () => {
     const redis = await startRedis();
     const ledger = await opened(redis.url);
     const raw = new Redis(redis.url);
@@ -184,7 +185,7 @@ describe('processes that fight over the same budgets', () => {
 
   test.each([
     ['with its log', false],
-    ['without the end of its log, which they tell it again', true],
+    ['without the end of its log, which they replay', true],
   ])(
     'lose nothing when Redis is killed in the middle and comes back %s',
     async (_, isCut) => {

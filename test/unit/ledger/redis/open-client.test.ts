@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, expect, test } from '@jest/globals';
-import { connectLedger } from '../../../ledger/redis/connect-ledger.ts';
-import { until } from '../../support/until.ts';
+import { connectLedger } from '../../../../ledger/redis/connect-ledger.ts';
+import { until } from '../../../support/until.ts';
 
 // Servers that answer what no real one can be made to answer at will.
 

@@ -1,0 +1,189 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { MAX_VALUES, REST } from '../../../../policy/core/counter-reading.ts';
+import { startRedis } from '../../../support/redis.ts';
+import {
+  call,
+  check,
+  connected,
+  cost,
+  COUNTER,
+  established,
+  HOUR,
+  join,
+  newInstallation,
+  pool,
+} from '../ledger-fixtures.ts';
+
+let server: Awaited<ReturnType<typeof startRedis>>;
+
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server.stop());
+
+describe('reserve', () => {
+  test('a call that does not fit waits while others are in flight, and is spent once they are settled', async () => {
+    const ledger = await established(server);
+    const ask = (id: string): Promise<unknown> => ledger.gateway.reserve(call(id, 60n, [check(100n, 60n)]));
+    expect(await ask('a')).toMatchObject({ kind: 'admitted', committedNano: [60n] });
+    const failure = { check: 0, ofTotal: false, spentNano: 0n, committedNano: 60n };
+    expect(await ask('b')).toMatchObject({ kind: 'full', failures: [{ ...failure, waiting: true }] });
+    expect((await ledger.operator.read([pool]))[0]!.total).toMatchObject({ refused: 0, exhaustedAtNano: null });
+    await ledger.gateway.settle(cost('a', 50n));
+    expect(await ask('b')).toMatchObject({ kind: 'full', failures: [{ spentNano: 50n, waiting: false }] });
+    expect((await ledger.operator.read([pool]))[0]!.total).toMatchObject({ refused: 1, exhaustedAtNano: 100n });
+    // Smaller, or under a cap that rose: admitted, and the budget is exhausted no more.
+    expect(await ledger.gateway.reserve(call('c', 10n, [check(200n, 10n)]))).toMatchObject({ kind: 'admitted' });
+    expect((await ledger.operator.read([pool]))[0]!.total).toMatchObject({ exhaustedAtNano: 100n });
+    expect(await ledger.gateway.reserve(call('d', 10n, [check(100n, 10n)]))).toMatchObject({ kind: 'admitted' });
+    expect((await ledger.operator.read([pool]))[0]!.total).toMatchObject({ refused: 1, exhaustedAtNano: null });
+    ledger.close();
+  });
+
+  test('a retry after a time-out is admitted without reserving twice; a released id never again', async () => {
+    const ledger = await established(server);
+    const asked = call('a', 60n, [check(100n, 60n)]);
+    await ledger.gateway.reserve(asked);
+    await ledger.operator.raiseFences(new Map([['payments/checkout', 9]]));
+    expect(await ledger.gateway.reserve(asked)).toMatchObject({ kind: 'admitted', committedNano: [60n] });
+    expect(await ledger.gateway.reserve({ ...asked, id: 'b' })).toEqual({ kind: 'stale', version: 9 });
+    expect(await ledger.gateway.release('c')).toBe('unknown');
+    for (const id of ['a', 'a']) await ledger.gateway.release(id);
+    for (const id of ['a', 'c'])
+      expect(await ledger.gateway.reserve({ ...asked, id, version: 9 })).toEqual({ kind: 'ended' });
+    expect((await ledger.operator.read([pool]))[0]!.total).toMatchObject({ committedNano: 0n });
+    ledger.close();
+  });
+
+  test('the value and the total over all values are both reported where neither has room', async () => {
+    const ledger = await established(server);
+    const total = { capNano: 15n, roomNano: 15n - 10n, gapRoomNano: 0n };
+    const ask = (id: string, value: string): Promise<unknown> =>
+      ledger.gateway.reserve(call(id, 10n, [check(10n, 10n, { value, total })]));
+    await ask('a', '["acme"]');
+    await ledger.gateway.settle(cost('a', 10n));
+    expect(await ask('b', '["acme"]')).toMatchObject({ failures: [{ ofTotal: false }, { ofTotal: true }] });
+    expect(await ask('c', '["umbrella"]')).toMatchObject({ failures: [{ check: 0, ofTotal: true, waiting: false }] });
+    const [reading] = await ledger.operator.read([{ counter: COUNTER, per: true, top: 1, also: ['["umbrella"]'] }]);
+    expect(reading).toMatchObject({
+      total: { spentNano: 10n, refused: 2, exhaustedAtNano: 15n },
+      values: [
+        { value: '["acme"]', spentNano: 10n, refused: 1, exhaustedAtNano: 10n },
+        { value: '["umbrella"]', refused: 1, exhaustedAtNano: null },
+      ],
+      valueCount: 2,
+      exhaustedCount: 1,
+    });
+    ledger.close();
+  });
+
+  test('a value is exhausted from the first call refused as spent until one is admitted', async () => {
+    const ledger = await established(server);
+    const ask = (id: string, worst: bigint): Promise<unknown> =>
+      ledger.gateway.reserve(call(id, worst, [check(10n, worst, { value: '["acme"]' })]));
+    const exhausted = async (): Promise<number> =>
+      (await ledger.operator.read([{ counter: COUNTER, per: true, top: 0, also: [] }]))[0]!.exhaustedCount;
+    expect(await ask('too expensive', 11n)).toMatchObject({
+      kind: 'full',
+      failures: [{ waiting: false, spentNano: 0n }],
+    });
+    expect(await exhausted()).toBe(1);
+    expect(await ask('small', 10n)).toMatchObject({ kind: 'admitted' });
+    expect(await exhausted()).toBe(0);
+    ledger.close();
+  });
+
+  test('past the largest number of values the rest share one counter', async () => {
+    const ledger = await established(server);
+    const ask = (value: string): Promise<unknown> =>
+      ledger.gateway.reserve(call(`call-${value}`, 1n, [check(10n, 1n, { value: JSON.stringify([value]) })]));
+    for (let from = 0; from < MAX_VALUES; from += 500) {
+      await Promise.all(Array.from({ length: 500 }, (_, index) => ask(`customer-${from + index}`)));
+    }
+    for (const value of ['late', 'later', 'customer-7']) expect(await ask(value)).toMatchObject({ kind: 'admitted' });
+    const also = ['["later"]', '["customer-7"]'];
+    const [reading] = await ledger.operator.read([{ counter: COUNTER, per: true, top: 0, also }]);
+    expect(reading).toMatchObject({
+      total: { committedNano: BigInt(MAX_VALUES) + 2n },
+      values: [
+        { value: REST, committedNano: 2n },
+        { value: '["customer-7"]', committedNano: 1n },
+      ],
+      valueCount: MAX_VALUES + 1,
+    });
+    ledger.close();
+  });
+
+  test('the gaps of calls in flight stay within the tolerance, and a call that has none asks for none', async () => {
+    const ledger = await established(server);
+    const ask = (id: string, gapNano: bigint): Promise<unknown> => {
+      const bound = { capNano: 100n, roomNano: 100n + 30n - 10n, gapRoomNano: 30n - gapNano };
+      return ledger.gateway.reserve({ ...call(id, 10n, [check(100n, 10n, { bound })]), gapNano });
+    };
+    expect(await ask('a', 20n)).toMatchObject({ kind: 'admitted' });
+    expect(await ask('b', 11n)).toMatchObject({ kind: 'full', failures: [{ waiting: true, committedNano: 10n }] });
+    expect(await ask('b', 10n)).toMatchObject({ kind: 'admitted' });
+    expect(await ask('c', 0n)).toMatchObject({ kind: 'admitted' });
+    await ledger.gateway.settle(cost('a', 9n));
+    expect(await ask('d', 20n)).toMatchObject({ kind: 'admitted' });
+    await ledger.gateway.release('d');
+    expect(await ask('e', 20n)).toMatchObject({ kind: 'admitted' });
+    ledger.close();
+  });
+
+  test('nothing is admitted while the usage stream is at its limit, until the log has taken a record', async () => {
+    const installation = newInstallation();
+    const ledger = await connected(server, installation, 2);
+    await ledger.operator.establish('one');
+    await join(ledger, 'gateway-1');
+    const ask = (id: string): Promise<unknown> => ledger.gateway.reserve(call(id, 1n, [check(9n, 1n)]));
+    for (const id of ['a', 'b', 'c']) expect(await ask(id)).toMatchObject({ kind: 'admitted' });
+    for (const id of ['a', 'b']) await ledger.gateway.settle(cost(id, 1n));
+    expect(await ask('d')).toEqual({ kind: 'logBehind' });
+    // Calls in flight settle whatever the limit.
+    expect(await ledger.gateway.settle(cost('c', 1n))).toBe('settled');
+    const [first, second] = await ledger.operator.readUsage(2);
+    expect(first).toMatchObject({ record: { id: 'a', cost_nano: '1' }, counters: [COUNTER] });
+    expect(first!.keepUntil).toBeGreaterThan(Date.now() + 7 * 24 * HOUR);
+    await ledger.operator.deleteUsage([first!.entry, second!.entry]);
+    expect(await ask('d')).toMatchObject({ kind: 'admitted' });
+    ledger.close();
+  });
+
+  test('a period that has ended or not begun is refused by the clock of Redis', async () => {
+    const ledger = await established(server);
+    const now = Date.now();
+    for (const span of [
+      { start: now - HOUR, end: now - 1000 },
+      { start: now + 60_000, end: now + HOUR },
+    ]) {
+      const answer = await ledger.gateway.reserve(call('a', 1n, [check(10n, 1n, span)]));
+      expect(answer).toMatchObject({ kind: 'wrongPeriod' });
+      expect(Math.abs((answer as { now: number }).now - now)).toBeLessThan(30_000);
+    }
+    ledger.close();
+  });
+
+  test('counters outlive their period by a week and no longer, a budget without an end stays', async () => {
+    const installation = newInstallation();
+    const ledger = await established(server, installation);
+    const end = Date.now() + HOUR;
+    const forever = check(9n, 1n, {
+      counter: 'payments/launch/Once/UTC/0',
+      end: 8_640_000_000_000_000,
+      value: '["a"]',
+    });
+    await ledger.gateway.reserve(call('a', 1n, [check(9n, 1n, { end }), forever]));
+    const raw = new Redis(server.url);
+    const prefix = `{tollgate:${installation}}:counter:`;
+    expect(await raw.pexpiretime(`${prefix}${COUNTER}`)).toBe(end + 7 * 24 * HOUR);
+    expect(await raw.pexpiretime(`${prefix}${forever.counter}#["a"]`)).toBe(8_640_000_000_000_000);
+    // A settle that comes when the counter is gone books nothing there, and brings nothing back.
+    await raw.del(`${prefix}${COUNTER}`);
+    expect(await ledger.gateway.settle(cost('a', 1n))).toBe('settled');
+    expect(await raw.exists(`${prefix}${COUNTER}`)).toBe(0);
+    raw.disconnect();
+    ledger.close();
+  });
+});
