@@ -37,7 +37,6 @@ import { PolicyReconciler } from './policy/policy-reconciler.ts';
 import { PriceBookSource } from './policy/price-book-source.ts';
 import { ShardStore } from './policy/shard-store.ts';
 import { LedgerReader } from './status/ledger-reader.ts';
-import { StatusGatherer } from './status/status-gatherer.ts';
 import { StatusLoop } from './status/status-loop.ts';
 import { allStatusMinimums } from './status/status-minimums.ts';
 import { StatusPlanner } from './status/status-planner.ts';
@@ -214,17 +213,9 @@ export function assemble(options: OperatorOptions): Operator {
     reader,
     guard,
     maintenance: new LedgerMaintenance({ ledger, presumed, elapsed }),
-    gatherer: new StatusGatherer({
-      informers,
-      policy,
-      reader,
-      guard,
-      statuses: writer,
-      keys: callerKeys,
-      logged: () =>
-        logged({ waiting: streamLength(), limit: settings.usageStreamLimit, silentMs: ingest.unreachableMs }),
-      clock,
-    }),
+    informers,
+    callerKeys,
+    logged: () => logged({ waiting: streamLength(), limit: settings.usageStreamLimit, silentMs: ingest.unreachableMs }),
     planner,
     writer,
     queues,

@@ -1,7 +1,7 @@
 import type { Condition } from '../../crds/types.gen.ts';
 import { deepEqual } from '../../policy/core/deep-equal.ts';
 import { parseUsd } from '../../policy/core/money.ts';
-import type { Status } from './status-gatherer.ts';
+import type { Status } from './status-planner.ts';
 
 /** An object whose wanted status differs from the written one. Times in milliseconds of a monotonic clock. */
 export interface StatusChange {

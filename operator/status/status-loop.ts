@@ -1,15 +1,20 @@
 import { setImmediate } from 'node:timers/promises';
+import type { ClaudeBudget } from '../../crds/types.gen.ts';
+import { keyOf } from '../../kube/object.ts';
 import type { LedgerState } from '../../ledger/ledger-state.ts';
 import type { CompiledBudget, Ref } from '../../policy/core/compiled-policy.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
+import type { Finding } from '../../policy/core/conditions.ts';
+import type { Rollout } from '../../policy/status/readiness.ts';
+import type { Informers } from '../cluster/informers.ts';
 import type { LedgerGuard } from '../ledger/ledger-guard.ts';
 import type { LedgerMaintenance } from '../ledger/ledger-maintenance.ts';
 import { budgetsInForce, type Compilation } from '../policy/compilation.ts';
 import type { PolicyReconciler } from '../policy/policy-reconciler.ts';
+import { gatewayRollout } from './gateway-rollout.ts';
 import type { LedgerReader } from './ledger-reader.ts';
 import { ReadSchedule } from './read-schedule.ts';
-import type { StatusGatherer, StatusInput } from './status-gatherer.ts';
-import type { StatusPlanner, WantedStatus } from './status-planner.ts';
+import type { BudgetSubject, StatusInput, StatusPlanner, WantedStatus } from './status-planner.ts';
 import type { StatusWriter } from './status-writer.ts';
 
 interface PolicyQueue {
@@ -23,12 +28,14 @@ interface StatusLoopOptions {
   /** A monotonic clock, in milliseconds. */
   readonly elapsed: () => number;
   readonly policy: Pick<PolicyReconciler, 'compilation' | 'fences' | 'isRunning'>;
-  readonly reader: Pick<LedgerReader, 'refresh' | 'read' | 'discard'>;
+  readonly informers: Pick<Informers, 'workspaces' | 'budgets' | 'endpoints'>;
+  readonly reader: Pick<LedgerReader, 'refresh' | 'read' | 'discard' | 'figures' | 'gateways'>;
   readonly guard: Pick<LedgerGuard, 'check' | 'health'>;
   readonly maintenance: Pick<LedgerMaintenance, 'run'>;
-  readonly gatherer: Pick<StatusGatherer, 'input' | 'workspaces' | 'budgets' | 'budget'>;
+  readonly callerKeys: { hashes(): StatusInput['keys'] };
+  readonly logged: () => Finding<'Logged'>;
   readonly planner: Pick<StatusPlanner, 'workspace' | 'budget'>;
-  readonly writer: Pick<StatusWriter, 'want' | 'due' | 'write' | 'isBehind' | 'isUrgent'>;
+  readonly writer: Pick<StatusWriter, 'lastWritten' | 'want' | 'due' | 'write' | 'isBehind' | 'isUrgent'>;
   readonly queues: PolicyQueue;
   readonly onProblem: (error: unknown) => void;
 }
@@ -48,7 +55,7 @@ const URGENT_MS = 30;
 
 /**
  * Brings the statuses up to date, turn by turn and always in this order: the reader reads figures, the guard checks the
- * ledger that gave them, the planner computes statuses from what the gatherer has, the writer writes them.
+ * ledger that gave them, the planner computes statuses, the writer writes them.
  */
 export class StatusLoop {
   readonly #options: StatusLoopOptions;
@@ -58,6 +65,7 @@ export class StatusLoop {
   #compilation: Compilation | undefined;
   #budgets: readonly CompiledBudget[] = [];
   #fences: ReadonlyMap<Ref, number> | null = null;
+  #rollout: Rollout | undefined;
   /** What the last pass over all statuses began with. */
   #input: StatusInput | undefined;
   #isPending = false;
@@ -95,13 +103,13 @@ export class StatusLoop {
 
   /** Reads what is new, checks the ledger and plans all statuses. */
   async #refresh(): Promise<void> {
-    const { elapsed, policy, gatherer } = this.#options;
+    const { elapsed, policy } = this.#options;
     this.#refreshedAt = elapsed();
     this.#fences = policy.fences;
     const state = await this.#refreshReader();
     if (state !== undefined) await this.#maintain(state);
     const startedAt = elapsed();
-    const input = gatherer.input();
+    const input = this.#gatherInput();
     // Another compilation has other verdicts, so the rest of these statuses would be outdated; one that runs goes first.
     const isInterrupted = () =>
       policy.compilation !== input?.compilation ||
@@ -186,12 +194,16 @@ export class StatusLoop {
 
   /** Returns whether a policy is still on its way to the gateways. */
   async #planAll(input: StatusInput, isInterrupted: () => boolean): Promise<boolean> {
-    const { gatherer, planner } = this.#options;
+    const { informers, planner, writer } = this.#options;
     let isPending = false;
-    for (const subject of gatherer.workspaces()) isPending = this.#want(planner.workspace(subject, input)) || isPending;
+    for (const workspace of informers.workspaces.values()) {
+      const subject = { ref: keyOf(workspace.metadata), workspace, status: writer.lastWritten(workspace) };
+      isPending = this.#want(planner.workspace(subject, input)) || isPending;
+    }
     let count = 0;
-    for (const subject of gatherer.budgets()) {
-      isPending = this.#want(planner.budget(subject, input)) || isPending;
+    // Budgets that are deleted during a pause are left out.
+    for (const [ref, budget] of informers.budgets.entries()) {
+      isPending = this.#want(planner.budget(this.#gatherBudget(ref, budget), input)) || isPending;
       count += 1;
       if (count % BATCH > 0) continue;
       await setImmediate();
@@ -201,13 +213,29 @@ export class StatusLoop {
   }
 
   #planSome(refs: readonly Ref[]): void {
-    const { gatherer, planner, clock } = this.#options;
+    const { informers, planner, clock } = this.#options;
     if (this.#input === undefined) return;
     const input = { ...this.#input, now: clock() };
     for (const ref of refs) {
-      const subject = gatherer.budget(ref);
-      if (subject !== undefined) this.#want(planner.budget(subject, input));
+      const budget = informers.budgets.get(ref);
+      if (budget !== undefined) this.#want(planner.budget(this.#gatherBudget(ref, budget), input));
     }
+  }
+
+  /** Undefined before the first compilation. */
+  #gatherInput(): StatusInput | undefined {
+    const { policy, informers, reader, callerKeys, logged, clock } = this.#options;
+    const { compilation, fences } = policy;
+    if (compilation === undefined) return undefined;
+    const rollout = gatewayRollout(fences, informers.endpoints.values(), reader.gateways, this.#rollout);
+    this.#rollout = rollout;
+    const { workspaces } = informers;
+    return { compilation, rollout, logged: logged(), keys: callerKeys.hashes(), workspaces, now: clock() };
+  }
+
+  #gatherBudget(ref: Ref, budget: ClaudeBudget): BudgetSubject {
+    const { reader, guard, writer } = this.#options;
+    return { ref, budget, status: writer.lastWritten(budget), figures: reader.figures(ref, guard.health) };
   }
 
   #want({ wanted, isPending }: { readonly wanted: WantedStatus | null; readonly isPending: boolean }): boolean {

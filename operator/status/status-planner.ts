@@ -1,13 +1,46 @@
-import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
+import type { ClaudeBudget, ClaudeBudgetStatus, ClaudeWorkspace, ClaudeWorkspaceStatus } from '../../crds/types.gen.ts';
 import type { KubeObject, Resource } from '../../kube/object.ts';
 import type { Settings } from '../../policy/config/settings.ts';
+import type { Ref } from '../../policy/core/compiled-policy.ts';
+import type { Finding } from '../../policy/core/conditions.ts';
 import type { PeriodLookup } from '../../policy/core/period.ts';
+import type { Rollout } from '../../policy/status/readiness.ts';
 import { budgets, workspaces } from '../cluster/kube-kinds.ts';
-import { isOutcomeOf } from '../policy/compilation.ts';
+import { type Compilation, isOutcomeOf } from '../policy/compilation.ts';
 import { budgetStatus, workspaceStatus } from './build-status.ts';
 import type { LedgerFigures } from './ledger-reader.ts';
 import { ProgrammedCondition } from './programmed-condition.ts';
-import type { BudgetSubject, Status, StatusInput, WorkspaceSubject } from './status-gatherer.ts';
+
+/** The status of either kind. */
+export type Status = ClaudeBudgetStatus & ClaudeWorkspaceStatus;
+
+/** What the statuses of one pass have in common. */
+export interface StatusInput {
+  readonly compilation: Compilation;
+  readonly rollout: Rollout;
+  readonly logged: Finding<'Logged'>;
+  /** The hashes of each workspace's keys whose Secret exists, by the key's name. */
+  readonly keys: ReadonlyMap<Ref, Readonly<Record<string, string>>>;
+  readonly workspaces: { get(ref: Ref): ClaudeWorkspace | undefined };
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** A workspace as its informer has it, with its status as last written. */
+export interface WorkspaceSubject {
+  readonly ref: Ref;
+  readonly workspace: ClaudeWorkspace;
+  readonly status: ClaudeWorkspaceStatus | undefined;
+}
+
+/** A budget as its informer has it, with its status as last written. */
+export interface BudgetSubject {
+  readonly ref: Ref;
+  readonly budget: ClaudeBudget;
+  readonly status: ClaudeBudgetStatus | undefined;
+  /** Undefined while the ledger may still answer. */
+  readonly figures: LedgerFigures | undefined;
+}
 
 /** What the status of an object should be. */
 export interface WantedStatus {

@@ -6,8 +6,7 @@ import type { Ref } from '../../policy/core/compiled-policy.ts';
 import { FIELD_MANAGER } from '../cluster/kube-kinds.ts';
 import { statusEvents } from '../events/status-events.ts';
 import { type StatusChange, statusChange } from './status-change.ts';
-import type { Status } from './status-gatherer.ts';
-import type { WantedStatus } from './status-planner.ts';
+import type { Status, WantedStatus } from './status-planner.ts';
 import { StatusRateLimit, URGENT_IN_FLIGHT } from './status-rate-limit.ts';
 
 interface StatusWriterOptions {

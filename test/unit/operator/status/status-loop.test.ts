@@ -2,13 +2,14 @@ import { expect, test } from '@jest/globals';
 import type { LedgerState } from '../../../../ledger/ledger-state.ts';
 import type { Compilation } from '../../../../operator/policy/compilation.ts';
 import { LedgerReader } from '../../../../operator/status/ledger-reader.ts';
-import type { StatusInput } from '../../../../operator/status/status-gatherer.ts';
 import { StatusLoop } from '../../../../operator/status/status-loop.ts';
 import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
 import type { Reading, ReadingQuery } from '../../../../policy/core/counter-reading.ts';
 import { budgetOf } from '../../../support/budget.ts';
 
 const STATE = { now: 1_000, lost: null, recovering: null, streamLength: 0 } as unknown as LedgerState;
+
+const NONE = { get: () => undefined, values: () => [], entries: () => new Map().entries() } as never;
 
 /** A compilation of so many budgets. */
 function compilationOf(count: number): Compilation {
@@ -38,17 +39,15 @@ function loopOver(count: number) {
     reader: new LedgerReader(ledger, () => time.elapsed),
     guard: { health: 'Healthy', check: async () => void (time.elapsed += check.ms) },
     maintenance: { run: async () => undefined },
-    gatherer: {
-      input: () => ({ compilation: policy.compilation }) as StatusInput,
-      workspaces: () => [],
-      budgets: function* () {},
-      budget: () => undefined,
-    },
+    informers: { workspaces: NONE, budgets: NONE, endpoints: NONE },
+    callerKeys: { hashes: () => new Map() },
+    logged: () => ({ reason: 'Logged', message: 'Logged.' }),
     planner: {
       workspace: () => ({ isPending: false, wanted: null }),
       budget: () => ({ isPending: false, wanted: null }),
     },
     writer: {
+      lastWritten: () => undefined,
       want: () => undefined,
       due: () => ({ at: time.elapsed, urgent: [], figures: [], toRead: [] }),
       write: () => undefined,

@@ -1,8 +1,12 @@
 import { expect, test } from '@jest/globals';
 import type { ClaudeBudget } from '../../../../crds/types.gen.ts';
 import type { LedgerFigures } from '../../../../operator/status/ledger-reader.ts';
-import type { BudgetSubject, Status, StatusInput } from '../../../../operator/status/status-gatherer.ts';
-import { StatusPlanner } from '../../../../operator/status/status-planner.ts';
+import {
+  type BudgetSubject,
+  type Status,
+  type StatusInput,
+  StatusPlanner,
+} from '../../../../operator/status/status-planner.ts';
 import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
 import type { Reading } from '../../../../policy/core/counter-reading.ts';
 import { periodAt } from '../../../../policy/core/period.ts';

@@ -3,7 +3,7 @@ import { expect, test } from '@jest/globals';
 import type { ClaudeBudgetStatus } from '../../../../crds/types.gen.ts';
 import type { KubeObject } from '../../../../kube/object.ts';
 import { budgets } from '../../../../operator/cluster/kube-kinds.ts';
-import type { Status } from '../../../../operator/status/status-gatherer.ts';
+import type { Status } from '../../../../operator/status/status-planner.ts';
 import { StatusWriter } from '../../../../operator/status/status-writer.ts';
 
 function budgetNamed(name: string, status?: Partial<Status>): KubeObject & { readonly status?: Status } {
