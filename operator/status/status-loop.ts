@@ -97,7 +97,7 @@ export class StatusLoop {
   get #isRefreshDue(): boolean {
     const { elapsed, policy } = this.#options;
     if (elapsed() >= this.#nextRefreshAt) return true;
-    // Before the fences are raised no status would change.
+    // During a pass a refresh would come too early: its fences are raised at the end.
     return !policy.isRunning && (policy.compilation !== this.#compilation || policy.fences !== this.#fences);
   }
 
@@ -110,7 +110,7 @@ export class StatusLoop {
     if (state !== undefined) await this.#maintain(state);
     const startedAt = elapsed();
     const input = this.#gatherInput();
-    // Another compilation has other verdicts, so the rest of these statuses would be outdated; one that runs goes first.
+    // Another compilation has other outcomes, so the rest of these statuses would be outdated; a running one goes first.
     const isInterrupted = () =>
       policy.compilation !== input?.compilation ||
       (policy.isRunning && elapsed() - this.#plannedAt < MAX_INTERRUPTED_MS);
