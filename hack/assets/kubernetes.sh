@@ -1,8 +1,6 @@
 # The programs of Kubernetes, all of one version, and etcd. Sourced by hack/assets/assets.sh.
 
 KUBE_VERSION=1.36.3
-# An installed kubectl serves from here on: older ones lack `wait --for=create`. What is asked of it is stable API.
-KUBECTL_MINOR=32
 bin=$cache/bin/kubernetes-$KUBE_VERSION
 mkdir -p "$bin"
 
@@ -10,11 +8,11 @@ from_assets() { # the folder a developer already has, as controller-runtime's en
   [ -n "${KUBEBUILDER_ASSETS:-}" ] && [ -x "$KUBEBUILDER_ASSETS/$1" ] && ln -sf "$KUBEBUILDER_ASSETS/$1" "$bin/$1"
 }
 
-from_path() { # only kubectl: any other program has to have the version of the API server
-  local installed minor
+from_path() { # only kubectl, which may be one minor version older or newer than the API server
+  local installed minor=${KUBE_VERSION#1.} skew
   [ "$1" = kubectl ] && installed=$(command -v kubectl) || return 1
-  minor=$("$installed" version --client 2>/dev/null | sed -n 's/^Client Version: v1\.\([0-9]*\)\..*/\1/p')
-  [ "${minor:-0}" -ge "$KUBECTL_MINOR" ] && ln -sf "$installed" "$bin/kubectl" && say "taking $installed, version 1.$minor"
+  skew=$(("$("$installed" version --client 2>/dev/null | sed -n 's/^Client Version: v1\.\([0-9]*\)\..*/\1/p')" - ${minor%%.*}))
+  [ "${skew#-}" -le 1 ] && ln -sf "$installed" "$bin/kubectl" && say "taking $installed"
 }
 
 from_archive() { # envtest's archive has etcd, kube-apiserver and kubectl; the release site serves the others
