@@ -80,7 +80,7 @@ function streamFindings(waiting: number, limit: number): Finding[] {
 
 function serverFindings({
   version,
-  keepsFile,
+  hasAppendOnlyFile,
   evictionPolicy,
   usedMemory,
   maxMemory,
@@ -90,7 +90,7 @@ function serverFindings({
     ...(evictionPolicy === 'noeviction'
       ? []
       : [problem(`Redis evicts keys (${evictionPolicy}), so money can be lost.`, 'Set maxmemory-policy noeviction.')]),
-    ...(keepsFile
+    ...(hasAppendOnlyFile
       ? []
       : [
           warning(

@@ -13,7 +13,7 @@ export type CallEnd =
 /** A change of a call that a session makes, or replays. `restore`: reserves again what the ledger has lost. */
 export type LedgerChange = CallEnd | { readonly kind: 'restore'; readonly reservation: Reservation };
 
-/** @throws RangeError where an amount is none that a counter can hold. */
+/** @throws RangeError where an amount is negative, or more than a counter can hold. */
 export function checkAmounts(end: CallEnd): void {
   if (end.kind === 'settle') checkSettlement(end.settlement);
   if (end.kind !== 'settleUnchecked') return;

@@ -19,7 +19,7 @@ export interface ReplayedCall {
   readonly changes: readonly LedgerChange[];
 }
 
-/** Learns which calls the log no longer holds. */
+/** Is told which calls the log has dropped. */
 interface DropListener {
   removeOwner(id: string): void;
 }
