@@ -28,7 +28,7 @@ need_go() {
 }
 
 # The compiler's flags: no debugging data, and nothing inlined in the generated code of Kubernetes, which is most of it and
-# seldom runs. That takes 30 % off the compiler's time and makes kube-apiserver no slower (docs/decisions/0026).
+# seldom runs. That takes 30 % off the compiler's time and makes kube-apiserver no slower (docs/decisions/0027).
 generated='-l -dwarf=false'
 go_flags=(-v -trimpath -gcflags=all=-dwarf=false "-gcflags=k8s.io/api/...=$generated" "-gcflags=k8s.io/client-go/...=$generated"
   "-gcflags=k8s.io/kubernetes/pkg/...=$generated")
