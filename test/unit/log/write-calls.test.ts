@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Row } from '../../../log/call-row.ts';
-import { type KnownCall, planUpsert, type TotalChange } from '../../../log/upsert-plan.ts';
+import { type KnownCall, planUpsert, type TotalChange } from '../../../log/write-calls.ts';
 import type { RecordState } from '../../../policy/core/usage-record.ts';
 
 function rowOf(id: string, state: RecordState, amountNano: bigint, counters: readonly string[]): Row {
