@@ -36,9 +36,9 @@ import { gatherCompileInput } from './policy/compile-input.ts';
 import { PolicyReconciler } from './policy/policy-reconciler.ts';
 import { PriceBookSource } from './policy/price-book-source.ts';
 import { ShardStore } from './policy/shard-store.ts';
+import { allCounterMinimums } from './status/counter-minimums.ts';
 import { LedgerReader } from './status/ledger-reader.ts';
 import { StatusLoop } from './status/status-loop.ts';
-import { allStatusMinimums } from './status/status-minimums.ts';
 import { StatusPlanner } from './status/status-planner.ts';
 import { StatusWriter } from './status/status-writer.ts';
 import { WorkQueues } from './work-queues.ts';
@@ -190,7 +190,7 @@ export function assemble(options: OperatorOptions): Operator {
     log: usageLog,
     statusMinimums: (now) => {
       const compiled = policy.compilation === undefined ? [] : budgetsInForce(policy.compilation.output);
-      return allStatusMinimums(compiled, informers.budgets, writer, now, periods);
+      return allCounterMinimums(compiled, informers.budgets, writer, now, periods);
     },
     incarnations: () => reader.gateways.map(({ incarnation }) => incarnation),
     policy,

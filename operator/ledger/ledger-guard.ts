@@ -3,7 +3,7 @@ import type { LedgerState, LostReason } from '../../ledger/ledger-state.ts';
 import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
 import type { ConfigMap } from '../cluster/kube-kinds.ts';
 import { type Checkpoint, type CheckpointStore, isConfirmed } from './checkpoint.ts';
-import type { Rebuild } from './rebuild.ts';
+import type { PolicyPort, Rebuild } from './rebuild.ts';
 import { SequenceHistory } from './sequence-history.ts';
 
 /** Told to people; `checkpoint` is the object that the Event is about. */
@@ -17,11 +17,6 @@ export interface LedgerEvents {
 
 /** What ended a recovery. */
 export type RecoveredBy = 'Replayed' | 'Rebuilt' | 'Confirmed';
-
-interface PolicyPort {
-  /** Compiles the policy and raises all fences. */
-  reconcile(): Promise<void>;
-}
 
 interface QueuePort {
   /** Asks for another compilation. */

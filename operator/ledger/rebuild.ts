@@ -13,7 +13,8 @@ export interface UsageTotals {
   batches(now: number): Promise<readonly LoggedBatch[]>;
 }
 
-interface PolicyPort {
+/** The policy, as a recovery needs it. */
+export interface PolicyPort {
   /** Compiles the policy and raises all fences. */
   reconcile(): Promise<void>;
 }

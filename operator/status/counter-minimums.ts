@@ -17,7 +17,7 @@ interface WrittenStatuses {
 }
 
 /** The minimums of all budgets in force, in their periods at `now` (milliseconds). */
-export function allStatusMinimums(
+export function allCounterMinimums(
   compiled: readonly CompiledBudget[],
   budgets: { get(ref: Ref): ClaudeBudget | undefined },
   statuses: WrittenStatuses,
@@ -26,7 +26,7 @@ export function allStatusMinimums(
 ): readonly CounterMinimum[] {
   return compiled.flatMap((one) => {
     const budget = budgets.get(refOf(one));
-    return budget === undefined ? [] : statusMinimums(one, statuses.lastWritten(budget), now, periods);
+    return budget === undefined ? [] : counterMinimums(one, statuses.lastWritten(budget), now, periods);
   });
 }
 
@@ -34,7 +34,7 @@ export function allStatusMinimums(
  * What the counters of a budget held at least when its status was written; with `per` also the counters of the values
  * that the status lists. Empty where the status is about another period than the one at `now` (milliseconds).
  */
-export function statusMinimums(
+export function counterMinimums(
   budget: CompiledBudget,
   status: ClaudeBudgetStatus | undefined,
   now: number,

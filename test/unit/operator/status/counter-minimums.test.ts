@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ClaudeBudgetStatus } from '../../../../crds/types.gen.ts';
-import { statusMinimums } from '../../../../operator/status/status-minimums.ts';
+import { counterMinimums } from '../../../../operator/status/counter-minimums.ts';
 import { REST } from '../../../../policy/core/counter-reading.ts';
 import { effectiveLimitAt } from '../../../../policy/core/effective-limit.ts';
 import { budgetOf } from '../../../support/budget.ts';
@@ -23,7 +23,7 @@ describe('the minimums from a status', () => {
   test('name each counter as the ledger does, and are exact to the nano-dollar', () => {
     const { counter, end } = effectiveLimitAt(customers, NOW);
     const keepUntil = end + 7 * 24 * 3_600_000;
-    expect(statusMinimums(customers, status, NOW)).toEqual([
+    expect(counterMinimums(customers, status, NOW)).toEqual([
       { counter, keepUntil, spentNano: 20_412_310_001n, presumedNano: 300_000_000n, requests: 8123 },
       {
         counter: `${counter}#["acme","ann \\"a\\" é"]`,
@@ -37,8 +37,8 @@ describe('the minimums from a status', () => {
   });
 
   test('are empty where the status is about another period, or missing', () => {
-    expect(statusMinimums(customers, status, NOW + 24 * 3_600_000)).toEqual([]);
-    expect(statusMinimums(customers, undefined, NOW)).toEqual([]);
-    expect(statusMinimums(customers, { conditions: [] }, NOW)).toEqual([]);
+    expect(counterMinimums(customers, status, NOW + 24 * 3_600_000)).toEqual([]);
+    expect(counterMinimums(customers, undefined, NOW)).toEqual([]);
+    expect(counterMinimums(customers, { conditions: [] }, NOW)).toEqual([]);
   });
 });
