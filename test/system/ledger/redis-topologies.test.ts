@@ -16,18 +16,18 @@ import { startProxy } from '../../support/proxy.ts';
 import { startRedis } from '../../support/redis.ts';
 import { until } from '../../support/until.ts';
 
-const folder = () => mkdtempSync(join(tmpdir(), 'tollgate-reach-'));
+const folder = () => mkdtempSync(join(tmpdir(), 'tollgate-topologies-'));
 
-/** A ledger with one gateway that has beaten. */
+/** A ledger with one gateway that has sent a heartbeat. */
 async function opened(url: string, ca?: string): Promise<RedisLedger> {
-  const ledger = connectLedger({ url, ca, installation: 'reach', epoch: () => 'first' });
+  const ledger = connectLedger({ url, ca, installation: 'topologies', epoch: () => 'first' });
   await insist(() => ledger.operator.establish('first'));
   ledger.gateway.begin(randomUUID());
   await insist(() => ledger.gateway.beat({ pod: 'gateway-1', shards: {} }));
   return ledger;
 }
 
-/** Tries until it works, half a minute at most. What it throws may be that the ledger is out of reach, and nothing else. */
+/** Repeats `attempt` until it succeeds, for at most 30 s. Only `LedgerUnreachable` is repeated. */
 async function insist(attempt: () => Promise<unknown>): Promise<void> {
   const since = performance.now();
   for (;;) {
@@ -41,17 +41,17 @@ async function insist(attempt: () => Promise<unknown>): Promise<void> {
   }
 }
 
-/** Waits until a replica has all that a server holds: it acknowledges in order. */
+/** Waits until a replica has all data of a server: it acknowledges writes in order. */
 async function replicated({ url }: { readonly url: string }): Promise<void> {
   const client = new Client(url);
-  await client.set(`${keyPrefix('reach')}:replicated`, '');
+  await client.set(`${keyPrefix('topologies')}:replicated`, '');
   expect(await client.wait(1, 20_000)).toBeGreaterThan(0);
   client.disconnect();
 }
 
 const COUNTER = 'payments/daily/Day/UTC/0';
 
-/** One call of `nano`, reserved and settled. */
+/** Reserves and settles one call of `nano` nano-dollars. */
 async function call(ledger: RedisLedger, nano = 1_000_000n): Promise<void> {
   const { now } = await ledger.operator.state();
   const id = randomUUID();
@@ -86,7 +86,7 @@ async function spent(ledger: RedisLedger): Promise<bigint> {
 }
 
 describe('the ledger works through', () => {
-  test('three Sentinels, and finds the new master that they have named', async () => {
+  test('three Sentinels, and finds the new master that they name', async () => {
     const sentinel = await startSentinel(folder());
     const ledger = await opened(sentinel.url);
     await call(ledger);
@@ -96,7 +96,7 @@ describe('the ledger works through', () => {
     await insist(() => ledger.operator.establish('first'));
     expect(await spent(ledger)).toBe(1_000_000n);
 
-    // Without a replica the new master takes nothing: that is out of reach, not a mistake of a script.
+    // Without a replica the new master refuses writes: that is unreachable, not an error of a script.
     for (const server of sentinel.servers()) if (server.port !== (await sentinel.master()).port) await server.kill();
     const refused = await until(() =>
       ledger.operator.establish('first').then(
@@ -110,28 +110,28 @@ describe('the ledger works through', () => {
     await sentinel.stop();
   });
 
-  test('a cluster of three masters, one of which holds all its keys', async () => {
+  test('a cluster of three masters, one of which has all its keys', async () => {
     const cluster = await startRedisCluster(folder());
     const ledger = await opened(cluster.url);
     for (let n = 0; n < 20; n += 1) await call(ledger);
     expect(await spent(ledger)).toBe(20_000_000n);
     expect((await ledger.operator.gateways()).map(({ pod }) => pod)).toEqual(['gateway-1']);
-    await replicated(await cluster.masterOf(keyPrefix('reach')));
-    await cluster.failOver(keyPrefix('reach'));
+    await replicated(await cluster.masterOf(keyPrefix('topologies')));
+    await cluster.failOver(keyPrefix('topologies'));
     await insist(() => ledger.operator.establish('first'));
     expect(await spent(ledger)).toBe(20_000_000n);
     ledger.close();
     await cluster.stop();
   });
 
-  test('TLS, with a certificate of one’s own', async () => {
+  test('TLS, with a certificate of its own', async () => {
     const directory = folder();
     const { certificate, key } = writeCertificate(directory);
     const port = await freePort();
     const files = [`tls-cert-file ${certificate}`, `tls-key-file ${key}`, `tls-ca-cert-file ${certificate}`];
     const redis = await startRedis({ directory, configuration: [`tls-port ${port}`, 'tls-auth-clients no', ...files] });
     const url = `rediss://:${redis.password}@127.0.0.1:${port}`;
-    const stranger = connectLedger({ url, installation: 'reach', epoch: () => 'first' });
+    const stranger = connectLedger({ url, installation: 'topologies', epoch: () => 'first' });
     const ledger = await opened(url, readFileSync(certificate, 'utf8'));
     await call(ledger);
     expect(await spent(ledger)).toBe(1_000_000n);
@@ -141,7 +141,7 @@ describe('the ledger works through', () => {
     await redis.stop();
   });
 
-  test('a slow network, and tells a silent one from a mistake', async () => {
+  test('a slow network, and reports a silent one as unreachable', async () => {
     const redis = await startRedis();
     const proxy = await startProxy(redis.port);
     const ledger = await opened(redis.url.replace(`:${redis.port}`, `:${proxy.port}`));
