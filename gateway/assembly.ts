@@ -29,8 +29,8 @@ import { Metrics } from './record/metrics.ts';
 import { RefusalCounter } from './record/refusal-counter.ts';
 import { RefusedCalls } from './record/refused-calls.ts';
 
-/** What a gateway is given. */
-export interface Surroundings {
+/** What a gateway is put together from. */
+export interface GatewayOptions {
   readonly settings: Settings;
   readonly policy: PolicySource;
   readonly ledger: GatewayLedger;
@@ -73,10 +73,10 @@ export interface Assembly {
 }
 
 /** Puts a gateway together. */
-export function assemble(surroundings: Surroundings): Assembly {
-  const { settings, policy, ledger, writeAheadLog, certificate, logger, now, elapsed, newId } = surroundings;
-  const bodyMemory = new ByteQuota(surroundings.bodyMemoryBytes);
-  const bodyFiles = new ByteQuota(surroundings.bodyFileBytes);
+export function assemble(options: GatewayOptions): Assembly {
+  const { settings, policy, ledger, writeAheadLog, certificate, logger, now, elapsed, newId } = options;
+  const bodyMemory = new ByteQuota(options.bodyMemoryBytes);
+  const bodyFiles = new ByteQuota(options.bodyFileBytes);
   const openCalls = new OpenCalls();
   const waitQueue = new WaitQueue(settings.waitersPerBudget, elapsed);
   const settler = new Settler({ ledger, writeAheadLog, openCalls, waitQueue, logger });
@@ -95,7 +95,7 @@ export function assemble(surroundings: Surroundings): Assembly {
 
   const health = new Health(policy, logger);
   const outage = new LedgerOutage({ settings, writeAheadLog, ledger, metrics, logger, elapsed });
-  const { pod, shards } = surroundings;
+  const { pod, shards } = options;
   const listeners = [health, outage];
   const heartbeat = new Heartbeat({ ledger, pod, shards, newId, openCalls, settler, listeners });
   const admission = new Admission({
@@ -111,12 +111,12 @@ export function assemble(surroundings: Surroundings): Assembly {
     elapsed,
   });
 
-  const callLog = new CallLog({ logger, spans: surroundings.spans ?? null, now, elapsed });
+  const callLog = new CallLog({ logger, spans: options.spans ?? null, now, elapsed });
   const refusalCounter = new RefusalCounter({ ledger, now });
   const refusedCalls = new RefusedCalls({ metrics, refusalCounter, callLog });
   const pipeline = new Pipeline({ policy, admission, settler, refusedCalls });
 
-  const upstreams = new Upstreams(surroundings.upstreamTimeoutMs);
+  const upstreams = new Upstreams(options.upstreamTimeoutMs);
   const messages = new Messages({
     upstreams,
     settler,
@@ -127,7 +127,7 @@ export function assemble(surroundings: Surroundings): Assembly {
     settings,
     elapsed,
   });
-  const { bodyFolder } = surroundings;
+  const { bodyFolder } = options;
   const createBatch = new CreateBatch({
     upstreams,
     settler,
@@ -153,7 +153,7 @@ export function assemble(surroundings: Surroundings): Assembly {
     },
     callerApp: callerApp({ policy, ledger, newId }),
     bodyMemory,
-    adminApp: surroundings.hasAdminPort ? null : admin,
+    adminApp: options.hasAdminPort ? null : admin,
     certificate: certificate?.pair ?? null,
     logger,
     newId,

@@ -70,7 +70,7 @@ describe.each(PLACES)('a caller that leaves %s', (_name, body, behaviour) => {
   // What says only at its end what it cost is read to its end.
   const isCut = body === streaming;
 
-  test('under Cancel is booked as far as an upstream bills that stops, and nothing stays presumed', async () => {
+  test('under Cancel is settled as an upstream bills that stops, and nothing stays presumed', async () => {
     const gateway = await gatewayWith({ onAbort: 'Cancel' });
     await leave(gateway, { ...behaviour, abortBilling: 'Sent' }, body);
     const { spent, presumed, requests } = await booked(gateway);
@@ -96,7 +96,7 @@ describe.each(PLACES)('a caller that leaves %s', (_name, body, behaviour) => {
 });
 
 describe('a caller that leaves', () => {
-  test('under Cancel costs more than is booked where the upstream bills on: Drain is for those', async () => {
+  test('under Cancel costs more than is settled if the upstream bills on, which Drain is for', async () => {
     const gateway = await gatewayWith({ onAbort: 'Cancel' });
     await leave(gateway, { chunks: 10, holdAfter: 1, abortBilling: 'Full' });
     const { spent, presumed } = await booked(gateway);
@@ -151,7 +151,7 @@ describe('a caller that leaves', () => {
     }
   });
 
-  test('a gateway that is leaving is booked as ever, and so are those who stay', async () => {
+  test('a gateway that shuts down settles as ever, both for callers that leave and for those that stay', async () => {
     for (const onAbort of ['Cancel', 'Drain'] as const) {
       const gateway = await gatewayWith({ onAbort }, { installation: `leaving-${onAbort}` });
       const other = await gatewayWith({ onAbort }, { installation: `leaving-${onAbort}` });
@@ -263,7 +263,7 @@ describe('the output of a stream that was cut', () => {
     expect(thinkingTokens(1_500)).toBe(150);
   });
 
-  test('is learned of each model for itself, from many answers, and kept on the high side', () => {
+  test('is learned for each model separately, from many answers, and kept on the high side', () => {
     const densities = new TokensPerByte();
     const learn = (model: string, output: number, textBytes: number, hiddenMs = 0) =>
       densities.learn(model, { usage: readUsage({ input_tokens: 1, output_tokens: output }), textBytes, hiddenMs });

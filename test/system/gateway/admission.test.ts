@@ -23,7 +23,7 @@ const twoFeatures = (feature: string): Partial<WorkspaceOptions> => ({
 });
 
 describe('a budget', () => {
-  test('that is spent refuses with one clear sentence', async () => {
+  test('that is spent refuses calls with one sentence: rule, figure, reset', async () => {
     const gateway = await gatewayWith({ budgets: [budget('daily', '0.0015')] });
     expect((await ask(gateway.url)).status).toBe(200);
     await settled(gateway);
@@ -40,7 +40,7 @@ describe('a budget', () => {
     expect(books()).toBe((await settled(gateway)).spentNano);
   });
 
-  test('that is spent leaves one row of refusals a minute, whose key it was and which budget refused', async () => {
+  test('that is spent leaves one row of refusals a minute, with key and budget', async () => {
     const gateway = await gatewayWith({ budgets: [budget('daily', '0')] });
     for (let i = 0; i < 5; i++) expect((await ask(gateway.url)).status).toBe(429);
     expect((await ask(gateway.url, { headers: { 'x-api-key': 'sk-tollgate-nobody' } })).status).toBe(401);
@@ -56,7 +56,7 @@ describe('a budget', () => {
     expect(rows.length).toBeLessThanOrEqual(4);
   });
 
-  test('whose rest is in flight lets calls wait until it settles, first come first served', async () => {
+  test('reserved by calls in flight makes new calls wait until they settle, first come first served', async () => {
     const one = budget('daily', '0.0014');
     const gateway = await gatewayWith({ budgets: [one] });
     const answers = await Promise.all(
@@ -71,7 +71,7 @@ describe('a budget', () => {
     expect(counter.requests).toBe(through);
   });
 
-  test('that stays full answers after the waiting time that a short wait may help, though the clock is put back', async () => {
+  test('that stays full refuses after the waiting time with retry-after, even if the clock is set back', async () => {
     const clock = { lateMs: 0 };
     const gateway = await gatewayWith(
       { budgets: [budget('daily', '0.0014')] },
@@ -90,7 +90,7 @@ describe('a budget', () => {
     expect((await held).status).toBe(200);
   });
 
-  test('lets what is exempt pass the line of those who wait for it', async () => {
+  test('lets an exempt call pass its wait queue', async () => {
     const gateway = await gatewayWith({
       budgets: [budget('daily', '0.0014', { exempt: { features: ['fraud-check'] } })],
       ...twoFeatures('fraud-check'),
@@ -106,7 +106,7 @@ describe('a budget', () => {
     await Promise.all([held, waiting]);
   });
 
-  test('with room again is not kept from others by who waits for another budget', async () => {
+  test('with room again admits calls, although a call at the head of its queue waits for another budget', async () => {
     const gateway = await gatewayWith({
       budgets: [budget('all', '0.0028'), budget('checkout', '0.0014', { scope: { features: ['checkout'] } })],
       ...twoFeatures('search'),
@@ -124,7 +124,7 @@ describe('a budget', () => {
     await Promise.all([held, waiting]);
   });
 
-  test('that moved on is planned anew: a stale policy catches up, a deleted key does not', async () => {
+  test('that changed makes a call plan again: a stale policy catches up, a deleted key is refused', async () => {
     const gateway = await gatewayWith();
     await gateway.ledger.operator.raiseFences(new Map([['payments/checkout', 2]]));
     const waiting = ask(gateway.url);
@@ -146,7 +146,7 @@ describe('a budget', () => {
 });
 
 describe('a caller that leaves', () => {
-  test('while it waits for room costs nothing and makes room for the next', async () => {
+  test('while it waits for room costs nothing and gives its place to the next call', async () => {
     const gateway = await gatewayWith({ budgets: [budget('daily', '0.0014')] });
     const held = ask(gateway.url, { body: streaming, headers: standIn({ holdAfter: 1 }) });
     await until(() => env.upstream.books().open === 1);
@@ -165,7 +165,7 @@ describe('a caller that leaves', () => {
 });
 
 describe('the ledger', () => {
-  test('that is away makes calls wait, then refuses them, and takes what was spent meanwhile when it is back', async () => {
+  test('out of reach makes calls wait, then refuses them, and settles afterwards what was spent meanwhile', async () => {
     const own = await startRedis();
     const gateway = await startGateway({
       redisUrl: own.url,
@@ -198,7 +198,7 @@ describe('the ledger', () => {
     }
   });
 
-  test('that fails at a question by a mistake shows the caller nothing of it', async () => {
+  test('that throws an unexpected error on a read shows the caller nothing of it', async () => {
     const gateway = await gatewayWith();
     jest.spyOn(gateway.ledger.gateway, 'state').mockRejectedValueOnce(new Error('a mistake'));
     jest.spyOn(console, 'error').mockImplementationOnce(() => undefined);
@@ -207,7 +207,7 @@ describe('the ledger', () => {
     expect(answer.text).not.toMatch(/mistake|\.ts/);
   });
 
-  test('that fails at a call by a mistake leaves nothing of it open', async () => {
+  test('that throws an unexpected error on a reserve leaves no open call', async () => {
     const gateway = await gatewayWith();
     jest.spyOn(gateway.ledger.gateway, 'reserve').mockRejectedValueOnce(new Error('a mistake'));
     await expect(ask(gateway.url)).rejects.toThrow('socket hang up');
@@ -215,7 +215,7 @@ describe('the ledger', () => {
     expect((await ask(gateway.url)).status).toBe(200);
   });
 
-  test('releases what the gateway never sent', async () => {
+  test('releases a reservation whose call was never sent', async () => {
     const gateway = await gatewayWith();
     const { now } = await gateway.ledger.operator.state();
     const { period } = budget('daily', '25.00');

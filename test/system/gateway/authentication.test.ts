@@ -24,7 +24,7 @@ describe('a caller', () => {
     ['no key', { 'x-api-key': '' }],
     ['a bad key', { 'x-api-key': 'sk-tollgate-nobody' }],
     ['the upstream’s key', { 'x-api-key': 'sk-ant-upstream' }],
-  ])('with %s is not', async (_name, headers) => {
+  ])('with %s is refused', async (_name, headers) => {
     const gateway = await gatewayWith({ keys: two });
     const answer = await ask(gateway.url, { headers });
     expect([answer.status, errorOf(answer).type]).toEqual([401, 'authentication_error']);
@@ -32,7 +32,7 @@ describe('a caller', () => {
     expect(received).toEqual([]);
   });
 
-  test('whose key was revoked is nobody', async () => {
+  test('whose key was revoked is unknown', async () => {
     const gateway = await gatewayWith({ keys: two });
     expect((await ask(gateway.url, { headers: { 'x-api-key': 'sk-tollgate-batch' } })).status).toBe(200);
     gateway.policy.enforce([
@@ -42,14 +42,14 @@ describe('a caller', () => {
     expect((await ask(gateway.url)).status).toBe(200);
   });
 
-  test('may not claim an attribute that is too long or holds controls', async () => {
+  test('may not claim an attribute that is too long or has control characters', async () => {
     const gateway = await gatewayWith();
     const answer = await ask(gateway.url, { headers: { 'x-tollgate-customer': 'x'.repeat(257) } });
     expect([answer.status, errorOf(answer).type]).toEqual([400, 'policy_blocked']);
     expect((await ask(gateway.url, { headers: { 'x-tollgate-customer': 'a\tb' } })).status).toBe(400);
   });
 
-  test('reads every value of a budget with per, where status has only the ten dearest', async () => {
+  test('reads every value of a budget with per, of which the status has the ten highest only', async () => {
     const each = budget('each', '1.00', { per: ['customer'], totalNano: parseUsd('25.00') });
     const gateway = await gatewayWith({ budgets: [each] });
     for (let n = 0; n < 12; n++) await ask(gateway.url, { headers: { 'x-tollgate-customer': `customer-${n}` } });
@@ -60,7 +60,7 @@ describe('a caller', () => {
     expect(new Set(seen)).toEqual(new Set(Array.from({ length: 12 }, (_, n) => `customer-${n}`)));
   });
 
-  test('reads nothing of other customers where its key says which one it is', async () => {
+  test('reads nothing of other customers if its key fixes its own', async () => {
     const each = budget('each', '1.00', { per: ['customer'], totalNano: parseUsd('25.00') });
     const keys = { any: 'sk-tollgate-any', acme: 'sk-tollgate-acme' };
     const fixed = { name: 'acme', priority: 'Normal', attributes: { customer: 'acme' } } as const;
@@ -75,7 +75,7 @@ describe('a caller', () => {
     expect(answer.text).not.toContain('umbrella');
   });
 
-  test('reads its own budgets, and of spanning ones only name and reset', async () => {
+  test('reads its own budgets, and only name and reset of spanning ones', async () => {
     const organisation = budget('organisation', '3000.00', {
       namespace: 'tollgate-system',
       period: { every: 'Month', timeZone: 'UTC' },

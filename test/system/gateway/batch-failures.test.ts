@@ -35,7 +35,7 @@ describe('what goes wrong', () => {
     expect(here.logs.at(-1)).toMatchObject({ ending: 'ErrorStatus', status: 529, cost_usd: 0 });
   });
 
-  test('a connection that breaks once all was sent leaves the worst case presumed', async () => {
+  test('a connection that breaks after all was sent leaves the worst case presumed', async () => {
     env.upstream.behave({ breakAt: 'Head' });
     const here = await gateway();
     const answer = await ask(here.url, { path: BATCHES_PATH, body: JSON.stringify({ requests: [item('a')] }) });
@@ -46,7 +46,7 @@ describe('what goes wrong', () => {
     expect(counter.certainNano).toBeGreaterThanOrEqual(books());
   });
 
-  test('a ledger that is away when the upstream answers is told of the batch once it is back', async () => {
+  test('a batch whose upstream answers while the ledger is out of reach is opened there afterwards', async () => {
     const way = await startProxy(env.redis.port);
     env.upstream.behave({ batchMs: null, latencyMs: 500 });
     const here = await gateway({}, { redisUrl: env.redis.url.replace(/\d+$/, String(way.port)) });
@@ -69,7 +69,7 @@ describe('what goes wrong', () => {
     await way.stop();
   });
 
-  test('a caller that leaves while it sends leaves nothing behind', async () => {
+  test('a caller that leaves while it sends leaves no file and no reservation', async () => {
     const here = await gateway();
     const { port } = new URL(here.url);
     const leaving = request({ port, path: BATCHES_PATH, method: 'POST', headers: { 'x-api-key': 'sk-tollgate-api' } });
@@ -83,7 +83,7 @@ describe('what goes wrong', () => {
     expect((await counterOf(here)).committedNano).toBe(0n);
   });
 
-  test('what all batches under way may take on disk has a bound, and is given back', async () => {
+  test('the bodies of all batches share a quota of disk, which is given back', async () => {
     const here = await gateway({}, { bodyFileBytes: 5_000 });
     const body = JSON.stringify({ requests: [item('a', {}, { system: 'x'.repeat(6_000) })] });
     const refused = await ask(here.url, { path: BATCHES_PATH, body });
@@ -98,7 +98,7 @@ describe('what goes wrong', () => {
     }
   });
 
-  test('a policy that changed while the batch was sent is the one that counts', async () => {
+  test('a policy that changed while the batch was sent decides about it', async () => {
     const here = await gateway();
     await here.ledger.operator.raiseFences(new Map([['payments/checkout', 2]]));
     const asked = ask(here.url, { path: BATCHES_PATH, body: JSON.stringify({ requests: [item('a'), item('b')] }) });
@@ -110,7 +110,7 @@ describe('what goes wrong', () => {
     expect(errorOf(answer).message).toContain('requests[0]: This call may cost up to');
   });
 
-  test('results that break off are booked as far as they came, and the rest later, each line once', async () => {
+  test('results that break off are settled as far as they came, and the rest later, each line once', async () => {
     const here = await gateway();
     const requests = Array.from({ length: 1_000 }, (_, index) =>
       item(`r-${index}`, { usage: { output_tokens: index % 90 } }),
@@ -136,7 +136,7 @@ describe('what goes wrong', () => {
     expect(ids).toHaveLength(1_000);
   });
 
-  test('a line that cannot be read costs as much as the dearest request could', async () => {
+  test('a line that cannot be read costs as much as the most expensive request could', async () => {
     const here = await gateway();
     const requests = [item('a', { usage: { input_tokens: -1 } }), item('b', { usage: null })];
     await sdk(here).messages.batches.create({ requests });
@@ -219,7 +219,7 @@ describe('Redis comes back empty', () => {
     };
   }
 
-  test('under gateways that remember a batch, and under new ones: it is settled once, and is its workspace’s alone', async () => {
+  test('with gateways that remember a batch, and with new ones: it is settled once and belongs to its workspace alone', async () => {
     const installation = `t-${randomUUID()}`;
     let here = await gateway({}, { installation });
     const database = await openDatabase({ folder: mkdtempSync(join(tmpdir(), 'tollgate-log-')) });

@@ -18,7 +18,7 @@ const gateway = batchGateways(env, bodyFolder);
 const daily = budget('daily', '25.00');
 
 describe('a batch', () => {
-  test('is held at half of its worst case, settled from its results at half price, and read as if there were no gateway', async () => {
+  test('reserves half of its worst case, is settled from its results at half price, and reads as without a gateway', async () => {
     env.upstream.behave({ batchMs: null });
     const here = await gateway();
     const client = sdk(here);
@@ -96,7 +96,7 @@ describe('a batch', () => {
     expect(id).toMatch(/^msgbatch_/);
   });
 
-  test('that is canceled gives back what was not begun', async () => {
+  test('that is canceled gives back the requests that were not begun', async () => {
     env.upstream.behave({ batchMs: null });
     const here = await gateway();
     const client = sdk(here);
@@ -108,7 +108,7 @@ describe('a batch', () => {
     expect(await counterOf(here)).toMatchObject({ spentNano: books(), committedNano: books(), requests: 4 });
   });
 
-  test('is its workspace’s alone, though all share an upstream key', async () => {
+  test('belongs to its workspace alone, although all share an upstream key', async () => {
     const installation = `t-${randomUUID()}`;
     const here = await gateway({}, { installation });
     const other = await gateway(
@@ -153,7 +153,7 @@ describe('a batch', () => {
   });
 });
 
-describe('a batch that is refused is never sent, and holds nothing', () => {
+describe('a refused batch is never sent and reserves nothing', () => {
   const opus = { model: 'claude-opus-5-5' };
   const opusOnly = budget('opus', '25.00', { scope: { models: ['claude-opus-*'] } });
 

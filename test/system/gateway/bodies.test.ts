@@ -41,7 +41,7 @@ describe('bad input', () => {
     expect(await counterOf(gateway)).toMatchObject({ spentNano: 0n, committedNano: 0n });
   });
 
-  test('a body over 32 MB is refused whether or not it says so', async () => {
+  test('a body over 32 MB is refused with and without content-length', async () => {
     const gateway = await gatewayWith();
     const body = Buffer.alloc(32 * 1024 * 1024 + 1, 0x20);
     const length = { 'content-length': String(body.length) };
@@ -86,7 +86,7 @@ describe('bad input', () => {
   });
 });
 
-test('the bodies of all calls under way have a bound; what is beyond it is told to come again', async () => {
+test('the bodies of all calls share a quota of memory; a call beyond it is refused with retry-after', async () => {
   const gateway = await gatewayWith({}, { bodyMemoryBytes: 24_000 });
   const long = message({ stream: true, messages: [{ role: 'user', content: 'x'.repeat(15_000) }] });
   const held = ask(gateway.url, { body: long, headers: standIn({ holdAfter: 1 }) });

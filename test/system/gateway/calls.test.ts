@@ -9,7 +9,7 @@ const env = useGateways();
 const { books, gatewayWith, received } = env;
 
 describe('a call', () => {
-  test('is answered, metered and booked to the nano-dollar', async () => {
+  test('is answered, metered and settled to the nano-dollar', async () => {
     const gateway = await gatewayWith();
     const answer = await ask(gateway.url);
     expect(answer.status).toBe(200);
@@ -22,7 +22,7 @@ describe('a call', () => {
     expect(answer.headers['request-id']).toMatch(/^req_/);
   });
 
-  test('streams as it comes and is booked from its last usage', async () => {
+  test('streams as it comes and is settled from its last usage', async () => {
     const gateway = await gatewayWith();
     const answer = await ask(gateway.url, {
       path: '/team/v1/messages?beta=true',
@@ -36,7 +36,7 @@ describe('a call', () => {
     expect(received[0]!.url).toBe('/v1/messages?beta=true');
   });
 
-  test('goes upstream byte for byte, without who called, and comes down without who paid', async () => {
+  test('goes upstream byte for byte without the caller’s credential, and comes down without the upstream’s', async () => {
     const gateway = await gatewayWith({ rest: { headers: { customer: 'x-shop-customer' } } });
     const body = `{ "max_tokens":100,  "model":"claude-sonnet-5-5","messages":[{"role":"user","content":"h\\u00e9, ü"}]}`;
     await ask(gateway.url, {
@@ -71,7 +71,7 @@ describe('a call', () => {
     });
   });
 
-  test('is changed only where a guard says so', async () => {
+  test('is changed only if a guard says so', async () => {
     const gateway = await gatewayWith({ rest: { guards: { maxOutputTokens: 50 } } });
     await ask(gateway.url, { body: message({ max_tokens: 128_000 }) });
     expect(received[0]!.body.toString()).toBe(message({ max_tokens: 50 }));
@@ -121,7 +121,7 @@ describe('a call', () => {
     expect(readEntry(entry!)).toMatchObject({ deadLetter: null, row: { values: { details: null } } });
   });
 
-  test('names the session of Claude Code that only the body has, and the one in the header over it', async () => {
+  test('records the session of Claude Code from its body, or rather from its header', async () => {
     const gateway = await gatewayWith({}, { installation: 'sessions' });
     const body = message({ metadata: { user_id: '{"device_id":"d","account_uuid":"","session_id":"in-the-body"}' } });
     await ask(gateway.url, { body });
@@ -132,7 +132,7 @@ describe('a call', () => {
     expect(sessions).toEqual(['in-the-body', 'in-the-header']);
   });
 
-  test('without money: count_tokens and models go on when the budget is spent, and only for allowed models', async () => {
+  test('that costs nothing (count_tokens, models) is served from a spent budget, for allowed models only', async () => {
     const gateway = await gatewayWith({
       budgets: [budget('daily', '0')],
       rest: { models: { allow: ['claude-sonnet-*'], unknown: 'Refuse' } },
@@ -194,7 +194,7 @@ test('is ready once its policy is loaded and the ledger has answered, and measur
   expect(text).not.toMatch(/acme|sk-|user=/);
 });
 
-test('counts what a cache saved, and names as many users as the installation wants', async () => {
+test('counts what a cache saved, and names at most as many users as the settings allow', async () => {
   const headers = { user: 'x-tollgate-user' };
   const gateway = await gatewayWith({ rest: { headers } }, { settings: { namedUsers: 1 } });
   const usage = { input_tokens: 10, output_tokens: 5, cache_read_input_tokens: 1_000 };

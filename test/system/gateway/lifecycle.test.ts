@@ -18,7 +18,7 @@ import { handover } from './policies.ts';
 const env = useGateways();
 const { books, gatewayWith, running } = env;
 
-test('a gateway that stops finishes its streams, books them and leaves', async () => {
+test('a gateway that stops finishes and settles its streams, then leaves the ledger’s list', async () => {
   const gateway = await gatewayWith({}, { installation: 'leaving' });
   const held = ask(gateway.url, { body: streaming, headers: standIn({ holdAfter: 1 }) });
   await until(() => env.upstream.books().open === 1);
@@ -38,7 +38,7 @@ test('a gateway that stops finishes its streams, books them and leaves', async (
   expect(await other.ledger.operator.gateways()).toHaveLength(1);
 });
 
-test('a gateway that stops does not wait for requests that never arrive whole', async () => {
+test('a gateway that stops does not wait for requests that never arrive completely', async () => {
   const gateway = await startGateway({ redisUrl: env.redis.url, handover: handover({ baseURL: env.upstream.url }) });
   const head =
     'POST /v1/messages HTTP/1.1\r\nhost: tollgate\r\nx-api-key: sk-tollgate-api\r\ncontent-length: 100\r\n\r\n';
@@ -53,7 +53,7 @@ test('a gateway that stops does not wait for requests that never arrive whole', 
   expect(await Promise.all(closed)).toHaveLength(2);
 });
 
-test('a certificate that is renewed is shown to who connects, and cuts nobody; one that is no good changes nothing', async () => {
+test('a renewed certificate is used for new connections and cuts none; one that cannot be used changes nothing', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tollgate-tls-'));
   await expect(Certificate.open(folder)).rejects.toThrow(`tls.crt and tls.key in ${folder} (TOLLGATE_TLS_FOLDER)`);
   writeCertificate(folder);

@@ -33,7 +33,7 @@ async function expectExact(gateway: Running, behaviour: Behaviour, rest: Record<
   }
 }
 
-describe('what the upstream charges is what is booked', () => {
+describe('what the upstream charges is what is settled', () => {
   const sampling = {
     input_tokens: 1000,
     cache_creation_input_tokens: 0,
@@ -84,7 +84,7 @@ describe('what the upstream charges is what is booked', () => {
     await expectExact(await gatewayWith(), behaviour, rest);
   });
 
-  test('a refusal before any content is booked at nothing', async () => {
+  test('a refusal before any content costs nothing', async () => {
     const gateway = await gatewayWith();
     await expectExact(gateway, { refuse: 'Before' });
     expect(await settled(gateway)).toMatchObject({ spentNano: 0n, requests: 2 });
@@ -115,7 +115,7 @@ describe('what the upstream charges is what is booked', () => {
   });
 });
 
-test('prices that change while a call runs are those of the next one', async () => {
+test('prices that change while a call runs apply to the next one', async () => {
   const gateway = await gatewayWith();
   const first = ask(gateway.url, { body: message({ stream: true }), headers: standIn({ holdAfter: 1 }) });
   await until(() => env.upstream.books().open === 1);
@@ -132,7 +132,7 @@ test('prices that change while a call runs are those of the next one', async () 
   expect((await settled(gateway)).spentNano - before.spentNano).toBe((charged + 1n) / 2n);
 });
 
-describe('what no usage tells is booked as an estimate', () => {
+describe('what no usage reports is settled as an estimate', () => {
   const estimates = (gateway: Running): unknown[] =>
     gateway.logs.filter((line) => 'estimated' in line).map((line) => line['estimated']);
 
@@ -173,7 +173,7 @@ describe('what cannot be bounded', () => {
     expect(received).toEqual([]);
   });
 
-  test('goes with the uses that the workspace wrote down', async () => {
+  test('is sent with the uses that the workspace allows', async () => {
     const gateway = await gatewayWith({ rest: { guards: { maxToolUses: 2 } } });
     const body = message({ tools: [...tools, { type: 'web_fetch_20250910', name: 'web_fetch', max_uses: 9 }] });
     expect((await ask(gateway.url, { body })).status).toBe(200);
@@ -212,7 +212,7 @@ describe('a long prompt', () => {
     return { gateway, first, asked };
   }
 
-  test('is counted once where only the bound by its bytes does not fit and there is a tolerance', async () => {
+  test('is counted once if only its bound by bytes does not fit and there is a tolerance', async () => {
     const one = budget('tight', '2.00', { toleranceNano: parseUsd('1.80') });
     const { gateway, first, asked } = await second(one, { metadata: { user_id: 'u' }, system: 'Be short.' });
     expect((await asked).status).toBe(200);
@@ -246,7 +246,7 @@ describe('a long prompt', () => {
     expect((await settled(gateway, one)).spentNano).toBe(books());
   });
 
-  test('that was counted is presumed at the bound of its bytes all the same, where its answer breaks off', async () => {
+  test('that was counted is still presumed at its bound by bytes if its answer breaks off', async () => {
     const one = budget('tight', '2.00', { toleranceNano: parseUsd('1.80') });
     const { gateway, first, asked } = await second(one, { stream: true }, { breakAt: 'Middle' });
     expect((await asked).torn).toBe(true);
@@ -273,7 +273,7 @@ describe('a long prompt', () => {
   });
 });
 
-test('an encoding that is not known tells nothing, and bytes that are not of theirs end it', async () => {
+test('an unknown encoding is not metered, and bytes that do not match theirs end the metering', async () => {
   const heard: string[] = [];
   const hear = (bytes: Buffer): void => void heard.push(bytes.toString());
   for (const encoding of ['exotic', 'gzip, br', 'br', 'GZIP']) {
@@ -311,7 +311,7 @@ test.each(['identity', 'gzip'])(
   },
 );
 
-test('an upstream that counts less than no tokens has counted nothing', async () => {
+test('a negative count of tokens is no count', async () => {
   const counts = [-1, 1.5, 7];
   const odd = createServer((_req, res) => res.end(`{"input_tokens":${counts.shift()}}`)).listen(0, '127.0.0.1');
   await once(odd, 'listening');

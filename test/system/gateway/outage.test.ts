@@ -133,7 +133,7 @@ describe('a ledger that is slow or out of reach, under Closed', () => {
 describe('a ledger out of reach, under Open', () => {
   const open = { ledgerLoss: 'Open', waitSeconds: 2 } as const;
 
-  test('lets calls go after the waiting time, the next ones at once, and books them all when it is back', async () => {
+  test('admits calls after the waiting time, the next ones at once, and settles them all afterwards', async () => {
     const own = await startRedis();
     const gateway = await gatewayWith({ settings: open, redisUrl: own.url });
     await ask(gateway.url);
@@ -167,7 +167,7 @@ describe('a ledger out of reach, under Open', () => {
     await back.stop();
   });
 
-  test('holds the place of what is still in flight when it is back, until that ends', async () => {
+  test('reserves afterwards for calls still in flight, until they end', async () => {
     const gateway = await gatewayWith({ settings: open });
     await proxy.cut();
     await sleep(2_500);
@@ -183,7 +183,7 @@ describe('a ledger out of reach, under Open', () => {
     expect(await booked(gateway)).toEqual({ spent: books(), presumed: 0n, requests: 1 });
   });
 
-  test('holds nothing for what comes to nothing', async () => {
+  test('reserves nothing for calls that cost nothing', async () => {
     const gateway = await gatewayWith({ settings: open });
     await proxy.cut();
     await sleep(2_500);
@@ -201,7 +201,7 @@ describe('a ledger out of reach, under Open', () => {
     expect(await booked(gateway)).toEqual({ spent: 0n, presumed: 0n, requests: 0 });
   });
 
-  test('that comes back with nothing in it lets calls go as well, and books them once it is in force', async () => {
+  test('that comes back empty admits calls too, and settles them once it is established', async () => {
     const own = await startRedis();
     const gateway = await startGateway({
       redisUrl: own.url,
@@ -221,7 +221,7 @@ describe('a ledger out of reach, under Open', () => {
     }
   });
 
-  test('books a call once whose reservation was made and never answered', async () => {
+  test('settles a call once whose reserve was carried out but never answered', async () => {
     const gateway = await gatewayWith({ settings: open });
     proxy.silence('answers');
     const answers = await Promise.all(Array.from({ length: 5 }, () => ask(gateway.url)));
@@ -230,7 +230,7 @@ describe('a ledger out of reach, under Open', () => {
     expect(await booked(gateway)).toEqual({ spent: books(), presumed: 0n, requests: 5 });
   });
 
-  test('lets no batch go', async () => {
+  test('admits no batch', async () => {
     const given = handover({ baseURL: upstream.url, budgets: [daily], rest: { batches: 'Allow' } });
     const gateway = await gatewayWith({ settings: open, handover: given });
     await proxy.cut();
@@ -240,7 +240,7 @@ describe('a ledger out of reach, under Open', () => {
     expect(await metric(gateway, 'tollgate_unchecked_calls_total')).toBe(0);
   });
 
-  test('does not start where nobody named a folder', () => {
+  test('does not start without a folder', () => {
     const folder = mkdtempSync(join(tmpdir(), 'tollgate-settings-'));
     const [closed, open] = ['Closed', 'Open'].map((ledgerLoss) => {
       const file = join(folder, ledgerLoss);
@@ -252,7 +252,7 @@ describe('a ledger out of reach, under Open', () => {
     expect(readConfig(closed!).writeAheadLogFolder).toBeUndefined();
   });
 
-  test('lets nothing go that cannot be written down', async () => {
+  test('admits no call that cannot be written to the disk', async () => {
     const folder = join(mkdtempSync(join(tmpdir(), 'tollgate-write-ahead-log-')), 'file');
     const gateway = await gatewayWith({ settings: open, folder });
     writeFileSync(folder, '');
@@ -277,7 +277,7 @@ describe('the write-ahead log', () => {
   });
   const settlement = (id: string) => ({ id, costNano: 1n, presumedNano: 0n, record: { id, cost_nano: '1' } });
 
-  test('tells the next process what was left, and what of it is known; a torn line was never confirmed', async () => {
+  test('hands the next process the calls that are left, with what is known of them; a torn line was never confirmed', async () => {
     const folder = folderOf();
     const first = await WriteAheadLog.open(folder, 'first');
     await Promise.all(['a', 'b', 'c', 'd'].map((id) => first.admit(reservation(id))));
@@ -301,7 +301,7 @@ describe('the write-ahead log', () => {
     await until(() => readdirSync(folder).length === 0);
   });
 
-  test('tells the next process nothing of what was booked while others were under way, or before it was written', async () => {
+  test('hands the next process no call that was settled, whether before or after it was written', async () => {
     const folder = folderOf();
     const first = await WriteAheadLog.open(folder, 'first');
     const keeping = first.keep(reservation('late'), settlement('late'));
@@ -316,7 +316,7 @@ describe('the write-ahead log', () => {
     await first.close();
   });
 
-  test('is for its owner only, empty once all is booked, and gone once its process leaves', async () => {
+  test('is readable by its owner only, empty once all is settled, and gone once its process leaves', async () => {
     const folder = folderOf();
     const log = await WriteAheadLog.open(folder, 'one');
     await log.admit(reservation('a'));

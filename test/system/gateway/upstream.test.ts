@@ -30,7 +30,7 @@ describe('an upstream', () => {
     expect(entry).toMatchObject({ record: { ...error, state: 'final', cost_nano: '0' }, counters: [] });
   });
 
-  test('that is not there costs nothing', async () => {
+  test('that cannot be reached costs nothing', async () => {
     const gateway = await gatewayWith({ baseURL: 'http://127.0.0.1:1' });
     const answer = await ask(gateway.url);
     expect([answer.status, errorOf(answer).type]).toEqual([502, 'api_error']);
@@ -62,7 +62,7 @@ describe('an upstream', () => {
     ['negative usage', { usage: { output_tokens: -5 } }],
     ['usage beyond the model', { usage: { output_tokens: 10_000_000 } }],
     ['usage that is no number', { usage: { input_tokens: '12' } }],
-  ])('that reports %s is booked at the worst', async (_name, behaviour) => {
+  ])('that reports %s is settled at the worst case', async (_name, behaviour) => {
     const gateway = await gatewayWith();
     for (const body of [message(), streaming]) {
       const before = await counterOf(gateway);
@@ -73,7 +73,7 @@ describe('an upstream', () => {
     }
   });
 
-  test('that charges more than its rules say is booked exactly and counted', async () => {
+  test('that charges more than its rules say is settled exactly and counted', async () => {
     const gateway = await gatewayWith();
     await ask(gateway.url, { headers: standIn({ usage: { output_tokens: 5000 } }) });
     const counter = await settled(gateway);

@@ -40,7 +40,7 @@ test('a gateway that is killed with fifty open streams leaves nothing unaccounte
   expect((await counterOf(ledger, daily)).total.certainNano).toBeLessThanOrEqual(70_000_000n);
 });
 
-test('three gateways go on without Redis, one of them killed and restarted, and all is booked exactly once', async () => {
+test('three gateways go on without Redis, one of them killed and restarted, and every call is settled exactly once', async () => {
   const proxy = await startProxy(env.redis.port);
   const way = env.redis.url.replace(`:${env.redis.port}`, `:${proxy.port}`);
   const daily = budget('daily', '25.00');
@@ -108,7 +108,7 @@ async function metricOf(url: string, name: string): Promise<number> {
   return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)![1]);
 }
 
-test('an edit is enforced at once, half of it never, and without the API server the last one stays', async () => {
+test('an edit is enforced at once, half an edit never, and without the API server the last one stays in force', async () => {
   const { start, apply } = await installation({ budgets: [budget('daily', '25.00')] });
   const proxy = await proxyOf(cluster().kubeconfig);
   const { url, child } = await start(proxy.kubeconfig);

@@ -10,7 +10,7 @@ import { useGatewayProcesses } from './gateway-processes.ts';
 const env = useGatewayProcesses();
 const { installation } = env;
 
-test('metrics and a span of each call go out by OTLP, and a receiver that is away holds nobody up', async () => {
+test('metrics and a span of each call go out by OTLP, and a receiver out of reach delays no call', async () => {
   const receiver = await startReceiver();
   const { start } = await installation({ budgets: [budget('daily', '25.00')] }, {}, env.redis.url, {
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
@@ -64,7 +64,7 @@ test('metrics and a span of each call go out by OTLP, and a receiver that is awa
   expect(await once(child, 'exit')).toEqual([0, null]);
 });
 
-test('telemetry is loaded only where it is asked for', async () => {
+test('telemetry is loaded only if it is configured', async () => {
   const options = { service: 'test', version: '0', pod: 'p', clock: Date.now, onProblem: () => undefined };
   expect(await openTelemetry(null, options)).toBeNull();
 });
