@@ -134,7 +134,7 @@ function inLedger({ spentNano, certainNano, requests }: { spentNano: bigint; cer
   return { spentNano, presumedNano: certainNano - spentNano, requests };
 }
 
-test('two ingesters into Postgres, killed again and again, and Postgres with them: every call is one row', async () => {
+test('every call is one row while two ingesters and Postgres are killed repeatedly', async () => {
   const redis = await startRedis();
   let postgres = await startPostgres();
   const ledger = await connectCalls(redis.url, 'gateway');
@@ -153,7 +153,7 @@ test('two ingesters into Postgres, killed again and again, and Postgres with the
   for (const { directory } of [redis, postgres]) rmSync(directory, { recursive: true, force: true });
 }, 180_000);
 
-test('an ingester into a folder, killed again and again: every call is one row', async () => {
+test('every call is one row while an ingester into PGlite is killed repeatedly', async () => {
   const redis = await startRedis();
   const folder = mkdtempSync(join(tmpdir(), 'tollgate-log-'));
   const ledger = await connectCalls(redis.url, 'gateway');

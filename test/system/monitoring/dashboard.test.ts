@@ -108,7 +108,7 @@ function asSent(query: string): string {
 const panels = rows.flatMap((row) => row.panels);
 const queries = panels.flatMap(({ title, queries }) => queries.map(({ expr }) => ({ title, expr })));
 
-test('every panel shows something of a system that really ran, and every rule can be evaluated', async () => {
+test('every panel shows data of a real system, and every rule can be evaluated', async () => {
   const empty = async (): Promise<readonly string[]> => {
     const answers = await Promise.all(queries.map(({ expr }) => prometheus.query(asSent(expr))));
     return queries.filter((_, index) => answers[index]!.length === 0).map(({ title, expr }) => `${title}: ${expr}`);
@@ -139,7 +139,7 @@ test('every panel shows something of a system that really ran, and every rule ca
   expect(user?.metric).toEqual({ user: 'ada' });
 }, 240_000);
 
-test('every panel says what it shows, and asks for no metric that does not exist', () => {
+test('every panel has a description and queries only metrics that exist', () => {
   const asked = queries.flatMap(({ expr }) => metricsIn(expr));
   expect(new Set(asked).size).toBeGreaterThan(20);
   for (const name of asked) expect(reference).toContain(`\`${name}\``);
@@ -151,7 +151,7 @@ test('every panel says what it shows, and asks for no metric that does not exist
   expect(marks.get('Share of the top tenth of customers')).toBe(0.5);
 });
 
-test('the chart hands the dashboard to Grafana in a ConfigMap that its sidecar finds', () => {
+test('the chart puts the dashboard into a ConfigMap that the sidecar of Grafana finds', () => {
   const template = ['--show-only', 'templates/monitoring/dashboard.yaml', '--set', 'metrics.dashboard.enabled=true'];
   const { metadata, data } = parse(helm(['template', 'tollgate', chart, ...template])) as {
     metadata: { labels: Record<string, string> };

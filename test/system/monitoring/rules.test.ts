@@ -32,7 +32,7 @@ interface Expectation {
   readonly exp_alerts: readonly unknown[];
 }
 
-test('every alert fires when it should, and is silent when it should be, as promtool sees it', () => {
+test('promtool confirms when every alert fires and when it does not', () => {
   expect(promtool(folder, ['check', 'rules', 'rules.yaml'])).toContain('SUCCESS');
   expect(promtool(folder, ['test', 'rules', ...tests])).toContain('SUCCESS');
   const asked = tests.flatMap((name) => {
@@ -47,7 +47,7 @@ test('every alert fires when it should, and is silent when it should be, as prom
   expect([...named(false)].toSorted()).toEqual(alerts.toSorted());
 }, 180_000);
 
-test('every alert says what to do: it has a severity, two sentences and a runbook that exists', () => {
+test('every alert has a severity, two sentences and a runbook that exists', () => {
   for (const { alert, labels, annotations } of rules.groups.flatMap((group) => group.rules)) {
     if (alert === undefined) continue;
     expect(labels?.['severity']).toMatch(/^(warning|critical|\{\{.*\}\})$/);
@@ -57,7 +57,7 @@ test('every alert says what to do: it has a severity, two sentences and a runboo
   }
 });
 
-test('no rule asks for a metric that does not exist', () => {
+test('every rule queries only metrics that exist', () => {
   const asked = rules.groups.flatMap((group) => group.rules.flatMap(({ expr }) => metricsIn(expr)));
   expect(asked.length).toBeGreaterThan(40);
   for (const name of asked) expect(reference).toContain(`\`${name}\``);
@@ -67,7 +67,7 @@ describe('the values of the chart', () => {
   const exprOf = (file: RuleFile, name: string) =>
     file.groups.flatMap((group) => group.rules).find(({ alert }) => alert === name)?.expr;
 
-  test('move every threshold, and the sentences with it', () => {
+  test('change every threshold, and its sentences', () => {
     const values = parse(readFileSync(join(import.meta.dirname, '../../../charts/tollgate/values.yaml'), 'utf8')) as {
       metrics: { rules: { thresholds: Record<string, number | string> } };
     };
@@ -83,7 +83,7 @@ describe('the values of the chart', () => {
     expect(exprOf(moved, 'HighTokenUsage')).toMatch(/> (25000000|2\.5e\+07)$/);
   });
 
-  test('leave alerts out by name, choose where runbooks are, and refuse what makes no sense', () => {
+  test('disable alerts by name, set the address of runbooks, and reject invalid values', () => {
     const fewer = renderRules('metrics.rules.disabled={TollgateExpensiveCall,HighTokenUsage}');
     expect(alertsOf(fewer)).toEqual(
       alerts.filter((name) => !['TollgateExpensiveCall', 'HighTokenUsage'].includes(name)),

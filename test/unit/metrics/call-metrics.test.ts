@@ -12,7 +12,7 @@ const spender: Spender = {
 const billed = { costNano: 1_000_000_000n, tokens: null, cache: null };
 
 describe('labels that callers choose', () => {
-  test('are bounded for each workspace and for all of them, and lose no money', async () => {
+  test('are limited for each workspace and in total, and no money is lost', async () => {
     const registry = new Registry();
     const metrics = new CallMetrics(registry, 0);
     const many = (workspace: string, count: number) => {
@@ -34,7 +34,7 @@ describe('labels that callers choose', () => {
     expect(all.reduce((sum, { value }) => sum + value, 0)).toBe(5_503);
   });
 
-  test('name no user unless so many are asked for', async () => {
+  test('name users only up to the limit of the setting', async () => {
     const named = new Registry();
     const metrics = new CallMetrics(named, 2);
     for (const user of ['ada', 'bob', 'eve', '']) metrics.countBilled({ ...spender, user }, billed);
@@ -46,7 +46,7 @@ describe('labels that callers choose', () => {
   });
 });
 
-test('a series is there at zero before its first call ends, because Prometheus counts nothing of its first value', async () => {
+test('a series exists at zero before its first call ends, because Prometheus ignores the first value of a series', async () => {
   const registry = new Registry();
   const metrics = new CallMetrics(registry, 0);
   expect(metrics.begin(spender)).toBe(true);

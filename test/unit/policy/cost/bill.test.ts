@@ -11,20 +11,20 @@ const book = parsePriceBook(published);
 const NOW = Date.parse('2026-11-23T12:00:00Z');
 const OPUS = 'claude-opus-5-5';
 
-describe('a bill', () => {
+describe('billOf', () => {
   const usage = readUsage({ input_tokens: 1000, output_tokens: 1000 });
   const bill = (given: Usage, facts: Partial<RequestFacts> = {}) =>
     billOf(given, { facts: factsOf(facts), model: OPUS, book, at: NOW });
   const HOUR = 50_000_000n;
 
-  test('is exact for what the usage says all about', () => {
+  test('is exact if the usage covers everything', () => {
     expect(bill(usage)).toEqual({ costNano: parseUsd('0.024'), estimated: false });
     expect(bill(readUsage({ input_tokens: -1 }))).toBeNull();
     // No counter holds as much, so nobody could book it.
     expect(bill(readUsage({ server_tool_use: { web_search_requests: Number.MAX_SAFE_INTEGER } }))).toBeNull();
   });
 
-  test('of code that runs has an hour of a container, since nothing says how long it ran', () => {
+  test('adds an hour of a container for code that ran, because no answer says how long', () => {
     const ran = readUsage({ input_tokens: 1000, output_tokens: 1000, server_tool_use: { code_execution_requests: 2 } });
     expect(bill(usage, { codeExecution: 'Charged' })).toEqual({ costNano: parseUsd('0.024') + HOUR, estimated: true });
     expect(bill(ran)).toEqual({ costNano: parseUsd('0.024') + HOUR, estimated: true });
@@ -35,7 +35,7 @@ describe('a bill', () => {
     });
   });
 
-  test('of fetched pages and of searches for tools is their tokens', () => {
+  test('charges only tokens for fetched pages and for tool searches', () => {
     const free = { web_fetch_requests: 3, tool_search_requests: 2 };
     const read = readUsage({ input_tokens: 1000, output_tokens: 1000, server_tool_use: free });
     expect(bill(read)).toEqual({ costNano: parseUsd('0.024'), estimated: false });
@@ -47,7 +47,7 @@ describe('a bill', () => {
     ['no credit was applied', { fallback_credit: { status: { type: 'not_applied', reason: 'expired' } } }, false],
     ['there is none', { fallback_credit: null }, false],
     ['a commitment paid for it', { service_tier: 'priority' }, true],
-  ])('is an estimate at list price where %s: %j', (_, part, estimated) => {
+  ])('is an estimate at list price if %s: %j', (_, part, estimated) => {
     const start = { input_tokens: 1000, output_tokens: 1 };
     const streamed = mergeDelta(readUsage({ ...start, ...part }), { output_tokens: 1000, ...part });
     expect(bill(streamed)).toEqual({ costNano: parseUsd('0.024'), estimated });
@@ -57,7 +57,7 @@ describe('a bill', () => {
     });
   });
 
-  test('knows how often a prompt can be read: usage up to that many inferences is plausible, one more is not', () => {
+  test('accepts usage of as many inferences as the request allows, and not of one more', () => {
     const read = (windows: number): Usage => readUsage({ input_tokens: windows * 1_000_000, output_tokens: 0 });
     const facts = { serverTools: [serverToolOf('WebSearch', 2)], fillsContext: true };
     expect([bill(read(3), facts), bill(read(4), facts)]).toEqual([

@@ -14,10 +14,10 @@ const book = parsePriceBook(published);
 const NOW = Date.parse('2026-11-23T12:00:00Z');
 const OPUS = 'claude-opus-5-5';
 
-describe('the worst case', () => {
+describe('worstCost', () => {
   const worst = (changes: Partial<RequestFacts>): bigint => worstCost(factsOf(changes), book, NOW);
 
-  test('of a plain call is its input bound and its max_tokens at list price', () => {
+  test('is the input bound and max_tokens at list price for a plain call', () => {
     expect(worst({})).toBe(parseUsd('0.024'));
     expect(worst({ cacheWrite: 'FiveMinutes' })).toBe(parseUsd('0.025'));
     expect(worst({ cacheWrite: 'OneHour' })).toBe(parseUsd('0.028'));
@@ -26,7 +26,7 @@ describe('the worst case', () => {
     expect(worst({ batch: true })).toBe(parseUsd('0.012'));
   });
 
-  test('covers standard speed too, where an administrator made it the dearer one', () => {
+  test('covers standard speed too, if an administrator made it more expensive', () => {
     const models = published.models.map((model) =>
       model.id === OPUS ? { ...model, rates: [{ ...model.rates[0], input: '36' }] } : model,
     );
@@ -34,7 +34,7 @@ describe('the worst case', () => {
     expect(worstCost(factsOf({ maxTokens: 0, fast: true }), dear, NOW)).toBe(parseUsd('0.036'));
   });
 
-  test('of tools that Anthropic runs is a full context window for each use and one more, and the searches', () => {
+  test('is a full context window for each use of a server tool and one more, plus the searches', () => {
     const window = parseUsd('4');
     const search = { serverTools: [serverToolOf('WebSearch', 3)], fillsContext: true, maxTokens: 0 };
     expect(worst(search)).toBe(4n * window + parseUsd('0.03'));
@@ -51,13 +51,13 @@ describe('the worst case', () => {
     expect(worst({ codeExecution: 'Charged' })).toBe(parseUsd('0.024') + parseUsd('0.05'));
   });
 
-  test('of what may be summed up first is another sampling, and of what fills the context a full one', () => {
+  test('adds an inference for compaction, and a full one if the context is filled', () => {
     expect(worst({ fillsContext: true, maxTokens: 0 })).toBe(parseUsd('4'));
     expect(worst({ fillsContext: true, maxTokens: 0, inputTokens: 2_000_000 })).toBe(parseUsd('8'));
     expect(worst({ compacts: true, maxTokens: 0 })).toBe(parseUsd('8') + parseUsd('2.56'));
   });
 
-  test('of fallbacks is every attempt at its own price, since each may be billed', () => {
+  test('adds every fallback at its own price, because each may be billed', () => {
     const fallbacks = [
       { model: 'claude-haiku-5-5', maxTokens: null, maxTokensSpan: { start: 0, end: 0 }, fast: false },
       { model: 'claude-fable-5-2', maxTokens: 500, maxTokensSpan: { start: 0, end: 0 }, fast: true },

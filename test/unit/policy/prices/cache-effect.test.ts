@@ -15,7 +15,7 @@ describe('cacheEffect', () => {
   const plain = { input_tokens: 1_000, output_tokens: 200, cache_read_input_tokens: 50_000 };
   const written = { cache_creation: { ephemeral_5m_input_tokens: 400, ephemeral_1h_input_tokens: 80 } };
 
-  test('the cache saves what its reads would have cost as input, and costs what its writes cost more', () => {
+  test('saves what reads would have cost more as input, and adds what writes cost more than input', () => {
     const { standard } = rateAt(book, OPUS, NOW)!;
     const price = (one: Usage): bigint => usd(one);
     expect(cacheEffect(readUsage(plain), price)).toEqual({

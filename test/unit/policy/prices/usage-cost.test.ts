@@ -23,17 +23,17 @@ test.each(vectors)(
   },
 );
 
-describe('what is billed', () => {
+describe('cost', () => {
   const usage = readUsage({ input_tokens: 1000, output_tokens: 1000 });
 
-  test('a prompt of exactly the limit is short, one token more makes all of it long', () => {
+  test('prices a prompt as long from one token above the limit', () => {
     const prompt = (cached: number): Usage =>
       readUsage({ input_tokens: 1, cache_read_input_tokens: cached, output_tokens: 0 });
     expect(usd(prompt(99_999), 'claude-haiku-5-5')).toBe(parseUsd('0.00100009'));
     expect(usd(prompt(100_000), 'claude-haiku-5-5')).toBe(parseUsd('0.0050005'));
   });
 
-  test('the region costs more only on models that have the surcharge', () => {
+  test('adds the regional surcharge only for models that have one', () => {
     const regional = readUsage({ input_tokens: 1_000_000, output_tokens: 0, inference_geo: 'eu' });
     expect(usd(regional)).toBe(parseUsd('4.4'));
     expect(usd(regional, 'claude-haiku-4-5')).toBe(parseUsd('1'));
@@ -42,7 +42,7 @@ describe('what is billed', () => {
     );
   });
 
-  test('each iteration at its own model, an attempt that declined at nothing', () => {
+  test('prices each iteration by its own model, and a declined attempt at nothing', () => {
     const iterations = [
       { type: 'message', model: 'claude-fable-5-2', input_tokens: 1_000_000, output_tokens: 0 },
       { type: 'advisor_message', model: 'claude-fable-5-2', input_tokens: 1000, output_tokens: 100 },
@@ -55,7 +55,7 @@ describe('what is billed', () => {
   const compacting = { type: 'compaction', input_tokens: 10_000, output_tokens: 100 };
   const advising = { type: 'advisor_message', model: 'claude-fable-5-2', input_tokens: 1000, output_tokens: 0 };
 
-  test('of a refusal before any content only what came before it', () => {
+  test('charges for a refusal before any content only what came before it', () => {
     const refused = (iterations: object[]): Usage => ({ ...mergeDelta(usage, { iterations }), declined: true });
     expect(usd(refused([]))).toBe(0n);
     expect(usd(refused([declining]))).toBe(0n);
@@ -65,13 +65,13 @@ describe('what is billed', () => {
     );
   });
 
-  test('an advisor that said nothing has read all the same', () => {
+  test('charges for the input of an advisor that said nothing', () => {
     expect(
       usd(mergeDelta(usage, { iterations: [{ ...declining, input_tokens: 1000, output_tokens: 1000 }, advising] })),
     ).toBe(parseUsd('0.024') + parseUsd('0.008'));
   });
 
-  test('iterations without a model at the dearer of what was asked for and what served', () => {
+  test('prices iterations without a model by the higher of the model asked for and the model that served', () => {
     const iterations = [
       compacting,
       { type: 'fallback_message', model: 'claude-haiku-5-5', input_tokens: 1000, output_tokens: 1000 },
@@ -80,14 +80,14 @@ describe('what is billed', () => {
     expect(cost(merged, 'claude-haiku-5-5', book, NOW, OPUS)).toBe(parseUsd('0.042') + parseUsd('0.0006'));
   });
 
-  test('each sampling by its own length: two short prompts are no long one', () => {
+  test('prices each inference by its own length: two short prompts are not one long prompt', () => {
     const sampling = { type: 'message', model: null, input_tokens: 60_000, output_tokens: 0 };
     const total = { input_tokens: 120_000, output_tokens: 0 };
     expect(usd(readUsage({ ...total, iterations: [sampling, sampling] }), 'claude-haiku-5-5')).toBe(parseUsd('0.012'));
     expect(usd(readUsage(total), 'claude-haiku-5-5')).toBe(parseUsd('0.06'));
   });
 
-  test('an answer of a batch at half, its searches whole, and never where it claims to be fast as well', () => {
+  test('halves the tokens of a batch answer but not its searches, and not if it claims to be fast', () => {
     const batch = { input_tokens: 1000, output_tokens: 1000, service_tier: 'batch' };
     expect(usd(readUsage(batch))).toBe(parseUsd('0.012'));
     expect(usd(readUsage({ ...batch, server_tool_use: { web_search_requests: 2 } }))).toBe(parseUsd('0.032'));
@@ -98,17 +98,17 @@ describe('what is billed', () => {
     );
   });
 
-  test('never less than the totals say, whatever the iterations say', () => {
+  test('is never less than the cost of the totals, whatever the iterations say', () => {
     expect(usd(mergeDelta(usage, { iterations: [{ type: 'message', input_tokens: 1, output_tokens: 1 }] }))).toBe(
       parseUsd('0.024'),
     );
   });
 
-  test('a model that the book does not know costs what the dearest does', () => {
+  test('prices an unknown model at the highest price', () => {
     expect(usd(usage, 'claude-opus-9')).toBe(parseUsd('0.09'));
   });
 
-  test('the price is that of the instant of the call', () => {
+  test('takes the price at the instant of the call', () => {
     const read = readUsage({ input_tokens: 0, cache_read_input_tokens: 1_000_000, output_tokens: 0 });
     expect(usd(read, 'claude-sonnet-5-5', Date.parse('2026-10-06T23:59:59Z'))).toBe(parseUsd('0.2'));
     expect(usd(read, 'claude-sonnet-5-5', Date.parse('2026-10-07T00:00:00Z'))).toBe(parseUsd('0.1'));
@@ -132,7 +132,7 @@ describe('what is billed', () => {
   });
 });
 
-describe('absurd usage', () => {
+describe('isAbsurd', () => {
   test.each([
     [undefined],
     [null],
@@ -153,13 +153,13 @@ describe('absurd usage', () => {
     [{ input_tokens: 1, output_tokens: 1, server_tool_use: { web_search_requests: -1 } }],
     [{ input_tokens: 1, output_tokens: 1, server_tool_use: { time_machine_requests: 1 } }],
     [{ input_tokens: 1, output_tokens: 1, server_tool_use: { code_execution_requests: -1 } }],
-  ])('%j is told, and still has a price', (value) => {
+  ])('recognizes %j, which still has a price', (value) => {
     const usage = readUsage(value);
     expect(isAbsurd(usage, OPUS, book, NOW)).toBe(true);
     expect(usd(usage)).toBeGreaterThanOrEqual(0n);
   });
 
-  test('stays absurd, whatever comes after', () => {
+  test('stays true whatever comes later in the stream', () => {
     const usage = [{ output_tokens: -1 }, { output_tokens: 5 }].reduce(
       mergeDelta,
       readUsage({ input_tokens: 1, output_tokens: 1 }),
@@ -167,11 +167,11 @@ describe('absurd usage', () => {
     expect(isAbsurd(usage, OPUS, book, NOW)).toBe(true);
   });
 
-  test('the most that a model can do is not absurd', () => {
+  test('is false for the largest usage that a model allows', () => {
     expect(isAbsurd(readUsage({ input_tokens: 1_000_000, output_tokens: 128_000 }), OPUS, book, NOW)).toBe(false);
   });
 
-  test('nothing that an upstream can say throws', () => {
+  test('never throws, whatever an upstream reports', () => {
     const names = [
       'input_tokens',
       'output_tokens',
@@ -194,7 +194,7 @@ describe('billedTokens', () => {
   const plain = { input_tokens: 1_000, output_tokens: 200, cache_read_input_tokens: 50_000 };
   const written = { cache_creation: { ephemeral_5m_input_tokens: 400, ephemeral_1h_input_tokens: 80 } };
 
-  test('are the tokens that are charged for, of all inferences', () => {
+  test('adds up the charged tokens of all inferences', () => {
     expect(billedTokens(readUsage({ ...plain, ...written, cache_creation_input_tokens: 480 }), OPUS)).toEqual({
       input: 1_000,
       output: 200,

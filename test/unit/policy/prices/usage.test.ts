@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { mergeDelta, readUsage } from '../../../../policy/prices/usage.ts';
 
-describe('a stream', () => {
+describe('mergeDelta', () => {
   const start = readUsage({
     input_tokens: 2679,
     cache_read_input_tokens: 50,
@@ -13,7 +13,7 @@ describe('a stream', () => {
     service_tier: 'standard',
   });
 
-  test('takes the newest output and the larger of each input count; the rest is as it began', () => {
+  test('takes the newest output and the larger of each input count, and keeps the rest', () => {
     const end = [
       { input_tokens: 10_682, output_tokens: 500 },
       { output_tokens: 510, cache_read_input_tokens: null },
@@ -36,7 +36,7 @@ describe('a stream', () => {
     });
   });
 
-  test('prices cache writes that came later as the dearer kind there is', () => {
+  test('counts later cache writes as the more expensive kind that the stream began with', () => {
     expect(mergeDelta(start, { cache_creation_input_tokens: 100, output_tokens: 1 })).toMatchObject({
       cacheWrite5m: 10,
       cacheWrite1h: 90,
