@@ -7,7 +7,7 @@ import { cluster } from './cluster.ts';
 import { startProxy } from './proxy.ts';
 import { startRedis } from './redis.ts';
 
-describe('the parts that tests lean on', () => {
+describe('the parts that tests use', () => {
   test('the control plane authorizes by RBAC and cleans up what an owner leaves behind', async () => {
     const { apply, kubectl, namespace } = cluster();
     const name = await namespace('support');
@@ -28,7 +28,7 @@ metadata:
     expect(await kubectl('get', 'secrets', '-n', name, '-o', 'name')).toBe('');
   });
 
-  test('a free port is none that a connection gets, nor its bus, and is given once', async () => {
+  test('a free port and its bus are below the ports of connections, and no port is given twice', async () => {
     const ports = await Promise.all(Array.from({ length: 20 }, () => freePort()));
     expect(new Set(ports).size).toBe(20);
     const firstOfConnections = 32_768; // of Linux; others begin higher
@@ -53,7 +53,7 @@ metadata:
     await second.stop();
   });
 
-  test('a proxy is slow, silent, cut and mended as it is told', async () => {
+  test('a proxy delays, drops, closes and restores connections', async () => {
     const redis = await startRedis();
     const direct = new Redis(redis.url);
     const proxy = await startProxy(redis.port);

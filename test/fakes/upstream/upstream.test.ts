@@ -66,7 +66,7 @@ describe('the answer', () => {
     expect(upstream.books().keys[KEY]).toEqual(upstream.books().total);
   });
 
-  test('with its bill kept by name, where it is asked for', async () => {
+  test('with its bill kept by name, if asked for', async () => {
     for (const behaviour of [{ mark: 'first' }, {}, { mark: 'second', usage: { output_tokens: 7 } }]) {
       await (await post(call, behaviour)).body.dump();
     }
@@ -131,7 +131,7 @@ describe('the answer', () => {
     }
   });
 
-  test('a refusal, which costs nothing where it comes before any content', async () => {
+  test('a refusal, which costs nothing if it comes before any content', async () => {
     const before = await post(call, { refuse: 'Before' });
     expect(await before.body.json()).toMatchObject({
       content: [],
@@ -156,7 +156,7 @@ describe('the answer', () => {
   });
 });
 
-describe('what goes wrong', () => {
+describe('failures', () => {
   test.each([
     [{ status: 529 }, 529, 'overloaded_error'],
     [{ status: 500 }, 500, 'api_error'],
@@ -203,7 +203,7 @@ describe('what goes wrong', () => {
 });
 
 describe('a stream that is held', () => {
-  test('goes on when told', async () => {
+  test('continues when released', async () => {
     const response = await post({ ...call, stream: true }, { holdAfter: 2 });
     expect(upstream.books()).toMatchObject({ open: 1, total: { calls: 0 } });
     setTimeout(() => upstream.release(), 20);
@@ -238,7 +238,7 @@ describe('batches', () => {
     return (await (await batches('', 'POST', { requests })).body.json()) as { id: string };
   };
 
-  test('cost half of what succeeded once they have ended, and say so line by line', async () => {
+  test('cost half price for what succeeded once they have ended, and have a result line for each request', async () => {
     upstream.behave({ batchMs: null });
     const usage = { input_tokens: 7, output_tokens: 3 };
     const { id } = await create({ usage }, { outcome: 'errored' }, { usage: { ...usage, input_tokens: 8 } });

@@ -8,7 +8,7 @@ import { expect, test } from '@jest/globals';
 import { fetchResults } from '../../../operator/batches/batch-upstream.ts';
 import { writeCertificate } from '../../support/certificate.ts';
 
-test('the results of each batch come by a connection of their own, also from an upstream that speaks HTTP/2', async () => {
+test('the results of each batch use a connection of their own, also with an upstream that speaks HTTP/2', async () => {
   const files = writeCertificate(mkdtempSync(join(tmpdir(), 'tollgate-results-')));
   const [cert, key] = [files.certificate, files.key].map((file) => readFileSync(file, 'utf8'));
   setDefaultCACertificates([...getCACertificates(), cert!]);

@@ -21,7 +21,7 @@ describe('the settings file', () => {
     expect(gatewayURL).toBe('http://tollgate-gateway.tollgate-system.svc:8080');
   });
 
-  test('is https where the gateway has a certificate, and what the values say where they say it', () => {
+  test('has an https URL if the gateway has a certificate, and the URL of the values if they have one', () => {
     const tls = { tls: { secretName: 'tls' }, service: { port: 443 } };
     expect(settings({ gateway: tls })).toMatchObject({
       gatewayURL: 'https://tollgate-gateway.tollgate-system.svc:443',
@@ -59,7 +59,7 @@ describe('the settings file', () => {
 describe('the kinds', () => {
   const kinds = (values: object) => render(values).filter(({ kind }) => kind === 'CustomResourceDefinition');
 
-  test('are those of crds/, kept when the chart goes', () => {
+  test('are those of crds/, and stay when the chart is uninstalled', () => {
     const made = new Map(kinds({}).map((crd) => [crd.metadata.name, crd]));
     const files = readdirSync(join(root, 'crds')).filter((name) => name.endsWith('.yaml'));
     expect(made.size).toBe(files.length);
@@ -73,7 +73,7 @@ describe('the kinds', () => {
     }
   });
 
-  test('go with the chart, or do not come with it, where the values say so', () => {
+  test('are removed with the chart, or not installed, if the values say so', () => {
     for (const { metadata } of kinds({ crds: { keep: false } })) expect(metadata.annotations).toBeUndefined();
     expect(kinds({ crds: { enabled: false } })).toEqual([]);
   });
@@ -94,7 +94,7 @@ describe('Redis and Postgres', () => {
     expect(password(render())).not.toBe(password(defaults));
   });
 
-  test('a Secret of somebody else is used and not made', () => {
+  test('an existing Secret is used and none is created', () => {
     const resources = render({
       redis: { auth: { existingSecret: 'vault-redis' } },
       postgres: { auth: { existingSecret: 'vault-postgres' } },
@@ -108,7 +108,7 @@ describe('Redis and Postgres', () => {
     expect(secrets.every((name) => name.startsWith('tollgate-keys-'))).toBe(true);
   });
 
-  test('of somebody else leave nothing of the bundled ones, and their certificates are where they are looked for', () => {
+  test('external ones replace the bundled ones, and their certificates are mounted where they are read', () => {
     const resources = render(variants['with Redis, Postgres and certificates of others']);
     const names = resources.map(({ metadata }) => metadata.name);
     expect(names.filter((name) => /^tollgate-(redis|postgres)/.test(name))).toEqual([]);
@@ -129,7 +129,7 @@ describe('Redis and Postgres', () => {
     expect(() => find(resources, 'StatefulSet', 'tollgate-postgres')).toThrow('there is no');
   });
 
-  test('Postgres knows the name of its user, however large the id, and leaves it to a cluster that chooses the user', () => {
+  test('Postgres knows the name of its user for any id, and leaves the user to a cluster that chooses it', () => {
     const under = (podSecurityContext: object) => {
       const resources = render({ podSecurityContext });
       const mounts = podSpec(find(resources, 'StatefulSet', 'tollgate-postgres')).containers[0].volumeMounts;
@@ -175,7 +175,7 @@ describe('the gateway', () => {
     expect(find(defaults, 'PodDisruptionBudget', 'tollgate-gateway').spec).toMatchObject({ maxUnavailable: 1 });
   });
 
-  test('under ledgerLoss Open comes back under its name, with a volume for what is not booked', () => {
+  test('under ledgerLoss Open keeps its name, and has a volume for calls that are not settled', () => {
     const resources = render({
       settings: { ledgerLoss: 'Open' },
       gateway: { writeAheadLog: { size: '3Gi', storageClassName: 'fast' }, autoscaling: { enabled: true } },
@@ -263,7 +263,7 @@ describe('the NetworkPolicies', () => {
   const ports = (resources: typeof defaults, name: string) =>
     policy(resources, name).egress!.flatMap(({ ports }) => ports.map(({ port }) => port));
 
-  test('let only operators and gateways to Redis, only operators to Postgres, and helm test to both; from there nobody is reached', () => {
+  test('let only operators and gateways reach Redis, only operators Postgres, and helm test both; those two reach nothing', () => {
     expect(callersOf('tollgate-redis')).toEqual(['operator', 'gateway', 'test']);
     expect(callersOf('tollgate-postgres')).toEqual(['operator', 'test']);
     for (const name of ['tollgate-redis', 'tollgate-postgres'])
@@ -321,7 +321,7 @@ describe('the NetworkPolicies', () => {
   });
 });
 
-test('helm test starts without the Secrets that it shall find missing', () => {
+test('helm test starts without the Secrets that it reports as missing', () => {
   const { containers, volumes } = podSpec(
     find(render(variants['with Redis, Postgres and certificates of others']), 'Pod', 'tollgate-test'),
   );
@@ -346,7 +346,7 @@ test('every image comes from the values', () => {
   );
 });
 
-test('Artifact Hub is told of the images and the kinds that there are', () => {
+test('the annotations for Artifact Hub name all images and kinds', () => {
   const { annotations } = parse(readFileSync(join(chart, 'Chart.yaml'), 'utf8')) as {
     annotations: Readonly<Record<string, string>>;
   };

@@ -51,7 +51,7 @@ function conform(yaml: string): { valid: number; problems: string[] } {
   return { valid: summary.valid, problems: resources.map(({ kind, name, msg }) => `${kind} ${name}: ${msg}`) };
 }
 
-test('helm finds nothing to say', () => {
+test('helm lint has no remarks', () => {
   expect(helm(['lint', chart, '--strict'])).toContain('1 chart(s) linted, 0 chart(s) failed');
 });
 
@@ -62,7 +62,7 @@ describe.each(Object.entries(variants))('the chart %s', (_name, values) => {
     expect(found.valid).toBe(render(values).length);
   });
 
-  test('is taken by an API server as it is, without a warning', async () => {
+  test('is accepted by an API server without a warning', async () => {
     const said = await strict(manifests(values, namespace));
     expect(said.split('\n').filter((line) => line.startsWith('Warning'))).toEqual([]);
     expect(said.trim().split('\n')).toHaveLength(render(values).length);
@@ -94,7 +94,7 @@ test('autoscaling begins with as many gateways as there are', async () => {
   expect(find(upgraded, 'Deployment', 'tollgate-gateway').spec).toMatchObject({ replicas: 4 });
 });
 
-test('a password that was made stays as long as the release, whatever Secret or store is named; one of others is theirs', async () => {
+test('a generated password stays as long as the release, whatever Secret or store is named; an external one is left alone', async () => {
   const annotations = { 'meta.helm.sh/release-name': 'tollgate', 'meta.helm.sh/release-namespace': namespace };
   const labels = { 'app.kubernetes.io/managed-by': 'Helm' };
   const secret = { apiVersion: 'v1', kind: 'Secret', data: { password: 'a2VwdA==' } };
@@ -117,7 +117,7 @@ test('Pod Security would refuse a Pod that asks for more', async () => {
   await expect(create).rejects.toThrow('violates PodSecurity "restricted:latest"');
 });
 
-test('kubeconform knows a field that does not exist, and our own kinds', () => {
+test('kubeconform reports an unknown field, and knows our own kinds', () => {
   const wrong = 'apiVersion: v1\nkind: Service\nmetadata: { name: a }\nspec: { prots: [] }';
   expect(conform(wrong).problems).toEqual([expect.stringContaining('prots')]);
   const budget = 'apiVersion: tollgate.dev/v1alpha1\nkind: ClaudeBudget\nmetadata: { name: a }\nspec: { limits: {} }';

@@ -152,7 +152,7 @@ describe.each([
   });
 });
 
-test('what Claude Code sends by default has the shape that the fixture records', async () => {
+test('the default request of Claude Code has the shape of the fixture', async () => {
   await claudeCode({ baseURL: upstream.url, apiKey: 'sk-ant-direct' }, 'say hello');
   const sent = bodies.find(({ url }) => url.startsWith('/v1/messages?'));
   const shape = shapeOf(JSON.parse(sent?.body ?? 'null'));
@@ -161,7 +161,7 @@ test('what Claude Code sends by default has the shape that the fixture records',
   expect(shape).toEqual(JSON.parse(readFileSync(fixture, 'utf8')));
 });
 
-describe('a budget that is spent is one attempt and one clear sentence', () => {
+describe('a spent budget costs one attempt and gives one clear sentence', () => {
   const sentence =
     /^Yearly budget of \$0\.01 reached \(payments\/pennies\)\. Current spend: \$0\.02\. Resets at \S+Z\. Ask #claude-costs\.$/;
   const poor = () => ({ baseURL: gateway.url, apiKey: 'sk-tollgate-poor' });

@@ -73,7 +73,7 @@ async function develop(): Promise<{ readonly refusal: Answer; readonly turns: nu
   }
 }
 
-test('twenty developers at once are refused nothing while there is money left, and never carry it past the tolerance', async () => {
+test('twenty concurrent developers are not refused while money is left, and never exceed the tolerance', async () => {
   const longest = turnOf(99).length;
   expect(longest > 0.8 * LONGEST && longest <= LONGEST).toBe(true);
   const developers = await Promise.all(Array.from({ length: 20 }, develop));

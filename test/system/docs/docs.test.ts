@@ -81,7 +81,7 @@ test('the architecture has a line for each room, with what it may import', () =>
 describe('the runbooks of conditions', () => {
   const asked = new Set(reasons.filter(({ type, row }) => hasRunbook(type, row)).map(({ reason }) => reason));
 
-  test('there is one for each reason that asks for somebody, and no other', () => {
+  test('there is one for each reason that needs a person, and no other', () => {
     const written = globSync('*.md', { cwd: runbooks }).map((file) => file.replace('.md', ''));
     expect(new Set(written)).toEqual(new Set([...asked, 'README']));
     expect(asked.size).toBeGreaterThan(20);
@@ -92,7 +92,7 @@ describe('the runbooks of conditions', () => {
     expect(page).toMatch(new RegExp(`^# ${reason}\n\\S[^]+\n## What to do\n\\S`));
   });
 
-  test('its address stands in the message of the condition, however long that is', () => {
+  test('its address is in the message of the condition, however long that is', () => {
     for (const { type, reason, row } of reasons) {
       for (const message of ['It is so.', 'long '.repeat(2000)]) {
         const made = condition(type, { reason: reason as never, message }, 1, 0, []);

@@ -58,7 +58,7 @@ describe('Argo CD', () => {
     await server?.stop();
   });
 
-  test.each(cases)('where %s', async (_, said, expected) => {
+  test.each(cases)('if %s', async (_, said, expected) => {
     for (const kind of ['ClaudeBudget', 'ClaudeWorkspace']) {
       const script = argo[`resource.customizations.health.tollgate.dev_${kind}`]!;
       const lua = `local function health(obj)\n${script}\nend\nreturn cjson.encode(health(cjson.decode(ARGV[1])))`;
@@ -123,7 +123,7 @@ describe('Flux', () => {
       );
   }
 
-  test.each(cases)('where %s', async (_, said, _argo, expected) => {
+  test.each(cases)('if %s', async (_, said, _argo, expected) => {
     for (const kind of Object.keys(plurals)) expect([kind, await verdict(kind, said)]).toEqual([kind, expected]);
   });
 

@@ -21,7 +21,7 @@ async function lower(team: Team): Promise<bigint> {
   return limit;
 }
 
-test('the Pod of Redis is replaced under 100 open streams: calls wait and go on, none is admitted beyond the budget', async () => {
+test('the Pod of Redis is replaced under 100 open streams: calls wait and continue, and none is admitted over the budget', async () => {
   const team = await Team.create('ledger-moves', '100.00');
   const callers = await CallerPod.start(team);
   await remove('tollgate-redis-0');
@@ -68,7 +68,7 @@ test('the leading operator is killed: another one enforces the next edit', async
   await team.dismiss();
 }, 300_000);
 
-test('gateways, Redis and Postgres are killed under load: nobody else falls with them, what was billed is booked or presumed, and never beyond the budget', async () => {
+test('gateways, Redis and Postgres are killed under load: no other Pod fails, all that was billed is settled or presumed, and never over the budget', async () => {
   const team = await Team.create('killed', '100.00');
   const callers = await CallerPod.start(team, { streams: 30 });
   const killed = (await podsOf('gateway'))[0]!;

@@ -17,11 +17,11 @@ beforeAll(async () => {
 
 afterAll(() => kubectl(['delete', 'namespace', namespace, '--wait=false']));
 
-test('the image runs as nobody, on a read-only root, without a capability', async () => {
+test('the image runs without root, on a read-only file system, without capabilities', async () => {
   expect(await runPod('version', { args: ['--version'] })).toBe(`${version}\n`);
 });
 
-test('the image says what it holds, and under which licences', async () => {
+test('the image lists its packages and their licences', async () => {
   const command = ['node', '-p', "require('/app/sbom.cdx.json').components.map(({ name }) => name).join()"];
   expect((await runPod('sbom', { command })).split(',')).toEqual(expect.arrayContaining(['undici', 'ioredis']));
   expect(await runPod('licences', { command: ['cat', '/app/licences.md'] })).toContain('| `undici` |');

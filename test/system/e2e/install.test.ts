@@ -17,7 +17,7 @@ beforeAll(async () => {
   await startStandIn();
 }, 300_000);
 
-test('after one helm install the first example is enforced: a Pod with the Secret spends, kubectl shows it, and what is beyond is refused', async () => {
+test('after one helm install the first example is enforced: a Pod with the Secret spends, kubectl shows it, and further calls are refused', async () => {
   const begun = performance.now();
   await release.apply();
   console.info(`helm install --wait: ${seconds(begun)}`);
@@ -45,7 +45,7 @@ test('after one helm install the first example is enforced: a Pod with the Secre
   expect(columns).toEqual(expect.arrayContaining(['first', 'Day', '1.00', (3 * CALL_USD).toFixed(6), '91%', 'Spent']));
 }, 600_000);
 
-test('what the chart tests of itself holds', async () => {
+test('helm test succeeds', async () => {
   const said = await helm(['test', 'tollgate', '-n', NAMESPACE, '--timeout=120s', '--logs']);
   expect(said).toMatch(/Phase:\s+Succeeded/);
   // What the doctor says is printed, although its Pod is gone by then.
@@ -53,7 +53,7 @@ test('what the chart tests of itself holds', async () => {
   expect(said).toContain('A call with an unknown key is answered 401');
 }, 180_000);
 
-test('a second installation is told of the first one, and does not take what is its own', async () => {
+test('a second installation is refused, and takes nothing of the first', async () => {
   const second = helm(['install', 'second', CHART, '-n', 'default', '--dry-run=server', '--take-ownership']);
   await expect(second).rejects.toThrow(`one installation serves a cluster, and release ${NAMESPACE}/tollgate is there`);
 }, 60_000);

@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 afterAll(() => kubectl(['delete', 'namespace', namespace, '--wait=false']));
 
-test('where a cluster enforces NetworkPolicies a stranger reaches the gateways, and neither Redis nor Postgres', async () => {
+test('if the cluster enforces NetworkPolicies, other Pods reach the gateways, but neither Redis nor Postgres', async () => {
   const walled = await startWalled();
   const args = ['test/system/e2e/connect-probe.ts', walled, GATEWAY, ...STORES];
   await kubectl(['apply', '-f', '-'], { input: podOf({ namespace, name: 'stranger', args }) });

@@ -16,7 +16,7 @@ const CRDS = ['claudebudgets.tollgate.dev', 'claudeworkspaces.tollgate.dev'];
 
 beforeAll(prepareInstallation, 300_000);
 
-test('uninstall leaves the kinds, budgets, keys and volumes, and nothing else; installed again it goes on where it was', async () => {
+test('uninstall leaves the kinds, budgets, keys and volumes, and nothing else; a new installation continues with them', async () => {
   const team = await Team.create('leaving', '100.00');
   const before = await spend(team);
   const key = await keyOf(team);

@@ -35,7 +35,7 @@ test('operators and gateways are replaced by the next chart under 100 open strea
   await team.dismiss();
 }, 600_000);
 
-test('an upgrade that cannot start is taken back, and budgets are enforced and can be lowered meanwhile', async () => {
+test('an upgrade that cannot start is rolled back, and budgets are enforced and can be lowered meanwhile', async () => {
   await release.apply();
   const team = await Team.create('steady', '100.00');
   const callers = await CallerPod.start(team, { streams: 4, callers: 4 });
@@ -55,7 +55,7 @@ test('an upgrade that cannot start is taken back, and budgets are enforced and c
   await team.dismiss();
 }, 300_000);
 
-test('a Redis that cannot start is taken back too, and calls go on', async () => {
+test('a Redis that cannot start is rolled back too, and calls continue', async () => {
   await release.apply();
   const team = await Team.create('steady', '100.00');
   const callers = await CallerPod.start(team, { streams: 4, callers: 4 });

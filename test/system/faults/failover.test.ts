@@ -27,7 +27,7 @@ afterAll(async () => {
   process.stderr.write(`${figures.join('\n')}\n`);
 });
 
-test('the master is killed twice under load: never over the cap, and nothing of what was spent is forgotten', async () => {
+test('the master is killed twice under load: never over the cap, and no spend is lost', async () => {
   const one = await system.spender('failover', LIMIT);
   for (let n = 1; n <= 2; n += 1) {
     await system.answered(one, 60 * n);
@@ -66,7 +66,7 @@ async function once(url: string, what: (client: Client) => Promise<unknown>): Pr
   await what(client).finally(() => client.disconnect());
 }
 
-test('the residual: what no replica has and no living gateway knows is missing, and nothing else is', async () => {
+test('the residual: only what no replica has and no living gateway knows is lost', async () => {
   const one = await system.spender('residual', LIMIT);
   await one.load.stop();
   await system.quiet(one);

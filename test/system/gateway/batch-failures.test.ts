@@ -25,7 +25,7 @@ const bodyFolder = mkdtempSync(join(tmpdir(), 'tollgate-bodies-'));
 const gateway = batchGateways(env, bodyFolder);
 const daily = budget('daily', '25.00');
 
-describe('what goes wrong', () => {
+describe('failures', () => {
   test('an error of the upstream’s is passed on and costs nothing', async () => {
     env.upstream.behave({ status: 529 });
     const here = await gateway();

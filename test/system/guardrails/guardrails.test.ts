@@ -96,7 +96,7 @@ const budget = (name: string, spec: object) => ({
   spec: { workspaceRef: { name: 'any' }, period: { every: 'Month' }, ...spec },
 });
 
-test('the policies know the types of what they look at', async () => {
+test('the policies type-check against the kinds that they match', async () => {
   for (const name of ['tollgate-raw-keys', 'tollgate-ceilings']) {
     const checked = await until(async () => {
       const { status, metadata } = JSON.parse(
@@ -118,7 +118,7 @@ describe('raw keys', () => {
     expect(await refusal(secret({ user: 'ada', password: KEY }))).toContain('holds a key of the Anthropic API');
   });
 
-  test('may stand where Tollgate reads them', async () => {
+  test('are allowed where Tollgate reads them', async () => {
     expect(await refusal(secret({ 'api-key': KEY }, 'tollgate.dev/upstream-key'))).toBeUndefined();
   });
 
@@ -164,7 +164,7 @@ describe('ceilings', () => {
     expect(await refusal(daily('6.46'))).toContain('31 times');
   });
 
-  test('everything that may go beyond the limit counts', async () => {
+  test('everything that can exceed the limit counts', async () => {
     const limit = { usd: '190' };
     const grants = [{ usd: '5', untilTime: '2026-12-01T00:00:00Z' }];
     expect(await refusal(budget('probe', { limit, grants }))).toBeUndefined();
@@ -238,7 +238,7 @@ function holds(cidrs: readonly string[], address: string): boolean {
   return list.check(address, family(address));
 }
 
-test('budgets over namespaces are taken in the namespace of the installation', async () => {
+test('spanning budgets are accepted in the namespace of the installation', async () => {
   for (const one of [...read('ceilings'), ...read('new-namespaces')].filter(({ kind }) => kind === 'ClaudeBudget')) {
     expect(one.metadata).toMatchObject({ namespace: 'tollgate-system' });
     expect(

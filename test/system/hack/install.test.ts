@@ -160,7 +160,7 @@ describe('the installation', () => {
     );
   });
 
-  test('lets who edits a namespace set its budgets, and who views it see them', async () => {
+  test('lets editors of a namespace set its budgets, and viewers see them', async () => {
     const { kubectl, namespace } = cluster();
     const name = await namespace('tenant');
     for (const role of ['edit', 'view']) {

@@ -31,7 +31,7 @@ function tollgate(...args: string[]) {
   return { status, stdout, stderr };
 }
 
-test('the package says its version and its commands', () => {
+test('the package prints its version and its commands', () => {
   expect(tollgate('--version')).toEqual({ status: 0, stdout: `${manifest.version}\n`, stderr: '' });
   const { status, stdout } = tollgate('--help');
   expect(status).toBe(0);
@@ -43,19 +43,19 @@ test('the package says its version and its commands', () => {
   });
 });
 
-test('doctor of the package says how it is asked', () => {
+test('the doctor of the package prints its usage', () => {
   const { status, stdout } = tollgate('doctor', '--help');
   expect(status).toBe(0);
   expect(stdout).toMatch(/^Usage: tollgate doctor /);
 });
 
-test.each(['operator', 'gateway'])('the %s of the package starts, and says what it needs', (command) => {
+test.each(['operator', 'gateway'])('the %s of the package starts, and names the settings that it lacks', (command) => {
   const { status, stdout } = tollgate(command);
   expect(status).toBe(1);
   expect(stdout).toContain('REDIS_URL is not set');
 });
 
-test('a command that is asked to end while it still waits for its cluster ends by itself, as the first process of a container must', async () => {
+test('a command ends at SIGTERM while it still waits for its cluster, as the first process of a container must', async () => {
   const silent = createServer().listen(0, '127.0.0.1');
   await once(silent, 'listening');
   const { port } = silent.address() as AddressInfo;

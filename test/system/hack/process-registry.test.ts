@@ -41,8 +41,8 @@ function word(port: number): Promise<string | undefined> {
   );
 }
 
-describe('what runs in the background', () => {
-  test('is kept while it runs as asked for, and found again by another session', async () => {
+describe('a background process', () => {
+  test('is kept while its command is the same, and found by another session', async () => {
     const first = await up('a');
     expect(await up('a')).toEqual(first);
     expect(await word(first.port)).toBe('hello');
@@ -56,14 +56,14 @@ describe('what runs in the background', () => {
     expect(second.port).toBe(first.port);
   });
 
-  test('is replaced where it should run differently now', async () => {
+  test('is replaced when its command has changed', async () => {
     const first = await up('a');
     const second = await up('a', { word: 'goodbye' });
     expect(second.port).toBe(first.port);
     expect(await word(second.port)).toBe('goodbye');
   });
 
-  test('is replaced where it runs and does not answer', async () => {
+  test('is replaced when it runs and does not answer', async () => {
     const first = await up('a');
     process.kill(first.pid, 'SIGSTOP');
     const second = await up('a');
@@ -71,19 +71,19 @@ describe('what runs in the background', () => {
     expect(await word(second.port)).toBe('hello');
   });
 
-  test('ends when it is no longer wanted, and nothing else does', async () => {
+  test('ends when it is no longer wanted, and the others stay', async () => {
     const [a, b] = [await up('a'), await up('b')];
     await ProcessRegistry.use(directory, (registry) => registry.retain(['a']));
     expect(await word(a.port)).toBe('hello');
     expect(await word(b.port)).toBeUndefined();
   });
 
-  test('that cannot start is told with the end of its log', async () => {
+  test('that cannot start is reported with the end of its log', async () => {
     const broken = up('a', { script: 'throw new Error("no such thing")' });
     await expect(broken).rejects.toThrow(/a ended before it was ready[\s\S]*no such thing/);
   });
 
-  test('is worked on by one session at a time', async () => {
+  test('is changed by one session at a time', async () => {
     await ProcessRegistry.use(directory, async () => {
       await expect(ProcessRegistry.use(directory, () => Promise.resolve())).rejects.toThrow(
         `process ${process.pid} is at work`,
@@ -91,7 +91,7 @@ describe('what runs in the background', () => {
     });
   });
 
-  test('never writes the environment down, which holds passwords', async () => {
+  test('has an environment that is never written to the file, since it holds passwords', async () => {
     await up('a', { word: 'correct-horse' });
     expect(readFileSync(join(directory, 'processes.json'), 'utf8')).not.toContain('correct-horse');
   });

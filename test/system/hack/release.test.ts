@@ -54,7 +54,7 @@ function edit(file: string, change: (text: string) => string): void {
   writeFileSync(join(clone, file), change(readFileSync(join(clone, file), 'utf8')));
 }
 
-test('what is not ready is said in full, and nothing is tagged', () => {
+test('every obstacle to a release is printed, and nothing is tagged', () => {
   edit('charts/tollgate/Chart.yaml', (text) => text.replace(/^version: .*$/m, 'version: 0.0.9'));
   const { status, stderr } = release();
   expect(status).toBe(1);
@@ -110,7 +110,7 @@ test('a release is built, its notes are those of the changelog, and its commit i
   expect(release().stderr).toContain(`v${version} exists already`);
 }, 120_000);
 
-test('a flag that is not known', () => {
+test('an unknown flag is refused', () => {
   expect(release('--dry')).toMatchObject({ status: 2, stderr: expect.stringContaining('there is no flag --dry') });
   expect(release('--help').stdout).toContain('hack/release/release.sh --dry-run');
 });

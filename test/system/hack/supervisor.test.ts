@@ -35,7 +35,7 @@ async function answering({ env }: Command): Promise<number | undefined> {
   );
 }
 
-test('a gateway that is killed serves again, and the log and the registry tell it', async () => {
+test('a gateway that is killed serves again, and log and registry record it', async () => {
   const { command, first, supervisor } = await ProcessRegistry.use(directory, async (registry) => {
     const command = await commandFor(registry, SERVE);
     const first = await registry.launch(command, () => answering(command));
