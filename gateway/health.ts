@@ -26,7 +26,7 @@ export class Health implements BeatListener {
     if (outcome === 'alive') {
       this.#logger.info('the ledger answers');
     } else {
-      const details = { pulse: outcome, ...(error === undefined ? {} : { err: error }) };
+      const details = { answer: outcome, ...(error === undefined ? {} : { err: error }) };
       this.#logger.warn(details, 'the ledger does not admit calls');
     }
   }
