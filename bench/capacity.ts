@@ -9,6 +9,7 @@ import type { Reservation } from '../ledger/reservation.ts';
 import { openDatabase } from '../log/database/open-database.ts';
 import { UsageLog } from '../log/usage-log.ts';
 import type { Check } from '../policy/core/counter-check.ts';
+import { nano } from '../policy/core/money.ts';
 import { connectCalls, recordOf } from '../test/support/ledger-calls.ts';
 import type { Figure } from './figures.ts';
 
@@ -89,7 +90,7 @@ async function settle(ledger: RedisLedger, kind: string, count: number): Promise
   await each(count, async (n) => {
     const id = idOf(kind, n);
     const record = recordOf(id, `customer-${n % 500}`, 17_000_000n);
-    await ledger.gateway.settle({ id, costNano: 17_000_000n, presumedNano: 0n, record });
+    await ledger.gateway.settle({ id, costNano: nano(17_000_000n), presumedNano: nano(0n), record });
   });
 }
 
@@ -107,7 +108,7 @@ function idOf(kind: string, n: number): string {
 }
 
 function pool(name: string): Check {
-  const bound = { capNano: CAP, roomNano: CAP - WORST, gapRoomNano: 0n };
+  const bound = { capNano: nano(CAP), roomNano: nano(CAP - WORST), gapRoomNano: nano(0n) };
   const end = Date.now() + 86_400_000;
   const counter = `payments/${name}/Day/America/New_York/1763874000000`;
   return { budget: `payments/${name}`, counter, value: null, start: 0, end, mode: 'Enforce', bound, total: null };
@@ -123,5 +124,14 @@ function fourBudgetChecks(n: number): Check[] {
 
 function reservation(id: string, checks: readonly Check[]): Reservation {
   const until = Date.now() + 3_600_000;
-  return { id, workspace: 'payments/checkout', version: 1, worstNano: WORST, gapNano: 0n, from: 0, until, checks };
+  return {
+    id,
+    workspace: 'payments/checkout',
+    version: 1,
+    worstNano: nano(WORST),
+    gapNano: nano(0n),
+    from: 0,
+    until,
+    checks,
+  };
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startSentinel } from '../hack/services/sentinel.ts';
-import { formatUsd, parseUsd } from '../policy/core/money.ts';
+import { formatUsd, parseUsd, nano as toNano } from '../policy/core/money.ts';
 import { TestSystem } from '../test/system/faults/test-system.ts';
 import { type Figure, ms, percentile } from './figures.ts';
 
@@ -35,7 +35,7 @@ export async function measureFailover(): Promise<Figure[]> {
       {
         what: `${TIMES} failovers by Sentinel under load (the master killed each time)`,
         promised: 'never over the cap; nothing admitted in between; all that was spent is in the counters',
-        measured: `bill $${formatUsd(nano)} of $${LIMIT}, spent $${formatUsd(spentNano)}, with presumed $${formatUsd(certainNano)}; ${early} early; ${one.load.answered} calls answered`,
+        measured: `bill $${formatUsd(toNano(nano))} of $${LIMIT}, spent $${formatUsd(spentNano)}, with presumed $${formatUsd(certainNano)}; ${early} early; ${one.load.answered} calls answered`,
         holds: nano <= parseUsd(LIMIT) && certainNano >= nano && early === 0,
       },
       {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { formatUsd, parseUsd } from '../policy/core/money.ts';
+import { formatUsd, parseUsd, nano as toNano } from '../policy/core/money.ts';
 import type { Figure } from './figures.ts';
 import { Installation, type Team, budget, waitFor } from './installation.ts';
 import { type Call, MessagesClient } from './messages-client.ts';
@@ -28,7 +28,7 @@ export async function measureGatewayKill(): Promise<Figure[]> {
       {
         what: `a gateway killed (SIGKILL) with ${STREAMS} streams open, and restarted`,
         promised: 'nothing over; every reservation settled or presumed within 30 s; status shows it',
-        measured: `status shows $${formatUsd(held)} presumed and nothing else reserved after ${settled === undefined ? 'more than 30' : (settled / 1000).toFixed(1)} s; then spent until refused: bill $${formatUsd(nano)} of $${LIMIT}, status $${formatUsd(spent)} spent and $${formatUsd(held)} presumed`,
+        measured: `status shows $${formatUsd(toNano(held))} presumed and nothing else reserved after ${settled === undefined ? 'more than 30' : (settled / 1000).toFixed(1)} s; then spent until refused: bill $${formatUsd(toNano(nano))} of $${LIMIT}, status $${formatUsd(spent)} spent and $${formatUsd(toNano(held))} presumed`,
         holds:
           settled !== undefined &&
           refused &&

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { formatUsd, parseUsd } from '../policy/core/money.ts';
+import { formatUsd, parseUsd, nano as toNano, type Nano } from '../policy/core/money.ts';
 import { type Proxy, startProxy } from '../test/support/proxy.ts';
 import type { Figure } from './figures.ts';
 import { Installation, type Team, budget, waitFor } from './installation.ts';
@@ -53,7 +53,7 @@ async function outage(installation: Installation, team: Team, proxy: Proxy): Pro
   return {
     what: `Redis gone for ${OUTAGE_MS / 1000} s under \`ledgerLoss: Open\`, ${GATEWAYS} gateways, ${GATEWAYS * CALLERS} callers, one gateway killed (SIGKILL) and restarted meanwhile`,
     promised: 'all that was spent is booked after recovery, exactly once',
-    measured: `${meanwhile} calls answered meanwhile; all booked ${back === undefined ? 'after more than 60' : (back / 1000).toFixed(1)} s after Redis was back; bill ${calls} calls, $${formatUsd(nano)}; status ${requests} calls, $${formatUsd(spent)} spent and $${formatUsd(presumed)} presumed for ${lost} calls of the killed gateway; ${load.failed} calls failed with it`,
+    measured: `${meanwhile} calls answered meanwhile; all booked ${back === undefined ? 'after more than 60' : (back / 1000).toFixed(1)} s after Redis was back; bill ${calls} calls, $${formatUsd(toNano(nano))}; status ${requests} calls, $${formatUsd(toNano(spent))} spent and $${formatUsd(toNano(presumed))} presumed for ${lost} calls of the killed gateway; ${load.failed} calls failed with it`,
     holds:
       back !== undefined &&
       meanwhile > 1_000 &&
@@ -70,7 +70,7 @@ async function statusOf(installation: Installation) {
   const { status } = await installation.budget('open', 'much');
   const [spent, presumed, reserved] = [status?.spentUsd, status?.presumedUsd, status?.reservedUsd].map((usd) =>
     parseUsd(usd ?? '0'),
-  ) as [bigint, bigint, bigint];
+  ) as [Nano, Nano, Nano];
   return { spent, presumed, inFlight: reserved - presumed, requests: status?.requests ?? 0 };
 }
 

@@ -14,6 +14,7 @@ import { startRedis } from '../hack/services/redis.ts';
 import { type RedisLedger, connectLedger } from '../ledger/redis/connect-ledger.ts';
 import type { Reservation } from '../ledger/reservation.ts';
 import type { Check } from '../policy/core/counter-check.ts';
+import { nano } from '../policy/core/money.ts';
 import { cpuSeconds } from './process-usage.ts';
 
 /** Calls under way at once in each process. */
@@ -70,8 +71,8 @@ async function pair(ledger: RedisLedger, id: string, call: number): Promise<void
   if (answer.kind !== 'admitted') throw new Error(`reserve answered ${answer.kind}`);
   await ledger.gateway.settle({
     id,
-    costNano: WORST - 1_000_000n,
-    presumedNano: 0n,
+    costNano: nano(WORST - 1_000_000n),
+    presumedNano: nano(0n),
     record: {
       id,
       timestamp: new Date(answer.now).toISOString(),
@@ -87,7 +88,11 @@ async function pair(ledger: RedisLedger, id: string, call: number): Promise<void
 function reservation(id: string, call: number): Reservation {
   const names = ['checkout-daily', 'per-customer', 'feature-monthly', 'organisation'];
   const checks = names.map((name): Check => {
-    const bound = { capNano: 1_000_000n * DOLLAR, roomNano: 1_000_000n * DOLLAR - WORST, gapRoomNano: 0n };
+    const bound = {
+      capNano: nano(1_000_000n * DOLLAR),
+      roomNano: nano(1_000_000n * DOLLAR - WORST),
+      gapRoomNano: nano(0n),
+    };
     const value = name === 'per-customer' ? JSON.stringify([`customer-${call % 1000}`]) : null;
     const counter = `payments/${name}/Day/America/New_York/1763874000000`;
     const span = { start: 0, end: Date.now() + HOUR };
@@ -97,8 +102,8 @@ function reservation(id: string, call: number): Reservation {
     id,
     workspace: 'payments/checkout',
     version: 1,
-    worstNano: WORST,
-    gapNano: 0n,
+    worstNano: nano(WORST),
+    gapNano: nano(0n),
     from: 0,
     until: Date.now() + HOUR,
     checks,

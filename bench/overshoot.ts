@@ -1,4 +1,4 @@
-import { formatUsd, parseUsd } from '../policy/core/money.ts';
+import { formatUsd, parseUsd, nano as toNano } from '../policy/core/money.ts';
 import { type Usage, charge } from '../test/fakes/upstream/prices.ts';
 import type { Figure } from './figures.ts';
 import { Installation, type Team, budget, spanning, waitFor } from './installation.ts';
@@ -32,7 +32,7 @@ async function threeBursts(installation: Installation): Promise<Figure> {
     return {
       what: '3 gateways, 3 bursts of 100 calls at once on $0.50 at $0.018 a call',
       promised: 'bill: 27 calls, $0.486; status: the same',
-      measured: `bill: ${calls} calls, $${formatUsd(nano)}; status: $${formatUsd(status)}`,
+      measured: `bill: ${calls} calls, $${formatUsd(toNano(nano))}; status: $${formatUsd(toNano(status))}`,
       holds: calls === 27 && nano === 486_000_000n && status === nano,
     };
   } finally {
@@ -124,7 +124,7 @@ async function faultsOf(installation: Installation, team: Team, spent: readonly 
   const { calls, nano } = await installation.owed(team);
   const faults: string[] = [];
   if (calls !== spent.length || nano !== all)
-    faults.push(`the bill has ${calls} calls, $${formatUsd(nano)}; the callers $${formatUsd(all)}`);
+    faults.push(`the bill has ${calls} calls, $${formatUsd(toNano(nano))}; the callers $${formatUsd(toNano(all))}`);
   const search = sum(spent.filter(({ feature }) => feature === 'search'));
   const expected = [
     { name: 'workspace', sum: all, cap: CAPS.workspace },
@@ -133,10 +133,11 @@ async function faultsOf(installation: Installation, team: Team, spent: readonly 
   ];
   for (const { name, sum, cap } of expected) {
     const status = await agreed(installation, team, name, sum);
-    if (sum > parseUsd(cap)) faults.push(`${name} spent $${formatUsd(sum)} of $${cap}`);
-    if (status !== sum) faults.push(`${name} has $${formatUsd(status)} in status, $${formatUsd(sum)} by the callers`);
+    if (sum > parseUsd(cap)) faults.push(`${name} spent $${formatUsd(toNano(sum))} of $${cap}`);
+    if (status !== sum)
+      faults.push(`${name} has $${formatUsd(toNano(status))} in status, $${formatUsd(toNano(sum))} by the callers`);
   }
-  if (all > parseUsd(CAPS.all)) faults.push(`all spent $${formatUsd(all)} of $${CAPS.all}`);
+  if (all > parseUsd(CAPS.all)) faults.push(`all spent $${formatUsd(toNano(all))} of $${CAPS.all}`);
   return [...faults, ...(await customerFaults(installation, team, spent))];
 }
 
@@ -146,8 +147,10 @@ async function customerFaults(installation: Installation, team: Team, spent: rea
     const own = sum(spent.filter(({ customer }) => customer === name));
     const shown = parseUsd(status?.top?.find(({ values }) => values[0] === name)?.spentUsd ?? '0');
     return [
-      ...(own > parseUsd(CAPS.customer) ? [`${name} spent $${formatUsd(own)} of $${CAPS.customer}`] : []),
-      ...(shown === own ? [] : [`${name} has $${formatUsd(shown)} in status, $${formatUsd(own)} by the callers`]),
+      ...(own > parseUsd(CAPS.customer) ? [`${name} spent $${formatUsd(toNano(own))} of $${CAPS.customer}`] : []),
+      ...(shown === own
+        ? []
+        : [`${name} has $${formatUsd(shown)} in status, $${formatUsd(toNano(own))} by the callers`]),
     ];
   });
 }

@@ -1,6 +1,7 @@
 /** Message Batches in the ledger. */
 
 import type { Ref } from '../policy/core/compiled-policy.ts';
+import type { Nano } from '../policy/core/money.ts';
 import type { UsageRecord } from '../policy/core/usage-record.ts';
 
 /** A Message Batch that takes over the reservation `id`. */
@@ -24,7 +25,7 @@ export interface OpenBatch extends BatchReservation {
   /** How many lines of its results are settled. */
   readonly settledLines: number;
   /** What is still reserved of its worst case. Nano-dollars. */
-  readonly reservedNano: bigint;
+  readonly reservedNano: Nano;
 }
 
 /** A batch as the usage log knows it. `reservedNano` is 0n where it is settled. */
@@ -39,7 +40,7 @@ export interface LoggedBatch extends OpenBatch, BatchOwner {
 export interface BatchLines {
   readonly batch: string;
   readonly from: number;
-  readonly lines: readonly { readonly costNano: bigint; readonly record: UsageRecord }[];
+  readonly lines: readonly { readonly costNano: Nano; readonly record: UsageRecord }[];
 }
 
 /** How long the ledger knows the owner of a batch: as long as its results can be fetched, and a day. Milliseconds. */

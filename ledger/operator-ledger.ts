@@ -1,3 +1,4 @@
+import type { Nano } from '../policy/core/money.ts';
 import type { GatewayReport } from './gateway-ledger.ts';
 import type { BatchLines, LoggedBatch, OpenBatch } from './message-batches.ts';
 import type { SharedOperations } from './shared-operations.ts';
@@ -6,7 +7,7 @@ import type { RefusalEntry, StreamEntry } from './streams.ts';
 /** A call whose cost is not known. */
 export interface PresumedCall {
   readonly id: string;
-  readonly worstNano: bigint;
+  readonly worstNano: Nano;
   /** Milliseconds, by the ledger's clock. */
   readonly presumedSince: number;
   readonly counters: readonly string[];
@@ -18,8 +19,8 @@ export interface CounterMinimum {
   readonly counter: string;
   /** When the counter expires if the ledger does not have it yet. Milliseconds since the epoch. */
   readonly keepUntil: number;
-  readonly spentNano: bigint;
-  readonly presumedNano: bigint;
+  readonly spentNano: Nano;
+  readonly presumedNano: Nano;
   readonly requests: number;
 }
 

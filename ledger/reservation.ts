@@ -1,4 +1,5 @@
 import type { Check, Failure } from '../policy/core/counter-check.ts';
+import type { Nano } from '../policy/core/money.ts';
 import type { LostReason } from './ledger-state.ts';
 
 /** A call that asks for its worst case in every counter that applies to it. */
@@ -9,9 +10,9 @@ export interface Reservation {
   readonly workspace: string;
   /** The policy version that planned the call. */
   readonly version: number;
-  readonly worstNano: bigint;
+  readonly worstNano: Nano;
   /** By how much the bound without count_tokens exceeds `worstNano`; 0n where `worstNano` is that bound. Nano-dollars. */
-  readonly gapNano: bigint;
+  readonly gapNano: Nano;
   /** The instants between which caps and prices hold, half-open. Milliseconds since the epoch. */
   readonly from: number;
   readonly until: number;
@@ -21,7 +22,7 @@ export interface Reservation {
 /** `admitted`, or why nothing was reserved. `now` is the ledger's clock in milliseconds. */
 export type ReserveAnswer =
   /** `committedNano`: of each check's counter (the value's or the pool's), with this reservation. */
-  | { readonly kind: 'admitted'; readonly now: number; readonly committedNano: readonly bigint[] }
+  | { readonly kind: 'admitted'; readonly now: number; readonly committedNano: readonly Nano[] }
   | { readonly kind: 'full'; readonly now: number; readonly failures: readonly Failure[] }
   /** The fence is higher than the version that planned the call: catch up to `version` and plan again. */
   | { readonly kind: 'stale'; readonly version: number }

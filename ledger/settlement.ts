@@ -1,3 +1,4 @@
+import type { Nano } from '../policy/core/money.ts';
 import type { UsageRecord } from '../policy/core/usage-record.ts';
 import type { Reservation } from './reservation.ts';
 
@@ -5,9 +6,9 @@ import type { Reservation } from './reservation.ts';
 export interface Settlement {
   readonly id: string;
   /** What is spent now. Nano-dollars. */
-  readonly costNano: bigint;
+  readonly costNano: Nano;
   /** What stays presumed of the reservation, because the upstream may still bill it. Nano-dollars. */
-  readonly presumedNano: bigint;
+  readonly presumedNano: Nano;
   /** The usage record, appended to the stream in the same script. */
   readonly record: UsageRecord;
 }

@@ -1,4 +1,5 @@
 import type { StreamEntry } from '../ledger/streams.ts';
+import { decodeNano, MAX_NANO, type Nano } from '../policy/core/money.ts';
 import {
   callColumns,
   type ColumnType,
@@ -18,7 +19,7 @@ export interface Row {
   readonly id: string;
   readonly state: RecordState;
   /** The cost, or the presumed amount while the cost is not known. Nano-dollars. */
-  readonly amountNano: bigint;
+  readonly amountNano: Nano;
   /** By column; what is absent is null. */
   readonly values: Values;
   /** In the record that a Message Batch starts with: what is needed to put it back into a ledger, as JSON. Else null. */
@@ -39,8 +40,6 @@ export interface DeadLetter {
   readonly problem: string;
 }
 
-/** The largest amount of a counter of the ledger, and so of a call. */
-const MAX_NANO = 2n ** 63n - 1n;
 const MAX_INTEGER = 2 ** 31 - 1;
 /** Longer texts are cut, because an index does not take them. Characters. */
 const MAX_TEXT = 1000;
@@ -91,7 +90,7 @@ export function minimalRow(entry: StreamEntry): Row {
   return {
     id: clean(id),
     state,
-    amountNano: BigInt(state === 'presumed' ? money.presumed_nano : money.cost_nano),
+    amountNano: decodeNano(state === 'presumed' ? money.presumed_nano : money.cost_nano),
     values: { id: clean(id), state, time: new Date(arrivalOf(entry)).toISOString(), ...money },
     meta: typeof meta === 'string' ? clean(meta) : null,
     counters: counters.map(clean),
@@ -107,9 +106,9 @@ function isState(value: unknown): value is RecordState {
 function moneyOf(state: RecordState, { cost_nano: cost, presumed_nano: presumed, worst_nano: worst }: StreamedRecord) {
   const isPresumed = state === 'presumed';
   return {
-    cost_nano: isPresumed ? '0' : nano(cost),
-    presumed_nano: nano(isPresumed ? worst : (presumed ?? '0')),
-    worst_nano: worst === undefined || worst === null ? null : nano(worst),
+    cost_nano: isPresumed ? '0' : amount(cost),
+    presumed_nano: amount(isPresumed ? worst : (presumed ?? '0')),
+    worst_nano: worst === undefined || worst === null ? null : amount(worst),
   };
 }
 
@@ -128,7 +127,7 @@ const READERS: Readonly<Record<ColumnType, (value: unknown) => Value>> = {
   timestamptz: instant,
   integer: (value) => integer(value, MAX_INTEGER),
   bigint: (value) => integer(value, Number.MAX_SAFE_INTEGER),
-  nano,
+  nano: amount,
   boolean,
   jsonb: json,
 };
@@ -154,7 +153,7 @@ function instant(value: unknown): string {
   throw new TypeError('is no instant');
 }
 
-function nano(value: unknown): string {
+function amount(value: unknown): string {
   const isAmount = typeof value === 'string' && /^\d{1,19}$/.test(value) && BigInt(value) <= MAX_NANO;
   if (!isAmount) throw new TypeError(`${JSON.stringify(value)} is no amount`);
   return value;

@@ -1,4 +1,5 @@
 import { type LoggedBatch, BATCH_OWNER_TTL_MS } from '../ledger/message-batches.ts';
+import { decodeNano, ZERO } from '../policy/core/money.ts';
 import type { Row } from './call-row.ts';
 import type { Query } from './database/database.ts';
 
@@ -52,7 +53,7 @@ export async function readBatches(query: Query, now: number): Promise<readonly L
     meta,
     settled,
     settledLines: lines,
-    reservedNano: settled ? 0n : BigInt(left),
+    reservedNano: settled ? ZERO : decodeNano(left),
     counters: JSON.parse(counters) as string[],
     keepUntil: Number(keep),
   }));

@@ -1,4 +1,5 @@
 import type { CounterMinimum } from '../ledger/operator-ledger.ts';
+import { decodeNano } from '../policy/core/money.ts';
 import type { Query } from './database/database.ts';
 
 interface TotalRow {
@@ -29,8 +30,8 @@ export async function readTotals(query: Query, now: number): Promise<readonly Co
   return rows.map(({ counter, keep, spent, presumed, requests }) => ({
     counter,
     keepUntil: Number(keep),
-    spentNano: BigInt(spent),
-    presumedNano: BigInt(presumed),
+    spentNano: decodeNano(spent),
+    presumedNano: decodeNano(presumed),
     requests: Number(requests),
   }));
 }

@@ -1,3 +1,4 @@
+import { decodeNano, type Nano } from '../policy/core/money.ts';
 import type { Query } from './database/database.ts';
 
 /** The attributes by which the log ranks spenders. */
@@ -5,15 +6,15 @@ export type SpenderKind = 'customer' | 'user';
 
 interface Spender {
   readonly name: string;
-  readonly spentNano: bigint;
+  readonly spentNano: Nano;
 }
 
 /** Who spent how much since an instant. Nano-dollars. */
 export interface SpenderRanking {
   readonly count: number;
-  readonly totalNano: bigint;
+  readonly totalNano: Nano;
   /** What the top tenth of them, rounded up, spent together. */
-  readonly tenthNano: bigint;
+  readonly tenthNano: Nano;
   /** The one that spent most comes first. */
   readonly top: readonly Spender[];
 }
@@ -53,8 +54,8 @@ export async function rankSpenders(
   const { count = '0', total = '0', tenth = '0' } = rows[0] ?? {};
   return {
     count: Number(count),
-    totalNano: BigInt(total),
-    tenthNano: BigInt(tenth),
-    top: rows.map(({ name, nano }) => ({ name, spentNano: BigInt(nano) })),
+    totalNano: decodeNano(total),
+    tenthNano: decodeNano(tenth),
+    top: rows.map(({ name, nano }) => ({ name, spentNano: decodeNano(nano) })),
   };
 }

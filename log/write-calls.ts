@@ -1,3 +1,4 @@
+import { add, decodeNano, type Nano, subtract, ZERO } from '../policy/core/money.ts';
 import { callColumns, RECORD_STATES, type RecordState } from '../policy/core/usage-record.ts';
 import type { DeadLetter, Row } from './call-row.ts';
 import type { Query } from './database/database.ts';
@@ -53,7 +54,7 @@ interface FoundCall {
 async function findCalls(query: Query, rows: readonly Row[]): Promise<ReadonlyMap<string, KnownCall>> {
   if (rows.length === 0) return new Map();
   const found = await query<FoundCall>(FIND_CALLS, [JSON.stringify([...new Set(rows.map(({ id }) => id))])]);
-  return new Map(found.map(({ id, state, amount }) => [id, { state, amountNano: BigInt(amount) }]));
+  return new Map(found.map(({ id, state, amount }) => [id, { state, amountNano: decodeNano(amount) }]));
 }
 
 function totalRow({ counter, keepUntil, spentNano, presumedNano, requests }: TotalChange): Record<string, unknown> {
@@ -65,13 +66,13 @@ function totalRow({ counter, keepUntil, spentNano, presumedNano, requests }: Tot
 export interface KnownCall {
   readonly state: RecordState;
   /** The cost, or the presumed amount while the cost is not known. Nano-dollars. */
-  readonly amountNano: bigint;
+  readonly amountNano: Nano;
 }
 
 /** What a call adds to each of its counters. Nano-dollars. */
 interface Contribution {
-  readonly spentNano: bigint;
-  readonly presumedNano: bigint;
+  readonly spentNano: Nano;
+  readonly presumedNano: Nano;
   readonly requests: number;
 }
 
@@ -87,7 +88,7 @@ export interface UpsertPlan {
   readonly totals: readonly TotalChange[];
 }
 
-const NOTHING: Contribution = { spentNano: 0n, presumedNano: 0n, requests: 0 };
+const NOTHING: Contribution = { spentNano: ZERO, presumedNano: ZERO, requests: 0 };
 
 /** Plans for rows in the order of the stream; `known` is what the table holds of their ids. */
 export function planUpsert(rows: readonly Row[], known: ReadonlyMap<string, KnownCall>): UpsertPlan {
@@ -104,8 +105,8 @@ export function planUpsert(rows: readonly Row[], known: ReadonlyMap<string, Know
       totals.set(counter, {
         counter,
         keepUntil: Math.max(row.keepUntil, sum.keepUntil),
-        spentNano: sum.spentNano + to.spentNano - from.spentNano,
-        presumedNano: sum.presumedNano + to.presumedNano - from.presumedNano,
+        spentNano: subtract(add(sum.spentNano, to.spentNano), from.spentNano),
+        presumedNano: subtract(add(sum.presumedNano, to.presumedNano), from.presumedNano),
         requests: sum.requests + to.requests - from.requests,
       });
     }
@@ -122,8 +123,8 @@ function knowsMore(next: RecordState, before: RecordState): boolean {
 function contribution({ state, amountNano }: KnownCall): Contribution {
   const isPresumed = state === 'presumed';
   return {
-    spentNano: isPresumed ? 0n : amountNano,
-    presumedNano: isPresumed ? amountNano : 0n,
+    spentNano: isPresumed ? ZERO : amountNano,
+    presumedNano: isPresumed ? amountNano : ZERO,
     requests: state === 'final' ? 1 : 0,
   };
 }

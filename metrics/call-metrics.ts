@@ -1,5 +1,5 @@
 import { Counter, type Registry } from 'prom-client';
-import { USD } from '../policy/core/money.ts';
+import { type Nano, USD } from '../policy/core/money.ts';
 import type { CacheEffect } from '../policy/prices/cache-effect.ts';
 import type { Tokens } from '../policy/prices/usage.ts';
 import { LabelLimiter, OTHER } from './label-limiter.ts';
@@ -17,7 +17,7 @@ export interface Spender {
 /** What a call was billed for. */
 export interface Billed {
   /** Nano-dollars. */
-  readonly costNano: bigint;
+  readonly costNano: Nano;
   /** Null if the upstream did not report its usage. */
   readonly tokens: Tokens | null;
   readonly cache: CacheEffect | null;
@@ -136,6 +136,6 @@ function byType(tokens: Tokens): Readonly<Record<(typeof TYPES)[number], number>
 }
 
 /** For display: a metric is a float, the ledger is not. */
-export function dollars(nano: bigint): number {
-  return Number(nano) / Number(USD);
+export function dollars(amount: Nano): number {
+  return Number(amount) / Number(USD);
 }

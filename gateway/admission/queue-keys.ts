@@ -1,4 +1,5 @@
 import type { Check, Failure } from '../../policy/core/counter-check.ts';
+import { ZERO } from '../../policy/core/money.ts';
 import type { WaitQueue } from './wait-queue.ts';
 
 /** The wait queues of a call: one for each counter that it commits. */
@@ -27,7 +28,7 @@ export function queuedFailure(checks: readonly Check[], waitQueue: Pick<WaitQueu
     if (one.mode !== 'Enforce') continue;
     for (const ofTotal of [false, true]) {
       if (!waitQueue.isQueued(queueKeyOf(one, ofTotal))) continue;
-      return { check, ofTotal, waiting: true, spentNano: 0n, committedNano: 0n };
+      return { check, ofTotal, waiting: true, spentNano: ZERO, committedNano: ZERO };
     }
   }
   return null;

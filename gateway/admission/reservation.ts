@@ -1,6 +1,7 @@
 import type { Reservation } from '../../ledger/reservation.ts';
 import type { CallPlan } from '../../policy/admit/plan.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
+import { subtract } from '../../policy/core/money.ts';
 import type { ReadCall } from '../http/call.ts';
 
 /** What the ledger is asked to reserve for a call. */
@@ -12,7 +13,7 @@ export function reservationOf({ id, caller }: ReadCall, plan: CallPlan): Reserva
     workspace: refOf(workspace),
     version: workspace.version,
     worstNano: reservedNano,
-    gapNano: worstNano - reservedNano,
+    gapNano: subtract(worstNano, reservedNano),
     from,
     until,
     checks,

@@ -1,6 +1,7 @@
 import { type Plan, planBatches } from '../../policy/admit/plan.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
+import { ZERO } from '../../policy/core/money.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 import { err, ok, type Result } from '../../policy/core/result.ts';
 import { type BatchMeta, encodeBatchMeta } from '../../policy/cost/batch-meta.ts';
@@ -137,7 +138,7 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
   async #presume(call: AdmittedCall): Promise<void> {
     const { id, plan } = call;
     const record = usageRecord(this.#end(call, 'Broken', 0, plan.worstNano));
-    const settlement = { id, costNano: 0n, presumedNano: plan.worstNano, record };
+    const settlement = { id, costNano: ZERO, presumedNano: plan.worstNano, record };
     await this.#parts.settler.settle(settlement, queueKeysOf(plan.checks));
   }
 
@@ -147,7 +148,7 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
     return this.#parts.settler.release(call.id, queueKeysOf(call.plan.checks), record);
   }
 
-  #end(call: AdmittedCall, ending: string, status: number, presumedNano = 0n): EndedCall {
+  #end(call: AdmittedCall, ending: string, status: number, presumedNano = ZERO): EndedCall {
     return this.#parts.callLog.end(call, {
       cost: { ...noCost(call.facts.model), presumedNano, estimated: presumedNano > 0n },
       ending,

@@ -4,6 +4,7 @@ import type { Caller } from '../../policy/admit/caller.ts';
 import { type Plan, planBatches } from '../../policy/admit/plan.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import type { Attributes } from '../../policy/core/compiled-policy.ts';
+import type { Nano } from '../../policy/core/money.ts';
 import { err, ok } from '../../policy/core/result.ts';
 import { batchMetaOf } from '../../policy/cost/batch-meta.ts';
 import { BatchReader } from '../../policy/request/batch-reader.ts';
@@ -36,7 +37,7 @@ export class PlannedRequests {
     return this.#facts[0]!;
   }
 
-  get highestNano(): bigint {
+  get highestNano(): Nano {
     return this.#plan.highestNano;
   }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from '../../policy/admit/caller.ts';
 import type { CallPlan } from '../../policy/admit/plan.ts';
 import type { Attributes } from '../../policy/core/compiled-policy.ts';
+import type { Nano } from '../../policy/core/money.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 import type { RequestFacts } from '../../policy/request/request.ts';
 import type { QuotaShare } from './byte-quota.ts';
@@ -66,7 +67,7 @@ export interface ReadCall extends AttributedCall {
   /** What it asks for; of a batch, what its first request asks for. */
   readonly facts: RequestFacts;
   /** What calls like it cost lately in this gateway. Nano-dollars; null before the first, and of a batch. */
-  readonly expectedNano: bigint | null;
+  readonly expectedNano: Nano | null;
 }
 
 /** Its maximum cost is reserved in every budget that applies to it. */
@@ -75,5 +76,5 @@ export interface AdmittedCall extends ReadCall {
   /** By the ledger's clock; by this gateway's where the ledger was not reached. Milliseconds. */
   readonly admittedAt: number;
   /** For each check, what its counter holds with this reservation. Nano-dollars. Null where the ledger was not reached. */
-  readonly committedNano: readonly bigint[] | null;
+  readonly committedNano: readonly Nano[] | null;
 }

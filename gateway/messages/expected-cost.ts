@@ -1,4 +1,5 @@
 import type { Ref } from '../../policy/core/compiled-policy.ts';
+import type { Nano } from '../../policy/core/money.ts';
 import { type MovingAverage, updateAverage } from '../../policy/cost/moving-average.ts';
 
 /** How many averages are kept: those that were updated last. */
@@ -9,12 +10,12 @@ export class ExpectedCosts {
   readonly #averages = new Map<string, MovingAverage>();
 
   /** Nano-dollars; null before the first call. */
-  of(workspace: Ref, model: string): bigint | null {
+  of(workspace: Ref, model: string): Nano | null {
     return this.#averages.get(`${workspace} ${model}`)?.meanNano ?? null;
   }
 
   /** Nano-dollars. */
-  learn(workspace: Ref, model: string, costNano: bigint): void {
+  learn(workspace: Ref, model: string, costNano: Nano): void {
     const name = `${workspace} ${model}`;
     const learned = updateAverage(this.#averages.get(name), costNano);
     this.#averages.delete(name);

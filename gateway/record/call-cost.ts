@@ -1,4 +1,5 @@
 import type { Billed } from '../../metrics/call-metrics.ts';
+import { max, min, type Nano, subtract, ZERO } from '../../policy/core/money.ts';
 import { billOf } from '../../policy/cost/bill.ts';
 import { worstCost } from '../../policy/cost/worst-cost.ts';
 import { cacheEffect } from '../../policy/prices/cache-effect.ts';
@@ -13,8 +14,8 @@ type PricedCall = Pick<AdmittedCall, 'caller' | 'plan' | 'admittedAt'>;
 
 /** What is booked of a reservation, and what stays presumed because the upstream may still bill it. Nano-dollars. */
 export interface CallCost {
-  readonly costNano: bigint;
-  readonly presumedNano: bigint;
+  readonly costNano: Nano;
+  readonly presumedNano: Nano;
   /** The cost was not taken from a final usage. */
   readonly estimated: boolean;
   readonly usage: Usage | null;
@@ -27,7 +28,7 @@ const IN_FLIGHT_TOKENS = 16;
 
 /** The cost of a call that the upstream does not bill. */
 export function noCost(model: string): CallCost {
-  return { costNano: 0n, presumedNano: 0n, estimated: false, usage: null, model };
+  return { costNano: ZERO, presumedNano: ZERO, estimated: false, usage: null, model };
 }
 
 /**
@@ -52,15 +53,14 @@ function completeCost({ caller, plan, admittedAt }: PricedCall, { model: served,
   const { facts, worstNano } = plan;
   const model = served ?? facts.model;
   const bill = usage === null ? null : billOf(usage, { facts, model, book: caller.workspace.prices, at: admittedAt });
-  if (bill === null) return { costNano: worstNano, presumedNano: 0n, estimated: true, usage: null, model };
-  return { ...bill, presumedNano: 0n, usage, model };
+  if (bill === null) return { costNano: worstNano, presumedNano: ZERO, estimated: true, usage: null, model };
+  return { ...bill, presumedNano: ZERO, usage, model };
 }
 
 /** Of an answer that broke off, what was seen is booked; the rest stays presumed, since the upstream may bill it all. */
 function brokenCost(call: PricedCall, metered: Metered, tokensPerByte: number): CallCost {
   const seen = seenCost(call, metered, tokensPerByte, 0);
-  const rest = call.plan.worstNano - seen.costNano;
-  return { ...seen, presumedNano: rest > 0n ? rest : 0n };
+  return { ...seen, presumedNano: max(ZERO, subtract(call.plan.worstNano, seen.costNano)) };
 }
 
 /**
@@ -71,7 +71,7 @@ function cancelledCost(call: PricedCall, metered: Metered, tokensPerByte: number
   if (metered.usage !== null) return seenCost(call, metered, tokensPerByte, IN_FLIGHT_TOKENS);
   const { facts } = call.plan;
   const costNano = worstCost({ ...facts, maxTokens: 0 }, call.caller.workspace.prices, call.admittedAt);
-  return { costNano, presumedNano: 0n, estimated: true, usage: null, model: facts.model };
+  return { costNano, presumedNano: ZERO, estimated: true, usage: null, model: facts.model };
 }
 
 /**
@@ -81,13 +81,12 @@ function cancelledCost(call: PricedCall, metered: Metered, tokensPerByte: number
 function seenCost(call: PricedCall, metered: Metered, tokensPerByte: number, unseenTokens: number): CallCost {
   const { usage, unpricedBytes, textBytes, hiddenMs } = metered;
   const reported = completeCost(call, metered);
-  if (usage === null) return { ...reported, costNano: 0n };
+  if (usage === null) return { ...reported, costNano: ZERO };
   const isPriced = unpricedBytes === 0 && textBytes > 0;
   const since = isPriced ? 0 : Math.ceil(unpricedBytes * tokensPerByte) + thinkingTokens(hiddenMs) + unseenTokens;
   // The output count at the beginning of a stream is only a start value, so it is not added to what came since.
   const output = unpricedBytes === textBytes ? Math.max(usage.output, since) : usage.output + since;
   const seen = completeCost(call, { ...metered, usage: { ...usage, output } });
-  const { worstNano } = call.plan;
-  const most = reported.costNano > worstNano ? reported.costNano : worstNano;
-  return { ...seen, costNano: seen.costNano < most ? seen.costNano : most, estimated: true };
+  const mostNano = max(reported.costNano, call.plan.worstNano);
+  return { ...seen, costNano: min(seen.costNano, mostNano), estimated: true };
 }

@@ -1,4 +1,4 @@
-import { formatCents, formatUsd } from '../../policy/core/money.ts';
+import { add, formatCents, formatUsd, max, min, type Nano, subtract, ZERO } from '../../policy/core/money.ts';
 import type { AdmittedCall } from '../http/call.ts';
 import type { RawHeaders } from '../http/headers.ts';
 import type { CallCost } from './call-cost.ts';
@@ -16,15 +16,15 @@ export function costHeaders(call: AdmittedCall, cost: CallCost | null): RawHeade
 }
 
 /** Nano-dollars; null if no budget of the workspace's own limits the call, or the ledger did not report its counters. */
-function remainingNano({ caller, plan, committedNano }: AdmittedCall, cost: CallCost | null): bigint | null {
+function remainingNano({ caller, plan, committedNano }: AdmittedCall, cost: CallCost | null): Nano | null {
   if (committedNano === null) return null;
   const own = `${caller.workspace.namespace}/`;
-  const returned = cost === null ? 0n : plan.reservedNano - cost.costNano - cost.presumedNano;
-  let least: bigint | null = null;
+  const returned = cost === null ? ZERO : subtract(plan.reservedNano, add(cost.costNano, cost.presumedNano));
+  let least: Nano | null = null;
   for (const [index, check] of plan.checks.entries()) {
     if (check.mode !== 'Enforce' || !check.budget.startsWith(own)) continue;
-    const left = check.bound.capNano - committedNano[index]! + returned;
-    if (least === null || left < least) least = left;
+    const left = add(subtract(check.bound.capNano, committedNano[index]!), returned);
+    least = least === null ? left : min(least, left);
   }
-  return least !== null && least < 0n ? 0n : least;
+  return least === null ? null : max(least, ZERO);
 }

@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { LedgerState } from '../../ledger/ledger-state.ts';
 import { type Billed, dollars, type Spender, CallMetrics } from '../../metrics/call-metrics.ts';
 import { OTHER } from '../../metrics/label-limiter.ts';
+import { type Nano, subtract } from '../../policy/core/money.ts';
 import type { RefusalReason } from '../../policy/core/refusals.ts';
 import type { Usage } from '../../policy/prices/usage.ts';
 
@@ -24,7 +25,7 @@ export interface Spending extends Billed {
   /** How it ended, in one word. */
   readonly ending: string;
   /** Nano-dollars. */
-  readonly worstNano: bigint;
+  readonly worstNano: Nano;
   readonly usage: Usage | null;
   readonly seconds: number;
 }
@@ -181,7 +182,7 @@ export class Metrics {
     this.#spending.countCall(spender, ending);
     this.#spending.countBilled(spender, spending);
     this.#callCost.observe({ workspace, feature: this.#spending.featureOf(spender) }, dollars(costNano));
-    if (costNano > worstNano) this.#overshoot.inc({ workspace }, dollars(costNano - worstNano));
+    if (costNano > worstNano) this.#overshoot.inc({ workspace }, dollars(subtract(costNano, worstNano)));
     this.#duration.observe({ workspace, gen_ai_request_model: model }, seconds);
     if (usage === null) return;
     const input = usage.input + usage.cacheRead + usage.cacheWrite5m + usage.cacheWrite1h;

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { formatUsd, parseUsd } from '../../policy/core/money.ts';
+import { formatUsd, parseUsd, nano as toNano } from '../../policy/core/money.ts';
 import { assetFolder } from '../assets/asset-folder.ts';
 import { type System, startSystem, stopSystem } from '../run/system.ts';
 import { kubectl } from '../services/kubectl.ts';
@@ -75,9 +75,9 @@ async function demonstrate(system: System): Promise<void> {
   await agreement(system, [shop, insights]);
   await printBudgets(system);
 
-  const price = formatUsd(CALL_COST * BigInt(CALLS));
+  const price = formatUsd(toNano(CALL_COST * BigInt(CALLS)));
   output.step(
-    `A program of the shop gets stuck: ${count(CALLS)} calls at $${formatUsd(CALL_COST)} would cost $${price}.`,
+    `A program of the shop gets stuck: ${count(CALLS)} calls at $${formatUsd(toNano(CALL_COST))} would cost $${price}.`,
   );
   const { tally, calls } = await loop(system, shop);
   output.step(`The loop is over: ${count(tally.letThrough)} calls were let through, ${count(tally.refused)} refused.`);
@@ -116,12 +116,15 @@ async function check(system: System, teams: readonly Team[], outcome: Outcome): 
   );
   output.check(
     left >= 0n && left < CALL_COST,
-    `the upstream's bill: the shop spent $${formatUsd(bill.nano)} of $25.00; less than one call is left`,
+    `the upstream's bill: the shop spent $${formatUsd(toNano(bill.nano))} of $25.00; less than one call is left`,
   );
   for (const team of teams) {
     const status = await spentOf(system.kubeconfig, team);
     const { nano } = await upstreamBill(system.upstreamUrl, team.upstreamKey);
-    output.check(status === nano, `${team.namespace}: status $${formatUsd(status)}, bill $${formatUsd(nano)}`);
+    output.check(
+      status === nano,
+      `${team.namespace}: status $${formatUsd(toNano(status))}, bill $${formatUsd(toNano(nano))}`,
+    );
   }
 }
 

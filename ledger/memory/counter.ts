@@ -1,11 +1,12 @@
 import type { Counter } from '../../policy/core/counter-reading.ts';
-import { MAX_NANO, overflow } from '../amount-checks.ts';
+import { add, MAX_NANO, type Nano, ZERO } from '../../policy/core/money.ts';
+import { overflow } from '../amount-checks.ts';
 
 /** Signed changes of a counter's sums (nano-dollars) and its number of settled calls. */
 export interface CounterChange {
-  readonly spentNano: bigint;
-  readonly certainNano: bigint;
-  readonly committedNano: bigint;
+  readonly spentNano: Nano;
+  readonly certainNano: Nano;
+  readonly committedNano: Nano;
   readonly requests: number;
 }
 
@@ -17,15 +18,15 @@ export class MemoryCounter {
   readonly value: string | null;
   /** Milliseconds since the epoch. */
   readonly expireAt: number;
-  spentNano = 0n;
-  certainNano = 0n;
-  committedNano = 0n;
+  spentNano = ZERO;
+  certainNano = ZERO;
+  committedNano = ZERO;
   /** Of the calls in flight. */
-  gapsNano = 0n;
+  gapsNano = ZERO;
   requests = 0;
   refused = 0;
   wouldRefuse = 0;
-  exhaustedAtNano: bigint | null = null;
+  exhaustedAtNano: Nano | null = null;
   /** Orders values: what is spent, summed in floating point as a sorted set of Redis does. */
   score = 0;
 
@@ -46,14 +47,14 @@ export class MemoryCounter {
   }
 
   /** @throws RangeError where the counter would overflow. */
-  requireRoomFor(nano: bigint): void {
-    if (this.committedNano > MAX_NANO - nano) throw overflow();
+  requireRoomFor(amount: Nano): void {
+    if (this.committedNano > MAX_NANO - amount) throw overflow();
   }
 
   change({ spentNano, certainNano, committedNano, requests }: CounterChange): void {
-    this.spentNano += spentNano;
-    this.certainNano += certainNano;
-    this.committedNano += committedNano;
+    this.spentNano = add(this.spentNano, spentNano);
+    this.certainNano = add(this.certainNano, certainNano);
+    this.committedNano = add(this.committedNano, committedNano);
     this.requests += requests;
     this.score += Number(spentNano);
   }

@@ -1,10 +1,11 @@
+import type { Nano } from '../../policy/core/money.ts';
 import type { OpenBatch } from '../message-batches.ts';
 import type { MemoryCounter } from './counter.ts';
 
 /** The worst case of a call, reserved in each of its counters. */
 export interface Lease {
-  readonly worstNano: bigint;
-  readonly gapNano: bigint;
+  readonly worstNano: Nano;
+  readonly gapNano: Nano;
   /** When the last of its counters expires. Milliseconds since the epoch. */
   readonly keepUntil: number;
   readonly counters: readonly MemoryCounter[];

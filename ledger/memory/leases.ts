@@ -1,5 +1,6 @@
+import { add, max, MAX_NANO, type Nano, subtract, ZERO } from '../../policy/core/money.ts';
 import type { UsageRecord } from '../../policy/core/usage-record.ts';
-import { MAX_NANO, overflow } from '../amount-checks.ts';
+import { overflow } from '../amount-checks.ts';
 import { TOMBSTONE_MS } from '../durations.ts';
 import type { Settlement } from '../settlement.ts';
 import type { CounterChange } from './counter.ts';
@@ -40,7 +41,7 @@ export class MemoryLeases {
   /** Settles a call; its tombstone stays for `ttl` milliseconds. @throws RangeError where a counter would overflow. */
   settle(owner: string, call: LeasedCall, settlement: Settlement, ttl = TOMBSTONE_MS): void {
     const { id, costNano, presumedNano, record } = settlement;
-    this.replace(call, costNano, costNano + presumedNano, 1);
+    this.replace(call, costNano, add(costNano, presumedNano), 1);
     this.delete(owner, id);
     this.#state.writeTombstone(id, this.#clock() + ttl);
     this.append(record, call.lease);
@@ -50,48 +51,48 @@ export class MemoryLeases {
   /** Gives a call back that cost nothing. */
   release(owner: string, id: string, call: LeasedCall): void {
     this.retractPresumed(id, call);
-    this.replace(call, 0n, 0n);
+    this.replace(call, ZERO, ZERO);
     this.delete(owner, id);
   }
 
   /** Replaces all that a lease reserves by its cost and what is certain: the cost and what stays presumed. */
-  replace({ status, lease }: LeasedCall, costNano: bigint, certainNano: bigint, requests = 0): void {
+  replace({ status, lease }: LeasedCall, costNano: Nano, certainNano: Nano, requests = 0): void {
     const { worstNano } = lease;
     move(lease, {
-      spentNano: status === 'booked' ? costNano - worstNano : costNano,
-      certainNano: status === 'open' ? certainNano : certainNano - worstNano,
-      committedNano: certainNano - worstNano,
+      spentNano: status === 'booked' ? subtract(costNano, worstNano) : costNano,
+      certainNano: status === 'open' ? certainNano : subtract(certainNano, worstNano),
+      committedNano: subtract(certainNano, worstNano),
       requests,
     });
-    for (const counter of lease.counters) counter.gapsNano -= lease.gapNano;
+    for (const counter of lease.counters) counter.gapsNano = subtract(counter.gapsNano, lease.gapNano);
   }
 
   /** Settles a part of a lease: its cost comes out of what is reserved, as far as that goes. Returns the new lease. */
-  settlePart(lease: Lease, costNano: bigint, requests: number): Lease {
-    const worstNano = costNano < lease.worstNano ? lease.worstNano - costNano : 0n;
-    const committedNano = costNano + worstNano - lease.worstNano;
+  settlePart(lease: Lease, costNano: Nano, requests: number): Lease {
+    const worstNano = max(ZERO, subtract(lease.worstNano, costNano));
+    const committedNano = subtract(add(costNano, worstNano), lease.worstNano);
     move(lease, { spentNano: costNano, certainNano: costNano, committedNano, requests });
     return { ...lease, worstNano };
   }
 
   /** Reserves another amount in an open lease. Returns the new lease. */
-  resize(lease: Lease, worstNano: bigint): Lease {
-    const committedNano = worstNano - lease.worstNano;
-    move(lease, { spentNano: 0n, certainNano: 0n, committedNano, requests: 0 });
+  resize(lease: Lease, worstNano: Nano): Lease {
+    const committedNano = subtract(worstNano, lease.worstNano);
+    move(lease, { spentNano: ZERO, certainNano: ZERO, committedNano, requests: 0 });
     return { ...lease, worstNano };
   }
 
   /** Makes all that an open lease reserves presumed. */
   sweep(id: string, lease: Lease): void {
-    move(lease, { spentNano: 0n, certainNano: lease.worstNano, committedNano: 0n, requests: 0 });
+    move(lease, { spentNano: ZERO, certainNano: lease.worstNano, committedNano: ZERO, requests: 0 });
     this.#presume(id, lease, 'swept', lease.worstNano, lease.gapNano);
   }
 
   /** Turns a presumed or booked lease back into an open one. */
   reopen({ status, lease }: LeasedCall): void {
-    const back = -lease.worstNano;
-    const spentNano = status === 'booked' ? back : 0n;
-    move(lease, { spentNano, certainNano: status === 'open' ? 0n : back, committedNano: 0n, requests: 0 });
+    const backNano = subtract(ZERO, lease.worstNano);
+    const spentNano = status === 'booked' ? backNano : ZERO;
+    move(lease, { spentNano, certainNano: status === 'open' ? ZERO : backNano, committedNano: ZERO, requests: 0 });
   }
 
   /** Ends presumed money without its cost; a late settle of a swept call corrects that. False where there is none. */
@@ -99,11 +100,11 @@ export class MemoryLeases {
     const presumed = this.#state.presumed.get(id);
     if (presumed === undefined) return false;
     const { origin, lease } = presumed;
-    const costNano = isBooked ? lease.worstNano : 0n;
+    const costNano = isBooked ? lease.worstNano : ZERO;
     this.replace({ status: 'swept', lease }, costNano, costNano);
     this.delete('', id);
     this.#appendResolved(id, origin, lease, costNano);
-    if (origin === 'swept') this.#state.booked.set(id, { ...lease, worstNano: costNano, gapNano: 0n });
+    if (origin === 'swept') this.#state.booked.set(id, { ...lease, worstNano: costNano, gapNano: ZERO });
     return true;
   }
 
@@ -128,7 +129,7 @@ export class MemoryLeases {
 
   /** The usage log has a presumed record of a call that was swept: it gets a released one. */
   retractPresumed(id: string, { status, lease }: LeasedCall): void {
-    if (status !== 'open') this.#appendResolved(id, 'swept', lease, 0n);
+    if (status !== 'open') this.#appendResolved(id, 'swept', lease, ZERO);
   }
 
   append(record: UsageRecord, { counters, keepUntil }: Lease): void {
@@ -136,13 +137,13 @@ export class MemoryLeases {
     this.#state.usage.push({ entry: this.#state.nextEntry(), record, counters: names, keepUntil });
   }
 
-  #presume(id: string, lease: Lease, origin: Origin, worstNano: bigint, gapNano = 0n): void {
+  #presume(id: string, lease: Lease, origin: Origin, worstNano: Nano, gapNano = ZERO): void {
     const kept = { ...lease, worstNano, gapNano };
     this.#state.presumed.set(id, { origin, lease: kept, since: this.#clock() });
     this.append({ id: recordId(id, origin), state: 'presumed', worst_nano: `${worstNano}` }, kept);
   }
 
-  #appendResolved(id: string, origin: Origin, lease: Lease, costNano: bigint): void {
+  #appendResolved(id: string, origin: Origin, lease: Lease, costNano: Nano): void {
     const state = costNano === 0n ? 'released' : 'booked';
     this.append({ id: recordId(id, origin), state, cost_nano: `${costNano}`, estimated: true }, lease);
   }
@@ -154,6 +155,6 @@ function recordId(id: string, origin: Origin): string {
 
 /** @throws RangeError where a counter would overflow; then none is changed. */
 function move({ counters }: Lease, change: CounterChange): void {
-  if (counters.some(({ committedNano }) => committedNano + change.committedNano > MAX_NANO)) throw overflow();
+  if (counters.some(({ committedNano }) => add(committedNano, change.committedNano) > MAX_NANO)) throw overflow();
   for (const counter of counters) counter.change(change);
 }

@@ -1,3 +1,4 @@
+import { add, max, subtract, sum, ZERO } from '../../policy/core/money.ts';
 import { checkAmount } from '../amount-checks.ts';
 import { TOMBSTONE_MS } from '../durations.ts';
 import { BATCH_OWNER_TTL_MS, type BatchLines, type LoggedBatch, type OpenBatch } from '../message-batches.ts';
@@ -53,13 +54,13 @@ export class MemoryOperatorLedger extends MemorySharedOperations implements Oper
     for (const { counter: name, keepUntil, spentNano, presumedNano, requests } of minimums) {
       const counter = counters.named(name, keepUntil);
       counters.store(counter);
-      const missingSpentNano = larger(0n, spentNano - counter.spentNano);
-      const missingPresumedNano = larger(0n, presumedNano - (counter.certainNano - counter.spentNano));
-      const missingNano = missingSpentNano + missingPresumedNano;
+      const missingSpentNano = max(ZERO, subtract(spentNano, counter.spentNano));
+      const knownPresumedNano = subtract(counter.certainNano, counter.spentNano);
+      const missingNano = add(missingSpentNano, max(ZERO, subtract(presumedNano, knownPresumedNano)));
       counter.requireRoomFor(missingNano);
-      counter.spentNano += missingSpentNano;
-      counter.certainNano += missingNano;
-      counter.committedNano += missingNano;
+      counter.spentNano = add(counter.spentNano, missingSpentNano);
+      counter.certainNano = add(counter.certainNano, missingNano);
+      counter.committedNano = add(counter.committedNano, missingNano);
       counter.requests = Math.max(counter.requests, requests);
       counter.score = Math.max(counter.score, Number(spentNano));
     }
@@ -90,7 +91,7 @@ export class MemoryOperatorLedger extends MemorySharedOperations implements Oper
     for (const { costNano } of lines) checkAmount(costNano);
     const open = this.data.batches.get(batch);
     if (open?.batch.settledLines !== from) return { settledLines: open?.batch.settledLines ?? -1 };
-    const costNano = lines.reduce((sum, line) => sum + line.costNano, 0n);
+    const costNano = sum(lines.map((line) => line.costNano));
     const lease = this.leases.settlePart(open.lease, costNano, lines.length);
     for (const { record } of lines) this.leases.append(record, lease);
     const settledLines = from + lines.length;
@@ -104,7 +105,7 @@ export class MemoryOperatorLedger extends MemorySharedOperations implements Oper
     if (open === undefined) return;
     const id = `${open.batch.id}/batch`;
     this.leases.append({ id, state: 'released', cost_nano: '0', estimated: true }, open.lease);
-    this.leases.replace({ status: 'open', lease: open.lease }, 0n, 0n);
+    this.leases.replace({ status: 'open', lease: open.lease }, ZERO, ZERO);
     this.data.batches.delete(batch);
     const owner = this.data.batchOwners.get(batch);
     if (owner !== undefined) this.data.batchOwners.set(batch, { ...owner, settled: true });
@@ -123,8 +124,8 @@ export class MemoryOperatorLedger extends MemorySharedOperations implements Oper
   /** A batch that the ledger lost, before anything is reserved for it. */
   #withoutLines({ id, batch, workspace, meta, counters, keepUntil }: LoggedBatch): BatchLease {
     const lease = {
-      worstNano: 0n,
-      gapNano: 0n,
+      worstNano: ZERO,
+      gapNano: ZERO,
       keepUntil,
       counters: counters.map((counter) => this.data.counters.named(counter, keepUntil)),
     };
@@ -136,7 +137,7 @@ export class MemoryOperatorLedger extends MemorySharedOperations implements Oper
     const { data, leases } = this;
     const now = this.now();
     if (settled) {
-      leases.replace({ status: 'open', lease: open.lease }, 0n, 0n);
+      leases.replace({ status: 'open', lease: open.lease }, ZERO, ZERO);
       data.batches.delete(batch);
     } else {
       const lease = leases.resize(open.lease, reservedNano);
@@ -163,8 +164,4 @@ export class MemoryOperatorLedger extends MemorySharedOperations implements Oper
   async deleteRefusals(entries: readonly string[]): Promise<void> {
     this.data.refusals = this.data.refusals.filter(({ entry }) => !entries.includes(entry));
   }
-}
-
-function larger(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
 }

@@ -1,4 +1,5 @@
 import type { Bound, Check, CheckMode, Failure } from '../../policy/core/counter-check.ts';
+import { add, type Nano, ZERO } from '../../policy/core/money.ts';
 import { expireAt } from '../durations.ts';
 import type { Reservation } from '../reservation.ts';
 import type { MemoryCounter } from './counter.ts';
@@ -20,7 +21,7 @@ interface CheckedCounter {
 export class ReservationChecks {
   readonly #counters: MemoryCounters;
   readonly #checked: readonly CheckedCounter[];
-  readonly #gapNano: bigint;
+  readonly #gapNano: Nano;
 
   constructor({ checks, gapNano }: Pick<Reservation, 'checks' | 'gapNano'>, counters: MemoryCounters) {
     this.#counters = counters;
@@ -29,7 +30,7 @@ export class ReservationChecks {
   }
 
   /** What each check's own counter (the value's or the pool's) has committed. Nano-dollars. */
-  get committedNano(): readonly bigint[] {
+  get committedNano(): readonly Nano[] {
     // With `per` the first of a check's two counters is its value's.
     const own = this.#checked.filter(({ check }, index) => this.#checked[index - 1]?.check !== check);
     return own.map(({ counter }) => counter.committedNano);
@@ -51,19 +52,19 @@ export class ReservationChecks {
   }
 
   /** Reserves in every counter and returns them. @throws RangeError where one would overflow; then none is changed. */
-  reserve(worstNano: bigint): readonly MemoryCounter[] {
+  reserve(worstNano: Nano): readonly MemoryCounter[] {
     this.reserveUncapped(worstNano);
     for (const one of this.#checked) this.#noteAdmission(one);
     return this.#checked.map(({ counter }) => counter);
   }
 
   /** As `reserve`, for a call that was sent already: its verdicts do not matter. */
-  reserveUncapped(worstNano: bigint): readonly MemoryCounter[] {
+  reserveUncapped(worstNano: Nano): readonly MemoryCounter[] {
     for (const { counter } of this.#checked) counter.requireRoomFor(worstNano);
     for (const { counter } of this.#checked) {
       this.#counters.store(counter);
-      counter.committedNano += worstNano;
-      counter.gapsNano += this.#gapNano;
+      counter.committedNano = add(counter.committedNano, worstNano);
+      counter.gapsNano = add(counter.gapsNano, this.#gapNano);
     }
     return this.#checked.map(({ counter }) => counter);
   }
@@ -71,13 +72,13 @@ export class ReservationChecks {
   #noteAdmission({ check, mode, bound, counter }: CheckedCounter): void {
     // Admitted under a cap no higher than the one at which another call was refused: there is room again.
     const wasExhausted = mode === 'Enforce' && bound !== null && counter.exhaustedAtNano !== null;
-    if (wasExhausted && bound.capNano <= (counter.exhaustedAtNano ?? 0n)) counter.exhaustedAtNano = null;
+    if (wasExhausted && bound.capNano <= (counter.exhaustedAtNano ?? ZERO)) counter.exhaustedAtNano = null;
     const isSpent = this.#checked.some((other) => other.check === check && other.verdict === 'spent');
     if (mode === 'Observe' && isSpent) counter.wouldRefuse += 1;
   }
 }
 
-function checkedCounters(asked: Check, check: number, gapNano: bigint, counters: MemoryCounters): CheckedCounter[] {
+function checkedCounters(asked: Check, check: number, gapNano: Nano, counters: MemoryCounters): CheckedCounter[] {
   const { value, end, mode, bound, total } = asked;
   const expires = expireAt(end);
   const pool = counters.pool(asked.counter, expires);
@@ -89,7 +90,7 @@ function checkedCounters(asked: Check, check: number, gapNano: bigint, counters:
 }
 
 /** Whether a call fits, would fit once calls in flight settle, or cannot. Under Observe a call never waits. */
-function verdictOf(counter: MemoryCounter, mode: CheckMode, bound: Bound | null, gapNano: bigint): Verdict {
+function verdictOf(counter: MemoryCounter, mode: CheckMode, bound: Bound | null, gapNano: Nano): Verdict {
   if (mode === 'Exempt' || bound === null) return 'fits';
   const { spentNano, certainNano, committedNano, gapsNano } = counter;
   const { capNano, roomNano, gapRoomNano } = bound;

@@ -1,6 +1,7 @@
 /** Message Batches as arguments and replies of the scripts. */
 
 import type { Ref } from '../../policy/core/compiled-policy.ts';
+import { decodeNano } from '../../policy/core/money.ts';
 import {
   BATCH_OWNER_TTL_MS,
   type BatchLines,
@@ -29,7 +30,7 @@ export function encodeLoggedBatches(batches: readonly LoggedBatch[]): string[] {
 export function decodeOpenBatches(reply: Reply): OpenBatch[] {
   const batches = reply as readonly [string, string, Ref, string, number, string][];
   return batches.map(([batch, id, workspace, meta, settledLines, reserved]) => {
-    return { batch, id, workspace, meta, settledLines, reservedNano: BigInt(reserved) };
+    return { batch, id, workspace, meta, settledLines, reservedNano: decodeNano(reserved) };
   });
 }
 

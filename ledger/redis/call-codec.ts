@@ -4,7 +4,7 @@
  */
 
 import type { Bound, CheckMode, Failure } from '../../policy/core/counter-check.ts';
-import { MAX_NANO } from '../amount-checks.ts';
+import { add, decodeNano, MAX_NANO, type Nano, ZERO } from '../../policy/core/money.ts';
 import { expireAt } from '../durations.ts';
 import type { LostReason } from '../ledger-state.ts';
 import { BATCH_OWNER_TTL_MS, type BatchReservation } from '../message-batches.ts';
@@ -85,12 +85,12 @@ export function encodeJoin(request: JoinRequest): string[] {
 }
 
 /** A call that the script found reserved already has its worst case in the counters; a new one has not. */
-export function decodeReserve(reply: Reply, worstNano: bigint): ReserveReply {
+export function decodeReserve(reply: Reply, worstNano: Nano): ReserveReply {
   const [kind, ...rest] = reply;
   if (kind === 'admitted' || kind === 'repeated') {
     const [now, sequence, ...sums] = rest;
-    const added = kind === 'admitted' ? worstNano : 0n;
-    const committedNano = sums.map((sum) => BigInt(sum as string) + added);
+    const added = kind === 'admitted' ? worstNano : ZERO;
+    const committedNano = sums.map((sum) => add(decodeNano(sum as string), added));
     return { answer: { kind: 'admitted', now: now as number, committedNano }, sequence: decodeSequence(sequence) };
   }
   return { answer: decodeRefusal(kind as string, rest), sequence: null };
@@ -123,8 +123,8 @@ function decodeFailures(list: Reply): Failure[] {
       check: list[i] as number,
       ofTotal: list[i + 1] === 1,
       waiting: list[i + 2] === 1,
-      spentNano: BigInt(list[i + 3] as string),
-      committedNano: BigInt(list[i + 4] as string),
+      spentNano: decodeNano(list[i + 3] as string),
+      committedNano: decodeNano(list[i + 4] as string),
     });
   }
   return failures;

@@ -1,6 +1,7 @@
 /** Counters, presumed calls and the ledger's state as arguments and replies of the scripts. */
 
 import type { Counter, Reading, ReadingQuery, ValueCounter } from '../../policy/core/counter-reading.ts';
+import { decodeNano } from '../../policy/core/money.ts';
 import type { GatewayReport } from '../gateway-ledger.ts';
 import type { LedgerState } from '../ledger-state.ts';
 import type { CounterMinimum, LivingGateway, PresumedCall } from '../operator-ledger.ts';
@@ -29,13 +30,13 @@ export function decodeReading(reply: Reply): Reading {
 function decodeCounter(fields: Reply): Counter {
   const [spent, certain, committed, requests, refused, wouldRefuse, exhaustedAt] = fields as readonly (string | null)[];
   return {
-    spentNano: BigInt(spent ?? 0),
-    certainNano: BigInt(certain ?? 0),
-    committedNano: BigInt(committed ?? 0),
+    spentNano: decodeNano(spent ?? '0'),
+    certainNano: decodeNano(certain ?? '0'),
+    committedNano: decodeNano(committed ?? '0'),
     requests: Number(requests ?? 0),
     refused: Number(refused ?? 0),
     wouldRefuse: Number(wouldRefuse ?? 0),
-    exhaustedAtNano: exhaustedAt == null ? null : BigInt(exhaustedAt),
+    exhaustedAtNano: exhaustedAt == null ? null : decodeNano(exhaustedAt),
   };
 }
 
@@ -67,7 +68,7 @@ export function encodeMinimums(minimums: readonly CounterMinimum[]): string[] {
 export function decodePresumedCalls(reply: Reply): PresumedCall[] {
   return (reply as readonly [string, string, number, string][]).map(([id, worst, presumedSince, counters]) => ({
     id,
-    worstNano: BigInt(worst),
+    worstNano: decodeNano(worst),
     presumedSince,
     counters: counters === '' ? [] : counters.split('\n'),
   }));

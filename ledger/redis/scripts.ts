@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MAX_VALUES, REST } from '../../policy/core/counter-reading.ts';
+import { MAX_NANO } from '../../policy/core/money.ts';
 import type { RecordState, UsageField } from '../../policy/core/usage-record.ts';
-import { MAX_NANO } from '../amount-checks.ts';
 import { LEASE_MS, MIN_RECOVERY_MS, REPLAY_TIMEOUT_MS, RETENTION_MS, TOMBSTONE_MS } from '../durations.ts';
 
 /** A Lua script as Redis runs it. */

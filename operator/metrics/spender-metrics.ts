@@ -2,6 +2,7 @@ import { Gauge, type Registry } from 'prom-client';
 import type { SpenderRanking } from '../../log/top-spenders.ts';
 import { dollars } from '../../metrics/call-metrics.ts';
 import type { Settings } from '../../policy/config/settings.ts';
+import { ZERO } from '../../policy/core/money.ts';
 import type { SpenderTotals } from './top-spenders.ts';
 
 /** How many users and customers the metrics may name. */
@@ -30,7 +31,7 @@ export function measureSpenders(registry: Registry, read: () => SpenderTotals | 
   customers(
     'tollgate_top_customer_usd',
     'What the customer with the highest spend spent in the last 24 hours, in US dollars.',
-    ({ top }) => dollars(top[0]?.spentNano ?? 0n),
+    ({ top }) => dollars(top[0]?.spentNano ?? ZERO),
   );
   const named = (kind: 'customer' | 'user', limit: number, find: (totals: SpenderTotals) => SpenderRanking | null) => {
     const gauge: Gauge = new Gauge({

@@ -7,7 +7,7 @@ import type { CompiledBudget, Ref } from '../../policy/core/compiled-policy.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { REST } from '../../policy/core/counter-reading.ts';
 import { effectiveLimitAt } from '../../policy/core/effective-limit.ts';
-import { parseUsd } from '../../policy/core/money.ts';
+import { parseUsd, ZERO } from '../../policy/core/money.ts';
 import type { PeriodLookup } from '../../policy/core/period.ts';
 import { rfc3339 } from '../../policy/core/time.ts';
 
@@ -55,7 +55,7 @@ export function counterMinimums(
     counter: `${counter}#${values[0] === REST ? REST : JSON.stringify(values)}`,
     keepUntil,
     spentNano: parseUsd(spentUsd),
-    presumedNano: 0n,
+    presumedNano: ZERO,
     requests: 0,
   }));
   return [total, ...values];

@@ -9,6 +9,7 @@ import { refOf } from '../core/compiled-policy.ts';
 import type { Check, CheckMode } from '../core/counter-check.ts';
 import { boundOf, type EffectiveLimit, effectiveLimitAt } from '../core/effective-limit.ts';
 import { isExempt, isSetByCaller, type ScopeMatch, scopeMatch } from '../core/matching.ts';
+import { add, min, type Nano, ZERO } from '../core/money.ts';
 import type { PeriodLookup } from '../core/period.ts';
 
 /** One budget for the calls of one key. */
@@ -17,7 +18,7 @@ export class AppliedBudget {
   readonly ref: Ref;
   readonly #scope: ScopeMatch;
   readonly #mode: CheckMode;
-  readonly #extraNano: bigint;
+  readonly #extraNano: Nano;
   readonly #values: CounterValues;
   readonly #periods: PeriodLookup | undefined;
   #limit: EffectiveLimit | null = null;
@@ -32,7 +33,7 @@ export class AppliedBudget {
     this.ref = refOf(budget);
     this.#scope = scopeMatch(budget.scope, workspace, key);
     this.#mode = budget.exempt !== undefined && isExempt(budget.exempt, key) ? 'Exempt' : budget.mode;
-    this.#extraNano = key.priority === 'Critical' ? budget.criticalExtraNano : 0n;
+    this.#extraNano = key.priority === 'Critical' ? budget.criticalExtraNano : ZERO;
     this.#values = new CounterValues(budget, workspace, key);
     this.#periods = periods;
   }
@@ -67,11 +68,11 @@ export class AppliedBudget {
   check(
     limit: EffectiveLimit,
     attributes: Attributes,
-    { worstNano, gapNano }: { readonly worstNano: bigint; readonly gapNano: bigint },
+    { worstNano, gapNano }: { readonly worstNano: Nano; readonly gapNano: Nano },
   ): Check {
     const { budget } = this;
     const value = this.#values.of(attributes);
-    const raisedNano = limit.grantedNano + this.#extraNano;
+    const raisedNano = add(limit.grantedNano, this.#extraNano);
     const { totalNano } = budget;
     return {
       budget: this.ref,
@@ -80,8 +81,8 @@ export class AppliedBudget {
       start: limit.start,
       end: limit.end,
       mode: this.#mode,
-      bound: boundOf(budget, this.#values.limitOf(value) + raisedNano, worstNano, gapNano),
-      total: totalNano === undefined ? null : boundOf(budget, totalNano + raisedNano, worstNano, gapNano),
+      bound: boundOf(budget, add(this.#values.limitOf(value), raisedNano), worstNano, gapNano),
+      total: totalNano === undefined ? null : boundOf(budget, add(totalNano, raisedNano), worstNano, gapNano),
     };
   }
 }
@@ -100,8 +101,8 @@ class CounterValues {
   /** Whether the credential decides the value. */
   readonly #isFixed: boolean;
   readonly #fixedValue: string | null;
-  readonly #limitNano: bigint;
-  readonly #overrides: ReadonlyMap<string | null, bigint>;
+  readonly #limitNano: Nano;
+  readonly #overrides: ReadonlyMap<string | null, Nano>;
 
   constructor(budget: CompiledBudget, workspace: Pick<CompiledWorkspace, 'headers'>, key: CompiledKey) {
     this.#per = budget.per;
@@ -116,10 +117,10 @@ class CounterValues {
   }
 
   /** An override of a value that callers can set never raises the limit, it only lowers it. */
-  limitOf(value: string | null): bigint {
+  limitOf(value: string | null): Nano {
     const override = this.#overrides.size === 0 ? undefined : this.#overrides.get(value);
     if (override === undefined) return this.#limitNano;
-    return this.#isFixed || override < this.#limitNano ? override : this.#limitNano;
+    return this.#isFixed ? override : min(override, this.#limitNano);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { Settings } from '../config/settings.ts';
 import type { Attributes } from '../core/compiled-policy.ts';
-import { MOST_NANO } from '../core/money.ts';
+import { add, max, MAX_CALL_NANO, type Nano, subtract, ZERO } from '../core/money.ts';
 import { batchMixed, batchTooExpensive, batchExceedsGuards } from '../core/refusal-sentences.ts';
 import type { Refusal } from '../core/refusals.ts';
 import { worstCost } from '../cost/worst-cost.ts';
@@ -24,8 +24,8 @@ export class BatchPlan {
   readonly #settings: Pick<Settings, 'requireBudget'>;
   #first: CallPlan | null = null;
   #counters = '';
-  #sumNano = 0n;
-  #highestNano = 0n;
+  #sumNano = ZERO;
+  #highestNano = ZERO;
   #from = 0;
   #until = Infinity;
 
@@ -50,26 +50,26 @@ export class BatchPlan {
     }
     if (counters !== this.#counters) return { reason: 'BatchMixed', message: batchMixed(facts.model) };
     const worstNano = this.#worst(facts, planned.value);
-    this.#sumNano += worstNano;
-    if (worstNano > this.#highestNano) this.#highestNano = worstNano;
-    if (this.#sumNano > MOST_NANO) return { reason: 'RequestTooExpensive', message: batchTooExpensive() };
+    this.#sumNano = add(this.#sumNano, worstNano);
+    this.#highestNano = max(this.#highestNano, worstNano);
+    if (this.#sumNano > MAX_CALL_NANO) return { reason: 'RequestTooExpensive', message: batchTooExpensive() };
     this.#from = Math.max(this.#from, from);
     this.#until = Math.min(this.#until, until);
     return null;
   }
 
   /** The worst cost of the most expensive request. Nano-dollars. */
-  get highestNano(): bigint {
+  get highestNano(): Nano {
     return this.#highestNano;
   }
 
   /** The plan of the whole batch, as one call; at least one request must have been added. */
   get planned(): CallPlan {
     const { facts, worstNano, checks } = this.#first!;
-    const more = this.#sumNano - worstNano;
-    const lowered = <T extends { readonly roomNano: bigint }>(bound: T): T => ({
+    const moreNano = subtract(this.#sumNano, worstNano);
+    const lowered = <T extends { readonly roomNano: Nano }>(bound: T): T => ({
       ...bound,
-      roomNano: bound.roomNano - more,
+      roomNano: subtract(bound.roomNano, moreNano),
     });
     return {
       facts,
@@ -87,10 +87,9 @@ export class BatchPlan {
   }
 
   /** The upstream may answer a request hours later, when a price increase that the book lists already is in force. */
-  #worst(facts: RequestFacts, { worstNano, until }: CallPlan): bigint {
+  #worst(facts: RequestFacts, { worstNano, until }: CallPlan): Nano {
     const later = this.#now + BATCH_MS;
     if (later < until) return worstNano;
-    const then = worstCost(facts, this.#caller.workspace.prices, later);
-    return then > worstNano ? then : worstNano;
+    return max(worstNano, worstCost(facts, this.#caller.workspace.prices, later));
   }
 }

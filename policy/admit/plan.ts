@@ -5,6 +5,7 @@ import type { Settings } from '../config/settings.ts';
 import type { Attributes } from '../core/compiled-policy.ts';
 import { refOf } from '../core/compiled-policy.ts';
 import type { Check } from '../core/counter-check.ts';
+import { min, type Nano, subtract } from '../core/money.ts';
 import {
   batchesNotAllowed,
   budgetSuspended,
@@ -38,9 +39,9 @@ export interface CallPlan {
   /** Edits of the body, in ascending order; without any, the body is forwarded byte for byte. */
   readonly edits: readonly Edit[];
   /** The most that the call can cost, by the body's bytes. Nano-dollars. */
-  readonly worstNano: bigint;
+  readonly worstNano: Nano;
   /** The amount to reserve: the worst case, or less if the prompt's tokens were counted. Nano-dollars. */
-  readonly reservedNano: bigint;
+  readonly reservedNano: Nano;
   /** The interval in which caps and prices hold, half-open, in milliseconds. */
   readonly from: number;
   readonly until: number;
@@ -110,10 +111,9 @@ function amountToReserve(
   { facts, worstNano }: LimitedRequest,
   countedTokens: number | null,
   now: number,
-): bigint {
+): Nano {
   if (countedTokens === null || !facts.countable) return worstNano;
-  const countedNano = worstCost(withCount(facts, countedTokens), caller.workspace.prices, now);
-  return countedNano < worstNano ? countedNano : worstNano;
+  return min(worstNano, worstCost(withCount(facts, countedTokens), caller.workspace.prices, now));
 }
 
 function first(models: readonly string[], refusalOf: (model: string) => Refusal | null): Refusal | null {
@@ -126,13 +126,13 @@ function first(models: readonly string[], refusalOf: (model: string) => Refusal 
 
 function applyBudgets(
   call: Call,
-  limited: LimitedRequest & { readonly reservedNano: bigint },
+  limited: LimitedRequest & { readonly reservedNano: Nano },
   rates: readonly Rate[],
   now: number,
   settings: Pick<Settings, 'requireBudget'>,
 ): Plan {
   const { facts, edits, unbounded, worstNano, reservedNano } = limited;
-  const amounts = { worstNano: reservedNano, gapNano: worstNano - reservedNano };
+  const amounts = { worstNano: reservedNano, gapNano: subtract(worstNano, reservedNano) };
   const { workspace, key, budgets } = call.caller;
   const attributes = { ...call.claimed, ...key.attributes };
   const models = [...modelsOf(facts), ...rates.flatMap(({ names }) => names)];

@@ -1,7 +1,7 @@
 /** Applies the request limits of a workspace (`guards`) to a call: it is refused, or sent with the edits that they ask for. */
 
 import type { Guards } from '../core/compiled-policy.ts';
-import { MOST_NANO } from '../core/money.ts';
+import { max, MAX_CALL_NANO, type Nano, ZERO } from '../core/money.ts';
 import { inputTooLong, requestTooExpensive, thinkingTooLong, unbounded } from '../core/refusal-sentences.ts';
 import type { Refusal } from '../core/refusals.ts';
 import { err, ok, type Result } from '../core/result.ts';
@@ -20,7 +20,7 @@ export interface LimitedRequest {
   /** The request as it will be sent. */
   readonly facts: RequestFacts;
   /** Its maximum cost; for a call without a maximum, at least `guards.unboundedRequestUsd`. Nano-dollars. */
-  readonly worstNano: bigint;
+  readonly worstNano: Nano;
   /** Paths in the body of what has no bound. */
   readonly unbounded: readonly string[];
   readonly edits: readonly Edit[];
@@ -50,15 +50,15 @@ interface EditedRequest {
 
 function limitCost(
   { facts, edits }: EditedRequest,
-  { maxRequestNano = MOST_NANO, unboundedRequestNano }: Guards,
-  boundedNano: bigint,
+  { maxRequestNano = MAX_CALL_NANO, unboundedRequestNano }: Guards,
+  boundedNano: Nano,
 ): Result<LimitedRequest, Refusal> {
   const paths = unboundedPaths(facts);
   if (paths.length > 0 && unboundedRequestNano === undefined) {
     return err({ reason: 'Unbounded', message: unbounded(paths) });
   }
-  const assumedNano = paths.length > 0 ? (unboundedRequestNano ?? 0n) : 0n;
-  const worstNano = boundedNano > assumedNano ? boundedNano : assumedNano;
+  const assumedNano = paths.length > 0 ? (unboundedRequestNano ?? ZERO) : ZERO;
+  const worstNano = max(boundedNano, assumedNano);
   if (worstNano > maxRequestNano) {
     return err({ reason: 'RequestTooExpensive', message: requestTooExpensive(worstNano, maxRequestNano) });
   }

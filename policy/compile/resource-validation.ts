@@ -1,7 +1,7 @@
 /** Validation of single resources: an error in one never affects the others. */
 
 import type { Finding, Reason } from '../core/conditions.ts';
-import { MoneyInvalid, parseUsd } from '../core/money.ts';
+import { type Nano, MoneyInvalid, parseUsd } from '../core/money.ts';
 
 /** A resource is not accepted. Thrown and caught within policy/compile. */
 export class NotAccepted extends Error {
@@ -31,7 +31,7 @@ export function validateResource<T>(compileOne: () => T): ValidatedResource<T> {
 }
 
 /** An amount of a spec in nano-dollars. Throws `NotAccepted`, which names `field`, if it is not an amount. */
-export function amountOf(field: string, text: string): bigint {
+export function amountOf(field: string, text: string): Nano {
   try {
     return parseUsd(text);
   } catch (error) {

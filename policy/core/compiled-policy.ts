@@ -4,6 +4,8 @@
  * `Nano`, by which the decoder finds it (attribute names are lower case, so they cannot collide).
  */
 
+import type { Nano } from './money.ts';
+
 /** A gateway rejects a shard of another schema and keeps its last one, so old and new replicas can run side by side. */
 export const COMPILED_SCHEMA = 2;
 
@@ -59,13 +61,13 @@ export interface CompiledKey {
 
 /** Limits of a single request; an absent one does not limit. */
 export interface Guards {
-  readonly maxRequestNano?: bigint;
+  readonly maxRequestNano?: Nano;
   readonly maxInputTokens?: number;
   readonly maxOutputTokens?: number;
   /** For each tool that Anthropic runs. */
   readonly maxToolUses?: number;
   /** The amount to reserve for a request without a maximum cost; without it such requests are refused. */
-  readonly unboundedRequestNano?: bigint;
+  readonly unboundedRequestNano?: Nano;
 }
 
 /** Lists of values or globs; all given lists must match, an absent one matches every call. */
@@ -105,19 +107,19 @@ export interface CompiledBudget {
   readonly per: readonly string[];
   readonly period: CompiledPeriod;
   /** The limit of the pool, or with `per` of each value. */
-  readonly limitNano: bigint;
+  readonly limitNano: Nano;
   /** With `per`: the limit of all values together. */
-  readonly totalNano?: bigint;
-  readonly toleranceNano: bigint;
-  readonly overrides: readonly { readonly values: readonly string[]; readonly limitNano: bigint }[];
+  readonly totalNano?: Nano;
+  readonly toleranceNano: Nano;
+  readonly overrides: readonly { readonly values: readonly string[]; readonly limitNano: Nano }[];
   readonly grants: readonly CompiledGrant[];
   readonly exempt?: CompiledExemption;
-  readonly criticalExtraNano: bigint;
+  readonly criticalExtraNano: Nano;
 }
 
 /** Raises every cap of a budget while it is in force. */
 export interface CompiledGrant {
-  readonly amountNano: bigint;
+  readonly amountNano: Nano;
   /** Half-open, in milliseconds since the epoch. */
   readonly from: number;
   readonly until: number;

@@ -1,16 +1,18 @@
 /** The checks that a call must pass in the ledger. The types are here so that planning is pure; ledger/ keeps the counters. */
 
+import type { Nano } from './money.ts';
+
 /** Whether a budget limits the call, only observes it, or the call is exempt from it. */
 export type CheckMode = 'Enforce' | 'Observe' | 'Exempt';
 
 /** The bound that a counter must keep for a call to fit. */
 export interface Bound {
   /** limit + grants + critical extra. Nano-dollars. */
-  readonly capNano: bigint;
+  readonly capNano: Nano;
   /** cap + tolerance − worst; negative if the call does not fit even alone. Nano-dollars. */
-  readonly roomNano: bigint;
+  readonly roomNano: Nano;
   /** tolerance − gap: the maximum sum of the gaps of other calls in flight. Checked only for a call with a gap. */
-  readonly gapRoomNano: bigint;
+  readonly gapRoomNano: Nano;
 }
 
 /** The check of one budget that applies to a call, in the period in which the call is admitted. */
@@ -39,6 +41,6 @@ export interface Failure {
   readonly ofTotal: boolean;
   /** Whether the call would fit once calls in flight settle. */
   readonly waiting: boolean;
-  readonly spentNano: bigint;
-  readonly committedNano: bigint;
+  readonly spentNano: Nano;
+  readonly committedNano: Nano;
 }

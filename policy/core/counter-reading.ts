@@ -1,10 +1,12 @@
 /** What is read from the ledger's counters. The types are here so that status is pure; ledger/ keeps the counters. */
 
+import type { Nano } from './money.ts';
+
 /** The content of a counter: nano-dollars and counts. */
 export interface Counter {
-  readonly spentNano: bigint;
-  readonly certainNano: bigint;
-  readonly committedNano: bigint;
+  readonly spentNano: Nano;
+  readonly certainNano: Nano;
+  readonly committedNano: Nano;
   /** Settled calls. */
   readonly requests: number;
   /** Calls refused as spent; with `per`, counted in the total and for their value. */
@@ -12,7 +14,7 @@ export interface Counter {
   /** In mode Observe: admitted calls that would have been refused as spent. */
   readonly wouldRefuse: number;
   /** The cap at which a call was last refused as spent; null once one was admitted under that cap or a lower one. */
-  readonly exhaustedAtNano: bigint | null;
+  readonly exhaustedAtNano: Nano | null;
 }
 
 /** The counter of one value of `per`. */

@@ -2,6 +2,7 @@
 
 import { type CompiledBudget, refOf } from './compiled-policy.ts';
 import type { Bound } from './counter-check.ts';
+import { add, type Nano, subtract, sum, ZERO } from './money.ts';
 import { counterName, periodAt, type PeriodLookup } from './period.ts';
 
 /** Instants in milliseconds since the epoch; intervals are half-open. */
@@ -14,7 +15,7 @@ export interface EffectiveLimit {
   readonly from: number;
   readonly until: number;
   /** The sum of the grants in force, which raises every cap. Nano-dollars. */
-  readonly grantedNano: bigint;
+  readonly grantedNano: Nano;
   /** False before the start of a budget with period Once: it applies to no call yet. */
   readonly begun: boolean;
 }
@@ -30,12 +31,13 @@ export function effectiveLimitAt(budget: CompiledBudget, at: number, periods: Pe
     end,
     from: Math.max(start, ...edges.filter((edge) => edge <= at)),
     until: Math.min(end, ...edges.filter((edge) => edge > at)),
-    grantedNano: inForce.reduce((sum, grant) => sum + grant.amountNano, 0n),
+    grantedNano: sum(inForce.map(({ amountNano }) => amountNano)),
     begun,
   };
 }
 
 /** The bound that a counter of the budget must keep for a call to fit; `gapNano` as in a reservation. Nano-dollars. */
-export function boundOf({ toleranceNano }: CompiledBudget, capNano: bigint, worstNano: bigint, gapNano = 0n): Bound {
-  return { capNano, roomNano: capNano + toleranceNano - worstNano, gapRoomNano: toleranceNano - gapNano };
+export function boundOf({ toleranceNano }: CompiledBudget, capNano: Nano, worstNano: Nano, gapNano = ZERO): Bound {
+  const roomNano = subtract(add(capNano, toleranceNano), worstNano);
+  return { capNano, roomNano, gapRoomNano: subtract(toleranceNano, gapNano) };
 }

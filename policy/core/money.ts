@@ -3,11 +3,61 @@
  * float by accident. It is parsed and formatted here, and divided only to round a cost up.
  */
 
-/** Nano-dollars in a dollar. */
-export const USD = 1_000_000_000n;
+declare const brand: unique symbol;
 
-/** No call costs more: a counter of the ledger holds twice as much. Nano-dollars. */
-export const MOST_NANO: bigint = 2n ** 62n;
+/**
+ * An amount of nano-dollars. A plain bigint at run time. The brand makes the result of a raw `+` or `*` a bigint that is
+ * not money: use the functions below, or `nano` where the arithmetic is not of amounts (tokens × price).
+ */
+export type Nano = bigint & { readonly [brand]: true };
+
+/** Declares a bigint to be an amount of nano-dollars. */
+export function nano(amount: bigint): Nano {
+  return amount as Nano;
+}
+
+/** Reads an amount in decimal digits, the form of the ledger and the usage log. Throws a SyntaxError for any other text. */
+export function decodeNano(digits: string): Nano {
+  return nano(BigInt(digits));
+}
+
+/** No money. */
+export const ZERO: Nano = nano(0n);
+
+/** A dollar. */
+export const USD: Nano = nano(1_000_000_000n);
+
+/** The maximum of a counter and of a column of the usage log: a signed 64-bit integer. */
+export const MAX_NANO: Nano = nano(2n ** 63n - 1n);
+
+/** The maximum cost of a call, half of what a counter holds. */
+export const MAX_CALL_NANO: Nano = nano(2n ** 62n);
+
+export function add(a: Nano, b: Nano): Nano {
+  return nano(a + b);
+}
+
+export function subtract(a: Nano, b: Nano): Nano {
+  return nano(a - b);
+}
+
+export function sum(amounts: Iterable<Nano>): Nano {
+  let total = 0n;
+  for (const amount of amounts) total += amount;
+  return nano(total);
+}
+
+export function times(amount: Nano, factor: number): Nano {
+  return nano(amount * BigInt(factor));
+}
+
+export function max(a: Nano, b: Nano): Nano {
+  return a > b ? a : b;
+}
+
+export function min(a: Nano, b: Nano): Nano {
+  return a < b ? a : b;
+}
 
 const CENT = USD / 100n;
 const MILLIONTH = USD / 1_000_000n;
@@ -19,33 +69,33 @@ export class MoneyInvalid extends Error {
 }
 
 /** "25.00" → 25_000_000_000n. At most twelve digits before the point and nine after it; throws `MoneyInvalid`. */
-export function parseUsd(text: string): bigint {
+export function parseUsd(text: string): Nano {
   const match = AMOUNT.exec(text);
   if (match === null) throw new MoneyInvalid(`${JSON.stringify(text)} is not an amount in USD such as "25.00"`);
   const [, dollars = '', fraction = ''] = match;
-  return BigInt(dollars) * USD + BigInt(fraction.padEnd(9, '0'));
+  return nano(BigInt(dollars) * USD + BigInt(fraction.padEnd(9, '0')));
 }
 
 /** The exact amount in cents, else in millionths, else in nano-dollars: 20_412_310_000n → "20.412310". */
-export function formatUsd(nano: bigint): string {
-  const [sign, size] = nano < 0n ? ['-', -nano] : ['', nano];
+export function formatUsd(amount: Nano): string {
+  const [sign, size] = amount < 0n ? ['-', subtract(ZERO, amount)] : ['', amount];
   const decimals = size % CENT === 0n ? 2 : size % MILLIONTH === 0n ? 6 : 9;
   const fraction = (size % USD).toString().padStart(9, '0').slice(0, decimals);
   return `${sign}${size / USD}.${fraction}`;
 }
 
 /** Truncated to cents, for messages: 24_998_600_000n → "24.99". */
-export function formatCents(nano: bigint): string {
-  return formatUsd((nano / CENT) * CENT);
+export function formatCents(amount: Nano): string {
+  return formatUsd(nano((amount / CENT) * CENT));
 }
 
 /** Spend as a whole percentage of a limit, rounded up; 100 for a limit of zero. At most the maximum of an int32. */
-export function percentUsed(spentNano: bigint, limitNano: bigint): number {
+export function percentUsed(spentNano: Nano, limitNano: Nano): number {
   if (limitNano <= 0n) return 100;
   return Math.min(Number((spentNano * 100n + limitNano - 1n) / limitNano), 2_147_483_647);
 }
 
-/** Division of non-negative numbers, rounded up. */
-export function ceilDiv(amount: bigint, by: bigint): bigint {
-  return (amount + by - 1n) / by;
+/** Division of non-negative numbers, rounded up: the cost of token units. */
+export function ceilDiv(amount: bigint, by: bigint): Nano {
+  return nano((amount + by - 1n) / by);
 }

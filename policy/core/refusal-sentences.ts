@@ -1,7 +1,7 @@
 import type { CompiledBudget, Every, Ref } from './compiled-policy.ts';
 /** What Tollgate says to a caller: one sentence that names the rule, its figures and what to do. */
 import type { Check } from './counter-check.ts';
-import { formatCents, formatUsd } from './money.ts';
+import { type Nano, formatCents, formatUsd } from './money.ts';
 import { END_OF_TIME } from './period.ts';
 import { rfc3339 } from './time.ts';
 
@@ -20,9 +20,9 @@ export interface Shortfall {
   readonly check: Check;
   readonly every: Every;
   /** Null for a spanning budget: of those a tenant may see name and reset only. */
-  readonly amounts: { readonly limitNano: bigint; readonly spentNano: bigint } | null;
+  readonly amounts: { readonly limitNano: Nano; readonly spentNano: Nano } | null;
   /** What this one call may cost where that alone is above the limit; else null. */
-  readonly worstNano: bigint | null;
+  readonly worstNano: Nano | null;
   /** With `per`: whether the total over all values was what did not fit. */
   readonly ofTotal: boolean;
 }
@@ -136,7 +136,7 @@ export function noSuchBatch(id: string, workspace: Ref): string {
 }
 
 /** The one call is dearer than the guard. Nano-dollars. */
-export function requestTooExpensive(worstNano: bigint, mostNano: bigint): string {
+export function requestTooExpensive(worstNano: Nano, mostNano: Nano): string {
   return `This call may cost up to $${formatUsd(worstNano)}, and the workspace allows $${formatUsd(mostNano)} (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.`;
 }
 

@@ -4,6 +4,8 @@
  * (docs/explanation/refusals.md): one attempt and one clear sentence in each.
  */
 
+import type { Nano } from './money.ts';
+
 /** Whether a client should try again: never, after a short `retry-after`, or as it does for any upstream. */
 export type Retry = 'Never' | 'Soon' | 'AsClient';
 
@@ -283,7 +285,7 @@ export const refusals: Readonly<Record<RefusalReason, Row>> = table;
 export interface SpentDetail {
   readonly budget: string;
   /** Null for a spanning budget: of those a tenant may see name and reset only. */
-  readonly amounts: { readonly limitNano: bigint; readonly spentNano: bigint } | null;
+  readonly amounts: { readonly limitNano: Nano; readonly spentNano: Nano } | null;
   /** Null for a budget that never resets. */
   readonly resetAt: number | null;
 }

@@ -1,6 +1,7 @@
 /** What travels with a batch from the gateway that sent it to the operator that books it. */
 
 import { decodeJSON, encodeJSON } from '../core/canonical-json.ts';
+import type { Nano } from '../core/money.ts';
 import type { CallRecord } from '../core/usage-record.ts';
 import type { RequestFacts } from '../request/request.ts';
 import { unboundedPaths, maxInferences } from './worst-cost.ts';
@@ -10,9 +11,9 @@ export interface BatchMeta {
   /** The upstream that has it. */
   readonly baseURL: string;
   /** The sum of its requests' worst cases. Nano-dollars. */
-  readonly worstNano: bigint;
+  readonly worstNano: Nano;
   /** The highest worst case of its requests, which is what a result that cannot be read costs. Nano-dollars. */
-  readonly highestNano: bigint;
+  readonly highestNano: Nano;
   /** The model that all requests ask for; null if there are several. */
   readonly model: string | null;
   /** The models asked for, if an answer may come from another model than its request asked for; otherwise empty. */

@@ -1,6 +1,6 @@
 /** What one line of a batch's results costs, and its usage record. */
 
-import { MOST_NANO } from '../core/money.ts';
+import { max, MAX_CALL_NANO, type Nano, ZERO } from '../core/money.ts';
 import type { CallRecord } from '../core/usage-record.ts';
 import { type CacheEffect, cacheEffect } from '../prices/cache-effect.ts';
 import { knownName, type PriceBook } from '../prices/price-book.ts';
@@ -11,7 +11,7 @@ import type { BatchMeta } from './batch-meta.ts';
 
 /** A settled line. */
 export interface BatchLine {
-  readonly costNano: bigint;
+  readonly costNano: Nano;
   readonly record: CallRecord;
   /** What it was billed for; null if that is not known, as is `cache`. */
   readonly tokens: Tokens | null;
@@ -33,7 +33,7 @@ export interface LinePosition {
 type Fields = Readonly<Record<string, unknown>>;
 
 interface LineCost {
-  readonly costNano: bigint;
+  readonly costNano: Nano;
   readonly estimated: boolean;
   readonly usage: Usage | null;
   readonly cache: CacheEffect | null;
@@ -69,7 +69,7 @@ export function settleBatchLine(text: string, meta: BatchMeta, book: PriceBook, 
 }
 
 /** Settles a batch whose results are gone: all that is left of its worst case is booked, because its cost stays unknown. */
-export function settleLostBatch(leftNano: bigint, meta: BatchMeta, book: PriceBook, position: LinePosition): BatchLine {
+export function settleLostBatch(leftNano: Nano, meta: BatchMeta, book: PriceBook, position: LinePosition): BatchLine {
   const lineCost = { ...FREE_LINE, costNano: leftNano, estimated: true, model: meta.model };
   const record = { ...lineRecord(meta, book, position, lineCost), id: `${position.call}/batch/#lost`, ending: 'Lost' };
   return lineOf(lineCost, record, book);
@@ -81,7 +81,7 @@ function lineOf({ costNano, usage, cache, model }: LineCost, record: CallRecord,
   return { costNano, record, tokens, cache, model: known };
 }
 
-const FREE_LINE: LineCost = { costNano: 0n, estimated: false, usage: null, cache: null, model: null, message: null };
+const FREE_LINE: LineCost = { costNano: ZERO, estimated: false, usage: null, cache: null, model: null, message: null };
 
 function messageCost(message: Fields, meta: BatchMeta, book: PriceBook, endedAt: number): LineCost {
   const { id, model: served } = message;
@@ -91,12 +91,12 @@ function messageCost(message: Fields, meta: BatchMeta, book: PriceBook, endedAt:
   const unknown = { ...FREE_LINE, costNano: meta.highestNano, estimated: true, model, message: name };
   if (model === null || isAbsurd(usage, model, book, meta.at, meta.maxInferences ?? Infinity)) return unknown;
   const asked = meta.asked.length > 0 ? meta.asked : [model];
-  const price = (used: Usage): bigint => {
+  const price = (used: Usage): Nano => {
     const costs = asked.flatMap((one) => [meta.at, endedAt].map((at) => cost(used, model, book, at, one)));
-    return costs.reduce((highest, one) => (one > highest ? one : highest));
+    return costs.reduce(max);
   };
   const costNano = price(usage);
-  if (costNano > MOST_NANO) return unknown;
+  if (costNano > MAX_CALL_NANO) return unknown;
   return { costNano, estimated: usage.repriced, usage, cache: cacheEffect(usage, price), model, message: name };
 }
 

@@ -1,4 +1,4 @@
-import { MOST_NANO } from '../core/money.ts';
+import { add, MAX_CALL_NANO, type Nano } from '../core/money.ts';
 import type { PriceBook } from '../prices/price-book.ts';
 import { cost, isAbsurd } from '../prices/usage-cost.ts';
 import type { Usage } from '../prices/usage.ts';
@@ -7,7 +7,7 @@ import { maxInferences, unboundedPaths } from './worst-cost.ts';
 
 /** The booked cost of an answer. Nano-dollars. */
 export interface Bill {
-  readonly costNano: bigint;
+  readonly costNano: Nano;
   /** True if the usage lacks something that the upstream charges for. */
   readonly estimated: boolean;
 }
@@ -29,8 +29,8 @@ export function billOf(usage: Usage, { facts, model, book, at }: Billing): Bill 
   if (isAbsurd(usage, model, book, at, inferences)) return null;
   const container = hadContainer(usage, facts);
   const tokensNano = cost(usage, model, book, at, facts.model);
-  const costNano = tokensNano + (container ? book.containerHourNano : 0n);
-  return costNano > MOST_NANO ? null : { costNano, estimated: container || usage.repriced };
+  const costNano = container ? add(tokensNano, book.containerHourNano) : tokensNano;
+  return costNano > MAX_CALL_NANO ? null : { costNano, estimated: container || usage.repriced };
 }
 
 /**

@@ -1,6 +1,8 @@
+import { type Nano, nano, ZERO } from '../core/money.ts';
+
 /** The mean cost of recent calls, an estimate for the next one; no call is refused by it alone. */
 export interface MovingAverage {
-  readonly meanNano: bigint;
+  readonly meanNano: Nano;
   /** The number of calls so far. */
   readonly calls: number;
 }
@@ -9,8 +11,8 @@ export interface MovingAverage {
 const LAST = 20;
 
 /** The average after another call of this cost. Nano-dollars. */
-export function updateAverage(before: MovingAverage | undefined, costNano: bigint): MovingAverage {
-  const { meanNano, calls } = before ?? { meanNano: 0n, calls: 0 };
+export function updateAverage(before: MovingAverage | undefined, costNano: Nano): MovingAverage {
+  const { meanNano, calls } = before ?? { meanNano: ZERO, calls: 0 };
   const weight = BigInt(Math.min(calls + 1, LAST));
-  return { meanNano: meanNano + (costNano - meanNano) / weight, calls: calls + 1 };
+  return { meanNano: nano(meanNano + (costNano - meanNano) / weight), calls: calls + 1 };
 }

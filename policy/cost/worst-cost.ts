@@ -1,4 +1,4 @@
-import { ceilDiv } from '../core/money.ts';
+import { add, ceilDiv, max, type Nano, times, ZERO } from '../core/money.ts';
 import { higherRate, highestRateAt, GEO_UNIT, rateAt } from '../prices/price-book.ts';
 import type { PriceBook, Prices, Rate } from '../prices/price-book.ts';
 import { TOKEN_UNIT } from '../prices/usage-cost.ts';
@@ -14,12 +14,12 @@ import type { Advisor } from '../request/server-tools.ts';
  * advisor's inferences have its own price, and every fallback may repeat the whole attempt. A tool without `max_uses`
  * counts as unused here; `unboundedPaths` names it.
  */
-export function worstCost(facts: RequestFacts, book: PriceBook, at: number): bigint {
+export function worstCost(facts: RequestFacts, book: PriceBook, at: number): Nano {
   const rateOf = (model: string): Rate => rateAt(book, model, at) ?? highestRateAt(book, at);
   const attempts = attemptsOf(facts);
   const tokens = attempts.reduce((sum, attempt) => sum + attemptCost(attempt, rateOf), 0n);
   const unit = facts.batch === true ? 2n * TOKEN_UNIT : TOKEN_UNIT;
-  return ceilDiv(tokens, unit) + BigInt(attempts.length) * surcharges(facts, book);
+  return add(ceilDiv(tokens, unit), times(surcharges(facts, book), attempts.length));
 }
 
 /** The maximum number of inferences of the call, with compaction and without those of an advisor. */
@@ -93,12 +93,12 @@ function advisorCost(facts: RequestFacts, { maxTokens }: Advisor, rate: Rate): b
 }
 
 /** Web searches, and a container for an hour, the longest that a call can last. */
-function surcharges({ serverTools, codeExecution }: RequestFacts, book: PriceBook): bigint {
+function surcharges({ serverTools, codeExecution }: RequestFacts, book: PriceBook): Nano {
   const searches = serverTools.reduce(
-    (sum, { kind, maxUses }) => (kind === 'WebSearch' ? sum + BigInt(maxUses ?? 0) : sum),
-    0n,
+    (sum, { kind, maxUses }) => (kind === 'WebSearch' ? sum + (maxUses ?? 0) : sum),
+    0,
   );
-  return searches * book.webSearchNano + (codeExecution === 'Charged' ? book.containerHourNano : 0n);
+  return add(times(book.webSearchNano, searches), codeExecution === 'Charged' ? book.containerHourNano : ZERO);
 }
 
 function geoOf({ regional }: RequestFacts, { geo }: Rate): bigint {
@@ -110,9 +110,8 @@ function highestPrices(prompt: number, fast: boolean, { standard, longPrompt, fa
   return longPrompt !== null && prompt > longPrompt.abovePromptTokens ? higherRate(base, longPrompt.prices) : base;
 }
 
-function inputPrice({ cacheWrite }: Pick<RequestFacts, 'cacheWrite'>, prices: Prices): bigint {
-  let highest = prices.input > prices.cacheRead ? prices.input : prices.cacheRead;
-  if (cacheWrite !== 'None' && prices.cacheWrite5m > highest) highest = prices.cacheWrite5m;
-  if (cacheWrite === 'OneHour' && prices.cacheWrite1h > highest) highest = prices.cacheWrite1h;
-  return highest;
+function inputPrice({ cacheWrite }: Pick<RequestFacts, 'cacheWrite'>, prices: Prices): Nano {
+  const highest = max(prices.input, prices.cacheRead);
+  if (cacheWrite === 'None') return highest;
+  return max(highest, cacheWrite === 'OneHour' ? max(prices.cacheWrite5m, prices.cacheWrite1h) : prices.cacheWrite5m);
 }

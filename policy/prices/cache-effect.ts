@@ -1,21 +1,22 @@
 /** The effect of the prompt cache on the cost of a call. */
 
+import { max, type Nano, subtract, ZERO } from '../core/money.ts';
 import type { Tokens, Usage } from './usage.ts';
 
 /** Nano-dollars, never negative. */
 export interface CacheEffect {
   /** How much more the tokens read from the cache would have cost as input. */
-  readonly savedNano: bigint;
+  readonly savedNano: Nano;
   /** How much more the tokens written to the cache cost than as input. */
-  readonly surchargeNano: bigint;
+  readonly surchargeNano: Nano;
 }
 
 /** Compares the cost of a usage with its cost without cache reads, and without cache writes. `price` returns nano-dollars. */
-export function cacheEffect(usage: Usage, price: (usage: Usage) => bigint): CacheEffect {
+export function cacheEffect(usage: Usage, price: (usage: Usage) => Nano): CacheEffect {
   const costNano = price(usage);
   return {
-    savedNano: positive(price(changed(usage, readsAsInput)) - costNano),
-    surchargeNano: positive(costNano - price(changed(usage, writesAsInput))),
+    savedNano: max(ZERO, subtract(price(changed(usage, readsAsInput)), costNano)),
+    surchargeNano: max(ZERO, subtract(costNano, price(changed(usage, writesAsInput)))),
   };
 }
 
@@ -30,8 +31,4 @@ function readsAsInput<T extends Tokens>(tokens: T): T {
 function writesAsInput<T extends Tokens>(tokens: T): T {
   const input = tokens.input + tokens.cacheWrite5m + tokens.cacheWrite1h;
   return { ...tokens, input, cacheWrite5m: 0, cacheWrite1h: 0 };
-}
-
-function positive(amount: bigint): bigint {
-  return amount > 0n ? amount : 0n;
 }

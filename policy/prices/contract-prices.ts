@@ -5,7 +5,7 @@
 
 import * as v from 'valibot';
 import { globs } from '../core/matching.ts';
-import { formatUsd, parseUsd } from '../core/money.ts';
+import { ceilDiv, formatUsd, type Nano, parseUsd } from '../core/money.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { mapping, mappingOf, textLike } from '../core/schema-fields.ts';
 import { type BookFile, priceBookProblem, RATES, tenThousandths } from './price-book-file.ts';
@@ -77,5 +77,5 @@ function scaled(value: unknown, factors: readonly bigint[], name = ''): unknown 
     return Object.fromEntries(Object.entries(value).map(([field, member]) => [field, scaled(member, factors, field)]));
   }
   if (typeof value !== 'string' || name === 'from') return value;
-  return formatUsd(factors.reduce((price, factor) => (price * factor + GEO_UNIT - 1n) / GEO_UNIT, parseUsd(value)));
+  return formatUsd(factors.reduce<Nano>((price, factor) => ceilDiv(price * factor, GEO_UNIT), parseUsd(value)));
 }

@@ -1,12 +1,14 @@
 /** The price book: the token prices of each model over time. Every price is a bigint. */
 
+import { max, type Nano } from '../core/money.ts';
+
 /** Prices of one million tokens, in nano-dollars. */
 export interface Prices {
-  readonly input: bigint;
-  readonly cacheWrite5m: bigint;
-  readonly cacheWrite1h: bigint;
-  readonly cacheRead: bigint;
-  readonly output: bigint;
+  readonly input: Nano;
+  readonly cacheWrite5m: Nano;
+  readonly cacheWrite1h: Nano;
+  readonly cacheRead: Nano;
+  readonly output: Nano;
 }
 
 /** The prices of a model between two instants. */
@@ -35,9 +37,9 @@ export interface PriceBook {
   /** The highest rates of all models, in order of time, without a gap. */
   readonly highest: readonly Rate[];
   /** The price of one web search. Nano-dollars. */
-  readonly webSearchNano: bigint;
+  readonly webSearchNano: Nano;
   /** The price of an hour of a code execution container. Nano-dollars. */
-  readonly containerHourNano: bigint;
+  readonly containerHourNano: Nano;
 }
 
 /** `Rate.geo` of a model without a surcharge. */
@@ -89,8 +91,4 @@ function canonicalName(model: string): string {
 /** The rate of an instant (milliseconds), among rates in order of time. */
 export function rateDuring(rates: readonly Rate[], at: number): Rate {
   return rates.find((rate) => at < rate.until) ?? (rates.at(-1) as Rate);
-}
-
-function max(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
 }

@@ -1,6 +1,6 @@
 /** What a usage costs. Billed is the sum over `iterations` if there are any. */
 
-import { ceilDiv } from '../core/money.ts';
+import { add, ceilDiv, type Nano, times } from '../core/money.ts';
 import { GEO_UNIT, higherRate, highestRateAt, type PriceBook, type Prices, type Rate, rateAt } from './price-book.ts';
 import type { Iteration, Tokens, Usage } from './usage.ts';
 
@@ -9,7 +9,7 @@ import type { Iteration, Tokens, Usage } from './usage.ts';
  * model that the price book does not know has the highest price. An iteration that may be of the model that served or of
  * the one that was asked for has the higher price of the two. A prepaid tier does not lower the cost.
  */
-export function cost(usage: Usage, servedModel: string, book: PriceBook, at: number, askedModel = servedModel): bigint {
+export function cost(usage: Usage, servedModel: string, book: PriceBook, at: number, askedModel = servedModel): Nano {
   const price = (part: Tokens, model: string): bigint => partCost(part, usage, rateOf(model, book, at));
   const listed = charged(usage, servedModel).reduce((sum, part) => {
     if (part.model !== null) return sum + price(part, part.model);
@@ -18,9 +18,9 @@ export function cost(usage: Usage, servedModel: string, book: PriceBook, at: num
   }, 0n);
   const total = usage.declined || isListed(usage) ? 0n : price(usage, servedModel);
   const tokens = total > listed ? total : listed;
-  const searches = BigInt(usage.webSearches) * book.webSearchNano;
+  const searches = times(book.webSearchNano, usage.webSearches);
   // Fast inference is never part of a batch, so an answer that says both gets no discount.
-  return ceilDiv(tokens, usage.batch && !usage.fast ? 2n * TOKEN_UNIT : TOKEN_UNIT) + searches;
+  return add(ceilDiv(tokens, usage.batch && !usage.fast ? 2n * TOKEN_UNIT : TOKEN_UNIT), searches);
 }
 
 /** The tokens that `cost` charges for, of all inferences together. */

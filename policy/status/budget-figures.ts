@@ -4,7 +4,7 @@ import type { CompiledBudget } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
 import { type Counter, type Reading, type ReadingQuery, REST, type ValueCounter } from '../core/counter-reading.ts';
 import { type EffectiveLimit, effectiveLimitAt } from '../core/effective-limit.ts';
-import { formatCents, formatUsd, percentUsed } from '../core/money.ts';
+import { add, formatCents, formatUsd, max, type Nano, percentUsed, subtract, ZERO } from '../core/money.ts';
 import { END_OF_TIME, periodAt, type PeriodLookup } from '../core/period.ts';
 import { valuesText } from '../core/refusal-sentences.ts';
 import { rfc3339 } from '../core/time.ts';
@@ -73,15 +73,15 @@ export function budgetFigures(
   const { total } = reading;
   const fullest = fullestOf(cappedCounters(budget, reading, limit));
   const percent = percentUsed(fullest.counter.spentNano, fullest.capNano);
-  const left = fullest.capNano - fullest.counter.committedNano;
+  const leftNano = subtract(fullest.capNano, fullest.counter.committedNano);
   return {
     state: stateOf(budget, exhausted(budget, reading, now, periods), percent),
     period: periodOf(limit),
-    limitUsd: formatUsd(budget.limitNano + limit.grantedNano),
+    limitUsd: formatUsd(add(budget.limitNano, limit.grantedNano)),
     spentUsd: formatUsd(total.spentNano),
-    reservedUsd: formatUsd(total.committedNano - total.spentNano),
-    presumedUsd: formatUsd(total.certainNano - total.spentNano),
-    remainingUsd: formatCents(left > 0n ? left : 0n),
+    reservedUsd: formatUsd(subtract(total.committedNano, total.spentNano)),
+    presumedUsd: formatUsd(subtract(total.certainNano, total.spentNano)),
+    remainingUsd: formatCents(max(leftNano, ZERO)),
     percentUsed: percent,
     used: `${percent}%`,
     requests: total.requests,
@@ -117,7 +117,7 @@ interface CappedCounter {
   /** Null for the counter of all calls. */
   readonly value: string | null;
   readonly counter: Counter;
-  readonly capNano: bigint;
+  readonly capNano: Nano;
 }
 
 function cappedCounters(
@@ -126,27 +126,27 @@ function cappedCounters(
   { grantedNano }: EffectiveLimit,
 ): readonly CappedCounter[] {
   if (budget.per.length === 0)
-    return [{ value: null, counter: reading.total, capNano: budget.limitNano + grantedNano }];
+    return [{ value: null, counter: reading.total, capNano: add(budget.limitNano, grantedNano) }];
   const overrides = new Map(budget.overrides.map(({ values, limitNano }) => [JSON.stringify(values), limitNano]));
   const values = reading.values
     .map((counter) => ({
       value: counter.value,
       counter,
-      capNano: (overrides.get(counter.value) ?? budget.limitNano) + grantedNano,
+      capNano: add(overrides.get(counter.value) ?? budget.limitNano, grantedNano),
     }))
     // A value with a limit of 0 is blocked on purpose, which does not make the budget exhausted.
     .filter(({ capNano }) => capNano > 0n);
   if (budget.totalNano !== undefined) {
-    return [{ value: null, counter: reading.total, capNano: budget.totalNano + grantedNano }, ...values];
+    return [{ value: null, counter: reading.total, capNano: add(budget.totalNano, grantedNano) }, ...values];
   }
-  return values.length > 0 ? values : [{ value: '[]', counter: EMPTY, capNano: budget.limitNano + grantedNano }];
+  return values.length > 0 ? values : [{ value: '[]', counter: EMPTY, capNano: add(budget.limitNano, grantedNano) }];
 }
 
 /** Represents every value before the first one is counted. */
 const EMPTY: Counter = {
-  spentNano: 0n,
-  certainNano: 0n,
-  committedNano: 0n,
+  spentNano: ZERO,
+  certainNano: ZERO,
+  committedNano: ZERO,
   requests: 0,
   refused: 0,
   wouldRefuse: 0,

@@ -1,4 +1,5 @@
 import type { CompiledBudget } from '../../policy/core/compiled-policy.ts';
+import { nano } from '../../policy/core/money.ts';
 
 /** `payments/checkout-daily`, $25 a day in New York, as it is compiled; with what a test changes of it. */
 export function budgetOf(changes: Partial<CompiledBudget> = {}): CompiledBudget {
@@ -11,11 +12,11 @@ export function budgetOf(changes: Partial<CompiledBudget> = {}): CompiledBudget 
     scope: {},
     per: [],
     period: { every: 'Day', timeZone: 'America/New_York' },
-    limitNano: 25_000_000_000n,
-    toleranceNano: 0n,
+    limitNano: nano(25_000_000_000n),
+    toleranceNano: nano(0n),
     overrides: [],
     grants: [],
-    criticalExtraNano: 0n,
+    criticalExtraNano: nano(0n),
     ...changes,
   };
 }

@@ -1,6 +1,7 @@
 import { connectLedger, type RedisLedger } from '../../ledger/redis/connect-ledger.ts';
 import type { Reservation } from '../../ledger/reservation.ts';
 import type { Settlement } from '../../ledger/settlement.ts';
+import { nano } from '../../policy/core/money.ts';
 import type { UsageRecord } from '../../policy/core/usage-record.ts';
 
 const HOUR = 3_600_000;
@@ -35,15 +36,15 @@ export async function connectCalls(url: string, gateway: string): Promise<RedisL
 
 /** What a call of a customer asks of its counters. */
 export function reservationOf(id: string, customer: string): Reservation {
-  const bound = { capNano: ROOM, roomNano: ROOM - WORST, gapRoomNano: 0n };
+  const bound = { capNano: nano(ROOM), roomNano: nano(ROOM - WORST), gapRoomNano: nano(0n) };
   const span = { start: 0, end: END, mode: 'Enforce', bound } as const;
   const [pool = '', all = ''] = counters(customer);
   return {
     id,
     workspace: 'payments/checkout',
     version: 1,
-    worstNano: WORST,
-    gapNano: 0n,
+    worstNano: nano(WORST),
+    gapNano: nano(0n),
     from: 0,
     until: END,
     checks: [
@@ -64,7 +65,11 @@ export async function call(
   ledger: RedisLedger,
   id: string,
   customer: string,
-  { costNano = 1_000n, presumedNano = 0n, record = {} }: Partial<Omit<Settlement, 'record'>> & { record?: Fields } = {},
+  {
+    costNano = nano(1_000n),
+    presumedNano = nano(0n),
+    record = {},
+  }: Partial<Omit<Settlement, 'record'>> & { record?: Fields } = {},
 ): Promise<void> {
   await reserve(ledger, id, customer);
   await ledger.gateway.settle({ id, costNano, presumedNano, record: recordOf(id, customer, costNano, record) });

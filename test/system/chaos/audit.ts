@@ -1,4 +1,4 @@
-import { formatUsd } from '../../../policy/core/money.ts';
+import { formatUsd, nano as toNano } from '../../../policy/core/money.ts';
 import type { Bill } from '../../fakes/upstream/books.ts';
 import { BUDGETS, type BudgetName, type Caps, FEATURE } from './caps.ts';
 import type { Asked } from './traffic.ts';
@@ -83,6 +83,7 @@ export class Audit {
     const left = this.#caps.at(name, at, part) - sum;
     const closest = this.closest.get(key);
     if (closest === undefined || left < closest) this.closest.set(key, left);
-    if (left < 0n) this.faults.push(`${key} is $${formatUsd(-left)} over its cap at ${new Date(at).toISOString()}`);
+    if (left < 0n)
+      this.faults.push(`${key} is $${formatUsd(toNano(-left))} over its cap at ${new Date(at).toISOString()}`);
   }
 }

@@ -1,6 +1,6 @@
 import { budget, type Installation, spanning } from '../../../bench/installation.ts';
 import type { SeededRandom } from '../../../bench/seeded-random.ts';
-import { formatUsd, parseUsd } from '../../../policy/core/money.ts';
+import { formatUsd, parseUsd, nano } from '../../../policy/core/money.ts';
 import type { RunLog } from './run-log.ts';
 
 /** The namespace of the workspace that all calls go to. */
@@ -92,8 +92,8 @@ export class Caps {
     this.#raises.get(name)?.push(after);
     await this.#installation.apply(yamlOf(name, after));
     this.#refusingSince.delete(name);
-    const total = name === 'customers' ? `, all together $${formatUsd(after.total)}` : '';
-    this.#runLog.write(`${name} raised to $${formatUsd(after.limit)}${total}`);
+    const total = name === 'customers' ? `, all together $${formatUsd(nano(after.total))}` : '';
+    this.#runLog.write(`${name} raised to $${formatUsd(nano(after.limit))}${total}`);
   }
 
   #last(name: BudgetName): Raise {
@@ -105,20 +105,20 @@ export class Caps {
 
 /** The spanning budget is raised by a grant, the others by an edit of their limit. */
 function yamlOf(name: BudgetName, { limit, total }: Omit<Raise, 'at'>): string {
-  const usd = formatUsd(limit);
+  const usd = formatUsd(nano(limit));
   if (name === 'spanning') {
     const first = FIRST.spanning.limit;
-    const grant = `{ usd: '${formatUsd(limit - first)}', untilTime: '2099-01-01T00:00:00Z', reason: more }`;
+    const grant = `{ usd: '${formatUsd(nano(limit - first))}', untilTime: '2099-01-01T00:00:00Z', reason: more }`;
     return spanning(
       NAMESPACE,
       name,
-      `limit: { usd: '${formatUsd(first)}' }\n  grants: [${limit > first ? grant : ''}]`,
+      `limit: { usd: '${formatUsd(nano(first))}' }\n  grants: [${limit > first ? grant : ''}]`,
     );
   }
   const spec = {
     workspace: `limit: { usd: '${usd}' }`,
     feature: `scope: { features: [${FEATURE}] }, limit: { usd: '${usd}' }`,
-    customers: `per: [customer], limit: { usd: '${usd}', totalUsd: '${formatUsd(total)}' }`,
+    customers: `per: [customer], limit: { usd: '${usd}', totalUsd: '${formatUsd(nano(total))}' }`,
   };
   return budget(NAMESPACE, name, spec[name]);
 }

@@ -7,7 +7,7 @@ import { Installation, waitFor } from '../../../bench/installation.ts';
 import { SeededRandom } from '../../../bench/seeded-random.ts';
 import type { ClaudeBudget } from '../../../crds/types.gen.ts';
 import { startPostgres } from '../../../hack/services/postgres.ts';
-import { formatUsd } from '../../../policy/core/money.ts';
+import { formatUsd, nano } from '../../../policy/core/money.ts';
 import { type Proxy, startProxy } from '../../support/proxy.ts';
 import { Audit } from './audit.ts';
 import { BUDGETS, type BudgetName, Caps, NAMESPACE } from './caps.ts';
@@ -137,7 +137,7 @@ async function watching(ended: AbortSignal, { installation, traffic, audit, caps
     if (Date.now() - announcedAt < PROGRESS_MS) continue;
     announcedAt = Date.now();
     const refused = BUDGETS.map((name) => `${name} ${caps.refusals(name)}`).join(', ');
-    const spent = formatUsd(audit.sums.get('workspace') ?? 0n);
+    const spent = formatUsd(nano(audit.sums.get('workspace') ?? 0n));
     const wrong = audit.faults.length === 0 ? '' : `; WRONG: ${audit.faults[0]}`;
     runLog.announce(
       `${traffic.open} streams open, ${traffic.calls.size} calls, $${spent} charged; refused by ${refused}${wrong}`,

@@ -1,6 +1,6 @@
 import type { Figure } from '../../../bench/figures.ts';
 import type { ClaudeBudget } from '../../../crds/types.gen.ts';
-import { formatUsd, parseUsd } from '../../../policy/core/money.ts';
+import { formatUsd, parseUsd, nano as toNano } from '../../../policy/core/money.ts';
 import { type Audit, accountOf, concerns, customerAccount } from './audit.ts';
 import { BUDGETS, type BudgetName, type Caps } from './caps.ts';
 import { CUSTOMERS, STREAMS, type Traffic } from './traffic.ts';
@@ -73,7 +73,7 @@ function neverOver(name: BudgetName, { audit, caps }: Evidence): Figure {
     measured:
       over.length > 0
         ? over.slice(0, 3).join('; ')
-        : `never; at the closest $${formatUsd(least)} below; ${caps.refusals(name)} refusals, raised ${caps.raises(name)} times`,
+        : `never; at the closest $${formatUsd(toNano(least))} below; ${caps.refusals(name)} refusals, raised ${caps.raises(name)} times`,
     holds: over.length === 0 && caps.refusals(name) > 0,
   };
 }
@@ -89,7 +89,7 @@ function exactlyRecorded({ audit, log }: Evidence): Figure {
     seen.add(mark);
     const bill = audit.bills.get(mark) ?? 0n;
     if (!estimated && costNano !== bill)
-      faults.push(`${mark} is booked at $${formatUsd(costNano)} and was charged $${formatUsd(bill)}`);
+      faults.push(`${mark} is booked at $${formatUsd(toNano(costNano))} and was charged $${formatUsd(toNano(bill))}`);
     // What stays presumed for a call covers what the upstream charges for it.
     if (restNano > 0n && costNano + restNano < bill) faults.push(`${mark} is covered by less than its bill`);
     if (!estimated) exact += 1;
@@ -102,7 +102,7 @@ function exactlyRecorded({ audit, log }: Evidence): Figure {
     measured:
       faults.length > 0
         ? `${faults.length} are wrong: ${faults.slice(0, 3).join('; ')}`
-        : `${exact} equal, ${seen.size - exact} estimated ($${formatUsd(short)} too low where the caller left), ${dead} bills of calls whose gateway died`,
+        : `${exact} equal, ${seen.size - exact} estimated ($${formatUsd(toNano(short))} too low where the caller left), ${dead} bills of calls whose gateway died`,
     holds: faults.length === 0,
   };
 }
@@ -119,17 +119,17 @@ function balanced(name: BudgetName, evidence: Evidence): Figure {
   const left = caps.at(name, Date.now()) - spent - presumed;
   const faults = [
     ...(parseUsd(status?.reservedUsd ?? '0') === presumed ? [] : ['not all is settled']),
-    ...(spent === rows.spent && spent === total.spentNano ? [] : [`the log has $${formatUsd(rows.spent)}`]),
+    ...(spent === rows.spent && spent === total.spentNano ? [] : [`the log has $${formatUsd(toNano(rows.spent))}`]),
     ...(status?.requests === rows.requests && rows.requests === total.requests ? [] : [`of ${rows.requests} calls`]),
-    ...(presumed === total.presumedNano ? [] : [`the log has $${formatUsd(total.presumedNano)} presumed`]),
+    ...(presumed === total.presumedNano ? [] : [`the log has $${formatUsd(toNano(total.presumedNano))} presumed`]),
     ...(spent === books + rows.estimated - rows.missing ? [] : ['the sum does not hold']),
     ...(presumed >= rows.missing ? [] : ['more was charged than is presumed']),
     ...(left >= 0n ? [] : ['over the cap']),
   ];
   return {
-    what: `${name}: the ledger against the upstream's bills of $${formatUsd(books)}`,
+    what: `${name}: the ledger against the upstream's bills of $${formatUsd(toNano(books))}`,
     promised: 'equal except for estimates; a call without a row is presumed; the log has the same sums',
-    measured: `spent $${formatUsd(spent)} = bills $${formatUsd(books)} + estimates $${signed(rows.estimated)} - without a row $${formatUsd(rows.missing)}; presumed $${formatUsd(presumed)}; $${signed(left)} left${faults.map((fault) => `; ${fault}`).join('')}`,
+    measured: `spent $${formatUsd(spent)} = bills $${formatUsd(toNano(books))} + estimates $${signed(rows.estimated)} - without a row $${formatUsd(toNano(rows.missing))}; presumed $${formatUsd(presumed)}; $${signed(left)} left${faults.map((fault) => `; ${fault}`).join('')}`,
     holds: faults.length === 0,
   };
 }
@@ -187,5 +187,5 @@ function sum(amounts: readonly bigint[]): bigint {
 }
 
 function signed(nano: bigint): string {
-  return nano < 0n ? `-${formatUsd(-nano)}` : formatUsd(nano);
+  return nano < 0n ? `-${formatUsd(toNano(-nano))}` : formatUsd(toNano(nano));
 }

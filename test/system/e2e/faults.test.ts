@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from '@jest/globals';
-import { formatUsd } from '../../../policy/core/money.ts';
+import { formatUsd, nano } from '../../../policy/core/money.ts';
 import { until } from '../../support/until.ts';
 import { CallerPod } from './caller-pod.ts';
 import { expectBalanced, expectFlawless } from './expect-balanced.ts';
@@ -15,7 +15,7 @@ beforeAll(prepareInstallation, 300_000);
 /** Lowers the limit of a team under load to a little more than it owes. @returns the limit, which nothing may exceed. */
 async function lower(team: Team): Promise<bigint> {
   const limit = (await team.owed()).nano + MORE;
-  await team.limit(formatUsd(limit));
+  await team.limit(formatUsd(nano(limit)));
   // Had it been enforced later than that, it would bind nothing.
   expect((await team.owed()).nano).toBeLessThan(limit);
   return limit;

@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from '@jest/globals';
-import { formatUsd } from '../../../policy/core/money.ts';
+import { formatUsd, nano } from '../../../policy/core/money.ts';
 import { CallerPod } from './caller-pod.ts';
 import { expectBalanced, expectFlawless } from './expect-balanced.ts';
 import { previousChart } from './previous.ts';
@@ -44,7 +44,7 @@ test('an upgrade that cannot start is rolled back, and budgets are enforced and 
   await callers.answered(20);
   // More than is spent until all gateways enforce it.
   const limit = (await team.owed()).nano + 300_000_000n;
-  await team.limit(formatUsd(limit));
+  await team.limit(formatUsd(nano(limit)));
   await callers.refused(5);
   expect(await upgrade).toContain('has been rolled back');
   const tally = await callers.stop();

@@ -7,7 +7,7 @@ import { waitFor } from '../../../bench/installation.ts';
 import { MessagesClient } from '../../../bench/messages-client.ts';
 import type { Redis } from '../../../hack/services/redis.ts';
 import { type Sentinel, startSentinel } from '../../../hack/services/sentinel.ts';
-import { formatUsd, parseUsd } from '../../../policy/core/money.ts';
+import { formatUsd, parseUsd, nano as toNano } from '../../../policy/core/money.ts';
 import { TestSystem } from './test-system.ts';
 
 const LIMIT = '0.80';
@@ -95,7 +95,7 @@ test('the residual: only what no replica has and no living gateway knows is lost
   const after = await one.counter();
   const billed = (await one.owed()).nano - before.nano;
   figures.push(
-    `the residual: ${STREAMS} calls held $${formatUsd(committedNano - quiet.committedNano)} of which no trace is left; the upstream billed $${formatUsd(billed)} for them`,
+    `the residual: ${STREAMS} calls held $${formatUsd(toNano(committedNano - quiet.committedNano))} of which no trace is left; the upstream billed $${formatUsd(toNano(billed))} for them`,
   );
   // Exactly these, and so no more than what was reserved for them.
   expect(after.certainNano).toBe(quiet.certainNano);

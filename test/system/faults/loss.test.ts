@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { Redis as Client } from 'ioredis';
-import { formatUsd, parseUsd } from '../../../policy/core/money.ts';
+import { formatUsd, parseUsd, nano as toNano } from '../../../policy/core/money.ts';
 import { startProxy, type Proxy } from '../../support/proxy.ts';
 import { cutTail, restore, snapshot, tailOf, wipe } from '../../support/redis-files.ts';
 import { startRedis } from '../../support/redis.ts';
@@ -56,7 +56,7 @@ async function expectKept(name: string, one: Spender, back: Resumption, lost = 0
   const { nano } = await one.owed();
   const figure = `calls back after ${(back.ms / 1000).toFixed(1)} s (${back.states.join(', ')})`;
   figures.push(
-    `${name}: ${figure}; books $${formatUsd(nano)}, spent $${formatUsd(spentNano)}, with presumed $${formatUsd(certainNano)} of $${LIMIT}`,
+    `${name}: ${figure}; books $${formatUsd(toNano(nano))}, spent $${formatUsd(spentNano)}, with presumed $${formatUsd(certainNano)} of $${LIMIT}`,
   );
   expect(back.early).toBe(0);
   expect(nano).toBeLessThanOrEqual(parseUsd(LIMIT) + lost);

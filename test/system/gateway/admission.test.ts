@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, jest, test } from '@jest/globals';
+import { nano } from '../../../policy/core/money.ts';
 import { budgetFiguresQuery } from '../../../policy/status/budget-figures.ts';
 import { startRedis } from '../../support/redis.ts';
 import { until } from '../../support/until.ts';
@@ -224,8 +225,8 @@ describe('the ledger', () => {
       id: 'stray',
       workspace: 'payments/checkout',
       version: 1,
-      worstNano: 5n,
-      gapNano: 0n,
+      worstNano: nano(5n),
+      gapNano: nano(0n),
       from: start,
       until: start + 86_400_000,
       checks: [
@@ -236,7 +237,7 @@ describe('the ledger', () => {
           start,
           end: start + 86_400_000,
           mode: 'Enforce',
-          bound: { capNano: 100n, roomNano: 95n, gapRoomNano: 0n },
+          bound: { capNano: nano(100n), roomNano: nano(95n), gapRoomNano: nano(0n) },
           total: null,
         },
       ],

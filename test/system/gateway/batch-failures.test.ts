@@ -12,6 +12,7 @@ import { openDatabase } from '../../../log/database/open-database.ts';
 import { UsageLog } from '../../../log/usage-log.ts';
 import type { BatchSettler } from '../../../operator/batches/batch-settler.ts';
 import { Rebuild } from '../../../operator/ledger/rebuild.ts';
+import { nano } from '../../../policy/core/money.ts';
 import { startProxy } from '../../support/proxy.ts';
 import { until } from '../../support/until.ts';
 import { batchGateways, BATCHES_PATH, item, poller, PRICE_BOOK, recordsOf, sdk } from './batch-fixture.ts';
@@ -102,7 +103,7 @@ describe('failures', () => {
     const here = await gateway();
     await here.ledger.operator.raiseFences(new Map([['payments/checkout', 2]]));
     const asked = ask(here.url, { path: BATCHES_PATH, body: JSON.stringify({ requests: [item('a'), item('b')] }) });
-    const rest = { batches: 'Allow' as const, guards: { maxRequestNano: 1n } };
+    const rest = { batches: 'Allow' as const, guards: { maxRequestNano: nano(1n) } };
     await until(async () => (await here.ledger.operator.fences()).get('payments/checkout') === 2);
     here.policy.enforce([resolved(handover({ baseURL: env.upstream.url, budgets: [daily], version: 2, rest }))]);
     const answer = await asked;

@@ -7,6 +7,7 @@ import { WriteAheadLog } from '../../../gateway/admission/write-ahead-log.ts';
 import { readConfig } from '../../../gateway/config.ts';
 import type { Reservation } from '../../../ledger/reservation.ts';
 import type { CompiledBudget } from '../../../policy/core/compiled-policy.ts';
+import { nano } from '../../../policy/core/money.ts';
 import { budgetFiguresQuery } from '../../../policy/status/budget-figures.ts';
 import type { Behaviour } from '../../fakes/upstream/behaviour.ts';
 import { startUpstream, type Upstream } from '../../fakes/upstream/upstream.ts';
@@ -269,13 +270,18 @@ describe('the write-ahead log', () => {
     id,
     workspace: 'payments/checkout',
     version: 1,
-    worstNano: 12_345_678_901_234_567n,
-    gapNano: 0n,
+    worstNano: nano(12_345_678_901_234_567n),
+    gapNano: nano(0n),
     from: 0,
     until: 1,
     checks: [],
   });
-  const settlement = (id: string) => ({ id, costNano: 1n, presumedNano: 0n, record: { id, cost_nano: '1' } });
+  const settlement = (id: string) => ({
+    id,
+    costNano: nano(1n),
+    presumedNano: nano(0n),
+    record: { id, cost_nano: '1' },
+  });
 
   test('hands the next process the calls that are left, with what is known of them; a torn line was never confirmed', async () => {
     const folder = folderOf();

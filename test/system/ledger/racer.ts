@@ -15,6 +15,7 @@ import { LedgerUnreachable } from '../../../ledger/ledger-unreachable.ts';
 import { connectLedger } from '../../../ledger/redis/connect-ledger.ts';
 import type { ReserveAnswer } from '../../../ledger/reservation.ts';
 import type { Bound, Check } from '../../../policy/core/counter-check.ts';
+import { nano } from '../../../policy/core/money.ts';
 
 /** The overlapping budgets of all processes. Nano-dollars; `total` is over all values. */
 export const BUDGETS = {
@@ -75,7 +76,7 @@ async function main(): Promise<void> {
     note({ kind: 'reserve', id, worst, counters });
     const now = Date.now();
     const workspace = 'payments/checkout';
-    const limits = { worstNano: BigInt(worst), gapNano: 0n, from: 0, until: now + 3_600_000, checks };
+    const limits = { worstNano: nano(BigInt(worst)), gapNano: nano(0n), from: 0, until: now + 3_600_000, checks };
     const asked = { id, workspace, version: 1, ...limits };
     let answer = await insist(() => ledger.gateway.reserve(asked));
     while (answer.kind === 'recovering') {
@@ -99,7 +100,9 @@ async function main(): Promise<void> {
     const cost = Math.floor(Math.random() * (worst + 1));
     const presumed = outcome < 0.25 ? worst - cost : 0;
     const record = { id, state: 'final', cost_nano: String(cost) } as const;
-    await insist(() => ledger.gateway.settle({ id, costNano: BigInt(cost), presumedNano: BigInt(presumed), record }));
+    await insist(() =>
+      ledger.gateway.settle({ id, costNano: nano(BigInt(cost)), presumedNano: nano(BigInt(presumed)), record }),
+    );
     note({ kind: 'settle', id, cost, presumed });
   }
 }
@@ -109,7 +112,7 @@ function someChecks(worst: number): Check[] {
   return ['workspace', feature, 'customers', 'organisation'].map((name) => {
     const { cap, per, total } = BUDGETS[name as keyof typeof BUDGETS];
     const within = (limit: bigint): Bound => {
-      return { capNano: limit, roomNano: limit - BigInt(worst), gapRoomNano: 0n };
+      return { capNano: nano(limit), roomNano: nano(limit - BigInt(worst)), gapRoomNano: nano(0n) };
     };
     return {
       budget: `payments/${name}`,

@@ -11,6 +11,7 @@ import { startSentinel } from '../../../hack/services/sentinel.ts';
 import { LedgerUnreachable } from '../../../ledger/ledger-unreachable.ts';
 import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import { keyPrefix } from '../../../ledger/redis/keys.ts';
+import { nano } from '../../../policy/core/money.ts';
 import { writeCertificate } from '../../support/certificate.ts';
 import { startProxy } from '../../support/proxy.ts';
 import { startRedis } from '../../support/redis.ts';
@@ -52,10 +53,10 @@ async function replicated({ url }: { readonly url: string }): Promise<void> {
 const COUNTER = 'payments/daily/Day/UTC/0';
 
 /** Reserves and settles one call of `nano` nano-dollars. */
-async function call(ledger: RedisLedger, nano = 1_000_000n): Promise<void> {
+async function call(ledger: RedisLedger, amount = 1_000_000n): Promise<void> {
   const { now } = await ledger.operator.state();
   const id = randomUUID();
-  const bound = { capNano: 10n ** 12n, roomNano: 10n ** 12n - nano, gapRoomNano: 0n };
+  const bound = { capNano: nano(10n ** 12n), roomNano: nano(10n ** 12n - amount), gapRoomNano: nano(0n) };
   const period = { start: 0, end: now + 3_600_000 };
   const check = {
     budget: 'payments/daily',
@@ -70,14 +71,14 @@ async function call(ledger: RedisLedger, nano = 1_000_000n): Promise<void> {
     id,
     workspace: 'payments/app',
     version: 1,
-    worstNano: nano,
-    gapNano: 0n,
+    worstNano: nano(amount),
+    gapNano: nano(0n),
     from: 0,
     until: period.end,
     checks: [check],
   });
   expect(kind).toBe('admitted');
-  await ledger.gateway.settle({ id, costNano: nano, presumedNano: 0n, record: { id } });
+  await ledger.gateway.settle({ id, costNano: nano(amount), presumedNano: nano(0n), record: { id } });
 }
 
 async function spent(ledger: RedisLedger): Promise<bigint> {

@@ -8,6 +8,7 @@ import { type Child, start } from '../../../hack/services/processes.ts';
 import type { RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';
 import { UsageLog } from '../../../log/usage-log.ts';
+import { nano } from '../../../policy/core/money.ts';
 import { call, connectCalls, counters, recordOf, reservationOf, reserve } from '../../support/ledger-calls.ts';
 import { startPostgres } from '../../support/postgres.ts';
 import { startRedis } from '../../support/redis.ts';
@@ -67,9 +68,17 @@ async function makeCalls(ledger: RedisLedger, until: () => boolean): Promise<Mad
         await ledger.gateway.settleUnchecked({ reservation: reservationOf(id, customer), settlement: null });
         if (i % 2 === 0) await sleep(Math.random() * 20);
         if (i % 2 === 0)
-          await ledger.gateway.settle({ id, costNano: 3n, presumedNano: 0n, record: recordOf(id, customer, 3n) });
+          await ledger.gateway.settle({
+            id,
+            costNano: nano(3n),
+            presumedNano: nano(0n),
+            record: recordOf(id, customer, 3n),
+          });
       } else {
-        await call(ledger, id, customer, { costNano: BigInt(1 + (i % 1000)), presumedNano: i % 10 === 0 ? 5n : 0n });
+        await call(ledger, id, customer, {
+          costNano: nano(BigInt(1 + (i % 1000))),
+          presumedNano: nano(i % 10 === 0 ? 5n : 0n),
+        });
       }
       if (i % 25 === 7 && i % 2 === 1) made.presumed += 1;
       else made.settled += 1;

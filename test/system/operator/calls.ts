@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reservation } from '../../../ledger/reservation.ts';
 import type { Check } from '../../../policy/core/counter-check.ts';
 import { boundOf, effectiveLimitAt } from '../../../policy/core/effective-limit.ts';
-import { parseUsd } from '../../../policy/core/money.ts';
+import { parseUsd, nano } from '../../../policy/core/money.ts';
 import { budget, condition, type Reader, workspace } from '../../support/resources.ts';
 import type { Installation, SimulatedGateway } from './harness.ts';
 
@@ -34,7 +34,8 @@ export class Calls {
     const id = randomUUID();
     const { kind } = await ledger.gateway.reserve(await this.#reservation(ns, id, worst));
     if (kind !== 'admitted') return false;
-    if (cost !== null) await ledger.gateway.settle({ id, costNano: parseUsd(cost), presumedNano: 0n, record: { id } });
+    if (cost !== null)
+      await ledger.gateway.settle({ id, costNano: parseUsd(cost), presumedNano: nano(0n), record: { id } });
     return true;
   }
 
@@ -65,7 +66,7 @@ export class Calls {
       bound: boundOf(daily, daily.limitNano, worstNano),
       total: null,
     };
-    return { id, workspace: ref, version, worstNano, gapNano: 0n, from, until, checks: [check] };
+    return { id, workspace: ref, version, worstNano, gapNano: nano(0n), from, until, checks: [check] };
   }
 }
 

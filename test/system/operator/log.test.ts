@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Postgres } from '../../../hack/services/postgres.ts';
 import type { Database } from '../../../log/database/database.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';
+import { nano } from '../../../policy/core/money.ts';
 import { startPostgres } from '../../support/postgres.ts';
 import { budget, condition, Reader, workspace } from '../../support/resources.ts';
 import { until } from '../../support/until.ts';
@@ -42,12 +43,19 @@ async function calls(from: number, to: number): Promise<void> {
     const [id, workspace] = [`call-${i}`, 'payments/checkout'];
     const { now } = await ledger.operator.state();
     const span = { from: 0, until: now + 60_000, checks: [] };
-    const { kind } = await ledger.gateway.reserve({ id, workspace, version: 1, worstNano: 1n, gapNano: 0n, ...span });
+    const { kind } = await ledger.gateway.reserve({
+      id,
+      workspace,
+      version: 1,
+      worstNano: nano(1n),
+      gapNano: nano(0n),
+      ...span,
+    });
     expect(kind).toBe('admitted');
     await ledger.gateway.settle({
       id,
-      costNano: 1n,
-      presumedNano: 0n,
+      costNano: nano(1n),
+      presumedNano: nano(0n),
       record: { id, state: 'final', cost_nano: '1', workspace },
     });
   }

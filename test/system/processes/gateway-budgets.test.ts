@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { nano } from '../../../policy/core/money.ts';
 import { ask, message } from '../gateway/harness.ts';
 import { budget } from '../gateway/policies.ts';
 import { counterOf, quiet, useGatewayProcesses } from './gateway-processes.ts';
@@ -28,7 +29,7 @@ test('budgets that overlap hold together, whatever the calls cost', async () => 
   const budgets = [
     budget('workspace', '0.30'),
     budget('opus', '0.12', { scope: { models: ['claude-opus-*'] } }),
-    budget('customers', '0.05', { per: ['customer'], totalNano: 200_000_000n }),
+    budget('customers', '0.05', { per: ['customer'], totalNano: nano(200_000_000n) }),
   ];
   const organisation = budget('organisation', '0.28', {
     namespace: 'tollgate-system',

@@ -4,6 +4,7 @@ import { type RedisLedger, connectLedger } from '../../../ledger/redis/connect-l
 import type { Reservation } from '../../../ledger/reservation.ts';
 import type { Settlement } from '../../../ledger/settlement.ts';
 import type { Check } from '../../../policy/core/counter-check.ts';
+import { nano } from '../../../policy/core/money.ts';
 import type { startRedis } from '../../support/redis.ts';
 
 export const HOUR = 3_600_000;
@@ -42,7 +43,7 @@ export async function join(ledger: Ledger, incarnation: string): Promise<void> {
 
 export function check(cap: bigint, worst: bigint, more: Partial<Check> = {}): Check {
   const now = Date.now();
-  const bound = { capNano: cap, roomNano: cap - worst, gapRoomNano: 0n };
+  const bound = { capNano: nano(cap), roomNano: nano(cap - worst), gapRoomNano: nano(0n) };
   const span = { start: now - HOUR, end: now + HOUR };
   return {
     budget: 'payments/daily',
@@ -61,8 +62,8 @@ export function call(id: string, worstNano: bigint, checks: readonly Check[], ve
     id,
     workspace: 'payments/checkout',
     version,
-    worstNano,
-    gapNano: 0n,
+    worstNano: nano(worstNano),
+    gapNano: nano(0n),
     from: 0,
     until: Date.now() + HOUR,
     checks,
@@ -70,5 +71,5 @@ export function call(id: string, worstNano: bigint, checks: readonly Check[], ve
 }
 
 export function cost(id: string, costNano: bigint, presumedNano = 0n): Settlement {
-  return { id, costNano, presumedNano, record: { id, cost_nano: `${costNano}` } };
+  return { id, costNano: nano(costNano), presumedNano: nano(presumedNano), record: { id, cost_nano: `${costNano}` } };
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { LEASE_MS } from '../../../ledger/durations.ts';
 import { MemoryLedger } from '../../../ledger/memory/memory-ledger.ts';
 import type { Settlement } from '../../../ledger/settlement.ts';
+import { nano, type Nano } from '../../../policy/core/money.ts';
 import { startRedis } from '../../support/redis.ts';
 import { call, check, established, HOUR, join, pool } from './ledger-fixtures.ts';
 
@@ -26,8 +27,8 @@ describe('a Message Batch', () => {
     clock.now += 2 * LEASE_MS;
     await ledger.operator.sweep();
     expect(await ledger.operator.openBatches()).toEqual([{ ...adoption, settledLines: 0, reservedNano: 50n }]);
-    const line = (id: string, costNano: bigint): { costNano: bigint; record: Settlement['record'] } => {
-      return { costNano, record: { id, state: 'final', cost_nano: `${costNano}` } };
+    const line = (id: string, cost: bigint): { costNano: Nano; record: Settlement['record'] } => {
+      return { costNano: nano(cost), record: { id, state: 'final', cost_nano: `${cost}` } };
     };
     const lines = [line('a/1', 20n), line('a/2', 5n)];
     expect(await ledger.operator.settleBatchLines({ batch: 'msgbatch_1', from: 0, lines })).toEqual({
@@ -62,7 +63,7 @@ describe('a Message Batch', () => {
     const logged = {
       ...known,
       settledLines: 2,
-      reservedNano: 50n,
+      reservedNano: nano(50n),
       settled: false,
       counters,
       keepUntil: Date.now() + HOUR,
@@ -70,8 +71,8 @@ describe('a Message Batch', () => {
     const raised = {
       counter: pool.counter,
       keepUntil: logged.keepUntil,
-      spentNano: 25n,
-      presumedNano: 0n,
+      spentNano: nano(25n),
+      presumedNano: nano(0n),
       requests: 2,
     };
     await ledger.operator.raiseCounters([raised]);
@@ -86,13 +87,13 @@ describe('a Message Batch', () => {
     expect(await ledger.gateway.openBatch(known)).toBe('ended');
     expect((await ledger.gateway.reserve(call('a', 1n, []))).kind).toBe('ended');
 
-    await ledger.operator.restoreBatches([{ ...logged, settledLines: 3, reservedNano: 20n }, logged]);
+    await ledger.operator.restoreBatches([{ ...logged, settledLines: 3, reservedNano: nano(20n) }, logged]);
     expect(await ledger.operator.openBatches()).toEqual([{ ...known, settledLines: 3, reservedNano: 20n }]);
     expect(await counter()).toMatchObject({ spentNano: 25n, committedNano: 45n });
-    await ledger.operator.restoreBatches([{ ...logged, settledLines: 0, reservedNano: 0n, settled: true }]);
+    await ledger.operator.restoreBatches([{ ...logged, settledLines: 0, reservedNano: nano(0n), settled: true }]);
     expect(await counter()).toMatchObject({ spentNano: 25n, committedNano: 25n });
     // From an operator that read the log before the batch was settled.
-    await ledger.operator.restoreBatches([{ ...logged, settledLines: 4, reservedNano: 10n }]);
+    await ledger.operator.restoreBatches([{ ...logged, settledLines: 4, reservedNano: nano(10n) }]);
     expect(await ledger.operator.openBatches()).toEqual([]);
     expect(await ledger.gateway.batchOwners(['msgbatch_1'])).toEqual([
       { workspace: 'payments/checkout', settled: true },

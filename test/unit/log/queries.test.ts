@@ -2,6 +2,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import type { Database } from '../../../log/database/database.ts';
+import { nano } from '../../../policy/core/money.ts';
 import { call, counters, recordOf, reserve } from '../../support/ledger-calls.ts';
 import { describeLog, startServices } from './log-fixture.ts';
 
@@ -17,7 +18,7 @@ describeLog(services, (fixture) => {
     const ended = (days: number) => ({ record: { timestamp: new Date(now - days * day).toISOString() } });
     await call(ledger, `${name}-aged`, 'acme', ended(60));
     await call(ledger, `${name}-recent`, 'acme', ended(20));
-    await call(ledger, `${name}-undecided`, 'acme', { ...ended(60), presumedNano: 7n });
+    await call(ledger, `${name}-undecided`, 'acme', { ...ended(60), presumedNano: nano(7n) });
     await log.drain();
     await database.query(`update calls set time = time - interval '60 days' where state = 'presumed'`);
     await database.query(
@@ -64,12 +65,12 @@ describeLog(services, (fixture) => {
     const at = (timestamp: string) => ({ timestamp, user: '' });
     for (let i = 1; i <= 11; i += 1) {
       const record = { ...at('2026-11-25T10:00:00.000Z'), customer: `c-${i}` };
-      await call(ledger, `${name}-ranked-${i}`, 'acme', { costNano: BigInt(i), record });
+      await call(ledger, `${name}-ranked-${i}`, 'acme', { costNano: nano(BigInt(i)), record });
     }
     const old = { ...at('2026-11-24T09:59:59.000Z'), customer: 'c-1' };
-    await call(ledger, `${name}-ranked-old`, 'acme', { costNano: 1_000n, record: old });
+    await call(ledger, `${name}-ranked-old`, 'acme', { costNano: nano(1_000n), record: old });
     const nobody = { ...at('2026-11-25T10:00:00.000Z'), customer: null };
-    await call(ledger, `${name}-ranked-nobody`, 'acme', { costNano: 500n, record: nobody });
+    await call(ledger, `${name}-ranked-nobody`, 'acme', { costNano: nano(500n), record: nobody });
     await log.drain();
     expect(await log.spenders('customer', Date.parse('2026-11-24T10:00:00Z'), 2)).toEqual({
       count: 11,
@@ -99,7 +100,7 @@ describeLog(services, (fixture) => {
     const book = (of: typeof open, from: number, costs: readonly bigint[]) => {
       const lines = costs.map((costNano, index) => {
         const id = `${of.id}/batch/${from + index}`;
-        return { costNano, record: recordOf(id, 'acme', costNano, { batch: of.batch }) };
+        return { costNano: nano(costNano), record: recordOf(id, 'acme', costNano, { batch: of.batch }) };
       });
       return ledger.operator.settleBatchLines({ batch: of.batch, from, lines });
     };

@@ -9,6 +9,7 @@ import type { DeadLetter } from '../../../log/call-row.ts';
 import { LogUnreachable, type Database } from '../../../log/database/database.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';
 import { UsageLog } from '../../../log/usage-log.ts';
+import { nano } from '../../../policy/core/money.ts';
 import { callColumns, type StreamedRecord } from '../../../policy/core/usage-record.ts';
 import { call, connectCalls, counters, recordOf, reservationOf, reserve } from '../../support/ledger-calls.ts';
 import { startPostgres } from '../../support/postgres.ts';
@@ -29,7 +30,7 @@ describeLog(services, (fixture) => {
       speed: 'fast',
       policy_version: 1_795_600_000_123,
     };
-    await call(ledger, `${name}-1`, 'acme', { costNano: 9_007_199_254_740_993n, record: more });
+    await call(ledger, `${name}-1`, 'acme', { costNano: nano(9_007_199_254_740_993n), record: more });
     await log.drain();
     const [row] = await database.query<Record<string, unknown>>(
       `select *, cost_nano::text as cost, worst_nano::text as worst, policy_version::text as version from calls`,
@@ -75,13 +76,18 @@ describeLog(services, (fixture) => {
     };
     const thrice = (total: object) => [total, total, total];
     const id = `${name}-swept`;
-    await call(ledger, `${name}-exact`, 'acme', { costNano: 600n });
+    await call(ledger, `${name}-exact`, 'acme', { costNano: nano(600n) });
     await reserve(ledger, id, 'acme');
     await ledger.gateway.settleUnchecked({ reservation: reservationOf(id, 'acme'), settlement: null });
     expect(await totals()).toEqual(thrice({ spentNano: 600n, presumedNano: 1_000_000n, requests: 1 }));
     await ledger.operator.resolvePresumed([id], 'Book');
     expect(await totals()).toEqual(thrice({ spentNano: 1_000_600n, presumedNano: 0n, requests: 1 }));
-    await ledger.gateway.settle({ id, costNano: 70n, presumedNano: 30n, record: recordOf(id, 'acme', 70n) });
+    await ledger.gateway.settle({
+      id,
+      costNano: nano(70n),
+      presumedNano: nano(30n),
+      record: recordOf(id, 'acme', 70n),
+    });
     expect(await totals()).toEqual(thrice({ spentNano: 670n, presumedNano: 30n, requests: 2 }));
     await ledger.operator.resolvePresumed([id], 'Release');
     expect(await totals()).toEqual(thrice({ spentNano: 670n, presumedNano: 0n, requests: 2 }));

@@ -2,10 +2,11 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Row } from '../../../log/call-row.ts';
 import { type KnownCall, planUpsert, type TotalChange } from '../../../log/write-calls.ts';
+import { nano as toNano } from '../../../policy/core/money.ts';
 import type { RecordState } from '../../../policy/core/usage-record.ts';
 
 function rowOf(id: string, state: RecordState, amountNano: bigint, counters: readonly string[]): Row {
-  return { id, state, amountNano, meta: null, counters, keepUntil: 1, values: {} };
+  return { id, state, amountNano: toNano(amountNano), meta: null, counters, keepUntil: 1, values: {} };
 }
 
 /** A table and totals in memory, written to as the database is. */
@@ -20,8 +21,8 @@ class Tables {
       const { spentNano = 0n, presumedNano = 0n, requests = 0 } = this.totals.get(counter) ?? {};
       this.totals.set(counter, {
         keepUntil: by.keepUntil,
-        spentNano: spentNano + by.spentNano,
-        presumedNano: presumedNano + by.presumedNano,
+        spentNano: toNano(spentNano + by.spentNano),
+        presumedNano: toNano(presumedNano + by.presumedNano),
         requests: requests + by.requests,
       });
     }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { Registry } from 'prom-client';
 import { type Spender, CallMetrics } from '../../../metrics/call-metrics.ts';
+import { nano } from '../../../policy/core/money.ts';
 
 const spender: Spender = {
   workspace: 'payments/checkout',
@@ -9,7 +10,7 @@ const spender: Spender = {
   user: 'ada',
   model: 'claude-sonnet-5-5',
 };
-const billed = { costNano: 1_000_000_000n, tokens: null, cache: null };
+const billed = { costNano: nano(1_000_000_000n), tokens: null, cache: null };
 
 describe('labels that callers choose', () => {
   test('are limited for each workspace and in total, and no money is lost', async () => {

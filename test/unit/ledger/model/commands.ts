@@ -5,6 +5,7 @@ import { LEASE_MS, REPLAY_TIMEOUT_MS, MIN_RECOVERY_MS } from '../../../../ledger
 import type { Reservation } from '../../../../ledger/reservation.ts';
 import type { Check, CheckMode } from '../../../../policy/core/counter-check.ts';
 import type { Reading } from '../../../../policy/core/counter-reading.ts';
+import { type Nano, nano } from '../../../../policy/core/money.ts';
 import {
   BY_VALUE,
   CALLS,
@@ -24,9 +25,9 @@ const calls = fc.nat(CALLS);
 const amounts = fc.record({ tenths: fc.nat(12), off: fc.integer({ min: -3, max: 3 }) });
 type Amount = { tenths: number; off: number };
 
-function nano(ledgers: ComparedLedgers, { tenths, off }: Amount): bigint {
+function amountOf(ledgers: ComparedLedgers, { tenths, off }: Amount): Nano {
   const amount = (ledgers.scale * BigInt(tenths)) / 10n + BigInt(off);
-  return amount < 0n ? 0n : amount;
+  return nano(amount < 0n ? 0n : amount);
 }
 
 const modes = fc.constantFrom<CheckMode>('Enforce', 'Enforce', 'Enforce', 'Exempt');
@@ -46,11 +47,15 @@ const reservations = fc.record({
 type Draft = typeof reservations extends fc.Arbitrary<infer T> ? T : never;
 
 function reservation(ledgers: ComparedLedgers, gateway: number, draft: Draft): Reservation {
-  const worstNano = nano(ledgers, draft.worst);
-  const capNano = nano(ledgers, draft.cap);
-  const toleranceNano = nano(ledgers, draft.tolerance);
-  const gapNano = nano(ledgers, draft.gap);
-  const bound = { capNano, roomNano: capNano + toleranceNano - worstNano, gapRoomNano: toleranceNano - gapNano };
+  const worstNano = amountOf(ledgers, draft.worst);
+  const capNano = amountOf(ledgers, draft.cap);
+  const toleranceNano = amountOf(ledgers, draft.tolerance);
+  const gapNano = amountOf(ledgers, draft.gap);
+  const bound = {
+    capNano,
+    roomNano: nano(capNano + toleranceNano - worstNano),
+    gapRoomNano: nano(toleranceNano - gapNano),
+  };
   const now = Date.now();
   const checks = draft.budgets.map((budget): Check => {
     const per = BY_VALUE.includes(budget);
@@ -62,7 +67,10 @@ function reservation(ledgers: ComparedLedgers, gateway: number, draft: Draft): R
       end: now + HOUR / 2 + draft.shift,
       mode: budget.startsWith('watched') ? 'Observe' : draft.part,
       bound,
-      total: per && draft.hasTotal ? { ...bound, capNano: capNano * 2n, roomNano: bound.roomNano + capNano } : null,
+      total:
+        per && draft.hasTotal
+          ? { ...bound, capNano: nano(capNano * 2n), roomNano: nano(bound.roomNano + capNano) }
+          : null,
     };
   });
   const id = ledgers.idOf(gateway, draft.call);
@@ -103,8 +111,8 @@ const reserve = fc.tuple(gateways, reservations).map(([gateway, draft]) =>
 const settle = fc.tuple(gateways, calls, amounts, fc.option(amounts)).map(([gateway, call, cost, presumed]) =>
   command(`settle ${gateway} ${call} ${fc.stringify([cost, presumed])}`, async (ledgers) => {
     const id = ledgers.idOf(gateway, call);
-    const costNano = nano(ledgers, cost);
-    const presumedNano = presumed === null ? 0n : nano(ledgers, presumed);
+    const costNano = amountOf(ledgers, cost);
+    const presumedNano = presumed === null ? nano(0n) : amountOf(ledgers, presumed);
     const record = { id, state: 'final', cost_nano: `${costNano}` } as const;
     const got = await ledgers.both(gateway, (ledger) => ledger.gateway.settle({ id, costNano, presumedNano, record }));
     if (got === 'settled' || got === 'corrected') ledgers.acknowledged(id);
@@ -114,9 +122,9 @@ const settle = fc.tuple(gateways, calls, amounts, fc.option(amounts)).map(([gate
 const settleUnchecked = fc.tuple(gateways, reservations, fc.option(amounts)).map(([gateway, draft, cost]) =>
   command(`settle unchecked ${gateway} ${fc.stringify([draft, cost])}`, async (ledgers) => {
     const asked = reservation(ledgers, gateway, draft);
-    const costNano = cost === null ? 0n : nano(ledgers, cost);
+    const costNano = cost === null ? nano(0n) : amountOf(ledgers, cost);
     const record = { id: asked.id, state: 'final', cost_nano: `${costNano}` } as const;
-    const settlement = cost === null ? null : { id: asked.id, costNano, presumedNano: 0n, record };
+    const settlement = cost === null ? null : { id: asked.id, costNano, presumedNano: nano(0n), record };
     const got = await ledgers.both(gateway, (ledger) =>
       ledger.gateway.settleUnchecked({ reservation: asked, settlement }),
     );
@@ -139,7 +147,7 @@ const settleBatchLines = fc
     command(`settle batch lines ${gateway} ${call} ${from} ${fc.stringify(costs)}`, async (ledgers) => {
       const batch = `batch-of-${ledgers.idOf(gateway, call)}`;
       const booked = costs.map((cost, index) => {
-        const costNano = nano(ledgers, cost);
+        const costNano = amountOf(ledgers, cost);
         const id = uniqueName(`${batch}-${from + index}`);
         return { costNano, record: { id, state: 'final' as const, cost_nano: `${costNano}` } };
       });
@@ -155,12 +163,12 @@ const restoreBatch = fc
       const { batches } = ledgers.memory.state;
       const [id = '', batch = ''] = [...batches.values()].flatMap(({ batch: one }) => [one.id, one.batch]);
       const known = which === 0 && id !== '' ? { id, batch } : { id: `lost-${which}`, batch: `batch-of-lost-${which}` };
-      const reservedNano = settled ? 0n : nano(ledgers, left);
+      const reservedNano = settled ? nano(0n) : amountOf(ledgers, left);
       const counters = held.map((budget) =>
         BY_VALUE.includes(budget) ? `${counterOf(budget)}#${VALUES[0]}` : counterOf(budget),
       );
       const keepUntil = Date.now() + HOUR;
-      const nothing = { keepUntil, spentNano: 0n, presumedNano: 0n, requests: 0 };
+      const nothing = { keepUntil, spentNano: nano(0n), presumedNano: nano(0n), requests: 0 };
       await ledgers.both(0, (ledger) =>
         ledger.operator.raiseCounters(counters.map((counter) => ({ counter, ...nothing }))),
       );
@@ -264,12 +272,18 @@ const resume = fc.constant(
 
 const raise = amounts.map((amount) =>
   command(`raise ${fc.stringify(amount)}`, async (ledgers) => {
-    const [floorNano, keepUntil] = [nano(ledgers, amount), Date.now() + HOUR];
+    const [floorNano, keepUntil] = [amountOf(ledgers, amount), Date.now() + HOUR];
     const counters = queries.flatMap(({ counter, per }) => (per ? [counter, `${counter}#${VALUES[0]}`] : [counter]));
     // No more than is there, so that the stream still says what was spent.
     const readings = await ledgers.inMemory[0]!.operator.read(queries);
     const spentNano = readings.map(({ total }) => total.spentNano).reduce((least, one) => (one < least ? one : least));
-    const floors = counters.map((counter) => ({ counter, keepUntil, spentNano: 0n, presumedNano: 0n, requests: 0 }));
+    const floors = counters.map((counter) => ({
+      counter,
+      keepUntil,
+      spentNano: nano(0n),
+      presumedNano: nano(0n),
+      requests: 0,
+    }));
     await ledgers.both(0, (ledger) =>
       ledger.operator.raiseCounters(floors.map((floor) => ({ ...floor, presumedNano: floorNano }))),
     );

@@ -3,6 +3,7 @@ import { LedgerUnreachable } from '../../../../ledger/ledger-unreachable.ts';
 import { connectLedger, type RedisLedger } from '../../../../ledger/redis/connect-ledger.ts';
 import type { Reservation, ReserveAnswer } from '../../../../ledger/reservation.ts';
 import type { Check } from '../../../../policy/core/counter-check.ts';
+import { nano } from '../../../../policy/core/money.ts';
 
 const HOUR = 3_600_000;
 const COUNTER = 'payments/daily/Day/UTC/0';
@@ -12,7 +13,7 @@ export const CAP = 400_000n;
 const WORST = 300n;
 
 export function reservation(id: string, more: Partial<Reservation> = {}): Reservation {
-  const bound = { capNano: CAP, roomNano: CAP - WORST, gapRoomNano: 0n };
+  const bound = { capNano: nano(CAP), roomNano: nano(CAP - WORST), gapRoomNano: nano(0n) };
   const span = { start: 0, end: Date.now() + HOUR };
   const check: Check = {
     budget: 'payments/daily',
@@ -28,8 +29,8 @@ export function reservation(id: string, more: Partial<Reservation> = {}): Reserv
     id,
     workspace: 'payments/a',
     version: 1,
-    worstNano: WORST,
-    gapNano: 0n,
+    worstNano: nano(WORST),
+    gapNano: nano(0n),
     from: 0,
     until,
     checks: [check],
@@ -121,8 +122,8 @@ export class LoadedGateway {
         ? this.ledger.gateway.release(id)
         : this.ledger.gateway.settle({
             id,
-            costNano,
-            presumedNano: 0n,
+            costNano: nano(costNano),
+            presumedNano: nano(0n),
             record: { id, state: 'final', cost_nano: `${costNano}` },
           }),
     );

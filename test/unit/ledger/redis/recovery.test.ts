@@ -4,6 +4,7 @@ import { MIN_RECOVERY_MS, REPLAY_TIMEOUT_MS } from '../../../../ledger/durations
 import type { LedgerState } from '../../../../ledger/ledger-state.ts';
 import type { CounterMinimum } from '../../../../ledger/operator-ledger.ts';
 import type { StreamEntry } from '../../../../ledger/streams.ts';
+import { nano } from '../../../../policy/core/money.ts';
 import { cutTail, restore, snapshot, tailOf, wipe } from '../../../support/redis-files.ts';
 import { startRedis } from '../../../support/redis.ts';
 import { CAP, LoadedGateway, query, until } from './loaded-gateway.ts';
@@ -162,8 +163,8 @@ function minimumsOf(log: readonly StreamEntry[]): CounterMinimum[] {
       minimums.set(counter, {
         counter,
         keepUntil,
-        spentNano: spentNano + cost,
-        presumedNano: 0n,
+        spentNano: nano(spentNano + cost),
+        presumedNano: nano(0n),
         requests: requests + 1,
       });
     }

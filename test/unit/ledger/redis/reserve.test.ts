@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { MAX_VALUES, REST } from '../../../../policy/core/counter-reading.ts';
+import { nano } from '../../../../policy/core/money.ts';
 import { startRedis } from '../../../support/redis.ts';
 import {
   call,
@@ -58,7 +59,7 @@ describe('reserve', () => {
 
   test('the value and the total over all values are both reported where neither has room', async () => {
     const ledger = await established(server);
-    const total = { capNano: 15n, roomNano: 15n - 10n, gapRoomNano: 0n };
+    const total = { capNano: nano(15n), roomNano: nano(15n - 10n), gapRoomNano: nano(0n) };
     const ask = (id: string, value: string): Promise<unknown> =>
       ledger.gateway.reserve(call(id, 10n, [check(10n, 10n, { value, total })]));
     await ask('a', '["acme"]');
@@ -118,8 +119,8 @@ describe('reserve', () => {
   test('the gaps of calls in flight stay within the tolerance, and a call that has none asks for none', async () => {
     const ledger = await established(server);
     const ask = (id: string, gapNano: bigint): Promise<unknown> => {
-      const bound = { capNano: 100n, roomNano: 100n + 30n - 10n, gapRoomNano: 30n - gapNano };
-      return ledger.gateway.reserve({ ...call(id, 10n, [check(100n, 10n, { bound })]), gapNano });
+      const bound = { capNano: nano(100n), roomNano: nano(100n + 30n - 10n), gapRoomNano: nano(30n - gapNano) };
+      return ledger.gateway.reserve({ ...call(id, 10n, [check(100n, 10n, { bound })]), gapNano: nano(gapNano) });
     };
     expect(await ask('a', 20n)).toMatchObject({ kind: 'admitted' });
     expect(await ask('b', 11n)).toMatchObject({ kind: 'full', failures: [{ waiting: true, committedNano: 10n }] });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { connectLedger } from '../../../../ledger/redis/connect-ledger.ts';
+import { nano } from '../../../../policy/core/money.ts';
 import { startRedis } from '../../../support/redis.ts';
 import { query, reservation, until } from './loaded-gateway.ts';
 
@@ -19,7 +20,7 @@ describe('a gateway that leaves', () => {
       ledger.gateway.begin(name);
       await ledger.gateway.beat({ pod: name, shards: {} });
       await ledger.gateway.reserve(reservation(name));
-      await ledger.gateway.settle({ id: name, costNano: 7n, presumedNano: 0n, record: { id: name } });
+      await ledger.gateway.settle({ id: name, costNano: nano(7n), presumedNano: nano(0n), record: { id: name } });
       const began = performance.now();
       await ledger.gateway.leave();
       return performance.now() - began;

@@ -4,6 +4,7 @@ import type { Ledger } from '../../../../ledger/ledger.ts';
 import { MemoryLedger } from '../../../../ledger/memory/memory-ledger.ts';
 import type { MemoryState } from '../../../../ledger/memory/state.ts';
 import type { Counter } from '../../../../policy/core/counter-reading.ts';
+import { nano } from '../../../../policy/core/money.ts';
 import { query, reservation } from '../redis/loaded-gateway.ts';
 
 describe('a session whose ledger comes back older', () => {
@@ -38,8 +39,8 @@ describe('a session whose ledger comes back older', () => {
     expect(await ledger.gateway.reserve(asked)).toMatchObject({ kind: 'admitted' });
     await ledger.gateway.settle({
       id,
-      costNano: 7n,
-      presumedNano: 0n,
+      costNano: nano(7n),
+      presumedNano: nano(0n),
       record: { id, state: 'final', cost_nano: '7' },
     });
   };
@@ -91,7 +92,7 @@ describe('a session whose ledger comes back older', () => {
     const { state, ledger, clock, beat } = await connected();
     const settleUnchecked = async (id: string): Promise<void> => {
       const record = { id, state: 'final', cost_nano: '7' } as const;
-      const settlement = { id, costNano: 7n, presumedNano: 0n, record };
+      const settlement = { id, costNano: nano(7n), presumedNano: nano(0n), record };
       expect(await ledger.gateway.settleUnchecked({ reservation: reservation(id), settlement })).toBe('settled');
     };
     const expectReplay = async (incarnation: string): Promise<void> => {

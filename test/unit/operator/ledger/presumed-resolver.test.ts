@@ -3,6 +3,7 @@ import { MemoryLedger } from '../../../../ledger/memory/memory-ledger.ts';
 import { LEDGER_CHECKPOINT } from '../../../../operator/cluster/kube-kinds.ts';
 import { PresumedResolver } from '../../../../operator/ledger/presumed-resolver.ts';
 import { boundOf, effectiveLimitAt } from '../../../../policy/core/effective-limit.ts';
+import { nano } from '../../../../policy/core/money.ts';
 import { budgetOf } from '../../../support/budget.ts';
 
 const NOW = Date.parse('2026-11-25T17:00:00Z');
@@ -19,7 +20,7 @@ describe('presumedHold', () => {
     await ledger.operator.establish('first');
     ledger.gateway.begin('gateway-1');
     await ledger.gateway.beat({ pod: 'gateway-1', shards: {} });
-    const bound = boundOf(daily, daily.limitNano, 2_000_000_000n);
+    const bound = boundOf(daily, daily.limitNano, nano(2_000_000_000n));
     const check = {
       budget: 'payments/checkout-daily',
       counter,
@@ -29,10 +30,15 @@ describe('presumedHold', () => {
       mode: 'Enforce',
       bound,
     } as const;
-    const amounts = { worstNano: 2_000_000_000n, gapNano: 0n };
+    const amounts = { worstNano: nano(2_000_000_000n), gapNano: nano(0n) };
     const reservation = { id: 'a', workspace: 'payments/app', version: 1, ...amounts, from, until };
     await ledger.gateway.reserve({ ...reservation, checks: [{ ...check, total: null }] });
-    await ledger.gateway.settle({ id: 'a', costNano: 10n ** 9n, presumedNano: 10n ** 9n, record: { id: 'a' } });
+    await ledger.gateway.settle({
+      id: 'a',
+      costNano: nano(10n ** 9n),
+      presumedNano: nano(10n ** 9n),
+      record: { id: 'a' },
+    });
     return {
       ledger,
       spent: async () => (await ledger.operator.read([query]))[0]!.total.spentNano,

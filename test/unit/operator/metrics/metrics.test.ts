@@ -2,15 +2,16 @@ import { expect, test } from '@jest/globals';
 import type { SpenderRanking } from '../../../../log/top-spenders.ts';
 import { Metrics } from '../../../../operator/metrics/metrics.ts';
 import type { SpenderTotals } from '../../../../operator/metrics/top-spenders.ts';
+import { nano } from '../../../../policy/core/money.ts';
 import { callRecord } from '../../../support/usage-records.ts';
 
 const customers: SpenderRanking = {
   count: 2,
-  totalNano: 150_000_000_000n,
-  tenthNano: 120_000_000_000n,
+  totalNano: nano(150_000_000_000n),
+  tenthNano: nano(120_000_000_000n),
   top: [
-    { name: 'acme', spentNano: 120_000_000_000n },
-    { name: 'globex', spentNano: 30_000_000_000n },
+    { name: 'acme', spentNano: nano(120_000_000_000n) },
+    { name: 'globex', spentNano: nano(30_000_000_000n) },
   ],
 };
 
@@ -48,9 +49,9 @@ test('customers are named only where the settings allow it', async () => {
 test('lines of batches are counted in the series of calls', async () => {
   const metrics = metricsOf(null, 0);
   const tokens = { input: 7, output: 3, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0 };
-  const cache = { savedNano: 0n, surchargeNano: 0n };
+  const cache = { savedNano: nano(0n), surchargeNano: nano(0n) };
   const record = callRecord({ workspace: 'payments/checkout', feature: 'chat', department: 'sales' });
-  metrics.countBatchLines([{ costNano: 1_000_000_000n, tokens, cache, record, model: 'claude-sonnet-5-5' }]);
+  metrics.countBatchLines([{ costNano: nano(1_000_000_000n), tokens, cache, record, model: 'claude-sonnet-5-5' }]);
   const text = await metrics.registry.metrics();
   const labels = 'workspace="payments/checkout",feature="chat",department="sales",model="claude-sonnet-5-5"';
   expect(text).toContain(`tollgate_cost_usd_total{${labels}} 1`);

@@ -2,12 +2,13 @@ import { expect, test } from '@jest/globals';
 import { LogUnreachable } from '../../../../log/database/database.ts';
 import type { SpenderRanking } from '../../../../log/top-spenders.ts';
 import { TopSpenders } from '../../../../operator/metrics/top-spenders.ts';
+import { nano } from '../../../../policy/core/money.ts';
 
 const customers: SpenderRanking = {
   count: 1,
-  totalNano: 120_000_000_000n,
-  tenthNano: 120_000_000_000n,
-  top: [{ name: 'acme', spentNano: 120_000_000_000n }],
+  totalNano: nano(120_000_000_000n),
+  tenthNano: nano(120_000_000_000n),
+  top: [{ name: 'acme', spentNano: nano(120_000_000_000n) }],
 };
 
 test('queries the last 24 hours, users only where they may be named, and less often where that is slow', async () => {

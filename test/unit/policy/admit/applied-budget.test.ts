@@ -1,10 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
+import { nano } from '../../../../policy/core/money.ts';
 import { type Asked, only } from './planned.ts';
 
 const USD = 1_000_000_000n;
 
 describe('the value that a call counts under', () => {
-  const budgets = [{ per: ['customer', 'tier'], totalNano: 400n * USD }];
+  const budgets = [{ per: ['customer', 'tier'], totalNano: nano(400n * USD) }];
   test.each<[string, string, Asked]>([
     [
       'fixed',
@@ -28,11 +29,11 @@ describe('the value that a call counts under', () => {
 
   test('has its override where the credential fixes it; where callers claim it only a lower one', () => {
     const overrides = [
-      { values: ['acme'], limitNano: 100n * USD },
-      { values: ['trial'], limitNano: 1n * USD },
+      { values: ['acme'], limitNano: nano(100n * USD) },
+      { values: ['trial'], limitNano: nano(1n * USD) },
     ];
     const cap = (asked: Asked) =>
-      only({ budgets: [{ per: ['customer'], totalNano: 400n * USD, overrides }], ...asked }).bound.capNano;
+      only({ budgets: [{ per: ['customer'], totalNano: nano(400n * USD), overrides }], ...asked }).bound.capNano;
     expect(cap({ key: { attributes: { customer: 'acme' } } })).toBe(100n * USD);
     expect(cap({ claimed: { customer: 'acme' } })).toBe(25n * USD);
     expect(cap({ claimed: { customer: 'trial' } })).toBe(1n * USD);

@@ -3,6 +3,7 @@ import { BatchPlan } from '../../../../policy/admit/batch-plan.ts';
 import { Caller } from '../../../../policy/admit/caller.ts';
 import type { ResolvedWorkspace } from '../../../../policy/compile/resolved-workspace.ts';
 import type { CompiledBudget } from '../../../../policy/core/compiled-policy.ts';
+import { nano } from '../../../../policy/core/money.ts';
 import { worstCost } from '../../../../policy/cost/worst-cost.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
@@ -40,7 +41,7 @@ function planOf(
 
 test('a batch asks every budget for the sum of its worst cases', () => {
   const requests = [params(), params({ model: 'claude-opus-5-5' }), params({ max_tokens: 7 })];
-  const tolerant = budgetOf({ name: 'tolerant', toleranceNano: 5n, per: ['customer'], totalNano: 90n });
+  const tolerant = budgetOf({ name: 'tolerant', toleranceNano: nano(5n), per: ['customer'], totalNano: nano(90n) });
   const plan = planOf(requests, { budgets: [budgetOf(), tolerant] }) as BatchPlan;
   const worst = requests.map((one, index) => {
     const facts = readFacts(one);

@@ -3,6 +3,7 @@ import { budgetRefusal } from '../../../../policy/admit/budget-refusal.ts';
 import { Caller } from '../../../../policy/admit/caller.ts';
 import { refusalBody, refusalHeaders, refusalStatus } from '../../../../policy/admit/refusal-response.ts';
 import type { Failure } from '../../../../policy/core/counter-check.ts';
+import { nano } from '../../../../policy/core/money.ts';
 import { budgetOf } from '../../../support/budget.ts';
 import { workspaceOf, keyOf, admitted } from './planned.ts';
 
@@ -11,10 +12,10 @@ const USD = 1_000_000_000n;
 describe('a reservation without room', () => {
   const budgets = [
     budgetOf(),
-    budgetOf({ name: 'monthly', period: { every: 'Month', timeZone: 'UTC' }, limitNano: 100n * USD }),
-    budgetOf({ name: 'ever', period: { every: 'Once', timeZone: 'UTC', start: 0 }, limitNano: 10_000_000n }),
+    budgetOf({ name: 'monthly', period: { every: 'Month', timeZone: 'UTC' }, limitNano: nano(100n * USD) }),
+    budgetOf({ name: 'ever', period: { every: 'Once', timeZone: 'UTC', start: 0 }, limitNano: nano(10_000_000n) }),
     budgetOf({ namespace: 'tollgate-system', name: 'organisation', period: { every: 'Quarter', timeZone: 'UTC' } }),
-    budgetOf({ name: 'per-customer', per: ['customer'], totalNano: 300n * USD }),
+    budgetOf({ name: 'per-customer', per: ['customer'], totalNano: nano(300n * USD) }),
   ];
   const [DAILY, MONTHLY, EVER, ORGANISATION, CUSTOMER] = [0, 1, 2, 3, 4];
   const workspace = workspaceOf({ budgets });
@@ -24,8 +25,8 @@ describe('a reservation without room', () => {
     check,
     ofTotal: false,
     waiting: false,
-    spentNano: 24_998_600_000n,
-    committedNano: 24_998_600_000n,
+    spentNano: nano(24_998_600_000n),
+    committedNano: nano(24_998_600_000n),
     ...changes,
   });
   const sentence = (...failures: Failure[]): string => budgetRefusal(admission, failures, caller).message;
@@ -37,7 +38,7 @@ describe('a reservation without room', () => {
     expect(sentence(failure(CUSTOMER))).toBe(
       'Daily budget of $25.00 reached (payments/per-customer, "acme"). Current spend: $24.99. Resets at 2026-11-24T05:00:00Z. ask #claude-costs',
     );
-    expect(sentence(failure(CUSTOMER, { ofTotal: true, spentNano: 299n * USD }))).toBe(
+    expect(sentence(failure(CUSTOMER, { ofTotal: true, spentNano: nano(299n * USD) }))).toBe(
       'Daily budget of $300.00 reached (payments/per-customer, all values together). Current spend: $299.00. Resets at 2026-11-24T05:00:00Z. ask #claude-costs',
     );
   });
@@ -53,7 +54,7 @@ describe('a reservation without room', () => {
   });
 
   test('says so where the limit is smaller than the one call, and where it never resets', () => {
-    expect(sentence(failure(EVER, { spentNano: 0n }))).toBe(
+    expect(sentence(failure(EVER, { spentNano: nano(0n) }))).toBe(
       'Budget of $0.01 cannot hold this call (payments/ever), which may cost up to $0.018000: lower max_tokens or shorten the prompt. Current spend: $0.00. It does not reset. ask #claude-costs',
     );
   });

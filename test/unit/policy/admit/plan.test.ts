@@ -4,6 +4,7 @@ import { Caller } from '../../../../policy/admit/caller.ts';
 import { plan, planFree } from '../../../../policy/admit/plan.ts';
 import type { CompiledBudget } from '../../../../policy/core/compiled-policy.ts';
 import type { Check } from '../../../../policy/core/counter-check.ts';
+import { nano } from '../../../../policy/core/money.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
 import type { ServerTool } from '../../../../policy/request/server-tools.ts';
@@ -85,10 +86,10 @@ describe('an admission', () => {
 
     test('reserves for what nobody can bound what the workspace says, where every enforcing budget has a tolerance', () => {
       const loose = { serverTools: [{ ...search, maxUses: null }], fillsContext: true, maxTokens: 0 };
-      const guards = { unboundedRequestNano: 3n * USD };
-      const tolerant = { toleranceNano: 1n };
+      const guards = { unboundedRequestNano: nano(3n * USD) };
+      const tolerant = { toleranceNano: nano(1n) };
       expect(admitted({ workspace: { guards }, budgets: [tolerant], facts: loose }).worstNano).toBe(3n * USD);
-      const cheap = { guards: { unboundedRequestNano: 1n } };
+      const cheap = { guards: { unboundedRequestNano: nano(1n) } };
       expect(admitted({ workspace: cheap, budgets: [tolerant], facts: loose }).worstNano).toBe(USD);
       const budgets = [
         tolerant,
@@ -124,7 +125,7 @@ describe('an admission', () => {
   });
 
   test('reserves by a count of the tokens and a tenth more, and tells the worst case as well', () => {
-    const budgets = [{ toleranceNano: 3_000_000n }];
+    const budgets = [{ toleranceNano: nano(3_000_000n) }];
     const facts = { inputTokens: 10_000, maxTokens: 0 };
     const { worstNano, reservedNano, checks } = admitted({ budgets, facts, countedTokens: 4_001 });
     expect([worstNano, reservedNano]).toEqual([10_000_000n, 4_402_000n]);
@@ -152,9 +153,9 @@ describe('an admission', () => {
 
   test('holds between the edges of periods, grants and prices', () => {
     const grants = [
-      { amountNano: 10n * USD, from: at('2026-11-23T12:00:00Z'), until: at('2026-11-23T18:00:00Z') },
-      { amountNano: 5n * USD, from: at('2026-11-23T16:00:00Z'), until: at('2026-11-25T00:00:00Z') },
-      { amountNano: 1n * USD, from: 0, until: at('2026-11-23T13:00:00Z') },
+      { amountNano: nano(10n * USD), from: at('2026-11-23T12:00:00Z'), until: at('2026-11-23T18:00:00Z') },
+      { amountNano: nano(5n * USD), from: at('2026-11-23T16:00:00Z'), until: at('2026-11-25T00:00:00Z') },
+      { amountNano: nano(1n * USD), from: 0, until: at('2026-11-23T13:00:00Z') },
     ];
     const { from, until, checks } = admitted({
       budgets: [{ grants }, { name: 'hourly', period: { every: 'Hour', timeZone: 'UTC' } }],
@@ -188,7 +189,12 @@ describe('an admission', () => {
 
   test('adds tolerance to the room and the critical extra to the cap, once to each counter', () => {
     const budgets = [
-      { per: ['customer'], totalNano: 400n * USD, toleranceNano: 2n * USD, criticalExtraNano: 15n * USD },
+      {
+        per: ['customer'],
+        totalNano: nano(400n * USD),
+        toleranceNano: nano(2n * USD),
+        criticalExtraNano: nano(15n * USD),
+      },
     ];
     const normal = only({ budgets });
     expect([normal.bound.capNano, normal.total!.capNano]).toEqual([25n * USD, 400n * USD]);
@@ -231,7 +237,7 @@ describe('a refusal', () => {
     ],
     [
       'RequestTooExpensive: This call may cost up to $0.018000, and the workspace allows $0.017000 (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.',
-      { workspace: { guards: { maxRequestNano: 17_000_000n } } },
+      { workspace: { guards: { maxRequestNano: nano(17_000_000n) } } },
     ],
     [
       'NoBudget: No enforcing budget applies to this call in payments/checkout. Create a ClaudeBudget whose scope matches it.',
@@ -247,7 +253,7 @@ describe('a refusal', () => {
     ],
     [
       'Unbounded: This request has no maximum cost (mcp_servers, container). Set max_uses on each tool and leave out the rest, or ask for guards.maxToolUses or guards.unboundedRequestUsd on the workspace.',
-      { facts: { unbounded: ['mcp_servers', 'container'] }, budgets: [{ toleranceNano: USD }] },
+      { facts: { unbounded: ['mcp_servers', 'container'] }, budgets: [{ toleranceNano: nano(USD) }] },
     ],
     [
       'Unbounded: This request has no maximum cost (tools[3].max_uses), and budget payments/strict has no tolerance. Set max_uses on each tool and leave out the rest, or ask for limit.toleranceUsd on the budget.',
@@ -264,8 +270,8 @@ describe('a refusal', () => {
             },
           ],
         },
-        workspace: { guards: { unboundedRequestNano: 1n } },
-        budgets: [{ toleranceNano: USD }, { name: 'strict' }],
+        workspace: { guards: { unboundedRequestNano: nano(1n) } },
+        budgets: [{ toleranceNano: nano(USD) }, { name: 'strict' }],
       },
     ],
     [
@@ -278,7 +284,7 @@ describe('a refusal', () => {
     ],
     ['planned', { budgets: [{ suspend: true, scope: { models: ['claude-opus-*'] } }, {}] }],
     ['planned', { budgets: [], requireBudget: false }],
-    ['planned', { workspace: { guards: { maxRequestNano: 18_000_000n, maxInputTokens: 1_000 } } }],
+    ['planned', { workspace: { guards: { maxRequestNano: nano(18_000_000n), maxInputTokens: 1_000 } } }],
   ])('%s', (sentence, asked) => {
     expect(refused(asked)).toBe(sentence);
   });
@@ -295,12 +301,12 @@ describe('whatever the policy and the call', () => {
   const value = fc.constantFrom('a', 'b', 'c');
   const attributes = fc.dictionary(fc.constantFrom('feature', 'customer', 'user', 'department'), value);
   const list = fc.array(value, { minLength: 1, maxLength: 2 });
-  const nano = fc.bigInt({ min: 0n, max: 50n * USD });
+  const amount = fc.bigInt({ min: 0n, max: 50n * USD }).map(nano);
   const scope = fc.record({ features: list, customers: list }, { requiredKeys: [] }) as fc.Arbitrary<
     CompiledBudget['scope']
   >;
   const grant = fc
-    .tuple(nano, fc.integer({ min: -48, max: 48 }), fc.integer({ min: 0, max: 48 }))
+    .tuple(amount, fc.integer({ min: -48, max: 48 }), fc.integer({ min: 0, max: 48 }))
     .map(([amountNano, from, hours]) => ({
       amountNano,
       from: NOW + from * 3_600_000,
@@ -312,12 +318,12 @@ describe('whatever the policy and the call', () => {
       mode: fc.constantFrom('Enforce' as const, 'Observe' as const),
       scope,
       per: fc.constantFrom<readonly string[]>([], ['customer'], ['feature']),
-      limitNano: nano,
-      totalNano: nano,
-      toleranceNano: nano,
-      criticalExtraNano: nano,
+      limitNano: amount,
+      totalNano: amount,
+      toleranceNano: amount,
+      criticalExtraNano: amount,
       grants: fc.array(grant, { maxLength: 3 }),
-      overrides: fc.array(fc.record({ values: fc.tuple(value), limitNano: nano }), { maxLength: 2 }),
+      overrides: fc.array(fc.record({ values: fc.tuple(value), limitNano: amount }), { maxLength: 2 }),
       exempt: scope,
       every: fc.constantFrom('Hour' as const, 'Day' as const, 'Week' as const),
     })

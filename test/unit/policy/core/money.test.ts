@@ -1,6 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { formatCents, formatUsd, MoneyInvalid, parseUsd, percentUsed, USD } from '../../../../policy/core/money.ts';
+import {
+  formatCents,
+  formatUsd,
+  MoneyInvalid,
+  parseUsd,
+  percentUsed,
+  USD,
+  nano as toNano,
+  nano,
+} from '../../../../policy/core/money.ts';
 
 const amount = fc.bigInt({ min: 0n, max: 10n ** 21n - 1n });
 
@@ -47,42 +56,49 @@ describe('formatUsd', () => {
     [1n, '0.000000001'],
     [-1_500_000_000n, '-1.50'],
   ])('shows %s as %s', (nano, text) => {
-    expect(formatUsd(nano)).toBe(text);
+    expect(formatUsd(toNano(nano))).toBe(text);
   });
 
   test('is exact: what it shows reads back as the same amount, with 2, 6 or 9 decimals', () => {
     fc.assert(
       fc.property(amount, (nano) => {
-        expect(formatUsd(nano)).toMatch(/^\d+\.(\d\d|\d{6}|\d{9})$/);
-        expect(parseUsd(formatUsd(nano))).toBe(nano);
-        expect(formatUsd(-nano)).toBe(nano === 0n ? '0.00' : `-${formatUsd(nano)}`);
+        expect(formatUsd(toNano(nano))).toMatch(/^\d+\.(\d\d|\d{6}|\d{9})$/);
+        expect(parseUsd(formatUsd(toNano(nano)))).toBe(nano);
+        expect(formatUsd(toNano(-nano))).toBe(nano === 0n ? '0.00' : `-${formatUsd(toNano(nano))}`);
       }),
     );
   });
 });
 
 test('formatCents cuts toward zero: it never shows more than was spent, and is off by less than a cent', () => {
-  expect([24_999_999_999n, 9_999_999n, -1_019_000_000n].map(formatCents)).toEqual(['24.99', '0.00', '-1.01']);
+  expect([24_999_999_999n, 9_999_999n, -1_019_000_000n].map((amount) => formatCents(nano(amount)))).toEqual([
+    '24.99',
+    '0.00',
+    '-1.01',
+  ]);
   fc.assert(
     fc.property(amount, (nano) => {
-      const cut = nano - parseUsd(formatCents(nano));
+      const cut = nano - parseUsd(formatCents(toNano(nano)));
       expect(cut >= 0n && cut < USD / 100n).toBe(true);
-      expect(formatCents(nano)).toMatch(/^\d+\.\d\d$/);
+      expect(formatCents(toNano(nano))).toMatch(/^\d+\.\d\d$/);
     }),
   );
 });
 
 test('percentUsed fits a 32-bit integer', () => {
-  expect(percentUsed(10n ** 15n, 1n)).toBe(2 ** 31 - 1);
+  expect(percentUsed(toNano(10n ** 15n), toNano(1n))).toBe(2 ** 31 - 1);
 });
 
 test('percentUsed is the smallest whole percentage that is not below the truth', () => {
-  expect([percentUsed(0n, USD), percentUsed(1n, USD), percentUsed(USD, USD), percentUsed(0n, 0n)]).toEqual([
-    0, 1, 100, 100,
-  ]);
+  expect([
+    percentUsed(toNano(0n), USD),
+    percentUsed(toNano(1n), USD),
+    percentUsed(USD, USD),
+    percentUsed(toNano(0n), toNano(0n)),
+  ]).toEqual([0, 1, 100, 100]);
   fc.assert(
     fc.property(fc.bigInt(0n, 10n ** 15n), fc.bigInt(10n ** 9n, 10n ** 15n), (spent, limit) => {
-      const percent = BigInt(percentUsed(spent, limit));
+      const percent = BigInt(percentUsed(toNano(spent), toNano(limit)));
       expect(percent * limit >= spent * 100n).toBe(true);
       expect((percent - 1n) * limit < spent * 100n).toBe(true);
     }),

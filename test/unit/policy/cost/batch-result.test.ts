@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { nano } from '../../../../policy/core/money.ts';
 import { type BatchMeta, decodeBatchMeta, batchMetaOf, encodeBatchMeta } from '../../../../policy/cost/batch-meta.ts';
 import { settleBatchLine, settleLostBatch } from '../../../../policy/cost/batch-result.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
@@ -20,8 +21,8 @@ describe('a line of results', () => {
   const endedAt = at + 3_600_000;
   const meta: BatchMeta = {
     baseURL: 'https://api.anthropic.com',
-    worstNano: 1_000_000n,
-    highestNano: 90_000n,
+    worstNano: nano(1_000_000n),
+    highestNano: nano(90_000n),
     model: 'claude-sonnet-5-5',
     asked: [],
     maxInferences: 1,
@@ -110,7 +111,7 @@ describe('a line of results', () => {
   });
 
   test('what is left of a lost batch is booked whole', () => {
-    const { costNano, record } = settleLostBatch(77n, meta, prices, place);
+    const { costNano, record } = settleLostBatch(nano(77n), meta, prices, place);
     expect(costNano).toBe(77n);
     expect(record).toMatchObject({ id: 'call/batch/#lost', cost_nano: '77', estimated: true, ending: 'Lost' });
   });

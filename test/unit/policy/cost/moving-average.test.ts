@@ -1,8 +1,10 @@
 import { expect, test } from '@jest/globals';
+import { nano } from '../../../../policy/core/money.ts';
 import { type MovingAverage, updateAverage } from '../../../../policy/cost/moving-average.ts';
 
 test('what a call is expected to cost is the mean of the last ones', () => {
-  const of = (...costs: bigint[]) => costs.reduce<MovingAverage | undefined>(updateAverage, undefined)!.meanNano;
+  const of = (...costs: bigint[]) =>
+    costs.map(nano).reduce<MovingAverage | undefined>(updateAverage, undefined)!.meanNano;
   expect(of(100n)).toBe(100n);
   expect(of(100n, 200n)).toBe(150n);
   const cheap = Array.from({ length: 200 }, () => 10n);

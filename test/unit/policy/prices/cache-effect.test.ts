@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { type Nano, nano } from '../../../../policy/core/money.ts';
 import { cacheEffect } from '../../../../policy/prices/cache-effect.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import { rateAt } from '../../../../policy/prices/price-book.ts';
@@ -17,7 +18,7 @@ describe('cacheEffect', () => {
 
   test('saves what reads would have cost more as input, and adds what writes cost more than input', () => {
     const { standard } = rateAt(book, OPUS, NOW)!;
-    const price = (one: Usage): bigint => usd(one);
+    const price = (one: Usage): Nano => nano(usd(one));
     expect(cacheEffect(readUsage(plain), price)).toEqual({
       savedNano: (50_000n * (standard.input - standard.cacheRead)) / 1_000_000n,
       surchargeNano: 0n,

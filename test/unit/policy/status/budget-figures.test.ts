@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { CompiledBudget } from '../../../../policy/core/compiled-policy.ts';
 import type { Counter, Reading, ValueCounter } from '../../../../policy/core/counter-reading.ts';
+import { nano, type Nano } from '../../../../policy/core/money.ts';
 import { exhausted, budgetFigures, budgetFiguresQuery } from '../../../../policy/status/budget-figures.ts';
 import { budgetOf } from '../../../support/budget.ts';
 import { NOW } from '../compile/stored.ts';
@@ -8,9 +9,9 @@ import { NOW } from '../compile/stored.ts';
 const USD = 1_000_000_000n;
 
 const counterOf = (spent: bigint, changes: Partial<Counter> = {}): Counter => ({
-  spentNano: spent,
-  certainNano: spent,
-  committedNano: spent,
+  spentNano: nano(spent),
+  certainNano: nano(spent),
+  committedNano: nano(spent),
   requests: 0,
   refused: 0,
   wouldRefuse: 0,
@@ -32,8 +33,8 @@ const valueOf = (name: string, spent: bigint, changes: Partial<Counter> = {}): V
 describe('where a budget stands', () => {
   test('is shown exactly, what remains is cut and the percentage rounded up', () => {
     const counter = counterOf(20_412_310_000n, {
-      certainNano: 20_512_310_000n,
-      committedNano: 20_712_310_000n,
+      certainNano: nano(20_512_310_000n),
+      committedNano: nano(20_712_310_000n),
       requests: 8_123,
       refused: 3,
       wouldRefuse: 4,
@@ -55,7 +56,7 @@ describe('where a budget stands', () => {
   });
 
   test('counts grants in force, and never has less than nothing left', () => {
-    const grants = [{ amountNano: 10n * USD, from: 0, until: NOW + 1 }];
+    const grants = [{ amountNano: nano(10n * USD), from: 0, until: NOW + 1 }];
     expect(budgetFigures(budgetOf({ grants }), readingOf(counterOf(36n * USD)), NOW)).toMatchObject({
       limitUsd: '35.00',
       remainingUsd: '0.00',
@@ -76,10 +77,10 @@ describe('where a budget stands', () => {
   test('with per is the sum, and of the fullest counter what is used and left', () => {
     const perCustomer = budgetOf({
       per: ['customer'],
-      totalNano: 400n * USD,
+      totalNano: nano(400n * USD),
       overrides: [
-        { values: ['acme'], limitNano: 100n * USD },
-        { values: ['trial'], limitNano: 1n * USD },
+        { values: ['acme'], limitNano: nano(100n * USD) },
+        { values: ['trial'], limitNano: nano(1n * USD) },
       ],
     });
     expect(budgetFiguresQuery(perCustomer, NOW)).toEqual({
@@ -127,7 +128,7 @@ describe('where a budget stands', () => {
   test.each<[string, Partial<CompiledBudget>, Counter]>([
     ['OK', {}, counterOf(19_750_000_000n)],
     ['Warning', {}, counterOf(19_750_000_001n)],
-    ['Spent', {}, counterOf(20n * USD, { exhaustedAtNano: 25n * USD })],
+    ['Spent', {}, counterOf(20n * USD, { exhaustedAtNano: nano(25n * USD) })],
     ['Observing', { mode: 'Observe' }, counterOf(30n * USD)],
     ['Restricted', { suspend: true }, counterOf(0n)],
     ['Restricted', { suspend: true, mode: 'Observe' }, counterOf(0n)],
@@ -139,14 +140,16 @@ describe('where a budget stands', () => {
 describe('exhausted', () => {
   const reason = (budget: CompiledBudget, reading: Reading): string => exhausted(budget, reading, NOW).reason;
 
-  test.each<[string, bigint, bigint | null, bigint]>([
+  test.each<[string, bigint, Nano | null, bigint]>([
     ['WithinLimit', 24n * USD, null, 25n * USD],
     ['Spent', 25n * USD, null, 25n * USD],
-    ['Spent', 24n * USD, 25n * USD, 25n * USD],
-    ['Spent', 24n * USD, 25n * USD, 24_500_000_000n],
-    ['WithinLimit', 24n * USD, 25n * USD, 26n * USD],
+    ['Spent', 24n * USD, nano(25n * USD), 25n * USD],
+    ['Spent', 24n * USD, nano(25n * USD), 24_500_000_000n],
+    ['WithinLimit', 24n * USD, nano(25n * USD), 26n * USD],
   ])('%s at %p with a refusal at %p and a limit of %p', (expected, spent, exhaustedAtNano, limitNano) => {
-    expect(reason(budgetOf({ limitNano }), readingOf(counterOf(spent, { exhaustedAtNano })))).toBe(expected);
+    expect(reason(budgetOf({ limitNano: nano(limitNano) }), readingOf(counterOf(spent, { exhaustedAtNano })))).toBe(
+      expected,
+    );
   });
 
   test('tells how much, and when it resets', () => {
@@ -156,16 +159,16 @@ describe('exhausted', () => {
   });
 
   test('says what to do where money is left but no call fits', () => {
-    const refused = readingOf(counterOf(0n, { exhaustedAtNano: 25n * USD }));
+    const refused = readingOf(counterOf(0n, { exhaustedAtNano: nano(25n * USD) }));
     expect(exhausted(budgetOf(), refused, NOW).message).toBe(
       'The limit of $25.00 has less left than one call may cost. Lower max_tokens (guards.maxOutputTokens of the workspace) or set limit.toleranceUsd. Resets at 2026-11-24T05:00:00Z.',
     );
   });
 
-  const perCustomer = budgetOf({ per: ['customer'], totalNano: 400n * USD });
+  const perCustomer = budgetOf({ per: ['customer'], totalNano: nano(400n * USD) });
 
   test('is true for single values too, and names some', () => {
-    const values = [valueOf('acme', 25n * USD), valueOf('umbrella', 24n * USD, { exhaustedAtNano: 25n * USD })];
+    const values = [valueOf('acme', 25n * USD), valueOf('umbrella', 24n * USD, { exhaustedAtNano: nano(25n * USD) })];
     const reading = readingOf(counterOf(49n * USD), values, { valueCount: 120, exhaustedCount: 4 });
     expect(exhausted(perCustomer, reading, NOW)).toEqual({
       reason: 'ValuesSpent',
@@ -175,17 +178,17 @@ describe('exhausted', () => {
   });
 
   test('says nothing of a value that is shut out by an override of 0', () => {
-    const shutOut = { ...perCustomer, overrides: [{ values: ['blocked'], limitNano: 0n }] };
-    const values = [valueOf('acme', 1n * USD), valueOf('blocked', 0n, { exhaustedAtNano: 0n })];
+    const shutOut = { ...perCustomer, overrides: [{ values: ['blocked'], limitNano: nano(0n) }] };
+    const values = [valueOf('acme', 1n * USD), valueOf('blocked', 0n, { exhaustedAtNano: nano(0n) })];
     const reading = readingOf(counterOf(1n * USD), values, { valueCount: 2, exhaustedCount: 1 });
     expect(exhausted(shutOut, reading, NOW).reason).toBe('WithinLimit');
     expect(budgetFigures(shutOut, reading, NOW)).toMatchObject({ state: 'OK', used: '4%' });
   });
 
   test('is not kept up by marks that a raise of the limit made obsolete', () => {
-    const values = [valueOf('acme', 20n * USD, { exhaustedAtNano: 25n * USD })];
+    const values = [valueOf('acme', 20n * USD, { exhaustedAtNano: nano(25n * USD) })];
     const reading = readingOf(counterOf(20n * USD), values, { valueCount: 120, exhaustedCount: 4 });
-    expect(reason({ ...perCustomer, limitNano: 30n * USD }, reading)).toBe('WithinLimit');
+    expect(reason({ ...perCustomer, limitNano: nano(30n * USD) }, reading)).toBe('WithinLimit');
     expect(reason(perCustomer, readingOf(counterOf(400n * USD), values))).toBe('Spent');
   });
 });
