@@ -1,5 +1,6 @@
+/** The sentences of refusals for callers: each names the rule, its figures and what to do. */
+
 import type { CompiledBudget, Every, Ref } from './compiled-policy.ts';
-/** What Tollgate says to a caller: one sentence that names the rule, its figures and what to do. */
 import type { Check } from './counter-check.ts';
 import { type Nano, formatCents, formatUsd } from './money.ts';
 import { END_OF_TIME } from './period.ts';
@@ -140,7 +141,7 @@ export function requestTooExpensive(worstNano: Nano, mostNano: Nano): string {
   return `This call may cost up to $${formatUsd(worstNano)}, and the workspace allows $${formatUsd(mostNano)} (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.`;
 }
 
-/** No enforcing budget governs the call. */
+/** No enforcing budget applies to the call. */
 export function noBudget(workspace: Ref): string {
   return `No enforcing budget applies to this call in ${workspace}. Create a ClaudeBudget whose scope matches it.`;
 }
