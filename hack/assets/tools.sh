@@ -83,7 +83,8 @@ prometheus() { # with promtool; of Debian's package only the programs, because i
 coredns() { # with no more plugins than a cluster without an uplink needs
   local folder=$cache/bin/coredns-$COREDNS_VERSION
   mkdir -p "$folder"
-  [ -x "$folder/coredns" ] || { need_go coredns "$folder"; lock coredns; with_progress coredns build_coredns "$folder"; }
+  [ -x "$folder/coredns" ] || lock coredns
+  [ -x "$folder/coredns" ] || { need_go coredns "$folder"; with_progress coredns build_coredns "$folder"; }
   echo "$folder"
 }
 
@@ -102,7 +103,8 @@ build_coredns() {
 pause() { # holds the namespaces of a Pod, and those of the node itself: waits for a signal and reaps children
   local folder=$cache/bin/pause
   mkdir -p "$folder"
-  [ -x "$folder/pause" ] || { need_go pause "$folder"; lock pause; with_progress pause build_pause "$folder"; }
+  [ -x "$folder/pause" ] || lock pause
+  [ -x "$folder/pause" ] || { need_go pause "$folder"; with_progress pause build_pause "$folder"; }
   echo "$folder"
 }
 
