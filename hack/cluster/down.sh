@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Ends the node: the one process that holds its namespaces, and with it every container, mount and interface.
+# Stops the node: the one process that holds its namespaces, and with it every container, mount and interface.
 # KEEP=1 keeps its files for inspection.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
@@ -9,7 +9,7 @@ if is_up; then
   kill -TERM "$pid"
   until_true 20 "the end of the node" test ! -d "/proc/$pid"
 fi
-# The cgroups of its Pods are empty now, but for processes that are still on their way out.
+# The cgroups of its Pods are empty as soon as the last processes have ended.
 for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/*; do
   [ -d "$hierarchy/$cgroup" ] || continue
   for _ in 1 2 3 4 5; do

@@ -1,4 +1,4 @@
-# Settings of the local one-node cluster, and the way into it. Sourced by the scripts beside it.
+# Settings of the local one-node cluster, and `inside`, which runs a command in it. Sourced by the scripts beside it.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(cd "$here/../.." && pwd)
@@ -11,7 +11,7 @@ cgroup=tollgate-$(printf %s "$state" | cksum | cut -d' ' -f1)
 socket=$state/containerd.sock
 export KUBECONFIG=$state/admin.kubeconfig
 
-# They exist only inside the node's own network, which has no way out: nothing outside can clash with them.
+# Addresses in the node's own network, which has no route out, so that they cannot clash with others.
 node_ip=192.168.77.2
 api_port=6443
 pods=10.244.0.0/24
@@ -24,23 +24,23 @@ say() { printf 'cluster: %3d s  %s\n' "$SECONDS" "$*"; }
 # Runs a command in the network, the mounts and the processes of the node, and in the present folder.
 inside() { nsenter -t "$(cat "$state/node.pid")" -n -m -p -- env -C "$PWD" "$@"; }
 
-# Whether the process that holds the node lives, and is no other one that got its id.
+# Whether the process that holds the node lives, and its id is not that of a later process.
 is_up() {
   local pid
   pid=$(cat "$state/node.pid" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = pause ] &&
     [ "$(tr '\0' ' ' <"/proc/$pid/cmdline")" = "$cache/bin/pause/pause $state " ]
 }
 
-# Asks a question until the answer is yes: until_true SECONDS WHAT COMMAND...
+# Repeats a command until it succeeds: until_true SECONDS WHAT COMMAND...
 until_true() {
   local end=$((SECONDS + $1)) what=$2; shift 2
   until "$@" >/dev/null 2>&1; do
-    ((SECONDS < end)) || { echo "cluster: $what is not there after its time; its logs are in $logs" >&2; return 1; }
+    ((SECONDS < end)) || { echo "cluster: $what was not ready in time; its logs are in $logs" >&2; return 1; }
     sleep 0.2
   done
 }
 
-# Why this machine can hold no node, in one sentence; nothing where it can.
+# Prints why this machine cannot run a node, in one sentence; nothing if it can.
 why_not() {
   if [ "$(uname -s)" != Linux ]; then echo "a local node needs Linux; name a cluster by E2E_CONTEXT instead"
   elif [ "$(id -u)" != 0 ]; then echo "a local node needs root; name a cluster by E2E_CONTEXT instead"

@@ -1,6 +1,6 @@
-# The namespaces that the node lives in, and what it sees of the machine there. Sourced by up.sh.
+# The Linux namespaces of the node, and what it sees of the machine in them. Sourced by up.sh.
 
-# Folders outside the state that kubelet, containerd and CNI write to: inside they are empty and in memory.
+# Folders outside the state that kubelet, containerd and CNI write to. Inside the node they are empty file systems in memory.
 hidden="/run /opt/containerd /usr/libexec/kubernetes /var/lib/cni /var/lib/kubelet /var/log/containers"
 
 # One process holds the namespaces: ending it ends every container, mount, interface and rule of the cluster.
@@ -26,7 +26,7 @@ inner() {
   mount --make-rshared /
   for folder in $hidden; do mkdir -p "$folder" && mount -t tmpfs tmpfs "$folder"; done
   mkdir -p /run/netns
-  # What the kubelet would set for the whole machine, shown to it as set.
+  # Settings that the kubelet would change for the whole machine; it sees them as set already.
   for setting in vm/overcommit_memory=1 kernel/panic=10 kernel/panic_on_oops=1; do
     file=$state/sysctl-$(tr / - <<<"${setting%=*}")
     echo "${setting#*=}" >"$file"

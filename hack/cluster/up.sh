@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts a cluster of one real node: etcd, control plane, containerd, kubelet, kube-proxy, DNS, volumes, and the images of
-# this tree. What runs already is kept, and gets the images as they are now. Its state is in TOLLGATE_CLUSTER (.run/cluster).
+# this tree. A cluster that runs already is kept, and gets the present images. Its state is in TOLLGATE_CLUSTER (.run/cluster).
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 . "$here/namespaces.sh"

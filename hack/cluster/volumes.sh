@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Volumes of the local node, whose class is the default: local folders, as no provisioner runs here.
-# `make` makes them; `recycle` empties those whose claim is gone and offers them again, until it is ended.
+# Volumes of the local node, of the default class: local folders, since no provisioner runs here.
+# `make` creates them; `recycle` empties those whose claim was deleted and makes them available again, until it is stopped.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 count=12

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 
-/** Writes a new certificate that nobody else has signed, and its key, and returns their paths. */
+/** Writes a new self-signed certificate and its key, and returns their paths. */
 export function writeCertificate(
   folder: string,
   { name = 'IP:127.0.0.1', days = 1 } = {},

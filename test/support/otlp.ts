@@ -31,7 +31,7 @@ export interface ReceivedPoint {
   readonly bounds: readonly number[];
 }
 
-/** Who takes OTLP over HTTP, and reads its protobuf by the field numbers of the specification. */
+/** A receiver of OTLP over HTTP, which reads its protobuf by the field numbers of the specification. */
 export interface Receiver {
   readonly url: string;
   readonly spans: ReceivedSpan[];

@@ -1,7 +1,7 @@
 import { cpSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 
-// What happens to the files of a Redis that `startRedis` runs in `directory`, while it is stopped.
+// Changes to the files of a Redis that `startRedis` ran in `directory`, while it is stopped.
 
 /** Copies the data aside (also while the server runs: an append-only file is readable at any time). */
 export function snapshot(directory: string): string {
@@ -11,13 +11,13 @@ export function snapshot(directory: string): string {
   return copy;
 }
 
-/** Puts the data of a snapshot in the place of what is there. */
+/** Replaces the data by that of a snapshot. */
 export function restore(directory: string, copy: string): void {
   wipe(directory);
   cpSync(copy, data(directory), { recursive: true });
 }
 
-/** The volume that was not mounted. */
+/** Removes all data, as if the volume were not mounted. */
 export function wipe(directory: string): void {
   rmSync(data(directory), { recursive: true, force: true });
 }
@@ -27,7 +27,7 @@ export function tailOf(directory: string): number {
   return statSync(appended(directory)).size;
 }
 
-/** What the disk had not written yet when the power failed: everything past the first `length` bytes. */
+/** Cuts off everything past the first `length` bytes, as a power failure does with what is not on disk yet. */
 export function cutTail(directory: string, length: number): void {
   truncateSync(appended(directory), length);
 }

@@ -1,4 +1,4 @@
-/** What jest tells of a test file. */
+/** A test file, as jest passes it. */
 interface TestFile {
   readonly path: string;
   readonly context: { readonly hasteFS: { getSize: (path: string) => number | null } };

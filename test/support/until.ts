@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Waits for a value, and asks again after `pauseMs`; what it threw or gave last is in the error. */
+/** Calls `what` every `pauseMs` until it returns a value. @throws Error after `ms`, with the last result or error as its cause */
 export async function until<T>(
   what: () => Promise<T | undefined | false> | T | undefined | false,
   ms = 60_000,

@@ -8,7 +8,7 @@ import { type Message, answer, messageJson } from './message.ts';
 
 type Outcome = 'succeeded' | 'errored' | 'canceled' | 'expired';
 
-/** What is kept of a request: its answer is made when somebody reads it. */
+/** What is kept of a request; its answer is made when it is read. */
 interface Request {
   customId: string;
   model: string;

@@ -33,7 +33,7 @@ export type Block =
 
 /** Output tokens where the call does not ask for a number. */
 const OUTPUT_TOKENS = 40;
-/** Four characters: one token of output, so that whoever counts characters counts tokens. */
+/** Four characters: one token of output, so that counting characters counts tokens. */
 const TOKEN = 'toll';
 /** The largest text that is really made; larger usage is only reported. */
 const TEXT_TOKENS = 4_000;

@@ -48,7 +48,7 @@ const BY_ID = new Map(
   ),
 );
 
-/** A model that the table does not have: dear, so that nobody takes it for free. */
+/** The price of a model that the table lacks: high, so that a test notices. */
 const UNKNOWN: Model = { row: [15_000n, 18_750n, 30_000n, 1_500n, 75_000n] };
 
 const SEARCH = 10_000_000n;

@@ -34,7 +34,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** A body that nobody holds whole. */
+/** The body as a stream, since it is too large to be kept whole. */
 function* body(): Generator<string> {
   yield '{"requests":[';
   for (let i = 0; i < REQUESTS; i++) {
@@ -56,7 +56,7 @@ async function residentBytes(url: string): Promise<number> {
   return Number(/^process_resident_memory_bytes (\S+)$/m.exec(text)![1]);
 }
 
-/** Follows the memory of the gateway until it is told to stop; answers with the most that it was. */
+/** Measures the memory of the gateway until the returned function is called, which gives the peak. */
 function watched(url: string): () => Promise<number> {
   const over = new AbortController();
   let most = 0;
@@ -73,7 +73,7 @@ function watched(url: string): () => Promise<number> {
   };
 }
 
-/** Kills processes in the middle of whatever they do, and starts them again. */
+/** Kills processes and starts them again. */
 async function killed(...names: readonly string[]): Promise<void> {
   for (const name of names) process.kill(installation.pid(name), 'SIGKILL');
   for (const name of names) await installation.revive(name);
@@ -104,7 +104,7 @@ test('a large batch is settled once at half price, though gateway and operators 
   await killed('tollgate-gateway-1');
   await installation.release();
   await until(async () => (await booked()) >= REQUESTS / 2, 60_000);
-  // Whoever leads is killed in the middle of the results.
+  // The leading operator is one of them, and reads results at this moment.
   await killed('tollgate-operator-1', 'tollgate-operator-2', 'tollgate-gateway-1');
   await until(async () => (await ledger.operator.openBatches()).length === 0, 90_000);
   const owed = await installation.owed({ namespace: TEAM, upstreamKey, apiKey });

@@ -120,7 +120,7 @@ interface GatewayOptions {
   readonly shift: number;
 }
 
-/** On a port that it takes by itself and tells: one that was free before may be another place's gateway's by then. */
+/** Starts a gateway on a port that it takes and logs by itself, since a port that was free before may be taken meanwhile. */
 async function startGateway({ folder, settings, redis, shift }: GatewayOptions): Promise<string> {
   const name = `gateway${shift}`;
   const env = {

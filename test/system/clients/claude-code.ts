@@ -20,7 +20,7 @@ export interface ClaudeAnswer {
   apiErrorStatus: number | null;
 }
 
-/** Runs Claude Code once, with a home and a working directory that nobody used before. */
+/** Runs Claude Code once, with a new home and working directory. */
 export async function claudeCode({ baseURL, apiKey }: Endpoint, prompt: string): Promise<ClaudeAnswer> {
   const home = mkdtempSync(join(tmpdir(), 'tollgate-claude-'));
   const args = ['-p', prompt, '--output-format', 'json', '--allowedTools', 'Bash(echo:*)'];

@@ -23,7 +23,7 @@ test('if the cluster enforces NetworkPolicies, other Pods reach the gateways, bu
   await kubectl(['apply', '-f', '-'], { input: podOf({ namespace, name: 'stranger', args }) });
   await kubectl(['wait', '-n', namespace, 'pod/stranger', '--for=jsonpath={.status.phase}=Succeeded', '--timeout=60s']);
   const reached = JSON.parse(await kubectl(['logs', '-n', namespace, 'stranger'])) as Record<string, boolean>;
-  // A Pod that a policy forbids to everybody tells what this cluster makes of policies.
+  // A Pod that a policy closes to all shows whether this cluster enforces policies.
   const isOpen = reached[walled]!;
   console.info(isOpen ? 'This cluster enforces no NetworkPolicy.' : 'This cluster enforces NetworkPolicies.');
   expect(reached).toEqual({
@@ -33,7 +33,7 @@ test('if the cluster enforces NetworkPolicies, other Pods reach the gateways, bu
   });
 }, 180_000);
 
-/** Starts a Pod that listens, under a policy that lets nobody in. Returns its address. */
+/** Starts a Pod that listens, under a policy that lets no traffic in. Returns its address. */
 async function startWalled(): Promise<string> {
   const port = 8899;
   const policy = {
