@@ -37,21 +37,22 @@ const cli = (...imports: string[]): Room => ({ imports, without: [KUBERNETES, RE
 
 const CORE = 'policy/core';
 /** All of policy/ that an entry may ask. */
-const POLICY = ['admit', 'compile', 'config', 'core', 'cost', 'prices', 'request', 'status'].map(
+const POLICY = ['admit', 'compile', 'config', 'core', 'cost', 'prices', 'request', 'schema', 'status'].map(
   (room) => `policy/${room}`,
 );
 
 /** Every room and its arrows; docs/explanation/architecture.md lists them too. */
 export const rooms: Readonly<Record<string, Room>> = {
   config: {
-    imports: [CORE, 'policy/config'],
+    imports: [CORE, 'policy/config', 'policy/schema'],
     without: EVERYTHING.filter((name) => name !== 'node:*' && name !== 'yaml'),
   },
 
   'policy/core': policy('crds'),
-  'policy/prices': policy(CORE),
+  'policy/schema': policy(CORE),
+  'policy/prices': policy(CORE, 'policy/schema'),
   'policy/request': policy(CORE),
-  'policy/config': policy('crds', CORE, 'policy/prices'),
+  'policy/config': policy('crds', CORE, 'policy/prices', 'policy/schema'),
   'policy/cost': policy(CORE, 'policy/prices', 'policy/request'),
   'policy/compile': policy('crds', CORE, 'policy/config', 'policy/prices'),
   'policy/admit': policy(CORE, 'policy/compile', 'policy/config', 'policy/cost', 'policy/prices', 'policy/request'),

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import type { Settings } from '../policy/config/settings.ts';
-import { oneOf, text } from '../policy/core/schema-fields.ts';
+import { oneOf, text } from '../policy/schema/schema-fields.ts';
 import { redisUrl, withPassword } from './redis-address.ts';
 import { readSettingsFile } from './settings-file.ts';
 import { readTelemetry, type TelemetryConfig } from './telemetry.ts';

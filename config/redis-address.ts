@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { text } from '../policy/core/schema-fields.ts';
+import { text } from '../policy/schema/schema-fields.ts';
 
 /** One server of a Redis. */
 export interface RedisNode {

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { textLike } from '../policy/core/schema-fields.ts';
+import { textLike } from '../policy/schema/schema-fields.ts';
 import { type Environment, readVariables, variables } from './variables.ts';
 
 /** How telemetry is sent. The exporters of OpenTelemetry read their other variables themselves. */

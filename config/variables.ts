@@ -1,6 +1,6 @@
 import * as v from 'valibot';
-import { fieldsOf, textLike } from '../policy/core/schema-fields.ts';
-import { validate } from '../policy/core/validate.ts';
+import { fieldsOf, textLike } from '../policy/schema/schema-fields.ts';
+import { validate } from '../policy/schema/validate.ts';
 
 /** The environment of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>;

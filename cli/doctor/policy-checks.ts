@@ -16,10 +16,10 @@ const SILENCE_MS = 60_000;
 export async function checkShards(installation: Installation): Promise<Finding[]> {
   const { shared, policy, sizes } = await installation.shards();
   const broken = [[SHARED_SHARD, shared] as const, ...policy].flatMap(([name, shard]) =>
-    'problem' in shard ? [`${name}: ${shard.problem}`] : [],
+    shard.ok ? [] : [`${name}: ${shard.error}`],
   );
   const crowded = [...sizes].filter(([, bytes]) => bytes > 0.8 * MAX_BYTES).map(([name]) => name);
-  const inUse = [...policy.values()].reduce((sum, shard) => sum + ('problem' in shard ? 0 : shard.workspaces.size), 0);
+  const inUse = [...policy.values()].reduce((sum, shard) => sum + (shard.ok ? shard.value.workspaces.size : 0), 0);
   return [
     ...broken.map((message) =>
       problem(
@@ -45,7 +45,7 @@ export async function checkFences(installation: Installation): Promise<Finding[]
   if (ledger === undefined) return [];
   const { policy } = await installation.shards();
   const fences = await ledger.operator.fences();
-  const compiled = [...policy.values()].flatMap((shard) => ('problem' in shard ? [] : [...shard.workspaces]));
+  const compiled = [...policy.values()].flatMap((shard) => (shard.ok ? [...shard.value.workspaces] : []));
   const unfenced = compiled.filter(([ref, { version }]) => (fences.get(ref) ?? -1) < version).map(([ref]) => ref);
   if (unfenced.length === 0) return [fine(`Redis has the current fence of all ${compiled.length} workspaces.`)];
   const remedy = 'The leading operator writes it within a second if Redis accepts writes: check its log.';
@@ -70,8 +70,7 @@ export async function checkGateways(installation: Installation): Promise<Finding
   const { policy } = await installation.shards();
   const behind = reports.flatMap(({ pod, shards }) =>
     [...policy].flatMap(([name, shard]) => {
-      const newest =
-        'problem' in shard ? 0 : Math.max(0, ...[...shard.workspaces.values()].map(({ version }) => version));
+      const newest = shard.ok ? Math.max(0, ...[...shard.value.workspaces.values()].map(({ version }) => version)) : 0;
       return (shards[name] ?? 0) < newest ? [`${pod} (${name})`] : [];
     }),
   );

@@ -3,13 +3,14 @@ import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
 import type { PolicyShard, SharedShard } from '../../policy/compile/shard-codec.ts';
 import { ShardSet } from '../../policy/compile/shard-set.ts';
-import { type ShardData, type ShardProblem, SHARED_SHARD, shardNames } from '../../policy/compile/shards.ts';
+import { type ShardData, SHARED_SHARD, shardNames } from '../../policy/compile/shards.ts';
+import { err, type Result } from '../../policy/core/result.ts';
 import type { InstallationAccess } from './installation.ts';
 
 /** The shards of policy in the cluster, each decoded or with its problem. */
 export interface PolicyShards {
-  readonly shared: SharedShard | ShardProblem;
-  readonly policy: ReadonlyMap<string, PolicyShard | ShardProblem>;
+  readonly shared: Result<SharedShard, string>;
+  readonly policy: ReadonlyMap<string, Result<PolicyShard, string>>;
   /** The size of each in bytes. */
   readonly sizes: ReadonlyMap<string, number>;
 }
@@ -30,7 +31,8 @@ export async function readPolicyShards({ client, namespace, settings }: Installa
   const shards = new ShardSet(settings.shards, (text) => hash('sha256', text));
   for (const [name, data] of read) shards.put(name, data);
   const missing = new Set(read.flatMap(([name, data]) => (data === undefined ? [name] : [])));
-  const present = <T>(name: string, shard: T): T | ShardProblem => (missing.has(name) ? MISSING : shard);
+  const present = <T>(name: string, shard: Result<T, string>): Result<T, string> =>
+    missing.has(name) ? MISSING : shard;
   return {
     shared: present(SHARED_SHARD, shards.shared),
     policy: new Map([...shards.policy].map(([name, shard]) => [name, present(name, shard)])),
@@ -39,4 +41,4 @@ export async function readPolicyShards({ client, namespace, settings }: Installa
 }
 
 /** The problem of a shard whose ConfigMap does not exist. */
-export const MISSING: ShardProblem = { problem: 'the ConfigMap does not exist' };
+export const MISSING = err('the ConfigMap does not exist');

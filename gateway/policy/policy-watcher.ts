@@ -98,27 +98,27 @@ export class PolicyWatcher {
 
   #takeShared(): void {
     const { shared } = this.#shards;
-    if ('problem' in shared) return this.#options.onProblem(SHARED_SHARD, shared.problem);
-    this.#shared = shared;
+    if (!shared.ok) return this.#options.onProblem(SHARED_SHARD, shared.error);
+    this.#shared = shared.value;
     for (const pair of this.#pairs) this.#enforce(pair);
     this.#changed();
   }
 
   #takePolicy(pair: ShardPair): void {
     const shard = this.#shards.policyShard(pair.name);
-    if ('problem' in shard) return this.#options.onProblem(pair.name, shard.problem);
+    if (!shard.ok) return this.#options.onProblem(pair.name, shard.error);
     for (const ref of pair.policy?.workspaces.keys() ?? []) {
-      if (!shard.workspaces.has(ref)) this.#options.policy.drop(ref);
+      if (!shard.value.workspaces.has(ref)) this.#options.policy.drop(ref);
     }
-    pair.policy = shard;
+    pair.policy = shard.value;
     this.#enforce(pair);
     this.#changed();
   }
 
   #takeKeys(pair: ShardPair): void {
     const shard = this.#shards.keysShard(pair.keysName);
-    if ('problem' in shard) return this.#options.onProblem(pair.keysName, shard.problem);
-    pair.keys = shard;
+    if (!shard.ok) return this.#options.onProblem(pair.keysName, shard.error);
+    pair.keys = shard.value;
     this.#enforce(pair);
     this.#changed();
   }
@@ -139,7 +139,7 @@ export class PolicyWatcher {
       // A version never changes its meaning.
       if (policy.versionOf(ref) === workspace.version) continue;
       const one = resolveWorkspace(workspace, this.#shared, pair.keys.credentials.get(ref));
-      if ('workspace' in one) resolved.push(one);
+      if (one.ok) resolved.push(one.value);
       else enforced = Math.min(enforced, workspace.version - 1);
     }
     policy.enforce(resolved);

@@ -2,10 +2,11 @@
 
 import { decodeJSON } from '../core/canonical-json.ts';
 import type { Address, CompiledBudget, CompiledWorkspace, Credentials, Ref } from '../core/compiled-policy.ts';
+import { err, ok, type Result } from '../core/result.ts';
 import { parsePriceBook } from '../prices/price-book-file.ts';
 import type { PriceBook } from '../prices/price-book.ts';
 import type { ResolvedWorkspace } from './resolved-workspace.ts';
-import { decodeShard, type Hash, type Shard, type ShardData, type ShardProblem } from './shards.ts';
+import { decodeShard, type Hash, type Shard, type ShardData } from './shards.ts';
 
 /** A policy shard: compiled workspaces by `namespace/name`. */
 export interface PolicyShard {
@@ -24,20 +25,20 @@ export interface KeysShard {
 /** The credentials of one workspace. */
 export interface KeysEntry {
   readonly credentials: Credentials;
-  /** What a workspace names to say that these are its credentials. */
+  /** By which a workspace names its credentials. */
   readonly checksum: string;
 }
 
 /** The shared shard. */
 export interface SharedShard {
   readonly revision: number;
-  /** Null until the operator established a ledger. */
+  /** Null until the operator has established a ledger. */
   readonly epoch: string | null;
   readonly budgets: ReadonlyMap<Address, CompiledBudget>;
   readonly books: ReadonlyMap<Address, SharedBook>;
 }
 
-/** A price book, and its file (JSON) as it lies in the shard. */
+/** A price book, and its file (JSON) as it is stored in the shard. */
 export interface SharedBook {
   readonly text: string;
   readonly book: PriceBook;
@@ -51,32 +52,31 @@ export function entryName(workspace: { readonly namespace: string; readonly name
   return `${workspace.namespace}.${workspace.name}`;
 }
 
-/** A namespace has no dot, so the first one ends it. */
+/** A namespace has no dot, so the first dot ends it. */
 function refOfEntry(name: string): Ref {
   return name.replace('.', '/');
 }
 
-/** A name for content: `kind.name.checksum`. */
+/** The address of content: `kind.name.checksum`. */
 export function addressOf(kind: 'budget' | 'prices', name: string, text: string, hash: Hash): Address {
   return `${kind}.${name}.${hash(text).slice(0, 32)}`;
 }
 
 /**
  * Reads a policy shard; `data` is undefined if the ConfigMap is missing. Never throws. A workspace whose JSON is the one
- * in `before` stays the same object, since an edit changes one of many.
+ * in `last` stays the same object, since an edit changes one of many.
  */
 export function decodePolicyShard(
   data: ShardData | undefined,
   hash: Hash,
-  before?: PolicyShard | ShardProblem | null,
-): PolicyShard | ShardProblem {
-  const known = before && 'workspaces' in before ? before : null;
+  last?: PolicyShard,
+): Result<PolicyShard, string> {
   return decoded(data, hash, ({ revision, entries }) => {
     const workspaces = new Map<Ref, CompiledWorkspace>();
     const texts = new Map<Ref, string>();
     for (const [name, text] of entries) {
       const ref = refOfEntry(name);
-      const unchanged = known?.texts.get(ref) === text ? known.workspaces.get(ref) : undefined;
+      const unchanged = last?.texts.get(ref) === text ? last.workspaces.get(ref) : undefined;
       workspaces.set(ref, unchanged ?? (decodeJSON(text) as CompiledWorkspace));
       texts.set(ref, text);
     }
@@ -84,8 +84,8 @@ export function decodePolicyShard(
   });
 }
 
-/** Reads a keys shard; undefined where the Secret is missing. Never throws, and no problem names a credential. */
-export function decodeKeysShard(data: ShardData | undefined, hash: Hash): KeysShard | ShardProblem {
+/** Reads a keys shard; `data` is undefined if the Secret is missing. Never throws, and no error names a credential. */
+export function decodeKeysShard(data: ShardData | undefined, hash: Hash): Result<KeysShard, string> {
   return decoded(data, hash, ({ revision, entries }) => {
     const credentials = [...entries].map(([name, text]): [Ref, KeysEntry] => [
       refOfEntry(name),
@@ -95,8 +95,8 @@ export function decodeKeysShard(data: ShardData | undefined, hash: Hash): KeysSh
   });
 }
 
-/** Reads the shared shard; undefined where the ConfigMap is missing. Never throws. */
-export function decodeSharedShard(data: ShardData | undefined, hash: Hash): SharedShard | ShardProblem {
+/** Reads the shared shard; `data` is undefined if the ConfigMap is missing. Never throws. */
+export function decodeSharedShard(data: ShardData | undefined, hash: Hash): Result<SharedShard, string> {
   return decoded(data, hash, ({ revision, entries }) => {
     const budgets = [...entries].filter(([name]) => name.startsWith('budget.'));
     const books = [...entries].filter(([name]) => name.startsWith('prices.'));
@@ -110,14 +110,14 @@ export function decodeSharedShard(data: ShardData | undefined, hash: Hash): Shar
   });
 }
 
-function decoded<T>(data: ShardData | undefined, hash: Hash, read: (shard: Shard) => T): T | ShardProblem {
+function decoded<T>(data: ShardData | undefined, hash: Hash, read: (shard: Shard) => T): Result<T, string> {
   const shard = decodeShard(data, hash);
-  if ('problem' in shard) return shard;
+  if (!shard.ok) return shard;
   try {
-    return read(shard);
+    return ok(read(shard.value));
   } catch {
-    // The checksum is right, so this is not damage: another version of Tollgate wrote what this one cannot read.
-    return { problem: 'an entry is not readable' };
+    // The checksum is right, so nothing is damaged: another version of Tollgate wrote an entry that this one cannot read.
+    return err('an entry is not readable');
   }
 }
 
@@ -127,17 +127,15 @@ export interface EnforceableWorkspace {
   readonly keys: Readonly<Record<string, string>>;
 }
 
-/** What a workspace names and is not there yet: addresses, or `credentials`. */
-export interface Unresolved {
-  readonly missing: readonly string[];
-}
-
-/** Joins a workspace with what it addresses; keep what you enforce while something is missing. */
+/**
+ * Joins a workspace with what its addresses name. The error lists what is not there yet, addresses or `credentials`; keep
+ * the workspace that you enforce until nothing is missing.
+ */
 export function resolveWorkspace(
   workspace: CompiledWorkspace,
   shared: Pick<SharedShard, 'budgets' | 'books'>,
   entry: KeysEntry | undefined,
-): EnforceableWorkspace | Unresolved {
+): Result<EnforceableWorkspace, readonly string[]> {
   const { budgets: own, spanning, prices, credentials, ...rest } = workspace;
   const known = entry?.checksum === credentials ? entry.credentials : undefined;
   const book = shared.books.get(prices)?.book;
@@ -146,7 +144,7 @@ export function resolveWorkspace(
     ...(book === undefined ? [prices] : []),
     ...(known === undefined ? ['credentials'] : []),
   ];
-  if (book === undefined || known === undefined || missing.length > 0) return { missing };
+  if (book === undefined || known === undefined || missing.length > 0) return err(missing);
   const budgets = [...own, ...spanning.map((address) => shared.budgets.get(address)!)];
-  return { workspace: { ...rest, budgets, prices: book, upstreamKey: known.upstreamKey }, keys: known.keys };
+  return ok({ workspace: { ...rest, budgets, prices: book, upstreamKey: known.upstreamKey }, keys: known.keys });
 }

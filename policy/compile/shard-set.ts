@@ -1,3 +1,4 @@
+import { err, type Result } from '../core/result.ts';
 import type { PreviousShards } from './compile-input.ts';
 import {
   decodeKeysShard,
@@ -7,7 +8,7 @@ import {
   type PolicyShard,
   type SharedShard,
 } from './shard-codec.ts';
-import { type Hash, SHARED_SHARD, type ShardData, type ShardProblem, shardNames } from './shards.ts';
+import { type Hash, SHARED_SHARD, type ShardData, shardNames } from './shards.ts';
 
 /**
  * All shards of an installation: the operator compiles over them, gateways enforce them, the doctor examines them. Each
@@ -26,26 +27,26 @@ export class ShardSet {
     this.#keys = new Map(keys.map((name) => [name, new Slot((data) => decodeKeysShard(data, hash))]));
   }
 
-  /** Takes the data of a ConfigMap, or of a Secret once its base64 is undone; undefined where the object does not exist. */
+  /** Takes the data of a ConfigMap, or of a Secret after decoding its base64; undefined if the object does not exist. */
   put(name: string, data: ShardData | undefined): void {
     const slot = name === SHARED_SHARD ? this.#shared : (this.#policy.get(name) ?? this.#keys.get(name));
     slot?.put(data);
   }
 
-  get shared(): SharedShard | ShardProblem {
+  get shared(): Result<SharedShard, string> {
     return this.#shared.shard;
   }
 
   /** The policy shards by name. */
-  get policy(): ReadonlyMap<string, PolicyShard | ShardProblem> {
+  get policy(): ReadonlyMap<string, Result<PolicyShard, string>> {
     return new Map([...this.#policy].map(([name, slot]) => [name, slot.shard]));
   }
 
-  policyShard(name: string): PolicyShard | ShardProblem {
+  policyShard(name: string): Result<PolicyShard, string> {
     return this.#policy.get(name)?.shard ?? UNKNOWN;
   }
 
-  keysShard(name: string): KeysShard | ShardProblem {
+  keysShard(name: string): Result<KeysShard, string> {
     return this.#keys.get(name)?.shard ?? UNKNOWN;
   }
 
@@ -55,22 +56,22 @@ export class ShardSet {
     return {
       policy: readable(this.#policy),
       keys: readable(this.#keys),
-      shared: 'problem' in shared ? null : shared,
+      shared: shared.ok ? shared.value : null,
     };
   }
 }
 
-const UNKNOWN: ShardProblem = { problem: 'the installation has no shard of this name' };
+const UNKNOWN = err('the installation has no shard of this name');
 
 /** One shard. */
 class Slot<T extends object> {
-  readonly #decode: (data: ShardData | undefined, last: T | undefined) => T | ShardProblem;
+  readonly #decode: (data: ShardData | undefined, last: T | undefined) => Result<T, string>;
   #data: ShardData | undefined;
-  #shard: T | ShardProblem | undefined;
+  #shard: Result<T, string> | undefined;
   /** The last form that could be read. */
   #last: T | undefined;
 
-  constructor(decode: (data: ShardData | undefined, last: T | undefined) => T | ShardProblem) {
+  constructor(decode: (data: ShardData | undefined, last: T | undefined) => Result<T, string>) {
     this.#decode = decode;
   }
 
@@ -79,15 +80,15 @@ class Slot<T extends object> {
     this.#shard = undefined;
   }
 
-  get shard(): T | ShardProblem {
+  get shard(): Result<T, string> {
     if (this.#shard !== undefined) return this.#shard;
     const shard = this.#decode(this.#data, this.#last);
     this.#shard = shard;
-    if (!('problem' in shard)) this.#last = shard;
+    if (shard.ok) this.#last = shard.value;
     return shard;
   }
 }
 
 function readable<T extends object>(slots: ReadonlyMap<string, Slot<T>>): ReadonlyMap<string, T> {
-  return new Map([...slots].flatMap(([name, { shard }]) => ('problem' in shard ? [] : [[name, shard] as const])));
+  return new Map([...slots].flatMap(([name, { shard }]) => (shard.ok ? [[name, shard.value] as const] : [])));
 }

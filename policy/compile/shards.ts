@@ -1,10 +1,12 @@
-import { byName } from '../core/canonical-json.ts';
 /**
  * The format of the shards, the ConfigMaps and Secrets with the compiled policy: a fixed set, each a map of names to JSON
  * texts with an `index` of schema, revision and a checksum over everything. A partial update, another schema or a flipped
  * byte is reported as a problem and never enforced.
  */
+
+import { byName } from '../core/canonical-json.ts';
 import { COMPILED_SCHEMA, type Ref } from '../core/compiled-policy.ts';
+import { err, ok, type Result } from '../core/result.ts';
 
 /** The `data` of a ConfigMap, or of a Secret after decoding its base64. */
 export type ShardData = Readonly<Record<string, string>>;
@@ -28,11 +30,6 @@ export function shardOf(workspace: Ref, count: number): number {
   return hash % count;
 }
 
-/** The reader cannot use a shard and keeps what it has; the sentence says why and names no content. */
-export interface ShardProblem {
-  readonly problem: string;
-}
-
 /** A shard whose checksum is right. */
 export interface Shard {
   readonly revision: number;
@@ -50,21 +47,24 @@ export function encodeShard(entries: ReadonlyMap<string, string>, revision: numb
   return Object.fromEntries([...sorted, [INDEX, index]]);
 }
 
-/** Reads a shard's data; undefined where the object is missing. Never throws. */
-export function decodeShard(data: ShardData | undefined, hash: Hash): Shard | ShardProblem {
+/**
+ * Reads a shard's data, undefined if the object is missing. The error is the end of a sentence that names no content; the
+ * reader keeps the last shard that it could use. Never throws.
+ */
+export function decodeShard(data: ShardData | undefined, hash: Hash): Result<Shard, string> {
   const written = data?.[INDEX];
-  if (data === undefined || written === undefined) return { problem: 'it is missing or was never written' };
+  if (data === undefined || written === undefined) return err('it is missing or was never written');
   const index = readIndex(written);
-  if (index === null) return { problem: 'its index is not readable' };
-  if (index.schema !== COMPILED_SCHEMA) return { problem: `it has schema ${index.schema}, not ${COMPILED_SCHEMA}` };
+  if (index === null) return err('its index is not readable');
+  if (index.schema !== COMPILED_SCHEMA) return err(`it has schema ${index.schema}, not ${COMPILED_SCHEMA}`);
   const entries = Object.entries(data)
     .filter(([name]) => name !== INDEX)
     .toSorted(byName);
-  if (indexText(entries, index.revision, hash) !== written) return { problem: 'its checksum does not fit its content' };
-  return { revision: index.revision, entries: new Map(entries) };
+  if (indexText(entries, index.revision, hash) !== written) return err('its checksum does not fit its content');
+  return ok({ revision: index.revision, entries: new Map(entries) });
 }
 
-/** Null where the shard fits into a ConfigMap or Secret, else a sentence that says what to do. */
+/** Null if the shard fits into a ConfigMap or Secret, else a sentence that says what to do. */
 export function oversize(name: string, data: ShardData): string | null {
   const encoder = new TextEncoder();
   const bytes = Object.entries(data).reduce((sum, [key, value]) => sum + encoder.encode(key + value).length, 0);

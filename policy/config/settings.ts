@@ -1,7 +1,7 @@
 import * as v from 'valibot';
-import { mapping, oneOf, textLike, wholeNumber } from '../core/schema-fields.ts';
-import { validate } from '../core/validate.ts';
 import { CONTRACT_PRICES } from '../prices/contract-prices.ts';
+import { mapping, oneOf, textLike, wholeNumber } from '../schema/schema-fields.ts';
+import { validate } from '../schema/validate.ts';
 import { SMTP } from './smtp.ts';
 
 const LABEL = v.pipe(

@@ -7,8 +7,8 @@
 import * as v from 'valibot';
 import { parseUsd, USD } from '../core/money.ts';
 import { END_OF_TIME } from '../core/period.ts';
-import { mapping, text, textLike } from '../core/schema-fields.ts';
-import { validate } from '../core/validate.ts';
+import { mapping, text, textLike } from '../schema/schema-fields.ts';
+import { validate } from '../schema/validate.ts';
 import { higherRate, rateDuring, type PriceBook, type Prices, type Rate } from './price-book.ts';
 
 /** Enough for anything, and small enough that no call can cost more than a counter holds. */

@@ -83,6 +83,6 @@ export function resolved({ workspace, credentials, spanning }: Handover, text = 
     books: new Map([[workspace.prices, { text, book: parsePriceBook(JSON.parse(text)) }]]),
   };
   const answer = resolveWorkspace(workspace, shared, { credentials, checksum: workspace.credentials });
-  if ('missing' in answer) throw new Error(`missing: ${answer.missing.join(', ')}`);
-  return answer;
+  if (!answer.ok) throw new Error(`missing: ${answer.error.join(', ')}`);
+  return answer.value;
 }

@@ -14,8 +14,9 @@ import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-l
 import { type ConfigMap, configMaps, type Secret, secrets } from '../../../operator/cluster/kube-kinds.ts';
 import type { KeysShard, PolicyShard, SharedShard } from '../../../policy/compile/shard-codec.ts';
 import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../../../policy/compile/shard-codec.ts';
-import { SHARED_SHARD, type ShardData, shardOf, type ShardProblem } from '../../../policy/compile/shards.ts';
+import { SHARED_SHARD, type ShardData, shardOf } from '../../../policy/compile/shards.ts';
 import { COMPILED_SCHEMA } from '../../../policy/core/compiled-policy.ts';
+import type { Result } from '../../../policy/core/result.ts';
 import { until } from '../../support/until.ts';
 
 export const NAMESPACE = 'tollgate-system';
@@ -200,7 +201,7 @@ export class Shards {
     const shards = items.filter(({ metadata }) => /^tollgate-policy-\d$/.test(metadata.name));
     const revisions = shards.map(({ metadata, data }) => [metadata.name, decodePolicyShard(data, hash)] as const);
     return Object.fromEntries(
-      revisions.flatMap(([name, decoded]) => ('problem' in decoded ? [] : [[name, decoded.revision]])),
+      revisions.flatMap(([name, decoded]) => (decoded.ok ? [[name, decoded.value.revision]] : [])),
     ) as Record<string, number>;
   }
 }
@@ -209,9 +210,9 @@ function nameOf(kind: 'policy' | 'keys', workspace: string): ObjectRef {
   return { namespace: NAMESPACE, name: `tollgate-${kind}-${shardOf(workspace, SHARDS)}` };
 }
 
-function sound<T extends object>(decoded: T): Exclude<T, ShardProblem> {
-  if ('problem' in decoded) throw new Error(String(decoded.problem));
-  return decoded as Exclude<T, ShardProblem>;
+function sound<T>(decoded: Result<T, string>): T {
+  if (!decoded.ok) throw new Error(decoded.error);
+  return decoded.value;
 }
 
 /** A gateway as the operator sees it: it sends heartbeats that report what it reads from the shards, or the last of it while it lags. */

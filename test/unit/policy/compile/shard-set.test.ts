@@ -3,6 +3,7 @@ import { expect, test } from '@jest/globals';
 import { ShardSet } from '../../../../policy/compile/shard-set.ts';
 import { encodeShard, SHARED_SHARD } from '../../../../policy/compile/shards.ts';
 import { encodeJSON } from '../../../../policy/core/canonical-json.ts';
+import { err } from '../../../../policy/core/result.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const shard = (entries: Record<string, string>, revision: number) =>
@@ -14,9 +15,9 @@ test('shards that are missing or damaged have a problem, and are not among the r
   shards.put(SHARED_SHARD, shard({ epoch: encodeJSON('first') }, 1));
   shards.put('tollgate-policy-0', shard({ 'payments.one': workspace('one', 1) }, 1));
   shards.put('tollgate-policy-1', { ...shard({}, 1), 'payments.two': workspace('two', 1) });
-  expect(shards.shared).toMatchObject({ epoch: 'first' });
-  expect(shards.policyShard('tollgate-policy-1')).toEqual({ problem: 'its checksum does not fit its content' });
-  expect(shards.keysShard('tollgate-keys-0')).toHaveProperty('problem');
+  expect(shards.shared).toMatchObject({ ok: true, value: { epoch: 'first' } });
+  expect(shards.policyShard('tollgate-policy-1')).toEqual(err('its checksum does not fit its content'));
+  expect(shards.keysShard('tollgate-keys-0').ok).toBe(false);
   const { policy, keys, shared } = shards.readable;
   expect([[...policy.keys()], [...keys.keys()], shared?.epoch]).toEqual([['tollgate-policy-0'], [], 'first']);
 });

@@ -19,6 +19,7 @@ import {
 } from '../../../../policy/compile/shards.ts';
 import { decodeJSON, encodeJSON } from '../../../../policy/core/canonical-json.ts';
 import type { CompiledWorkspace } from '../../../../policy/core/compiled-policy.ts';
+import { err } from '../../../../policy/core/result.ts';
 import { EMPTY, right, sha256, stored } from './stored.ts';
 
 const name = fc.string({ unit: fc.constantFrom('a', 'b', '.', '-', 'Z', '1'), minLength: 1, maxLength: 8 });
@@ -58,7 +59,7 @@ describe('a shard', () => {
           delete data[hit];
           if (kind === 'rename') data[`${hit}x`] = text;
         }
-        expect(decodeShard(data, sha256)).toHaveProperty('problem');
+        expect(decodeShard(data, sha256)).toMatchObject({ ok: false });
       }),
     );
   });
@@ -69,11 +70,11 @@ describe('a shard', () => {
     expect(
       [other, { a: '1' }, { index: 'x' }, { index: 'null' }, undefined].map((one) => decodeShard(one, sha256)),
     ).toEqual([
-      { problem: 'it has schema 3, not 2' },
-      { problem: 'it is missing or was never written' },
-      { problem: 'its index is not readable' },
-      { problem: 'its index is not readable' },
-      { problem: 'it is missing or was never written' },
+      err('it has schema 3, not 2'),
+      err('it is missing or was never written'),
+      err('its index is not readable'),
+      err('its index is not readable'),
+      err('it is missing or was never written'),
     ]);
   });
 
@@ -140,7 +141,7 @@ test('a workspace that a shard says again stays the same object, and one that it
   expect(second.workspaces.get('payments/other.one')).toBe(first.workspaces.get('payments/other.one'));
   const third = right(decodePolicyShard(shard({ 'payments.one': one(1) }, 3), sha256, second));
   expect([...third.workspaces.values()]).toMatchObject([{ name: 'one', version: 1 }]);
-  expect(right(decodePolicyShard(data, sha256, { problem: 'torn' }))).toEqual(second);
+  expect(right(decodePolicyShard(data, sha256, undefined))).toEqual(second);
 });
 
 describe('resolving a workspace', () => {
@@ -178,8 +179,7 @@ describe('resolving a workspace', () => {
   const shared: SharedShard = right(decodeSharedShard(data(SHARED_SHARD), sha256));
 
   test('joins it with its budgets, prices and credentials', () => {
-    const resolved = resolveWorkspace(entry, shared, keys);
-    if ('missing' in resolved) throw new Error(resolved.missing.join());
+    const resolved = right(resolveWorkspace(entry, shared, keys));
     expect(resolved.keys).toEqual({ api: 'abc' });
     expect(resolved.workspace).toMatchObject({ name: 'checkout', version: entry.version, upstreamKey: 'sk-ant' });
     expect(resolved.workspace.budgets.map(({ name }) => name)).toEqual(['organisation']);
@@ -188,9 +188,9 @@ describe('resolving a workspace', () => {
   });
 
   test('says what is missing, or of another version', () => {
-    expect(resolveWorkspace(entry, { budgets: new Map(), books: new Map() }, undefined)).toEqual({
-      missing: [entry.spanning[0], entry.prices, 'credentials'],
-    });
-    expect(resolveWorkspace(entry, shared, { ...keys, checksum: 'other' })).toEqual({ missing: ['credentials'] });
+    expect(resolveWorkspace(entry, { budgets: new Map(), books: new Map() }, undefined)).toEqual(
+      err([entry.spanning[0], entry.prices, 'credentials']),
+    );
+    expect(resolveWorkspace(entry, shared, { ...keys, checksum: 'other' })).toEqual(err(['credentials']));
   });
 });

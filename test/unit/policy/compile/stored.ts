@@ -5,8 +5,9 @@ import type { ClaudeBudget, ClaudeWorkspace } from '../../../../crds/types.gen.t
 import type { CompileInput, PreviousShards } from '../../../../policy/compile/compile-input.ts';
 import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
 import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../../../../policy/compile/shard-codec.ts';
-import { SHARED_SHARD, type ShardData, type ShardProblem } from '../../../../policy/compile/shards.ts';
+import { SHARED_SHARD, type ShardData } from '../../../../policy/compile/shards.ts';
 import { parseSettings } from '../../../../policy/config/settings.ts';
+import type { Result } from '../../../../policy/core/result.ts';
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -109,8 +110,8 @@ export function carriedOut(
   };
 }
 
-/** A decoded shard; throws where it is a problem. */
-export function right<T extends object>(decoded: T | ShardProblem): T {
-  if ('problem' in decoded) throw new Error(decoded.problem);
-  return decoded;
+/** The value of a result; throws if there is none. */
+export function right<T>(result: Result<T, unknown>): T {
+  if (!result.ok) throw new Error(String(result.error));
+  return result.value;
 }

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { err, ok, type Result } from './result.ts';
+import { err, ok, type Result } from '../core/result.ts';
 
 /** Issues whose message is the whole predicate after the path, such as `names several hosts: write …`. */
 const WHOLE_PREDICATES = new Set(['object', 'strict_object', 'check', 'check_items']);

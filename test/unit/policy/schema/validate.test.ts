@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import * as v from 'valibot';
-import { mapping, mappingOf, oneOf, text, textLike, wholeNumber } from '../../../../policy/core/schema-fields.ts';
-import { validate } from '../../../../policy/core/validate.ts';
+import { mapping, mappingOf, oneOf, text, textLike, wholeNumber } from '../../../../policy/schema/schema-fields.ts';
+import { validate } from '../../../../policy/schema/validate.ts';
 
 const schema = mapping({
   name: v.optional(text('a name')),
