@@ -1,6 +1,6 @@
 import express, { type Express, type Request, type Response } from 'express';
 import type { GatewayLedger } from '../ledger/gateway-ledger.ts';
-import { LedgerUnreachable } from '../ledger/ledger-unreachable.ts';
+import { LedgerUnreachable } from '../ledger/ledger.ts';
 import { budgetsOf } from './free/budgets.ts';
 import type { Health } from './health.ts';
 import { authenticate } from './http/authenticate.ts';

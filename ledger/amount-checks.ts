@@ -1,5 +1,5 @@
 import { add, MAX_NANO, type Nano } from '../policy/core/money.ts';
-import type { Settlement } from './settlement.ts';
+import type { Settlement } from './reservation.ts';
 
 /** @throws RangeError unless a call can cost this amount. Nano-dollars. */
 export function checkAmount(amount: Nano): void {

@@ -14,11 +14,9 @@
  */
 
 import type { UsageRecord } from '../policy/core/usage-record.ts';
-import type { LostReason } from './ledger-state.ts';
+import type { LostReason, SharedOperations } from './ledger.ts';
 import type { BatchOwner, BatchReservation } from './message-batches.ts';
-import type { Reservation, ReserveAnswer } from './reservation.ts';
-import type { SettleAnswer, Settlement, UncheckedCall } from './settlement.ts';
-import type { SharedOperations } from './shared-operations.ts';
+import type { Reservation, ReserveAnswer, SettleAnswer, Settlement, UncheckedCall } from './reservation.ts';
 import type { RefusalRow } from './streams.ts';
 
 /** What a gateway reports with each heartbeat. */

@@ -1,7 +1,7 @@
 import type { Nano } from '../policy/core/money.ts';
-import type { GatewayReport } from './gateway-ledger.ts';
+import type { GatewayLedger, GatewayReport } from './gateway-ledger.ts';
+import type { SharedOperations } from './ledger.ts';
 import type { BatchLines, LoggedBatch, OpenBatch } from './message-batches.ts';
-import type { SharedOperations } from './shared-operations.ts';
 import type { RefusalEntry, StreamEntry } from './streams.ts';
 
 /** A call whose cost is not known. */
@@ -70,4 +70,10 @@ export interface OperatorLedger extends SharedOperations {
   /** The oldest rows of the refusal stream. */
   readRefusals(count: number): Promise<readonly RefusalEntry[]>;
   deleteRefusals(entries: readonly string[]): Promise<void>;
+}
+
+/** One process's access to a ledger. */
+export interface Ledger {
+  readonly gateway: GatewayLedger;
+  readonly operator: OperatorLedger;
 }

@@ -1,6 +1,7 @@
 import type { Check, Failure } from '../policy/core/counter-check.ts';
 import type { Nano } from '../policy/core/money.ts';
-import type { LostReason } from './ledger-state.ts';
+import type { UsageRecord } from '../policy/core/usage-record.ts';
+import type { LostReason } from './ledger.ts';
 
 /** A call that asks for its worst case in every counter that applies to it. */
 export interface Reservation {
@@ -42,4 +43,27 @@ export type ReserveAnswer =
 /** Whether an earlier attempt of the same call may hold a reservation in spite of this answer. */
 export function isInconclusive({ kind }: ReserveAnswer): boolean {
   return kind === 'ended' || kind === 'lost' || kind === 'recovering' || kind === 'unregistered';
+}
+
+/** What a call cost in the end. */
+export interface Settlement {
+  readonly id: string;
+  /** What is spent now. Nano-dollars. */
+  readonly costNano: Nano;
+  /** What stays presumed of the reservation, because the upstream may still bill it. Nano-dollars. */
+  readonly presumedNano: Nano;
+  /** The usage record, appended to the stream in the same script. */
+  readonly record: UsageRecord;
+}
+
+/**
+ * `settled`: the change replaced the reservation. `corrected`: it replaced presumed money.
+ * `ended`: the call was already settled or released; nothing changed. `unknown`: the ledger has no such reservation.
+ */
+export type SettleAnswer = 'settled' | 'corrected' | 'ended' | 'unknown';
+
+/** A call that was sent while the ledger did not answer. `settlement` is null where its cost is not known. */
+export interface UncheckedCall {
+  readonly reservation: Reservation;
+  readonly settlement: Settlement | null;
 }

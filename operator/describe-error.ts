@@ -1,5 +1,5 @@
 import { KubeError } from '../kube/kube-error.ts';
-import { LedgerUnreachable } from '../ledger/ledger-unreachable.ts';
+import { LedgerUnreachable } from '../ledger/ledger.ts';
 import { LogUnreachable } from '../log/database/database.ts';
 import { GatewayTooOld } from './policy/gateway-compat.ts';
 

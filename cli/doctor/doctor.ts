@@ -1,7 +1,7 @@
-import { KubeError, isKubeError } from '../../kube/kube-error.ts';
-import { LedgerUnreachable } from '../../ledger/ledger-unreachable.ts';
+import { isKubeError, KubeError } from '../../kube/kube-error.ts';
+import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { checkCertificate } from './certificate-check.ts';
-import { checkNamespace, checkKinds, checkLease, checkPods, checkServer } from './cluster-checks.ts';
+import { checkKinds, checkLease, checkNamespace, checkPods, checkServer } from './cluster-checks.ts';
 import { type Finding, problem, unknown } from './finding.ts';
 import type { Installation } from './installation.ts';
 import { checkMail } from './mail-check.ts';

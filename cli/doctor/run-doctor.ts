@@ -4,7 +4,7 @@ import { KubeClient } from '../../kube/client.ts';
 import { connect } from '../../kube/connect.ts';
 import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
-import type { LedgerUnreachable } from '../../ledger/ledger-unreachable.ts';
+import type { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { connectLedger } from '../../ledger/redis/connect-ledger.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import type { Config } from './config.ts';

@@ -2,7 +2,7 @@
 
 import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
-import { LedgerUnreachable } from '../../ledger/ledger-unreachable.ts';
+import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { LogUnreachable } from '../../log/database/database.ts';
 import { migrationsOf } from '../../log/database/migrate.ts';
 import { openDatabase } from '../../log/database/open-database.ts';

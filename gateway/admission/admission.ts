@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
-import { LedgerUnreachable } from '../../ledger/ledger-unreachable.ts';
+import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { isInconclusive, type Reservation, type ReserveAnswer } from '../../ledger/reservation.ts';
 import { budgetRefusal } from '../../policy/admit/budget-refusal.ts';
 import type { CallPlan, Plan } from '../../policy/admit/plan.ts';

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
-import { LedgerUnreachable } from '../../ledger/ledger-unreachable.ts';
+import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { Reservation } from '../../ledger/reservation.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import type { BeatListener, BeatOutcome } from './heartbeat.ts';

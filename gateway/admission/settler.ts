@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
-import { LedgerUnreachable } from '../../ledger/ledger-unreachable.ts';
+import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { BatchReservation } from '../../ledger/message-batches.ts';
-import type { Reservation } from '../../ledger/reservation.ts';
-import type { UncheckedCall } from '../../ledger/settlement.ts';
-import type { Settlement } from '../../ledger/settlement.ts';
+import type { Reservation, Settlement, UncheckedCall } from '../../ledger/reservation.ts';
 import type { UsageRecord } from '../../policy/core/usage-record.ts';
 import type { OpenCalls } from './open-calls.ts';
 import type { WaitQueue } from './wait-queue.ts';

@@ -1,7 +1,6 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Reservation } from '../../ledger/reservation.ts';
-import type { UncheckedCall, Settlement } from '../../ledger/settlement.ts';
+import type { Reservation, Settlement, UncheckedCall } from '../../ledger/reservation.ts';
 import { decodeJSON, encodeJSON } from '../../policy/core/canonical-json.ts';
 import { DurableFile } from './durable-file.ts';
 

@@ -2,10 +2,10 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
-import { LedgerUnreachable } from '../../ledger/ledger-unreachable.ts';
+import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { BatchOwner } from '../../ledger/message-batches.ts';
 import { planBatches } from '../../policy/admit/plan.ts';
-import { type ResolvedWorkspace } from '../../policy/compile/resolved-workspace.ts';
+import type { ResolvedWorkspace } from '../../policy/compile/resolved-workspace.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { noSuchBatch } from '../../policy/core/refusal-sentences.ts';
@@ -15,7 +15,7 @@ import { headersDown, headersUp } from '../http/headers.ts';
 import type { Route } from '../http/route.ts';
 import { refusalFor } from '../http/send-refusal.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
-import { BatchListing, MAX_LIMIT, type Page, type ListQuery } from './batch-listing.ts';
+import { BatchListing, type ListQuery, MAX_LIMIT, type Page } from './batch-listing.ts';
 import { type BatchAnswer, sendBatch } from './batch-response.ts';
 
 interface Parts {

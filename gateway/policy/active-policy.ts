@@ -1,7 +1,6 @@
 import { Caller } from '../../policy/admit/caller.ts';
 import type { EnforceableWorkspace } from '../../policy/compile/shard-codec.ts';
-import type { Ref } from '../../policy/core/compiled-policy.ts';
-import { refOf } from '../../policy/core/compiled-policy.ts';
+import { type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import { PeriodCache } from '../../policy/core/period.ts';
 
 /** The policy in force, as the stages of a call see it. */

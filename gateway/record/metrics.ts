@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { LedgerState } from '../../ledger/ledger-state.ts';
-import { type Billed, dollars, type Spender, CallMetrics } from '../../metrics/call-metrics.ts';
+import type { LedgerState } from '../../ledger/ledger.ts';
+import { type Billed, CallMetrics, dollars, type Spender } from '../../metrics/call-metrics.ts';
 import { OTHER } from '../../metrics/label-limiter.ts';
 import { type Nano, subtract } from '../../policy/core/money.ts';
 import type { RefusalReason } from '../../policy/core/refusals.ts';

@@ -1,11 +1,71 @@
 import {
+  type Counter,
   MAX_VALUES,
   type Reading,
   type ReadingQuery,
   REST,
   type ValueCounter,
 } from '../../policy/core/counter-reading.ts';
-import { MemoryCounter } from './counter.ts';
+import { add, MAX_NANO, type Nano, ZERO } from '../../policy/core/money.ts';
+import { overflow } from '../amount-checks.ts';
+
+/** Signed changes of a counter's sums (nano-dollars) and its number of settled calls. */
+export interface CounterChange {
+  readonly spentNano: Nano;
+  readonly certainNano: Nano;
+  readonly committedNano: Nano;
+  readonly requests: number;
+}
+
+/** The sums of one budget in one period: the pool, or one value. */
+export class MemoryCounter {
+  /** Names the budget and its period. */
+  readonly counter: string;
+  /** Null for the pool. */
+  readonly value: string | null;
+  /** Milliseconds since the epoch. */
+  readonly expireAt: number;
+  spentNano = ZERO;
+  certainNano = ZERO;
+  committedNano = ZERO;
+  /** Of the calls in flight. */
+  gapsNano = ZERO;
+  requests = 0;
+  refused = 0;
+  wouldRefuse = 0;
+  exhaustedAtNano: Nano | null = null;
+  /** Orders values: what is spent, summed in floating point as a sorted set of Redis does. */
+  score = 0;
+
+  constructor(counter: string, value: string | null, expireAt: number) {
+    this.counter = counter;
+    this.value = value;
+    this.expireAt = expireAt;
+  }
+
+  /** The full name, as in usage records. */
+  get name(): string {
+    return this.value === null ? this.counter : `${this.counter}#${this.value}`;
+  }
+
+  get reading(): Counter {
+    const { spentNano, certainNano, committedNano, requests, refused, wouldRefuse, exhaustedAtNano } = this;
+    return { spentNano, certainNano, committedNano, requests, refused, wouldRefuse, exhaustedAtNano };
+  }
+
+  /** @throws RangeError where the counter would overflow. */
+  requireRoomFor(amount: Nano): void {
+    if (this.committedNano > MAX_NANO - amount) throw overflow();
+  }
+
+  change({ spentNano, certainNano, committedNano, requests }: CounterChange): void {
+    this.spentNano = add(this.spentNano, spentNano);
+    this.certainNano = add(this.certainNano, certainNano);
+    this.committedNano = add(this.committedNano, committedNano);
+    this.requests += requests;
+    this.score += Number(spentNano);
+  }
+}
 
 /** All counters. Looking one up creates it, but only `store` keeps it. */
 export class MemoryCounters {

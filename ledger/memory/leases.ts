@@ -2,10 +2,9 @@ import { add, max, MAX_NANO, type Nano, subtract, ZERO } from '../../policy/core
 import type { UsageRecord } from '../../policy/core/usage-record.ts';
 import { overflow } from '../amount-checks.ts';
 import { TOMBSTONE_MS } from '../durations.ts';
-import type { Settlement } from '../settlement.ts';
-import type { CounterChange } from './counter.ts';
-import type { Lease, PresumedLease } from './lease.ts';
-import type { MemoryState } from './state.ts';
+import type { Settlement } from '../reservation.ts';
+import type { CounterChange } from './counters.ts';
+import type { Lease, MemoryState, PresumedLease } from './state.ts';
 
 /** The status of a call, and its lease if it has one. */
 export type FoundCall =

@@ -1,18 +1,9 @@
-import type { Ledger } from '../ledger.ts';
+import type { Ledger } from '../operator-ledger.ts';
 import { LedgerSession } from '../session/ledger-session.ts';
 import { DEFAULT_USAGE_LIMIT } from '../streams.ts';
-import { MemoryLeases } from './leases.ts';
 import { MemoryOperatorLedger } from './operator-ledger.ts';
 import { MemoryState } from './state.ts';
-import { MemoryTimeline } from './timeline.ts';
 import { MemoryTransport } from './transport.ts';
-
-export interface MemoryLedgerOptions {
-  /** The ledger's clock. Milliseconds since the epoch. */
-  readonly clock: () => number;
-  /** How many usage records may wait in the stream before nothing more is admitted. */
-  readonly usageLimit?: number;
-}
 
 /**
  * A ledger in this process's memory, for a single process that is gateway and operator. It answers exactly as the ledger
@@ -23,20 +14,23 @@ export class MemoryLedger {
   readonly #clock: () => number;
   readonly #usageLimit: number;
 
-  constructor({ clock, usageLimit = DEFAULT_USAGE_LIMIT }: MemoryLedgerOptions) {
+  /**
+   * `clock`: the ledger's, in milliseconds since the epoch. `usageLimit`: how many usage records may wait in the stream
+   * before nothing more is admitted.
+   */
+  constructor({ clock, usageLimit = DEFAULT_USAGE_LIMIT }: { clock: () => number; usageLimit?: number }) {
     this.#clock = clock;
     this.#usageLimit = usageLimit;
   }
 
   /** A client with a session of its own. `expectedEpoch`: null while it is not known; asked at each call. */
   connect(expectedEpoch: () => string | null): Ledger {
+    const { state } = this;
     const clock = this.#clock;
-    const leases = new MemoryLeases(this.state, clock);
-    const timeline = new MemoryTimeline(this.state, clock);
-    const parts = { data: this.state, leases, timeline, clock, expectedEpoch };
+    const transport = new MemoryTransport(state, clock, expectedEpoch, this.#usageLimit);
     return {
-      gateway: new LedgerSession(new MemoryTransport(parts, this.#usageLimit), expectedEpoch),
-      operator: new MemoryOperatorLedger(parts),
+      gateway: new LedgerSession(transport, expectedEpoch),
+      operator: new MemoryOperatorLedger(state, clock, expectedEpoch),
     };
   }
 }

@@ -4,8 +4,8 @@ import { TOMBSTONE_MS } from '../durations.ts';
 import { BATCH_OWNER_TTL_MS, type BatchLines, type LoggedBatch, type OpenBatch } from '../message-batches.ts';
 import type { CounterMinimum, LivingGateway, OperatorLedger, PresumedCall } from '../operator-ledger.ts';
 import type { RefusalEntry, StreamEntry } from '../streams.ts';
-import type { BatchLease } from './lease.ts';
 import { MemorySharedOperations } from './shared-operations.ts';
+import type { BatchLease } from './state.ts';
 
 /** The operator's side of a ledger in memory. */
 export class MemoryOperatorLedger extends MemorySharedOperations implements OperatorLedger {

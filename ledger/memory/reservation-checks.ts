@@ -2,8 +2,7 @@ import type { Bound, Check, CheckMode, Failure } from '../../policy/core/counter
 import { add, type Nano, ZERO } from '../../policy/core/money.ts';
 import { expireAt } from '../durations.ts';
 import type { Reservation } from '../reservation.ts';
-import type { MemoryCounter } from './counter.ts';
-import type { MemoryCounters } from './counters.ts';
+import type { MemoryCounter, MemoryCounters } from './counters.ts';
 
 type Verdict = 'fits' | 'waiting' | 'spent';
 

@@ -1,39 +1,30 @@
 import type { Reading, ReadingQuery } from '../../policy/core/counter-reading.ts';
 import { LEASE_MS } from '../durations.ts';
-import type { LedgerState } from '../ledger-state.ts';
-import type { SharedOperations } from '../shared-operations.ts';
-import type { MemoryLeases } from './leases.ts';
+import type { LedgerState, SharedOperations } from '../ledger.ts';
+import { MemoryLeases } from './leases.ts';
 import type { MemoryState } from './state.ts';
-import type { MemoryTimeline } from './timeline.ts';
-
-/** What both sides of a ledger in memory work on. */
-export interface MemoryParts {
-  readonly data: MemoryState;
-  readonly leases: MemoryLeases;
-  readonly timeline: MemoryTimeline;
-  /** Milliseconds since the epoch. */
-  readonly clock: () => number;
-  /** The epoch in which the client expects the ledger, or null. */
-  readonly expectedEpoch: () => string | null;
-}
+import { MemoryTimeline } from './timeline.ts';
 
 /** What gateways and the operator both do, in memory. */
 export class MemorySharedOperations implements SharedOperations {
-  protected readonly data: MemoryState;
   protected readonly leases: MemoryLeases;
   protected readonly timeline: MemoryTimeline;
-  readonly #parts: MemoryParts;
+  protected readonly data: MemoryState;
+  readonly #clock: () => number;
+  readonly #expectedEpoch: () => string | null;
 
-  constructor(parts: MemoryParts) {
-    this.#parts = parts;
-    this.data = parts.data;
-    this.leases = parts.leases;
-    this.timeline = parts.timeline;
+  /** `clock`: milliseconds since the epoch. `expectedEpoch`: the epoch in which the client expects the ledger, or null. */
+  constructor(data: MemoryState, clock: () => number, expectedEpoch: () => string | null) {
+    this.data = data;
+    this.#clock = clock;
+    this.#expectedEpoch = expectedEpoch;
+    this.leases = new MemoryLeases(data, clock);
+    this.timeline = new MemoryTimeline(data, clock);
   }
 
   /** The ledger's clock, after deleting what has expired. Milliseconds since the epoch. */
   protected now(): number {
-    const now = this.#parts.clock();
+    const now = this.#clock();
     this.data.expire(now);
     return now;
   }
@@ -46,17 +37,10 @@ export class MemorySharedOperations implements SharedOperations {
   async state(): Promise<LedgerState> {
     const now = this.now();
     const { epoch, sequence, usage, presumed, recovering } = this.data;
-    const lost = this.timeline.lostReason(this.#parts.expectedEpoch() ?? '');
-    const { missing } = this.timeline;
-    return {
-      now,
-      epoch,
-      lost,
-      sequence,
-      streamLength: usage.length,
-      presumedCount: presumed.size,
-      recovering: recovering === null ? null : { since: recovering.since, deep: recovering.deep, missing },
-    };
+    const lost = this.timeline.lostReason(this.#expectedEpoch() ?? '');
+    const recovery = recovering && { since: recovering.since, deep: recovering.deep, missing: this.timeline.missing };
+    const [streamLength, presumedCount] = [usage.length, presumed.size];
+    return { now, epoch, lost, sequence, streamLength, presumedCount, recovering: recovery };
   }
 
   async sweep(): Promise<number> {

@@ -1,9 +1,31 @@
+import type { Nano } from '../../policy/core/money.ts';
 import type { GatewayReport } from '../gateway-ledger.ts';
-import type { BatchOwner } from '../message-batches.ts';
+import type { BatchOwner, OpenBatch } from '../message-batches.ts';
 import type { RefusalEntry, StreamEntry } from '../streams.ts';
-import { MemoryCounters } from './counters.ts';
-import { deepCopy } from './deep-copy.ts';
-import type { BatchLease, Lease, PresumedLease } from './lease.ts';
+import { type MemoryCounter, MemoryCounters } from './counters.ts';
+
+/** The worst case of a call, reserved in each of its counters. */
+export interface Lease {
+  readonly worstNano: Nano;
+  readonly gapNano: Nano;
+  /** When the last of its counters expires. Milliseconds since the epoch. */
+  readonly keepUntil: number;
+  readonly counters: readonly MemoryCounter[];
+}
+
+/** Money of a call whose cost is not known: all of a swept lease, or the rest of a settle. */
+export interface PresumedLease {
+  readonly origin: 'swept' | 'rest';
+  readonly lease: Lease;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+}
+
+/** A Message Batch that is not settled yet. */
+export interface BatchLease {
+  readonly batch: Omit<OpenBatch, 'reservedNano'>;
+  readonly lease: Lease;
+}
 
 /** All that a ledger holds; redis/keys.ts describes the same in Redis. */
 export class MemoryState {
@@ -115,4 +137,20 @@ export class MemoryState {
     const money = [presumed, booked, batches, this.batchOwners, this.counters.pools, this.counters.values, this.#open];
     return [...sessions, ...money, this.#tombstones] as Map<string, unknown>[];
   }
+}
+
+/**
+ * A deep copy with the same prototypes, in which references to one object stay references to one object. `copies`
+ * remembers those made so far; pass the same map to copy several values that share objects. Private fields are not copied.
+ */
+function deepCopy(value: unknown, copies: Map<object, object>): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const known = copies.get(value);
+  if (known !== undefined) return known;
+  if (value instanceof Map) return new Map([...value].map(([key, one]) => [key, deepCopy(one, copies)]));
+  if (Array.isArray(value)) return value.map((one) => deepCopy(one, copies));
+  const copy = Object.create(Object.getPrototypeOf(value) as object) as Record<string, unknown>;
+  copies.set(value, copy);
+  for (const [name, one] of Object.entries(value)) copy[name] = deepCopy(one, copies);
+  return copy;
 }

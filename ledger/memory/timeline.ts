@@ -1,5 +1,5 @@
 import { LEASE_MS, MIN_RECOVERY_MS, REPLAY_TIMEOUT_MS } from '../durations.ts';
-import type { LostReason } from '../ledger-state.ts';
+import type { LostReason } from '../ledger.ts';
 import type { LedgerClient } from '../session/client-identity.ts';
 import type { JoinRequest } from '../session/transport.ts';
 import type { MemoryState } from './state.ts';

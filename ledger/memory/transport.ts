@@ -2,24 +2,23 @@ import type { UsageRecord } from '../../policy/core/usage-record.ts';
 import { expireAt, LEASE_MS, RETENTION_MS, TOMBSTONE_MS } from '../durations.ts';
 import type { GatewayReport } from '../gateway-ledger.ts';
 import { BATCH_OWNER_TTL_MS, type BatchOwner, type BatchReservation } from '../message-batches.ts';
-import type { Reservation, ReserveAnswer } from '../reservation.ts';
+import type { Reservation, ReserveAnswer, Settlement, UncheckedCall } from '../reservation.ts';
 import type { LedgerClient } from '../session/client-identity.ts';
 import type { LedgerChange } from '../session/ledger-change.ts';
 import type { BeatReply, ChangeReply, JoinReply, JoinRequest, ReserveReply, Transport } from '../session/transport.ts';
-import type { Settlement, UncheckedCall } from '../settlement.ts';
 import { MAX_REFUSAL_ROWS, type RefusalRow } from '../streams.ts';
-import type { MemoryCounter } from './counter.ts';
-import type { Lease } from './lease.ts';
+import type { MemoryCounter } from './counters.ts';
 import type { FoundCall, LeasedCall } from './leases.ts';
 import { ReservationChecks } from './reservation-checks.ts';
-import { type MemoryParts, MemorySharedOperations } from './shared-operations.ts';
+import { MemorySharedOperations } from './shared-operations.ts';
+import type { Lease, MemoryState } from './state.ts';
 
 /** A session's operations in memory: what the scripts of redis/transport.ts do. */
 export class MemoryTransport extends MemorySharedOperations implements Transport {
   readonly #usageLimit: number;
 
-  constructor(parts: MemoryParts, usageLimit: number) {
-    super(parts);
+  constructor(data: MemoryState, clock: () => number, expectedEpoch: () => string | null, usageLimit: number) {
+    super(data, clock, expectedEpoch);
     this.#usageLimit = usageLimit;
   }
 

@@ -6,13 +6,12 @@
 import type { Bound, CheckMode, Failure } from '../../policy/core/counter-check.ts';
 import { add, decodeNano, MAX_NANO, type Nano, ZERO } from '../../policy/core/money.ts';
 import { expireAt } from '../durations.ts';
-import type { LostReason } from '../ledger-state.ts';
-import { BATCH_OWNER_TTL_MS, type BatchReservation } from '../message-batches.ts';
-import type { Reservation, ReserveAnswer } from '../reservation.ts';
+import type { LostReason } from '../ledger.ts';
+import { BATCH_OWNER_TTL_MS, type BatchOwner, type BatchReservation } from '../message-batches.ts';
+import type { Reservation, ReserveAnswer, Settlement, UncheckedCall } from '../reservation.ts';
 import type { LedgerClient } from '../session/client-identity.ts';
 import type { LedgerChange } from '../session/ledger-change.ts';
 import type { BeatReply, ChangeReply, JoinReply, JoinRequest, ReserveReply } from '../session/transport.ts';
-import type { Settlement, UncheckedCall } from '../settlement.ts';
 import type { Reply } from './connection.ts';
 
 const MODES: Readonly<Record<CheckMode, string>> = { Enforce: 'E', Observe: 'O', Exempt: 'X' };
@@ -161,4 +160,9 @@ export function decodeJoin([kind, second]: Reply): JoinReply {
   if (kind === 'again') return { kind };
   if (kind === 'lost') return { kind, reason: second as LostReason };
   return { kind: kind as 'alive' | 'recovering', sequence: Number(second) };
+}
+
+/** The value of `:batch:<batch>`: 0 or 1 (settled) and the workspace. */
+export function decodeOwner(value: string | null): BatchOwner | null {
+  return value === null ? null : { workspace: value.slice(1), settled: value.startsWith('1') };
 }

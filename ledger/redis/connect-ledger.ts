@@ -1,10 +1,23 @@
-import type { Ledger } from '../ledger.ts';
+import type { Ledger } from '../operator-ledger.ts';
 import { LedgerSession } from '../session/ledger-session.ts';
 import { DEFAULT_USAGE_LIMIT } from '../streams.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { RedisOperatorLedger } from './operator-ledger.ts';
-import { parseServerInfo, type ServerInfo } from './server-info.ts';
 import { RedisTransport } from './transport.ts';
+
+/** The facts about a Redis server that a ledger depends on. */
+export interface ServerInfo {
+  /** For example `7.2.4`; of Valkey, the Redis version with which it is compatible. */
+  readonly version: string;
+  /** Whether it writes an append-only file. */
+  readonly hasAppendOnlyFile: boolean;
+  /** What it does when its memory is full; only `noeviction` loses no money. */
+  readonly evictionPolicy: string;
+  /** Bytes. */
+  readonly usedMemory: number;
+  /** Bytes; null where there is no limit. */
+  readonly maxMemory: number | null;
+}
 
 /** Which ledger, and how it is reached. */
 export interface LedgerOptions extends ConnectionOptions {
@@ -34,5 +47,19 @@ export function connectLedger(options: LedgerOptions): RedisLedger {
     operator: new RedisOperatorLedger(connection, epoch),
     server: async () => parseServerInfo(await connection.attempt((redis) => redis.info())),
     close: () => connection.close(),
+  };
+}
+
+/** Parses the reply to INFO. A field that a managed service leaves out gets its harmless value. */
+function parseServerInfo(info: string): ServerInfo {
+  const lines = info.split(/\r?\n/).filter((line) => line.includes(':'));
+  const fields = new Map(lines.map((line) => line.split(':', 2) as [string, string]));
+  const limit = Number(fields.get('maxmemory') ?? 0);
+  return {
+    version: fields.get('redis_version') ?? 'of an unknown version',
+    hasAppendOnlyFile: fields.get('aof_enabled') !== '0',
+    evictionPolicy: fields.get('maxmemory_policy') ?? 'noeviction',
+    usedMemory: Number(fields.get('used_memory') ?? 0),
+    maxMemory: limit === 0 ? null : limit,
   };
 }

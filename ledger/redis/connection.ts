@@ -1,6 +1,6 @@
 import { parseRedisUrl } from '../../config/redis-address.ts';
 import { overflow } from '../amount-checks.ts';
-import { LedgerUnreachable } from '../ledger-unreachable.ts';
+import { LedgerUnreachable } from '../ledger.ts';
 import { keyPrefix } from './keys.ts';
 import { type Client, openClient } from './open-client.ts';
 import type { Script } from './scripts.ts';

@@ -2,11 +2,9 @@ import { checkAmount } from '../amount-checks.ts';
 import type { BatchLines, LoggedBatch, OpenBatch } from '../message-batches.ts';
 import type { CounterMinimum, LivingGateway, OperatorLedger, PresumedCall } from '../operator-ledger.ts';
 import type { RefusalEntry, StreamEntry } from '../streams.ts';
-import { decodeOpenBatches, encodeBatchLines, encodeLoggedBatches } from './batch-codec.ts';
-import { decodeGateways, decodePresumedCalls, encodeMinimums } from './reading-codec.ts';
+import * as codec from './operator-codec.ts';
 import { scripts } from './scripts.ts';
 import { RedisSharedOperations } from './shared-operations.ts';
-import { decodeRefusalEntry, decodeUsageEntry } from './stream-codec.ts';
 
 /** How many calls one run of a script resolves, so that it never blocks Redis for long. */
 const RESOLVE_CHUNK = 100;
@@ -16,7 +14,7 @@ const RESTORE_CHUNK = 200;
 /** The operator's side of a ledger in Redis. */
 export class RedisOperatorLedger extends RedisSharedOperations implements OperatorLedger {
   async gateways(): Promise<readonly LivingGateway[]> {
-    return decodeGateways(await this.#hash('reports'));
+    return codec.decodeGateways(await this.#hash('reports'));
   }
 
   async raiseFences(fences: ReadonlyMap<string, number>): Promise<void> {
@@ -40,7 +38,7 @@ export class RedisOperatorLedger extends RedisSharedOperations implements Operat
 
   async raiseCounters(minimums: readonly CounterMinimum[]): Promise<void> {
     for (const chunk of chunks(minimums, RESTORE_CHUNK)) {
-      await this.connection.run(scripts.raiseCounters, encodeMinimums(chunk));
+      await this.connection.run(scripts.raiseCounters, codec.encodeMinimums(chunk));
     }
   }
 
@@ -50,7 +48,7 @@ export class RedisOperatorLedger extends RedisSharedOperations implements Operat
   }
 
   async presumedCalls(limit: number): Promise<readonly PresumedCall[]> {
-    return limit < 1 ? [] : decodePresumedCalls(await this.connection.run(scripts.presumedCalls, [`${limit}`]));
+    return limit < 1 ? [] : codec.decodePresumedCalls(await this.connection.run(scripts.presumedCalls, [`${limit}`]));
   }
 
   async resolvePresumed(ids: readonly string[], how: 'Book' | 'Release'): Promise<number> {
@@ -63,12 +61,12 @@ export class RedisOperatorLedger extends RedisSharedOperations implements Operat
   }
 
   async openBatches(): Promise<readonly OpenBatch[]> {
-    return decodeOpenBatches(await this.connection.run(scripts.openBatches, []));
+    return codec.decodeOpenBatches(await this.connection.run(scripts.openBatches, []));
   }
 
   async settleBatchLines(lines: BatchLines): Promise<{ settledLines: number }> {
     for (const { costNano } of lines.lines) checkAmount(costNano);
-    const [settledLines] = await this.connection.run(scripts.settleBatchLines, encodeBatchLines(lines));
+    const [settledLines] = await this.connection.run(scripts.settleBatchLines, codec.encodeBatchLines(lines));
     return { settledLines: settledLines as number };
   }
 
@@ -79,12 +77,12 @@ export class RedisOperatorLedger extends RedisSharedOperations implements Operat
   async restoreBatches(batches: readonly LoggedBatch[]): Promise<void> {
     for (const { reservedNano } of batches) checkAmount(reservedNano);
     for (const chunk of chunks(batches, RESTORE_CHUNK)) {
-      await this.connection.run(scripts.restoreBatches, encodeLoggedBatches(chunk));
+      await this.connection.run(scripts.restoreBatches, codec.encodeLoggedBatches(chunk));
     }
   }
 
   async readUsage(count: number): Promise<readonly StreamEntry[]> {
-    return (await this.#oldest('usage', count)).map(decodeUsageEntry);
+    return (await this.#oldest('usage', count)).map(codec.decodeUsageEntry);
   }
 
   deleteUsage(entries: readonly string[]): Promise<void> {
@@ -92,7 +90,7 @@ export class RedisOperatorLedger extends RedisSharedOperations implements Operat
   }
 
   async readRefusals(count: number): Promise<readonly RefusalEntry[]> {
-    return (await this.#oldest('refusals', count)).map(decodeRefusalEntry);
+    return (await this.#oldest('refusals', count)).map(codec.decodeRefusalEntry);
   }
 
   deleteRefusals(entries: readonly string[]): Promise<void> {

@@ -1,8 +1,7 @@
 import type { Reading, ReadingQuery } from '../../policy/core/counter-reading.ts';
-import type { LedgerState } from '../ledger-state.ts';
-import type { SharedOperations } from '../shared-operations.ts';
+import type { LedgerState, SharedOperations } from '../ledger.ts';
 import type { Connection, Reply } from './connection.ts';
-import { decodeReading, decodeState, encodeQuery } from './reading-codec.ts';
+import { decodeReading, decodeState, encodeQuery } from './operator-codec.ts';
 import { scripts } from './scripts.ts';
 
 /** How many leases one run of the sweep script takes, so that it never blocks Redis for long. */

@@ -7,7 +7,6 @@ import type { LedgerClient } from '../session/client-identity.ts';
 import type { LedgerChange } from '../session/ledger-change.ts';
 import type { BeatReply, ChangeReply, JoinReply, JoinRequest, ReserveReply, Transport } from '../session/transport.ts';
 import { MAX_REFUSAL_ROWS, type RefusalRow } from '../streams.ts';
-import { decodeOwner } from './batch-codec.ts';
 import * as codec from './call-codec.ts';
 import type { Connection, Reply } from './connection.ts';
 import { type Script, scripts } from './scripts.ts';
@@ -65,7 +64,7 @@ export class RedisTransport extends RedisSharedOperations implements Transport {
   async batchOwners(batches: readonly string[]): Promise<readonly (BatchOwner | null)[]> {
     const keys = batches.map((batch) => this.connection.key(`batch:${batch}`));
     const owners = await this.connection.attempt((redis) => Promise.all(keys.map((key) => redis.get(key))));
-    return owners.map(decodeOwner);
+    return owners.map(codec.decodeOwner);
   }
 
   async appendFreeUsage(record: UsageRecord): Promise<void> {

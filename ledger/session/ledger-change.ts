@@ -1,7 +1,6 @@
 import { checkAmount, checkSettlement } from '../amount-checks.ts';
 import type { BatchReservation } from '../message-batches.ts';
-import type { Reservation } from '../reservation.ts';
-import type { Settlement, UncheckedCall } from '../settlement.ts';
+import type { Reservation, Settlement, UncheckedCall } from '../reservation.ts';
 
 /** A change that ends a call for its gateway. */
 export type CallEnd =

@@ -2,11 +2,10 @@ import type { Reading, ReadingQuery } from '../../policy/core/counter-reading.ts
 import type { UsageRecord } from '../../policy/core/usage-record.ts';
 import { checkAmount } from '../amount-checks.ts';
 import type { BeatAnswer, GatewayLedger, GatewayReport } from '../gateway-ledger.ts';
-import type { LedgerState } from '../ledger-state.ts';
-import { LedgerUnreachable } from '../ledger-unreachable.ts';
+import { type LedgerState, LedgerUnreachable } from '../ledger.ts';
 import type { BatchOwner, BatchReservation } from '../message-batches.ts';
 import { isInconclusive, type Reservation, type ReserveAnswer } from '../reservation.ts';
-import type { SettleAnswer, Settlement, UncheckedCall } from '../settlement.ts';
+import type { SettleAnswer, Settlement, UncheckedCall } from '../reservation.ts';
 import type { RefusalRow } from '../streams.ts';
 import { ClientIdentity, type LedgerClient } from './client-identity.ts';
 import { type CallEnd, checkAmounts } from './ledger-change.ts';

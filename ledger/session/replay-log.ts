@@ -1,6 +1,6 @@
 import { LEASE_MS } from '../durations.ts';
-import type { Reservation } from '../reservation.ts';
-import type { UncheckedCall } from '../settlement.ts';
+import type { Reservation, UncheckedCall } from '../reservation.ts';
+import type { ClientIdentity } from './client-identity.ts';
 import type { CallEnd, LedgerChange } from './ledger-change.ts';
 
 /** The changes of one call and their numbers; a number that is not known is the highest there is. */
@@ -19,11 +19,6 @@ export interface ReplayedCall {
   readonly changes: readonly LedgerChange[];
 }
 
-/** Is told which calls the log has dropped. */
-interface DropListener {
-  removeOwner(id: string): void;
-}
-
 /** How long an ended call is kept: less than its tombstone, with a clock that is a minute ahead. Milliseconds. */
 const KEPT_MS = 45_000;
 
@@ -38,10 +33,11 @@ export class ReplayLog {
   /** At each heartbeat: the ledger's clock, and the sequence. */
   #marks: { readonly at: number; readonly sequence: number }[] = [];
   #highestDropped = 0;
-  readonly #listener: DropListener;
+  readonly #identity: Pick<ClientIdentity, 'removeOwner'>;
 
-  constructor(listener: DropListener) {
-    this.#listener = listener;
+  /** `identity` forgets the owners of the calls that this log drops. */
+  constructor(identity: Pick<ClientIdentity, 'removeOwner'>) {
+    this.#identity = identity;
   }
 
   /** Whether the call is under way, as far as this session knows. */
@@ -64,7 +60,7 @@ export class ReplayLog {
   /** The ledger has taken the end of a call. */
   addEnd(id: string, end: CallEnd, sequence: number | null): void {
     const entry = this.#entries.get(id) ?? (end.kind === 'settleUnchecked' ? withoutReservation() : undefined);
-    if (entry === undefined) return this.#listener.removeOwner(id);
+    if (entry === undefined) return this.#identity.removeOwner(id);
     const call = withoutCost(entry.end);
     // Both in one change, since a ledger that lost the later one has lost the earlier one too.
     const isLate = call !== null && end.kind === 'settle';
@@ -80,7 +76,7 @@ export class ReplayLog {
   drop(id: string): void {
     this.#entries.delete(id);
     this.#ended.delete(id);
-    this.#listener.removeOwner(id);
+    this.#identity.removeOwner(id);
   }
 
   /** A heartbeat was answered: drops what ended long ago. While the ledger is out of reach nothing gets older. */

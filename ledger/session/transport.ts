@@ -1,7 +1,6 @@
 import type { GatewayReport, SessionlessOperations } from '../gateway-ledger.ts';
-import type { LostReason } from '../ledger-state.ts';
-import type { Reservation, ReserveAnswer } from '../reservation.ts';
-import type { SettleAnswer } from '../settlement.ts';
+import type { LostReason } from '../ledger.ts';
+import type { Reservation, ReserveAnswer, SettleAnswer } from '../reservation.ts';
 import type { LedgerClient } from './client-identity.ts';
 import type { LedgerChange } from './ledger-change.ts';
 

@@ -1,5 +1,5 @@
 import { LEASE_MS } from '../../ledger/durations.ts';
-import type { LedgerState, LostReason } from '../../ledger/ledger-state.ts';
+import type { LedgerState, LostReason } from '../../ledger/ledger.ts';
 import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
 import type { ConfigMap } from '../cluster/kube-kinds.ts';
 import { type Checkpoint, type CheckpointStore, isConfirmed } from './checkpoint.ts';

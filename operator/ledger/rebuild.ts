@@ -1,5 +1,5 @@
 import { REPLAY_TIMEOUT_MS } from '../../ledger/durations.ts';
-import type { LedgerState } from '../../ledger/ledger-state.ts';
+import type { LedgerState } from '../../ledger/ledger.ts';
 import type { LoggedBatch } from '../../ledger/message-batches.ts';
 import type { CounterMinimum, OperatorLedger } from '../../ledger/operator-ledger.ts';
 

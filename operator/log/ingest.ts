@@ -1,4 +1,4 @@
-import { LedgerUnreachable } from '../../ledger/ledger-unreachable.ts';
+import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
 import { LogUnreachable } from '../../log/database/database.ts';
 import type { Ingested, UsageLog } from '../../log/usage-log.ts';

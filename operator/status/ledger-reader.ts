@@ -1,7 +1,6 @@
-import type { LedgerState } from '../../ledger/ledger-state.ts';
+import type { LedgerState } from '../../ledger/ledger.ts';
 import type { LivingGateway, OperatorLedger } from '../../ledger/operator-ledger.ts';
-import type { CompiledBudget, Ref } from '../../policy/core/compiled-policy.ts';
-import { refOf } from '../../policy/core/compiled-policy.ts';
+import { type CompiledBudget, type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import type { Reason } from '../../policy/core/conditions.ts';
 import type { Reading } from '../../policy/core/counter-reading.ts';
 import { deepEqual } from '../../policy/core/deep-equal.ts';

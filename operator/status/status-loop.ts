@@ -1,9 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ClaudeBudget } from '../../crds/types.gen.ts';
 import { keyOf } from '../../kube/object.ts';
-import type { LedgerState } from '../../ledger/ledger-state.ts';
-import type { CompiledBudget, Ref } from '../../policy/core/compiled-policy.ts';
-import { refOf } from '../../policy/core/compiled-policy.ts';
+import type { LedgerState } from '../../ledger/ledger.ts';
+import { type CompiledBudget, type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import type { Finding } from '../../policy/core/conditions.ts';
 import type { Rollout } from '../../policy/status/readiness.ts';
 import type { Informers } from '../cluster/informers.ts';

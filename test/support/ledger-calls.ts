@@ -1,6 +1,5 @@
 import { connectLedger, type RedisLedger } from '../../ledger/redis/connect-ledger.ts';
-import type { Reservation } from '../../ledger/reservation.ts';
-import type { Settlement } from '../../ledger/settlement.ts';
+import type { Reservation, Settlement } from '../../ledger/reservation.ts';
 import { nano } from '../../policy/core/money.ts';
 import type { UsageRecord } from '../../policy/core/usage-record.ts';
 

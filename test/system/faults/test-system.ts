@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { budget, Installation, type Team, waitFor } from '../../../bench/installation.ts';
-import type { LedgerState } from '../../../ledger/ledger-state.ts';
+import type { LedgerState } from '../../../ledger/ledger.ts';
 import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import type { Counter } from '../../../policy/core/counter-reading.ts';
 import { budgetFiguresQuery } from '../../../policy/status/budget-figures.ts';

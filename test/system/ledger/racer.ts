@@ -11,7 +11,7 @@
 import assert from 'node:assert/strict';
 import { appendFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LedgerUnreachable } from '../../../ledger/ledger-unreachable.ts';
+import { LedgerUnreachable } from '../../../ledger/ledger.ts';
 import { connectLedger } from '../../../ledger/redis/connect-ledger.ts';
 import type { ReserveAnswer } from '../../../ledger/reservation.ts';
 import type { Bound, Check } from '../../../policy/core/counter-check.ts';

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { LedgerUnreachable } from '../../../ledger/ledger-unreachable.ts';
-import { type RedisLedger, connectLedger } from '../../../ledger/redis/connect-ledger.ts';
+import { LedgerUnreachable } from '../../../ledger/ledger.ts';
+import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import type { Counter, Reading } from '../../../policy/core/counter-reading.ts';
 import { cutTail, tailOf } from '../../support/redis-files.ts';
 import { startRedis } from '../../support/redis.ts';
-import { BUDGETS, type Event, INSTALLATION, counterOf } from './racer.ts';
+import { BUDGETS, counterOf, type Event, INSTALLATION } from './racer.ts';
 
 /**
  * Several processes reserve in overlapping budgets on a real Redis. Whatever is killed meanwhile, no counter is above its

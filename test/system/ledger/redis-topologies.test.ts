@@ -8,7 +8,7 @@ import { Redis as Client } from 'ioredis';
 import { freePort } from '../../../hack/services/ports.ts';
 import { startRedisCluster } from '../../../hack/services/redis-cluster.ts';
 import { startSentinel } from '../../../hack/services/sentinel.ts';
-import { LedgerUnreachable } from '../../../ledger/ledger-unreachable.ts';
+import { LedgerUnreachable } from '../../../ledger/ledger.ts';
 import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import { keyPrefix } from '../../../ledger/redis/keys.ts';
 import { nano } from '../../../policy/core/money.ts';

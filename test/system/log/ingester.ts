@@ -6,7 +6,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readLogPlace } from '../../../config/log-place.ts';
-import { LedgerUnreachable } from '../../../ledger/ledger-unreachable.ts';
+import { LedgerUnreachable } from '../../../ledger/ledger.ts';
 import { connectLedger } from '../../../ledger/redis/connect-ledger.ts';
 import { LogUnreachable } from '../../../log/database/database.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';

@@ -1,8 +1,7 @@
 import { expect } from '@jest/globals';
-import type { Ledger } from '../../../ledger/ledger.ts';
-import { type RedisLedger, connectLedger } from '../../../ledger/redis/connect-ledger.ts';
-import type { Reservation } from '../../../ledger/reservation.ts';
-import type { Settlement } from '../../../ledger/settlement.ts';
+import type { Ledger } from '../../../ledger/operator-ledger.ts';
+import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
+import type { Reservation, Settlement } from '../../../ledger/reservation.ts';
 import type { Check } from '../../../policy/core/counter-check.ts';
 import { nano } from '../../../policy/core/money.ts';
 import type { startRedis } from '../../support/redis.ts';

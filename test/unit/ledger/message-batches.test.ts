@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { LEASE_MS } from '../../../ledger/durations.ts';
 import { MemoryLedger } from '../../../ledger/memory/memory-ledger.ts';
-import type { Settlement } from '../../../ledger/settlement.ts';
+import type { Settlement } from '../../../ledger/reservation.ts';
 import { nano, type Nano } from '../../../policy/core/money.ts';
 import { startRedis } from '../../support/redis.ts';
 import { call, check, established, HOUR, join, pool } from './ledger-fixtures.ts';

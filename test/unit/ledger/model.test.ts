@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
-import type { LedgerState } from '../../../ledger/ledger-state.ts';
+import type { LedgerState } from '../../../ledger/ledger.ts';
 import { startRedis } from '../../support/redis.ts';
 import { testSize } from '../../support/test-size.ts';
 import { commands } from './model/commands.ts';

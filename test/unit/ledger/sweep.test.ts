@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { LEASE_MS } from '../../../ledger/durations.ts';
-import type { Ledger } from '../../../ledger/ledger.ts';
 import { MemoryLedger } from '../../../ledger/memory/memory-ledger.ts';
+import type { Ledger } from '../../../ledger/operator-ledger.ts';
 import { call, check, cost, HOUR, join, pool } from './ledger-fixtures.ts';
 
 describe('a gateway that falls silent', () => {

@@ -4,7 +4,7 @@ import type { LedgerOutage } from '../../../../gateway/admission/ledger-outage.t
 import { OpenCalls } from '../../../../gateway/admission/open-calls.ts';
 import { WaitQueue } from '../../../../gateway/admission/wait-queue.ts';
 import type { ReadCall } from '../../../../gateway/http/call.ts';
-import { LedgerUnreachable } from '../../../../ledger/ledger-unreachable.ts';
+import { LedgerUnreachable } from '../../../../ledger/ledger.ts';
 import type { ReserveAnswer } from '../../../../ledger/reservation.ts';
 import { Caller } from '../../../../policy/admit/caller.ts';
 import type { CallPlan } from '../../../../policy/admit/plan.ts';

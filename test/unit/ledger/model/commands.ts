@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { TOMBSTONE_MS } from '../../../../ledger/durations.ts';
-import { LEASE_MS, REPLAY_TIMEOUT_MS, MIN_RECOVERY_MS } from '../../../../ledger/durations.ts';
+import { LEASE_MS, MIN_RECOVERY_MS, REPLAY_TIMEOUT_MS, TOMBSTONE_MS } from '../../../../ledger/durations.ts';
 import type { Reservation } from '../../../../ledger/reservation.ts';
 import type { Check, CheckMode } from '../../../../policy/core/counter-check.ts';
 import type { Reading } from '../../../../policy/core/counter-reading.ts';

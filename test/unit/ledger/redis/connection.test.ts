@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { LedgerUnreachable } from '../../../../ledger/ledger-unreachable.ts';
-import { type RedisLedger, connectLedger } from '../../../../ledger/redis/connect-ledger.ts';
+import { LedgerUnreachable } from '../../../../ledger/ledger.ts';
+import { connectLedger, type RedisLedger } from '../../../../ledger/redis/connect-ledger.ts';
 import { startRedis } from '../../../support/redis.ts';
 import { call, check, cost, established, join, newInstallation, pool } from '../ledger-fixtures.ts';
 

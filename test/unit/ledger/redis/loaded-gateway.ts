@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LedgerUnreachable } from '../../../../ledger/ledger-unreachable.ts';
+import { LedgerUnreachable } from '../../../../ledger/ledger.ts';
 import { connectLedger, type RedisLedger } from '../../../../ledger/redis/connect-ledger.ts';
 import type { Reservation, ReserveAnswer } from '../../../../ledger/reservation.ts';
 import type { Check } from '../../../../policy/core/counter-check.ts';

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { MIN_RECOVERY_MS, REPLAY_TIMEOUT_MS } from '../../../../ledger/durations.ts';
-import type { LedgerState } from '../../../../ledger/ledger-state.ts';
+import type { LedgerState } from '../../../../ledger/ledger.ts';
 import type { CounterMinimum } from '../../../../ledger/operator-ledger.ts';
 import type { StreamEntry } from '../../../../ledger/streams.ts';
 import { nano } from '../../../../policy/core/money.ts';

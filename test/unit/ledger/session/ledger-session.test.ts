@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { MIN_RECOVERY_MS, REPLAY_TIMEOUT_MS } from '../../../../ledger/durations.ts';
-import type { Ledger } from '../../../../ledger/ledger.ts';
 import { MemoryLedger } from '../../../../ledger/memory/memory-ledger.ts';
 import type { MemoryState } from '../../../../ledger/memory/state.ts';
+import type { Ledger } from '../../../../ledger/operator-ledger.ts';
 import type { Counter } from '../../../../policy/core/counter-reading.ts';
 import { nano } from '../../../../policy/core/money.ts';
 import { query, reservation } from '../redis/loaded-gateway.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { LedgerState } from '../../../../ledger/ledger-state.ts';
+import type { LedgerState } from '../../../../ledger/ledger.ts';
 import { Rebuild } from '../../../../operator/ledger/rebuild.ts';
 
 const NOW = Date.parse('2026-11-25T17:00:00Z');

@@ -1,6 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { LedgerState } from '../../../../ledger/ledger-state.ts';
-import { LedgerUnreachable } from '../../../../ledger/ledger-unreachable.ts';
+import { type LedgerState, LedgerUnreachable } from '../../../../ledger/ledger.ts';
 import { LedgerReader } from '../../../../operator/status/ledger-reader.ts';
 import type { Reading } from '../../../../policy/core/counter-reading.ts';
 import { budgetOf } from '../../../support/budget.ts';

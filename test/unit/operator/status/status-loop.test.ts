@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { LedgerState } from '../../../../ledger/ledger-state.ts';
+import type { LedgerState } from '../../../../ledger/ledger.ts';
 import type { Compilation } from '../../../../operator/policy/compilation.ts';
 import { LedgerReader } from '../../../../operator/status/ledger-reader.ts';
 import { StatusLoop } from '../../../../operator/status/status-loop.ts';

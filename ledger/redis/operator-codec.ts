@@ -1,10 +1,13 @@
-/** Counters, presumed calls and the ledger's state as arguments and replies of the scripts. */
+/** What both sides of a ledger read, and what the operator changes, as arguments and replies of the scripts. */
 
+import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Counter, Reading, ReadingQuery, ValueCounter } from '../../policy/core/counter-reading.ts';
 import { decodeNano } from '../../policy/core/money.ts';
 import type { GatewayReport } from '../gateway-ledger.ts';
-import type { LedgerState } from '../ledger-state.ts';
+import type { LedgerState } from '../ledger.ts';
+import { BATCH_OWNER_TTL_MS, type BatchLines, type LoggedBatch, type OpenBatch } from '../message-batches.ts';
 import type { CounterMinimum, LivingGateway, PresumedCall } from '../operator-ledger.ts';
+import type { RefusalEntry, RefusalRow, StreamEntry } from '../streams.ts';
 import type { Reply } from './connection.ts';
 
 /** The arguments of `read-counters` for one query. */
@@ -80,4 +83,52 @@ export function decodeGateways(reports: Readonly<Record<string, string>>): Livin
     incarnation,
     ...(JSON.parse(report) as GatewayReport),
   }));
+}
+
+/** The arguments of `settle-batch-lines`. */
+export function encodeBatchLines({ batch, from, lines }: BatchLines): string[] {
+  return [batch, `${from}`, ...lines.flatMap(({ costNano, record }) => [`${costNano}`, JSON.stringify(record)])];
+}
+
+/** The arguments of `restore-batches`. */
+export function encodeLoggedBatches(batches: readonly LoggedBatch[]): string[] {
+  const list = batches.flatMap((one) => {
+    const { batch, id, workspace, meta, settledLines, reservedNano, settled, counters, keepUntil } = one;
+    const counterLines = [keepUntil, ...counters].join('\n');
+    return [batch, id, workspace, meta, `${settledLines}`, `${reservedNano}`, settled ? '1' : '0', counterLines];
+  });
+  return [`${BATCH_OWNER_TTL_MS}`, ...list];
+}
+
+/** The reply of `open-batches`. */
+export function decodeOpenBatches(reply: Reply): OpenBatch[] {
+  const batches = reply as readonly [string, string, Ref, string, number, string][];
+  return batches.map(([batch, id, workspace, meta, settledLines, reserved]) => {
+    return { batch, id, workspace, meta, settledLines, reservedNano: decodeNano(reserved) };
+  });
+}
+
+type RawEntry = [string, string[]];
+
+export function decodeUsageEntry([entry, fields]: RawEntry): StreamEntry {
+  const { record = '{}', booked = '0' } = fieldsOf(fields);
+  const [keepUntil, ...counters] = booked.split('\n');
+  return { entry, record: parseRecord(record), counters, keepUntil: Number(keepUntil) };
+}
+
+export function decodeRefusalEntry([entry, fields]: RawEntry): RefusalEntry {
+  return { entry, row: parseRecord(fieldsOf(fields)['row'] ?? '{}') as unknown as RefusalRow };
+}
+
+/** An entry that is not JSON must not block those behind it: it decodes to an object without any known field. */
+function parseRecord(text: string): object {
+  try {
+    return JSON.parse(text) as object;
+  } catch {
+    return { unreadable: text };
+  }
+}
+
+function fieldsOf(fields: readonly string[]): Record<string, string> {
+  return Object.fromEntries(fields.flatMap((name, i) => (i % 2 === 0 ? [[name, fields[i + 1] ?? '']] : [])));
 }
