@@ -55,7 +55,7 @@ test('helm test succeeds', async () => {
 
 test('a second installation is refused, and takes nothing of the first', async () => {
   const second = helm(['install', 'second', CHART, '-n', 'default', '--dry-run=server', '--take-ownership']);
-  await expect(second).rejects.toThrow(`one installation serves a cluster, and release ${NAMESPACE}/tollgate is there`);
+  await expect(second).rejects.toThrow(`one installation serves a cluster, and release ${NAMESPACE}/tollgate exists`);
 }, 60_000);
 
 function seconds(since: number): string {
