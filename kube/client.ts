@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { delay } from './backoff.ts';
-import type { Connection } from './connection.ts';
-import { isKubeError, kubeErrorOf, unauthorized, unreachable } from './kube-error.ts';
+import { isKubeError, KubeError, kubeErrorOf, unauthorized, unreachable } from './kube-error.ts';
 import type { KubeObject, ObjectRef, Resource } from './object.ts';
 
 /** Which objects of a kind: of one namespace or all, narrowed by selectors. */
@@ -36,6 +35,15 @@ interface ApplyOptions {
   readonly fieldManager: string;
 }
 
+/** Where the API server is, and with which credential it is called. */
+export interface Connection {
+  /** E.g. `https://10.0.0.1:443`, perhaps with a path. */
+  readonly server: string;
+  /** Reads the credential (the file of a token, the output of a plugin) again if it is due. */
+  authorize(): Promise<{ headers: Record<string, string>; dispatcher: Dispatcher }>;
+  close(): Promise<void>;
+}
+
 interface ClientOptions {
   readonly connection: Connection;
   /** Gives [0, 1). */
@@ -64,16 +72,10 @@ interface Call {
  * arrived.
  */
 export class KubeClient {
-  readonly #connection: Connection;
-  readonly #random: () => number;
-  readonly #timeoutMs: number;
-  readonly #silenceMs: number;
+  readonly #options: Required<ClientOptions>;
 
-  constructor({ connection, random, timeoutMs = 15_000, silenceMs = 90_000 }: ClientOptions) {
-    this.#connection = connection;
-    this.#random = random;
-    this.#timeoutMs = timeoutMs;
-    this.#silenceMs = silenceMs;
+  constructor(options: ClientOptions) {
+    this.#options = { timeoutMs: 15_000, silenceMs: 90_000, ...options };
   }
 
   get<T extends KubeObject>(resource: Resource, ref: ObjectRef): Promise<T> {
@@ -86,15 +88,12 @@ export class KubeClient {
   }
 
   /** Reads all pages. Items have no `kind` and `apiVersion`, as in every list, and no `managedFields`. */
-  async list<T extends KubeObject>(resource: Resource, query: Query = {}): Promise<List<T>> {
+  async list<T extends KubeObject>(resource: Resource, { namespace, ...selectors }: Query = {}): Promise<List<T>> {
     const items: T[] = [];
-    const path = pathOf(resource, { namespace: query.namespace });
+    const path = pathOf(resource, { namespace });
     for (let next: string | undefined; ;) {
-      const page = await this.#json<ListBody<T>>({
-        method: 'GET',
-        path,
-        query: { ...selectors(query), limit: String(PAGE), continue: next },
-      });
+      const query = { ...selectors, limit: String(PAGE), continue: next };
+      const page = await this.#json<ListBody<T>>({ method: 'GET', path, query });
       items.push(...page.items.map(withoutManagers));
       next = page.metadata.continue || undefined;
       if (next === undefined) return { items, resourceVersion: page.metadata.resourceVersion };
@@ -107,25 +106,14 @@ export class KubeClient {
    */
   async *watch<T extends KubeObject>(
     resource: Resource,
-    query: Query,
+    { namespace, ...selectors }: Query,
     { resourceVersion, timeoutSeconds, signal }: WatchOptions,
   ): AsyncGenerator<WatchEvent<T>> {
-    const path = pathOf(resource, { namespace: query.namespace });
+    const path = pathOf(resource, { namespace });
     const what = `watch ${path}`;
-    const answer = await this.#send(
-      {
-        method: 'GET',
-        path,
-        query: {
-          ...selectors(query),
-          watch: 'true',
-          allowWatchBookmarks: 'true',
-          resourceVersion,
-          timeoutSeconds: String(timeoutSeconds),
-        },
-      },
-      signal,
-    );
+    const watching = { watch: 'true', allowWatchBookmarks: 'true', timeoutSeconds: String(timeoutSeconds) };
+    const query = { ...selectors, ...watching, resourceVersion };
+    const answer = await this.#send({ method: 'GET', path, query }, signal);
     try {
       for await (const line of lines(answer.body)) yield eventOf<T>(line, what);
     } catch (error) {
@@ -170,30 +158,27 @@ export class KubeClient {
 
   /** Ends all connections, watches too. */
   async close(): Promise<void> {
-    await this.#connection.close();
+    await this.#options.connection.close();
   }
 
   #apply<T extends KubeObject>(path: string, resource: Resource, object: T, options: ApplyOptions): Promise<T> {
-    return this.#json<T>({
-      method: 'PATCH',
-      path,
-      query: { fieldManager: options.fieldManager, force: 'true' },
-      body: { ...typeOf(resource), ...object },
-      contentType: 'application/apply-patch+yaml',
-    });
+    const query = { fieldManager: options.fieldManager, force: 'true' };
+    const body = { ...typeOf(resource), ...object };
+    return this.#json<T>({ method: 'PATCH', path, query, body, contentType: 'application/apply-patch+yaml' });
   }
 
   async #json<T>(call: Call): Promise<T> {
-    const signal = AbortSignal.timeout(this.#timeoutMs);
+    const { timeoutMs, random } = this.#options;
+    const signal = AbortSignal.timeout(timeoutMs);
     for (let failures = 1; ; failures += 1) {
       try {
         const { body } = await this.#send(call, signal);
         return (await body.json()) as T;
       } catch (cause) {
-        const error = isKubeError(cause, ...ANY_KIND) ? cause : unreachable(`${call.method} ${call.path}`, cause);
+        const error = cause instanceof KubeError ? cause : unreachable(`${call.method} ${call.path}`, cause);
         const again = error.status > 0 || call.method === 'GET';
         if (failures === ATTEMPTS || !again || !isKubeError(error, 'TooMany', 'Unavailable')) throw error;
-        await sleep(error.retryAfterMs ?? delay(RETRY, failures, this.#random), undefined, { signal }).catch(() => {
+        await sleep(error.retryAfterMs ?? delay(RETRY, failures, random), undefined, { signal }).catch(() => {
           throw error;
         });
       }
@@ -202,10 +187,11 @@ export class KubeClient {
 
   async #send(call: Call, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     const what = `${call.method} ${call.path}`;
-    const { headers, dispatcher } = await this.#connection.authorize().catch((error: unknown) => {
+    const { connection, timeoutMs, silenceMs } = this.#options;
+    const { headers, dispatcher } = await connection.authorize().catch((error: unknown) => {
       throw unauthorized(what, error);
     });
-    const url = new URL(this.#connection.server);
+    const url = new URL(connection.server);
     const answer = await dispatcher
       .request({
         origin: url.origin,
@@ -213,8 +199,8 @@ export class KubeClient {
         method: call.method,
         headers: { ...headers, accept: 'application/json', 'content-type': call.contentType ?? 'application/json' },
         body: call.body === undefined ? null : JSON.stringify(call.body),
-        headersTimeout: this.#timeoutMs,
-        bodyTimeout: this.#silenceMs,
+        headersTimeout: timeoutMs,
+        bodyTimeout: silenceMs,
         signal,
       })
       .catch((error: unknown) => {
@@ -225,8 +211,6 @@ export class KubeClient {
     throw kubeErrorOf(answer.statusCode, what, messageOf(said), answer.headers['retry-after'] as string | undefined);
   }
 }
-
-const ANY_KIND = ['NotFound', 'Conflict', 'Gone', 'Forbidden', 'Invalid', 'TooMany', 'Unavailable'] as const;
 
 interface ListBody<T> {
   readonly items: readonly T[];
@@ -242,10 +226,6 @@ function pathOf({ apiVersion, plural }: Resource, { namespace, name }: Partial<O
 
 function typeOf({ apiVersion, kind }: Resource): { apiVersion: string; kind: string } {
   return { apiVersion, kind };
-}
-
-function selectors({ labelSelector, fieldSelector }: Query): Record<string, string | undefined> {
-  return { labelSelector, fieldSelector };
 }
 
 function queryOf(query: Call['query'] = {}): string {

@@ -1,4 +1,4 @@
-import type { Connection } from './connection.ts';
+import type { Connection } from './client.ts';
 import { connectAsServiceAccount, type PodEnvironment } from './service-account-connection.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { KubeClient } from './client.ts';
+import { microTime } from './kinds.ts';
 import { isKubeError } from './kube-error.ts';
-import { microTime } from './micro-time.ts';
 import type { KubeObject, Resource } from './object.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -34,9 +34,7 @@ interface Series {
   at: number;
 }
 
-interface KubeEvent extends KubeObject {
-  readonly [field: string]: unknown;
-}
+type KubeEvent = KubeObject & Readonly<Record<string, unknown>>;
 
 const events: Resource = { apiVersion: 'events.k8s.io/v1', kind: 'Event', plural: 'events' };
 /** Within this time the same reason about the same object is one event with a count. */
@@ -95,26 +93,19 @@ export class Events {
     return this.#options.client.merge<KubeEvent>(events, { namespace, name }, { series });
   }
 
-  #event(about: KubeObject, name: string, { type, reason, action, note }: EventDetails, now: number): KubeEvent {
+  #event(about: KubeObject, eventName: string, details: EventDetails, now: number): KubeEvent {
     const { controller, instance } = this.#options;
-    const { namespace, uid, resourceVersion } = about.metadata;
+    const { apiVersion, kind, metadata } = about;
+    const { name, namespace, uid, resourceVersion } = metadata;
+    const { note } = details;
     return {
-      metadata: { name, namespace: namespace ?? 'default' },
+      metadata: { name: eventName, namespace: namespace ?? 'default' },
       eventTime: microTime(now),
       reportingController: controller,
       reportingInstance: instance,
-      type,
-      reason,
-      action,
+      ...details,
       note: note.length > 1024 ? `${note.slice(0, 1023)}…` : note,
-      regarding: {
-        apiVersion: about.apiVersion,
-        kind: about.kind,
-        name: about.metadata.name,
-        namespace,
-        uid,
-        resourceVersion,
-      },
+      regarding: { apiVersion, kind, name, namespace, uid, resourceVersion },
     };
   }
 }

@@ -29,6 +29,13 @@ export function isKubeError(error: unknown, ...kinds: KubeErrorKind[]): error is
   return error instanceof KubeError && kinds.includes(error.kind);
 }
 
+/** For `catch`: undefined in place of a KubeError of these kinds. Throws every other error. */
+export function undefinedIf(...kinds: KubeErrorKind[]): (error: unknown) => undefined {
+  return (error) => {
+    if (!isKubeError(error, ...kinds)) throw error;
+  };
+}
+
 const kinds: Readonly<Record<number, KubeErrorKind>> = {
   401: 'Forbidden',
   403: 'Forbidden',

@@ -3,7 +3,7 @@ import { delimiter } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type buildConnector, type Dispatcher, ProxyAgent } from 'undici';
-import type { Connection } from './connection.ts';
+import type { Connection } from './client.ts';
 
 /**
  * Connects by the files of KUBECONFIG, which the system's path delimiter separates. `context` replaces the current context.

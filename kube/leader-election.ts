@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeClient } from './client.ts';
-import { type Lease, leases } from './kinds.ts';
+import { type Lease, leases, microTime } from './kinds.ts';
 import { isKubeError } from './kube-error.ts';
-import { microTime } from './micro-time.ts';
 import type { ObjectRef } from './object.ts';
 
 interface LeaseOptions {

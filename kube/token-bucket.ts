@@ -1,7 +1,4 @@
-interface Rate {
-  readonly tokens: number;
-  readonly ms: number;
-}
+type Rate = Readonly<Record<'tokens' | 'ms', number>>;
 
 /** Lets so many through at once, and then as many as are refilled: `rate.tokens` each `rate.ms` milliseconds. */
 export class TokenBucket {

@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { connect } from 'node:tls';
 import { type Secret, secrets } from '../../kube/kinds.ts';
-import { isKubeError } from '../../kube/kube-error.ts';
+import { undefinedIf } from '../../kube/kube-error.ts';
 import { type Finding, fine, problem, unknown, warning } from './finding.ts';
 import type { Installation } from './installation.ts';
 
@@ -18,11 +18,10 @@ export async function checkCertificate(installation: Installation): Promise<Find
   const url = new URL(installation.settings.gatewayURL);
   if (url.protocol !== 'https:') return [];
   const certificate = (await presentedCertificate(url)) ?? (await mountedCertificate(installation));
-  if (certificate === undefined)
-    return [
-      unknown(`The certificate of ${url.host} cannot be read from here.`, 'Run it inside the cluster (helm test).'),
-    ];
-  return [certificateFinding(certificate, url.hostname, installation.now())];
+  if (certificate !== undefined) return [certificateFinding(certificate, url.hostname, installation.now())];
+  return [
+    unknown(`The certificate of ${url.host} cannot be read from here.`, 'Run it inside the cluster (helm test).'),
+  ];
 }
 
 /** The finding for a certificate of `host` at `now` (milliseconds). */
@@ -31,11 +30,10 @@ function certificateFinding(certificate: X509Certificate, host: string, now: num
   const until = new Date(certificate.validTo).toISOString().slice(0, 10);
   const renew = 'Renew it in the Secret of gateway.tls.secretName; gateways load it without a restart.';
   if (left <= 0) return problem(`The certificate of ${host} expired on ${until}.`, renew);
-  if ((isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)) === undefined)
-    return problem(
-      `The certificate is not for ${host} but for ${certificate.subjectAltName ?? certificate.subject}.`,
-      renew,
-    );
+  if ((isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)) === undefined) {
+    const names = certificate.subjectAltName ?? certificate.subject;
+    return problem(`The certificate is not for ${host} but for ${names}.`, renew);
+  }
   if (left < SOON_MS) return warning(`The certificate of ${host} expires on ${until}.`, renew);
   return fine(`The certificate of ${host} is valid until ${until}.`);
 }
@@ -55,17 +53,11 @@ function presentedCertificate({ hostname, port }: URL): Promise<X509Certificate 
   });
 }
 
-async function mountedCertificate(installation: Installation): Promise<X509Certificate | undefined> {
-  const { client, namespace } = installation;
+async function mountedCertificate({ client, namespace, pods }: Installation): Promise<X509Certificate | undefined> {
   // Other volumes may hold certificates of Redis and Postgres.
-  const volumes = (await installation.pods()).flatMap(
-    ({ spec }) => spec?.volumes?.filter(({ name }) => name === 'tls') ?? [],
-  );
+  const volumes = (await pods()).flatMap(({ spec }) => spec?.volumes ?? []).filter(({ name }) => name === 'tls');
   for (const name of new Set(volumes.flatMap(({ secret }) => secret?.secretName ?? []))) {
-    const found = await client.get<Secret>(secrets, { namespace, name }).catch((error: unknown) => {
-      if (isKubeError(error, 'Forbidden', 'NotFound')) return undefined;
-      throw error;
-    });
+    const found = await client.get<Secret>(secrets, { namespace, name }).catch(undefinedIf('Forbidden', 'NotFound'));
     const text = found?.type === 'kubernetes.io/tls' ? found.data?.['tls.crt'] : undefined;
     if (text) return new X509Certificate(Buffer.from(text, 'base64'));
   }

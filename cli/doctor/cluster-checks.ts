@@ -1,9 +1,9 @@
 /** Checks what the API server knows: its version, the CRDs, the Pods, the leader. */
 
 import { type Lease, leases } from '../../kube/kinds.ts';
-import { isKubeError } from '../../kube/kube-error.ts';
+import { undefinedIf } from '../../kube/kube-error.ts';
 import { KINDS_DOCUMENT, crdSkewOf } from '../../policy/config/crd-skew.ts';
-import { type Finding, fine, listed, problem, unknown, warning } from './finding.ts';
+import { type Findings, fine, listed, problem, unknown, warning } from './finding.ts';
 import type { Installation } from './installation.ts';
 import type { Pod } from './kube-kinds.ts';
 import { MISSING } from './policy-shards.ts';
@@ -13,7 +13,7 @@ const OLDEST = 32;
 const LEASE_SILENCE_MS = 30_000;
 
 /** Checks the version of Kubernetes. */
-export async function checkServer({ client }: Installation): Promise<Finding[]> {
+export async function checkServer({ client }: Installation): Promise<Findings> {
   const { gitVersion } = await client.document<{ gitVersion: string }>('/version');
   const minor = Number(/^v1\.(\d+)/.exec(gitVersion)?.[1] ?? OLDEST);
   if (minor >= OLDEST) return [fine(`Kubernetes ${gitVersion}.`)];
@@ -21,12 +21,9 @@ export async function checkServer({ client }: Installation): Promise<Finding[]> 
 }
 
 /** Checks that the API server serves both kinds with the fields of this version. */
-export async function checkKinds({ client }: Installation): Promise<Finding[]> {
-  const document = await client.document(KINDS_DOCUMENT).catch((error: unknown) => {
-    if (isKubeError(error, 'NotFound')) return {};
-    throw error;
-  });
-  const { lacking, unknown: extra } = crdSkewOf(document);
+export async function checkKinds({ client }: Installation): Promise<Findings> {
+  const document = await client.document(KINDS_DOCUMENT).catch(undefinedIf('NotFound'));
+  const { lacking, unknown: extra } = crdSkewOf(document ?? {});
   if (lacking.includes('ClaudeBudget.spec') || lacking.includes('ClaudeWorkspace.spec'))
     return [problem('The CRDs are not installed.', 'Install the chart with crds.enabled, or apply its CRDs first.')];
   if (lacking.length > 0) {
@@ -41,7 +38,7 @@ export async function checkKinds({ client }: Installation): Promise<Finding[]> {
 }
 
 /** Checks that Tollgate is in the namespace: its Pods, or its shards if it runs outside the cluster. */
-export async function checkNamespace(installation: Installation): Promise<Finding[]> {
+export async function checkNamespace(installation: Installation): Promise<Findings> {
   const { shared, policy } = await installation.shards();
   const isThere = [shared, ...policy.values()].some((shard) => shard !== MISSING);
   if (isThere || (await installation.pods()).length > 0) return [fine(`Tollgate is in ${installation.namespace}.`)];
@@ -51,7 +48,7 @@ export async function checkNamespace(installation: Installation): Promise<Findin
 }
 
 /** Checks the Pods of operator and gateway, and of the bundled stores. */
-export async function checkPods(installation: Installation): Promise<Finding[]> {
+export async function checkPods(installation: Installation): Promise<Findings> {
   const found = await installation.pods();
   if (found.length === 0)
     return [unknown('The namespace has no Pod of Tollgate.', 'If it runs outside the cluster, check it there.')];
@@ -63,7 +60,7 @@ export async function checkPods(installation: Installation): Promise<Finding[]> 
   });
 }
 
-function podFindings(part: string, found: readonly Pod[]): Finding[] {
+function podFindings(part: string, found: readonly Pod[]): Findings {
   if (found.length === 0)
     return [problem(`The ${part} has no Pod.`, 'kubectl describe its workload: replicas, quotas, admission.')];
   const unready = found.filter((pod) => !isReady(pod) && pod.metadata.deletionTimestamp === undefined);
@@ -75,15 +72,12 @@ function podFindings(part: string, found: readonly Pod[]): Finding[] {
         `kubectl describe pod and kubectl logs --previous of ${pod.metadata.name} say why.`,
       ),
     ),
-    ...(images.size > 1
-      ? [
-          warning(
-            `The ${part} runs ${images.size} different images: ${listed([...images])}.`,
-            'Wait for the rollout to end (kubectl rollout status), or go back with helm rollback.',
-          ),
-        ]
-      : []),
-    ...(unready.length === 0 ? [fine(`${found.length} ${part} Pods are ready.`)] : []),
+    images.size > 1 &&
+      warning(
+        `The ${part} runs ${images.size} different images: ${listed([...images])}.`,
+        'Wait for the rollout to end (kubectl rollout status), or go back with helm rollback.',
+      ),
+    unready.length === 0 && fine(`${found.length} ${part} Pods are ready.`),
   ];
 }
 
@@ -104,18 +98,14 @@ function waitOf({ status }: Pod): string | undefined {
 }
 
 /** Checks that an operator leads. */
-export async function checkLease({ client, namespace, now }: Installation): Promise<Finding[]> {
-  const lease = await client.get<Lease>(leases, { namespace, name: 'tollgate-operator' }).catch((error: unknown) => {
-    if (isKubeError(error, 'NotFound')) return undefined;
-    throw error;
-  });
-  const holder = lease?.spec?.holderIdentity;
-  if (lease === undefined || !holder)
+export async function checkLease({ client, namespace, now }: Installation): Promise<Findings> {
+  const ref = { namespace, name: 'tollgate-operator' };
+  const lease = await client.get<Lease>(leases, ref).catch(undefinedIf('NotFound'));
+  const { holderIdentity: holder, renewTime = '' } = lease?.spec ?? {};
+  if (!holder)
     return [problem('No operator leads, so no edit takes effect.', 'Check the Pods and logs of the operator.')];
-  const age = now() - Date.parse(lease.spec?.renewTime ?? '');
-  if (!(age < LEASE_SILENCE_MS)) {
-    const message = `The leading operator, ${holder}, last renewed its Lease ${Math.round(age / 1000)} s ago.`;
-    return [problem(message, 'Check the Pods and logs of the operator; without a leader no edit takes effect.')];
-  }
-  return [fine(`${holder} leads.`)];
+  const age = now() - Date.parse(renewTime);
+  if (age < LEASE_SILENCE_MS) return [fine(`${holder} leads.`)];
+  const message = `The leading operator, ${holder}, last renewed its Lease ${Math.round(age / 1000)} s ago.`;
+  return [problem(message, 'Check the Pods and logs of the operator; without a leader no edit takes effect.')];
 }

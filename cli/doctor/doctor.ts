@@ -1,8 +1,8 @@
-import { isKubeError, KubeError } from '../../kube/kube-error.ts';
+import { KubeError } from '../../kube/kube-error.ts';
 import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { checkCertificate } from './certificate-check.ts';
-import { checkKinds, checkLease, checkNamespace, checkPods, checkServer } from './cluster-checks.ts';
-import { type Finding, problem, unknown } from './finding.ts';
+import { checkNamespace, checkKinds, checkLease, checkPods, checkServer } from './cluster-checks.ts';
+import { type Finding, type Findings, problem, unknown } from './finding.ts';
 import type { Installation } from './installation.ts';
 import { checkMail } from './mail-check.ts';
 import { checkConditions, checkFences, checkGateways, checkShards } from './policy-checks.ts';
@@ -15,7 +15,7 @@ export interface Diagnosis extends Finding {
 }
 
 /** In the order in which a person would look. */
-const checks: readonly (readonly [string, (installation: Installation) => Promise<readonly Finding[]>])[] = [
+const checks: readonly (readonly [string, (installation: Installation) => Promise<Findings>])[] = [
   ['API server', checkServer],
   ['CRDs', checkKinds],
   ['Namespace', checkNamespace],
@@ -40,7 +40,8 @@ export async function runChecks(
   const diagnoses: Diagnosis[] = [];
   for (const [check, run] of checks) {
     onStep(check);
-    const findings = await run(installation).catch((error: unknown) => [failed(error)]);
+    const results: Findings = await run(installation).catch((error: unknown) => [failed(error)]);
+    const findings = results.filter((result) => result !== false);
     diagnoses.push(...findings.map((finding) => ({ check, ...finding })));
     if (run === checkNamespace && findings.some(({ level }) => level === 'Problem')) break;
   }
@@ -49,17 +50,11 @@ export async function runChecks(
 
 /** The finding for a check whose request failed. Any other error is a bug and is thrown. */
 function failed(error: unknown): Finding {
-  if (isKubeError(error, 'Forbidden'))
-    return unknown(
-      `Permission denied: ${error.message}.`,
-      'Run it with the rights of an administrator of the installation.',
-    );
   if (error instanceof LedgerUnreachable)
     return unknown('Redis does not answer, so this cannot be checked.', 'See the check Ledger above.');
-  if (error instanceof KubeError)
-    return problem(
-      `The API server request failed: ${error.message}.`,
-      'Check the cluster, and the names in the message.',
-    );
-  throw error;
+  if (!(error instanceof KubeError)) throw error;
+  const { kind, message } = error;
+  if (kind !== 'Forbidden')
+    return problem(`The API server request failed: ${message}.`, 'Check the cluster, and the names in the message.');
+  return unknown(`Permission denied: ${message}.`, 'Run it with the rights of an administrator of the installation.');
 }

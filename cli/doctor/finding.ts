@@ -13,25 +13,13 @@ export interface Finding {
   readonly remedy: string;
 }
 
-/** A finding that needs nothing. */
-export function fine(message: string): Finding {
-  return { level: 'Fine', message, remedy: '' };
-}
+/** What a check returns: findings, and `false` for each fault that is not there. */
+export type Findings = readonly (Finding | false)[];
 
-/** A finding for what cannot be checked from here. */
-export function unknown(message: string, remedy: string): Finding {
-  return { level: 'Unknown', message, remedy };
-}
-
-/** A finding that somebody should look at. */
-export function warning(message: string, remedy: string): Finding {
-  return { level: 'Warning', message, remedy };
-}
-
-/** A finding that somebody must act on. */
-export function problem(message: string, remedy: string): Finding {
-  return { level: 'Problem', message, remedy };
-}
+export const fine = (message: string): Finding => ({ level: 'Fine', message, remedy: '' });
+export const unknown = (message: string, remedy: string): Finding => ({ level: 'Unknown', message, remedy });
+export const warning = (message: string, remedy: string): Finding => ({ level: 'Warning', message, remedy });
+export const problem = (message: string, remedy: string): Finding => ({ level: 'Problem', message, remedy });
 
 /** `one, two, three and 5 more`, so that a list stays within a line or two. */
 export function listed(names: readonly string[], most = 5): string {

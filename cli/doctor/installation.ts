@@ -1,9 +1,9 @@
 import type { KubeClient } from '../../kube/client.ts';
-import { type EndpointSlice, endpointSlices, servingPods } from '../../kube/endpoint-slices.ts';
+import { type EndpointSlice, endpointSlices, servingPods } from '../../kube/kinds.ts';
 import type { RedisLedger } from '../../ledger/redis/connect-ledger.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { type Pod, pods } from './kube-kinds.ts';
-import { type PolicyShards, readPolicyShards } from './policy-shards.ts';
+import { readPolicyShards } from './policy-shards.ts';
 
 /** The ledger, and why Redis could not be reached; undefined if it answers. */
 export interface LedgerConnection {
@@ -24,48 +24,29 @@ export interface InstallationAccess {
   readonly now: () => number;
 }
 
-/** The installation that is checked. What several checks need is read once. */
-export class Installation implements InstallationAccess {
-  readonly client: KubeClient;
-  readonly namespace: string;
-  readonly settings: Settings;
-  readonly redis: LedgerConnection | undefined;
-  readonly databaseUrl: string | undefined;
-  readonly now: () => number;
-  #pods: Promise<readonly Pod[]> | undefined;
-  #serving: Promise<readonly string[]> | undefined;
-  #shards: Promise<PolicyShards> | undefined;
+/** The installation that is checked. */
+export type Installation = ReturnType<typeof readInstallation>;
 
-  constructor({ client, namespace, settings, redis, databaseUrl, now }: InstallationAccess) {
-    this.client = client;
-    this.namespace = namespace;
-    this.settings = settings;
-    this.redis = redis;
-    this.databaseUrl = databaseUrl;
-    this.now = now;
-  }
+/** What several checks need is read when the first of them asks, and only once. */
+export function readInstallation(access: InstallationAccess) {
+  const { client, namespace, redis } = access;
+  const listed = (label: string) => ({ namespace, labelSelector: label });
+  return {
+    ...access,
+    /** Undefined if no Redis was named. */
+    ledger: redis?.ledger,
+    pods: once(async () => (await client.list<Pod>(pods, listed('app.kubernetes.io/name=tollgate'))).items),
+    /** The names of the ready Pods behind the gateway's Service. */
+    serving: once(async () => {
+      const ofGateway = listed('kubernetes.io/service-name=tollgate-gateway');
+      return servingPods((await client.list<EndpointSlice>(endpointSlices, ofGateway)).items);
+    }),
+    /** The shards that the operator has written for the gateways. */
+    shards: once(() => readPolicyShards(access)),
+  };
+}
 
-  /** Undefined if no Redis was named. */
-  get ledger(): RedisLedger | undefined {
-    return this.redis?.ledger;
-  }
-
-  /** The Pods of the installation. */
-  pods(): Promise<readonly Pod[]> {
-    const query = { namespace: this.namespace, labelSelector: 'app.kubernetes.io/name=tollgate' };
-    return (this.#pods ??= this.client.list<Pod>(pods, query).then(({ items }) => items));
-  }
-
-  /** The names of the ready Pods behind the gateway's Service. */
-  serving(): Promise<readonly string[]> {
-    const query = { namespace: this.namespace, labelSelector: 'kubernetes.io/service-name=tollgate-gateway' };
-    return (this.#serving ??= this.client
-      .list<EndpointSlice>(endpointSlices, query)
-      .then(({ items }) => servingPods(items)));
-  }
-
-  /** The shards that the operator has written for the gateways. */
-  shards(): Promise<PolicyShards> {
-    return (this.#shards ??= readPolicyShards(this));
-  }
+function once<T>(read: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => (result ??= read());
 }

@@ -4,7 +4,7 @@ import { budgets, workspaces } from '../../crds/kinds.gen.ts';
 import type { ClaudeBudget, ClaudeWorkspace, Condition } from '../../crds/types.gen.ts';
 import { keyOf, type KubeObject } from '../../kube/object.ts';
 import { SHARED_SHARD } from '../../policy/compile/shards.ts';
-import { type Finding, fine, listed, problem, warning } from './finding.ts';
+import { type Findings, fine, listed, problem, warning } from './finding.ts';
 import type { Installation } from './installation.ts';
 
 /** The maximum size of a ConfigMap. Bytes. */
@@ -13,7 +13,7 @@ const MAX_BYTES = 1_048_576;
 const SILENCE_MS = 60_000;
 
 /** Checks that the shards exist, are complete, are of this version and have room. */
-export async function checkShards(installation: Installation): Promise<Finding[]> {
+export async function checkShards(installation: Installation): Promise<Findings> {
   const { shared, policy, sizes } = await installation.shards();
   const broken = [[SHARED_SHARD, shared] as const, ...policy].flatMap(([name, shard]) =>
     shard.ok ? [] : [`${name}: ${shard.error}`],
@@ -27,20 +27,17 @@ export async function checkShards(installation: Installation): Promise<Finding[]
         'Gateways keep their policy meanwhile. helm upgrade creates a missing shard, and the leading operator writes it: check its log.',
       ),
     ),
-    ...(crowded.length > 0
-      ? [
-          warning(
-            `Shards more than 80 % full: ${listed(crowded)}.`,
-            'Raise the setting shards (docs/reference/settings.md).',
-          ),
-        ]
-      : []),
-    ...(broken.length === 0 ? [fine(`${policy.size + 1} shards hold ${inUse} workspaces.`)] : []),
+    crowded.length > 0 &&
+      warning(
+        `Shards more than 80 % full: ${listed(crowded)}.`,
+        'Raise the setting shards (docs/reference/settings.md).',
+      ),
+    broken.length === 0 && fine(`${policy.size + 1} shards hold ${inUse} workspaces.`),
   ];
 }
 
 /** Checks the fences: without them an outdated gateway could admit calls by an old policy. */
-export async function checkFences(installation: Installation): Promise<Finding[]> {
+export async function checkFences(installation: Installation): Promise<Findings> {
   const { ledger } = installation;
   if (ledger === undefined) return [];
   const { policy } = await installation.shards();
@@ -55,71 +52,63 @@ export async function checkFences(installation: Installation): Promise<Finding[]
 }
 
 /** Checks that each serving gateway sends heartbeats and enforces the published policy. */
-export async function checkGateways(installation: Installation): Promise<Finding[]> {
+export async function checkGateways(installation: Installation): Promise<Findings> {
   const serving = await installation.serving();
   const { ledger } = installation;
+  const remedy = 'Check the Pods and logs of the gateway.';
   if (ledger === undefined) {
     if (serving.length > 0) return [fine(`${serving.length} gateways serve behind the Service tollgate-gateway.`)];
-    return [
-      problem('No gateway serves behind the Service tollgate-gateway.', 'Check the Pods and logs of the gateway.'),
-    ];
+    return [problem('No gateway serves behind the Service tollgate-gateway.', remedy)];
   }
   const reports = await ledger.operator.gateways();
   const alive = new Set(reports.map(({ pod }) => pod));
   const silent = serving.filter((pod) => !alive.has(pod));
   const { policy } = await installation.shards();
+  const newest = [...policy].map(([name, shard]) => {
+    const versions = shard.ok ? [...shard.value.workspaces.values()].map(({ version }) => version) : [];
+    return [name, Math.max(0, ...versions)] as const;
+  });
   const behind = reports.flatMap(({ pod, shards }) =>
-    [...policy].flatMap(([name, shard]) => {
-      const newest = shard.ok ? Math.max(0, ...[...shard.value.workspaces.values()].map(({ version }) => version)) : 0;
-      return (shards[name] ?? 0) < newest ? [`${pod} (${name})`] : [];
-    }),
+    newest.flatMap(([name, version]) => ((shards[name] ?? 0) < version ? [`${pod} (${name})`] : [])),
   );
   return [
-    ...(alive.size === 0
-      ? [problem('No gateway sends heartbeats, so no call is served.', 'Check the Pods and logs of the gateway.')]
-      : []),
+    alive.size === 0 && problem('No gateway sends heartbeats, so no call is served.', remedy),
     ...silent.map((pod) =>
       problem(`${pod} serves but does not reach Redis.`, 'Check its log and the network policies to Redis.'),
     ),
-    ...(behind.length > 0
-      ? [
-          problem(
-            `Gateways with an old policy: ${listed(behind)}.`,
-            'They catch up within a second unless they cannot read a shard: check their logs, and docs/reference/versions.md after an upgrade.',
-          ),
-        ]
-      : []),
-    ...(silent.length + behind.length === 0 && alive.size > 0
-      ? [fine(`${alive.size} gateways send heartbeats and enforce the newest policy.`)]
-      : []),
+    behind.length > 0 &&
+      problem(
+        `Gateways with an old policy: ${listed(behind)}.`,
+        'They catch up within a second unless they cannot read a shard: check their logs, and docs/reference/versions.md after an upgrade.',
+      ),
+    silent.length + behind.length === 0 &&
+      alive.size > 0 &&
+      fine(`${alive.size} gateways send heartbeats and enforce the newest policy.`),
   ];
 }
 
 type Resource = (ClaudeWorkspace | ClaudeBudget) & KubeObject;
 
 /** Checks the conditions of all resources, by reason. */
-export async function checkConditions({ client, now }: Installation): Promise<Finding[]> {
+export async function checkConditions({ client, now }: Installation): Promise<Findings> {
   const lists = [await client.list<Resource>(workspaces), await client.list<Resource>(budgets)];
   const all = lists.flatMap(({ items }) => items);
   if (all.length === 0) return [fine('There is no ClaudeWorkspace and no ClaudeBudget yet.')];
   const silent = all.filter((one) => isSilent(one, now())).map(({ metadata }) => keyOf(metadata));
   const unready = Map.groupBy(all.filter(isUnready), (one) => reasonOf(one));
   return [
-    ...(silent.length > 0
-      ? [
-          problem(
-            `No operator has set conditions on ${listed(silent)}.`,
-            'Check the Lease, and the log of the leading operator.',
-          ),
-        ]
-      : []),
+    silent.length > 0 &&
+      problem(
+        `No operator has set conditions on ${listed(silent)}.`,
+        'Check the Lease, and the log of the leading operator.',
+      ),
     ...[...unready].map(([reason, objects]) => {
       const names = listed(objects.map(({ metadata }) => keyOf(metadata)));
       const message = `${objects.length} not ready, ${reason}: ${names}.`;
       const remedy = `kubectl describe shows the message of each; docs/runbooks/conditions/${reason}.md says what to do.`;
       return INSTALLATION_REASONS.has(reason) ? problem(message, remedy) : warning(message, remedy);
     }),
-    ...(silent.length + unready.size === 0 ? [fine(`All ${all.length} resources are ready.`)] : []),
+    silent.length + unready.size === 0 && fine(`All ${all.length} resources are ready.`),
   ];
 }
 

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
-import { isKubeError } from '../../kube/kube-error.ts';
+import { undefinedIf } from '../../kube/kube-error.ts';
 import type { PolicyShard, SharedShard } from '../../policy/compile/shard-codec.ts';
 import { ShardSet } from '../../policy/compile/shard-set.ts';
 import { type ShardData, SHARED_SHARD, shardNames } from '../../policy/compile/shards.ts';
@@ -20,12 +20,8 @@ export async function readPolicyShards({ client, namespace, settings }: Installa
   const names = [SHARED_SHARD, ...shardNames(settings.shards).policy];
   const read = await Promise.all(
     names.map(async (name): Promise<[string, ShardData | undefined]> => {
-      try {
-        return [name, (await client.get<ConfigMap>(configMaps, { namespace, name })).data ?? {}];
-      } catch (error) {
-        if (isKubeError(error, 'NotFound')) return [name, undefined];
-        throw error;
-      }
+      const found = await client.get<ConfigMap>(configMaps, { namespace, name }).catch(undefinedIf('NotFound'));
+      return [name, found && (found.data ?? {})];
     }),
   );
   const shards = new ShardSet(settings.shards, (text) => hash('sha256', text));

@@ -2,7 +2,7 @@
 
 import { isKubeError } from '../../kube/kube-error.ts';
 import { SHARED_SHARD, shardNames } from '../../policy/compile/shards.ts';
-import { type Finding, fine, listed, problem, unknown, warning } from './finding.ts';
+import { type Finding, type Findings, fine, listed, problem, unknown, warning } from './finding.ts';
 import type { Installation } from './installation.ts';
 import { type AccessReview, accessReviews } from './kube-kinds.ts';
 
@@ -20,23 +20,19 @@ interface Right {
 const REMEDY = 'helm upgrade restores the roles; docs/security.md lists them with their reasons.';
 
 /** Checks each right that operators and gateways need, and some that gateways must not have. */
-export async function checkRights(installation: Installation): Promise<Finding[]> {
+export async function checkRights(installation: Installation): Promise<Findings> {
   const { policy, keys } = shardNames(installation.settings.shards);
   const shards = [SHARED_SHARD, ...policy];
   try {
     return [
-      ...(await accountFindings(installation, 'tollgate-operator', operatorRights(shards))),
-      ...(await accountFindings(installation, 'tollgate-gateway', gatewayRights(shards, keys))),
-      ...(await excessFindings(installation)),
+      await accountFinding(installation, 'tollgate-operator', operatorRights(shards)),
+      await accountFinding(installation, 'tollgate-gateway', gatewayRights(shards, keys)),
+      await excessFinding(installation),
     ];
   } catch (error) {
     if (!isKubeError(error, 'Forbidden')) throw error;
-    return [
-      unknown(
-        'Permission denied: the rights of ServiceAccounts cannot be read.',
-        'Run it with the right to create subjectaccessreviews.',
-      ),
-    ];
+    const remedy = 'Run it with the right to create subjectaccessreviews.';
+    return [unknown('Permission denied: the rights of ServiceAccounts cannot be read.', remedy)];
   }
 }
 
@@ -70,26 +66,23 @@ const FORBIDDEN_RIGHTS: readonly Right[] = [
   { verb: 'create', resource: 'pods' },
 ];
 
-async function accountFindings(
-  installation: Installation,
-  account: string,
-  rights: readonly Right[],
-): Promise<Finding[]> {
-  const answers = await Promise.all(rights.map((right) => isAllowed(installation, account, right)));
-  const lacking = rights.filter((_right, i) => !answers[i]).map(rightText);
-  if (lacking.length === 0) return [fine(`${account} has all rights that it needs.`)];
-  return [problem(`${account} may not ${listed(lacking)}.`, REMEDY)];
+async function accountFinding(installation: Installation, account: string, rights: readonly Right[]): Promise<Finding> {
+  const { false: lacking = [] } = await reviewed(installation, account, rights);
+  if (lacking.length === 0) return fine(`${account} has all rights that it needs.`);
+  return problem(`${account} may not ${listed(lacking)}.`, REMEDY);
 }
 
-async function excessFindings(installation: Installation): Promise<Finding[]> {
-  const answers = await Promise.all(
-    FORBIDDEN_RIGHTS.map((right) => isAllowed(installation, 'tollgate-gateway', right)),
-  );
-  const excess = FORBIDDEN_RIGHTS.filter((_right, i) => answers[i]).map(rightText);
-  if (excess.length === 0) return [];
+async function excessFinding(installation: Installation): Promise<Finding | false> {
+  const { true: excess = [] } = await reviewed(installation, 'tollgate-gateway', FORBIDDEN_RIGHTS);
   const remedy =
     'Remove that right (kubectl get rolebindings,clusterrolebindings -A -o wide): every caller can reach the gateway.';
-  return [warning(`tollgate-gateway may ${listed(excess)}.`, remedy)];
+  return excess.length > 0 && warning(`tollgate-gateway may ${listed(excess)}.`, remedy);
+}
+
+/** The texts of the rights, by whether the account has them. */
+async function reviewed(installation: Installation, account: string, rights: readonly Right[]) {
+  const answers = await Promise.all(rights.map((right) => isAllowed(installation, account, right)));
+  return Object.groupBy(rights.map(rightText), (_text, i) => (answers[i] ? 'true' : 'false'));
 }
 
 async function isAllowed({ client, namespace }: Installation, account: string, right: Right): Promise<boolean> {

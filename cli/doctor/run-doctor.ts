@@ -3,13 +3,13 @@ import { settingsOf } from '../../config/settings-file.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { connect } from '../../kube/connect.ts';
 import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
-import { isKubeError } from '../../kube/kube-error.ts';
+import { undefinedIf } from '../../kube/kube-error.ts';
 import type { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { connectLedger } from '../../ledger/redis/connect-ledger.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import type { Config } from './config.ts';
 import { type Diagnosis, runChecks } from './doctor.ts';
-import { Installation, type LedgerConnection } from './installation.ts';
+import { type LedgerConnection, readInstallation } from './installation.ts';
 
 /** How long to wait for the connection to Redis. Milliseconds. */
 const CONNECT_MS = 5_000;
@@ -26,15 +26,12 @@ interface DoctorOptions {
 /** Connects to an installation, runs all checks and disconnects. Throws if the API server cannot be reached. */
 export async function runDoctor(config: Config, { now, random, onStep }: DoctorOptions): Promise<readonly Diagnosis[]> {
   const { namespace, databaseUrl } = config;
-  const client = new KubeClient({
-    connection: await connect(config.kubeconfig, config.pod, config.context),
-    random,
-  });
+  const client = new KubeClient({ connection: await connect(config.kubeconfig, config.pod, config.context), random });
   let redis: LedgerConnection | undefined;
   try {
     const settings = await readSettings(config, client);
     redis = await connectToRedis(config, settings);
-    const installation = new Installation({ client, namespace, settings, redis, databaseUrl, now });
+    const installation = readInstallation({ client, namespace, settings, redis, databaseUrl, now });
     return await runChecks(installation, onStep ?? (() => {}));
   } finally {
     redis?.ledger.close();
@@ -44,18 +41,12 @@ export async function runDoctor(config: Config, { now, random, onStep }: DoctorO
 
 /** The settings of the named file, else of the chart's ConfigMap, else the defaults. */
 async function readSettings({ settings, namespace }: Config, client: KubeClient): Promise<Settings> {
-  const text = settings ?? (await chartSettings(client, namespace));
+  const chart = async () =>
+    client
+      .get<ConfigMap>(configMaps, { namespace, name: 'tollgate-settings' })
+      .catch(undefinedIf('NotFound', 'Forbidden'));
+  const text = settings ?? (await chart())?.data?.['settings.yaml'];
   return { ...settingsOf(text), namespace };
-}
-
-async function chartSettings(client: KubeClient, namespace: string): Promise<string | undefined> {
-  try {
-    const { data } = await client.get<ConfigMap>(configMaps, { namespace, name: 'tollgate-settings' });
-    return data?.['settings.yaml'];
-  } catch (error) {
-    if (isKubeError(error, 'NotFound', 'Forbidden')) return undefined;
-    throw error;
-  }
 }
 
 /** Waits up to CONNECT_MS for the connection; undefined if no Redis was named. */

@@ -1,12 +1,12 @@
 /** Checks the two stores: Redis, which holds the ledger, and the database of the usage log. */
 
 import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
-import { isKubeError } from '../../kube/kube-error.ts';
+import { undefinedIf } from '../../kube/kube-error.ts';
 import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { LogUnreachable } from '../../log/database/database.ts';
 import { migrationsOf } from '../../log/database/migrate.ts';
 import { openDatabase } from '../../log/database/open-database.ts';
-import { type Finding, fine, listed, problem, unknown, warning } from './finding.ts';
+import { type Finding, type Findings, fine, listed, problem, unknown, warning } from './finding.ts';
 import type { Installation } from './installation.ts';
 
 const INSIDE =
@@ -14,33 +14,31 @@ const INSIDE =
 const RECOVER = 'docs/how-to/recover-the-ledger.md';
 
 /** Checks Redis, and the ledger in it. */
-export async function checkLedger(installation: Installation): Promise<Finding[]> {
+export async function checkLedger(installation: Installation): Promise<Findings> {
   const { redis, settings } = installation;
   if (redis === undefined) return [unknown('Redis cannot be checked from here: REDIS_URL is not set.', INSIDE)];
   const { ledger, problem: reason } = redis;
   if (reason !== undefined) return [unreachable(reason)];
   try {
     const [state, server] = [await ledger.operator.state(), await ledger.server()];
-    const expected = await checkpointEpoch(installation);
+    const { epoch, recovering, streamLength, presumedCount } = state;
     return [
-      ...epochFindings(state.epoch, expected),
-      ...(state.recovering === null
-        ? []
-        : [
-            problem(
-              'The ledger is recovering; calls wait.',
-              `${state.recovering.deep ?? 'The gateways replay their changes'}: ${RECOVER}.`,
-            ),
-          ]),
-      ...streamFindings(state.streamLength, settings.usageStreamLimit),
-      ...(state.presumedCount > 0
-        ? [
-            warning(
-              `${state.presumedCount} calls of unknown cost hold presumed money.`,
-              'docs/how-to/resolve-presumed.md says how to resolve it before presumedHold does.',
-            ),
-          ]
-        : []),
+      epochFinding(epoch, await checkpointEpoch(installation)),
+      recovering !== null &&
+        problem(
+          'The ledger is recovering; calls wait.',
+          `${recovering.deep ?? 'The gateways replay their changes'}: ${RECOVER}.`,
+        ),
+      streamLength * 2 >= settings.usageStreamLimit &&
+        problem(
+          `${streamLength} usage records wait for the usage log. At ${settings.usageStreamLimit} (usageStreamLimit) all calls are refused.`,
+          'See the check Usage log below, and the log of the leading operator.',
+        ),
+      presumedCount > 0 &&
+        warning(
+          `${presumedCount} calls of unknown cost hold presumed money.`,
+          'docs/how-to/resolve-presumed.md says how to resolve it before presumedHold does.',
+        ),
       ...serverFindings(server),
     ];
   } catch (error) {
@@ -54,28 +52,17 @@ function unreachable(why: string): Finding {
   return problem(`Redis does not answer: ${why}.`, remedy);
 }
 
-/** The epoch that the operator expects; null if it knows none. */
-async function checkpointEpoch({ client, namespace }: Installation): Promise<string | null> {
-  try {
-    const { data } = await client.get<ConfigMap>(configMaps, { namespace, name: 'tollgate-ledger' });
-    return data?.['epoch'] ?? null;
-  } catch (error) {
-    if (isKubeError(error, 'NotFound')) return null;
-    throw error;
-  }
+/** The epoch that the operator expects; undefined if it knows none. */
+async function checkpointEpoch({ client, namespace }: Installation): Promise<string | undefined> {
+  const ref = { namespace, name: 'tollgate-ledger' };
+  const found = await client.get<ConfigMap>(configMaps, ref).catch(undefinedIf('NotFound'));
+  return found?.data?.['epoch'];
 }
 
-function epochFindings(epoch: string | null, expected: string | null): Finding[] {
-  if (epoch === null) return [problem('The ledger is empty: no operator has established it, or it was lost.', RECOVER)];
-  if (expected !== null && expected !== epoch)
-    return [problem("Redis holds another ledger than this installation's.", RECOVER)];
-  return [fine('Redis holds the ledger of this installation.')];
-}
-
-function streamFindings(waiting: number, limit: number): Finding[] {
-  if (waiting * 2 < limit) return [];
-  const message = `${waiting} usage records wait for the usage log. At ${limit} (usageStreamLimit) all calls are refused.`;
-  return [problem(message, 'See the check Usage log below, and the log of the leading operator.')];
+function epochFinding(epoch: string | null, expected: string | undefined): Finding {
+  if (epoch === null) return problem('The ledger is empty: no operator has established it, or it was lost.', RECOVER);
+  if (epoch === (expected ?? epoch)) return fine('Redis holds the ledger of this installation.');
+  return problem("Redis holds another ledger than this installation's.", RECOVER);
 }
 
 function serverFindings({
@@ -84,76 +71,58 @@ function serverFindings({
   evictionPolicy,
   usedMemory,
   maxMemory,
-}: Awaited<ReturnType<NonNullable<Installation['ledger']>['server']>>): Finding[] {
+}: Awaited<ReturnType<NonNullable<Installation['ledger']>['server']>>): Findings {
   const major = Number(/^\d+/.exec(version)?.[0] ?? 7);
   return [
-    ...(evictionPolicy === 'noeviction'
-      ? []
-      : [problem(`Redis evicts keys (${evictionPolicy}), so money can be lost.`, 'Set maxmemory-policy noeviction.')]),
-    ...(hasAppendOnlyFile
-      ? []
-      : [
-          warning(
-            'Redis has no append-only file.',
-            'Set appendonly yes: without it each restart needs a rebuild from the usage log.',
-          ),
-        ]),
-    ...(major < 7 ? [problem(`Redis is ${version}.`, 'Upgrade it to 7 or later, or to Valkey.')] : []),
-    ...(maxMemory !== null && usedMemory > 0.8 * maxMemory
-      ? [
-          warning(
-            `Redis uses ${Math.round((usedMemory / maxMemory) * 100)} % of its memory.`,
-            'Raise maxmemory: when Redis is full, all calls are refused.',
-          ),
-        ]
-      : []),
+    evictionPolicy !== 'noeviction' &&
+      problem(`Redis evicts keys (${evictionPolicy}), so money can be lost.`, 'Set maxmemory-policy noeviction.'),
+    !hasAppendOnlyFile &&
+      warning(
+        'Redis has no append-only file.',
+        'Set appendonly yes: without it each restart needs a rebuild from the usage log.',
+      ),
+    major < 7 && problem(`Redis is ${version}.`, 'Upgrade it to 7 or later, or to Valkey.'),
+    maxMemory !== null &&
+      usedMemory > 0.8 * maxMemory &&
+      warning(
+        `Redis uses ${Math.round((usedMemory / maxMemory) * 100)} % of its memory.`,
+        'Raise maxmemory: when Redis is full, all calls are refused.',
+      ),
   ];
 }
 
 /** Checks the database of the usage log. */
-export async function checkLog({ databaseUrl }: Installation): Promise<Finding[]> {
+export async function checkLog({ databaseUrl }: Installation): Promise<Findings> {
   if (databaseUrl === undefined)
     return [unknown('The usage log cannot be checked from here: TOLLGATE_DATABASE_URL is not set.', INSIDE)];
   const database = await openDatabase({ url: databaseUrl });
   try {
     const [mode] = await database.query<{ transaction_read_only: string }>('show transaction_read_only');
-    if (mode?.transaction_read_only === 'on')
-      return [
-        problem(
-          'The database accepts no writes.',
-          'Name the primary in its URL, or unset default_transaction_read_only.',
-        ),
-      ];
+    if (mode?.transaction_read_only === 'on') {
+      const remedy = 'Name the primary in its URL, or unset default_transaction_read_only.';
+      return [problem('The database accepts no writes.', remedy)];
+    }
     const { missing, unknown: newer } = await migrationsOf(database);
-    if (missing.length > 0)
-      return [
-        problem(
-          `The tables lack the migrations ${listed(missing)}.`,
-          'The leading operator migrates them: check its log.',
-        ),
-      ];
+    if (missing.length > 0) {
+      const remedy = 'The leading operator migrates them: check its log.';
+      return [problem(`The tables lack the migrations ${listed(missing)}.`, remedy)];
+    }
     const [deadLetters] = await database.query<{ count: number }>('select count(*)::int as count from dead_letters');
     return [
       newer.length > 0
         ? warning(`The tables have migrations of a newer version (${listed(newer)}).`, 'Upgrade the operators.')
         : fine('The database answers, and its tables are up to date.'),
-      ...((deadLetters?.count ?? 0) > 0
-        ? [
-            warning(
-              `${deadLetters?.count} records are in dead_letters.`,
-              'Their column problem says why; see runbook TollgateDeadLetters.',
-            ),
-          ]
-        : []),
+      deadLetters !== undefined &&
+        deadLetters.count > 0 &&
+        warning(
+          `${deadLetters.count} records are in dead_letters.`,
+          'Their column problem says why; see runbook TollgateDeadLetters.',
+        ),
     ];
   } catch (error) {
     if (!(error instanceof LogUnreachable)) throw error;
-    return [
-      problem(
-        `The database does not answer: ${error.message}.`,
-        'Check the Pod, TOLLGATE_DATABASE_URL and network policies (docs/how-to/query-the-log.md).',
-      ),
-    ];
+    const remedy = 'Check the Pod, TOLLGATE_DATABASE_URL and network policies (docs/how-to/query-the-log.md).';
+    return [problem(`The database does not answer: ${error.message}.`, remedy)];
   } finally {
     await database.close();
   }

@@ -1,9 +1,8 @@
 import { hash } from 'node:crypto';
 import type { KubeClient } from '../../kube/client.ts';
-import { type ConfigMap, configMaps, secrets } from '../../kube/kinds.ts';
+import { type ConfigMap, configMaps, decodeSecretData, secrets } from '../../kube/kinds.ts';
 import type { Resource } from '../../kube/object.ts';
 import { Reflector } from '../../kube/reflector.ts';
-import { decodeSecretData } from '../../kube/secret-data.ts';
 import {
   type EnforceableWorkspace,
   type KeysShard,

@@ -1,6 +1,6 @@
 import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
 import type { KubeClient, Query } from '../../kube/client.ts';
-import { type EndpointSlice, endpointSlices } from '../../kube/endpoint-slices.ts';
+import { type EndpointSlice, endpointSlices } from '../../kube/kinds.ts';
 import type { KubeObject, Resource } from '../../kube/object.ts';
 import { type OnChange, Reflector } from '../../kube/reflector.ts';
 import { SHARED_SHARD, shardNames } from '../../policy/compile/shards.ts';

@@ -1,7 +1,7 @@
 /** The Secret of a caller's key: its content, and which workspace Tollgate made it for. */
 
 import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
-import { encodeSecretData } from '../../kube/secret-data.ts';
+import { encodeSecretData } from '../../kube/kinds.ts';
 import type { Hash } from '../../policy/compile/shards.ts';
 import { CALLER_KEY_TYPE, type Secret, workspaces } from '../cluster/kube-kinds.ts';
 

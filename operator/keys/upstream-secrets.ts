@@ -1,7 +1,7 @@
 import type { KubeClient } from '../../kube/client.ts';
+import { decodeSecretData } from '../../kube/kinds.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
 import { keyOf, type ObjectRef } from '../../kube/object.ts';
-import { decodeSecretData } from '../../kube/secret-data.ts';
 import type { UpstreamSecret } from '../../policy/compile/compile-input.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Informers } from '../cluster/informers.ts';

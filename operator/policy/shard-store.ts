@@ -1,6 +1,6 @@
 import type { KubeClient } from '../../kube/client.ts';
+import { decodeSecretData, encodeSecretData } from '../../kube/kinds.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
-import { decodeSecretData, encodeSecretData } from '../../kube/secret-data.ts';
 import type { PreviousShards } from '../../policy/compile/compile-input.ts';
 import type { ShardWrite } from '../../policy/compile/compile-output.ts';
 import { ShardSet } from '../../policy/compile/shard-set.ts';

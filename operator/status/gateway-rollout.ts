@@ -1,4 +1,4 @@
-import { type EndpointSlice, servingPods } from '../../kube/endpoint-slices.ts';
+import { type EndpointSlice, servingPods } from '../../kube/kinds.ts';
 import type { LivingGateway } from '../../ledger/operator-ledger.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import { deepEqual } from '../../policy/core/deep-equal.ts';
