@@ -112,9 +112,9 @@ export const rooms: Readonly<Record<string, Room>> = {
   ),
 
   'operator/cluster': operator(...POLICY, 'crds', 'kube'),
-  'operator/keys': operator(...POLICY, 'crds', 'kube', 'operator/cluster'),
-  'operator/ledger': operator(...POLICY, 'kube', 'ledger', 'operator/cluster'),
-  'operator/events': operator('crds', 'kube', 'ledger', 'log', 'operator/cluster', 'operator/ledger'),
+  'operator/events': operator('crds', 'kube', 'ledger', 'log', 'operator/cluster'),
+  'operator/keys': operator(...POLICY, 'crds', 'kube', 'operator/cluster', 'operator/events'),
+  'operator/ledger': operator(...POLICY, 'kube', 'ledger', 'log', 'operator/cluster', 'operator/events'),
   'operator/policy': operator(
     ...POLICY,
     'crds',
@@ -135,7 +135,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     'operator/policy',
   ),
   'operator/log': operator(...POLICY, 'ledger', 'log', 'log/database'),
-  'operator/batches': operator(...POLICY, 'ledger'),
+  'operator/batches': operator(...POLICY, 'ledger', 'operator/events'),
   'operator/metrics': operator(...POLICY, 'crds', 'kube', 'log', 'log/database', 'metrics'),
   operator: operator(
     ...POLICY,

@@ -12,7 +12,7 @@ export async function writeDeadLetters(query: Query, deadLetters: readonly DeadL
   if (deadLetters.length > 0) await query(INSERT, [JSON.stringify(deadLetters.map(rowOf))]);
 }
 
-function rowOf({ entry, record, counters, keepUntil, problem }: DeadLetter): Record<string, unknown> {
+function rowOf({ entry, record, counters, keepUntil, problem }: DeadLetter) {
   return {
     entry,
     time: new Date(arrivalOf({ entry })).toISOString(),

@@ -31,29 +31,18 @@ export async function writeBatches(query: Query, rows: readonly Row[]): Promise<
   if (batches.length > 0) await query(INSERT, [JSON.stringify(batches)]);
 }
 
-interface BatchRow {
-  readonly id: string;
-  readonly batch: string;
-  readonly workspace: string;
-  readonly meta: string;
-  readonly counters: string;
-  readonly keep: string;
+type BatchRow = Readonly<Record<'id' | 'batch' | 'workspace' | 'meta' | 'counters' | 'keep' | 'left_nano', string>> & {
   readonly settled: boolean;
   readonly lines: number;
-  readonly left_nano: string;
-}
+};
 
 /** The Message Batches that are not settled, and those whose owner the ledger still knows at `now` (milliseconds). */
 export async function readBatches(query: Query, now: number): Promise<readonly LoggedBatch[]> {
   const rows = await query<BatchRow>(READ, [new Date(now - BATCH_OWNER_TTL_MS).toISOString()]);
-  return rows.map(({ id, batch, workspace, meta, counters, keep, settled, lines, left_nano: left }) => ({
-    id,
-    batch,
-    workspace,
-    meta,
-    settled,
+  return rows.map(({ counters, keep, lines, left_nano: left, ...batch }) => ({
+    ...batch,
     settledLines: lines,
-    reservedNano: settled ? ZERO : decodeNano(left),
+    reservedNano: batch.settled ? ZERO : decodeNano(left),
     counters: JSON.parse(counters) as string[],
     keepUntil: Number(keep),
   }));

@@ -2,13 +2,7 @@ import type { CounterMinimum } from '../ledger/operator-ledger.ts';
 import { decodeNano } from '../policy/core/money.ts';
 import type { Query } from './database/database.ts';
 
-interface TotalRow {
-  readonly counter: string;
-  readonly keep: string;
-  readonly spent: string;
-  readonly presumed: string;
-  readonly requests: string;
-}
+type TotalRow = Readonly<Record<'counter' | 'keep' | 'spent' | 'presumed' | 'requests', string>>;
 
 /**
  * The totals of every counter that is kept beyond `now` (milliseconds). Never negative. What open Message Batches hold is

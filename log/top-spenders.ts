@@ -4,11 +4,6 @@ import type { Query } from './database/database.ts';
 /** The attributes by which the log ranks spenders. */
 export type SpenderKind = 'customer' | 'user';
 
-interface Spender {
-  readonly name: string;
-  readonly spentNano: Nano;
-}
-
 /** Who spent how much since an instant. Nano-dollars. */
 export interface SpenderRanking {
   readonly count: number;
@@ -16,16 +11,10 @@ export interface SpenderRanking {
   /** What the top tenth of them, rounded up, spent together. */
   readonly tenthNano: Nano;
   /** The one that spent most comes first. */
-  readonly top: readonly Spender[];
+  readonly top: readonly { readonly name: string; readonly spentNano: Nano }[];
 }
 
-interface RankedRow {
-  readonly name: string;
-  readonly nano: string;
-  readonly count: string;
-  readonly total: string;
-  readonly tenth: string;
-}
+type RankedRow = Readonly<Record<'name' | 'nano' | 'count' | 'total' | 'tenth', string>>;
 
 const COLUMNS: Readonly<Record<SpenderKind, string>> = { customer: 'customer', user: 'end_user' };
 

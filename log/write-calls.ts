@@ -45,19 +45,14 @@ export async function writeCalls(
   return plan.rows.length;
 }
 
-interface FoundCall {
-  readonly id: string;
-  readonly state: RecordState;
-  readonly amount: string;
-}
-
 async function findCalls(query: Query, rows: readonly Row[]): Promise<ReadonlyMap<string, KnownCall>> {
   if (rows.length === 0) return new Map();
-  const found = await query<FoundCall>(FIND_CALLS, [JSON.stringify([...new Set(rows.map(({ id }) => id))])]);
+  const ids = JSON.stringify([...new Set(rows.map(({ id }) => id))]);
+  const found = await query<{ id: string; state: RecordState; amount: string }>(FIND_CALLS, [ids]);
   return new Map(found.map(({ id, state, amount }) => [id, { state, amountNano: decodeNano(amount) }]));
 }
 
-function totalRow({ counter, keepUntil, spentNano, presumedNano, requests }: TotalChange): Record<string, unknown> {
+function totalRow({ counter, keepUntil, spentNano, presumedNano, requests }: TotalChange) {
   const money = { spent_nano: `${spentNano}`, presumed_nano: `${presumedNano}` };
   return { counter, keep_until: keepUntil, ...money, requests };
 }

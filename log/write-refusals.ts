@@ -41,14 +41,7 @@ function deadLetterOf({ entry, row }: RefusalEntry, problem: string): DeadLetter
 
 const TEXTS = ['workspace', 'key', 'budget', 'reason'] as const;
 
-interface Minute {
-  readonly minute: string;
-  readonly workspace: string;
-  readonly key: string;
-  readonly budget: string;
-  readonly reason: string;
-  readonly count: number;
-}
+type Minute = Readonly<Record<(typeof TEXTS)[number] | 'minute', string>> & { readonly count: number };
 
 /** Adds up the entries of the same minute and kind, because one statement may update a row only once. */
 function summed(entries: readonly RefusalEntry[]): ReadonlyMap<string, Minute> {

@@ -11,8 +11,7 @@ import { allowsUpstream, type Settings } from '../policy/config/settings.ts';
 import { PeriodCache } from '../policy/core/period.ts';
 import { parsePriceBook } from '../policy/prices/price-book-file.ts';
 import { logged } from '../policy/status/readiness.ts';
-import { batchCredentials } from './batches/batch-credentials.ts';
-import { BatchSettler } from './batches/batch-settler.ts';
+import { batchCredentials, BatchSettler } from './batches/batch-settler.ts';
 import { Informers } from './cluster/informers.ts';
 import { LEASE, LEDGER_CHECKPOINT, PRICES } from './cluster/kube-kinds.ts';
 import { describeError } from './describe-error.ts';
@@ -125,7 +124,7 @@ export function assemble(options: OperatorOptions): Operator {
     clock,
     onProblem: problemIn('events'),
   });
-  const announcer = new Announcer(events, informers.workspaces, log);
+  const announcer = new Announcer({ events, workspaces: informers.workspaces, log });
   const queues = new WorkQueues({
     mayAct,
     random,

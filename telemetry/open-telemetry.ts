@@ -1,22 +1,12 @@
-import type { Telemetry } from './telemetry.ts';
+import type { Telemetry, TelemetryOptions } from './telemetry.ts';
 
-interface OpenOptions {
-  /** The service's name, such as `tollgate-gateway`. */
-  readonly service: string;
-  readonly version: string;
-  /** The Pod's name. */
-  readonly pod: string;
-  /** Milliseconds since the epoch. */
-  readonly clock: () => number;
-  /** Something could not be sent. Called at most once a minute. */
-  readonly onProblem: (problem: string) => void;
-}
+type OpenOptions = Omit<TelemetryOptions, 'intervalMs'>;
 
 const MINUTE_MS = 60_000;
 
-/** Returns null if no telemetry is sent; OpenTelemetry is not loaded then. */
+/** Null if no telemetry is sent; OpenTelemetry is not loaded then. Calls `onProblem` at most once a minute. */
 export async function openTelemetry(
-  config: { readonly intervalMs: number } | null,
+  config: Pick<TelemetryOptions, 'intervalMs'> | null,
   options: OpenOptions,
 ): Promise<Telemetry | null> {
   if (config === null) return null;

@@ -12,7 +12,7 @@ import type { Registry } from 'prom-client';
 import { PrometheusBridge } from './prometheus-bridge.ts';
 import { Spans } from './spans.ts';
 
-interface TelemetryOptions {
+export interface TelemetryOptions {
   /** The service's name, such as `tollgate-gateway`; OTEL_SERVICE_NAME overrides it. */
   readonly service: string;
   readonly version: string;

@@ -1,9 +1,11 @@
 import type { OpenBatch } from '../../ledger/message-batches.ts';
 import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
+import type { PreviousShards } from '../../policy/compile/compile-input.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import { type BatchMeta, decodeBatchMeta } from '../../policy/cost/batch-meta.ts';
 import { type BatchLine, settleBatchLine, settleLostBatch } from '../../policy/cost/batch-result.ts';
 import type { PriceBook } from '../../policy/prices/price-book.ts';
+import type { Announcer } from '../events/announcer.ts';
 import { type BatchAddress, type BatchProgress, fetchProgress, fetchResults } from './batch-upstream.ts';
 
 /** What a workspace's batches are fetched with and priced at. */
@@ -13,20 +15,16 @@ export interface BatchCredentials {
   readonly prices: PriceBook;
 }
 
-interface QueuesPort {
-  /** The batch is due to be looked at. */
-  addBatch(batch: string): void;
-}
-
-interface MetricsPort {
-  countBatchLines(lines: readonly BatchLine[]): void;
-}
-
-/** Told to people. */
-export interface BatchEvents {
-  batchSettled(batch: OpenBatch, results: number): void;
-  /** What was left of its worst case was booked, because its cost will never be known. */
-  batchLost(batch: OpenBatch): void;
+/** The upstream key and the prices of a workspace, from the shards that the gateways use. */
+export function batchCredentials(
+  { policy, keys, shared }: PreviousShards,
+  workspace: Ref,
+): BatchCredentials | undefined {
+  const compiled = [...policy.values()].flatMap(({ workspaces }) => workspaces.get(workspace) ?? [])[0];
+  const entry = [...keys.values()].flatMap(({ credentials }) => credentials.get(workspace) ?? [])[0];
+  const prices = compiled && shared?.books.get(compiled.prices)?.book;
+  if (prices === undefined) return undefined;
+  return { apiKey: entry?.credentials.upstreamKey ?? null, prices };
 }
 
 interface BatchSettlerOptions {
@@ -43,9 +41,10 @@ interface BatchSettlerOptions {
   readonly elapsed: () => number;
   /** How often a batch is looked at. Milliseconds. */
   readonly intervalMs: number;
-  readonly queues: QueuesPort;
-  readonly metrics: MetricsPort;
-  readonly events: BatchEvents;
+  /** Gets the batches that are due to be looked at. */
+  readonly queues: { addBatch(batch: string): void };
+  readonly metrics: { countBatchLines(lines: readonly BatchLine[]): void };
+  readonly events: Pick<Announcer, 'batchSettled' | 'batchLost'>;
 }
 
 /** Lines settled in one step, which takes Redis a moment. */

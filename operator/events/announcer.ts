@@ -6,24 +6,22 @@ import type { LostReason } from '../../ledger/ledger.ts';
 import type { OpenBatch } from '../../ledger/message-batches.ts';
 import type { DeadLetter } from '../../log/call-row.ts';
 import { type ConfigMap, configMaps, workspaces } from '../cluster/kube-kinds.ts';
-import type { LedgerEvents, RecoveredBy } from '../ledger/ledger-guard.ts';
-import type { Resolution } from '../ledger/presumed-resolver.ts';
 
-/** Tells people what the operator did or found, by an Event on the object and a line in the log. */
-export class Announcer implements LedgerEvents {
-  readonly #events: Pick<Events, 'record'>;
-  readonly #workspaces: { get(ref: string): ClaudeWorkspace | undefined };
-  readonly #log: Logger;
+interface AnnouncerParts {
+  readonly events: Pick<Events, 'record'>;
+  readonly workspaces: { get(ref: string): ClaudeWorkspace | undefined };
+  readonly log: Logger;
+}
 
-  /** `workspaces`: by `namespace/name`. */
-  constructor(
-    events: Pick<Events, 'record'>,
-    workspaces: { get(ref: string): ClaudeWorkspace | undefined },
-    log: Logger,
-  ) {
-    this.#events = events;
-    this.#workspaces = workspaces;
-    this.#log = log;
+/**
+ * Tells people what the operator did or found, by an Event on the object and a line in the log. What concerns the ledger is
+ * about the ConfigMap with its checkpoint.
+ */
+export class Announcer {
+  readonly #parts: AnnouncerParts;
+
+  constructor(parts: AnnouncerParts) {
+    this.#parts = parts;
   }
 
   keyIssued(workspace: ClaudeWorkspace, key: string, secret: string, how: 'issued' | 'replaced'): void {
@@ -35,33 +33,29 @@ export class Announcer implements LedgerEvents {
   }
 
   keyRevoked(workspace: ClaudeWorkspace, secret: string): void {
-    this.#normal(
-      workspaces,
-      workspace,
-      'KeyRevoked',
-      'RevokeKey',
-      `The key in Secret ${secret} was revoked and the Secret deleted.`,
-    );
+    const note = `The key in Secret ${secret} was revoked and the Secret deleted.`;
+    this.#normal(workspaces, workspace, 'KeyRevoked', 'RevokeKey', note);
   }
 
   batchSettled({ workspace: ref, batch }: OpenBatch, results: number): void {
-    const workspace = this.#workspaces.get(ref);
+    const workspace = this.#parts.workspaces.get(ref);
     if (workspace === undefined) return;
     const note = `Batch ${batch} has ended and its ${results} results are settled.`;
     this.#normal(workspaces, workspace, 'BatchSettled', 'Settle', note);
   }
 
+  /** What was left of the worst case was booked, because the batch's cost will never be known. */
   batchLost({ workspace: ref, batch }: OpenBatch): void {
-    const workspace = this.#workspaces.get(ref);
+    const workspace = this.#parts.workspaces.get(ref);
     const note = `The results of batch ${batch} cannot be read, so the rest of its worst case was booked as spent.`;
-    if (workspace === undefined) this.#log.error({ workspace: ref, reason: 'BatchLost' }, note);
-    else this.#warn(workspaces, workspace, 'BatchLost', 'Settle', note);
+    if (workspace === undefined) this.#parts.log.error({ workspace: ref, reason: 'BatchLost' }, note);
+    else this.#warning(workspaces, workspace, 'BatchLost', 'Settle', note);
   }
 
   /** Entries of the ledger's streams that the usage log could not take, or not completely. */
   deadLettered(deadLetters: readonly DeadLetter[]): void {
     for (const { entry, problem } of deadLetters) {
-      this.#log.error({ entry, problem }, 'a record was kept in dead_letters: see runbook TollgateDeadLetters');
+      this.#parts.log.error({ entry, problem }, 'a record was kept in dead_letters: see runbook TollgateDeadLetters');
     }
   }
 
@@ -72,15 +66,15 @@ export class Announcer implements LedgerEvents {
 
   ledgerLost(reason: LostReason, checkpoint: ConfigMap): void {
     const note = `Redis holds another ledger (${reason}). All calls are refused until it is confirmed: annotate this ConfigMap with tollgate.dev/confirm-ledger.`;
-    this.#warning(checkpoint, 'LedgerLost', 'Compare', note);
+    this.#warning(configMaps, checkpoint, 'LedgerLost', 'Compare', note);
   }
 
+  /** `reason`: what the gateways cannot restore by themselves, or null. */
   ledgerRecovering(reason: string | null, checkpoint: ConfigMap): void {
-    const cause =
-      reason === null
-        ? 'Redis was restarted or failed over'
-        : `Redis lost data that the gateways cannot replay (${reason})`;
-    this.#warning(checkpoint, 'LedgerRecovering', 'Compare', `${cause}. Calls wait until the ledger has recovered.`);
+    const loss = `Redis lost data that the gateways cannot replay (${reason})`;
+    const cause = reason === null ? 'Redis was restarted or failed over' : loss;
+    const note = `${cause}. Calls wait until the ledger has recovered.`;
+    this.#warning(configMaps, checkpoint, 'LedgerRecovering', 'Compare', note);
   }
 
   ledgerRecovered(how: RecoveredBy, elapsedMs: number, checkpoint: ConfigMap): void {
@@ -88,18 +82,19 @@ export class Announcer implements LedgerEvents {
     this.#normal(configMaps, checkpoint, reason, 'Recover', `${note} ${elapsedMs} ms.`);
   }
 
-  presumedResolved(how: Resolution, calls: number, checkpoint: ConfigMap): void {
+  presumedResolved(how: 'Book' | 'Release', calls: number, checkpoint: ConfigMap): void {
     const done = how === 'Book' ? 'booked as spent at their worst case' : 'released';
     this.#normal(configMaps, checkpoint, 'PresumedResolved', 'Resolve', `${calls} presumed calls were ${done}.`);
   }
 
+  /** `annotation`: what a person wrote. */
   presumedMistaken(annotation: string, checkpoint: ConfigMap): void {
     const note = `"${annotation.slice(0, 80)}" is not a value of tollgate.dev/resolve-presumed. Write book or release, then the ids of calls, or no id for all calls.`;
-    this.#warning(checkpoint, 'PresumedNotResolved', 'Resolve', note);
+    this.#warning(configMaps, checkpoint, 'PresumedNotResolved', 'Resolve', note);
   }
 
   pricesRejected(prices: ConfigMap, problem: string): void {
-    this.#warning(prices, 'PricesRejected', 'ReadPrices', problem);
+    this.#warning(configMaps, prices, 'PricesRejected', 'ReadPrices', problem);
   }
 
   pricesAccepted(prices: ConfigMap): void {
@@ -108,20 +103,19 @@ export class Announcer implements LedgerEvents {
 
   #normal({ apiVersion, kind }: Resource, object: KubeObject, reason: string, action: string, note: string): void {
     const { namespace, name } = object.metadata;
-    this.#log.info({ kind, namespace, name, reason }, note);
-    void this.#events.record({ ...object, apiVersion, kind }, { type: 'Normal', reason, action, note });
+    this.#parts.log.info({ kind, namespace, name, reason }, note);
+    void this.#parts.events.record({ ...object, apiVersion, kind }, { type: 'Normal', reason, action, note });
   }
 
-  #warning(object: ConfigMap, reason: string, action: string, note: string): void {
-    this.#warn(configMaps, object, reason, action, note);
-  }
-
-  #warn({ apiVersion, kind }: Resource, object: KubeObject, reason: string, action: string, note: string): void {
+  #warning({ apiVersion, kind }: Resource, object: KubeObject, reason: string, action: string, note: string): void {
     const { namespace, name } = object.metadata;
-    this.#log.error({ kind, namespace, name, reason }, note);
-    void this.#events.record({ ...object, apiVersion, kind }, { type: 'Warning', reason, action, note });
+    this.#parts.log.error({ kind, namespace, name, reason }, note);
+    void this.#parts.events.record({ ...object, apiVersion, kind }, { type: 'Warning', reason, action, note });
   }
 }
+
+/** What ended a recovery. */
+export type RecoveredBy = keyof typeof RECOVERED;
 
 const RECOVERED = {
   Replayed: {

@@ -1,32 +1,23 @@
 import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { isKubeError } from '../../kube/kube-error.ts';
+import { isKubeError, undefinedIf } from '../../kube/kube-error.ts';
 import { keyOf, type ObjectMeta } from '../../kube/object.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Informers } from '../cluster/informers.ts';
 import { type Secret, secrets } from '../cluster/kube-kinds.ts';
+import type { Announcer } from '../events/announcer.ts';
 import type { CallerKeys } from './caller-keys.ts';
 import { byAge, contains, keySecret, keyText, makerOf, textOf } from './key-secret.ts';
 
 type Key = ClaudeWorkspace['spec']['keys'][number];
 
-interface PolicyPort {
-  /** Whether the workspace as it is now is in force: until then no key of the generation before is revoked. */
-  isInForce(workspace: ClaudeWorkspace): boolean;
-}
-
-/** Told to people. */
-interface KeyEvents {
-  keyIssued(workspace: ClaudeWorkspace, key: string, secret: string, how: 'issued' | 'replaced'): void;
-  keyRevoked(workspace: ClaudeWorkspace, secret: string): void;
-}
-
 export interface KeysOptions {
   readonly client: Pick<KubeClient, 'get' | 'create' | 'replace' | 'delete'>;
   readonly informers: Pick<Informers, 'workspaces' | 'keySecrets' | 'namespaces'>;
   readonly callerKeys: Pick<CallerKeys, 'valid' | 'setConflicts'>;
-  readonly policy: PolicyPort;
-  readonly events: KeyEvents;
+  /** Whether the workspace as it is now is in force: until then no key of the generation before is revoked. */
+  readonly policy: { isInForce(workspace: ClaudeWorkspace): boolean };
+  readonly events: Pick<Announcer, 'keyIssued' | 'keyRevoked'>;
   readonly gatewayURL: string;
   readonly randomBytes: (count: number) => Buffer;
 }
@@ -132,9 +123,8 @@ export class KeysReconciler {
     const named = new Set(workspace.spec.keys.map(({ secretName }) => secretName));
     for (const secret of informers.keySecrets.values()) {
       if (makerOf(secret) !== workspace.metadata.uid || named.has(secret.metadata.name)) continue;
-      await client.delete(secrets, secret.metadata, secret.metadata.uid).catch((error: unknown) => {
-        if (!isKubeError(error, 'NotFound', 'Conflict')) throw error;
-      });
+      const { metadata } = secret;
+      await client.delete(secrets, metadata, metadata.uid).catch(undefinedIf('NotFound', 'Conflict'));
       events.keyRevoked(workspace, secret.metadata.name);
     }
   }

@@ -1,7 +1,7 @@
 import type { KubeClient } from '../../kube/client.ts';
 import { decodeSecretData } from '../../kube/kinds.ts';
-import { isKubeError } from '../../kube/kube-error.ts';
-import { keyOf, type ObjectRef } from '../../kube/object.ts';
+import { undefinedIf } from '../../kube/kube-error.ts';
+import { keyOf } from '../../kube/object.ts';
 import type { UpstreamSecret } from '../../policy/compile/compile-input.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Informers } from '../cluster/informers.ts';
@@ -25,12 +25,9 @@ export class UpstreamSecrets {
   /** By `namespace/name` of the Secret; without data where its type is wrong. */
   all(): ReadonlyMap<Ref, UpstreamSecret> {
     const wrong = [...this.#wrong.values()].map(({ secret, type }) => [secret, { type, data: {} }] as const);
-    const right = this.#informers.upstreamSecrets
-      .values()
-      .map(
-        (secret) =>
-          [keyOf(secret.metadata), { type: secret.type ?? '', data: decodeSecretData(secret.data ?? {}) }] as const,
-      );
+    const right = this.#informers.upstreamSecrets.values().map(({ metadata, type = '', data = {} }) => {
+      return [keyOf(metadata), { type, data: decodeSecretData(data) }] as const;
+    });
     return new Map([...wrong, ...right]);
   }
 
@@ -44,19 +41,9 @@ export class UpstreamSecrets {
     const ref = { namespace: found.metadata.namespace, name: found.spec.upstream.apiKeySecretRef.name };
     const key = keyOf(ref);
     const isRight = this.#informers.upstreamSecrets.get(key) !== undefined;
-    const type = isRight ? undefined : await this.#typeOf(ref);
-    if (type === undefined) this.#wrong.delete(workspace);
-    else this.#wrong.set(workspace, { secret: key, type });
+    const wrong = isRight ? undefined : await this.#client.get<Secret>(secrets, ref).catch(undefinedIf('NotFound'));
+    if (wrong === undefined) this.#wrong.delete(workspace);
+    else this.#wrong.set(workspace, { secret: key, type: wrong.type ?? '' });
     return isRight;
-  }
-
-  /** Undefined where there is no such Secret. */
-  async #typeOf(ref: ObjectRef): Promise<string | undefined> {
-    try {
-      return (await this.#client.get<Secret>(secrets, ref)).type ?? '';
-    } catch (error) {
-      if (isKubeError(error, 'NotFound')) return undefined;
-      throw error;
-    }
   }
 }

@@ -33,7 +33,13 @@ export class CheckpointStore {
 
   /** The checkpoint in the ConfigMap; an empty one where there is none yet. */
   get current(): Checkpoint {
-    return readCheckpoint(this.object);
+    const { epoch, sequence, at, lost } = this.object?.data ?? {};
+    return {
+      epoch: epoch ?? null,
+      sequence: Number(sequence ?? 0),
+      at: Number(at ?? 0),
+      lost: lost === 'otherEpoch' ? lost : null,
+    };
   }
 
   /** The epoch that gateways may use; null while none is established or the ledger is lost. */
@@ -49,17 +55,6 @@ export class CheckpointStore {
       data: { epoch, sequence: String(sequence), at: String(at), lost },
     });
   }
-}
-
-/** Reads a checkpoint from its ConfigMap. */
-function readCheckpoint(object: ConfigMap | undefined): Checkpoint {
-  const { epoch, sequence, at, lost } = object?.data ?? {};
-  return {
-    epoch: epoch ?? null,
-    sequence: Number(sequence ?? 0),
-    at: Number(at ?? 0),
-    lost: lost === 'otherEpoch' ? lost : null,
-  };
 }
 
 /** Whether a person has confirmed that the ledger may be used as it is. */

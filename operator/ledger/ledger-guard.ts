@@ -2,34 +2,19 @@ import { LEASE_MS } from '../../ledger/durations.ts';
 import type { LedgerState, LostReason } from '../../ledger/ledger.ts';
 import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
 import type { ConfigMap } from '../cluster/kube-kinds.ts';
+import type { Announcer, RecoveredBy } from '../events/announcer.ts';
 import { type Checkpoint, type CheckpointStore, isConfirmed } from './checkpoint.ts';
-import type { PolicyPort, Rebuild } from './rebuild.ts';
+import type { Rebuild, RebuildOptions } from './rebuild.ts';
 import { SequenceHistory } from './sequence-history.ts';
-
-/** Told to people; `checkpoint` is the object that the Event is about. */
-export interface LedgerEvents {
-  ledgerEstablished(checkpoint: ConfigMap): void;
-  ledgerLost(reason: LostReason, checkpoint: ConfigMap): void;
-  /** `reason`: what the gateways cannot restore by themselves, or null. */
-  ledgerRecovering(reason: string | null, checkpoint: ConfigMap): void;
-  ledgerRecovered(how: RecoveredBy, elapsedMs: number, checkpoint: ConfigMap): void;
-}
-
-/** What ended a recovery. */
-export type RecoveredBy = 'Replayed' | 'Rebuilt' | 'Confirmed';
-
-interface QueuePort {
-  /** Asks for another compilation. */
-  addPolicy(): void;
-}
 
 interface GuardOptions {
   readonly ledger: Pick<OperatorLedger, 'establish' | 'beginRebuild' | 'resume'>;
   readonly checkpoints: Pick<CheckpointStore, 'object' | 'current' | 'usableEpoch' | 'save'>;
   readonly rebuild: Pick<Rebuild, 'noteGateways' | 'advance' | 'hasMore'>;
-  readonly policy: PolicyPort;
-  readonly queues: QueuePort;
-  readonly events: LedgerEvents;
+  readonly policy: RebuildOptions['policy'];
+  /** Asks for another compilation. */
+  readonly queues: { addPolicy(): void };
+  readonly events: Pick<Announcer, 'ledgerEstablished' | 'ledgerLost' | 'ledgerRecovering' | 'ledgerRecovered'>;
   readonly newEpoch: () => string;
 }
 

@@ -2,24 +2,18 @@ import type { KubeClient } from '../../kube/client.ts';
 import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { type ConfigMap, configMaps } from '../cluster/kube-kinds.ts';
+import type { Announcer } from '../events/announcer.ts';
 import type { CheckpointStore } from './checkpoint.ts';
 
 /** What becomes of presumed money: it is settled at its worst case, or released. */
-export type Resolution = 'Book' | 'Release';
-
-/** Told to people; `checkpoint` is the object that the Event is about. */
-interface PresumedEvents {
-  presumedResolved(how: Resolution, calls: number, checkpoint: ConfigMap): void;
-  /** `annotation`: what a person wrote. */
-  presumedMistaken(annotation: string, checkpoint: ConfigMap): void;
-}
+type Resolution = 'Book' | 'Release';
 
 interface PresumedOptions {
   readonly client: Pick<KubeClient, 'merge'>;
   readonly ledger: Pick<OperatorLedger, 'presumedCalls' | 'resolvePresumed'>;
   readonly settings: Pick<Settings, 'presumedHold'>;
   readonly checkpoints: Pick<CheckpointStore, 'object'>;
-  readonly events: PresumedEvents;
+  readonly events: Pick<Announcer, 'presumedResolved' | 'presumedMistaken'>;
 }
 
 /** A person sets this annotation: `book` or `release`, then the ids of the calls; without ids all of them. */

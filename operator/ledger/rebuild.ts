@@ -1,32 +1,17 @@
 import { REPLAY_TIMEOUT_MS } from '../../ledger/durations.ts';
 import type { LedgerState } from '../../ledger/ledger.ts';
-import type { LoggedBatch } from '../../ledger/message-batches.ts';
 import type { CounterMinimum, OperatorLedger } from '../../ledger/operator-ledger.ts';
+import type { UsageLog } from '../../log/usage-log.ts';
 
-/** What the usage log gives back to a ledger that lost it. Every method throws LogUnreachable. */
-export interface UsageTotals {
-  /** Takes usage records from the ledger's stream. Returns whether none are left. */
-  drain(): Promise<boolean>;
-  /** The sums of each counter that is kept beyond `now` (milliseconds), over its calls. */
-  totals(now: number): Promise<readonly CounterMinimum[]>;
-  /** The Message Batches that are open, whose money is in no sum, and those that were settled lately. */
-  batches(now: number): Promise<readonly LoggedBatch[]>;
-}
-
-/** The policy, as a recovery needs it. */
-export interface PolicyPort {
-  /** Compiles the policy and raises all fences. */
-  reconcile(): Promise<void>;
-}
-
-interface RebuildOptions {
+export interface RebuildOptions {
   readonly ledger: Pick<OperatorLedger, 'raiseCounters' | 'restoreBatches' | 'resume'>;
-  readonly log: UsageTotals;
+  readonly log: Pick<UsageLog, 'drain' | 'totals' | 'batches'>;
   /** The lowest sums that the counters can have at `now` (milliseconds), by the statuses. */
   readonly statusMinimums: (now: number) => readonly CounterMinimum[];
   /** The incarnations of gateways that the ledger knows now. */
   readonly incarnations: () => readonly string[];
-  readonly policy: PolicyPort;
+  /** Compiles the policy and raises all fences. */
+  readonly policy: { reconcile(): Promise<void> };
 }
 
 /** Time that living gateways need at most to find the ledger and replay their changes. Milliseconds. */

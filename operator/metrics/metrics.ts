@@ -35,39 +35,25 @@ export interface GaugeSources extends Resources {
 export class Metrics {
   readonly registry = new Registry();
   readonly #limits: NameLimits;
-  readonly #failures: Counter;
-  readonly #writes: Counter;
   readonly #spending: CallMetrics;
-  readonly #logged: Counter;
-  readonly #deadLetters: Counter;
+  readonly #failures = this.#counter(
+    'tollgate_reconcile_failures_total',
+    'Failed runs of a reconciler; they are retried.',
+    'reconciler',
+  );
+  readonly #writes = this.#counter('tollgate_status_writes_total', 'Status writes to the API server.', 'kind');
+  readonly #logged = this.#counter(
+    'tollgate_usage_log_rows_total',
+    'Rows written to the usage log, or replaced because more became known of their cost.',
+  );
+  readonly #deadLetters = this.#counter(
+    'tollgate_usage_log_dead_letters_total',
+    'Usage records and refusal counts that could not be written, or not completely (table dead_letters).',
+  );
 
-  /** Registers the counters. */
   constructor(limits: NameLimits) {
-    const registers = [this.registry];
     this.#limits = limits;
     this.#spending = new CallMetrics(this.registry, limits.namedUsers);
-    this.#failures = new Counter({
-      name: 'tollgate_reconcile_failures_total',
-      help: 'Failed runs of a reconciler; they are retried.',
-      labelNames: ['reconciler'],
-      registers,
-    });
-    this.#writes = new Counter({
-      name: 'tollgate_status_writes_total',
-      help: 'Status writes to the API server.',
-      labelNames: ['kind'],
-      registers,
-    });
-    this.#logged = new Counter({
-      name: 'tollgate_usage_log_rows_total',
-      help: 'Rows written to the usage log, or replaced because more became known of their cost.',
-      registers,
-    });
-    this.#deadLetters = new Counter({
-      name: 'tollgate_usage_log_dead_letters_total',
-      help: 'Usage records and refusal counts that could not be written, or not completely (table dead_letters).',
-      registers,
-    });
   }
 
   /** Registers the gauges; call it once, before the first scrape. */
@@ -145,6 +131,10 @@ export class Metrics {
 
   countDeadLetters(count: number): void {
     this.#deadLetters.inc(count);
+  }
+
+  #counter(name: string, help: string, ...labelNames: string[]): Counter {
+    return new Counter({ name, help, labelNames, registers: [this.registry] });
   }
 
   #gauge(name: string, help: string, read: () => number): void {

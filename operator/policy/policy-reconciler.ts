@@ -1,28 +1,28 @@
 import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
-import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
+import type { LivingGateway, OperatorLedger } from '../../ledger/operator-ledger.ts';
 import { CompileCache } from '../../policy/compile/compile-cache.ts';
 import type { CompileOutput, ShardWrite } from '../../policy/compile/compile-output.ts';
 import { compile } from '../../policy/compile/compile.ts';
 import { SHARED_SHARD } from '../../policy/compile/shards.ts';
-import type { Ref } from '../../policy/core/compiled-policy.ts';
-import { refOf } from '../../policy/core/compiled-policy.ts';
+import { COMPILED_SCHEMA, type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import { type Compilation, isOutcomeOf } from './compilation.ts';
 import type { GatheredInput } from './compile-input.ts';
-import { requireCompatibleGateways } from './gateway-compat.ts';
 import type { ShardStore } from './shard-store.ts';
 
-interface QueuesPort {
-  /** A new generation of the workspace is in force, or none any more: its Secrets may have to change. */
-  addWorkspace(workspace: Ref): void;
-  /** Statuses may have to change. */
-  addStatus(): void;
+/** A running gateway cannot read what this operator would write. */
+export class GatewayTooOld extends Error {
+  override readonly name = 'GatewayTooOld';
 }
 
 interface PolicyOptions {
   readonly ledger: Pick<OperatorLedger, 'fences' | 'raiseFences' | 'gateways'>;
   readonly store: Pick<ShardStore, 'previous' | 'write'>;
   readonly gather: () => GatheredInput;
-  readonly queues: QueuesPort;
+  readonly queues: {
+    /** A new generation of the workspace is in force, or none any more: its Secrets may have to change. */
+    addWorkspace(workspace: Ref): void;
+    addStatus(): void;
+  };
   /** Called with the problems of the last compilation when they change. */
   readonly onProblems: (problems: readonly string[]) => void;
 }
@@ -124,4 +124,17 @@ export class PolicyReconciler {
 function changedWorkspaces(before: CompileOutput | undefined, { workspaces }: CompileOutput): readonly Ref[] {
   const generationOf = (ref: Ref) => before?.workspaces.get(ref)?.inForce?.generation;
   return [...workspaces].flatMap(([ref, { inForce }]) => (inForce?.generation === generationOf(ref) ? [] : [ref]));
+}
+
+/**
+ * Refuses to write what a running gateway cannot read: the fence of a policy that it does not know would stop all of
+ * its calls. What it knows stays in force meanwhile. Throws GatewayTooOld, so that the compilation is tried again.
+ */
+function requireCompatibleGateways(gateways: readonly LivingGateway[]): void {
+  // The first version did not report its schema.
+  const old = gateways.filter(({ schema = 1 }) => schema < COMPILED_SCHEMA).map(({ pod }) => pod);
+  if (old.length === 0) return;
+  throw new GatewayTooOld(
+    `${old.join(', ')} cannot read policy of schema ${COMPILED_SCHEMA}, so nothing is written until each is replaced (docs/reference/versions.md)`,
+  );
 }

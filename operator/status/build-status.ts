@@ -16,6 +16,13 @@ import { exhausted, budgetFigures } from '../../policy/status/budget-figures.ts'
 import { budgetReady, workspaceReady } from '../../policy/status/readiness.ts';
 import type { LedgerFigures } from './ledger-reader.ts';
 
+/** The figures of a budget that was never accepted. */
+export const NOT_IN_FORCE = {
+  kind: 'Missing',
+  reason: 'NotInForce',
+  message: 'The budget was never accepted, so nothing is counted.',
+} as const satisfies LedgerFigures;
+
 interface BudgetInput {
   /** With its status as last written. */
   readonly budget: ClaudeBudget;
@@ -94,8 +101,7 @@ function conditioner({ metadata, status }: ClaudeBudget | ClaudeWorkspace, now: 
 }
 
 function exhaustion({ outcome: { inForce }, figures, periods }: BudgetInput): Finding<'Exhausted'> {
-  if (inForce === null)
-    return { reason: 'NotInForce', message: 'The budget was never accepted, so nothing is counted.' };
+  if (inForce === null) return { reason: NOT_IN_FORCE.reason, message: NOT_IN_FORCE.message };
   if (figures.kind === 'Missing') return { reason: figures.reason, message: figures.message };
   return exhausted(inForce, figures.reading, figures.now, periods);
 }

@@ -3,8 +3,7 @@
 import type { ClaudeBudget, ClaudeBudgetStatus } from '../../crds/types.gen.ts';
 import { expireAt } from '../../ledger/durations.ts';
 import type { CounterMinimum } from '../../ledger/operator-ledger.ts';
-import type { CompiledBudget, Ref } from '../../policy/core/compiled-policy.ts';
-import { refOf } from '../../policy/core/compiled-policy.ts';
+import { type CompiledBudget, type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import { REST } from '../../policy/core/counter-reading.ts';
 import { effectiveLimitAt } from '../../policy/core/effective-limit.ts';
 import { parseUsd, ZERO } from '../../policy/core/money.ts';

@@ -16,11 +16,6 @@ import { ReadSchedule } from './read-schedule.ts';
 import type { BudgetSubject, StatusInput, StatusPlanner, WantedStatus } from './status-planner.ts';
 import type { StatusWriter } from './status-writer.ts';
 
-interface PolicyQueue {
-  /** Asks for another compilation. */
-  addPolicy(): void;
-}
-
 interface StatusLoopOptions {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
@@ -35,7 +30,8 @@ interface StatusLoopOptions {
   readonly logged: () => Finding<'Logged'>;
   readonly planner: Pick<StatusPlanner, 'workspace' | 'budget'>;
   readonly writer: Pick<StatusWriter, 'lastWritten' | 'want' | 'due' | 'write' | 'isBehind' | 'isUrgent'>;
-  readonly queues: PolicyQueue;
+  /** Asks for another compilation. */
+  readonly queues: { addPolicy(): void };
   readonly onProblem: (error: unknown) => void;
 }
 
@@ -226,9 +222,9 @@ export class StatusLoop {
     const { policy, informers, reader, callerKeys, logged, clock } = this.#options;
     const { compilation, fences } = policy;
     if (compilation === undefined) return undefined;
-    const rollout = gatewayRollout(fences, informers.endpoints.values(), reader.gateways, this.#rollout);
+    const { workspaces, endpoints } = informers;
+    const rollout = gatewayRollout(fences, endpoints.values(), reader.gateways, this.#rollout);
     this.#rollout = rollout;
-    const { workspaces } = informers;
     return { compilation, rollout, logged: logged(), keys: callerKeys.hashes(), workspaces, now: clock() };
   }
 

@@ -7,7 +7,7 @@ import type { PeriodLookup } from '../../policy/core/period.ts';
 import type { Rollout } from '../../policy/status/readiness.ts';
 import { budgets, workspaces } from '../cluster/kube-kinds.ts';
 import { type Compilation, isOutcomeOf } from '../policy/compilation.ts';
-import { budgetStatus, workspaceStatus } from './build-status.ts';
+import { budgetStatus, NOT_IN_FORCE, workspaceStatus } from './build-status.ts';
 import type { LedgerFigures } from './ledger-reader.ts';
 import { ProgrammedCondition } from './programmed-condition.ts';
 
@@ -58,11 +58,6 @@ interface Planned {
 
 const UNCHANGED: Planned = { isPending: false, wanted: null };
 const PENDING: Planned = { isPending: true, wanted: null };
-const NOT_IN_FORCE: LedgerFigures = {
-  kind: 'Missing',
-  reason: 'NotInForce',
-  message: 'The budget was never accepted, so nothing is counted.',
-};
 
 /**
  * Computes what each status should be; it reads and writes nothing. It remembers what each status was computed from,

@@ -2,7 +2,6 @@ import type { KubeClient } from '../../kube/client.ts';
 import type { Events } from '../../kube/events.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
 import { type KubeObject, keyOf, type Resource } from '../../kube/object.ts';
-import type { Ref } from '../../policy/core/compiled-policy.ts';
 import { FIELD_MANAGER } from '../cluster/kube-kinds.ts';
 import { statusEvents } from '../events/status-events.ts';
 import { type StatusChange, statusChange } from './status-change.ts';
@@ -18,16 +17,6 @@ interface StatusWriterOptions {
   readonly mayAct: () => boolean;
   readonly onWritten: (resource: Resource) => void;
   readonly onProblem: (object: string, error: unknown) => void;
-}
-
-/** The uids whose statuses the rate limit lets through now. */
-interface Due {
-  /** Milliseconds of a monotonic clock. */
-  readonly at: number;
-  readonly urgent: readonly string[];
-  readonly figures: readonly string[];
-  /** The objects to read once more before `figures` are written: these, and others that changed lately. */
-  readonly toRead: readonly Ref[];
 }
 
 interface Entry extends WantedStatus {
@@ -57,12 +46,12 @@ export class StatusWriter {
 
   /** The status as this replica last wrote it or, before that, as it was found. */
   lastWritten({ metadata, status }: WantedStatus['object']): Status | undefined {
-    return this.#entries.get(uidOf(metadata))?.written ?? status;
+    return this.#entries.get(metadata.uid ?? '')?.written ?? status;
   }
 
   /** Takes what the status of an object should be. */
   want(wanted: WantedStatus): void {
-    const uid = uidOf(wanted.object.metadata);
+    const { uid = '' } = wanted.object.metadata;
     const { written = wanted.object.status, writtenAt = Number.NEGATIVE_INFINITY } = this.#entries.get(uid) ?? {};
     this.#put(uid, { ...wanted, written, writtenAt });
   }
@@ -88,8 +77,11 @@ export class StatusWriter {
     for (const map of [this.#entries, this.#urgent, this.#figures, this.#recent]) map.clear();
   }
 
-  /** Takes from the rate limit what may be written now; the caller must write it. */
-  due(): Due {
+  /**
+   * Takes from the rate limit the uids that may be written now, at `at` (milliseconds of a monotonic clock); the caller must
+   * write them. `toRead`: the objects to read once more before `figures` are written: these, and others that changed lately.
+   */
+  due() {
     const at = this.#options.elapsed();
     const taken = this.#rateLimit.take([...this.#urgentToBegin(), ...this.#waiting(this.#figures)], at);
     const urgent = taken.filter((uid) => !this.#figures.has(uid));
@@ -99,7 +91,8 @@ export class StatusWriter {
       this.#recent.delete(uid); // so that it moves to the end
       this.#recent.set(uid, at);
     }
-    return { at, urgent, figures, toRead: toRead.flatMap((uid) => this.#refOf(uid)) };
+    const objects = toRead.flatMap((uid) => this.#entries.get(uid)?.object ?? []);
+    return { at, urgent, figures, toRead: objects.map(({ metadata }) => keyOf(metadata)) };
   }
 
   /**
@@ -138,11 +131,6 @@ export class StatusWriter {
     return [...this.#recent.keys()].filter((uid) => !this.#urgent.has(uid) && !this.#figures.has(uid));
   }
 
-  #refOf(uid: string): readonly Ref[] {
-    const entry = this.#entries.get(uid);
-    return entry === undefined ? [] : [keyOf(entry.object.metadata)];
-  }
-
   #begin(uid: string, at: number): void {
     const isWaiting = this.#urgent.has(uid) || this.#figures.has(uid);
     if (!isWaiting || this.#inFlight.has(uid) || !this.#options.mayAct()) return;
@@ -169,7 +157,7 @@ export class StatusWriter {
       // The uid makes the write fail where another object has taken the name.
       const body = { apiVersion, kind, metadata: { namespace, name, uid }, status };
       await client.applyStatus(resource, body, { fieldManager: FIELD_MANAGER });
-      this.#keep(uid, status, at);
+      this.#putLast(uid, { written: status, writtenAt: at });
       onWritten(resource);
       const about: KubeObject = { ...object, apiVersion, kind };
       for (const event of statusEvents(written, status)) void events.record(about, event);
@@ -178,26 +166,18 @@ export class StatusWriter {
       if (isKubeError(error, 'NotFound', 'Conflict')) {
         this.forget(uid);
       } else {
-        this.#moveToEnd(uid);
+        this.#putLast(uid);
         onProblem(`${kind} ${keyOf(object.metadata)}`, error);
       }
       return false;
     }
   }
 
-  /** A status that cannot be written waits behind the others. */
-  #moveToEnd(uid: string): void {
-    const entry = this.#entries.get(uid);
-    this.#drop(uid);
-    if (entry !== undefined) this.#put(uid, entry);
-  }
-
-  /** A status that was wanted during the write stays wanted, behind those that waited before. */
-  #keep(uid: string, written: Status, writtenAt: number): void {
+  /** A status that could not be written, or was wanted otherwise during the write, waits behind those that waited before. */
+  #putLast(uid: string, changes?: Pick<Entry, 'written' | 'writtenAt'>): void {
     const latest = this.#entries.get(uid);
-    if (latest === undefined) return;
     this.#drop(uid);
-    this.#put(uid, { ...latest, written, writtenAt });
+    if (latest !== undefined) this.#put(uid, { ...latest, ...changes });
   }
 
   /** An entry that waits already keeps its place. */
@@ -214,8 +194,4 @@ export class StatusWriter {
     this.#urgent.delete(uid);
     this.#figures.delete(uid);
   }
-}
-
-function uidOf({ uid }: KubeObject['metadata']): string {
-  return uid ?? '';
 }
