@@ -24,7 +24,7 @@ export const withTool = (tool: object): unknown => ({
   ...plain,
   tools: [{ name: 't', input_schema: { type: 'object' }, ...tool }],
 });
-export const plainly = {
+export const plainFacts = {
   fillsContext: false,
   compacts: false,
   serverTools: [],

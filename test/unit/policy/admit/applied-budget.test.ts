@@ -4,7 +4,7 @@ import { type Asked, only } from './planned.ts';
 
 const USD = 1_000_000_000n;
 
-describe('the value that a call counts under', () => {
+describe('the counter value of a call', () => {
   const budgets = [{ per: ['customer', 'tier'], totalNano: nano(400n * USD) }];
   test.each<[string, string, Asked]>([
     [
@@ -15,7 +15,7 @@ describe('the value that a call counts under', () => {
     ['claimed', '["umbrella",""]', { claimed: { customer: 'umbrella' } }],
     ['lacking', '["",""]', {}],
     [
-      'claimed by a header that the workspace does not take',
+      'claimed by a header that the workspace does not accept',
       '["",""]',
       { workspace: { headers: {} }, claimed: { customer: 'x' } },
     ],
@@ -23,11 +23,11 @@ describe('the value that a call counts under', () => {
     expect(only({ budgets, ...asked }).value).toBe(value);
   });
 
-  test('is never a claimed one where nothing caps all values together', () => {
+  test('is never set by callers in a budget without a total', () => {
     expect(only({ budgets: [{ per: ['customer'] }], claimed: { customer: 'fresh' } }).value).toBe('[""]');
   });
 
-  test('has its override where the credential fixes it; where callers claim it only a lower one', () => {
+  test('has its override if the credential fixes it, but only a lower one if callers set it', () => {
     const overrides = [
       { values: ['acme'], limitNano: nano(100n * USD) },
       { values: ['trial'], limitNano: nano(1n * USD) },

@@ -39,7 +39,7 @@ function planOf(
   return refusal === null ? plan : `${refusal.reason}: ${refusal.message}`;
 }
 
-test('a batch asks every budget for the sum of its worst cases', () => {
+test('checks every budget for the sum of the worst cases', () => {
   const requests = [params(), params({ model: 'claude-opus-5-5' }), params({ max_tokens: 7 })];
   const tolerant = budgetOf({ name: 'tolerant', toleranceNano: nano(5n), per: ['customer'], totalNano: nano(90n) });
   const plan = planOf(requests, { budgets: [budgetOf(), tolerant] }) as BatchPlan;
@@ -57,16 +57,16 @@ test('a batch asks every budget for the sum of its worst cases', () => {
   expect(values!.total).toMatchObject({ capNano: 90n, roomNano: 95n - sum });
 });
 
-test('a price that is known to rise within a day is held already', () => {
+test('reserves at a price that rises within a day', () => {
   const now = Date.parse('2026-11-24T12:00:00Z');
   const worstAt = (outputs: Record<string, string>) =>
     (planOf([params()], { prices: bookOf(outputs) }, now) as BatchPlan).planned.worstNano;
   const plain = worstAt({ '2026-01-01': '10' });
-  const dear = worstAt({ '2026-01-01': '20' });
-  expect(dear).toBe(plain + 17_000_000n);
-  expect(worstAt({ '2026-01-01': '10', '2026-11-25T12:00:00Z': '20' })).toBe(dear);
+  const highNano = worstAt({ '2026-01-01': '20' });
+  expect(highNano).toBe(plain + 17_000_000n);
+  expect(worstAt({ '2026-01-01': '10', '2026-11-25T12:00:00Z': '20' })).toBe(highNano);
   expect(worstAt({ '2026-01-01': '10', '2026-11-25T12:00:01Z': '20' })).toBe(plain);
-  expect(worstAt({ '2026-01-01': '20', '2026-11-25T12:00:00Z': '10' })).toBe(dear);
+  expect(worstAt({ '2026-01-01': '20', '2026-11-25T12:00:00Z': '10' })).toBe(highNano);
 });
 
 const opusOnly: CompiledBudget = budgetOf({ name: 'opus', scope: { models: ['claude-opus-*'] } });

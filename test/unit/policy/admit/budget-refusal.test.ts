@@ -9,7 +9,7 @@ import { workspaceOf, keyOf, admitted } from './planned.ts';
 
 const USD = 1_000_000_000n;
 
-describe('a reservation without room', () => {
+describe('budgetRefusal', () => {
   const budgets = [
     budgetOf(),
     budgetOf({ name: 'monthly', period: { every: 'Month', timeZone: 'UTC' }, limitNano: nano(100n * USD) }),
@@ -31,7 +31,7 @@ describe('a reservation without room', () => {
   });
   const sentence = (...failures: Failure[]): string => budgetRefusal(admission, failures, caller).message;
 
-  test('is worded as the design has it', () => {
+  test('names limit, budget, spend and reset', () => {
     expect(sentence(failure(DAILY))).toBe(
       'Daily budget of $25.00 reached (payments/checkout-daily). Current spend: $24.99. Resets at 2026-11-24T05:00:00Z. ask #claude-costs',
     );
@@ -43,7 +43,7 @@ describe('a reservation without room', () => {
     );
   });
 
-  test('tells of a spanning budget name and reset only', () => {
+  test('shows of a spanning budget its name and reset only', () => {
     const refusal = budgetRefusal(admission, [failure(ORGANISATION)], caller);
     expect(refusal.message).toBe(
       'Quarterly budget reached (tollgate-system/organisation). Resets at 2027-01-01T00:00:00Z. ask #claude-costs',
@@ -53,7 +53,7 @@ describe('a reservation without room', () => {
     );
   });
 
-  test('says so where the limit is smaller than the one call, and where it never resets', () => {
+  test('says if the limit is below the cost of the call, and if the budget never resets', () => {
     expect(sentence(failure(EVER, { spentNano: nano(0n) }))).toBe(
       'Budget of $0.01 cannot hold this call (payments/ever), which may cost up to $0.018000: lower max_tokens or shorten the prompt. Current spend: $0.00. It does not reset. ask #claude-costs',
     );
@@ -73,7 +73,7 @@ describe('a reservation without room', () => {
     });
   });
 
-  test('is answered in the form that clients understand, with amounts that keep their decimals', () => {
+  test('has a body that clients understand, with amounts that keep their decimals', () => {
     const refusal = budgetRefusal(admission, [failure(DAILY)], caller);
     expect(refusalStatus(refusal)).toBe(429);
     expect(refusalHeaders(refusal, 'req_1')).toEqual({
@@ -86,7 +86,7 @@ describe('a reservation without room', () => {
     );
   });
 
-  test('is a 402 where the workspace asks for one', () => {
+  test('has status 402 if the workspace asks for it', () => {
     const stern = workspaceOf({ budgets, refusal: { status: 402, message: '' } });
     const refusal = budgetRefusal(admission, [failure(DAILY)], new Caller(stern, keyOf()));
     expect(refusalStatus(refusal)).toBe(402);
@@ -96,7 +96,7 @@ describe('a reservation without room', () => {
     expect(refusal.message.endsWith('05:00:00Z.')).toBe(true);
   });
 
-  test('of calls in flight may be tried again soon', () => {
+  test('may be retried soon if calls in flight hold the room', () => {
     const refusal = budgetRefusal(admission, [failure(DAILY, { waiting: true })], caller);
     expect(refusalStatus(refusal)).toBe(429);
     expect(refusalHeaders(refusal, 'req_1')).toEqual({

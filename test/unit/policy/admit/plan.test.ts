@@ -15,8 +15,8 @@ import { workspaceOf, keyOf, factsOf, type Asked, planned, admitted, only, refus
 const USD = 1_000_000_000n;
 const at = (time: string): number => Date.parse(time);
 
-describe('an admission', () => {
-  test('asks the ledger for the worst cost in the running period of each budget', () => {
+describe('a planned call', () => {
+  test('has a check of the worst cost in the running period of each budget', () => {
     expect(admitted({})).toEqual({
       facts: factsOf(),
       edits: [],
@@ -46,7 +46,7 @@ describe('an admission', () => {
     expect(admitted({ workspace: { guards: { maxOutputTokens: 3_400 } } }).edits).toEqual([]);
   });
 
-  describe('of tools that Anthropic runs', () => {
+  describe('with tools that Anthropic runs', () => {
     const search: ServerTool = {
       kind: 'WebSearch',
       index: 0,
@@ -65,11 +65,11 @@ describe('an admission', () => {
     };
     const searching = { serverTools: [search], fillsContext: true, maxTokens: 0 };
 
-    test('sets aside a full context window for each use', () => {
+    test('reserves a full context window for each use', () => {
       expect(admitted({ facts: searching }).worstNano).toBe(9n * USD + 80_000_000n);
     });
 
-    test('lowers their uses to the guard, and writes them in where they are missing', () => {
+    test('lowers max_uses to the guard, and inserts it where it is missing', () => {
       const guards = { maxToolUses: 2, maxOutputTokens: 3_000 };
       const facts = { ...searching, serverTools: [search, advisor], maxTokens: 3_400 };
       const { edits, worstNano, facts: sent } = admitted({ workspace: { guards }, facts });
@@ -84,23 +84,23 @@ describe('an admission', () => {
       expect(admitted({ workspace: { guards: { maxToolUses: 8 } }, facts: searching }).edits).toEqual([]);
     });
 
-    test('reserves for what nobody can bound what the workspace says, where every enforcing budget has a tolerance', () => {
-      const loose = { serverTools: [{ ...search, maxUses: null }], fillsContext: true, maxTokens: 0 };
+    test('reserves unboundedRequestUsd for an unbounded request, if every enforcing budget has a tolerance', () => {
+      const unbounded = { serverTools: [{ ...search, maxUses: null }], fillsContext: true, maxTokens: 0 };
       const guards = { unboundedRequestNano: nano(3n * USD) };
       const tolerant = { toleranceNano: nano(1n) };
-      expect(admitted({ workspace: { guards }, budgets: [tolerant], facts: loose }).worstNano).toBe(3n * USD);
+      expect(admitted({ workspace: { guards }, budgets: [tolerant], facts: unbounded }).worstNano).toBe(3n * USD);
       const cheap = { guards: { unboundedRequestNano: nano(1n) } };
-      expect(admitted({ workspace: cheap, budgets: [tolerant], facts: loose }).worstNano).toBe(USD);
+      expect(admitted({ workspace: cheap, budgets: [tolerant], facts: unbounded }).worstNano).toBe(USD);
       const budgets = [
         tolerant,
         { name: 'watch', mode: 'Observe' } as const,
         { name: 'free', exempt: { features: ['checkout'] } },
       ];
       const key = { attributes: { feature: 'checkout' } };
-      expect(admitted({ workspace: { guards }, budgets, key, facts: loose }).checks).toHaveLength(3);
+      expect(admitted({ workspace: { guards }, budgets, key, facts: unbounded }).checks).toHaveLength(3);
     });
 
-    test('counts in every budget for a model that may answer or advise, and holds while all their prices do', () => {
+    test('has a check for each model that may answer or advise, and holds while all their prices hold', () => {
       const budgets = [{}, { name: 'opus', scope: { models: ['claude-opus-*'] } }];
       const workspace = { prices: parsePriceBook(published) };
       const fallbacks = [
@@ -124,7 +124,7 @@ describe('an admission', () => {
     });
   });
 
-  test('reserves by a count of the tokens and a tenth more, and tells the worst case as well', () => {
+  test('reserves for the counted tokens plus a tenth, and has the worst case as well', () => {
     const budgets = [{ toleranceNano: nano(3_000_000n) }];
     const facts = { inputTokens: 10_000, maxTokens: 0 };
     const { worstNano, reservedNano, checks } = admitted({ budgets, facts, countedTokens: 4_001 });
@@ -146,12 +146,12 @@ describe('an admission', () => {
     });
   });
 
-  test('prices an unknown model at the dearest, where the workspace allows that', () => {
+  test('prices an unknown model at the highest price, if the workspace allows it', () => {
     const workspace = { models: { allow: ['*'], unknown: 'HighestPrice' } } as const;
     expect(admitted({ workspace, facts: { model: 'claude-next' } }).worstNano).toBe(18_000_000n);
   });
 
-  test('holds between the edges of periods, grants and prices', () => {
+  test('holds until a period, grant or price begins or ends', () => {
     const grants = [
       { amountNano: nano(10n * USD), from: at('2026-11-23T12:00:00Z'), until: at('2026-11-23T18:00:00Z') },
       { amountNano: nano(5n * USD), from: at('2026-11-23T16:00:00Z'), until: at('2026-11-25T00:00:00Z') },
@@ -171,14 +171,14 @@ describe('an admission', () => {
     ['claude-haiku-4-5', 'claude-haiku-4-5-20251001'],
     ['claude-haiku-4-5-20251001', 'claude-haiku-4-5'],
     ['claude-haiku-4-5', 'claude-haiku-4-5[1m]'],
-  ])('does not get round a budget for %s by asking for %s', (listed, model) => {
+  ])('does not bypass a budget for %s by asking for %s', (listed, model) => {
     const budgets = [{}, { name: 'haiku', scope: { models: [listed] } }];
     const workspace = { prices: parsePriceBook(published) };
     expect(admitted({ workspace, budgets, facts: { model } }).checks).toHaveLength(2);
     expect(admitted({ workspace, budgets }).checks).toHaveLength(1);
   });
 
-  test('does not count in a budget for Once that has not begun, and ends where it begins', () => {
+  test('has no check of a budget for Once that has not begun, and holds until it begins', () => {
     const start = at('2026-11-23T20:00:00Z');
     const budgets = [{}, { name: 'launch', period: { every: 'Once', timeZone: 'UTC', start } as const }];
     const before = admitted({ budgets });
@@ -289,7 +289,7 @@ describe('a refusal', () => {
     expect(refused(asked)).toBe(sentence);
   });
 
-  test('of a free call knows neither price nor budget', () => {
+  test('of a free call depends on neither price nor budget', () => {
     const caller = new Caller(workspaceOf({ budgets: [], guards: { maxInputTokens: 1 } }), keyOf());
     expect(planFree(caller, 'claude-not-in-the-book')).toBeNull();
     expect(planFree(caller, 'gpt')?.reason).toBe('ModelNotAllowed');
@@ -297,7 +297,7 @@ describe('a refusal', () => {
   });
 });
 
-describe('whatever the policy and the call', () => {
+describe('for any policy and call', () => {
   const value = fc.constantFrom('a', 'b', 'c');
   const attributes = fc.dictionary(fc.constantFrom('feature', 'customer', 'user', 'department'), value);
   const list = fc.array(value, { minLength: 1, maxLength: 2 });
@@ -335,7 +335,7 @@ describe('whatever the policy and the call', () => {
     now: fc.integer({ min: NOW - 1e9, max: NOW + 1e9 }),
   });
 
-  test('the terms hold at the instant of the plan and at no instant outside them with other caps', () => {
+  test('caps hold at the instant of the plan and in the whole interval', () => {
     fc.assert(
       fc.property(policy, ({ budgets, key, claimed, now }) => {
         const asked = { budgets, key, claimed, requireBudget: false };
@@ -348,7 +348,7 @@ describe('whatever the policy and the call', () => {
     );
   });
 
-  test('planning twice with the same objects is planning afresh', () => {
+  test('a second plan of the same caller does not depend on the first', () => {
     fc.assert(
       fc.property(policy, fc.integer({ min: NOW - 1e9, max: NOW + 1e9 }), ({ budgets, key, claimed, now }, other) => {
         const caller = new Caller(workspaceOf({ budgets }), keyOf(key));
@@ -361,7 +361,7 @@ describe('whatever the policy and the call', () => {
     );
   });
 
-  test('what a caller claims raises no cap, exempts from nothing, and leaving it out escapes nothing', () => {
+  test('attributes that callers set raise no cap and exempt from nothing, and leaving them out bypasses nothing', () => {
     fc.assert(
       fc.property(policy, ({ budgets, key, claimed, now }) => {
         const silent = admitted({ budgets, key, now, requireBudget: false });

@@ -21,7 +21,7 @@ describe('golden files', () => {
     expect(output).toBe(readFileSync(golden, 'utf8'));
   });
 
-  test('are there, each with its output', () => {
+  test('exist, each with its output', () => {
     expect(names.length).toBeGreaterThan(5);
     const outputs = readdirSync(FOLDER).filter((file) => file.endsWith('.out.yaml'));
     expect(outputs.map((file) => file.replace(/\.out\.yaml$/, ''))).toEqual(names);
@@ -138,7 +138,7 @@ describe('compile', () => {
     );
   });
 
-  test('is idempotent: over what it wrote it writes nothing, and gives the same verdicts', () => {
+  test('is idempotent: over its own output it writes nothing, and has the same outcomes', () => {
     fc.assert(
       fc.property(applied, applied, (first, second) => {
         const before = carriedOut(compile(first));
@@ -152,7 +152,7 @@ describe('compile', () => {
     );
   });
 
-  test('never removes protection by an edit: what governed a workspace governs it, unless it says otherwise', () => {
+  test('never removes protection by an edit: a budget that is not accepted keeps its last form and workspaces', () => {
     fc.assert(
       fc.property(applied, applied, (first, second) => {
         const output = compile(first);
@@ -174,7 +174,7 @@ describe('compile', () => {
     );
   });
 
-  test('never throws, whatever lies in a spec', () => {
+  test('never throws, for any spec', () => {
     fc.assert(
       fc.property(fc.anything(), fc.anything(), (first, second) => {
         const broken = (kind: string, spec: unknown): never =>
@@ -206,7 +206,7 @@ describe('compile', () => {
   });
   const versionOf = (output: CompileOutput): number => output.workspaces.get('payments/checkout')!.inForce!.version;
 
-  test('hands out versions that only rise: with the clock, without it, and over a re-creation', () => {
+  test('increases versions always: with the clock, without it, and over a re-creation', () => {
     const first = compile(one());
     const before = carriedOut(first);
     const edited = compile(one({ ...before, workspaces: [checkout(2)], now: NOW - 60_000 }));
@@ -231,7 +231,7 @@ describe('compile', () => {
     }
   });
 
-  test('writes nothing of a shard that would not fit, raises no fence for it, and says so', () => {
+  test('does not write a shard that does not fit, raises no fence for it, and reports it', () => {
     const budgets = Array.from({ length: 12 }, (_, i) =>
       stored({
         kind: 'ClaudeBudget',
@@ -258,7 +258,7 @@ describe('compile', () => {
     expect(output.problems).toEqual([expect.stringMatching(/^tollgate-policy-\d would have \d{7} bytes/)]);
   });
 
-  test('keeps the price book that stands where the new one is not valid, and else the shipped one', () => {
+  test('keeps the stored price book if the new one is invalid, else uses the shipped one', () => {
     const own = EMPTY.prices.text.replace('"test"', '"own"');
     const before = carriedOut(compile(one({ prices: { text: own, fallback: false } })));
     const fallback = { text: EMPTY.prices.text, fallback: true };
@@ -268,7 +268,7 @@ describe('compile', () => {
     expect([...before.previous.shared!.books.values()].map(({ book }) => book.version)).toEqual(['own']);
   });
 
-  test('gives a budget that is refused one verdict, though the workspaces have gone that it spanned', () => {
+  test('has a stable outcome for a budget that is not accepted, after its workspaces were deleted', () => {
     const spanning = (spec: object) =>
       stored({
         kind: 'ClaudeBudget',
@@ -284,11 +284,11 @@ describe('compile', () => {
     expect(again.budgets).toEqual(output.budgets);
   });
 
-  test('withdraws the upstream key where the installation no longer allows the upstream', () => {
+  test('removes the upstream key if the installation no longer allows the upstream', () => {
     const before = carriedOut(compile(one()));
     const settings = { ...EMPTY.settings, upstreams: ['https://other.example'] };
-    const verdict = compile(one({ ...before, settings })).workspaces.get('payments/checkout')!;
-    expect([verdict.accepted.reason, verdict.inForce?.generation, verdict.upstreamKey]).toEqual([
+    const outcome = compile(one({ ...before, settings })).workspaces.get('payments/checkout')!;
+    expect([outcome.accepted.reason, outcome.inForce?.generation, outcome.upstreamKey]).toEqual([
       'UpstreamNotAllowed',
       1,
       false,

@@ -80,17 +80,17 @@ function shown({ shards, fences, workspaces, budgets, problems }: CompileOutput)
     ),
     fences: Object.fromEntries(fences),
     workspaces: Object.fromEntries(
-      [...workspaces].map(([ref, { inForce, budgets: governing, ...verdict }]) => [
+      [...workspaces].map(([ref, { inForce, budgets: applied, ...outcome }]) => [
         ref,
         {
-          ...verdict,
+          ...outcome,
           inForce: inForce?.generation ?? null,
-          budgets: governing.map(({ namespace, name }) => `${namespace}/${name}`),
+          budgets: applied.map(({ namespace, name }) => `${namespace}/${name}`),
         },
       ]),
     ),
     budgets: Object.fromEntries(
-      [...budgets].map(([ref, { inForce, ...verdict }]) => [ref, { ...verdict, inForce: inForce?.generation ?? null }]),
+      [...budgets].map(([ref, { inForce, ...outcome }]) => [ref, { ...outcome, inForce: inForce?.generation ?? null }]),
     ),
     problems,
   };

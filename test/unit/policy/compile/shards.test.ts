@@ -26,7 +26,7 @@ const name = fc.string({ unit: fc.constantFrom('a', 'b', '.', '-', 'Z', '1'), mi
 const entries = fc.dictionary(name, fc.string({ unit: 'binary' })).map((all) => new Map(Object.entries(all)));
 
 describe('a shard', () => {
-  test('comes back as it was written, whatever the order of its entries', () => {
+  test('is decoded as it was encoded, in any order of entries', () => {
     fc.assert(
       fc.property(entries, fc.nat(), (entries, revision) => {
         const data = encodeShard(entries, revision, sha256);
@@ -38,7 +38,7 @@ describe('a shard', () => {
     );
   });
 
-  test('with a changed character, an entry more, less or renamed is a problem', () => {
+  test('is rejected with a changed character, or an entry added, removed or renamed', () => {
     const damage = fc.record({
       at: fc.nat(),
       by: fc.integer({ min: 1, max: 127 }),
@@ -64,7 +64,7 @@ describe('a shard', () => {
     );
   });
 
-  test('of another schema, without an index, or missing is a problem', () => {
+  test('is rejected with another schema, without an index, or if missing', () => {
     const data = encodeShard(new Map([['a', '1']]), 7, sha256);
     const other = { ...data, index: data['index']!.replace('"schema":2', '"schema":3') };
     expect(
@@ -78,7 +78,7 @@ describe('a shard', () => {
     ]);
   });
 
-  test('that no ConfigMap holds says so', () => {
+  test('that does not fit into a ConfigMap says what to do', () => {
     expect(oversize('tollgate-policy-3', { a: 'ä'.repeat(524_285), index: '' })).toBeNull();
     expect(oversize('tollgate-policy-3', { a: 'ä'.repeat(524_286), index: '' })).toBe(
       'tollgate-policy-3 would have 1048578 bytes and Kubernetes holds 1048576, so it stays as it was: raise the setting shards, or split large budgets.',
@@ -104,7 +104,7 @@ describe('values', () => {
     ),
   })).node;
 
-  test('come back with their bigints, as the same bytes for the same value', () => {
+  test('are decoded with their bigints, and encoded as the same bytes for the same value', () => {
     fc.assert(
       fc.property(value, (value) => {
         const text = encodeJSON(value);
@@ -116,7 +116,7 @@ describe('values', () => {
   });
 });
 
-test('a workspace has one shard for ever, and all shards are used', () => {
+test('a workspace keeps its shard, and all shards are used', () => {
   expect(shardNames(2)).toEqual({
     policy: ['tollgate-policy-0', 'tollgate-policy-1'],
     keys: ['tollgate-keys-0', 'tollgate-keys-1'],
@@ -129,7 +129,7 @@ test('a workspace has one shard for ever, and all shards are used', () => {
   expect(Math.min(...counts)).toBeGreaterThan(800);
 });
 
-test('a workspace that a shard says again stays the same object, and one that it says otherwise does not', () => {
+test('an unchanged workspace stays the same object, and a changed one does not', () => {
   const shard = (entries: Record<string, string>, revision: number) =>
     encodeShard(new Map(Object.entries(entries)), revision, sha256);
   const one = (version: number) => encodeJSON({ namespace: 'payments', name: 'one', version });
@@ -144,7 +144,7 @@ test('a workspace that a shard says again stays the same object, and one that it
   expect(right(decodePolicyShard(data, sha256, undefined))).toEqual(second);
 });
 
-describe('resolving a workspace', () => {
+describe('resolveWorkspace', () => {
   const workspace = stored({
     kind: 'ClaudeWorkspace',
     metadata: { name: 'checkout', namespace: 'payments', generation: 1 },
@@ -178,7 +178,7 @@ describe('resolving a workspace', () => {
   ) as KeysEntry;
   const shared: SharedShard = right(decodeSharedShard(data(SHARED_SHARD), sha256));
 
-  test('joins it with its budgets, prices and credentials', () => {
+  test('joins a workspace with its budgets, prices and credentials', () => {
     const resolved = right(resolveWorkspace(entry, shared, keys));
     expect(resolved.keys).toEqual({ api: 'abc' });
     expect(resolved.workspace).toMatchObject({ name: 'checkout', version: entry.version, upstreamKey: 'sk-ant' });
@@ -187,7 +187,7 @@ describe('resolving a workspace', () => {
     expect(shared.epoch).toBe('e1');
   });
 
-  test('says what is missing, or of another version', () => {
+  test('lists what is missing, or of another version', () => {
     expect(resolveWorkspace(entry, { budgets: new Map(), books: new Map() }, undefined)).toEqual(
       err([entry.spanning[0], entry.prices, 'credentials']),
     );

@@ -3,7 +3,7 @@ import { condition, conditionReasons } from '../../../../policy/core/conditions.
 import { NOW } from '../compile/stored.ts';
 
 describe('conditions', () => {
-  test('move their time only where the status flips', () => {
+  test('change lastTransitionTime only with the status', () => {
     const first = condition('Exhausted', { reason: 'WithinLimit', message: 'a' }, 1, NOW, []);
     expect(first).toEqual({
       type: 'Exhausted',

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { decodeJSON, encodeJSON } from '../../../../policy/core/canonical-json.ts';
 import { deepEqual } from '../../../../policy/core/deep-equal.ts';
 
-describe('plain data says the same', () => {
+describe('deepEqual', () => {
   const leaf = fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.constant(null), fc.constant(undefined));
   const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
     tree: fc.oneof(
@@ -15,7 +15,7 @@ describe('plain data says the same', () => {
   }));
   const record = fc.dictionary(fc.constantFrom('a', 'b', 'c'), tree, { maxKeys: 3 });
 
-  test('if and only if it would be written alike', () => {
+  test('is true if and only if the canonical JSON is the same', () => {
     fc.assert(
       fc.property(record, record, (a, b) => {
         expect(deepEqual(a, b)).toBe(encodeJSON(a) === encodeJSON(b));
@@ -25,7 +25,7 @@ describe('plain data says the same', () => {
     );
   });
 
-  test('after it was written and read', () => {
+  test('is true after encoding and decoding', () => {
     const budget = {
       limitNano: 25n,
       per: ['customer'],

@@ -11,7 +11,7 @@ function meant(pattern: string, value: string): boolean {
 }
 
 describe('globs', () => {
-  test('mean what trying every way says', () => {
+  test('match as an exhaustive search does', () => {
     const pattern = fc.string({ unit: fc.constantFrom('a', 'b', '*'), maxLength: 7 });
     const value = fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 9 });
     fc.assert(
@@ -22,13 +22,13 @@ describe('globs', () => {
     );
   });
 
-  test('take nothing else for a wildcard', () => {
+  test('have no other wildcard', () => {
     const special = ['a.c', 'a?c', '[abc]', '(a|b)', '^a$', 'a+', '\\d', 'a*c.'];
     expect(special.filter((pattern) => globs([pattern])('abc'))).toEqual([]);
     expect(special.filter((pattern) => globs([pattern])(pattern))).toEqual(special);
   });
 
-  test('are quick for patterns that make regular expressions explode', () => {
+  test('are fast for patterns that make regular expressions slow', () => {
     const matches = globs(['*a'.repeat(40) + 'b']);
     expect(matches('a'.repeat(256))).toBe(false);
     expect(matches(`${'a'.repeat(255)}b`)).toBe(true);
@@ -47,7 +47,7 @@ interface Case {
 
 const holds = (scoping: ScopeMatch, { fixed = {}, claimed = {}, model = 'claude-opus-5-5' }: Case): boolean =>
   typeof scoping === 'boolean' ? scoping : scoping({ ...claimed, ...fixed }, model);
-const governed = (scope: CompiledScope, one: Case): boolean =>
+const inScope = (scope: CompiledScope, one: Case): boolean =>
   holds(scopeMatch(scope, { headers: one.headers ?? HEADERS }, key(one.fixed ?? {})), one);
 const loosened = (scope: CompiledScope, one: Case): boolean => isExempt(scope, key(one.fixed ?? {}));
 
@@ -66,7 +66,7 @@ describe('the scope of a limit', () => {
     ['a claim that is not', false, { customers: ['acme'] }, { claimed: { customer: 'umbrella' } }],
     ['a claim left out counts against every list', true, { customers: ['acme'] }, {}],
     ['an empty claim is one left out', true, { customers: ['acme'] }, { claimed: { customer: '' } }],
-    ['an attribute that nobody sets is the empty value', false, { departments: ['payments'] }, {}],
+    ['an attribute without a value is the empty value', false, { departments: ['payments'] }, {}],
     [
       'a header that the workspace does not take sets nothing',
       false,
@@ -86,10 +86,10 @@ describe('the scope of a limit', () => {
     ['another tag', false, { tags: { 'cost-center': ['4711'] } }, { fixed: { 'cost-center': '4712' } }],
     ['no value lies in the prototype', false, { tags: { constructor: ['*Object*'] } }, { claimed: {} }],
   ])('%s: %p', (_name, expected, scope, one) => {
-    expect(governed(scope, one)).toBe(expected);
+    expect(inScope(scope, one)).toBe(expected);
   });
 
-  test('is not escaped by leaving out what could be claimed', () => {
+  test('is not bypassed by leaving out an attribute', () => {
     const value = fc.constantFrom('a', 'b', 'c');
     const listed = fc.array(value, { minLength: 1 });
     const scope = fc.record({ features: listed, customers: listed }, { requiredKeys: [] });
@@ -97,28 +97,28 @@ describe('the scope of a limit', () => {
     fc.assert(
       fc.property(scope, claims, fc.constantFrom('feature', 'customer'), (scope, claimed, left) => {
         const { [left]: _, ...rest } = claimed;
-        const before = governed(scope, { claimed });
-        const after = governed(scope, { claimed: rest });
+        const before = inScope(scope, { claimed });
+        const after = inScope(scope, { claimed: rest });
         expect(after || !before).toBe(true);
-        expect(governed(scope, {})).toBe(true);
+        expect(inScope(scope, {})).toBe(true);
       }),
     );
   });
 });
 
-describe('the scope of what loosens', () => {
+describe('an exemption', () => {
   test.each<[string, boolean, CompiledScope, Case]>([
     ['a fixed attribute', true, { features: ['fraud-check'] }, { fixed: { feature: 'fraud-check' } }],
     ['a claim never', false, { features: ['fraud-check'] }, { claimed: { feature: 'fraud-check' } }],
     ['a lacking attribute never, not even by *', false, { features: ['*'] }, {}],
     ['a key, which the credential proves', true, { keys: ['api'] }, {}],
     ['a model never: the caller chooses it', false, { keys: ['api'], models: ['*'] }, {}],
-    ['nothing is nobody', false, { tags: {} }, {}],
+    ['an empty exemption matches no call', false, { tags: {} }, {}],
   ])('%s: %p', (_name, expected, scope, one) => {
     expect(loosened(scope, one)).toBe(expected);
   });
 
-  test('does not depend on what a caller claims', () => {
+  test('does not depend on attributes that callers set', () => {
     const value = fc.constantFrom('a', 'b', '*');
     const attributes = fc.dictionary(fc.constantFrom('feature', 'customer', 'user', 'tag'), value);
     const scope = fc.record(

@@ -59,7 +59,7 @@ describe('formatUsd', () => {
     expect(formatUsd(toNano(nano))).toBe(text);
   });
 
-  test('is exact: what it shows reads back as the same amount, with 2, 6 or 9 decimals', () => {
+  test('is exact: parseUsd reads the same amount back, with 2, 6 or 9 decimals', () => {
     fc.assert(
       fc.property(amount, (nano) => {
         expect(formatUsd(toNano(nano))).toMatch(/^\d+\.(\d\d|\d{6}|\d{9})$/);
@@ -70,7 +70,7 @@ describe('formatUsd', () => {
   });
 });
 
-test('formatCents cuts toward zero: it never shows more than was spent, and is off by less than a cent', () => {
+test('formatCents truncates: it never shows more than was spent, and is off by less than a cent', () => {
   expect([24_999_999_999n, 9_999_999n, -1_019_000_000n].map((amount) => formatCents(nano(amount)))).toEqual([
     '24.99',
     '0.00',
@@ -89,7 +89,7 @@ test('percentUsed fits a 32-bit integer', () => {
   expect(percentUsed(toNano(10n ** 15n), toNano(1n))).toBe(2 ** 31 - 1);
 });
 
-test('percentUsed is the smallest whole percentage that is not below the truth', () => {
+test('percentUsed is the smallest whole percentage that is not below the exact one', () => {
   expect([
     percentUsed(toNano(0n), USD),
     percentUsed(toNano(1n), USD),

@@ -160,8 +160,8 @@ const edge = fc.tuple(zone, fc.nat(), fc.integer({ min: -2 * HOUR, max: 2 * HOUR
 });
 const place = fc.oneof(fc.record({ timeZone: zone, at: instant }), edge);
 
-describe('whatever the clocks do', () => {
-  test('every instant lies in its period, whose neighbours join it without gap or overlap', () => {
+describe('through all clock changes', () => {
+  test('every instant is in its period, whose neighbours follow without gap or overlap', () => {
     fc.assert(
       fc.property(every, place, fc.double({ min: 0, max: 1, noNaN: true }), (every, { timeZone, at }, part) => {
         const fresh = (instant: number): Period => periodAt({ every, timeZone }, instant);
@@ -176,7 +176,7 @@ describe('whatever the clocks do', () => {
     );
   });
 
-  test('a shorter period lies in one longer one', () => {
+  test('a shorter period is within one longer period', () => {
     const nested = fc.constantFrom<[Every, Every]>(
       ['Day', 'Week'],
       ['Day', 'Month'],
@@ -208,7 +208,7 @@ describe('whatever the clocks do', () => {
   });
 });
 
-test('a cache computes a period once, and answers as without it', () => {
+test('a cache computes a period once, with the same answers', () => {
   const period: CompiledPeriod = { every: 'Day', timeZone: 'America/New_York' };
   const periods = new PeriodCache();
   const first = periods.at(period, Date.parse('2026-11-23T05:00:00Z'));
@@ -222,13 +222,13 @@ test('a cache computes a period once, and answers as without it', () => {
   }
 });
 
-test('a zone that this program does not know is told', () => {
+test('an unknown time zone is detected', () => {
   expect(['UTC', 'America/New_York', 'Asia/Calcutta'].map(isTimeZone)).toEqual([true, true, true]);
   expect(['', 'Mars/Olympus', 'America/New York', 'local'].map(isTimeZone)).toEqual([false, false, false, false]);
   expect(() => periodAt({ every: 'Day', timeZone: 'Mars/Olympus' }, 0)).toThrow(RangeError);
 });
 
-test('the counters of a period are named by budget, calendar and start', () => {
+test('counters are named by budget, kind, zone and start', () => {
   const start = Date.parse('2026-11-23T05:00:00Z');
   expect(counterName('payments/checkout', { every: 'Day', timeZone: 'America/New_York' }, start)).toBe(
     `payments/checkout/Day/America/New_York/${start}`,

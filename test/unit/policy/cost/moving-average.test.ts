@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { nano } from '../../../../policy/core/money.ts';
 import { type MovingAverage, updateAverage } from '../../../../policy/cost/moving-average.ts';
 
-test('what a call is expected to cost is the mean of the last ones', () => {
+test('the expected cost is the mean of recent calls', () => {
   const of = (...costs: bigint[]) =>
     costs.map(nano).reduce<MovingAverage | undefined>(updateAverage, undefined)!.meanNano;
   expect(of(100n)).toBe(100n);

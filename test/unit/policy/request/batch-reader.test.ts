@@ -23,7 +23,7 @@ function read(body: unknown): RequestFacts[] | string {
   return refusal === null ? facts : `${refusal.reason}: ${refusal.message}`;
 }
 
-test('a request is read as a call of its own, at half the price', () => {
+test('a request is read like a single call, at half the price', () => {
   const request = { custom_id: 'a', params: params() };
   const [facts] = read({ requests: [request] }) as RequestFacts[];
   const alone = readFacts(params());
@@ -85,7 +85,7 @@ test.each([
   expect(read(body)).toBe(refusal);
 });
 
-test('a body over 256 MB is refused, whatever is in it', () => {
+test('a body over 256 MB is refused', () => {
   const reader = new BatchReader(() => null);
   const space = Buffer.alloc(1024 * 1024, ' ');
   for (let read = 0; read < MAX_BATCH_BYTES; read += space.length) expect(reader.write(space)).toBeNull();

@@ -19,7 +19,7 @@ import { BLOCKS, ID, TOOLS, TOOL_PROMPT, VALUES, added, definition, found, resul
 
 const book = parsePriceBook(published);
 
-describe('what the SDKs can ask for', () => {
+describe('requests of the SDKs', () => {
   const blocks = Object.values(BLOCKS).flat();
   const fields = Object.entries(VALUES).flatMap(([name, cases]) =>
     cases.map(([value, of]) => [name, value, of] as const),
@@ -37,20 +37,20 @@ describe('what the SDKs can ask for', () => {
     expect(outcomeOf({ ...plain, [name]: value })).toBe(outcome);
   });
 
-  test('both searches for tools may be there, and every field may be null', () => {
+  test('both tool search tools are accepted together, and every field may be null', () => {
     const tools = [TOOLS.tool_search_tool_bm25[0], TOOLS.tool_search_tool_regex[0]];
     expect(outcomeOf({ ...plain, tools })).toBe('no bound: tools[0] tools[1]');
     const nulls = { thread: null, billing_policy: null, output_format: null, mcp_servers: null, container: null };
     expect(outcomeOf({ ...plain, ...nulls })).toBe(0);
   });
 
-  test('a tool that code may call is as unbounded as the code', () => {
+  test('a tool that code may call is unbounded', () => {
     expect(outcomeOf(withTool({ allowed_callers: ['code_execution_20260521'] }) as object)).toBe(
       'no bound: tools[0].allowed_callers',
     );
   });
 
-  test('what was found, added or may be one of a toolset counts its definition again', () => {
+  test('a tool that was found, added or is in a toolset counts its definition again', () => {
     const tool = { ...definition, description: 'd'.repeat(5000), defer_loading: true };
     const reference = (tool_name: string) => ({ type: 'tool_reference', tool_name }) as const;
     const search = {
@@ -69,7 +69,7 @@ describe('what the SDKs can ask for', () => {
     expect(extra([toolset], result(reference('navigate')))).toBe(TOOL_PROMPT + 2 * 12_288 + bytes(toolset).length);
   });
 
-  test('a cache of an hour is seen inside of what is sent back', () => {
+  test('a one-hour cache write is found in nested blocks', () => {
     const cache_control = { type: 'ephemeral', ttl: '1h' } as const;
     const cached = { type: 'text', text: 'x', cache_control } as const;
     const places = [
@@ -123,7 +123,7 @@ describe('what the SDKs can ask for', () => {
     return Object.values(value).reduce((sum: number, one) => sum + reads(one), held);
   }
 
-  test('never costs more than its worst case, however it is put together', () => {
+  test('no combination costs more than its worst case', () => {
     const isBounded = ([, outcome]: readonly [unknown, Outcome]): boolean =>
       !/^(no bound|refused)/.test(String(outcome));
     const tools = Object.values(TOOLS)
@@ -154,10 +154,10 @@ describe('what the SDKs can ask for', () => {
         const read = reads(content) + definitions + (tools.length > 0 ? 675 : 0);
         const prompt = asked.fillsContext ? 1_000_000 : read;
         const kind = asked.cacheWrite === 'None' ? 'input_tokens' : 'cache_creation_input_tokens';
-        const sampling = cost(readUsage({ output_tokens: max_tokens, [kind]: prompt }), asked.model, book, at);
+        const inference = cost(readUsage({ output_tokens: max_tokens, [kind]: prompt }), asked.model, book, at);
         expect(unboundedPaths(asked)).toEqual([]);
         expect(asked.fillsContext || read <= asked.inputTokens).toBe(true);
-        expect(sampling * BigInt(maxInferences(asked)) <= worstCost(asked, book, at)).toBe(true);
+        expect(inference * BigInt(maxInferences(asked)) <= worstCost(asked, book, at)).toBe(true);
       }),
       { numRuns: 1000 },
     );

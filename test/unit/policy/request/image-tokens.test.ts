@@ -23,7 +23,7 @@ const WEBPS: Record<string, (width: number, height: number) => string> = {
   extended: (width, height) => WEBP('VP8X', [0x10, 0, 0, 0, ...three(width - 1), ...three(height - 1)]),
 };
 
-describe('pictures', () => {
+describe('images', () => {
   /** Tokens that a block adds to those of the same request without its base64. */
   const added = (data: string): number => {
     const withData = withContent(image(data));
@@ -62,11 +62,11 @@ describe('pictures', () => {
     ['is a JPEG of many segments', JPEG(1, 1, ...Array.from({ length: 300 }, () => [0xff, 0xfe, 0, 2]))],
     ['is a GIF of many blocks', ascii('GIF89a', little(5, 5), [0, 0, 0, 0x21, 0xff], Array<number>(1000).fill(1))],
     ['is empty', ''],
-  ])('one that %s counts as the largest', (_, data) => {
+  ])('an image that %s counts as the largest', (_, data) => {
     expect(added(data)).toBe(4784);
   });
 
-  test('that are fetched count as the largest, and can change after they were counted', () => {
+  test('fetched images count as the largest, and make the request uncountable', () => {
     for (const source of [
       { type: 'url', url: 'https://a.example/b.png' },
       { type: 'file', file_id: 'f' },
@@ -80,7 +80,7 @@ describe('pictures', () => {
     }
   });
 
-  test('count wherever they stand', () => {
+  test('count in every place', () => {
     const results = [
       image(PNG(28, 28)),
       { type: 'document', source: { type: 'content', content: [image(PNG(56, 28))] } },
@@ -89,13 +89,13 @@ describe('pictures', () => {
     expect(facts(body).inputTokens).toBe(bytes(body).length - 2 * PNG(1, 1).length + 3);
   });
 
-  test('beyond as many as the API takes count as the largest', () => {
+  test('beyond the limit of the API count as the largest', () => {
     const many = withContent(...Array.from({ length: 602 }, () => image(PNG(1, 1))));
     const without = withContent(...Array.from({ length: 602 }, () => image('')));
     expect(facts(many).inputTokens - bytes(without).length).toBe(600 + 2 * 4784);
   });
 
-  test('whatever the bytes are, one counts at least a token and at most as the largest', () => {
+  test('any bytes count at least one token and at most the largest image', () => {
     const starts = [PNG(9, 9), JPEG(9, 9), GIF(9, 9), ...Object.values(WEBPS).map((webp) => webp(9, 9))];
     const start = fc.constantFrom(...starts.map((data) => Buffer.from(data, 'base64')), Buffer.alloc(0));
     fc.assert(

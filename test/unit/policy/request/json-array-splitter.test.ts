@@ -26,7 +26,7 @@ function split(text: string, cuts: readonly number[] = [], maxBytes = 1_000_000)
 const requests = fc.array(fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue({ stringUnit: 'binary' })));
 const spaced = fc.tuple(requests, fc.constantFrom(undefined, 1, '\t', '\r\n '));
 
-test('however the bytes are cut, the elements are those that JSON.parse finds', () => {
+test('finds the elements that JSON.parse finds, however the bytes are cut', () => {
   fc.assert(
     fc.property(spaced, fc.array(fc.nat()), ([list, space], cuts) => {
       const text = JSON.stringify({ requests: list }, null, space);
@@ -37,7 +37,7 @@ test('however the bytes are cut, the elements are those that JSON.parse finds', 
   );
 });
 
-test('a byte at a time, with escapes at every edge', () => {
+test('reads single bytes, with escapes at every boundary', () => {
   const list = [{ a: '\\' }, { b: '\\"' }, { c: '"]}' }, { d: ['\\\\', '\\"\\'] }, {}];
   const text = ` { "requests" : ${JSON.stringify(list)} } \n`;
   const every = Array.from({ length: text.length }, (_, index) => index);
@@ -73,7 +73,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-test('what is accepted is valid JSON with that one field, once each element is', () => {
+test('accepts only valid JSON with that one field, if each element is valid', () => {
   const mutated = fc.tuple(spaced, fc.nat(), fc.constantFrom('', ',', '}', ']', '{', '[', '"', ':', '0', 'x', ' '));
   fc.assert(
     fc.property(mutated, ([[list, space], at, put]) => {

@@ -12,7 +12,7 @@ describe('documents', () => {
     ['one page', 1, pdf('<</Type/Pages/Kids[3 0 R]/Count 1>>')],
     ['three pages', 3, pdf('<< /Type /Pages /Kids [ 3 0 R 4 0 R\n5 0 R ] /Count 3 >>')],
     ['branches, which count as well', 4, pdf('/Kids[2 0 R 3 0 R]', '/Kids[7 0 R]', '/Kids [9 0 R]')],
-  ])('a PDF of %s counts its pages as text and picture', (_, pages, data) => {
+  ])('a PDF of %s counts its pages as text and image', (_, pages, data) => {
     expect(added(data)).toBe(pages * PAGE);
     expect(facts(withContent(document(data)))).toMatchObject({ fillsContext: false, countable: true });
   });

@@ -13,7 +13,7 @@ import {
 } from '../../../support/request-bodies.ts';
 
 describe('the input bound', () => {
-  test('adds what Anthropic adds for tools and structured output', () => {
+  test('includes the prompts that Anthropic adds for tools and structured output', () => {
     const extra = (body: unknown): number => facts(body).inputTokens - bytes(body).length;
     expect(extra({ ...plain, tools: [] })).toBe(0);
     expect(extra(withTool({ type: 'custom', defer_loading: true, strict: true, allowed_callers: ['direct'] }))).toBe(
@@ -31,7 +31,7 @@ describe('the input bound', () => {
     expect(extra({ ...plain, output_config: { format: { type: 'json_schema', schema: {} } } })).toBe(1024);
   });
 
-  test('counts a tool again for every reference to it, since a reference stands for the whole definition', () => {
+  test('counts a tool again for every reference to it, since the upstream adds its definition again', () => {
     const tool = {
       name: 'big',
       description: 'd'.repeat(10_000),
@@ -56,14 +56,14 @@ describe('the input bound', () => {
     expect(facts(body).inputTokens).toBe(bytes(body).length + 1024 + 3 * bytes(tool).length);
   });
 
-  test('counts a definition that Anthropic holds again too', () => {
+  test('counts the hidden definition of an Anthropic tool again too', () => {
     const tool = { type: 'bash_20250124', name: 'bash', defer_loading: true };
     const addition = { type: 'tool_addition', tool: { type: 'tool_reference', name: 'bash' } };
     const body = { ...plain, tools: [tool], messages: [{ role: 'system', content: [addition] }] };
     expect(facts(body).inputTokens).toBe(bytes(body).length + 3 * 1024 + bytes(tool).length);
   });
 
-  test('is never below the bytes of the text, however it is escaped', () => {
+  test('is never below the bytes of the text, with any escapes', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.boolean(), (text, escaped) => {
         const json = JSON.stringify({ ...plain, messages: [{ role: 'user', content: text }] });
@@ -76,7 +76,7 @@ describe('the input bound', () => {
   });
 });
 
-describe('what is not known', () => {
+describe('unknown fields and values', () => {
   test.each<[unknown, string]>([
     [{ ...plain, billing_policy: { payer: 'x' } }, 'billing_policy.payer'],
     [{ ...plain, Model: 'claude-opus-5' }, 'Model'],
@@ -137,7 +137,7 @@ describe('what is not known', () => {
     ],
     [{ ...plain, system: [{ type: 'tool_use' }] }, 'system[0].type tool_use'],
     [{ ...plain, messages: [{ role: 'tool', content: 'x' }] }, 'messages[0].role tool'],
-  ])('%j is refused by name', (body, name) => {
+  ])('%j is refused by its path', (body, name) => {
     expect(refusal(body)).toBe(`Unsupported: ${name} ${NEVER_UNMETERED}`);
   });
 });

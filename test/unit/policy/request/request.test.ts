@@ -6,19 +6,19 @@ import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
 import { readRequest, type RequestFacts } from '../../../../policy/request/request.ts';
 import { MAX_DEPTH } from '../../../../policy/request/strict-json.ts';
-import { bytes, facts, plain, plainly, refusal, withContent } from '../../../support/request-bodies.ts';
+import { bytes, facts, plain, plainFacts, refusal, withContent } from '../../../support/request-bodies.ts';
 import claudeCode from '../data/claude-code.json' with { type: 'json' };
 
 const book = parsePriceBook(published);
 
-describe('the facts', () => {
-  test('of a plain request', () => {
+describe('readRequest', () => {
+  test('reads a plain request', () => {
     const text = '{"model": "claude-opus-5-5",\n"max_tokens" : 100 , "messages": [{"role":"user","content":"Hello"}]}';
     expect(facts(text)).toEqual({
       model: 'claude-opus-5-5',
       maxTokens: 100,
       stream: false,
-      ...plainly,
+      ...plainFacts,
       inputTokens: text.length,
       cacheWrite: 'None',
       fast: false,
@@ -29,14 +29,14 @@ describe('the facts', () => {
     });
   });
 
-  test('of what Claude Code sends by default', () => {
+  test('reads the default request of Claude Code', () => {
     const body = bytes(claudeCode);
     const { maxTokensSpan, inputTokens, ...rest } = facts(body);
     expect(rest).toEqual({
       model: 'claude-opus-5-5',
       maxTokens: 128_000,
       stream: true,
-      ...plainly,
+      ...plainFacts,
       cacheWrite: 'FiveMinutes',
       fast: false,
       regional: false,
@@ -89,7 +89,7 @@ describe('the facts', () => {
       { tools: [{ name: 't', input_schema: {}, cache_control: { type: 'ephemeral', ttl: '1h' } }] },
       { cacheWrite: 'OneHour' },
     ],
-  ])('see %s', (_, part, expected) => {
+  ])('finds %s', (_, part, expected) => {
     expect(facts({ ...plain, ...part })).toMatchObject(expected);
   });
 
@@ -140,7 +140,7 @@ describe('the facts', () => {
         ],
       },
     ],
-  ])('are there for %s, at no more than the bytes', (_, part) => {
+  ])('accepts %s without adding tokens to the bytes', (_, part) => {
     const body = bytes({ ...plain, ...part });
     expect(facts(body).inputTokens).toBe(body.length);
   });
@@ -198,7 +198,7 @@ describe('a body that is not a Messages request', () => {
       { ...plain, tools: [{ name: { toString: 1 } }] },
       'tools[0].name must be a string.',
     ],
-  ])('%s is refused with a sentence', (_, body, message) => {
+  ])('%s is refused with a message', (_, body, message) => {
     expect(refusal(body)).toBe(`BodyInvalid: ${message}`);
   });
 
@@ -214,11 +214,11 @@ describe('a body that is not a Messages request', () => {
     ['a key again after a nested object', '{"tools":[{"name":"a","input_schema":{"name":1},"name":"b"}]}', 'name'],
     ['the empty key', '{"":1,"":2}', '""'],
     ['__proto__', '{"__proto__":1,"__proto__":2}', '__proto__'],
-  ])('%s are refused, since readers differ in which one counts', (_, body, key) => {
+  ])('%s are refused, since parsers differ in which one counts', (_, body, key) => {
     expect(refusal(body)).toBe(`BodyInvalid: The body has the key ${key} twice in one object.`);
   });
 
-  test('the same key in different objects, or as a value, is no duplicate', () => {
+  test('the same key in different objects, or as a value, is not a duplicate', () => {
     const block = {
       type: 'tool_use',
       id: 'model',
@@ -228,7 +228,7 @@ describe('a body that is not a Messages request', () => {
     expect(refusal(withContent(block, block))).toBe('read');
   });
 
-  test('a duplicate is found wherever it is, and nothing else is', () => {
+  test('finds every duplicate, and nothing else', () => {
     const key = fc.oneof(fc.constantFrom('a', 'b', '"', '\\', ':', '{'), fc.string());
     const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
       tree: fc.oneof(
@@ -255,7 +255,7 @@ describe('a body that is not a Messages request', () => {
 
 const MORE_FIELDS = ['tool_choice', 'cache_control', 'speed', 'fallbacks', 'mcp_servers', 'container', 'compaction'];
 
-test('whatever the bytes are, there is an answer', () => {
+test('any bytes are read or refused, without an exception', () => {
   const value = fc.anything({ withBigInt: false });
   const names = fc.constantFrom(...Object.keys(claudeCode), ...MORE_FIELDS);
   const body = fc.oneof(
@@ -273,7 +273,7 @@ test('whatever the bytes are, there is an answer', () => {
   );
 });
 
-describe('a body that is made to keep the gateway busy', () => {
+describe('a body that tries to keep the gateway busy', () => {
   const many = <T>(one: T): T[] => Array.from({ length: 50_000 }, () => one);
 
   test.each([
@@ -283,11 +283,11 @@ describe('a body that is made to keep the gateway busy', () => {
       { tools: many({ type: 'mcp_toolset', mcp_server_name: 'a' }) },
       'BodyInvalid: tools must have at most 64 that Anthropic runs.',
     ],
-  ])('with %s without end is refused before they are looked for one by one', (_name, more, expected) => {
+  ])('with too many %s is refused before each one is searched', (_name, more, expected) => {
     expect(refusal({ ...plain, ...more })).toBe(expected);
   });
 
-  test('with a million things that have no bound is told of a few of them', () => {
+  test('with many unbounded parts gets a message with a few of them', () => {
     const { unbounded } = facts(withContent(...many({ type: 'container_upload', file_id: 'a' })));
     expect(unboundedSentence(unbounded)).toContain('messages[0].content[7] and 49992 more)');
   });

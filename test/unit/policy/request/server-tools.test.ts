@@ -1,15 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
 import { modelsOf, type RequestFacts } from '../../../../policy/request/request.ts';
-import { facts, plain, plainly, refusal, withContent } from '../../../support/request-bodies.ts';
+import { facts, plain, plainFacts, refusal, withContent } from '../../../support/request-bodies.ts';
 
-describe('what Anthropic runs', () => {
+describe('tools that Anthropic runs', () => {
   const withTools = (...tools: object[]): unknown => ({ ...plain, tools });
   const search = { type: 'web_search_20250305', name: 'web_search' };
   const fetch = { type: 'web_fetch_20260209', name: 'web_fetch' };
   const code = { type: 'code_execution_20260120', name: 'code_execution' };
   const advisor = { type: 'advisor_20260301', name: 'advisor', model: 'claude-fable-5-2' };
 
-  test('is seen with its uses, and where they stand in the body', () => {
+  test('are read with max_uses and its place in the body', () => {
     const tools =
       '[{"name":"é"} , {"allowed_domains":[{"max_uses":5}],"type":"web_search_20250305", "name":"w","max_uses" : 3 },{"type":"web_fetch_20260209","name":"f"}]';
     const body = `{"model":"m","max_tokens":1,"messages":[],"tools":${tools}}`;
@@ -28,7 +28,7 @@ describe('what Anthropic runs', () => {
   });
 
   test.each<[string, unknown, Partial<RequestFacts>]>([
-    ['nothing', plain, plainly as Partial<RequestFacts>],
+    ['nothing', plain, plainFacts as Partial<RequestFacts>],
     ['code', withTools(code), { codeExecution: 'Charged', fillsContext: true }],
     ['code with a web tool that runs code itself', withTools(code, fetch), { codeExecution: 'Free' }],
     ['code with an older web tool', withTools(code, search), { codeExecution: 'Charged' }],
@@ -76,7 +76,7 @@ describe('what Anthropic runs', () => {
     expect(facts(body)).toMatchObject(expected);
   });
 
-  test('names the models that it may be answered by', () => {
+  test('name the models that may answer', () => {
     const fallbacks = [{ model: 'claude-haiku-5-5' }, { model: 'claude-sonnet-5-5', max_tokens: 7, speed: 'fast' }];
     const asked = facts({ ...(withTools({ ...advisor, max_uses: 2, max_tokens: 50 }) as object), fallbacks });
     expect(modelsOf(asked)).toEqual(['claude-opus-5-5', 'claude-haiku-5-5', 'claude-sonnet-5-5', 'claude-fable-5-2']);
@@ -97,7 +97,7 @@ describe('what Anthropic runs', () => {
     ['two of a kind', withTools(search, { ...search, type: 'web_search_20260209' }), 'tools[1] is there twice.'],
     ['an advisor without a model', withTools({ ...advisor, model: 5 }), 'tools[0].model must be a string.'],
     ['a fallback that is text', { ...plain, fallbacks: ['m'] }, 'fallbacks[0] must be an object.'],
-  ])('%s is no request', (_, body, sentence) => {
+  ])('%s is refused', (_, body, sentence) => {
     expect(refusal(body)).toBe(`BodyInvalid: ${sentence}`);
   });
 });

@@ -30,8 +30,8 @@ const valueOf = (name: string, spent: bigint, changes: Partial<Counter> = {}): V
   value: JSON.stringify([name]),
 });
 
-describe('where a budget stands', () => {
-  test('is shown exactly, what remains is cut and the percentage rounded up', () => {
+describe('budgetFigures', () => {
+  test('shows exact amounts, truncates the remaining amount and rounds the percentage up', () => {
     const counter = counterOf(20_412_310_000n, {
       certainNano: nano(20_512_310_000n),
       committedNano: nano(20_712_310_000n),
@@ -55,7 +55,7 @@ describe('where a budget stands', () => {
     });
   });
 
-  test('counts grants in force, and never has less than nothing left', () => {
+  test('counts grants in force, and never shows a negative remaining amount', () => {
     const grants = [{ amountNano: nano(10n * USD), from: 0, until: NOW + 1 }];
     expect(budgetFigures(budgetOf({ grants }), readingOf(counterOf(36n * USD)), NOW)).toMatchObject({
       limitUsd: '35.00',
@@ -69,12 +69,12 @@ describe('where a budget stands', () => {
     });
   });
 
-  test('never ends for Once', () => {
+  test('has no end for a period Once', () => {
     const once = budgetOf({ period: { every: 'Once', timeZone: 'UTC', start: NOW - 1_000 } });
     expect(budgetFigures(once, readingOf(counterOf(0n)), NOW).period).toEqual({ start: '2026-11-23T13:59:59Z' });
   });
 
-  test('with per is the sum, and of the fullest counter what is used and left', () => {
+  test('with per shows the sum spent, and the percentage and remainder of the fullest counter', () => {
     const perCustomer = budgetOf({
       per: ['customer'],
       totalNano: nano(400n * USD),
@@ -112,7 +112,7 @@ describe('where a budget stands', () => {
     });
   });
 
-  test('shows the ten dearest values, and the counter that the rest share', () => {
+  test('shows the ten values with the highest spend, and the shared counter of the rest', () => {
     const values = Array.from({ length: 12 }, (_, i) => valueOf(`c${i}`, BigInt(i) * USD));
     const rest: ValueCounter = { ...counterOf(24n * USD), value: '…' };
     const { top } = budgetFigures(
@@ -152,13 +152,13 @@ describe('exhausted', () => {
     );
   });
 
-  test('tells how much, and when it resets', () => {
+  test('names the limit and the reset', () => {
     expect(exhausted(budgetOf(), readingOf(counterOf(25n * USD)), NOW).message).toBe(
       'The limit of $25.00 is reached. Resets at 2026-11-24T05:00:00Z.',
     );
   });
 
-  test('says what to do where money is left but no call fits', () => {
+  test('says what to do if money is left but no call fits', () => {
     const refused = readingOf(counterOf(0n, { exhaustedAtNano: nano(25n * USD) }));
     expect(exhausted(budgetOf(), refused, NOW).message).toBe(
       'The limit of $25.00 has less left than one call may cost. Lower max_tokens (guards.maxOutputTokens of the workspace) or set limit.toleranceUsd. Resets at 2026-11-24T05:00:00Z.',
@@ -167,7 +167,7 @@ describe('exhausted', () => {
 
   const perCustomer = budgetOf({ per: ['customer'], totalNano: nano(400n * USD) });
 
-  test('is true for single values too, and names some', () => {
+  test('is true for single values, and names some', () => {
     const values = [valueOf('acme', 25n * USD), valueOf('umbrella', 24n * USD, { exhaustedAtNano: nano(25n * USD) })];
     const reading = readingOf(counterOf(49n * USD), values, { valueCount: 120, exhaustedCount: 4 });
     expect(exhausted(perCustomer, reading, NOW)).toEqual({
@@ -177,7 +177,7 @@ describe('exhausted', () => {
     expect(budgetFigures(perCustomer, reading, NOW).state).toBe('Restricted');
   });
 
-  test('says nothing of a value that is shut out by an override of 0', () => {
+  test('ignores a value that is blocked by an override of 0', () => {
     const shutOut = { ...perCustomer, overrides: [{ values: ['blocked'], limitNano: nano(0n) }] };
     const values = [valueOf('acme', 1n * USD), valueOf('blocked', 0n, { exhaustedAtNano: nano(0n) })];
     const reading = readingOf(counterOf(1n * USD), values, { valueCount: 2, exhaustedCount: 1 });
@@ -185,7 +185,7 @@ describe('exhausted', () => {
     expect(budgetFigures(shutOut, reading, NOW)).toMatchObject({ state: 'OK', used: '4%' });
   });
 
-  test('is not kept up by marks that a raise of the limit made obsolete', () => {
+  test('ignores marks that are older than an increase of the limit', () => {
     const values = [valueOf('acme', 20n * USD, { exhaustedAtNano: nano(25n * USD) })];
     const reading = readingOf(counterOf(20n * USD), values, { valueCount: 120, exhaustedCount: 4 });
     expect(reason({ ...perCustomer, limitNano: nano(30n * USD) }, reading)).toBe('WithinLimit');

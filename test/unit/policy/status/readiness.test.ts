@@ -4,15 +4,15 @@ import type { CompiledWorkspace } from '../../../../policy/core/compiled-policy.
 import { budgetReady, logged, programmed, type Rollout, workspaceReady } from '../../../../policy/status/readiness.ts';
 import { budgetOf } from '../../../support/budget.ts';
 
-describe('programmed and ready', () => {
-  const proof: RequiredVersion = { workspace: 'payments/checkout', shard: 'tollgate-policy-3', version: 7 };
+describe('conditions Programmed and Ready', () => {
+  const required: RequiredVersion = { workspace: 'payments/checkout', shard: 'tollgate-policy-3', version: 7 };
   const ok = { reason: 'Accepted', message: 'The resource is valid.' } as const;
   const budget: BudgetOutcome = {
     generation: 1,
     accepted: ok,
     inForce: budgetOf(),
     spanning: false,
-    required: [proof],
+    required: [required],
   };
   const workspace: WorkspaceOutcome = {
     generation: 1,
@@ -20,7 +20,7 @@ describe('programmed and ready', () => {
     inForce: { generation: 1, suspend: false } as CompiledWorkspace,
     budgets: [budgetOf()],
     upstreamKey: true,
-    required: [proof],
+    required: [required],
   };
   const rollout = (fence: number | null, gateways: Record<string, Record<string, number> | null>): Rollout => ({
     fences: fence === null ? null : new Map([['payments/checkout', fence]]),
@@ -64,8 +64,8 @@ describe('programmed and ready', () => {
       budget,
       rollout(7, { a: { 'tollgate-policy-3': 6 } }),
     ],
-  ])('%s: %s', (reason, message, verdict, rollout) => {
-    expect(programmed(verdict, rollout)).toEqual({ reason, message });
+  ])('%s: %s', (reason, message, outcome, rollout) => {
+    expect(programmed(outcome, rollout)).toEqual({ reason, message });
   });
 
   const done = programmed(budget, everywhere);
@@ -77,11 +77,11 @@ describe('programmed and ready', () => {
     ['UpstreamKeyMissing', { ...workspace, upstreamKey: false }, done],
     ['Suspended', { ...workspace, inForce: { generation: 1, suspend: true } as CompiledWorkspace }, done],
     ['NoBudget', { ...workspace, budgets: [budgetOf({ mode: 'Observe' })] }, done],
-  ])('a workspace is %s', (reason, verdict, isProgrammed) => {
-    expect(workspaceReady(verdict, isProgrammed, { requireBudget: true }).reason).toBe(reason);
+  ])('a workspace is %s', (reason, outcome, isProgrammed) => {
+    expect(workspaceReady(outcome, isProgrammed, { requireBudget: true }).reason).toBe(reason);
   });
 
-  test('a workspace needs no budget where the installation requires none', () => {
+  test('a workspace needs no budget if the installation does not require one', () => {
     expect(workspaceReady({ ...workspace, budgets: [] }, done, { requireBudget: false }).reason).toBe('Ready');
   });
 
@@ -90,12 +90,12 @@ describe('programmed and ready', () => {
     ['NotProgrammed', budget, pending],
     ['NotAccepted', { ...budget, accepted: { reason: 'Unpooled', message: '' } }, done],
     ['Suspended', { ...budget, inForce: budgetOf({ suspend: true }) }, done],
-  ])('a budget is %s', (reason, verdict, isProgrammed) => {
-    expect(budgetReady(verdict, isProgrammed).reason).toBe(reason);
+  ])('a budget is %s', (reason, outcome, isProgrammed) => {
+    expect(budgetReady(outcome, isProgrammed).reason).toBe(reason);
   });
 });
 
-describe('the usage log', () => {
+describe('condition Logged', () => {
   test.each([
     ['Logged', 0, 0],
     ['Logged', 499, 0],
