@@ -8,53 +8,39 @@ import { refusalFor, refuse } from './http/send-refusal.ts';
 import type { PolicySource } from './policy/active-policy.ts';
 import type { Metrics } from './record/metrics.ts';
 
-interface Parts {
-  readonly policy: PolicySource;
-  readonly ledger: GatewayLedger;
-  readonly metrics: Metrics;
-  readonly health: Pick<Health, 'notReady'>;
-  readonly newId: () => string;
-}
-
 /** What the cluster asks a gateway for: /healthz, /readyz and /metrics. */
-export function adminApp({ metrics, health }: Pick<Parts, 'metrics' | 'health'>): Express {
+export function adminApp({ registry }: Metrics, health: Health): Express {
   const app = bare();
   app.get('/healthz', (_req, res) => void res.type('text').send('ok\n'));
   app.get('/readyz', (_req, res) => {
     const reason = health.notReady;
+    const status = reason === null ? 200 : 503;
     res
-      .status(reason === null ? 200 : 503)
+      .status(status)
       .type('text')
       .send(`${reason ?? 'ok'}\n`);
   });
-  app.get('/metrics', (_req, res) => sendMetrics(res, metrics));
+  app.get('/metrics', async (_req, res) => {
+    res.type(registry.contentType).send(await registry.metrics());
+  });
   return app;
 }
 
 /** What callers ask for besides the API: their budgets. */
-export function callerApp(parts: Pick<Parts, 'policy' | 'ledger' | 'newId'>): Express {
+export function callerApp(policy: PolicySource, ledger: GatewayLedger, newId: () => string): Express {
   const app = bare();
-  app.get('/tollgate/v1/budgets', (req, res) => sendBudgets(req, res, parts));
+  const sendBudgets = async (req: Request, res: Response): Promise<void> => {
+    const identity = authenticate(req.headers, policy);
+    if (!identity.ok) return refuse(res, identity.error, `req_${newId()}`);
+    try {
+      res.json({ budgets: await budgetsOf(identity.value.caller, ledger) });
+    } catch (error) {
+      if (!(error instanceof LedgerUnreachable)) throw error;
+      refuse(res, refusalFor('LedgerUnreachable'), `req_${newId()}`);
+    }
+  };
+  app.get('/tollgate/v1/budgets', (req, res) => sendBudgets(req, res));
   return app;
-}
-
-async function sendMetrics(res: Response, { registry }: Metrics): Promise<void> {
-  res.type(registry.contentType).send(await registry.metrics());
-}
-
-async function sendBudgets(
-  req: Request,
-  res: Response,
-  { policy, ledger, newId }: Pick<Parts, 'policy' | 'ledger' | 'newId'>,
-): Promise<void> {
-  const identity = authenticate(req.headers, policy);
-  if (!identity.ok) return refuse(res, identity.error, `req_${newId()}`);
-  try {
-    res.json({ budgets: await budgetsOf(identity.value.caller, ledger) });
-  } catch (error) {
-    if (!(error instanceof LedgerUnreachable)) throw error;
-    refuse(res, refusalFor('LedgerUnreachable'), `req_${newId()}`);
-  }
 }
 
 /** In production mode Express does not send stack traces. */

@@ -6,7 +6,6 @@ import { adminApp, callerApp } from './admin-app.ts';
 import { Admission } from './admission/admission.ts';
 import { Heartbeat } from './admission/heartbeat.ts';
 import { LedgerOutage } from './admission/ledger-outage.ts';
-import { OpenCalls } from './admission/open-calls.ts';
 import { Settler } from './admission/settler.ts';
 import { WaitQueue } from './admission/wait-queue.ts';
 import type { WriteAheadLog } from './admission/write-ahead-log.ts';
@@ -65,7 +64,8 @@ export interface GatewayOptions {
 export interface Assembly {
   readonly gateway: Gateway;
   readonly heartbeat: Heartbeat;
-  readonly openCalls: OpenCalls;
+  /** The ids of the calls that have, or may have, a reservation. */
+  readonly openCalls: ReadonlySet<string>;
   readonly admin: Express;
   readonly metrics: Metrics;
   /** Answers and settles all calls under way, and takes the gateway off the ledger's list. */
@@ -77,12 +77,14 @@ export function assemble(options: GatewayOptions): Assembly {
   const { settings, policy, ledger, writeAheadLog, certificate, logger, now, elapsed, newId } = options;
   const bodyMemory = new ByteQuota(options.bodyMemoryBytes);
   const bodyFiles = new ByteQuota(options.bodyFileBytes);
-  const openCalls = new OpenCalls();
+  // A call is in here from before its reserve is sent until it is settled or released, so a reservation of this gateway
+  // that is not in here was never sent upstream.
+  const openCalls = new Set<string>();
   const waitQueue = new WaitQueue(settings.waitersPerBudget, elapsed);
   const settler = new Settler({ ledger, writeAheadLog, openCalls, waitQueue, logger });
   const metrics = new Metrics(
     {
-      openCalls: () => openCalls.count,
+      openCalls: () => openCalls.size,
       pendingSettles: () => settler.pendingCount,
       unbookedCalls: () => writeAheadLog.unbookedCount,
       ledger: () => ledger.state(),
@@ -141,7 +143,7 @@ export function assemble(options: GatewayOptions): Assembly {
   const batches = new BatchEndpoints({ upstreams, ledger, settings, elapsed });
   const countTokens = new CountTokens(upstreams);
   const models = new Models(upstreams);
-  const admin = adminApp({ metrics, health });
+  const admin = adminApp(metrics, health);
   const gateway = new Gateway({
     endpoints: {
       Messages: (call) => pipeline.servePaid(call, messages),
@@ -151,7 +153,7 @@ export function assemble(options: GatewayOptions): Assembly {
       Batch: (call) => pipeline.serveFree(call, (ready) => batches.one(ready)),
       Models: (call) => pipeline.serveFree(call, (ready) => models.serve(ready)),
     },
-    callerApp: callerApp({ policy, ledger, newId }),
+    callerApp: callerApp(policy, ledger, newId),
     bodyMemory,
     adminApp: options.hasAdminPort ? null : admin,
     certificate: certificate?.pair ?? null,

@@ -14,16 +14,15 @@ import { refusalFor } from '../http/send-refusal.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { LedgerOutage } from './ledger-outage.ts';
-import type { OpenCalls } from './open-calls.ts';
-import { queuedFailure, queueOfFailure } from './queue-keys.ts';
 import { reservationOf } from './reservation.ts';
 import type { Settler } from './settler.ts';
-import type { WaitQueue } from './wait-queue.ts';
+import { queuedFailure, queueOfFailure, type WaitQueue } from './wait-queue.ts';
 
 interface Parts {
   readonly ledger: Pick<GatewayLedger, 'reserve'>;
   readonly policy: PolicySource;
-  readonly openCalls: OpenCalls;
+  /** A call joins it before its reserve is sent. */
+  readonly openCalls: Set<string>;
   readonly heartbeat: Pick<Heartbeat, 'beat'>;
   readonly settler: Pick<Settler, 'release'>;
   readonly waitQueue: WaitQueue;
@@ -68,7 +67,7 @@ export class Admission {
       return outcome;
     } finally {
       if (!isAdmitted && attempt.isInDoubt) void settler.release(call.id);
-      else if (!isAdmitted) openCalls.remove(call.id);
+      else if (!isAdmitted) openCalls.delete(call.id);
     }
   }
 }

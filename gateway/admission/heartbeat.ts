@@ -1,6 +1,5 @@
 import type { BeatAnswer, GatewayLedger } from '../../ledger/gateway-ledger.ts';
 import { COMPILED_SCHEMA } from '../../policy/core/compiled-policy.ts';
-import type { OpenCalls } from './open-calls.ts';
 import type { Settler } from './settler.ts';
 
 /** Time between two beats, a small part of a lease. Milliseconds. */
@@ -18,7 +17,8 @@ interface Parts {
   /** The revision of each policy shard that is enforced in full. */
   readonly shards: () => Readonly<Record<string, number>>;
   readonly newId: () => string;
-  readonly openCalls: OpenCalls;
+  /** The ids of the calls that have, or may have, a reservation. */
+  readonly openCalls: ReadonlySet<string>;
   readonly settler: Pick<Settler, 'release'>;
   readonly listeners: readonly BeatListener[];
 }

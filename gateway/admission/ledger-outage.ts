@@ -10,15 +10,10 @@ interface Parts {
   readonly settings: Pick<Settings, 'ledgerLoss' | 'waitSeconds'>;
   readonly writeAheadLog: WriteAheadLog;
   readonly ledger: Pick<GatewayLedger, 'settleUnchecked'>;
-  readonly metrics: UncheckedCallCounter;
+  readonly metrics: { countUncheckedCall(workspace: string): void };
   readonly logger: Logger;
   /** The monotonic clock. Milliseconds. */
   readonly elapsed: () => number;
-}
-
-/** Counts the calls that are admitted without the ledger. */
-export interface UncheckedCallCounter {
-  countUncheckedCall(workspace: string): void;
 }
 
 /**

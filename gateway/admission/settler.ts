@@ -5,7 +5,6 @@ import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { BatchReservation } from '../../ledger/message-batches.ts';
 import type { Reservation, Settlement, UncheckedCall } from '../../ledger/reservation.ts';
 import type { UsageRecord } from '../../policy/core/usage-record.ts';
-import type { OpenCalls } from './open-calls.ts';
 import type { WaitQueue } from './wait-queue.ts';
 import type { WriteAheadLog } from './write-ahead-log.ts';
 
@@ -20,7 +19,8 @@ interface Parts {
   readonly ledger: GatewayLedger;
   /** Holds the unchecked calls. */
   readonly writeAheadLog: WriteAheadLog;
-  readonly openCalls: OpenCalls;
+  /** A call leaves it once it is settled or released. */
+  readonly openCalls: Set<string>;
   readonly waitQueue: Pick<WaitQueue, 'wake'>;
   readonly logger: Logger;
 }
@@ -140,7 +140,7 @@ export class Settler {
       await send();
       this.#pending.delete(id);
       writeAheadLog.forget(id);
-      openCalls.remove(id);
+      openCalls.delete(id);
       waitQueue.wake(queues);
     } catch (error) {
       if (error instanceof LedgerUnreachable) return false;

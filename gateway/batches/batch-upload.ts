@@ -1,17 +1,8 @@
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import type { Dispatcher } from 'undici';
 import type { BodyFile } from '../http/body-file.ts';
-import type { RawHeaders } from '../http/headers.ts';
-
-/** A batch on its way up. */
-export interface Upload {
-  readonly upstream: Dispatcher;
-  readonly path: string;
-  readonly headers: RawHeaders;
-  readonly file: BodyFile;
-  /** The caller's answer: a caller that leaves before all is sent stops the upload. */
-  readonly res: ServerResponse;
-}
+import type { AuthenticatedCall } from '../http/call.ts';
+import { headersUp } from '../http/headers.ts';
+import { pathUp, type Upstream } from '../http/upstreams.ts';
+import type { BatchAnswer } from './batch-response.ts';
 
 /** What became of an upload. */
 export type Uploaded =
@@ -19,15 +10,11 @@ export type Uploaded =
   | { readonly kind: 'NotSent' }
   /** All of it was sent and no complete answer came: the batch may exist. */
   | { readonly kind: 'Broken' }
-  | {
-      readonly kind: 'Answered';
-      readonly status: number;
-      readonly headers: IncomingHttpHeaders;
-      readonly text: string;
-    };
+  | ({ readonly kind: 'Answered' } & BatchAnswer);
 
-/** Sends a batch from its file, a chunk at a time. Never rejects. */
-export async function upload({ upstream, path, headers, file, res }: Upload): Promise<Uploaded> {
+/** Sends a batch from its file, a chunk at a time; a caller that leaves before all is sent stops that. Never rejects. */
+export async function upload(call: AuthenticatedCall, file: BodyFile, upstream: Upstream): Promise<Uploaded> {
+  const { req, res, route, caller } = call;
   const body = file.read();
   const isWhole = (): boolean => body.bytesRead >= file.size;
   const onClose = (): void => {
@@ -37,8 +24,8 @@ export async function upload({ upstream, path, headers, file, res }: Upload): Pr
   body.on('error', () => undefined); // the upload fails with it
   res.once('close', onClose);
   try {
-    const sized = [...headers, 'content-length', String(file.size)];
-    const answer = await upstream.request({ path, method: 'POST', headers: sized, body });
+    const headers = [...headersUp(req, caller.workspace), 'content-length', String(file.size)];
+    const answer = await upstream.pool.request({ path: pathUp(upstream, route), method: 'POST', headers, body });
     const { statusCode: status } = answer;
     // An error status counts without its text too.
     const text = status < 300 ? await answer.body.text() : await answer.body.text().catch(() => '');

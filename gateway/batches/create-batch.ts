@@ -5,16 +5,15 @@ import { ZERO } from '../../policy/core/money.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 import { err, ok, type Result } from '../../policy/core/result.ts';
 import { type BatchMeta, encodeBatchMeta } from '../../policy/cost/batch-meta.ts';
-import { queueKeysOf } from '../admission/queue-keys.ts';
 import type { Settler } from '../admission/settler.ts';
+import { queueKeysOf } from '../admission/wait-queue.ts';
 import { BodyFile } from '../http/body-file.ts';
 import type { ByteQuota } from '../http/byte-quota.ts';
 import type { AdmittedCall, AttributedCall, ReadCall } from '../http/call.ts';
-import { headersUp } from '../http/headers.ts';
 import type { CallerGone } from '../http/read-body.ts';
 import { refusalFor } from '../http/send-refusal.ts';
-import { pathUp, type Upstreams } from '../http/upstreams.ts';
-import type { PaidEndpoint } from '../pipeline/endpoint.ts';
+import type { Upstreams } from '../http/upstreams.ts';
+import type { PaidEndpoint } from '../pipeline/pipeline.ts';
 import { noCost } from '../record/call-cost.ts';
 import type { CallLog } from '../record/call-log.ts';
 import { costHeaders } from '../record/cost-headers.ts';
@@ -22,7 +21,7 @@ import type { EndedCall } from '../record/ended-call.ts';
 import type { RefusedCalls } from '../record/refused-calls.ts';
 import { usageRecord } from '../record/usage-record.ts';
 import { batchIn, sendBatch } from './batch-response.ts';
-import { type Uploaded, upload } from './batch-upload.ts';
+import { upload, type Uploaded } from './batch-upload.ts';
 import { PlannedRequests } from './planned-requests.ts';
 import { receiveBatch } from './receive-batch.ts';
 
@@ -92,11 +91,8 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
     return Promise.resolve(null);
   }
 
-  forward({ req, res, route, caller, file }: BatchCall & AdmittedCall): Promise<Uploaded> {
-    const { workspace } = caller;
-    const upstream = this.#parts.upstreams.of(workspace);
-    const headers = headersUp(req, workspace);
-    return upload({ upstream: upstream.pool, path: pathUp(upstream, route), headers, file, res });
+  forward(call: BatchCall & AdmittedCall): Promise<Uploaded> {
+    return upload(call, call.file, this.#parts.upstreams.of(call.caller.workspace));
   }
 
   async finish(call: BatchCall & AdmittedCall, uploaded: Uploaded): Promise<void> {

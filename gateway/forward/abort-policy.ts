@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import type { AnswerForm } from './answer-form.ts';
+import type { AnswerForm } from './meter-tap.ts';
 
 /**
  * What happens upstream to a call whose caller left. `Cancel`: a stream is cancelled as soon as it has said what its

@@ -4,9 +4,8 @@ import type { Refusal } from '../../policy/core/refusals.ts';
 import { headersDown, type RawHeaders } from '../http/headers.ts';
 import { refusalFor } from '../http/send-refusal.ts';
 import { AbortPolicy, type AnswerProgress, type OnAbort } from './abort-policy.ts';
-import { type AnswerForm, answerForm } from './answer-form.ts';
 import { type AnswerWriter, CollectingWriter, StreamingWriter } from './answer-writer.ts';
-import { MeterTap } from './meter-tap.ts';
+import { type AnswerForm, answerForm, MeterTap } from './meter-tap.ts';
 import { type Metered, UNMETERED } from './meter.ts';
 
 /** A call to send upstream. */

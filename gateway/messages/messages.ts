@@ -1,23 +1,23 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Plan, plan } from '../../policy/admit/plan.ts';
+import type { Edit } from '../../policy/admit/request-limits.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 import { ok, type Result } from '../../policy/core/result.ts';
 import { isSingleInference } from '../../policy/cost/worst-cost.ts';
 import { readRequest } from '../../policy/request/request.ts';
-import { queueKeysOf } from '../admission/queue-keys.ts';
 import { reservationOf } from '../admission/reservation.ts';
 import type { Settler } from '../admission/settler.ts';
-import { applyEdits } from '../forward/apply-edits.ts';
-import { type ForwardEnd, forward, unanswered } from '../forward/forward.ts';
+import { queueKeysOf } from '../admission/wait-queue.ts';
+import { forward, type ForwardEnd, unanswered } from '../forward/forward.ts';
 import type { Metered } from '../forward/meter.ts';
 import type { TokensPerByte } from '../forward/tokens-per-byte.ts';
 import type { AdmittedCall, AttributedCall, ReadCall } from '../http/call.ts';
 import { headersUp } from '../http/headers.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
-import type { PaidEndpoint } from '../pipeline/endpoint.ts';
+import type { PaidEndpoint } from '../pipeline/pipeline.ts';
 import { billedFigures, callCost, type CallCost, noCost } from '../record/call-cost.ts';
 import type { CallLog } from '../record/call-log.ts';
 import { costHeaders } from '../record/cost-headers.ts';
@@ -75,9 +75,8 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
     return plan(call, at, this.#parts.settings, countedTokens);
   }
 
-  countTokens({ req, route, body, caller }: MessageCall): Promise<number | null> {
-    const { workspace } = caller;
-    return countPromptTokens({ req, route, body, workspace, upstream: this.#parts.upstreams.of(workspace) });
+  countTokens(call: MessageCall): Promise<number | null> {
+    return countPromptTokens(call, this.#parts.upstreams.of(call.caller.workspace));
   }
 
   async forward(call: MessageCall & AdmittedCall): Promise<Forwarded> {
@@ -188,4 +187,17 @@ function outcomeOf(
 function sessionOf(headers: IncomingHttpHeaders): string | null {
   const session = headers['x-claude-code-session-id'];
   return typeof session === 'string' ? session.slice(0, 100) : null;
+}
+
+/** Applies edits to a body. Without edits the bytes stay the same, because one changed byte would miss the prompt cache. */
+function applyEdits(body: Buffer, edits: readonly Edit[]): Buffer {
+  if (edits.length === 0) return body;
+  const parts: Buffer[] = [];
+  let from = 0;
+  for (const { start, end, text } of edits) {
+    parts.push(body.subarray(from, start), Buffer.from(text, 'latin1'));
+    from = end;
+  }
+  parts.push(body.subarray(from));
+  return Buffer.concat(parts);
 }

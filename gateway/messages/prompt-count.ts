@@ -1,7 +1,5 @@
-import type { IncomingMessage } from 'node:http';
-import type { ResolvedWorkspace } from '../../policy/compile/resolved-workspace.ts';
+import type { AuthenticatedCall } from '../http/call.ts';
 import { headersUp } from '../http/headers.ts';
-import type { Route } from '../http/route.ts';
 import { pathUp, type Upstream } from '../http/upstreams.ts';
 
 /** A later answer would be no help. Milliseconds. */
@@ -21,29 +19,17 @@ const PROMPT_FIELDS = [
   'speed',
 ];
 
-/** A call whose prompt is counted. */
-export interface PromptCountRequest {
-  readonly req: IncomingMessage;
-  readonly route: Route;
-  /** Already read as a Messages request. */
-  readonly body: Buffer;
-  readonly workspace: ResolvedWorkspace;
-  readonly upstream: Upstream;
-}
+/** A call whose body was already read as a Messages request. */
+type CountedCall = Pick<AuthenticatedCall, 'req' | 'route' | 'caller'> & { readonly body: Buffer };
 
 /** Asks the upstream how many tokens a prompt has, which is free. Null if it does not say. Never rejects. */
-export async function countPromptTokens({
-  req,
-  route,
-  body,
-  workspace,
-  upstream,
-}: PromptCountRequest): Promise<number | null> {
+export async function countPromptTokens(call: CountedCall, upstream: Upstream): Promise<number | null> {
+  const { req, route, caller, body } = call;
   try {
     const answer = await upstream.pool.request({
       path: pathUp(upstream, { ...route, path: `${route.path}/count_tokens` }),
       method: 'POST',
-      headers: headersUp(req, workspace),
+      headers: headersUp(req, caller.workspace),
       body: promptOf(body),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });

@@ -81,7 +81,7 @@ describe('a budget', () => {
     const held = ask(gateway.url, { body: streaming, headers: standIn({ holdAfter: 1 }) });
     await until(() => env.upstream.books().open === 1);
     const waiting = ask(gateway.url);
-    await until(() => gateway.assembly.openCalls.count === 2);
+    await until(() => gateway.assembly.openCalls.size === 2);
     clock.lateMs = 3_600_000;
     const answer = await waiting;
     expect([answer.status, errorOf(answer).type]).toEqual([429, 'rate_limit_error']);
@@ -160,7 +160,7 @@ describe('a caller that leaves', () => {
     await held;
     await settled(gateway);
     expect(env.upstream.books().total.requests).toBe(1);
-    await until(() => gateway.assembly.openCalls.count === 0);
+    await until(() => gateway.assembly.openCalls.size === 0);
     expect(gateway.logs.filter((line) => 'refusal' in line)).toEqual([]);
   });
 });
@@ -212,7 +212,7 @@ describe('the ledger', () => {
     const gateway = await gatewayWith();
     jest.spyOn(gateway.ledger.gateway, 'reserve').mockRejectedValueOnce(new Error('a mistake'));
     await expect(ask(gateway.url)).rejects.toThrow('socket hang up');
-    await until(() => gateway.assembly.openCalls.count === 0);
+    await until(() => gateway.assembly.openCalls.size === 0);
     expect((await ask(gateway.url)).status).toBe(200);
   });
 

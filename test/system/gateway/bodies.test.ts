@@ -82,7 +82,7 @@ describe('bad input', () => {
     socket.resetAndDestroy();
     await sleep(50);
     expect(received).toEqual([]);
-    expect(gateway.assembly.openCalls.count).toBe(0);
+    expect(gateway.assembly.openCalls.size).toBe(0);
   });
 });
 

@@ -8,6 +8,7 @@ import { decoderOf } from '../../../gateway/forward/content-decoder.ts';
 import { forward } from '../../../gateway/forward/forward.ts';
 import { Upstreams } from '../../../gateway/http/upstreams.ts';
 import { countPromptTokens } from '../../../gateway/messages/prompt-count.ts';
+import type { Caller } from '../../../policy/admit/caller.ts';
 import { parseSettings } from '../../../policy/config/settings.ts';
 import { parseUsd } from '../../../policy/core/money.ts';
 import { contractBook } from '../../../policy/prices/contract-prices.ts';
@@ -317,11 +318,11 @@ test('a negative count of tokens is no count', async () => {
   await once(odd, 'listening');
   const { port } = odd.address() as AddressInfo;
   const workspace = resolved(handover({ baseURL: `http://127.0.0.1:${port}`, budgets: [] })).workspace;
+  const caller = { workspace } as Caller;
   const upstreams = new Upstreams();
   const req = { rawHeaders: [], headers: {} } as unknown as IncomingMessage;
   const route = { endpoint: 'Messages', path: '/v1/messages', query: '' } as const;
-  const count = () =>
-    countPromptTokens({ req, route, body: Buffer.from(message()), workspace, upstream: upstreams.of(workspace) });
+  const count = () => countPromptTokens({ req, route, body: Buffer.from(message()), caller }, upstreams.of(workspace));
   expect([await count(), await count(), await count()]).toEqual([null, null, 7]);
   await upstreams.close();
   odd.close();

@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { Admission, type Planner } from '../../../../gateway/admission/admission.ts';
 import type { LedgerOutage } from '../../../../gateway/admission/ledger-outage.ts';
-import { OpenCalls } from '../../../../gateway/admission/open-calls.ts';
 import { WaitQueue } from '../../../../gateway/admission/wait-queue.ts';
 import type { ReadCall } from '../../../../gateway/http/call.ts';
 import { LedgerUnreachable } from '../../../../ledger/ledger.ts';
@@ -25,7 +24,7 @@ async function admit(answers: readonly (ReserveAnswer | Error)[], changes: Parti
   const released: string[] = [];
   const wasOpen: boolean[] = [];
   let beats = 0;
-  const openCalls = new OpenCalls();
+  const openCalls = new Set<string>();
   const planner: Planner<ReadCall> = {
     plan: ({ caller }, at, countedTokens) => {
       planned.push({ at, version: caller.workspace.version, countedTokens });
