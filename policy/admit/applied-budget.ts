@@ -6,8 +6,8 @@
 
 import type { Attributes, CompiledBudget, CompiledKey, CompiledWorkspace, Ref } from '../core/compiled-policy.ts';
 import { refOf } from '../core/compiled-policy.ts';
-import type { Check, CheckMode } from '../core/counter-check.ts';
-import { boundOf, type EffectiveLimit, effectiveLimitAt } from '../core/effective-limit.ts';
+import { boundOf, type Check, type CheckMode } from '../core/counter-check.ts';
+import { type EffectiveLimit, effectiveLimitAt } from '../core/effective-limit.ts';
 import { isExempt, isSetByCaller, type ScopeMatch, scopeMatch } from '../core/matching.ts';
 import { add, min, type Nano, ZERO } from '../core/money.ts';
 import type { PeriodLookup } from '../core/period.ts';

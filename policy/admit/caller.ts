@@ -5,7 +5,7 @@ import type { PeriodLookup } from '../core/period.ts';
 import { AppliedBudget } from './applied-budget.ts';
 
 /**
- * Who calls, as the credential proves it. Made once for each key of a workspace's version and kept as long as that
+ * The authenticated caller. Made once for each key of a workspace's version and kept as long as that
  * version is enforced: what does not depend on the call (matchers, budgets) is built at the first call that needs it.
  */
 export class Caller {

@@ -29,7 +29,7 @@ export function refusalBody(refusal: Refusal, requestId: string): string {
   return `{"type":"error","error":{${members.join(',')}},"request_id":${JSON.stringify(requestId)}}`;
 }
 
-/** Figures as numbers for people and dashboards; exactly under `details`, where the SDKs look for a code. */
+/** Amounts as numbers for people and dashboards, and exact under `details`, where the SDKs read the error code. */
 function spentMembers({ budget, amounts, resetAt }: SpentDetail): string[] {
   const details = {
     error_code: 'budget_exceeded',

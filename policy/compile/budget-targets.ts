@@ -22,7 +22,7 @@ export interface TargetedBudget {
   readonly workspaces: readonly Ref[];
 }
 
-/** A budget as it is stored, and the workspaces that it applies to. */
+/** A stored budget and the workspaces that it applies to. */
 export interface AcceptedBudget {
   readonly compiled: CompiledBudget;
   readonly spanning: boolean;

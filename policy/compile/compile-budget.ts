@@ -4,7 +4,7 @@ import type { CompiledBudget, CompiledPeriod } from '../core/compiled-policy.ts'
 import { isTimeZone } from '../core/period.ts';
 import { amountOf, instantOf, NotAccepted } from './resource-validation.ts';
 
-/** Compiles one budget by itself, whatever workspaces it applies to. Throws `NotAccepted`. */
+/** Compiles one budget without its workspaces. Throws `NotAccepted`. */
 export function compileBudget({ metadata, spec }: ClaudeBudget, settings: Settings): CompiledBudget {
   checkTarget(spec, metadata.namespace, settings);
   checkValues(spec);

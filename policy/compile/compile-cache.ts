@@ -4,8 +4,8 @@ import type { CompiledBudget } from '../core/compiled-policy.ts';
 import { deepEqual } from '../core/deep-equal.ts';
 
 /**
- * What the operator keeps from one compilation to the next, since of thousands of budgets few change. It only saves
- * time: a compilation with an empty cache has the same output. Entries go when their resources do.
+ * Results that the operator keeps from one compilation to the next, since few of thousands of budgets change. It only
+ * saves time: a compilation with an empty cache has the same output. Entries are dropped with their resources.
  */
 export class CompileCache {
   readonly #compiled = new WeakMap<ClaudeBudget, { readonly settings: Settings; readonly budget: CompiledBudget }>();

@@ -18,7 +18,7 @@ export interface ValidatedWorkspace {
   readonly credentials: Credentials | null;
 }
 
-/** A workspace as it is stored. */
+/** A stored workspace. */
 export interface AcceptedWorkspace {
   readonly workspace: CompiledWorkspace;
   readonly credentials: Credentials;

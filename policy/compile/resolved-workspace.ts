@@ -6,6 +6,6 @@ export interface ResolvedWorkspace extends Omit<CompiledWorkspace, 'budgets' | '
   /** Its own budgets and the spanning ones. */
   readonly budgets: readonly CompiledBudget[];
   readonly prices: PriceBook;
-  /** Null where the Secret that held it is gone. */
+  /** Null if its Secret was deleted. */
   readonly upstreamKey: string | null;
 }

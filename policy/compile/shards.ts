@@ -40,7 +40,7 @@ export interface Shard {
 const INDEX = 'index';
 const MAX_BYTES = 1_048_576;
 
-/** Makes a shard's data: the same bytes for the same entries and revision, whatever their order. */
+/** Encodes a shard: the same bytes for the same entries and revision, in any order. */
 export function encodeShard(entries: ReadonlyMap<string, string>, revision: number, hash: Hash): ShardData {
   const sorted = [...entries].toSorted(byName);
   const index = indexText(sorted, revision, hash);

@@ -80,7 +80,7 @@ export function problemOf(write: ShardWrite | null): string | null {
   return write === null ? null : oversize(write.name, write.data);
 }
 
-/** A workspace as it is stored, in whichever shard: another number of shards moves it without changing it. */
+/** A stored workspace and its JSON, from any shard: another number of shards moves it without changing it. */
 export function storedWorkspace(
   { policy }: PreviousShards,
   ref: Ref,

@@ -21,7 +21,7 @@ export type HeaderAttribute = 'feature' | 'customer' | 'user';
 /** `namespace/name`. */
 export type Ref = string;
 
-/** A workspace as it is enforced. */
+/** A compiled workspace, as gateways enforce it. */
 export interface CompiledWorkspace {
   readonly namespace: string;
   readonly name: string;
@@ -95,7 +95,7 @@ export interface CompiledPeriod {
   readonly start?: number;
 }
 
-/** A budget as it is enforced, independent of its workspaces. Amounts in nano-dollars. */
+/** A compiled budget, independent of its workspaces. Amounts in nano-dollars. */
 export interface CompiledBudget {
   readonly namespace: string;
   readonly name: string;

@@ -1,6 +1,7 @@
 /** The checks that a call must pass in the ledger. The types are here so that planning is pure; ledger/ keeps the counters. */
 
-import type { Nano } from './money.ts';
+import type { CompiledBudget } from './compiled-policy.ts';
+import { add, type Nano, subtract, ZERO } from './money.ts';
 
 /** Whether a budget limits the call, only observes it, or the call is exempt from it. */
 export type CheckMode = 'Enforce' | 'Observe' | 'Exempt';
@@ -13,6 +14,12 @@ export interface Bound {
   readonly roomNano: Nano;
   /** tolerance − gap: the maximum sum of the gaps of other calls in flight. Checked only for a call with a gap. */
   readonly gapRoomNano: Nano;
+}
+
+/** The bound that a counter of the budget must keep for a call to fit; `gapNano` as in a reservation. Nano-dollars. */
+export function boundOf({ toleranceNano }: CompiledBudget, capNano: Nano, worstNano: Nano, gapNano = ZERO): Bound {
+  const roomNano = subtract(add(capNano, toleranceNano), worstNano);
+  return { capNano, roomNano, gapRoomNano: subtract(toleranceNano, gapNano) };
 }
 
 /** The check of one budget that applies to a call, in the period in which the call is admitted. */

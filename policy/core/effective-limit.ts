@@ -1,8 +1,7 @@
 /** The limit of a budget at an instant: its period and counter, and what grants add to it. */
 
 import { type CompiledBudget, refOf } from './compiled-policy.ts';
-import type { Bound } from './counter-check.ts';
-import { add, type Nano, subtract, sum, ZERO } from './money.ts';
+import { type Nano, sum } from './money.ts';
 import { counterName, periodAt, type PeriodLookup } from './period.ts';
 
 /** Instants in milliseconds since the epoch; intervals are half-open. */
@@ -34,10 +33,4 @@ export function effectiveLimitAt(budget: CompiledBudget, at: number, periods: Pe
     grantedNano: sum(inForce.map(({ amountNano }) => amountNano)),
     begun,
   };
-}
-
-/** The bound that a counter of the budget must keep for a call to fit; `gapNano` as in a reservation. Nano-dollars. */
-export function boundOf({ toleranceNano }: CompiledBudget, capNano: Nano, worstNano: Nano, gapNano = ZERO): Bound {
-  const roomNano = subtract(add(capNano, toleranceNano), worstNano);
-  return { capNano, roomNano, gapRoomNano: subtract(toleranceNano, gapNano) };
 }

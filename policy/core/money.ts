@@ -7,7 +7,7 @@ declare const brand: unique symbol;
 
 /**
  * An amount of nano-dollars. A plain bigint at run time. The brand makes the result of a raw `+` or `*` a bigint that is
- * not money: use the functions below, or `nano` where the arithmetic is not of amounts (tokens × price).
+ * not money: use the functions below, or `nano` if not all operands are amounts (tokens × price).
  */
 export type Nano = bigint & { readonly [brand]: true };
 

@@ -47,7 +47,7 @@ export const DOCUMENT_PARTS: BlockTypes = new Map([TEXT, IMAGE]);
 /** A document that the web fetch tool returned. */
 export const FETCHED_DOCUMENTS: BlockTypes = new Map([DOCUMENT]);
 
-/** What the tool search tool found. */
+/** References to tools, the result of the tool search tool. */
 export const TOOL_REFERENCES: BlockTypes = new Map([REFERENCE]);
 
 const SEARCH_RESULT = block('search_result', ['source', 'title', 'content', 'citations'], ['content', TEXT_BLOCKS]);

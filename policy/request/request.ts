@@ -218,7 +218,7 @@ function readRegional(value: unknown): boolean {
 
 const THINKING = new Set(['type', 'budget_tokens', 'display', 'block_binding']);
 
-/** Thinking is part of `max_tokens` whatever its type. */
+/** Thinking of any type counts against `max_tokens`. */
 function readThinking(value: unknown): number | null {
   if (value === undefined || value === null) return null;
   const thinking = objectAt(value, 'thinking');

@@ -151,7 +151,7 @@ function elementStart(text: string, list: number, index: number): number {
   return at;
 }
 
-/** Where the value of a field stands in the object that starts at `object`, or where the field can be put. */
+/** The span of a field's value in the object that starts at `object`, or the empty span where it can be inserted. */
 function memberSpan(text: string, object: number, field: string): Span {
   let at = skipSpace(text, object + 1);
   while (text.charCodeAt(at) === QUOTE) {

@@ -111,7 +111,7 @@ export function workspaceReady(
   return whenProgrammed(isProgrammed);
 }
 
-/** Whether a budget is enforced as it is written. It stays ready when its money is spent. */
+/** The condition Ready of a budget: whether it is enforced. It stays ready when the budget is spent. */
 export function budgetReady(outcome: BudgetOutcome, isProgrammed: Finding<'Programmed'>): Finding<'Ready'> {
   const { accepted, inForce } = outcome;
   if (accepted.reason !== 'Accepted') return { reason: 'NotAccepted', message: accepted.message };

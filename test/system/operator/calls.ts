@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reservation } from '../../../ledger/reservation.ts';
-import type { Check } from '../../../policy/core/counter-check.ts';
-import { boundOf, effectiveLimitAt } from '../../../policy/core/effective-limit.ts';
+import { boundOf, type Check } from '../../../policy/core/counter-check.ts';
+import { effectiveLimitAt } from '../../../policy/core/effective-limit.ts';
 import { parseUsd, nano } from '../../../policy/core/money.ts';
 import { budget, condition, type Reader, workspace } from '../../support/resources.ts';
 import type { Installation, SimulatedGateway } from './harness.ts';

@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { MemoryLedger } from '../../../../ledger/memory/memory-ledger.ts';
 import { LEDGER_CHECKPOINT } from '../../../../operator/cluster/kube-kinds.ts';
 import { PresumedResolver } from '../../../../operator/ledger/presumed-resolver.ts';
-import { boundOf, effectiveLimitAt } from '../../../../policy/core/effective-limit.ts';
+import { boundOf } from '../../../../policy/core/counter-check.ts';
+import { effectiveLimitAt } from '../../../../policy/core/effective-limit.ts';
 import { nano } from '../../../../policy/core/money.ts';
 import { budgetOf } from '../../../support/budget.ts';
 
