@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { ClaudeBudget, ClaudeWorkspace } from '../../../../crds/types.gen.ts';
+import { CompileCache } from '../../../../policy/compile/compile-cache.ts';
 import type { CompileInput } from '../../../../policy/compile/compile-input.ts';
 import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
 import { compile } from '../../../../policy/compile/compile.ts';
@@ -148,6 +149,19 @@ describe('compile', () => {
         expect(text({ ...again, shards: [], fences: new Map() })).toBe(
           text({ ...output, shards: [], fences: new Map() }),
         );
+      }),
+    );
+  });
+
+  test('has the same output with a cache that earlier compilations filled', () => {
+    const cache = new CompileCache();
+    fc.assert(
+      fc.property(applied, applied, (first, second) => {
+        const output = compile(first, cache);
+        expect(text(output)).toBe(text(compile(first)));
+        const next = { ...second, ...carriedOut(output), budgets: [...first.budgets.slice(0, 1), ...second.budgets] };
+        expect(text(compile(next, cache))).toBe(text(compile(next)));
+        expect(text(compile(first, cache))).toBe(text(output));
       }),
     );
   });

@@ -9,6 +9,15 @@ import {
   USD,
   nano as toNano,
   nano,
+  add,
+  subtract,
+  sum,
+  times,
+  max,
+  min,
+  ceilDiv,
+  decodeNano,
+  MAX_NANO,
 } from '../../../../policy/core/money.ts';
 
 const amount = fc.bigInt({ min: 0n, max: 10n ** 21n - 1n });
@@ -103,4 +112,22 @@ test('percentUsed is the smallest whole percentage that is not below the exact o
       expect((percent - 1n) * limit < spent * 100n).toBe(true);
     }),
   );
+});
+
+test('amounts are added, subtracted, summed, multiplied and compared exactly', () => {
+  const [small, large] = [nano(1n), nano(2n ** 62n)];
+  expect([add(small, large), subtract(large, small), times(large, 2)]).toEqual([
+    2n ** 62n + 1n,
+    2n ** 62n - 1n,
+    2n ** 63n,
+  ]);
+  expect([sum([]), sum([small, large]), max(small, large), min(small, large)]).toEqual([
+    0n,
+    2n ** 62n + 1n,
+    large,
+    small,
+  ]);
+  expect([ceilDiv(10n, 5n), ceilDiv(11n, 5n), ceilDiv(0n, 5n)]).toEqual([2n, 3n, 0n]);
+  expect(decodeNano('9223372036854775807')).toBe(MAX_NANO);
+  expect(() => decodeNano('1.5')).toThrow(SyntaxError);
 });
