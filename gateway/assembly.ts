@@ -16,6 +16,7 @@ import { CountTokens } from './free/count-tokens.ts';
 import { Models } from './free/models.ts';
 import { Health } from './health.ts';
 import { ByteQuota } from './http/byte-quota.ts';
+import type { Clocks } from './http/call.ts';
 import type { Certificate } from './http/certificate.ts';
 import { Gateway, type Draining } from './http/server.ts';
 import { Upstreams } from './http/upstreams.ts';
@@ -28,21 +29,15 @@ import { Metrics } from './record/metrics.ts';
 import { RefusalCounter } from './record/refusal-counter.ts';
 import { RefusedCalls } from './record/refused-calls.ts';
 
-/** What a gateway is put together from. */
-export interface GatewayOptions {
+export interface GatewayOptions extends Clocks {
   readonly settings: Settings;
   readonly policy: PolicySource;
   readonly ledger: GatewayLedger;
   readonly writeAheadLog: WriteAheadLog;
   /** The revision of each policy shard that is enforced in full. */
   readonly shards: () => Readonly<Record<string, number>>;
-  /** The Pod's name. */
   readonly pod: string;
   readonly logger: Logger;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
-  /** The monotonic clock, for durations. Milliseconds. */
-  readonly elapsed: () => number;
   readonly newId: () => string;
   /** Where the bodies of batches are kept while they are read and sent. */
   readonly bodyFolder: string;
@@ -72,7 +67,6 @@ export interface Assembly {
   stop(draining: Draining): Promise<void>;
 }
 
-/** Puts a gateway together. */
 export function assemble(options: GatewayOptions): Assembly {
   const { settings, policy, ledger, writeAheadLog, certificate, logger, now, elapsed, newId } = options;
   const bodyMemory = new ByteQuota(options.bodyMemoryBytes);

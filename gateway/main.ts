@@ -50,10 +50,7 @@ async function run(config: Config): Promise<void> {
   const { settings } = config;
   logger.level = config.logLevel;
   const policy = new ActivePolicy();
-  const client = new KubeClient({
-    connection: await connect(config.kubeconfig, process.env),
-    random: Math.random,
-  });
+  const client = new KubeClient({ connection: await connect(config.kubeconfig, process.env), random: Math.random });
   const policyWatcher = new PolicyWatcher({
     client,
     namespace: settings.namespace,

@@ -72,9 +72,6 @@ export interface GatewayLedger extends SessionlessOperations {
   /** Turns a reservation into an open Message Batch: it no longer belongs to the gateway and is never swept. Idempotent. */
   openBatch(batch: BatchReservation): Promise<SettleAnswer>;
   beat(report: GatewayReport): Promise<BeatAnswer>;
-  /**
-   * On a graceful stop: unregisters the incarnation once it has no open reservations, and waits up to 3 s until a
-   * replica, where there is one, has its changes.
-   */
+  /** Unregisters an incarnation without open reservations; waits up to 3 s until a replica, if any, has its changes. */
   leave(): Promise<void>;
 }

@@ -8,7 +8,6 @@ export class LedgerUnreachable extends Error {
 /** Why a ledger that came back cannot be used: it holds nothing, or it belongs to another epoch. */
 export type LostReason = 'empty' | 'otherEpoch';
 
-/** The ledger as a whole. */
 export interface LedgerState {
   /** The ledger's clock. Milliseconds since the epoch. */
   readonly now: number;
@@ -18,9 +17,7 @@ export interface LedgerState {
   readonly lost: LostReason | null;
   /** The number of its last change, of counters, fences or leases. A lower number than before means lost changes. */
   readonly sequence: number;
-  /** How many usage records the stream holds. */
   readonly streamLength: number;
-  /** How many calls hold presumed money. */
   readonly presumedCount: number;
   /** Null where calls are admitted. */
   readonly recovering: Recovering | null;
@@ -40,9 +37,6 @@ export interface Recovering {
 export interface SharedOperations {
   read(queries: readonly ReadingQuery[]): Promise<readonly Reading[]>;
   state(): Promise<LedgerState>;
-  /**
-   * Turns the leases of silent incarnations into presumed ones; frees no money. Returns how many. The operator sweeps
-   * too, for the case that the last gateway died.
-   */
+  /** Makes leases of silent incarnations presumed; returns how many. The operator sweeps too: all gateways may die. */
   sweep(): Promise<number>;
 }

@@ -1,5 +1,3 @@
-/** Message Batches in the ledger. */
-
 import type { Ref } from '../policy/core/compiled-policy.ts';
 import type { Nano } from '../policy/core/money.ts';
 import type { UsageRecord } from '../policy/core/usage-record.ts';
@@ -22,7 +20,6 @@ export interface BatchOwner {
 
 /** A batch that is not settled yet. */
 export interface OpenBatch extends BatchReservation {
-  /** How many lines of its results are settled. */
   readonly settledLines: number;
   /** What is still reserved of its worst case. Nano-dollars. */
   readonly reservedNano: Nano;

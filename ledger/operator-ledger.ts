@@ -58,10 +58,7 @@ export interface OperatorLedger extends SharedOperations {
   settleBatchLines(lines: BatchLines): Promise<{ readonly settledLines: number }>;
   /** Releases what a batch has left of its reservation. */
   closeBatch(batch: string): Promise<void>;
-  /**
-   * Puts batches, or lines of them, back into a ledger that lost them; a batch with more settled lines stays. Their
-   * counters must have been raised. Idempotent.
-   */
+  /** Puts lost batches, or lines of them, back, once their counters are raised; more settled lines stay. Idempotent. */
   restoreBatches(batches: readonly LoggedBatch[]): Promise<void>;
   /** The oldest records of the usage stream. */
   readUsage(count: number): Promise<readonly StreamEntry[]>;

@@ -3,7 +3,6 @@
 import type { Ref } from '../policy/core/compiled-policy.ts';
 import type { StreamedRecord } from '../policy/core/usage-record.ts';
 
-/** A record in the usage stream. */
 export interface StreamEntry {
   /** Its id in the stream. */
   readonly entry: string;

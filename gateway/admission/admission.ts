@@ -9,7 +9,7 @@ import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { Check, Failure } from '../../policy/core/counter-check.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 import { type Err, err, type Ok, ok, type Result } from '../../policy/core/result.ts';
-import type { AdmittedCall, ReadCall } from '../http/call.ts';
+import type { AdmittedCall, Clocks, ReadCall } from '../http/call.ts';
 import { refusalFor } from '../http/send-refusal.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
 import type { Heartbeat } from './heartbeat.ts';
@@ -18,7 +18,7 @@ import { reservationOf } from './reservation.ts';
 import type { Settler } from './settler.ts';
 import { queuedFailure, queueOfFailure, type WaitQueue } from './wait-queue.ts';
 
-interface Parts {
+interface Parts extends Clocks {
   readonly ledger: Pick<GatewayLedger, 'reserve'>;
   readonly policy: PolicySource;
   /** A call joins it before its reserve is sent. */
@@ -28,10 +28,6 @@ interface Parts {
   readonly waitQueue: WaitQueue;
   readonly outage: LedgerOutage;
   readonly settings: Pick<Settings, 'waitSeconds'>;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
-  /** The monotonic clock. Milliseconds. */
-  readonly elapsed: () => number;
 }
 
 /** How the calls of an endpoint are planned. */
@@ -157,10 +153,7 @@ class Attempt<C extends ReadCall> {
     }
   }
 
-  /**
-   * An empty ledger is about to be rebuilt. A ledger that a person must confirm is worth waiting for only where the call
-   * is sent unchecked in the end.
-   */
+  /** An empty ledger will be rebuilt; one that a person must confirm is waited for only if calls may go unchecked. */
   #isWorthRetrying(answer: Answer): boolean {
     if (answer.kind === 'lost') return answer.reason === 'empty' || this.#parts.outage.isOpen;
     return answer.kind === 'unreachable' || answer.kind === 'recovering';

@@ -7,12 +7,10 @@ const BEAT_MS = 1_000;
 /** One beat in so many also sweeps the leases of silent gateways. */
 const SWEEP_EVERY = 5;
 
-/** How the last beat was answered. */
 export type BeatOutcome = BeatAnswer['kind'] | 'unreachable';
 
 interface Parts {
   readonly ledger: GatewayLedger;
-  /** The Pod's name. */
   readonly pod: string;
   /** The revision of each policy shard that is enforced in full. */
   readonly shards: () => Readonly<Record<string, number>>;

@@ -4,7 +4,6 @@ import { refOf } from '../../policy/core/compiled-policy.ts';
 import { subtract } from '../../policy/core/money.ts';
 import type { ReadCall } from '../http/call.ts';
 
-/** What the ledger is asked to reserve for a call. */
 export function reservationOf({ id, caller }: ReadCall, plan: CallPlan): Reservation {
   const { workspace } = caller;
   const { worstNano, reservedNano, from, until, checks } = plan;

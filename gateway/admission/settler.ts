@@ -84,10 +84,7 @@ export class Settler {
     return this.#end({ id, queues, send });
   }
 
-  /**
-   * Gives a reservation back: only for what was never sent, or was answered with an error status. With a `record` the
-   * usage log hears of the call.
-   */
+  /** Releases a call that was never sent or got an error status. With a `record` the usage log hears of the call. */
   async release(id: string, queues: readonly string[] = [], record?: UsageRecord): Promise<void> {
     const { ledger, writeAheadLog } = this.#parts;
     if (writeAheadLog.find(id) !== undefined) await this.#keep(id, writeAheadLog.end(id, null));

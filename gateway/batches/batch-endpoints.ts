@@ -10,7 +10,7 @@ import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { noSuchBatch } from '../../policy/core/refusal-sentences.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
-import type { AuthenticatedCall } from '../http/call.ts';
+import type { AuthenticatedCall, Clocks } from '../http/call.ts';
 import { headersDown, headersUp } from '../http/headers.ts';
 import type { Route } from '../http/route.ts';
 import { refusalFor } from '../http/send-refusal.ts';
@@ -18,12 +18,10 @@ import { pathUp, type Upstreams } from '../http/upstreams.ts';
 import { BatchListing, type ListQuery, MAX_LIMIT, type Page } from './batch-listing.ts';
 import { type BatchAnswer, sendBatch } from './batch-response.ts';
 
-interface Parts {
+interface Parts extends Pick<Clocks, 'elapsed'> {
   readonly upstreams: Upstreams;
   readonly ledger: Pick<GatewayLedger, 'batchOwners'>;
   readonly settings: Pick<Settings, 'waitSeconds'>;
-  /** The monotonic clock. Milliseconds. */
-  readonly elapsed: () => number;
 }
 
 const PATH = '/v1/messages/batches';

@@ -55,7 +55,6 @@ export class BatchListing {
     this.#cursor = cursor;
   }
 
-  /** The page as JSON. */
   get text(): string {
     const { isBackwards, limit } = this.#asked;
     const data = isBackwards ? this.#own.slice(-limit) : this.#own.slice(0, limit);

@@ -4,7 +4,6 @@ import { headersUp } from '../http/headers.ts';
 import { pathUp, type Upstream } from '../http/upstreams.ts';
 import type { BatchAnswer } from './batch-response.ts';
 
-/** What became of an upload. */
 export type Uploaded =
   /** Not all of the body was sent, so there is no such batch. */
   | { readonly kind: 'NotSent' }

@@ -9,7 +9,7 @@ import type { Settler } from '../admission/settler.ts';
 import { queueKeysOf } from '../admission/wait-queue.ts';
 import { BodyFile } from '../http/body-file.ts';
 import type { ByteQuota } from '../http/byte-quota.ts';
-import type { AdmittedCall, AttributedCall, ReadCall } from '../http/call.ts';
+import type { AdmittedCall, AttributedCall, Clocks, ReadCall } from '../http/call.ts';
 import type { CallerGone } from '../http/read-body.ts';
 import { refusalFor } from '../http/send-refusal.ts';
 import type { Upstreams } from '../http/upstreams.ts';
@@ -25,7 +25,7 @@ import { upload, type Uploaded } from './batch-upload.ts';
 import { PlannedRequests } from './planned-requests.ts';
 import { receiveBatch } from './receive-batch.ts';
 
-interface Parts {
+interface Parts extends Pick<Clocks, 'now'> {
   readonly upstreams: Upstreams;
   readonly settler: Settler;
   readonly refusedCalls: RefusedCalls;
@@ -35,8 +35,6 @@ interface Parts {
   readonly bodyFolder: string;
   /** How many bytes they may hold there together. */
   readonly bodyFiles: ByteQuota;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
 }
 
 interface BatchCall extends ReadCall {

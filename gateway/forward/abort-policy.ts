@@ -9,7 +9,6 @@ import type { AnswerForm } from './meter-tap.ts';
  */
 export type OnAbort = 'Cancel' | 'Drain' | 'Drop';
 
-/** How far an answer has come. */
 export interface AnswerProgress {
   /** Null before its headers came. */
   readonly form: AnswerForm | null;

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { Refusal } from '../../policy/core/refusals.ts';
+import type { Clocks } from '../http/call.ts';
 import { headersDown, type RawHeaders } from '../http/headers.ts';
 import { refusalFor } from '../http/send-refusal.ts';
 import { AbortPolicy, type AnswerProgress, type OnAbort } from './abort-policy.ts';
@@ -8,21 +9,14 @@ import { type AnswerWriter, CollectingWriter, StreamingWriter } from './answer-w
 import { type AnswerForm, answerForm, MeterTap } from './meter-tap.ts';
 import { type Metered, UNMETERED } from './meter.ts';
 
-/** A call to send upstream. */
-export interface UpstreamCall {
+export interface UpstreamCall extends Pick<Clocks, 'elapsed'> {
   readonly upstream: Dispatcher;
   readonly path: string;
   readonly headers: RawHeaders;
   readonly body: Buffer;
-  /** Where the answer goes. */
   readonly res: ServerResponse;
-  /** What happens upstream if the caller leaves. */
   readonly onAbort: OnAbort;
-  /** Whether a stream was asked for. */
   readonly stream: boolean;
-  /** The monotonic clock. Milliseconds. */
-  readonly elapsed: () => number;
-  /** The answer's headers have come. */
   readonly onAnswer: (status: number, headers: IncomingHttpHeaders) => void;
   /** The gateway's own headers for an answer that is streamed. */
   readonly streamHeaders: () => RawHeaders;

@@ -34,7 +34,6 @@ export class MeterTap {
     this.#decoder = decoderOf(form === 'Error' ? undefined : encoding, (bytes) => meter.write(bytes));
   }
 
-  /** The answer has said what its prompt costs. */
   get hasBegun(): boolean {
     return this.#meter.hasBegun;
   }

@@ -1,7 +1,6 @@
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
-/** Called for each picked event. */
 export type Listener = (event: string, data: string) => void;
 
 /**

@@ -41,7 +41,6 @@ export class TokensPerByte {
     return Math.max(LEAST, (learned.tokens + 2 * learned.deviation) / learned.bytes);
   }
 
-  /** Learns from a complete stream. */
   learn(model: string, { usage, textBytes, hiddenMs }: Pick<Metered, 'usage' | 'textBytes' | 'hiddenMs'>): void {
     if (usage === null || usage.output === 0) return;
     const output = Math.max(0, usage.output - thinkingTokens(hiddenMs));

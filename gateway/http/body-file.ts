@@ -49,7 +49,6 @@ export class BodyFile {
     return this.#file.createReadStream({ start: 0 });
   }
 
-  /** The bytes are gone. */
   async close(): Promise<void> {
     await this.#file.close();
     this.#disk.close();

@@ -59,6 +59,5 @@ export interface QuotaShare {
   belongTo(owner: string): void;
   /** Holds so many more bytes, or returns false if they do not fit. */
   grow(bytes: number): boolean;
-  /** Gives everything back. */
   close(): void;
 }

@@ -9,6 +9,14 @@ import type { QuotaShare } from './byte-quota.ts';
 import type { Route } from './route.ts';
 import { refuse } from './send-refusal.ts';
 
+/** What time it is, as functions so that tests set it. Milliseconds. */
+export interface Clocks {
+  /** Since the epoch. */
+  readonly now: () => number;
+  /** The monotonic clock, for durations. */
+  readonly elapsed: () => number;
+}
+
 /**
  * A request and its answer. A call is one object that grows: each stage adds what it found out (`Object.assign`), and
  * the type of each stage extends the type of the stage before it.

@@ -32,7 +32,6 @@ export class Certificate {
     return new Certificate(folder, await read(folder));
   }
 
-  /** The one in use. */
   get pair(): KeyPair {
     return this.#pair;
   }

@@ -9,7 +9,6 @@ export class ChunkBuffer {
   readonly #joined: Buffer[] = [];
   #latest: Buffer[] = [];
 
-  /** How many chunks are in memory. */
   get count(): number {
     return this.#joined.length + this.#latest.length;
   }

@@ -64,7 +64,6 @@ export function headersUp(
   return up;
 }
 
-/** The headers of the caller's answer. */
 export function headersDown(headers: IncomingHttpHeaders): RawHeaders {
   const dropped = named(headers.connection, []);
   const down: RawHeaders = [];

@@ -9,7 +9,6 @@ export type Endpoint =
   | 'Budgets'
   | 'Probe';
 
-/** What a request asks for. */
 export interface Route {
   readonly endpoint: Endpoint;
   /** The path to send upstream: the part that was recognised, without any prefix that the caller wrote. */

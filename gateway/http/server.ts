@@ -6,7 +6,7 @@ import type { Express } from 'express';
 import type { Logger } from 'pino';
 import type { RefusalReason } from '../../policy/core/refusals.ts';
 import type { ByteQuota } from './byte-quota.ts';
-import { ReceivedCall } from './call.ts';
+import { type Clocks, ReceivedCall } from './call.ts';
 import type { KeyPair } from './certificate.ts';
 import { type Endpoint, type Route, routeOf } from './route.ts';
 import { refusalFor, refuse } from './send-refusal.ts';
@@ -28,24 +28,20 @@ export interface Draining {
   readonly arrivalMs: number;
 }
 
-/** Answers one request. */
 export type Serve = (call: ReceivedCall) => Promise<void>;
 
 type ApiEndpoint = Exclude<Endpoint, 'Probe' | 'Budgets'>;
 
-interface Parts {
+interface Parts extends Pick<Clocks, 'elapsed'> {
   readonly endpoints: Readonly<Record<ApiEndpoint, Serve>>;
   readonly callerApp: Express;
   /** Null if it has a port of its own. */
   readonly adminApp: Express | null;
   /** Null if callers come without TLS. */
   readonly certificate: KeyPair | null;
-  /** The memory for bodies. */
   readonly bodyMemory: ByteQuota;
   readonly logger: Logger;
   readonly newId: () => string;
-  /** The monotonic clock. Milliseconds. */
-  readonly elapsed: () => number;
 }
 
 const ADMIN_PATHS = new Set(['/healthz', '/readyz', '/metrics']);

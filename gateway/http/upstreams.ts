@@ -2,7 +2,6 @@ import { type Dispatcher, Pool } from 'undici';
 import type { ResolvedWorkspace } from '../../policy/compile/resolved-workspace.ts';
 import type { Route } from './route.ts';
 
-/** Where a workspace's calls are sent. */
 export interface Upstream {
   readonly pool: Dispatcher;
   /** The path of the base URL, without a slash at its end. */

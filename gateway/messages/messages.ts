@@ -13,7 +13,7 @@ import { queueKeysOf } from '../admission/wait-queue.ts';
 import { forward, type ForwardEnd, unanswered } from '../forward/forward.ts';
 import type { Metered } from '../forward/meter.ts';
 import type { TokensPerByte } from '../forward/tokens-per-byte.ts';
-import type { AdmittedCall, AttributedCall, ReadCall } from '../http/call.ts';
+import type { AdmittedCall, AttributedCall, Clocks, ReadCall } from '../http/call.ts';
 import { headersUp } from '../http/headers.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
@@ -27,7 +27,7 @@ import { usageRecord } from '../record/usage-record.ts';
 import type { ExpectedCosts } from './expected-cost.ts';
 import { countPromptTokens } from './prompt-count.ts';
 
-interface Parts {
+interface Parts extends Pick<Clocks, 'elapsed'> {
   readonly upstreams: Upstreams;
   readonly settler: Settler;
   readonly tokensPerByte: TokensPerByte;
@@ -35,8 +35,6 @@ interface Parts {
   readonly metrics: Metrics;
   readonly callLog: CallLog;
   readonly settings: Settings;
-  /** The monotonic clock. Milliseconds. */
-  readonly elapsed: () => number;
 }
 
 interface MessageCall extends ReadCall {

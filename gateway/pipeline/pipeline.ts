@@ -10,13 +10,9 @@ import type { CallerGone } from '../http/read-body.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
 import type { RefusedCalls } from '../record/refused-calls.ts';
 
-/**
- * An endpoint whose calls cost money: what it does at each stage of the pipeline. `C`: its call once it is read; `E`: what
- * became of it upstream.
- */
+/** An endpoint whose calls cost money, by stages. `C`: its call once read; `E`: what became of it upstream. */
 export interface PaidEndpoint<C extends ReadCall, E> extends Planner<C> {
   read(call: AttributedCall): Promise<Result<C, Refusal | CallerGone>>;
-  /** Sends the call upstream. */
   forward(call: C & AdmittedCall): Promise<E>;
   /** Answers the caller where `forward` has not, and ends the reservation. */
   finish(call: C & AdmittedCall, end: E): Promise<void>;
@@ -45,7 +41,6 @@ export class Pipeline {
     this.#parts = parts;
   }
 
-  /** Serves a call that costs money. */
   async servePaid<C extends ReadCall, E>(received: ReceivedCall, endpoint: PaidEndpoint<C, E>): Promise<void> {
     const call = this.#authenticate(received);
     if (!call.ok) return this.#refuse(received, call.error);
@@ -60,7 +55,6 @@ export class Pipeline {
     }
   }
 
-  /** Serves a call that costs nothing. */
   async serveFree(received: ReceivedCall, serve: FreeEndpoint): Promise<void> {
     const call = this.#authenticate(received);
     const refusal = call.ok ? await serve(call.value) : call.error;

@@ -5,23 +5,18 @@ import { refOf } from '../../policy/core/compiled-policy.ts';
 import { USD } from '../../policy/core/money.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 import type { CallSpan } from '../../telemetry/spans.ts';
-import type { AdmittedCall, ReadCall, ReceivedCall } from '../http/call.ts';
+import type { AdmittedCall, Clocks, ReadCall, ReceivedCall } from '../http/call.ts';
 import { attributesOf, type CallOutcome, type EndedCall } from './ended-call.ts';
 import { refusedSpan, spanOf } from './span.ts';
 
-/** Where the span of each call goes. */
 export interface Spans {
   add(span: CallSpan): void;
 }
 
-interface Parts {
+interface Parts extends Clocks {
   readonly logger: Logger;
   /** Null if spans are not exported. */
   readonly spans: Spans | null;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
-  /** The monotonic clock. Milliseconds. */
-  readonly elapsed: () => number;
 }
 
 /** Writes one log line and one span for each call. */
@@ -32,7 +27,6 @@ export class CallLog {
     this.#parts = parts;
   }
 
-  /** Ends an admitted call. */
   end(call: AdmittedCall, outcome: CallOutcome): EndedCall {
     const { logger, spans, now, elapsed } = this.#parts;
     const ended = Object.assign(call, outcome, { endedAt: now(), durationMs: elapsed() - call.arrived });

@@ -21,7 +21,6 @@ export interface CallOutcome {
   readonly firstByteMs: number | null;
 }
 
-/** An admitted call that has ended. */
 export interface EndedCall extends AdmittedCall, CallOutcome {
   /** Milliseconds since the epoch. */
   readonly endedAt: number;

@@ -47,7 +47,6 @@ export class Metrics {
   readonly #duration: Histogram;
   readonly #firstByte: Histogram;
   readonly #added: Histogram;
-  /** Calls that are under way upstream. */
   readonly openStreams: Gauge;
 
   /** `namedUsers`: how many users have a label of their own. */

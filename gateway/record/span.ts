@@ -4,7 +4,6 @@ import { USD } from '../../policy/core/money.ts';
 import type { CallSpan } from '../../telemetry/spans.ts';
 import { attributesOf, type EndedCall } from './ended-call.ts';
 
-/** A call that was refused. */
 interface Refused {
   readonly id: string;
   readonly feature: string;
@@ -20,10 +19,7 @@ interface Refused {
 
 const OPERATION = { 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': 'anthropic' };
 
-/**
- * The span of an admitted call, with OpenTelemetry's attribute names where there are any. It never holds a prompt, a
- * credential, a customer or a user.
- */
+/** An admitted call in OpenTelemetry's names; never with a prompt, a credential, a customer or a user. */
 export function spanOf(ended: EndedCall): CallSpan {
   const { cost, endedAt } = ended;
   const { workspace, key } = ended.caller;
@@ -54,7 +50,6 @@ export function spanOf(ended: EndedCall): CallSpan {
   };
 }
 
-/** The span of a refused call. */
 export function refusedSpan(refused: Refused, headers: IncomingHttpHeaders): CallSpan {
   const { id, feature, model, workspace = '', reason, status, started, ended } = refused;
   return {

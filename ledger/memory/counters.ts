@@ -85,7 +85,6 @@ export class MemoryCounters {
     return values.get(REST) ?? new MemoryCounter(counter, REST, expireAt);
   }
 
-  /** The counter of that full name. */
   named(name: string, expireAt: number): MemoryCounter {
     const mark = name.indexOf('#');
     if (mark < 0) return this.pool(name, expireAt);

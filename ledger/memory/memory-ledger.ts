@@ -5,10 +5,7 @@ import { MemoryOperatorLedger } from './operator-ledger.ts';
 import { MemoryState } from './state.ts';
 import { MemoryTransport } from './transport.ts';
 
-/**
- * A ledger in this process's memory, for a single process that is gateway and operator. It answers exactly as the ledger
- * in Redis: a property test compares the two.
- */
+/** A ledger in memory, for a process that is gateway and operator; a property test compares its answers with Redis. */
 export class MemoryLedger {
   readonly state = new MemoryState();
   readonly #clock: () => number;

@@ -7,7 +7,6 @@ import type { RefusalEntry, StreamEntry } from '../streams.ts';
 import { MemorySharedOperations } from './shared-operations.ts';
 import type { BatchLease } from './state.ts';
 
-/** The operator's side of a ledger in memory. */
 export class MemoryOperatorLedger extends MemorySharedOperations implements OperatorLedger {
   async gateways(): Promise<readonly LivingGateway[]> {
     return [...this.data.reports].map(([incarnation, report]) => ({ incarnation, ...report }));

@@ -35,10 +35,7 @@ export class ReservationChecks {
     return own.map(({ counter }) => counter.committedNano);
   }
 
-  /**
-   * The counters that have no room; none where the call fits. A spent budget counts the refusal in all its counters; a
-   * call that may wait changes nothing.
-   */
+  /** The counters without room. A spent budget counts the refusal in all its counters; a waiting call changes none. */
   refuse(): readonly Failure[] {
     const failures = this.#checked.filter(({ mode, verdict }) => mode === 'Enforce' && verdict !== 'fits');
     const spent = failures.filter(({ verdict }) => verdict === 'spent');

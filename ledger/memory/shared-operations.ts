@@ -5,7 +5,6 @@ import { MemoryLeases } from './leases.ts';
 import type { MemoryState } from './state.ts';
 import { MemoryTimeline } from './timeline.ts';
 
-/** What gateways and the operator both do, in memory. */
 export class MemorySharedOperations implements SharedOperations {
   protected readonly leases: MemoryLeases;
   protected readonly timeline: MemoryTimeline;

@@ -21,7 +21,6 @@ export interface PresumedLease {
   readonly since: number;
 }
 
-/** A Message Batch that is not settled yet. */
 export interface BatchLease {
   readonly batch: Omit<OpenBatch, 'reservedNano'>;
   readonly lease: Lease;
@@ -37,7 +36,6 @@ export class MemoryState {
   /** The run on which the ledger was last in force. */
   runId = '';
   timeline = '';
-  /** How many timelines there were. */
   timelines = 0;
   /** The sequence at which the timeline began. */
   timelineStart = 0;
@@ -99,7 +97,6 @@ export class MemoryState {
     this.#open.delete(incarnation);
   }
 
-  /** The id of the next entry in a stream. */
   nextEntry(): string {
     return `${(this.#entries += 1)}-0`;
   }
@@ -111,7 +108,6 @@ export class MemoryState {
     for (const [id, expireAt] of this.#tombstones) if (expireAt <= now) this.#tombstones.delete(id);
   }
 
-  /** A copy of all that it holds now. */
   snapshot(): MemoryState {
     const copy = new MemoryState();
     copy.restore(this);

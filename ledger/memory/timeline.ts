@@ -119,7 +119,6 @@ export class MemoryTimeline {
     if (recovering !== null) this.#state.recovering = { ...recovering, deep: recovering.deep ?? reason };
   }
 
-  /** Ends a recovery that is due. */
   endIfDue(): void {
     const { recovering } = this.#state;
     if (recovering === null || recovering.deep !== null) return;

@@ -1,7 +1,4 @@
-/**
- * A session's operations as arguments and replies of the scripts: amounts as decimal strings, in the order that each
- * script documents.
- */
+/** A session's operations as arguments and replies of the scripts, in their order; amounts are decimal strings. */
 
 import type { Bound, CheckMode, Failure } from '../../policy/core/counter-check.ts';
 import { add, decodeNano, MAX_NANO, type Nano, ZERO } from '../../policy/core/money.ts';
@@ -129,7 +126,6 @@ function decodeFailures(list: Reply): Failure[] {
   return failures;
 }
 
-/** The reply of the script for a change. */
 export function decodeChange([answer, sequence]: Reply): ChangeReply {
   const decoded = answer === 'restored' ? 'settled' : (answer as ChangeReply['answer']);
   return { answer: decoded, sequence: decodeSequence(sequence) };

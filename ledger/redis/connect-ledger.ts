@@ -9,7 +9,6 @@ import { RedisTransport } from './transport.ts';
 export interface ServerInfo {
   /** For example `7.2.4`; of Valkey, the Redis version with which it is compatible. */
   readonly version: string;
-  /** Whether it writes an append-only file. */
   readonly hasAppendOnlyFile: boolean;
   /** What it does when its memory is full; only `noeviction` loses no money. */
   readonly evictionPolicy: string;
@@ -19,7 +18,6 @@ export interface ServerInfo {
   readonly maxMemory: number | null;
 }
 
-/** Which ledger, and how it is reached. */
 export interface LedgerOptions extends ConnectionOptions {
   /** The epoch in which the ledger is expected, null while it is not known; asked at each call. */
   readonly epoch: () => string | null;
@@ -27,7 +25,6 @@ export interface LedgerOptions extends ConnectionOptions {
   readonly usageLimit?: number;
 }
 
-/** A ledger in Redis, and the connection to it. */
 export interface RedisLedger extends Ledger {
   /** What INFO says about the server. Throws `LedgerUnreachable`. */
   server(): Promise<ServerInfo>;

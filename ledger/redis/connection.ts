@@ -5,7 +5,6 @@ import { keyPrefix } from './keys.ts';
 import { type Client, openClient } from './open-client.ts';
 import type { Script } from './scripts.ts';
 
-/** How Redis is reached. */
 export interface ConnectionOptions {
   /** One of the forms of `parseRedisUrl`. */
   readonly url: string;

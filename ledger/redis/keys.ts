@@ -30,7 +30,6 @@
  *     :refusals              stream  `row`: JSON; about MAX_REFUSAL_ROWS
  */
 
-/** The prefix of an installation's keys. */
 export function keyPrefix(installation: string): string {
   return `{tollgate:${installation}}`;
 }

@@ -17,10 +17,7 @@ type Send = (this: Redis, ...args: Parameters<Redis['sendCommand']>) => unknown;
 /** Commands that ioredis sends on its own: to Sentinels after a reconnect, and to the target of a slot that is moved. */
 const INTERNAL_COMMANDS = new Set(['subscribe', 'asking']);
 const send: Send = Reflect.get(Redis.prototype, 'sendCommand');
-/**
- * ioredis leaves the rejections of these commands unhandled, which would end the process; it repeats what they are for in
- * any case.
- */
+/** ioredis repeats these commands by itself, but leaves their rejections unhandled, which would end the process. */
 Redis.prototype.sendCommand = function (...args) {
   const reply = send.apply(this, args);
   if (INTERNAL_COMMANDS.has(args[0].name) && reply instanceof Promise) reply.catch(() => {});

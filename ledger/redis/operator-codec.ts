@@ -60,14 +60,12 @@ export function decodeState(reply: Reply, expectedEpoch: string | null): LedgerS
   };
 }
 
-/** The arguments of `raise-counters`. */
 export function encodeMinimums(minimums: readonly CounterMinimum[]): string[] {
   return minimums.flatMap(({ counter, keepUntil, spentNano, presumedNano, requests }) =>
     [counter, keepUntil, spentNano, presumedNano, requests].map(String),
   );
 }
 
-/** The reply of `presumed-calls`. */
 export function decodePresumedCalls(reply: Reply): PresumedCall[] {
   return (reply as readonly [string, string, number, string][]).map(([id, worst, presumedSince, counters]) => ({
     id,
@@ -77,7 +75,6 @@ export function decodePresumedCalls(reply: Reply): PresumedCall[] {
   }));
 }
 
-/** The hash of reports, by incarnation. */
 export function decodeGateways(reports: Readonly<Record<string, string>>): LivingGateway[] {
   return Object.entries(reports).map(([incarnation, report]) => ({
     incarnation,
@@ -85,12 +82,10 @@ export function decodeGateways(reports: Readonly<Record<string, string>>): Livin
   }));
 }
 
-/** The arguments of `settle-batch-lines`. */
 export function encodeBatchLines({ batch, from, lines }: BatchLines): string[] {
   return [batch, `${from}`, ...lines.flatMap(({ costNano, record }) => [`${costNano}`, JSON.stringify(record)])];
 }
 
-/** The arguments of `restore-batches`. */
 export function encodeLoggedBatches(batches: readonly LoggedBatch[]): string[] {
   const list = batches.flatMap((one) => {
     const { batch, id, workspace, meta, settledLines, reservedNano, settled, counters, keepUntil } = one;
@@ -100,7 +95,6 @@ export function encodeLoggedBatches(batches: readonly LoggedBatch[]): string[] {
   return [`${BATCH_OWNER_TTL_MS}`, ...list];
 }
 
-/** The reply of `open-batches`. */
 export function decodeOpenBatches(reply: Reply): OpenBatch[] {
   const batches = reply as readonly [string, string, Ref, string, number, string][];
   return batches.map(([batch, id, workspace, meta, settledLines, reserved]) => {

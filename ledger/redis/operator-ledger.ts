@@ -11,7 +11,6 @@ const RESOLVE_CHUNK = 100;
 /** How many counters, or batches, one run of a script restores. */
 const RESTORE_CHUNK = 200;
 
-/** The operator's side of a ledger in Redis. */
 export class RedisOperatorLedger extends RedisSharedOperations implements OperatorLedger {
   async gateways(): Promise<readonly LivingGateway[]> {
     return codec.decodeGateways(await this.#hash('reports'));

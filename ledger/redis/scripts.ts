@@ -6,7 +6,6 @@ import { MAX_NANO } from '../../policy/core/money.ts';
 import type { RecordState, UsageField } from '../../policy/core/usage-record.ts';
 import { LEASE_MS, MIN_RECOVERY_MS, REPLAY_TIMEOUT_MS, RETENTION_MS, TOMBSTONE_MS } from '../durations.ts';
 
-/** A Lua script as Redis runs it. */
 export interface Script {
   readonly source: string;
   /** The name by which EVALSHA calls it. */

@@ -9,7 +9,6 @@ const SWEEP_CHUNK = 100;
 /** About how many counters one run of a script reads: thousands of budgets need a few round trips. */
 const READ_CHUNK = 200;
 
-/** What gateways and the operator both do, in Redis. */
 export class RedisSharedOperations implements SharedOperations {
   protected readonly connection: Connection;
   readonly #expectedEpoch: () => string | null;

@@ -113,10 +113,7 @@ export class ReplayLog {
     return all.filter(({ changes }) => changes.length > 0);
   }
 
-  /**
-   * The ledger has all of `replayed`, by the change `sequence` at the latest. Numbers up to `timelineStart` stay valid on
-   * the new timeline.
-   */
+  /** The ledger has all of `replayed`, numbered `sequence` or lower; numbers up to `timelineStart` stay valid. */
   renumber(replayed: readonly ReplayedCall[], sequence: number, timelineStart: number, now: number): void {
     for (const { id, changes } of replayed) {
       const entry = this.#entries.get(id);

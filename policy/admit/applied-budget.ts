@@ -12,7 +12,6 @@ import { isExempt, isSetByCaller, type ScopeMatch, scopeMatch } from '../core/ma
 import { add, min, type Nano, ZERO } from '../core/money.ts';
 import type { PeriodLookup } from '../core/period.ts';
 
-/** One budget for the calls of one key. */
 export class AppliedBudget {
   readonly budget: CompiledBudget;
   readonly ref: Ref;

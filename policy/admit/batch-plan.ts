@@ -1,5 +1,3 @@
-/** Plans all requests of a batch together. */
-
 import type { Settings } from '../config/settings.ts';
 import type { Attributes } from '../core/compiled-policy.ts';
 import { add, max, MAX_CALL_NANO, type Nano, subtract, ZERO } from '../core/money.ts';

@@ -1,7 +1,4 @@
-/** The refusal of a call for which a budget has no room. */
-
-import type { CompiledBudget } from '../core/compiled-policy.ts';
-import { refOf } from '../core/compiled-policy.ts';
+import { type CompiledBudget, refOf } from '../core/compiled-policy.ts';
 import type { Bound, Check, Failure } from '../core/counter-check.ts';
 import { END_OF_TIME } from '../core/period.ts';
 import { budgetBusy, budgetSpent } from '../core/refusal-sentences.ts';

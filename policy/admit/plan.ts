@@ -2,8 +2,7 @@
 
 import type { ResolvedWorkspace } from '../compile/resolved-workspace.ts';
 import type { Settings } from '../config/settings.ts';
-import type { Attributes } from '../core/compiled-policy.ts';
-import { refOf } from '../core/compiled-policy.ts';
+import { type Attributes, refOf } from '../core/compiled-policy.ts';
 import type { Check } from '../core/counter-check.ts';
 import { min, type Nano, subtract } from '../core/money.ts';
 import {
@@ -22,9 +21,8 @@ import { withCount, worstCost } from '../cost/worst-cost.ts';
 import { highestRateAt, type Rate, rateAt } from '../prices/price-book.ts';
 import { modelsOf, type RequestFacts } from '../request/request.ts';
 import type { Caller } from './caller.ts';
-import { type Edit, applyRequestLimits, type LimitedRequest } from './request-limits.ts';
+import { applyRequestLimits, type Edit, type LimitedRequest } from './request-limits.ts';
 
-/** One call as the plan sees it. */
 export interface Call {
   readonly caller: Caller;
   readonly facts: RequestFacts;

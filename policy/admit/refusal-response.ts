@@ -4,7 +4,6 @@ import { formatCents, formatUsd } from '../core/money.ts';
 import { type Refusal, refusals, type SpentDetail } from '../core/refusals.ts';
 import { rfc3339 } from '../core/time.ts';
 
-/** The status that the caller gets. */
 export function refusalStatus(refusal: Refusal): number {
   return refusal.status ?? refusals[refusal.reason].status;
 }

@@ -1,15 +1,14 @@
 /** Which budgets apply to which workspaces: the accepted ones, and the last accepted form of the others. */
 
 import type { ClaudeBudget, ClaudeBudgetSpec } from '../../crds/types.gen.ts';
-import type { CompiledBudget, Ref } from '../core/compiled-policy.ts';
-import { refOf } from '../core/compiled-policy.ts';
+import { type CompiledBudget, type Ref, refOf } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
 import { isSetByCaller } from '../core/matching.ts';
 import { compileBudget } from './compile-budget.ts';
 import type { CompileCache } from './compile-cache.ts';
 import type { CompileInput, PreviousShards } from './compile-input.ts';
 import type { OwnPart } from './compile-workspace.ts';
-import { validateResource, NotAccepted } from './resource-validation.ts';
+import { NotAccepted, validateResource } from './resource-validation.ts';
 
 /** One budget with the workspaces that it applies to, sorted. */
 export interface TargetedBudget {

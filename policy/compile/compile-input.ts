@@ -1,5 +1,3 @@
-/** The input of a compilation. */
-
 import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Ref } from '../core/compiled-policy.ts';
@@ -37,7 +35,6 @@ export interface CompileInput {
     /** True if the administrator's book is invalid and `text` is the shipped one: the stored book then stays in force. */
     readonly fallback: boolean;
   };
-  /** The shards as they are stored now. */
   readonly previous: PreviousShards;
   /** The fences in the ledger; empty if it could not be read. */
   readonly fences: ReadonlyMap<Ref, number>;

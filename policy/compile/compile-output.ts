@@ -1,5 +1,3 @@
-/** The output of a compilation. */
-
 import type { CompiledBudget, CompiledWorkspace, Ref } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
 import type { ShardData } from './shards.ts';
@@ -27,7 +25,6 @@ export interface ShardWrite {
   readonly data: ShardData;
 }
 
-/** The outcome for one ClaudeWorkspace. */
 export interface WorkspaceOutcome {
   readonly generation: number;
   /** Reason `Accepted`, or why this generation is not accepted. */
@@ -41,7 +38,6 @@ export interface WorkspaceOutcome {
   readonly required: readonly RequiredVersion[];
 }
 
-/** The outcome for one ClaudeBudget. */
 export interface BudgetOutcome {
   readonly generation: number;
   /** Reason `Accepted`, or why this generation is not accepted. */

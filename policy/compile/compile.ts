@@ -6,14 +6,13 @@
 
 import type { ObjectMeta } from '../../crds/types.gen.ts';
 import { byName } from '../core/canonical-json.ts';
-import type { Ref } from '../core/compiled-policy.ts';
-import { refOf } from '../core/compiled-policy.ts';
+import { type Ref, refOf } from '../core/compiled-policy.ts';
 import { previousBudgets, targetBudget } from './budget-targets.ts';
 import { buildShards } from './build-shards.ts';
 import { CompileCache } from './compile-cache.ts';
 import type { CompileInput, PreviousShards } from './compile-input.ts';
 import type { CompileOutput } from './compile-output.ts';
-import { validateWorkspace, type AcceptedWorkspace } from './compile-workspace.ts';
+import { type AcceptedWorkspace, validateWorkspace } from './compile-workspace.ts';
 
 /**
  * Deterministic: the order of the input does not matter, and compiling again over the written shards changes nothing.

@@ -22,14 +22,12 @@ export interface KeysShard {
   readonly credentials: ReadonlyMap<Ref, KeysEntry>;
 }
 
-/** The credentials of one workspace. */
 export interface KeysEntry {
   readonly credentials: Credentials;
   /** By which a workspace names its credentials. */
   readonly checksum: string;
 }
 
-/** The shared shard. */
 export interface SharedShard {
   readonly revision: number;
   /** Null until the operator has established a ledger. */
@@ -44,7 +42,6 @@ export interface SharedBook {
   readonly book: PriceBook;
 }
 
-/** The name of the epoch's entry in the shared shard. */
 export const EPOCH_ENTRY = 'epoch';
 
 /** The name of a workspace's entry in its shards. */

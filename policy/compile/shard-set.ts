@@ -37,7 +37,6 @@ export class ShardSet {
     return this.#shared.shard;
   }
 
-  /** The policy shards by name. */
   get policy(): ReadonlyMap<string, Result<PolicyShard, string>> {
     return new Map([...this.#policy].map(([name, slot]) => [name, slot.shard]));
   }
@@ -53,17 +52,12 @@ export class ShardSet {
   /** The shards that can be read. The next compilation writes the others again. */
   get readable(): PreviousShards {
     const { shared } = this;
-    return {
-      policy: readable(this.#policy),
-      keys: readable(this.#keys),
-      shared: shared.ok ? shared.value : null,
-    };
+    return { policy: readable(this.#policy), keys: readable(this.#keys), shared: shared.ok ? shared.value : null };
   }
 }
 
 const UNKNOWN = err('the installation has no shard of this name');
 
-/** One shard. */
 class Slot<T extends object> {
   readonly #decode: (data: ShardData | undefined, last: T | undefined) => Result<T, string>;
   #data: ShardData | undefined;

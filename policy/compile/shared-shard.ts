@@ -19,7 +19,6 @@ export interface SharedEntries {
   readonly problems: readonly string[];
 }
 
-/** Collects the entries. */
 export function sharedEntries(budgets: readonly TargetedBudget[], input: CompileInput): SharedEntries {
   const entries = new Map<string, string>();
   const add = (kind: 'budget' | 'prices', name: string, text: string): Address => {

@@ -25,7 +25,6 @@ export interface DraftWorkspace {
   readonly credentials: string;
 }
 
-/** A compiled workspace in its shard. */
 export interface VersionedWorkspace {
   readonly ref: Ref;
   readonly workspace: CompiledWorkspace;

@@ -135,7 +135,6 @@ export interface Credentials {
   readonly keys: Readonly<Record<string, string>>;
 }
 
-/** `namespace/name` of a budget or a workspace. */
 export function refOf(object: { readonly namespace: string; readonly name: string }): Ref {
   return `${object.namespace}/${object.name}`;
 }

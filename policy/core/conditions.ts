@@ -6,7 +6,6 @@ import { rfc3339 } from './time.ts';
 /** The conditions of Tollgate's resources; Exhausted is of budgets only, Logged of workspaces only. */
 export type ConditionType = 'Accepted' | 'Programmed' | 'Exhausted' | 'Logged' | 'Ready';
 
-/** What a reason says. */
 interface Row {
   readonly status: Condition['status'];
   /** For the reference page: when it is set and what to do. */
@@ -122,7 +121,6 @@ const table = {
   },
 } as const satisfies Record<ConditionType, Record<string, Row>>;
 
-/** The reasons of a condition. */
 export type Reason<T extends ConditionType> = keyof (typeof table)[T] & string;
 
 /** Every condition's reasons with their status and meaning, for the reference page. */

@@ -33,7 +33,6 @@ export interface ReadingQuery {
   readonly also: readonly string[];
 }
 
-/** The answer to a `ReadingQuery`. */
 export interface Reading {
   /** The budget's only counter; with `per`, that of all values together. */
   readonly total: Counter;

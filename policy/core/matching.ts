@@ -16,7 +16,6 @@ import type {
   CompiledWorkspace,
 } from './compiled-policy.ts';
 
-/** Whether a value matches. */
 export type Matcher = (value: string) => boolean;
 
 /** Matches any of the patterns. Linear in pattern and value: the parts between stars are searched from left to right. */

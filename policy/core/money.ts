@@ -21,10 +21,8 @@ export function decodeNano(digits: string): Nano {
   return nano(BigInt(digits));
 }
 
-/** No money. */
 export const ZERO: Nano = nano(0n);
 
-/** A dollar. */
 export const USD: Nano = nano(1_000_000_000n);
 
 /** The maximum of a counter and of a column of the usage log: a signed 64-bit integer. */

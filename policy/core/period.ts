@@ -20,10 +20,7 @@ export interface Period {
 /** Finds the period that contains an instant (milliseconds): `periodAt`, or the `at` of a `PeriodCache`. */
 export type PeriodLookup = (period: CompiledPeriod, at: number) => Period;
 
-/**
- * Remembers the last period of each kind and time zone: thousands of budgets have the same few, and each costs calendar
- * arithmetic. Its answers are those of `periodAt`.
- */
+/** `periodAt` with a memory: thousands of budgets have the same few periods, and each costs calendar arithmetic. */
 export class PeriodCache {
   readonly #last = new Map<string, Period>();
 

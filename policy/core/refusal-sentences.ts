@@ -58,32 +58,26 @@ export function budgetBusy(budget: Ref): string {
   return `Calls in flight have reserved what is left of budget ${budget}. Try again after retry-after.`;
 }
 
-/** A budget's `spec.suspend` refuses the call. */
 export function budgetSuspended(budget: CompiledBudget): string {
   return `The budget ${budget.namespace}/${budget.name} is suspended, and it applies to this call. Ask its owner to resume it.`;
 }
 
-/** A workspace's `spec.suspend` refuses the call. */
 export function workspaceSuspended(workspace: Ref): string {
   return `The workspace ${workspace} is suspended. Ask its owner to resume it.`;
 }
 
-/** The Secret with the upstream key is gone. */
 export function upstreamKeyMissing(workspace: Ref): string {
   return `The workspace ${workspace} has no upstream key: its Secret is missing. The ClaudeWorkspace names it (spec.upstream.apiKeySecretRef).`;
 }
 
-/** The price book does not know the model. */
 export function modelUnknown(model: string): string {
   return `Model ${quoted(model)} has no known price, so no budget can bound it. Ask for a model of GET /v1/models.`;
 }
 
-/** The workspace's list does not have the model. */
 export function modelNotAllowed(model: string, workspace: Ref, allow: readonly string[]): string {
   return `Model ${quoted(model)} is not allowed in ${workspace}. Allowed: ${allow.join(', ')}.`;
 }
 
-/** The prompt may be longer than the guard. */
 export function inputTooLong(tokens: number, most: number): string {
   return `The prompt may have up to ${tokens} tokens, and the workspace allows ${most} (guards.maxInputTokens). Shorten it.`;
 }
@@ -126,7 +120,6 @@ export function batchTooExpensive(): string {
   return 'The requests up to this one may cost more than any budget can hold. Lower max_tokens or send smaller batches.';
 }
 
-/** The workspace does not allow batches. */
 export function batchesNotAllowed(workspace: Ref): string {
   return `The workspace ${workspace} does not allow Message Batches (spec.batches.mode). Send the requests one by one.`;
 }
@@ -141,7 +134,6 @@ export function requestTooExpensive(worstNano: Nano, mostNano: Nano): string {
   return `This call may cost up to $${formatUsd(worstNano)}, and the workspace allows $${formatUsd(mostNano)} (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.`;
 }
 
-/** No enforcing budget applies to the call. */
 export function noBudget(workspace: Ref): string {
   return `No enforcing budget applies to this call in ${workspace}. Create a ClaudeBudget whose scope matches it.`;
 }

@@ -278,7 +278,6 @@ const table = {
 /** Why Tollgate says no: one word for bodies' readers, logs and metric labels. */
 export type RefusalReason = keyof typeof table;
 
-/** The table, by reason. */
 export const refusals: Readonly<Record<RefusalReason, Row>> = table;
 
 /** What only a spent budget carries (docs/explanation/refusals.md). Money in nano-dollars, times in milliseconds. */

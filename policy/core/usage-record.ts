@@ -92,7 +92,6 @@ const columns = {
 
 type Columns = typeof columns;
 
-/** The name of a column of `calls`. */
 export type UsageColumn = keyof Columns;
 
 type FieldOf<Name extends UsageColumn> = Columns[Name] extends { readonly field: infer Field extends string }
@@ -129,7 +128,6 @@ export type UsageRecord = Identity & Partial<Omit<Fields, keyof Identity>>;
 /** A record that says all there is to say of a call: a new column does not compile until its writers fill it. */
 export type CallRecord = Identity & Omit<Fields, keyof Identity | 'batch'> & Pick<UsageRecord, 'batch'>;
 
-/** The name of a field of a usage record. */
 export type UsageField = keyof UsageRecord;
 
 /** A record as it is read from the stream, where nothing has checked it yet. */

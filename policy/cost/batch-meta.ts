@@ -38,12 +38,10 @@ export function batchMetaOf(requests: readonly RequestFacts[]): Pick<BatchMeta, 
   };
 }
 
-/** Canonical JSON. */
 export function encodeBatchMeta(meta: BatchMeta): string {
   return encodeJSON(meta);
 }
 
-/** Reads what `encodeBatchMeta` wrote. */
 export function decodeBatchMeta(text: string): BatchMeta {
   return decodeJSON(text) as BatchMeta;
 }

@@ -9,7 +9,6 @@ import { usageFields } from '../prices/usage-fields.ts';
 import { readUsage, type Tokens, type Usage } from '../prices/usage.ts';
 import type { BatchMeta } from './batch-meta.ts';
 
-/** A settled line. */
 export interface BatchLine {
   readonly costNano: Nano;
   readonly record: CallRecord;
@@ -20,7 +19,6 @@ export interface BatchLine {
   readonly model: string | null;
 }
 
-/** Which line of which batch it is. */
 export interface LinePosition {
   /** The upstream's id of the batch, and the id of the call that sent it. */
   readonly batch: string;

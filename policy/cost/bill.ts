@@ -12,7 +12,6 @@ export interface Bill {
   readonly estimated: boolean;
 }
 
-/** A call and the prices by which it is billed. */
 export interface Billing {
   /** The request as it was sent. */
   readonly facts: RequestFacts;

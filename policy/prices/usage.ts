@@ -1,6 +1,4 @@
-/**
- * What the upstream says a call used. Anthropic reports usage in message_start and again, in part, in each message_delta.
- */
+/** What the upstream says a call used: in message_start and again, in part, in each message_delta. */
 
 /** Tokens of one inference, by price. */
 export interface Tokens {

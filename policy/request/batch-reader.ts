@@ -1,7 +1,6 @@
 /** Reads the body of a Message Batch, request by request, while it streams in. */
 
-import { refusals } from '../core/refusals.ts';
-import type { Refusal } from '../core/refusals.ts';
+import { type Refusal, refusals } from '../core/refusals.ts';
 import { invalid, objectAt, onlyFields, quoted, RequestRejected, stringAt, unsupported } from './json-access.ts';
 import { JsonArraySplitter } from './json-array-splitter.ts';
 import { readFacts, type RequestFacts } from './request.ts';

@@ -3,8 +3,7 @@
  * adds to the prompt without a byte of it in the body.
  */
 
-import { onlyFields, quoted, stringAt, unsupported } from './json-access.ts';
-import type { JsonFields } from './json-access.ts';
+import { type JsonFields, onlyFields, quoted, stringAt, unsupported } from './json-access.ts';
 import { utf8Length } from './strict-json.ts';
 
 /** Checks a definition at a path of the body. Throws `RequestRejected` for an unknown type or field. */

@@ -2,7 +2,6 @@
 
 import type { JsonFields } from './json-access.ts';
 
-/** One type of block. */
 export interface BlockType {
   readonly fields: ReadonlySet<string>;
   /** The field that holds blocks again, and the types that it may hold. */
@@ -12,10 +11,7 @@ export interface BlockType {
 /** The types of block that a place in the body may hold, by `type`. */
 export type BlockTypes = ReadonlyMap<string, BlockType>;
 
-/**
- * Whether the model reads of a server tool's result nothing but what is in the body: no encrypted content, and nothing
- * in a file or an image.
- */
+/** Whether the body holds all that the model reads of a server tool's result: nothing encrypted, no file, no image. */
 export function isFullyInBody(content: unknown): boolean {
   if (typeof content !== 'object' || content === null) return true;
   if (Array.isArray(content)) return content.every(isFullyInBody);
@@ -53,10 +49,8 @@ export const TOOL_REFERENCES: BlockTypes = new Map([REFERENCE]);
 const SEARCH_RESULT = block('search_result', ['source', 'title', 'content', 'citations'], ['content', TEXT_BLOCKS]);
 const BROWSER_STATE = block('browser_state', ['tabs', 'state_changes']);
 
-/** The content of a `tool_result`. */
 const TOOL_RESULT_BLOCKS: BlockTypes = new Map([TEXT, IMAGE, DOCUMENT, SEARCH_RESULT, REFERENCE, BROWSER_STATE]);
 
-/** Results of the tools that Anthropic runs. */
 const SERVER_TOOL_RESULTS = [
   'web_search_tool_result',
   'web_fetch_tool_result',
@@ -75,7 +69,6 @@ export function isServerToolResult(type: string): boolean {
 const RESULT_FIELDS = ['tool_use_id', 'content', 'is_error', 'caller'];
 const USE_FIELDS = ['id', 'name', 'input', 'caller', 'toolset_name'];
 
-/** The blocks of a message. */
 export const MESSAGE_BLOCKS: BlockTypes = new Map([
   TEXT,
   IMAGE,

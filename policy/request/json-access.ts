@@ -35,19 +35,16 @@ export function objectAt(value: unknown, path: string): JsonFields {
   throw invalid(`${path} must be an object.`);
 }
 
-/** The list at a path. */
 export function listAt(value: unknown, path: string): readonly unknown[] {
   if (Array.isArray(value)) return value;
   throw invalid(`${path} must be a list.`);
 }
 
-/** The string at a path. */
 export function stringAt(value: unknown, path: string): string {
   if (typeof value === 'string') return value;
   throw invalid(`${path} must be a string.`);
 }
 
-/** The non-negative integer at a path. */
 export function countAt(value: unknown, path: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
   throw invalid(`${path} must be a non-negative integer.`);

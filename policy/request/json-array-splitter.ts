@@ -10,7 +10,6 @@ import { JsonInvalid } from './strict-json.ts';
 interface Options {
   /** The only field of the object, in ASCII. */
   readonly field: string;
-  /** The maximum size of an element. */
   readonly maxBytes: number;
   /** Receives each element with its braces. It must not keep `bytes`, a view of a chunk. What it throws ends the reading. */
   readonly onElement: (bytes: Uint8Array, index: number) => void;

@@ -6,14 +6,14 @@
 import { CALLERS, checkClientTool, definitionTokens, hiddenDefinitionTokens, isToolset } from './client-tools.ts';
 import {
   type BlockTypes,
-  MESSAGE_BLOCKS,
-  FETCHED_DOCUMENTS,
-  isServerToolResult,
-  isFullyInBody,
   DOCUMENT_PARTS,
+  FETCHED_DOCUMENTS,
+  isFullyInBody,
+  isServerToolResult,
+  MESSAGE_BLOCKS,
   TOOL_REFERENCES,
 } from './content-blocks.ts';
-import { MAX_IMAGE_TOKENS, imageTokens } from './image-tokens.ts';
+import { imageTokens, MAX_IMAGE_TOKENS } from './image-tokens.ts';
 import { invalid, listAt, objectAt, onlyFields, onlyValues, quoted, stringAt, unsupported } from './json-access.ts';
 import type { JsonFields } from './json-access.ts';
 import { MAX_PDF_LENGTH, pdfTokens } from './pdf-tokens.ts';
@@ -37,7 +37,6 @@ export class PromptReader {
   /** Paths in the body of what has no bound. */
   readonly unbounded: string[] = [];
   readonly serverTools: ServerTool[] = [];
-  /** Whether code execution is free in this request. */
   runsCodeFree = false;
 
   #images = 0;
@@ -82,7 +81,6 @@ export class PromptReader {
     });
   }
 
-  /** Reads a `cache_control` at any place. */
   readCacheControl(value: unknown, path: string): void {
     if (value === undefined || value === null) return;
     const control = objectAt(value, path);

@@ -18,8 +18,7 @@ import type { JsonFields } from './json-access.ts';
 import { outputConfigTokens } from './output-config.ts';
 import { type CacheWrite, PromptReader } from './prompt-reader.ts';
 import type { ServerTool } from './server-tools.ts';
-import { readJsonObject } from './strict-json.ts';
-import type { JsonObject, Span } from './strict-json.ts';
+import { type JsonObject, readJsonObject, type Span } from './strict-json.ts';
 
 /** The facts of a Messages request that decide whether it may be forwarded and what it costs at most. */
 export interface RequestFacts {
@@ -61,7 +60,6 @@ export interface RequestFacts {
   readonly maxTokensSpan: Span;
 }
 
-/** One entry of `fallbacks`. */
 export interface Fallback {
   readonly model: string;
   /** Null for the request's own. */

@@ -3,8 +3,7 @@
  * the bound of such a request is a number of inferences over a full context window; without `max_uses` it has none.
  */
 
-import { countAt, invalid, objectAt, onlyFields, onlyValues, stringAt } from './json-access.ts';
-import type { JsonFields } from './json-access.ts';
+import { countAt, invalid, type JsonFields, objectAt, onlyFields, onlyValues, stringAt } from './json-access.ts';
 import type { Span } from './strict-json.ts';
 
 /** One entry of `tools` that Anthropic runs. */
@@ -16,7 +15,6 @@ export interface ServerTool {
   readonly maxUses: number | null;
   /** Further inferences that one use can cause. */
   readonly inferencesPerUse: number;
-  /** The model that is asked for advice. */
   readonly advisor: Advisor | null;
   /** Where `max_uses` is in the body or can be inserted; null for a tool that has no such field. */
   readonly maxUsesSpan: Span | null;
@@ -29,7 +27,6 @@ export interface Advisor {
   readonly maxTokens: number | null;
 }
 
-/** Whether an entry of `tools` is run by Anthropic. */
 export function isServerTool({ type }: JsonFields): boolean {
   return typeof type === 'string' && TOOLS.has(type);
 }

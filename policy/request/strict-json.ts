@@ -3,8 +3,7 @@
  * so no object may have a key twice (parsers differ in which one counts), and the bytes of top-level values can be found.
  */
 
-import { quoted, RequestRejected } from './json-access.ts';
-import type { JsonFields } from './json-access.ts';
+import { type JsonFields, quoted, RequestRejected } from './json-access.ts';
 
 /** The bytes are not one JSON object without a duplicated key. The message is a sentence for the caller. */
 export class JsonInvalid extends RequestRejected {
@@ -58,7 +57,6 @@ export function readJsonObject(bytes: Uint8Array): JsonObject {
 
 const ENCODER = new TextEncoder();
 
-/** How many bytes a text has in UTF-8. */
 export function utf8Length(text: string): number {
   return ENCODER.encode(text).length;
 }

@@ -19,7 +19,6 @@ export function wholeNumber(least: number, most: number, of = '') {
   return v.pipe(v.number(what), v.integer(what), v.minValue(least, what), v.maxValue(most, what));
 }
 
-/** One of some words. */
 export function oneOf<const T extends readonly string[]>(...words: T) {
   return v.picklist(words, words.join(', ').replace(/, ([^,]*)$/, ' or $1'));
 }
