@@ -1,7 +1,6 @@
 import * as v from 'valibot';
 import { text } from '../policy/schema/schema-fields.ts';
 
-/** One server of a Redis. */
 export interface RedisNode {
   readonly host: string;
   readonly port: number;
@@ -17,7 +16,6 @@ export interface RedisAddress {
   readonly db: number;
   /** The Sentinels' name for the master; '' without Sentinels. */
   readonly master: string;
-  /** The password of the Sentinels themselves. */
   readonly sentinelPassword: string | undefined;
 }
 

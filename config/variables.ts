@@ -2,7 +2,6 @@ import * as v from 'valibot';
 import { fieldsOf, textLike } from '../policy/schema/schema-fields.ts';
 import { validate } from '../policy/schema/validate.ts';
 
-/** The environment of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** These may hold a password: no error shows their values. */

@@ -144,7 +144,6 @@ export class KubeClient {
     return this.#apply(`${pathOf(resource, object.metadata)}/status`, resource, object, options);
   }
 
-  /** Applies a JSON merge patch. */
   merge<T extends KubeObject>(resource: Resource, ref: ObjectRef, patch: unknown): Promise<T> {
     const contentType = 'application/merge-patch+json';
     return this.#json<T>({ method: 'PATCH', path: pathOf(resource, ref), body: patch, contentType });

@@ -24,7 +24,6 @@ export class KubeError extends Error {
   }
 }
 
-/** Whether an error is a KubeError of one of these kinds. */
 export function isKubeError(error: unknown, ...kinds: KubeErrorKind[]): error is KubeError {
   return error instanceof KubeError && kinds.includes(error.kind);
 }

@@ -17,7 +17,6 @@ interface LeaseOptions {
 }
 
 interface LeadershipHandlers {
-  /** This process has become the leader. */
   readonly onElected: () => void;
   /** Another process holds the lease, or may hold it since it was not renewed in time. This one stays a candidate. */
   readonly onLost: () => void;

@@ -47,7 +47,6 @@ interface OperatorOptions {
   readonly client: KubeClient;
   /** `epoch`: the epoch in which the ledger is expected; null while none is known. */
   readonly connectLedger: (epoch: () => string | null) => { readonly operator: OperatorLedger; close(): void };
-  /** Opens the database of the usage log. */
   readonly openLog: () => Promise<Database>;
   readonly shippedPrices: string;
   /** Unique to this process. */
@@ -64,12 +63,10 @@ interface OperatorOptions {
   readonly hash: Hash;
 }
 
-/** A replica of the operator. */
 export interface Operator {
   readonly metrics: Metrics;
   /** False where a pass hangs, so that only a restart helps. */
   readonly isAlive: () => boolean;
-  /** Whether the informers are filled. */
   readonly isReady: () => boolean;
   readonly start: () => void;
   /** Gives up the lease, within half a second even where work takes longer, and resolves once all work has ended. */

@@ -18,7 +18,6 @@ interface LeadershipOptions {
   readonly usageLog: Pick<UsageLog, 'close'>;
   /** What must forget the time before this replica led. */
   readonly resettable: readonly { reset(): void }[];
-  /** Called when this replica begins to lead. */
   readonly onLeading: () => void;
   readonly log: Logger;
 }

@@ -22,7 +22,6 @@ const PERIODIC = ['status', 'log', 'batches', 'spenders', 'retention'] as const;
 type Periodic = (typeof PERIODIC)[number];
 
 interface WorkQueuesOptions {
-  /** Whether this replica may act now. */
   readonly mayAct: () => boolean;
   readonly onError: (queue: QueueName, key: string, error: unknown) => void;
   /** Gives [0, 1). */
@@ -82,7 +81,6 @@ export class WorkQueues {
     this.#queues.status.add(ONE);
   }
 
-  /** A batch may have ended. */
   addBatch(batch: string): void {
     this.#queues.batch.add(batch);
   }
@@ -98,7 +96,6 @@ export class WorkQueues {
     for (const name of PERIODIC) this.#queues[name].add(ONE);
   }
 
-  /** For metrics. */
   get queues(): Readonly<Record<QueueName, Pick<WorkQueue, 'depth' | 'longestMs'>>> {
     return this.#queues;
   }

@@ -12,7 +12,6 @@ const OLDEST = 32;
 /** An operator renews its Lease every 2 s, and another one takes it over after 15 s. Milliseconds. */
 const LEASE_SILENCE_MS = 30_000;
 
-/** Checks the version of Kubernetes. */
 export async function checkServer({ client }: Installation): Promise<Findings> {
   const { gitVersion } = await client.document<{ gitVersion: string }>('/version');
   const minor = Number(/^v1\.(\d+)/.exec(gitVersion)?.[1] ?? OLDEST);
@@ -97,7 +96,6 @@ function waitOf({ status }: Pod): string | undefined {
   return waiting?.message ? `${waiting.reason}: ${waiting.message}` : waiting?.reason;
 }
 
-/** Checks that an operator leads. */
 export async function checkLease({ client, namespace, now }: Installation): Promise<Findings> {
   const ref = { namespace, name: 'tollgate-operator' };
   const lease = await client.get<Lease>(leases, ref).catch(undefinedIf('NotFound'));

@@ -24,7 +24,6 @@ export interface InstallationAccess {
   readonly now: () => number;
 }
 
-/** The installation that is checked. */
 export type Installation = ReturnType<typeof readInstallation>;
 
 /** What several checks need is read when the first of them asks, and only once. */

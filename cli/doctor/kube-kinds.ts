@@ -9,7 +9,6 @@ export const accessReviews: Resource = {
   plural: 'subjectaccessreviews',
 };
 
-/** A Pod. */
 export interface Pod extends KubeObject {
   readonly spec?: {
     readonly volumes?: readonly { readonly name: string; readonly secret?: { readonly secretName?: string } }[];
@@ -25,7 +24,6 @@ export interface Pod extends KubeObject {
   };
 }
 
-/** An answered SubjectAccessReview. */
 export interface AccessReview extends KubeObject {
   readonly spec: object;
   readonly status?: { readonly allowed?: boolean };

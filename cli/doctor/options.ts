@@ -1,6 +1,5 @@
 import { parseArgs } from 'node:util';
 
-/** The flags of the command. */
 export interface Options {
   /** If undefined, the Pod's own namespace or `tollgate-system`. */
   readonly namespace: string | undefined;
@@ -15,7 +14,6 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** The text of `--help`. */
 export const HELP = `Usage: tollgate doctor [flags]
 
 Checks an installation, and says what is wrong and what to do. It changes nothing.

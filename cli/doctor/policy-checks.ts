@@ -89,7 +89,6 @@ export async function checkGateways(installation: Installation): Promise<Finding
 
 type Resource = (ClaudeWorkspace | ClaudeBudget) & KubeObject;
 
-/** Checks the conditions of all resources, by reason. */
 export async function checkConditions({ client, now }: Installation): Promise<Findings> {
   const lists = [await client.list<Resource>(workspaces), await client.list<Resource>(budgets)];
   const all = lists.flatMap(({ items }) => items);

@@ -6,7 +6,6 @@ import { type Finding, type Findings, fine, listed, problem, unknown, warning } 
 import type { Installation } from './installation.ts';
 import { type AccessReview, accessReviews } from './kube-kinds.ts';
 
-/** A verb on a resource. */
 interface Right {
   readonly verb: string;
   readonly group?: string;

@@ -13,7 +13,6 @@ const INSIDE =
   'Run it inside the cluster (helm test), or set REDIS_URL and TOLLGATE_DATABASE_URL to addresses that work from here.';
 const RECOVER = 'docs/how-to/recover-the-ledger.md';
 
-/** Checks Redis, and the ledger in it. */
 export async function checkLedger(installation: Installation): Promise<Findings> {
   const { redis, settings } = installation;
   if (redis === undefined) return [unknown('Redis cannot be checked from here: REDIS_URL is not set.', INSIDE)];
@@ -91,7 +90,6 @@ function serverFindings({
   ];
 }
 
-/** Checks the database of the usage log. */
 export async function checkLog({ databaseUrl }: Installation): Promise<Findings> {
   if (databaseUrl === undefined)
     return [unknown('The usage log cannot be checked from here: TOLLGATE_DATABASE_URL is not set.', INSIDE)];

@@ -6,9 +6,7 @@ type Param = string | number;
 /** Runs one statement and returns its rows. Throws `LogUnreachable` or `RowRefused`. */
 export type Query = <Row = unknown>(sql: string, params?: readonly Param[]) => Promise<readonly Row[]>;
 
-/** An open database. */
 export interface Database {
-  /** One statement on its own. */
   readonly query: Query;
   /** Commits after `work`; rolls back if it throws. */
   transaction<T>(work: (query: Query) => Promise<T>): Promise<T>;

@@ -71,7 +71,6 @@ export class BatchSettler {
     this.#options = options;
   }
 
-  /** How many batches are open, and for how long the oldest. */
   get backlog(): { readonly open: number; readonly oldestSeconds: number } {
     const now = this.#options.clock();
     const admitted = [...this.#open.values()].map(({ meta }) => decodeBatchMeta(meta).at);

@@ -1,6 +1,5 @@
 import { Agent, type Dispatcher, request } from 'undici';
 
-/** How far the upstream is with a batch. */
 export type BatchProgress =
   | { readonly kind: 'Running' }
   /** `endedAt`: milliseconds since the epoch, NaN where unreadable. `lines`: the number of results; null where unknown. */
@@ -8,7 +7,6 @@ export type BatchProgress =
   /** The upstream does not know the batch, or has archived its results. */
   | { readonly kind: 'Gone' };
 
-/** Where to fetch a batch, and with which key. */
 export interface BatchAddress {
   readonly baseURL: string;
   readonly apiKey: string;

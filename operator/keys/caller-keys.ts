@@ -21,7 +21,6 @@ export class CallerKeys {
     return this.#conflicts;
   }
 
-  /** Takes what the last reconciliation of a workspace found. */
   setConflicts(workspace: Ref, secretNames: readonly string[]): void {
     if (secretNames.length > 0) this.#conflicts.set(workspace, secretNames);
     else this.#conflicts.delete(workspace);

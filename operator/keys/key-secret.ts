@@ -38,12 +38,10 @@ export function makerOf({ type, metadata }: Secret): string | undefined {
   return metadata.ownerReferences?.find(({ kind }) => kind === workspaces.kind)?.uid;
 }
 
-/** The name of the workspace that a Secret is labelled with. */
 export function workspaceNameOf({ metadata }: Secret): string | undefined {
   return metadata.labels?.[WORKSPACE_LABEL];
 }
 
-/** The name of the key that a Secret holds. */
 export function keyNameOf({ metadata }: Secret): string | undefined {
   return metadata.labels?.[KEY_LABEL];
 }

@@ -12,7 +12,6 @@ interface GuardOptions {
   readonly checkpoints: Pick<CheckpointStore, 'object' | 'current' | 'usableEpoch' | 'save'>;
   readonly rebuild: Pick<Rebuild, 'noteGateways' | 'advance' | 'hasMore'>;
   readonly policy: RebuildOptions['policy'];
-  /** Asks for another compilation. */
   readonly queues: { addPolicy(): void };
   readonly events: Pick<Announcer, 'ledgerEstablished' | 'ledgerLost' | 'ledgerRecovering' | 'ledgerRecovered'>;
   readonly newEpoch: () => string;

@@ -6,7 +6,6 @@ export interface Series {
   readonly value: number;
 }
 
-/** The name, help and labels of a gauge. */
 export interface GaugeDescription {
   readonly name: string;
   readonly help: string;

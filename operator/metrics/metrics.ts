@@ -22,7 +22,6 @@ export interface GaugeSources extends Resources {
   readonly streamLimit: number;
   /** For how long the oldest record of the stream has waited. */
   readonly lagSeconds: () => number;
-  /** The open batches. */
   readonly batches: () => { readonly open: number; readonly oldestSeconds: number };
   /** Null where this replica does not know. */
   readonly topSpenders: () => SpenderTotals | null;
@@ -101,7 +100,6 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
   }
 
-  /** Counts lines of batches that this replica settled. */
   countBatchLines(lines: readonly BatchLine[]): void {
     for (const { record, model, ...billed } of lines) {
       const { workspace, feature, department, user } = record;

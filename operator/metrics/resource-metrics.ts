@@ -3,7 +3,6 @@ import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
 import { keyOf } from '../../kube/object.ts';
 import { registerLiveGauge, type Series } from './live-gauge.ts';
 
-/** All resources, read at each scrape. */
 export interface Resources {
   readonly budgets: () => readonly ClaudeBudget[];
   readonly workspaces: () => readonly ClaudeWorkspace[];

@@ -18,7 +18,6 @@ export function isOutcomeOf(
   return outcome?.generation === metadata.generation && uids.has(metadata.uid);
 }
 
-/** All budgets in force, each once. */
 export function budgetsInForce({ budgets }: CompileOutput): readonly CompiledBudget[] {
   return [...budgets.values()].flatMap(({ inForce }) => inForce ?? []);
 }

@@ -57,7 +57,6 @@ export class PolicyReconciler {
     return this.#fences;
   }
 
-  /** Whether a pass is under way. */
   get isRunning(): boolean {
     return this.#passes > 0;
   }

@@ -26,7 +26,6 @@ export class PriceBookSource {
     return this.#problem;
   }
 
-  /** Takes the administrator's ConfigMap as it is now. */
   take(own: ConfigMap | undefined): void {
     const text = own?.data?.[ENTRY];
     this.#problem = own === undefined ? undefined : problemOf(text);

@@ -71,7 +71,6 @@ interface WorkspaceInput {
   readonly now: number;
 }
 
-/** Lists only the keys whose Secret exists. */
 export function workspaceStatus(input: WorkspaceInput): ClaudeWorkspaceStatus {
   const { workspace, outcome, programmed, logged, settings, now } = input;
   const keys = workspace.spec.keys.filter(({ name }) => input.keys.has(name));

@@ -2,7 +2,6 @@ import type { BudgetOutcome, WorkspaceOutcome } from '../../policy/compile/compi
 import type { Finding } from '../../policy/core/conditions.ts';
 import { programmed, type Rollout } from '../../policy/status/readiness.ts';
 
-/** The object that an outcome is about. */
 interface Target {
   /** Its uid, the same for all generations. */
   readonly uid: string;
@@ -50,7 +49,6 @@ export class ProgrammedCondition {
     return finding;
   }
 
-  /** Forgets a deleted object. */
   forget(uid: string): void {
     this.#proven.delete(uid);
     this.#pending.delete(uid);

@@ -10,7 +10,6 @@ export class ReadSchedule {
   #dueAt = Number.NEGATIVE_INFINITY;
   #next = 0;
 
-  /** When the next slice should be taken. */
   get dueAt(): number {
     return this.#dueAt;
   }

@@ -30,7 +30,6 @@ interface StatusLoopOptions {
   readonly logged: () => Finding<'Logged'>;
   readonly planner: Pick<StatusPlanner, 'workspace' | 'budget'>;
   readonly writer: Pick<StatusWriter, 'lastWritten' | 'want' | 'due' | 'write' | 'isBehind' | 'isUrgent'>;
-  /** Asks for another compilation. */
   readonly queues: { addPolicy(): void };
   readonly onProblem: (error: unknown) => void;
 }

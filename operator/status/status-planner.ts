@@ -11,7 +11,6 @@ import { budgetStatus, NOT_IN_FORCE, workspaceStatus } from './build-status.ts';
 import type { LedgerFigures } from './ledger-reader.ts';
 import { ProgrammedCondition } from './programmed-condition.ts';
 
-/** The status of either kind. */
 export type Status = ClaudeBudgetStatus & ClaudeWorkspaceStatus;
 
 /** What the statuses of one pass have in common. */
@@ -42,7 +41,6 @@ export interface BudgetSubject {
   readonly figures: LedgerFigures | undefined;
 }
 
-/** What the status of an object should be. */
 export interface WantedStatus {
   readonly resource: Resource;
   readonly object: KubeObject & { readonly status?: Status };
@@ -128,7 +126,6 @@ export class StatusPlanner {
     return { isPending, wanted: { resource: budgets, object: budget, status: wanted } };
   }
 
-  /** Forgets a deleted object. */
   forget(uid: string): void {
     this.#programmed.forget(uid);
     this.#causes.delete(uid);

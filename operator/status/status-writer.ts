@@ -13,7 +13,6 @@ interface StatusWriterOptions {
   readonly events: Pick<Events, 'record'>;
   /** A monotonic clock, in milliseconds. */
   readonly elapsed: () => number;
-  /** Whether this replica may write now. */
   readonly mayAct: () => boolean;
   readonly onWritten: (resource: Resource) => void;
   readonly onProblem: (object: string, error: unknown) => void;
@@ -49,14 +48,12 @@ export class StatusWriter {
     return this.#entries.get(metadata.uid ?? '')?.written ?? status;
   }
 
-  /** Takes what the status of an object should be. */
   want(wanted: WantedStatus): void {
     const { uid = '' } = wanted.object.metadata;
     const { written = wanted.object.status, writtenAt = Number.NEGATIVE_INFINITY } = this.#entries.get(uid) ?? {};
     this.#put(uid, { ...wanted, written, writtenAt });
   }
 
-  /** Whether any status waits to be written. */
   get isBehind(): boolean {
     return this.#urgent.size + this.#figures.size > 0;
   }
@@ -66,7 +63,6 @@ export class StatusWriter {
     return this.#waiting(this.#urgent, 1).length > 0;
   }
 
-  /** Forgets a deleted object. */
   forget(uid: string): void {
     this.#entries.delete(uid);
     this.#drop(uid);
@@ -103,7 +99,6 @@ export class StatusWriter {
     for (const uid of uids) this.#begin(uid, at);
   }
 
-  /** Resolves when no write is in flight. */
   async settled(): Promise<void> {
     while (this.#inFlight.size > 0) await Promise.all(this.#inFlight.values());
   }
