@@ -1,29 +1,10 @@
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
-import type { Settings } from '../policy/config/settings.ts';
 import { oneOf, text } from '../policy/schema/schema-fields.ts';
 import { redisUrl, withPassword } from './redis-address.ts';
 import { readSettingsFile } from './settings-file.ts';
-import { readTelemetry, type TelemetryConfig } from './telemetry.ts';
+import { readTelemetry } from './telemetry.ts';
 import { type Environment, port, type variables } from './variables.ts';
-
-/** The part of the configuration that operator and gateway share. */
-export interface EntryConfig {
-  readonly settings: Settings;
-  /** Contains the password: never print it. */
-  readonly redisUrl: string;
-  /** The CA certificates for the connection to Redis, in PEM; undefined for those of the system. */
-  readonly redisCa: string | undefined;
-  /** The Pod's name. */
-  readonly pod: string;
-  /** 0 for any free port. */
-  readonly port: number;
-  readonly logLevel: string;
-  /** Undefined in a Pod, where its ServiceAccount is used. */
-  readonly kubeconfig: string | undefined;
-  /** Null if no telemetry is sent. */
-  readonly telemetry: TelemetryConfig | null;
-}
 
 /** The variables of both. Only the gateway uses `ADMIN_PORT`, but the operator refuses a wrong one too. */
 export const ENTRY_VARIABLES = {
@@ -38,20 +19,27 @@ export const ENTRY_VARIABLES = {
   KUBECONFIG: v.optional(v.string()),
 };
 
-/** Makes the configuration from the variables, and reads the files that they name. */
+/** The part of the configuration that operator and gateway share. */
+export type EntryConfig = Readonly<ReturnType<typeof entryConfig>>;
+
+/** Makes the configuration from the variables, and reads the files that they name. `defaultPort`: 0 for any free port. */
 export function entryConfig(
   read: v.InferOutput<ReturnType<typeof variables<typeof ENTRY_VARIABLES>>>,
   env: Environment,
   defaultPort: number,
-): EntryConfig {
+) {
   return {
     settings: readSettingsFile(read.TOLLGATE_SETTINGS),
+    /** Contains the password: never print it. */
     redisUrl: withPassword(read.REDIS_URL, read.REDIS_PASSWORD),
+    /** The CA certificates for the connection to Redis, in PEM; undefined for those of the system. */
     redisCa: read.REDIS_CA_FILE === undefined ? undefined : readFileSync(read.REDIS_CA_FILE, 'utf8'),
     pod: read.POD_NAME,
     port: read.PORT ?? defaultPort,
     logLevel: read.LOG_LEVEL,
+    /** Undefined in a Pod, where its ServiceAccount is used. */
     kubeconfig: read.KUBECONFIG,
+    /** Null if no telemetry is sent. */
     telemetry: readTelemetry(env),
   };
 }

@@ -12,7 +12,7 @@ import { PeriodCache } from '../policy/core/period.ts';
 import { parsePriceBook } from '../policy/prices/price-book-file.ts';
 import { logged } from '../policy/status/readiness.ts';
 import { batchCredentials, BatchSettler } from './batches/batch-settler.ts';
-import { Informers } from './cluster/informers.ts';
+import { createInformers } from './cluster/informers.ts';
 import { LEASE, LEDGER_CHECKPOINT, PRICES } from './cluster/kube-kinds.ts';
 import { describeError } from './describe-error.ts';
 import { Announcer } from './events/announcer.ts';
@@ -86,7 +86,7 @@ export function assemble(options: OperatorOptions): Operator {
     log[level]({ what, problem: describeError(error) }, 'a problem, tried again');
   };
 
-  const informers = new Informers({
+  const informers = createInformers({
     client,
     settings,
     random,

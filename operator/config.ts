@@ -1,32 +1,26 @@
 import { readFileSync } from 'node:fs';
-import { ENTRY_VARIABLES, type EntryConfig, entryConfig } from '../config/entry-config.ts';
-import { type LogPlace, readLogPlace } from '../config/log-place.ts';
+import { ENTRY_VARIABLES, entryConfig } from '../config/entry-config.ts';
+import { readLogPlace } from '../config/log-place.ts';
 import { optionalText, readVariables, variables } from '../config/variables.ts';
 import type { Settings } from '../policy/config/settings.ts';
 
-/** The configuration of an operator. */
-export interface Config extends EntryConfig {
-  /** The password of the mail server; undefined if it needs none. Never print it. */
-  readonly smtpPassword: string | undefined;
-  /** Where the usage log is stored. */
-  readonly logPlace: LogPlace;
-  /** The text of the price book in this version of Tollgate. */
-  readonly shippedPrices: string;
-}
-
 const VARIABLES = variables({ ...ENTRY_VARIABLES, TOLLGATE_SMTP_PASSWORD: optionalText });
+
+export type Config = ReturnType<typeof readConfig>;
 
 /**
  * Reads environment and settings file once.
  * @throws Error that names every wrong variable, SettingsInvalid for mistakes in the file.
  */
-export function readConfig(env: NodeJS.ProcessEnv): Config {
+export function readConfig(env: NodeJS.ProcessEnv) {
   const read = readVariables(VARIABLES, env);
   const shared = entryConfig(read, env, 8081);
   return Object.freeze({
     ...shared,
+    /** The password of the mail server; undefined if it needs none. Never print it. */
     smtpPassword: smtpPassword(read.TOLLGATE_SMTP_PASSWORD, shared.settings),
     logPlace: readLogPlace(env),
+    /** The text of the price book in this version of Tollgate. */
     shippedPrices: readFileSync(new URL('../policy/prices/prices.json', import.meta.url), 'utf8'),
   });
 }

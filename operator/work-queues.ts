@@ -1,25 +1,19 @@
 import { WorkQueue } from '../kube/work-queue.ts';
 import type { Ref } from '../policy/core/compiled-policy.ts';
 
-/** What the queues work with. Each may throw and is then called again later. */
-export interface Reconcilers {
+const PERIODIC = ['status', 'log', 'batches', 'spenders', 'retention'] as const;
+type Periodic = (typeof PERIODIC)[number];
+
+/** What the queues work with. Each may throw and is then called again later; a periodic one says in how many milliseconds. */
+export interface Reconcilers extends Readonly<Record<Periodic, () => Promise<number>>> {
   /** Returns false where a person has to repair something first. */
   readonly workspace: (ref: Ref) => Promise<boolean>;
   readonly policy: () => Promise<void>;
   readonly batch: (batch: string) => Promise<void>;
-  /** These return in how many milliseconds they are due again. */
-  readonly status: () => Promise<number>;
-  readonly log: () => Promise<number>;
-  readonly batches: () => Promise<number>;
-  readonly spenders: () => Promise<number>;
-  readonly retention: () => Promise<number>;
 }
 
 /** The name of a queue, as metrics show it. */
 export type QueueName = keyof Reconcilers;
-
-const PERIODIC = ['status', 'log', 'batches', 'spenders', 'retention'] as const;
-type Periodic = (typeof PERIODIC)[number];
 
 interface WorkQueuesOptions {
   readonly mayAct: () => boolean;

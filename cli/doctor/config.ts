@@ -4,26 +4,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { withPassword } from '../../config/redis-address.ts';
 import { optionalText, readVariables, variables } from '../../config/variables.ts';
-import type { PodEnvironment } from '../../kube/service-account-connection.ts';
 import type { Options } from './options.ts';
-
-/** The configuration from environment and flags; flags win. */
-export interface Config {
-  readonly namespace: string;
-  /** Undefined in a Pod, where its ServiceAccount is used. */
-  readonly kubeconfig: string | undefined;
-  readonly context: string | undefined;
-  /** The environment of a Pod, which names the API server. */
-  readonly pod: PodEnvironment;
-  /** Contains the password: never print it. */
-  readonly redisUrl: string | undefined;
-  /** In PEM. */
-  readonly redisCa: string | undefined;
-  /** Contains the password: never print it. */
-  readonly databaseUrl: string | undefined;
-  /** The text of the settings file; undefined if none was named. */
-  readonly settings: string | undefined;
-}
 
 const OWN_NAMESPACE = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
 
@@ -38,21 +19,29 @@ const VARIABLES = variables({
   TOLLGATE_SETTINGS: optionalText,
 });
 
+/** The configuration from environment and flags; flags win. */
+export type Config = Readonly<ReturnType<typeof readConfig>>;
+
 /** Reads environment and files once. Throws an Error if a named file cannot be read. */
-export function readConfig(env: NodeJS.ProcessEnv, options: Options): Config {
+export function readConfig(env: NodeJS.ProcessEnv, { namespace, kubeconfig, context }: Options) {
   const read = readVariables(VARIABLES, env);
   const isPod = read.KUBERNETES_SERVICE_HOST !== undefined && read.KUBECONFIG === undefined;
   const file = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path, 'utf8'));
+  const own = isPod && existsSync(OWN_NAMESPACE) ? readFileSync(OWN_NAMESPACE, 'utf8') : 'tollgate-system';
   return {
-    namespace:
-      options.namespace ??
-      (isPod && existsSync(OWN_NAMESPACE) ? readFileSync(OWN_NAMESPACE, 'utf8') : 'tollgate-system'),
-    kubeconfig: options.kubeconfig ?? read.KUBECONFIG ?? (isPod ? undefined : join(homedir(), '.kube', 'config')),
-    context: options.context,
+    namespace: namespace ?? own,
+    /** Undefined in a Pod, where its ServiceAccount is used. */
+    kubeconfig: kubeconfig ?? read.KUBECONFIG ?? (isPod ? undefined : join(homedir(), '.kube', 'config')),
+    context,
+    /** Names the API server to a Pod. */
     pod: env,
+    /** Contains the password: never print it. */
     redisUrl: read.REDIS_URL === undefined ? undefined : withPassword(read.REDIS_URL, read.REDIS_PASSWORD),
+    /** In PEM. */
     redisCa: file(read.REDIS_CA_FILE),
+    /** Contains the password: never print it. */
     databaseUrl: read.TOLLGATE_DATABASE_URL,
+    /** The text of the settings file; undefined if none was named. */
     settings: file(read.TOLLGATE_SETTINGS),
   };
 }

@@ -1,14 +1,5 @@
 import { parseArgs } from 'node:util';
 
-export interface Options {
-  /** If undefined, the Pod's own namespace or `tollgate-system`. */
-  readonly namespace: string | undefined;
-  readonly kubeconfig: string | undefined;
-  readonly context: string | undefined;
-  readonly output: 'text' | 'json';
-  readonly isHelp: boolean;
-}
-
 /** A flag is unknown or lacks its value. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
@@ -31,18 +22,13 @@ TOLLGATE_SETTINGS, or from the ConfigMap tollgate-settings.
 Exit code: 0 no problem was found, 1 there are problems, 2 the installation could not be checked.
 `;
 
+export type Options = Readonly<ReturnType<typeof parseOptions>>;
+
 /** Parses the flags. Throws `UsageError` with a sentence that says what to write. */
-export function parseOptions(args: readonly string[]): Options {
-  const { values } = read(args);
-  const { output = 'text' } = values;
+export function parseOptions(args: readonly string[]) {
+  const { output = 'text', help: isHelp = false, namespace, kubeconfig, context } = read(args);
   if (output !== 'text' && output !== 'json') throw new UsageError(`--output must be text or json, not "${output}".`);
-  return {
-    namespace: values.namespace,
-    kubeconfig: values.kubeconfig,
-    context: values.context,
-    output,
-    isHelp: values.help ?? false,
-  };
+  return { output, isHelp, namespace, kubeconfig, context } as const;
 }
 
 function read(args: readonly string[]) {
@@ -56,7 +42,7 @@ function read(args: readonly string[]) {
         output: { type: 'string', short: 'o' },
         help: { type: 'boolean', short: 'h' },
       },
-    });
+    }).values;
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
