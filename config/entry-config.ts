@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { oneOf, text } from '../policy/schema/schema-fields.ts';
 import { redisUrl, withPassword } from './redis-address.ts';
-import { readSettingsFile } from './settings-file.ts';
+import { settingsOf } from './settings-file.ts';
 import { readTelemetry } from './telemetry.ts';
 import { type Environment, port, type variables } from './variables.ts';
 
@@ -28,12 +28,13 @@ export function entryConfig(
   env: Environment,
   defaultPort: number,
 ) {
+  const file = (path: string | undefined) => (path === undefined ? undefined : readFileSync(path, 'utf8'));
   return {
-    settings: readSettingsFile(read.TOLLGATE_SETTINGS),
+    settings: settingsOf(file(read.TOLLGATE_SETTINGS)),
     /** Contains the password: never print it. */
     redisUrl: withPassword(read.REDIS_URL, read.REDIS_PASSWORD),
     /** The CA certificates for the connection to Redis, in PEM; undefined for those of the system. */
-    redisCa: read.REDIS_CA_FILE === undefined ? undefined : readFileSync(read.REDIS_CA_FILE, 'utf8'),
+    redisCa: file(read.REDIS_CA_FILE),
     pod: read.POD_NAME,
     port: read.PORT ?? defaultPort,
     logLevel: read.LOG_LEVEL,

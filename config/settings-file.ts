@@ -1,11 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { parseSettings, type Settings } from '../policy/config/settings.ts';
-
-/** Reads the settings file. Without a path all settings have their defaults. Throws as `settingsOf` does. */
-export function readSettingsFile(path: string | undefined): Settings {
-  return settingsOf(path === undefined ? undefined : readFileSync(path, 'utf8'));
-}
 
 /**
  * Reads the text of a settings file; undefined stands for the defaults.

@@ -2,12 +2,6 @@ import * as v from 'valibot';
 import { textLike } from '../policy/schema/schema-fields.ts';
 import { type Environment, readVariables, variables } from './variables.ts';
 
-/** How telemetry is sent. The exporters of OpenTelemetry read their other variables themselves. */
-export interface TelemetryConfig {
-  /** How often metrics are sent. Milliseconds. */
-  readonly intervalMs: number;
-}
-
 const VARIABLES = variables({
   OTEL_EXPORTER_OTLP_PROTOCOL: v.optional(
     v.picklist(['', 'http/protobuf'], 'http/protobuf, and port 4318 of the collector'),
@@ -15,8 +9,11 @@ const VARIABLES = variables({
   OTEL_METRIC_EXPORT_INTERVAL: v.optional(textLike(/^([1-9]\d{2,7})?$/, 'milliseconds, at least 100')),
 });
 
-/** Null if `OTEL_EXPORTER_OTLP_ENDPOINT` is not set. Throws an Error that names every wrong variable. */
-export function readTelemetry(env: Environment): TelemetryConfig | null {
+/**
+ * Reads how often metrics are sent, in milliseconds; null if `OTEL_EXPORTER_OTLP_ENDPOINT` is not set. The exporters of
+ * OpenTelemetry read their other variables themselves. Throws an Error that names every wrong variable.
+ */
+export function readTelemetry(env: Environment): { readonly intervalMs: number } | null {
   if (!env['OTEL_EXPORTER_OTLP_ENDPOINT']) return null;
   const { OTEL_METRIC_EXPORT_INTERVAL: interval } = readVariables(VARIABLES, env);
   return { intervalMs: Number(interval || 60_000) };

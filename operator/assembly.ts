@@ -63,21 +63,11 @@ interface OperatorOptions {
   readonly hash: Hash;
 }
 
-export interface Operator {
-  readonly metrics: Metrics;
-  /** False where a pass hangs, so that only a restart helps. */
-  readonly isAlive: () => boolean;
-  readonly isReady: () => boolean;
-  readonly start: () => void;
-  /** Gives up the lease, within half a second even where work takes longer, and resolves once all work has ended. */
-  readonly stop: () => Promise<void>;
-}
-
 /**
  * Assembles a replica from the top down: first what is known of the cluster and the ledger, then the queues, then the
  * reconcilers that fill and empty them. Every replica keeps its informers filled; only the leader acts.
  */
-export function assemble(options: OperatorOptions): Operator {
+export function assemble(options: OperatorOptions) {
   const { settings, client, clock, elapsed, random, hash, log } = options;
   const { namespace } = settings;
   const problemIn = (what: string) => (error: unknown) => {
@@ -277,9 +267,11 @@ export function assemble(options: OperatorOptions): Operator {
   });
   return {
     metrics,
+    /** False where a pass hangs, so that only a restart helps. */
     isAlive: () => !queues.isStuck,
     isReady: () => informers.hasSynced,
     start: () => leadership.start(),
+    /** Gives up the lease, within half a second even where work takes longer, and resolves once all work has ended. */
     stop: async () => {
       await leadership.stop();
       ledgerConnection.close();

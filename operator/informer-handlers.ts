@@ -1,6 +1,7 @@
 import type { KubeObject } from '../kube/object.ts';
+import type { Ref } from '../policy/core/compiled-policy.ts';
 import type { ChangeHandlers, Informers } from './cluster/informers.ts';
-import type { ConfigMap, Secret } from './cluster/kube-kinds.ts';
+import type { ConfigMap } from './cluster/kube-kinds.ts';
 import type { Announcer } from './events/announcer.ts';
 import type { CallerKeys } from './keys/caller-keys.ts';
 import { workspaceNameOf } from './keys/key-secret.ts';
@@ -23,18 +24,20 @@ interface Reacting {
 /** Which change of an object gives work to which queue. */
 export function informerHandlers(reacting: Reacting): ChangeHandlers {
   const { informers, queues, callerKeys, shards, forgetStatus } = reacting;
+  /** Not for the operator's own writes of status: nothing that it reads has changed. */
+  const onEdit = (react: (ref: Ref, object: KubeObject) => void) => {
+    return (ref: Ref, now: KubeObject | undefined, before: KubeObject | undefined) => {
+      if (now?.metadata.generation === before?.metadata.generation) return;
+      if (now === undefined) forgetStatus(before?.metadata.uid ?? '');
+      react(ref, (now ?? before)!);
+    };
+  };
   return {
-    workspaces: (ref, now, before) => {
-      if (!isEdited(now, before)) return;
+    workspaces: onEdit((ref, workspace) => {
       queues.addWorkspace(ref);
-      if (now === undefined) forgetStatus(before?.metadata.uid ?? '');
-      retryConflicts(reacting, now ?? before);
-    },
-    budgets: (_ref, now, before) => {
-      if (!isEdited(now, before)) return;
-      if (now === undefined) forgetStatus(before?.metadata.uid ?? '');
-      queues.addPolicy();
-    },
+      retryConflicts(reacting, workspace);
+    }),
+    budgets: onEdit(() => queues.addPolicy()),
     namespaces: (_name, now, before) => {
       if (JSON.stringify(now?.metadata.labels) !== JSON.stringify(before?.metadata.labels)) queues.addPolicy();
     },
@@ -61,15 +64,10 @@ export function informerHandlers(reacting: Reacting): ChangeHandlers {
   };
 }
 
-/** False for the operator's own writes of status: nothing that it reads has changed. */
-function isEdited(now: KubeObject | undefined, before: KubeObject | undefined): boolean {
-  return now?.metadata.generation !== before?.metadata.generation;
-}
-
 /** A name of a Secret that was taken in this namespace may be free now. */
-function retryConflicts({ callerKeys, queues }: Reacting, changed: Pick<Secret, 'metadata'> | undefined): void {
+function retryConflicts({ callerKeys, queues }: Reacting, { metadata }: KubeObject): void {
   for (const ref of callerKeys.conflicts.keys()) {
-    if (ref.startsWith(`${changed?.metadata.namespace}/`)) queues.addWorkspace(ref);
+    if (ref.startsWith(`${metadata.namespace}/`)) queues.addWorkspace(ref);
   }
 }
 

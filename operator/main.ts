@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { hash, randomBytes, randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { KubeClient } from '../kube/client.ts';
 import { connect } from '../kube/connect.ts';
@@ -23,10 +23,7 @@ try {
 async function run(config: Config): Promise<void> {
   log.level = config.logLevel;
   log.setBindings({ pod: config.pod });
-  const client = new KubeClient({
-    connection: await connect(config.kubeconfig, process.env),
-    random: Math.random,
-  });
+  const client = new KubeClient({ connection: await connect(config.kubeconfig, process.env), random: Math.random });
   let hasLedgerAnswered = false;
   const operator = assemble({
     settings: config.settings,
@@ -51,7 +48,7 @@ async function run(config: Config): Promise<void> {
     random: Math.random,
     randomBytes,
     newId: randomUUID,
-    hash: (text) => createHash('sha256').update(text).digest('hex'),
+    hash: (text) => hash('sha256', text),
   });
   const { metrics, isAlive } = operator;
   const telemetry = await openTelemetry(config.telemetry, {

@@ -18,7 +18,6 @@ export interface Pod extends KubeObject {
     readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[];
     readonly containerStatuses?: readonly {
       readonly image: string;
-      readonly restartCount: number;
       readonly state?: { readonly waiting?: { readonly reason?: string; readonly message?: string } };
     }[];
   };

@@ -1,22 +1,13 @@
 import { hash } from 'node:crypto';
 import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
 import { undefinedIf } from '../../kube/kube-error.ts';
-import type { PolicyShard, SharedShard } from '../../policy/compile/shard-codec.ts';
 import { ShardSet } from '../../policy/compile/shard-set.ts';
 import { type ShardData, SHARED_SHARD, shardNames } from '../../policy/compile/shards.ts';
 import { err, type Result } from '../../policy/core/result.ts';
 import type { InstallationAccess } from './installation.ts';
 
-/** The shards of policy in the cluster, each decoded or with its problem. */
-export interface PolicyShards {
-  readonly shared: Result<SharedShard, string>;
-  readonly policy: ReadonlyMap<string, Result<PolicyShard, string>>;
-  /** The size of each in bytes. */
-  readonly sizes: ReadonlyMap<string, number>;
-}
-
 /** Reads the ConfigMaps, but not the Secrets beside them, which hold credentials. Throws KubeError. */
-export async function readPolicyShards({ client, namespace, settings }: InstallationAccess): Promise<PolicyShards> {
+export async function readPolicyShards({ client, namespace, settings }: InstallationAccess) {
   const names = [SHARED_SHARD, ...shardNames(settings.shards).policy];
   const read = await Promise.all(
     names.map(async (name): Promise<[string, ShardData | undefined]> => {
@@ -32,6 +23,7 @@ export async function readPolicyShards({ client, namespace, settings }: Installa
   return {
     shared: present(SHARED_SHARD, shards.shared),
     policy: new Map([...shards.policy].map(([name, shard]) => [name, present(name, shard)])),
+    /** The size of each shard in bytes. */
     sizes: new Map(read.map(([name, data = {}]) => [name, Buffer.byteLength(JSON.stringify(data))])),
   };
 }

@@ -10,16 +10,11 @@ import { parseUsd, ZERO } from '../../policy/core/money.ts';
 import type { PeriodLookup } from '../../policy/core/period.ts';
 import { rfc3339 } from '../../policy/core/time.ts';
 
-/** The statuses as they were last written. */
-interface WrittenStatuses {
-  lastWritten(budget: ClaudeBudget): ClaudeBudgetStatus | undefined;
-}
-
 /** The minimums of all budgets in force, in their periods at `now` (milliseconds). */
 export function allCounterMinimums(
   compiled: readonly CompiledBudget[],
   budgets: { get(ref: Ref): ClaudeBudget | undefined },
-  statuses: WrittenStatuses,
+  statuses: { lastWritten(budget: ClaudeBudget): ClaudeBudgetStatus | undefined },
   now: number,
   periods?: PeriodLookup,
 ): readonly CounterMinimum[] {

@@ -20,17 +20,11 @@ const SILENCE_MS = 3_000;
 /** Budgets per read. Most answers equal the known ones and become garbage at once, so they are not all held together. */
 const BATCH = 500;
 
-const LOST_LEDGER: LedgerFigures = {
-  kind: 'Missing',
-  reason: 'LedgerUnreachable',
-  message:
-    'Redis holds another ledger, so calls are refused until it is confirmed: annotate ConfigMap tollgate-ledger with tollgate.dev/confirm-ledger.',
-};
-const SILENT_LEDGER: LedgerFigures = {
-  kind: 'Missing',
-  reason: 'LedgerUnreachable',
-  message: 'Redis does not answer; the figures are the last known ones.',
-};
+const unreachable = (message: string): LedgerFigures => ({ kind: 'Missing', reason: 'LedgerUnreachable', message });
+const LOST_LEDGER = unreachable(
+  'Redis holds another ledger, so calls are refused until it is confirmed: annotate ConfigMap tollgate-ledger with tollgate.dev/confirm-ledger.',
+);
+const SILENT_LEDGER = unreachable('Redis does not answer; the figures are the last known ones.');
 
 /** Reads the figures of budgets from the ledger and keeps the last ones. */
 export class LedgerReader {
