@@ -5,7 +5,7 @@ import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
 import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { BatchOwner } from '../../ledger/message-batches.ts';
 import { planBatches } from '../../policy/admit/plan.ts';
-import type { ResolvedWorkspace } from '../../policy/compile/resolved-workspace.ts';
+import type { ResolvedWorkspace } from '../../policy/compile/shard-codec.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { noSuchBatch } from '../../policy/core/refusal-sentences.ts';

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Caller } from '../../policy/admit/caller.ts';
-import type { ResolvedWorkspace } from '../../policy/compile/resolved-workspace.ts';
+import type { ResolvedWorkspace } from '../../policy/compile/shard-codec.ts';
 import type { Attributes } from '../../policy/core/compiled-policy.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 import { err, ok, type Result } from '../../policy/core/result.ts';

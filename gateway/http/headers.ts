@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { ResolvedWorkspace } from '../../policy/compile/resolved-workspace.ts';
+import type { ResolvedWorkspace } from '../../policy/compile/shard-codec.ts';
 
 /** A flat list of names and values, as Node and undici take them. */
 export type RawHeaders = string[];

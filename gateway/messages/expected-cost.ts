@@ -1,25 +1,29 @@
 import type { Ref } from '../../policy/core/compiled-policy.ts';
-import type { Nano } from '../../policy/core/money.ts';
-import { type MovingAverage, updateAverage } from '../../policy/cost/moving-average.ts';
+import { type Nano, nano, ZERO } from '../../policy/core/money.ts';
 
 /** How many averages are kept: those that were updated last. */
 const MAX_AVERAGES = 10_000;
+/** A new call weighs one part of this many. */
+const LAST = 20;
 
-/** What a call of a workspace to a model probably costs: the moving average of the calls that this gateway settled. */
+/**
+ * What a call of a workspace to a model probably costs: the moving average of the calls that this gateway settled. No
+ * call is refused by it alone.
+ */
 export class ExpectedCosts {
-  readonly #averages = new Map<string, MovingAverage>();
+  readonly #averages = new Map<string, { readonly meanNano: Nano; readonly calls: number }>();
 
   /** Nano-dollars; null before the first call. */
   of(workspace: Ref, model: string): Nano | null {
     return this.#averages.get(`${workspace} ${model}`)?.meanNano ?? null;
   }
 
-  /** Nano-dollars. */
   learn(workspace: Ref, model: string, costNano: Nano): void {
     const name = `${workspace} ${model}`;
-    const learned = updateAverage(this.#averages.get(name), costNano);
+    const { meanNano, calls } = this.#averages.get(name) ?? { meanNano: ZERO, calls: 0 };
+    const weight = BigInt(Math.min(calls + 1, LAST));
     this.#averages.delete(name);
-    this.#averages.set(name, learned);
+    this.#averages.set(name, { meanNano: nano(meanNano + (costNano - meanNano) / weight), calls: calls + 1 });
     if (this.#averages.size > MAX_AVERAGES) this.#averages.delete(this.#averages.keys().next().value!);
   }
 }

@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
 import type { Caller } from '../../policy/admit/caller.ts';
-import { refusalStatus } from '../../policy/admit/refusal-response.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { USD } from '../../policy/core/money.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
@@ -36,17 +35,16 @@ export class CallLog {
   }
 
   /** A refused call, with its caller and request as far as they are known. */
-  refused({ id, arrived, req }: ReceivedCall, refusal: Refusal, caller?: Caller, read?: ReadCall): void {
+  refused(call: ReceivedCall, refusal: Refusal, caller?: Caller, read?: ReadCall): void {
     const { logger, spans, now, elapsed } = this.#parts;
     const workspace = caller && refOf(caller.workspace);
     const feature = read === undefined ? '' : (attributesOf(read)['feature'] ?? '');
     const model = read?.facts.model ?? '';
-    logger.info({ feature, model, cost_usd: 0, id, workspace, refusal: refusal.reason });
+    logger.info({ feature, model, cost_usd: 0, id: call.id, workspace, refusal: refusal.reason });
     if (spans === null) return;
     const ended = now();
-    const started = ended - (elapsed() - arrived);
-    const outcome = { reason: refusal.reason, status: refusalStatus(refusal) };
-    spans.add(refusedSpan({ id, feature, model, workspace, ...outcome, started, ended }, req.headers));
+    const started = ended - (elapsed() - call.arrived);
+    spans.add(refusedSpan(call, refusal, { feature, model, workspace }, { started, ended }));
   }
 }
 

@@ -1,21 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { refusalStatus } from '../../policy/admit/refusal-response.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { USD } from '../../policy/core/money.ts';
+import type { Refusal } from '../../policy/core/refusals.ts';
 import type { CallSpan } from '../../telemetry/spans.ts';
+import type { ReceivedCall } from '../http/call.ts';
 import { attributesOf, type EndedCall } from './ended-call.ts';
-
-interface Refused {
-  readonly id: string;
-  readonly feature: string;
-  /** '' if it is not known. */
-  readonly model: string;
-  readonly workspace: string | undefined;
-  readonly reason: string;
-  readonly status: number;
-  /** Milliseconds since the epoch. */
-  readonly started: number;
-  readonly ended: number;
-}
 
 const OPERATION = { 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': 'anthropic' };
 
@@ -50,23 +40,29 @@ export function spanOf(ended: EndedCall): CallSpan {
   };
 }
 
-export function refusedSpan(refused: Refused, headers: IncomingHttpHeaders): CallSpan {
-  const { id, feature, model, workspace = '', reason, status, started, ended } = refused;
+/** `asked`: what is known of the request; its model is '' if it could not be read. Times in milliseconds since the epoch. */
+export function refusedSpan(
+  { id, req }: ReceivedCall,
+  refusal: Refusal,
+  asked: { readonly feature: string; readonly model: string; readonly workspace: string | undefined },
+  { started, ended }: Pick<CallSpan, 'started' | 'ended'>,
+): CallSpan {
+  const { feature, model, workspace = '' } = asked;
   return {
     name: model === '' ? 'chat' : `chat ${model}`,
-    traceparent: traceparentOf(headers),
+    traceparent: traceparentOf(req.headers),
     started,
     ended,
     attributes: {
       ...OPERATION,
       ...(model === '' ? {} : { 'gen_ai.request.model': model }),
-      'http.response.status_code': status,
+      'http.response.status_code': refusalStatus(refusal),
       'tollgate.call_id': id,
       'tollgate.workspace': workspace,
       'tollgate.feature': feature,
-      'tollgate.refusal': reason,
+      'tollgate.refusal': refusal.reason,
     },
-    error: reason,
+    error: refusal.reason,
   };
 }
 

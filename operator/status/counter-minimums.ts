@@ -7,8 +7,7 @@ import { type CompiledBudget, type Ref, refOf } from '../../policy/core/compiled
 import { REST } from '../../policy/core/counter-reading.ts';
 import { effectiveLimitAt } from '../../policy/core/effective-limit.ts';
 import { parseUsd, ZERO } from '../../policy/core/money.ts';
-import type { PeriodLookup } from '../../policy/core/period.ts';
-import { rfc3339 } from '../../policy/core/time.ts';
+import { type PeriodLookup, rfc3339 } from '../../policy/core/period.ts';
 
 /** The minimums of all budgets in force, in their periods at `now` (milliseconds). */
 export function allCounterMinimums(

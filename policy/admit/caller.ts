@@ -1,4 +1,4 @@
-import type { ResolvedWorkspace } from '../compile/resolved-workspace.ts';
+import type { ResolvedWorkspace } from '../compile/shard-codec.ts';
 import type { CompiledKey } from '../core/compiled-policy.ts';
 import { globs, type Matcher } from '../core/matching.ts';
 import type { PeriodLookup } from '../core/period.ts';

@@ -1,20 +1,11 @@
 /** Plans a call: whether it may be forwarded, and what the ledger must check. Allow-list, price, guards, then budgets. */
 
-import type { ResolvedWorkspace } from '../compile/resolved-workspace.ts';
+import type { ResolvedWorkspace } from '../compile/shard-codec.ts';
 import type { Settings } from '../config/settings.ts';
 import { type Attributes, refOf } from '../core/compiled-policy.ts';
 import type { Check } from '../core/counter-check.ts';
 import { min, type Nano, subtract } from '../core/money.ts';
-import {
-  batchesNotAllowed,
-  budgetSuspended,
-  modelNotAllowed,
-  modelUnknown,
-  noBudget,
-  unboundedIn,
-  upstreamKeyMissing,
-  workspaceSuspended,
-} from '../core/refusal-sentences.ts';
+import * as sentences from '../core/refusal-sentences.ts';
 import type { Refusal, RefusalReason } from '../core/refusals.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { withCount, worstCost } from '../cost/worst-cost.ts';
@@ -82,25 +73,29 @@ export function planFree(caller: Caller, model: string): Refusal | null {
 export function planBatches({ workspace }: Caller, isNew: boolean): Refusal | null {
   const refusal = closed(workspace);
   if (refusal !== null || !isNew || workspace.batches === 'Allow') return refusal;
-  return { reason: 'BatchesNotAllowed', message: batchesNotAllowed(refOf(workspace)) };
+  return { reason: 'BatchesNotAllowed', message: sentences.batchesNotAllowed(refOf(workspace)) };
 }
 
 function closed(workspace: ResolvedWorkspace): Refusal | null {
   const ref = refOf(workspace);
-  if (workspace.suspend) return { reason: 'WorkspaceSuspended', message: workspaceSuspended(ref) };
-  if (workspace.upstreamKey === null) return { reason: 'UpstreamKeyMissing', message: upstreamKeyMissing(ref) };
+  if (workspace.suspend) return { reason: 'WorkspaceSuspended', message: sentences.workspaceSuspended(ref) };
+  if (workspace.upstreamKey === null)
+    return { reason: 'UpstreamKeyMissing', message: sentences.upstreamKeyMissing(ref) };
   return null;
 }
 
 function disallowed(caller: Caller, model: string): Refusal | null {
   if (caller.allows(model)) return null;
   const { workspace } = caller;
-  return { reason: 'ModelNotAllowed', message: modelNotAllowed(model, refOf(workspace), workspace.models.allow) };
+  return {
+    reason: 'ModelNotAllowed',
+    message: sentences.modelNotAllowed(model, refOf(workspace), workspace.models.allow),
+  };
 }
 
 function unpriced({ models, prices }: ResolvedWorkspace, model: string, now: number): Refusal | null {
   if (models.unknown === 'HighestPrice' || rateAt(prices, model, now) !== null) return null;
-  return { reason: 'ModelUnknown', message: modelUnknown(model) };
+  return { reason: 'ModelUnknown', message: sentences.modelUnknown(model) };
 }
 
 /** The amount to reserve: the bound by the body's bytes, or less if the upstream counted fewer tokens. */
@@ -144,12 +139,13 @@ function applyBudgets(
     from = Math.max(from, limit.from);
     until = Math.min(until, limit.until);
     if (!limit.begun) continue;
-    if (applied.budget.suspend) return refused('BudgetSuspended', budgetSuspended(applied.budget));
-    if (unbounded.length > 0 && applied.isStrict) return refused('Unbounded', unboundedIn(unbounded, applied.ref));
+    if (applied.budget.suspend) return refused('BudgetSuspended', sentences.budgetSuspended(applied.budget));
+    if (unbounded.length > 0 && applied.isStrict)
+      return refused('Unbounded', sentences.unboundedIn(unbounded, applied.ref));
     granted ||= applied.budget.mode === 'Enforce';
     checks.push(applied.check(limit, attributes, amounts));
   }
-  if (!granted) return refused('NoBudget', noBudget(refOf(workspace)));
+  if (!granted) return refused('NoBudget', sentences.noBudget(refOf(workspace)));
   return ok({ facts, edits, worstNano, reservedNano, from, until, checks });
 }
 

@@ -1,8 +1,8 @@
 /** A refusal as HTTP: status, headers and body in the shape that Anthropic's clients understand. */
 
 import { formatCents, formatUsd } from '../core/money.ts';
+import { rfc3339 } from '../core/period.ts';
 import { type Refusal, refusals, type SpentDetail } from '../core/refusals.ts';
-import { rfc3339 } from '../core/time.ts';
 
 export function refusalStatus(refusal: Refusal): number {
   return refusal.status ?? refusals[refusal.reason].status;

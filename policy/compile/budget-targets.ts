@@ -89,10 +89,8 @@ function targets({ metadata, spec }: ClaudeBudget, existing: Workspaces, input: 
   if (spec.workspaceRef !== undefined) {
     const workspace = `${metadata.namespace}/${spec.workspaceRef.name}`;
     if (!existing.has(workspace)) {
-      throw new NotAccepted(
-        'WorkspaceNotFound',
-        `spec.workspaceRef: ClaudeWorkspace ${workspace} does not exist. Create it or name another.`,
-      );
+      const message = `spec.workspaceRef: ClaudeWorkspace ${workspace} does not exist. Create it or name another.`;
+      throw new NotAccepted('WorkspaceNotFound', message);
     }
     return isInForce(existing, workspace) ? [workspace] : [];
   }

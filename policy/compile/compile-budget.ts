@@ -59,10 +59,8 @@ function checkValues({ per, limit }: ClaudeBudgetSpec): void {
 
 function periodOf({ every, timeZone, startTime }: ClaudeBudgetSpec['period']): CompiledPeriod {
   if (!isTimeZone(timeZone)) {
-    throw new NotAccepted(
-      'Invalid',
-      `spec.period.timeZone: ${JSON.stringify(timeZone)} is not a known time zone. Write UTC or a name such as Europe/Berlin.`,
-    );
+    const message = `spec.period.timeZone: ${JSON.stringify(timeZone)} is not a known time zone. Write UTC or a name such as Europe/Berlin.`;
+    throw new NotAccepted('Invalid', message);
   }
   if ((every === 'Once') !== (startTime !== undefined)) {
     throw new NotAccepted('Invalid', 'spec.period.startTime: give it to a budget for Once, and to no other.');

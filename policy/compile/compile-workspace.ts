@@ -61,10 +61,8 @@ function compileWorkspace(resource: ClaudeWorkspace, input: CompileInput): OwnPa
   const { metadata, spec } = resource;
   if (!allowsUpstream(input.settings, spec.upstream.baseURL)) {
     const allowed = input.settings.upstreams.join(', ');
-    throw new NotAccepted(
-      'UpstreamNotAllowed',
-      `spec.upstream.baseURL: this upstream is not allowed. Use one of ${allowed} (setting upstreams).`,
-    );
+    const message = `spec.upstream.baseURL: this upstream is not allowed. Use one of ${allowed} (setting upstreams).`;
+    throw new NotAccepted('UpstreamNotAllowed', message);
   }
   upstreamKey(metadata.namespace, sourceOf(resource), input);
   checkSecretNames(resource, input);

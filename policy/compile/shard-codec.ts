@@ -5,7 +5,6 @@ import type { Address, CompiledBudget, CompiledWorkspace, Credentials, Ref } fro
 import { err, ok, type Result } from '../core/result.ts';
 import { parsePriceBook } from '../prices/price-book-file.ts';
 import type { PriceBook } from '../prices/price-book.ts';
-import type { ResolvedWorkspace } from './resolved-workspace.ts';
 import { decodeShard, type Hash, type Shard, type ShardData } from './shards.ts';
 
 /** A policy shard: compiled workspaces by `namespace/name`. */
@@ -116,6 +115,15 @@ function decoded<T>(data: ShardData | undefined, hash: Hash, read: (shard: Shard
     // The checksum is right, so nothing is damaged: another version of Tollgate wrote an entry that this one cannot read.
     return err('an entry is not readable');
   }
+}
+
+/** A workspace with everything its addresses name, ready to be enforced. */
+export interface ResolvedWorkspace extends Omit<CompiledWorkspace, 'budgets' | 'spanning' | 'prices' | 'credentials'> {
+  /** Its own budgets and the spanning ones. */
+  readonly budgets: readonly CompiledBudget[];
+  readonly prices: PriceBook;
+  /** Null if its Secret was deleted. */
+  readonly upstreamKey: string | null;
 }
 
 /** A workspace that can be enforced, with the SHA-256 (hex) of each caller key by the key's name. */

@@ -1,7 +1,7 @@
 /** The closed table of condition reasons: status, metrics and docs/reference/refusals.md come from it. */
 
 import type { Condition } from '../../crds/types.gen.ts';
-import { rfc3339 } from './time.ts';
+import { rfc3339 } from './period.ts';
 
 /** The conditions of Tollgate's resources; Exhausted is of budgets only, Logged of workspaces only. */
 export type ConditionType = 'Accepted' | 'Programmed' | 'Exhausted' | 'Logged' | 'Ready';

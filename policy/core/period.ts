@@ -107,3 +107,8 @@ function startOf(day: Temporal.PlainDate, zone: string): number {
 function zoned(zone: string, at: number): Temporal.ZonedDateTime {
   return Temporal.Instant.fromEpochMilliseconds(at).toZonedDateTimeISO(zone);
 }
+
+/** RFC 3339 in UTC without fractions, for an instant in milliseconds. */
+export function rfc3339(at: number): string {
+  return new Date(at).toISOString().replace(/\.\d{3}Z$/, 'Z');
+}

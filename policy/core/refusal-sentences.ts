@@ -2,9 +2,8 @@
 
 import type { CompiledBudget, Every, Ref } from './compiled-policy.ts';
 import type { Check } from './counter-check.ts';
-import { type Nano, formatCents, formatUsd } from './money.ts';
-import { END_OF_TIME } from './period.ts';
-import { rfc3339 } from './time.ts';
+import { formatCents, formatUsd, type Nano } from './money.ts';
+import { END_OF_TIME, rfc3339 } from './period.ts';
 
 const ADJECTIVE: Readonly<Record<Every, string>> = {
   Hour: 'Hourly budget',

@@ -66,18 +66,15 @@ export function mergeDelta(usage: Usage, delta: unknown): Usage {
   const hours = usage.cacheWrite1h > 0;
   const billed = iterations(fields);
   return {
+    ...usage,
     input: Math.max(usage.input, input),
     cacheRead: Math.max(usage.cacheRead, cacheRead),
     cacheWrite5m: usage.cacheWrite5m + (hours ? 0 : written),
     cacheWrite1h: usage.cacheWrite1h + (hours ? written : 0),
     output: fields.value('output_tokens') == null ? usage.output : output,
     iterations: billed.length > 0 ? billed : usage.iterations,
-    ...(serverTools(fields) ?? { webSearches: usage.webSearches, codeExecutions: usage.codeExecutions }),
-    fast: usage.fast,
-    regional: usage.regional,
-    batch: usage.batch,
+    ...serverTools(fields),
     repriced: usage.repriced || credited(fields),
-    declined: usage.declined,
     absurd: usage.absurd || fields.absurd,
   };
 }

@@ -5,9 +5,8 @@ import type { Finding } from '../core/conditions.ts';
 import { type Counter, type Reading, type ReadingQuery, REST, type ValueCounter } from '../core/counter-reading.ts';
 import { type EffectiveLimit, effectiveLimitAt } from '../core/effective-limit.ts';
 import { add, formatCents, formatUsd, max, type Nano, percentUsed, subtract, ZERO } from '../core/money.ts';
-import { END_OF_TIME, periodAt, type PeriodLookup } from '../core/period.ts';
+import { END_OF_TIME, periodAt, type PeriodLookup, rfc3339 } from '../core/period.ts';
 import { valuesText } from '../core/refusal-sentences.ts';
-import { rfc3339 } from '../core/time.ts';
 
 /** For display only. Restricted: some calls are refused, because a value of `per` is spent or by `suspend`. */
 export type BudgetState = 'OK' | 'Warning' | 'Restricted' | 'Spent' | 'Observing';

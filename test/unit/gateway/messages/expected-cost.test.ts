@@ -1,10 +1,13 @@
 import { expect, test } from '@jest/globals';
+import { ExpectedCosts } from '../../../../gateway/messages/expected-cost.ts';
 import { nano } from '../../../../policy/core/money.ts';
-import { type MovingAverage, updateAverage } from '../../../../policy/cost/moving-average.ts';
 
 test('the expected cost is the mean of recent calls', () => {
-  const of = (...costs: bigint[]) =>
-    costs.map(nano).reduce<MovingAverage | undefined>(updateAverage, undefined)!.meanNano;
+  const of = (...costs: bigint[]) => {
+    const expected = new ExpectedCosts();
+    for (const cost of costs) expected.learn('team/app', 'claude', nano(cost));
+    return expected.of('team/app', 'claude');
+  };
   expect(of(100n)).toBe(100n);
   expect(of(100n, 200n)).toBe(150n);
   const cheap = Array.from({ length: 200 }, () => 10n);
