@@ -29,10 +29,7 @@ const VARIABLES = variables({
   TOLLGATE_TLS_FOLDER: optionalText,
 });
 
-/**
- * Reads environment and settings file once.
- * @throws Error that names every wrong variable, SettingsInvalid for mistakes in the file.
- */
+/** @throws Error that names every wrong variable, SettingsInvalid for mistakes in the settings file. */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const read = readVariables(VARIABLES, env);
   const shared = entryConfig(read, env, 8080);

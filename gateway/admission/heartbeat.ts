@@ -12,10 +12,8 @@ export type BeatOutcome = BeatAnswer['kind'] | 'unreachable';
 interface Parts {
   readonly ledger: GatewayLedger;
   readonly pod: string;
-  /** The revision of each policy shard that is enforced in full. */
   readonly shards: () => Readonly<Record<string, number>>;
   readonly newId: () => string;
-  /** The ids of the calls that have, or may have, a reservation. */
   readonly openCalls: ReadonlySet<string>;
   readonly settler: Pick<Settler, 'release'>;
   readonly listeners: readonly BeatListener[];

@@ -36,10 +36,7 @@ interface Pending {
   readonly onDelayed?: () => Promise<void>;
 }
 
-/**
- * Ends reservations. What the ledger cannot take now is kept and sent until it does: it is money, and settle, release and
- * openBatch change nothing the second time.
- */
+/** Ends reservations. What the ledger cannot take now is sent until it does; a second time it changes nothing. */
 export class Settler {
   readonly #parts: Parts;
   readonly #pending = new Map<string, Pending>();

@@ -31,9 +31,7 @@ interface Parts extends Pick<Clocks, 'now'> {
   readonly refusedCalls: RefusedCalls;
   readonly callLog: CallLog;
   readonly settings: Settings;
-  /** Where bodies are kept while they are read and sent. */
   readonly bodyFolder: string;
-  /** How many bytes they may hold there together. */
   readonly bodyFiles: ByteQuota;
 }
 

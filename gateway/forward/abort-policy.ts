@@ -12,9 +12,7 @@ export type OnAbort = 'Cancel' | 'Drain' | 'Drop';
 export interface AnswerProgress {
   /** Null before its headers came. */
   readonly form: AnswerForm | null;
-  /** It has said what its prompt costs. */
   readonly hasBegun: boolean;
-  /** At some time the caller read more slowly than the upstream wrote. */
   readonly wasHeldUp: boolean;
 }
 

@@ -6,10 +6,7 @@ const MAX_AVERAGES = 10_000;
 /** A new call weighs one part of this many. */
 const LAST = 20;
 
-/**
- * What a call of a workspace to a model probably costs: the moving average of the calls that this gateway settled. No
- * call is refused by it alone.
- */
+/** What a call to a model probably costs: the moving average of those settled here. It alone refuses no call. */
 export class ExpectedCosts {
   readonly #averages = new Map<string, { readonly meanNano: Nano; readonly calls: number }>();
 

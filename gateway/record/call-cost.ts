@@ -74,10 +74,7 @@ function cancelledCost(call: PricedCall, metered: Metered, tokensPerByte: number
   return { costNano, presumedNano: ZERO, estimated: true, usage: null, model: facts.model };
 }
 
-/**
- * The cost of the usage that was reported, of the output seen since (`tokensPerByte`) and of `unseenTokens` more. The
- * estimated part never raises it above the worst case.
- */
+/** The cost of the reported usage, the output seen since and `unseenTokens`. Estimates never exceed the worst case. */
 function seenCost(call: PricedCall, metered: Metered, tokensPerByte: number, unseenTokens: number): CallCost {
   const { usage, unpricedBytes, textBytes, hiddenMs } = metered;
   const reported = completeCost(call, metered);

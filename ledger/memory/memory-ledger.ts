@@ -11,10 +11,7 @@ export class MemoryLedger {
   readonly #clock: () => number;
   readonly #usageLimit: number;
 
-  /**
-   * `clock`: the ledger's, in milliseconds since the epoch. `usageLimit`: how many usage records may wait in the stream
-   * before nothing more is admitted.
-   */
+  /** `clock`: milliseconds since the epoch. `usageLimit`: how many usage records may wait before admission stops. */
   constructor({ clock, usageLimit = DEFAULT_USAGE_LIMIT }: { clock: () => number; usageLimit?: number }) {
     this.#clock = clock;
     this.#usageLimit = usageLimit;

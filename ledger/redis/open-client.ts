@@ -4,11 +4,9 @@ import type { RedisAddress } from '../../config/redis-address.ts';
 /** A client of one server (which Sentinels may have named) or of a cluster. */
 export type Client = Redis | Cluster;
 
-/** What a client of either kind needs beside the address. */
+/** As in `ConnectionOptions`. */
 export interface ClientOptions {
-  /** How long one command may take before it counts as unreachable. Milliseconds. */
   readonly commandTimeout: number;
-  /** The certificates by which servers with TLS are trusted, in PEM; undefined: those of the system. */
   readonly ca: string | undefined;
 }
 

@@ -35,26 +35,13 @@ export function validateWorkspace(
   input: CompileInput,
 ): ValidatedWorkspace {
   const { accepted, compiled } = validateResource(() => compileWorkspace(resource, input));
-  const ref = refOf(resource.metadata);
-  const generation = resource.metadata.generation ?? 0;
+  const found = { ref: refOf(resource.metadata), generation: resource.metadata.generation ?? 0, accepted };
   if (compiled !== null) {
-    return {
-      ref,
-      generation,
-      accepted,
-      own: compiled,
-      credentials: credentialsOf(compiled, sourceOf(resource), input),
-    };
+    return { ...found, own: compiled, credentials: credentialsOf(compiled, sourceOf(resource), input) };
   }
-  if (previous === undefined) return { ref, generation, accepted, own: null, credentials: null };
+  if (previous === undefined) return { ...found, own: null, credentials: null };
   const own = ownPartOf(previous.workspace);
-  return {
-    ref,
-    generation,
-    accepted,
-    own,
-    credentials: credentialsOf(own, previous.credentials.upstreamSecret, input),
-  };
+  return { ...found, own, credentials: credentialsOf(own, previous.credentials.upstreamSecret, input) };
 }
 
 function compileWorkspace(resource: ClaudeWorkspace, input: CompileInput): OwnPart {
@@ -144,13 +131,6 @@ function credentialsOf(own: OwnPart, source: Source, input: CompileInput): Crede
 }
 
 function ownPartOf(workspace: CompiledWorkspace): OwnPart {
-  const {
-    version: _version,
-    budgets: _budgets,
-    spanning: _spanning,
-    prices: _prices,
-    credentials: _,
-    ...own
-  } = workspace;
+  const { version: _v, budgets: _b, spanning: _s, prices: _p, credentials: _c, ...own } = workspace;
   return own;
 }

@@ -40,10 +40,7 @@ export function billedTokens(usage: Usage, servedModel: string): Tokens {
   };
 }
 
-/**
- * True if the usage is impossible: see `Usage.absurd`, or more than a model's context window or output maximum in each of
- * the inferences that the call may have had.
- */
+/** True for `Usage.absurd`, and for more than the context window or output maximum in each possible inference. */
 export function isAbsurd(usage: Usage, servedModel: string, book: PriceBook, at: number, inferences = 1): boolean {
   const parts = usage.iterations.length > 0 ? usage.iterations : [{ ...usage, model: null }];
   return (

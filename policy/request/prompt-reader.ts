@@ -237,10 +237,7 @@ export class PromptReader {
     if (type === 'tool_reference') this.#expand(stringAt(tool['name'], `${path}.name`));
   }
 
-  /**
-   * Adds the definition of a referenced tool, which the upstream puts into the prompt again. A name without a tool belongs
-   * to a toolset, or the upstream refuses it.
-   */
+  /** Adds a referenced tool's definition, which the upstream repeats. A name without a tool is of a toolset, or refused. */
   #expand(name: string): void {
     const definitions = this.#tools.get(name) ?? this.#tools.get(null);
     if (definitions === undefined) return;

@@ -124,21 +124,19 @@ function cappedCounters(
   reading: Reading,
   { grantedNano }: EffectiveLimit,
 ): readonly CappedCounter[] {
-  if (budget.per.length === 0)
-    return [{ value: null, counter: reading.total, capNano: add(budget.limitNano, grantedNano) }];
+  const capOf = (limitNano: Nano): Nano => add(limitNano, grantedNano);
+  if (budget.per.length === 0) return [{ value: null, counter: reading.total, capNano: capOf(budget.limitNano) }];
   const overrides = new Map(budget.overrides.map(({ values, limitNano }) => [JSON.stringify(values), limitNano]));
   const values = reading.values
-    .map((counter) => ({
-      value: counter.value,
-      counter,
-      capNano: add(overrides.get(counter.value) ?? budget.limitNano, grantedNano),
-    }))
+    .map((counter) => {
+      return { value: counter.value, counter, capNano: capOf(overrides.get(counter.value) ?? budget.limitNano) };
+    })
     // A value with a limit of 0 is blocked on purpose, which does not make the budget exhausted.
     .filter(({ capNano }) => capNano > 0n);
   if (budget.totalNano !== undefined) {
-    return [{ value: null, counter: reading.total, capNano: add(budget.totalNano, grantedNano) }, ...values];
+    return [{ value: null, counter: reading.total, capNano: capOf(budget.totalNano) }, ...values];
   }
-  return values.length > 0 ? values : [{ value: '[]', counter: EMPTY, capNano: add(budget.limitNano, grantedNano) }];
+  return values.length > 0 ? values : [{ value: '[]', counter: EMPTY, capNano: capOf(budget.limitNano) }];
 }
 
 /** Represents every value before the first one is counted. */
