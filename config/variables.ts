@@ -7,10 +7,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** These may hold a password: no error shows their values. */
 const SECRET = ['REDIS_URL', 'REDIS_PASSWORD', 'TOLLGATE_DATABASE_URL', 'TOLLGATE_SMTP_PASSWORD'];
 
-/**
- * Reads the variables of a schema and ignores all others.
- * @throws Error that names every wrong variable and says what to write.
- */
+/** Reads the variables of a schema. Throws an Error that names every wrong one and says what to write. */
 export function readVariables<S extends v.GenericSchema>(schema: S, env: Environment): v.InferOutput<S> {
   const read = validate(schema, env, { root: 'the environment', secret: SECRET });
   if (read.ok) return read.value;

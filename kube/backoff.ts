@@ -1,8 +1,5 @@
 /** Doubling delays, in milliseconds. */
-export interface Backoff {
-  readonly firstMs: number;
-  readonly maxMs: number;
-}
+export type Backoff = Readonly<Record<'firstMs' | 'maxMs', number>>;
 
 /**
  * The delay in milliseconds after the `failures`th failure in a row (from 1): random in the upper half of the doubled one, so

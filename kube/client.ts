@@ -124,14 +124,12 @@ export class KubeClient {
   }
 
   create<T extends KubeObject>(resource: Resource, object: T): Promise<T> {
-    const path = pathOf(resource, { namespace: object.metadata.namespace });
-    return this.#json<T>({ method: 'POST', path, body: { ...typeOf(resource), ...object } });
+    return this.#write('POST', pathOf(resource, { namespace: object.metadata.namespace }), resource, object);
   }
 
   /** Writes the whole object; fails with `Conflict` if its `resourceVersion` is not the newest. */
   replace<T extends KubeObject>(resource: Resource, object: T): Promise<T> {
-    const path = pathOf(resource, object.metadata);
-    return this.#json<T>({ method: 'PUT', path, body: { ...typeOf(resource), ...object } });
+    return this.#write('PUT', pathOf(resource, object.metadata), resource, object);
   }
 
   /** Server-side apply: the field manager owns the object's fields, and fields that it no longer names are removed. */
@@ -160,10 +158,14 @@ export class KubeClient {
     await this.#options.connection.close();
   }
 
-  #apply<T extends KubeObject>(path: string, resource: Resource, object: T, options: ApplyOptions): Promise<T> {
-    const query = { fieldManager: options.fieldManager, force: 'true' };
-    const body = { ...typeOf(resource), ...object };
-    return this.#json<T>({ method: 'PATCH', path, query, body, contentType: 'application/apply-patch+yaml' });
+  #apply<T>(path: string, resource: Resource, object: T, { fieldManager }: ApplyOptions): Promise<T> {
+    const query = { fieldManager, force: 'true' };
+    return this.#write('PATCH', path, resource, object, { query, contentType: 'application/apply-patch+yaml' });
+  }
+
+  #write<T>(method: Call['method'], path: string, resource: Resource, object: T, rest?: Partial<Call>): Promise<T> {
+    const { apiVersion, kind } = resource;
+    return this.#json<T>({ method, path, body: { apiVersion, kind, ...object }, ...rest });
   }
 
   async #json<T>(call: Call): Promise<T> {
@@ -221,10 +223,6 @@ function pathOf({ apiVersion, plural }: Resource, { namespace, name }: Partial<O
   const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   const scope = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
   return `${root}${scope}/${plural}${name === undefined ? '' : `/${encodeURIComponent(name)}`}`;
-}
-
-function typeOf({ apiVersion, kind }: Resource): { apiVersion: string; kind: string } {
-  return { apiVersion, kind };
 }
 
 function queryOf(query: Call['query'] = {}): string {

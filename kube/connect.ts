@@ -2,8 +2,7 @@ import type { Connection } from './client.ts';
 import { connectAsServiceAccount, type PodEnvironment } from './service-account-connection.ts';
 
 /**
- * Connects to the API server by a kubeconfig, with its current context unless another one is named; without a kubeconfig as
- * the ServiceAccount of the Pod.
+ * Connects by a kubeconfig, by default with its current context; without one as the ServiceAccount of the Pod.
  * @throws Error where neither names a cluster.
  */
 export async function connect(

@@ -12,7 +12,7 @@ interface LeaseOptions {
   /** Milliseconds since the epoch; written for people and never compared with the time of another machine. */
   readonly clock: () => number;
   readonly random: () => number;
-  readonly timing?: LeaseTiming;
+  readonly timing?: typeof DEFAULT;
   readonly onProblem?: (error: unknown) => void;
 }
 
@@ -23,16 +23,14 @@ interface LeadershipHandlers {
 }
 
 /** Milliseconds. `renewMs` must be well below `durationMs`, so that the old leader stops before a new one starts. */
-interface LeaseTiming {
-  readonly durationMs: number;
-  readonly renewMs: number;
+const DEFAULT = {
+  durationMs: 15_000,
+  renewMs: 10_000,
   /** How often the leader renews. */
-  readonly retryMs: number;
+  retryMs: 2_000,
   /** How often the others check whether the leader has released the lease. */
-  readonly lookMs: number;
-}
-
-const DEFAULT: LeaseTiming = { durationMs: 15_000, renewMs: 10_000, retryMs: 2_000, lookMs: 1_000 };
+  lookMs: 1_000,
+};
 
 /**
  * Leader election by a Lease. A lease has expired when this process has seen it unchanged for its whole duration by its own
@@ -40,7 +38,7 @@ const DEFAULT: LeaseTiming = { durationMs: 15_000, renewMs: 10_000, retryMs: 2_0
  */
 export class LeaderElection {
   readonly #options: LeaseOptions;
-  readonly #timing: LeaseTiming;
+  readonly #timing: typeof DEFAULT;
   readonly #stop = new AbortController();
   #seen = { version: '', at: 0 };
   #leads = false;

@@ -141,16 +141,14 @@ export class Reflector<T extends KubeObject> {
     const key = keyOf(object.metadata);
     const before = this.#objects.get(key);
     // Deleted and re-created while no watch ran: report the deletion first.
-    if (before && before.metadata.uid !== object.metadata.uid) return this.#replace(key, object);
+    if (before && before.metadata.uid !== object.metadata.uid) {
+      this.#remove(key);
+      return this.#put(object);
+    }
     // Keep the identity of an unchanged object: callers cache what they derived from it.
     if (before && before.metadata.resourceVersion === object.metadata.resourceVersion) return;
     this.#objects.set(key, object);
     this.#options.onChange?.(key, object, before);
-  }
-
-  #replace(key: string, object: T): void {
-    this.#remove(key);
-    this.#put(object);
   }
 
   #remove(key: string): void {

@@ -86,10 +86,7 @@ export class UsageLog {
     return this.#use((database) => rankSpenders(database.query, kind, since, most));
   }
 
-  /**
-   * Deletes a part of what is older than `keptMs` at `now` (milliseconds; null keeps all calls). Returns whether there may
-   * be more. Throws `LogUnreachable`.
-   */
+  /** Deletes a part, as `deleteOld` of retention.ts. Returns whether there may be more. Throws `LogUnreachable`. */
   async deleteOld(now: number, keptMs: number | null): Promise<boolean> {
     return this.#use((database) => inTransaction(database, (query) => deleteOld(query, now, keptMs)));
   }

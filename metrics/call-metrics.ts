@@ -5,14 +5,10 @@ import type { Tokens } from '../policy/prices/usage.ts';
 import { LabelLimiter, OTHER } from './label-limiter.ts';
 
 /** Whom a call is counted for, by its attributes; '' for an attribute that it does not have. */
-export interface Spender {
-  readonly workspace: string;
-  readonly feature: string;
-  readonly department: string;
-  readonly user: string;
+export type Spender = Readonly<Record<'workspace' | 'feature' | 'department' | 'user', string>> & {
   /** Null if the price book does not know the model. */
   readonly model: string | null;
-}
+};
 
 /** What a call was billed for. */
 export interface Billed {

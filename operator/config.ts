@@ -8,10 +8,7 @@ const VARIABLES = variables({ ...ENTRY_VARIABLES, TOLLGATE_SMTP_PASSWORD: option
 
 export type Config = ReturnType<typeof readConfig>;
 
-/**
- * Reads environment and settings file once.
- * @throws Error that names every wrong variable, SettingsInvalid for mistakes in the file.
- */
+/** Reads environment and settings file once. Throws an Error that names every wrong variable, or SettingsInvalid. */
 export function readConfig(env: NodeJS.ProcessEnv) {
   const read = readVariables(VARIABLES, env);
   const shared = entryConfig(read, env, 8081);

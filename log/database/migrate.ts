@@ -12,10 +12,7 @@ export async function lock(query: Query): Promise<void> {
   await query('select pg_advisory_xact_lock($1)', [LOCK_ID]);
 }
 
-/**
- * Applies the missing migrations. If several operators start together, one of them does it. A database with migrations of
- * a newer version is left as it is.
- */
+/** Applies the missing migrations, one operator at a time; leaves a database of a newer version as it is. */
 export async function migrate(database: Database): Promise<void> {
   await database.transaction(async (query) => {
     await lock(query);

@@ -11,10 +11,7 @@ import type { Statement, StatementResult } from './pglite-thread.ts';
  */
 const STATEMENT_TIMEOUT_MS = 300_000;
 
-/**
- * Starts Postgres in a thread of this process, with its data in a folder that only one process may open. Throws
- * `LogUnreachable` if another process has the folder open.
- */
+/** Starts Postgres in a thread. One process at a time may open a folder; throws `LogUnreachable` if another has it. */
 export async function openPGlite(folder: string): Promise<Database> {
   mkdirSync(folder, { recursive: true });
   const release = await lockFolder(folder);

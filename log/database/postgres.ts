@@ -22,11 +22,7 @@ export function openPostgres(url: string): Database {
   // use reports the error at its next query. The pool itself does not listen between two queries of a transaction.
   pool.on('error', () => {});
   pool.on('connect', (client) => client.on('error', () => {}));
-  return {
-    query: queryOn(pool),
-    transaction: (work) => transaction(pool, work),
-    close: () => pool.end(),
-  };
+  return { query: queryOn(pool), transaction: (work) => transaction(pool, work), close: () => pool.end() };
 }
 
 async function transaction<T>(pool: pg.Pool, work: (query: Query) => Promise<T>): Promise<T> {

@@ -6,6 +6,13 @@ import { KINDS_DOCUMENT, crdSkewOf } from '../../policy/config/crd-skew.ts';
 /** The API server serves CRDs that this version cannot work with. */
 class CrdsTooOld extends Error {
   override readonly name = 'CrdsTooOld';
+
+  constructor(missing: readonly string[]) {
+    const shown = missing.slice(0, 5).join(', ');
+    super(
+      `the CRDs are missing or older than this version: they lack ${shown}. Apply those of this version first, by helm upgrade with crds.enabled (docs/reference/versions.md)`,
+    );
+  }
 }
 
 interface WaitOptions {
@@ -28,7 +35,7 @@ export async function waitForCrds({ client, elapsed, timeoutMs = 15_000 }: WaitO
   for (;;) {
     const missing = await missingFields(client);
     if (missing?.length === 0) return;
-    if (missing !== null && elapsed() > deadline) throw tooOld(missing);
+    if (missing !== null && elapsed() > deadline) throw new CrdsTooOld(missing);
     await sleep(POLL_MS);
   }
 }
@@ -43,11 +50,4 @@ async function missingFields(client: WaitOptions['client']): Promise<readonly st
     if (isKubeError(error, 'Forbidden')) return []; // the account may not read the OpenAPI documents: assume that the CRDs are right
     throw error;
   }
-}
-
-function tooOld(missing: readonly string[]): CrdsTooOld {
-  const shown = missing.slice(0, 5).join(', ');
-  return new CrdsTooOld(
-    `the CRDs are missing or older than this version: they lack ${shown}. Apply those of this version first, by helm upgrade with crds.enabled (docs/reference/versions.md)`,
-  );
 }

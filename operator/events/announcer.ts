@@ -13,10 +13,7 @@ interface AnnouncerParts {
   readonly log: Logger;
 }
 
-/**
- * Tells people what the operator did or found, by an Event on the object and a line in the log. What concerns the ledger is
- * about the ConfigMap with its checkpoint.
- */
+/** Tells people what the operator did or found: an Event, of the ledger on its ConfigMap, and a line in the log. */
 export class Announcer {
   readonly #parts: AnnouncerParts;
 

@@ -61,10 +61,7 @@ export class PolicyReconciler {
     return this.#passes > 0;
   }
 
-  /**
-   * Does one pass, after those that were asked for before. Throws KubeError, LedgerUnreachable or GatewayTooOld: the
-   * pass has to be repeated.
-   */
+  /** Does a pass after those asked for before. Throws KubeError, LedgerUnreachable or GatewayTooOld: repeat it then. */
   reconcile(): Promise<void> {
     this.#passes += 1;
     const pass = this.#last

@@ -91,10 +91,7 @@ export class StatusWriter {
     return { at, urgent, figures, toRead: objects.map(({ metadata }) => keyOf(metadata)) };
   }
 
-  /**
-   * Begins to write, and does not wait for it: a slow write delays no other. Leaves out what was written or begun since
-   * it was taken.
-   */
+  /** Begins to write without waiting, so that a slow write delays no other. Skips what was begun meanwhile. */
   write(uids: readonly string[], at: number): void {
     for (const uid of uids) this.#begin(uid, at);
   }
