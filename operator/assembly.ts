@@ -13,7 +13,7 @@ import { parsePriceBook } from '../policy/prices/price-book-file.ts';
 import { logged } from '../policy/status/readiness.ts';
 import { batchCredentials, BatchSettler } from './batches/batch-settler.ts';
 import { createInformers } from './cluster/informers.ts';
-import { LEASE, LEDGER_CHECKPOINT, PRICES } from './cluster/kube-kinds.ts';
+import { LEASE, LEDGER_CHECKPOINT, PRICES } from './cluster/object-names.ts';
 import { describeError } from './describe-error.ts';
 import { Announcer } from './events/announcer.ts';
 import { informerHandlers } from './informer-handlers.ts';

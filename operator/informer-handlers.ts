@@ -1,7 +1,7 @@
+import type { ConfigMap } from '../kube/kinds.ts';
 import type { KubeObject } from '../kube/object.ts';
 import type { Ref } from '../policy/core/compiled-policy.ts';
 import type { ChangeHandlers, Informers } from './cluster/informers.ts';
-import type { ConfigMap } from './cluster/kube-kinds.ts';
 import type { Announcer } from './events/announcer.ts';
 import type { CallerKeys } from './keys/caller-keys.ts';
 import { workspaceNameOf } from './keys/key-secret.ts';

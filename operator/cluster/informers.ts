@@ -1,10 +1,12 @@
+import { budgets, workspaces } from '../../crds/kinds.gen.ts';
 import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
 import type { KubeClient, Query } from '../../kube/client.ts';
+import * as kinds from '../../kube/kinds.ts';
 import type { KubeObject, Resource } from '../../kube/object.ts';
 import { type OnChange, Reflector } from '../../kube/reflector.ts';
 import { SHARED_SHARD, shardNames } from '../../policy/compile/shards.ts';
 import type { Settings } from '../../policy/config/settings.ts';
-import * as kinds from './kube-kinds.ts';
+import { CALLER_KEY_TYPE, GATEWAY_SERVICE, LEDGER_CHECKPOINT, PRICES, UPSTREAM_KEY_TYPE } from './object-names.ts';
 
 /** One informer each; `shard` is one of policy (a ConfigMap) or of keys (a Secret). */
 interface InformedKinds {
@@ -52,19 +54,19 @@ export function createInformers({ client, settings, random, onProblem }: Informe
   // RBAC with resourceNames allows list and watch only with a selector for that one name.
   const named = (name: string): Query => ({ namespace, fieldSelector: `metadata.name=${name}` });
   const ofType = (type: string): Query => ({ fieldSelector: `type=${type}` });
-  const ofGateway = { namespace, labelSelector: `kubernetes.io/service-name=${kinds.GATEWAY_SERVICE}` };
+  const ofGateway = { namespace, labelSelector: `kubernetes.io/service-name=${GATEWAY_SERVICE}` };
   const { policy, keys } = shardNames(settings.shards);
   for (const name of [...policy, SHARED_SHARD]) watch('shard', kinds.configMaps, named(name));
   for (const name of keys) watch('shard', kinds.secrets, named(name));
   return {
-    workspaces: watch('workspaces', kinds.workspaces),
-    budgets: watch('budgets', kinds.budgets),
+    workspaces: watch('workspaces', workspaces),
+    budgets: watch('budgets', budgets),
     namespaces: watch('namespaces', kinds.namespaces),
-    upstreamSecrets: watch('upstreamSecrets', kinds.secrets, ofType(kinds.UPSTREAM_KEY_TYPE)),
-    keySecrets: watch('keySecrets', kinds.secrets, ofType(kinds.CALLER_KEY_TYPE)),
+    upstreamSecrets: watch('upstreamSecrets', kinds.secrets, ofType(UPSTREAM_KEY_TYPE)),
+    keySecrets: watch('keySecrets', kinds.secrets, ofType(CALLER_KEY_TYPE)),
     endpoints: watch('endpoints', kinds.endpointSlices, ofGateway),
-    prices: watch('prices', kinds.configMaps, named(kinds.PRICES)),
-    checkpoint: watch('checkpoint', kinds.configMaps, named(kinds.LEDGER_CHECKPOINT)),
+    prices: watch('prices', kinds.configMaps, named(PRICES)),
+    checkpoint: watch('checkpoint', kinds.configMaps, named(LEDGER_CHECKPOINT)),
     /** Whether every informer has its first list. */
     get hasSynced(): boolean {
       return all.every(({ hasSynced }) => hasSynced);

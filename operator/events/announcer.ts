@@ -1,11 +1,12 @@
 import type { Logger } from 'pino';
+import { workspaces } from '../../crds/kinds.gen.ts';
 import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
 import type { Events } from '../../kube/events.ts';
+import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
 import type { KubeObject, Resource } from '../../kube/object.ts';
 import type { LostReason } from '../../ledger/ledger.ts';
 import type { OpenBatch } from '../../ledger/message-batches.ts';
 import type { DeadLetter } from '../../log/call-row.ts';
-import { type ConfigMap, configMaps, workspaces } from '../cluster/kube-kinds.ts';
 
 interface AnnouncerParts {
   readonly events: Pick<Events, 'record'>;

@@ -1,9 +1,10 @@
 /** The Secret of a caller's key: its content, and which workspace Tollgate made it for. */
 
+import { workspaces } from '../../crds/kinds.gen.ts';
 import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
-import { encodeSecretData } from '../../kube/kinds.ts';
+import { encodeSecretData, type Secret } from '../../kube/kinds.ts';
 import type { Hash } from '../../policy/compile/shards.ts';
-import { CALLER_KEY_TYPE, type Secret, workspaces } from '../cluster/kube-kinds.ts';
+import { CALLER_KEY_TYPE } from '../cluster/object-names.ts';
 
 type Key = ClaudeWorkspace['spec']['keys'][number];
 

@@ -1,10 +1,10 @@
 import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
 import type { KubeClient } from '../../kube/client.ts';
+import { type Secret, secrets } from '../../kube/kinds.ts';
 import { isKubeError, undefinedIf } from '../../kube/kube-error.ts';
 import { keyOf, type ObjectMeta } from '../../kube/object.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Informers } from '../cluster/informers.ts';
-import { type Secret, secrets } from '../cluster/kube-kinds.ts';
 import type { Announcer } from '../events/announcer.ts';
 import type { CallerKeys } from './caller-keys.ts';
 import { byAge, contains, keySecret, keyText, makerOf, textOf } from './key-secret.ts';

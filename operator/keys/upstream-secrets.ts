@@ -1,11 +1,10 @@
 import type { KubeClient } from '../../kube/client.ts';
-import { decodeSecretData } from '../../kube/kinds.ts';
+import { decodeSecretData, type Secret, secrets } from '../../kube/kinds.ts';
 import { undefinedIf } from '../../kube/kube-error.ts';
 import { keyOf } from '../../kube/object.ts';
 import type { UpstreamSecret } from '../../policy/compile/compile-input.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Informers } from '../cluster/informers.ts';
-import { type Secret, secrets } from '../cluster/kube-kinds.ts';
 
 /**
  * The Secrets that workspaces name as upstream keys. The informer holds only those of the right type. Of any other

@@ -1,5 +1,5 @@
 import type { KubeClient } from '../../kube/client.ts';
-import { type ConfigMap, configMaps } from '../cluster/kube-kinds.ts';
+import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
 
 /** What the operator keeps about the ledger outside of it, in ConfigMap tollgate-ledger. */
 export interface Checkpoint {

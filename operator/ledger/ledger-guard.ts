@@ -1,7 +1,7 @@
+import type { ConfigMap } from '../../kube/kinds.ts';
 import { LEASE_MS } from '../../ledger/durations.ts';
 import type { LedgerState, LostReason } from '../../ledger/ledger.ts';
 import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
-import type { ConfigMap } from '../cluster/kube-kinds.ts';
 import type { Announcer, RecoveredBy } from '../events/announcer.ts';
 import { type Checkpoint, type CheckpointStore, isConfirmed } from './checkpoint.ts';
 import type { Rebuild, RebuildOptions } from './rebuild.ts';

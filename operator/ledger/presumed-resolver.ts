@@ -1,7 +1,7 @@
 import type { KubeClient } from '../../kube/client.ts';
+import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
 import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
 import type { Settings } from '../../policy/config/settings.ts';
-import { type ConfigMap, configMaps } from '../cluster/kube-kinds.ts';
 import type { Announcer } from '../events/announcer.ts';
 import type { CheckpointStore } from './checkpoint.ts';
 

@@ -1,6 +1,6 @@
+import type { ConfigMap } from '../../kube/kinds.ts';
 import type { CompileInput } from '../../policy/compile/compile-input.ts';
 import { priceBookProblem } from '../../policy/prices/price-book-file.ts';
-import type { ConfigMap } from '../cluster/kube-kinds.ts';
 
 const ENTRY = 'prices.json';
 

@@ -1,12 +1,11 @@
 import type { KubeClient } from '../../kube/client.ts';
-import { decodeSecretData, encodeSecretData } from '../../kube/kinds.ts';
+import { configMaps, decodeSecretData, encodeSecretData, type Secret, secrets } from '../../kube/kinds.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
 import type { PreviousShards } from '../../policy/compile/compile-input.ts';
 import type { ShardWrite } from '../../policy/compile/compile-output.ts';
 import { ShardSet } from '../../policy/compile/shard-set.ts';
 import type { Hash } from '../../policy/compile/shards.ts';
 import type { Settings } from '../../policy/config/settings.ts';
-import { configMaps, type Secret, secrets } from '../cluster/kube-kinds.ts';
 
 interface ShardStoreOptions {
   readonly client: Pick<KubeClient, 'get' | 'replace'>;

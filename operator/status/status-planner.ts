@@ -1,3 +1,4 @@
+import { budgets, workspaces } from '../../crds/kinds.gen.ts';
 import type { ClaudeBudget, ClaudeBudgetStatus, ClaudeWorkspace, ClaudeWorkspaceStatus } from '../../crds/types.gen.ts';
 import type { KubeObject, Resource } from '../../kube/object.ts';
 import type { Settings } from '../../policy/config/settings.ts';
@@ -5,7 +6,6 @@ import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Finding } from '../../policy/core/conditions.ts';
 import type { PeriodLookup } from '../../policy/core/period.ts';
 import type { Rollout } from '../../policy/status/readiness.ts';
-import { budgets, workspaces } from '../cluster/kube-kinds.ts';
 import { type Compilation, isOutcomeOf } from '../policy/compilation.ts';
 import { budgetStatus, NOT_IN_FORCE, workspaceStatus } from './build-status.ts';
 import type { LedgerFigures } from './ledger-reader.ts';

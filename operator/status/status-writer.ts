@@ -2,7 +2,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import type { Events } from '../../kube/events.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
 import { type KubeObject, keyOf, type Resource } from '../../kube/object.ts';
-import { FIELD_MANAGER } from '../cluster/kube-kinds.ts';
+import { FIELD_MANAGER } from '../cluster/object-names.ts';
 import { statusEvents } from '../events/status-events.ts';
 import { type StatusChange, statusChange } from './status-change.ts';
 import type { Status, WantedStatus } from './status-planner.ts';

@@ -1,6 +1,7 @@
+import { budgets, workspaces } from '../../crds/kinds.gen.ts';
 import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
+import { type Secret, secrets } from '../../kube/kinds.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
-import { budgets, type Secret, secrets, workspaces } from '../../operator/cluster/kube-kinds.ts';
 import { hash, type Installation, Shards } from '../system/operator/harness.ts';
 import { until } from './until.ts';
 

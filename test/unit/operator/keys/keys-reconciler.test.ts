@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import type { ClaudeWorkspace } from '../../../../crds/types.gen.ts';
+import type { Secret } from '../../../../kube/kinds.ts';
 import { type KubeObject, keyOf, type Resource } from '../../../../kube/object.ts';
-import type { Secret } from '../../../../operator/cluster/kube-kinds.ts';
 import { CallerKeys } from '../../../../operator/keys/caller-keys.ts';
 import { keySecret, keyText } from '../../../../operator/keys/key-secret.ts';
 import { KeysReconciler, type KeysOptions } from '../../../../operator/keys/keys-reconciler.ts';

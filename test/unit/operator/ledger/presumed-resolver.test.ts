@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { MemoryLedger } from '../../../../ledger/memory/memory-ledger.ts';
-import { LEDGER_CHECKPOINT } from '../../../../operator/cluster/kube-kinds.ts';
+import { LEDGER_CHECKPOINT } from '../../../../operator/cluster/object-names.ts';
 import { PresumedResolver } from '../../../../operator/ledger/presumed-resolver.ts';
 import { boundOf } from '../../../../policy/core/counter-check.ts';
 import { effectiveLimitAt } from '../../../../policy/core/effective-limit.ts';

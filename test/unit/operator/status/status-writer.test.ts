@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
+import { budgets } from '../../../../crds/kinds.gen.ts';
 import type { ClaudeBudgetStatus } from '../../../../crds/types.gen.ts';
 import type { KubeObject } from '../../../../kube/object.ts';
-import { budgets } from '../../../../operator/cluster/kube-kinds.ts';
 import type { Status } from '../../../../operator/status/status-planner.ts';
 import { StatusWriter } from '../../../../operator/status/status-writer.ts';
 

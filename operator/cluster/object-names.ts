@@ -1,15 +1,4 @@
-/** The kinds that the operator reads and writes, and the names of objects that the installation brings. */
-
-export { budgets, workspaces } from '../../crds/kinds.gen.ts';
-export {
-  type ConfigMap,
-  configMaps,
-  type EndpointSlice,
-  endpointSlices,
-  namespaces,
-  type Secret,
-  secrets,
-} from '../../kube/kinds.ts';
+/** The names of objects that the installation brings, and the types of Secrets. */
 
 /** The type of Secrets that hold an upstream key; no other Secret is read for one. */
 export const UPSTREAM_KEY_TYPE = 'tollgate.dev/upstream-key';
