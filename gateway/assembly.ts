@@ -1,7 +1,6 @@
 import type { Express } from 'express';
 import type { Logger } from 'pino';
 import type { GatewayLedger } from '../ledger/gateway-ledger.ts';
-import type { Settings } from '../policy/config/settings.ts';
 import { adminApp, callerApp } from './admin-app.ts';
 import { Admission } from './admission/admission.ts';
 import { Heartbeat } from './admission/heartbeat.ts';
@@ -11,6 +10,7 @@ import { WaitQueue } from './admission/wait-queue.ts';
 import type { WriteAheadLog } from './admission/write-ahead-log.ts';
 import { BatchEndpoints } from './batches/batch-endpoints.ts';
 import { CreateBatch } from './batches/create-batch.ts';
+import type { Config } from './config.ts';
 import { TokensPerByte } from './forward/tokens-per-byte.ts';
 import { CountTokens } from './free/count-tokens.ts';
 import { Models } from './free/models.ts';
@@ -29,22 +29,16 @@ import { Metrics } from './record/metrics.ts';
 import { RefusalCounter } from './record/refusal-counter.ts';
 import { RefusedCalls } from './record/refused-calls.ts';
 
-export interface GatewayOptions extends Clocks {
-  readonly settings: Settings;
+export interface GatewayOptions extends Clocks, Pick<Config, 'settings' | 'pod' | 'bodyFileBytes' | 'bodyMemoryBytes'> {
   readonly policy: PolicySource;
   readonly ledger: GatewayLedger;
   readonly writeAheadLog: WriteAheadLog;
-  /** The revision of each policy shard that is enforced in full. */
+  /** As in `GatewayReport`. */
   readonly shards: () => Readonly<Record<string, number>>;
-  readonly pod: string;
   readonly logger: Logger;
   readonly newId: () => string;
   /** Where the bodies of batches are kept while they are read and sent. */
   readonly bodyFolder: string;
-  /** How many bytes they may hold there together. */
-  readonly bodyFileBytes: number;
-  /** How much memory the bodies of all calls under way may take. Bytes. */
-  readonly bodyMemoryBytes: number;
   /** Gets the span of each call; null or absent: there are none. */
   readonly spans?: Spans | null;
   /** Whether /healthz, /readyz and /metrics have a port of their own. */

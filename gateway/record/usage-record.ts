@@ -1,6 +1,6 @@
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { CallRecord } from '../../policy/core/usage-record.ts';
-import { usageFields } from '../../policy/prices/usage-fields.ts';
+import { usageFields } from '../../policy/prices/usage.ts';
 import { attributesOf, type EndedCall } from './ended-call.ts';
 
 /** The record of a call in the usage stream, from which the log makes its row. */

@@ -59,14 +59,14 @@ export class MemoryState {
   usage: StreamEntry[] = [];
   refusals: RefusalEntry[] = [];
   /** Open leases by incarnation, then by call id. */
-  readonly #open = new Map<string, Map<string, Lease>>();
+  readonly open = new Map<string, Map<string, Lease>>();
   /** When each tombstone expires. */
-  readonly #tombstones = new Map<string, number>();
+  readonly tombstones = new Map<string, number>();
   #entries = 0;
 
   openOf(incarnation: string): Map<string, Lease> {
-    const open = this.#open.get(incarnation) ?? new Map<string, Lease>();
-    this.#open.set(incarnation, open);
+    const open = this.open.get(incarnation) ?? new Map<string, Lease>();
+    this.open.set(incarnation, open);
     return open;
   }
 
@@ -80,11 +80,11 @@ export class MemoryState {
   }
 
   writeTombstone(id: string, expireAt: number): void {
-    this.#tombstones.set(id, expireAt);
+    this.tombstones.set(id, expireAt);
   }
 
   hasTombstone(id: string, now: number): boolean {
-    return (this.#tombstones.get(id) ?? 0) > now;
+    return (this.tombstones.get(id) ?? 0) > now;
   }
 
   /** The incarnation can reserve nothing more. */
@@ -94,7 +94,7 @@ export class MemoryState {
     this.lastChanges.delete(incarnation);
     this.beats.delete(incarnation);
     this.reports.delete(incarnation);
-    this.#open.delete(incarnation);
+    this.open.delete(incarnation);
   }
 
   nextEntry(): string {
@@ -105,48 +105,6 @@ export class MemoryState {
   expire(now: number): void {
     this.counters.expire(now);
     for (const [batch, { expireAt }] of this.batchOwners) if (expireAt <= now) this.batchOwners.delete(batch);
-    for (const [id, expireAt] of this.#tombstones) if (expireAt <= now) this.#tombstones.delete(id);
+    for (const [id, expireAt] of this.tombstones) if (expireAt <= now) this.tombstones.delete(id);
   }
-
-  snapshot(): MemoryState {
-    const copy = new MemoryState();
-    copy.restore(this);
-    return copy;
-  }
-
-  /** Returns to a snapshot, as a server that comes back with older data. */
-  restore(snapshot: MemoryState): void {
-    const { epoch, sequence, sweepPausedUntil, runId, timeline, timelineStart, recovering, usage, refusals } = snapshot;
-    Object.assign(this, { epoch, sequence, sweepPausedUntil, runId, timeline, timelineStart, recovering });
-    this.usage = [...usage];
-    this.refusals = [...refusals];
-    const copies = new Map<object, object>();
-    for (const [index, map] of this.#maps.entries()) {
-      map.clear();
-      for (const [key, value] of snapshot.#maps[index]!) map.set(key, deepCopy(value, copies));
-    }
-  }
-
-  get #maps(): Map<string, unknown>[] {
-    const { recovery, lastChanges, pastLastChanges, beats, reports, fences, presumed, booked, batches } = this;
-    const sessions = [recovery, lastChanges, pastLastChanges, beats, reports, fences];
-    const money = [presumed, booked, batches, this.batchOwners, this.counters.pools, this.counters.values, this.#open];
-    return [...sessions, ...money, this.#tombstones] as Map<string, unknown>[];
-  }
-}
-
-/**
- * A deep copy with the same prototypes, in which references to one object stay references to one object. `copies`
- * remembers those made so far; pass the same map to copy several values that share objects. Private fields are not copied.
- */
-function deepCopy(value: unknown, copies: Map<object, object>): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  const known = copies.get(value);
-  if (known !== undefined) return known;
-  if (value instanceof Map) return new Map([...value].map(([key, one]) => [key, deepCopy(one, copies)]));
-  if (Array.isArray(value)) return value.map((one) => deepCopy(one, copies));
-  const copy = Object.create(Object.getPrototypeOf(value) as object) as Record<string, unknown>;
-  copies.set(value, copy);
-  for (const [name, one] of Object.entries(value)) copy[name] = deepCopy(one, copies);
-  return copy;
 }

@@ -5,8 +5,7 @@ import type { CallRecord } from '../core/usage-record.ts';
 import { type CacheEffect, cacheEffect } from '../prices/cache-effect.ts';
 import { knownName, type PriceBook } from '../prices/price-book.ts';
 import { billedTokens, cost, isAbsurd } from '../prices/usage-cost.ts';
-import { usageFields } from '../prices/usage-fields.ts';
-import { readUsage, type Tokens, type Usage } from '../prices/usage.ts';
+import { readUsage, type Tokens, type Usage, usageFields } from '../prices/usage.ts';
 import type { BatchMeta } from './batch-meta.ts';
 
 export interface BatchLine {

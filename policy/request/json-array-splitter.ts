@@ -5,7 +5,7 @@
  */
 
 import { quoted } from './json-access.ts';
-import { JsonInvalid } from './strict-json.ts';
+import { BACKSLASH, isClose, isOpen, isSpace, JsonInvalid, QUOTE } from './strict-json.ts';
 
 interface Options {
   /** The only field of the object, in ASCII. */
@@ -30,14 +30,6 @@ const STEPS: Readonly<Record<State, Readonly<Record<string, State | 'Name' | 'El
   Rest: { '}': 'End', ',': 'Field' },
   End: {},
 };
-
-const SPACE = new Set([0x20, 0x0a, 0x0d, 0x09]);
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPEN_LIST = 0x5b;
-const CLOSE_LIST = 0x5d;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
 
 const MAX_NAME = 64;
 
@@ -77,7 +69,7 @@ export class JsonArraySplitter {
 
   /** Returns the next index. The brace that opens an element belongs to the element. */
   #step(state: State, byte: number, at: number): number {
-    if (SPACE.has(byte)) return at + 1;
+    if (isSpace(byte)) return at + 1;
     const next = STEPS[state][String.fromCharCode(byte)];
     if (next === undefined) throw this.#broken();
     this.#state = next;
@@ -105,10 +97,10 @@ export class JsonArraySplitter {
         at = this.#endString(chunk, at);
         continue;
       }
-      const byte = chunk[at++];
+      const byte = chunk[at++]!;
       if (byte === QUOTE) this.#inString = true;
-      else if (byte === OPEN_OBJECT || byte === OPEN_LIST) this.#depth += 1;
-      else if (byte === CLOSE_OBJECT || byte === CLOSE_LIST) {
+      else if (isOpen(byte)) this.#depth += 1;
+      else if (isClose(byte)) {
         this.#depth -= 1;
         if (this.#depth > 0) continue;
         this.#keep(chunk.subarray(start, at));

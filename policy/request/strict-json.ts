@@ -85,11 +85,11 @@ function parse(text: string): unknown {
   }
 }
 
-const QUOTE = 0x22;
+export const QUOTE = 0x22;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const OPEN_LIST = 0x5b;
-const BACKSLASH = 0x5c;
+export const BACKSLASH = 0x5c;
 const CLOSE_LIST = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
@@ -185,11 +185,11 @@ function isEnd(char: number): boolean {
   return char === COMMA || isClose(char);
 }
 
-function isOpen(char: number): boolean {
+export function isOpen(char: number): boolean {
   return char === OPEN_OBJECT || char === OPEN_LIST;
 }
 
-function isClose(char: number): boolean {
+export function isClose(char: number): boolean {
   return char === CLOSE_OBJECT || char === CLOSE_LIST;
 }
 
@@ -199,6 +199,6 @@ function skipSpace(text: string, from: number): number {
   return i;
 }
 
-function isSpace(char: number): boolean {
+export function isSpace(char: number): boolean {
   return char === 0x20 || char === 0x0a || char === 0x0d || char === 0x09;
 }

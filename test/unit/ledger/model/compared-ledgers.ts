@@ -10,6 +10,7 @@ import { connectLedger, type RedisLedger } from '../../../../ledger/redis/connec
 import type { StreamEntry } from '../../../../ledger/streams.ts';
 import type { Counter, Reading } from '../../../../policy/core/counter-reading.ts';
 import type { StreamedRecord } from '../../../../policy/core/usage-record.ts';
+import { restoreState, snapshotOf } from '../memory-snapshot.ts';
 
 export const HOUR = 3_600_000;
 export const GATEWAYS = [0, 1];
@@ -96,13 +97,13 @@ export class ComparedLedgers {
     };
     const { state } = this.memory;
     const isCurrentRun = state.runId === state.serverRunId;
-    this.#copy = { state: state.snapshot(), isCurrentRun, keys: await Promise.all(keys.map(dump)) };
+    this.#copy = { state: snapshotOf(state), isCurrentRun, keys: await Promise.all(keys.map(dump)) };
   }
 
   async comeBack(isRestarted: boolean): Promise<void> {
     if (this.#copy === null) return;
     const { state } = this.memory;
-    state.restore(this.#copy.state);
+    restoreState(state, this.#copy.state);
     await this.redis.del(await this.redis.keys(`${this.prefix}*`));
     for (const { key, value, expireAt } of this.#copy.keys) await this.redis.restore(key, expireAt, value, 'ABSTTL');
     // The copy may be of a moment before anybody had noticed a restart.

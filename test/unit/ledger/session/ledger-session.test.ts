@@ -5,6 +5,7 @@ import type { MemoryState } from '../../../../ledger/memory/state.ts';
 import type { Ledger } from '../../../../ledger/operator-ledger.ts';
 import type { Counter } from '../../../../policy/core/counter-reading.ts';
 import { nano } from '../../../../policy/core/money.ts';
+import { restoreState, snapshotOf } from '../memory-snapshot.ts';
 import { query, reservation } from '../redis/loaded-gateway.ts';
 
 describe('a session whose ledger comes back older', () => {
@@ -49,11 +50,11 @@ describe('a session whose ledger comes back older', () => {
 
   test('waits for the operator where its replay log has dropped a missing change', async () => {
     const { state, ledger, beat } = await connected();
-    const copy = state.snapshot();
+    const copy = snapshotOf(state);
     await spend(ledger, 'a-1');
     await beat(60_000);
     await spend(ledger, 'a-2');
-    state.restore(copy);
+    restoreState(state, copy);
     state.serverRunId = 'second';
     expect(await beat(REPLAY_TIMEOUT_MS)).toBe('recovering');
     expect((await ledger.operator.state()).recovering).toMatchObject({ deep: 'forgotten', missing: [] });
@@ -78,11 +79,11 @@ describe('a session whose ledger comes back older', () => {
     const other = memory.connect(() => 'one');
     other.gateway.begin('b');
     await other.gateway.beat({ pod: 'b', shards: {} });
-    const copy = state.snapshot();
+    const copy = snapshotOf(state);
     await spend(other, 'b-1');
     await other.gateway.leave();
     await beat(16_000);
-    state.restore(copy);
+    restoreState(state, copy);
     state.serverRunId = 'second';
     expect(await beat(1000)).toBe('recovering');
     expect((await ledger.operator.state()).recovering).toMatchObject({ deep: 'tooOld', missing: ['b'] });
@@ -101,9 +102,9 @@ describe('a session whose ledger comes back older', () => {
       expect(await beat(0)).toBe('recovering');
       expect(await beat(MIN_RECOVERY_MS)).toBe('alive');
     };
-    const first = state.snapshot();
+    const first = snapshotOf(state);
     await settleUnchecked('a-1');
-    state.restore(first);
+    restoreState(state, first);
     await expectReplay('b');
     expect(await spentOf(ledger)).toMatchObject({ spentNano: 7n, requests: 1 });
 
@@ -113,25 +114,25 @@ describe('a session whose ledger comes back older', () => {
     expect(await ledger.operator.sweep()).toBe(0);
     clock.now = now;
     expect(await ledger.gateway.beat({ pod: 'a', shards: {} })).toEqual({ kind: 'swept' });
-    const second = state.snapshot();
+    const second = snapshotOf(state);
     await settleUnchecked('a-2');
     ledger.gateway.begin('c');
-    state.restore(second);
+    restoreState(state, second);
     await expectReplay('d');
     expect(await spentOf(ledger)).toMatchObject({ spentNano: 14n, requests: 2 });
-    const third = state.snapshot();
+    const third = snapshotOf(state);
     ledger.gateway.begin('e');
     expect(await beat(0)).toBe('alive');
     await settleUnchecked('a-3');
-    state.restore(third);
+    restoreState(state, third);
     await expectReplay('');
     expect(await spentOf(ledger)).toMatchObject({ spentNano: 21n, requests: 3 });
 
     // It is back on the timeline that a recovery had ended, without what was settled during that.
-    const fourth = state.snapshot();
+    const fourth = snapshotOf(state);
     await ledger.operator.beginRebuild('one');
     await settleUnchecked('a-4');
-    state.restore(fourth);
+    restoreState(state, fourth);
     await expectReplay('');
     expect(await spentOf(ledger)).toMatchObject({ spentNano: 28n, requests: 4 });
   });
@@ -140,9 +141,9 @@ describe('a session whose ledger comes back older', () => {
     const { state, ledger, beat } = await connected();
     const asked = reservation('a-1', { until: 10 ** 13, checks: [{ ...reservation('').checks[0]!, end: 10 ** 13 }] });
     await ledger.gateway.reserve(asked);
-    const copy = state.snapshot();
+    const copy = snapshotOf(state);
     await spend(ledger, 'a-1');
-    state.restore(copy);
+    restoreState(state, copy);
     state.serverRunId = 'second';
     ledger.gateway.begin('b');
     expect(await beat(0)).toBe('recovering');
@@ -154,10 +155,10 @@ describe('a session whose ledger comes back older', () => {
     const { state, ledger, clock, beat } = await connected();
     await spend(ledger, 'a-1');
     await beat(1000);
-    const copy = state.snapshot();
+    const copy = snapshotOf(state);
     await spend(ledger, 'a-2');
     clock.now += 10 * 60_000;
-    state.restore(copy);
+    restoreState(state, copy);
     state.serverRunId = 'second';
     expect(await beat(1000)).toBe('recovering');
     expect(await beat(MIN_RECOVERY_MS)).toBe('alive');
