@@ -1,26 +1,22 @@
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Caller } from '../../policy/admit/caller.ts';
 import type { ResolvedWorkspace } from '../../policy/compile/shard-codec.ts';
 import type { Attributes } from '../../policy/core/compiled-policy.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 import { err, ok, type Result } from '../../policy/core/result.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
+import type { AuthenticatedCall } from './call.ts';
 import { refusalFor } from './send-refusal.ts';
 
 /** A caller, and how to find it again once the policy has changed. */
-export interface AuthenticatedCaller {
-  readonly caller: Caller;
-  /** SHA-256 (hex) of the key: the key itself is kept nowhere. */
-  readonly keyHash: string;
-}
+type Identity = Pick<AuthenticatedCall, 'caller' | 'keyHash'>;
 
 const BEARER = /^bearer +(\S+)$/i;
 const MAX_ATTRIBUTE_BYTES = 256;
 
 /** Finds the caller by `x-api-key` or `Authorization: Bearer`; clients may send the same value in both. */
-export function authenticate(headers: IncomingHttpHeaders, policy: PolicySource): Result<AuthenticatedCaller, Refusal> {
+export function authenticate(headers: IncomingHttpHeaders, policy: PolicySource): Result<Identity, Refusal> {
   if (!policy.isLoaded) return err(refusalFor('PolicyNotReady'));
   const apiKey = headers['x-api-key'];
   const bearer = BEARER.exec(headers.authorization ?? '')?.[1];
@@ -32,7 +28,7 @@ export function authenticate(headers: IncomingHttpHeaders, policy: PolicySource)
   return found === null ? err(refusalFor('UnknownKey')) : ok(found);
 }
 
-function lookUp(key: string | string[] | undefined, policy: PolicySource): AuthenticatedCaller | null {
+function lookUp(key: string | string[] | undefined, policy: PolicySource): Identity | null {
   if (typeof key !== 'string') return null;
   const keyHash = hash('sha256', key);
   const caller = policy.find(keyHash);

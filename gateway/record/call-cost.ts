@@ -52,7 +52,7 @@ export function billedFigures({ caller, plan, admittedAt }: PricedCall, { costNa
 function completeCost({ caller, plan, admittedAt }: PricedCall, { model: served, usage }: Metered): CallCost {
   const { facts, worstNano } = plan;
   const model = served ?? facts.model;
-  const bill = usage === null ? null : billOf(usage, { facts, model, book: caller.workspace.prices, at: admittedAt });
+  const bill = usage === null ? null : billOf(usage, facts, model, caller.workspace.prices, admittedAt);
   if (bill === null) return { costNano: worstNano, presumedNano: ZERO, estimated: true, usage: null, model };
   return { ...bill, presumedNano: ZERO, usage, model };
 }

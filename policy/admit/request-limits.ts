@@ -43,10 +43,7 @@ export function applyRequestLimits(
   return limitCost(lowered, guards, worstCost(lowered.facts, book, at));
 }
 
-interface EditedRequest {
-  readonly facts: RequestFacts;
-  readonly edits: readonly Edit[];
-}
+type EditedRequest = Pick<LimitedRequest, 'facts' | 'edits'>;
 
 function limitCost(
   { facts, edits }: EditedRequest,

@@ -1,5 +1,3 @@
-/** Validation of single resources: an error in one never affects the others. */
-
 import type { Finding, Reason } from '../core/conditions.ts';
 import { type Nano, MoneyInvalid, parseUsd } from '../core/money.ts';
 

@@ -1,10 +1,8 @@
-/** The limit of a budget at an instant: its period and counter, and what grants add to it. */
-
 import { type CompiledBudget, refOf } from './compiled-policy.ts';
 import { type Nano, sum } from './money.ts';
 import { counterName, periodAt, type PeriodLookup } from './period.ts';
 
-/** Instants in milliseconds since the epoch; intervals are half-open. */
+/** A limit with its period and counter. Instants in milliseconds since the epoch; intervals are half-open. */
 export interface EffectiveLimit {
   /** The name of the period's counters. */
   readonly counter: string;

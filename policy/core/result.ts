@@ -4,15 +4,8 @@
  */
 export type Result<T, E> = Ok<T> | Err<E>;
 
-export interface Ok<T> {
-  readonly ok: true;
-  readonly value: T;
-}
-
-export interface Err<E> {
-  readonly ok: false;
-  readonly error: E;
-}
+export type Ok<T> = { readonly ok: true; readonly value: T };
+export type Err<E> = { readonly ok: false; readonly error: E };
 
 export function ok<T>(value: T): Ok<T> {
   return { ok: true, value };

@@ -12,18 +12,11 @@ export interface Bill {
   readonly estimated: boolean;
 }
 
-export interface Billing {
-  /** The request as it was sent. */
-  readonly facts: RequestFacts;
-  /** The model that answered. */
-  readonly model: string;
-  readonly book: PriceBook;
-  /** When the call was admitted, in milliseconds. */
-  readonly at: number;
-}
-
-/** The bill of a usage; null if the usage is not plausible, so that the worst cost must be booked. */
-export function billOf(usage: Usage, { facts, model, book, at }: Billing): Bill | null {
+/**
+ * The bill of a usage; null if it is not plausible, so that the worst cost must be booked. `facts`: of the request as it
+ * was sent. `model`: which answered. `at`: when the call was admitted, in milliseconds.
+ */
+export function billOf(usage: Usage, facts: RequestFacts, model: string, book: PriceBook, at: number): Bill | null {
   const inferences = unboundedPaths(facts).length > 0 ? Infinity : maxInferences(facts);
   if (isAbsurd(usage, model, book, at, inferences)) return null;
   const container = hadContainer(usage, facts);

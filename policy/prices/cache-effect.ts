@@ -1,9 +1,7 @@
-/** The effect of the prompt cache on the cost of a call. */
-
 import { max, type Nano, subtract, ZERO } from '../core/money.ts';
 import type { Tokens, Usage } from './usage.ts';
 
-/** Nano-dollars, never negative. */
+/** The effect of the prompt cache on the cost of a call. Nano-dollars, never negative. */
 export interface CacheEffect {
   /** How much more the tokens read from the cache would have cost as input. */
   readonly savedNano: Nano;

@@ -1,5 +1,3 @@
-/** The price book: the token prices of each model over time. Every price is a bigint. */
-
 import { max, type Nano } from '../core/money.ts';
 
 /** Prices of one million tokens, in nano-dollars. */
@@ -29,7 +27,7 @@ export interface Rate {
   readonly maxOutputTokens: number;
 }
 
-/** A price book, checked. Immutable. */
+/** The token prices of each model over time, checked. Immutable. */
 export interface PriceBook {
   readonly version: string;
   /** By id and by alias: the model's rates in order of time, without a gap. */

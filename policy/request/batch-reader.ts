@@ -1,5 +1,3 @@
-/** Reads the body of a Message Batch, request by request, while it streams in. */
-
 import { type Refusal, refusals } from '../core/refusals.ts';
 import { invalid, objectAt, onlyFields, quoted, RequestRejected, stringAt, unsupported } from './json-access.ts';
 import { JsonArraySplitter } from './json-array-splitter.ts';
@@ -18,7 +16,7 @@ const CUSTOM_ID = /^[A-Za-z0-9_-]{1,64}$/;
 /** Receives the facts of each request. A refusal ends the reading. */
 export type OnRequest = (facts: RequestFacts, index: number) => Refusal | null;
 
-/** Reads a batch's body in chunks of any size. */
+/** Reads the body of a Message Batch, request by request, while it streams in. */
 export class BatchReader {
   readonly #splitter: JsonArraySplitter;
   readonly #onRequest: OnRequest;

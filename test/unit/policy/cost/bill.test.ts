@@ -13,8 +13,7 @@ const OPUS = 'claude-opus-5-5';
 
 describe('billOf', () => {
   const usage = readUsage({ input_tokens: 1000, output_tokens: 1000 });
-  const bill = (given: Usage, facts: Partial<RequestFacts> = {}) =>
-    billOf(given, { facts: factsOf(facts), model: OPUS, book, at: NOW });
+  const bill = (given: Usage, facts: Partial<RequestFacts> = {}) => billOf(given, factsOf(facts), OPUS, book, NOW);
   const HOUR = 50_000_000n;
 
   test('is exact if the usage covers everything', () => {

@@ -173,7 +173,7 @@ describe('worstCost', () => {
           fillsContext: asked.fillsContext || asked.serverTools.length > 0,
         });
         const { usage, served } = allowed(facts, at, () => rolls.next().value);
-        const bill = billOf(usage, { facts, model: served, book, at });
+        const bill = billOf(usage, facts, served, book, at);
         expect(bill).not.toBeNull();
         expect(bill!.costNano <= worstCost(facts, book, at)).toBe(true);
       }),
