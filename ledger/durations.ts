@@ -11,10 +11,7 @@ export const MIN_RECOVERY_MS = 2_000;
 /** A recovery waits this long for sessions that do not come back. */
 export const REPLAY_TIMEOUT_MS = 10_000;
 
-/**
- * How long a settled or released id is remembered: longer than a command can be under way, and than a session may replay
- * a change (session/replay-log.ts), with a clock that is a minute ahead.
- */
+/** How long an ended id is remembered: longer than commands and replays take, with a clock that is a minute ahead. */
 export const TOMBSTONE_MS = 180_000;
 
 /** How long a counter outlives its period, for late settles and for questions about last week. */

@@ -41,10 +41,7 @@ export interface OperatorLedger extends SharedOperations {
   beginRebuild(epoch: string): Promise<void>;
   /** Raises counters; higher figures stay. */
   raiseCounters(minimums: readonly CounterMinimum[]): Promise<void>;
-  /**
-   * Ends the recovery that began at `since`, since its counters are correct now. False where the server was restarted or
-   * another recovery has begun meanwhile, so that they may not be.
-   */
+  /** Ends the recovery that began at `since`; false where the server restarted or another recovery began meanwhile. */
   resume(since: number): Promise<boolean>;
   /** The oldest calls that hold presumed money. */
   presumedCalls(limit: number): Promise<readonly PresumedCall[]>;

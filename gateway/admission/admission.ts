@@ -83,7 +83,8 @@ class Attempt<C extends ReadCall> {
   #plan: Ok<CallPlan> | null = null;
   #countedTokens: number | null = null;
   #hasAskedForCount = false;
-  #isInDoubt = false;
+  /** A reserve was sent and its answer has not come: the reservation may stand. */
+  isInDoubt = false;
 
   constructor(parts: Parts, call: C, planner: Planner<C>) {
     this.#parts = parts;
@@ -91,11 +92,6 @@ class Attempt<C extends ReadCall> {
     this.#planner = planner;
     this.#at = parts.now();
     this.#deadline = parts.elapsed() + parts.settings.waitSeconds * 1000;
-  }
-
-  /** A reserve was sent and its answer has not come: the reservation may stand. */
-  get isInDoubt(): boolean {
-    return this.#isInDoubt;
   }
 
   async run(): Promise<Result<C & AdmittedCall, Refusal>> {
@@ -141,11 +137,11 @@ class Attempt<C extends ReadCall> {
   }
 
   async #sendOnce(reservation: Reservation): Promise<Answer> {
-    const wasInDoubt = this.#isInDoubt;
-    this.#isInDoubt = true;
+    const wasInDoubt = this.isInDoubt;
+    this.isInDoubt = true;
     try {
       const answer = await this.#parts.ledger.reserve(reservation);
-      this.#isInDoubt = wasInDoubt && isInconclusive(answer);
+      this.isInDoubt = wasInDoubt && isInconclusive(answer);
       return answer;
     } catch (error) {
       if (!(error instanceof LedgerUnreachable)) throw error;

@@ -87,10 +87,7 @@ export class Heartbeat {
     return answer.kind;
   }
 
-  /**
-   * Releases the leases that no open call has: those calls were never sent. A call that ended since the ledger's answer
-   * is among them too, and releasing it again changes nothing.
-   */
+  /** Releases the leases that no open call has: never sent, or ended since, where a second release changes nothing. */
   #releaseUnsent(leases: readonly string[]): void {
     const { openCalls, settler } = this.#parts;
     for (const id of leases) if (!openCalls.has(id)) void settler.release(id);

@@ -167,10 +167,7 @@ export function queueOfFailure(checks: readonly Check[], { check, ofTotal }: Fai
   return queueKeyOf(checks[check]!, ofTotal);
 }
 
-/**
- * The first counter for which calls wait already, as the failure that a reserve would meet; null if there is none. A call
- * does not queue for a budget that it is exempt from.
- */
+/** The first queue that the call must join, as a reserve would fail; null for none. Exempt calls join no queue. */
 export function queuedFailure(checks: readonly Check[], waitQueue: Pick<WaitQueue, 'isQueued'>): Failure | null {
   for (const [check, one] of checks.entries()) {
     if (one.mode !== 'Enforce') continue;

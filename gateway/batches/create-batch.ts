@@ -59,11 +59,12 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
     const { id, req, caller, claimed } = call;
     const refusal = planBatches(caller, true);
     if (refusal !== null) return err(refusal);
-    const file = await BodyFile.open(bodyFolder, id, bodyFiles.open()).catch(() => null);
+    const disk = bodyFiles.open();
+    disk.belongTo(refOf(caller.workspace));
+    const file = await BodyFile.open(bodyFolder, id, disk).catch(() => null);
     if (file === null) return err(refusalFor('BatchStorageFailed'));
     let isRead = false;
     try {
-      file.belongTo(refOf(caller.workspace));
       const requests = new PlannedRequests(caller, claimed, now(), settings);
       const outcome = await receiveBatch(req, file, requests.reader);
       if (outcome !== null) return err(outcome);

@@ -20,7 +20,7 @@ export class StreamingWriter implements AnswerWriter {
   readonly #res: ServerResponse;
   #paused: Dispatcher.DispatchController | null = null;
   #hasBody = false;
-  #wasHeldUp = false;
+  wasHeldUp = false;
 
   constructor(res: ServerResponse, status: number, headers: RawHeaders) {
     this.#res = res;
@@ -33,16 +33,12 @@ export class StreamingWriter implements AnswerWriter {
     process.nextTick(this.#flushHeaders);
   }
 
-  get wasHeldUp(): boolean {
-    return this.#wasHeldUp;
-  }
-
   write(chunk: Buffer, controller: Dispatcher.DispatchController): void {
     if (this.#res.destroyed) return;
     this.#hasBody = true;
     if (this.#res.write(chunk)) return;
     // Without back-pressure, the answer to a slow caller would pile up in memory.
-    this.#wasHeldUp = true;
+    this.wasHeldUp = true;
     this.#paused = controller;
     controller.pause();
   }

@@ -8,10 +8,7 @@ export interface ContentDecoder {
   end(then: () => void): void;
 }
 
-/**
- * A decoder that passes the decoded bytes to `onBytes`. The upstream is asked for identity encoding; this is for one that
- * compresses anyway. An answer in an unknown encoding yields no bytes.
- */
+/** Passes decoded bytes to `onBytes`; an unknown encoding yields none. Identity is requested, yet some compress. */
 export function decoderOf(encoding: string | undefined, onBytes: (bytes: Buffer) => void): ContentDecoder {
   const name = (encoding ?? 'identity').trim().toLowerCase();
   if (name === 'identity' || name === '') return { write: onBytes, end: (then) => then() };

@@ -18,10 +18,7 @@ const METERS: Readonly<Record<AnswerForm, (elapsed: () => number) => Meter>> = {
   Whole: () => new WholeMeter(),
 };
 
-/**
- * Meters a copy of an answer on its way to the caller. The meter sees decoded bytes, while the caller gets them as they
- * came: a compressed answer must not become an unmetered one.
- */
+/** Meters a decoded copy of an answer, which the caller gets as it came: a compressed one must be metered too. */
 export class MeterTap {
   readonly #meter: Meter;
   readonly #decoder: ContentDecoder;

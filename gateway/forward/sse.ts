@@ -3,10 +3,7 @@ const RETURN = 0x0d;
 
 export type Listener = (event: string, data: string) => void;
 
-/**
- * Finds a few kinds of events in a stream of server-sent events. Only the lines of picked events are decoded, which keeps
- * the cost of metering low. Chunks may cut lines and events anywhere.
- */
+/** Finds a few kinds of events in a stream whose chunks cut anywhere. Only their lines are decoded, which is cheap. */
 export class EventScanner {
   readonly #picked: ReadonlySet<string>;
   readonly #listener: Listener;

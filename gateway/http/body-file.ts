@@ -3,10 +3,7 @@ import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { QuotaShare } from './byte-quota.ts';
 
-/**
- * A body on disk, because it is too long for memory. The file is unlinked as soon as it is open: only this process can
- * read it, and however the process ends, no file stays behind.
- */
+/** A body too long for memory, in a file that is unlinked once open: only this process reads it, and none is left. */
 export class BodyFile {
   readonly #file: FileHandle;
   readonly #disk: QuotaShare;
@@ -28,11 +25,6 @@ export class BodyFile {
   /** How many bytes were written. */
   get size(): number {
     return this.#size;
-  }
-
-  /** Sets the workspace whose quota it counts against. */
-  belongTo(owner: string): void {
-    this.#disk.belongTo(owner);
   }
 
   /** False if the quota of all body files, or of the owner's, is used up. Throws if the disk is full. */

@@ -17,10 +17,7 @@ export interface Clocks {
   readonly elapsed: () => number;
 }
 
-/**
- * A request and its answer. A call is one object that grows: each stage adds what it found out (`Object.assign`), and
- * the type of each stage extends the type of the stage before it.
- */
+/** A request and its answer, one object that grows: each stage adds what it found, and its type extends the last. */
 export class ReceivedCall {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;

@@ -17,10 +17,7 @@ export interface Route {
   readonly query: string;
 }
 
-/**
- * Segments of plain characters only. An empty segment, a dot segment or an escape is not found and never normalised,
- * because the upstream might normalise it in another way.
- */
+/** Plain characters only: an empty or dot segment or an escape is not found, since the upstream might normalise it. */
 const CLEAN = /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~:-]+)*$/;
 const API =
   /\/v1\/(?:messages|messages\/count_tokens|messages\/batches(?:\/[\w.:-]+(?:\/results|\/cancel)?)?|models|models\/[\w.:-]+)$/;

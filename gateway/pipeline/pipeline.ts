@@ -30,10 +30,7 @@ interface Parts {
   readonly refusedCalls: RefusedCalls;
 }
 
-/**
- * The stages of every call: authenticate, read, admit, forward, finish. Each may end it with a refusal. Rejects for
- * nothing that a caller, the ledger or the upstream does.
- */
+/** The stages of every call, each of which may refuse it. Rejects for nothing that caller, ledger or upstream do. */
 export class Pipeline {
   readonly #parts: Parts;
 

@@ -3,10 +3,7 @@ import type { AdmittedCall } from '../http/call.ts';
 import type { RawHeaders } from '../http/headers.ts';
 import type { CallCost } from './call-cost.ts';
 
-/**
- * What a call cost, if that is known already, and what remains in the fullest of the workspace's own budgets. Spanning
- * budgets are left out, because a tenant must not learn their figures here.
- */
+/** What a call cost, if known, and what remains in the fullest own budget; no tenant may learn spanning figures. */
 export function costHeaders(call: AdmittedCall, cost: CallCost | null): RawHeaders {
   const headers: RawHeaders = [];
   if (cost !== null) headers.push('x-tollgate-cost-usd', formatUsd(cost.costNano));

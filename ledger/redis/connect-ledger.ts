@@ -32,10 +32,7 @@ export interface RedisLedger extends Ledger {
   close(): void;
 }
 
-/**
- * Connects to the ledger of an installation in the background and returns at once: until Redis answers, and whenever it
- * stops answering, every method throws `LedgerUnreachable`.
- */
+/** Connects in the background and returns at once; while Redis does not answer, methods throw `LedgerUnreachable`. */
 export function connectLedger(options: LedgerOptions): RedisLedger {
   const { epoch, usageLimit = DEFAULT_USAGE_LIMIT } = options;
   const connection = new Connection(options);

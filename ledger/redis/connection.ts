@@ -82,10 +82,7 @@ export class Connection {
     }
   }
 
-  /**
-   * A script's own error stays an error; everything else (down, loading, full, read-only) is `LedgerUnreachable`. No
-   * error of ioredis is passed on: it carries the command with all its arguments.
-   */
+  /** A script's own error stays; all else is `LedgerUnreachable`. None of ioredis is kept: it carries the arguments. */
   #translate(error: unknown): Error {
     const message = error instanceof Error ? error.message : String(error);
     if (isReply(error, 'OVERFLOW')) return overflow();

@@ -15,10 +15,7 @@ import type { BeatReply, LivingReply, Transport } from './transport.ts';
 /** How many calls are replayed at once. */
 const REPLAY_CHUNK = 100;
 
-/**
- * A gateway's use of a ledger. It keeps its changes in a replay log; where the ledger has come back from a failure on
- * another timeline, it replays what may be missing before it takes part again.
- */
+/** A gateway's use of a ledger: it logs its changes, and replays those that a ledger on another timeline may lack. */
 export class LedgerSession implements GatewayLedger {
   readonly #identity: ClientIdentity;
   readonly #replayLog: ReplayLog;

@@ -10,10 +10,7 @@ export interface ReserveReply {
   readonly sequence: number | null;
 }
 
-/**
- * `maybeLost`: the ledger does not know the call, and may have lost it. `sequence`: the number of the change in the
- * client's timeline, or null where it has none.
- */
+/** `maybeLost`: an unknown call that may be lost. `sequence`: the number of the change in the timeline, or null. */
 export interface ChangeReply {
   readonly answer: SettleAnswer | 'maybeLost';
   readonly sequence: number | null;

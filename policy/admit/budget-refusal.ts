@@ -8,10 +8,7 @@ import type { CallPlan } from './plan.ts';
 
 const RETRY_AFTER_SECONDS = 1;
 
-/**
- * The refusal for a reservation that failed at least one check. It names a spent budget before one whose room is held by
- * calls in flight, and of several the one that resets last.
- */
+/** The refusal of a failed reservation: names a spent budget before a busy one, and of several the last to reset. */
 export function budgetRefusal(planned: CallPlan, failures: readonly Failure[], caller: Caller): Refusal {
   const spent = failures.filter((failure) => !failure.waiting);
   const failure = last(spent.length > 0 ? spent : failures, planned.checks);

@@ -132,10 +132,7 @@ export interface EnforceableWorkspace {
   readonly keys: Readonly<Record<string, string>>;
 }
 
-/**
- * Joins a workspace with what its addresses name. The error lists what is not there yet, addresses or `credentials`; keep
- * the workspace that you enforce until nothing is missing.
- */
+/** Joins a workspace with what it names. The error lists what is missing; until then keep the one in force. */
 export function resolveWorkspace(
   workspace: CompiledWorkspace,
   shared: Pick<SharedShard, 'budgets' | 'books'>,

@@ -47,10 +47,7 @@ export function encodeShard(entries: ReadonlyMap<string, string>, revision: numb
   return Object.fromEntries([...sorted, [INDEX, index]]);
 }
 
-/**
- * Reads a shard's data, undefined if the object is missing. The error is the end of a sentence that names no content; the
- * reader keeps the last shard that it could use. Never throws.
- */
+/** Reads a shard; `data` is undefined if it is missing. The error ends a sentence, without content. Never throws. */
 export function decodeShard(data: ShardData | undefined, hash: Hash): Result<Shard, string> {
   const written = data?.[INDEX];
   if (data === undefined || written === undefined) return err('it is missing or was never written');

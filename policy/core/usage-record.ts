@@ -119,10 +119,7 @@ interface Identity {
   readonly meta?: string;
 }
 
-/**
- * One call in the usage stream: flat JSON. What stays presumed of a settled call (`<id>/rest`) and what a batch holds
- * while it runs (`<id>/batch`) are records of their own.
- */
+/** One call in the usage stream, flat JSON; `<id>/rest` and `<id>/batch` (see `id`) are records of their own. */
 export type UsageRecord = Identity & Partial<Omit<Fields, keyof Identity>>;
 
 /** A record that says all there is to say of a call: a new column does not compile until its writers fill it. */

@@ -12,10 +12,7 @@ export interface Bill {
   readonly estimated: boolean;
 }
 
-/**
- * The bill of a usage; null if it is not plausible, so that the worst cost must be booked. `facts`: of the request as it
- * was sent. `model`: which answered. `at`: when the call was admitted, in milliseconds.
- */
+/** The bill of an answer of `model` to a call admitted at `at` (milliseconds); null if its usage is not plausible. */
 export function billOf(usage: Usage, facts: RequestFacts, model: string, book: PriceBook, at: number): Bill | null {
   const inferences = unboundedPaths(facts).length > 0 ? Infinity : maxInferences(facts);
   if (isAbsurd(usage, model, book, at, inferences)) return null;
@@ -25,10 +22,7 @@ export function billOf(usage: Usage, facts: RequestFacts, model: string, book: P
   return costNano > MAX_CALL_NANO ? null : { costNano, estimated: container || usage.repriced };
 }
 
-/**
- * Containers are billed by time, which no answer reports, so a call that may have run code is booked with an hour of one.
- * The container of web tools that run code themselves is free.
- */
+/** No answer reports a container's time, so possible code runs are booked with an hour; web tools' are free. */
 function hadContainer(usage: Usage, { codeExecution }: RequestFacts): boolean {
   if (codeExecution === 'Free' || usage.declined) return false;
   return codeExecution === 'Charged' || usage.codeExecutions > 0;

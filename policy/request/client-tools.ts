@@ -1,7 +1,4 @@
-/**
- * Tools that the caller runs: its own, whose definition is in the body, and Anthropic's, whose definition the upstream
- * adds to the prompt without a byte of it in the body.
- */
+/** Tools that the caller runs: its own, defined in the body, and Anthropic's, whose definition the upstream adds. */
 
 import { type JsonFields, onlyFields, quoted, stringAt, unsupported } from './json-access.ts';
 import { utf8Length } from './strict-json.ts';

@@ -1,7 +1,4 @@
-/**
- * The maximum tokens of an image. Anthropic scales a large image down and counts patches of 28 × 28 pixels, so the size
- * in the image's header decides; pixels are never decoded.
- */
+/** The maximum tokens of an image: one for each patch of 28 × 28 pixels, by the size in its header. */
 
 import { Base64Reader } from './base64-reader.ts';
 

@@ -1,7 +1,4 @@
-/**
- * Checked access to an untrusted JSON body. Reading is straight-line code: a value that does not fit is thrown as a
- * `RequestRejected`, which only `readRequest` and `BatchReader` catch.
- */
+/** Checked access to an untrusted JSON body: what does not fit is thrown as a `RequestRejected`. */
 
 /** The body cannot go upstream. The message is a sentence for the caller that names the field. */
 export class RequestRejected extends Error {

@@ -77,10 +77,7 @@ export function modelsOf({ model, fallbacks, serverTools }: RequestFacts): reado
   ];
 }
 
-/**
- * Reads the body of a Messages request. The error is `BodyInvalid` if it is not one, and `Unsupported` if it asks for
- * something whose cost has no bound here. Never throws.
- */
+/** Reads a Messages request. Errors: `BodyInvalid`, or `Unsupported` for what has no bounded cost. Never throws. */
 export function readRequest(body: Uint8Array): Result<RequestFacts, Refusal> {
   try {
     return ok(readFacts(readJsonObject(body), body.length));
