@@ -31,7 +31,6 @@ import { Retention } from './log/retention.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { TopSpenders } from './metrics/top-spenders.ts';
 import { budgetsInForce } from './policy/compilation.ts';
-import { gatherCompileInput } from './policy/compile-input.ts';
 import { PolicyReconciler } from './policy/policy-reconciler.ts';
 import { PriceBookSource } from './policy/price-book-source.ts';
 import { ShardStore } from './policy/shard-store.ts';
@@ -133,11 +132,10 @@ export function assemble(options: OperatorOptions) {
   const retention = new Retention({ log: usageLog, settings, clock });
   const topSpenders = new TopSpenders({ log: usageLog, settings, clock, elapsed });
 
-  const compileSources = { settings, clock, hash, informers, callerKeys, upstreamSecrets, prices, checkpoints };
   const policy = new PolicyReconciler({
+    sources: { settings, clock, hash, informers, callerKeys, upstreamSecrets, prices, checkpoints },
     ledger,
     store: shards,
-    gather: () => gatherCompileInput(compileSources),
     queues,
     onProblems: (problems) => log.error({ problems }, 'the policy has problems'),
   });

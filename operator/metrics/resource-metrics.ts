@@ -27,13 +27,9 @@ export function measureResources(registry: Registry, resources: Resources): void
       }),
     );
   };
-  budget('tollgate_budget_limit_usd', 'The limit in force, as in the status.', (one) => usd(one, 'limitUsd'));
-  budget('tollgate_budget_spent_usd', 'What has settled in the period, as in the status.', (one) =>
-    usd(one, 'spentUsd'),
-  );
-  budget('tollgate_budget_presumed_usd', 'Reserved for calls whose cost is not known.', (one) =>
-    usd(one, 'presumedUsd'),
-  );
+  budget('tollgate_budget_limit_usd', 'The limit in force, as in the status.', usd('limitUsd'));
+  budget('tollgate_budget_spent_usd', 'What has settled in the period, as in the status.', usd('spentUsd'));
+  budget('tollgate_budget_presumed_usd', 'Reserved for calls whose cost is not known.', usd('presumedUsd'));
   budget(
     'tollgate_budget_used_ratio',
     'The spent part of the limit, from 0 to 1; with `per`, that of the fullest value.',
@@ -82,9 +78,8 @@ function measureConditions(registry: Registry, { budgets, workspaces }: Resource
   });
 }
 
-function usd({ status }: ClaudeBudget, field: 'limitUsd' | 'spentUsd' | 'presumedUsd'): number | undefined {
-  const amount = status?.[field];
-  return amount === undefined ? undefined : Number(amount);
+function usd(field: 'limitUsd' | 'spentUsd' | 'presumedUsd'): Figure {
+  return ({ status }) => (status?.[field] === undefined ? undefined : Number(status[field]));
 }
 
 function seconds(instant: string | undefined): number | undefined {

@@ -7,7 +7,7 @@ import type { UpstreamSecrets } from '../keys/upstream-secrets.ts';
 import type { CheckpointStore } from '../ledger/checkpoint.ts';
 import type { PriceBookSource } from './price-book-source.ts';
 
-interface InputSources {
+export interface InputSources {
   readonly settings: Settings;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
@@ -19,11 +19,8 @@ interface InputSources {
   readonly checkpoints: Pick<CheckpointStore, 'usableEpoch'>;
 }
 
-/** A compilation's input, but for what the reconciler itself reads. */
-export type GatheredInput = Omit<CompileInput, 'previous' | 'fences'>;
-
-/** Gathers all resources as the informers have them. */
-export function gatherCompileInput(sources: InputSources): GatheredInput {
+/** Gathers all resources as the informers have them: a compilation's input, but for what the reconciler itself reads. */
+export function gatherCompileInput(sources: InputSources): Omit<CompileInput, 'previous' | 'fences'> {
   const { settings, hash, clock, informers, callerKeys, upstreamSecrets, prices, checkpoints } = sources;
   const labels = informers.namespaces.values().map(({ metadata }) => [metadata.name, metadata.labels ?? {}] as const);
   return {

@@ -6,7 +6,7 @@ import { compile } from '../../policy/compile/compile.ts';
 import { SHARED_SHARD } from '../../policy/compile/shards.ts';
 import { COMPILED_SCHEMA, type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import { type Compilation, isOutcomeOf } from './compilation.ts';
-import type { GatheredInput } from './compile-input.ts';
+import { gatherCompileInput, type InputSources } from './compile-input.ts';
 import type { ShardStore } from './shard-store.ts';
 
 /** A running gateway cannot read what this operator would write. */
@@ -15,9 +15,9 @@ export class GatewayTooOld extends Error {
 }
 
 interface PolicyOptions {
+  readonly sources: InputSources;
   readonly ledger: Pick<OperatorLedger, 'fences' | 'raiseFences' | 'gateways'>;
   readonly store: Pick<ShardStore, 'previous' | 'write'>;
-  readonly gather: () => GatheredInput;
   readonly queues: {
     /** A new generation of the workspace is in force, or none any more: its Secrets may have to change. */
     addWorkspace(workspace: Ref): void;
@@ -82,11 +82,11 @@ export class PolicyReconciler {
   }
 
   async #reconcile(): Promise<void> {
-    const { ledger, store, gather } = this.#options;
+    const { ledger, store, sources } = this.#options;
     const read = await ledger.fences().catch((error: unknown) => ({ error }));
     if (!('error' in read)) requireCompatibleGateways(await ledger.gateways());
     const fences: ReadonlyMap<Ref, number> = 'error' in read ? new Map() : read;
-    const input = { ...gather(), previous: store.previous(), fences };
+    const input = { ...gatherCompileInput(sources), previous: store.previous(), fences };
     const output = compile(input, this.#cache);
     for (const isNext of WRITE_ORDER) await this.#write(output.shards.filter((shard) => isNext(shard)));
     const uids = new Set([...input.workspaces, ...input.budgets].map(({ metadata }) => metadata.uid));
