@@ -22,7 +22,7 @@ const commands: Readonly<Record<string, Command>> = {
   },
   doctor: {
     summary: 'checks an installation and says what is wrong with it; runs anywhere',
-    run: () => import('../cli/main.ts'),
+    run: () => import('../cli/doctor/main.ts'),
   },
 };
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
-import { oneOf, text } from '../policy/schema/schema-fields.ts';
+import { oneOf, text } from '../policy/schema/schema-parts.ts';
 import { redisUrl, withPassword } from './redis-address.ts';
 import { settingsOf } from './settings-file.ts';
 import { readTelemetry } from './telemetry.ts';

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { text } from '../policy/schema/schema-fields.ts';
+import { text } from '../policy/schema/schema-parts.ts';
 
 export interface RedisNode {
   readonly host: string;

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { textLike } from '../policy/schema/schema-fields.ts';
+import { textLike } from '../policy/schema/schema-parts.ts';
 import { type Environment, readVariables, variables } from './variables.ts';
 
 const VARIABLES = variables({

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
-import { fieldsOf, textLike } from '../policy/schema/schema-fields.ts';
-import { validate } from '../policy/schema/validate.ts';
+import { readBySchema } from '../policy/schema/read-by-schema.ts';
+import { fieldsOf, textLike } from '../policy/schema/schema-parts.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -9,7 +9,7 @@ const SECRET = ['REDIS_URL', 'REDIS_PASSWORD', 'TOLLGATE_DATABASE_URL', 'TOLLGAT
 
 /** Reads the variables of a schema. Throws an Error that names every wrong one and says what to write. */
 export function readVariables<S extends v.GenericSchema>(schema: S, env: Environment): v.InferOutput<S> {
-  const read = validate(schema, env, { root: 'the environment', secret: SECRET });
+  const read = readBySchema(schema, env, { root: 'the environment', secret: SECRET });
   if (read.ok) return read.value;
   throw new Error(read.error.join('; '));
 }

@@ -1,7 +1,7 @@
 import type { Express } from 'express';
 import type { Logger } from 'pino';
 import type { GatewayLedger } from '../ledger/gateway-ledger.ts';
-import { adminApp, callerApp } from './admin-app.ts';
+import { adminApp } from './admin-app.ts';
 import { Admission } from './admission/admission.ts';
 import { Heartbeat } from './admission/heartbeat.ts';
 import { LedgerOutage } from './admission/ledger-outage.ts';
@@ -12,6 +12,7 @@ import { BatchEndpoints } from './batches/batch-endpoints.ts';
 import { CreateBatch } from './batches/create-batch.ts';
 import type { Config } from './config.ts';
 import { TokensPerByte } from './forward/tokens-per-byte.ts';
+import { budgetsApp } from './free/budgets.ts';
 import { CountTokens } from './free/count-tokens.ts';
 import { Models } from './free/models.ts';
 import { Health } from './health.ts';
@@ -22,12 +23,12 @@ import { Gateway, type Draining } from './http/server.ts';
 import { Upstreams } from './http/upstreams.ts';
 import { ExpectedCosts } from './messages/expected-cost.ts';
 import { Messages } from './messages/messages.ts';
+import { CallRefuser } from './pipeline/call-refuser.ts';
 import { Pipeline } from './pipeline/pipeline.ts';
 import type { PolicySource } from './policy/active-policy.ts';
 import { CallLog, type Spans } from './record/call-log.ts';
 import { Metrics } from './record/metrics.ts';
 import { RefusalCounter } from './record/refusal-counter.ts';
-import { RefusedCalls } from './record/refused-calls.ts';
 
 export interface GatewayOptions extends Clocks, Pick<Config, 'settings' | 'pod' | 'bodyFileBytes' | 'bodyMemoryBytes'> {
   readonly policy: PolicySource;
@@ -103,8 +104,8 @@ export function assemble(options: GatewayOptions): Assembly {
 
   const callLog = new CallLog({ logger, spans: options.spans ?? null, now, elapsed });
   const refusalCounter = new RefusalCounter({ ledger, now });
-  const refusedCalls = new RefusedCalls({ metrics, refusalCounter, callLog });
-  const pipeline = new Pipeline({ policy, admission, settler, refusedCalls });
+  const callRefuser = new CallRefuser({ metrics, refusalCounter, callLog });
+  const pipeline = new Pipeline({ policy, admission, settler, callRefuser });
 
   const upstreams = new Upstreams(options.upstreamTimeoutMs);
   const messages = new Messages({
@@ -121,7 +122,7 @@ export function assemble(options: GatewayOptions): Assembly {
   const createBatch = new CreateBatch({
     upstreams,
     settler,
-    refusedCalls,
+    callRefuser,
     callLog,
     settings,
     bodyFolder,
@@ -141,7 +142,7 @@ export function assemble(options: GatewayOptions): Assembly {
       Batch: (call) => pipeline.serveFree(call, (ready) => batches.one(ready)),
       Models: (call) => pipeline.serveFree(call, (ready) => models.serve(ready)),
     },
-    callerApp: callerApp(policy, ledger, newId),
+    budgetsApp: budgetsApp(policy, ledger, newId),
     bodyMemory,
     adminApp: options.hasAdminPort ? null : admin,
     certificate: certificate?.pair ?? null,

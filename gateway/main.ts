@@ -7,7 +7,7 @@ import { KubeClient } from '../kube/client.ts';
 import { connect } from '../kube/connect.ts';
 import { connectLedger } from '../ledger/redis/connect-ledger.ts';
 import manifest from '../package.json' with { type: 'json' };
-import { openTelemetry } from '../telemetry/open-telemetry.ts';
+import { startTelemetry } from '../telemetry/start-telemetry.ts';
 import { WriteAheadLog } from './admission/write-ahead-log.ts';
 import { assemble } from './assembly.ts';
 import { type Config, readConfig } from './config.ts';
@@ -67,7 +67,7 @@ async function run(config: Config): Promise<void> {
     epoch: () => policyWatcher.epoch,
     usageLimit: settings.usageStreamLimit,
   });
-  const telemetry = await openTelemetry(config.telemetry, {
+  const telemetry = await startTelemetry(config.telemetry, {
     service: 'tollgate-gateway',
     version: manifest.version,
     pod: config.pod,

@@ -8,8 +8,8 @@ import { readBatches } from './message-batches.ts';
 import { readTotals } from './read-totals.ts';
 import { deleteOld } from './retention.ts';
 import { rankSpenders, type SpenderKind, type SpenderRanking } from './top-spenders.ts';
-import { writeCalls } from './write-calls.ts';
 import { writeRefusals } from './write-refusals.ts';
+import { writeUsage } from './write-usage.ts';
 
 interface LogOptions {
   /** Opens the database; asked again after it was out of reach. */
@@ -132,7 +132,7 @@ export class UsageLog {
       const read = some.map(readEntry);
       const rows = read.flatMap(({ row }) => row ?? []);
       const deadLetters = read.flatMap(({ deadLetter }) => deadLetter ?? []);
-      written += await inTransaction(database, (query) => writeCalls(query, rows, deadLetters));
+      written += await inTransaction(database, (query) => writeUsage(query, rows, deadLetters));
       this.#report(deadLetters);
     };
     await inHalves(entries, write, async (one, problem) => {
@@ -144,8 +144,8 @@ export class UsageLog {
   /** Counts the money whatever is wrong with the other columns; if that is refused too, only the dead letter is left. */
   async #writeMinimal(database: Database, entry: StreamEntry, problem: string): Promise<number> {
     const deadLetters = [{ ...entry, problem }];
-    const write = (rows: Parameters<typeof writeCalls>[1]) =>
-      inTransaction(database, (query) => writeCalls(query, rows, deadLetters));
+    const write = (rows: Parameters<typeof writeUsage>[1]) =>
+      inTransaction(database, (query) => writeUsage(query, rows, deadLetters));
     const written = await write(readEntry(entry).row === null ? [] : [minimalRow(entry)]).catch((error: unknown) => {
       if (error instanceof RowRefused) return write([]);
       throw error;

@@ -1,7 +1,7 @@
 import type { RefusalEntry, RefusalRow } from '../ledger/streams.ts';
 import { clean, type DeadLetter } from './call-row.ts';
 import { type Query, RowRefused } from './database/database.ts';
-import { writeDeadLetters } from './dead-letters.ts';
+import { writeDeadLetters } from './write-dead-letters.ts';
 
 const ADD_COUNTS = `
 insert into refusals as r (minute, workspace, key, budget, reason, count)

@@ -1,6 +1,6 @@
 import { Counter, type Registry } from 'prom-client';
 import { type Nano, USD } from '../policy/core/money.ts';
-import type { CacheEffect } from '../policy/prices/cache-effect.ts';
+import type { CacheSavings } from '../policy/prices/cache-savings.ts';
 import type { Tokens } from '../policy/prices/usage.ts';
 import { LabelLimiter, OTHER } from './label-limiter.ts';
 
@@ -16,7 +16,7 @@ export interface Billed {
   readonly costNano: Nano;
   /** Null if the upstream did not report its usage. */
   readonly tokens: Tokens | null;
-  readonly cache: CacheEffect | null;
+  readonly cache: CacheSavings | null;
 }
 
 type Labels = Readonly<Record<'workspace' | 'feature' | 'department' | 'model', string>> & { readonly user?: string };

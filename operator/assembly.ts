@@ -6,35 +6,35 @@ import { LeaderElection } from '../kube/leader-election.ts';
 import type { OperatorLedger } from '../ledger/operator-ledger.ts';
 import type { Database } from '../log/database/database.ts';
 import { UsageLog } from '../log/usage-log.ts';
-import type { Hash } from '../policy/compile/shards.ts';
+import type { Hash } from '../policy/compile/shard-format.ts';
 import { allowsUpstream, type Settings } from '../policy/config/settings.ts';
 import { PeriodCache } from '../policy/core/period.ts';
 import { parsePriceBook } from '../policy/prices/price-book-file.ts';
-import { logged } from '../policy/status/readiness.ts';
+import { logged } from '../policy/status/condition-findings.ts';
 import { batchCredentials, BatchSettler } from './batches/batch-settler.ts';
 import { createInformers } from './cluster/informers.ts';
 import { LEASE, LEDGER_CHECKPOINT, PRICES } from './cluster/object-names.ts';
 import { describeError } from './describe-error.ts';
-import { Announcer } from './events/announcer.ts';
+import { OperatorEvents } from './events/operator-events.ts';
 import { informerHandlers } from './informer-handlers.ts';
-import { CallerKeys } from './keys/caller-keys.ts';
+import { CallerKeyIndex } from './keys/caller-key-index.ts';
 import { KeysReconciler } from './keys/keys-reconciler.ts';
 import { UpstreamSecrets } from './keys/upstream-secrets.ts';
 import { Leadership } from './leadership.ts';
 import { CheckpointStore } from './ledger/checkpoint.ts';
+import { allCounterMinimums } from './ledger/counter-minimums.ts';
 import { LedgerGuard } from './ledger/ledger-guard.ts';
-import { LedgerMaintenance } from './ledger/ledger-maintenance.ts';
+import { PresumedMaintenance } from './ledger/presumed-maintenance.ts';
 import { PresumedResolver } from './ledger/presumed-resolver.ts';
 import { Rebuild } from './ledger/rebuild.ts';
 import { Ingest } from './log/ingest.ts';
 import { Retention } from './log/retention.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { TopSpenders } from './metrics/top-spenders.ts';
-import { budgetsInForce } from './policy/compilation.ts';
 import { PolicyReconciler } from './policy/policy-reconciler.ts';
 import { PriceBookSource } from './policy/price-book-source.ts';
+import { budgetsInForce } from './policy/published-policy.ts';
 import { ShardStore } from './policy/shard-store.ts';
-import { allCounterMinimums } from './status/counter-minimums.ts';
 import { LedgerReader } from './status/ledger-reader.ts';
 import { StatusLoop } from './status/status-loop.ts';
 import { StatusPlanner } from './status/status-planner.ts';
@@ -97,7 +97,7 @@ export function assemble(options: OperatorOptions) {
   const periods = new PeriodCache().at;
   const reader = new LedgerReader(ledger, elapsed, periods);
   const streamLength = () => reader.state?.streamLength ?? 0;
-  const callerKeys = new CallerKeys(informers, hash);
+  const callerKeys = new CallerKeyIndex(informers, hash);
   const upstreamSecrets = new UpstreamSecrets(client, informers);
   const prices = new PriceBookSource(options.shippedPrices);
   const shards = new ShardStore({ client, settings, hash });
@@ -110,7 +110,7 @@ export function assemble(options: OperatorOptions) {
     clock,
     onProblem: problemIn('events'),
   });
-  const announcer = new Announcer({ events, workspaces: informers.workspaces, log });
+  const operatorEvents = new OperatorEvents({ events, workspaces: informers.workspaces, log });
   const queues = new WorkQueues({
     mayAct,
     random,
@@ -125,7 +125,7 @@ export function assemble(options: OperatorOptions) {
     ledger,
     onDeadLetters: (deadLetters) => {
       metrics.countDeadLetters(deadLetters.length);
-      announcer.deadLettered(deadLetters);
+      operatorEvents.deadLettered(deadLetters);
     },
   });
   const ingest = new Ingest({ log: usageLog, ledger, elapsed, onIngested: ({ rows }) => metrics.countLogged(rows) });
@@ -144,7 +144,7 @@ export function assemble(options: OperatorOptions) {
     informers,
     callerKeys,
     policy,
-    events: announcer,
+    events: operatorEvents,
     gatewayURL: settings.gatewayURL,
     randomBytes: options.randomBytes,
   });
@@ -158,7 +158,7 @@ export function assemble(options: OperatorOptions) {
     intervalMs: settings.batchPollSeconds * 1000,
     queues,
     metrics,
-    events: announcer,
+    events: operatorEvents,
   });
 
   const writer = new StatusWriter({
@@ -173,7 +173,7 @@ export function assemble(options: OperatorOptions) {
     ledger,
     log: usageLog,
     statusMinimums: (now) => {
-      const compiled = policy.compilation === undefined ? [] : budgetsInForce(policy.compilation.output);
+      const compiled = policy.published === undefined ? [] : budgetsInForce(policy.published.output);
       return allCounterMinimums(compiled, informers.budgets, writer, now, periods);
     },
     incarnations: () => reader.gateways.map(({ incarnation }) => incarnation),
@@ -185,10 +185,10 @@ export function assemble(options: OperatorOptions) {
     rebuild,
     policy,
     queues,
-    events: announcer,
+    events: operatorEvents,
     newEpoch: options.newId,
   });
-  const presumed = new PresumedResolver({ client, ledger, settings, checkpoints, events: announcer });
+  const presumed = new PresumedResolver({ client, ledger, settings, checkpoints, events: operatorEvents });
   const planner = new StatusPlanner(settings, elapsed, periods);
   const statusLoop = new StatusLoop({
     clock,
@@ -196,7 +196,7 @@ export function assemble(options: OperatorOptions) {
     policy,
     reader,
     guard,
-    maintenance: new LedgerMaintenance({ ledger, presumed, elapsed }),
+    maintenance: new PresumedMaintenance({ ledger, presumed, elapsed }),
     informers,
     callerKeys,
     logged: () => logged({ waiting: streamLength(), limit: settings.usageStreamLimit, silentMs: ingest.unreachableMs }),
@@ -241,7 +241,7 @@ export function assemble(options: OperatorOptions) {
     callerKeys,
     shards,
     prices,
-    announcer,
+    operatorEvents,
     forgetStatus: (uid) => {
       planner.forget(uid);
       writer.forget(uid);
@@ -259,7 +259,7 @@ export function assemble(options: OperatorOptions) {
     resettable: [planner, writer, reader, guard],
     onLeading: () => {
       const own = informers.prices.get(`${namespace}/${PRICES}`);
-      if (own !== undefined && prices.problem !== undefined) announcer.pricesRejected(own, prices.problem);
+      if (own !== undefined && prices.problem !== undefined) operatorEvents.pricesRejected(own, prices.problem);
     },
     log,
   });

@@ -2,8 +2,8 @@ import type { ConfigMap } from '../kube/kinds.ts';
 import type { KubeObject } from '../kube/object.ts';
 import type { Ref } from '../policy/core/compiled-policy.ts';
 import type { ChangeHandlers, Informers } from './cluster/informers.ts';
-import type { Announcer } from './events/announcer.ts';
-import type { CallerKeys } from './keys/caller-keys.ts';
+import type { OperatorEvents } from './events/operator-events.ts';
+import type { CallerKeyIndex } from './keys/caller-key-index.ts';
 import { workspaceNameOf } from './keys/key-secret.ts';
 import type { PriceBookSource } from './policy/price-book-source.ts';
 import type { ShardStore } from './policy/shard-store.ts';
@@ -12,10 +12,10 @@ import type { WorkQueues } from './work-queues.ts';
 interface Reacting {
   readonly informers: Pick<Informers, 'workspaces'>;
   readonly queues: Pick<WorkQueues, 'addWorkspace' | 'addPolicy' | 'addStatus'>;
-  readonly callerKeys: Pick<CallerKeys, 'conflicts' | 'invalidate'>;
+  readonly callerKeys: Pick<CallerKeyIndex, 'conflicts' | 'invalidate'>;
   readonly shards: Pick<ShardStore, 'take'>;
   readonly prices: Pick<PriceBookSource, 'take' | 'problem'>;
-  readonly announcer: Pick<Announcer, 'pricesAccepted' | 'pricesRejected'>;
+  readonly operatorEvents: Pick<OperatorEvents, 'pricesAccepted' | 'pricesRejected'>;
   /** Forgets what is kept of the status of a deleted object. */
   readonly forgetStatus: (uid: string) => void;
   readonly mayAct: () => boolean;
@@ -71,10 +71,10 @@ function retryConflicts({ callerKeys, queues }: Reacting, { metadata }: KubeObje
   }
 }
 
-function takePrices({ prices, queues, announcer, mayAct }: Reacting, now: ConfigMap | undefined): void {
+function takePrices({ prices, queues, operatorEvents, mayAct }: Reacting, now: ConfigMap | undefined): void {
   prices.take(now);
   queues.addPolicy();
   if (now === undefined || !mayAct()) return;
-  if (prices.problem === undefined) announcer.pricesAccepted(now);
-  else announcer.pricesRejected(now, prices.problem);
+  if (prices.problem === undefined) operatorEvents.pricesAccepted(now);
+  else operatorEvents.pricesRejected(now, prices.problem);
 }

@@ -5,11 +5,11 @@ import { connect } from '../kube/connect.ts';
 import { connectLedger } from '../ledger/redis/connect-ledger.ts';
 import { openDatabase } from '../log/database/open-database.ts';
 import manifest from '../package.json' with { type: 'json' };
-import { openTelemetry } from '../telemetry/open-telemetry.ts';
+import { startTelemetry } from '../telemetry/start-telemetry.ts';
+import { serveAdminApp } from './admin-app.ts';
 import { assemble } from './assembly.ts';
 import { waitForCrds } from './cluster/wait-for-crds.ts';
 import { type Config, readConfig } from './config.ts';
-import { serveHealth } from './health.ts';
 
 const log = pino({ name: 'tollgate-operator', base: null });
 
@@ -51,7 +51,7 @@ async function run(config: Config): Promise<void> {
     hash: (text) => hash('sha256', text),
   });
   const { metrics, isAlive } = operator;
-  const telemetry = await openTelemetry(config.telemetry, {
+  const telemetry = await startTelemetry(config.telemetry, {
     service: 'tollgate-operator',
     version: manifest.version,
     pod: config.pod,
@@ -64,7 +64,7 @@ async function run(config: Config): Promise<void> {
     // One answer is enough: a rollout with a wrong address stops, and an outage of Redis makes no running operator unready.
     return hasLedgerAnswered ? null : 'the ledger has not answered yet: is REDIS_URL right?';
   };
-  const { server, port } = await serveHealth({ port: config.port, registry: metrics.registry, isAlive, notReady });
+  const { server, port } = await serveAdminApp({ port: config.port, registry: metrics.registry, isAlive, notReady });
   log.info({ port }, 'listening');
   await waitForCrds({ client, elapsed: () => performance.now() });
   operator.start();

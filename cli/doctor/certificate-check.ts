@@ -5,8 +5,8 @@ import { isIP } from 'node:net';
 import { connect } from 'node:tls';
 import { type Secret, secrets } from '../../kube/kinds.ts';
 import { undefinedIf } from '../../kube/kube-error.ts';
+import type { CheckedInstallation } from './checked-installation.ts';
 import { type Finding, fine, problem, unknown, warning } from './finding.ts';
-import type { Installation } from './installation.ts';
 
 const DAY_MS = 86_400_000;
 /** cert-manager renews a certificate when a third of its life is left; one that is closer to its end was not renewed. */
@@ -14,7 +14,7 @@ const SOON_MS = 14 * DAY_MS;
 const CONNECT_MS = 3_000;
 
 /** Reads the certificate from the gateway, or, from outside the cluster, from the Secret that its Pods mount. */
-export async function checkCertificate(installation: Installation): Promise<Finding[]> {
+export async function checkCertificate(installation: CheckedInstallation): Promise<Finding[]> {
   const url = new URL(installation.settings.gatewayURL);
   if (url.protocol !== 'https:') return [];
   const certificate = (await presentedCertificate(url)) ?? (await mountedCertificate(installation));
@@ -53,7 +53,11 @@ function presentedCertificate({ hostname, port }: URL): Promise<X509Certificate 
   });
 }
 
-async function mountedCertificate({ client, namespace, pods }: Installation): Promise<X509Certificate | undefined> {
+async function mountedCertificate({
+  client,
+  namespace,
+  pods,
+}: CheckedInstallation): Promise<X509Certificate | undefined> {
   // Other volumes may hold certificates of Redis and Postgres.
   const volumes = (await pods()).flatMap(({ spec }) => spec?.volumes ?? []).filter(({ name }) => name === 'tls');
   for (const name of new Set(volumes.flatMap(({ secret }) => secret?.secretName ?? []))) {

@@ -3,8 +3,8 @@
 import { type Lease, leases } from '../../kube/kinds.ts';
 import { undefinedIf } from '../../kube/kube-error.ts';
 import { KINDS_DOCUMENT, crdSkewOf } from '../../policy/config/crd-skew.ts';
+import type { CheckedInstallation } from './checked-installation.ts';
 import { type Findings, fine, listed, problem, unknown, warning } from './finding.ts';
-import type { Installation } from './installation.ts';
 import type { Pod } from './kube-kinds.ts';
 import { MISSING } from './policy-shards.ts';
 
@@ -12,7 +12,7 @@ const OLDEST = 32;
 /** An operator renews its Lease every 2 s, and another one takes it over after 15 s. Milliseconds. */
 const LEASE_SILENCE_MS = 30_000;
 
-export async function checkServer({ client }: Installation): Promise<Findings> {
+export async function checkServer({ client }: CheckedInstallation): Promise<Findings> {
   const { gitVersion } = await client.document<{ gitVersion: string }>('/version');
   const minor = Number(/^v1\.(\d+)/.exec(gitVersion)?.[1] ?? OLDEST);
   if (minor >= OLDEST) return [fine(`Kubernetes ${gitVersion}.`)];
@@ -20,7 +20,7 @@ export async function checkServer({ client }: Installation): Promise<Findings> {
 }
 
 /** Checks that the API server serves both kinds with the fields of this version. */
-export async function checkKinds({ client }: Installation): Promise<Findings> {
+export async function checkKinds({ client }: CheckedInstallation): Promise<Findings> {
   const document = await client.document(KINDS_DOCUMENT).catch(undefinedIf('NotFound'));
   const { lacking, unknown: extra } = crdSkewOf(document ?? {});
   if (lacking.includes('ClaudeBudget.spec') || lacking.includes('ClaudeWorkspace.spec'))
@@ -37,7 +37,7 @@ export async function checkKinds({ client }: Installation): Promise<Findings> {
 }
 
 /** Checks that Tollgate is in the namespace: its Pods, or its shards if it runs outside the cluster. */
-export async function checkNamespace(installation: Installation): Promise<Findings> {
+export async function checkNamespace(installation: CheckedInstallation): Promise<Findings> {
   const { shared, policy } = await installation.shards();
   const isThere = [shared, ...policy.values()].some((shard) => shard !== MISSING);
   if (isThere || (await installation.pods()).length > 0) return [fine(`Tollgate is in ${installation.namespace}.`)];
@@ -47,7 +47,7 @@ export async function checkNamespace(installation: Installation): Promise<Findin
 }
 
 /** Checks the Pods of operator and gateway, and of the bundled stores. */
-export async function checkPods(installation: Installation): Promise<Findings> {
+export async function checkPods(installation: CheckedInstallation): Promise<Findings> {
   const found = await installation.pods();
   if (found.length === 0)
     return [unknown('The namespace has no Pod of Tollgate.', 'If it runs outside the cluster, check it there.')];
@@ -96,7 +96,7 @@ function waitOf({ status }: Pod): string | undefined {
   return waiting?.message ? `${waiting.reason}: ${waiting.message}` : waiting?.reason;
 }
 
-export async function checkLease({ client, namespace, now }: Installation): Promise<Findings> {
+export async function checkLease({ client, namespace, now }: CheckedInstallation): Promise<Findings> {
   const ref = { namespace, name: 'tollgate-operator' };
   const lease = await client.get<Lease>(leases, ref).catch(undefinedIf('NotFound'));
   const { holderIdentity: holder, renewTime = '' } = lease?.spec ?? {};

@@ -3,15 +3,15 @@
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Smtp } from '../../policy/config/smtp.ts';
+import type { CheckedInstallation } from './checked-installation.ts';
 import { type Finding, fine, warning } from './finding.ts';
-import type { Installation } from './installation.ts';
 
 const TIMEOUT_MS = 5_000;
 /** The maximum length of a greeting. Characters. */
 const MAX_GREETING = 1_000;
 
 /** Checks the greeting only: the password is known to the operator alone. */
-export async function checkMail({ settings: { smtp } }: Installation): Promise<Finding[]> {
+export async function checkMail({ settings: { smtp } }: CheckedInstallation): Promise<Finding[]> {
   if (smtp === null) return [];
   const name = `The mail server ${smtp.host}:${smtp.port}`;
   const remedy = 'Check settings.smtp and the network policies of operators; helm test checks from inside the cluster.';

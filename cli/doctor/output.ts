@@ -1,5 +1,5 @@
-import type { Diagnosis } from './doctor.ts';
 import type { Level } from './finding.ts';
+import type { Diagnosis } from './run-checks.ts';
 
 const LABELS: Readonly<Record<Level, string>> = { Fine: 'ok', Unknown: '?', Warning: 'warning', Problem: 'PROBLEM' };
 

@@ -3,9 +3,9 @@
 import { budgets, workspaces } from '../../crds/kinds.gen.ts';
 import type { ClaudeBudget, ClaudeWorkspace, Condition } from '../../crds/types.gen.ts';
 import { keyOf, type KubeObject } from '../../kube/object.ts';
-import { SHARED_SHARD } from '../../policy/compile/shards.ts';
+import { SHARED_SHARD } from '../../policy/compile/shard-format.ts';
+import type { CheckedInstallation } from './checked-installation.ts';
 import { type Findings, fine, listed, problem, warning } from './finding.ts';
-import type { Installation } from './installation.ts';
 
 /** The maximum size of a ConfigMap. Bytes. */
 const MAX_BYTES = 1_048_576;
@@ -13,7 +13,7 @@ const MAX_BYTES = 1_048_576;
 const SILENCE_MS = 60_000;
 
 /** Checks that the shards exist, are complete, are of this version and have room. */
-export async function checkShards(installation: Installation): Promise<Findings> {
+export async function checkShards(installation: CheckedInstallation): Promise<Findings> {
   const { shared, policy, sizes } = await installation.shards();
   const broken = [[SHARED_SHARD, shared] as const, ...policy].flatMap(([name, shard]) =>
     shard.ok ? [] : [`${name}: ${shard.error}`],
@@ -37,7 +37,7 @@ export async function checkShards(installation: Installation): Promise<Findings>
 }
 
 /** Checks the fences: without them an outdated gateway could admit calls by an old policy. */
-export async function checkFences(installation: Installation): Promise<Findings> {
+export async function checkFences(installation: CheckedInstallation): Promise<Findings> {
   const { ledger } = installation;
   if (ledger === undefined) return [];
   const { policy } = await installation.shards();
@@ -52,7 +52,7 @@ export async function checkFences(installation: Installation): Promise<Findings>
 }
 
 /** Checks that each serving gateway sends heartbeats and enforces the published policy. */
-export async function checkGateways(installation: Installation): Promise<Findings> {
+export async function checkGateways(installation: CheckedInstallation): Promise<Findings> {
   const serving = await installation.serving();
   const { ledger } = installation;
   const remedy = 'Check the Pods and logs of the gateway.';
@@ -89,7 +89,7 @@ export async function checkGateways(installation: Installation): Promise<Finding
 
 type Resource = (ClaudeWorkspace | ClaudeBudget) & KubeObject;
 
-export async function checkConditions({ client, now }: Installation): Promise<Findings> {
+export async function checkConditions({ client, now }: CheckedInstallation): Promise<Findings> {
   const lists = [await client.list<Resource>(workspaces), await client.list<Resource>(budgets)];
   const all = lists.flatMap(({ items }) => items);
   if (all.length === 0) return [fine('There is no ClaudeWorkspace and no ClaudeBudget yet.')];

@@ -1,9 +1,9 @@
 /** Checks the rights of the two ServiceAccounts: all that they need, and none that is dangerous. */
 
 import { isKubeError } from '../../kube/kube-error.ts';
-import { SHARED_SHARD, shardNames } from '../../policy/compile/shards.ts';
+import { SHARED_SHARD, shardNames } from '../../policy/compile/shard-format.ts';
+import type { CheckedInstallation } from './checked-installation.ts';
 import { type Finding, type Findings, fine, listed, problem, unknown, warning } from './finding.ts';
-import type { Installation } from './installation.ts';
 import { type AccessReview, accessReviews } from './kube-kinds.ts';
 
 interface Right {
@@ -19,7 +19,7 @@ interface Right {
 const REMEDY = 'helm upgrade restores the roles; docs/security.md lists them with their reasons.';
 
 /** Checks each right that operators and gateways need, and some that gateways must not have. */
-export async function checkRights(installation: Installation): Promise<Findings> {
+export async function checkRights(installation: CheckedInstallation): Promise<Findings> {
   const { policy, keys } = shardNames(installation.settings.shards);
   const shards = [SHARED_SHARD, ...policy];
   try {
@@ -65,13 +65,17 @@ const FORBIDDEN_RIGHTS: readonly Right[] = [
   { verb: 'create', resource: 'pods' },
 ];
 
-async function accountFinding(installation: Installation, account: string, rights: readonly Right[]): Promise<Finding> {
+async function accountFinding(
+  installation: CheckedInstallation,
+  account: string,
+  rights: readonly Right[],
+): Promise<Finding> {
   const { false: lacking = [] } = await reviewed(installation, account, rights);
   if (lacking.length === 0) return fine(`${account} has all rights that it needs.`);
   return problem(`${account} may not ${listed(lacking)}.`, REMEDY);
 }
 
-async function excessFinding(installation: Installation): Promise<Finding | false> {
+async function excessFinding(installation: CheckedInstallation): Promise<Finding | false> {
   const { true: excess = [] } = await reviewed(installation, 'tollgate-gateway', FORBIDDEN_RIGHTS);
   const remedy =
     'Remove that right (kubectl get rolebindings,clusterrolebindings -A -o wide): every caller can reach the gateway.';
@@ -79,12 +83,12 @@ async function excessFinding(installation: Installation): Promise<Finding | fals
 }
 
 /** The texts of the rights, by whether the account has them. */
-async function reviewed(installation: Installation, account: string, rights: readonly Right[]) {
+async function reviewed(installation: CheckedInstallation, account: string, rights: readonly Right[]) {
   const answers = await Promise.all(rights.map((right) => isAllowed(installation, account, right)));
   return Object.groupBy(rights.map(rightText), (_text, i) => (answers[i] ? 'true' : 'false'));
 }
 
-async function isAllowed({ client, namespace }: Installation, account: string, right: Right): Promise<boolean> {
+async function isAllowed({ client, namespace }: CheckedInstallation, account: string, right: Right): Promise<boolean> {
   const { verb, group = '', resource, subresource = '', name = '', everywhere = false } = right;
   const { status } = await client.create<AccessReview>(accessReviews, {
     metadata: { name: '' },

@@ -6,14 +6,14 @@ import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { LogUnreachable } from '../../log/database/database.ts';
 import { migrationsOf } from '../../log/database/migrate.ts';
 import { openDatabase } from '../../log/database/open-database.ts';
+import type { CheckedInstallation } from './checked-installation.ts';
 import { type Finding, type Findings, fine, listed, problem, unknown, warning } from './finding.ts';
-import type { Installation } from './installation.ts';
 
 const INSIDE =
   'Run it inside the cluster (helm test), or set REDIS_URL and TOLLGATE_DATABASE_URL to addresses that work from here.';
 const RECOVER = 'docs/how-to/recover-the-ledger.md';
 
-export async function checkLedger(installation: Installation): Promise<Findings> {
+export async function checkLedger(installation: CheckedInstallation): Promise<Findings> {
   const { redis, settings } = installation;
   if (redis === undefined) return [unknown('Redis cannot be checked from here: REDIS_URL is not set.', INSIDE)];
   const { ledger, problem: reason } = redis;
@@ -52,7 +52,7 @@ function unreachable(why: string): Finding {
 }
 
 /** The epoch that the operator expects; undefined if it knows none. */
-async function checkpointEpoch({ client, namespace }: Installation): Promise<string | undefined> {
+async function checkpointEpoch({ client, namespace }: CheckedInstallation): Promise<string | undefined> {
   const ref = { namespace, name: 'tollgate-ledger' };
   const found = await client.get<ConfigMap>(configMaps, ref).catch(undefinedIf('NotFound'));
   return found?.data?.['epoch'];
@@ -70,7 +70,7 @@ function serverFindings({
   evictionPolicy,
   usedMemory,
   maxMemory,
-}: Awaited<ReturnType<NonNullable<Installation['ledger']>['server']>>): Findings {
+}: Awaited<ReturnType<NonNullable<CheckedInstallation['ledger']>['server']>>): Findings {
   const major = Number(/^\d+/.exec(version)?.[0] ?? 7);
   return [
     evictionPolicy !== 'noeviction' &&
@@ -90,7 +90,7 @@ function serverFindings({
   ];
 }
 
-export async function checkLog({ databaseUrl }: Installation): Promise<Findings> {
+export async function checkLog({ databaseUrl }: CheckedInstallation): Promise<Findings> {
   if (databaseUrl === undefined)
     return [unknown('The usage log cannot be checked from here: TOLLGATE_DATABASE_URL is not set.', INSIDE)];
   const database = await openDatabase({ url: databaseUrl });

@@ -8,13 +8,13 @@ import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { Check, Failure } from '../../policy/core/counter-check.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
+import { refusalFor } from '../../policy/core/refusals.ts';
 import { type Err, err, type Ok, ok, type Result } from '../../policy/core/result.ts';
 import type { AdmittedCall, Clocks, ReadCall } from '../http/call.ts';
-import { refusalFor } from '../http/send-refusal.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { LedgerOutage } from './ledger-outage.ts';
-import { reservationOf } from './reservation.ts';
+import { planToReservation } from './plan-to-reservation.ts';
 import type { Settler } from './settler.ts';
 import { queuedFailure, queueOfFailure, type WaitQueue } from './wait-queue.ts';
 
@@ -127,7 +127,7 @@ class Attempt<C extends ReadCall> {
   /** One reserve, sent again while the ledger can admit nothing; by its id it is the same one each time. */
   async #send(plan: CallPlan): Promise<Answer> {
     const { outage } = this.#parts;
-    const reservation = reservationOf(this.#call, plan);
+    const reservation = planToReservation(this.#call, plan);
     while (!outage.hasLasted) {
       const answer = await this.#sendOnce(reservation);
       if (!this.#isWorthRetrying(answer) || this.#timeLeft === 0 || this.#call.hasLeft) return answer;
@@ -252,7 +252,7 @@ class Attempt<C extends ReadCall> {
     const at = now();
     const planned = plan.from <= at && at < plan.until ? ok(plan) : await this.#planAt(at);
     if (!planned.ok) return planned;
-    const isKept = await outage.admit(reservationOf(this.#call, planned.value));
+    const isKept = await outage.admit(planToReservation(this.#call, planned.value));
     return isKept ? ok(this.#admitted(planned.value, at, null)) : err(refusal);
   }
 }

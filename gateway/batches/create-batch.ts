@@ -3,6 +3,7 @@ import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { ZERO } from '../../policy/core/money.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
+import { refusalFor } from '../../policy/core/refusals.ts';
 import { err, ok, type Result } from '../../policy/core/result.ts';
 import { type BatchMeta, encodeBatchMeta } from '../../policy/cost/batch-meta.ts';
 import type { Settler } from '../admission/settler.ts';
@@ -11,14 +12,13 @@ import { BodyFile } from '../http/body-file.ts';
 import type { ByteQuota } from '../http/byte-quota.ts';
 import type { AdmittedCall, AttributedCall, Clocks, ReadCall } from '../http/call.ts';
 import type { CallerGone } from '../http/read-body.ts';
-import { refusalFor } from '../http/send-refusal.ts';
 import type { Upstreams } from '../http/upstreams.ts';
+import type { CallRefuser } from '../pipeline/call-refuser.ts';
 import type { PaidEndpoint } from '../pipeline/pipeline.ts';
 import { noCost } from '../record/call-cost.ts';
 import type { CallLog } from '../record/call-log.ts';
 import { costHeaders } from '../record/cost-headers.ts';
 import type { EndedCall } from '../record/ended-call.ts';
-import type { RefusedCalls } from '../record/refused-calls.ts';
 import { usageRecord } from '../record/usage-record.ts';
 import { batchIn, sendBatch } from './batch-response.ts';
 import { upload, type Uploaded } from './batch-upload.ts';
@@ -28,7 +28,7 @@ import { receiveBatch } from './receive-batch.ts';
 interface Parts extends Pick<Clocks, 'now'> {
   readonly upstreams: Upstreams;
   readonly settler: Settler;
-  readonly refusedCalls: RefusedCalls;
+  readonly callRefuser: CallRefuser;
   readonly callLog: CallLog;
   readonly settings: Settings;
   readonly bodyFolder: string;
@@ -93,9 +93,9 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
   }
 
   async finish(call: BatchCall & AdmittedCall, uploaded: Uploaded): Promise<void> {
-    const { refusedCalls } = this.#parts;
+    const { callRefuser } = this.#parts;
     if (uploaded.kind === 'NotSent') {
-      refusedCalls.refuse(call, refusalFor('UpstreamUnreachable'));
+      callRefuser.refuse(call, refusalFor('UpstreamUnreachable'));
       return this.#release(call, 'NeverSent', 0);
     }
     if (uploaded.kind === 'Answered' && uploaded.status >= 300) {
@@ -104,7 +104,7 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
     }
     const batch = uploaded.kind === 'Answered' ? batchIn(uploaded.text) : null;
     if (batch === null) {
-      refusedCalls.refuse(call, refusalFor('BatchOutcomeUnknown'));
+      callRefuser.refuse(call, refusalFor('BatchOutcomeUnknown'));
       return this.#presume(call);
     }
     await this.#openBatch(call, batch);

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Refusal } from '../../policy/core/refusals.ts';
+import { refusalFor } from '../../policy/core/refusals.ts';
 import { type BatchReader, MAX_BATCH_BYTES } from '../../policy/request/batch-reader.ts';
 import type { BodyFile } from '../http/body-file.ts';
 import { type CallerGone, refuseUnread } from '../http/read-body.ts';
-import { refusalFor } from '../http/send-refusal.ts';
 
 /**
  * Reads the body of a batch to disk, each of its requests on the way. Null once it is whole. The rest of a body that is

@@ -1,9 +1,8 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
-import type { Refusal } from '../../policy/core/refusals.ts';
+import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import type { Clocks } from '../http/call.ts';
 import { headersDown, type RawHeaders } from '../http/headers.ts';
-import { refusalFor } from '../http/send-refusal.ts';
 import { AbortPolicy, type AnswerProgress, type OnAbort } from './abort-policy.ts';
 import { type AnswerWriter, CollectingWriter, StreamingWriter } from './answer-writer.ts';
 import { type AnswerForm, answerForm, MeterTap } from './meter-tap.ts';

@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type ContentDecoder, decoderOf } from './content-decoder.ts';
-import { ErrorMeter, type Meter, type Metered, WholeMeter } from './meter.ts';
+import { ErrorMeter } from './error-meter.ts';
+import { type Meter, type Metered } from './meter.ts';
 import { StreamMeter } from './stream-meter.ts';
+import { WholeMeter } from './whole-meter.ts';
 
 /** An error and a stream are passed on as they come; a whole answer is collected, because its headers say its cost. */
 export type AnswerForm = 'Error' | 'Stream' | 'Whole';

@@ -1,5 +1,4 @@
-import { readUsage, type Usage } from '../../policy/prices/usage.ts';
-import { errorTypeOf, MODEL_REFUSED, modelOf, parseAnswer } from './answer-json.ts';
+import type { Usage } from '../../policy/prices/usage.ts';
 
 /** What an answer said about its usage, as far as it was seen. */
 export interface Metered {
@@ -37,41 +36,4 @@ export interface Meter {
   write(bytes: Buffer): void;
   /** Called once, after the last byte. Throws if the answer is longer than the longest string. */
   end(isComplete: boolean): Metered;
-}
-
-/** An answer in one piece says what it cost only when all of it is there. */
-export class WholeMeter implements Meter {
-  readonly hasBegun = false;
-  readonly #chunks: Buffer[] = [];
-
-  write(bytes: Buffer): void {
-    this.#chunks.push(bytes);
-  }
-
-  end(isComplete: boolean): Metered {
-    if (!isComplete) return UNMETERED;
-    const answer = parseAnswer(Buffer.concat(this.#chunks).toString('utf8'));
-    const usage = answer.usage === undefined ? null : readUsage(answer.usage);
-    const isEmpty = Array.isArray(answer.content) && answer.content.length === 0;
-    const declined = answer.stop_reason === MODEL_REFUSED && isEmpty;
-    return { ...UNMETERED, usage: usage && { ...usage, declined }, model: modelOf(answer), complete: true };
-  }
-}
-
-/** How many chunks of an error's body are kept to find its type: the body is short and usually one chunk. */
-const ERROR_CHUNKS = 4;
-
-/** An error costs nothing; only its type is of interest. */
-export class ErrorMeter implements Meter {
-  readonly hasBegun = false;
-  readonly #chunks: Buffer[] = [];
-
-  write(bytes: Buffer): void {
-    if (this.#chunks.length < ERROR_CHUNKS) this.#chunks.push(bytes);
-  }
-
-  end(): Metered {
-    const errorType = errorTypeOf(parseAnswer(Buffer.concat(this.#chunks).toString('utf8')));
-    return { ...UNMETERED, errorType };
-  }
 }

@@ -1,5 +1,5 @@
 import { mergeDelta, readUsage, type Usage } from '../../policy/prices/usage.ts';
-import { type AnswerJSON, errorTypeOf, MODEL_REFUSED, modelOf, parseAnswer } from './answer-json.ts';
+import { type AnswerJSON, errorTypeOf, MODEL_REFUSED, modelOf, parseAnswer } from './answer-fields.ts';
 import type { Meter, Metered } from './meter.ts';
 import { EventScanner } from './sse.ts';
 

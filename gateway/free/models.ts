@@ -1,8 +1,8 @@
 import type { Caller } from '../../policy/admit/caller.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
+import { refusalFor } from '../../policy/core/refusals.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 import { headersDown, headersUp } from '../http/headers.ts';
-import { refusalFor } from '../http/send-refusal.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
 
 interface Page {

@@ -1,13 +1,13 @@
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { ResolvedWorkspace } from '../../policy/compile/shard-codec.ts';
+import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
 import type { Attributes } from '../../policy/core/compiled-policy.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
+import { refusalFor } from '../../policy/core/refusals.ts';
 import { err, ok, type Result } from '../../policy/core/result.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
 import type { AuthenticatedCall } from './call.ts';
-import { refusalFor } from './send-refusal.ts';
 
 /** A caller, and how to find it again once the policy has changed. */
 type Identity = Pick<AuthenticatedCall, 'caller' | 'keyHash'>;

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { ResolvedWorkspace } from '../../policy/compile/shard-codec.ts';
+import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
 
 /** A flat list of names and values, as Node and undici take them. */
 export type RawHeaders = string[];

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { Refusal, RefusalReason } from '../../policy/core/refusals.ts';
+import { refusalFor } from '../../policy/core/refusals.ts';
 import { type Err, err, ok, type Result } from '../../policy/core/result.ts';
 import type { ReceivedCall } from './call.ts';
 import { ChunkBuffer } from './chunk-buffer.ts';
-import { refusalFor } from './send-refusal.ts';
 
 /** The limit of the Messages API. Bytes. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;

@@ -1,11 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { refusalBody, refusalHeaders, refusalStatus } from '../../policy/admit/refusal-response.ts';
-import { type Refusal, type RefusalReason, refusals } from '../../policy/core/refusals.ts';
-
-/** A refusal whose sentence needs no figures of the call: the table has it. */
-export function refusalFor(reason: RefusalReason): Refusal {
-  return { reason, message: refusals[reason].meaning };
-}
+import type { Refusal } from '../../policy/core/refusals.ts';
 
 /** Answers with a refusal, unless the caller has left or an answer has begun. */
 export function refuse(res: ServerResponse, refusal: Refusal, requestId: string): void {

@@ -5,11 +5,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Express } from 'express';
 import type { Logger } from 'pino';
 import type { RefusalReason } from '../../policy/core/refusals.ts';
+import { refusalFor } from '../../policy/core/refusals.ts';
 import type { ByteQuota } from './byte-quota.ts';
 import { type Clocks, ReceivedCall } from './call.ts';
 import type { KeyPair } from './certificate.ts';
 import { type Endpoint, type Route, routeOf } from './route.ts';
-import { refusalFor, refuse } from './send-refusal.ts';
+import { refuse } from './send-refusal.ts';
 
 /** The idle time for which a connection is announced to stay open. Milliseconds. */
 const KEEP_ALIVE_MS = 10_000;
@@ -34,7 +35,7 @@ type ApiEndpoint = Exclude<Endpoint, 'Probe' | 'Budgets'>;
 
 interface Parts extends Pick<Clocks, 'elapsed'> {
   readonly endpoints: Readonly<Record<ApiEndpoint, Serve>>;
-  readonly callerApp: Express;
+  readonly budgetsApp: Express;
   /** Null if it has a port of its own. */
   readonly adminApp: Express | null;
   /** Null if callers come without TLS. */
@@ -106,7 +107,7 @@ export class Gateway {
 
   #handle(req: IncomingMessage, res: ServerResponse): void {
     const url = req.url ?? '';
-    const { adminApp, callerApp } = this.#parts;
+    const { adminApp, budgetsApp } = this.#parts;
     if (this.#isLeaving) res.shouldKeepAlive = false;
     if (adminApp !== null && ADMIN_PATHS.has(url)) return void adminApp(req, res);
     const route = routeOf(req.method ?? '', url);
@@ -114,7 +115,7 @@ export class Gateway {
     if (route.endpoint === 'Probe') return void res.writeHead(200).end();
     if (route.endpoint === 'Budgets') {
       req.url = route.path;
-      return void callerApp(req, res);
+      return void budgetsApp(req, res);
     }
     if (this.#isClosed) this.#refuse(res, 'ShuttingDown');
     else this.#serve(req, res, route, route.endpoint);

@@ -1,5 +1,5 @@
 import { type Dispatcher, Pool } from 'undici';
-import type { ResolvedWorkspace } from '../../policy/compile/shard-codec.ts';
+import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
 import type { Route } from './route.ts';
 
 export interface Upstream {

@@ -7,7 +7,7 @@ import type { Refusal } from '../../policy/core/refusals.ts';
 import { ok, type Result } from '../../policy/core/result.ts';
 import { isSingleInference } from '../../policy/cost/worst-cost.ts';
 import { readRequest } from '../../policy/request/request.ts';
-import { reservationOf } from '../admission/reservation.ts';
+import { planToReservation } from '../admission/plan-to-reservation.ts';
 import type { Settler } from '../admission/settler.ts';
 import { queueKeysOf } from '../admission/wait-queue.ts';
 import { forward, type ForwardEnd, unanswered } from '../forward/forward.ts';
@@ -151,7 +151,7 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
     });
     const { costNano, presumedNano } = cost;
     const settlement = { id, costNano, presumedNano, record: usageRecord(ended) };
-    const kept = settings.ledgerLoss === 'Open' ? reservationOf(call, plan) : undefined;
+    const kept = settings.ledgerLoss === 'Open' ? planToReservation(call, plan) : undefined;
     await settler.settle(settlement, queueKeysOf(plan.checks), kept);
   }
 

@@ -8,7 +8,7 @@ import { authenticate, claimedAttributes } from '../http/authenticate.ts';
 import type { AdmittedCall, AttributedCall, AuthenticatedCall, ReadCall, ReceivedCall } from '../http/call.ts';
 import type { CallerGone } from '../http/read-body.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
-import type { RefusedCalls } from '../record/refused-calls.ts';
+import type { CallRefuser } from './call-refuser.ts';
 
 /** An endpoint whose calls cost money, by stages. `C`: its call once read; `E`: what became of it upstream. */
 export interface PaidEndpoint<C extends ReadCall, E> extends Planner<C> {
@@ -27,7 +27,7 @@ interface Parts {
   readonly policy: PolicySource;
   readonly admission: Admission;
   readonly settler: Pick<Settler, 'release'>;
-  readonly refusedCalls: RefusedCalls;
+  readonly callRefuser: CallRefuser;
 }
 
 /** The stages of every call, each of which may refuse it. Rejects for nothing that caller, ledger or upstream do. */
@@ -74,6 +74,6 @@ export class Pipeline {
   }
 
   #refuse(call: ReceivedCall, refusal: Refusal | CallerGone): void {
-    if (refusal !== 'gone') this.#parts.refusedCalls.refuse(call, refusal);
+    if (refusal !== 'gone') this.#parts.callRefuser.refuse(call, refusal);
   }
 }

@@ -1,5 +1,5 @@
 import { Caller } from '../../policy/admit/caller.ts';
-import type { EnforceableWorkspace } from '../../policy/compile/shard-codec.ts';
+import type { EnforceableWorkspace } from '../../policy/admit/resolved-workspace.ts';
 import { type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import { PeriodCache } from '../../policy/core/period.ts';
 

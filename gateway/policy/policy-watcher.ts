@@ -3,15 +3,10 @@ import type { KubeClient } from '../../kube/client.ts';
 import { type ConfigMap, configMaps, decodeSecretData, secrets } from '../../kube/kinds.ts';
 import type { Resource } from '../../kube/object.ts';
 import { Reflector } from '../../kube/reflector.ts';
-import {
-  type EnforceableWorkspace,
-  type KeysShard,
-  type PolicyShard,
-  resolveWorkspace,
-  type SharedShard,
-} from '../../policy/compile/shard-codec.ts';
+import { type EnforceableWorkspace, resolveWorkspace } from '../../policy/admit/resolved-workspace.ts';
+import { type KeysShard, type PolicyShard, type SharedShard } from '../../policy/compile/shard-contents.ts';
+import { SHARED_SHARD, shardNames } from '../../policy/compile/shard-format.ts';
 import { ShardSet } from '../../policy/compile/shard-set.ts';
-import { SHARED_SHARD, shardNames } from '../../policy/compile/shards.ts';
 import type { ActivePolicy } from './active-policy.ts';
 
 interface WatcherOptions {

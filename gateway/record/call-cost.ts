@@ -2,7 +2,7 @@ import type { Billed } from '../../metrics/call-metrics.ts';
 import { max, min, type Nano, subtract, ZERO } from '../../policy/core/money.ts';
 import { billOf } from '../../policy/cost/bill.ts';
 import { worstCost } from '../../policy/cost/worst-cost.ts';
-import { cacheEffect } from '../../policy/prices/cache-effect.ts';
+import { cacheSavings } from '../../policy/prices/cache-savings.ts';
 import { billedTokens, cost } from '../../policy/prices/usage-cost.ts';
 import type { Usage } from '../../policy/prices/usage.ts';
 import type { Metered } from '../forward/meter.ts';
@@ -44,7 +44,7 @@ export function callCost(call: PricedCall, metered: Metered, isCancelled: boolea
 export function billedFigures({ caller, plan, admittedAt }: PricedCall, { costNano, usage, model }: CallCost): Billed {
   if (usage === null) return { costNano, tokens: null, cache: null };
   const { prices } = caller.workspace;
-  const cache = cacheEffect(usage, (one) => cost(one, model, prices, admittedAt, plan.facts.model));
+  const cache = cacheSavings(usage, (one) => cost(one, model, prices, admittedAt, plan.facts.model));
   return { costNano, tokens: billedTokens(usage, model), cache };
 }
 

@@ -3,7 +3,7 @@ import type { Caller } from '../../policy/admit/caller.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { USD } from '../../policy/core/money.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
-import type { CallSpan } from '../../telemetry/spans.ts';
+import type { CallSpan } from '../../telemetry/span-exporter.ts';
 import type { AdmittedCall, Clocks, ReadCall, ReceivedCall } from '../http/call.ts';
 import { attributesOf, type CallOutcome, type EndedCall } from './ended-call.ts';
 import { refusedSpan, spanOf } from './span.ts';

@@ -3,7 +3,7 @@ import { refusalStatus } from '../../policy/admit/refusal-response.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { USD } from '../../policy/core/money.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
-import type { CallSpan } from '../../telemetry/spans.ts';
+import type { CallSpan } from '../../telemetry/span-exporter.ts';
 import type { ReceivedCall } from '../http/call.ts';
 import { attributesOf, type EndedCall } from './ended-call.ts';
 

@@ -1,6 +1,6 @@
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { CallRecord } from '../../policy/core/usage-record.ts';
-import { usageFields } from '../../policy/prices/usage.ts';
+import { usageRecordFields } from '../../policy/prices/usage.ts';
 import { attributesOf, type EndedCall } from './ended-call.ts';
 
 /** The record of a call in the usage stream, from which the log makes its row. */
@@ -21,7 +21,7 @@ export function usageRecord(ended: EndedCall): CallRecord {
     tags: JSON.stringify(tags),
     model: cost.model,
     asked_model: ended.facts.model,
-    ...usageFields(cost.usage),
+    ...usageRecordFields(cost.usage),
     cost_nano: String(cost.costNano),
     presumed_nano: String(cost.presumedNano),
     worst_nano: String(ended.plan.reservedNano),

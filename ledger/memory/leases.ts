@@ -15,7 +15,7 @@ export type LeasedCall = Extract<FoundCall, { lease: Lease }>;
 
 type Origin = PresumedLease['origin'];
 
-/** How the money of leases moves: what redis/scripts/shared/leases.lua and presume.lua do. */
+/** How the money of leases moves: what redis/scripts/shared/leases.lua does. */
 export class MemoryLeases {
   readonly #state: MemoryState;
   readonly #clock: () => number;

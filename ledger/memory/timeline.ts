@@ -1,10 +1,10 @@
 import { LEASE_MS, MIN_RECOVERY_MS, REPLAY_TIMEOUT_MS } from '../durations.ts';
 import type { LostReason } from '../ledger.ts';
-import type { LedgerClient } from '../session/client-identity.ts';
+import type { LedgerClient } from '../session/session-position.ts';
 import type { JoinRequest } from '../session/transport.ts';
 import type { MemoryState } from './state.ts';
 
-/** The numbering of changes, and recoveries: what redis/scripts/shared/ledger.lua, recovery.lua and join.lua do. */
+/** The numbering of changes, and recoveries: what redis/scripts/shared/ledger.lua, recovery.lua and join-timeline.lua do. */
 export class MemoryTimeline {
   readonly #state: MemoryState;
   readonly #clock: () => number;

@@ -3,13 +3,13 @@ import { expireAt, LEASE_MS, RETENTION_MS, TOMBSTONE_MS } from '../durations.ts'
 import type { GatewayReport } from '../gateway-ledger.ts';
 import { BATCH_OWNER_TTL_MS, type BatchOwner, type BatchReservation } from '../message-batches.ts';
 import type { Reservation, ReserveAnswer, Settlement, UncheckedCall } from '../reservation.ts';
-import type { LedgerClient } from '../session/client-identity.ts';
 import type { LedgerChange } from '../session/ledger-change.ts';
+import type { LedgerClient } from '../session/session-position.ts';
 import type { BeatReply, ChangeReply, JoinReply, JoinRequest, ReserveReply, Transport } from '../session/transport.ts';
 import { MAX_REFUSAL_ROWS, type RefusalRow } from '../streams.ts';
 import type { MemoryCounter } from './counters.ts';
 import type { FoundCall, LeasedCall } from './leases.ts';
-import { ReservationChecks } from './reservation-checks.ts';
+import { ReservationCounters } from './reservation-counters.ts';
 import { MemorySharedOperations } from './shared-operations.ts';
 import type { Lease, MemoryState } from './state.ts';
 
@@ -34,7 +34,7 @@ export class MemoryTransport extends MemorySharedOperations implements Transport
     const unready = this.#unready(client, reservation.id, now);
     if (unready !== null) return unready;
     const open = data.openOf(client.incarnation);
-    const checks = new ReservationChecks(reservation, data.counters);
+    const checks = new ReservationCounters(reservation, data.counters);
     // A retry after a time-out: the call is reserved, whatever has changed since.
     if (open.has(reservation.id)) return { kind: 'admitted', now, committedNano: checks.committedNano };
 
@@ -169,7 +169,9 @@ export class MemoryTransport extends MemorySharedOperations implements Transport
     const now = this.now();
     const checks = reservation.checks.filter(({ end }) => expireAt(end) > now);
     const { counters } = this.data;
-    const reserved = new ReservationChecks({ ...reservation, checks }, counters).reserveUncapped(reservation.worstNano);
+    const reserved = new ReservationCounters({ ...reservation, checks }, counters).reserveUncapped(
+      reservation.worstNano,
+    );
     return { status: 'open', lease: leaseOf(reservation, now, reserved) };
   }
 

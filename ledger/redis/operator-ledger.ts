@@ -42,12 +42,14 @@ export class RedisOperatorLedger extends RedisSharedOperations implements Operat
   }
 
   async resume(since: number): Promise<boolean> {
-    const [ended] = await this.connection.run(scripts.resume, [`${since}`]);
+    const [ended] = await this.connection.run(scripts.endRecovery, [`${since}`]);
     return ended === 1;
   }
 
   async presumedCalls(limit: number): Promise<readonly PresumedCall[]> {
-    return limit < 1 ? [] : codec.decodePresumedCalls(await this.connection.run(scripts.presumedCalls, [`${limit}`]));
+    return limit < 1
+      ? []
+      : codec.decodePresumedCalls(await this.connection.run(scripts.listPresumedCalls, [`${limit}`]));
   }
 
   async resolvePresumed(ids: readonly string[], how: 'Book' | 'Release'): Promise<number> {
@@ -60,7 +62,7 @@ export class RedisOperatorLedger extends RedisSharedOperations implements Operat
   }
 
   async openBatches(): Promise<readonly OpenBatch[]> {
-    return codec.decodeOpenBatches(await this.connection.run(scripts.openBatches, []));
+    return codec.decodeOpenBatches(await this.connection.run(scripts.listOpenBatches, []));
   }
 
   async settleBatchLines(lines: BatchLines): Promise<{ settledLines: number }> {

@@ -44,36 +44,39 @@ const CONSTANTS = {
   ...RECORD_STATES,
 };
 
-/** Every script of the ledger. Redis has no imports: the shared parts of a script are placed before its body. */
+/** The shared parts for scripts that end calls. */
+const LEASES = ['decimal', 'recovery', 'leases'];
+
+/** Every script of the ledger. Redis has no imports: the shared parts of a script are placed before its body, in this order. */
 export const scripts = {
   // What a session does.
-  reserve: script('reserve', 'counters'),
-  settle: script('settle', 'leases'),
-  release: script('release', 'leases', 'presume'),
-  settleUnchecked: script('settle-unchecked', 'leases', 'presume', 'counters'),
-  openBatch: script('open-batch', 'leases', 'presume'),
-  restore: script('restore-reservation', 'leases', 'counters'),
+  reserve: script('reserve', 'decimal', 'recovery', 'reservation-counters'),
+  settle: script('settle', ...LEASES),
+  release: script('release', ...LEASES),
+  settleUnchecked: script('settle-unchecked', ...LEASES, 'reservation-counters'),
+  openBatch: script('open-batch', ...LEASES),
+  restore: script('restore-reservation', ...LEASES, 'reservation-counters'),
   beat: script('beat', 'recovery'),
-  join: script('join', 'recovery'),
-  leave: script('leave'),
+  joinTimeline: script('join-timeline', 'recovery'),
+  unregister: script('unregister'),
   readReplication: script('read-replication'),
   appendRefusals: script('append-refusals'),
   // What gateways and the operator do.
   readCounters: script('read-counters'),
   readState: script('read-state'),
-  sweep: script('sweep', 'leases', 'presume'),
+  sweep: script('sweep', ...LEASES),
   // What the operator does.
   raiseFences: script('raise-fences'),
-  establish: script('establish'),
-  beginRebuild: script('begin-rebuild'),
-  raiseCounters: script('raise-counters', 'leases'),
-  resume: script('resume'),
-  presumedCalls: script('presumed-calls', 'leases'),
-  resolvePresumed: script('resolve-presumed', 'leases', 'presume'),
-  openBatches: script('open-batches'),
-  settleBatchLines: script('settle-batch-lines', 'leases'),
-  closeBatch: script('close-batch', 'leases', 'presume'),
-  restoreBatches: script('restore-batches', 'leases'),
+  establish: script('establish', 'recovery'),
+  beginRebuild: script('begin-rebuild', 'recovery'),
+  raiseCounters: script('raise-counters', 'decimal'),
+  endRecovery: script('end-recovery', 'recovery'),
+  listPresumedCalls: script('list-presumed-calls', ...LEASES),
+  resolvePresumed: script('resolve-presumed', ...LEASES),
+  listOpenBatches: script('list-open-batches'),
+  settleBatchLines: script('settle-batch-lines', ...LEASES),
+  closeBatch: script('close-batch', ...LEASES),
+  restoreBatches: script('restore-batches', ...LEASES),
 } as const satisfies Record<string, Script>;
 
 function script(name: string, ...shared: readonly string[]): Script {

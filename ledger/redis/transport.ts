@@ -3,13 +3,13 @@ import type { UsageRecord } from '../../policy/core/usage-record.ts';
 import type { GatewayReport } from '../gateway-ledger.ts';
 import type { BatchOwner } from '../message-batches.ts';
 import type { Reservation } from '../reservation.ts';
-import type { LedgerClient } from '../session/client-identity.ts';
 import type { LedgerChange } from '../session/ledger-change.ts';
+import type { LedgerClient } from '../session/session-position.ts';
 import type { BeatReply, ChangeReply, JoinReply, JoinRequest, ReserveReply, Transport } from '../session/transport.ts';
 import { MAX_REFUSAL_ROWS, type RefusalRow } from '../streams.ts';
-import * as codec from './call-codec.ts';
 import type { Connection, Reply } from './connection.ts';
 import { type Script, scripts } from './scripts.ts';
+import * as codec from './session-codec.ts';
 import { RedisSharedOperations } from './shared-operations.ts';
 
 /** How long `leave` waits for a replica to confirm, and how often it looks. Milliseconds. */
@@ -41,11 +41,11 @@ export class RedisTransport extends RedisSharedOperations implements Transport {
 
   async join(client: LedgerClient, request: JoinRequest): Promise<JoinReply> {
     const { timeline } = request;
-    return codec.decodeJoin(await this.#run(scripts.join, { ...client, timeline }, codec.encodeJoin(request)));
+    return codec.decodeJoin(await this.#run(scripts.joinTimeline, { ...client, timeline }, codec.encodeJoin(request)));
   }
 
   async leave(incarnation: string): Promise<void> {
-    await this.connection.run(scripts.leave, [incarnation]);
+    await this.connection.run(scripts.unregister, [incarnation]);
     const [replicas, written] = await this.#replication();
     if (replicas === 0) return;
     // Nobody will replay this session's changes.

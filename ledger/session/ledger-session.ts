@@ -7,9 +7,9 @@ import type { BatchOwner, BatchReservation } from '../message-batches.ts';
 import { isInconclusive, type Reservation, type ReserveAnswer } from '../reservation.ts';
 import type { SettleAnswer, Settlement, UncheckedCall } from '../reservation.ts';
 import type { RefusalRow } from '../streams.ts';
-import { ClientIdentity, type LedgerClient } from './client-identity.ts';
 import { type CallEnd, checkAmounts } from './ledger-change.ts';
 import { type ReplayedCall, ReplayLog } from './replay-log.ts';
+import { SessionPosition, type LedgerClient } from './session-position.ts';
 import type { BeatReply, LivingReply, Transport } from './transport.ts';
 
 /** How many calls are replayed at once. */
@@ -17,7 +17,7 @@ const REPLAY_CHUNK = 100;
 
 /** A gateway's use of a ledger: it logs its changes, and replays those that a ledger on another timeline may lack. */
 export class LedgerSession implements GatewayLedger {
-  readonly #identity: ClientIdentity;
+  readonly #position: SessionPosition;
   readonly #replayLog: ReplayLog;
   readonly #transport: Transport;
   #peers: readonly string[] = [];
@@ -25,32 +25,32 @@ export class LedgerSession implements GatewayLedger {
   /** `expectedEpoch`: the epoch in which the ledger is expected, null while it is not known; asked at each call. */
   constructor(transport: Transport, expectedEpoch: () => string | null) {
     this.#transport = transport;
-    this.#identity = new ClientIdentity(expectedEpoch);
+    this.#position = new SessionPosition(expectedEpoch);
     // A call keeps its owner for as long as it may be replayed.
-    this.#replayLog = new ReplayLog(this.#identity);
+    this.#replayLog = new ReplayLog(this.#position);
   }
 
   begin(incarnation: string): void {
-    this.#identity.begin(incarnation);
+    this.#position.begin(incarnation);
   }
 
   async reserve(reservation: Reservation): Promise<ReserveAnswer> {
     checkAmount(reservation.worstNano);
-    const client = this.#identity.reservingClient();
+    const client = this.#position.reservingClient();
     const { id } = reservation;
-    const isRepeated = this.#identity.hasOwner(id);
+    const isRepeated = this.#position.hasOwner(id);
     // An incarnation that was swept since may hold it, and it must not be reserved twice.
-    if (this.#identity.ownerOf(id) !== client.incarnation) return { kind: 'ended' };
+    if (this.#position.ownerOf(id) !== client.incarnation) return { kind: 'ended' };
     // Before it is sent: a reserve whose answer is lost must be found by the release that follows.
-    this.#identity.setOwner(id, client);
+    this.#position.setOwner(id, client);
     const { answer, sequence } = await this.#transport.reserve(client, reservation);
     if (answer.kind !== 'admitted') {
-      if (!isRepeated || !isInconclusive(answer)) this.#identity.removeOwner(id);
+      if (!isRepeated || !isInconclusive(answer)) this.#position.removeOwner(id);
       return answer;
     }
     this.#requireTimelineOf(client);
     this.#replayLog.addReservation(reservation, sequence);
-    this.#identity.noteChange(client, sequence);
+    this.#position.noteChange(client, sequence);
     return answer;
   }
 
@@ -75,8 +75,8 @@ export class LedgerSession implements GatewayLedger {
     checkAmounts(end);
     // A ledger that has lost the first end would accept this one.
     if (this.#replayLog.hasOtherEnd(id, end)) return 'ended';
-    const client = this.#identity.client();
-    const { answer, sequence } = await this.#transport.apply(client, this.#identity.ownerOf(id), end);
+    const client = this.#position.client();
+    const { answer, sequence } = await this.#transport.apply(client, this.#position.ownerOf(id), end);
     this.#requireTimelineOf(client);
     if (answer === 'maybeLost' && this.#replayLog.isOpen(id) && end.kind !== 'release') {
       throw new LedgerUnreachable('the ledger recovers');
@@ -86,17 +86,17 @@ export class LedgerSession implements GatewayLedger {
       return 'unknown';
     }
     this.#replayLog.addEnd(id, end, sequence);
-    this.#identity.noteChange(client, sequence);
+    this.#position.noteChange(client, sequence);
     return answer;
   }
 
   async beat(report: GatewayReport): Promise<BeatAnswer> {
-    const client = this.#identity.client();
-    const { successor } = this.#identity;
+    const client = this.#position.client();
+    const { successor } = this.#position;
     const reply = await this.#transport.beat(client, successor, report);
     if (reply.kind === 'lost' || reply.kind === 'swept') return reply;
-    this.#identity.confirmSuccessor(successor);
-    const isSameTimeline = reply.timeline === this.#identity.client().timeline;
+    this.#position.confirmSuccessor(successor);
+    const isSameTimeline = reply.timeline === this.#position.client().timeline;
     const outcome = isSameTimeline ? this.#stay(client, reply) : await this.#rejoin(reply);
     if (outcome.kind === 'lost') return outcome;
     this.#peers = reply.incarnations;
@@ -104,31 +104,31 @@ export class LedgerSession implements GatewayLedger {
   }
 
   #stay(client: LedgerClient, reply: LivingReply): LivingReply {
-    if (this.#identity.isPresent(client)) this.#identity.noteChange(client, reply.lastChange);
-    else this.#identity.continueFrom(reply.lastChange);
+    if (this.#position.isPresent(client)) this.#position.noteChange(client, reply.lastChange);
+    else this.#position.continueFrom(reply.lastChange);
     if (reply.kind === 'alive') this.#replayLog.expire(reply.now, reply.sequence);
     return reply;
   }
 
   /** Replays to the ledger's new timeline what it may have lost, and joins it. */
   async #rejoin({ timeline, lastChange, timelineStart, now }: LivingReply): Promise<JoinOutcome> {
-    const lastBefore = this.#identity.lastChange;
-    this.#identity.leaveTimeline();
+    const lastBefore = this.#position.lastChange;
+    this.#position.leaveTimeline();
     const replayed = this.#replayLog.changesAfter(lastChange);
     await this.#replay(replayed);
     const { highestSequence, leaseOldSequence, highestDropped } = this.#replayLog;
-    const reply = await this.#transport.join(this.#identity.client(), {
+    const reply = await this.#transport.join(this.#position.client(), {
       timeline,
       hadMissing: lastBefore > lastChange || replayed.some(({ changes }) => changes[0]?.kind === 'restore'),
       highestSequence,
       leaseOldSequence,
       deep: highestDropped > Math.max(lastChange, timelineStart) ? 'forgotten' : '',
-      pastIncarnations: this.#identity.pastIncarnations,
+      pastIncarnations: this.#position.pastIncarnations,
       peers: this.#peers,
     });
     if (reply.kind === 'lost') return reply;
     if (reply.kind === 'again') return { kind: 'recovering' };
-    this.#identity.joinTimeline(timeline, reply.sequence);
+    this.#position.joinTimeline(timeline, reply.sequence);
     this.#replayLog.renumber(replayed, reply.sequence, timelineStart, now);
     return reply;
   }
@@ -142,19 +142,19 @@ export class LedgerSession implements GatewayLedger {
 
   async #replayCall({ id, changes }: ReplayedCall): Promise<void> {
     for (const change of changes) {
-      const client = this.#identity.client();
-      const { answer } = await this.#transport.apply(client, this.#identity.ownerOf(id), change);
-      if (change.kind === 'restore' && answer === 'settled') this.#identity.setOwner(id, client);
+      const client = this.#position.client();
+      const { answer } = await this.#transport.apply(client, this.#position.ownerOf(id), change);
+      if (change.kind === 'restore' && answer === 'settled') this.#position.setOwner(id, client);
     }
   }
 
   /** An answer from a timeline that is over does not count: the caller asks again on the present one. */
   #requireTimelineOf(client: LedgerClient): void {
-    if (!this.#identity.isOnTimeline(client)) throw new LedgerUnreachable('the ledger has begun another timeline');
+    if (!this.#position.isOnTimeline(client)) throw new LedgerUnreachable('the ledger has begun another timeline');
   }
 
   async leave(): Promise<void> {
-    await this.#transport.leave(this.#identity.present);
+    await this.#transport.leave(this.#position.present);
   }
 
   batchOwners(batches: readonly string[]): Promise<readonly (BatchOwner | null)[]> {

@@ -1,7 +1,7 @@
 import { LEASE_MS } from '../durations.ts';
 import type { Reservation, UncheckedCall } from '../reservation.ts';
-import type { ClientIdentity } from './client-identity.ts';
 import type { CallEnd, LedgerChange } from './ledger-change.ts';
+import type { SessionPosition } from './session-position.ts';
 
 /** The changes of one call and their numbers; a number that is not known is the highest there is. */
 interface Entry {
@@ -33,11 +33,11 @@ export class ReplayLog {
   /** At each heartbeat: the ledger's clock, and the sequence. */
   #marks: { readonly at: number; readonly sequence: number }[] = [];
   #highestDropped = 0;
-  readonly #identity: Pick<ClientIdentity, 'removeOwner'>;
+  readonly #position: Pick<SessionPosition, 'removeOwner'>;
 
-  /** `identity` forgets the owners of the calls that this log drops. */
-  constructor(identity: Pick<ClientIdentity, 'removeOwner'>) {
-    this.#identity = identity;
+  /** `position` forgets the owners of the calls that this log drops. */
+  constructor(position: Pick<SessionPosition, 'removeOwner'>) {
+    this.#position = position;
   }
 
   /** Whether the call is under way, as far as this session knows. */
@@ -60,7 +60,7 @@ export class ReplayLog {
   /** The ledger has taken the end of a call. */
   addEnd(id: string, end: CallEnd, sequence: number | null): void {
     const entry = this.#entries.get(id) ?? (end.kind === 'settleUnchecked' ? withoutReservation() : undefined);
-    if (entry === undefined) return this.#identity.removeOwner(id);
+    if (entry === undefined) return this.#position.removeOwner(id);
     const call = withoutCost(entry.end);
     // Both in one change, since a ledger that lost the later one has lost the earlier one too.
     const isLate = call !== null && end.kind === 'settle';
@@ -76,7 +76,7 @@ export class ReplayLog {
   drop(id: string): void {
     this.#entries.delete(id);
     this.#ended.delete(id);
-    this.#identity.removeOwner(id);
+    this.#position.removeOwner(id);
   }
 
   /** A heartbeat was answered: drops what ended long ago. While the ledger is out of reach nothing gets older. */

@@ -1,8 +1,8 @@
 import type { GatewayReport, SessionlessOperations } from '../gateway-ledger.ts';
 import type { LostReason } from '../ledger.ts';
 import type { Reservation, ReserveAnswer, SettleAnswer } from '../reservation.ts';
-import type { LedgerClient } from './client-identity.ts';
 import type { LedgerChange } from './ledger-change.ts';
+import type { LedgerClient } from './session-position.ts';
 
 /** `sequence`: the number of the reservation in the client's timeline; null where nothing was reserved or numbered. */
 export interface ReserveReply {

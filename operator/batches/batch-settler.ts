@@ -5,7 +5,7 @@ import type { Ref } from '../../policy/core/compiled-policy.ts';
 import { type BatchMeta, decodeBatchMeta } from '../../policy/cost/batch-meta.ts';
 import { type BatchLine, settleBatchLine, settleLostBatch } from '../../policy/cost/batch-result.ts';
 import type { PriceBook } from '../../policy/prices/price-book.ts';
-import type { Announcer } from '../events/announcer.ts';
+import type { OperatorEvents } from '../events/operator-events.ts';
 import { type BatchAddress, type BatchProgress, fetchProgress, fetchResults } from './batch-upstream.ts';
 
 /** What a workspace's batches are fetched with and priced at. */
@@ -44,7 +44,7 @@ interface BatchSettlerOptions {
   /** Gets the batches that are due to be looked at. */
   readonly queues: { addBatch(batch: string): void };
   readonly metrics: { countBatchLines(lines: readonly BatchLine[]): void };
-  readonly events: Pick<Announcer, 'batchSettled' | 'batchLost'>;
+  readonly events: Pick<OperatorEvents, 'batchSettled' | 'batchLost'>;
 }
 
 /** Lines settled in one step, which takes Redis a moment. */

@@ -3,7 +3,7 @@
 import { workspaces } from '../../crds/kinds.gen.ts';
 import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
 import { encodeSecretData, type Secret } from '../../kube/kinds.ts';
-import type { Hash } from '../../policy/compile/shards.ts';
+import type { Hash } from '../../policy/compile/shard-format.ts';
 import { CALLER_KEY_TYPE } from '../cluster/object-names.ts';
 
 type Key = ClaudeWorkspace['spec']['keys'][number];

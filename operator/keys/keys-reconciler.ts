@@ -5,8 +5,8 @@ import { isKubeError, undefinedIf } from '../../kube/kube-error.ts';
 import { keyOf, type ObjectMeta } from '../../kube/object.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Informers } from '../cluster/informers.ts';
-import type { Announcer } from '../events/announcer.ts';
-import type { CallerKeys } from './caller-keys.ts';
+import type { OperatorEvents } from '../events/operator-events.ts';
+import type { CallerKeyIndex } from './caller-key-index.ts';
 import { byAge, contains, keySecret, keyText, makerOf, textOf } from './key-secret.ts';
 
 type Key = ClaudeWorkspace['spec']['keys'][number];
@@ -14,10 +14,10 @@ type Key = ClaudeWorkspace['spec']['keys'][number];
 export interface KeysOptions {
   readonly client: Pick<KubeClient, 'get' | 'create' | 'replace' | 'delete'>;
   readonly informers: Pick<Informers, 'workspaces' | 'keySecrets' | 'namespaces'>;
-  readonly callerKeys: Pick<CallerKeys, 'valid' | 'setConflicts'>;
+  readonly callerKeys: Pick<CallerKeyIndex, 'valid' | 'setConflicts'>;
   /** Whether the workspace as it is now is in force: until then no key of the generation before is revoked. */
   readonly policy: { isInForce(workspace: ClaudeWorkspace): boolean };
-  readonly events: Pick<Announcer, 'keyIssued' | 'keyRevoked'>;
+  readonly events: Pick<OperatorEvents, 'keyIssued' | 'keyRevoked'>;
   readonly gatewayURL: string;
   readonly randomBytes: (count: number) => Buffer;
 }

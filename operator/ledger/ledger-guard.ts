@@ -2,7 +2,7 @@ import type { ConfigMap } from '../../kube/kinds.ts';
 import { LEASE_MS } from '../../ledger/durations.ts';
 import type { LedgerState, LostReason } from '../../ledger/ledger.ts';
 import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
-import type { Announcer, RecoveredBy } from '../events/announcer.ts';
+import type { OperatorEvents, RecoveredBy } from '../events/operator-events.ts';
 import { type Checkpoint, type CheckpointStore, isConfirmed } from './checkpoint.ts';
 import type { Rebuild, RebuildOptions } from './rebuild.ts';
 import { SequenceHistory } from './sequence-history.ts';
@@ -13,7 +13,7 @@ interface GuardOptions {
   readonly rebuild: Pick<Rebuild, 'noteGateways' | 'advance' | 'hasMore'>;
   readonly policy: RebuildOptions['policy'];
   readonly queues: { addPolicy(): void };
-  readonly events: Pick<Announcer, 'ledgerEstablished' | 'ledgerLost' | 'ledgerRecovering' | 'ledgerRecovered'>;
+  readonly events: Pick<OperatorEvents, 'ledgerEstablished' | 'ledgerLost' | 'ledgerRecovering' | 'ledgerRecovered'>;
   readonly newEpoch: () => string;
 }
 

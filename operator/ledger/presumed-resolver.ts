@@ -2,7 +2,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
 import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
 import type { Settings } from '../../policy/config/settings.ts';
-import type { Announcer } from '../events/announcer.ts';
+import type { OperatorEvents } from '../events/operator-events.ts';
 import type { CheckpointStore } from './checkpoint.ts';
 
 /** What becomes of presumed money: it is settled at its worst case, or released. */
@@ -13,7 +13,7 @@ interface PresumedOptions {
   readonly ledger: Pick<OperatorLedger, 'presumedCalls' | 'resolvePresumed'>;
   readonly settings: Pick<Settings, 'presumedHold'>;
   readonly checkpoints: Pick<CheckpointStore, 'object'>;
-  readonly events: Pick<Announcer, 'presumedResolved' | 'presumedMistaken'>;
+  readonly events: Pick<OperatorEvents, 'presumedResolved' | 'presumedMistaken'>;
 }
 
 /** A person sets this annotation: `book` or `release`, then the ids of the calls; without ids all of them. */

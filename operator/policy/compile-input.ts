@@ -1,8 +1,8 @@
 import type { CompileInput } from '../../policy/compile/compile-input.ts';
-import type { Hash } from '../../policy/compile/shards.ts';
+import type { Hash } from '../../policy/compile/shard-format.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import type { Informers } from '../cluster/informers.ts';
-import type { CallerKeys } from '../keys/caller-keys.ts';
+import type { CallerKeyIndex } from '../keys/caller-key-index.ts';
 import type { UpstreamSecrets } from '../keys/upstream-secrets.ts';
 import type { CheckpointStore } from '../ledger/checkpoint.ts';
 import type { PriceBookSource } from './price-book-source.ts';
@@ -13,7 +13,7 @@ export interface InputSources {
   readonly clock: () => number;
   readonly hash: Hash;
   readonly informers: Pick<Informers, 'workspaces' | 'budgets' | 'namespaces'>;
-  readonly callerKeys: Pick<CallerKeys, 'hashes' | 'conflicts'>;
+  readonly callerKeys: Pick<CallerKeyIndex, 'hashes' | 'conflicts'>;
   readonly upstreamSecrets: Pick<UpstreamSecrets, 'all'>;
   readonly prices: Pick<PriceBookSource, 'current'>;
   readonly checkpoints: Pick<CheckpointStore, 'usableEpoch'>;

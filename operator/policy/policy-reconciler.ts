@@ -3,10 +3,10 @@ import type { LivingGateway, OperatorLedger } from '../../ledger/operator-ledger
 import { CompileCache } from '../../policy/compile/compile-cache.ts';
 import type { CompileOutput, ShardWrite } from '../../policy/compile/compile-output.ts';
 import { compile } from '../../policy/compile/compile.ts';
-import { SHARED_SHARD } from '../../policy/compile/shards.ts';
+import { SHARED_SHARD } from '../../policy/compile/shard-format.ts';
 import { COMPILED_SCHEMA, type Ref, refOf } from '../../policy/core/compiled-policy.ts';
-import { type Compilation, isOutcomeOf } from './compilation.ts';
 import { gatherCompileInput, type InputSources } from './compile-input.ts';
+import { type PublishedPolicy, isOutcomeOf } from './published-policy.ts';
 import type { ShardStore } from './shard-store.ts';
 
 /** A running gateway cannot read what this operator would write. */
@@ -38,7 +38,7 @@ const WRITE_ORDER: readonly ((shard: ShardWrite) => boolean)[] = [
 export class PolicyReconciler {
   readonly #options: PolicyOptions;
   readonly #cache = new CompileCache();
-  #compilation: Compilation | undefined;
+  #published: PublishedPolicy | undefined;
   #fences: ReadonlyMap<Ref, number> | null = null;
   #last: Promise<void> = Promise.resolve();
   #passes = 0;
@@ -48,8 +48,8 @@ export class PolicyReconciler {
   }
 
   /** The last compilation whose shards were written; undefined before the first. */
-  get compilation(): Compilation | undefined {
-    return this.#compilation;
+  get published(): PublishedPolicy | undefined {
+    return this.#published;
   }
 
   /** The fences that the ledger is known to hold; null where it did not answer. */
@@ -76,9 +76,9 @@ export class PolicyReconciler {
 
   /** Whether the workspace as it is now is accepted and in the shards. */
   isInForce(workspace: ClaudeWorkspace): boolean {
-    if (this.#compilation === undefined) return false;
-    const outcome = this.#compilation.output.workspaces.get(refOf(workspace.metadata));
-    return outcome?.accepted.reason === 'Accepted' && isOutcomeOf(workspace, outcome, this.#compilation);
+    if (this.#published === undefined) return false;
+    const outcome = this.#published.output.workspaces.get(refOf(workspace.metadata));
+    return outcome?.accepted.reason === 'Accepted' && isOutcomeOf(workspace, outcome, this.#published);
   }
 
   async #reconcile(): Promise<void> {
@@ -104,11 +104,11 @@ export class PolicyReconciler {
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
-  #keep(compilation: Compilation, fences: ReadonlyMap<Ref, number> | null): void {
+  #keep(compilation: PublishedPolicy, fences: ReadonlyMap<Ref, number> | null): void {
     const { queues, onProblems } = this.#options;
-    const before = this.#compilation?.output;
+    const before = this.#published?.output;
     const { output } = compilation;
-    this.#compilation = compilation;
+    this.#published = compilation;
     this.#fences = fences;
     for (const ref of changedWorkspaces(before, output)) queues.addWorkspace(ref);
     queues.addStatus();

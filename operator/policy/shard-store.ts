@@ -3,8 +3,8 @@ import { configMaps, decodeSecretData, encodeSecretData, type Secret, secrets } 
 import { isKubeError } from '../../kube/kube-error.ts';
 import type { PreviousShards } from '../../policy/compile/compile-input.ts';
 import type { ShardWrite } from '../../policy/compile/compile-output.ts';
+import type { Hash } from '../../policy/compile/shard-format.ts';
 import { ShardSet } from '../../policy/compile/shard-set.ts';
-import type { Hash } from '../../policy/compile/shards.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 
 interface ShardStoreOptions {

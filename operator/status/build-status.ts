@@ -13,7 +13,7 @@ import { refOf } from '../../policy/core/compiled-policy.ts';
 import { condition, type ConditionType, type Finding } from '../../policy/core/conditions.ts';
 import type { PeriodLookup } from '../../policy/core/period.ts';
 import { exhausted, budgetFigures } from '../../policy/status/budget-figures.ts';
-import { budgetReady, workspaceReady } from '../../policy/status/readiness.ts';
+import { budgetReady, workspaceReady } from '../../policy/status/condition-findings.ts';
 import type { LedgerFigures } from './ledger-reader.ts';
 
 /** The figures of a budget that was never accepted. */

@@ -2,7 +2,7 @@ import { type EndpointSlice, servingPods } from '../../kube/kinds.ts';
 import type { LivingGateway } from '../../ledger/operator-ledger.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import { deepEqual } from '../../policy/core/deep-equal.ts';
-import type { Rollout } from '../../policy/status/readiness.ts';
+import type { Rollout } from '../../policy/status/condition-findings.ts';
 
 /**
  * Which gateway enforces which shard at which revision: the Pods that serve behind the gateway's Service, and all

@@ -1,6 +1,6 @@
 import type { BudgetOutcome, WorkspaceOutcome } from '../../policy/compile/compile-output.ts';
 import type { Finding } from '../../policy/core/conditions.ts';
-import { programmed, type Rollout } from '../../policy/status/readiness.ts';
+import { programmed, type Rollout } from '../../policy/status/condition-findings.ts';
 
 interface Target {
   /** Its uid, the same for all generations. */

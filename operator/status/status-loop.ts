@@ -4,12 +4,12 @@ import { keyOf } from '../../kube/object.ts';
 import type { LedgerState } from '../../ledger/ledger.ts';
 import { type CompiledBudget, type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import type { Finding } from '../../policy/core/conditions.ts';
-import type { Rollout } from '../../policy/status/readiness.ts';
+import type { Rollout } from '../../policy/status/condition-findings.ts';
 import type { Informers } from '../cluster/informers.ts';
 import type { LedgerGuard } from '../ledger/ledger-guard.ts';
-import type { LedgerMaintenance } from '../ledger/ledger-maintenance.ts';
-import { budgetsInForce, type Compilation } from '../policy/compilation.ts';
+import type { PresumedMaintenance } from '../ledger/presumed-maintenance.ts';
 import type { PolicyReconciler } from '../policy/policy-reconciler.ts';
+import { budgetsInForce, type PublishedPolicy } from '../policy/published-policy.ts';
 import { gatewayRollout } from './gateway-rollout.ts';
 import type { LedgerReader } from './ledger-reader.ts';
 import { ReadSchedule } from './read-schedule.ts';
@@ -21,11 +21,11 @@ interface StatusLoopOptions {
   readonly clock: () => number;
   /** A monotonic clock, in milliseconds. */
   readonly elapsed: () => number;
-  readonly policy: Pick<PolicyReconciler, 'compilation' | 'fences' | 'isRunning'>;
+  readonly policy: Pick<PolicyReconciler, 'published' | 'fences' | 'isRunning'>;
   readonly informers: Pick<Informers, 'workspaces' | 'budgets' | 'endpoints'>;
   readonly reader: Pick<LedgerReader, 'refresh' | 'read' | 'discard' | 'figures' | 'gateways'>;
   readonly guard: Pick<LedgerGuard, 'check' | 'health'>;
-  readonly maintenance: Pick<LedgerMaintenance, 'run'>;
+  readonly maintenance: Pick<PresumedMaintenance, 'run'>;
   readonly callerKeys: { hashes(): StatusInput['keys'] };
   readonly logged: () => Finding<'Logged'>;
   readonly planner: Pick<StatusPlanner, 'workspace' | 'budget'>;
@@ -56,7 +56,7 @@ export class StatusLoop {
   readonly #schedule = new ReadSchedule();
   #isReachable = true;
   /** The compilation whose budgets are read, and these budgets. */
-  #compilation: Compilation | undefined;
+  #published: PublishedPolicy | undefined;
   #budgets: readonly CompiledBudget[] = [];
   #fences: ReadonlyMap<Ref, number> | null = null;
   #rollout: Rollout | undefined;
@@ -92,7 +92,7 @@ export class StatusLoop {
     const { elapsed, policy } = this.#options;
     if (elapsed() >= this.#nextRefreshAt) return true;
     // During a pass a refresh would come too early: its fences are raised at the end.
-    return !policy.isRunning && (policy.compilation !== this.#compilation || policy.fences !== this.#fences);
+    return !policy.isRunning && (policy.published !== this.#published || policy.fences !== this.#fences);
   }
 
   /** Reads what is new, checks the ledger and plans all statuses. */
@@ -106,8 +106,7 @@ export class StatusLoop {
     const input = this.#gatherInput();
     // Another compilation has other outcomes, so the rest of these statuses would be outdated; a running one goes first.
     const isInterrupted = () =>
-      policy.compilation !== input?.compilation ||
-      (policy.isRunning && elapsed() - this.#plannedAt < MAX_INTERRUPTED_MS);
+      policy.published !== input?.published || (policy.isRunning && elapsed() - this.#plannedAt < MAX_INTERRUPTED_MS);
     this.#input = input ?? this.#input;
     this.#isPending = input !== undefined && (await this.#planAll(input, isInterrupted));
     this.#planningMs = elapsed() - startedAt;
@@ -117,11 +116,11 @@ export class StatusLoop {
   /** Undefined where the ledger is out of reach. */
   async #refreshReader(): Promise<LedgerState | undefined> {
     const { policy, reader, queues, onProblem } = this.#options;
-    const { compilation } = policy;
-    if (compilation !== undefined && compilation !== this.#compilation) {
-      this.#budgets = budgetsInForce(compilation.output);
+    const { published } = policy;
+    if (published !== undefined && published !== this.#published) {
+      this.#budgets = budgetsInForce(published.output);
     }
-    this.#compilation = compilation;
+    this.#published = published;
     try {
       const state = await reader.refresh(this.#budgets);
       if (!this.#isReachable) queues.addPolicy(); // fences may be missing
@@ -172,7 +171,7 @@ export class StatusLoop {
   /** Reads some budgets again and plans their statuses. Returns how many milliseconds the reading took, 0 where it failed. */
   async #update(refs: readonly Ref[]): Promise<number> {
     const { reader, guard, elapsed } = this.#options;
-    const budgets = refs.flatMap((ref) => this.#compilation?.output.budgets.get(ref)?.inForce ?? []);
+    const budgets = refs.flatMap((ref) => this.#published?.output.budgets.get(ref)?.inForce ?? []);
     const startedAt = elapsed();
     let readMs = 0;
     try {
@@ -219,12 +218,12 @@ export class StatusLoop {
   /** Undefined before the first compilation. */
   #gatherInput(): StatusInput | undefined {
     const { policy, informers, reader, callerKeys, logged, clock } = this.#options;
-    const { compilation, fences } = policy;
-    if (compilation === undefined) return undefined;
+    const { published, fences } = policy;
+    if (published === undefined) return undefined;
     const { workspaces, endpoints } = informers;
     const rollout = gatewayRollout(fences, endpoints.values(), reader.gateways, this.#rollout);
     this.#rollout = rollout;
-    return { compilation, rollout, logged: logged(), keys: callerKeys.hashes(), workspaces, now: clock() };
+    return { published, rollout, logged: logged(), keys: callerKeys.hashes(), workspaces, now: clock() };
   }
 
   #gatherBudget(ref: Ref, budget: ClaudeBudget): BudgetSubject {

@@ -5,8 +5,8 @@ import type { Settings } from '../../policy/config/settings.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Finding } from '../../policy/core/conditions.ts';
 import type { PeriodLookup } from '../../policy/core/period.ts';
-import type { Rollout } from '../../policy/status/readiness.ts';
-import { type Compilation, isOutcomeOf } from '../policy/compilation.ts';
+import type { Rollout } from '../../policy/status/condition-findings.ts';
+import { type PublishedPolicy, isOutcomeOf } from '../policy/published-policy.ts';
 import { budgetStatus, NOT_IN_FORCE, workspaceStatus } from './build-status.ts';
 import type { LedgerFigures } from './ledger-reader.ts';
 import { ProgrammedCondition } from './programmed-condition.ts';
@@ -15,7 +15,7 @@ export type Status = ClaudeBudgetStatus & ClaudeWorkspaceStatus;
 
 /** What the statuses of one pass have in common. */
 export interface StatusInput {
-  readonly compilation: Compilation;
+  readonly published: PublishedPolicy;
   readonly rollout: Rollout;
   readonly logged: Finding<'Logged'>;
   /** The hashes of each workspace's keys whose Secret exists, by the key's name. */
@@ -80,8 +80,8 @@ export class StatusPlanner {
 
   workspace(subject: WorkspaceSubject, input: StatusInput): Planned {
     const { ref, workspace, status } = subject;
-    const outcome = input.compilation.output.workspaces.get(ref);
-    if (outcome === undefined || !isOutcomeOf(workspace, outcome, input.compilation)) return UNCHANGED;
+    const outcome = input.published.output.workspaces.get(ref);
+    if (outcome === undefined || !isOutcomeOf(workspace, outcome, input.published)) return UNCHANGED;
     const keys = new Set(Object.keys(input.keys.get(ref) ?? {}));
     const known = { ...workspace, status } as ClaudeWorkspace;
     const uid = workspace.metadata.uid ?? '';
@@ -101,8 +101,8 @@ export class StatusPlanner {
   budget(subject: BudgetSubject, input: StatusInput): Planned {
     const { ref, budget, status } = subject;
     const { rollout, now } = input;
-    const outcome = input.compilation.output.budgets.get(ref);
-    if (outcome === undefined || !isOutcomeOf(budget, outcome, input.compilation)) return UNCHANGED;
+    const outcome = input.published.output.budgets.get(ref);
+    if (outcome === undefined || !isOutcomeOf(budget, outcome, input.published)) return UNCHANGED;
     const figures = outcome.inForce === null ? NOT_IN_FORCE : subject.figures;
     const uid = budget.metadata.uid ?? '';
     const sources = [budget, status, outcome, rollout, figures];

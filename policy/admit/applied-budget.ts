@@ -4,10 +4,10 @@
  * period), so that a call costs a few comparisons for each budget.
  */
 
+import { type BudgetPeriod, budgetPeriodAt } from '../core/budget-period.ts';
 import type { Attributes, CompiledBudget, CompiledKey, CompiledWorkspace, Ref } from '../core/compiled-policy.ts';
 import { refOf } from '../core/compiled-policy.ts';
 import { boundOf, type Check, type CheckMode } from '../core/counter-check.ts';
-import { type EffectiveLimit, effectiveLimitAt } from '../core/effective-limit.ts';
 import { isExempt, isSetByCaller, type ScopeMatch, scopeMatch } from '../core/matching.ts';
 import { add, min, type Nano, ZERO } from '../core/money.ts';
 import type { PeriodLookup } from '../core/period.ts';
@@ -20,7 +20,7 @@ export class AppliedBudget {
   readonly #extraNano: Nano;
   readonly #values: CounterValues;
   readonly #periods: PeriodLookup | undefined;
-  #limit: EffectiveLimit | null = null;
+  #period: BudgetPeriod | null = null;
 
   constructor(
     budget: CompiledBudget,
@@ -55,30 +55,30 @@ export class AppliedBudget {
     return models.some((model) => matches(this.#scope, attributes, model));
   }
 
-  /** The limit at an instant (milliseconds). */
-  limitAt(at: number): EffectiveLimit {
-    if (this.#limit === null || at < this.#limit.from || at >= this.#limit.until) {
-      this.#limit = effectiveLimitAt(this.budget, at, this.#periods);
+  /** The period at an instant (milliseconds). */
+  periodAt(at: number): BudgetPeriod {
+    if (this.#period === null || at < this.#period.from || at >= this.#period.until) {
+      this.#period = budgetPeriodAt(this.budget, at, this.#periods);
     }
-    return this.#limit;
+    return this.#period;
   }
 
   /** What the ledger must check for a call of this worst cost. */
   check(
-    limit: EffectiveLimit,
+    period: BudgetPeriod,
     attributes: Attributes,
     { worstNano, gapNano }: { readonly worstNano: Nano; readonly gapNano: Nano },
   ): Check {
     const { budget } = this;
     const value = this.#values.of(attributes);
-    const raisedNano = add(limit.grantedNano, this.#extraNano);
+    const raisedNano = add(period.grantedNano, this.#extraNano);
     const { totalNano } = budget;
     return {
       budget: this.ref,
-      counter: limit.counter,
+      counter: period.counter,
       value,
-      start: limit.start,
-      end: limit.end,
+      start: period.start,
+      end: period.end,
       mode: this.#mode,
       bound: boundOf(budget, add(this.#values.limitOf(value), raisedNano), worstNano, gapNano),
       total: totalNano === undefined ? null : boundOf(budget, add(totalNano, raisedNano), worstNano, gapNano),

@@ -1,8 +1,8 @@
-import type { ResolvedWorkspace } from '../compile/shard-codec.ts';
 import type { CompiledKey } from '../core/compiled-policy.ts';
 import { globs, type Matcher } from '../core/matching.ts';
 import type { PeriodLookup } from '../core/period.ts';
 import { AppliedBudget } from './applied-budget.ts';
+import type { ResolvedWorkspace } from './resolved-workspace.ts';
 
 /**
  * The authenticated caller. Made once for each key of a workspace's version and kept as long as that

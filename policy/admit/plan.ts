@@ -1,6 +1,5 @@
 /** Plans a call: whether it may be forwarded, and what the ledger must check. Allow-list, price, guards, then budgets. */
 
-import type { ResolvedWorkspace } from '../compile/shard-codec.ts';
 import type { Settings } from '../config/settings.ts';
 import { type Attributes, refOf } from '../core/compiled-policy.ts';
 import type { Check } from '../core/counter-check.ts';
@@ -13,6 +12,7 @@ import { highestRateAt, type Rate, rateAt } from '../prices/price-book.ts';
 import { modelsOf, type RequestFacts } from '../request/request.ts';
 import type { Caller } from './caller.ts';
 import { applyRequestLimits, type Edit, type LimitedRequest } from './request-limits.ts';
+import type { ResolvedWorkspace } from './resolved-workspace.ts';
 
 export interface Call {
   readonly caller: Caller;
@@ -135,15 +135,15 @@ function applyBudgets(
   let until = Math.min(...rates.map((rate) => rate.until));
   for (const applied of budgets) {
     if (!applied.appliesTo(attributes, models)) continue;
-    const limit = applied.limitAt(now);
-    from = Math.max(from, limit.from);
-    until = Math.min(until, limit.until);
-    if (!limit.begun) continue;
+    const period = applied.periodAt(now);
+    from = Math.max(from, period.from);
+    until = Math.min(until, period.until);
+    if (!period.begun) continue;
     if (applied.budget.suspend) return refused('BudgetSuspended', sentences.budgetSuspended(applied.budget));
     if (unbounded.length > 0 && applied.isStrict)
       return refused('Unbounded', sentences.unboundedIn(unbounded, applied.ref));
     granted ||= applied.budget.mode === 'Enforce';
-    checks.push(applied.check(limit, attributes, amounts));
+    checks.push(applied.check(period, attributes, amounts));
   }
   if (!granted) return refused('NoBudget', sentences.noBudget(refOf(workspace)));
   return ok({ facts, edits, worstNano, reservedNano, from, until, checks });

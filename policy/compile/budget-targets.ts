@@ -8,7 +8,7 @@ import { compileBudget } from './compile-budget.ts';
 import type { CompileCache } from './compile-cache.ts';
 import type { CompileInput, PreviousShards } from './compile-input.ts';
 import type { OwnPart } from './compile-workspace.ts';
-import { NotAccepted, validateResource } from './resource-validation.ts';
+import { NotAccepted, validateResource } from './not-accepted.ts';
 
 /** One budget with the workspaces that it applies to, sorted. */
 export interface TargetedBudget {

@@ -2,7 +2,7 @@ import type { ClaudeBudget, ClaudeBudgetSpec } from '../../crds/types.gen.ts';
 import type { Settings } from '../config/settings.ts';
 import type { CompiledBudget, CompiledPeriod } from '../core/compiled-policy.ts';
 import { isTimeZone } from '../core/period.ts';
-import { amountOf, instantOf, NotAccepted } from './resource-validation.ts';
+import { amountOf, instantOf, NotAccepted } from './not-accepted.ts';
 
 /** Compiles one budget without its workspaces. Throws `NotAccepted`. */
 export function compileBudget({ metadata, spec }: ClaudeBudget, settings: Settings): CompiledBudget {

@@ -1,8 +1,8 @@
 import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Ref } from '../core/compiled-policy.ts';
-import type { KeysShard, PolicyShard, SharedShard } from './shard-codec.ts';
-import type { Hash } from './shards.ts';
+import type { KeysShard, PolicyShard, SharedShard } from './shard-contents.ts';
+import type { Hash } from './shard-format.ts';
 
 /** A Secret that a workspace may name as its upstream key. */
 export interface UpstreamSecret {

@@ -3,7 +3,7 @@ import { allowsUpstream } from '../config/settings.ts';
 import { type CompiledWorkspace, type Credentials, type Guards, type Ref, refOf } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
 import type { CompileInput } from './compile-input.ts';
-import { amountOf, NotAccepted, validateResource } from './resource-validation.ts';
+import { amountOf, NotAccepted, validateResource } from './not-accepted.ts';
 
 /** The part of a compiled workspace that its own spec decides; the rest comes from budgets, prices and credentials. */
 export type OwnPart = Omit<CompiledWorkspace, 'version' | 'budgets' | 'spanning' | 'prices' | 'credentials'>;

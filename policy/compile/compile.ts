@@ -8,7 +8,7 @@ import type { ObjectMeta } from '../../crds/types.gen.ts';
 import { byName } from '../core/canonical-json.ts';
 import { type Ref, refOf } from '../core/compiled-policy.ts';
 import { previousBudgets, targetBudget } from './budget-targets.ts';
-import { buildShards } from './build-shards.ts';
+import { buildOutput } from './build-output.ts';
 import { CompileCache } from './compile-cache.ts';
 import type { CompileInput, PreviousShards } from './compile-input.ts';
 import type { CompileOutput } from './compile-output.ts';
@@ -27,7 +27,7 @@ export function compile(input: CompileInput, cache: CompileCache = new CompileCa
   let budgetsBefore: ReturnType<typeof previousBudgets> | undefined;
   const previousOf = (ref: Ref) => (budgetsBefore ??= previousBudgets(input.previous)).get(ref);
   const budgets = byRef(input.budgets).map((one) => targetBudget(one, previousOf, existing, input, cache));
-  return buildShards(workspaces, budgets, input, cache);
+  return buildOutput(workspaces, budgets, input, cache);
 }
 
 function previousWorkspaces({ policy, keys }: PreviousShards): ReadonlyMap<Ref, AcceptedWorkspace> {

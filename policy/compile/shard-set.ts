@@ -7,8 +7,8 @@ import {
   type KeysShard,
   type PolicyShard,
   type SharedShard,
-} from './shard-codec.ts';
-import { type Hash, SHARED_SHARD, type ShardData, shardNames } from './shards.ts';
+} from './shard-contents.ts';
+import { type Hash, SHARED_SHARD, type ShardData, shardNames } from './shard-format.ts';
 
 /**
  * All shards of an installation: the operator compiles over them, gateways enforce them, the doctor examines them. Each

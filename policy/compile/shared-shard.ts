@@ -6,8 +6,8 @@ import { contractBook, pricingOf } from '../prices/contract-prices.ts';
 import type { TargetedBudget } from './budget-targets.ts';
 import type { CompileInput } from './compile-input.ts';
 import type { ShardWrite } from './compile-output.ts';
-import { addressOf, EPOCH_ENTRY } from './shard-codec.ts';
-import { encodeShard, SHARED_SHARD } from './shards.ts';
+import { addressOf, EPOCH_ENTRY } from './shard-contents.ts';
+import { encodeShard, SHARED_SHARD } from './shard-format.ts';
 
 /** The entries of the shared shard, and the addresses by which workspaces name them. */
 export interface SharedEntries {

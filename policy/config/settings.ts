@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { CONTRACT_PRICES } from '../prices/contract-prices.ts';
-import { mapping, oneOf, textLike, wholeNumber } from '../schema/schema-fields.ts';
-import { validate } from '../schema/validate.ts';
+import { readBySchema } from '../schema/read-by-schema.ts';
+import { mapping, oneOf, textLike, wholeNumber } from '../schema/schema-parts.ts';
 import { SMTP } from './smtp.ts';
 
 const LABEL = v.pipe(
@@ -105,7 +105,7 @@ export class SettingsInvalid extends Error {
  * @throws SettingsInvalid with all problems. It shows nothing of what was written below `smtp`.
  */
 export function parseSettings(value: unknown): Settings {
-  const read = validate(SETTINGS, value ?? {}, { root: 'the file', secret: ['smtp'] });
+  const read = readBySchema(SETTINGS, value ?? {}, { root: 'the file', secret: ['smtp'] });
   if (!read.ok) throw new SettingsInvalid(read.error);
   return Object.freeze(read.value);
 }

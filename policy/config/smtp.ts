@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { mapping, oneOf, text, textLike, wholeNumber } from '../schema/schema-fields.ts';
+import { mapping, oneOf, text, textLike, wholeNumber } from '../schema/schema-parts.ts';
 
 const PORTS = { StartTLS: 587, TLS: 465, None: 25 };
 const HOST = /^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,251}[a-zA-Z0-9])?$|^[0-9a-fA-F:]{2,45}$/;

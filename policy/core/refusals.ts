@@ -299,3 +299,8 @@ export interface Refusal {
   /** Seconds, for reasons that may be retried soon. */
   readonly retryAfter?: number;
 }
+
+/** A refusal whose sentence needs no figures of the call: the table has it. */
+export function refusalFor(reason: RefusalReason): Refusal {
+  return { reason, message: refusals[reason].meaning };
+}

@@ -2,10 +2,10 @@
 
 import { max, MAX_CALL_NANO, type Nano, ZERO } from '../core/money.ts';
 import type { CallRecord } from '../core/usage-record.ts';
-import { type CacheEffect, cacheEffect } from '../prices/cache-effect.ts';
+import { type CacheSavings, cacheSavings } from '../prices/cache-savings.ts';
 import { knownName, type PriceBook } from '../prices/price-book.ts';
 import { billedTokens, cost, isAbsurd } from '../prices/usage-cost.ts';
-import { readUsage, type Tokens, type Usage, usageFields } from '../prices/usage.ts';
+import { readUsage, type Tokens, type Usage, usageRecordFields } from '../prices/usage.ts';
 import type { BatchMeta } from './batch-meta.ts';
 
 export interface BatchLine {
@@ -13,7 +13,7 @@ export interface BatchLine {
   readonly record: CallRecord;
   /** What it was billed for; null if that is not known, as is `cache`. */
   readonly tokens: Tokens | null;
-  readonly cache: CacheEffect | null;
+  readonly cache: CacheSavings | null;
   /** The model's name in the price book; null if it is not there. */
   readonly model: string | null;
 }
@@ -33,7 +33,7 @@ interface LineCost {
   readonly costNano: Nano;
   readonly estimated: boolean;
   readonly usage: Usage | null;
-  readonly cache: CacheEffect | null;
+  readonly cache: CacheSavings | null;
   readonly model: string | null;
   /** The upstream's id of the answer. */
   readonly message: string | null;
@@ -94,7 +94,7 @@ function messageCost(message: Fields, meta: BatchMeta, book: PriceBook, endedAt:
   };
   const costNano = price(usage);
   if (costNano > MAX_CALL_NANO) return unknown;
-  return { costNano, estimated: usage.repriced, usage, cache: cacheEffect(usage, price), model, message: name };
+  return { costNano, estimated: usage.repriced, usage, cache: cacheSavings(usage, price), model, message: name };
 }
 
 /** A refusal before any content is not billed. */
@@ -105,7 +105,7 @@ function isDeclined({ stop_reason: reason, content }: Fields): boolean {
 function lineRecord(meta: BatchMeta, book: PriceBook, { batch, endedAt }: LinePosition, line: LineCost): CallRecord {
   return {
     ...meta.record,
-    ...usageFields(line.usage),
+    ...usageRecordFields(line.usage),
     timestamp: new Date(endedAt).toISOString(),
     model: line.model ?? meta.model,
     asked_model: meta.model,

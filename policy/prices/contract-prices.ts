@@ -7,7 +7,7 @@ import * as v from 'valibot';
 import { globs } from '../core/matching.ts';
 import { ceilDiv, formatUsd, type Nano, parseUsd } from '../core/money.ts';
 import { err, ok, type Result } from '../core/result.ts';
-import { mapping, mappingOf, textLike } from '../schema/schema-fields.ts';
+import { mapping, mappingOf, textLike } from '../schema/schema-parts.ts';
 import { type BookFile, priceBookProblem, RATES, tenThousandths } from './price-book-file.ts';
 import { GEO_UNIT } from './price-book.ts';
 

@@ -7,8 +7,8 @@
 import * as v from 'valibot';
 import { parseUsd, USD } from '../core/money.ts';
 import { END_OF_TIME } from '../core/period.ts';
-import { mapping, text, textLike } from '../schema/schema-fields.ts';
-import { validate } from '../schema/validate.ts';
+import { readBySchema } from '../schema/read-by-schema.ts';
+import { mapping, text, textLike } from '../schema/schema-parts.ts';
 import { higherRate, rateDuring, type PriceBook, type Prices, type Rate } from './price-book.ts';
 
 /** Enough for anything, and small enough that no call can cost more than a counter holds. */
@@ -84,14 +84,14 @@ export class PriceBookInvalid extends Error {
 
 /** Reads a parsed price book file. Throws `PriceBookInvalid` with every problem. */
 export function parsePriceBook(value: unknown): PriceBook {
-  const read = validate(BOOK, value, { root: 'the file' });
+  const read = readBySchema(BOOK, value, { root: 'the file' });
   if (!read.ok) throw new PriceBookInvalid(read.error);
   return bookOf(read.value);
 }
 
 /** What is wrong with a parsed price book file, in one sentence; null if nothing is. */
 export function priceBookProblem(value: unknown): string | null {
-  const read = validate(BOOK, value, { root: 'the file' });
+  const read = readBySchema(BOOK, value, { root: 'the file' });
   return read.ok ? null : new PriceBookInvalid(read.error).message;
 }
 

@@ -189,7 +189,7 @@ const SOURCES = {
 } as const satisfies { readonly [Field in keyof UsageRecord]?: keyof Usage };
 
 /** A usage as a usage record has it; all null if it is not known. */
-export function usageFields(usage: Usage | null): UsageFields {
+export function usageRecordFields(usage: Usage | null): UsageFields {
   const fields = Object.entries(SOURCES).map(([field, source]) => [field, usage?.[source] ?? null] as const);
   const isListed = usage !== null && usage.iterations.length > 0;
   const iterations = isListed ? JSON.stringify(usage.iterations) : null;

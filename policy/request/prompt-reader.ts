@@ -3,7 +3,6 @@
  * an unknown one may add input that is not in the body, or a charge that is not a token, and is rejected by its path.
  */
 
-import { CALLERS, checkClientTool, definitionTokens, hiddenDefinitionTokens, isToolset } from './client-tools.ts';
 import {
   type BlockTypes,
   DOCUMENT_PARTS,
@@ -12,7 +11,8 @@ import {
   isServerToolResult,
   MESSAGE_BLOCKS,
   TOOL_REFERENCES,
-} from './content-blocks.ts';
+} from './block-types.ts';
+import { CALLERS, checkClientTool, definitionTokens, hiddenDefinitionTokens, isToolset } from './client-tools.ts';
 import { imageTokens, MAX_IMAGE_TOKENS } from './image-tokens.ts';
 import { invalid, listAt, objectAt, onlyFields, onlyValues, quoted, stringAt, unsupported } from './json-access.ts';
 import type { JsonFields } from './json-access.ts';

@@ -1,6 +1,6 @@
 import type { Refusal } from '../core/refusals.ts';
 import { err, ok, type Result } from '../core/result.ts';
-import { TEXT_BLOCKS } from './content-blocks.ts';
+import { TEXT_BLOCKS } from './block-types.ts';
 import {
   countAt,
   invalid,
@@ -15,7 +15,7 @@ import {
   unsupported,
 } from './json-access.ts';
 import type { JsonFields } from './json-access.ts';
-import { outputConfigTokens } from './output-config.ts';
+import { outputConfigTokens } from './output-config-tokens.ts';
 import { type CacheWrite, PromptReader } from './prompt-reader.ts';
 import type { ServerTool } from './server-tools.ts';
 import { type JsonObject, readJsonObject, type Span } from './strict-json.ts';

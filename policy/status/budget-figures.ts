@@ -1,9 +1,9 @@
 /** The figures of a budget's status, and its condition Exhausted, from the ledger's counters. */
 
+import { type BudgetPeriod, budgetPeriodAt } from '../core/budget-period.ts';
 import type { CompiledBudget } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
 import { type Counter, type Reading, type ReadingQuery, REST, type ValueCounter } from '../core/counter-reading.ts';
-import { type EffectiveLimit, effectiveLimitAt } from '../core/effective-limit.ts';
 import { add, formatCents, formatUsd, max, type Nano, percentUsed, subtract, ZERO } from '../core/money.ts';
 import { END_OF_TIME, periodAt, type PeriodLookup, rfc3339 } from '../core/period.ts';
 import { valuesText } from '../core/refusal-sentences.ts';
@@ -53,7 +53,7 @@ export function budgetFiguresQuery(
   { top = TOP, periods = periodAt }: FiguresOptions = {},
 ): ReadingQuery {
   return {
-    counter: effectiveLimitAt(budget, now, periods).counter,
+    counter: budgetPeriodAt(budget, now, periods).counter,
     per: budget.per.length > 0,
     top,
     // A value with its own limit may be the fullest without having the highest spend.
@@ -68,15 +68,15 @@ export function budgetFigures(
   now: number,
   { top = TOP, periods = periodAt }: FiguresOptions = {},
 ): BudgetFigures {
-  const limit = effectiveLimitAt(budget, now, periods);
+  const period = budgetPeriodAt(budget, now, periods);
   const { total } = reading;
-  const fullest = fullestOf(cappedCounters(budget, reading, limit));
+  const fullest = fullestOf(cappedCounters(budget, reading, period));
   const percent = percentUsed(fullest.counter.spentNano, fullest.capNano);
   const leftNano = subtract(fullest.capNano, fullest.counter.committedNano);
   return {
     state: stateOf(budget, exhausted(budget, reading, now, periods), percent),
-    period: periodOf(limit),
-    limitUsd: formatUsd(add(budget.limitNano, limit.grantedNano)),
+    period: periodOf(period),
+    limitUsd: formatUsd(add(budget.limitNano, period.grantedNano)),
     spentUsd: formatUsd(total.spentNano),
     reservedUsd: formatUsd(subtract(total.committedNano, total.spentNano)),
     presumedUsd: formatUsd(subtract(total.certainNano, total.spentNano)),
@@ -97,9 +97,9 @@ export function exhausted(
   now: number,
   periods: PeriodLookup = periodAt,
 ): Finding<'Exhausted'> {
-  const limit = effectiveLimitAt(budget, now, periods);
-  const until = limit.end === END_OF_TIME ? 'It does not reset.' : `Resets at ${rfc3339(limit.end)}.`;
-  const limits = cappedCounters(budget, reading, limit);
+  const period = budgetPeriodAt(budget, now, periods);
+  const until = period.end === END_OF_TIME ? 'It does not reset.' : `Resets at ${rfc3339(period.end)}.`;
+  const limits = cappedCounters(budget, reading, period);
   const whole = limits.find(({ value }) => value === null);
   if (whole !== undefined && isExhausted(whole)) {
     return { reason: 'Spent', message: `${reached(whole)} ${until}` };
@@ -122,7 +122,7 @@ interface CappedCounter {
 function cappedCounters(
   budget: CompiledBudget,
   reading: Reading,
-  { grantedNano }: EffectiveLimit,
+  { grantedNano }: BudgetPeriod,
 ): readonly CappedCounter[] {
   const capOf = (limitNano: Nano): Nano => add(limitNano, grantedNano);
   if (budget.per.length === 0) return [{ value: null, counter: reading.total, capNano: capOf(budget.limitNano) }];
@@ -191,7 +191,7 @@ function stateOf(budget: CompiledBudget, finding: Finding<'Exhausted'>, percent:
   return percent >= WARNING_PERCENT ? 'Warning' : 'OK';
 }
 
-function periodOf({ start, end }: EffectiveLimit): BudgetFigures['period'] {
+function periodOf({ start, end }: BudgetPeriod): BudgetFigures['period'] {
   return end === END_OF_TIME ? { start: rfc3339(start) } : { start: rfc3339(start), end: rfc3339(end) };
 }
 

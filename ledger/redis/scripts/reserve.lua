@@ -1,7 +1,7 @@
 #!lua
 -- Reserves a call's worst case in every counter that applies to it, or in none: all checks first, then all writes.
 -- No allow-oom: a Redis that is full admits nothing more.
--- ARGV: incarnation, epoch, timeline, last change, the reservation (shared/counters.lua); the last one: how many records
+-- ARGV: incarnation, epoch, timeline, last change, the reservation (shared/reservation-counters.lua); the last one: how many records
 -- the usage stream may hold.
 local incarnation, epoch, timeline, id = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
 local worst, ceiling, gap = ARGV[8], ARGV[9], ARGV[10]
@@ -100,7 +100,7 @@ if isRefused then
   end
 end
 if #answer > 2 then return answer end
-if wouldOverflow then return redis.error_reply('OVERFLOW a counter cannot hold this amount') end
+if wouldOverflow then return overflow() end
 
 -- A call that is admitted under a cap no higher than the one at which another was refused: there is room again.
 local function clearExhausted(counter, cap)

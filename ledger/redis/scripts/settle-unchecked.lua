@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Settles a call that was sent without an answer of the ledger, whatever the caps of its counters.
 -- ARGV: incarnation, epoch, timeline, last change, owner, cost, presumed, certain (their sum), record ('' where the cost
--- is not known), the reservation (shared/counters.lua).
+-- is not known), the reservation (shared/reservation-counters.lua).
 local owner, record, id = ARGV[5], ARGV[9], ARGV[10]
 
 -- Any incarnation may have reserved it: the process that settles may be another one.

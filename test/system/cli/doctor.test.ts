@@ -10,10 +10,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { stringify } from 'yaml';
 import { readConfig } from '../../../cli/doctor/config.ts';
-import type { Diagnosis as Finding } from '../../../cli/doctor/doctor.ts';
+import { diagnose } from '../../../cli/doctor/diagnose.ts';
 import { parseOptions } from '../../../cli/doctor/options.ts';
 import { exitCode } from '../../../cli/doctor/output.ts';
-import { runDoctor } from '../../../cli/doctor/run-doctor.ts';
+import type { Diagnosis as Finding } from '../../../cli/doctor/run-checks.ts';
 import type { Postgres } from '../../../hack/services/postgres.ts';
 import type { Child } from '../../../hack/services/processes.ts';
 import { startRedisCluster } from '../../../hack/services/redis-cluster.ts';
@@ -61,7 +61,7 @@ afterAll(async () => {
 /** Runs the command as a person does. */
 function doctor(args: readonly string[], env: Record<string, string> = {}) {
   return new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
-    const command = [join(repository, 'cli/main.ts'), 'doctor', ...args];
+    const command = [join(repository, 'cli/doctor/main.ts'), 'doctor', ...args];
     const known = { PATH: process.env['PATH'], HOME: directory, KUBECONFIG: here.kubeconfig };
     const options = { env: { ...known, ...env }, timeout: 60_000 };
     execFile(process.execPath, command, options, (error, stdout, stderr) =>
@@ -71,11 +71,11 @@ function doctor(args: readonly string[], env: Record<string, string> = {}) {
 }
 
 /** All findings that are not fine, as `level check: message`, and the exit code. */
-async function diagnose(
+async function runDoctor(
   env: Record<string, string> = inside,
 ): Promise<{ code: number; said: string[]; all: Finding[] }> {
   const config = readConfig({ KUBECONFIG: here.kubeconfig, ...env }, parseOptions([]));
-  const all = [...(await runDoctor(config, { now: Date.now, random: Math.random }))];
+  const all = [...(await diagnose(config, { now: Date.now, random: Math.random }))];
   const said = all
     .filter(({ level, check }) => level !== 'Fine' && check !== 'Pods') // this machine runs none
     .map(({ level, check, message }) => `${level} ${check}: ${message}`);
@@ -126,7 +126,7 @@ function podOf(name: string, labels: object, volumes: object[] = []): string {
 }
 
 test('finds no problem in a working installation, and lists what it checked', async () => {
-  const { code, said, all } = await diagnose();
+  const { code, said, all } = await runDoctor();
   expect(said).toEqual([]);
   expect(code).toBe(0);
   expect([...new Set(all.map(({ check }) => check))]).toEqual([
@@ -150,7 +150,7 @@ test('finds no problem in a working installation, and lists what it checked', as
 });
 
 test('says what it cannot check from a laptop', async () => {
-  const { code, said } = await diagnose({});
+  const { code, said } = await runDoctor({});
   expect(code).toBe(0);
   expect(said).toEqual([
     'Unknown Ledger: Redis cannot be checked from here: REDIS_URL is not set.',
@@ -162,9 +162,9 @@ test('reports a mistake of a tenant as a warning, not as a problem of the instal
   const other = await here.tenant();
   await here.apply(workspace(other, 'idle', KEY));
   await until(async () =>
-    (await diagnose()).said.some((line) => line.includes(`1 not ready, NoBudget: ${other}/idle`)),
+    (await runDoctor()).said.some((line) => line.includes(`1 not ready, NoBudget: ${other}/idle`)),
   );
-  const { code, all } = await diagnose();
+  const { code, all } = await runDoctor();
   expect(code).toBe(0);
   const { level, remedy } = all.find(({ message }) => message.includes('NoBudget'))!;
   expect(level).toBe('Warning');
@@ -177,13 +177,13 @@ describe('a broken part', () => {
     const name = 'tollgate-policy-shared';
     const before = await here.kubectl('get', 'configmap', name, '-n', NAMESPACE, '-o', 'json');
     await here.kubectl('delete', 'configmap', name, '-n', NAMESPACE);
-    const { code, said } = await diagnose();
+    const { code, said } = await runDoctor();
     expect(code).toBe(1);
     expect(said).toContain(`Problem Shards: ${name}: the ConfigMap does not exist.`);
     const { metadata, ...rest } = JSON.parse(before) as { metadata: { labels: object } };
     const { labels } = metadata;
     await here.apply(JSON.stringify({ ...rest, metadata: { name, namespace: NAMESPACE, labels } }));
-    await until(async () => (await diagnose()).code === 0);
+    await until(async () => (await runDoctor()).code === 0);
   });
 
   test('a missing role, and one that is too wide', async () => {
@@ -192,7 +192,7 @@ describe('a broken part', () => {
     const wide = ['--clusterrole=admin', `--serviceaccount=${NAMESPACE}:tollgate-gateway`];
     await here.kubectl('create', 'rolebinding', 'too-wide', '-n', tenant, ...wide);
     const said = await until(async () => {
-      const lines = (await diagnose()).said;
+      const lines = (await runDoctor()).said;
       return lines.some((line) => line.includes('may not')) && lines;
     });
     expect(said.join('\n')).toContain(
@@ -200,7 +200,7 @@ describe('a broken part', () => {
     );
     await here.kubectl('create', 'clusterrolebinding', 'too-wide', ...wide);
     await until(async () => {
-      const lines = (await diagnose()).said.join('\n');
+      const lines = (await runDoctor()).said.join('\n');
       return lines.includes('Warning Rights: tollgate-gateway may list secrets in every namespace');
     });
     await here.kubectl('delete', 'clusterrolebinding', 'too-wide');
@@ -208,7 +208,7 @@ describe('a broken part', () => {
     const { kind, apiVersion, roleRef, subjects, metadata } = JSON.parse(role) as Record<string, { labels: object }>;
     const restored = { name: 'tollgate-gateway', namespace: NAMESPACE, labels: metadata!.labels };
     await here.apply(JSON.stringify({ kind, apiVersion, roleRef, subjects, metadata: restored }));
-    await until(async () => (await diagnose()).code === 0);
+    await until(async () => (await runDoctor()).code === 0);
   });
 
   test('CRDs of another version', async () => {
@@ -216,7 +216,8 @@ describe('a broken part', () => {
     const spec = '/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties';
     const patch = async (...operations: object[]) =>
       here.kubectl('patch', 'crd', crd, '--type=json', '-p', JSON.stringify(operations));
-    const said = async (what: string) => until(async () => (await diagnose()).said.find((line) => line.includes(what)));
+    const said = async (what: string) =>
+      until(async () => (await runDoctor()).said.find((line) => line.includes(what)));
     await patch({ op: 'add', path: `${spec}/later`, value: { type: 'string' } });
     expect(await said('newer')).toBe(
       'Warning CRDs: The CRDs are newer than this version, which ignores ClaudeBudget.spec.later.',
@@ -226,23 +227,23 @@ describe('a broken part', () => {
       'Problem CRDs: The CRDs are older than this version: they lack ClaudeBudget.spec.mode.',
     );
     await here.apply(readFileSync(join(repository, 'crds/claudebudgets.yaml'), 'utf8'));
-    await until(async () => (await diagnose()).code === 0);
+    await until(async () => (await runDoctor()).code === 0);
   });
 
   test('a gateway that serves without heartbeats, one that lags, and one that cannot start', async () => {
     await here.apply(slice('gateway-1', 'gateway-2'));
-    expect((await diagnose()).said).toEqual(['Problem Gateways: gateway-2 serves but does not reach Redis.']);
+    expect((await runDoctor()).said).toEqual(['Problem Gateways: gateway-2 serves but does not reach Redis.']);
     await here.apply(slice('gateway-1'));
     gateway.isLagging = true;
     await here.kubectl('patch', 'cb', 'daily', '-n', tenant, '--type=merge', '-p', '{"spec":{"limit":{"usd":"77"}}}');
     const behind = await until(async () => {
-      const lines = (await diagnose()).said;
+      const lines = (await runDoctor()).said;
       return lines.find((line) => line.includes('old policy')) && lines;
     });
     expect(behind[0]).toMatch(/^Problem Gateways: Gateways with an old policy: gateway-1 \(tollgate-policy-\d\)\.$/);
     gateway.isLagging = false;
     await here.apply(podOf('stuck', { 'app.kubernetes.io/component': 'gateway' }));
-    const { all } = await diagnose();
+    const { all } = await runDoctor();
     expect(all.filter(({ check }) => check === 'Pods').map(({ message }) => message)).toEqual([
       'The operator has no Pod.',
       'stuck is not ready: phase Pending.',
@@ -254,18 +255,18 @@ describe('a broken part', () => {
     const patch = ['patch', 'pod', 'stuck', '-n', NAMESPACE, '--subresource=status', '-p', JSON.stringify({ status })];
     await here.kubectl(...patch);
     await here.kubectl('label', 'pod', 'stuck', '-n', NAMESPACE, 'app.kubernetes.io/component=redis', '--overwrite');
-    expect((await diagnose()).all.map(({ message }) => message)).toContain(
+    expect((await runDoctor()).all.map(({ message }) => message)).toContain(
       'stuck is not ready: CreateContainerConfigError: secret "absent" not found.',
     );
     await here.kubectl('delete', 'pod', 'stuck', '-n', NAMESPACE, '--force');
-    await until(async () => (await diagnose()).code === 0);
+    await until(async () => (await runDoctor()).code === 0);
   });
 
   test('a Redis that evicts keys, that has another password, that holds another ledger, that does not answer', async () => {
     const redis = new Redis(here.redis().url);
     await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
     await redis.config('SET', 'appendonly', 'no');
-    expect((await diagnose()).said).toEqual([
+    expect((await runDoctor()).said).toEqual([
       'Problem Ledger: Redis evicts keys (allkeys-lru), so money can be lost.',
       'Warning Ledger: Redis has no append-only file.',
     ]);
@@ -273,33 +274,33 @@ describe('a broken part', () => {
     await redis.config('SET', 'appendonly', 'yes');
     redis.disconnect();
     const wrong = here.redis().url.replace(here.redis().password, 'not-the-password');
-    const refused = await diagnose({ ...inside, REDIS_URL: wrong });
+    const refused = await runDoctor({ ...inside, REDIS_URL: wrong });
     expect(refused.code).toBe(1);
     expect(refused.said.join('\n')).toMatch(/^Problem Ledger: Redis does not answer: .*/m);
     expect(JSON.stringify(refused.all)).not.toContain('not-the-password');
     await settings({ installation: 'elsewhere' });
-    expect((await diagnose()).said[0]).toMatch(/^Problem Ledger: The ledger is empty/);
+    expect((await runDoctor()).said[0]).toMatch(/^Problem Ledger: The ledger is empty/);
     await settings({});
-    const gone = await diagnose({ ...inside, REDIS_URL: 'redis://:secret@127.0.0.1:1/0' });
+    const gone = await runDoctor({ ...inside, REDIS_URL: 'redis://:secret@127.0.0.1:1/0' });
     expect(gone.said[0]).toMatch(/^Problem Ledger: Redis does not answer: .*ECONNREFUSED/);
   });
 
   test('a database with dead letters, without tables, and one that does not answer', async () => {
     const database = await openDatabase({ url: postgres.url });
     await database.query("insert into dead_letters values ('1-1', now(), 'a test', '{}', '', 0)");
-    expect((await diagnose()).said).toEqual(['Warning Usage log: 1 records are in dead_letters.']);
+    expect((await runDoctor()).said).toEqual(['Warning Usage log: 1 records are in dead_letters.']);
     await database.query('delete from dead_letters');
     await database.query('create database bare');
     const bare = postgres.url.replace(/\/postgres$/, '/bare');
-    expect((await diagnose({ ...inside, TOLLGATE_DATABASE_URL: bare })).said).toEqual([
+    expect((await runDoctor({ ...inside, TOLLGATE_DATABASE_URL: bare })).said).toEqual([
       'Problem Usage log: The tables lack the migrations 0001-log, 0002-batches.',
     ]);
     await database.query('alter database bare set default_transaction_read_only = on');
     await database.close();
-    expect((await diagnose({ ...inside, TOLLGATE_DATABASE_URL: bare })).said).toEqual([
+    expect((await runDoctor({ ...inside, TOLLGATE_DATABASE_URL: bare })).said).toEqual([
       'Problem Usage log: The database accepts no writes.',
     ]);
-    const gone = await diagnose({ ...inside, TOLLGATE_DATABASE_URL: 'postgres://a:secret@127.0.0.1:1/b' });
+    const gone = await runDoctor({ ...inside, TOLLGATE_DATABASE_URL: 'postgres://a:secret@127.0.0.1:1/b' });
     expect(gone.said[0]).toMatch(/^Problem Usage log: The database does not answer: .*ECONNREFUSED/);
     expect(JSON.stringify(gone.all)).not.toContain('secret@');
   });
@@ -317,19 +318,19 @@ describe('a broken part', () => {
     for (const [host, days, expected] of cases) {
       const server = await tlsServer(host, days);
       await settings({ gatewayURL: `https://localhost:${(server.address() as AddressInfo).port}` });
-      const { all } = await diagnose();
+      const { all } = await runDoctor();
       const { level, check, message } = all.find((one) => one.check === 'Certificate')!;
       expect(`${level} ${check}: ${message}`).toContain(expected);
       server.close();
     }
     await here.apply(tlsSecret('localhost', 5));
     await settings({ gatewayURL: 'https://localhost:1' });
-    const { said } = await diagnose();
+    const { said } = await runDoctor();
     expect(said).toEqual(['Unknown Certificate: The certificate of localhost:1 cannot be read from here.']);
     await here.apply(tlsSecret('elsewhere.example', 40, 'redis-tls'));
     const ofRedis = { name: 'redis-ca', secret: { secretName: 'redis-tls' } };
     await here.apply(podOf('mounts', {}, [ofRedis, { name: 'tls', secret: { secretName: 'gateway-tls' } }]));
-    expect((await diagnose()).said[0]).toMatch(/^Warning Certificate: The certificate of localhost expires on/);
+    expect((await runDoctor()).said[0]).toMatch(/^Warning Certificate: The certificate of localhost expires on/);
     await here.kubectl('delete', 'pod', 'mounts', '-n', NAMESPACE, '--force');
     await settings({});
   });
@@ -341,18 +342,18 @@ describe('a broken part', () => {
     const { port } = server.address() as AddressInfo;
     await settings({ smtp: { host: '127.0.0.1', port, from: 'tollgate@example.com' } });
     const name = `The mail server 127.0.0.1:${port}`;
-    const { all } = await diagnose();
+    const { all } = await runDoctor();
     expect(all.filter(({ check }) => check === 'Mail').map(({ message }) => message)).toEqual([`${name} answers.`]);
     greeting = 'SSH-2.0-other\r\n';
-    expect((await diagnose()).said).toEqual([
+    expect((await runDoctor()).said).toEqual([
       `Warning Mail: ${name} does not greet like a mail server: "SSH-2.0-other".`,
     ]);
     greeting = '';
-    expect((await diagnose()).said).toEqual([
+    expect((await runDoctor()).said).toEqual([
       `Warning Mail: ${name} does not answer from here: it closed the connection.`,
     ]);
     await new Promise((resolve) => server.close(resolve));
-    const { code, said } = await diagnose();
+    const { code, said } = await runDoctor();
     expect(said).toEqual([expect.stringMatching(/^Warning Mail: .* does not answer from here: .*ECONNREFUSED/)]);
     expect(code).toBe(0);
     await settings({});
@@ -360,7 +361,7 @@ describe('a broken part', () => {
 
   test('no leading operator', async () => {
     await operator.stop();
-    const { code, said } = await diagnose();
+    const { code, said } = await runDoctor();
     expect(code).toBe(1);
     expect(said).toContain('Problem Lease: No operator leads, so no edit takes effect.');
     const stale = { spec: { holderIdentity: 'operator-0', renewTime: '2026-01-01T00:00:00.000000Z' } };
@@ -374,7 +375,7 @@ describe('a broken part', () => {
       '-p',
       JSON.stringify(stale),
     );
-    expect((await diagnose()).said.join('\n')).toContain('The leading operator, operator-0, last renewed its Lease');
+    expect((await runDoctor()).said.join('\n')).toContain('The leading operator, operator-0, last renewed its Lease');
   });
 });
 

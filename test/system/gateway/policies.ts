@@ -1,10 +1,6 @@
 import { hash } from 'node:crypto';
-import {
-  addressOf,
-  entryName,
-  type EnforceableWorkspace,
-  resolveWorkspace,
-} from '../../../policy/compile/shard-codec.ts';
+import { type EnforceableWorkspace, resolveWorkspace } from '../../../policy/admit/resolved-workspace.ts';
+import { addressOf, entryName } from '../../../policy/compile/shard-contents.ts';
 import { encodeJSON } from '../../../policy/core/canonical-json.ts';
 import type { CompiledBudget, CompiledWorkspace, Credentials } from '../../../policy/core/compiled-policy.ts';
 import { parseUsd } from '../../../policy/core/money.ts';

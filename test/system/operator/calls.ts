@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reservation } from '../../../ledger/reservation.ts';
+import { budgetPeriodAt } from '../../../policy/core/budget-period.ts';
 import { boundOf, type Check } from '../../../policy/core/counter-check.ts';
-import { effectiveLimitAt } from '../../../policy/core/effective-limit.ts';
 import { parseUsd, nano } from '../../../policy/core/money.ts';
 import { budget, condition, type Reader, workspace } from '../../support/resources.ts';
 import type { Installation, SimulatedGateway } from './harness.ts';
@@ -54,7 +54,7 @@ export class Calls {
     const { version, budgets } = (await this.#read.shards.policy(ref)).workspaces.get(ref)!;
     const { now } = await this.#gateway.ledger.operator.state();
     const daily = budgets[0]!;
-    const { counter, start, end, from, until } = effectiveLimitAt(daily, now);
+    const { counter, start, end, from, until } = budgetPeriodAt(daily, now);
     const worstNano = parseUsd(worst);
     const check: Check = {
       budget: `${ns}/daily`,

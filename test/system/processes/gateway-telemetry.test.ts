@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { expect, test } from '@jest/globals';
-import { openTelemetry } from '../../../telemetry/open-telemetry.ts';
+import { startTelemetry } from '../../../telemetry/start-telemetry.ts';
 import { startReceiver } from '../../support/otlp.ts';
 import { until } from '../../support/until.ts';
 import { ask, message } from '../gateway/harness.ts';
@@ -66,5 +66,5 @@ test('metrics and a span of each call go out by OTLP, and a receiver out of reac
 
 test('telemetry is loaded only if it is configured', async () => {
   const options = { service: 'test', version: '0', pod: 'p', clock: Date.now, onProblem: () => undefined };
-  expect(await openTelemetry(null, options)).toBeNull();
+  expect(await startTelemetry(null, options)).toBeNull();
 });

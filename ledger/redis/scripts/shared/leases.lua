@@ -1,23 +1,4 @@
--- For scripts that end calls: what a lease is and how its money moves.
-
--- a + b, exactly; only b may be negative, and the sum never is. Two limbs of twelve digits hold more than 64 bits.
-local function sum(a, b)
-  if #a < 16 and #b < 16 then return string.format('%d', a + b) end
-  local sign = string.byte(b) == 45 and -1 or 1
-  if sign < 0 then b = string.sub(b, 2) end
-  local high = (tonumber(string.sub(a, 1, -13)) or 0) + sign * (tonumber(string.sub(b, 1, -13)) or 0)
-  local low = string.sub(a, -12) + sign * string.sub(b, -12)
-  if low < 0 then high, low = high - 1, low + 1e12 end
-  if low >= 1e12 then high, low = high + 1, low - 1e12 end
-  if high == 0 then return string.format('%d', low) end
-  return string.format('%d%012d', high, low)
-end
-
--- a - b, exactly; neither is negative, the difference may be.
-local function difference(a, b)
-  if less(a, b) then return '-' .. sum(b, '-' .. a) end
-  return sum(a, '-' .. b)
-end
+-- For scripts that settle, release or presume calls: what a lease is and how its money moves.
 
 -- A lease is a list, stored with cmsgpack: status (open, swept, rest or booked); worst case; gap; when its last counter
 -- expires (ms); then the full names of its counters. `rest` is what a settle left presumed. `countersOf` reads the
@@ -71,10 +52,6 @@ local function replace(lease, cost, certain, requests)
   return true
 end
 
-local function overflow()
-  return redis.error_reply('OVERFLOW a counter cannot hold this amount')
-end
-
 -- The status of a call: open, swept, booked, ended or unknown; and its lease. A call with only a rest has ended.
 local function find(incarnation, id)
   local packed = call('HGET', prefix .. ':open:' .. incarnation, id)
@@ -116,6 +93,28 @@ local function presume(id, lease, status, amount)
   call('ZADD', prefix .. ':presumedSince', clock(), id)
   call('ZADD', prefix .. ':presumedUntil', lease[4], id)
   append(presumedRecord(status == 'rest' and id .. '/rest' or id, amount), lease)
+end
+
+-- Makes all that an open lease reserves presumed. Its gap stays: the call may have cost more than was reserved for it.
+local function sweepLease(id, lease)
+  local gap = lease[3]
+  lease[3] = '0'
+  replace(lease, '0', lease[2], '0')
+  lease[3] = gap
+  presume(id, lease, 'swept', lease[2])
+end
+
+-- Turns a presumed or booked lease back into an open one.
+local function reopen(lease)
+  local back = difference('0', lease[2])
+  move(lease, lease[1] == 'booked' and back or '0', lease[1] ~= 'open' and back or '0', '0', '0')
+  lease[1] = 'open'
+end
+
+-- The record of a call that was resolved without its cost: booked at its worst case, or released.
+local function resolvedRecord(id, worst)
+  local state = worst == '0' and STATE_RELEASED or STATE_BOOKED
+  return cjson.encode({ [FIELD_ID] = id, [FIELD_STATE] = state, [FIELD_COST] = worst, [FIELD_ESTIMATED] = true })
 end
 
 -- A late reserve meets the tombstone, and a repeated settle or release changes nothing.

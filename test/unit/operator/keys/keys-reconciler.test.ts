@@ -3,7 +3,7 @@ import { expect, test } from '@jest/globals';
 import type { ClaudeWorkspace } from '../../../../crds/types.gen.ts';
 import type { Secret } from '../../../../kube/kinds.ts';
 import { type KubeObject, keyOf, type Resource } from '../../../../kube/object.ts';
-import { CallerKeys } from '../../../../operator/keys/caller-keys.ts';
+import { CallerKeyIndex } from '../../../../operator/keys/caller-key-index.ts';
 import { keySecret, keyText } from '../../../../operator/keys/key-secret.ts';
 import { KeysReconciler, type KeysOptions } from '../../../../operator/keys/keys-reconciler.ts';
 import { hash } from '../../../system/operator/harness.ts';
@@ -17,7 +17,7 @@ test('the key in a Secret whose owner is a workspace of another namespace is not
   const [own, forged] = [keyText(randomBytes(32)), keyText(randomBytes(32))];
   const made = madeAs('1', keySecret(checkout, key, own, gatewayURL));
   const foreign = madeAs('2', keySecret(checkout, key, forged, gatewayURL), 'strangers');
-  const keys = new CallerKeys(informersOf({ workspaces: [checkout], keySecrets: [made, foreign] }), hash);
+  const keys = new CallerKeyIndex(informersOf({ workspaces: [checkout], keySecrets: [made, foreign] }), hash);
   expect([...keys.hashes()]).toEqual([['payments/checkout', { api: hash(own) }]]);
 });
 
@@ -68,7 +68,7 @@ function reconcilerOver(objects: Objects, created: Secret[]): KeysReconciler {
   return new KeysReconciler({
     client: { create: async (_resource: Resource, secret: Secret) => void created.push(secret) },
     informers,
-    callerKeys: new CallerKeys(informers, hash),
+    callerKeys: new CallerKeyIndex(informers, hash),
     policy: { isInForce: () => true },
     events: { keyIssued: () => undefined, keyRevoked: () => undefined },
     gatewayURL,

@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { MemoryLedger } from '../../../../ledger/memory/memory-ledger.ts';
 import { LEDGER_CHECKPOINT } from '../../../../operator/cluster/object-names.ts';
 import { PresumedResolver } from '../../../../operator/ledger/presumed-resolver.ts';
+import { budgetPeriodAt } from '../../../../policy/core/budget-period.ts';
 import { boundOf } from '../../../../policy/core/counter-check.ts';
-import { effectiveLimitAt } from '../../../../policy/core/effective-limit.ts';
 import { nano } from '../../../../policy/core/money.ts';
 import { budgetOf } from '../../../support/budget.ts';
 
@@ -11,7 +11,7 @@ const NOW = Date.parse('2026-11-25T17:00:00Z');
 
 describe('presumedHold', () => {
   const daily = budgetOf();
-  const { counter, start, end, from, until } = effectiveLimitAt(daily, NOW);
+  const { counter, start, end, from, until } = budgetPeriodAt(daily, NOW);
   const query = { counter, per: false, top: 0, also: [] };
 
   /** A ledger with one call that cost $1 so far; another dollar is presumed since `NOW`. */

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { ProgrammedCondition } from '../../../../operator/status/programmed-condition.ts';
 import type { BudgetOutcome } from '../../../../policy/compile/compile-output.ts';
-import type { Rollout } from '../../../../policy/status/readiness.ts';
+import type { Rollout } from '../../../../policy/status/condition-findings.ts';
 
 const SHARD = 'tollgate-policy-0';
 

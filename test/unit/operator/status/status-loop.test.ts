@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { LedgerState } from '../../../../ledger/ledger.ts';
-import type { Compilation } from '../../../../operator/policy/compilation.ts';
+import type { PublishedPolicy } from '../../../../operator/policy/published-policy.ts';
 import { LedgerReader } from '../../../../operator/status/ledger-reader.ts';
 import { StatusLoop } from '../../../../operator/status/status-loop.ts';
 import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
@@ -11,8 +11,8 @@ const STATE = { now: 1_000, lost: null, recovering: null, streamLength: 0 } as u
 
 const NONE = { get: () => undefined, values: () => [], entries: () => new Map().entries() } as never;
 
-/** A compilation of so many budgets. */
-function compilationOf(count: number): Compilation {
+/** A published policy with so many budgets. */
+function publishedPolicyOf(count: number): PublishedPolicy {
   const named = Array.from({ length: count }, (_, i) => budgetOf({ name: `daily-${i}` }));
   const budgets = new Map(named.map((budget) => [`payments/${budget.name}`, { inForce: budget }]));
   return { output: { budgets } as unknown as CompileOutput, uids: new Set() };
@@ -30,7 +30,7 @@ function loopOver(count: number) {
       return queries.map(() => ({ total: {}, values: [] }) as unknown as Reading);
     },
   };
-  const policy = { compilation: compilationOf(count), fences: null, isRunning: false };
+  const policy = { published: publishedPolicyOf(count), fences: null, isRunning: false };
   const check = { ms: 0 };
   const loop = new StatusLoop({
     clock: () => time.epoch,
@@ -90,7 +90,7 @@ const namesIn = (asked: readonly (readonly ReadingQuery[])[]) => new Set(asked.f
 test('a shorter list of budgets starts a new round at once', async () => {
   const { asked, turns, policy } = loopOver(10_000);
   await turns(1_970); // to the end of the list
-  policy.compilation = compilationOf(8_000);
+  policy.published = publishedPolicyOf(8_000);
   asked.length = 0;
   await turns(1_100);
   expect(namesIn(asked).size).toBe(8_000);

@@ -30,7 +30,7 @@ function inputOf({ uid = 'one', revision = 7 } = {}): StatusInput {
   };
   const output = { budgets: new Map([['payments/checkout-daily', outcome]]), workspaces: new Map() };
   return {
-    compilation: { output: output as unknown as CompileOutput, uids: new Set([uid]) },
+    published: { output: output as unknown as CompileOutput, uids: new Set([uid]) },
     rollout: {
       fences: new Map([['payments/checkout', 7]]),
       gateways: new Map([['gateway-1', { [SHARD]: revision }]]),

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { BatchPlan } from '../../../../policy/admit/batch-plan.ts';
 import { Caller } from '../../../../policy/admit/caller.ts';
-import type { ResolvedWorkspace } from '../../../../policy/compile/shard-codec.ts';
+import type { ResolvedWorkspace } from '../../../../policy/admit/resolved-workspace.ts';
 import type { CompiledBudget } from '../../../../policy/core/compiled-policy.ts';
 import { nano } from '../../../../policy/core/money.ts';
 import { worstCost } from '../../../../policy/cost/worst-cost.ts';

@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import { Caller } from '../../../../policy/admit/caller.ts';
 import { type CallPlan, type Plan, plan } from '../../../../policy/admit/plan.ts';
-import type { ResolvedWorkspace } from '../../../../policy/compile/shard-codec.ts';
+import type { ResolvedWorkspace } from '../../../../policy/admit/resolved-workspace.ts';
 import type { Attributes, CompiledBudget, CompiledKey } from '../../../../policy/core/compiled-policy.ts';
 import type { Check } from '../../../../policy/core/counter-check.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';

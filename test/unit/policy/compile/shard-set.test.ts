@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from '@jest/globals';
+import { encodeShard, SHARED_SHARD } from '../../../../policy/compile/shard-format.ts';
 import { ShardSet } from '../../../../policy/compile/shard-set.ts';
-import { encodeShard, SHARED_SHARD } from '../../../../policy/compile/shards.ts';
 import { encodeJSON } from '../../../../policy/core/canonical-json.ts';
 import { err } from '../../../../policy/core/result.ts';
 

@@ -4,8 +4,8 @@ import { parse } from 'yaml';
 import type { ClaudeBudget, ClaudeWorkspace } from '../../../../crds/types.gen.ts';
 import type { CompileInput, PreviousShards } from '../../../../policy/compile/compile-input.ts';
 import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
-import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../../../../policy/compile/shard-codec.ts';
-import { SHARED_SHARD, type ShardData } from '../../../../policy/compile/shards.ts';
+import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../../../../policy/compile/shard-contents.ts';
+import { SHARED_SHARD, type ShardData } from '../../../../policy/compile/shard-format.ts';
 import { parseSettings } from '../../../../policy/config/settings.ts';
 import type { Result } from '../../../../policy/core/result.ts';
 

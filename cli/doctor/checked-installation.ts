@@ -1,0 +1,51 @@
+import type { KubeClient } from '../../kube/client.ts';
+import { type EndpointSlice, endpointSlices, servingPods } from '../../kube/kinds.ts';
+import type { RedisLedger } from '../../ledger/redis/connect-ledger.ts';
+import type { Settings } from '../../policy/config/settings.ts';
+import { type Pod, pods } from './kube-kinds.ts';
+import { readPolicyShards } from './policy-shards.ts';
+
+/** The ledger, and why Redis could not be reached; undefined if it answers. */
+export interface LedgerConnection {
+  readonly ledger: RedisLedger;
+  readonly problem: string | undefined;
+}
+
+/** How the parts of an installation are reached. */
+export interface InstallationAccess {
+  readonly client: KubeClient;
+  readonly namespace: string;
+  readonly settings: Settings;
+  /** Undefined if no Redis was named. */
+  readonly redis: LedgerConnection | undefined;
+  /** Undefined if no database was named. Contains the password: never print it. */
+  readonly databaseUrl: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+export type CheckedInstallation = ReturnType<typeof checkedInstallation>;
+
+/** What several checks need is read when the first of them asks, and only once. */
+export function checkedInstallation(access: InstallationAccess) {
+  const { client, namespace, redis } = access;
+  const listed = (label: string) => ({ namespace, labelSelector: label });
+  return {
+    ...access,
+    /** Undefined if no Redis was named. */
+    ledger: redis?.ledger,
+    pods: once(async () => (await client.list<Pod>(pods, listed('app.kubernetes.io/name=tollgate'))).items),
+    /** The names of the ready Pods behind the gateway's Service. */
+    serving: once(async () => {
+      const ofGateway = listed('kubernetes.io/service-name=tollgate-gateway');
+      return servingPods((await client.list<EndpointSlice>(endpointSlices, ofGateway)).items);
+    }),
+    /** The shards that the operator has written for the gateways. */
+    shards: once(() => readPolicyShards(access)),
+  };
+}
+
+function once<T>(read: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => (result ??= read());
+}

@@ -1,0 +1,60 @@
+import { KubeError } from '../../kube/kube-error.ts';
+import { LedgerUnreachable } from '../../ledger/ledger.ts';
+import { checkCertificate } from './certificate-check.ts';
+import type { CheckedInstallation } from './checked-installation.ts';
+import { checkNamespace, checkKinds, checkLease, checkPods, checkServer } from './cluster-checks.ts';
+import { type Finding, type Findings, problem, unknown } from './finding.ts';
+import { checkMail } from './mail-check.ts';
+import { checkConditions, checkFences, checkGateways, checkShards } from './policy-checks.ts';
+import { checkRights } from './rights-check.ts';
+import { checkLedger, checkLog } from './store-checks.ts';
+
+/** A finding and the check that made it. */
+export interface Diagnosis extends Finding {
+  readonly check: string;
+}
+
+/** In the order in which a person would look. */
+const checks: readonly (readonly [string, (installation: CheckedInstallation) => Promise<Findings>])[] = [
+  ['API server', checkServer],
+  ['CRDs', checkKinds],
+  ['Namespace', checkNamespace],
+  ['Rights', checkRights],
+  ['Pods', checkPods],
+  ['Lease', checkLease],
+  ['Ledger', checkLedger],
+  ['Usage log', checkLog],
+  ['Shards', checkShards],
+  ['Fences', checkFences],
+  ['Gateways', checkGateways],
+  ['Certificate', checkCertificate],
+  ['Mail', checkMail],
+  ['Resources', checkConditions],
+];
+
+/** Runs all checks; stops after the namespace if Tollgate is not there. `onStep` gets the name of each check. */
+export async function runChecks(
+  installation: CheckedInstallation,
+  onStep: (check: string) => void,
+): Promise<readonly Diagnosis[]> {
+  const diagnoses: Diagnosis[] = [];
+  for (const [check, run] of checks) {
+    onStep(check);
+    const results: Findings = await run(installation).catch((error: unknown) => [failed(error)]);
+    const findings = results.filter((result) => result !== false);
+    diagnoses.push(...findings.map((finding) => ({ check, ...finding })));
+    if (run === checkNamespace && findings.some(({ level }) => level === 'Problem')) break;
+  }
+  return diagnoses;
+}
+
+/** The finding for a check whose request failed. Any other error is a bug and is thrown. */
+function failed(error: unknown): Finding {
+  if (error instanceof LedgerUnreachable)
+    return unknown('Redis does not answer, so this cannot be checked.', 'See the check Ledger above.');
+  if (!(error instanceof KubeError)) throw error;
+  const { kind, message } = error;
+  if (kind !== 'Forbidden')
+    return problem(`The API server request failed: ${message}.`, 'Check the cluster, and the names in the message.');
+  return unknown(`Permission denied: ${message}.`, 'Run it with the rights of an administrator of the installation.');
+}

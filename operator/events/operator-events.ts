@@ -1,0 +1,131 @@
+import type { Logger } from 'pino';
+import { workspaces } from '../../crds/kinds.gen.ts';
+import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
+import type { Events } from '../../kube/events.ts';
+import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
+import type { KubeObject, Resource } from '../../kube/object.ts';
+import type { LostReason } from '../../ledger/ledger.ts';
+import type { OpenBatch } from '../../ledger/message-batches.ts';
+import type { DeadLetter } from '../../log/call-row.ts';
+
+interface OperatorEventsParts {
+  readonly events: Pick<Events, 'record'>;
+  readonly workspaces: { get(ref: string): ClaudeWorkspace | undefined };
+  readonly log: Logger;
+}
+
+/** Tells people what the operator did or found: an Event, of the ledger on its ConfigMap, and a line in the log. */
+export class OperatorEvents {
+  readonly #parts: OperatorEventsParts;
+
+  constructor(parts: OperatorEventsParts) {
+    this.#parts = parts;
+  }
+
+  keyIssued(workspace: ClaudeWorkspace, key: string, secret: string, how: 'issued' | 'replaced'): void {
+    const isNew = how === 'issued';
+    const note = isNew
+      ? `Key ${key} was issued into Secret ${secret}.`
+      : `Secret ${secret} held a value that Tollgate did not issue, so key ${key} was replaced and its old value revoked.`;
+    this.#normal(workspaces, workspace, isNew ? 'KeyIssued' : 'KeyReplaced', 'IssueKey', note);
+  }
+
+  keyRevoked(workspace: ClaudeWorkspace, secret: string): void {
+    const note = `The key in Secret ${secret} was revoked and the Secret deleted.`;
+    this.#normal(workspaces, workspace, 'KeyRevoked', 'RevokeKey', note);
+  }
+
+  batchSettled({ workspace: ref, batch }: OpenBatch, results: number): void {
+    const workspace = this.#parts.workspaces.get(ref);
+    if (workspace === undefined) return;
+    const note = `Batch ${batch} has ended and its ${results} results are settled.`;
+    this.#normal(workspaces, workspace, 'BatchSettled', 'Settle', note);
+  }
+
+  /** What was left of the worst case was booked, because the batch's cost will never be known. */
+  batchLost({ workspace: ref, batch }: OpenBatch): void {
+    const workspace = this.#parts.workspaces.get(ref);
+    const note = `The results of batch ${batch} cannot be read, so the rest of its worst case was booked as spent.`;
+    if (workspace === undefined) this.#parts.log.error({ workspace: ref, reason: 'BatchLost' }, note);
+    else this.#warning(workspaces, workspace, 'BatchLost', 'Settle', note);
+  }
+
+  /** Entries of the ledger's streams that the usage log could not take, or not completely. */
+  deadLettered(deadLetters: readonly DeadLetter[]): void {
+    for (const { entry, problem } of deadLetters) {
+      this.#parts.log.error({ entry, problem }, 'a record was kept in dead_letters: see runbook TollgateDeadLetters');
+    }
+  }
+
+  ledgerEstablished(checkpoint: ConfigMap): void {
+    const note = 'A new ledger was established in Redis with a new epoch.';
+    this.#normal(configMaps, checkpoint, 'LedgerEstablished', 'Establish', note);
+  }
+
+  ledgerLost(reason: LostReason, checkpoint: ConfigMap): void {
+    const note = `Redis holds another ledger (${reason}). All calls are refused until it is confirmed: annotate this ConfigMap with tollgate.dev/confirm-ledger.`;
+    this.#warning(configMaps, checkpoint, 'LedgerLost', 'Compare', note);
+  }
+
+  /** `reason`: what the gateways cannot restore by themselves, or null. */
+  ledgerRecovering(reason: string | null, checkpoint: ConfigMap): void {
+    const loss = `Redis lost data that the gateways cannot replay (${reason})`;
+    const cause = reason === null ? 'Redis was restarted or failed over' : loss;
+    const note = `${cause}. Calls wait until the ledger has recovered.`;
+    this.#warning(configMaps, checkpoint, 'LedgerRecovering', 'Compare', note);
+  }
+
+  ledgerRecovered(how: RecoveredBy, elapsedMs: number, checkpoint: ConfigMap): void {
+    const { reason, note } = RECOVERED[how];
+    this.#normal(configMaps, checkpoint, reason, 'Recover', `${note} ${elapsedMs} ms.`);
+  }
+
+  presumedResolved(how: 'Book' | 'Release', calls: number, checkpoint: ConfigMap): void {
+    const done = how === 'Book' ? 'booked as spent at their worst case' : 'released';
+    this.#normal(configMaps, checkpoint, 'PresumedResolved', 'Resolve', `${calls} presumed calls were ${done}.`);
+  }
+
+  /** `annotation`: what a person wrote. */
+  presumedMistaken(annotation: string, checkpoint: ConfigMap): void {
+    const note = `"${annotation.slice(0, 80)}" is not a value of tollgate.dev/resolve-presumed. Write book or release, then the ids of calls, or no id for all calls.`;
+    this.#warning(configMaps, checkpoint, 'PresumedNotResolved', 'Resolve', note);
+  }
+
+  pricesRejected(prices: ConfigMap, problem: string): void {
+    this.#warning(configMaps, prices, 'PricesRejected', 'ReadPrices', problem);
+  }
+
+  pricesAccepted(prices: ConfigMap): void {
+    this.#normal(configMaps, prices, 'PricesAccepted', 'ReadPrices', 'The price book was accepted and is in force.');
+  }
+
+  #normal({ apiVersion, kind }: Resource, object: KubeObject, reason: string, action: string, note: string): void {
+    const { namespace, name } = object.metadata;
+    this.#parts.log.info({ kind, namespace, name, reason }, note);
+    void this.#parts.events.record({ ...object, apiVersion, kind }, { type: 'Normal', reason, action, note });
+  }
+
+  #warning({ apiVersion, kind }: Resource, object: KubeObject, reason: string, action: string, note: string): void {
+    const { namespace, name } = object.metadata;
+    this.#parts.log.error({ kind, namespace, name, reason }, note);
+    void this.#parts.events.record({ ...object, apiVersion, kind }, { type: 'Warning', reason, action, note });
+  }
+}
+
+/** What ended a recovery. */
+export type RecoveredBy = keyof typeof RECOVERED;
+
+const RECOVERED = {
+  Replayed: {
+    reason: 'LedgerRecovered',
+    note: 'The ledger has recovered: the gateways replayed what it had lost, within',
+  },
+  Rebuilt: {
+    reason: 'LedgerRebuilt',
+    note: 'The ledger was rebuilt from the gateways, the usage log and the statuses, within',
+  },
+  Confirmed: {
+    reason: 'LedgerConfirmed',
+    note: 'Recovery was ended by the annotation confirm-ledger; counters were not rebuilt. It took',
+  },
+} as const;

@@ -1,0 +1,54 @@
+import { keyOf } from '../../kube/object.ts';
+import type { Hash } from '../../policy/compile/shard-format.ts';
+import type { Ref } from '../../policy/core/compiled-policy.ts';
+import type { Informers } from '../cluster/informers.ts';
+import { keyNameOf, makerOf, validKeys } from './key-secret.ts';
+
+/** The callers' keys in the cluster, as the informers have them. */
+export class CallerKeyIndex {
+  readonly #informers: Pick<Informers, 'workspaces' | 'keySecrets'>;
+  readonly #hash: Hash;
+  readonly #conflicts = new Map<Ref, readonly string[]>();
+  #valid: ReadonlyMap<string, string> | undefined;
+
+  constructor(informers: Pick<Informers, 'workspaces' | 'keySecrets'>, hash: Hash) {
+    this.#informers = informers;
+    this.#hash = hash;
+  }
+
+  /** For each workspace, the names of Secrets that it asks for and cannot have. */
+  get conflicts(): ReadonlyMap<Ref, readonly string[]> {
+    return this.#conflicts;
+  }
+
+  setConflicts(workspace: Ref, secretNames: readonly string[]): void {
+    if (secretNames.length > 0) this.#conflicts.set(workspace, secretNames);
+    else this.#conflicts.delete(workspace);
+  }
+
+  /** Call it when a Secret in the informer has changed. */
+  invalidate(): void {
+    this.#valid = undefined;
+  }
+
+  /** The hash of each valid key, by the uid of its Secret. */
+  get valid(): ReadonlyMap<string, string> {
+    return (this.#valid ??= validKeys(this.#informers.keySecrets.values(), this.#hash));
+  }
+
+  /** For each workspace, the hashes of its keys by the key's name. */
+  hashes(): ReadonlyMap<Ref, Readonly<Record<string, string>>> {
+    const { workspaces, keySecrets } = this.#informers;
+    const owners = new Map(workspaces.values().map((one) => [one.metadata.uid, one.metadata]));
+    const hashes = new Map<Ref, Record<string, string>>();
+    for (const secret of keySecrets.values()) {
+      const owner = owners.get(makerOf(secret));
+      const name = keyNameOf(secret);
+      const hash = this.valid.get(secret.metadata.uid ?? '');
+      if (owner === undefined || name === undefined || hash === undefined) continue;
+      if (owner.namespace !== secret.metadata.namespace) continue; // a forged owner: anybody can write another's uid
+      hashes.set(keyOf(owner), { ...hashes.get(keyOf(owner)), [name]: hash });
+    }
+    return hashes;
+  }
+}

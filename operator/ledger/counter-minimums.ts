@@ -1,0 +1,55 @@
+/** The lowest sums that counters must hold, from the statuses that were written. */
+
+import type { ClaudeBudget, ClaudeBudgetStatus } from '../../crds/types.gen.ts';
+import { expireAt } from '../../ledger/durations.ts';
+import type { CounterMinimum } from '../../ledger/operator-ledger.ts';
+import { budgetPeriodAt } from '../../policy/core/budget-period.ts';
+import { type CompiledBudget, type Ref, refOf } from '../../policy/core/compiled-policy.ts';
+import { REST } from '../../policy/core/counter-reading.ts';
+import { parseUsd, ZERO } from '../../policy/core/money.ts';
+import { type PeriodLookup, rfc3339 } from '../../policy/core/period.ts';
+
+/** The minimums of all budgets in force, in their periods at `now` (milliseconds). */
+export function allCounterMinimums(
+  compiled: readonly CompiledBudget[],
+  budgets: { get(ref: Ref): ClaudeBudget | undefined },
+  statuses: { lastWritten(budget: ClaudeBudget): ClaudeBudgetStatus | undefined },
+  now: number,
+  periods?: PeriodLookup,
+): readonly CounterMinimum[] {
+  return compiled.flatMap((one) => {
+    const budget = budgets.get(refOf(one));
+    return budget === undefined ? [] : counterMinimums(one, statuses.lastWritten(budget), now, periods);
+  });
+}
+
+/**
+ * What the counters of a budget held at least when its status was written; with `per` also the counters of the values
+ * that the status lists. Empty where the status is about another period than the one at `now` (milliseconds).
+ */
+export function counterMinimums(
+  budget: CompiledBudget,
+  status: ClaudeBudgetStatus | undefined,
+  now: number,
+  periods?: PeriodLookup,
+): CounterMinimum[] {
+  const { counter, start, end } = budgetPeriodAt(budget, now, periods);
+  if (status?.period?.start !== rfc3339(start)) return [];
+  const keepUntil = expireAt(end);
+  const total: CounterMinimum = {
+    counter,
+    keepUntil,
+    spentNano: parseUsd(status.spentUsd ?? '0'),
+    presumedNano: parseUsd(status.presumedUsd ?? '0'),
+    requests: status.requests ?? 0,
+  };
+  const values = (status.top ?? []).map(({ values, spentUsd }) => ({
+    // The shared counter of the values beyond MAX_VALUES is named by REST itself, not by a list.
+    counter: `${counter}#${values[0] === REST ? REST : JSON.stringify(values)}`,
+    keepUntil,
+    spentNano: parseUsd(spentUsd),
+    presumedNano: ZERO,
+    requests: 0,
+  }));
+  return [total, ...values];
+}

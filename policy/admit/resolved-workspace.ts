@@ -1,0 +1,38 @@
+import type { KeysEntry, SharedShard } from '../compile/shard-contents.ts';
+import type { CompiledBudget, CompiledWorkspace } from '../core/compiled-policy.ts';
+import { err, ok, type Result } from '../core/result.ts';
+import type { PriceBook } from '../prices/price-book.ts';
+
+/** A workspace with everything its addresses name, ready to be enforced. */
+export interface ResolvedWorkspace extends Omit<CompiledWorkspace, 'budgets' | 'spanning' | 'prices' | 'credentials'> {
+  /** Its own budgets and the spanning ones. */
+  readonly budgets: readonly CompiledBudget[];
+  readonly prices: PriceBook;
+  /** Null if its Secret was deleted. */
+  readonly upstreamKey: string | null;
+}
+
+/** A workspace that can be enforced, with the SHA-256 (hex) of each caller key by the key's name. */
+export interface EnforceableWorkspace {
+  readonly workspace: ResolvedWorkspace;
+  readonly keys: Readonly<Record<string, string>>;
+}
+
+/** Joins a workspace with what it names. The error lists what is missing; until then keep the one in force. */
+export function resolveWorkspace(
+  workspace: CompiledWorkspace,
+  shared: Pick<SharedShard, 'budgets' | 'books'>,
+  entry: KeysEntry | undefined,
+): Result<EnforceableWorkspace, readonly string[]> {
+  const { budgets: own, spanning, prices, credentials, ...rest } = workspace;
+  const known = entry?.checksum === credentials ? entry.credentials : undefined;
+  const book = shared.books.get(prices)?.book;
+  const missing = [
+    ...spanning.filter((address) => !shared.budgets.has(address)),
+    ...(book === undefined ? [prices] : []),
+    ...(known === undefined ? ['credentials'] : []),
+  ];
+  if (book === undefined || known === undefined || missing.length > 0) return err(missing);
+  const budgets = [...own, ...spanning.map((address) => shared.budgets.get(address)!)];
+  return ok({ workspace: { ...rest, budgets, prices: book, upstreamKey: known.upstreamKey }, keys: known.keys });
+}

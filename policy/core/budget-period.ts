@@ -1,0 +1,34 @@
+import { type CompiledBudget, refOf } from './compiled-policy.ts';
+import { type Nano, sum } from './money.ts';
+import { counterName, periodAt, type PeriodLookup } from './period.ts';
+
+/** A limit with its period and counter. Instants in milliseconds since the epoch; intervals are half-open. */
+export interface BudgetPeriod {
+  /** The name of the period's counters. */
+  readonly counter: string;
+  readonly start: number;
+  readonly end: number;
+  /** The interval in which all of this holds: the period, cut where a grant begins or ends. */
+  readonly from: number;
+  readonly until: number;
+  /** The sum of the grants in force, which raises every cap. Nano-dollars. */
+  readonly grantedNano: Nano;
+  /** False before the start of a budget with period Once: it applies to no call yet. */
+  readonly begun: boolean;
+}
+
+/** The period of a budget at an instant (milliseconds). */
+export function budgetPeriodAt(budget: CompiledBudget, at: number, periods: PeriodLookup = periodAt): BudgetPeriod {
+  const { start, end, begun } = periods(budget.period, at);
+  const inForce = budget.grants.filter((grant) => grant.from <= at && at < grant.until);
+  const edges = budget.grants.flatMap((grant) => [grant.from, grant.until]);
+  return {
+    counter: counterName(refOf(budget), budget.period, start),
+    start,
+    end,
+    from: Math.max(start, ...edges.filter((edge) => edge <= at)),
+    until: Math.min(end, ...edges.filter((edge) => edge > at)),
+    grantedNano: sum(inForce.map(({ amountNano }) => amountNano)),
+    begun,
+  };
+}

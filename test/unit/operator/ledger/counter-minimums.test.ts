@@ -1,0 +1,44 @@
+import { describe, expect, test } from '@jest/globals';
+import type { ClaudeBudgetStatus } from '../../../../crds/types.gen.ts';
+import { counterMinimums } from '../../../../operator/ledger/counter-minimums.ts';
+import { budgetPeriodAt } from '../../../../policy/core/budget-period.ts';
+import { REST } from '../../../../policy/core/counter-reading.ts';
+import { budgetOf } from '../../../support/budget.ts';
+
+const NOW = Date.parse('2026-11-25T17:00:00Z');
+
+describe('the minimums from a status', () => {
+  const customers = budgetOf({ per: ['customer', 'user'] });
+  const status = {
+    period: { start: '2026-11-25T05:00:00Z', end: '2026-11-26T05:00:00Z' },
+    spentUsd: '20.412310001',
+    presumedUsd: '0.30',
+    requests: 8123,
+    top: [
+      { values: ['acme', 'ann "a" é'], spentUsd: '12.10' },
+      { values: [REST], spentUsd: '0.01' },
+    ],
+  } as ClaudeBudgetStatus;
+
+  test('name each counter as the ledger does, and are exact to the nano-dollar', () => {
+    const { counter, end } = budgetPeriodAt(customers, NOW);
+    const keepUntil = end + 7 * 24 * 3_600_000;
+    expect(counterMinimums(customers, status, NOW)).toEqual([
+      { counter, keepUntil, spentNano: 20_412_310_001n, presumedNano: 300_000_000n, requests: 8123 },
+      {
+        counter: `${counter}#["acme","ann \\"a\\" é"]`,
+        keepUntil,
+        spentNano: 12_100_000_000n,
+        presumedNano: 0n,
+        requests: 0,
+      },
+      { counter: `${counter}#…`, keepUntil, spentNano: 10_000_000n, presumedNano: 0n, requests: 0 },
+    ]);
+  });
+
+  test('are empty where the status is about another period, or missing', () => {
+    expect(counterMinimums(customers, status, NOW + 24 * 3_600_000)).toEqual([]);
+    expect(counterMinimums(customers, undefined, NOW)).toEqual([]);
+    expect(counterMinimums(customers, { conditions: [] }, NOW)).toEqual([]);
+  });
+});
