@@ -50,12 +50,9 @@ export class CallRefuser {
     metrics.countRefusal(refusal.reason, read && refOf(read.caller.workspace));
     refusalCounter.count(refusal, read?.caller);
     callLog.refused(call, refusal, read?.caller, kept === 'Call' ? read : undefined);
-    if (kept === 'Call') this.#countCall(refusal, read);
-  }
-
-  #countCall(refusal: Refusal, read: ReadCall | undefined): void {
+    if (kept !== 'Call') return;
     const spender = read === undefined ? NOBODY : spenderOf(read, read.facts.model);
-    this.#parts.metrics.countCall(spender, refusalStatus(refusal) < 500 ? 'Refused' : 'Unavailable');
+    metrics.countCall(spender, refusalStatus(refusal) < 500 ? 'Refused' : 'Unavailable');
   }
 }
 

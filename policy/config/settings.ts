@@ -4,10 +4,8 @@ import { readBySchema } from '../schema/read-by-schema.ts';
 import { mapping, oneOf, textLike, wholeNumber } from '../schema/schema-parts.ts';
 import { SMTP } from './smtp.ts';
 
-const LABEL = v.pipe(
-  textLike(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'lower-case letters, digits and dashes, at most 63'),
-  v.maxLength(63, 'lower-case letters, digits and dashes, at most 63'),
-);
+const LABEL_FORM = 'lower-case letters, digits and dashes, at most 63';
+const LABEL = v.pipe(textLike(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, LABEL_FORM), v.maxLength(63, LABEL_FORM));
 
 const HTTP_URL = v.custom<string>(
   (value) => typeof value === 'string' && isHttp(URL.parse(value)),

@@ -16,11 +16,8 @@ const MAX_PRICE = 10_000n * USD;
 const PRICE = v.custom<string>(isPrice, 'an amount in USD of at most 10000 as a string such as "6.25"');
 const PRICES = { input: PRICE, cacheWrite5m: PRICE, cacheWrite1h: PRICE, cacheRead: PRICE, output: PRICE };
 
-const COUNT = v.pipe(
-  v.number('a positive whole number'),
-  v.safeInteger('a positive whole number'),
-  v.minValue(1, 'a positive whole number'),
-);
+const POSITIVE = 'a positive whole number';
+const COUNT = v.pipe(v.number(POSITIVE), v.safeInteger(POSITIVE), v.minValue(1, POSITIVE));
 
 const INSTANT = 'a UTC date or instant such as "2026-10-07" or "2026-10-07T00:00:00Z"';
 

@@ -23,10 +23,7 @@ export interface JsonObject {
   readonly fields: JsonFields;
   /** The bytes of a top-level field's value, which must be present and a string or a number. */
   readonly span: (name: string) => Span;
-  /**
-   * The bytes of a field's value in the object at `index` of the top-level list `name`, both of which must be present. If
-   * the object lacks the field: the empty span right behind its opening brace.
-   */
+  /** The bytes of a field in object `index` of the list `name`; absent: the empty span behind the object's brace. */
   readonly spanIn: (name: string, index: number, field: string) => Span;
 }
 
