@@ -4,6 +4,7 @@ import type { CompiledBudget, Every, Ref } from './compiled-policy.ts';
 import type { Check } from './counter-check.ts';
 import { formatCents, formatUsd, type Nano } from './money.ts';
 import { END_OF_TIME, rfc3339 } from './period.ts';
+import type { SpentDetail } from './refusals.ts';
 
 const ADJECTIVE: Readonly<Record<Every, string>> = {
   Hour: 'Hourly budget',
@@ -19,8 +20,7 @@ const ADJECTIVE: Readonly<Record<Every, string>> = {
 export interface Shortfall {
   readonly check: Check;
   readonly every: Every;
-  /** Null for a spanning budget: of those a tenant may see name and reset only. */
-  readonly amounts: { readonly limitNano: Nano; readonly spentNano: Nano } | null;
+  readonly amounts: SpentDetail['amounts'];
   /** What this one call may cost where that alone is above the limit; else null. */
   readonly worstNano: Nano | null;
   /** With `per`: whether the total over all values was what did not fit. */

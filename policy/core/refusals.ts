@@ -18,24 +18,23 @@ interface Row {
   readonly meaning: string;
 }
 
+/** What many rows share: no valid key; refused by the policy; not served now, and a retry at once would not help. */
+const UNAUTHENTICATED = { status: 401, type: 'authentication_error', retry: 'Never' } as const;
+const BLOCKED = { status: 400, type: 'policy_blocked', retry: 'Never' } as const;
+const UNAVAILABLE = { status: 503, type: 'api_error', retry: 'Never' } as const;
+
 const table = {
   NoCredential: {
-    status: 401,
-    type: 'authentication_error',
-    retry: 'Never',
+    ...UNAUTHENTICATED,
     meaning: 'The call carries no key. Send the key of a ClaudeWorkspace as x-api-key or as Authorization: Bearer.',
   },
   UnknownKey: {
-    status: 401,
-    type: 'authentication_error',
-    retry: 'Never',
+    ...UNAUTHENTICATED,
     meaning:
       'The key is unknown: it belongs to another installation, was revoked, or its ClaudeWorkspace was never accepted. Read ANTHROPIC_API_KEY again from the Secret that the ClaudeWorkspace names.',
   },
   TwoCredentials: {
-    status: 401,
-    type: 'authentication_error',
-    retry: 'Never',
+    ...UNAUTHENTICATED,
     meaning: 'x-api-key and Authorization hold two different Tollgate keys. Send only one.',
   },
   NotFound: {
@@ -73,48 +72,34 @@ const table = {
       'The body is not a valid Messages request: it is not JSON, has a key twice, or has a field of the wrong type. Correct the field that the message names.',
   },
   Unsupported: {
-    status: 400,
-    type: 'policy_blocked',
-    retry: 'Never',
+    ...BLOCKED,
     meaning:
       'The request uses a field, tool or content type whose cost Tollgate does not know. Leave it out; a newer version of Tollgate may know it.',
   },
   AttributeInvalid: {
-    status: 400,
-    type: 'policy_blocked',
-    retry: 'Never',
+    ...BLOCKED,
     meaning:
       'A feature, customer or user header is longer than 256 bytes or has control characters. Shorten or correct it.',
   },
   WorkspaceSuspended: {
-    status: 400,
-    type: 'policy_blocked',
-    retry: 'Never',
+    ...BLOCKED,
     meaning: 'The ClaudeWorkspace is suspended (spec.suspend is true). Ask its owner to resume it.',
   },
   BudgetSuspended: {
-    status: 400,
-    type: 'policy_blocked',
-    retry: 'Never',
+    ...BLOCKED,
     meaning: 'A ClaudeBudget that applies to the call is suspended (spec.suspend is true). Ask its owner to resume it.',
   },
   ModelUnknown: {
-    status: 400,
-    type: 'policy_blocked',
-    retry: 'Never',
+    ...BLOCKED,
     meaning:
       'The price book has no price for the model, and the workspace refuses unknown models (spec.models.unknown). Ask for a model of GET /v1/models.',
   },
   ModelNotAllowed: {
-    status: 400,
-    type: 'policy_blocked',
-    retry: 'Never',
+    ...BLOCKED,
     meaning: 'The model is not in spec.models.allow of the ClaudeWorkspace. Ask for a model of GET /v1/models.',
   },
   Unbounded: {
-    status: 400,
-    type: 'policy_blocked',
-    retry: 'Never',
+    ...BLOCKED,
     meaning:
       'The request has no maximum cost: it uses a tool that Anthropic runs without max_uses, a container, a remote server, or fallbacks that Anthropic chooses. Set max_uses, or ask the owner of the workspace for guards.maxToolUses or guards.unboundedRequestUsd (docs/explanation/bounds.md).',
   },
@@ -126,43 +111,31 @@ const table = {
       'The call may cost more than guards.maxRequestUsd of the workspace allows. Lower max_tokens or shorten the prompt.',
   },
   InputTooLong: {
-    status: 400,
-    type: 'policy_blocked',
-    retry: 'Never',
+    ...BLOCKED,
     meaning: 'The prompt may have more tokens than guards.maxInputTokens of the workspace allows. Shorten it.',
   },
   ThinkingTooLong: {
-    status: 400,
-    type: 'policy_blocked',
-    retry: 'Never',
+    ...BLOCKED,
     meaning:
       'thinking.budget_tokens is not below guards.maxOutputTokens of the workspace, which also bounds thinking. Lower it.',
   },
   BatchExceedsGuards: {
-    status: 400,
-    type: 'policy_blocked',
-    retry: 'Never',
+    ...BLOCKED,
     meaning:
       'A request of a batch asks for more than guards.maxOutputTokens or guards.maxToolUses allows. Tollgate lowers single requests, but never changes a batch. Lower max_tokens or max_uses.',
   },
   BatchesNotAllowed: {
-    status: 400,
-    type: 'policy_blocked',
-    retry: 'Never',
+    ...BLOCKED,
     meaning:
       'The workspace does not allow Message Batches (spec.batches.mode is not Allow). Send the requests one by one.',
   },
   BatchMixed: {
-    status: 400,
-    type: 'policy_blocked',
-    retry: 'Never',
+    ...BLOCKED,
     meaning:
       'Different budgets apply to the requests of the batch, because a budget is limited to some of their models. Send one batch for each model.',
   },
   NoBudget: {
-    status: 400,
-    type: 'policy_blocked',
-    retry: 'Never',
+    ...BLOCKED,
     meaning:
       'No enforcing ClaudeBudget applies to the call. Create one, or set requireBudget to false for the installation.',
   },
@@ -209,43 +182,31 @@ const table = {
       'The request bodies of calls in flight use all memory that this gateway has for them (TOLLGATE_BODY_MEMORY). Send the call again after retry-after. If it happens often, run more gateways or give them more memory.',
   },
   LedgerUnreachable: {
-    status: 503,
-    type: 'api_error',
-    retry: 'Never',
+    ...UNAVAILABLE,
     meaning:
       'The ledger did not answer within the waiting time, and a call that cannot be counted is not admitted. Try again later; the platform team finds the cause by runbook TollgateLedgerUnreachable.',
   },
   LedgerLost: {
-    status: 503,
-    type: 'api_error',
-    retry: 'Never',
+    ...UNAVAILABLE,
     meaning:
       'The ledger belongs to another installation, and the platform team must confirm it; or it is empty, and was not rebuilt within the waiting time (docs/how-to/recover-the-ledger.md).',
   },
   LedgerRecovering: {
-    status: 503,
-    type: 'api_error',
-    retry: 'Never',
+    ...UNAVAILABLE,
     meaning:
       'The ledger was restarted or lost data, and its recovery did not end within the waiting time. Try again in a minute; the platform team finds more in docs/how-to/recover-the-ledger.md.',
   },
   UsageStreamFull: {
-    status: 503,
-    type: 'api_error',
-    retry: 'Never',
+    ...UNAVAILABLE,
     meaning:
       'The usage stream is full (setting usageStreamLimit) because the usage log does not take its records, and a call whose record could be lost is not admitted. The platform team finds the cause by runbook TollgateUsageStreamFilling.',
   },
   PolicyNotReady: {
-    status: 503,
-    type: 'api_error',
-    retry: 'Never',
+    ...UNAVAILABLE,
     meaning: 'The gateway has not loaded the newest policy yet. Try again in a few seconds.',
   },
   UpstreamKeyMissing: {
-    status: 503,
-    type: 'api_error',
-    retry: 'Never',
+    ...UNAVAILABLE,
     meaning: 'The Secret with the upstream key of the workspace is missing. Its owner must create it again.',
   },
   ShuttingDown: {
