@@ -43,7 +43,7 @@ async function outage(installation: Installation, team: Team, proxy: Proxy): Pro
   const meanwhile = load.answered - before;
   await proxy.mend();
   const restored = performance.now();
-  const back = await waitFor(async () => (await unbooked(installation)) === 0, 60_000, restored);
+  const back = await waitFor(async () => (await unsettled(installation)) === 0, 60_000, restored);
   await sleep(1_000);
   await load.stop();
   await waitFor(async () => (await statusOf(installation)).inFlight === 0n, 60_000);
@@ -75,7 +75,7 @@ async function statusOf(installation: Installation) {
 }
 
 /** How many calls are in the write-ahead logs of the gateways. */
-async function unbooked({ gateways }: Installation): Promise<number> {
+async function unsettled({ gateways }: Installation): Promise<number> {
   const texts = await Promise.all(gateways.map(async (url) => (await fetch(`${url}/metrics`)).text()));
   return texts.reduce((sum, text) => sum + Number(/^tollgate_write_ahead_log_calls (.*)$/m.exec(text)?.[1]), 0);
 }

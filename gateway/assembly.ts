@@ -75,7 +75,7 @@ export function assemble(options: GatewayOptions): Assembly {
     {
       openCalls: () => openCalls.size,
       pendingSettles: () => settler.pendingCount,
-      unbookedCalls: () => writeAheadLog.unbookedCount,
+      unsettledCalls: () => writeAheadLog.unsettledCount,
       ledger: () => ledger.state(),
       bodyBytes: () => bodyMemory.held,
       batchStorageBytes: () => bodyFiles.held,

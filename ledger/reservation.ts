@@ -12,7 +12,7 @@ export interface Reservation {
   /** The policy version that planned the call. */
   readonly version: number;
   readonly worstNano: Nano;
-  /** By how much the bound without count_tokens exceeds `worstNano`; 0n where `worstNano` is that bound. Nano-dollars. */
+  /** The worst case by the prompt's bytes, minus `worstNano`: 0n unless count_tokens lowered it. Nano-dollars. */
   readonly gapNano: Nano;
   /** The instants between which caps and prices hold, half-open. Milliseconds since the epoch. */
   readonly from: number;

@@ -5,7 +5,7 @@ import { decodeJSON, encodeJSON } from '../../policy/core/canonical-json.ts';
 import { DurableFile } from './durable-file.ts';
 
 /** One line of the file: a call was admitted, it ended and cost this, or there is nothing left to settle for it. */
-type Entry = { readonly reservation: Reservation } | { readonly settlement: Settlement } | { readonly struck: string };
+type Entry = { readonly reservation: Reservation } | { readonly settlement: Settlement } | { readonly dropped: string };
 
 /** A call that the ledger has not settled. */
 interface KeptCall {
@@ -57,7 +57,7 @@ export class WriteAheadLog {
   }
 
   /** How many calls of this process and of earlier ones the ledger has not settled. */
-  get unbookedCount(): number {
+  get unsettledCount(): number {
     return [...this.#older.values()].reduce((sum, ids) => sum + ids.size, this.#calls.size);
   }
 
@@ -87,7 +87,7 @@ export class WriteAheadLog {
     const kept = this.#calls.get(id);
     if (kept === undefined) return;
     kept.hasEnded = true;
-    await this.#write(settlement === null ? { struck: id } : { settlement });
+    await this.#write(settlement === null ? { dropped: id } : { settlement });
   }
 
   /** A call that the ledger admitted has ended while the ledger is out of reach. Rejects as `end`. */
@@ -98,7 +98,7 @@ export class WriteAheadLog {
 
   /** The ledger has settled the call. A file of which every call is settled is removed. */
   forget(id: string): void {
-    if (this.#calls.delete(id)) this.#strike(id);
+    if (this.#calls.delete(id)) this.#drop(id);
     for (const [path, ids] of this.#older) {
       if (!ids.delete(id) || ids.size > 0) continue;
       this.#older.delete(path);
@@ -110,10 +110,10 @@ export class WriteAheadLog {
     return this.#file.close();
   }
 
-  #strike(id: string): void {
+  #drop(id: string): void {
     if (this.#calls.size === 0) this.#file.clear();
     // If the disk does not take it, the file is removed all the same once the other calls are settled.
-    else this.#write({ struck: id }).catch(() => undefined);
+    else this.#write({ dropped: id }).catch(() => undefined);
   }
 
   #write(entry: Entry): Promise<void> {
@@ -128,7 +128,7 @@ function readCalls(text: string): UncheckedCall[] {
     if (entry === null) continue;
     if ('reservation' in entry) {
       calls.set(entry.reservation.id, { reservation: entry.reservation, settlement: null });
-    } else if ('struck' in entry) calls.delete(entry.struck);
+    } else if ('dropped' in entry) calls.delete(entry.dropped);
     else {
       const call = calls.get(entry.settlement.id);
       if (call !== undefined) calls.set(entry.settlement.id, { ...call, settlement: entry.settlement });

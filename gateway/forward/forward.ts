@@ -23,7 +23,7 @@ export interface UpstreamCall extends Pick<Clocks, 'elapsed'> {
   readonly answerHeaders: (metered: Metered) => RawHeaders;
 }
 
-/** How a call ended, which decides what is booked. */
+/** How a call ended, which decides what is settled. */
 export type ForwardEnd =
   /** Nothing of it reached the upstream. */
   | { readonly kind: 'NeverSent' }

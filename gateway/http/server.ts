@@ -12,9 +12,9 @@ import type { KeyPair } from './certificate.ts';
 import { type Endpoint, type Route, routeOf } from './route.ts';
 import { refuse } from './send-refusal.ts';
 
-/** The idle time for which a connection is announced to stay open. Milliseconds. */
+/** The keep-alive time that answers announce. Milliseconds. */
 const KEEP_ALIVE_MS = 10_000;
-/** How much longer it really does: longer than load balancers keep one, so that they close it and not we. Milliseconds. */
+/** How much longer an idle connection really stays open. Load balancers keep theirs for less, so they close it first. Milliseconds. */
 const KEEP_ALIVE_BUFFER_MS = 65_000;
 /** A connection without any traffic for this long is closed: longer than the gateway waits for any upstream. Milliseconds. */
 const IDLE_MS = 660_000;

@@ -18,7 +18,7 @@ const TIMEOUT_MS = 600_000;
 
 /**
  * The connections to the upstreams: a pool for each origin, kept alive, without retries and without a limit. The
- * installation limits the origins; the paths are the tenants' and are dropped with their workspaces.
+ * installation limits the origins; the paths are the workspaces' own and are dropped with them.
  */
 export class Upstreams {
   readonly #pools = new Map<string, Pool>();

@@ -30,7 +30,7 @@ const KEPT: Readonly<Record<Endpoint, 'Call' | 'Refusal' | 'Count' | 'Nothing'>>
 /** The spender of a call without a valid credential, or without a body that can be read. */
 const NOBODY: Spender = { workspace: '', feature: '', department: '', user: '', model: null };
 
-/** Answers calls with refusals and keeps what is kept of them. */
+/** Answers calls with refusals, and records them in metrics, refusal counts and call log. */
 export class CallRefuser {
   readonly #parts: Parts;
 
@@ -38,7 +38,7 @@ export class CallRefuser {
     this.#parts = parts;
   }
 
-  /** Refuses a call, as far as it has grown. A caller that has left is told nothing, and was refused nothing. */
+  /** Refuses a call at any stage. A caller that has left gets no answer, and no refusal is recorded. */
   refuse(call: ReceivedCall & Partial<ReadCall>, refusal: Refusal): void {
     if (call.hasLeft) return;
     call.refuse(refusal);

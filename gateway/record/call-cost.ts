@@ -12,7 +12,7 @@ import type { AdmittedCall } from '../http/call.ts';
 /** A call with the plan and the prices that it was admitted under. */
 type PricedCall = Pick<AdmittedCall, 'caller' | 'plan' | 'admittedAt'>;
 
-/** What is booked of a reservation, and what stays presumed because the upstream may still bill it. Nano-dollars. */
+/** The cost that a reservation is settled at, and what stays presumed because the upstream may still bill it. Nano-dollars. */
 export interface CallCost {
   readonly costNano: Nano;
   readonly presumedNano: Nano;
@@ -57,15 +57,15 @@ function completeCost({ caller, plan, admittedAt }: PricedCall, { model: served,
   return { ...bill, presumedNano: ZERO, usage, model };
 }
 
-/** Of an answer that broke off, what was seen is booked; the rest stays presumed, since the upstream may bill it all. */
+/** An answer that broke off is settled at what was seen; the rest stays presumed, since the upstream may bill it all. */
 function brokenCost(call: PricedCall, metered: Metered, tokensPerByte: number): CallCost {
   const seen = seenCost(call, metered, tokensPerByte, 0);
   return { ...seen, presumedNano: max(ZERO, subtract(call.plan.worstNano, seen.costNano)) };
 }
 
 /**
- * Of a stream that was cancelled because its caller left, only what was seen is booked, on the assumption that the
- * upstream stops billing. If it had not begun, its prompt is booked at its upper bound.
+ * A stream that was cancelled because its caller left is settled at what was seen, on the assumption that the upstream
+ * stops billing. If it had not begun, it is settled at the upper bound of its prompt's cost.
  */
 function cancelledCost(call: PricedCall, metered: Metered, tokensPerByte: number): CallCost {
   if (metered.usage !== null) return seenCost(call, metered, tokensPerByte, IN_FLIGHT_TOKENS);

@@ -3,7 +3,7 @@ import type { AdmittedCall } from '../http/call.ts';
 import type { RawHeaders } from '../http/headers.ts';
 import type { CallCost } from './call-cost.ts';
 
-/** What a call cost, if known, and what remains in the fullest own budget; no tenant may learn spanning figures. */
+/** What a call cost, if known, and what remains in the fullest own budget; no workspace may learn spanning figures. */
 export function costHeaders(call: AdmittedCall, cost: CallCost | null): RawHeaders {
   const headers: RawHeaders = [];
   if (cost !== null) headers.push('x-tollgate-cost-usd', formatUsd(cost.costNano));

@@ -10,7 +10,7 @@ import type { Usage } from '../../policy/prices/usage.ts';
 export interface Gauges {
   readonly openCalls: () => number;
   readonly pendingSettles: () => number;
-  readonly unbookedCalls: () => number;
+  readonly unsettledCalls: () => number;
   /** Bytes that bodies of open calls take in memory, and on disk. */
   readonly bodyBytes: () => number;
   readonly batchStorageBytes: () => number;
@@ -119,7 +119,7 @@ export class Metrics {
     this.#gauge(
       'tollgate_write_ahead_log_calls',
       'Calls in the write-ahead log that the ledger has not settled yet (`ledgerLoss: Open`).',
-      gauges.unbookedCalls,
+      gauges.unsettledCalls,
     );
     this.#gauge(
       'tollgate_body_memory_bytes',

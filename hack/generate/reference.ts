@@ -199,7 +199,7 @@ function metricsPage(): string {
     {
       openCalls: () => 0,
       pendingSettles: () => 0,
-      unbookedCalls: () => 0,
+      unsettledCalls: () => 0,
       ledger: unread,
       bodyBytes: () => 0,
       batchStorageBytes: () => 0,

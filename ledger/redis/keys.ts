@@ -25,8 +25,8 @@
  *     :batch:<batch>         string  0 or 1 (all of it is settled) and the workspace; expires after BATCH_OWNER_TTL_MS
  *     :beats  :reports       zset, hash    incarnation by its last heartbeat; its report
  *     :fences                hash    workspace → the lowest version that is still admitted
- *     :usage                 stream  `record`: JSON, one for each settled or presumed call; `booked`: when its counters
- *                                    expire and their full names, a line each
+ *     :usage                 stream  `record`: JSON, one for each settled or presumed call; `counters`: when its
+ *                                    counters expire and their full names, a line each
  *     :refusals              stream  `row`: JSON; about MAX_REFUSAL_ROWS
  */
 

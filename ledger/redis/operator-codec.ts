@@ -105,8 +105,8 @@ export function decodeOpenBatches(reply: Reply): OpenBatch[] {
 type RawEntry = [string, string[]];
 
 export function decodeUsageEntry([entry, fields]: RawEntry): StreamEntry {
-  const { record = '{}', booked = '0' } = fieldsOf(fields);
-  const [keepUntil, ...counters] = booked.split('\n');
+  const { record = '{}', counters: expiryAndNames = '0' } = fieldsOf(fields);
+  const [keepUntil, ...counters] = expiryAndNames.split('\n');
   return { entry, record: parseRecord(record), counters, keepUntil: Number(keepUntil) };
 }
 

@@ -28,7 +28,7 @@ export class SessionPosition {
     this.#expectedEpoch = expectedEpoch;
   }
 
-  /** Begins an incarnation. Until its first heartbeat is answered, changes are numbered as the present one's. */
+  /** Begins an incarnation. Until its first heartbeat is answered, changes are numbered as those of the one before. */
   begin(incarnation: string): void {
     // The heartbeat of a successor may have reached the ledger although its answer was lost.
     this.#remember(this.#successor);

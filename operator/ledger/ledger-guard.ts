@@ -33,7 +33,7 @@ const ESTABLISH_MS = 2_000;
  */
 export class LedgerGuard {
   readonly #options: GuardOptions;
-  /** Gateways that lived longer than a lease ago may be gone, and their replay logs with them. */
+  /** Reaches back one lease: a gateway without a heartbeat for longer may be gone, and its replay log with it. */
   readonly #history = new SequenceHistory(LEASE_MS);
   #health: Exclude<LedgerHealth, 'Lost'> = 'Unknown';
   /** When the sequence was last saved, an establishment last tried, and a recovery last ended; by the ledger's time. */

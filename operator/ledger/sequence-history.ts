@@ -5,8 +5,8 @@ export interface SeenSequence {
 }
 
 /**
- * Which sequences the ledger has shown, and when. What it lost recently is still in the replay logs of its gateways;
- * what it showed longer ago and lacks now they cannot restore.
+ * Which sequences the ledger has shown, and when. The replay logs of the gateways restore changes that the ledger showed
+ * within the horizon and lost; a ledger that lacks an older change must be rebuilt.
  */
 export class SequenceHistory {
   readonly #horizonMs: number;

@@ -4,7 +4,7 @@ import { priceBookProblem } from '../../policy/prices/price-book-file.ts';
 
 const ENTRY = 'prices.json';
 
-/** Chooses the price book to compile with: the administrator's own where there is a valid one, else the shipped one. */
+/** The price book to compile with: the administrator's own if there is a valid one, otherwise the shipped one. */
 export class PriceBookSource {
   readonly #shipped: string;
   #current: CompileInput['prices'];
@@ -16,7 +16,7 @@ export class PriceBookSource {
     this.#current = { text: shipped, fallback: false };
   }
 
-  /** `fallback` where the administrator's book is invalid: the last accepted one stays in force. */
+  /** `fallback`: the administrator's book is invalid, so the compiler keeps the prices that it accepted last. */
   get current(): CompileInput['prices'] {
     return this.#current;
   }

@@ -47,7 +47,7 @@ function spentRefusal(planned: CallPlan, failure: Failure, check: Check, { works
   };
 }
 
-/** Whether a budget belongs to the platform: its tenants may see its name and reset only. */
+/** Whether a budget belongs to the platform: a workspace may see its name and reset only. */
 export function isSpanning(budget: CompiledBudget, workspace: { readonly namespace: string }): boolean {
   return budget.namespace !== workspace.namespace;
 }

@@ -2,7 +2,7 @@ import { type CompiledBudget, refOf } from './compiled-policy.ts';
 import { type Nano, sum } from './money.ts';
 import { counterName, periodAt, type PeriodLookup } from './period.ts';
 
-/** A limit with its period and counter. Instants in milliseconds since the epoch; intervals are half-open. */
+/** The period of a budget at an instant. Instants in milliseconds since the epoch; intervals are half-open. */
 export interface BudgetPeriod {
   /** The name of the period's counters. */
   readonly counter: string;

@@ -131,7 +131,7 @@ export interface Credentials {
   readonly upstreamKey: string | null;
   /** The Secret of the upstream key, in the workspace's namespace. */
   readonly upstreamSecret: { readonly name: string; readonly key: string };
-  /** SHA-256 (hex) of each caller key by key name; the keys themselves stay in the tenant's Secret. */
+  /** SHA-256 (hex) of each caller key by key name; the keys themselves stay in the Secrets of the workspace's namespace. */
   readonly keys: Readonly<Record<string, string>>;
 }
 

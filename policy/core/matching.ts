@@ -1,6 +1,6 @@
 /**
  * Matches calls against scopes. A pattern is plain text in which `*` stands for any characters; it is never a regular
- * expression, so a tenant's pattern cannot be slow.
+ * expression, so no budget's pattern can be slow.
  *
  * A call that lacks an attribute has the empty value for it. Two rules keep this from bypassing a limit:
  *  - If callers may set the attribute and this one did not, a limit's scope matches whatever it lists: a caller that

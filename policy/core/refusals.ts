@@ -244,7 +244,7 @@ export const refusals: Readonly<Record<RefusalReason, Row>> = table;
 /** What only a spent budget carries (docs/explanation/refusals.md). Money in nano-dollars, times in milliseconds. */
 export interface SpentDetail {
   readonly budget: string;
-  /** Null for a spanning budget: of those a tenant may see name and reset only. */
+  /** Null for a spanning budget: a workspace may see its name and reset only. */
   readonly amounts: { readonly limitNano: Nano; readonly spentNano: Nano } | null;
   /** Null for a budget that never resets. */
   readonly resetAt: number | null;

@@ -103,9 +103,10 @@ type Fields = {
 };
 
 /**
- * How much is known of what a call cost: `presumed` (at most `worst_nano`); `booked` or `released`, decided without
- * knowing; `final`. In order of rank: among records of the same `id` the last of these counts. `released` outranks
- * `booked`, because a gateway that comes back and releases knows what was booked without knowing (decision 0008).
+ * How well the cost of a call is known, from the lowest rank to the highest; of several records of one `id` the highest
+ * rank counts. `presumed`: at most `worst_nano`. `booked`, `released`: resolved without the cost, at an assumed amount or
+ * at nothing. `final`: the cost itself. `released` outranks `booked`, since a gateway that comes back and releases a call
+ * knows that it cost nothing, and the amount booked was an assumption (decision 0008).
  */
 export const RECORD_STATES = ['presumed', 'booked', 'released', 'final'] as const;
 

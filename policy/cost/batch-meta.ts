@@ -16,7 +16,7 @@ export interface BatchMeta {
   readonly highestNano: Nano;
   /** The model that all requests ask for; null if there are several. */
   readonly model: string | null;
-  /** The models asked for, if an answer may come from another model than its request asked for; otherwise empty. */
+  /** The models that the requests ask for, if one of them has fallbacks, so that another model may answer; otherwise empty. */
   readonly asked: readonly string[];
   /** The most inferences of one request; null if they have no bound. */
   readonly maxInferences: number | null;

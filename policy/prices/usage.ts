@@ -15,7 +15,7 @@ export interface Tokens {
 export interface Iteration extends Tokens {
   /** Null for the model that was asked for. */
   readonly model: string | null;
-  /** It tried to answer, and is not billed if it declined before any output; otherwise it compacted or advised. */
+  /** True for an attempt to answer, which is not billed if it declined before any output; false for compaction or advice. */
   readonly answers: boolean;
 }
 

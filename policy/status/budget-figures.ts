@@ -172,8 +172,8 @@ function isExhausted({ counter, capNano }: CappedCounter): boolean {
 }
 
 /**
- * The number of spent values. Those that were read are compared with their present caps. For the others only the ledger's
- * mark is known; these marks do not count if one that was read is older than an increase of the limit.
+ * The number of spent values. A value that was read is compared with its present cap. Of the others only the number of
+ * marks is known, which is left out if a mark that was read is outdated, because the limit was raised since.
  */
 function spentValues(limits: readonly CappedCounter[], reading: Reading): { count: number; named: readonly string[] } {
   const spent = limits.filter((limit) => limit.value !== null && isExhausted(limit));

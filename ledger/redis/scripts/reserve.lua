@@ -4,7 +4,7 @@
 -- ARGV: incarnation, epoch, timeline, last change, the reservation (shared/reservation-counters.lua); the last one: how many records
 -- the usage stream may hold.
 local incarnation, epoch, timeline, id = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
-local worst, ceiling, gap = ARGV[8], ARGV[9], ARGV[10]
+local worst, maxCommitted, gap = ARGV[8], ARGV[9], ARGV[10]
 local open = prefix .. ':open:' .. incarnation
 local client = '@' .. incarnation
 
@@ -55,7 +55,7 @@ for i = 14, #ARGV - 1, strideOf(gap) do
   end
   for position, bound in ipairs(check) do
     local counter = bound.counter
-    wouldOverflow = wouldOverflow or less(ceiling, counter.committed)
+    wouldOverflow = wouldOverflow or less(maxCommitted, counter.committed)
     bound.verdict = verdictOf(counter, mode, bound)
     check.isSpent = check.isSpent or bound.verdict == 'spent'
     if mode == 'E' and bound.verdict ~= 'fits' then
@@ -102,7 +102,7 @@ end
 if #answer > 2 then return answer end
 if wouldOverflow then return overflow() end
 
--- A call that is admitted under a cap no higher than the one at which another was refused: there is room again.
+-- Clears the mark of a counter that was exhausted at this cap or a higher one: a call fits under it again.
 local function clearExhausted(counter, cap)
   if not counter.exhaustedAt or cap == '' or less(counter.exhaustedAt, cap) then return end
   call('HDEL', counter.key, 'e')

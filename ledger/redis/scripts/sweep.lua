@@ -1,6 +1,8 @@
 #!lua flags=allow-oom
--- Makes up to `chunk` leases of one silent incarnation presumed. Frees no money: what was committed becomes certain.
--- Returns how many, and 1 where there is more to do.
+-- First deletes up to `chunk` presumed leases whose counters have expired, with a record that resolves each at its amount.
+-- Then, unless a recovery runs or began less than a lease ago, unregisters one incarnation that sent no heartbeat for
+-- LEASE_MS and makes up to `chunk` of its leases presumed. Frees no money: what was committed becomes certain.
+-- Returns how many leases became presumed, and 1 if there was such an incarnation, so there may be more to do.
 -- ARGV: chunk.
 local beats, now, chunk = prefix .. ':beats', clock(), tonumber(ARGV[1])
 

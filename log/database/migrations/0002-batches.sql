@@ -1,4 +1,4 @@
--- The Message Batches that the ledger was handed: a rebuild puts them back, as far as their lines in the table of calls go.
+-- Every Message Batch that was opened in the ledger. A rebuild restores it from here, less the lines that are in the table of calls.
 create table batches (
   id text primary key,
   time timestamptz not null,

@@ -292,14 +292,14 @@ describe('the write-ahead log', () => {
     await first.end('d', settlement('d'));
     first.forget('d');
     const path = join(folder, 'first.jsonl');
-    await until(() => readFileSync(path, 'utf8').includes('struck":"d'));
+    await until(() => readFileSync(path, 'utf8').includes('dropped":"d'));
     writeFileSync(path, `${readFileSync(path, 'utf8')}\n{"reservation":{"id":"torn"`);
     const second = await WriteAheadLog.open(folder, 'second');
     expect(second.left).toEqual([
       { reservation: reservation('a'), settlement: null },
       { reservation: reservation('b'), settlement: settlement('b') },
     ]);
-    expect(second.unbookedCount).toBe(2);
+    expect(second.unsettledCount).toBe(2);
     second.forget('a');
     expect((await WriteAheadLog.open(folder, 'third')).left).toHaveLength(2);
     second.forget('b');

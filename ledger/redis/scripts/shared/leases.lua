@@ -78,7 +78,7 @@ end
 
 -- Appends a record to the usage stream, with when its counters expire and their names.
 local function append(record, lease)
-  call('XADD', prefix .. ':usage', '*', 'record', record, 'booked', table.concat(lease, '\n', 4))
+  call('XADD', prefix .. ':usage', '*', 'record', record, 'counters', table.concat(lease, '\n', 4))
 end
 
 -- The record of a call whose cost is not known.

@@ -1,5 +1,5 @@
 -- For scripts that reserve: the counters of a reservation. The reservation is in ARGV from some index on: id, workspace,
--- version, worst, ceiling (2^63 - 1 - worst), gap, from, until, keepUntil (when the last counter expires); then for each
+-- version, worst, maxCommitted (2^63 - 1 - worst), gap, from, until, keepUntil (when the last counter expires); then for each
 -- check: counter, value, mode (E, O, X), expireAt (ms), cap, room, totalCap, totalRoom (value and total: '' where there
 -- is none), and where there is a gap gapRoom and totalGapRoom.
 
