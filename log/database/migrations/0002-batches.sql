@@ -1,4 +1,4 @@
--- Every Message Batch that was opened in the ledger. A rebuild restores it from here, less the lines that are in the table of calls.
+-- Every Message Batch that was opened in the ledger. A rebuild restores it, less the lines in the table of calls.
 create table batches (
   id text primary key,
   time timestamptz not null,

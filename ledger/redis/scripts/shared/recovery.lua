@@ -31,9 +31,9 @@ local function detectLoss(state, client, timeline, lastChange)
   if state[RUN_ID] ~= runId or lacksChange(state, client, timeline, lastChange) then beginRecovery(state, runId) end
 end
 
--- Ends the recovery after MIN_RECOVERY_MS if every incarnation has replayed its changes, else after REPLAY_TIMEOUT_MS. If an incarnation has
--- not replayed by then and a change of another one was lost, its changes may be lost too: the recovery becomes deep, and
--- the operator ends it.
+-- Ends the recovery after MIN_RECOVERY_MS if every incarnation has replayed its changes, else after REPLAY_TIMEOUT_MS. If
+-- an incarnation has not replayed by then and the ledger had lost a change of another one, it may lack more: the recovery
+-- becomes deep, and the operator ends it.
 local function endIfDue(state, now)
   local deep, hadMissing = unpack(call('HMGET', ledger, 'deep', 'hadMissing'))
   if deep then return end
