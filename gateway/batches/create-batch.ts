@@ -1,11 +1,15 @@
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
+import { BatchPlan } from '../../policy/admit/batch-plan.ts';
+import type { Caller } from '../../policy/admit/caller.ts';
 import { type Plan, planBatches } from '../../policy/admit/plan.ts';
 import type { Settings } from '../../policy/config/settings.ts';
-import { refOf } from '../../policy/core/compiled-policy.ts';
-import { ZERO } from '../../policy/core/money.ts';
-import type { Refusal } from '../../policy/core/refusals.ts';
-import { refusalFor } from '../../policy/core/refusals.ts';
-import { err, ok, type Result } from '../../policy/core/result.ts';
-import { type BatchMeta, encodeBatchMeta } from '../../policy/cost/batch-meta.ts';
+import { type Attributes, refOf } from '../../policy/core/compiled-policy.ts';
+import { type Nano, ZERO } from '../../policy/core/money.ts';
+import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
+import { type Result, err, ok } from '../../policy/core/result.ts';
+import { type BatchMeta, batchMetaOf, encodeBatchMeta } from '../../policy/cost/batch-meta.ts';
+import { BatchReader } from '../../policy/request/batch-reader.ts';
+import type { RequestFacts } from '../../policy/request/request.ts';
 import type { Settler } from '../admission/settler.ts';
 import { queueKeysOf } from '../admission/wait-queue.ts';
 import { BodyFile } from '../http/body-file.ts';
@@ -21,8 +25,7 @@ import { costHeaders } from '../record/cost-headers.ts';
 import type { EndedCall } from '../record/ended-call.ts';
 import { usageRecord } from '../record/usage-record.ts';
 import { batchIn, sendBatch } from './batch-response.ts';
-import { upload, type Uploaded } from './batch-upload.ts';
-import { PlannedRequests } from './planned-requests.ts';
+import { type Uploaded, upload } from './batch-upload.ts';
 import { receiveBatch } from './receive-batch.ts';
 
 interface Parts extends Pick<Clocks, 'now'> {
@@ -151,5 +154,57 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
       requestId: null,
       firstByteMs: null,
     });
+  }
+}
+
+/** So many requests are planned before other calls get a turn. */
+const TURN = 1_000;
+
+/** The requests of a batch, planned as they are read, and again after a change of policy, period or price. */
+class PlannedRequests {
+  readonly reader: BatchReader;
+  readonly #facts: RequestFacts[] = [];
+  readonly #caller: Caller;
+  readonly #claimed: Attributes;
+  readonly #settings: Settings;
+  #plan: BatchPlan;
+
+  constructor(caller: Caller, claimed: Attributes, now: number, settings: Settings) {
+    this.#caller = caller;
+    this.#claimed = claimed;
+    this.#settings = settings;
+    this.#plan = new BatchPlan(caller, claimed, now, settings);
+    this.reader = new BatchReader((facts) => {
+      this.#facts.push(facts);
+      return this.#plan.add(facts);
+    });
+  }
+
+  get first(): RequestFacts {
+    return this.#facts[0]!;
+  }
+
+  get highestNano(): Nano {
+    return this.#plan.highestNano;
+  }
+
+  get summary(): ReturnType<typeof batchMetaOf> {
+    return batchMetaOf(this.#facts);
+  }
+
+  async plan(caller: Caller, at: number): Promise<Plan> {
+    const { from, until } = this.#plan.planned;
+    if (caller === this.#caller && from <= at && at < until) return ok(this.#plan.planned);
+    const refusal = planBatches(caller, true);
+    if (refusal !== null) return err(refusal);
+    const plan = new BatchPlan(caller, this.#claimed, at, this.#settings);
+    for (const [index, facts] of this.#facts.entries()) {
+      if (index % TURN === TURN - 1) await yieldToOthers();
+      const problem = plan.add(facts);
+      if (problem === null) continue;
+      return err({ ...problem, message: `requests[${index}]: ${problem.message}` });
+    }
+    this.#plan = plan;
+    return ok(plan.planned);
   }
 }

@@ -1,8 +1,11 @@
+import type { Ref } from '../../policy/core/compiled-policy.ts';
+import { decodeNano } from '../../policy/core/money.ts';
 import { checkAmount } from '../amount-checks.ts';
-import type { BatchLines, LoggedBatch, OpenBatch } from '../message-batches.ts';
+import type { GatewayReport } from '../gateway-ledger.ts';
+import { BATCH_OWNER_TTL_MS, type BatchLines, type LoggedBatch, type OpenBatch } from '../message-batches.ts';
 import type { CounterMinimum, LivingGateway, OperatorLedger, PresumedCall } from '../operator-ledger.ts';
-import type { RefusalEntry, StreamEntry } from '../streams.ts';
-import * as codec from './operator-codec.ts';
+import type { RefusalEntry, RefusalRow, StreamEntry } from '../streams.ts';
+import type { Reply } from './connection.ts';
 import { scripts } from './scripts.ts';
 import { RedisSharedOperations } from './shared-operations.ts';
 
@@ -13,7 +16,7 @@ const RESTORE_CHUNK = 200;
 
 export class RedisOperatorLedger extends RedisSharedOperations implements OperatorLedger {
   async gateways(): Promise<readonly LivingGateway[]> {
-    return codec.decodeGateways(await this.#hash('reports'));
+    return decodeGateways(await this.#hash('reports'));
   }
 
   async raiseFences(fences: ReadonlyMap<string, number>): Promise<void> {
@@ -37,7 +40,7 @@ export class RedisOperatorLedger extends RedisSharedOperations implements Operat
 
   async raiseCounters(minimums: readonly CounterMinimum[]): Promise<void> {
     for (const chunk of chunks(minimums, RESTORE_CHUNK)) {
-      await this.connection.run(scripts.raiseCounters, codec.encodeMinimums(chunk));
+      await this.connection.run(scripts.raiseCounters, encodeMinimums(chunk));
     }
   }
 
@@ -47,9 +50,7 @@ export class RedisOperatorLedger extends RedisSharedOperations implements Operat
   }
 
   async presumedCalls(limit: number): Promise<readonly PresumedCall[]> {
-    return limit < 1
-      ? []
-      : codec.decodePresumedCalls(await this.connection.run(scripts.listPresumedCalls, [`${limit}`]));
+    return limit < 1 ? [] : decodePresumedCalls(await this.connection.run(scripts.listPresumedCalls, [`${limit}`]));
   }
 
   async resolvePresumed(ids: readonly string[], how: 'Book' | 'Release'): Promise<number> {
@@ -62,12 +63,12 @@ export class RedisOperatorLedger extends RedisSharedOperations implements Operat
   }
 
   async openBatches(): Promise<readonly OpenBatch[]> {
-    return codec.decodeOpenBatches(await this.connection.run(scripts.listOpenBatches, []));
+    return decodeOpenBatches(await this.connection.run(scripts.listOpenBatches, []));
   }
 
   async settleBatchLines(lines: BatchLines): Promise<{ settledLines: number }> {
     for (const { costNano } of lines.lines) checkAmount(costNano);
-    const [settledLines] = await this.connection.run(scripts.settleBatchLines, codec.encodeBatchLines(lines));
+    const [settledLines] = await this.connection.run(scripts.settleBatchLines, encodeBatchLines(lines));
     return { settledLines: settledLines as number };
   }
 
@@ -78,12 +79,12 @@ export class RedisOperatorLedger extends RedisSharedOperations implements Operat
   async restoreBatches(batches: readonly LoggedBatch[]): Promise<void> {
     for (const { reservedNano } of batches) checkAmount(reservedNano);
     for (const chunk of chunks(batches, RESTORE_CHUNK)) {
-      await this.connection.run(scripts.restoreBatches, codec.encodeLoggedBatches(chunk));
+      await this.connection.run(scripts.restoreBatches, encodeLoggedBatches(chunk));
     }
   }
 
   async readUsage(count: number): Promise<readonly StreamEntry[]> {
-    return (await this.#oldest('usage', count)).map(codec.decodeUsageEntry);
+    return (await this.#oldest('usage', count)).map(decodeUsageEntry);
   }
 
   deleteUsage(entries: readonly string[]): Promise<void> {
@@ -91,7 +92,7 @@ export class RedisOperatorLedger extends RedisSharedOperations implements Operat
   }
 
   async readRefusals(count: number): Promise<readonly RefusalEntry[]> {
-    return (await this.#oldest('refusals', count)).map(codec.decodeRefusalEntry);
+    return (await this.#oldest('refusals', count)).map(decodeRefusalEntry);
   }
 
   deleteRefusals(entries: readonly string[]): Promise<void> {
@@ -115,4 +116,71 @@ export class RedisOperatorLedger extends RedisSharedOperations implements Operat
 
 function* chunks<T>(list: readonly T[], size: number): Generator<readonly T[]> {
   for (let i = 0; i < list.length; i += size) yield list.slice(i, i + size);
+}
+
+function encodeMinimums(minimums: readonly CounterMinimum[]): string[] {
+  return minimums.flatMap(({ counter, keepUntil, spentNano, presumedNano, requests }) =>
+    [counter, keepUntil, spentNano, presumedNano, requests].map(String),
+  );
+}
+
+function decodePresumedCalls(reply: Reply): PresumedCall[] {
+  return (reply as readonly [string, string, number, string][]).map(([id, worst, presumedSince, counters]) => ({
+    id,
+    worstNano: decodeNano(worst),
+    presumedSince,
+    counters: counters === '' ? [] : counters.split('\n'),
+  }));
+}
+
+function decodeGateways(reports: Readonly<Record<string, string>>): LivingGateway[] {
+  return Object.entries(reports).map(([incarnation, report]) => ({
+    incarnation,
+    ...(JSON.parse(report) as GatewayReport),
+  }));
+}
+
+function encodeBatchLines({ batch, from, lines }: BatchLines): string[] {
+  return [batch, `${from}`, ...lines.flatMap(({ costNano, record }) => [`${costNano}`, JSON.stringify(record)])];
+}
+
+function encodeLoggedBatches(batches: readonly LoggedBatch[]): string[] {
+  const list = batches.flatMap((one) => {
+    const { batch, id, workspace, meta, settledLines, reservedNano, settled, counters, keepUntil } = one;
+    const counterLines = [keepUntil, ...counters].join('\n');
+    return [batch, id, workspace, meta, `${settledLines}`, `${reservedNano}`, settled ? '1' : '0', counterLines];
+  });
+  return [`${BATCH_OWNER_TTL_MS}`, ...list];
+}
+
+function decodeOpenBatches(reply: Reply): OpenBatch[] {
+  const batches = reply as readonly [string, string, Ref, string, number, string][];
+  return batches.map(([batch, id, workspace, meta, settledLines, reserved]) => {
+    return { batch, id, workspace, meta, settledLines, reservedNano: decodeNano(reserved) };
+  });
+}
+
+type RawEntry = [string, string[]];
+
+function decodeUsageEntry([entry, fields]: RawEntry): StreamEntry {
+  const { record = '{}', counters: expiryAndNames = '0' } = fieldsOf(fields);
+  const [keepUntil, ...counters] = expiryAndNames.split('\n');
+  return { entry, record: parseRecord(record), counters, keepUntil: Number(keepUntil) };
+}
+
+function decodeRefusalEntry([entry, fields]: RawEntry): RefusalEntry {
+  return { entry, row: parseRecord(fieldsOf(fields)['row'] ?? '{}') as unknown as RefusalRow };
+}
+
+/** An entry that is not JSON must not block those behind it: it decodes to an object without any known field. */
+function parseRecord(text: string): object {
+  try {
+    return JSON.parse(text) as object;
+  } catch {
+    return { unreadable: text };
+  }
+}
+
+function fieldsOf(fields: readonly string[]): Record<string, string> {
+  return Object.fromEntries(fields.flatMap((name, i) => (i % 2 === 0 ? [[name, fields[i + 1] ?? '']] : [])));
 }

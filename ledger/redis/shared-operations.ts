@@ -1,7 +1,7 @@
-import type { Reading, ReadingQuery } from '../../policy/core/counter-reading.ts';
+import type { Counter, Reading, ReadingQuery, ValueCounter } from '../../policy/core/counter-reading.ts';
+import { decodeNano } from '../../policy/core/money.ts';
 import type { LedgerState, SharedOperations } from '../ledger.ts';
 import type { Connection, Reply } from './connection.ts';
-import { decodeReading, decodeState, encodeQuery } from './operator-codec.ts';
 import { scripts } from './scripts.ts';
 
 /** How many leases one run of the sweep script takes, so that it never blocks Redis for long. */
@@ -51,4 +51,54 @@ function chunksByCounters(queries: readonly ReadingQuery[]): ReadingQuery[][] {
     room -= 1 + (query.per ? query.top + query.also.length : 0);
   }
   return chunks;
+}
+
+/** The arguments of `read-counters` for one query. */
+function encodeQuery({ counter, per, top, also }: ReadingQuery): string[] {
+  return per ? [counter, `${top}`, `${also.length}`, ...also] : [counter, '-1', '0'];
+}
+
+/** The reply of `read-counters` for one query; without values it has the pool alone. */
+function decodeReading(reply: Reply): Reading {
+  const [total, valueCount = 0, exhaustedCount = 0, ...list] = reply;
+  const values: ValueCounter[] = [];
+  for (let i = 0; i < list.length; i += 2) {
+    values.push({ value: list[i] as string, ...decodeCounter(list[i + 1] as Reply) });
+  }
+  return {
+    total: decodeCounter(total as Reply),
+    values,
+    valueCount: valueCount as number,
+    exhaustedCount: exhaustedCount as number,
+  };
+}
+
+function decodeCounter(fields: Reply): Counter {
+  const [spent, certain, committed, requests, refused, wouldRefuse, exhaustedAt] = fields as readonly (string | null)[];
+  return {
+    spentNano: decodeNano(spent ?? '0'),
+    certainNano: decodeNano(certain ?? '0'),
+    committedNano: decodeNano(committed ?? '0'),
+    requests: Number(requests ?? 0),
+    refused: Number(refused ?? 0),
+    wouldRefuse: Number(wouldRefuse ?? 0),
+    exhaustedAtNano: exhaustedAt == null ? null : decodeNano(exhaustedAt),
+  };
+}
+
+/** The reply of `read-state` for a client that expects this epoch. */
+function decodeState(reply: Reply, expectedEpoch: string | null): LedgerState {
+  const [now, epoch, sequence, streamLength, presumedCount, since, deep, missing] = reply;
+  return {
+    now: now as number,
+    epoch: epoch as string | null,
+    lost: epoch === null ? 'empty' : epoch === expectedEpoch ? null : 'otherEpoch',
+    sequence: Number(sequence ?? 0),
+    streamLength: streamLength as number,
+    presumedCount: presumedCount as number,
+    recovering:
+      since === null
+        ? null
+        : { since: Number(since), deep: deep as string | null, missing: (missing as string[]).toSorted() },
+  };
 }

@@ -1,15 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Bound, CheckMode, Failure } from '../../policy/core/counter-check.ts';
+import { MAX_NANO, type Nano, ZERO, add, decodeNano } from '../../policy/core/money.ts';
 import type { UsageRecord } from '../../policy/core/usage-record.ts';
+import { expireAt } from '../durations.ts';
 import type { GatewayReport } from '../gateway-ledger.ts';
-import type { BatchOwner } from '../message-batches.ts';
-import type { Reservation } from '../reservation.ts';
+import type { LostReason } from '../ledger.ts';
+import { BATCH_OWNER_TTL_MS, type BatchOwner, type BatchReservation } from '../message-batches.ts';
+import type { Reservation, ReserveAnswer, Settlement, UncheckedCall } from '../reservation.ts';
 import type { LedgerChange } from '../session/ledger-change.ts';
 import type { LedgerClient } from '../session/session-position.ts';
 import type { BeatReply, ChangeReply, JoinReply, JoinRequest, ReserveReply, Transport } from '../session/transport.ts';
 import { MAX_REFUSAL_ROWS, type RefusalRow } from '../streams.ts';
 import type { Connection, Reply } from './connection.ts';
 import { type Script, scripts } from './scripts.ts';
-import * as codec from './session-codec.ts';
 import { RedisSharedOperations } from './shared-operations.ts';
 
 /** How long `leave` waits for a replica to confirm, and how often it looks. Milliseconds. */
@@ -26,22 +29,22 @@ export class RedisTransport extends RedisSharedOperations implements Transport {
   }
 
   async reserve(client: LedgerClient, reservation: Reservation): Promise<ReserveReply> {
-    const args = [...codec.encodeReservation(reservation), `${this.#usageLimit}`];
-    return codec.decodeReserve(await this.#run(scripts.reserve, client, args), reservation.worstNano);
+    const args = [...encodeReservation(reservation), `${this.#usageLimit}`];
+    return decodeReserve(await this.#run(scripts.reserve, client, args), reservation.worstNano);
   }
 
   async apply(client: LedgerClient, owner: string, change: LedgerChange): Promise<ChangeReply> {
-    const args = [owner, ...codec.encodeChange(change)];
-    return codec.decodeChange(await this.#run(scripts[change.kind], client, args));
+    const args = [owner, ...encodeChange(change)];
+    return decodeChange(await this.#run(scripts[change.kind], client, args));
   }
 
   async beat(client: LedgerClient, successor: string, report: GatewayReport): Promise<BeatReply> {
-    return codec.decodeBeat(await this.#run(scripts.beat, client, [successor, JSON.stringify(report)]));
+    return decodeBeat(await this.#run(scripts.beat, client, [successor, JSON.stringify(report)]));
   }
 
   async join(client: LedgerClient, request: JoinRequest): Promise<JoinReply> {
     const { timeline } = request;
-    return codec.decodeJoin(await this.#run(scripts.joinTimeline, { ...client, timeline }, codec.encodeJoin(request)));
+    return decodeJoin(await this.#run(scripts.joinTimeline, { ...client, timeline }, encodeJoin(request)));
   }
 
   async leave(incarnation: string): Promise<void> {
@@ -64,7 +67,7 @@ export class RedisTransport extends RedisSharedOperations implements Transport {
   async batchOwners(batches: readonly string[]): Promise<readonly (BatchOwner | null)[]> {
     const keys = batches.map((batch) => this.connection.key(`batch:${batch}`));
     const owners = await this.connection.attempt((redis) => Promise.all(keys.map((key) => redis.get(key))));
-    return owners.map(codec.decodeOwner);
+    return owners.map(decodeOwner);
   }
 
   async appendFreeUsage(record: UsageRecord): Promise<void> {
@@ -79,6 +82,158 @@ export class RedisTransport extends RedisSharedOperations implements Transport {
   }
 
   #run(script: Script, client: LedgerClient, args: readonly string[]): Promise<Reply> {
-    return this.connection.run(script, [...codec.encodeClient(client), ...args]);
+    return this.connection.run(script, [...encodeClient(client), ...args]);
   }
+}
+
+const MODES: Readonly<Record<CheckMode, string>> = { Enforce: 'E', Observe: 'O', Exempt: 'X' };
+
+/** The first arguments of every operation of a session. */
+function encodeClient({ incarnation, epoch, timeline, lastChange }: LedgerClient): string[] {
+  return [incarnation, epoch, timeline, `${lastChange}`];
+}
+
+/** A reservation as scripts/shared/reservation-counters.lua reads it. */
+function encodeReservation(reservation: Reservation): string[] {
+  const { id, workspace, version, worstNano, gapNano, checks } = reservation;
+  let { from, until } = reservation;
+  let keepUntil = 0;
+  const list: string[] = [];
+  for (const { counter, value, mode, start, end, bound, total } of checks) {
+    const expires = expireAt(end);
+    from = Math.max(from, start);
+    until = Math.min(until, end);
+    keepUntil = Math.max(keepUntil, expires);
+    list.push(counter, value ?? '', MODES[mode], `${expires}`);
+    list.push(`${bound.capNano}`, `${bound.roomNano}`, ...encodeTotal(total));
+    if (gapNano > 0n) list.push(`${bound.gapRoomNano}`, `${total?.gapRoomNano ?? ''}`);
+  }
+  const head = [id, workspace, `${version}`, `${worstNano}`, `${MAX_NANO - worstNano}`, `${gapNano}`];
+  head.push(`${from}`, `${until}`, `${keepUntil}`);
+  return head.concat(list);
+}
+
+function encodeTotal(total: Bound | null): [string, string] {
+  return total === null ? ['', ''] : [`${total.capNano}`, `${total.roomNano}`];
+}
+
+/** The arguments of the script for a change, after client and owner. */
+function encodeChange(change: LedgerChange): string[] {
+  switch (change.kind) {
+    case 'restore':
+      return encodeReservation(change.reservation);
+    case 'settle':
+      return [change.settlement.id, ...encodeSettlement(change.settlement)];
+    case 'release':
+      return [change.id];
+    case 'settleUnchecked':
+      return encodeUnchecked(change.call);
+    case 'openBatch':
+      break;
+  }
+  return encodeBatchReservation(change.batch);
+}
+
+/** Cost, presumed, their sum and the record. */
+function encodeSettlement({ costNano, presumedNano, record }: Settlement): string[] {
+  return [costNano, presumedNano, costNano + presumedNano].map(String).concat(JSON.stringify(record));
+}
+
+function encodeUnchecked({ reservation, settlement }: UncheckedCall): string[] {
+  const amounts = settlement === null ? ['0', '0', '0', ''] : encodeSettlement(settlement);
+  return amounts.concat(encodeReservation(reservation));
+}
+
+function encodeBatchReservation({ id, batch, workspace, meta }: BatchReservation): string[] {
+  return [id, batch, workspace, meta, `${BATCH_OWNER_TTL_MS}`];
+}
+
+/** The arguments of `join` after the client. */
+function encodeJoin(request: JoinRequest): string[] {
+  const { hadMissing, highestSequence, leaseOldSequence, deep, pastIncarnations, peers } = request;
+  const sequences = [`${highestSequence}`, `${leaseOldSequence}`];
+  return [hadMissing ? '1' : '0', ...sequences, deep, `${pastIncarnations.length}`, ...pastIncarnations, ...peers];
+}
+
+/** A call that the script found reserved already has its worst case in the counters; a new one has not. */
+function decodeReserve(reply: Reply, worstNano: Nano): ReserveReply {
+  const [kind, ...rest] = reply;
+  if (kind === 'admitted' || kind === 'repeated') {
+    const [now, sequence, ...sums] = rest;
+    const added = kind === 'admitted' ? worstNano : ZERO;
+    const committedNano = sums.map((sum) => add(decodeNano(sum as string), added));
+    return { answer: { kind: 'admitted', now: now as number, committedNano }, sequence: decodeSequence(sequence) };
+  }
+  return { answer: decodeRefusal(kind as string, rest), sequence: null };
+}
+
+function decodeRefusal(kind: string, rest: Reply): ReserveAnswer {
+  switch (kind) {
+    case 'full':
+      return { kind, now: rest[0] as number, failures: decodeFailures(rest.slice(1)) };
+    case 'stale':
+      return { kind, version: Number(rest[0]) };
+    case 'wrongPeriod':
+      return { kind, now: rest[0] as number };
+    case 'ended':
+    case 'unregistered':
+    case 'recovering':
+    case 'logBehind':
+      return { kind };
+    case 'lost':
+      return { kind, reason: rest[0] as LostReason };
+    default:
+      throw new Error(`reserve answered ${kind}`);
+  }
+}
+
+function decodeFailures(list: Reply): Failure[] {
+  const failures: Failure[] = [];
+  for (let i = 0; i < list.length; i += 5) {
+    failures.push({
+      check: list[i] as number,
+      ofTotal: list[i + 1] === 1,
+      waiting: list[i + 2] === 1,
+      spentNano: decodeNano(list[i + 3] as string),
+      committedNano: decodeNano(list[i + 4] as string),
+    });
+  }
+  return failures;
+}
+
+function decodeChange([answer, sequence]: Reply): ChangeReply {
+  const decoded = answer === 'restored' ? 'settled' : (answer as ChangeReply['answer']);
+  return { answer: decoded, sequence: decodeSequence(sequence) };
+}
+
+/** Null for a change of a client that has not joined the timeline. */
+function decodeSequence(sequence: unknown): number | null {
+  return sequence === null || sequence === undefined ? null : Number(sequence);
+}
+
+function decodeBeat(reply: Reply): BeatReply {
+  const [kind, first, timeline, lastChange, timelineStart, sequence, open, incarnations] = reply;
+  if (kind === 'swept') return { kind };
+  if (kind === 'lost') return { kind, reason: first as LostReason };
+  return {
+    kind: kind as 'alive' | 'recovering',
+    now: first as number,
+    timeline: timeline as string,
+    lastChange: Number(lastChange),
+    timelineStart: Number(timelineStart),
+    sequence: Number(sequence),
+    open: open as string[],
+    incarnations: incarnations as string[],
+  };
+}
+
+function decodeJoin([kind, second]: Reply): JoinReply {
+  if (kind === 'again') return { kind };
+  if (kind === 'lost') return { kind, reason: second as LostReason };
+  return { kind: kind as 'alive' | 'recovering', sequence: Number(second) };
+}
+
+/** The value of `:batch:<batch>`: 0 or 1 (settled) and the workspace. */
+function decodeOwner(value: string | null): BatchOwner | null {
+  return value === null ? null : { workspace: value.slice(1), settled: value.startsWith('1') };
 }
