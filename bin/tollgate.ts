@@ -10,7 +10,6 @@ interface Command {
 /** The lowest major version of Node that works. */
 const NODE = Number(manifest.engines.node.replace(/\D/g, ''));
 
-/** The table of commands. */
 const commands: Readonly<Record<string, Command>> = {
   operator: {
     summary: 'compiles resources into policy and writes their status; runs in the cluster',

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
-import { oneOf, text } from '../policy/schema/schema-parts.ts';
+import { oneOf, text, textLike } from '../policy/schema/schema-parts.ts';
 import { redisUrl, withPassword } from './redis-address.ts';
 import { settingsOf } from './settings-file.ts';
-import { readTelemetry } from './telemetry.ts';
-import { type Environment, port, type variables } from './variables.ts';
+import { type Environment, port, readVariables, variables } from './variables.ts';
 
 /** The variables of both. Only the gateway uses `ADMIN_PORT`, but the operator refuses a wrong one too. */
 export const ENTRY_VARIABLES = {
@@ -43,4 +42,21 @@ export function entryConfig(
     /** Null if no telemetry is sent. */
     telemetry: readTelemetry(env),
   };
+}
+
+const VARIABLES = variables({
+  OTEL_EXPORTER_OTLP_PROTOCOL: v.optional(
+    v.picklist(['', 'http/protobuf'], 'http/protobuf, and port 4318 of the collector'),
+  ),
+  OTEL_METRIC_EXPORT_INTERVAL: v.optional(textLike(/^([1-9]\d{2,7})?$/, 'milliseconds, at least 100')),
+});
+
+/**
+ * Reads how often metrics are sent, in milliseconds; null if `OTEL_EXPORTER_OTLP_ENDPOINT` is not set. The exporters of
+ * OpenTelemetry read their other variables themselves. Throws an Error that names every wrong variable.
+ */
+export function readTelemetry(env: Environment): { readonly intervalMs: number } | null {
+  if (!env['OTEL_EXPORTER_OTLP_ENDPOINT']) return null;
+  const { OTEL_METRIC_EXPORT_INTERVAL: interval } = readVariables(VARIABLES, env);
+  return { intervalMs: Number(interval || 60_000) };
 }

@@ -13,8 +13,8 @@ import { CreateBatch } from './batches/create-batch.ts';
 import type { Config } from './config.ts';
 import { TokensPerByte } from './forward/tokens-per-byte.ts';
 import { budgetsApp } from './free/budgets.ts';
-import { CountTokens } from './free/count-tokens.ts';
-import { Models } from './free/models.ts';
+import { serveCountTokens } from './free/count-tokens.ts';
+import { serveModels } from './free/models.ts';
 import { Health } from './health.ts';
 import { ByteQuota } from './http/byte-quota.ts';
 import type { Clocks } from './http/call.ts';
@@ -130,17 +130,15 @@ export function assemble(options: GatewayOptions): Assembly {
     now,
   });
   const batches = new BatchEndpoints({ upstreams, ledger, settings, elapsed });
-  const countTokens = new CountTokens(upstreams);
-  const models = new Models(upstreams);
   const admin = adminApp(metrics, health);
   const gateway = new Gateway({
     endpoints: {
       Messages: (call) => pipeline.servePaid(call, messages),
-      CountTokens: (call) => pipeline.serveFree(call, (ready) => countTokens.serve(ready)),
+      CountTokens: (call) => pipeline.serveFree(call, (ready) => serveCountTokens(ready, upstreams)),
       CreateBatch: (call) => pipeline.servePaid(call, createBatch),
       ListBatches: (call) => pipeline.serveFree(call, (ready) => batches.list(ready)),
       Batch: (call) => pipeline.serveFree(call, (ready) => batches.one(ready)),
-      Models: (call) => pipeline.serveFree(call, (ready) => models.serve(ready)),
+      Models: (call) => pipeline.serveFree(call, (ready) => serveModels(ready, upstreams)),
     },
     budgetsApp: budgetsApp(policy, ledger, newId),
     bodyMemory,

@@ -25,7 +25,6 @@ export interface Secret extends KubeObject {
   readonly data?: Data;
 }
 
-/** Encodes texts for the `data` of a Secret. */
 export function encodeSecretData(texts: Data): Data {
   return mapValues(texts, (text) => Buffer.from(text).toString('base64'));
 }

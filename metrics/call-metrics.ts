@@ -12,7 +12,6 @@ export type Spender = Readonly<Record<'workspace' | 'feature' | 'department' | '
 
 /** What a call was billed for. */
 export interface Billed {
-  /** Nano-dollars. */
   readonly costNano: Nano;
   /** Null if the upstream did not report its usage. */
   readonly tokens: Tokens | null;

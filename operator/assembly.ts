@@ -28,7 +28,7 @@ import { PresumedMaintenance } from './ledger/presumed-maintenance.ts';
 import { PresumedResolver } from './ledger/presumed-resolver.ts';
 import { Rebuild } from './ledger/rebuild.ts';
 import { Ingest } from './log/ingest.ts';
-import { Retention } from './log/retention.ts';
+import { deleteOldRows } from './log/retention.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { TopSpenders } from './metrics/top-spenders.ts';
 import { PolicyReconciler } from './policy/policy-reconciler.ts';
@@ -129,7 +129,6 @@ export function assemble(options: OperatorOptions) {
     },
   });
   const ingest = new Ingest({ log: usageLog, ledger, elapsed, onIngested: ({ rows }) => metrics.countLogged(rows) });
-  const retention = new Retention({ log: usageLog, settings, clock });
   const topSpenders = new TopSpenders({ log: usageLog, settings, clock, elapsed });
 
   const policy = new PolicyReconciler({
@@ -217,7 +216,7 @@ export function assemble(options: OperatorOptions) {
     batches: () => batches.poll(),
     batch: (batch) => batches.settle(batch),
     spenders: () => topSpenders.refresh(),
-    retention: () => retention.turn(),
+    retention: () => deleteOldRows({ log: usageLog, settings, clock }),
   });
   metrics.observe({
     isLeader: () => election.leads,

@@ -11,7 +11,6 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import type { Resource } from '@opentelemetry/resources';
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 
-/** The span of one call. */
 export interface CallSpan {
   readonly name: string;
   /** The caller's `traceparent` header; the span joins its trace. */

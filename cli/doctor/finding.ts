@@ -7,7 +7,6 @@ export type Level = 'Fine' | 'Unknown' | 'Warning' | 'Problem';
 /** The result of a check. No part of it holds a credential. */
 export interface Finding {
   readonly level: Level;
-  /** A sentence. */
   readonly message: string;
   /** What to do; '' for Fine. */
   readonly remedy: string;

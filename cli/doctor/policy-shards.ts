@@ -23,7 +23,6 @@ export async function readPolicyShards({ client, namespace, settings }: Installa
   return {
     shared: present(SHARED_SHARD, shards.shared),
     policy: new Map([...shards.policy].map(([name, shard]) => [name, present(name, shard)])),
-    /** The size of each shard in bytes. */
     sizes: new Map(read.map(([name, data = {}]) => [name, Buffer.byteLength(JSON.stringify(data))])),
   };
 }

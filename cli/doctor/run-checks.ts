@@ -9,7 +9,6 @@ import { checkConditions, checkFences, checkGateways, checkShards } from './poli
 import { checkRights } from './rights-check.ts';
 import { checkLedger, checkLog } from './store-checks.ts';
 
-/** A finding and the check that made it. */
 export interface Diagnosis extends Finding {
   readonly check: string;
 }

@@ -24,9 +24,8 @@ import type { CallLog } from '../record/call-log.ts';
 import { costHeaders } from '../record/cost-headers.ts';
 import type { EndedCall } from '../record/ended-call.ts';
 import { usageRecord } from '../record/usage-record.ts';
+import { type Uploaded, receiveBatch, upload } from './batch-body.ts';
 import { batchIn, sendBatch } from './batch-response.ts';
-import { type Uploaded, upload } from './batch-upload.ts';
-import { receiveBatch } from './receive-batch.ts';
 
 interface Parts extends Pick<Clocks, 'now'> {
   readonly upstreams: Upstreams;

@@ -8,39 +8,33 @@ import { headersUp } from '../http/headers.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
 
-/** `POST /v1/messages/count_tokens`: costs nothing and is never refused for money; the rest of the policy applies. */
-export class CountTokens {
-  readonly #upstreams: Upstreams;
-
-  constructor(upstreams: Upstreams) {
-    this.#upstreams = upstreams;
-  }
-
-  /** Resolves to null once it has answered. */
-  async serve(call: AuthenticatedCall): Promise<Refusal | CallerGone | null> {
-    const { req, res, route, caller } = call;
-    const body = await readBody(call);
-    if (!body.ok) return body.error;
-    const model = modelOf(body.value);
-    if (!model.ok) return model.error;
-    const refusal = planFree(caller, model.value);
-    if (refusal !== null) return refusal;
-    const upstream = this.#upstreams.of(caller.workspace);
-    const ending = await forward({
-      upstream: upstream.pool,
-      path: pathUp(upstream, route),
-      headers: headersUp(req, caller.workspace),
-      body: body.value,
-      res,
-      onAbort: 'Drop',
-      stream: false,
-      elapsed: () => 0,
-      onAnswer: () => undefined,
-      streamHeaders: () => [],
-      answerHeaders: () => [],
-    });
-    return res.headersSent || res.destroyed ? null : unanswered(ending);
-  }
+/** `POST /v1/messages/count_tokens`: costs nothing and is never refused for money; the rest of the policy applies. Resolves to null once it has answered. */
+export async function serveCountTokens(
+  call: AuthenticatedCall,
+  upstreams: Upstreams,
+): Promise<Refusal | CallerGone | null> {
+  const { req, res, route, caller } = call;
+  const body = await readBody(call);
+  if (!body.ok) return body.error;
+  const model = modelOf(body.value);
+  if (!model.ok) return model.error;
+  const refusal = planFree(caller, model.value);
+  if (refusal !== null) return refusal;
+  const upstream = upstreams.of(caller.workspace);
+  const ending = await forward({
+    upstream: upstream.pool,
+    path: pathUp(upstream, route),
+    headers: headersUp(req, caller.workspace),
+    body: body.value,
+    res,
+    onAbort: 'Drop',
+    stream: false,
+    elapsed: () => 0,
+    onAnswer: () => undefined,
+    streamHeaders: () => [],
+    answerHeaders: () => [],
+  });
+  return res.headersSent || res.destroyed ? null : unanswered(ending);
 }
 
 function modelOf(body: Buffer): Result<string, Refusal> {

@@ -1,6 +1,5 @@
 import type { Caller } from '../../policy/admit/caller.ts';
-import type { Refusal } from '../../policy/core/refusals.ts';
-import { refusalFor } from '../../policy/core/refusals.ts';
+import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 import { headersDown, headersUp } from '../http/headers.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
@@ -9,34 +8,28 @@ interface Page {
   readonly data: readonly { readonly id: string }[];
 }
 
-/** `GET /v1/models` and `/v1/models/{id}`: the upstream's answer, as far as the workspace allows the models. */
-export class Models {
-  readonly #upstreams: Upstreams;
-
-  constructor(upstreams: Upstreams) {
-    this.#upstreams = upstreams;
-  }
-
-  /** Resolves to null once it has answered. */
-  async serve({ req, res, route, caller }: AuthenticatedCall): Promise<Refusal | null> {
-    const { workspace } = caller;
-    if (workspace.upstreamKey === null) return refusalFor('UpstreamKeyMissing');
-    const one = route.path.slice('/v1/models/'.length);
-    if (one !== '' && !caller.allows(one)) return refusalFor('NotFound');
-    const upstream = this.#upstreams.of(workspace);
-    const answer = await upstream.pool
-      .request({ path: pathUp(upstream, route), method: 'GET', headers: headersUp(req, workspace) })
-      .then(async ({ statusCode, headers, body }) => {
-        const text = await body.text();
-        return { statusCode, headers, text: statusCode === 200 && one === '' ? allowed(text, caller) : text };
-      })
-      .catch(() => null); // no connection, or no page of models
-    if (answer === null) return refusalFor('UpstreamUnreachable');
-    const length = ['content-length', String(Buffer.byteLength(answer.text))];
-    res.writeHead(answer.statusCode, [...headersDown(answer.headers), ...length]);
-    res.end(answer.text);
-    return null;
-  }
+/** `GET /v1/models` and `/v1/models/{id}`: the upstream's answer, as far as the workspace allows the models. Null once sent. */
+export async function serveModels(
+  { req, res, route, caller }: AuthenticatedCall,
+  upstreams: Upstreams,
+): Promise<Refusal | null> {
+  const { workspace } = caller;
+  if (workspace.upstreamKey === null) return refusalFor('UpstreamKeyMissing');
+  const one = route.path.slice('/v1/models/'.length);
+  if (one !== '' && !caller.allows(one)) return refusalFor('NotFound');
+  const upstream = upstreams.of(workspace);
+  const answer = await upstream.pool
+    .request({ path: pathUp(upstream, route), method: 'GET', headers: headersUp(req, workspace) })
+    .then(async ({ statusCode, headers, body }) => {
+      const text = await body.text();
+      return { statusCode, headers, text: statusCode === 200 && one === '' ? allowed(text, caller) : text };
+    })
+    .catch(() => null); // no connection, or no page of models
+  if (answer === null) return refusalFor('UpstreamUnreachable');
+  const length = ['content-length', String(Buffer.byteLength(answer.text))];
+  res.writeHead(answer.statusCode, [...headersDown(answer.headers), ...length]);
+  res.end(answer.text);
+  return null;
 }
 
 /** The page without the models that are not allowed. Throws if it is no page. */

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Refusal, RefusalReason } from '../../policy/core/refusals.ts';
-import { refusalFor } from '../../policy/core/refusals.ts';
+import { type Refusal, type RefusalReason, refusalFor } from '../../policy/core/refusals.ts';
 import { type Err, err, ok, type Result } from '../../policy/core/result.ts';
 import type { ReceivedCall } from './call.ts';
 import { ChunkBuffer } from './chunk-buffer.ts';

@@ -24,7 +24,6 @@ export interface Spending extends Billed {
   readonly spender: Spender;
   /** How it ended, in one word. */
   readonly ending: string;
-  /** Nano-dollars. */
   readonly worstNano: Nano;
   readonly usage: Usage | null;
   readonly seconds: number;
@@ -164,12 +163,10 @@ export class Metrics {
     this.#uncheckedCalls.inc({ workspace });
   }
 
-  /** Seconds. */
   observeAdded(seconds: number): void {
     this.#added.observe(seconds);
   }
 
-  /** Seconds. */
   observeFirstByte(workspace: string, seconds: number): void {
     this.#firstByte.observe({ workspace }, seconds);
   }

@@ -3,7 +3,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
 
-/** A statement to run. */
 export interface Statement {
   readonly id: number;
   readonly sql: string;

@@ -7,7 +7,6 @@ export const CALLER_KEY_TYPE = 'tollgate.dev/key';
 
 /** The Service whose endpoints are the gateways. */
 export const GATEWAY_SERVICE = 'tollgate-gateway';
-/** The ConfigMap with the checkpoint of the ledger. */
 export const LEDGER_CHECKPOINT = 'tollgate-ledger';
 /** The ConfigMap with the administrator's own price book; optional. */
 export const PRICES = 'tollgate-prices';

@@ -13,23 +13,16 @@ interface RetentionOptions {
 const MORE_MS = 200;
 const DONE_MS = 3_600_000;
 
-/** Deletes rows of the usage log that are older than the setting `usageLogRetention`, a few at a time. */
-export class Retention {
-  readonly #options: RetentionOptions;
-
-  constructor(options: RetentionOptions) {
-    this.#options = options;
-  }
-
-  /** Deletes a part. Returns after how many milliseconds the next turn is due. */
-  async turn(): Promise<number> {
-    const { log, settings, clock } = this.#options;
-    const keptMs = settings.usageLogRetention === 'Forever' ? null : settings.usageLogRetention;
-    try {
-      return (await log.deleteOld(clock(), keptMs)) ? MORE_MS : DONE_MS;
-    } catch (error) {
-      if (error instanceof LogUnreachable) return DONE_MS; // the ingest reports it
-      throw error;
-    }
+/**
+ * Deletes some of the rows of the usage log that are older than the setting `usageLogRetention`. Returns after how many
+ * milliseconds the next turn is due.
+ */
+export async function deleteOldRows({ log, settings, clock }: RetentionOptions): Promise<number> {
+  const keptMs = settings.usageLogRetention === 'Forever' ? null : settings.usageLogRetention;
+  try {
+    return (await log.deleteOld(clock(), keptMs)) ? MORE_MS : DONE_MS;
+  } catch (error) {
+    if (error instanceof LogUnreachable) return DONE_MS; // the ingest reports it
+    throw error;
   }
 }

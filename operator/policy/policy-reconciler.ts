@@ -1,11 +1,17 @@
 import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
 import type { LivingGateway, OperatorLedger } from '../../ledger/operator-ledger.ts';
 import { CompileCache } from '../../policy/compile/compile-cache.ts';
+import type { CompileInput } from '../../policy/compile/compile-input.ts';
 import type { CompileOutput, ShardWrite } from '../../policy/compile/compile-output.ts';
 import { compile } from '../../policy/compile/compile.ts';
-import { SHARED_SHARD } from '../../policy/compile/shard-format.ts';
+import { type Hash, SHARED_SHARD } from '../../policy/compile/shard-format.ts';
+import type { Settings } from '../../policy/config/settings.ts';
 import { COMPILED_SCHEMA, type Ref, refOf } from '../../policy/core/compiled-policy.ts';
-import { gatherCompileInput, type InputSources } from './compile-input.ts';
+import type { Informers } from '../cluster/informers.ts';
+import type { CallerKeyIndex } from '../keys/caller-key-index.ts';
+import type { UpstreamSecrets } from '../keys/upstream-secrets.ts';
+import type { CheckpointStore } from '../ledger/checkpoint.ts';
+import type { PriceBookSource } from './price-book-source.ts';
 import { type PublishedPolicy, isOutcomeOf } from './published-policy.ts';
 import type { ShardStore } from './shard-store.ts';
 
@@ -133,4 +139,35 @@ function requireCompatibleGateways(gateways: readonly LivingGateway[]): void {
   throw new GatewayTooOld(
     `${old.join(', ')} cannot read policy of schema ${COMPILED_SCHEMA}, so nothing is written until each is replaced (docs/reference/versions.md)`,
   );
+}
+
+interface InputSources {
+  readonly settings: Settings;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  readonly hash: Hash;
+  readonly informers: Pick<Informers, 'workspaces' | 'budgets' | 'namespaces'>;
+  readonly callerKeys: Pick<CallerKeyIndex, 'hashes' | 'conflicts'>;
+  readonly upstreamSecrets: Pick<UpstreamSecrets, 'all'>;
+  readonly prices: Pick<PriceBookSource, 'current'>;
+  readonly checkpoints: Pick<CheckpointStore, 'usableEpoch'>;
+}
+
+/** Gathers all resources as the informers have them: a compilation's input, but for what the reconciler itself reads. */
+function gatherCompileInput(sources: InputSources): Omit<CompileInput, 'previous' | 'fences'> {
+  const { settings, hash, clock, informers, callerKeys, upstreamSecrets, prices, checkpoints } = sources;
+  const labels = informers.namespaces.values().map(({ metadata }) => [metadata.name, metadata.labels ?? {}] as const);
+  return {
+    settings,
+    now: clock(),
+    hash,
+    epoch: checkpoints.usableEpoch,
+    workspaces: informers.workspaces.values(),
+    budgets: informers.budgets.values(),
+    namespaces: new Map(labels),
+    upstreamSecrets: upstreamSecrets.all(),
+    callerKeys: callerKeys.hashes(),
+    secretConflicts: callerKeys.conflicts,
+    prices: prices.current,
+  };
 }

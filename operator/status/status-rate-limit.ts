@@ -5,7 +5,6 @@ import type { StatusChange } from './status-change.ts';
 const MIN_INTERVAL_MS = 2_000;
 /** Small moves give way to large ones for at most this long. Milliseconds. */
 const MAX_WAIT_MS = 30_000;
-/** Writes of figures per second. */
 const FIGURES_PER_SECOND = 10;
 /** This many objects can change all the time and still be shown within 5 s. */
 const UNCROWDED = 5 * FIGURES_PER_SECOND;

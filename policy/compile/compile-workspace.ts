@@ -17,7 +17,6 @@ export interface ValidatedWorkspace {
   readonly credentials: Credentials | null;
 }
 
-/** A stored workspace. */
 export interface AcceptedWorkspace {
   readonly workspace: CompiledWorkspace;
   readonly credentials: Credentials;

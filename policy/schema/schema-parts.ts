@@ -8,7 +8,6 @@ export function text(what: string) {
   return v.pipe(v.string(what), v.nonEmpty(what));
 }
 
-/** A text of a form. */
 export function textLike(form: RegExp, what: string) {
   return v.pipe(v.string(what), v.regex(form, what));
 }

@@ -111,7 +111,6 @@ export function exhausted(
   return { reason: 'ValuesSpent', message };
 }
 
-/** A counter and its cap. */
 interface CappedCounter {
   /** Null for the counter of all calls. */
   readonly value: string | null;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { readTelemetry } from '../../../config/telemetry.ts';
+import { readTelemetry } from '../../../config/entry-config.ts';
 
 const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' };
 
