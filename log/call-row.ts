@@ -1,13 +1,7 @@
 import type { StreamEntry } from '../ledger/streams.ts';
 import { decodeNano, MAX_NANO, type Nano } from '../policy/core/money.ts';
-import {
-  callColumns,
-  type ColumnType,
-  RECORD_STATES,
-  type RecordState,
-  type StreamedRecord,
-  type UsageColumn,
-} from '../policy/core/usage-record.ts';
+import type { ColumnType, RecordState, StreamedRecord, UsageColumn } from '../policy/core/usage-record.ts';
+import { callColumns, RECORD_STATES } from '../policy/core/usage-record.ts';
 
 /** What a column takes, as JSON that Postgres reads. */
 type Value = string | number | boolean | null | Readonly<Record<string, unknown>> | readonly unknown[];

@@ -1,12 +1,7 @@
 import { diag, type DiagLogger, DiagLogLevel } from '@opentelemetry/api';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
-import {
-  detectResources,
-  envDetector,
-  type Resource,
-  resourceFromAttributes,
-  serviceNameEnvDetector,
-} from '@opentelemetry/resources';
+import type { Resource } from '@opentelemetry/resources';
+import { detectResources, envDetector, resourceFromAttributes, serviceNameEnvDetector } from '@opentelemetry/resources';
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import type { Registry } from 'prom-client';
 import { PrometheusBridge } from './prometheus-bridge.ts';

@@ -1,11 +1,5 @@
-import {
-  type Counter,
-  MAX_VALUES,
-  type Reading,
-  type ReadingQuery,
-  REST,
-  type ValueCounter,
-} from '../../policy/core/counter-reading.ts';
+import type { Counter, Reading, ReadingQuery, ValueCounter } from '../../policy/core/counter-reading.ts';
+import { MAX_VALUES, REST } from '../../policy/core/counter-reading.ts';
 import { add, MAX_NANO, type Nano, ZERO } from '../../policy/core/money.ts';
 import { overflow } from '../amount-checks.ts';
 

@@ -1,11 +1,10 @@
-/** All that the log needs of a Postgres. `postgres.ts` and `pglite.ts` implement it. */
-
 /** Lists are passed as one JSON text, because the two drivers send arrays differently. */
 type Param = string | number;
 
 /** Runs one statement and returns its rows. Throws `LogUnreachable` or `RowRefused`. */
 export type Query = <Row = unknown>(sql: string, params?: readonly Param[]) => Promise<readonly Row[]>;
 
+/** All that the log needs of a Postgres. `postgres.ts` and `pglite.ts` implement it. */
 export interface Database {
   readonly query: Query;
   /** Commits after `work`; rolls back if it throws. */

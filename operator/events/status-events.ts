@@ -1,5 +1,3 @@
-/** The Events that follow from two successive statuses of a resource. Pure. */
-
 import type { ClaudeBudgetStatus, ClaudeWorkspaceStatus, Condition } from '../../crds/types.gen.ts';
 import type { EventDetails } from '../../kube/events.ts';
 

@@ -1,5 +1,3 @@
-/** The Secret of a caller's key: its content, and which workspace Tollgate made it for. */
-
 import { workspaces } from '../../crds/kinds.gen.ts';
 import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
 import { encodeSecretData, type Secret } from '../../kube/kinds.ts';

@@ -1,5 +1,3 @@
-/** The lowest sums that counters must hold, from the statuses that were written. */
-
 import type { ClaudeBudget, ClaudeBudgetStatus } from '../../crds/types.gen.ts';
 import { expireAt } from '../../ledger/durations.ts';
 import type { CounterMinimum } from '../../ledger/operator-ledger.ts';

@@ -1,7 +1,10 @@
-import type { CompiledKey } from '../core/compiled-policy.ts';
-import { globs, type Matcher } from '../core/matching.ts';
+import { type BudgetPeriod, budgetPeriodAt } from '../core/budget-period.ts';
+import type { Attributes, CompiledBudget, CompiledKey, CompiledWorkspace, Ref } from '../core/compiled-policy.ts';
+import { refOf } from '../core/compiled-policy.ts';
+import { type Check, type CheckMode, boundOf } from '../core/counter-check.ts';
+import { type Matcher, type ScopeMatch, globs, isExempt, isSetByCaller, scopeMatch } from '../core/matching.ts';
+import { type Nano, ZERO, add, min } from '../core/money.ts';
 import type { PeriodLookup } from '../core/period.ts';
-import { AppliedBudget } from './applied-budget.ts';
 import type { ResolvedWorkspace } from './resolved-workspace.ts';
 
 /**
@@ -35,4 +38,124 @@ export class Caller {
       .filter((budget) => budget.canApply);
     return this.#budgets;
   }
+}
+
+/**
+ * A budget as it applies to the calls of one key. All that does not depend on the call is worked out once (which lists
+ * of the scope can match, the values, overrides and exemptions that the credential fixes, the limit of the running
+ * period), so that a call costs a few comparisons for each budget.
+ */
+class AppliedBudget {
+  readonly budget: CompiledBudget;
+  readonly ref: Ref;
+  readonly #scope: ScopeMatch;
+  readonly #mode: CheckMode;
+  readonly #extraNano: Nano;
+  readonly #values: CounterValues;
+  readonly #periods: PeriodLookup | undefined;
+  #period: BudgetPeriod | null = null;
+
+  constructor(
+    budget: CompiledBudget,
+    workspace: Pick<CompiledWorkspace, 'headers'>,
+    key: CompiledKey,
+    periods?: PeriodLookup,
+  ) {
+    this.budget = budget;
+    this.ref = refOf(budget);
+    this.#scope = scopeMatch(budget.scope, workspace, key);
+    this.#mode = budget.exempt !== undefined && isExempt(budget.exempt, key) ? 'Exempt' : budget.mode;
+    this.#extraNano = key.priority === 'Critical' ? budget.criticalExtraNano : ZERO;
+    this.#values = new CounterValues(budget, workspace, key);
+    this.#periods = periods;
+  }
+
+  /** False if no call of the key is in the budget's scope. */
+  get canApply(): boolean {
+    return this.#scope !== false;
+  }
+
+  /** Whether the budget limits these calls exactly, with no tolerance: a call without a maximum cost must not pass. */
+  get isStrict(): boolean {
+    return this.#mode === 'Enforce' && this.budget.toleranceNano === 0n;
+  }
+
+  /**
+   * Whether a call with these attributes is in the budget's scope. `models` holds every model that may answer or advise,
+   * under every name that it is known by: another spelling of a listed model must not get round the limit.
+   */
+  appliesTo(attributes: Attributes, models: readonly string[]): boolean {
+    return models.some((model) => matches(this.#scope, attributes, model));
+  }
+
+  /** The period at an instant (milliseconds). */
+  periodAt(at: number): BudgetPeriod {
+    if (this.#period === null || at < this.#period.from || at >= this.#period.until) {
+      this.#period = budgetPeriodAt(this.budget, at, this.#periods);
+    }
+    return this.#period;
+  }
+
+  /** What the ledger must check for a call of this worst cost. */
+  check(
+    period: BudgetPeriod,
+    attributes: Attributes,
+    { worstNano, gapNano }: { readonly worstNano: Nano; readonly gapNano: Nano },
+  ): Check {
+    const { budget } = this;
+    const value = this.#values.of(attributes);
+    const raisedNano = add(period.grantedNano, this.#extraNano);
+    const { totalNano } = budget;
+    return {
+      budget: this.ref,
+      counter: period.counter,
+      value,
+      start: period.start,
+      end: period.end,
+      mode: this.#mode,
+      bound: boundOf(budget, add(this.#values.limitOf(value), raisedNano), worstNano, gapNano),
+      total: totalNano === undefined ? null : boundOf(budget, add(totalNano, raisedNano), worstNano, gapNano),
+    };
+  }
+}
+
+function matches(scope: ScopeMatch, attributes: Attributes, model: string): boolean {
+  return typeof scope === 'boolean' ? scope : scope(attributes, model);
+}
+
+/**
+ * The value of `per` that calls of a key count under, and the limit of its counter. In a budget without a total over all
+ * values, an attribute that callers set opens no counter: such calls count under the empty value, so a new name is not
+ * a fresh limit.
+ */
+class CounterValues {
+  readonly #per: readonly string[];
+  /** Whether the credential decides the value. */
+  readonly #isFixed: boolean;
+  readonly #fixedValue: string | null;
+  readonly #limitNano: Nano;
+  readonly #overrides: ReadonlyMap<string | null, Nano>;
+
+  constructor(budget: CompiledBudget, workspace: Pick<CompiledWorkspace, 'headers'>, key: CompiledKey) {
+    this.#per = budget.per;
+    this.#isFixed = budget.totalNano === undefined || !budget.per.some((name) => isSetByCaller(workspace, key, name));
+    this.#fixedValue = budget.per.length === 0 ? null : valueOf(budget.per, key.attributes);
+    this.#limitNano = budget.limitNano;
+    this.#overrides = new Map(budget.overrides.map(({ values, limitNano }) => [JSON.stringify(values), limitNano]));
+  }
+
+  of(attributes: Attributes): string | null {
+    return this.#isFixed ? this.#fixedValue : valueOf(this.#per, attributes);
+  }
+
+  /** An override of a value that callers can set never raises the limit, it only lowers it. */
+  limitOf(value: string | null): Nano {
+    const override = this.#overrides.size === 0 ? undefined : this.#overrides.get(value);
+    if (override === undefined) return this.#limitNano;
+    return this.#isFixed ? override : min(override, this.#limitNano);
+  }
+}
+
+function valueOf(per: readonly string[], attributes: Attributes): string {
+  return JSON.stringify(per.map((name) => (Object.hasOwn(attributes, name) ? attributes[name] : '')));
 }

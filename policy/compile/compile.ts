@@ -7,14 +7,8 @@ import type { CompileInput, PreviousShards } from './compile-input.ts';
 import type { BudgetOutcome, CompileOutput, WorkspaceOutcome } from './compile-output.ts';
 import { type AcceptedWorkspace, type ValidatedWorkspace, validateWorkspace } from './compile-workspace.ts';
 import { shardNames, shardOf } from './shard-format.ts';
-import {
-  type ShardPair,
-  type VersionedWorkspace,
-  buildPair,
-  draftWorkspace,
-  problemOf,
-  storedWorkspace,
-} from './shard-pairs.ts';
+import type { ShardPair, VersionedWorkspace } from './shard-pairs.ts';
+import { buildPair, draftWorkspace, problemOf, storedWorkspace } from './shard-pairs.ts';
 import { sharedEntries, writeShared } from './shared-shard.ts';
 
 /**

@@ -1,13 +1,7 @@
 import { err, type Result } from '../core/result.ts';
 import type { PreviousShards } from './compile-input.ts';
-import {
-  decodeKeysShard,
-  decodePolicyShard,
-  decodeSharedShard,
-  type KeysShard,
-  type PolicyShard,
-  type SharedShard,
-} from './shard-contents.ts';
+import type { KeysShard, PolicyShard, SharedShard } from './shard-contents.ts';
+import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from './shard-contents.ts';
 import { type Hash, SHARED_SHARD, type ShardData, shardNames } from './shard-format.ts';
 
 /**

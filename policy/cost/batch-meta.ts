@@ -1,12 +1,10 @@
-/** What travels with a batch from the gateway that sent it to the operator that books it. */
-
 import { decodeJSON, encodeJSON } from '../core/canonical-json.ts';
 import type { Nano } from '../core/money.ts';
 import type { CallRecord } from '../core/usage-record.ts';
 import type { RequestFacts } from '../request/request.ts';
 import { unboundedPaths, maxInferences } from './worst-cost.ts';
 
-/** One batch as it was admitted. */
+/** What travels with a batch from the gateway that sent it to the operator that books it. */
 export interface BatchMeta {
   /** The upstream that has it. */
   readonly baseURL: string;

@@ -1,5 +1,3 @@
-/** What one line of a batch's results costs, and its usage record. */
-
 import { max, MAX_CALL_NANO, type Nano, ZERO } from '../core/money.ts';
 import type { CallRecord } from '../core/usage-record.ts';
 import { type CacheSavings, cacheSavings } from '../prices/cache-savings.ts';
@@ -8,6 +6,7 @@ import { billedTokens, cost, isAbsurd } from '../prices/usage-cost.ts';
 import { readUsage, type Tokens, type Usage, usageRecordFields } from '../prices/usage.ts';
 import type { BatchMeta } from './batch-meta.ts';
 
+/** What one line of a batch's results costs, and its usage record. */
 export interface BatchLine {
   readonly costNano: Nano;
   readonly record: CallRecord;

@@ -1,5 +1,3 @@
-/** The figures of a budget's status, and its condition Exhausted, from the ledger's counters. */
-
 import { type BudgetPeriod, budgetPeriodAt } from '../core/budget-period.ts';
 import type { CompiledBudget } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';

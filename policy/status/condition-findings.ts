@@ -1,5 +1,3 @@
-/** The conditions Programmed, Logged and Ready, from the compilation's outcome and the state of gateways, ledger and log. */
-
 import type { BudgetOutcome, RequiredVersion, WorkspaceOutcome } from '../compile/compile-output.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Ref } from '../core/compiled-policy.ts';

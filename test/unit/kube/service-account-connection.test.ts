@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { KubeClient } from '../../../kube/client.ts';
 import { connect } from '../../../kube/connect.ts';
+import { connectAsServiceAccount } from '../../../kube/connect.ts';
 import type { Resource } from '../../../kube/object.ts';
-import { connectAsServiceAccount } from '../../../kube/service-account-connection.ts';
 import { cluster } from '../../support/cluster.ts';
 
 const configMaps: Resource = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' };
