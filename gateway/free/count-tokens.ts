@@ -8,7 +8,10 @@ import { headersUp } from '../http/headers.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
 
-/** `POST /v1/messages/count_tokens`: costs nothing and is never refused for money; the rest of the policy applies. Resolves to null once it has answered. */
+/**
+ * `POST /v1/messages/count_tokens`: costs nothing and is never refused for money; the rest of the policy applies.
+ * Resolves to null once it has answered.
+ */
 export async function serveCountTokens(
   call: AuthenticatedCall,
   upstreams: Upstreams,

@@ -8,7 +8,10 @@ interface Page {
   readonly data: readonly { readonly id: string }[];
 }
 
-/** `GET /v1/models` and `/v1/models/{id}`: the upstream's answer, as far as the workspace allows the models. Null once sent. */
+/**
+ * `GET /v1/models` and `/v1/models/{id}`: the upstream's answer, as far as the workspace allows the models. Resolves to
+ * null once it has answered.
+ */
 export async function serveModels(
   { req, res, route, caller }: AuthenticatedCall,
   upstreams: Upstreams,
