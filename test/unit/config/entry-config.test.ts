@@ -2,6 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { readTelemetry } from '../../../config/entry-config.ts';
 import { readConfig as readGateway } from '../../../gateway/config.ts';
 import { readConfig as readOperator } from '../../../operator/config.ts';
 import { parseSettings } from '../../../policy/config/settings.ts';
@@ -97,5 +98,29 @@ describe('the environment of an operator', () => {
     const env = { ...operator, TOLLGATE_SETTINGS: settingsFile(smtp) };
     expect(readOperator({ ...env, TOLLGATE_SMTP_PASSWORD: 'hunter2' }).smtpPassword).toBe('hunter2');
     expect(() => readOperator(env)).toThrow('TOLLGATE_SMTP_PASSWORD is not set: write the password of smtp.username');
+  });
+});
+
+const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' };
+
+describe('telemetry', () => {
+  test('is sent where an endpoint is set, by default each minute', () => {
+    expect(readTelemetry(endpoint)).toEqual({ intervalMs: 60_000 });
+    const set = { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf', OTEL_METRIC_EXPORT_INTERVAL: '500' };
+    expect(readTelemetry({ ...endpoint, ...set })).toEqual({ intervalMs: 500 });
+  });
+
+  test('is not sent without an endpoint, whatever the other variables say', () => {
+    expect(readTelemetry({})).toBeNull();
+    expect(readTelemetry({ OTEL_EXPORTER_OTLP_ENDPOINT: '', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' })).toBeNull();
+  });
+
+  test('is refused with every variable that is wrong', () => {
+    const wrong = { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_METRIC_EXPORT_INTERVAL: '1s' };
+    expect(() => readTelemetry({ ...endpoint, ...wrong })).toThrow(
+      new Error(
+        'OTEL_EXPORTER_OTLP_PROTOCOL is "grpc": write http/protobuf, and port 4318 of the collector; OTEL_METRIC_EXPORT_INTERVAL is "1s": write milliseconds, at least 100',
+      ),
+    );
   });
 });

@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { KubeClient } from '../../../kube/client.ts';
-import { connect } from '../../../kube/connect.ts';
-import { connectAsServiceAccount } from '../../../kube/connect.ts';
+import { connect, connectAsServiceAccount } from '../../../kube/connect.ts';
 import type { Resource } from '../../../kube/object.ts';
 import { cluster } from '../../support/cluster.ts';
 
