@@ -62,6 +62,8 @@ export class ReplayLog {
     const entry = this.#entries.get(id) ?? (end.kind === 'settleUnchecked' ? withoutReservation() : undefined);
     if (entry === undefined) return this.#position.removeOwner(id);
     const call = withoutCost(entry.end);
+    // A late answer to the repetition of an unchecked call says nothing of its cost, and replaces none that is known.
+    if (entry.end !== null && call === null && withoutCost(end) !== null) return;
     // Both in one change, since a ledger that lost the later one has lost the earlier one too.
     const isLate = call !== null && end.kind === 'settle';
     entry.end = isLate ? { kind: 'settleUnchecked', call: { ...call, settlement: end.settlement } } : end;
