@@ -74,7 +74,9 @@ class UpstreamHandler implements Dispatcher.DispatchHandler {
 
   /** Called right before the first byte is written to a connection: from here on the call may be billed. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#isSent = this.#abort.begin(controller);
+    // It stays true if undici begins a request again: what was sent once may be billed.
+    const mayGo = this.#abort.begin(controller);
+    this.#isSent ||= mayGo;
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
