@@ -75,10 +75,12 @@ async function counterOf({ ledger }: Running, one: CompiledBudget) {
 async function booked(gateway: Running, one = daily) {
   let counter = { spentNano: 0n, certainNano: 0n, committedNano: 1n, requests: 0 };
   await until(async () => {
-    counter = await counterOf(gateway, one).catch(() => counter);
-    return (
-      counter.committedNano === counter.certainNano && (await metric(gateway, 'tollgate_write_ahead_log_calls')) === 0
-    );
+    // First the log: what left it is in the counter that is read afterwards.
+    if ((await metric(gateway, 'tollgate_write_ahead_log_calls')) !== 0) return false;
+    const read = await counterOf(gateway, one).catch(() => null);
+    if (read === null) return false;
+    counter = read;
+    return counter.committedNano === counter.certainNano;
   }, 30_000);
   return { spent: counter.spentNano, presumed: counter.certainNano - counter.spentNano, requests: counter.requests };
 }
