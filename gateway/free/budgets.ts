@@ -6,8 +6,9 @@ import type { Caller } from '../../policy/admit/caller.ts';
 import type { CompiledBudget, CompiledKey } from '../../policy/core/compiled-policy.ts';
 import { MAX_VALUES, type Reading, REST, type ValueCounter } from '../../policy/core/counter-reading.ts';
 import { scopeMatch } from '../../policy/core/matching.ts';
+import { PeriodCache, type PeriodLookup } from '../../policy/core/period.ts';
 import { refusalFor } from '../../policy/core/refusals.ts';
-import { budgetFigures, budgetFiguresQuery } from '../../policy/status/budget-figures.ts';
+import { type BudgetFigures, budgetFigures, budgetFiguresQuery } from '../../policy/status/budget-figures.ts';
 import { authenticate } from '../http/authenticate.ts';
 import { refuse } from '../http/send-refusal.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
@@ -16,11 +17,12 @@ import type { PolicySource } from '../policy/active-policy.ts';
 export function budgetsApp(policy: PolicySource, ledger: GatewayLedger, newId: () => string): Express {
   // In production mode Express sends no stack traces.
   const app = express().set('env', 'production').disable('x-powered-by').disable('etag');
+  const periods = new PeriodCache().at;
   const sendBudgets = async (req: Request, res: Response): Promise<void> => {
     const identity = authenticate(req.headers, policy);
     if (!identity.ok) return refuse(res, identity.error, `req_${newId()}`);
     try {
-      res.json({ budgets: await budgetsOf(identity.value.caller, ledger) });
+      res.json({ budgets: await budgetsOf(identity.value.caller, ledger, periods) });
     } catch (error) {
       if (!(error instanceof LedgerUnreachable)) throw error;
       refuse(res, refusalFor('LedgerUnreachable'), `req_${newId()}`);
@@ -38,11 +40,19 @@ interface BudgetView {
 }
 
 /** The budgets that can apply to a caller's calls, with their current figures. Throws `LedgerUnreachable`. */
-async function budgetsOf({ workspace, key }: Caller, ledger: GatewayLedger): Promise<readonly BudgetView[]> {
+async function budgetsOf(
+  { workspace, key }: Caller,
+  ledger: GatewayLedger,
+  periods: PeriodLookup,
+): Promise<readonly BudgetView[]> {
+  const options = { top: MAX_VALUES, periods };
   const budgets = workspace.budgets.filter((budget) => scopeMatch(budget.scope, workspace, key) !== false);
   const { now } = await ledger.state();
-  const readings = await ledger.read(budgets.map((budget) => budgetFiguresQuery(budget, now, { top: MAX_VALUES })));
-  return budgets.map((budget, index) => view(budget, visible(budget, readings[index]!, key), workspace, now));
+  const readings = await ledger.read(budgets.map((budget) => budgetFiguresQuery(budget, now, options)));
+  return budgets.map((budget, index) => {
+    const figures = budgetFigures(budget, visible(budget, readings[index]!, key), now, options);
+    return view(budget, figures, isSpanning(budget, workspace));
+  });
 }
 
 /** A credential that fixes a value of `per`, such as a customer, sees nothing of the other values. */
@@ -54,14 +64,10 @@ function visible({ per }: CompiledBudget, reading: Reading, { attributes }: Comp
   return { ...reading, values: reading.values.filter(isOwn) };
 }
 
-function view(
-  budget: CompiledBudget,
-  reading: Reading,
-  workspace: { readonly namespace: string },
-  now: number,
-): BudgetView {
+function view(budget: CompiledBudget, figures: BudgetFigures, hasHiddenFigures: boolean): BudgetView {
   const name = `${budget.namespace}/${budget.name}`;
-  const figures = budgetFigures(budget, reading, now, { top: MAX_VALUES });
-  if (isSpanning(budget, workspace)) return { budget: name, resetAt: figures.period.end ?? null };
-  return { budget: name, mode: budget.mode, per: budget.per, resetAt: figures.period.end ?? null, ...figures };
+  const resetAt = figures.period.end ?? null;
+  return hasHiddenFigures
+    ? { budget: name, resetAt }
+    : { budget: name, mode: budget.mode, per: budget.per, resetAt, ...figures };
 }
