@@ -224,14 +224,14 @@ export function assemble(options: OperatorOptions) {
     budgets: () => informers.budgets.values(),
     workspaces: () => informers.workspaces.values(),
     isPriceBookInvalid: () => prices.problem !== undefined,
-    streamLength,
     streamLimit: settings.usageStreamLimit,
-    lagSeconds: () => ingest.lagMs(clock()) / 1000,
-    // What a replica found when it last led is outdated.
+    // What a replica found when it last led is outdated, and must not keep an alert firing.
+    streamLength: () => (mayAct() ? streamLength() : 0),
+    lagSeconds: () => (mayAct() ? ingest.lagMs(clock()) / 1000 : 0),
     batches: () => (mayAct() ? batches.backlog : { open: 0, oldestSeconds: 0 }),
     topSpenders: () => (mayAct() ? topSpenders.totals : null),
-    isLedgerLost: () => guard.health === 'Lost',
-    isLedgerRecovering: () => guard.health === 'Recovering',
+    isLedgerLost: () => mayAct() && guard.health === 'Lost',
+    isLedgerRecovering: () => mayAct() && guard.health === 'Recovering',
   });
 
   const handlers = informerHandlers({
