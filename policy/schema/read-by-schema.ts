@@ -3,8 +3,8 @@ import { err, ok, type Result } from '../core/result.ts';
 
 /** Issues whose message is the whole predicate after the path, such as `names several hosts: write …`. */
 const WHOLE_PREDICATES = new Set(['object', 'strict_object', 'check', 'check_items']);
-/** A URL with a user or a password in it. */
-const CREDENTIALS = /\/\/[^/\s]*@/;
+/** A URL, or a host without a scheme, with a user or a password in it. */
+const CREDENTIALS = /\S@/;
 const MAX_SHOWN = 80;
 
 interface Options {
