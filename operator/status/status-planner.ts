@@ -161,11 +161,11 @@ function wasProgrammed({ metadata, status }: ClaudeBudget | ClaudeWorkspace): bo
   return found?.status === 'True' && found.observedGeneration === metadata.generation;
 }
 
-/** The figures of a budget that was never accepted. */
+/** The figures of a budget of which no generation is in force. */
 const NOT_IN_FORCE = {
   kind: 'Missing',
   reason: 'NotInForce',
-  message: 'The budget was never accepted, so nothing is counted.',
+  message: 'No accepted generation of the budget is in force, so nothing is counted.',
 } as const satisfies LedgerFigures;
 
 interface BudgetInput {

@@ -87,7 +87,10 @@ const table = {
         'Redis was restarted or lost data, and the ledger is recovering; calls wait. See docs/how-to/recover-the-ledger.md.',
     },
     LedgerUnreachable: { status: 'Unknown', meaning: 'Redis did not answer, so the spend is not known.' },
-    NotInForce: { status: 'Unknown', meaning: 'The budget was never accepted, so nothing is counted.' },
+    NotInForce: {
+      status: 'Unknown',
+      meaning: 'No accepted generation of the budget is in force, so nothing is counted.',
+    },
   },
   Logged: {
     Logged: { status: 'True', meaning: 'Usage records reach the usage log within seconds.' },

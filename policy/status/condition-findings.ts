@@ -16,7 +16,7 @@ export function programmed(outcome: WorkspaceOutcome | BudgetOutcome, rollout: R
   if (outcome.inForce?.generation !== outcome.generation) {
     const message =
       outcome.inForce === null
-        ? 'No generation was ever accepted, so nothing is enforced.'
+        ? 'No accepted generation is in force, so nothing is enforced.'
         : `Generation ${outcome.inForce.generation} stays in force.`;
     return { reason: 'NotAccepted', message };
   }

@@ -52,7 +52,7 @@ describe('conditions Programmed and Ready', () => {
     ['NotAccepted', 'Generation 1 stays in force.', { ...budget, generation: 2 }, everywhere],
     [
       'NotAccepted',
-      'No generation was ever accepted, so nothing is enforced.',
+      'No accepted generation is in force, so nothing is enforced.',
       { ...budget, inForce: null, required: [] },
       everywhere,
     ],
