@@ -1,4 +1,4 @@
-import { readRequest, type RequestFacts } from '../../policy/request/request.ts';
+import type { RequestFacts } from '../../policy/request/request.ts';
 import type { ServerTool } from '../../policy/request/server-tools.ts';
 
 /** The facts of a small, plain request for Opus 5.5, with a test's changes. */
@@ -32,11 +32,4 @@ export function serverToolOf(
   changes: Partial<ServerTool> = {},
 ): ServerTool {
   return { kind, index: 0, maxUses, inferencesPerUse: 1, advisor: null, maxUsesSpan: null, ...changes };
-}
-
-/** The facts of a request body; throws for a refused one. */
-export function readFacts(body: object | string): RequestFacts {
-  const read = readRequest(new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body)));
-  if (!read.ok) throw new Error(`${read.error.reason}: ${read.error.message}`);
-  return read.value;
 }

@@ -8,6 +8,7 @@ export const bytes = (body: unknown): Uint8Array =>
   new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body));
 const read = (body: unknown): Result<RequestFacts, Refusal> =>
   readRequest(body instanceof Uint8Array ? body : bytes(body));
+/** The facts of a request body; throws for a refused one. */
 export const facts = (body: unknown): RequestFacts => {
   const answer = read(body);
   if (!answer.ok) throw new Error(`${answer.error.reason}: ${answer.error.message}`);
@@ -19,6 +20,13 @@ export const refusal = (body: unknown): string => {
 };
 
 export const plain = { model: 'claude-opus-5-5', max_tokens: 100, messages: [{ role: 'user', content: 'Hello' }] };
+/** The params of one request of a batch, with a test's changes. */
+export const batchParams = (changes: Record<string, unknown> = {}) => ({
+  model: 'claude-haiku-5-5',
+  max_tokens: 3_400,
+  messages: [{ role: 'user', content: 'Hello' }],
+  ...changes,
+});
 export const withContent = (...content: unknown[]): unknown => ({ ...plain, messages: [{ role: 'user', content }] });
 export const withTool = (tool: object): unknown => ({
   ...plain,

@@ -9,18 +9,12 @@ import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
 import { BatchReader } from '../../../../policy/request/batch-reader.ts';
 import { budgetOf } from '../../../support/budget.ts';
-import { readFacts } from '../../../support/facts.ts';
 import { bookOf } from '../../../support/prices.ts';
+import { batchParams as params, facts as readFacts } from '../../../support/request-bodies.ts';
 import { NOW } from '../compile/stored.ts';
 import { workspaceOf } from './planned.ts';
 
 const prices = parsePriceBook(published);
-const params = (rest: Record<string, unknown> = {}) => ({
-  model: 'claude-haiku-5-5',
-  max_tokens: 3_400,
-  messages: [{ role: 'user', content: 'Hello' }],
-  ...rest,
-});
 
 function planOf(
   requests: readonly object[],

@@ -4,17 +4,11 @@ import { type BatchMeta, decodeBatchMeta, batchMetaOf, encodeBatchMeta } from '.
 import { settleBatchLine, settleLostBatch } from '../../../../policy/cost/batch-result.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
-import { readFacts } from '../../../support/facts.ts';
 import { bookOf } from '../../../support/prices.ts';
+import { batchParams as params, facts as readFacts } from '../../../support/request-bodies.ts';
 import { callRecord } from '../../../support/usage-records.ts';
 
 const prices = parsePriceBook(published);
-const params = (rest: Record<string, unknown> = {}) => ({
-  model: 'claude-haiku-5-5',
-  max_tokens: 3_400,
-  messages: [{ role: 'user', content: 'Hello' }],
-  ...rest,
-});
 
 describe('a line of results', () => {
   const at = Date.parse('2026-11-24T12:00:00Z');

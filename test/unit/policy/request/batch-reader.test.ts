@@ -4,16 +4,10 @@ import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
 import { BatchReader, MAX_BATCH_BYTES } from '../../../../policy/request/batch-reader.ts';
 import type { RequestFacts } from '../../../../policy/request/request.ts';
-import { readFacts } from '../../../support/facts.ts';
+import { batchParams as params, facts as readFacts } from '../../../support/request-bodies.ts';
 import { NOW } from '../compile/stored.ts';
 
 const prices = parsePriceBook(published);
-const params = (rest: Record<string, unknown> = {}) => ({
-  model: 'claude-haiku-5-5',
-  max_tokens: 3_400,
-  messages: [{ role: 'user', content: 'Hello' }],
-  ...rest,
-});
 
 /** The facts of a body's requests, or why it is refused. */
 function read(body: unknown): RequestFacts[] | string {
