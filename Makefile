@@ -1,6 +1,6 @@
 # Needs Node 20 or later and npm to begin with; npm ci brings Node 24, which everything here runs on.
 .DEFAULT_GOAL := help
-.PHONY: help install demo up down image cluster-up cluster-down e2e test test-long test-programs verify generate format golden bench chaos release clean
+.PHONY: help install demo up down image cluster-up cluster-down e2e test test-long test-programs verify generate format golden bench chaos attack fuzz release clean
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
@@ -41,9 +41,11 @@ e2e: install ## the tests on a real node: make e2e [KEEP=1], or on a cluster of 
 test: install test-programs ## every test but those on a node, property tests and loads in short forms
 	@node hack/run/test.ts
 
-test-long: install test-programs ## the same tests in full, then make chaos and make e2e: before an issue is closed
+test-long: install test-programs ## the same tests in full, then make chaos, attack, fuzz and e2e: before an issue is closed
 	@TOLLGATE_TEST_LONG=1 node hack/run/test.ts
 	@$(MAKE) chaos
+	@$(MAKE) attack
+	@$(MAKE) fuzz
 	@$(MAKE) e2e
 
 test-programs:
@@ -78,6 +80,12 @@ bench: install ## measures the figures of docs/performance.md: make bench [ONLY=
 chaos: install ## kills processes under load for ten minutes and checks all spend: make chaos [SECONDS=60] [SEED=2]
 	@hack/assets/assets.sh postgres
 	@node test/system/chaos/main.ts $(or $(SECONDS),600) $(or $(SEED),1)
+
+attack: install ## attacks the system as hostile callers and tenants would: make attack [SEED=2] [ONLY=name,...]
+	@node test/system/attack/main.ts $(or $(SEED),1) $(ONLY)
+
+fuzz: install ## random input for everything that reads from outside, for ten minutes: make fuzz [SECONDS=60] [SEED=2]
+	@node test/system/fuzz/main.ts $(or $(SECONDS),600) $(or $(SEED),1)
 
 release: install ## builds and tags what package.json's version says, and publishes nothing: make release [DRY_RUN=1]
 	@hack/release/release.sh $(if $(DRY_RUN),--dry-run)

@@ -1,0 +1,5 @@
+import type { Attack } from './attack.ts';
+import { runawayLoop } from './runaway-loop.ts';
+
+/** All attacks, in the order in which they run. */
+export const ATTACKS: readonly Attack[] = [runawayLoop];
