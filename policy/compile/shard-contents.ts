@@ -9,6 +9,7 @@ import { decodeShard, type Hash, type Shard, type ShardData } from './shard-form
 
 /** A policy shard: compiled workspaces by `namespace/name`. */
 export interface PolicyShard {
+  readonly schema: number;
   readonly revision: number;
   readonly workspaces: ReadonlyMap<Ref, CompiledWorkspace>;
   /** Each workspace's JSON as it is stored: an unchanged one need not be encoded again. */
@@ -17,6 +18,7 @@ export interface PolicyShard {
 
 /** A keys shard: credentials by `namespace/name` of their workspace. */
 export interface KeysShard {
+  readonly schema: number;
   readonly revision: number;
   readonly credentials: ReadonlyMap<Ref, KeysEntry>;
 }
@@ -28,6 +30,7 @@ export interface KeysEntry {
 }
 
 export interface SharedShard {
+  readonly schema: number;
   readonly revision: number;
   /** Null until the operator has established a ledger. */
   readonly epoch: string | null;
@@ -67,7 +70,7 @@ export function decodePolicyShard(
   hash: Hash,
   last?: PolicyShard,
 ): Result<PolicyShard, string> {
-  return decoded(data, hash, ({ revision, entries }) => {
+  return decoded(data, hash, ({ schema, revision, entries }) => {
     const workspaces = new Map<Ref, CompiledWorkspace>();
     const texts = new Map<Ref, string>();
     for (const [name, text] of entries) {
@@ -76,28 +79,29 @@ export function decodePolicyShard(
       workspaces.set(ref, unchanged ?? (decodeJSON(text) as CompiledWorkspace));
       texts.set(ref, text);
     }
-    return { revision, workspaces, texts };
+    return { schema, revision, workspaces, texts };
   });
 }
 
 /** Reads a keys shard; `data` is undefined if the Secret is missing. Never throws, and no error names a credential. */
 export function decodeKeysShard(data: ShardData | undefined, hash: Hash): Result<KeysShard, string> {
-  return decoded(data, hash, ({ revision, entries }) => {
+  return decoded(data, hash, ({ schema, revision, entries }) => {
     const credentials = [...entries].map(([name, text]): [Ref, KeysEntry] => [
       refOfEntry(name),
       { credentials: decodeJSON(text) as Credentials, checksum: hash(text) },
     ]);
-    return { revision, credentials: new Map(credentials) };
+    return { schema, revision, credentials: new Map(credentials) };
   });
 }
 
 /** Reads the shared shard; `data` is undefined if the ConfigMap is missing. Never throws. */
 export function decodeSharedShard(data: ShardData | undefined, hash: Hash): Result<SharedShard, string> {
-  return decoded(data, hash, ({ revision, entries }) => {
+  return decoded(data, hash, ({ schema, revision, entries }) => {
     const budgets = [...entries].filter(([name]) => name.startsWith('budget.'));
     const books = [...entries].filter(([name]) => name.startsWith('prices.'));
     const epoch = entries.get(EPOCH_ENTRY);
     return {
+      schema,
       revision,
       epoch: epoch === undefined ? null : (decodeJSON(epoch) as string),
       budgets: new Map(budgets.map(([address, text]) => [address, decodeJSON(text) as CompiledBudget])),

@@ -5,7 +5,7 @@
  */
 
 import { byName } from '../core/canonical-json.ts';
-import { COMPILED_SCHEMA, type Ref } from '../core/compiled-policy.ts';
+import { COMPILED_SCHEMA, OLDEST_SCHEMA, type Ref } from '../core/compiled-policy.ts';
 import { err, ok, type Result } from '../core/result.ts';
 
 /** The `data` of a ConfigMap, or of a Secret after decoding its base64. */
@@ -32,6 +32,8 @@ export function shardOf(workspace: Ref, count: number): number {
 
 /** A shard whose checksum is right. */
 export interface Shard {
+  /** Older than `COMPILED_SCHEMA` if an operator before this one wrote it. */
+  readonly schema: number;
   readonly revision: number;
   /** The JSON text of each entry by its name in the shard. */
   readonly entries: ReadonlyMap<string, string>;
@@ -43,7 +45,7 @@ const MAX_BYTES = 1_048_576;
 /** Encodes a shard: the same bytes for the same entries and revision, in any order. */
 export function encodeShard(entries: ReadonlyMap<string, string>, revision: number, hash: Hash): ShardData {
   const sorted = [...entries].toSorted(byName);
-  const index = indexText(sorted, revision, hash);
+  const index = indexText(sorted, COMPILED_SCHEMA, revision, hash);
   return Object.fromEntries([...sorted, [INDEX, index]]);
 }
 
@@ -53,12 +55,15 @@ export function decodeShard(data: ShardData | undefined, hash: Hash): Result<Sha
   if (data === undefined || written === undefined) return err('it is missing or was never written');
   const index = readIndex(written);
   if (index === null) return err('its index is not readable');
-  if (index.schema !== COMPILED_SCHEMA) return err(`it has schema ${index.schema}, not ${COMPILED_SCHEMA}`);
+  const { schema, revision } = index;
+  if (schema > COMPILED_SCHEMA || schema < OLDEST_SCHEMA) {
+    return err(`it has schema ${schema}, not ${OLDEST_SCHEMA} to ${COMPILED_SCHEMA}`);
+  }
   const entries = Object.entries(data)
     .filter(([name]) => name !== INDEX)
     .toSorted(byName);
-  if (indexText(entries, index.revision, hash) !== written) return err('its checksum does not fit its content');
-  return ok({ revision: index.revision, entries: new Map(entries) });
+  if (indexText(entries, schema, revision, hash) !== written) return err('its checksum does not fit its content');
+  return ok({ schema, revision, entries: new Map(entries) });
 }
 
 /** Null if the shard fits into a ConfigMap or Secret, else a sentence that says what to do. */
@@ -69,8 +74,12 @@ export function oversize(name: string, data: ShardData): string | null {
   return `${name} would have ${bytes} bytes and Kubernetes holds ${MAX_BYTES}, so it stays as it was: raise the setting shards, or split large budgets.`;
 }
 
-function indexText(sorted: readonly (readonly [string, string])[], revision: number, hash: Hash): string {
-  const schema = COMPILED_SCHEMA;
+function indexText(
+  sorted: readonly (readonly [string, string])[],
+  schema: number,
+  revision: number,
+  hash: Hash,
+): string {
   return JSON.stringify({ schema, revision, checksum: hash(JSON.stringify([schema, revision, sorted])) });
 }
 

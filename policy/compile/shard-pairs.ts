@@ -5,7 +5,7 @@
  */
 
 import { encodeJSON } from '../core/canonical-json.ts';
-import type { CompiledWorkspace, Ref } from '../core/compiled-policy.ts';
+import { COMPILED_SCHEMA, type CompiledWorkspace, type Ref } from '../core/compiled-policy.ts';
 import { deepEqual } from '../core/deep-equal.ts';
 import type { TargetedBudget } from './budget-targets.ts';
 import type { CompileCache } from './compile-cache.ts';
@@ -103,7 +103,7 @@ function version(
     return stored !== null && isUnchanged(content, stored.workspace, cache) ? stored : null;
   });
   const changed =
-    before === undefined ||
+    before?.schema !== COMPILED_SCHEMA ||
     unchanged.includes(null) ||
     drafts.length !== before.workspaces.size ||
     drafts.some(({ ref }) => !before.workspaces.has(ref));
@@ -151,7 +151,7 @@ function writeKeys(
 ): ShardWrite | null {
   const stored = previous.keys.get(name);
   const isSame =
-    stored !== undefined &&
+    stored?.schema === COMPILED_SCHEMA &&
     stored.credentials.size === drafts.length &&
     drafts.every(({ ref, content }) => stored.credentials.get(ref)?.checksum === content.credentials);
   if (isSame) return null;

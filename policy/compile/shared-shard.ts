@@ -1,7 +1,7 @@
 /** The shard of what workspaces share: spanning budgets, price books and the ledger's epoch, each under its address. */
 
 import { encodeJSON } from '../core/canonical-json.ts';
-import type { Address, Ref } from '../core/compiled-policy.ts';
+import { type Address, COMPILED_SCHEMA, type Ref } from '../core/compiled-policy.ts';
 import { contractBook, pricingOf } from '../prices/contract-prices.ts';
 import type { TargetedBudget } from './budget-targets.ts';
 import type { CompileInput } from './compile-input.ts';
@@ -63,7 +63,7 @@ export function writeShared({ entries }: SharedEntries, { previous, now, hash }:
   const names = stored === null ? [] : [...stored.budgets.keys(), ...stored.books.keys()];
   const epoch = entries.get(EPOCH_ENTRY);
   const isSame =
-    stored !== null &&
+    stored?.schema === COMPILED_SCHEMA &&
     (stored.epoch === null ? undefined : encodeJSON(stored.epoch)) === epoch &&
     names.every((address) => entries.has(address)) &&
     names.length + (epoch === undefined ? 0 : 1) === entries.size;

@@ -6,8 +6,14 @@
 
 import type { Nano } from './money.ts';
 
-/** A gateway rejects a shard of another schema and keeps its last one, so old and new replicas can run side by side. */
-export const COMPILED_SCHEMA = 2;
+/** A gateway rejects a shard of a newer schema and keeps its last one, so old and new replicas can run side by side. */
+export const COMPILED_SCHEMA = 3;
+
+/**
+ * The oldest schema that is still read: during an upgrade new gateways start over shards of the operator before, and what
+ * was accepted then stays in force. What a schema added is absent in shards of an older one, so it is optional here.
+ */
+export const OLDEST_SCHEMA = 2;
 
 /** Critical calls may use a budget's `criticalExtraUsd`; Deferrable ones are treated as Normal so far. */
 export type Priority = 'Critical' | 'Normal' | 'Deferrable';

@@ -47,13 +47,17 @@ describe('a shard', () => {
     );
   });
 
-  test('is rejected with another schema, without an index, or if missing', () => {
+  test('is rejected with an unknown schema, without an index, or if missing', () => {
     const data = encodeShard(new Map([['a', '1']]), 7, sha256);
-    const other = { ...data, index: data['index']!.replace('"schema":2', '"schema":3') };
+    const other = (schema: number) => ({ ...data, index: data['index']!.replace('"schema":3', `"schema":${schema}`) });
     expect(
-      [other, { a: '1' }, { index: 'x' }, { index: 'null' }, undefined].map((one) => decodeShard(one, sha256)),
+      [other(4), other(1), other(2), { a: '1' }, { index: 'x' }, { index: 'null' }, undefined].map((one) =>
+        decodeShard(one, sha256),
+      ),
     ).toEqual([
-      err('it has schema 3, not 2'),
+      err('it has schema 4, not 2 to 3'),
+      err('it has schema 1, not 2 to 3'),
+      err('its checksum does not fit its content'),
       err('it is missing or was never written'),
       err('its index is not readable'),
       err('its index is not readable'),
