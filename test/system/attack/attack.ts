@@ -2,7 +2,8 @@
  * Attacks on the real system by a caller or a tenant, one file each. A file exports an `Attack`; attacks.ts lists them all.
  * While each runs, a neighbour in another namespace makes ordinary calls on every gateway. After each the harness itself
  * checks what must always hold: no process has ended, every call of the neighbour was answered and is in its books to the
- * nano-dollar, and no hostile tenant was charged more than its cap. What else the attack could do wrong it reports itself.
+ * nano-dollar, and no hostile tenant was charged more than its cap or than its budget counts. What else goes wrong the
+ * attack reports itself.
  */
 
 import type { Installation } from '../../../bench/installation.ts';

@@ -1,5 +1,7 @@
 import type { Attack } from './attack.ts';
+import { brokenHttp } from './broken-http.ts';
+import { randomRequests } from './random-requests.ts';
 import { runawayLoop } from './runaway-loop.ts';
 
 /** All attacks, in the order in which they run. */
-export const ATTACKS: readonly Attack[] = [runawayLoop];
+export const ATTACKS: readonly Attack[] = [runawayLoop, randomRequests, brokenHttp];

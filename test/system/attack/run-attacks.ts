@@ -1,6 +1,6 @@
 import type { Figure } from '../../../bench/figures.ts';
 import { ms, percentile } from '../../../bench/figures.ts';
-import { budget, Installation, waitFor } from '../../../bench/installation.ts';
+import { budget, Installation, type Team, waitFor } from '../../../bench/installation.ts';
 import { peakMemoryBytes } from '../../../bench/process-usage.ts';
 import { SeededRandom } from '../../../bench/seeded-random.ts';
 import { formatUsd, nano, parseUsd } from '../../../policy/core/money.ts';
@@ -92,13 +92,30 @@ async function make(
     if (ready?.status !== 200) violations.push(`${url} is not ready`);
   }
   for (const { team, capUsd } of tenants) {
-    const { nano: owed } = await installation.owed(team);
+    const owed = await settledOwed(installation, team, violations);
     if (owed > parseUsd(capUsd)) {
       violations.push(`${team.namespace} was charged $${formatUsd(nano(owed))} of a cap of $${capUsd}`);
     }
   }
   await Promise.all(tenants.map((tenant) => tenant.close()));
   return violations;
+}
+
+/** Waits until a hostile tenant's budget holds what the upstream charged it, and returns that charge. Nano-dollars. */
+async function settledOwed(installation: Installation, team: Team, violations: string[]): Promise<bigint> {
+  let owed = 0n;
+  let held = 0n;
+  const isHeld = await waitFor(async () => {
+    owed = (await installation.owed(team)).nano;
+    const { spentUsd = '0', presumedUsd = '0' } = (await installation.budget(team.namespace, 'cap')).status ?? {};
+    held = parseUsd(spentUsd) + parseUsd(presumedUsd);
+    return held >= owed;
+  }, SETTLED_WITHIN_MS);
+  if (isHeld === undefined) {
+    const [charged, counted] = [owed, held].map((amount) => formatUsd(nano(amount)));
+    violations.push(`${team.namespace} was charged $${charged}, of which its budget holds $${counted} only`);
+  }
+  return owed;
 }
 
 /** Waits until the neighbour's status says what the upstream charged. */
