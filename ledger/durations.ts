@@ -14,6 +14,9 @@ export const REPLAY_TIMEOUT_MS = 10_000;
 /** How long an ended id is remembered: longer than commands and replays take, with a clock that is a minute ahead. */
 export const TOMBSTONE_MS = 180_000;
 
+/** How long money stays presumed whose settle says that it is released by itself. */
+export const RELEASE_AFTER_MS = 15 * 60_000;
+
 /** How long a counter outlives its period, for late settles and for questions about last week. */
 export const RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
 

@@ -13,6 +13,12 @@ export interface PresumedCall {
   readonly counters: readonly string[];
 }
 
+/** Presumed calls that were released by themselves, and what they held. Nano-dollars. */
+export interface ReleasedCalls {
+  readonly calls: number;
+  readonly releasedNano: Nano;
+}
+
 /** What a counter holds at least, by the usage log or a status. Nano-dollars. */
 export interface CounterMinimum {
   /** The counter's full name: `<counter>`, or `<counter>#<value>`. */
@@ -47,6 +53,8 @@ export interface OperatorLedger extends SharedOperations {
   presumedCalls(limit: number): Promise<readonly PresumedCall[]>;
   /** Books presumed calls as spent at their worst case (a late settle still corrects that), or releases them. Returns how many. */
   resolvePresumed(ids: readonly string[], how: 'Book' | 'Release'): Promise<number>;
+  /** Releases the presumed calls whose settle said so, once RELEASE_AFTER_MS have passed; none during a recovery. */
+  releaseDue(): Promise<ReleasedCalls>;
   openBatches(): Promise<readonly OpenBatch[]>;
   /**
    * Settles lines of a batch's results if and only if exactly the lines before them are settled. Returns how many are

@@ -52,6 +52,8 @@ export interface Settlement {
   readonly costNano: Nano;
   /** What stays presumed of the reservation, because the upstream may still bill it. Nano-dollars. */
   readonly presumedNano: Nano;
+  /** What stays presumed is released after RELEASE_AFTER_MS if nothing else has resolved it. Absent: it is not. */
+  readonly releases?: boolean;
   /** The usage record, appended to the stream in the same script. */
   readonly record: UsageRecord;
 }

@@ -195,7 +195,7 @@ export function assemble(options: OperatorOptions) {
     policy,
     reader,
     guard,
-    maintenance: new PresumedMaintenance({ ledger, presumed, elapsed }),
+    maintenance: new PresumedMaintenance({ ledger, presumed, metrics, elapsed }),
     informers,
     callerKeys,
     logged: () => logged({ waiting: streamLength(), limit: settings.usageStreamLimit, silentMs: ingest.unreachableMs }),

@@ -1,7 +1,7 @@
 import { add, max, MAX_NANO, type Nano, subtract, ZERO } from '../../policy/core/money.ts';
 import type { UsageRecord } from '../../policy/core/usage-record.ts';
 import { overflow } from '../amount-checks.ts';
-import { TOMBSTONE_MS } from '../durations.ts';
+import { RELEASE_AFTER_MS, TOMBSTONE_MS } from '../durations.ts';
 import type { Settlement } from '../reservation.ts';
 import type { CounterChange } from './counters.ts';
 import type { Lease, MemoryState, PresumedLease } from './state.ts';
@@ -39,12 +39,14 @@ export class MemoryLeases {
 
   /** Settles a call; its tombstone stays for `ttl` milliseconds. @throws RangeError where a counter would overflow. */
   settle(owner: string, call: LeasedCall, settlement: Settlement, ttl = TOMBSTONE_MS): void {
-    const { id, costNano, presumedNano, record } = settlement;
+    const { id, costNano, presumedNano, releases = false, record } = settlement;
     this.replace(call, costNano, add(costNano, presumedNano), 1);
     this.delete(owner, id);
     this.#state.writeTombstone(id, this.#clock() + ttl);
     this.append(record, call.lease);
-    if (presumedNano > 0n) this.#presume(id, call.lease, 'rest', presumedNano);
+    if (presumedNano === 0n) return;
+    const releaseAt = releases ? this.#clock() + RELEASE_AFTER_MS : null;
+    this.#presume(id, { ...call.lease, worstNano: presumedNano, gapNano: ZERO }, 'rest', releaseAt);
   }
 
   /** Gives a call back that cost nothing. */
@@ -84,7 +86,7 @@ export class MemoryLeases {
   /** Makes all that an open lease reserves presumed. */
   sweep(id: string, lease: Lease): void {
     move(lease, { spentNano: ZERO, certainNano: lease.worstNano, committedNano: ZERO, requests: 0 });
-    this.#presume(id, lease, 'swept', lease.worstNano, lease.gapNano);
+    this.#presume(id, lease, 'swept', null);
   }
 
   /** Turns a presumed or booked lease back into an open one. */
@@ -136,10 +138,9 @@ export class MemoryLeases {
     this.#state.usage.push({ entry: this.#state.nextEntry(), record, counters: names, keepUntil });
   }
 
-  #presume(id: string, lease: Lease, origin: Origin, worstNano: Nano, gapNano = ZERO): void {
-    const kept = { ...lease, worstNano, gapNano };
-    this.#state.presumed.set(id, { origin, lease: kept, since: this.#clock() });
-    this.append({ id: recordId(id, origin), state: 'presumed', worst_nano: `${worstNano}` }, kept);
+  #presume(id: string, lease: Lease, origin: Origin, releaseAt: number | null): void {
+    this.#state.presumed.set(id, { origin, lease, since: this.#clock(), releaseAt });
+    this.append({ id: recordId(id, origin), state: 'presumed', worst_nano: `${lease.worstNano}` }, lease);
   }
 
   #appendResolved(id: string, origin: Origin, lease: Lease, costNano: Nano): void {

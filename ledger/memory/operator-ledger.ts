@@ -2,7 +2,7 @@ import { add, max, subtract, sum, ZERO } from '../../policy/core/money.ts';
 import { checkAmount } from '../amount-checks.ts';
 import { TOMBSTONE_MS } from '../durations.ts';
 import { BATCH_OWNER_TTL_MS, type BatchLines, type LoggedBatch, type OpenBatch } from '../message-batches.ts';
-import type { CounterMinimum, LivingGateway, OperatorLedger, PresumedCall } from '../operator-ledger.ts';
+import type { CounterMinimum, LivingGateway, OperatorLedger, PresumedCall, ReleasedCalls } from '../operator-ledger.ts';
 import type { RefusalEntry, StreamEntry } from '../streams.ts';
 import { MemorySharedOperations } from './shared-operations.ts';
 import type { BatchLease } from './state.ts';
@@ -80,6 +80,16 @@ export class MemoryOperatorLedger extends MemorySharedOperations implements Oper
     const resolved = ids.filter((id) => this.leases.resolve(id, how === 'Book')).length;
     if (resolved > 0) this.timeline.count();
     return resolved;
+  }
+
+  async releaseDue(): Promise<ReleasedCalls> {
+    const { data } = this;
+    const now = this.now();
+    if (data.epoch === null || data.recovering !== null) return { calls: 0, releasedNano: ZERO };
+    const due = [...data.presumed].filter(([, { releaseAt }]) => releaseAt !== null && releaseAt <= now);
+    for (const [id] of due) this.leases.resolve(id, false);
+    if (due.length > 0) this.timeline.count();
+    return { calls: due.length, releasedNano: sum(due.map(([, { lease }]) => lease.worstNano)) };
   }
 
   async openBatches(): Promise<readonly OpenBatch[]> {

@@ -19,6 +19,8 @@ export interface PresumedLease {
   readonly lease: Lease;
   /** Milliseconds since the epoch. */
   readonly since: number;
+  /** When it is released by itself, in milliseconds since the epoch; null if it is not. */
+  readonly releaseAt: number | null;
 }
 
 export interface BatchLease {

@@ -21,6 +21,7 @@
  *     :booked                hash    call id → lease of a call that was resolved without its cost: a late settle corrects it
  *     :presumedSince         zset    presumed call ids by since when
  *     :presumedUntil         zset    presumed and booked call ids by when their last counter expires
+ *     :presumedRelease       zset    ids of calls whose presumed rest is released by itself, by when
  *     :batches               hash    batch → cmsgpack of call id, workspace, meta, settled lines, lease
  *     :batch:<batch>         string  0 or 1 (all of it is settled) and the workspace; expires after BATCH_OWNER_TTL_MS
  *     :beats  :reports       zset, hash    incarnation by its last heartbeat; its report

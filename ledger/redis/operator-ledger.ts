@@ -1,9 +1,9 @@
 import type { Ref } from '../../policy/core/compiled-policy.ts';
-import { decodeNano } from '../../policy/core/money.ts';
+import { add, decodeNano, ZERO } from '../../policy/core/money.ts';
 import { checkAmount } from '../amount-checks.ts';
 import type { GatewayReport } from '../gateway-ledger.ts';
 import { BATCH_OWNER_TTL_MS, type BatchLines, type LoggedBatch, type OpenBatch } from '../message-batches.ts';
-import type { CounterMinimum, LivingGateway, OperatorLedger, PresumedCall } from '../operator-ledger.ts';
+import type { CounterMinimum, LivingGateway, OperatorLedger, PresumedCall, ReleasedCalls } from '../operator-ledger.ts';
 import type { RefusalEntry, RefusalRow, StreamEntry } from '../streams.ts';
 import type { Reply } from './connection.ts';
 import { scripts } from './scripts.ts';
@@ -60,6 +60,16 @@ export class RedisOperatorLedger extends RedisSharedOperations implements Operat
       resolved += count as number;
     }
     return resolved;
+  }
+
+  async releaseDue(): Promise<ReleasedCalls> {
+    let released: ReleasedCalls = { calls: 0, releasedNano: ZERO };
+    for (;;) {
+      const [calls, nanos] = (await this.connection.run(scripts.releaseDue, [`${RESOLVE_CHUNK}`])) as [number, string];
+      const releasedNano = add(released.releasedNano, decodeNano(nanos));
+      released = { calls: released.calls + calls, releasedNano };
+      if (calls < RESOLVE_CHUNK) return released;
+    }
   }
 
   async openBatches(): Promise<readonly OpenBatch[]> {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { MAX_VALUES, REST } from '../../policy/core/counter-reading.ts';
 import { MAX_NANO } from '../../policy/core/money.ts';
 import type { RecordState, UsageField } from '../../policy/core/usage-record.ts';
-import { LEASE_MS, MIN_RECOVERY_MS, REPLAY_TIMEOUT_MS, RETENTION_MS, TOMBSTONE_MS } from '../durations.ts';
+import { LEASE_MS, MIN_RECOVERY_MS, RELEASE_AFTER_MS, REPLAY_TIMEOUT_MS } from '../durations.ts';
+import { RETENTION_MS, TOMBSTONE_MS } from '../durations.ts';
 
 export interface Script {
   readonly source: string;
@@ -34,6 +35,7 @@ const RECORD_STATES = {
 const CONSTANTS = {
   LEASE_MS,
   MIN_RECOVERY_MS,
+  RELEASE_AFTER_MS,
   REPLAY_TIMEOUT_MS,
   TOMBSTONE_MS,
   RETENTION_MS,
@@ -73,6 +75,7 @@ export const scripts = {
   endRecovery: script('end-recovery', 'recovery'),
   listPresumedCalls: script('list-presumed-calls', ...LEASES),
   resolvePresumed: script('resolve-presumed', ...LEASES),
+  releaseDue: script('release-due', ...LEASES),
   listOpenBatches: script('list-open-batches'),
   settleBatchLines: script('settle-batch-lines', ...LEASES),
   closeBatch: script('close-batch', ...LEASES),

@@ -134,13 +134,14 @@ function encodeChange(change: LedgerChange): string[] {
   return encodeBatchReservation(change.batch);
 }
 
-/** Cost, presumed, their sum and the record. */
-function encodeSettlement({ costNano, presumedNano, record }: Settlement): string[] {
-  return [costNano, presumedNano, costNano + presumedNano].map(String).concat(JSON.stringify(record));
+/** Cost, presumed, their sum, whether what is presumed is released by itself, and the record. */
+function encodeSettlement({ costNano, presumedNano, releases = false, record }: Settlement): string[] {
+  const amounts = [costNano, presumedNano, costNano + presumedNano].map(String);
+  return [...amounts, releases ? '1' : '0', JSON.stringify(record)];
 }
 
 function encodeUnchecked({ reservation, settlement }: UncheckedCall): string[] {
-  const amounts = settlement === null ? ['0', '0', '0', ''] : encodeSettlement(settlement);
+  const amounts = settlement === null ? ['0', '0', '0', '0', ''] : encodeSettlement(settlement);
   return amounts.concat(encodeReservation(reservation));
 }
 

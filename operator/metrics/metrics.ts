@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
-import { CallMetrics } from '../../metrics/call-metrics.ts';
+import { CallMetrics, dollars } from '../../metrics/call-metrics.ts';
+import type { Nano } from '../../policy/core/money.ts';
 import type { BatchLine } from '../../policy/cost/batch-result.ts';
 import { measureResources, type Resources } from './resource-metrics.ts';
 import { measureSpenders, type NameLimits } from './spender-metrics.ts';
@@ -48,6 +49,10 @@ export class Metrics {
   readonly #deadLetters = this.#counter(
     'tollgate_usage_log_dead_letters_total',
     'Usage records and refusal counts that could not be written, or not completely (table dead_letters).',
+  );
+  readonly #released = this.#counter(
+    'tollgate_presumed_released_usd_total',
+    'Presumed money that was released by itself, in US dollars: calls that something in front of the upstream answered at once, without content. If the upstream did bill them, this much is missing from the budgets.',
   );
 
   constructor(limits: NameLimits) {
@@ -121,6 +126,10 @@ export class Metrics {
 
   countWrite(kind: string): void {
     this.#writes.inc({ kind });
+  }
+
+  countReleased(amount: Nano): void {
+    this.#released.inc(dollars(amount));
   }
 
   countLogged(rows: number): void {

@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- Settles a call that was sent without an answer of the ledger, whatever the caps of its counters.
--- ARGV: incarnation, epoch, timeline, last change, owner, cost, presumed, certain (their sum), record ('' where the cost
--- is not known), the reservation (shared/reservation-counters.lua).
-local owner, record, id = ARGV[5], ARGV[9], ARGV[10]
+-- ARGV: incarnation, epoch, timeline, last change, owner, cost, presumed, certain (their sum), 1 if what is presumed is
+-- released by itself else 0, record ('' where the cost is not known), the reservation (shared/reservation-counters.lua).
+local owner, record, id = ARGV[5], ARGV[10], ARGV[11]
 
 -- Any incarnation may have reserved it: the process that settles may be another one.
 local status, lease = find(owner, id)
@@ -14,7 +14,7 @@ end
 if status == 'ended' then return withoutLease(status) end
 
 local answer = lease and status ~= 'open' and 'corrected' or 'settled'
-lease = lease or reserveUncapped(10)
+lease = lease or reserveUncapped(11)
 if not lease then return overflow() end
 if record == '' then
   -- It is presumed or booked already.
@@ -22,7 +22,7 @@ if record == '' then
   deleteLease('open', owner, id)
   sweepLease(id, lease)
 else
-  local amounts = { cost = ARGV[6], presumed = ARGV[7], certain = ARGV[8] }
+  local amounts = { cost = ARGV[6], presumed = ARGV[7], certain = ARGV[8], releases = ARGV[9] }
   if not settle(owner, id, lease, amounts, record, RETENTION_MS) then return overflow() end
 end
 return { answer, numberChange() }

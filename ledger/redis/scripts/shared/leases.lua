@@ -73,6 +73,7 @@ local function deleteLease(status, incarnation, id)
     call('HDEL', prefix .. ':booked', id)
     call('ZREM', prefix .. ':presumedSince', id)
     call('ZREM', prefix .. ':presumedUntil', id)
+    call('ZREM', prefix .. ':presumedRelease', id)
   end
 end
 
@@ -117,6 +118,19 @@ local function resolvedRecord(id, worst)
   return cjson.encode({ [FIELD_ID] = id, [FIELD_STATE] = state, [FIELD_COST] = worst, [FIELD_ESTIMATED] = true })
 end
 
+-- Resolves presumed money at `cost`: all of it, or nothing. A late settle still finds a call of which all was presumed, and
+-- corrects it.
+local function resolve(id, lease, cost)
+  local status = lease[1]
+  replace(lease, cost, cost, '0')
+  deleteLease(status, '', id)
+  append(resolvedRecord(status == 'rest' and id .. '/rest' or id, cost), lease)
+  if status ~= 'swept' then return end
+  lease[1], lease[2] = 'booked', cost
+  call('HSET', prefix .. ':booked', id, cmsgpack.pack(lease))
+  call('ZADD', prefix .. ':presumedUntil', lease[4], id)
+end
+
 -- A late reserve meets the tombstone, and a repeated settle or release changes nothing.
 local function writeTombstone(id, ttl)
   call('SET', prefix .. ':tombstone:' .. id, '', 'PX', ttl)
@@ -154,6 +168,9 @@ local function settle(owner, id, lease, amounts, record, ttl)
   deleteLease(status, owner, id)
   writeTombstone(id, ttl)
   append(record, lease)
-  if amounts.presumed ~= '0' then presume(id, lease, 'rest', amounts.presumed) end
+  if amounts.presumed ~= '0' then
+    presume(id, lease, 'rest', amounts.presumed)
+    if amounts.releases == '1' then call('ZADD', prefix .. ':presumedRelease', clock() + RELEASE_AFTER_MS, id) end
+  end
   return true
 end

@@ -107,16 +107,18 @@ const reserve = fc.tuple(gateways, reservations).map(([gateway, draft]) =>
   }),
 );
 
-const settle = fc.tuple(gateways, calls, amounts, fc.option(amounts)).map(([gateway, call, cost, presumed]) =>
-  command(`settle ${gateway} ${call} ${fc.stringify([cost, presumed])}`, async (ledgers) => {
+const settle = fc.tuple(gateways, calls, amounts, fc.option(amounts), fc.boolean()).map((given) => {
+  const [gateway, call, cost, presumed, releases] = given;
+  return command(`settle ${gateway} ${call} ${fc.stringify([cost, presumed, releases])}`, async (ledgers) => {
     const id = ledgers.idOf(gateway, call);
     const costNano = amountOf(ledgers, cost);
     const presumedNano = presumed === null ? nano(0n) : amountOf(ledgers, presumed);
     const record = { id, state: 'final', cost_nano: `${costNano}` } as const;
-    const got = await ledgers.both(gateway, (ledger) => ledger.gateway.settle({ id, costNano, presumedNano, record }));
+    const settlement = { id, costNano, presumedNano, releases, record };
+    const got = await ledgers.both(gateway, (ledger) => ledger.gateway.settle(settlement));
     if (got === 'settled' || got === 'corrected') ledgers.acknowledged(id);
-  }),
-);
+  });
+});
 
 const settleUnchecked = fc.tuple(gateways, reservations, fc.option(amounts)).map(([gateway, draft, cost]) =>
   command(`settle unchecked ${gateway} ${fc.stringify([draft, cost])}`, async (ledgers) => {
@@ -192,6 +194,20 @@ const resolve = fc.tuple(fc.nat(2), fc.constantFrom('Book' as const, 'Release' a
   command(`${how} presumed ${which}`, async (ledgers) => {
     const ids = [...ledgers.memory.state.presumed.keys()].filter((_, index) => index % 3 === which);
     await ledgers.both(0, (ledger) => ledger.operator.resolvePresumed(ids, how));
+  }),
+);
+
+/** A quarter of an hour passes for some of the calls that are released by themselves. */
+const releaseDue = fc.tuple(gateways, fc.nat(1)).map(([gateway, which]) =>
+  command(`release what is due ${gateway} ${which}`, async (ledgers) => {
+    const { presumed } = ledgers.memory.state;
+    const waiting = [...presumed].filter(([, { releaseAt }]) => releaseAt !== null);
+    const releaseAt = Date.now() - 1;
+    for (const [id, lease] of waiting.filter((_, index) => index % 2 === which)) {
+      presumed.set(id, { ...lease, releaseAt });
+      await ledgers.redis.zadd(`${ledgers.prefix}:presumedRelease`, releaseAt, id);
+    }
+    await ledgers.both(gateway, (ledger) => ledger.operator.releaseDue());
   }),
 );
 
@@ -345,6 +361,7 @@ export const commands = fc.commands(
     closeBatch,
     restoreBatch,
     resolve,
+    releaseDue,
     flushScripts,
     expireTombstones,
   ],
