@@ -54,7 +54,7 @@ export interface Condition {
  */
 export interface ClaudeBudgetSpec {
   /**
-   * workspaceRef names the ClaudeWorkspace of this namespace whose calls the budget applies to.
+   * workspaceRef names the ClaudeWorkspace of this namespace whose calls the budget applies to. At most 64 budgets apply to a workspace, the oldest.
    */
   workspaceRef?: {
     /**
@@ -63,7 +63,7 @@ export interface ClaudeBudgetSpec {
     name: string;
   };
   /**
-   * namespaceSelector makes a spanning budget, which applies to the workspaces of all namespaces whose labels match ({} matches all). Allowed only in the installation's namespace, where tenants cannot edit it.
+   * namespaceSelector makes a spanning budget, which applies to the workspaces of all namespaces whose labels match ({} matches all). Allowed only in the installation's namespace, where tenants cannot edit it. At most 32 apply to a workspace, the oldest.
    */
   namespaceSelector?: {
     /**

@@ -12,6 +12,8 @@ import { NotAccepted, amountOf, instantOf, validateResource } from './not-accept
 /** One budget, accepted or in its last accepted form, with the workspaces that it applies to, sorted. */
 export interface TargetedBudget {
   readonly ref: Ref;
+  /** RFC 3339, to the second. */
+  readonly created: string;
   readonly generation: number;
   readonly accepted: Finding<'Accepted'>;
   /** This generation, the last accepted one, or null. */
@@ -63,11 +65,11 @@ export function targetBudget(
     budget: cache.compiled(resource, input.settings, () => compileBudget(resource, input.settings)),
     workspaces: targets(resource, existing, input),
   }));
-  if (compiled === null) return { ref, generation, accepted, ...lastAccepted(previousOf(ref), existing) };
+  const found = { ref, created: resource.metadata.creationTimestamp ?? '', generation, accepted };
+  if (compiled === null) return { ...found, ...lastAccepted(previousOf(ref), existing) };
   const { budget, workspaces } = compiled;
   return {
-    ref,
-    generation,
+    ...found,
     accepted: unpooled(budget, workspaces, existing) ?? accepted,
     compiled: budget,
     spanning: resource.spec.namespaceSelector !== undefined,

@@ -1,6 +1,7 @@
 import type { ObjectMeta } from '../../crds/types.gen.ts';
 import { byName } from '../core/canonical-json.ts';
 import { type Ref, refOf } from '../core/compiled-policy.ts';
+import { placeBudgets } from './budget-places.ts';
 import { type TargetedBudget, previousBudgets, targetBudget } from './budget-targets.ts';
 import { CompileCache } from './compile-cache.ts';
 import type { CompileInput, PreviousShards } from './compile-input.ts';
@@ -28,7 +29,7 @@ export function compile(input: CompileInput, cache: CompileCache = new CompileCa
   let budgetsBefore: ReturnType<typeof previousBudgets> | undefined;
   const previousOf = (ref: Ref) => (budgetsBefore ??= previousBudgets(input.previous)).get(ref);
   const budgets = byRef(input.budgets).map((one) => targetBudget(one, previousOf, existing, input, cache));
-  return buildOutput(workspaces, budgets, input, cache);
+  return buildOutput(workspaces, placeBudgets(budgets), input, cache);
 }
 
 function previousWorkspaces({ policy, keys }: PreviousShards): ReadonlyMap<Ref, AcceptedWorkspace> {
@@ -81,7 +82,9 @@ function byWorkspace(budgets: readonly TargetedBudget[]): ReadonlyMap<Ref, reado
   const applied = new Map<Ref, TargetedBudget[]>();
   for (const budget of budgets) {
     for (const workspace of budget.compiled === null ? [] : budget.workspaces) {
-      applied.set(workspace, [...(applied.get(workspace) ?? []), budget]);
+      const others = applied.get(workspace);
+      if (others === undefined) applied.set(workspace, [budget]);
+      else others.push(budget);
     }
   }
   return applied;

@@ -50,6 +50,11 @@ const table = {
       meaning:
         'spec.per names an attribute that callers set by header, so that each caller could open a new counter. Set spec.limit.totalUsd.',
     },
+    TooManyBudgets: {
+      status: 'False',
+      meaning:
+        'At most 64 budgets apply to a workspace: first the 32 oldest spanning ones, then the oldest of its own. This one came later.',
+    },
   },
   Programmed: {
     Programmed: {
