@@ -6,7 +6,7 @@ import { SeededRandom } from '../../../bench/seeded-random.ts';
 import { formatUsd, nano, parseUsd } from '../../../policy/core/money.ts';
 import type { Attack } from './attack.ts';
 import { ATTACKS } from './attacks.ts';
-import { HostileTenant } from './hostile-tenant.ts';
+import { HostileTenant, type TenantOptions } from './hostile-tenant.ts';
 import { Neighbour } from './neighbour.ts';
 
 const GATEWAYS = ['tollgate-gateway-1', 'tollgate-gateway-2'];
@@ -36,73 +36,63 @@ export interface AttackOutcome {
 
 /** Starts the real system and makes all attacks on it, one after the other. */
 export async function runAttacks(options: AttackOptions): Promise<AttackOutcome> {
-  const { directory, only, announce } = options;
+  const { directory, only } = options;
   await Installation.clear(directory);
   try {
     const installation = await Installation.start(GATEWAYS.length, { directory });
     const team = await installation.team('neighbour', budget('neighbour', 'plenty', `limit: { usd: '1000.00' }`));
     const neighbour = new Neighbour(installation, team);
     const attacks = ATTACKS.filter(({ name }) => only === undefined || only.includes(name));
-    const violations: string[] = [];
-    const figures: Figure[] = [];
-    try {
-      for (const [index, attack] of attacks.entries()) {
-        announce(`${attack.name}: ${attack.threat}`);
-        const random = new SeededRandom(options.seed * 1_000 + index);
-        const found = await make(attack, { installation, random, variants: options.variants });
-        const { latencies, failures } = neighbour.take();
-        found.push(...failures.slice(0, 3).map((failure) => `a call of the neighbour failed: ${failure}`));
-        for (const violation of found) announce(`  WRONG: ${violation}`);
-        violations.push(...found.map((violation) => `${attack.name}: ${violation}`));
-        figures.push(latencyFigure(attack, latencies));
-      }
-    } finally {
-      await neighbour.stop();
-    }
-    violations.push(...(await booksDiffer(installation, team.namespace, (await installation.owed(team)).nano)));
-    figures.push(memoryFigure(installation));
-    return { violations, figures };
+    const outcome = await makeAll(attacks, installation, neighbour, options);
+    await neighbour.stop();
+    const books = await booksDiffer(installation, team);
+    return { violations: [...outcome.violations, ...books], figures: [...outcome.figures, memoryFigure(installation)] };
   } finally {
     await Installation.stop(directory);
   }
 }
 
-/** Makes one attack and returns what went wrong. */
-async function make(
-  attack: Attack,
-  { installation, random, variants }: { installation: Installation; random: SeededRandom; variants: number },
-): Promise<string[]> {
+async function makeAll(
+  attacks: readonly Attack[],
+  installation: Installation,
+  neighbour: Neighbour,
+  { seed, variants, announce }: AttackOptions,
+): Promise<AttackOutcome> {
   const violations: string[] = [];
+  const figures: Figure[] = [];
   const tenants: HostileTenant[] = [];
-  const pids = PROCESSES.map((name) => [name, installation.pid(name)] as const);
-  await attack.run({
-    installation,
-    random,
-    variants,
-    tenant: async (options) => {
-      const tenant = await HostileTenant.make(installation, options);
-      tenants.push(tenant);
-      return tenant;
-    },
-    report: (violation) => void violations.push(violation),
-  });
-  for (const [name, pid] of pids) if (peakMemoryBytes(pid) === null) violations.push(`${name} has ended`);
-  for (const url of installation.gateways) {
-    const ready = await fetch(`${url}/readyz`).catch(() => null);
-    if (ready?.status !== 200) violations.push(`${url} is not ready`);
-  }
-  for (const { team, capUsd } of tenants) {
-    const owed = await settledOwed(installation, team, violations);
-    if (owed > parseUsd(capUsd)) {
-      violations.push(`${team.namespace} was charged $${formatUsd(nano(owed))} of a cap of $${capUsd}`);
+  for (const [index, attack] of attacks.entries()) {
+    const { name, threat } = attack;
+    announce(`${name}: ${threat}`);
+    const report = (violation: string): void => {
+      violations.push(`${name}: ${violation}`);
+      announce(`  WRONG: ${violation}`);
+    };
+    const tenant = async (tenantOptions: TenantOptions): Promise<HostileTenant> => {
+      const made = await HostileTenant.make(installation, tenantOptions);
+      tenants.push(made);
+      return made;
+    };
+    const pids = PROCESSES.map((process) => [process, installation.pid(process)] as const);
+    await attack.run({ installation, random: new SeededRandom(seed * 1_000 + index), variants, tenant, report });
+    for (const [process, pid] of pids) if (peakMemoryBytes(pid) === null) report(`${process} has ended`);
+    for (const url of installation.gateways) {
+      const ready = await fetch(`${url}/readyz`).catch(() => null);
+      if (ready?.status !== 200) report(`${url} is not ready`);
     }
+    const { latencies, failures } = neighbour.take();
+    for (const failure of failures.slice(0, 3)) report(`a call of the neighbour failed: ${failure}`);
+    figures.push(latencyFigure(name, latencies));
   }
-  await Promise.all(tenants.map((tenant) => tenant.close()));
-  return violations;
+  for (const one of tenants) {
+    violations.push(...(await uncounted(installation, one)));
+    await one.close();
+  }
+  return { violations, figures };
 }
 
-/** Waits until a hostile tenant's budget holds what the upstream charged it, and returns that charge. Nano-dollars. */
-async function settledOwed(installation: Installation, team: Team, violations: string[]): Promise<bigint> {
+/** Waits until a tenant's budget counts what the upstream charged, and compares that charge with the cap. */
+async function uncounted(installation: Installation, { team, capUsd }: HostileTenant): Promise<readonly string[]> {
   let owed = 0n;
   let held = 0n;
   const isHeld = await waitFor(async () => {
@@ -111,24 +101,25 @@ async function settledOwed(installation: Installation, team: Team, violations: s
     held = parseUsd(spentUsd) + parseUsd(presumedUsd);
     return held >= owed;
   }, SETTLED_WITHIN_MS);
-  if (isHeld === undefined) {
-    const [charged, counted] = [owed, held].map((amount) => formatUsd(nano(amount)));
-    violations.push(`${team.namespace} was charged $${charged}, of which its budget holds $${counted} only`);
-  }
-  return owed;
+  const charged = `${team.namespace} was charged $${formatUsd(nano(owed))}`;
+  return [
+    ...(owed > parseUsd(capUsd) ? [`${charged} of a cap of $${capUsd}`] : []),
+    ...(isHeld === undefined ? [`${charged}, of which its budget counts $${formatUsd(nano(held))} only`] : []),
+  ];
 }
 
 /** Waits until the neighbour's status says what the upstream charged. */
-async function booksDiffer(installation: Installation, namespace: string, owed: bigint): Promise<readonly string[]> {
+async function booksDiffer(installation: Installation, team: Team): Promise<readonly string[]> {
+  const { nano: owed } = await installation.owed(team);
   let shown = '';
   const same = await waitFor(async () => {
-    shown = (await installation.budget(namespace, 'plenty')).status?.spentUsd ?? '';
+    shown = (await installation.budget(team.namespace, 'plenty')).status?.spentUsd ?? '';
     return shown !== '' && parseUsd(shown) === owed;
   }, SETTLED_WITHIN_MS);
   return same === undefined ? [`the neighbour owes $${formatUsd(nano(owed))} and its status says $${shown}`] : [];
 }
 
-function latencyFigure({ name }: Attack, latencies: readonly number[]): Figure {
+function latencyFigure(name: string, latencies: readonly number[]): Figure {
   const p99 = percentile(latencies, 0.99);
   return {
     what: `${name}: calls of the neighbour`,
