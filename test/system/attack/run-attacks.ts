@@ -43,8 +43,12 @@ export async function runAttacks(options: AttackOptions): Promise<AttackOutcome>
     const team = await installation.team('neighbour', budget('neighbour', 'plenty', `limit: { usd: '1000.00' }`));
     const neighbour = new Neighbour(installation, team);
     const attacks = ATTACKS.filter(({ name }) => only === undefined || only.includes(name));
-    const outcome = await makeAll(attacks, installation, neighbour, options);
-    await neighbour.stop();
+    let outcome: AttackOutcome;
+    try {
+      outcome = await makeAll(attacks, installation, neighbour, options);
+    } finally {
+      await neighbour.stop();
+    }
     const books = await booksDiffer(installation, team);
     return { violations: [...outcome.violations, ...books], figures: [...outcome.figures, memoryFigure(installation)] };
   } finally {
