@@ -38,8 +38,13 @@ export async function measureCapacity(): Promise<Figure[]> {
     await log.drain();
     await hold(ledger, 'warm', 100, (n) => [pool(`warm-${n % 10}`)]);
     const counter = await bytes(MANY, () => hold(ledger, 'counter', MANY, (n) => [pool(`budget-${n}`)], 'released'));
-    const customer = await bytes(MANY, () => hold(ledger, 'customer', MANY, (n) => [customers(n)], 'released'));
     const tombstones = await bytes(MANY, () => hold(ledger, 'tomb', MANY, () => [pool('one')], 'released'));
+    const free = await bytes(MANY, () => hold(ledger, 'free', MANY, (n) => [customers(n)], 'released'));
+    const customer = await bytes(MANY, async () => {
+      await hold(ledger, 'customer', MANY, (n) => [customers(n)]);
+      await settle(ledger, 'customer', MANY);
+      await log.drain();
+    });
     const flight = await bytes(MANY, () => hold(ledger, 'flight', MANY, (n) => fourBudgetChecks(n)));
     const waiting = await bytes(MANY, () => settle(ledger, 'flight', MANY));
     await log.drain();
@@ -53,6 +58,7 @@ export async function measureCapacity(): Promise<Figure[]> {
     return [
       sizeFigure('a counter (one budget, one period)', 400, counter - tombstones),
       sizeFigure('a customer of a budget with `per`', 600, customer - tombstones),
+      sizeFigure('a call of a new customer that cost nothing, for 3 minutes', 300, free),
       sizeFigure(`a call in flight, ${BUDGETS} budgets`, 1_000, flight),
       sizeFigure('a call that ended, for 3 minutes (and while it waits for the log)', 2_000, flight + waiting),
       sizeFigure('its tombstone alone', 300, tombstones),

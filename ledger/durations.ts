@@ -20,7 +20,15 @@ export const RELEASE_AFTER_MS = 15 * 60_000;
 /** How long a counter outlives its period, for late settles and for questions about last week. */
 export const RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
 
-/** When the counters of a period that ends at `end` expire. Milliseconds since the epoch. */
+/** How long the counter of a value does: until every batch sent in the period has settled, and a day. */
+export const VALUE_RETENTION_MS = 2 * 24 * 60 * 60 * 1000;
+
+/** When the pool of a period that ends at `end` expires. Milliseconds since the epoch. */
 export function expireAt(end: number): number {
   return Math.min(end + RETENTION_MS, END_OF_TIME);
+}
+
+/** When the counters of values expire, whose pool expires at `poolExpireAt`. Milliseconds since the epoch. */
+export function valueExpireAt(poolExpireAt: number): number {
+  return poolExpireAt - (RETENTION_MS - VALUE_RETENTION_MS);
 }

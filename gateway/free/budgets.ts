@@ -4,7 +4,7 @@ import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { isSpanning } from '../../policy/admit/budget-refusal.ts';
 import type { Caller } from '../../policy/admit/caller.ts';
 import type { CompiledBudget, CompiledKey } from '../../policy/core/compiled-policy.ts';
-import { MAX_VALUES, type Reading, REST, type ValueCounter } from '../../policy/core/counter-reading.ts';
+import { isRest, MAX_VALUES, type Reading, type ValueCounter } from '../../policy/core/counter-reading.ts';
 import { scopeMatch } from '../../policy/core/matching.ts';
 import { PeriodCache, type PeriodLookup } from '../../policy/core/period.ts';
 import { refusalFor } from '../../policy/core/refusals.ts';
@@ -58,7 +58,7 @@ async function budgetsOf(
 /** A credential that fixes a value of `per`, such as a customer, sees nothing of the other values. */
 function visible({ per }: CompiledBudget, reading: Reading, { attributes }: CompiledKey): Reading {
   const isOwn = ({ value }: ValueCounter): boolean => {
-    const values = value === REST ? [] : (JSON.parse(value) as string[]);
+    const values = isRest(value) ? [] : (JSON.parse(value) as string[]);
     return per.every((name, index) => attributes[name] === undefined || attributes[name] === values[index]);
   };
   return { ...reading, values: reading.values.filter(isOwn) };

@@ -1,67 +1,13 @@
-import type { Counter, Reading, ReadingQuery, ValueCounter } from '../../policy/core/counter-reading.ts';
-import { MAX_VALUES, REST } from '../../policy/core/counter-reading.ts';
-import { add, MAX_NANO, type Nano, ZERO } from '../../policy/core/money.ts';
-import { overflow } from '../amount-checks.ts';
+import type { Ref } from '../../policy/core/compiled-policy.ts';
+import type { Reading, ReadingQuery, ValueCounter } from '../../policy/core/counter-reading.ts';
+import { isRest, MAX_NAMESPACE_VALUES, MAX_VALUES, namespaceOf, restOf } from '../../policy/core/counter-reading.ts';
+import { valueExpireAt } from '../durations.ts';
+import { MemoryCounter } from './counter.ts';
 
-/** Signed changes of a counter's sums (nano-dollars) and its number of settled calls. */
-export interface CounterChange {
-  readonly spentNano: Nano;
-  readonly certainNano: Nano;
-  readonly committedNano: Nano;
-  readonly requests: number;
-}
-
-/** The sums of one budget in one period: the pool, or one value. */
-export class MemoryCounter {
-  /** Names the budget and its period. */
-  readonly counter: string;
-  /** Null for the pool. */
-  readonly value: string | null;
-  /** Milliseconds since the epoch. */
-  readonly expireAt: number;
-  spentNano = ZERO;
-  certainNano = ZERO;
-  committedNano = ZERO;
-  /** Of the calls in flight. */
-  gapsNano = ZERO;
-  requests = 0;
-  refused = 0;
-  wouldRefuse = 0;
-  exhaustedAtNano: Nano | null = null;
-  /** Orders values: what is spent, summed in floating point as a sorted set of Redis does. */
-  score = 0;
-
-  constructor(counter: string, value: string | null, expireAt: number) {
-    this.counter = counter;
-    this.value = value;
-    this.expireAt = expireAt;
-  }
-
-  /** The full name, as in usage records. */
-  get name(): string {
-    return this.value === null ? this.counter : `${this.counter}#${this.value}`;
-  }
-
-  get reading(): Counter {
-    const { spentNano, certainNano, committedNano, requests, refused, wouldRefuse, exhaustedAtNano } = this;
-    return { spentNano, certainNano, committedNano, requests, refused, wouldRefuse, exhaustedAtNano };
-  }
-
-  /** @throws RangeError where the counter would overflow. */
-  requireRoomFor(amount: Nano): void {
-    if (this.committedNano > MAX_NANO - amount) throw overflow();
-  }
-
-  change({ spentNano, certainNano, committedNano, requests }: CounterChange): void {
-    this.spentNano = add(this.spentNano, spentNano);
-    this.certainNano = add(this.certainNano, certainNano);
-    this.committedNano = add(this.committedNano, committedNano);
-    this.requests += requests;
-    this.score += Number(spentNano);
-  }
-}
-
-/** All counters. Looking one up creates it, but only `store` keeps it. */
+/**
+ * All counters. Looking one up creates it, but only `store` keeps it. The counter of a value stays only while it holds
+ * money, as redis/scripts/shared/value-counters.lua says.
+ */
 export class MemoryCounters {
   readonly pools = new Map<string, MemoryCounter>();
   /** By pool, then by value. */
@@ -71,14 +17,32 @@ export class MemoryCounters {
     return this.pools.get(counter) ?? new MemoryCounter(counter, null, expireAt);
   }
 
-  /** The counter of a value: past `MAX_VALUES` all new values share one. */
-  value(counter: string, value: string, expireAt: number): MemoryCounter {
+  /**
+   * The counter of a value, or the shared one of its workspace. Once that one holds money, a value without a counter counts
+   * there: it may have spent a part of that money, and must not get a limit of its own on top.
+   */
+  value(counter: string, value: string, poolExpireAt: number, workspace: Ref): MemoryCounter {
+    const rest = restOf(counter, workspace);
     const values = this.#valuesOf(counter);
-    const own = values.get(value);
-    if (own !== undefined || values.size < MAX_VALUES) return own ?? new MemoryCounter(counter, value, expireAt);
-    return values.get(REST) ?? new MemoryCounter(counter, REST, expireAt);
+    const kept = values.get(value) ?? values.get(rest);
+    if (kept !== undefined) return kept;
+    const namespace = namespaceOf(workspace);
+    const name = this.#hasAllValues(namespace, counter) ? rest : value;
+    return new MemoryCounter(counter, name, valueExpireAt(poolExpireAt), namespace);
   }
 
+  /** Whether a namespace's calls may make no further value in a pool. */
+  #hasAllValues(namespace: string, counter: string): boolean {
+    let inAll = 0;
+    for (const [pool, values] of this.values) {
+      const count = [...values.values()].filter((one) => one.owner === namespace && !isRest(one.value!)).length;
+      if (pool === counter && count >= MAX_VALUES) return true;
+      inAll += count;
+    }
+    return inAll >= MAX_NAMESPACE_VALUES;
+  }
+
+  /** The counter of a full name. */
   named(name: string, expireAt: number): MemoryCounter {
     const mark = name.indexOf('#');
     if (mark < 0) return this.pool(name, expireAt);
@@ -86,15 +50,43 @@ export class MemoryCounters {
     return this.#valuesOf(counter).get(value) ?? new MemoryCounter(counter, value, expireAt);
   }
 
+  /**
+   * The counter that has the name of a lease's at `now` (milliseconds): it may have been dropped meanwhile, being empty.
+   * Null once it has expired.
+   */
+  current({ counter, value }: MemoryCounter, now: number): MemoryCounter | null {
+    const pool = this.pools.get(counter) ?? null;
+    if (value === null) return pool;
+    const kept = this.#valuesOf(counter).get(value);
+    if (kept !== undefined || pool === null) return kept ?? null;
+    const expireAt = valueExpireAt(pool.expireAt);
+    return expireAt > now ? new MemoryCounter(counter, value, expireAt) : null;
+  }
+
+  /** Keeps a counter, unless it is that of a value and holds nothing. */
   store(counter: MemoryCounter): void {
+    const { value, isEmpty } = counter;
+    if (value === null) this.pools.set(counter.counter, counter);
+    else if (isEmpty) this.#valuesOf(counter.counter).delete(value);
+    else this.#valuesOf(counter.counter).set(value, counter);
+  }
+
+  /** Keeps the counter of a call in flight, even if it reserves nothing. */
+  storeReserved(counter: MemoryCounter): void {
     if (counter.value === null) this.pools.set(counter.counter, counter);
     else this.#valuesOf(counter.counter).set(counter.value, counter);
   }
 
-  read({ counter, per, top, also }: ReadingQuery): Reading {
-    const values = per ? [...this.#valuesOf(counter).values()] : [];
+  has({ counter, value }: MemoryCounter): boolean {
+    return value === null ? this.pools.has(counter) : this.#valuesOf(counter).has(value);
+  }
+
+  read({ counter, per, top, also, rest }: ReadingQuery): Reading {
+    const byValue = per ? this.#valuesOf(counter) : new Map<string, MemoryCounter>();
+    const values = [...byValue.values()];
     const highest = values.toSorted(highestFirst).slice(0, top);
-    const named = per ? also.map((value) => this.value(counter, value, 0)) : [];
+    const shared = rest === undefined ? undefined : byValue.get(rest);
+    const named = per ? also.map((value) => byValue.get(value) ?? shared ?? new MemoryCounter(counter, value, 0)) : [];
     const listed = new Map([...highest, ...named].map((one) => [one.value ?? '', one]));
     return {
       total: this.pool(counter, 0).reading,
@@ -106,10 +98,9 @@ export class MemoryCounters {
 
   /** Deletes the counters that have expired at `now`, milliseconds since the epoch. */
   expire(now: number): void {
-    for (const [name, { expireAt }] of this.pools) {
-      if (expireAt > now) continue;
-      this.pools.delete(name);
-      this.values.delete(name);
+    for (const [name, { expireAt }] of this.pools) if (expireAt <= now) this.pools.delete(name);
+    for (const values of this.values.values()) {
+      for (const [value, { expireAt }] of values) if (expireAt <= now) values.delete(value);
     }
   }
 

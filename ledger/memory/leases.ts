@@ -3,7 +3,7 @@ import type { UsageRecord } from '../../policy/core/usage-record.ts';
 import { overflow } from '../amount-checks.ts';
 import { RELEASE_AFTER_MS, TOMBSTONE_MS } from '../durations.ts';
 import type { Settlement } from '../reservation.ts';
-import type { CounterChange } from './counters.ts';
+import type { CounterChange } from './counter.ts';
 import type { Lease, MemoryState, PresumedLease } from './state.ts';
 
 /** The status of a call, and its lease if it has one. */
@@ -58,34 +58,34 @@ export class MemoryLeases {
 
   /** Replaces all that a lease reserves by its cost and what is certain: the cost and what stays presumed. */
   replace({ status, lease }: LeasedCall, costNano: Nano, certainNano: Nano, requests = 0): void {
-    const { worstNano } = lease;
-    move(lease, {
+    const { worstNano, gapNano } = lease;
+    this.#move(lease, {
       spentNano: status === 'booked' ? subtract(costNano, worstNano) : costNano,
       certainNano: status === 'open' ? certainNano : subtract(certainNano, worstNano),
       committedNano: subtract(certainNano, worstNano),
+      gapsNano: subtract(ZERO, gapNano),
       requests,
     });
-    for (const counter of lease.counters) counter.gapsNano = subtract(counter.gapsNano, lease.gapNano);
   }
 
   /** Settles a part of a lease: its cost comes out of what is reserved, as far as that goes. Returns the new lease. */
   settlePart(lease: Lease, costNano: Nano, requests: number): Lease {
     const worstNano = max(ZERO, subtract(lease.worstNano, costNano));
     const committedNano = subtract(add(costNano, worstNano), lease.worstNano);
-    move(lease, { spentNano: costNano, certainNano: costNano, committedNano, requests });
+    this.#move(lease, { spentNano: costNano, certainNano: costNano, committedNano, requests });
     return { ...lease, worstNano };
   }
 
   /** Reserves another amount in an open lease. Returns the new lease. */
   resize(lease: Lease, worstNano: Nano): Lease {
     const committedNano = subtract(worstNano, lease.worstNano);
-    move(lease, { spentNano: ZERO, certainNano: ZERO, committedNano, requests: 0 });
+    this.#move(lease, { spentNano: ZERO, certainNano: ZERO, committedNano, requests: 0 });
     return { ...lease, worstNano };
   }
 
   /** Makes all that an open lease reserves presumed. */
   sweep(id: string, lease: Lease): void {
-    move(lease, { spentNano: ZERO, certainNano: lease.worstNano, committedNano: ZERO, requests: 0 });
+    this.#move(lease, { spentNano: ZERO, certainNano: lease.worstNano, committedNano: ZERO, requests: 0 });
     this.#presume(id, lease, 'swept', null);
   }
 
@@ -93,7 +93,12 @@ export class MemoryLeases {
   reopen({ status, lease }: LeasedCall): void {
     const backNano = subtract(ZERO, lease.worstNano);
     const spentNano = status === 'booked' ? backNano : ZERO;
-    move(lease, { spentNano, certainNano: status === 'open' ? ZERO : backNano, committedNano: ZERO, requests: 0 });
+    this.#move(lease, {
+      spentNano,
+      certainNano: status === 'open' ? ZERO : backNano,
+      committedNano: ZERO,
+      requests: 0,
+    });
   }
 
   /** Ends presumed money without its cost; a late settle of a swept call corrects that. False where there is none. */
@@ -138,6 +143,21 @@ export class MemoryLeases {
     this.#state.usage.push({ entry: this.#state.nextEntry(), record, counters: names, keepUntil });
   }
 
+  /** @throws RangeError where a counter would overflow; then none is changed. */
+  #move(lease: Lease, change: CounterChange): void {
+    const { counters } = this.#state;
+    const changed = lease.counters.flatMap((counter) => {
+      const current = counters.current(counter, this.#clock());
+      return current === null ? [] : [{ current, isKept: counters.has(current) }];
+    });
+    if (changed.some(({ current }) => add(current.committedNano, change.committedNano) > MAX_NANO)) throw overflow();
+    for (const { current, isKept } of changed) {
+      // A counter that was dropped has forgotten the gap of the lease.
+      current.change(isKept ? change : { ...change, gapsNano: ZERO });
+      counters.store(current);
+    }
+  }
+
   #presume(id: string, lease: Lease, origin: Origin, releaseAt: number | null): void {
     this.#state.presumed.set(id, { origin, lease, since: this.#clock(), releaseAt });
     this.append({ id: recordId(id, origin), state: 'presumed', worst_nano: `${lease.worstNano}` }, lease);
@@ -151,10 +171,4 @@ export class MemoryLeases {
 
 function recordId(id: string, origin: Origin): string {
   return origin === 'rest' ? `${id}/rest` : id;
-}
-
-/** @throws RangeError where a counter would overflow; then none is changed. */
-function move({ counters }: Lease, change: CounterChange): void {
-  if (counters.some(({ committedNano }) => add(committedNano, change.committedNano) > MAX_NANO)) throw overflow();
-  for (const counter of counters) counter.change(change);
 }

@@ -52,7 +52,6 @@ export class MemoryOperatorLedger extends MemorySharedOperations implements Oper
     const { counters } = this.data;
     for (const { counter: name, keepUntil, spentNano, presumedNano, requests } of minimums) {
       const counter = counters.named(name, keepUntil);
-      counters.store(counter);
       const missingSpentNano = max(ZERO, subtract(spentNano, counter.spentNano));
       const knownPresumedNano = subtract(counter.certainNano, counter.spentNano);
       const missingNano = add(missingSpentNano, max(ZERO, subtract(presumedNano, knownPresumedNano)));
@@ -62,6 +61,8 @@ export class MemoryOperatorLedger extends MemorySharedOperations implements Oper
       counter.committedNano = add(counter.committedNano, missingNano);
       counter.requests = Math.max(counter.requests, requests);
       counter.score = Math.max(counter.score, Number(spentNano));
+      // One that is there stays, whatever it holds.
+      if (!counters.has(counter)) counters.store(counter);
     }
     if (minimums.length > 0) this.timeline.count();
   }

@@ -2,7 +2,8 @@ import type { Bound, Check, CheckMode, Failure } from '../../policy/core/counter
 import { add, type Nano, ZERO } from '../../policy/core/money.ts';
 import { expireAt } from '../durations.ts';
 import type { Reservation } from '../reservation.ts';
-import type { MemoryCounter, MemoryCounters } from './counters.ts';
+import type { MemoryCounter } from './counter.ts';
+import type { MemoryCounters } from './counters.ts';
 
 type Verdict = 'fits' | 'waiting' | 'spent';
 
@@ -22,10 +23,10 @@ export class ReservationCounters {
   readonly #checked: readonly CheckedCounter[];
   readonly #gapNano: Nano;
 
-  constructor({ checks, gapNano }: Pick<Reservation, 'checks' | 'gapNano'>, counters: MemoryCounters) {
+  constructor(reservation: Pick<Reservation, 'checks' | 'gapNano' | 'workspace'>, counters: MemoryCounters) {
     this.#counters = counters;
-    this.#gapNano = gapNano;
-    this.#checked = checks.flatMap((check, index) => checkedCounters(check, index, gapNano, counters));
+    this.#gapNano = reservation.gapNano;
+    this.#checked = reservation.checks.flatMap((check, index) => checkedCounters(check, index, reservation, counters));
   }
 
   /** What each check's own counter (the value's or the pool's) has committed. Nano-dollars. */
@@ -35,12 +36,15 @@ export class ReservationCounters {
     return own.map(({ counter }) => counter.committedNano);
   }
 
-  /** The counters without room. A spent budget counts the refusal in all its counters; a waiting call changes none. */
+  /**
+   * The counters without room. A spent budget counts the refusal in all its counters, but a value that holds no money gets
+   * none for that; a waiting call changes none.
+   */
   refuse(): readonly Failure[] {
     const failures = this.#checked.filter(({ mode, verdict }) => mode === 'Enforce' && verdict !== 'fits');
     const spent = failures.filter(({ verdict }) => verdict === 'spent');
     for (const { counter } of this.#checked.filter(({ check }) => spent.some((failure) => failure.check === check))) {
-      this.#counters.store(counter);
+      if (counter.value === null) this.#counters.store(counter);
       counter.refused += 1;
     }
     for (const { counter, bound } of spent) counter.exhaustedAtNano = bound?.capNano ?? null;
@@ -58,7 +62,7 @@ export class ReservationCounters {
   reserveUncapped(worstNano: Nano): readonly MemoryCounter[] {
     for (const { counter } of this.#checked) counter.requireRoomFor(worstNano);
     for (const { counter } of this.#checked) {
-      this.#counters.store(counter);
+      this.#counters.storeReserved(counter);
       counter.committedNano = add(counter.committedNano, worstNano);
       counter.gapsNano = add(counter.gapsNano, this.#gapNano);
     }
@@ -74,7 +78,12 @@ export class ReservationCounters {
   }
 }
 
-function checkedCounters(asked: Check, check: number, gapNano: Nano, counters: MemoryCounters): CheckedCounter[] {
+function checkedCounters(
+  asked: Check,
+  check: number,
+  { gapNano, workspace }: Pick<Reservation, 'gapNano' | 'workspace'>,
+  counters: MemoryCounters,
+): CheckedCounter[] {
   const { value, end, mode, bound, total } = asked;
   const expires = expireAt(end);
   const pool = counters.pool(asked.counter, expires);
@@ -82,7 +91,7 @@ function checkedCounters(asked: Check, check: number, gapNano: Nano, counters: M
     return { check, ofTotal, mode, bound: limit, counter, verdict: verdictOf(counter, mode, limit, gapNano) };
   };
   if (value === null) return [checked(pool, bound, false)];
-  return [checked(counters.value(asked.counter, value, expires), bound, false), checked(pool, total, true)];
+  return [checked(counters.value(asked.counter, value, expires, workspace), bound, false), checked(pool, total, true)];
 }
 
 /** Whether a call fits, would fit once calls in flight settle, or cannot. Under Observe a call never waits. */

@@ -2,7 +2,8 @@ import type { Nano } from '../../policy/core/money.ts';
 import type { GatewayReport } from '../gateway-ledger.ts';
 import type { BatchOwner, OpenBatch } from '../message-batches.ts';
 import type { RefusalEntry, StreamEntry } from '../streams.ts';
-import { type MemoryCounter, MemoryCounters } from './counters.ts';
+import type { MemoryCounter } from './counter.ts';
+import { MemoryCounters } from './counters.ts';
 
 /** The worst case of a call, reserved in each of its counters. */
 export interface Lease {

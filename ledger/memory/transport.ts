@@ -7,7 +7,7 @@ import type { LedgerChange } from '../session/ledger-change.ts';
 import type { LedgerClient } from '../session/session-position.ts';
 import type { BeatReply, ChangeReply, JoinReply, JoinRequest, ReserveReply, Transport } from '../session/transport.ts';
 import { MAX_REFUSAL_ROWS, type RefusalRow } from '../streams.ts';
-import type { MemoryCounter } from './counters.ts';
+import type { MemoryCounter } from './counter.ts';
 import type { FoundCall, LeasedCall } from './leases.ts';
 import { ReservationCounters } from './reservation-counters.ts';
 import { MemorySharedOperations } from './shared-operations.ts';

@@ -12,9 +12,12 @@
  *     :counter:<counter>     hash    the pool, with `per` all values together: s spent, f certain, c committed, g gaps
  *                                    of calls in flight, n requests, x refused, w wouldRefuse, e the cap at which it
  *                                    was exhausted
- *     :counter:<counter>#<v> hash    the same for one value
+ *     :counter:<counter>#<v> hash    the same for one value, while it holds money; o the namespace whose call made it, if
+ *                                    not the budget's. `…` or `…<workspace>` for the values without one of their own
  *     :values:<counter>      zset    the values that have a counter, by spent (for ordering only)
  *     :exhausted:<counter>   set     the values that are exhausted
+ *     :valueCounts:<namespace>  hash counter → how many values of it the namespace's calls have made; '' → all of them
+ *     :valuePools:<namespace>   zset the same counters, by when their values expire
  *     :open:<incarnation>    hash    call id → lease (cmsgpack, scripts/shared/leases.lua)
  *     :tombstone:<call id>   string  expires after TOMBSTONE_MS, of an unchecked call after RETENTION_MS
  *     :presumed              hash    call id → lease of a swept call, or of what a settle left presumed

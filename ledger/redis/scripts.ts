@@ -1,11 +1,18 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MAX_VALUES, REST } from '../../policy/core/counter-reading.ts';
+import { MAX_NAMESPACE_VALUES, MAX_VALUES, REST } from '../../policy/core/counter-reading.ts';
 import { MAX_NANO } from '../../policy/core/money.ts';
 import type { RecordState, UsageField } from '../../policy/core/usage-record.ts';
-import { LEASE_MS, MIN_RECOVERY_MS, RELEASE_AFTER_MS, REPLAY_TIMEOUT_MS } from '../durations.ts';
-import { RETENTION_MS, TOMBSTONE_MS } from '../durations.ts';
+import {
+  LEASE_MS,
+  MIN_RECOVERY_MS,
+  RELEASE_AFTER_MS,
+  REPLAY_TIMEOUT_MS,
+  RETENTION_MS,
+  TOMBSTONE_MS,
+  VALUE_RETENTION_MS,
+} from '../durations.ts';
 
 export interface Script {
   readonly source: string;
@@ -39,7 +46,9 @@ const CONSTANTS = {
   REPLAY_TIMEOUT_MS,
   TOMBSTONE_MS,
   RETENTION_MS,
+  VALUE_RETENTION_MS,
   MAX_VALUES,
+  MAX_NAMESPACE_VALUES,
   REST,
   MAX_NANO: String(MAX_NANO),
   ...RECORD_FIELDS,
@@ -47,12 +56,12 @@ const CONSTANTS = {
 };
 
 /** The shared parts for scripts that end calls. */
-const LEASES = ['decimal', 'recovery', 'leases'];
+const LEASES = ['decimal', 'recovery', 'value-counters', 'leases'];
 
 /** Every script of the ledger. Redis has no imports: the shared parts of a script are placed before its body, in this order. */
 export const scripts = {
   // What a session does.
-  reserve: script('reserve', 'decimal', 'recovery', 'reservation-counters'),
+  reserve: script('reserve', 'decimal', 'recovery', 'value-counters', 'reservation-counters'),
   settle: script('settle', ...LEASES),
   release: script('release', ...LEASES),
   settleUnchecked: script('settle-unchecked', ...LEASES, 'reservation-counters'),
@@ -71,7 +80,7 @@ export const scripts = {
   raiseFences: script('raise-fences'),
   establish: script('establish', 'recovery'),
   beginRebuild: script('begin-rebuild', 'recovery'),
-  raiseCounters: script('raise-counters', 'decimal'),
+  raiseCounters: script('raise-counters', 'decimal', 'value-counters'),
   endRecovery: script('end-recovery', 'recovery'),
   listPresumedCalls: script('list-presumed-calls', ...LEASES),
   resolvePresumed: script('resolve-presumed', ...LEASES),

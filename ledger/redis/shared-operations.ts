@@ -54,8 +54,8 @@ function chunksByCounters(queries: readonly ReadingQuery[]): ReadingQuery[][] {
 }
 
 /** The arguments of `read-counters` for one query. */
-function encodeQuery({ counter, per, top, also }: ReadingQuery): string[] {
-  return per ? [counter, `${top}`, `${also.length}`, ...also] : [counter, '-1', '0'];
+function encodeQuery({ counter, per, top, also, rest }: ReadingQuery): string[] {
+  return per ? [counter, `${top}`, rest ?? '', `${also.length}`, ...also] : [counter, '-1', '', '0'];
 }
 
 /** The reply of `read-counters` for one query; without values it has the pool alone. */

@@ -3,7 +3,7 @@ import { expireAt } from '../../ledger/durations.ts';
 import type { CounterMinimum } from '../../ledger/operator-ledger.ts';
 import { budgetPeriodAt } from '../../policy/core/budget-period.ts';
 import { type CompiledBudget, type Ref, refOf } from '../../policy/core/compiled-policy.ts';
-import { REST } from '../../policy/core/counter-reading.ts';
+import { isRest } from '../../policy/core/counter-reading.ts';
 import { parseUsd, ZERO } from '../../policy/core/money.ts';
 import { type PeriodLookup, rfc3339 } from '../../policy/core/period.ts';
 
@@ -41,13 +41,23 @@ export function counterMinimums(
     presumedNano: parseUsd(status.presumedUsd ?? '0'),
     requests: status.requests ?? 0,
   };
-  const values = (status.top ?? []).map(({ values, spentUsd }) => ({
-    // The shared counter of the values beyond MAX_VALUES is named by REST itself, not by a list.
-    counter: `${counter}#${values[0] === REST ? REST : JSON.stringify(values)}`,
-    keepUntil,
-    spentNano: parseUsd(spentUsd),
-    presumedNano: ZERO,
-    requests: 0,
-  }));
+  const values = (status.top ?? []).flatMap(({ values, spentUsd }) =>
+    valueCounters(budget, values).map((value) => ({
+      counter: `${counter}#${value}`,
+      keepUntil,
+      spentNano: parseUsd(spentUsd),
+      presumedNano: ZERO,
+      requests: 0,
+    })),
+  );
   return [total, ...values];
+}
+
+/**
+ * The value counters that a row of a status may be about. A shared counter stands there by its own name, which with one
+ * attribute in `per` may be a customer's name as well: then both are raised.
+ */
+function valueCounters({ per }: CompiledBudget, values: readonly string[]): string[] {
+  const shared = values.length === 1 && isRest(values[0]!) ? values : [];
+  return values.length === per.length ? [JSON.stringify(values), ...shared] : [...shared];
 }

@@ -1,5 +1,6 @@
 /** What is read from the ledger's counters. The types are here so that status is pure; ledger/ keeps the counters. */
 
+import type { Ref } from './compiled-policy.ts';
 import type { Nano } from './money.ts';
 
 /** The content of a counter: nano-dollars and counts. */
@@ -19,7 +20,7 @@ export interface Counter {
 
 /** The counter of one value of `per`. */
 export interface ValueCounter extends Counter {
-  /** The JSON array of values; `"…"` (see `REST`) for the counter that all values beyond the first 10,000 share. */
+  /** The JSON array of values; for the counter of a workspace's values that have none of their own, as in `restOf`. */
   readonly value: string;
 }
 
@@ -31,6 +32,8 @@ export interface ReadingQuery {
   /** The number of values with the highest spend; the values in `also` are read too. */
   readonly top: number;
   readonly also: readonly string[];
+  /** The shared counter (`restOf`) in which values of `also` without a counter of their own count; absent: they read 0. */
+  readonly rest?: string;
 }
 
 export interface Reading {
@@ -43,8 +46,28 @@ export interface Reading {
   readonly exhaustedCount: number;
 }
 
-/** The value of the counter that all values beyond `MAX_VALUES` share. */
+/** The number of values of a budget, in a period, that have counters of their own for the calls of one namespace. */
+export const MAX_VALUES = 10_000;
+
+/** The same over all budgets and periods: about 42 MB of Redis for a namespace. */
+export const MAX_NAMESPACE_VALUES = 100_000;
+
+/** What the value of every shared counter begins with. A value of `per` is a JSON array, so none is taken for another. */
 export const REST = '…';
 
-/** The number of values of a budget that have their own counter. */
-export const MAX_VALUES = 10_000;
+/**
+ * The value of the counter that the values of a workspace share once they get none of their own: `…` in a budget of its
+ * own namespace, `…<workspace>` in a spanning one. `counter` and `workspace` begin with their namespaces.
+ */
+export function restOf(counter: string, workspace: Ref): string {
+  return namespaceOf(counter) === namespaceOf(workspace) ? REST : `${REST}${workspace}`;
+}
+
+export function isRest(value: string): boolean {
+  return value.startsWith(REST);
+}
+
+/** The namespace with which the name of a counter or a workspace begins. */
+export function namespaceOf(name: string): string {
+  return name.slice(0, name.indexOf('/'));
+}

@@ -1,7 +1,15 @@
 import { type BudgetPeriod, budgetPeriodAt } from '../core/budget-period.ts';
-import type { CompiledBudget } from '../core/compiled-policy.ts';
+import type { CompiledBudget, Ref } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
-import { type Counter, type Reading, type ReadingQuery, REST, type ValueCounter } from '../core/counter-reading.ts';
+import {
+  type Counter,
+  isRest,
+  type Reading,
+  type ReadingQuery,
+  REST,
+  restOf,
+  type ValueCounter,
+} from '../core/counter-reading.ts';
 import { add, formatCents, formatUsd, max, type Nano, percentUsed, subtract, ZERO } from '../core/money.ts';
 import { END_OF_TIME, periodAt, type PeriodLookup, rfc3339 } from '../core/period.ts';
 import { valuesText } from '../core/refusal-sentences.ts';
@@ -41,6 +49,8 @@ const WARNING_PERCENT = 80;
 interface FiguresOptions {
   /** With `per`: the number of values with the highest spend. */
   readonly top?: number;
+  /** The workspace whose values are read; the default is the only one of a budget that names it. */
+  readonly workspace?: Ref;
   readonly periods?: PeriodLookup;
 }
 
@@ -48,14 +58,16 @@ interface FiguresOptions {
 export function budgetFiguresQuery(
   budget: CompiledBudget,
   now: number,
-  { top = TOP, periods = periodAt }: FiguresOptions = {},
+  { top = TOP, workspace, periods = periodAt }: FiguresOptions = {},
 ): ReadingQuery {
+  const { counter } = budgetPeriodAt(budget, now, periods);
   return {
-    counter: budgetPeriodAt(budget, now, periods).counter,
+    counter,
     per: budget.per.length > 0,
     top,
     // A value with its own limit may be the fullest without having the highest spend.
     also: budget.overrides.map(({ values }) => JSON.stringify(values)),
+    rest: workspace === undefined ? REST : restOf(counter, workspace),
   };
 }
 
@@ -197,7 +209,7 @@ function topOf(values: readonly ValueCounter[], top: number): NonNullable<Budget
     .toSorted((a, b) => (a.spentNano < b.spentNano ? 1 : a.spentNano > b.spentNano ? -1 : 0))
     .slice(0, top)
     .map(({ value, spentNano }) => ({
-      values: value === REST ? [REST] : (JSON.parse(value) as string[]),
+      values: isRest(value) ? [value] : (JSON.parse(value) as string[]),
       spentUsd: formatUsd(spentNano),
     }));
 }

@@ -1,15 +1,15 @@
 #!lua flags=no-writes
 -- Reads the counters of budgets, each in one period.
--- ARGV: for each: counter, top (-1 where it has no values), how many values are asked for by name, and those.
+-- ARGV: for each: counter, top (-1 where it has no values), rest (the shared counter in which values without a counter
+-- count, or ''), how many values are asked for by name, and those.
 local function counter(name)
   return call('HMGET', prefix .. ':counter:' .. name, 's', 'f', 'c', 'n', 'x', 'w', 'e')
 end
 
-local function read(name, top, first, last)
+local function read(name, top, rest, first, last)
   if top < 0 then return { counter(name) } end
   local values = prefix .. ':values:' .. name
-  local count = call('ZCARD', values)
-  local answer = { counter(name), count, call('SCARD', prefix .. ':exhausted:' .. name) }
+  local answer = { counter(name), call('ZCARD', values), call('SCARD', prefix .. ':exhausted:' .. name) }
   local listed = {}
   local function list(value)
     if listed[value] then return end
@@ -20,17 +20,15 @@ local function read(name, top, first, last)
   if top > 0 then
     for _, value in ipairs(call('ZREVRANGE', values, 0, top - 1)) do list(value) end
   end
-  for i = first, last do
-    local hasCounter = count < MAX_VALUES or call('ZSCORE', values, ARGV[i])
-    list(hasCounter and ARGV[i] or REST)
-  end
+  local hasRest = rest ~= '' and call('ZSCORE', values, rest)
+  for i = first, last do list(hasRest and not call('ZSCORE', values, ARGV[i]) and rest or ARGV[i]) end
   return answer
 end
 
 local answers, at = {}, 1
 while at <= #ARGV do
-  local last = at + 2 + ARGV[at + 2]
-  answers[#answers + 1] = read(ARGV[at], tonumber(ARGV[at + 1]), at + 3, last)
+  local last = at + 3 + ARGV[at + 3]
+  answers[#answers + 1] = read(ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2], at + 4, last)
   at = last + 1
 end
 return answers

@@ -3,7 +3,7 @@
 -- No allow-oom: a Redis that is full admits nothing more.
 -- ARGV: incarnation, epoch, timeline, last change, the reservation (shared/reservation-counters.lua); the last one: how many records
 -- the usage stream may hold.
-local incarnation, epoch, timeline, id = ARGV[1], ARGV[2], ARGV[3], ARGV[5]
+local incarnation, epoch, timeline, id, workspace = ARGV[1], ARGV[2], ARGV[3], ARGV[5], ARGV[6]
 local worst, maxCommitted, gap = ARGV[8], ARGV[9], ARGV[10]
 local open = prefix .. ':open:' .. incarnation
 local client = '@' .. incarnation
@@ -24,7 +24,7 @@ if not isRepeated then
   if call('HEXISTS', prefix .. ':presumed', id) == 1 or call('HEXISTS', prefix .. ':booked', id) == 1 then
     return { 'ended' }
   end
-  local fence = call('HGET', prefix .. ':fences', ARGV[6])
+  local fence = call('HGET', prefix .. ':fences', workspace)
   if fence and tonumber(ARGV[7]) < tonumber(fence) then return { 'stale', fence } end
   if now < tonumber(ARGV[11]) or now >= tonumber(ARGV[12]) then return { 'wrongPeriod', now } end
   if call('XLEN', prefix .. ':usage') >= tonumber(ARGV[#ARGV]) then return { 'logBehind' } end
@@ -50,7 +50,7 @@ for i = 14, #ARGV - 1, strideOf(gap) do
   local pool = load(ARGV[i], expireAt)
   local check = { mode = mode, { counter = pool, cap = ARGV[i + 4], room = ARGV[i + 5], gapRoom = ARGV[i + 8] } }
   if ARGV[i + 1] ~= '' then
-    check[1].counter = loadValue(pool, ARGV[i + 1], expireAt)
+    check[1].counter = loadValue(pool, ARGV[i + 1], expireAt, workspace)
     check[2] = { counter = pool, cap = ARGV[i + 6], room = ARGV[i + 7], gapRoom = ARGV[i + 9] }
   end
   for position, bound in ipairs(check) do
@@ -82,19 +82,23 @@ if isRepeated then return withCommitted('repeated', state[LAST_CHANGE]) end
 local function markExhausted(counter, cap)
   call('HSET', counter.key, 'e', cap)
   if not counter.value then return end
-  local exhausted = prefix .. ':exhausted:' .. counter.pool
+  local exhausted = prefix .. ':exhausted:' .. splitName(counter.name)
   call('SADD', exhausted, counter.value)
   call('PEXPIREAT', exhausted, counter.expireAt)
 end
 
--- A spent budget counts the refusal in its pool and in the value's counter, and marks the counter that is spent.
+-- A spent budget counts the refusal in its pool and in the value's counter, and marks the counter that is spent. A value
+-- that holds no money gets no counter for that.
 if isRefused then
   for _, check in ipairs(checks) do
     if check.mode == 'E' and check.isSpent then
       for _, bound in ipairs(check) do
-        create(bound.counter)
-        call('HINCRBY', bound.counter.key, 'x', 1)
-        if bound.verdict == 'spent' then markExhausted(bound.counter, bound.cap) end
+        local counter = bound.counter
+        if not (counter.isNew and counter.value) then
+          create(counter, workspace)
+          call('HINCRBY', counter.key, 'x', 1)
+          if bound.verdict == 'spent' then markExhausted(counter, bound.cap) end
+        end
       end
     end
   end
@@ -106,14 +110,14 @@ if wouldOverflow then return overflow() end
 local function clearExhausted(counter, cap)
   if not counter.exhaustedAt or cap == '' or less(counter.exhaustedAt, cap) then return end
   call('HDEL', counter.key, 'e')
-  if counter.value then call('SREM', prefix .. ':exhausted:' .. counter.pool, counter.value) end
+  if counter.value then call('SREM', prefix .. ':exhausted:' .. splitName(counter.name), counter.value) end
 end
 
 local lease = newLease(now, worst, gap, ARGV[13])
 for _, check in ipairs(checks) do
   for _, bound in ipairs(check) do
     local counter = bound.counter
-    reserveIn(lease, counter)
+    reserveIn(lease, counter, workspace)
     if check.mode == 'E' then clearExhausted(counter, bound.cap) end
     if check.mode == 'O' and check.isSpent then call('HINCRBY', counter.key, 'w', 1) end
   end

@@ -5,35 +5,58 @@
 -- counters; one that has expired is not created again, since its period ended days ago.
 local NAMES = 5
 
+-- When the counter of a value would expire that was dropped while it held nothing; nil where it has expired itself.
+local function droppedUntil(name)
+  local pool, value = splitName(name)
+  local poolExpireAt = value and call('PEXPIRETIME', prefix .. ':counter:' .. pool) or -2
+  if poolExpireAt < 0 then return nil end
+  local expireAt = valueExpireAt(poolExpireAt)
+  return tonumber(expireAt) > clock() and expireAt
+end
+
 local function countersOf(lease)
   local counters = {}
   for i = NAMES, #lease do
     local key = prefix .. ':counter:' .. lease[i]
-    local h = call('HMGET', key, 's', 'f', 'c', 'n')
-    if h[3] then
+    local h = call('HMGET', key, 's', 'f', 'c', 'n', 'g', 'o')
+    local expireAt = not h[3] and droppedUntil(lease[i])
+    if h[3] or expireAt then
       counters[#counters + 1] = {
-        name = lease[i], key = key, spent = h[1] or '0', certain = h[2] or '0', committed = h[3], requests = h[4] or '0',
+        name = lease[i], key = key, isNew = not h[3], expireAt = expireAt, owner = h[6],
+        spent = h[1] or '0', certain = h[2] or '0', committed = h[3] or '0', requests = h[4] or '0', gaps = h[5] or '0',
       }
     end
   end
   return counters
 end
 
--- Changes the sums of a lease's counters by signed amounts. False, and nothing written, where one would overflow.
-local function move(lease, spent, certain, committed, requests)
+-- Writes the sums of a counter, of which `spent` is a change. The counter of a value stays only while it holds money.
+local function write(counter, spent)
+  local pool, value = splitName(counter.name)
+  if value and counter.spent == '0' and counter.committed == '0' and counter.gaps == '0' then
+    if not counter.isNew then dropValue(counter) end
+    return
+  end
+  call('HSET', counter.key, 's', counter.spent, 'f', counter.certain, 'c', counter.committed, 'n', counter.requests)
+  if counter.isNew then addValue(counter, namespaceOf(pool)) end
+  if value and spent ~= '0' then call('ZINCRBY', prefix .. ':values:' .. pool, spent, value) end
+end
+
+-- Changes the sums of a lease's counters by signed amounts, and takes `gap` out of their gaps. False, and nothing written,
+-- where one would overflow.
+local function move(lease, spent, certain, committed, requests, gap)
   local counters = countersOf(lease)
   for _, counter in ipairs(counters) do
     counter.committed = sum(counter.committed, committed)
     if less(MAX_NANO, counter.committed) then return false end
   end
   for _, counter in ipairs(counters) do
-    local s, f, n = sum(counter.spent, spent), sum(counter.certain, certain), sum(counter.requests, requests)
-    call('HSET', counter.key, 's', s, 'f', f, 'c', counter.committed, 'n', n)
-    local mark = spent ~= '0' and string.find(counter.name, '#', 1, true)
-    if mark then
-      local values = prefix .. ':values:' .. string.sub(counter.name, 1, mark - 1)
-      call('ZINCRBY', values, spent, string.sub(counter.name, mark + 1))
+    counter.spent, counter.certain = sum(counter.spent, spent), sum(counter.certain, certain)
+    counter.requests = sum(counter.requests, requests)
+    if gap and gap ~= '0' and not counter.isNew then
+      counter.gaps = string.format('%d', call('HINCRBY', counter.key, 'g', '-' .. gap))
     end
+    write(counter, spent)
   end
   return true
 end
@@ -44,11 +67,9 @@ local function replace(lease, cost, certain, requests)
   local status, worst = lease[1], lease[2]
   local change = difference(certain, worst)
   local spentChange = status == 'booked' and difference(cost, worst) or cost
-  if not move(lease, spentChange, status == 'open' and certain or change, change, requests) then return false end
-  if lease[3] ~= '0' then
-    for _, counter in ipairs(countersOf(lease)) do call('HINCRBY', counter.key, 'g', '-' .. lease[3]) end
-    lease[3] = '0'
-  end
+  local certainChange = status == 'open' and certain or change
+  if not move(lease, spentChange, certainChange, change, requests, lease[3]) then return false end
+  lease[3] = '0'
   return true
 end
 

@@ -19,30 +19,33 @@ local function load(name, expireAt)
   }
 end
 
--- Past the largest number of values all new ones share a counter.
-local function loadValue(pool, value, expireAt)
+-- The counter of a value, or the shared one of its workspace. Once that one holds money, a value without a counter counts
+-- there: it may have spent a part of that money, and must not get a limit of its own on top.
+local function loadValue(pool, value, expireAt, workspace)
+  expireAt = valueExpireAt(expireAt)
   local counter = load(pool.name .. '#' .. value, expireAt)
-  if counter.isNew and call('ZCARD', prefix .. ':values:' .. pool.name) >= MAX_VALUES then
-    value = REST
-    counter = load(pool.name .. '#' .. value, expireAt)
+  if counter.isNew then
+    local rest = load(pool.name .. '#' .. restOf(pool.name, workspace), expireAt)
+    if not rest.isNew or hasAllValues(namespaceOf(workspace), pool.name) then counter = rest end
   end
-  counter.value, counter.pool = value, pool.name
+  local _
+  _, counter.value = splitName(counter.name)
   return counter
 end
 
-local function create(counter)
+local function create(counter, workspace)
   if not counter.isNew then return end
   call('HSETNX', counter.key, 'c', '0')
-  call('PEXPIREAT', counter.key, counter.expireAt)
-  if not counter.value then return end
-  local values = prefix .. ':values:' .. counter.pool
-  call('ZADD', values, 0, counter.value)
-  call('PEXPIREAT', values, counter.expireAt)
+  if counter.value then
+    addValue(counter, namespaceOf(workspace))
+  else
+    call('PEXPIREAT', counter.key, counter.expireAt)
+  end
 end
 
 -- Adds a lease's worst case and gap to a counter, and the counter to the lease.
-local function reserveIn(lease, counter)
-  create(counter)
+local function reserveIn(lease, counter, workspace)
+  create(counter, workspace)
   call('HINCRBY', counter.key, 'c', lease[2])
   if lease[3] ~= '0' then call('HINCRBY', counter.key, 'g', lease[3]) end
   lease[#lease + 1] = counter.name
@@ -51,12 +54,12 @@ end
 -- Reserves the call whose id is ARGV[at] in its counters, whatever their caps: it was sent already. Nil, and nothing
 -- written, where a counter would overflow.
 local function reserveUncapped(at)
-  local worst, gap, now, counters = ARGV[at + 3], ARGV[at + 5], clock(), {}
+  local workspace, worst, gap, now, counters = ARGV[at + 1], ARGV[at + 3], ARGV[at + 5], clock(), {}
   for i = at + 9, #ARGV, strideOf(gap) do
     local value, expireAt = ARGV[i + 1], ARGV[i + 3]
     if tonumber(expireAt) > now then
       local pool = load(ARGV[i], expireAt)
-      if value ~= '' then counters[#counters + 1] = loadValue(pool, value, expireAt) end
+      if value ~= '' then counters[#counters + 1] = loadValue(pool, value, expireAt, workspace) end
       counters[#counters + 1] = pool
     end
   end
@@ -64,6 +67,6 @@ local function reserveUncapped(at)
     if less(ARGV[at + 4], counter.committed) then return nil end
   end
   local lease = newLease(now, worst, gap, ARGV[at + 8])
-  for _, counter in ipairs(counters) do reserveIn(lease, counter) end
+  for _, counter in ipairs(counters) do reserveIn(lease, counter, workspace) end
   return lease
 end

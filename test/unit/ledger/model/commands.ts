@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { LEASE_MS, MIN_RECOVERY_MS, REPLAY_TIMEOUT_MS, TOMBSTONE_MS } from '../../../../ledger/durations.ts';
 import type { Reservation } from '../../../../ledger/reservation.ts';
 import type { Check, CheckMode } from '../../../../policy/core/counter-check.ts';
-import type { Reading } from '../../../../policy/core/counter-reading.ts';
+import { type Reading, REST } from '../../../../policy/core/counter-reading.ts';
 import { type Nano, nano } from '../../../../policy/core/money.ts';
 import {
   BY_VALUE,
@@ -285,10 +285,11 @@ const resume = fc.constant(
   ),
 );
 
-const raise = amounts.map((amount) =>
-  command(`raise ${fc.stringify(amount)}`, async (ledgers) => {
+/** Once the shared counter of a workspace holds money, values without a counter count there. */
+const raise = fc.tuple(amounts, fc.constantFrom(VALUES[0]!, REST)).map(([amount, value]) =>
+  command(`raise ${fc.stringify(amount)} of ${value}`, async (ledgers) => {
     const [floorNano, keepUntil] = [amountOf(ledgers, amount), Date.now() + HOUR];
-    const counters = queries.flatMap(({ counter, per }) => (per ? [counter, `${counter}#${VALUES[0]}`] : [counter]));
+    const counters = queries.flatMap(({ counter, per }) => (per ? [counter, `${counter}#${value}`] : [counter]));
     // No more than is there, so that the stream still says what was spent.
     const readings = await ledgers.inMemory[0]!.operator.read(queries);
     const spentNano = readings.map(({ total }) => total.spentNano).reduce((least, one) => (one < least ? one : least));

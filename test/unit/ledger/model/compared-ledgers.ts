@@ -8,7 +8,7 @@ import type { MemoryState } from '../../../../ledger/memory/state.ts';
 import type { Ledger } from '../../../../ledger/operator-ledger.ts';
 import { connectLedger, type RedisLedger } from '../../../../ledger/redis/connect-ledger.ts';
 import type { StreamEntry } from '../../../../ledger/streams.ts';
-import type { Counter, Reading } from '../../../../policy/core/counter-reading.ts';
+import { type Counter, type Reading, REST } from '../../../../policy/core/counter-reading.ts';
 import type { StreamedRecord } from '../../../../policy/core/usage-record.ts';
 import { restoreState, snapshotOf } from '../memory-snapshot.ts';
 
@@ -20,7 +20,13 @@ export const VALUES = ['["acme"]', '["umbrella"]', '[""]', '["a#\\nü…"]'];
 export const counterOf = (budget: string): string => `payments/${budget}/Day/UTC/0`;
 export const queries = [
   ...POOLED.map((budget) => ({ counter: counterOf(budget), per: false, top: 0, also: [] })),
-  ...BY_VALUE.map((budget) => ({ counter: counterOf(budget), per: true, top: 2, also: VALUES.slice(0, 3) })),
+  ...BY_VALUE.map((budget) => ({
+    counter: counterOf(budget),
+    per: true,
+    top: 2,
+    also: VALUES.slice(0, 3),
+    rest: REST,
+  })),
 ];
 
 /** How many calls each gateway makes, less one. */

@@ -71,9 +71,10 @@ describe('reserve', () => {
       total: { spentNano: 10n, refused: 2, exhaustedAtNano: 15n },
       values: [
         { value: '["acme"]', spentNano: 10n, refused: 1, exhaustedAtNano: 10n },
-        { value: '["umbrella"]', refused: 1, exhaustedAtNano: null },
+        // It has spent nothing, so a refusal leaves no counter.
+        { value: '["umbrella"]', refused: 0, exhaustedAtNano: null },
       ],
-      valueCount: 2,
+      valueCount: 1,
       exhaustedCount: 1,
     });
     ledger.close();
@@ -85,12 +86,14 @@ describe('reserve', () => {
       ledger.gateway.reserve(call(id, worst, [check(10n, worst, { value: '["acme"]' })]));
     const exhausted = async (): Promise<number> =>
       (await ledger.operator.read([{ counter: COUNTER, per: true, top: 0, also: [] }]))[0]!.exhaustedCount;
-    expect(await ask('too expensive', 11n)).toMatchObject({
+    await ask('first', 1n);
+    await ledger.gateway.settle(cost('first', 1n));
+    expect(await ask('too expensive', 10n)).toMatchObject({
       kind: 'full',
-      failures: [{ waiting: false, spentNano: 0n }],
+      failures: [{ waiting: false, spentNano: 1n }],
     });
     expect(await exhausted()).toBe(1);
-    expect(await ask('small', 10n)).toMatchObject({ kind: 'admitted' });
+    expect(await ask('small', 9n)).toMatchObject({ kind: 'admitted' });
     expect(await exhausted()).toBe(0);
     ledger.close();
   });
@@ -104,7 +107,7 @@ describe('reserve', () => {
     }
     for (const value of ['late', 'later', 'customer-7']) expect(await ask(value)).toMatchObject({ kind: 'admitted' });
     const also = ['["later"]', '["customer-7"]'];
-    const [reading] = await ledger.operator.read([{ counter: COUNTER, per: true, top: 0, also }]);
+    const [reading] = await ledger.operator.read([{ counter: COUNTER, per: true, top: 0, also, rest: REST }]);
     expect(reading).toMatchObject({
       total: { committedNano: BigInt(MAX_VALUES) + 2n },
       values: [
@@ -166,7 +169,7 @@ describe('reserve', () => {
     ledger.close();
   });
 
-  test('counters outlive their period by a week and no longer, a budget without an end stays', async () => {
+  test('a pool outlives its period by a week and a value by two days; a budget without an end stays', async () => {
     const installation = newInstallation();
     const ledger = await established(server, installation);
     const end = Date.now() + HOUR;
@@ -175,11 +178,14 @@ describe('reserve', () => {
       end: 8_640_000_000_000_000,
       value: '["a"]',
     });
-    await ledger.gateway.reserve(call('a', 1n, [check(9n, 1n, { end }), forever]));
+    const customers = check(9n, 1n, { end, counter: 'payments/customers/Day/UTC/0', value: '["a"]' });
+    await ledger.gateway.reserve(call('a', 1n, [check(9n, 1n, { end }), customers, forever]));
     const raw = new Redis(server.url);
     const prefix = `{tollgate:${installation}}:counter:`;
     expect(await raw.pexpiretime(`${prefix}${COUNTER}`)).toBe(end + 7 * 24 * HOUR);
-    expect(await raw.pexpiretime(`${prefix}${forever.counter}#["a"]`)).toBe(8_640_000_000_000_000);
+    expect(await raw.pexpiretime(`${prefix}${customers.counter}#["a"]`)).toBe(end + 2 * 24 * HOUR);
+    expect(await raw.pexpiretime(`${prefix}${forever.counter}`)).toBe(8_640_000_000_000_000);
+    expect(await raw.pexpiretime(`${prefix}${forever.counter}#["a"]`)).toBe(8_640_000_000_000_000 - 5 * 24 * HOUR);
     // A settle that comes when the counter is gone books nothing there, and brings nothing back.
     await raw.del(`${prefix}${COUNTER}`);
     expect(await ledger.gateway.settle(cost('a', 1n))).toBe('settled');

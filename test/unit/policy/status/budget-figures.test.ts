@@ -88,6 +88,7 @@ describe('budgetFigures', () => {
       per: true,
       top: 10,
       also: ['["acme"]', '["trial"]'],
+      rest: '…',
     });
     const values = [valueOf('acme', 50n * USD), valueOf('other', 20n * USD), valueOf('trial', 900_000_000n)];
     const reading = readingOf(counterOf(70_900_000_000n), values, { valueCount: 120 });

@@ -1,0 +1,72 @@
+import { type Counter, namespaceOf } from '../../policy/core/counter-reading.ts';
+import { add, MAX_NANO, type Nano, ZERO } from '../../policy/core/money.ts';
+import { overflow } from '../amount-checks.ts';
+
+/** Signed changes of a counter's sums (nano-dollars) and its number of settled calls. */
+export interface CounterChange {
+  readonly spentNano: Nano;
+  readonly certainNano: Nano;
+  readonly committedNano: Nano;
+  readonly gapsNano?: Nano;
+  readonly requests: number;
+}
+
+/** The sums of one budget in one period: the pool, or one value. */
+export class MemoryCounter {
+  /** Names the budget and its period. */
+  readonly counter: string;
+  /** Null for the pool. */
+  readonly value: string | null;
+  /** Milliseconds since the epoch. */
+  readonly expireAt: number;
+  /** Of a value: the namespace whose call made the counter. */
+  readonly owner: string;
+  spentNano = ZERO;
+  certainNano = ZERO;
+  committedNano = ZERO;
+  /** Of the calls in flight. */
+  gapsNano = ZERO;
+  requests = 0;
+  refused = 0;
+  wouldRefuse = 0;
+  exhaustedAtNano: Nano | null = null;
+  /** Orders values: what is spent, summed in floating point as a sorted set of Redis does. */
+  score = 0;
+
+  /** `counter` begins with the budget's namespace, which is the owner unless another is given. */
+  constructor(counter: string, value: string | null, expireAt: number, owner = namespaceOf(counter)) {
+    this.counter = counter;
+    this.value = value;
+    this.expireAt = expireAt;
+    this.owner = owner;
+  }
+
+  /** The full name, as in usage records. */
+  get name(): string {
+    return this.value === null ? this.counter : `${this.counter}#${this.value}`;
+  }
+
+  /** Whether it holds no money. */
+  get isEmpty(): boolean {
+    return this.spentNano === 0n && this.committedNano === 0n && this.gapsNano === 0n;
+  }
+
+  get reading(): Counter {
+    const { spentNano, certainNano, committedNano, requests, refused, wouldRefuse, exhaustedAtNano } = this;
+    return { spentNano, certainNano, committedNano, requests, refused, wouldRefuse, exhaustedAtNano };
+  }
+
+  /** @throws RangeError where the counter would overflow. */
+  requireRoomFor(amount: Nano): void {
+    if (this.committedNano > MAX_NANO - amount) throw overflow();
+  }
+
+  change({ spentNano, certainNano, committedNano, gapsNano = ZERO, requests }: CounterChange): void {
+    this.spentNano = add(this.spentNano, spentNano);
+    this.certainNano = add(this.certainNano, certainNano);
+    this.committedNano = add(this.committedNano, committedNano);
+    this.gapsNano = add(this.gapsNano, gapsNano);
+    this.requests += requests;
+    this.score += Number(spentNano);
+  }
+}

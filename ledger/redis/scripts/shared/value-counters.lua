@@ -1,0 +1,86 @@
+-- For scripts that make or drop the counters of values. Such a counter is named by its pool, '#' and the value, and stays
+-- only while it holds money: one that was reserved and released leaves nothing. The calls of one namespace make at most
+-- MAX_VALUES in a pool and MAX_NAMESPACE_VALUES in all; further values share a counter of their workspace.
+
+local function namespaceOf(name) return string.sub(name, 1, string.find(name, '/', 1, true) - 1) end
+
+-- The pool and the value of a counter's full name; no value for a pool.
+local function splitName(name)
+  local mark = string.find(name, '#', 1, true)
+  if not mark then return name end
+  return string.sub(name, 1, mark - 1), string.sub(name, mark + 1)
+end
+
+local function isRest(value) return string.sub(value, 1, #REST) == REST end
+
+-- The shared counter of a workspace's further values. Only one workspace counts in a budget of its own namespace.
+local function restOf(pool, workspace)
+  return namespaceOf(pool) == namespaceOf(workspace) and REST or REST .. workspace
+end
+
+local function valueExpireAt(poolExpireAt)
+  return string.format('%d', poolExpireAt - (RETENTION_MS - VALUE_RETENTION_MS))
+end
+
+-- How many values a namespace has in each pool, and in all under ''; and its pools by when their values expire.
+local function valueCountsOf(namespace)
+  return prefix .. ':valueCounts:' .. namespace, prefix .. ':valuePools:' .. namespace
+end
+
+-- Takes what has expired out of a namespace's counts, a few pools at a time.
+local function dropExpiredPools(namespace)
+  local counts, pools = valueCountsOf(namespace)
+  local expired = call('ZRANGEBYSCORE', pools, '-inf', string.format('%d', clock()), 'LIMIT', 0, 10)
+  for _, pool in ipairs(expired) do
+    call('HINCRBY', counts, '', -(call('HGET', counts, pool) or 0))
+    call('HDEL', counts, pool)
+    call('ZREM', pools, pool)
+  end
+  return #expired > 0
+end
+
+-- Whether a namespace's calls may make no further value in a pool.
+local function hasAllValues(namespace, pool)
+  local counts = valueCountsOf(namespace)
+  local inPool, inAll = unpack(call('HMGET', counts, pool, ''))
+  if tonumber(inPool or 0) >= MAX_VALUES then return true end
+  if tonumber(inAll or 0) < MAX_NAMESPACE_VALUES then return false end
+  return not dropExpiredPools(namespace) or hasAllValues(namespace, pool)
+end
+
+-- Lists the counter of a value, once its hash exists, and counts it for the namespace whose call made it.
+local function addValue(counter, namespace)
+  local pool, value = splitName(counter.name)
+  local values = prefix .. ':values:' .. pool
+  call('PEXPIREAT', counter.key, counter.expireAt)
+  call('ZADD', values, 0, value)
+  if call('PEXPIRETIME', values) < tonumber(counter.expireAt) then call('PEXPIREAT', values, counter.expireAt) end
+  if isRest(value) then return end
+  if namespace ~= namespaceOf(pool) then call('HSET', counter.key, 'o', namespace) end
+  local counts, pools = valueCountsOf(namespace)
+  call('HINCRBY', counts, '', 1)
+  if call('HINCRBY', counts, pool, 1) > 1 then return end
+  call('ZADD', pools, counter.expireAt, pool)
+  dropExpiredPools(namespace)
+  local keepUntil = math.max(call('PEXPIRETIME', counts), tonumber(counter.expireAt))
+  for _, key in ipairs({ counts, pools }) do call('PEXPIREAT', key, string.format('%d', keepUntil)) end
+end
+
+-- Deletes the counter of a value, which holds nothing. `owner` is the namespace that it counts for, nil for the budget's.
+local function dropValue(counter)
+  local pool, value = splitName(counter.name)
+  call('DEL', counter.key)
+  call('ZREM', prefix .. ':values:' .. pool, value)
+  call('SREM', prefix .. ':exhausted:' .. pool, value)
+  if isRest(value) then return end
+  local counts, pools = valueCountsOf(counter.owner or namespaceOf(pool))
+  local count = tonumber(call('HGET', counts, pool) or 0)
+  if count == 0 then return end
+  if count > 1 then
+    call('HINCRBY', counts, pool, -1)
+  else
+    call('HDEL', counts, pool)
+    call('ZREM', pools, pool)
+  end
+  if call('HINCRBY', counts, '', -1) == 0 then call('DEL', counts) end
+end
