@@ -70,7 +70,11 @@ function brokenCost(call: PricedCall, metered: Metered, tokensPerByte: number): 
 function cancelledCost(call: PricedCall, metered: Metered, tokensPerByte: number): CallCost {
   if (metered.usage !== null) return seenCost(call, metered, tokensPerByte, IN_FLIGHT_TOKENS);
   const { facts } = call.plan;
-  const costNano = worstCost({ ...facts, maxTokens: 0 }, call.caller.workspace.prices, call.admittedAt);
+  const costNano = worstCost(
+    { ...facts, maxTokens: 0, thinkingBudget: null },
+    call.caller.workspace.prices,
+    call.admittedAt,
+  );
   return { costNano, presumedNano: ZERO, estimated: true, usage: null, model: facts.model };
 }
 

@@ -5,7 +5,7 @@ import { max, MAX_CALL_NANO, type Nano, ZERO } from '../core/money.ts';
 import { inputTooLong, requestTooExpensive, thinkingTooLong, unbounded } from '../core/refusal-sentences.ts';
 import type { Refusal } from '../core/refusals.ts';
 import { err, ok, type Result } from '../core/result.ts';
-import { promptBound, unboundedPaths, worstCost } from '../cost/worst-cost.ts';
+import { attemptsOf, promptBound, unboundedPaths, worstCost } from '../cost/worst-cost.ts';
 import type { PriceBook, Rate } from '../prices/price-book.ts';
 import type { RequestFacts } from '../request/request.ts';
 import type { Span } from '../request/strict-json.ts';
@@ -33,12 +33,10 @@ export function applyRequestLimits(
   { rate, book, at }: { readonly rate: Rate; readonly book: PriceBook; readonly at: number },
 ): Result<LimitedRequest, Refusal> {
   const { maxInputTokens = Infinity, maxOutputTokens = Infinity, maxToolUses = Infinity } = guards;
-  const { thinkingBudget } = facts;
   const input = promptBound(facts, rate);
   if (input > maxInputTokens) return err({ reason: 'InputTooLong', message: inputTooLong(input, maxInputTokens) });
-  if (facts.maxTokens > maxOutputTokens && thinkingBudget !== null && thinkingBudget >= maxOutputTokens) {
-    return err({ reason: 'ThinkingTooLong', message: thinkingTooLong(thinkingBudget, maxOutputTokens) });
-  }
+  const thinking = thinkingAbove(maxOutputTokens, facts);
+  if (thinking !== null) return err({ reason: 'ThinkingTooLong', message: thinkingTooLong(thinking, maxOutputTokens) });
   const lowered = lowerToolUses(maxToolUses, lowerMaxTokens(maxOutputTokens, { facts, edits: [] }));
   return limitCost(lowered, guards, worstCost(lowered.facts, book, at));
 }
@@ -60,6 +58,18 @@ function limitCost(
     return err({ reason: 'RequestTooExpensive', message: requestTooExpensive(worstNano, maxRequestNano) });
   }
   return ok({ facts, worstNano, unbounded: paths, edits: edits.toSorted((a, b) => a.start - b.start) });
+}
+
+/**
+ * The first thinking budget of an attempt that does not fit into the limit, null if all do. A `max_tokens` that is
+ * lowered to the limit must stay above the budget, or the upstream refuses the request.
+ */
+function thinkingAbove(limit: number, facts: RequestFacts): number | null {
+  const tooLong = attemptsOf(facts).find(
+    ({ thinkingBudget, maxTokens }) =>
+      thinkingBudget !== null && (maxTokens > limit ? thinkingBudget >= limit : thinkingBudget > limit),
+  );
+  return tooLong?.thinkingBudget ?? null;
 }
 
 function lowerMaxTokens(limit: number, { facts, edits }: EditedRequest): EditedRequest {

@@ -117,7 +117,7 @@ const table = {
   ThinkingTooLong: {
     ...BLOCKED,
     meaning:
-      'thinking.budget_tokens is not below guards.maxOutputTokens of the workspace, which also bounds thinking. Lower it.',
+      'thinking.budget_tokens, of the request or of a fallback, does not fit into guards.maxOutputTokens of the workspace, which also bounds thinking. Lower it.',
   },
   BatchExceedsGuards: {
     ...BLOCKED,

@@ -7,8 +7,9 @@ import type { Advisor } from '../request/server-tools.ts';
 
 /**
  * The worst cost of a call at an instant (milliseconds), in nano-dollars, rounded up: every token of the input bound at
- * the highest price that can apply to the request, and `max_tokens` of output (thinking is part of them). The upstream
- * decides whether a prompt is long and whether it ran fast, so the prices with and without these surcharges are covered.
+ * the highest price that can apply to the request, and output of `max_tokens`, or of the thinking budget where that is
+ * larger. The upstream decides whether a prompt is long and whether it ran fast, so the prices with and without these
+ * surcharges are covered.
  *
  * Each use of a tool that Anthropic runs is another inference over up to a full context window, and so is compaction; an
  * advisor's inferences have its own price, and every fallback may repeat the whole attempt. A tool without `max_uses`
@@ -47,6 +48,11 @@ export function promptBound({ inputTokens, fillsContext, compacts }: RequestFact
   return fillsContext || compacts ? Math.max(inputTokens, contextWindow) : inputTokens;
 }
 
+/** The maximum output of one inference, in tokens: interleaved thinking may use its whole budget, beyond `max_tokens`. */
+function outputBound({ maxTokens, thinkingBudget }: RequestFacts): number {
+  return Math.max(maxTokens, thinkingBudget ?? 0);
+}
+
 /** The parts of a request that have no bound, as paths in its body. */
 export function unboundedPaths({ unbounded, serverTools }: RequestFacts): readonly string[] {
   const tools = serverTools.filter(({ maxUses }) => maxUses === null);
@@ -55,10 +61,14 @@ export function unboundedPaths({ unbounded, serverTools }: RequestFacts): readon
   return [...unbounded, ...tools.map(pathOf)];
 }
 
-/** An answer reports one speed for all attempts, so if one of them may be fast, all count as fast. */
-function attemptsOf(facts: RequestFacts): readonly RequestFacts[] {
+/** The request at its own model and at each fallback. An answer reports one speed for all, so if one may be fast, all are. */
+export function attemptsOf(facts: RequestFacts): readonly RequestFacts[] {
   const fast = facts.fast || facts.fallbacks.some((one) => one.fast);
-  const fallbacks = facts.fallbacks.map(({ model, maxTokens }) => ({ model, maxTokens: maxTokens ?? facts.maxTokens }));
+  const fallbacks = facts.fallbacks.map(({ model, maxTokens, thinkingBudget }) => ({
+    model,
+    maxTokens: maxTokens ?? facts.maxTokens,
+    thinkingBudget,
+  }));
   return [facts, ...fallbacks].map((attempt) => ({ ...facts, ...attempt, fast }));
 }
 
@@ -75,7 +85,7 @@ function attemptCost(facts: RequestFacts, rateOf: RateOf): bigint {
   const inferences = inferencesOf(facts);
   const prompt = promptBound(facts, rate);
   const prices = highestPrices(prompt, facts.fast, rate);
-  const inference = BigInt(prompt) * inputPrice(facts, prices) + BigInt(facts.maxTokens) * prices.output;
+  const inference = BigInt(prompt) * inputPrice(facts, prices) + BigInt(outputBound(facts)) * prices.output;
   const compaction = BigInt(prompt) * inputPrice(facts, prices) + BigInt(rate.maxOutputTokens) * prices.output;
   const own = BigInt(inferences) * (inference + (facts.compacts ? compaction : 0n)) * geoOf(facts, rate);
   return facts.serverTools.reduce(

@@ -28,6 +28,20 @@ export class Base64Reader {
     return value;
   }
 
+  /**
+   * Whether every decoder finds the same bytes before `end`. Some skip characters that are not base64, such as line
+   * breaks, so that all bytes behind one are elsewhere.
+   */
+  isExact(end: number): boolean {
+    const head = this.#text.slice(0, Math.ceil(end / 3) * 4);
+    const padding = head.length - head.replace(/={1,2}$/, '').length;
+    try {
+      return atob(head).length === (head.length / 4) * 3 - padding;
+    } catch {
+      return false;
+    }
+  }
+
   /** The bytes [start, end) as ASCII. */
   ascii(start: number, end: number): string {
     let text = '';

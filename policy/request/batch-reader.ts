@@ -72,7 +72,7 @@ export class BatchReader {
     const params = { fields: objectAt(fields['params'], 'params'), span: nowhere, spanIn: nowhere };
     const facts = readFacts(params, bytes.length);
     if (facts.stream) throw invalid('stream must not be true in a batch.');
-    if (facts.fast) throw unsupported('speed fast in a batch');
+    if (facts.fast || facts.fallbacks.some(({ fast }) => fast)) throw unsupported('speed fast in a batch');
     if (facts.codeExecution === 'Charged') throw unsupported('code execution in a batch');
     const model = this.#models.get(facts.model) ?? facts.model;
     this.#models.set(model, model);

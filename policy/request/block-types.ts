@@ -18,8 +18,24 @@ export function isFullyInBody(content: unknown): boolean {
   const fields = content as JsonFields;
   const known = READABLE_RESULTS.get(fields['type'] as string)?.fields;
   if (known === undefined || (fields['file_type'] ?? 'text') !== 'text') return false;
-  const isKnown = Object.keys(fields).every((name) => known.has(name) || fields[name] === null);
+  const isKnown = Object.entries(fields).every(
+    ([name, value]) => value === null || (known.has(name) && (APART.has(name) || isText(value))),
+  );
   return isKnown && isFullyInBody(fields['content']);
+}
+
+/** Whether a result of a server tool with blocks in it has no field that could add more to the prompt than those. */
+export function isKnownResult(fields: JsonFields): boolean {
+  const known = NESTING_RESULTS.get(fields['type'] as string);
+  return known !== undefined && Object.keys(fields).every((name) => known.has(name) || fields[name] === null);
+}
+
+/** Fields of a result that are read by rules of their own. */
+const APART = new Set(['content', 'cache_control']);
+
+/** Text, a number or lines of them: nothing that a model could read as a block. */
+function isText(value: unknown): boolean {
+  return Array.isArray(value) ? value.every((line) => typeof line !== 'object') : typeof value !== 'object';
 }
 
 function block(type: string, fields: readonly string[], nested?: BlockType['nested']): [string, BlockType] {
@@ -92,6 +108,12 @@ export const MESSAGE_BLOCKS: BlockTypes = new Map([
   block('fallback', ['from', 'to', 'trigger']),
   ADDITION,
   REMOVAL,
+]);
+
+/** Results that hold blocks, with their fields. */
+const NESTING_RESULTS: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ['tool_search_tool_search_result', new Set(['type', 'tool_references'])],
+  ['web_fetch_result', new Set(['type', 'url', 'content', 'retrieved_at'])],
 ]);
 
 /** Results whose content in the body is what the model reads. */

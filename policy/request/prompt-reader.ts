@@ -8,15 +8,16 @@ import {
   DOCUMENT_PARTS,
   FETCHED_DOCUMENTS,
   isFullyInBody,
+  isKnownResult,
   isServerToolResult,
   MESSAGE_BLOCKS,
   TOOL_REFERENCES,
 } from './block-types.ts';
 import { CALLERS, checkClientTool, definitionTokens, hiddenDefinitionTokens, isToolset } from './client-tools.ts';
-import { imageTokens, MAX_IMAGE_TOKENS } from './image-tokens.ts';
+import { IMAGE_FORMATS } from './image-size.ts';
+import { ImageMeter, MAX_IMAGE_TOKENS } from './image-tokens.ts';
 import { invalid, listAt, objectAt, onlyFields, onlyValues, quoted, stringAt, unsupported } from './json-access.ts';
 import type { JsonFields } from './json-access.ts';
-import { MAX_PDF_LENGTH, pdfTokens } from './pdf-tokens.ts';
 import { isServerTool, readServerTool, runsCodeFree, type ServerTool } from './server-tools.ts';
 import type { Span } from './strict-json.ts';
 
@@ -39,8 +40,7 @@ export class PromptReader {
   readonly serverTools: ServerTool[] = [];
   runsCodeFree = false;
 
-  #images = 0;
-  #pdfLength = 0;
+  readonly #images = new ImageMeter();
   #cites = false;
   /** Tools by name; toolsets, whose tools are not named, under null. */
   readonly #tools = new Map<string | null, NamedTools>();
@@ -160,13 +160,23 @@ export class PromptReader {
 
   /** Reads the result of a tool that Anthropic runs: encrypted or unknown content has no known length. */
   #readServerToolResult(content: unknown, path: string): void {
+    this.#readNested(content, path);
     if (isFullyInBody(content)) return;
     const fields = Array.isArray(content) ? {} : (content as JsonFields);
+    if (!isKnownResult(fields)) this.fillsContext = true;
     if (fields['type'] === 'tool_search_tool_search_result')
       return this.readContent(fields['tool_references'] ?? [], TOOL_REFERENCES, `${path}.tool_references`);
     if (fields['type'] === 'web_fetch_result')
       return this.#readBlock(objectAt(fields['content'], `${path}.content`), FETCHED_DOCUMENTS, `${path}.content`);
-    this.fillsContext = true;
+  }
+
+  /** Reads what makes a result dearer at any depth, whether or not the rest of it is known. */
+  #readNested(value: unknown, path: string): void {
+    if (typeof value !== 'object' || value === null) return;
+    const { type, cache_control: control } = value as JsonFields;
+    this.readCacheControl(control, `${path}.cache_control`);
+    if (type === 'url' || type === 'file') this.isFetched = true;
+    for (const part of Object.values(value)) this.#readNested(part, path);
   }
 
   /** Citations add a prompt. The number that marks each block is shorter than the block's frame in JSON. */
@@ -181,11 +191,11 @@ export class PromptReader {
     onlyFields(source, SOURCE, path);
     onlyValues(stringAt(source['type'], `${path}.type`), ['base64', 'url', 'file'], `${path}.type`);
     if (source['type'] === 'base64') {
-      onlyValues(stringAt(source['media_type'], `${path}.media_type`), IMAGE_TYPES, `${path}.media_type`);
+      const type = stringAt(source['media_type'], `${path}.media_type`);
+      onlyValues(type, IMAGE_TYPES, `${path}.media_type`);
       const data = stringAt(source['data'], `${path}.data`);
       this.mediaBytes += data.length;
-      this.#images += 1;
-      this.hiddenTokens += this.#images > MAX_IMAGES ? MAX_IMAGE_TOKENS : imageTokens(data);
+      this.hiddenTokens += this.#images.tokens(data, type);
     } else {
       this.isFetched = true;
       this.hiddenTokens += MAX_IMAGE_TOKENS;
@@ -205,7 +215,7 @@ export class PromptReader {
       case 'content':
         return this.readContent(source['content'] ?? [], DOCUMENT_PARTS, `${path}.source.content`);
       case 'base64':
-        return this.#readPdf(source, `${path}.source`);
+        return this.#skipPdf(source, `${path}.source`);
       case 'url':
       case 'file':
         this.isFetched = true;
@@ -215,14 +225,11 @@ export class PromptReader {
     throw unsupported(`${path}.source.type ${quoted(type)}`);
   }
 
-  #readPdf(source: JsonFields, path: string): void {
+  /** No PDF says how much text its pages hold: a byte of it may stand for many characters, and be shown on every page. */
+  #skipPdf(source: JsonFields, path: string): void {
     onlyValues(stringAt(source['media_type'], `${path}.media_type`), ['application/pdf'], `${path}.media_type`);
-    const data = stringAt(source['data'], `${path}.data`);
-    this.#pdfLength += data.length;
-    const tokens = this.#pdfLength > MAX_PDF_LENGTH ? null : pdfTokens(data);
-    this.mediaBytes += data.length;
-    if (tokens === null) this.fillsContext = true;
-    else this.hiddenTokens += tokens;
+    this.mediaBytes += stringAt(source['data'], `${path}.data`).length;
+    this.fillsContext = true;
   }
 
   #readAddition(tool: JsonFields, path: string): void {
@@ -268,11 +275,8 @@ const BROWSER_STATE_TOKENS = 1024;
 /** The instructions for citations, added once. */
 const CITATION_PROMPT_TOKENS = 1024;
 
-/** More than the API takes in a request; the sizes of further ones are not read. */
-const MAX_IMAGES = 600;
-
 const SOURCE = new Set(['type', 'media_type', 'data', 'url', 'file_id', 'content']);
-const IMAGE_TYPES = ['image/jpeg', 'image/png', 'image/gif', 'image/webp'];
+const IMAGE_TYPES = Object.keys(IMAGE_FORMATS);
 
 const ROLES = ['user', 'assistant', 'system'];
 const MESSAGE = new Set(['role', 'content', 'output_config', 'clear_at']);

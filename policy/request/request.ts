@@ -52,7 +52,7 @@ export interface RequestFacts {
   readonly batch?: true;
   /** `inference_geo` is anything but absent or "global". */
   readonly regional: boolean;
-  /** `thinking.budget_tokens` where thinking is enabled with a budget. */
+  /** `thinking.budget_tokens`: with interleaved thinking it may exceed `max_tokens`, and all of it is output. */
   readonly thinkingBudget: number | null;
   /** The session that Claude Code names in `metadata.user_id`; set by the caller. */
   readonly session: string | null;
@@ -66,6 +66,8 @@ export interface Fallback {
   readonly maxTokens: number | null;
   readonly maxTokensSpan: Span;
   readonly fast: boolean;
+  /** Its own thinking budget, or the request's if it has no `thinking` of its own. */
+  readonly thinkingBudget: number | null;
 }
 
 /** Every model that may answer or advise; the requested one is first. */
@@ -96,7 +98,8 @@ export function readFacts({ fields, span, spanIn }: JsonObject, bytes: number): 
   prompt.readMessages(fields['messages']);
   prompt.readCacheControl(fields['cache_control'], 'cache_control');
   onlyValues(fields['service_tier'], ['auto', 'standard_only'], 'service_tier');
-  const fallbacks = readFallbacks(fields['fallbacks'], spanIn);
+  const thinkingBudget = readThinking(fields['thinking'], 'thinking');
+  const fallbacks = readFallbacks(fields['fallbacks'], thinkingBudget, spanIn);
   const compacts = readCompaction(fields);
   checkBilling(fields['billing_policy']);
   const unbounded = [...UNBOUNDED.filter((name) => isGiven(fields[name])), ...prompt.unbounded];
@@ -118,7 +121,7 @@ export function readFacts({ fields, span, spanIn }: JsonObject, bytes: number): 
     cacheWrite: prompt.cacheWrite,
     fast: readFast(fields['speed'], 'speed'),
     regional: readRegional(fields['inference_geo']),
-    thinkingBudget: readThinking(fields['thinking']),
+    thinkingBudget,
     session: readSession(fields['metadata']),
     maxTokensSpan: span('max_tokens'),
   };
@@ -158,10 +161,10 @@ const FIELDS = new Set([
   ...UNBOUNDED,
 ]);
 
-/** A new thread has all of its input in the body; a continued one may add any input, with tools. */
-function isNewThread(thread: unknown): boolean {
-  const { type } = objectAt(thread, 'thread');
-  return type === 'create';
+/** A new thread has all of its input in the body; one with any other field may go on, and add any input, with tools. */
+function isNewThread(value: unknown): boolean {
+  const { type, ...others } = objectAt(value, 'thread');
+  return type === 'create' && !Object.values(others).some(isGiven);
 }
 
 /** Rejects every payer but the caller's own organization: another one has no budget here. */
@@ -213,17 +216,15 @@ function readRegional(value: unknown): boolean {
 
 const THINKING = new Set(['type', 'budget_tokens', 'display', 'block_binding']);
 
-/** Thinking of any type counts against `max_tokens`. */
-function readThinking(value: unknown): number | null {
+/** Thinking without a budget counts against `max_tokens`. A budget counts with every type: it is never free. */
+function readThinking(value: unknown, path: string): number | null {
   if (value === undefined || value === null) return null;
-  const thinking = objectAt(value, 'thinking');
-  onlyFields(thinking, THINKING, 'thinking');
-  onlyValues(
-    stringAt(thinking['type'], 'thinking.type'),
-    ['enabled', 'disabled', 'adaptive', 'between_tools'],
-    'thinking.type',
-  );
-  return thinking['type'] === 'enabled' ? countAt(thinking['budget_tokens'], 'thinking.budget_tokens') : null;
+  const thinking = objectAt(value, path);
+  onlyFields(thinking, THINKING, path);
+  const type = stringAt(thinking['type'], `${path}.type`);
+  onlyValues(type, ['enabled', 'disabled', 'adaptive', 'between_tools'], `${path}.type`);
+  const budget = thinking['budget_tokens'];
+  return type !== 'enabled' && !isGiven(budget) ? null : readMaxTokens(budget, `${path}.budget_tokens`);
 }
 
 /** Clearing edits only shorten the prompt; compaction is another inference over all of it. */
@@ -250,7 +251,11 @@ const MAX_FALLBACKS = 32;
 const FALLBACK = new Set(['model', 'max_tokens', 'speed', 'thinking', 'output_config']);
 
 /** The models of the chain, each of which may be tried. With `default` the API chooses, so the chain is unbounded. */
-function readFallbacks(value: unknown, spanIn: JsonObject['spanIn']): readonly Fallback[] {
+function readFallbacks(
+  value: unknown,
+  thinkingBudget: number | null,
+  spanIn: JsonObject['spanIn'],
+): readonly Fallback[] {
   if (value === undefined || value === null || value === 'default') return [];
   const entries = listAt(value, 'fallbacks');
   if (entries.length > MAX_FALLBACKS) throw invalid(`fallbacks must have at most ${MAX_FALLBACKS} entries.`);
@@ -264,6 +269,9 @@ function readFallbacks(value: unknown, spanIn: JsonObject['spanIn']): readonly F
       maxTokens: own === null ? null : readMaxTokens(own, `${path}.max_tokens`),
       maxTokensSpan: spanIn('fallbacks', i, 'max_tokens'),
       fast: readFast(fallback['speed'], `${path}.speed`),
+      thinkingBudget: isGiven(fallback['thinking'])
+        ? readThinking(fallback['thinking'], `${path}.thinking`)
+        : thinkingBudget,
     };
   });
 }

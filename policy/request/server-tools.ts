@@ -64,6 +64,7 @@ function readUses(value: unknown, path: string): number {
 
 function readAdvisor(tool: JsonFields, path: string): Advisor {
   const caching = objectAt(tool['caching'] ?? {}, `${path}.caching`);
+  onlyFields(caching, CACHING, `${path}.caching`);
   onlyValues(caching['type'], ['ephemeral'], `${path}.caching.type`);
   onlyValues(caching['ttl'], ['5m', '1h'], `${path}.caching.ttl`);
   const maxTokens = tool['max_tokens'] ?? null;
@@ -72,6 +73,8 @@ function readAdvisor(tool: JsonFields, path: string): Advisor {
     maxTokens: maxTokens === null ? null : countAt(maxTokens, `${path}.max_tokens`),
   };
 }
+
+const CACHING = new Set(['type', 'ttl']);
 
 interface Kind {
   readonly kind: ServerTool['kind'];

@@ -104,8 +104,20 @@ describe('a planned call', () => {
       const budgets = [{}, { name: 'opus', scope: { models: ['claude-opus-*'] } }];
       const workspace = { prices: parsePriceBook(published) };
       const fallbacks = [
-        { model: 'claude-opus-5-5', maxTokens: 9_000, maxTokensSpan: { start: 50, end: 54 }, fast: false },
-        { model: 'claude-sonnet-5-5', maxTokens: null, maxTokensSpan: { start: 60, end: 60 }, fast: false },
+        {
+          model: 'claude-opus-5-5',
+          maxTokens: 9_000,
+          maxTokensSpan: { start: 50, end: 54 },
+          fast: false,
+          thinkingBudget: null,
+        },
+        {
+          model: 'claude-sonnet-5-5',
+          maxTokens: null,
+          maxTokensSpan: { start: 60, end: 60 },
+          fast: false,
+          thinkingBudget: null,
+        },
       ];
       const answer = admitted({ workspace, budgets, facts: { fallbacks } });
       expect(answer.checks).toHaveLength(2);
@@ -236,6 +248,27 @@ describe('a refusal', () => {
       { workspace: { guards: { maxOutputTokens: 2_000 } }, facts: { thinkingBudget: 2_000 } },
     ],
     [
+      'ThinkingTooLong: thinking.budget_tokens is 2001, and the workspace allows 2000 output tokens in all (guards.maxOutputTokens). Lower it.',
+      { workspace: { guards: { maxOutputTokens: 2_000 } }, facts: { maxTokens: 1, thinkingBudget: 2_001 } },
+    ],
+    [
+      'ThinkingTooLong: thinking.budget_tokens is 9000, and the workspace allows 4000 output tokens in all (guards.maxOutputTokens). Lower it.',
+      {
+        workspace: { guards: { maxOutputTokens: 4_000 } },
+        facts: {
+          fallbacks: [
+            {
+              model: 'claude-haiku-5-5',
+              maxTokens: 1,
+              maxTokensSpan: { start: 0, end: 0 },
+              fast: false,
+              thinkingBudget: 9_000,
+            },
+          ],
+        },
+      },
+    ],
+    [
       'RequestTooExpensive: This call may cost up to $0.018000, and the workspace allows $0.017000 (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.',
       { workspace: { guards: { maxRequestNano: nano(17_000_000n) } } },
     ],
@@ -276,7 +309,13 @@ describe('a refusal', () => {
     ],
     [
       'ModelNotAllowed: Model "gpt" is not allowed in payments/checkout. Allowed: claude-*.',
-      { facts: { fallbacks: [{ model: 'gpt', maxTokens: 1, maxTokensSpan: { start: 0, end: 0 }, fast: false }] } },
+      {
+        facts: {
+          fallbacks: [
+            { model: 'gpt', maxTokens: 1, maxTokensSpan: { start: 0, end: 0 }, fast: false, thinkingBudget: null },
+          ],
+        },
+      },
     ],
     [
       'InputTooLong: The prompt may have up to 1000000 tokens, and the workspace allows 150000 (guards.maxInputTokens). Shorten it.',
@@ -284,6 +323,7 @@ describe('a refusal', () => {
     ],
     ['planned', { budgets: [{ suspend: true, scope: { models: ['claude-opus-*'] } }, {}] }],
     ['planned', { budgets: [], requireBudget: false }],
+    ['planned', { workspace: { guards: { maxOutputTokens: 2_000 } }, facts: { maxTokens: 1, thinkingBudget: 2_000 } }],
     ['planned', { workspace: { guards: { maxRequestNano: nano(18_000_000n), maxInputTokens: 1_000 } } }],
   ])('%s', (sentence, asked) => {
     expect(refused(asked)).toBe(sentence);

@@ -26,6 +26,15 @@ describe('worstCost', () => {
     expect(worst({ batch: true })).toBe(parseUsd('0.012'));
   });
 
+  test('is the thinking budget of output where that is larger, in each attempt', () => {
+    expect(worst({ maxTokens: 1, thinkingBudget: 150_000, inputTokens: 0 })).toBe(parseUsd('3'));
+    expect(worst({ maxTokens: 1, thinkingBudget: 150_000, inputTokens: 0, batch: true })).toBe(parseUsd('1.5'));
+    expect(worst({ maxTokens: 2_000, thinkingBudget: 1_024, inputTokens: 0 })).toBe(parseUsd('0.04'));
+    const fallback = { model: OPUS, maxTokens: 1, maxTokensSpan: { start: 0, end: 0 }, fast: false };
+    const fallbacks = [{ ...fallback, thinkingBudget: 50_000 }];
+    expect(worst({ maxTokens: 1_000, inputTokens: 0, fallbacks })).toBe(parseUsd('0.02') + parseUsd('1'));
+  });
+
   test('covers standard speed too, if an administrator made it more expensive', () => {
     const models = published.models.map((model) =>
       model.id === OPUS ? { ...model, rates: [{ ...model.rates[0], input: '36' }] } : model,
@@ -59,8 +68,20 @@ describe('worstCost', () => {
 
   test('adds every fallback at its own price, because each may be billed', () => {
     const fallbacks = [
-      { model: 'claude-haiku-5-5', maxTokens: null, maxTokensSpan: { start: 0, end: 0 }, fast: false },
-      { model: 'claude-fable-5-2', maxTokens: 500, maxTokensSpan: { start: 0, end: 0 }, fast: true },
+      {
+        model: 'claude-haiku-5-5',
+        maxTokens: null,
+        maxTokensSpan: { start: 0, end: 0 },
+        fast: false,
+        thinkingBudget: null,
+      },
+      {
+        model: 'claude-fable-5-2',
+        maxTokens: 500,
+        maxTokensSpan: { start: 0, end: 0 },
+        fast: true,
+        thinkingBudget: null,
+      },
     ];
     expect(worst({ fallbacks: fallbacks.slice(0, 1) })).toBe(parseUsd('0.024') + parseUsd('0.0006'));
     const searching = { serverTools: [serverToolOf('WebSearch', 3)], inputTokens: 0, maxTokens: 0 };
@@ -75,6 +96,7 @@ describe('worstCost', () => {
   const shape = fc.record({
     model,
     maxTokens: fc.nat({ max: 200_000 }),
+    thinkingBudget: fc.option(fc.nat({ max: 200_000 })),
     inputTokens: fc.nat({ max: 400_000 }),
     fillsContext: fc.boolean(),
     compacts: fc.boolean(),
@@ -97,6 +119,7 @@ describe('worstCost', () => {
         maxTokens: fc.option(fc.nat({ max: 200_000 })),
         maxTokensSpan: fc.constant({ start: 0, end: 0 }),
         fast: fc.boolean(),
+        thinkingBudget: fc.option(fc.nat({ max: 200_000 })),
       }),
       { maxLength: 2 },
     ),
@@ -124,10 +147,13 @@ describe('worstCost', () => {
         output_tokens: output,
       };
     };
-    const attempts = [{ model: facts.model, maxTokens: null }, ...facts.fallbacks];
-    const iterations = attempts.flatMap(({ model: name, maxTokens }, i) => {
+    const { model: own, thinkingBudget: thoughts } = facts;
+    const attempts = [{ model: own, maxTokens: null, thinkingBudget: thoughts }, ...facts.fallbacks];
+    const iterations = attempts.flatMap(({ model: name, maxTokens, thinkingBudget }, i) => {
       const rate = rateOf(name);
-      const [prompt, output] = [promptBound(facts, rate), Math.min(maxTokens ?? facts.maxTokens, rate.maxOutputTokens)];
+      // Interleaved thinking goes on beyond max_tokens, up to its own budget.
+      const most = Math.max(maxTokens ?? facts.maxTokens, thinkingBudget ?? 0);
+      const [prompt, output] = [promptBound(facts, rate), Math.min(most, rate.maxOutputTokens)];
       const message = () => ({
         type: i === 0 ? 'message' : 'fallback_message',
         model: i === 0 ? null : name,

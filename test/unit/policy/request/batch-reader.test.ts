@@ -60,6 +60,12 @@ test.each([
     { requests: [{ custom_id: 'a', params: params({ speed: 'fast' }) }] },
   ],
   [
+    'Unsupported: requests[0]: speed fast in a batch is not supported by Tollgate, which cannot bound its cost yet. Leave it out.',
+    {
+      requests: [{ custom_id: 'a', params: params({ fallbacks: [{ model: 'claude-opus-5-5', speed: 'fast' }] }) }],
+    },
+  ],
+  [
     'Unsupported: requests[0]: code execution in a batch is not supported by Tollgate, which cannot bound its cost yet. Leave it out.',
     {
       requests: [

@@ -90,6 +90,69 @@ describe('requests of the SDKs', () => {
     for (const place of places) expect(facts(withContent(place)).cacheWrite).toBe('OneHour');
   });
 
+  describe('the result of a tool that Anthropic runs', () => {
+    const cache_control = { type: 'ephemeral', ttl: '1h' };
+    const page = { type: 'web_fetch_result', url: 'u', content: web };
+    const output = { type: 'code_execution_result', stdout: 'o', stderr: '', return_code: 0, content: [] };
+    const found = { type: 'web_search_result', encrypted_content: 'e', title: 't', url: 'u' };
+    const of = (content: unknown, tool = 'web_fetch') =>
+      facts(withContent({ type: `${tool}_tool_result`, ...ID, content }));
+
+    test.each([
+      ['in the result', { ...output, cache_control }],
+      ['beside what is sealed', [{ ...found, cache_control }]],
+      ['in a list of pages', [{ ...page, content: { ...web, cache_control } }]],
+      ['deep in what nobody knows', { type: 'dream_result', a: [{ b: { c: [{ cache_control }] } }] }],
+      [
+        'on a reference',
+        {
+          type: 'tool_search_tool_search_result',
+          tool_references: [{ type: 'tool_reference', tool_name: 'n', cache_control }],
+        },
+      ],
+    ])('has its one-hour cache write found %s', (_, content) => {
+      expect(of(content).cacheWrite).toBe('OneHour');
+    });
+
+    test.each([
+      ['a page with a field that nobody knows', { ...page, encrypted_content: 'e' }],
+      [
+        'a search with a field that nobody knows',
+        {
+          type: 'tool_search_tool_search_result',
+          tool_references: [],
+          more: 'x',
+        },
+      ],
+      [
+        'output whose text is a block',
+        { ...output, stdout: { type: 'image', source: { type: 'file', file_id: 'f' } } },
+      ],
+      [
+        'lines that are blocks',
+        {
+          type: 'text_editor_code_execution_str_replace_result',
+          lines: [{ type: 'image', source: { type: 'base64', data: '' } }],
+        },
+      ],
+    ])('fills the context as %s', (_, content) => {
+      expect(of(content).fillsContext).toBe(true);
+    });
+
+    test.each([
+      ['a page by URL', { ...page, content: { type: 'document', source: { type: 'url', url: 'u' } } }],
+      ['pages by URL in a list', [{ ...page, content: { type: 'document', source: { type: 'url', url: 'u' } } }]],
+      ['a file in what nobody knows', { type: 'dream_result', parts: [{ source: { type: 'file', file_id: 'f' } }] }],
+    ])('is not counted beforehand with %s', (_, content) => {
+      expect(of(content)).toMatchObject({ fillsContext: true, countable: false });
+    });
+
+    test('counts by its bytes where those are all that the model reads', () => {
+      expect(of(output, 'code_execution')).toMatchObject({ fillsContext: false, countable: true });
+      expect(of({ ...page, retrieved_at: 'x' })).toMatchObject({ fillsContext: false, countable: true });
+    });
+  });
+
   test.each([
     [
       '{"device_id":"d","account_uuid":"","session_id":"0b1f7a52-0000-4000-8000-000000000000"}',

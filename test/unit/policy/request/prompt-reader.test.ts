@@ -1,8 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { RequestFacts } from '../../../../policy/request/request.ts';
 import {
   NEVER_UNMETERED,
+  ascii,
   bytes,
+  document,
   facts,
   image,
   plain,
@@ -76,6 +79,41 @@ describe('the input bound', () => {
   });
 });
 
+describe('documents', () => {
+  const pdf = (...parts: string[]): string => ascii('%PDF-1.4\n', ...parts);
+
+  test.each([
+    ['one page in clear text', pdf('<</Type/Pages/Kids[3 0 R]/Count 1>>')],
+    ['one page of 400 KB of text', pdf('/Kids[3 0 R]', `(${'text '.repeat(80_000)}) Tj`)],
+    ['its page tree packed, and another one in the open', pdf('/Kids[3 0 R]', '<</Type/ObjStm>>')],
+    ['one page drawn by a form that draws itself', pdf('/Kids[3 0 R]', '/Subtype/Form', '/Fm0 Do /Fm0 Do')],
+    ['two page trees', pdf('/Kids[3 0 R]', 'startxref 9 %%EOF', '/Kids[4 0 R 5 0 R]', 'startxref 99 %%EOF')],
+    ['nothing of a PDF', '%%%%'],
+  ])('a PDF with %s fills the context, and its bytes are not text', (_, data) => {
+    const without = bytes(withContent(document(''))).length;
+    expect(facts(withContent(document(data)))).toMatchObject({
+      inputTokens: without,
+      fillsContext: true,
+      countable: true,
+    });
+  });
+
+  test.each<[string, object, Partial<RequestFacts>]>([
+    ['that is text', { source: { type: 'text', media_type: 'text/plain', data: 'abc' } }, { fillsContext: false }],
+    ['of parts', { source: { type: 'content', content: [text] }, title: 't', context: 'c' }, { fillsContext: false }],
+    ['by URL', { source: { type: 'url', url: 'https://a.example' } }, { fillsContext: true, countable: false }],
+    ['of the file store', { source: { type: 'file', file_id: 'f' } }, { fillsContext: true, countable: false }],
+    [
+      'whose sentences are marked to be cited',
+      { source: { type: 'text', media_type: 'text/plain', data: 'abc' }, citations: { enabled: true } },
+      { fillsContext: true, countable: true },
+    ],
+  ])('a document %s', (_, part, expected) => {
+    const body = withContent({ type: 'document', ...part });
+    expect(facts(body)).toMatchObject({ inputTokens: bytes(body).length, ...expected });
+  });
+});
+
 describe('unknown fields and values', () => {
   test.each<[unknown, string]>([
     [{ ...plain, billing_policy: { payer: 'x' } }, 'billing_policy.payer'],
@@ -100,6 +138,27 @@ describe('unknown fields and values', () => {
       'tools[0].allowed_callers code_execution_20990101',
     ],
     [withTool({ max_uses: 3 }), 'tools[0].max_uses'],
+    [
+      {
+        ...plain,
+        tools: [
+          { type: 'advisor_20260301', name: 'advisor', model: 'm', caching: { type: 'ephemeral', speed: 'fast' } },
+        ],
+      },
+      'tools[0].caching.speed',
+    ],
+    [
+      withContent({
+        type: 'web_search_tool_result',
+        tool_use_id: 'i',
+        content: [{ type: 'web_search_result', cache_control: { type: 'ephemeral', ttl: '24h' } }],
+      }),
+      'messages[0].content[0].content.cache_control.ttl 24h',
+    ],
+    [
+      { ...plain, fallbacks: [{ model: 'm', thinking: { type: 'enabled', budget_tokens: 5, depth: 2 } }] },
+      'fallbacks[0].thinking.depth',
+    ],
     [{ ...plain, tools: [{ type: 'web_search_20990101', name: 'w' }] }, 'tools[0].type web_search_20990101'],
     [{ ...plain, tools: [{ type: 'code_execution_20250825', name: 'c', max_uses: 3 }] }, 'tools[0].max_uses'],
     [{ ...plain, tools: [{ type: 'computer_toolset_20260801', name: 't' }] }, 'tools[0].name'],

@@ -57,6 +57,11 @@ describe('readRequest', () => {
     ['a region of the future', { inference_geo: 'eu' }, { regional: true }],
     ['no region', { inference_geo: 'global' }, { regional: false }],
     ['a thinking budget', { thinking: { type: 'enabled', budget_tokens: 50 } }, { thinkingBudget: 50 }],
+    [
+      'a thinking budget of a type without one',
+      { thinking: { type: 'adaptive', budget_tokens: 50 } },
+      { thinkingBudget: 50 },
+    ],
     ['adaptive thinking', { thinking: { type: 'adaptive', display: 'omitted' } }, { thinkingBudget: null }],
     [
       'a cached system prompt',
@@ -188,6 +193,16 @@ describe('a body that is not a Messages request', () => {
     ['stream as text', { ...plain, stream: 'true' }, 'stream must be true or false.'],
     ['two tools of one name', { ...plain, tools: [{ name: 'a' }, { name: 'a' }] }, 'tools[1].name a is there twice.'],
     ['a nameless tool', { ...plain, tools: [{ input_schema: {} }] }, 'tools[0].name must be a string.'],
+    [
+      'more thinking than a ledger can hold',
+      { ...plain, thinking: { type: 'enabled', budget_tokens: 1e9 + 1 } },
+      'thinking.budget_tokens must be at most 1000000000.',
+    ],
+    [
+      'thinking of a fallback that is text',
+      { ...plain, fallbacks: [{ model: 'm', thinking: 'much' }] },
+      'fallbacks[0].thinking must be an object.',
+    ],
     [
       'thinking without a budget',
       { ...plain, thinking: { type: 'enabled' } },

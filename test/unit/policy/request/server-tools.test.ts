@@ -38,6 +38,12 @@ describe('tools that Anthropic runs', () => {
       { cacheWrite: 'OneHour' },
     ],
     ['a thread', { ...plain, thread: { id: 't' } }, { unbounded: ['thread'], countable: false }],
+    ['a new thread', { ...plain, thread: { type: 'create' } }, { unbounded: [], countable: true }],
+    [
+      'a new thread that goes on',
+      { ...plain, thread: { type: 'create', previous_message_id: 'm' } },
+      { unbounded: ['thread'] },
+    ],
     ['a container', { ...plain, container: 'c' }, { unbounded: ['container'] }],
     [
       'remote servers',
@@ -87,6 +93,19 @@ describe('tools that Anthropic runs', () => {
     ]);
   });
 
+  test('a fallback thinks by its own budget, or by that of the request', () => {
+    const thinking = { type: 'enabled', budget_tokens: 50_000 };
+    const fallbacks = [
+      { model: 'm' },
+      { model: 'm', thinking: null },
+      { model: 'm', thinking: { type: 'enabled', budget_tokens: 60_000 } },
+      { model: 'm', thinking: { type: 'adaptive' } },
+    ];
+    const budgets = (body: unknown) => facts(body).fallbacks.map(({ thinkingBudget }) => thinkingBudget);
+    expect(budgets({ ...plain, thinking, fallbacks })).toEqual([50_000, 50_000, 60_000, null]);
+    expect(budgets({ ...plain, fallbacks })).toEqual([null, null, 60_000, null]);
+  });
+
   test.each([
     [
       'more uses than a counter can hold',
@@ -95,6 +114,11 @@ describe('tools that Anthropic runs', () => {
     ],
     ['half a use', withTools({ ...search, max_uses: 0.5 }), 'tools[0].max_uses must be a non-negative integer.'],
     ['two of a kind', withTools(search, { ...search, type: 'web_search_20260209' }), 'tools[1] is there twice.'],
+    [
+      'an advisor whose cache is text',
+      withTools({ ...advisor, caching: 'long' }),
+      'tools[0].caching must be an object.',
+    ],
     ['an advisor without a model', withTools({ ...advisor, model: 5 }), 'tools[0].model must be a string.'],
     ['a fallback that is text', { ...plain, fallbacks: ['m'] }, 'fallbacks[0] must be an object.'],
   ])('%s is refused', (_, body, sentence) => {
