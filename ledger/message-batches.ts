@@ -1,20 +1,18 @@
-import type { Ref } from '../policy/core/compiled-policy.ts';
 import type { Nano } from '../policy/core/money.ts';
+import type { Owner } from '../policy/core/owner.ts';
 import type { UsageRecord } from '../policy/core/usage-record.ts';
 
-/** A Message Batch that takes over the reservation `id`. */
-export interface BatchReservation {
+/** A Message Batch that takes over the reservation `id` of its owner. */
+export interface BatchReservation extends Owner {
   readonly id: string;
   /** The upstream's id of the batch. */
   readonly batch: string;
-  readonly workspace: Ref;
   /** What the operator's poller needs to know of it: JSON. */
   readonly meta: string;
 }
 
-/** The workspace of a batch, and whether all of the batch is settled. */
-export interface BatchOwner {
-  readonly workspace: Ref;
+/** Whose a batch is, and whether all of it is settled. */
+export interface BatchOwner extends Owner {
   readonly settled: boolean;
 }
 
@@ -38,6 +36,11 @@ export interface BatchLines {
   readonly batch: string;
   readonly from: number;
   readonly lines: readonly { readonly costNano: Nano; readonly record: UsageRecord }[];
+}
+
+/** The arguments of a script for an owner: workspace, its uid, and the uid of its namespace. */
+export function encodeOwner({ workspace, workspaceUid, namespaceUid }: Owner): string[] {
+  return [workspace, workspaceUid, namespaceUid];
 }
 
 /** How long the ledger knows the owner of a batch: as long as its results can be fetched, and a day. Milliseconds. */

@@ -1,6 +1,7 @@
 /** The ledger's two streams, which the operator moves into the usage log: what calls cost, and how many were refused. */
 
 import type { Ref } from '../policy/core/compiled-policy.ts';
+import type { Owner } from '../policy/core/owner.ts';
 import type { StreamedRecord } from '../policy/core/usage-record.ts';
 
 export interface StreamEntry {
@@ -13,11 +14,10 @@ export interface StreamEntry {
   readonly keepUntil: number;
 }
 
-/** How many calls with one key were refused for one reason within a minute. */
-export interface RefusalRow {
+/** How many calls with one key were refused for one reason within a minute. The owner is empty where it is not known. */
+export interface RefusalRow extends Owner {
   /** When the minute began. Milliseconds since the epoch. */
   readonly minute: number;
-  readonly workspace: Ref;
   readonly key: string;
   /** The budget that refused, or ''. */
   readonly budget: Ref;

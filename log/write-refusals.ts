@@ -4,10 +4,10 @@ import { type Query, RowRefused } from './database/database.ts';
 import { writeDeadLetters } from './write-dead-letters.ts';
 
 const ADD_COUNTS = `
-insert into refusals as r (minute, workspace, key, budget, reason, count)
+insert into refusals as r (minute, workspace, workspace_uid, namespace_uid, key, budget, reason, count)
 select * from json_to_recordset($1::json)
-  as given (minute timestamptz, workspace text, key text, budget text, reason text, count bigint)
-on conflict (minute, workspace, key, budget, reason) do update set count = r.count + excluded.count`;
+  as given (minute timestamptz, workspace text, workspace_uid text, namespace_uid text, key text, budget text, reason text, count bigint)
+on conflict (minute, workspace, workspace_uid, namespace_uid, key, budget, reason) do update set count = r.count + excluded.count`;
 
 const SAVE_POSITION = `
 insert into positions (stream, entry) values ('refusals', $1)
@@ -39,9 +39,19 @@ function deadLetterOf({ entry, row }: RefusalEntry, problem: string): DeadLetter
   return { entry: `${entry}/refusals`, record: row, counters: [], keepUntil: 0, problem };
 }
 
-const TEXTS = ['workspace', 'key', 'budget', 'reason'] as const;
+/** The columns of text by the fields of the row. */
+const TEXTS = {
+  workspace: 'workspace',
+  workspaceUid: 'workspace_uid',
+  namespaceUid: 'namespace_uid',
+  key: 'key',
+  budget: 'budget',
+  reason: 'reason',
+} as const satisfies Partial<Record<keyof RefusalRow, string>>;
 
-type Minute = Readonly<Record<(typeof TEXTS)[number] | 'minute', string>> & { readonly count: number };
+type Texts = Readonly<Record<(typeof TEXTS)[keyof typeof TEXTS], string>>;
+
+type Minute = Texts & { readonly minute: string; readonly count: number };
 
 /** Adds up the entries of the same minute and kind, because one statement may update a row only once. */
 function summed(entries: readonly RefusalEntry[]): ReadonlyMap<string, Minute> {
@@ -58,8 +68,12 @@ function summed(entries: readonly RefusalEntry[]): ReadonlyMap<string, Minute> {
 function minuteOf(row: RefusalRow): Minute {
   try {
     const minute = new Date(row.minute).toISOString();
-    const [workspace = '', key = '', budget = '', reason = ''] = TEXTS.map((name) => clean(row[name]));
-    if (Number.isSafeInteger(row.count)) return { minute, workspace, key, budget, reason, count: row.count };
+    // Gateways before schema 3 sent no uids.
+    const given: Partial<RefusalRow> = row;
+    const { workspaceUid = '', namespaceUid = '' } = given;
+    const known = { ...row, workspaceUid, namespaceUid };
+    const texts = Object.entries(TEXTS).map(([field, column]) => [column, clean(known[field as keyof typeof TEXTS])]);
+    if (Number.isSafeInteger(row.count)) return { minute, ...(Object.fromEntries(texts) as Texts), count: row.count };
   } catch {
     // Thrown below.
   }

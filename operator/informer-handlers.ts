@@ -39,7 +39,7 @@ export function informerHandlers(reacting: Reacting): ChangeHandlers {
     }),
     budgets: onEdit(() => queues.addPolicy()),
     namespaces: (_name, now, before) => {
-      if (JSON.stringify(now?.metadata.labels) !== JSON.stringify(before?.metadata.labels)) queues.addPolicy();
+      if (JSON.stringify(compiledOf(now)) !== JSON.stringify(compiledOf(before))) queues.addPolicy();
     },
     upstreamSecrets: (_ref, now, before) => {
       const { namespace, name } = (now ?? before)!.metadata;
@@ -62,6 +62,11 @@ export function informerHandlers(reacting: Reacting): ChangeHandlers {
       if (shards.take(name, now)) queues.addPolicy();
     },
   };
+}
+
+/** What is compiled of a namespace. */
+function compiledOf(namespace: KubeObject | undefined): unknown {
+  return [namespace?.metadata.uid, namespace?.metadata.labels];
 }
 
 /** A name of a Secret that was taken in this namespace may be free now. */

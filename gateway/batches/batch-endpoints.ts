@@ -8,6 +8,7 @@ import { planBatches } from '../../policy/admit/plan.ts';
 import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
+import { isOwner } from '../../policy/core/owner.ts';
 import { noSuchBatch } from '../../policy/core/refusal-sentences.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import type { AuthenticatedCall, Clocks } from '../http/call.ts';
@@ -28,7 +29,10 @@ const DEFAULT_LIMIT = 20;
 /** How soon the ledger is asked again when it did not answer. Milliseconds. */
 const RETRY_MS = 250;
 
-/** Existing batches: a workspace sees those that it created, of all that its upstream key can see. */
+/**
+ * Existing batches: a workspace sees those that it created, of all that its upstream key can see. One that was deleted and
+ * made again has created none.
+ */
 export class BatchEndpoints {
   readonly #parts: Parts;
 
@@ -61,8 +65,8 @@ export class BatchEndpoints {
     const { workspace } = caller;
     const [id = '', part] = route.path.slice(PATH.length + 1).split('/');
     const [owner] = await this.#owners([id]);
-    if (owner?.workspace !== refOf(workspace)) return unknown(id, workspace);
-    if (req.method === 'DELETE' && !owner.settled) return refusalFor('BatchNotSettled');
+    if (!isOwner(workspace, owner)) return unknown(id, workspace);
+    if (req.method === 'DELETE' && owner?.settled !== true) return refusalFor('BatchNotSettled');
     const answer = await this.#ask(call, route, req.method as Dispatcher.HttpMethod);
     if (answer === null) return refusalFor('UpstreamUnreachable');
     const { statusCode: status, headers, body } = answer;
@@ -122,7 +126,7 @@ export class BatchEndpoints {
 
   async #owns(workspace: ResolvedWorkspace, ids: readonly string[]): Promise<boolean[]> {
     const owners = ids.length === 0 ? [] : await this.#owners(ids);
-    return owners.map((owner) => owner?.workspace === refOf(workspace));
+    return owners.map((owner) => isOwner(workspace, owner));
   }
 
   /** Null if there is no answer; `page` is null if the answer is an error, or no page. */

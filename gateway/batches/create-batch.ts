@@ -5,6 +5,7 @@ import { type Plan, planBatches } from '../../policy/admit/plan.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { type Attributes, refOf } from '../../policy/core/compiled-policy.ts';
 import { type Nano, ZERO } from '../../policy/core/money.ts';
+import { ownerOf } from '../../policy/core/owner.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { type Result, err, ok } from '../../policy/core/result.ts';
 import { type BatchMeta, batchMetaOf, encodeBatchMeta } from '../../policy/cost/batch-meta.ts';
@@ -125,7 +126,7 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
       at: admittedAt,
       record: usageRecord(this.#end(call, 'Batch', 200)),
     };
-    const reservation = { id, batch, workspace: refOf(workspace), meta: encodeBatchMeta(meta) };
+    const reservation = { id, batch, ...ownerOf(workspace), meta: encodeBatchMeta(meta) };
     await this.#parts.settler.openBatch(reservation, queueKeysOf(plan.checks));
   }
 

@@ -1,7 +1,7 @@
 import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
 import type { RefusalRow } from '../../ledger/streams.ts';
 import type { Caller } from '../../policy/admit/caller.ts';
-import { refOf } from '../../policy/core/compiled-policy.ts';
+import { type Owner, ownerOf } from '../../policy/core/owner.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 
 interface Parts {
@@ -15,6 +15,9 @@ const FLUSH_MS = 5_000;
 const MINUTE_MS = 60_000;
 /** The most kinds of refusals between two flushes; refusals of further kinds are not counted. */
 const MAX_ROWS = 1_000;
+
+/** The owner of a refusal whose caller is not known. */
+const NOBODY: Owner = { workspace: '', workspaceUid: '', namespaceUid: '' };
 
 /**
  * Counts refusals by minute, key, budget and reason, and sends the counts to the ledger every `FLUSH_MS`: a client that is
@@ -33,14 +36,14 @@ export class RefusalCounter {
   /** `caller` is absent where it is not known. */
   count(refusal: Refusal, caller?: Caller): void {
     const minute = Math.floor(this.#parts.now() / MINUTE_MS) * MINUTE_MS;
-    const workspace = caller === undefined ? '' : refOf(caller.workspace);
+    const owner = caller === undefined ? NOBODY : ownerOf(caller.workspace);
     const key = caller?.key.name ?? '';
     const budget = refusal.spent?.budget ?? '';
     const { reason } = refusal;
-    const name = `${minute} ${workspace} ${key} ${budget} ${reason}`;
+    const name = [minute, ...Object.values(owner), key, budget, reason].join(' ');
     const count = (this.#rows.get(name)?.count ?? 0) + 1;
     if (count === 1 && this.#rows.size >= MAX_ROWS) return;
-    this.#rows.set(name, { minute, workspace, key, budget, reason, count });
+    this.#rows.set(name, { minute, ...owner, key, budget, reason, count });
   }
 
   /** Stops the timer and sends the last counts. */

@@ -13,6 +13,8 @@ export function usageRecord(ended: EndedCall): CallRecord {
     state: 'final',
     timestamp: new Date(ended.endedAt).toISOString(),
     workspace: refOf(workspace),
+    workspace_uid: workspace.uid ?? null,
+    namespace_uid: workspace.namespaceUid ?? null,
     key: key.name,
     feature,
     customer,

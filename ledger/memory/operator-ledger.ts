@@ -132,18 +132,19 @@ export class MemoryOperatorLedger extends MemorySharedOperations implements Oper
   }
 
   /** A batch that the ledger lost, before anything is reserved for it. */
-  #withoutLines({ id, batch, workspace, meta, counters, keepUntil }: LoggedBatch): BatchLease {
+  #withoutLines(logged: LoggedBatch): BatchLease {
+    const { id, batch, meta, workspace, workspaceUid, namespaceUid, counters, keepUntil } = logged;
     const lease = {
       worstNano: ZERO,
       gapNano: ZERO,
       keepUntil,
       counters: counters.map((counter) => this.data.counters.named(counter, keepUntil)),
     };
-    return { batch: { id, batch, workspace, meta, settledLines: -1 }, lease };
+    return { batch: { id, batch, meta, workspace, workspaceUid, namespaceUid, settledLines: -1 }, lease };
   }
 
   #restoreBatch(logged: LoggedBatch, open: BatchLease): void {
-    const { id, batch, workspace, settled, settledLines, reservedNano } = logged;
+    const { id, batch, workspace, workspaceUid, namespaceUid, settled, settledLines, reservedNano } = logged;
     const { data, leases } = this;
     const now = this.now();
     if (settled) {
@@ -153,7 +154,8 @@ export class MemoryOperatorLedger extends MemorySharedOperations implements Oper
       const lease = leases.resize(open.lease, reservedNano);
       data.batches.set(batch, { batch: { ...open.batch, settledLines }, lease });
     }
-    data.batchOwners.set(batch, { workspace, settled, expireAt: now + BATCH_OWNER_TTL_MS });
+    const owner = { workspace, workspaceUid, namespaceUid };
+    data.batchOwners.set(batch, { ...owner, settled, expireAt: now + BATCH_OWNER_TTL_MS });
     // A gateway may come back and replay how it opened the batch.
     data.writeTombstone(id, now + TOMBSTONE_MS);
     this.timeline.count();

@@ -125,21 +125,24 @@ export class MemoryTransport extends MemorySharedOperations implements Transport
     return call;
   }
 
-  #openBatch(owner: string, { id, batch, workspace, meta }: BatchReservation): FoundCall {
+  #openBatch(incarnation: string, reservation: BatchReservation): FoundCall {
     const { data, leases } = this;
+    const { id, batch, meta, workspace, workspaceUid, namespaceUid } = reservation;
     if (data.batches.has(batch)) return { status: 'ended' };
-    const call = leases.find(owner, id);
+    const call = leases.find(incarnation, id);
     if (call.lease === undefined) return call;
     const { lease } = call;
     const now = this.now();
-    leases.delete(owner, id);
+    leases.delete(incarnation, id);
     data.writeTombstone(id, now + TOMBSTONE_MS);
     leases.retractPresumed(id, call);
     leases.reopen(call);
-    data.batches.set(batch, { batch: { id, batch, workspace, meta, settledLines: 0 }, lease });
-    data.batchOwners.set(batch, { workspace, settled: false, expireAt: now + BATCH_OWNER_TTL_MS });
+    data.batches.set(batch, { batch: { ...reservation, settledLines: 0 }, lease });
+    const owner = { workspace, workspaceUid, namespaceUid };
+    data.batchOwners.set(batch, { ...owner, settled: false, expireAt: now + BATCH_OWNER_TTL_MS });
     const worst = { id: `${id}/batch`, state: 'presumed', worst_nano: `${lease.worstNano}` } as const;
-    leases.append({ ...worst, batch, workspace, meta }, lease);
+    const uids = { workspace_uid: workspaceUid, namespace_uid: namespaceUid };
+    leases.append({ ...worst, batch, workspace, ...uids, meta }, lease);
     return call;
   }
 
@@ -226,8 +229,8 @@ export class MemoryTransport extends MemorySharedOperations implements Transport
   async batchOwners(batches: readonly string[]): Promise<readonly (BatchOwner | null)[]> {
     this.now();
     return batches.map((batch) => {
-      const owner = this.data.batchOwners.get(batch);
-      return owner === undefined ? null : { workspace: owner.workspace, settled: owner.settled };
+      const { expireAt: _, ...owner } = this.data.batchOwners.get(batch) ?? {};
+      return 'workspace' in owner ? owner : null;
     });
   }
 

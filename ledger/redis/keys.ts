@@ -25,8 +25,10 @@
  *     :presumedSince         zset    presumed call ids by since when
  *     :presumedUntil         zset    presumed and booked call ids by when their last counter expires
  *     :presumedRelease       zset    ids of calls whose presumed rest is released by itself, by when
- *     :batches               hash    batch → cmsgpack of call id, workspace, meta, settled lines, lease
- *     :batch:<batch>         string  0 or 1 (all of it is settled) and the workspace; expires after BATCH_OWNER_TTL_MS
+ *     :batches               hash    batch → cmsgpack of call id, workspace, meta, settled lines, lease, uids of the
+ *                                    workspace and of its namespace
+ *     :batch:<batch>         string  0 or 1 (all of it is settled), and after it the owner: workspace, its uid and that of
+ *                                    its namespace, with spaces between; expires after BATCH_OWNER_TTL_MS
  *     :beats  :reports       zset, hash    incarnation by its last heartbeat; its report
  *     :fences                hash    workspace → the lowest version that is still admitted
  *     :usage                 stream  `record`: JSON, one for each settled or presumed call; `counters`: when its

@@ -2,7 +2,13 @@ import type { Ref } from '../../policy/core/compiled-policy.ts';
 import { add, decodeNano, ZERO } from '../../policy/core/money.ts';
 import { checkAmount } from '../amount-checks.ts';
 import type { GatewayReport } from '../gateway-ledger.ts';
-import { BATCH_OWNER_TTL_MS, type BatchLines, type LoggedBatch, type OpenBatch } from '../message-batches.ts';
+import {
+  BATCH_OWNER_TTL_MS,
+  type BatchLines,
+  encodeOwner,
+  type LoggedBatch,
+  type OpenBatch,
+} from '../message-batches.ts';
 import type { CounterMinimum, LivingGateway, OperatorLedger, PresumedCall, ReleasedCalls } from '../operator-ledger.ts';
 import type { RefusalEntry, RefusalRow, StreamEntry } from '../streams.ts';
 import type { Reply } from './connection.ts';
@@ -156,17 +162,19 @@ function encodeBatchLines({ batch, from, lines }: BatchLines): string[] {
 
 function encodeLoggedBatches(batches: readonly LoggedBatch[]): string[] {
   const list = batches.flatMap((one) => {
-    const { batch, id, workspace, meta, settledLines, reservedNano, settled, counters, keepUntil } = one;
+    const { batch, id, meta, settledLines, reservedNano, settled, counters, keepUntil } = one;
     const counterLines = [keepUntil, ...counters].join('\n');
-    return [batch, id, workspace, meta, `${settledLines}`, `${reservedNano}`, settled ? '1' : '0', counterLines];
+    const progress = [`${settledLines}`, `${reservedNano}`, settled ? '1' : '0'];
+    return [batch, id, ...encodeOwner(one), meta, ...progress, counterLines];
   });
   return [`${BATCH_OWNER_TTL_MS}`, ...list];
 }
 
 function decodeOpenBatches(reply: Reply): OpenBatch[] {
-  const batches = reply as readonly [string, string, Ref, string, number, string][];
-  return batches.map(([batch, id, workspace, meta, settledLines, reserved]) => {
-    return { batch, id, workspace, meta, settledLines, reservedNano: decodeNano(reserved) };
+  const batches = reply as readonly [string, string, Ref, string, string, string, number, string][];
+  return batches.map(([batch, id, workspace, workspaceUid, namespaceUid, meta, settledLines, reserved]) => {
+    const owner = { workspace, workspaceUid, namespaceUid };
+    return { ...owner, batch, id, meta, settledLines, reservedNano: decodeNano(reserved) };
   });
 }
 

@@ -25,6 +25,8 @@ const RECORD_FIELDS = {
   FIELD_ID: 'id',
   FIELD_STATE: 'state',
   FIELD_WORKSPACE: 'workspace',
+  FIELD_WORKSPACE_UID: 'workspace_uid',
+  FIELD_NAMESPACE_UID: 'namespace_uid',
   FIELD_BATCH: 'batch',
   FIELD_META: 'meta',
   FIELD_COST: 'cost_nano',

@@ -5,7 +5,7 @@ import type { UsageRecord } from '../../policy/core/usage-record.ts';
 import { expireAt } from '../durations.ts';
 import type { GatewayReport } from '../gateway-ledger.ts';
 import type { LostReason } from '../ledger.ts';
-import { BATCH_OWNER_TTL_MS, type BatchOwner, type BatchReservation } from '../message-batches.ts';
+import { BATCH_OWNER_TTL_MS, type BatchOwner, type BatchReservation, encodeOwner } from '../message-batches.ts';
 import type { Reservation, ReserveAnswer, Settlement, UncheckedCall } from '../reservation.ts';
 import type { LedgerChange } from '../session/ledger-change.ts';
 import type { LedgerClient } from '../session/session-position.ts';
@@ -145,8 +145,9 @@ function encodeUnchecked({ reservation, settlement }: UncheckedCall): string[] {
   return amounts.concat(encodeReservation(reservation));
 }
 
-function encodeBatchReservation({ id, batch, workspace, meta }: BatchReservation): string[] {
-  return [id, batch, workspace, meta, `${BATCH_OWNER_TTL_MS}`];
+function encodeBatchReservation(reservation: BatchReservation): string[] {
+  const { id, batch, meta } = reservation;
+  return [id, batch, ...encodeOwner(reservation), meta, `${BATCH_OWNER_TTL_MS}`];
 }
 
 /** The arguments of `join` after the client. */
@@ -234,7 +235,9 @@ function decodeJoin([kind, second]: Reply): JoinReply {
   return { kind: kind as 'alive' | 'recovering', sequence: Number(second) };
 }
 
-/** The value of `:batch:<batch>`: 0 or 1 (settled) and the workspace. */
+/** The value of `:batch:<batch>`; an early one has no uids. */
 function decodeOwner(value: string | null): BatchOwner | null {
-  return value === null ? null : { workspace: value.slice(1), settled: value.startsWith('1') };
+  if (value === null) return null;
+  const [workspace = '', workspaceUid = '', namespaceUid = ''] = value.slice(1).split(' ');
+  return { workspace, workspaceUid, namespaceUid, settled: value.startsWith('1') };
 }

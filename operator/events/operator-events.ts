@@ -35,16 +35,18 @@ export class OperatorEvents {
     this.#normal(workspaces, workspace, 'KeyRevoked', 'RevokeKey', note);
   }
 
-  batchSettled({ workspace: ref, batch }: OpenBatch, results: number): void {
-    const workspace = this.#parts.workspaces.get(ref);
+  batchSettled(open: OpenBatch, results: number): void {
+    const { batch } = open;
+    const workspace = this.#ownerOf(open);
     if (workspace === undefined) return;
     const note = `Batch ${batch} has ended and its ${results} results are settled.`;
     this.#normal(workspaces, workspace, 'BatchSettled', 'Settle', note);
   }
 
   /** What was left of the worst case was booked, because the batch's cost will never be known. */
-  batchLost({ workspace: ref, batch }: OpenBatch): void {
-    const workspace = this.#parts.workspaces.get(ref);
+  batchLost(open: OpenBatch): void {
+    const { workspace: ref, batch } = open;
+    const workspace = this.#ownerOf(open);
     const note = `The results of batch ${batch} cannot be read, so the rest of its worst case was booked as spent.`;
     if (workspace === undefined) this.#parts.log.error({ workspace: ref, reason: 'BatchLost' }, note);
     else this.#warning(workspaces, workspace, 'BatchLost', 'Settle', note);
@@ -97,6 +99,12 @@ export class OperatorEvents {
 
   pricesAccepted(prices: ConfigMap): void {
     this.#normal(configMaps, prices, 'PricesAccepted', 'ReadPrices', 'The price book was accepted and is in force.');
+  }
+
+  /** Undefined where the workspace is gone, also if another one has its name now. */
+  #ownerOf({ workspace: ref, workspaceUid }: OpenBatch): ClaudeWorkspace | undefined {
+    const workspace = this.#parts.workspaces.get(ref);
+    return workspace?.metadata.uid === workspaceUid ? workspace : undefined;
   }
 
   #normal({ apiVersion, kind }: Resource, object: KubeObject, reason: string, action: string, note: string): void {

@@ -156,7 +156,9 @@ interface InputSources {
 /** Gathers all resources as the informers have them: a compilation's input, but for what the reconciler itself reads. */
 function gatherCompileInput(sources: InputSources): Omit<CompileInput, 'previous' | 'fences'> {
   const { settings, hash, clock, informers, callerKeys, upstreamSecrets, prices, checkpoints } = sources;
-  const labels = informers.namespaces.values().map(({ metadata }) => [metadata.name, metadata.labels ?? {}] as const);
+  const namespaces = informers.namespaces
+    .values()
+    .map(({ metadata: { name, uid = '', labels = {} } }) => [name, { uid, labels }] as const);
   return {
     settings,
     now: clock(),
@@ -164,7 +166,7 @@ function gatherCompileInput(sources: InputSources): Omit<CompileInput, 'previous
     epoch: checkpoints.usableEpoch,
     workspaces: informers.workspaces.values(),
     budgets: informers.budgets.values(),
-    namespaces: new Map(labels),
+    namespaces: new Map(namespaces),
     upstreamSecrets: upstreamSecrets.all(),
     callerKeys: callerKeys.hashes(),
     secretConflicts: callerKeys.conflicts,

@@ -5,7 +5,7 @@ import { type Attributes, refOf } from '../core/compiled-policy.ts';
 import type { Check } from '../core/counter-check.ts';
 import { min, type Nano, subtract } from '../core/money.ts';
 import * as sentences from '../core/refusal-sentences.ts';
-import type { Refusal, RefusalReason } from '../core/refusals.ts';
+import { type Refusal, type RefusalReason, refusalFor } from '../core/refusals.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { withCount, worstCost } from '../cost/worst-cost.ts';
 import { highestRateAt, type Rate, rateAt } from '../prices/price-book.ts';
@@ -72,7 +72,9 @@ export function planFree(caller: Caller, model: string): Refusal | null {
 /** The refusal of a call to the Message Batches API; null if it may be forwarded. `isNew`: it sends a batch. */
 export function planBatches({ workspace }: Caller, isNew: boolean): Refusal | null {
   const refusal = closed(workspace);
-  if (refusal !== null || !isNew || workspace.batches === 'Allow') return refusal;
+  if (refusal !== null || !isNew) return refusal;
+  if (workspace.uid === undefined) return refusalFor('PolicyNotReady'); // nobody would own it
+  if (workspace.batches === 'Allow') return null;
   return { reason: 'BatchesNotAllowed', message: sentences.batchesNotAllowed(refOf(workspace)) };
 }
 

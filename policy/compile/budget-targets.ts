@@ -96,7 +96,9 @@ function targets({ metadata, spec }: ClaudeBudget, existing: Workspaces, input: 
     return isInForce(existing, workspace) ? [workspace] : [];
   }
   const selected = new Set(
-    [...input.namespaces].filter(([, labels]) => selects(spec.namespaceSelector ?? {}, labels)).map(([name]) => name),
+    [...input.namespaces]
+      .filter(([, { labels }]) => selects(spec.namespaceSelector ?? {}, labels))
+      .map(([name]) => name),
   );
   return [...existing.values()]
     .filter((own) => own !== null && selected.has(own.namespace))

@@ -11,6 +11,11 @@ export interface UpstreamSecret {
   readonly data: Readonly<Record<string, string>>;
 }
 
+export interface InputNamespace {
+  readonly uid: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 /** Everything that is applied, and the shards and fences as they are now. */
 export interface CompileInput {
   readonly settings: Settings;
@@ -21,8 +26,8 @@ export interface CompileInput {
   readonly epoch: string | null;
   readonly workspaces: readonly ClaudeWorkspace[];
   readonly budgets: readonly ClaudeBudget[];
-  /** Labels of each namespace by its name. */
-  readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  /** By name. The workspaces of a namespace that is missing here are left out: nobody can say yet whose they are. */
+  readonly namespaces: ReadonlyMap<string, InputNamespace>;
   /** The Secrets that workspaces name as upstream keys, by `namespace/name`. */
   readonly upstreamSecrets: ReadonlyMap<Ref, UpstreamSecret>;
   /** By workspace: the SHA-256 (hex) of each caller key that exists, by the key's name. */

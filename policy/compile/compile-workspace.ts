@@ -2,7 +2,7 @@ import type { ClaudeWorkspace, ClaudeWorkspaceSpec } from '../../crds/types.gen.
 import { allowsUpstream } from '../config/settings.ts';
 import { type CompiledWorkspace, type Credentials, type Guards, type Ref, refOf } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
-import type { CompileInput } from './compile-input.ts';
+import type { CompileInput, InputNamespace } from './compile-input.ts';
 import { amountOf, NotAccepted, validateResource } from './not-accepted.ts';
 
 /** The part of a compiled workspace that its own spec decides; the rest comes from budgets, prices and credentials. */
@@ -26,24 +26,35 @@ type Source = Credentials['upstreamSecret'];
 
 /**
  * Compiles one workspace without its budgets. If an edit is not accepted, the stored workspace stays in force with the
- * keys that exist now; its upstream key is removed if the Secret or the allow-list no longer has it.
+ * keys that exist now; its upstream key is removed if the Secret or the allow-list no longer has it. What is stored of an
+ * earlier object of the same name does not count.
  */
 export function validateWorkspace(
   resource: ClaudeWorkspace,
+  namespace: InputNamespace,
   previous: AcceptedWorkspace | undefined,
   input: CompileInput,
 ): ValidatedWorkspace {
-  const { accepted, compiled } = validateResource(() => compileWorkspace(resource, input));
+  const { accepted, compiled } = validateResource(() => compileWorkspace(resource, namespace, input));
   const found = { ref: refOf(resource.metadata), generation: resource.metadata.generation ?? 0, accepted };
   if (compiled !== null) {
     return { ...found, own: compiled, credentials: credentialsOf(compiled, sourceOf(resource), input) };
   }
-  if (previous === undefined) return { ...found, own: null, credentials: null };
-  const own = ownPartOf(previous.workspace);
+  if (previous === undefined || isOther(resource, previous)) return { ...found, own: null, credentials: null };
+  const own = { ...ownPartOf(previous.workspace), ...uidsOf(resource, namespace) };
   return { ...found, own, credentials: credentialsOf(own, previous.credentials.upstreamSecret, input) };
 }
 
-function compileWorkspace(resource: ClaudeWorkspace, input: CompileInput): OwnPart {
+function uidsOf({ metadata }: ClaudeWorkspace, namespace: InputNamespace) {
+  return { uid: metadata.uid ?? '', namespaceUid: namespace.uid };
+}
+
+/** Whether what is stored is of an earlier object; schema 2 does not say. */
+function isOther({ metadata }: ClaudeWorkspace, { workspace: { uid } }: AcceptedWorkspace): boolean {
+  return uid !== undefined && uid !== metadata.uid;
+}
+
+function compileWorkspace(resource: ClaudeWorkspace, namespace: InputNamespace, input: CompileInput): OwnPart {
   const { metadata, spec } = resource;
   if (!allowsUpstream(input.settings, spec.upstream.baseURL)) {
     const allowed = input.settings.upstreams.join(', ');
@@ -55,6 +66,7 @@ function compileWorkspace(resource: ClaudeWorkspace, input: CompileInput): OwnPa
   return {
     namespace: metadata.namespace,
     name: metadata.name,
+    ...uidsOf(resource, namespace),
     generation: metadata.generation ?? 0,
     baseURL: spec.upstream.baseURL,
     suspend: spec.suspend,

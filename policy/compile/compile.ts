@@ -22,9 +22,10 @@ import { sharedEntries, writeShared } from './shared-shard.ts';
  */
 export function compile(input: CompileInput, cache: CompileCache = new CompileCache()): CompileOutput {
   const previous = previousWorkspaces(input.previous);
-  const workspaces = byRef(input.workspaces).map((one) =>
-    validateWorkspace(one, previous.get(refOf(one.metadata)), input),
-  );
+  const workspaces = byRef(input.workspaces).flatMap((one) => {
+    const namespace = input.namespaces.get(one.metadata.namespace);
+    return namespace === undefined ? [] : validateWorkspace(one, namespace, previous.get(refOf(one.metadata)), input);
+  });
   const existing = new Map(workspaces.map(({ ref, own }) => [ref, own]));
   let budgetsBefore: ReturnType<typeof previousBudgets> | undefined;
   const previousOf = (ref: Ref) => (budgetsBefore ??= previousBudgets(input.previous)).get(ref);

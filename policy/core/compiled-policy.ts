@@ -31,6 +31,9 @@ export type Ref = string;
 export interface CompiledWorkspace {
   readonly namespace: string;
   readonly name: string;
+  /** The uids of the object and of its namespace (policy/core/owner.ts); absent in schema 2. */
+  readonly uid?: string;
+  readonly namespaceUid?: string;
   readonly generation: number;
   /** The fence: increased by every edit of the workspace or of a budget that applies to it. */
   readonly version: number;

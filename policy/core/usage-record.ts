@@ -88,6 +88,11 @@ const columns = {
   request_id: { type: 'text', meaning: "The upstream's id of the call." },
   batch: { type: 'text', meaning: 'The Message Batch that the call was part of.' },
   details: { type: 'jsonb', meaning: 'Fields of the usage record that have no column.' },
+  workspace_uid: {
+    type: 'text',
+    meaning: 'The uid of the ClaudeWorkspace: one that was deleted and made again has another.',
+  },
+  namespace_uid: { type: 'text', meaning: 'The uid of its namespace.' },
 } as const satisfies Record<string, Column>;
 
 type Columns = typeof columns;

@@ -1,11 +1,14 @@
 import type { CallRecord } from '../../policy/core/usage-record.ts';
+import { OWNER } from './owner.ts';
 
 /** A complete usage record of a call that cost nothing, with some fields replaced. */
 export function callRecord(changes: Partial<CallRecord> = {}): CallRecord {
   return {
     id: 'call',
     timestamp: '2026-11-24T12:00:00.000Z',
-    workspace: 'payments/checkout',
+    workspace: OWNER.workspace,
+    workspace_uid: OWNER.workspaceUid,
+    namespace_uid: OWNER.namespaceUid,
     key: 'api',
     feature: null,
     customer: null,

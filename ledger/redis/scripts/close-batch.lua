@@ -4,10 +4,12 @@
 local batches = prefix .. ':batches'
 local packed = call('HGET', batches, ARGV[1])
 if not packed then return { 0 } end
-local id, workspace, _, _, lease = unpack(cmsgpack.unpack(packed))
+local id, _, _, _, lease = unpack(cmsgpack.unpack(packed))
 append(resolvedRecord(id .. '/batch', '0'), lease)
 replace(lease, '0', '0', '0')
 call('HDEL', batches, ARGV[1])
-call('SET', prefix .. ':batch:' .. ARGV[1], '1' .. workspace, 'XX', 'KEEPTTL')
+local key = prefix .. ':batch:' .. ARGV[1]
+local owner = call('GET', key)
+if owner then call('SET', key, '1' .. string.sub(owner, 2), 'KEEPTTL') end
 call('HINCRBY', ledger, 'sequence', 1)
 return { 1 }

@@ -2,6 +2,7 @@ import type { Attack } from './attack.ts';
 import { brokenHttp } from './broken-http.ts';
 import { randomRequests } from './random-requests.ts';
 import { runawayLoop } from './runaway-loop.ts';
+import { secondLife } from './second-life.ts';
 
 /** All attacks, in the order in which they run. */
-export const ATTACKS: readonly Attack[] = [runawayLoop, randomRequests, brokenHttp];
+export const ATTACKS: readonly Attack[] = [runawayLoop, randomRequests, brokenHttp, secondLife];

@@ -13,6 +13,7 @@ import { UsageLog } from '../../../log/usage-log.ts';
 import type { BatchSettler } from '../../../operator/batches/batch-settler.ts';
 import { Rebuild } from '../../../operator/ledger/rebuild.ts';
 import { nano } from '../../../policy/core/money.ts';
+import { OWNER } from '../../support/owner.ts';
 import { startProxy } from '../../support/proxy.ts';
 import { until } from '../../support/until.ts';
 import { BATCHES_PATH, batchGateways, item, poller, PRICE_BOOK, recordsOf, sdk } from './batch-fixture.ts';
@@ -269,7 +270,7 @@ describe('Redis comes back empty', () => {
     await wipe();
     await rebuild(here.ledger, log);
     expect(await counterOf(here)).toMatchObject(settled);
-    expect(await here.ledger.gateway.batchOwners([id])).toEqual([{ workspace: 'payments/checkout', settled: true }]);
+    expect(await here.ledger.gateway.batchOwners([id])).toEqual([{ ...OWNER, settled: true }]);
     const [sum] = await database.query(
       'select count(*)::int as lines, sum(cost_nano)::text as nano from calls where batch = $1 and state = $2',
       [id, 'final'],

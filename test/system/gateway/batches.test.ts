@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type APIError } from '@anthropic-ai/sdk';
 import { describe, expect, test } from '@jest/globals';
+import type { CompiledWorkspace } from '../../../policy/core/compiled-policy.ts';
 import { batchGateways, BATCHES_PATH, item, poller, recordsOf, sdk } from './batch-fixture.ts';
 import { counterOf, useGateways } from './fixture.ts';
 import { ask, errorOf } from './harness.ts';
@@ -108,13 +109,14 @@ describe('a batch', () => {
     expect(await counterOf(here)).toMatchObject({ spentNano: books(), committedNano: books(), requests: 4 });
   });
 
-  test('belongs to its workspace alone, although all share an upstream key', async () => {
+  test.each<[string, Partial<CompiledWorkspace>]>([
+    ['another workspace', { name: 'billing' }],
+    ['a workspace that was made again under its name', { uid: 'uid-of-another' }],
+    ['a workspace of a namespace that was made again', { namespaceUid: 'uid-of-another' }],
+  ])('belongs to its workspace alone and not to %s, although all share an upstream key', async (_, rest) => {
     const installation = `t-${randomUUID()}`;
     const here = await gateway({}, { installation });
-    const other = await gateway(
-      { rest: { batches: 'Allow', name: 'billing' }, keys: { api: 'sk-tollgate-billing' } },
-      { installation },
-    );
+    const other = await gateway({ rest, keys: { api: 'sk-tollgate-billing' } }, { installation });
     const [mine, theirs] = [sdk(here), sdk(other, 'sk-tollgate-billing')];
     const ids: string[] = [];
     for (let i = 0; i < 5; i++) {
@@ -148,7 +150,7 @@ describe('a batch', () => {
     });
     expect([results.status, errorOf(results).message]).toEqual([
       404,
-      `The workspace payments/billing has no batch "${ids[0]}".`,
+      `The workspace payments/${rest.name ?? 'checkout'} has no batch "${ids[0]}".`,
     ]);
   });
 });

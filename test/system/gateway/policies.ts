@@ -7,6 +7,7 @@ import { parseUsd } from '../../../policy/core/money.ts';
 import { parsePriceBook } from '../../../policy/prices/price-book-file.ts';
 import published from '../../../policy/prices/prices.json' with { type: 'json' };
 import { budgetOf } from '../../support/budget.ts';
+import { OWNER } from '../../support/owner.ts';
 
 /** SHA-256 in hex. */
 export const sha256 = (text: string): string => hash('sha256', text);
@@ -48,6 +49,8 @@ export function handover(options: WorkspaceOptions): Handover {
   const workspace: CompiledWorkspace = {
     namespace: 'payments',
     name: 'checkout',
+    uid: OWNER.workspaceUid,
+    namespaceUid: OWNER.namespaceUid,
     generation: 1,
     version,
     baseURL,

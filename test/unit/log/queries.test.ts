@@ -4,6 +4,7 @@ import { expect, test } from '@jest/globals';
 import type { Database } from '../../../log/database/database.ts';
 import { nano } from '../../../policy/core/money.ts';
 import { call, counters, recordOf, reserve } from '../../support/ledger-calls.ts';
+import { OWNER } from '../../support/owner.ts';
 import { describeLog, startServices } from './log-fixture.ts';
 
 const services = startServices();
@@ -88,7 +89,7 @@ describeLog(services, (fixture) => {
     const { name, ledger, log } = fixture();
     const adopted = async (id: string) => {
       await reserve(ledger, id, 'acme');
-      const adoption = { id, batch: `msgbatch_${id}`, workspace: 'payments/checkout', meta: '{"a":"\\u0000"}' };
+      const adoption = { id, batch: `msgbatch_${id}`, ...OWNER, meta: '{"a":"\\u0000"}' };
       await ledger.gateway.openBatch(adoption);
       return adoption;
     };

@@ -12,6 +12,7 @@ import { UsageLog } from '../../../log/usage-log.ts';
 import { nano } from '../../../policy/core/money.ts';
 import { callColumns, type StreamedRecord } from '../../../policy/core/usage-record.ts';
 import { call, connectCalls, counters, recordOf, reservationOf, reserve } from '../../support/ledger-calls.ts';
+import { OWNER } from '../../support/owner.ts';
 import { startPostgres } from '../../support/postgres.ts';
 import { describeLog, startServices } from './log-fixture.ts';
 
@@ -163,7 +164,7 @@ describeLog(services, (fixture) => {
 
   test('makes dead letters of refusals that cannot be read or counted, and continues', async () => {
     const { database, ledger, log, deadLetters, redis } = fixture();
-    const row = { minute: 0, workspace: 'payments/checkout', key: 'api', budget: '', reason: 'BudgetSpent', count: 3 };
+    const row = { minute: 0, ...OWNER, key: 'api', budget: '', reason: 'BudgetSpent', count: 3 };
     const client = new Client(redis.url);
     const bad = ['{"minute":', 'null', '{"minute":0,"count":1}', JSON.stringify({ ...row, count: 'many' })];
     await ledger.gateway.appendRefusals([row]);
@@ -202,7 +203,7 @@ describeLog(services, (fixture) => {
   test('adds up refusals by the minute, and none twice', async () => {
     const { database, ledger, log } = fixture();
     const minute = Date.parse('2026-11-25T10:03:00Z');
-    const row = { minute, workspace: 'payments/checkout', key: 'api', budget: '', reason: 'BudgetSpent', count: 3 };
+    const row = { minute, ...OWNER, key: 'api', budget: '', reason: 'BudgetSpent', count: 3 };
     await ledger.gateway.appendRefusals([row, { ...row, count: 4 }, { ...row, key: 'other\0', count: 1 }]);
     const [first, ...rest] = await ledger.operator.readRefusals(10);
     expect(rest).toHaveLength(2);
@@ -224,7 +225,8 @@ describeLog(services, (fixture) => {
     await interrupted.drain();
     await log.drain();
     expect(
-      await database.query('select minute, workspace, key, budget, reason, count::int from refusals order by key'),
+      await database.query(`select minute, workspace, workspace_uid as "workspaceUid", namespace_uid as "namespaceUid",
+          key, budget, reason, count::int from refusals order by key`),
     ).toEqual([
       { ...row, minute: new Date(minute), count: 17 },
       { ...row, minute: new Date(minute), key: 'other\u{FFFD}', count: 1 },

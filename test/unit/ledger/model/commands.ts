@@ -5,6 +5,7 @@ import type { Reservation } from '../../../../ledger/reservation.ts';
 import type { Check, CheckMode } from '../../../../policy/core/counter-check.ts';
 import { type Reading, REST } from '../../../../policy/core/counter-reading.ts';
 import { type Nano, nano } from '../../../../policy/core/money.ts';
+import { OWNER } from '../../../support/owner.ts';
 import {
   BY_VALUE,
   CALLS,
@@ -136,7 +137,7 @@ const settleUnchecked = fc.tuple(gateways, reservations, fc.option(amounts)).map
 const openBatch = fc.tuple(gateways, calls).map(([gateway, call]) =>
   command(`open a batch ${gateway} ${call}`, async (ledgers) => {
     const id = ledgers.idOf(gateway, call);
-    const adoption = { id, batch: `batch-of-${id}`, workspace: 'payments/checkout', meta: '{}' };
+    const adoption = { id, batch: `batch-of-${id}`, ...OWNER, meta: '{}' };
     await ledgers.both(gateway, (ledger) => ledger.gateway.openBatch(adoption));
     await ledgers.both(gateway, (ledger) => ledger.gateway.batchOwners([adoption.batch, 'another']));
   }),
@@ -173,7 +174,7 @@ const restoreBatch = fc
       await ledgers.both(0, (ledger) =>
         ledger.operator.raiseCounters(counters.map((counter) => ({ counter, ...nothing }))),
       );
-      const rest = { workspace: 'payments/checkout', meta: '{}', counters, keepUntil };
+      const rest = { ...OWNER, meta: '{}', counters, keepUntil };
       await ledgers.both(0, (ledger) =>
         ledger.operator.restoreBatches([{ ...known, ...rest, settledLines, reservedNano, settled }]),
       );

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { LedgerUnreachable } from '../../../../ledger/ledger.ts';
 import { connectLedger, type RedisLedger } from '../../../../ledger/redis/connect-ledger.ts';
+import { OWNER } from '../../../support/owner.ts';
 import { startRedis } from '../../../support/redis.ts';
 import { call, check, cost, established, join, newInstallation, pool } from '../ledger-fixtures.ts';
 
@@ -30,7 +31,7 @@ describe('a Redis that is', () => {
       await ledger.gateway.settleUnchecked({ reservation: call('d', 2n, [check(9n, 2n)]), settlement: cost('d', 2n) }),
     ).toBe('settled');
     expect((await ledger.operator.read([pool]))[0]!.total).toMatchObject({ spentNano: 3n, committedNano: 3n });
-    const row = { minute: 0, workspace: 'payments/a', key: 'api', budget: '', reason: 'BudgetSpent', count: 1 };
+    const row = { minute: 0, ...OWNER, key: 'api', budget: '', reason: 'BudgetSpent', count: 1 };
     await expect(ledger.gateway.appendRefusals([row])).rejects.toThrow(LedgerUnreachable);
     await raw.config('SET', 'maxmemory', '0');
     await ledger.gateway.appendRefusals([row, { ...row, count: 2 }]);

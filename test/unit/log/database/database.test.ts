@@ -22,6 +22,7 @@ test('several processes that start together create the tables once', async () =>
   expect(await opened[0]!.query('select name from migrations')).toEqual([
     { name: '0001-log' },
     { name: '0002-batches' },
+    { name: '0003-owners' },
   ]);
   await Promise.all([admin, ...opened].map((each) => each.close()));
 });

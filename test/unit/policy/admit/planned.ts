@@ -8,6 +8,7 @@ import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import type { RequestFacts } from '../../../../policy/request/request.ts';
 import { budgetOf } from '../../../support/budget.ts';
 import { factsOf as plainFacts } from '../../../support/facts.ts';
+import { OWNER } from '../../../support/owner.ts';
 import { BOOK, NOW } from '../compile/stored.ts';
 
 const prices = parsePriceBook(JSON.parse(BOOK));
@@ -15,6 +16,8 @@ const prices = parsePriceBook(JSON.parse(BOOK));
 export const workspaceOf = (changes: Partial<ResolvedWorkspace> = {}): ResolvedWorkspace => ({
   namespace: 'payments',
   name: 'checkout',
+  uid: OWNER.workspaceUid,
+  namespaceUid: OWNER.namespaceUid,
   generation: 1,
   version: 1,
   baseURL: 'https://api.anthropic.com',

@@ -11,7 +11,7 @@ import {
 import { SHARED_SHARD, shardNames, shardOf } from '../../../../policy/compile/shard-format.ts';
 import type { CompiledWorkspace } from '../../../../policy/core/compiled-policy.ts';
 import { err } from '../../../../policy/core/result.ts';
-import { EMPTY, right, sha256, stored } from '../compile/stored.ts';
+import { EMPTY, namespacesOf, right, sha256, stored } from '../compile/stored.ts';
 
 describe('resolveWorkspace', () => {
   const workspace = stored({
@@ -31,7 +31,7 @@ describe('resolveWorkspace', () => {
     ...EMPTY,
     workspaces: [workspace],
     budgets: [spanning],
-    namespaces: new Map([['payments', {}]]),
+    namespaces: namespacesOf({ payments: {} }),
     upstreamSecrets: new Map([
       ['payments/anthropic', { type: 'tollgate.dev/upstream-key', data: { 'api-key': 'sk-ant' } }],
     ]),

@@ -3,7 +3,7 @@ import type { ClaudeBudget } from '../../../../crds/types.gen.ts';
 import type { CompileInput } from '../../../../policy/compile/compile-input.ts';
 import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
 import { compile } from '../../../../policy/compile/compile.ts';
-import { carriedOut, EMPTY, stored } from './stored.ts';
+import { carriedOut, EMPTY, namespacesOf, stored } from './stored.ts';
 
 const CHECKOUT = 'payments/checkout';
 
@@ -40,7 +40,7 @@ function input(budgets: readonly ClaudeBudget[]): CompileInput {
     ...EMPTY,
     workspaces: namespaces.map(workspace),
     budgets,
-    namespaces: new Map(namespaces.map((name) => [name, { team: name }])),
+    namespaces: namespacesOf(Object.fromEntries(namespaces.map((name) => [name, { team: name }]))),
     upstreamSecrets: new Map(namespaces.map((name) => [`${name}/anthropic`, secret])),
   };
 }

@@ -7,7 +7,7 @@ import type { CompileInput } from '../../../../policy/compile/compile-input.ts';
 import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
 import { compile } from '../../../../policy/compile/compile.ts';
 import { goldenOutput } from './golden.ts';
-import { carriedOut, EMPTY, NOW, stored } from './stored.ts';
+import { carriedOut, EMPTY, namespacesOf, NOW, stored } from './stored.ts';
 
 const FOLDER = new URL('./golden/', import.meta.url);
 const names = readdirSync(FOLDER)
@@ -112,7 +112,7 @@ const applied = fc
       ...EMPTY,
       workspaces,
       budgets,
-      namespaces: new Map(NAMESPACES.map((name) => [name, { team: name }])),
+      namespaces: namespacesOf(Object.fromEntries(NAMESPACES.map((name) => [name, { team: name }]))),
       upstreamSecrets: new Map(secrets),
       callerKeys: new Map(workspaces.map((one) => [byRef(one), { a: '1', b: '2', c: '3' }])),
     };
@@ -289,13 +289,38 @@ describe('compile', () => {
         metadata: { namespace: 'tollgate-system', name: 'company', generation: 1 },
         spec: { limit: { usd: '1.00' }, period: { every: 'Day' }, ...spec },
       } as { kind: 'ClaudeBudget' });
-    const namespaces = new Map([['payments', {}]]);
+    const namespaces = namespacesOf({ payments: {} });
     const before = carriedOut(compile(one({ namespaces, budgets: [spanning({ namespaceSelector: {} })] })));
     const refused = { workspaces: [], budgets: [spanning({})] };
     const output = compile(one({ ...before, ...refused }));
     const again = compile(one({ ...carriedOut(output, before), ...refused }));
     expect(output.budgets.get('tollgate-system/company')).toMatchObject({ inForce: null, spanning: false });
     expect(again.budgets).toEqual(output.budgets);
+  });
+
+  test('serves no form of an earlier workspace of the same name, whose batches would be its own', () => {
+    const first = compile(one());
+    const before = carriedOut(first);
+    const again = { ...checkout(1), metadata: { ...checkout(1).metadata, uid: 'uid-of-another' } };
+    const upstreamSecrets = new Map();
+    const edited = compile(one({ ...before, upstreamSecrets })).workspaces.get('payments/checkout')!;
+    expect([edited.accepted.reason, edited.inForce?.uid]).toEqual(['SecretNotFound', 'uid-of-checkout']);
+    const made = compile(one({ ...before, upstreamSecrets, workspaces: [again] }));
+    expect(made.workspaces.get('payments/checkout')).toMatchObject({
+      accepted: { reason: 'SecretNotFound' },
+      inForce: null,
+    });
+    expect(made.fences.get('payments/checkout')).toBeGreaterThan(versionOf(first));
+  });
+
+  test('leaves out the workspaces of a namespace that it does not know yet', () => {
+    const output = compile(one({ namespaces: namespacesOf({ search: {} }) }));
+    expect([output.workspaces.size, output.fences.size]).toEqual([0, 0]);
+    const known = compile(one());
+    expect(known.workspaces.get('payments/checkout')?.inForce).toMatchObject({
+      uid: 'uid-of-checkout',
+      namespaceUid: 'uid-of-payments',
+    });
   });
 
   test('removes the upstream key if the installation no longer allows the upstream', () => {

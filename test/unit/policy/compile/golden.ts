@@ -4,7 +4,7 @@ import type { CompileInput, UpstreamSecret } from '../../../../policy/compile/co
 import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
 import { compile } from '../../../../policy/compile/compile.ts';
 import { parseSettings } from '../../../../policy/config/settings.ts';
-import { carriedOut, EMPTY, NOTHING, sha256, stored } from './stored.ts';
+import { carriedOut, EMPTY, namespacesOf, NOTHING, sha256, stored } from './stored.ts';
 
 /**
  * One step of a golden file: what is applied, in full. Each YAML document of the file is compiled over what the one
@@ -47,6 +47,7 @@ function inputOf(step: Step): CompileInput {
     `${metadata.namespace}/${metadata.name}`,
     Object.fromEntries(spec.keys.map(({ name }) => [name, sha256(`${metadata.namespace}/${metadata.name}/${name}`)])),
   ]);
+  const inUse = workspaces.map(({ metadata }) => [metadata.namespace, {}]);
   return {
     ...EMPTY,
     settings: parseSettings({ shards: 1, ...step.settings }),
@@ -54,7 +55,7 @@ function inputOf(step: Step): CompileInput {
     epoch: step.epoch === undefined ? 'e1' : step.epoch,
     workspaces,
     budgets,
-    namespaces: new Map(Object.entries(step.namespaces ?? {})),
+    namespaces: namespacesOf({ ...Object.fromEntries(inUse), ...step.namespaces }),
     upstreamSecrets: new Map(Object.entries(step.secrets ?? {})),
     callerKeys: new Map(Object.entries({ ...Object.fromEntries(made), ...step.callerKeys })),
     secretConflicts: new Map(Object.entries(step.secretConflicts ?? {})),

@@ -49,7 +49,9 @@ const SCHEMAS = {
 export function stored(applied: { readonly kind: 'ClaudeWorkspace' }): ClaudeWorkspace;
 export function stored(applied: { readonly kind: 'ClaudeBudget' }): ClaudeBudget;
 export function stored(applied: { readonly kind: keyof typeof SCHEMAS }): ClaudeWorkspace | ClaudeBudget {
-  return withDefaults(applied, SCHEMAS[applied.kind]) as ClaudeWorkspace | ClaudeBudget;
+  const object = withDefaults(applied, SCHEMAS[applied.kind]) as ClaudeWorkspace | ClaudeBudget;
+  const { metadata } = object;
+  return { ...object, metadata: { uid: `uid-of-${metadata.name}`, ...metadata } };
 }
 
 function withDefaults(value: unknown, schema: Schema): unknown {
@@ -65,6 +67,11 @@ function withDefaults(value: unknown, schema: Schema): unknown {
   return Object.fromEntries([...given, ...absent]);
 }
 
+/** Namespaces by name, with their labels. */
+export function namespacesOf(labels: Readonly<Record<string, Readonly<Record<string, string>>>>) {
+  return new Map(Object.entries(labels).map(([name, one]) => [name, { uid: `uid-of-${name}`, labels: one }]));
+}
+
 export const NOTHING: PreviousShards = { policy: new Map(), keys: new Map(), shared: null };
 
 /** An installation in which nothing was applied yet. */
@@ -75,7 +82,7 @@ export const EMPTY: CompileInput = {
   epoch: 'e1',
   workspaces: [],
   budgets: [],
-  namespaces: new Map(),
+  namespaces: namespacesOf({ payments: {} }),
   upstreamSecrets: new Map(),
   callerKeys: new Map(),
   secretConflicts: new Map(),
