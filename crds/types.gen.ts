@@ -115,7 +115,7 @@ export interface ClaudeBudgetSpec {
      */
     keys?: string[];
     /**
-     * models as they are sent, by any of their names, one of which must match.
+     * models by any of their names, one of which must match; a pattern means every model with such a name.
      */
     models?: string[];
     /**
@@ -416,7 +416,7 @@ export interface ClaudeWorkspaceSpec {
    */
   models: {
     /**
-     * allow lists the models that may be called; `*` stands for any characters. Default: ["*"].
+     * allow lists the models that may be called, by any of their names; `*` stands for any characters. Default: ["*"].
      */
     allow: string[];
     /**

@@ -2,9 +2,12 @@ import { type BudgetPeriod, budgetPeriodAt } from '../core/budget-period.ts';
 import type { Attributes, CompiledBudget, CompiledKey, CompiledWorkspace, Ref } from '../core/compiled-policy.ts';
 import { refOf } from '../core/compiled-policy.ts';
 import { type Check, type CheckMode, boundOf } from '../core/counter-check.ts';
-import { type Matcher, type ScopeMatch, globs, isExempt, isSetByCaller, scopeMatch } from '../core/matching.ts';
+import type { Matcher } from '../core/globs.ts';
+import { type ScopeMatch, isExempt, isSetByCaller, scopeMatch } from '../core/matching.ts';
+import { allowedModels } from '../core/model-name.ts';
 import { type Nano, ZERO, add, min } from '../core/money.ts';
 import type { PeriodLookup } from '../core/period.ts';
+import { namesOf } from '../prices/price-book.ts';
 import type { ResolvedWorkspace } from './resolved-workspace.ts';
 
 /**
@@ -25,10 +28,11 @@ export class Caller {
     this.#periods = periods;
   }
 
-  /** Whether the workspace's allow-list has the model; the price book is not asked. */
+  /** Whether the workspace's allow-list has the model under any of its names; the book need not have the model. */
   allows(model: string): boolean {
-    this.#allowed ??= globs(this.workspace.models.allow);
-    return this.#allowed(model);
+    const { models, prices } = this.workspace;
+    this.#allowed ??= allowedModels(models.allow);
+    return namesOf(prices, model).some(this.#allowed);
   }
 
   /** The budgets that can apply to a call of the key. */

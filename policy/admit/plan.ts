@@ -8,7 +8,7 @@ import * as sentences from '../core/refusal-sentences.ts';
 import { type Refusal, type RefusalReason, refusalFor } from '../core/refusals.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { withCount, worstCost } from '../cost/worst-cost.ts';
-import { highestRateAt, type Rate, rateAt } from '../prices/price-book.ts';
+import { highestRateAt, possibleNames, type Rate, rateAt } from '../prices/price-book.ts';
 import { modelsOf, type RequestFacts } from '../request/request.ts';
 import type { Caller } from './caller.ts';
 import { applyRequestLimits, type Edit, type LimitedRequest } from './request-limits.ts';
@@ -130,7 +130,7 @@ function applyBudgets(
   const amounts = { worstNano: reservedNano, gapNano: subtract(worstNano, reservedNano) };
   const { workspace, key, budgets } = call.caller;
   const attributes = { ...call.claimed, ...key.attributes };
-  const models = [...modelsOf(facts), ...rates.flatMap(({ names }) => names)];
+  const models = modelsOf(facts).flatMap((model) => possibleNames(workspace.prices, model));
   const checks: Check[] = [];
   let granted = !settings.requireBudget;
   let from = Math.max(...rates.map((rate) => rate.from));

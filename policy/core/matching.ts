@@ -1,6 +1,5 @@
 /**
- * Matches calls against scopes. A pattern is plain text in which `*` stands for any characters; it is never a regular
- * expression, so no budget's pattern can be slow.
+ * Matches calls against scopes.
  *
  * A call that lacks an attribute has the empty value for it. Two rules keep this from bypassing a limit:
  *  - If callers may set the attribute and this one did not, a limit's scope matches whatever it lists: a caller that
@@ -15,33 +14,8 @@ import type {
   CompiledScope,
   CompiledWorkspace,
 } from './compiled-policy.ts';
-
-export type Matcher = (value: string) => boolean;
-
-/** Matches any of the patterns. Linear in pattern and value: the parts between stars are searched from left to right. */
-export function globs(patterns: readonly string[]): Matcher {
-  const exact = new Set(patterns.filter((pattern) => !pattern.includes('*')));
-  const open = patterns.filter((pattern) => pattern.includes('*')).map(glob);
-  return (value) => exact.has(value) || open.some((matches) => matches(value));
-}
-
-function glob(pattern: string): Matcher {
-  const parts = pattern.split('*');
-  const head = parts[0]!;
-  const tail = parts.at(-1)!;
-  const middle = parts.slice(1, -1).filter((part) => part !== '');
-  return (value) => {
-    const end = value.length - tail.length;
-    if (end < head.length || !value.startsWith(head) || !value.endsWith(tail)) return false;
-    let at = head.length;
-    for (const part of middle) {
-      const found = value.indexOf(part, at);
-      if (found === -1) return false;
-      at = found + part.length;
-    }
-    return at <= end;
-  };
-}
+import { globs, type Matcher } from './globs.ts';
+import { limitedModels } from './model-name.ts';
 
 /** Whether calls of a key are in a scope: all (true), none (false), or those that pass a test. */
 export type ScopeMatch = boolean | ScopeTest;
@@ -99,7 +73,7 @@ function* listMatches(scope: CompiledScope, key: CompiledKey, byAttribute: ByAtt
   for (const [name, patterns] of Object.entries(scope.tags ?? {})) yield byAttribute(name, globs(patterns));
   if (scope.keys !== undefined) yield globs(scope.keys)(key.name);
   if (scope.models !== undefined) {
-    const matches = globs(scope.models);
+    const matches = limitedModels(scope.models);
     yield (_attributes, model) => matches(model);
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import * as v from 'valibot';
-import { globs } from '../core/matching.ts';
+import { globs } from '../core/globs.ts';
 import { ceilDiv, formatUsd, type Nano, parseUsd } from '../core/money.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { mapping, mappingOf, textLike } from '../schema/schema-parts.ts';

@@ -1,3 +1,4 @@
+import { canonicalModel, isLatest } from '../core/model-name.ts';
 import { max, type Nano } from '../core/money.ts';
 
 /** Prices of one million tokens, in nano-dollars. */
@@ -48,13 +49,38 @@ export const GEO_UNIT = 10_000n;
  * before its start, since earlier prices are not known.
  */
 export function rateAt(book: PriceBook, model: string, at: number): Rate | null {
-  const rates = book.models.get(model) ?? book.models.get(canonicalName(model));
+  const rates = book.models.get(knownName(book, model) ?? '');
   return rates === undefined ? null : rateDuring(rates, at);
 }
 
-/** The name by which the book has a model; null if it does not have it. */
+/** The name by which the book has a model; null if it does not have it, or several that the name may mean. */
 export function knownName(book: PriceBook, model: string): string | null {
-  return [model, canonicalName(model)].find((name) => book.models.has(name)) ?? null;
+  if (book.models.has(model)) return model;
+  const name = canonicalModel(model);
+  if (!book.models.has(name) || (isLatest(model) && hasVersions(book, name))) return null;
+  return name;
+}
+
+function hasVersions(book: PriceBook, name: string): boolean {
+  const own = book.models.get(name);
+  return [...book.models].some(([other, rates]) => rates !== own && other.startsWith(`${name}-`));
+}
+
+/** A name of a model, and all that the book has for it. */
+export function namesOf(book: PriceBook, model: string): readonly string[] {
+  const name = knownName(book, model);
+  return name === null ? [model] : [model, ...book.models.get(name)![0]!.names];
+}
+
+/**
+ * All names that a limit must look for. A model that the book lacks may be any whose name is in its own or the other way
+ * round: another platform's spelling of a model must not get round the model's budget.
+ */
+export function possibleNames(book: PriceBook, model: string): readonly string[] {
+  if (knownName(book, model) !== null) return namesOf(book, model);
+  const name = canonicalModel(model.toLowerCase());
+  const related = [...book.models.keys()].filter((other) => other.includes(name) || name.includes(other));
+  return [model, name, ...related];
 }
 
 /** The highest price of each kind of token over all models at an instant: the rate of a model that the book lacks. */
@@ -71,19 +97,6 @@ export function higherRate(a: Prices, b: Prices): Prices {
     cacheRead: max(a.cacheRead, b.cacheRead),
     output: max(a.output, b.output),
   };
-}
-
-/**
- * Strips the spellings that are documented to name the same model at the same price: `[1m]`, a release date, and the
- * global prefix and version of cloud platforms. Nothing else: a longer name is another model (claude-opus-5-9 is not
- * claude-opus-5), and a regional prefix has another price.
- */
-function canonicalName(model: string): string {
-  return model
-    .replace(/\[1m\]$/, '')
-    .replace(/^(?:global\.)?anthropic\./, '')
-    .replace(/-v\d+(?::\d+)?$/, '')
-    .replace(/[-@]\d{8}$/, '');
 }
 
 /** The rate of an instant (milliseconds), among rates in order of time. */

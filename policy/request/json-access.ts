@@ -42,6 +42,14 @@ export function stringAt(value: unknown, path: string): string {
   throw invalid(`${path} must be a string.`);
 }
 
+/** The name of a model. Names with anything but visible ASCII could be another model for the upstream than for a budget. */
+export function modelAt(value: unknown, path: string): string {
+  const model = stringAt(value, path);
+  if (model === '' || model.length > 256) throw invalid(`${path} must have 1 to 256 characters.`);
+  if (!/^[!-~]+$/.test(model)) throw invalid(`${path} must have no spaces and only ASCII characters.`);
+  return model;
+}
+
 export function countAt(value: unknown, path: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
   throw invalid(`${path} must be a non-negative integer.`);

@@ -6,6 +6,7 @@ import {
   invalid,
   isGiven,
   listAt,
+  modelAt,
   objectAt,
   onlyFields,
   onlyValues,
@@ -107,7 +108,7 @@ export function readFacts({ fields, span, spanIn }: JsonObject, bytes: number): 
   if (fields['fallbacks'] === 'default') unbounded.push('fallbacks');
   const { serverTools } = prompt;
   return {
-    model: readModel(fields),
+    model: modelAt(fields['model'], 'model'),
     maxTokens: readMaxTokens(fields['max_tokens'], 'max_tokens'),
     stream: readStream(fields['stream']),
     inputTokens: bytes - prompt.mediaBytes + prompt.hiddenTokens + outputConfigTokens(fields),
@@ -185,12 +186,6 @@ function readSession(metadata: unknown): string | null {
 
 const SESSION = /^\{.*"session_id" *: *"([\w-]{1,100})"/;
 
-function readModel(fields: JsonFields): string {
-  const model = stringAt(fields['model'], 'model');
-  if (model === '' || model.length > 256) throw invalid('model must have 1 to 256 characters.');
-  return model;
-}
-
 /** Far above any model's maximum, and small enough that the ledger can hold the cost. */
 const MAX_TOKENS = 1_000_000_000;
 
@@ -265,7 +260,7 @@ function readFallbacks(
     onlyFields(fallback, FALLBACK, path);
     const own = fallback['max_tokens'] ?? null;
     return {
-      model: stringAt(fallback['model'], `${path}.model`),
+      model: modelAt(fallback['model'], `${path}.model`),
       maxTokens: own === null ? null : readMaxTokens(own, `${path}.max_tokens`),
       maxTokensSpan: spanIn('fallbacks', i, 'max_tokens'),
       fast: readFast(fallback['speed'], `${path}.speed`),

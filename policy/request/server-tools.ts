@@ -3,7 +3,7 @@
  * the bound of such a request is a number of inferences over a full context window; without `max_uses` it has none.
  */
 
-import { countAt, invalid, type JsonFields, objectAt, onlyFields, onlyValues, stringAt } from './json-access.ts';
+import { countAt, invalid, type JsonFields, modelAt, objectAt, onlyFields, onlyValues } from './json-access.ts';
 import type { Span } from './strict-json.ts';
 
 /** One entry of `tools` that Anthropic runs. */
@@ -69,7 +69,7 @@ function readAdvisor(tool: JsonFields, path: string): Advisor {
   onlyValues(caching['ttl'], ['5m', '1h'], `${path}.caching.ttl`);
   const maxTokens = tool['max_tokens'] ?? null;
   return {
-    model: stringAt(tool['model'], `${path}.model`),
+    model: modelAt(tool['model'], `${path}.model`),
     maxTokens: maxTokens === null ? null : countAt(maxTokens, `${path}.max_tokens`),
   };
 }

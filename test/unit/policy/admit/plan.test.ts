@@ -100,6 +100,26 @@ describe('a planned call', () => {
       expect(admitted({ workspace: { guards }, budgets, key, facts: unbounded }).checks).toHaveLength(3);
     });
 
+    const fallback = { maxTokens: null, maxTokensSpan: { start: 0, end: 0 }, fast: false, thinkingBudget: null };
+
+    test.each([
+      ['claude-opus-4-5-20251101', 'claude-opus-4-5'],
+      ['claude-opus-4-5', 'claude-opus-4-5-20251101'],
+      ['claude-opus-5-5-20260922', 'claude-opus-5-5[1m]'],
+      ['claude-opus-5-5-*', 'claude-opus-5-5'],
+      ['claude-opus-5-5', 'eu.anthropic.claude-opus-5-5-v1:0'],
+    ])('a budget for %s applies to %s', (listed, model) => {
+      const budgets = [{}, { name: 'opus', scope: { models: [listed] } }];
+      const workspace = {
+        prices: parsePriceBook(published),
+        models: { allow: ['*'], unknown: 'HighestPrice' as const },
+      };
+      expect(admitted({ workspace, budgets, facts: { model } }).checks).toHaveLength(2);
+      const fallbacks = [{ ...fallback, model }];
+      expect(admitted({ workspace, budgets, facts: { fallbacks } }).checks).toHaveLength(2);
+      expect(admitted({ workspace, budgets, facts: { model: 'claude-haiku-5-5' } }).checks).toHaveLength(1);
+    });
+
     test('has a check for each model that may answer or advise, and holds while all their prices hold', () => {
       const budgets = [{}, { name: 'opus', scope: { models: ['claude-opus-*'] } }];
       const workspace = { prices: parsePriceBook(published) };
@@ -322,6 +342,7 @@ describe('a refusal', () => {
       { workspace: { guards: { maxInputTokens: 150_000 } }, facts: { fillsContext: true } },
     ],
     ['planned', { budgets: [{ suspend: true, scope: { models: ['claude-opus-*'] } }, {}] }],
+    ['planned', { workspace: { models: { allow: ['claude-haiku-5-5-20261007'], unknown: 'Refuse' } } }],
     ['planned', { budgets: [], requireBudget: false }],
     ['planned', { workspace: { guards: { maxOutputTokens: 2_000 } }, facts: { maxTokens: 1, thinkingBudget: 2_000 } }],
     ['planned', { workspace: { guards: { maxRequestNano: nano(18_000_000n), maxInputTokens: 1_000 } } }],

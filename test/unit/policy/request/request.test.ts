@@ -166,6 +166,16 @@ describe('a body that is not a Messages request', () => {
     ['a depth bomb', '['.repeat(1_000_000), `The body is nested deeper than ${MAX_DEPTH} levels.`],
     ['no model', { ...plain, model: undefined }, 'model must be a string.'],
     ['an empty model', { ...plain, model: '' }, 'model must have 1 to 256 characters.'],
+    [
+      'a model with a space',
+      { ...plain, model: 'claude-opus-5 ' },
+      'model must have no spaces and only ASCII characters.',
+    ],
+    [
+      'a model with a letter that only looks alike',
+      { ...plain, fallbacks: [{ model: 'clаude-opus-5' }] },
+      'fallbacks[0].model must have no spaces and only ASCII characters.',
+    ],
     ['a model that is a number', { ...plain, model: 5 }, 'model must be a string.'],
     ['no max_tokens', { ...plain, max_tokens: undefined }, 'max_tokens must be a non-negative integer.'],
     ['negative max_tokens', { ...plain, max_tokens: -1 }, 'max_tokens must be a non-negative integer.'],
