@@ -6,6 +6,7 @@ import { Admission } from './admission/admission.ts';
 import { Heartbeat } from './admission/heartbeat.ts';
 import { LedgerOutage } from './admission/ledger-outage.ts';
 import { Settler } from './admission/settler.ts';
+import { SpentCounters } from './admission/spent-counters.ts';
 import { WaitQueue } from './admission/wait-queue.ts';
 import type { WriteAheadLog } from './admission/write-ahead-log.ts';
 import { BatchEndpoints } from './batches/batch-endpoints.ts';
@@ -70,7 +71,12 @@ export function assemble(options: GatewayOptions): Assembly {
   // that is not in here was never sent upstream.
   const openCalls = new Set<string>();
   const waitQueue = new WaitQueue(settings.waitersPerBudget, elapsed);
-  const settler = new Settler({ ledger, writeAheadLog, openCalls, waitQueue, logger });
+  const spentCounters = new SpentCounters(elapsed);
+  const onEnded = (queues: readonly string[]): void => {
+    spentCounters.doubt(queues);
+    waitQueue.wake(queues);
+  };
+  const settler = new Settler({ ledger, writeAheadLog, openCalls, onEnded, logger });
   const metrics = new Metrics(
     {
       openCalls: () => openCalls.size,
@@ -89,6 +95,7 @@ export function assemble(options: GatewayOptions): Assembly {
   const { pod, shards } = options;
   const listeners = [health, outage];
   const heartbeat = new Heartbeat({ ledger, pod, shards, newId, openCalls, settler, listeners });
+  const refusalCounter = new RefusalCounter({ ledger, now });
   const admission = new Admission({
     ledger,
     policy,
@@ -96,6 +103,8 @@ export function assemble(options: GatewayOptions): Assembly {
     heartbeat,
     settler,
     waitQueue,
+    spentCounters,
+    refusalCounter,
     outage,
     settings,
     now,
@@ -103,7 +112,6 @@ export function assemble(options: GatewayOptions): Assembly {
   });
 
   const callLog = new CallLog({ logger, spans: options.spans ?? null, now, elapsed });
-  const refusalCounter = new RefusalCounter({ ledger, now });
   const callRefuser = new CallRefuser({ metrics, refusalCounter, callLog });
   const pipeline = new Pipeline({ policy, admission, settler, callRefuser });
 

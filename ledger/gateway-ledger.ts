@@ -17,7 +17,7 @@ import type { UsageRecord } from '../policy/core/usage-record.ts';
 import type { LostReason, SharedOperations } from './ledger.ts';
 import type { BatchOwner, BatchReservation } from './message-batches.ts';
 import type { Reservation, ReserveAnswer, SettleAnswer, Settlement, UncheckedCall } from './reservation.ts';
-import type { RefusalRow } from './streams.ts';
+import type { RefusalRow, UnaskedRefusals } from './streams.ts';
 
 /** What a gateway reports with each heartbeat. */
 export interface GatewayReport {
@@ -45,8 +45,8 @@ export interface SessionlessOperations extends SharedOperations {
   batchOwners(batches: readonly string[]): Promise<readonly (BatchOwner | null)[]>;
   /** Appends the record of a call that cost nothing. The ledger may lose it, since it is no money. */
   appendFreeUsage(record: UsageRecord): Promise<void>;
-  /** The ledger may lose rows, since a refusal is no money. */
-  appendRefusals(rows: readonly RefusalRow[]): Promise<void>;
+  /** Appends rows, and counts the refusals in their counters. The ledger may lose both, since a refusal is no money. */
+  recordRefusals(rows: readonly RefusalRow[], unasked: readonly UnaskedRefusals[]): Promise<void>;
 }
 
 /** The gateway's side of a ledger. Every method throws `LedgerUnreachable` where the ledger does not answer. */

@@ -1,6 +1,7 @@
 /** The ledger's two streams, which the operator moves into the usage log: what calls cost, and how many were refused. */
 
 import type { Ref } from '../policy/core/compiled-policy.ts';
+import type { Check } from '../policy/core/counter-check.ts';
 import type { Owner } from '../policy/core/owner.ts';
 import type { StreamedRecord } from '../policy/core/usage-record.ts';
 
@@ -22,6 +23,12 @@ export interface RefusalRow extends Owner {
   /** The budget that refused, or ''. */
   readonly budget: Ref;
   readonly reason: string;
+  readonly count: number;
+}
+
+/** Calls that a gateway refused as spent without asking the ledger: how many, of one value of a budget in one period. */
+export interface UnaskedRefusals extends Pick<Check, 'counter' | 'value' | 'end'> {
+  readonly workspace: Ref;
   readonly count: number;
 }
 

@@ -5,7 +5,7 @@ import { isInconclusive, type Reservation, type ReserveAnswer } from '../../ledg
 import { budgetRefusal } from '../../policy/admit/budget-refusal.ts';
 import type { CallPlan, Plan } from '../../policy/admit/plan.ts';
 import type { Settings } from '../../policy/config/settings.ts';
-import { refOf } from '../../policy/core/compiled-policy.ts';
+import { type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import type { Check, Failure } from '../../policy/core/counter-check.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { type Err, err, type Ok, ok, type Result } from '../../policy/core/result.ts';
@@ -15,6 +15,7 @@ import type { Heartbeat } from './heartbeat.ts';
 import type { LedgerOutage } from './ledger-outage.ts';
 import { planToReservation } from './plan-to-reservation.ts';
 import type { Settler } from './settler.ts';
+import type { KnownSpent, SpentCounters } from './spent-counters.ts';
 import { queuedFailure, queueOfFailure, type WaitQueue } from './wait-queue.ts';
 
 interface Parts extends Clocks {
@@ -25,6 +26,9 @@ interface Parts extends Clocks {
   readonly heartbeat: Pick<Heartbeat, 'beat'>;
   readonly settler: Pick<Settler, 'release'>;
   readonly waitQueue: WaitQueue;
+  readonly spentCounters: SpentCounters;
+  /** Counts calls that are refused as spent without asking the ledger, which counts all others itself. */
+  readonly refusalCounter: { countUnasked(workspace: Ref, checks: readonly Check[]): void };
   readonly outage: LedgerOutage;
   readonly settings: Pick<Settings, 'waitSeconds'>;
 }
@@ -68,7 +72,7 @@ export class Admission {
 }
 
 /** The answer to a reserve; `unreachable`: there was none; `counted`: there is a tighter plan to reserve. */
-type Answer = ReserveAnswer | { readonly kind: 'unreachable' } | { readonly kind: 'counted' };
+type Answer = ReserveAnswer | KnownSpent | { readonly kind: 'unreachable' } | { readonly kind: 'counted' };
 
 /** The admission of one call, from its plan to its reservation. */
 class Attempt<C extends ReadCall> {
@@ -113,14 +117,27 @@ class Attempt<C extends ReadCall> {
     return Math.max(0, this.#deadline - this.#parts.elapsed());
   }
 
-  /** Queues behind calls that already wait for one of its counters; else the first reserve tells whether to wait. */
+  /** Whether to wait is told by the first reserve, or by calls that already wait for one of its counters. */
   async #reserve(plan: CallPlan): Promise<Answer> {
-    const queued = queuedFailure(plan.checks, this.#parts.waitQueue);
-    const answer: Answer =
-      queued === null ? await this.#send(plan) : { kind: 'full', now: this.#at, failures: [queued] };
-    if (answer.kind !== 'full') return answer;
+    const answer = await this.#ask(plan);
+    if (answer.kind !== 'full' && answer.kind !== 'knownSpent') return answer;
     if (await this.#tighten(plan, answer.failures)) return { kind: 'counted' };
-    return isWaiting(answer) ? this.#wait(plan, answer.failures[0]!) : answer;
+    if (isWaiting(answer)) return this.#wait(plan, answer.failures[0]!);
+    if (answer.kind === 'knownSpent') {
+      const { workspace } = this.#call.caller;
+      this.#parts.refusalCounter.countUnasked(refOf(workspace), spentChecks(plan, answer.failures));
+    }
+    return answer;
+  }
+
+  /** The ledger is not asked about a counter that is known to be spent, nor past calls that wait for it. */
+  #ask(plan: CallPlan): Promise<Answer> | Answer {
+    const { spentCounters, waitQueue } = this.#parts;
+    const known = spentCounters.refuse(plan);
+    if (known !== null) return known;
+    const queued = queuedFailure(plan.checks, waitQueue);
+    if (queued !== null) return { kind: 'full', now: this.#at, failures: [queued] };
+    return spentCounters.askOnce(plan, () => this.#send(plan));
   }
 
   /** One reserve, sent again while the ledger can admit nothing; by its id it is the same one each time. */
@@ -128,18 +145,21 @@ class Attempt<C extends ReadCall> {
     const { outage } = this.#parts;
     const reservation = planToReservation(this.#call, plan);
     while (!outage.hasLasted) {
-      const answer = await this.#sendOnce(reservation);
+      const answer = await this.#sendOnce(plan, reservation);
       if (!this.#isWorthRetrying(answer) || this.#timeLeft === 0 || this.#call.hasLeft) return answer;
       await sleep(Math.min(RETRY_MS, this.#timeLeft));
     }
     return { kind: 'unreachable' };
   }
 
-  async #sendOnce(reservation: Reservation): Promise<Answer> {
+  async #sendOnce(plan: CallPlan, reservation: Reservation): Promise<Answer> {
+    const { ledger, spentCounters, elapsed } = this.#parts;
     const wasInDoubt = this.isInDoubt;
     this.isInDoubt = true;
+    const sentAt = elapsed();
     try {
-      const answer = await this.#parts.ledger.reserve(reservation);
+      const answer = await ledger.reserve(reservation);
+      spentCounters.learn(plan, answer, sentAt);
       this.isInDoubt = wasInDoubt && isInconclusive(answer);
       return answer;
     } catch (error) {
@@ -201,6 +221,7 @@ class Attempt<C extends ReadCall> {
       case 'admitted':
         return ok(this.#admitted(plan, answer.now, answer.committedNano));
       case 'full':
+      case 'knownSpent':
         return err(budgetRefusal(plan, answer.failures, this.#call.caller));
       case 'stale':
         return this.#catchUp(answer.version);
@@ -258,6 +279,10 @@ class Attempt<C extends ReadCall> {
 
 function isWaiting(answer: Answer): answer is Extract<Answer, { kind: 'full' }> {
   return answer.kind === 'full' && answer.failures.every((failure) => failure.waiting);
+}
+
+function spentChecks({ checks }: CallPlan, failures: readonly Failure[]): Check[] {
+  return checks.filter((_, index) => failures.some(({ check }) => check === index));
 }
 
 /** The count could be wrong by more than the budget tolerates at all. */

@@ -5,7 +5,6 @@ import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { BatchReservation } from '../../ledger/message-batches.ts';
 import type { Reservation, Settlement, UncheckedCall } from '../../ledger/reservation.ts';
 import type { UsageRecord } from '../../policy/core/usage-record.ts';
-import type { WaitQueue } from './wait-queue.ts';
 import type { WriteAheadLog } from './write-ahead-log.ts';
 
 /** Time before what did not reach the ledger is sent again. Milliseconds. */
@@ -21,7 +20,8 @@ interface Parts {
   readonly writeAheadLog: WriteAheadLog;
   /** A call leaves it once it is settled or released. */
   readonly openCalls: Set<string>;
-  readonly waitQueue: Pick<WaitQueue, 'wake'>;
+  /** Is told the wait queues of a call that was settled or released: their counters may have room. */
+  readonly onEnded: (queues: readonly string[]) => void;
   readonly logger: Logger;
 }
 
@@ -129,13 +129,13 @@ export class Settler {
 
   /** False if it has to be sent again. */
   async #try({ id, queues, send }: Pending): Promise<boolean> {
-    const { writeAheadLog, openCalls, waitQueue } = this.#parts;
+    const { writeAheadLog, openCalls, onEnded } = this.#parts;
     try {
       await send();
       this.#pending.delete(id);
       writeAheadLog.forget(id);
       openCalls.delete(id);
-      waitQueue.wake(queues);
+      onEnded(queues);
     } catch (error) {
       if (error instanceof LedgerUnreachable) return false;
       this.#pending.delete(id);

@@ -163,7 +163,10 @@ function queueKeyOf(check: Check, ofTotal: boolean): string {
 }
 
 /** The queue for the counter that had no room. */
-export function queueOfFailure(checks: readonly Check[], { check, ofTotal }: Failure): string {
+export function queueOfFailure(
+  checks: readonly Check[],
+  { check, ofTotal }: Pick<Failure, 'check' | 'ofTotal'>,
+): string {
   return queueKeyOf(checks[check]!, ofTotal);
 }
 

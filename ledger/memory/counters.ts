@@ -1,7 +1,8 @@
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Reading, ReadingQuery, ValueCounter } from '../../policy/core/counter-reading.ts';
 import { isRest, MAX_NAMESPACE_VALUES, MAX_VALUES, namespaceOf, restOf } from '../../policy/core/counter-reading.ts';
-import { valueExpireAt } from '../durations.ts';
+import { expireAt, valueExpireAt } from '../durations.ts';
+import type { UnaskedRefusals } from '../streams.ts';
 import { MemoryCounter } from './counter.ts';
 
 /**
@@ -79,6 +80,14 @@ export class MemoryCounters {
 
   has({ counter, value }: MemoryCounter): boolean {
     return value === null ? this.pools.has(counter) : this.#valuesOf(counter).has(value);
+  }
+
+  /** Counts refused calls in a budget's pool and in the counter of their value, if that is kept. */
+  countRefused({ counter, value, end, workspace, count }: UnaskedRefusals): void {
+    const pool = this.pool(counter, expireAt(end));
+    this.store(pool);
+    pool.refused += count;
+    if (value !== null) this.value(counter, value, expireAt(end), workspace).refused += count;
   }
 
   read({ counter, per, top, also, rest }: ReadingQuery): Reading {

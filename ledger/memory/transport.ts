@@ -6,7 +6,7 @@ import type { Reservation, ReserveAnswer, Settlement, UncheckedCall } from '../r
 import type { LedgerChange } from '../session/ledger-change.ts';
 import type { LedgerClient } from '../session/session-position.ts';
 import type { BeatReply, ChangeReply, JoinReply, JoinRequest, ReserveReply, Transport } from '../session/transport.ts';
-import { MAX_REFUSAL_ROWS, type RefusalRow } from '../streams.ts';
+import { MAX_REFUSAL_ROWS, type RefusalRow, type UnaskedRefusals } from '../streams.ts';
 import type { MemoryCounter } from './counter.ts';
 import type { FoundCall, LeasedCall } from './leases.ts';
 import { ReservationCounters } from './reservation-counters.ts';
@@ -238,8 +238,10 @@ export class MemoryTransport extends MemorySharedOperations implements Transport
     this.data.usage.push({ entry: this.data.nextEntry(), record, counters: [], keepUntil: 0 });
   }
 
-  async appendRefusals(rows: readonly RefusalRow[]): Promise<void> {
+  async recordRefusals(rows: readonly RefusalRow[], unasked: readonly UnaskedRefusals[]): Promise<void> {
     const { data } = this;
+    this.now();
+    for (const refusals of unasked) data.counters.countRefused(refusals);
     const entries = rows.map((row) => ({ entry: data.nextEntry(), row }));
     data.refusals = [...data.refusals, ...entries].slice(-MAX_REFUSAL_ROWS);
   }

@@ -73,7 +73,7 @@ export const scripts = {
   joinTimeline: script('join-timeline', 'recovery'),
   unregister: script('unregister'),
   readReplication: script('read-replication'),
-  appendRefusals: script('append-refusals'),
+  recordRefusals: script('record-refusals', 'decimal', 'value-counters', 'reservation-counters'),
   // What gateways and the operator do.
   readCounters: script('read-counters'),
   readState: script('read-state'),

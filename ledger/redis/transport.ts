@@ -10,7 +10,7 @@ import type { Reservation, ReserveAnswer, Settlement, UncheckedCall } from '../r
 import type { LedgerChange } from '../session/ledger-change.ts';
 import type { LedgerClient } from '../session/session-position.ts';
 import type { BeatReply, ChangeReply, JoinReply, JoinRequest, ReserveReply, Transport } from '../session/transport.ts';
-import { MAX_REFUSAL_ROWS, type RefusalRow } from '../streams.ts';
+import { MAX_REFUSAL_ROWS, type RefusalRow, type UnaskedRefusals } from '../streams.ts';
 import type { Connection, Reply } from './connection.ts';
 import { type Script, scripts } from './scripts.ts';
 import { RedisSharedOperations } from './shared-operations.ts';
@@ -75,10 +75,10 @@ export class RedisTransport extends RedisSharedOperations implements Transport {
     await this.connection.attempt((redis) => redis.xadd(key, '*', 'record', JSON.stringify(record)));
   }
 
-  async appendRefusals(rows: readonly RefusalRow[]): Promise<void> {
-    if (rows.length === 0) return;
-    const args = [`${MAX_REFUSAL_ROWS}`, ...rows.map((row) => JSON.stringify(row))];
-    await this.connection.run(scripts.appendRefusals, args);
+  async recordRefusals(rows: readonly RefusalRow[], unasked: readonly UnaskedRefusals[]): Promise<void> {
+    if (rows.length + unasked.length === 0) return;
+    const args = [`${MAX_REFUSAL_ROWS}`, `${rows.length}`, ...rows.map((row) => JSON.stringify(row))];
+    await this.connection.run(scripts.recordRefusals, [...args, ...unasked.flatMap(encodeUnasked)]);
   }
 
   #run(script: Script, client: LedgerClient, args: readonly string[]): Promise<Reply> {
@@ -148,6 +148,10 @@ function encodeUnchecked({ reservation, settlement }: UncheckedCall): string[] {
 function encodeBatchReservation(reservation: BatchReservation): string[] {
   const { id, batch, meta } = reservation;
   return [id, batch, ...encodeOwner(reservation), meta, `${BATCH_OWNER_TTL_MS}`];
+}
+
+function encodeUnasked({ counter, value, end, workspace, count }: UnaskedRefusals): string[] {
+  return [counter, value ?? '', `${expireAt(end)}`, workspace, `${count}`];
 }
 
 /** The arguments of `join` after the client. */

@@ -6,7 +6,7 @@ import { type LedgerState, LedgerUnreachable } from '../ledger.ts';
 import type { BatchOwner, BatchReservation } from '../message-batches.ts';
 import { isInconclusive, type Reservation, type ReserveAnswer } from '../reservation.ts';
 import type { SettleAnswer, Settlement, UncheckedCall } from '../reservation.ts';
-import type { RefusalRow } from '../streams.ts';
+import type { RefusalRow, UnaskedRefusals } from '../streams.ts';
 import { type CallEnd, checkAmounts } from './ledger-change.ts';
 import { type ReplayedCall, ReplayLog } from './replay-log.ts';
 import { SessionPosition, type LedgerClient } from './session-position.ts';
@@ -165,8 +165,8 @@ export class LedgerSession implements GatewayLedger {
     return this.#transport.appendFreeUsage(record);
   }
 
-  appendRefusals(rows: readonly RefusalRow[]): Promise<void> {
-    return this.#transport.appendRefusals(rows);
+  recordRefusals(rows: readonly RefusalRow[], unasked: readonly UnaskedRefusals[]): Promise<void> {
+    return this.#transport.recordRefusals(rows, unasked);
   }
 
   read(queries: readonly ReadingQuery[]): Promise<readonly Reading[]> {

@@ -167,13 +167,14 @@ describeLog(services, (fixture) => {
     const row = { minute: 0, ...OWNER, key: 'api', budget: '', reason: 'BudgetSpent', count: 3 };
     const client = new Client(redis.url);
     const bad = ['{"minute":', 'null', '{"minute":0,"count":1}', JSON.stringify({ ...row, count: 'many' })];
-    await ledger.gateway.appendRefusals([row]);
+    await ledger.gateway.recordRefusals([row], []);
     for (const text of bad) await client.xadd('{tollgate:log}:refusals', '*', 'row', text);
     client.disconnect();
-    await ledger.gateway.appendRefusals([
+    const rows = [
       { ...row, key: randomBytes(4_500).toString('hex') },
       { ...row, count: 4 },
-    ]);
+    ];
+    await ledger.gateway.recordRefusals(rows, []);
     const refusals = await ledger.operator.readRefusals(10);
     await log.drain();
     expect(await ledger.operator.readRefusals(10)).toEqual([]);
@@ -204,11 +205,11 @@ describeLog(services, (fixture) => {
     const { database, ledger, log } = fixture();
     const minute = Date.parse('2026-11-25T10:03:00Z');
     const row = { minute, ...OWNER, key: 'api', budget: '', reason: 'BudgetSpent', count: 3 };
-    await ledger.gateway.appendRefusals([row, { ...row, count: 4 }, { ...row, key: 'other\0', count: 1 }]);
+    await ledger.gateway.recordRefusals([row, { ...row, count: 4 }, { ...row, key: 'other\0', count: 1 }], []);
     const [first, ...rest] = await ledger.operator.readRefusals(10);
     expect(rest).toHaveLength(2);
     await log.drain();
-    await ledger.gateway.appendRefusals([{ ...row, count: 10 }]);
+    await ledger.gateway.recordRefusals([{ ...row, count: 10 }], []);
     // The process ended after the rows were written and before they left the stream.
     const again = {
       readRefusals: async () => [first!, ...(await ledger.operator.readRefusals(10))],

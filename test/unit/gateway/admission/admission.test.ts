@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { Admission, type Planner } from '../../../../gateway/admission/admission.ts';
 import type { LedgerOutage } from '../../../../gateway/admission/ledger-outage.ts';
+import { SpentCounters } from '../../../../gateway/admission/spent-counters.ts';
 import { WaitQueue } from '../../../../gateway/admission/wait-queue.ts';
 import type { ReadCall } from '../../../../gateway/http/call.ts';
 import { LedgerUnreachable } from '../../../../ledger/ledger.ts';
@@ -47,6 +48,8 @@ async function admit(answers: readonly (ReserveAnswer | Error)[], changes: Parti
     heartbeat: { beat: () => Promise.resolve(void (beats += 1)) },
     settler: { release: (id) => Promise.resolve(void released.push(id)) },
     waitQueue: new WaitQueue(1, () => 0),
+    spentCounters: new SpentCounters(() => 0),
+    refusalCounter: { countUnasked: () => {} },
     outage: { hasLasted: false, isOpen: false } as LedgerOutage,
     settings: { waitSeconds: 0 },
     now: () => 1,

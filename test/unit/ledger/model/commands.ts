@@ -220,6 +220,17 @@ const release = fc
     ),
   );
 
+const recordRefusals = fc
+  .tuple(gateways, fc.constantFrom(...POOLED, ...BY_VALUE), fc.constantFrom(...VALUES), fc.integer({ min: 1, max: 3 }))
+  .map(([gateway, budget, value, count]) =>
+    command(`record refusals ${gateway} ${fc.stringify([budget, value, count])}`, (ledgers) => {
+      const own = BY_VALUE.includes(budget) ? value : null;
+      const workspace = 'payments/checkout';
+      const unasked = [{ counter: counterOf(budget), value: own, end: Date.now() + HOUR / 2, workspace, count }];
+      return ledgers.both(gateway, (ledger) => ledger.gateway.recordRefusals([], unasked));
+    }),
+  );
+
 const beat = gateways.map((gateway) =>
   command(`beat ${gateway}`, async (ledgers) => {
     const report = { pod: `gateway-${gateway}`, shards: { 'tollgate-policy-0': 3 } };
@@ -342,6 +353,7 @@ export const commands = fc.commands(
     settle,
     settle,
     release,
+    recordRefusals,
     beat,
     beat,
     begin,

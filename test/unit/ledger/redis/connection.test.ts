@@ -32,9 +32,9 @@ describe('a Redis that is', () => {
     ).toBe('settled');
     expect((await ledger.operator.read([pool]))[0]!.total).toMatchObject({ spentNano: 3n, committedNano: 3n });
     const row = { minute: 0, ...OWNER, key: 'api', budget: '', reason: 'BudgetSpent', count: 1 };
-    await expect(ledger.gateway.appendRefusals([row])).rejects.toThrow(LedgerUnreachable);
+    await expect(ledger.gateway.recordRefusals([row], [])).rejects.toThrow(LedgerUnreachable);
     await raw.config('SET', 'maxmemory', '0');
-    await ledger.gateway.appendRefusals([row, { ...row, count: 2 }]);
+    await ledger.gateway.recordRefusals([row, { ...row, count: 2 }], []);
     const refusals = await ledger.operator.readRefusals(9);
     expect(refusals.map((one) => one.row)).toEqual([row, { ...row, count: 2 }]);
     await ledger.operator.deleteRefusals([refusals[0]!.entry]);

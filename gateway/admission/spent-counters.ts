@@ -1,0 +1,198 @@
+import type { ReserveAnswer } from '../../ledger/reservation.ts';
+import type { CallPlan } from '../../policy/admit/plan.ts';
+import type { Failure } from '../../policy/core/counter-check.ts';
+import { add, type Nano, ZERO } from '../../policy/core/money.ts';
+import { queueOfFailure } from './wait-queue.ts';
+
+/** How long the ledger's word on a counter holds. Milliseconds. */
+const KNOWN_MS = 250;
+/** How long a spent counter is remembered after that, so that one call asks for all. Milliseconds. */
+const REMEMBERED_MS = 5_000;
+
+/** A counter of a plan, under the cap and tolerance that the call has there: a call with others learns nothing of it. */
+interface PlannedCounter {
+  /** As in a failure. */
+  readonly check: number;
+  readonly ofTotal: boolean;
+  /** The counter's wait queue, which names it. */
+  readonly queue: string;
+  readonly capNano: Nano;
+  /** Cap and tolerance. */
+  readonly limitNano: Nano;
+}
+
+/** What the ledger said of a counter. */
+interface Finding extends Pick<PlannedCounter, 'capNano' | 'limitNano'> {
+  /** It was spent for a call of this worst case, so it is for a larger one; null if it was not spent. Nano-dollars. */
+  readonly refusedNano: Nano | null;
+  readonly spentNano: Nano;
+  readonly committedNano: Nano;
+  /** By the monotonic clock. Milliseconds. */
+  readonly knownUntil: number;
+  readonly rememberedUntil: number;
+}
+
+/** The answer to a call that is refused without asking the ledger. */
+export interface KnownSpent {
+  readonly kind: 'knownSpent';
+  readonly failures: readonly Failure[];
+}
+
+/**
+ * The counters that the ledger has just found spent. A caller that goes on calling is refused here, as the ledger would,
+ * so that a runaway loop costs it four scripts a second and not one a call. A finding holds for the same cap and
+ * tolerance only, and not for a call that could still fit; it ends after `KNOWN_MS`, with its period or grant, and with a
+ * settle or release of this gateway on the counter.
+ */
+export class SpentCounters {
+  readonly #elapsed: () => number;
+  /** By wait queue, the latest last. */
+  readonly #findings = new Map<string, readonly Finding[]>();
+  /** By wait queue: the reserve that asks whether the counter is still spent. */
+  readonly #asking = new Map<string, Promise<unknown>>();
+
+  /** `elapsed`: the monotonic clock. Milliseconds. */
+  constructor(elapsed: () => number) {
+    this.#elapsed = elapsed;
+  }
+
+  /** How many counters are remembered. */
+  get size(): number {
+    return this.#findings.size;
+  }
+
+  /** Why the ledger would refuse the call as spent; null if it must be asked. */
+  refuse(plan: CallPlan): KnownSpent | null {
+    if (this.#findings.size === 0) return null;
+    const failures: Failure[] = [];
+    const unknown = new Set<number>();
+    for (const counter of enforcedCounters(plan)) {
+      const finding = this.#find(counter);
+      const isKnown = finding !== null && this.#elapsed() < finding.knownUntil;
+      if (isKnown && refuses(finding, plan.reservedNano)) failures.push(toFailure(counter, finding));
+      else if (!isKnown) unknown.add(counter.check);
+    }
+    // A budget of which nothing is known may be spent as well, and be the one to name. Where a total decides, callers can
+    // make up values without end, so nothing need be known of the value.
+    const isOpen = [...unknown].some((check) => !failures.some((failure) => failure.check === check));
+    return isOpen || failures.length === 0 ? null : { kind: 'knownSpent', failures };
+  }
+
+  /**
+   * Runs `ask`, a reserve. While another call asks for a counter that both probably find spent, waits for that answer
+   * first: of many callers of a spent budget one asks.
+   */
+  async askOnce<T>(plan: CallPlan, ask: () => Promise<T>): Promise<T | KnownSpent> {
+    const queue = this.#suspect(plan);
+    if (queue === null) return ask();
+    const asking = this.#asking.get(queue);
+    if (asking !== undefined) {
+      await asking.catch(() => {}); // the call that asks reports it
+      return this.refuse(plan) ?? ask();
+    }
+    const answer = ask();
+    this.#asking.set(queue, answer);
+    return answer.finally(() => this.#asking.delete(queue));
+  }
+
+  /** Learns from the answer to a reserve that was sent at `sentAt` by the monotonic clock. */
+  learn(plan: CallPlan, answer: ReserveAnswer, sentAt: number): void {
+    if (answer.kind === 'admitted') this.#dropRefuted(plan);
+    if (answer.kind !== 'full' || answer.failures.every(({ waiting }) => waiting)) return;
+    this.#dropForgotten();
+    // By the ledger's clock, which has advanced by no more than what has passed here since the reserve was sent.
+    const ends = Math.min(plan.until, ...plan.checks.map(({ end }) => end));
+    const knownUntil = sentAt + Math.min(KNOWN_MS, ends - answer.now);
+    const times = { knownUntil, rememberedUntil: knownUntil + REMEMBERED_MS };
+    for (const counter of enforcedCounters(plan)) {
+      const { check, ofTotal, queue, capNano, limitNano } = counter;
+      const failure = answer.failures.find((one) => one.check === check && one.ofTotal === ofTotal && !one.waiting);
+      const { spentNano = ZERO, committedNano = ZERO } = failure ?? {};
+      const refusedNano = failure === undefined ? null : plan.reservedNano;
+      this.#put(queue, { capNano, limitNano, refusedNano, spentNano, committedNano, ...times });
+    }
+  }
+
+  /** A call on these counters was settled or released here: whether they are still spent is asked again. */
+  doubt(queues: Iterable<string>): void {
+    if (this.#findings.size === 0) return;
+    for (const queue of queues) {
+      const findings = this.#findings.get(queue);
+      if (findings === undefined) continue;
+      this.#findings.set(
+        queue,
+        findings.map((finding) => ({ ...finding, knownUntil: 0 })),
+      );
+    }
+  }
+
+  #find({ queue, capNano, limitNano }: PlannedCounter): Finding | null {
+    const isSame = (one: Finding): boolean => one.capNano === capNano && one.limitNano === limitNano;
+    return this.#findings.get(queue)?.find(isSame) ?? null;
+  }
+
+  /** The queue of a counter that refused such a call a moment ago; null for none. */
+  #suspect(plan: CallPlan): string | null {
+    if (this.#findings.size === 0) return null;
+    const isSuspect = (counter: PlannedCounter): boolean => {
+      const finding = this.#find(counter);
+      return finding !== null && refuses(finding, plan.reservedNano);
+    };
+    return enforcedCounters(plan).find(isSuspect)?.queue ?? null;
+  }
+
+  /** A counter that admitted a call refuses none of its size. */
+  #dropRefuted(plan: CallPlan): void {
+    if (this.#findings.size === 0) return;
+    for (const counter of enforcedCounters(plan)) {
+      const finding = this.#find(counter);
+      if (finding !== null && refuses(finding, plan.reservedNano)) this.#remove(counter.queue, finding);
+    }
+  }
+
+  #dropForgotten(): void {
+    const now = this.#elapsed();
+    for (const [queue, findings] of this.#findings) {
+      const old = findings.filter(({ rememberedUntil }) => rememberedUntil <= now);
+      if (old.length === 0) break;
+      for (const finding of old) this.#remove(queue, finding);
+    }
+  }
+
+  #put(queue: string, finding: Finding): void {
+    const { capNano, limitNano } = finding;
+    const others = (this.#findings.get(queue) ?? []).filter(
+      (one) => one.capNano !== capNano || one.limitNano !== limitNano,
+    );
+    this.#findings.delete(queue);
+    this.#findings.set(queue, [...others, finding]);
+  }
+
+  #remove(queue: string, finding: Finding): void {
+    const others = (this.#findings.get(queue) ?? []).filter((one) => one !== finding);
+    if (others.length > 0) this.#findings.set(queue, others);
+    else this.#findings.delete(queue);
+  }
+}
+
+function enforcedCounters({ checks, reservedNano }: CallPlan): PlannedCounter[] {
+  return checks.flatMap(({ mode, bound, total }, check) => {
+    if (mode !== 'Enforce') return [];
+    const bounds = total === null ? [bound] : [bound, total];
+    return bounds.map(({ capNano, roomNano }, index) => {
+      const ofTotal = index === 1;
+      const queue = queueOfFailure(checks, { check, ofTotal });
+      return { check, ofTotal, queue, capNano, limitNano: add(roomNano, reservedNano) };
+    });
+  });
+}
+
+/** Whether a call does not fit, by what is spent or because no larger one did. What is presumed is not known here. */
+function refuses({ capNano, limitNano, refusedNano, spentNano }: Finding, worstNano: Nano): boolean {
+  if (refusedNano === null) return false;
+  return worstNano >= refusedNano || spentNano >= capNano || add(spentNano, worstNano) > limitNano;
+}
+
+function toFailure({ check, ofTotal }: PlannedCounter, { spentNano, committedNano }: Finding): Failure {
+  return { check, ofTotal, waiting: false, spentNano, committedNano };
+}
