@@ -9,6 +9,7 @@ import { Installation } from './installation.ts';
 import { measureLedgerLossOpen } from './ledger-loss-open.ts';
 import { measureOverhead } from './overhead.ts';
 import { measureOvershoot } from './overshoot.ts';
+import { measureRefusals } from './refusals.ts';
 import { measureScale } from './scale.ts';
 import { measureStreams } from './streams.ts';
 
@@ -17,6 +18,7 @@ import { measureStreams } from './streams.ts';
 
 const PARTS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   overhead: measureOverhead,
+  refusals: measureRefusals,
   streams: measureStreams,
   enforcement: measureEnforcement,
   overshoot: measureOvershoot,

@@ -1,11 +1,7 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { freePort } from '../hack/services/ports.ts';
-import { type Child, launch } from '../hack/services/processes.ts';
 import { type Figure, median, ms, percentile } from './figures.ts';
 import { Installation, type Team, budget, spanning } from './installation.ts';
 import { MessagesClient } from './messages-client.ts';
+import { startBareProxy } from './start-bare-proxy.ts';
 
 const ROUNDS = 9;
 const CALLS = 300;
@@ -46,27 +42,6 @@ export function fourBudgets(namespace: string): string {
 
 /** The headers with which all four budgets apply to a call. */
 export const FOUR = { 'x-tollgate-feature': 'search', 'x-tollgate-customer': 'acme' };
-
-async function startBareProxy(upstream: string): Promise<{ child: Child; url: string }> {
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  const logFile = join(mkdtempSync(join(tmpdir(), 'tollgate-bench-')), 'bare-proxy.log');
-  const env = { PATH: process.env['PATH'], UPSTREAM: upstream, PORT: String(port) };
-  const command = {
-    name: 'bare-proxy',
-    command: process.execPath,
-    args: [join(import.meta.dirname, 'bare-proxy.ts')],
-    logFile,
-    env,
-  };
-  const child = await launch(command, () =>
-    fetch(url).then(
-      (answer) => answer.ok || undefined,
-      () => undefined,
-    ),
-  );
-  return { child, url };
-}
 
 type Urls = Readonly<Record<Route, string>>;
 

@@ -30,6 +30,7 @@ import type { PolicySource } from './policy/active-policy.ts';
 import { CallLog, type Spans } from './record/call-log.ts';
 import { Metrics } from './record/metrics.ts';
 import { RefusalCounter } from './record/refusal-counter.ts';
+import { RefusalLines } from './record/refusal-lines.ts';
 
 export interface GatewayOptions extends Clocks, Pick<Config, 'settings' | 'pod' | 'bodyFileBytes' | 'bodyMemoryBytes'> {
   readonly policy: PolicySource;
@@ -111,7 +112,8 @@ export function assemble(options: GatewayOptions): Assembly {
     elapsed,
   });
 
-  const callLog = new CallLog({ logger, spans: options.spans ?? null, now, elapsed });
+  const refusalLines = new RefusalLines(logger);
+  const callLog = new CallLog({ logger, spans: options.spans ?? null, refusalLines, now, elapsed });
   const callRefuser = new CallRefuser({ metrics, refusalCounter, callLog });
   const pipeline = new Pipeline({ policy, admission, settler, callRefuser });
 
@@ -179,6 +181,7 @@ export function assemble(options: GatewayOptions): Assembly {
       health.setLeaving();
       await gateway.drain(draining);
       await settler.drained();
+      refusalLines.stop();
       await refusalCounter.stop();
       await heartbeat.stop();
       await writeAheadLog.close();

@@ -8,6 +8,7 @@ import type { Refusal } from '../../policy/core/refusals.ts';
 import type { CallSpan } from '../../telemetry/span-exporter.ts';
 import type { AdmittedCall, Clocks, ReadCall, ReceivedCall } from '../http/call.ts';
 import { type CallOutcome, type EndedCall, attributesOf } from './ended-call.ts';
+import type { RefusalLines } from './refusal-lines.ts';
 
 export interface Spans {
   add(span: CallSpan): void;
@@ -17,9 +18,10 @@ interface Parts extends Clocks {
   readonly logger: Logger;
   /** Null if spans are not exported. */
   readonly spans: Spans | null;
+  readonly refusalLines: RefusalLines;
 }
 
-/** Writes one log line and one span for each call. */
+/** Writes one log line and one span for each call; of refusals, as many as `RefusalLines` allows. */
 export class CallLog {
   readonly #parts: Parts;
 
@@ -37,8 +39,9 @@ export class CallLog {
 
   /** A refused call, with its caller and request as far as they are known. */
   refused(call: ReceivedCall, refusal: Refusal, caller?: Caller, read?: ReadCall): void {
-    const { logger, spans, now, elapsed } = this.#parts;
+    const { logger, spans, refusalLines, now, elapsed } = this.#parts;
     const workspace = caller && refOf(caller.workspace);
+    if (!refusalLines.hasLine(workspace ?? '', caller?.key.name ?? '')) return;
     const feature = read === undefined ? '' : (attributesOf(read)['feature'] ?? '');
     const model = read?.facts.model ?? '';
     logger.info({ feature, model, cost_usd: 0, id: call.id, workspace, refusal: refusal.reason });

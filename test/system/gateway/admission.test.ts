@@ -134,6 +134,7 @@ describe('a budget', () => {
       resolved(handover({ baseURL: env.upstream.url, budgets: [budget('daily', '0')], version: 2 })),
     ]);
     expect(errorOf(await waiting).type).toBe('budget_exceeded');
+    await sleep(250); // until the ledger is asked again, which tells of the fence
     await gateway.ledger.operator.raiseFences(new Map([['payments/checkout', 3]]));
     const orphan = ask(gateway.url);
     await sleep(100);

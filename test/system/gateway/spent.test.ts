@@ -1,0 +1,89 @@
+import { describe, expect, test } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { scripts } from '../../../ledger/redis/scripts.ts';
+import { until } from '../../support/until.ts';
+import { counterOf, settled, standIn, useGateways } from './fixture.ts';
+import { type Answer, ask, message } from './harness.ts';
+import { budget, handover, resolved } from './policies.ts';
+
+const env = useGateways();
+const { gatewayWith } = env;
+
+const CALLS = 400;
+
+/** What an answer says, without the id of its call. */
+function contentOf({ status, headers, text }: Answer): object {
+  const named = ['content-type', 'x-should-retry', 'retry-after', 'content-length'].map((name) => headers[name]);
+  return { status, named, text: text.replace(/"request_id":"[^"]+"/, '') };
+}
+
+describe('a loop of calls on a spent budget', () => {
+  test('gets one answer, is counted to the call, and asks the ledger a few times a second', async () => {
+    const one = budget('daily', '0.0015');
+    const gateway = await gatewayWith({ budgets: [one] });
+    expect((await ask(gateway.url)).status).toBe(200);
+    await settled(gateway);
+    const first = contentOf(await ask(gateway.url));
+    const redis = new Redis(env.redis.url);
+    const monitor = await redis.monitor();
+    let reserves = 0;
+    monitor.on('monitor', (_, args: string[]) => void (args[1] === scripts.reserve.sha && (reserves += 1)));
+    const started = performance.now();
+    let left = CALLS;
+    const loop = async (): Promise<void> => {
+      while (left-- > 0) expect(contentOf(await ask(gateway.url))).toEqual(first);
+    };
+    await Promise.all(Array.from({ length: 8 }, loop));
+    const seconds = (performance.now() - started) / 1000;
+    monitor.disconnect();
+    redis.disconnect();
+    expect(reserves).toBeLessThanOrEqual(1 + seconds * 4);
+    await until(async () => (await counterOf(gateway, one)).refused >= CALLS + 1);
+    expect((await counterOf(gateway, one)).refused).toBe(CALLS + 1);
+    const rows = await gateway.ledger.operator.readRefusals(100);
+    expect(rows.reduce((sum, { row }) => sum + row.count, 0)).toBe(CALLS + 1);
+    expect(gateway.logs.filter(({ refusal }) => refusal === 'BudgetSpent').length).toBeLessThanOrEqual(
+      10 * (seconds + 2),
+    );
+  });
+
+  test('is let in at once by a raised limit', async () => {
+    const gateway = await gatewayWith({ budgets: [budget('daily', '0')] });
+    expect((await ask(gateway.url)).status).toBe(429);
+    const raised = { baseURL: env.upstream.url, budgets: [budget('daily', '25.00')], version: 2 };
+    gateway.policy.enforce([resolved(handover(raised))]);
+    expect((await ask(gateway.url)).status).toBe(200);
+  });
+
+  test('does not keep out a smaller call that fits', async () => {
+    const gateway = await gatewayWith({ budgets: [budget('daily', '0.01')] });
+    const large = message({ max_tokens: 2_000 });
+    for (let call = 0; call < 3; call++) expect((await ask(gateway.url, { body: large })).status).toBe(429);
+    expect((await ask(gateway.url)).status).toBe(200);
+    expect((await ask(gateway.url, { body: large })).status).toBe(429);
+  });
+
+  test('does not keep out calls that may spend more, or are of another value', async () => {
+    const perCustomer = budget('daily', '0.0015', { per: ['customer'], criticalExtraNano: (10n ** 9n) as never });
+    const keys = [
+      { name: 'api', priority: 'Normal', attributes: { customer: 'acme' } },
+      { name: 'critical', priority: 'Critical', attributes: { customer: 'acme' } },
+      { name: 'other', priority: 'Normal', attributes: { customer: 'other' } },
+    ] as const;
+    const names = { api: 'sk-tollgate-api', critical: 'sk-tollgate-critical', other: 'sk-tollgate-other' };
+    const gateway = await gatewayWith({ budgets: [perCustomer], keys: names, rest: { keys } });
+    const as = (key: string): Promise<Answer> => ask(gateway.url, { headers: { 'x-api-key': `sk-tollgate-${key}` } });
+    expect((await as('api')).status).toBe(200);
+    await settled(gateway, perCustomer);
+    expect((await as('api')).status).toBe(429);
+    expect([(await as('critical')).status, (await as('other')).status]).toEqual([200, 200]);
+  });
+
+  test('that waits for calls in flight still gets its turn', async () => {
+    const gateway = await gatewayWith({ budgets: [budget('daily', '0.0016')] });
+    const slow = ask(gateway.url, { headers: standIn({ latencyMs: 300, usage: { output_tokens: 1 } }) });
+    await until(async () => (await counterOf(gateway, budget('daily', '0.0016'))).committedNano > 0n);
+    expect((await ask(gateway.url)).status).toBe(200);
+    expect((await slow).status).toBe(200);
+  });
+});
