@@ -72,7 +72,7 @@ export class Admission {
 }
 
 /** The answer to a reserve; `unreachable`: there was none; `counted`: there is a tighter plan to reserve. */
-type Answer = ReserveAnswer | KnownSpent | { readonly kind: 'unreachable' } | { readonly kind: 'counted' };
+type Answer = ReserveAnswer | { readonly kind: 'unreachable' } | { readonly kind: 'counted' };
 
 /** The admission of one call, from its plan to its reservation. */
 class Attempt<C extends ReadCall> {
@@ -122,16 +122,14 @@ class Attempt<C extends ReadCall> {
     const answer = await this.#ask(plan);
     if (answer.kind !== 'full' && answer.kind !== 'knownSpent') return answer;
     if (await this.#tighten(plan, answer.failures)) return { kind: 'counted' };
-    if (isWaiting(answer)) return this.#wait(plan, answer.failures[0]!);
-    if (answer.kind === 'knownSpent') {
-      const { workspace } = this.#call.caller;
-      this.#parts.refusalCounter.countUnasked(refOf(workspace), spentChecks(plan, answer.failures));
-    }
-    return answer;
+    if (answer.kind === 'full') return isWaiting(answer) ? this.#wait(plan, answer.failures[0]!) : answer;
+    const { workspace } = this.#call.caller;
+    this.#parts.refusalCounter.countUnasked(refOf(workspace), spentChecks(plan, answer.failures));
+    return { kind: 'full', now: this.#at, failures: answer.failures };
   }
 
   /** The ledger is not asked about a counter that is known to be spent, nor past calls that wait for it. */
-  #ask(plan: CallPlan): Promise<Answer> | Answer {
+  async #ask(plan: CallPlan): Promise<Answer | KnownSpent> {
     const { spentCounters, waitQueue } = this.#parts;
     const known = spentCounters.refuse(plan);
     if (known !== null) return known;
@@ -221,7 +219,6 @@ class Attempt<C extends ReadCall> {
       case 'admitted':
         return ok(this.#admitted(plan, answer.now, answer.committedNano));
       case 'full':
-      case 'knownSpent':
         return err(budgetRefusal(plan, answer.failures, this.#call.caller));
       case 'stale':
         return this.#catchUp(answer.version);

@@ -47,10 +47,16 @@ test('no workspace takes the rows of another, and its own sum stays exact', asyn
 
 test('calls that the ledger was not asked about are counted by value, and beyond 500 values for the budget alone', async () => {
   const { unasked } = await recorded((counter) => {
-    for (let n = 0; n < 600; n++) counter.countUnasked([check(JSON.stringify([`customer ${n}`]))]);
-    counter.countUnasked([check('["customer 0"]')]);
+    for (let n = 0; n < 600; n++) counter.countUnasked('a/app', [check(JSON.stringify([`customer ${n}`]))]);
+    counter.countUnasked('a/app', [check('["customer 0"]')]);
   });
-  expect(unasked[0]).toEqual({ counter: 'a/daily/Day/UTC/0', value: '["customer 0"]', end: 7, count: 2 });
+  expect(unasked[0]).toEqual({
+    counter: 'a/daily/Day/UTC/0',
+    value: '["customer 0"]',
+    end: 7,
+    workspace: 'a/app',
+    count: 2,
+  });
   expect(unasked).toHaveLength(501);
-  expect(unasked.at(-1)).toEqual({ counter: 'a/daily/Day/UTC/0', value: null, end: 7, count: 100 });
+  expect(unasked.at(-1)).toEqual({ counter: 'a/daily/Day/UTC/0', value: null, end: 7, workspace: 'a/app', count: 100 });
 });
