@@ -30,7 +30,8 @@ test('a loop of refused calls is one row', async () => {
   const { rows } = await recorded((counter) => {
     for (let i = 0; i < 3_000; i++) counter.count(refusalFor('NoBudget'), caller('a', 'api'));
   });
-  const row = { minute: 120_000, workspace: 'a/app', key: 'api', budget: '', reason: 'NoBudget', count: 3_000 };
+  const owner = { workspace: 'a/app', workspaceUid: '', namespaceUid: '' };
+  const row = { minute: 120_000, ...owner, key: 'api', budget: '', reason: 'NoBudget', count: 3_000 };
   expect(rows).toEqual([row]);
 });
 
