@@ -20,6 +20,7 @@ import { Health } from './health.ts';
 import { ByteQuota } from './http/byte-quota.ts';
 import type { Clocks } from './http/call.ts';
 import type { Certificate } from './http/certificate.ts';
+import { ReadingTurns } from './http/reading-turns.ts';
 import { Gateway, type Draining } from './http/server.ts';
 import { Upstreams } from './http/upstreams.ts';
 import { ExpectedCosts } from './messages/expected-cost.ts';
@@ -118,8 +119,10 @@ export function assemble(options: GatewayOptions): Assembly {
   const pipeline = new Pipeline({ policy, admission, settler, callRefuser });
 
   const upstreams = new Upstreams(options.upstreamTimeoutMs);
+  const readingTurns = new ReadingTurns({ elapsed });
   const messages = new Messages({
     upstreams,
+    readingTurns,
     settler,
     tokensPerByte: new TokensPerByte(),
     expectedCosts: new ExpectedCosts(),
@@ -131,6 +134,7 @@ export function assemble(options: GatewayOptions): Assembly {
   const { bodyFolder } = options;
   const createBatch = new CreateBatch({
     upstreams,
+    readingTurns,
     settler,
     callRefuser,
     callLog,
@@ -144,7 +148,7 @@ export function assemble(options: GatewayOptions): Assembly {
   const gateway = new Gateway({
     endpoints: {
       Messages: (call) => pipeline.servePaid(call, messages),
-      CountTokens: (call) => pipeline.serveFree(call, (ready) => serveCountTokens(ready, upstreams)),
+      CountTokens: (call) => pipeline.serveFree(call, (ready) => serveCountTokens(ready, upstreams, readingTurns)),
       CreateBatch: (call) => pipeline.servePaid(call, createBatch),
       ListBatches: (call) => pipeline.serveFree(call, (ready) => batches.list(ready)),
       Batch: (call) => pipeline.serveFree(call, (ready) => batches.one(ready)),

@@ -1,10 +1,10 @@
-import type { IncomingMessage } from 'node:http';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { type BatchReader, MAX_BATCH_BYTES } from '../../policy/request/batch-reader.ts';
 import type { BodyFile } from '../http/body-file.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 import { headersUp } from '../http/headers.ts';
 import { type CallerGone, refuseUnread } from '../http/read-body.ts';
+import type { ReadingTurns } from '../http/reading-turns.ts';
 import { type Upstream, pathUp } from '../http/upstreams.ts';
 import type { BatchAnswer } from './batch-response.ts';
 
@@ -13,25 +13,33 @@ import type { BatchAnswer } from './batch-response.ts';
  * refused is read and dropped, so that the caller, which may still be sending, gets the refusal.
  */
 export async function receiveBatch(
-  req: IncomingMessage,
+  call: AuthenticatedCall,
   file: BodyFile,
   reader: BatchReader,
+  readingTurns: ReadingTurns,
 ): Promise<Refusal | CallerGone | null> {
-  const refusal = refuseUnread(req, MAX_BATCH_BYTES, 'BatchTooLarge') ?? (await readToFile(req, file, reader));
+  const { req } = call;
+  const refusal =
+    refuseUnread(req, MAX_BATCH_BYTES, 'BatchTooLarge') ?? (await readToFile(call, file, reader, readingTurns));
   if (refusal !== null && refusal !== 'gone') req.resume();
   return refusal;
 }
 
 async function readToFile(
-  req: IncomingMessage,
+  call: AuthenticatedCall,
   file: BodyFile,
   reader: BatchReader,
+  readingTurns: ReadingTurns,
 ): Promise<Refusal | CallerGone | null> {
+  const { req } = call;
+  const memory = call.memory.part();
   const chunks = req.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
   try {
     for await (const chunk of chunks) {
-      const refusal = reader.write(chunk);
-      if (refusal !== null) return refusal;
+      const read = await readingTurns.run(call, reader.write(chunk));
+      if (!read.ok) return read.error;
+      if (read.value !== null) return read.value;
+      if (!memory.set(reader.memory)) return refusalFor('BodyMemoryFull');
       const isWritten = await file.write(chunk).catch(() => null);
       if (isWritten !== true) return refusalFor(isWritten === null ? 'BatchStorageFailed' : 'BatchStorageFull');
     }

@@ -17,6 +17,7 @@ import { BodyFile } from '../http/body-file.ts';
 import type { ByteQuota } from '../http/byte-quota.ts';
 import type { AdmittedCall, AttributedCall, Clocks, ReadCall } from '../http/call.ts';
 import type { CallerGone } from '../http/read-body.ts';
+import type { ReadingTurns } from '../http/reading-turns.ts';
 import type { Upstreams } from '../http/upstreams.ts';
 import type { CallRefuser } from '../pipeline/call-refuser.ts';
 import type { PaidEndpoint } from '../pipeline/pipeline.ts';
@@ -30,6 +31,7 @@ import { batchIn, sendBatch } from './batch-response.ts';
 
 interface Parts extends Pick<Clocks, 'now'> {
   readonly upstreams: Upstreams;
+  readonly readingTurns: ReadingTurns;
   readonly settler: Settler;
   readonly callRefuser: CallRefuser;
   readonly callLog: CallLog;
@@ -58,8 +60,8 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
 
   /** Plans each request as it is read. */
   async read(call: AttributedCall): Promise<Result<BatchCall, Refusal | CallerGone>> {
-    const { settings, now, bodyFolder, bodyFiles } = this.#parts;
-    const { id, req, caller, claimed } = call;
+    const { settings, now, bodyFolder, bodyFiles, readingTurns } = this.#parts;
+    const { id, caller, claimed } = call;
     const refusal = planBatches(caller, true);
     if (refusal !== null) return err(refusal);
     const disk = bodyFiles.open();
@@ -69,7 +71,7 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
     let isRead = false;
     try {
       const requests = new PlannedRequests(caller, claimed, now(), settings);
-      const outcome = await receiveBatch(req, file, requests.reader);
+      const outcome = await receiveBatch(call, file, requests.reader, readingTurns);
       if (outcome !== null) return err(outcome);
       isRead = true;
       return ok(Object.assign(call, { facts: requests.first, expectedNano: null, requests, file }));

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import type { Clocks } from '../http/call.ts';
@@ -12,7 +13,8 @@ export interface UpstreamCall extends Pick<Clocks, 'elapsed'> {
   readonly upstream: Dispatcher;
   readonly path: string;
   readonly headers: RawHeaders;
-  readonly body: Buffer;
+  /** One after the other. */
+  readonly body: readonly Buffer[];
   readonly res: ServerResponse;
   readonly onAbort: OnAbort;
   readonly stream: boolean;
@@ -39,8 +41,19 @@ export type ForwardEnd =
 export function forward(call: UpstreamCall): Promise<ForwardEnd> {
   return new Promise((resolve) => {
     const { upstream, path, headers, body } = call;
-    upstream.dispatch({ path, method: 'POST', headers, body }, new UpstreamHandler(call, resolve));
+    const request = { path, method: 'POST', ...sent(headers, body) } as const;
+    upstream.dispatch(request, new UpstreamHandler(call, resolve));
   });
+}
+
+/** A body of several parts, as a stream that joins nothing: it may have megabytes. */
+export function sent(
+  headers: RawHeaders,
+  parts: readonly Buffer[],
+): { readonly headers: RawHeaders; readonly body: Buffer | Readable } {
+  if (parts.length === 1) return { headers, body: parts[0]! };
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  return { headers: [...headers, 'content-length', String(length)], body: Readable.from(parts) };
 }
 
 /** What the gateway answers if the upstream began no answer. */

@@ -1,11 +1,11 @@
 import { planFree } from '../../policy/admit/plan.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
-import { err, ok, type Result } from '../../policy/core/result.ts';
-import { JsonInvalid, readJsonObject } from '../../policy/request/strict-json.ts';
+import { modelReading } from '../../policy/request/model-reading.ts';
 import { forward, unanswered } from '../forward/forward.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 import { headersUp } from '../http/headers.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
+import type { ReadingTurns } from '../http/reading-turns.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
 
 /**
@@ -15,11 +15,14 @@ import { pathUp, type Upstreams } from '../http/upstreams.ts';
 export async function serveCountTokens(
   call: AuthenticatedCall,
   upstreams: Upstreams,
+  readingTurns: ReadingTurns,
 ): Promise<Refusal | CallerGone | null> {
   const { req, res, route, caller } = call;
   const body = await readBody(call);
   if (!body.ok) return body.error;
-  const model = modelOf(body.value);
+  const read = await readingTurns.run(call, modelReading(body.value));
+  if (!read.ok) return read.error;
+  const model = read.value;
   if (!model.ok) return model.error;
   const refusal = planFree(caller, model.value);
   if (refusal !== null) return refusal;
@@ -28,7 +31,7 @@ export async function serveCountTokens(
     upstream: upstream.pool,
     path: pathUp(upstream, route),
     headers: headersUp(req, caller.workspace),
-    body: body.value,
+    body: [body.value],
     res,
     onAbort: 'Drop',
     stream: false,
@@ -38,14 +41,4 @@ export async function serveCountTokens(
     answerHeaders: () => [],
   });
   return res.headersSent || res.destroyed ? null : unanswered(ending);
-}
-
-function modelOf(body: Buffer): Result<string, Refusal> {
-  try {
-    const { model } = readJsonObject(body).fields as { model?: unknown };
-    return typeof model === 'string' ? ok(model) : err({ reason: 'BodyInvalid', message: 'model: must be a string.' });
-  } catch (error) {
-    if (error instanceof JsonInvalid) return err({ reason: 'BodyInvalid', message: error.message });
-    throw error;
-  }
 }

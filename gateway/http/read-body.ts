@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { type Refusal, type RefusalReason, refusalFor } from '../../policy/core/refusals.ts';
 import { type Err, err, ok, type Result } from '../../policy/core/result.ts';
+import { GrowingBytes } from '../../policy/request/growing-bytes.ts';
 import type { ReceivedCall } from './call.ts';
-import { ChunkBuffer } from './chunk-buffer.ts';
 
 /** The limit of the Messages API. Bytes. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
@@ -18,26 +18,28 @@ export function readBody({ req, memory }: ReceivedCall): Promise<Result<Buffer, 
   const refusal = refuseUnread(req, MAX_BODY_BYTES, 'BodyTooLarge');
   if (refusal !== null) return drop(req, refusal);
   return new Promise((resolve) => {
-    const chunks = new ChunkBuffer();
-    let size = 0;
+    const bytes = new GrowingBytes(Number(req.headers['content-length'] ?? 0));
     const problemOf = (chunk: Buffer): RefusalReason | null => {
-      size += chunk.length;
-      if (size > MAX_BODY_BYTES) return 'BodyTooLarge';
+      if (bytes.length + chunk.length > MAX_BODY_BYTES) return 'BodyTooLarge';
       return memory.grow(chunk.length) ? null : 'BodyMemoryFull';
     };
     req.on('data', (chunk: Buffer) => {
       const reason = problemOf(chunk);
-      if (reason === null) chunks.add(chunk);
+      if (reason === null) bytes.add(chunk);
       else {
-        chunks.clear();
+        bytes.clear();
         memory.close();
         resolve(drop(req, refusalFor(reason)));
       }
     });
-    req.on('end', () => resolve(ok(chunks.take())));
+    req.on('end', () => resolve(ok(bufferOf(bytes.take()))));
     req.on('close', () => resolve(err('gone')));
     req.on('error', () => resolve(err('gone')));
   });
+}
+
+function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length);
 }
 
 /** The refusal of a body for its headers alone, or null. */

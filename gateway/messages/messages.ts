@@ -6,7 +6,8 @@ import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 import { ok, type Result } from '../../policy/core/result.ts';
 import { isSingleInference } from '../../policy/cost/worst-cost.ts';
-import { readRequest } from '../../policy/request/request.ts';
+import { requestReading } from '../../policy/request/request.ts';
+import type { ValueSpans } from '../../policy/request/value-spans.ts';
 import { planToReservation } from '../admission/plan-to-reservation.ts';
 import type { Settler } from '../admission/settler.ts';
 import { queueKeysOf } from '../admission/wait-queue.ts';
@@ -16,6 +17,7 @@ import type { TokensPerByte } from '../forward/tokens-per-byte.ts';
 import type { AdmittedCall, AttributedCall, Clocks, ReadCall } from '../http/call.ts';
 import { headersUp } from '../http/headers.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
+import type { ReadingTurns } from '../http/reading-turns.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
 import type { PaidEndpoint } from '../pipeline/pipeline.ts';
 import { billedFigures, callCost, type CallCost, noCost } from '../record/call-cost.ts';
@@ -29,6 +31,7 @@ import { countPromptTokens } from './prompt-count.ts';
 
 interface Parts extends Pick<Clocks, 'elapsed'> {
   readonly upstreams: Upstreams;
+  readonly readingTurns: ReadingTurns;
   readonly settler: Settler;
   readonly tokensPerByte: TokensPerByte;
   readonly expectedCosts: ExpectedCosts;
@@ -39,6 +42,7 @@ interface Parts extends Pick<Clocks, 'elapsed'> {
 
 interface MessageCall extends ReadCall {
   readonly body: Buffer;
+  readonly spans: ValueSpans;
 }
 
 /** What became of a call upstream. */
@@ -63,10 +67,12 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
   async read(call: AttributedCall): Promise<Result<MessageCall, Refusal | CallerGone>> {
     const body = await readBody(call);
     if (!body.ok) return body;
-    const facts = readRequest(body.value);
-    if (!facts.ok) return facts;
-    const expectedNano = this.#parts.expectedCosts.of(refOf(call.caller.workspace), facts.value.model);
-    return ok(Object.assign(call, { body: body.value, facts: facts.value, expectedNano }));
+    const read = await this.#parts.readingTurns.run(call, requestReading(body.value));
+    if (!read.ok) return read;
+    if (!read.value.ok) return read.value;
+    const { facts, spans } = read.value.value;
+    const expectedNano = this.#parts.expectedCosts.of(refOf(call.caller.workspace), facts.model);
+    return ok(Object.assign(call, { body: body.value, facts, spans, expectedNano }));
   }
 
   plan(call: MessageCall, at: number, countedTokens: number | null): Plan {
@@ -187,9 +193,11 @@ function sessionOf(headers: IncomingHttpHeaders): string | null {
   return typeof session === 'string' ? session.slice(0, 100) : null;
 }
 
-/** Applies edits to a body. Without edits the bytes stay the same, because one changed byte would miss the prompt cache. */
-function applyEdits(body: Buffer, edits: readonly Edit[]): Buffer {
-  if (edits.length === 0) return body;
+/**
+ * Applies edits to a body, whose parts are not copied. Without edits the bytes stay the same, because one changed byte
+ * would miss the prompt cache.
+ */
+function applyEdits(body: Buffer, edits: readonly Edit[]): readonly Buffer[] {
   const parts: Buffer[] = [];
   let from = 0;
   for (const { start, end, text } of edits) {
@@ -197,5 +205,5 @@ function applyEdits(body: Buffer, edits: readonly Edit[]): Buffer {
     from = end;
   }
   parts.push(body.subarray(from));
-  return Buffer.concat(parts);
+  return parts;
 }

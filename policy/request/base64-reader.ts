@@ -1,16 +1,18 @@
+import { LongText } from './long-text.ts';
+
 /** Reads single bytes of a base64 text: an image's size is in its first bytes, so its megabytes need no decoding. */
 export class Base64Reader {
-  readonly #text: string;
+  readonly #text: Uint8Array;
 
-  constructor(text: string) {
-    this.#text = text;
+  constructor(text: string | LongText) {
+    this.#text = charactersOf(text);
   }
 
   /** The byte at an index; NaN behind the end and for characters that are not base64. */
   at(index: number): number {
     const bit = index * 8;
     const [first, second] = [Math.floor(bit / 6), Math.floor(bit / 6) + 1];
-    const pair = (sextet(this.#text.charCodeAt(first)) << 6) | sextet(this.#text.charCodeAt(second));
+    const pair = (sextet(this.#text[first]) << 6) | sextet(this.#text[second]);
     return pair < 0 ? NaN : (pair >> (4 - (bit % 6))) & 0xff;
   }
 
@@ -33,7 +35,7 @@ export class Base64Reader {
    * breaks, so that all bytes behind one are elsewhere.
    */
   isExact(end: number): boolean {
-    const head = this.#text.slice(0, Math.ceil(end / 3) * 4);
+    const head = ASCII.decode(this.#text.subarray(0, Math.ceil(end / 3) * 4));
     const padding = head.length - head.replace(/={1,2}$/, '').length;
     try {
       return atob(head).length === (head.length / 4) * 3 - padding;
@@ -50,10 +52,29 @@ export class Base64Reader {
   }
 }
 
+const ASCII = new TextDecoder();
+
+const BACKSLASH = 0x5c;
+const SLASH = 0x2f;
+
+/** The characters of a text, one byte each, up to an escape that no program writes for base64: only `\/` is usual. */
+function charactersOf(text: string | LongText): Uint8Array {
+  if (!(text instanceof LongText)) return Uint8Array.from(text, (char) => Math.min(char.charCodeAt(0), 0xff));
+  if (text.isPlain) return text.bytes();
+  const raw = text.bytes();
+  const characters = new Uint8Array(raw.length);
+  let length = 0;
+  for (let i = 0; i < raw.length; i++) {
+    if (raw[i] === BACKSLASH && raw[++i] !== SLASH) break;
+    characters[length++] = raw[i]!;
+  }
+  return characters.subarray(0, length);
+}
+
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-const SEXTETS = Int32Array.from({ length: 128 }, (_, code) => ALPHABET.indexOf(String.fromCharCode(code)));
+const SEXTETS = Int32Array.from({ length: 256 }, (_, code) => ALPHABET.indexOf(String.fromCharCode(code)));
 
 /** Negative for a character that is not base64, and so in every combination with others. */
-function sextet(code: number): number {
-  return SEXTETS[code] ?? -1;
+function sextet(code: number | undefined): number {
+  return SEXTETS[code ?? 0]!;
 }

@@ -1,8 +1,10 @@
 import { type Refusal, refusals } from '../core/refusals.ts';
 import { invalid, objectAt, onlyFields, quoted, RequestRejected, stringAt, unsupported } from './json-access.ts';
 import { JsonArraySplitter } from './json-array-splitter.ts';
+import type { Reading } from './reading.ts';
 import { readFacts, type RequestFacts } from './request.ts';
 import { readJsonObject } from './strict-json.ts';
+import { ValueSpans } from './value-spans.ts';
 
 /** Limits of the Message Batches API. */
 export const MAX_BATCH_BYTES: number = 256 * 1024 * 1024;
@@ -27,50 +29,61 @@ export class BatchReader {
 
   constructor(onRequest: OnRequest) {
     this.#onRequest = onRequest;
-    this.#splitter = new JsonArraySplitter({
-      field: 'requests',
-      maxBytes: MAX_REQUEST_BYTES,
-      onElement: (bytes, index) => this.#take(bytes, index),
-    });
+    this.#splitter = new JsonArraySplitter({ field: 'requests', maxBytes: MAX_REQUEST_BYTES });
+  }
+
+  /** What is kept between two chunks: an element that has not ended, and the ids and facts of those that have. Bytes. */
+  get memory(): number {
+    return this.#splitter.memory + this.#ids.size * REQUEST_MEMORY;
   }
 
   /** The refusal of the batch; null if there is none so far. Nothing may be written after a refusal. */
-  write(chunk: Uint8Array): Refusal | null {
+  *write(chunk: Uint8Array): Reading<Refusal | null> {
     this.#bytes += chunk.length;
     if (this.#bytes > MAX_BATCH_BYTES) return TOO_LARGE;
-    return refused(() => this.#splitter.write(chunk));
+    try {
+      for (const element of this.#splitter.split(chunk)) {
+        const refusal = yield* this.#take(element, this.#ids.size);
+        if (refusal !== null) return refusal;
+        yield 0;
+      }
+      return null;
+    } catch (error) {
+      return refusalOf(error);
+    }
   }
 
   /** Call it once the body is complete. */
   end(): Refusal | null {
-    return refused(() => {
+    try {
       this.#splitter.end();
       if (this.#ids.size === 0) throw invalid('requests must have at least one entry.');
-    });
-  }
-
-  #take(bytes: Uint8Array, index: number): void {
-    if (index >= MAX_REQUESTS) throw new Refused(TOO_LARGE);
-    const path = `requests[${index}]`;
-    try {
-      const facts = this.#read(bytes);
-      const refusal = this.#onRequest(facts, index);
-      if (refusal !== null) throw new Refused({ ...refusal, message: `${path}: ${refusal.message}` });
+      return null;
     } catch (error) {
-      if (!(error instanceof RequestRejected)) throw error;
-      throw new Refused({ reason: error.reason, message: `${path}: ${error.message}` });
+      return refusalOf(error);
     }
   }
 
-  #read(bytes: Uint8Array): RequestFacts {
-    const { fields } = readJsonObject(bytes);
+  *#take(bytes: Uint8Array, index: number): Reading<Refusal | null> {
+    if (index >= MAX_REQUESTS) return TOO_LARGE;
+    let refusal: Refusal | null;
+    try {
+      refusal = this.#onRequest(yield* this.#read(bytes), index);
+    } catch (error) {
+      refusal = refusalOf(error);
+    }
+    return refusal === null ? null : { ...refusal, message: `requests[${index}]: ${refusal.message}` };
+  }
+
+  *#read(bytes: Uint8Array): Reading<RequestFacts> {
+    const { fields, memory } = yield* readJsonObject(bytes, NOTHING_EDITED);
     onlyFields(fields, REQUEST, '');
     const id = stringAt(fields['custom_id'], 'custom_id');
     if (!CUSTOM_ID.test(id)) throw invalid('custom_id must have 1 to 64 letters, digits, dashes or underscores.');
     if (this.#ids.has(id)) throw invalid(`custom_id ${quoted(id)} is there twice.`);
     this.#ids.add(id);
-    const params = { fields: objectAt(fields['params'], 'params'), span: nowhere, spanIn: nowhere };
-    const facts = readFacts(params, bytes.length);
+    const params = { fields: objectAt(fields['params'], 'params'), spans: NO_SPANS, memory };
+    const facts = yield* readFacts(params, bytes.length);
     if (facts.stream) throw invalid('stream must not be true in a batch.');
     if (facts.fast || facts.fallbacks.some(({ fast }) => fast)) throw unsupported('speed fast in a batch');
     if (facts.codeExecution === 'Charged') throw unsupported('code execution in a batch');
@@ -81,26 +94,15 @@ export class BatchReader {
 }
 
 /** Requests of a batch are not edited, so spans are not needed. */
-const nowhere = () => ({ start: 0, end: 0 });
+const NOTHING_EDITED = new Map<string, string>();
+const NO_SPANS = new ValueSpans(NOTHING_EDITED);
+
+/** What is kept of a request, measured. Bytes. */
+const REQUEST_MEMORY = 600;
 
 const TOO_LARGE: Refusal = { reason: 'BatchTooLarge', message: refusals.BatchTooLarge.meaning };
 
-/** A refusal on its way through the splitter. */
-class Refused extends Error {
-  readonly refusal: Refusal;
-  constructor(refusal: Refusal) {
-    super(refusal.message);
-    this.refusal = refusal;
-  }
-}
-
-function refused(read: () => void): Refusal | null {
-  try {
-    read();
-    return null;
-  } catch (error) {
-    if (error instanceof Refused) return error.refusal;
-    if (error instanceof RequestRejected) return { reason: error.reason, message: error.message };
-    throw error;
-  }
+function refusalOf(error: unknown): Refusal {
+  if (error instanceof RequestRejected) return { reason: error.reason, message: error.message };
+  throw error;
 }

@@ -1,6 +1,6 @@
 /** The content blocks of a prompt, as allow-lists: where each type may occur, its fields, and which field holds blocks again. */
 
-import type { JsonFields } from './json-access.ts';
+import { isObject, isText, type JsonFields } from './json-access.ts';
 
 export interface BlockType {
   readonly fields: ReadonlySet<string>;
@@ -13,13 +13,13 @@ export type BlockTypes = ReadonlyMap<string, BlockType>;
 
 /** Whether the body holds all that the model reads of a server tool's result: nothing encrypted, no file, no image. */
 export function isFullyInBody(content: unknown): boolean {
-  if (typeof content !== 'object' || content === null) return true;
+  if (typeof content !== 'object' || content === null || isText(content)) return true;
   if (Array.isArray(content)) return content.every(isFullyInBody);
   const fields = content as JsonFields;
   const known = READABLE_RESULTS.get(fields['type'] as string)?.fields;
   if (known === undefined || (fields['file_type'] ?? 'text') !== 'text') return false;
   const isKnown = Object.entries(fields).every(
-    ([name, value]) => value === null || (known.has(name) && (APART.has(name) || isText(value))),
+    ([name, value]) => value === null || (known.has(name) && (APART.has(name) || isPlain(value))),
   );
   return isKnown && isFullyInBody(fields['content']);
 }
@@ -34,8 +34,8 @@ export function isKnownResult(fields: JsonFields): boolean {
 const APART = new Set(['content', 'cache_control']);
 
 /** Text, a number or lines of them: nothing that a model could read as a block. */
-function isText(value: unknown): boolean {
-  return Array.isArray(value) ? value.every((line) => typeof line !== 'object') : typeof value !== 'object';
+function isPlain(value: unknown): boolean {
+  return Array.isArray(value) ? value.every((line) => typeof line !== 'object' || isText(line)) : !isObject(value);
 }
 
 function block(type: string, fields: readonly string[], nested?: BlockType['nested']): [string, BlockType] {

@@ -1,7 +1,7 @@
 /** Tools that the caller runs: its own, defined in the body, and Anthropic's, whose definition the upstream adds. */
 
 import { type JsonFields, onlyFields, quoted, stringAt, unsupported } from './json-access.ts';
-import { utf8Length } from './strict-json.ts';
+import { jsonLength } from './json-length.ts';
 
 /** Checks a definition at a path of the body. Throws `RequestRejected` for an unknown type or field. */
 export function checkClientTool(tool: JsonFields, path: string): void {
@@ -18,7 +18,7 @@ export function hiddenDefinitionTokens(tool: JsonFields): number {
 
 /** Tokens of a tool's definition, in the body and hidden. */
 export function definitionTokens(tool: JsonFields): number {
-  return utf8Length(JSON.stringify(tool)) + hiddenDefinitionTokens(tool);
+  return jsonLength(tool) + hiddenDefinitionTokens(tool);
 }
 
 /** Whether the entry is a toolset: several tools, and no name of its own. */

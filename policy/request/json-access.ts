@@ -1,5 +1,7 @@
 /** Checked access to an untrusted JSON body: what does not fit is thrown as a `RequestRejected`. */
 
+import { LongText } from './long-text.ts';
+
 /** The body cannot go upstream. The message is a sentence for the caller that names the field. */
 export class RequestRejected extends Error {
   override readonly name = 'Rejected';
@@ -23,13 +25,17 @@ export function unsupported(what: string): RequestRejected {
   );
 }
 
-/** The fields of an unchecked JSON object. */
+/** The fields of an unchecked JSON object. A string in it may be a `LongText`. */
 export type JsonFields = Readonly<Record<string, unknown>>;
 
 /** The object at a path; throws `RequestRejected` (`BodyInvalid`), as do the functions below. */
 export function objectAt(value: unknown, path: string): JsonFields {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonFields;
+  if (isObject(value)) return value;
   throw invalid(`${path} must be an object.`);
+}
+
+export function isObject(value: unknown): value is JsonFields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof LongText);
 }
 
 export function listAt(value: unknown, path: string): readonly unknown[] {
@@ -37,8 +43,20 @@ export function listAt(value: unknown, path: string): readonly unknown[] {
   throw invalid(`${path} must be a list.`);
 }
 
+/** A name or other short string, of at most 4,096 bytes; `textAt` takes longer ones. */
 export function stringAt(value: unknown, path: string): string {
   if (typeof value === 'string') return value;
+  if (!(value instanceof LongText)) throw invalid(`${path} must be a string.`);
+  if (value.length <= MAX_STRING) return value.toString();
+  throw invalid(`${path} must have at most ${MAX_STRING} bytes, not ${value.length}.`);
+}
+
+/** Far above any name. Bytes. */
+const MAX_STRING = 4_096;
+
+/** A string of any length. */
+export function textAt(value: unknown, path: string): string | LongText {
+  if (isText(value)) return value;
   throw invalid(`${path} must be a string.`);
 }
 
@@ -48,6 +66,10 @@ export function modelAt(value: unknown, path: string): string {
   if (model === '' || model.length > 256) throw invalid(`${path} must have 1 to 256 characters.`);
   if (!/^[!-~]+$/.test(model)) throw invalid(`${path} must have no spaces and only ASCII characters.`);
   return model;
+}
+
+export function isText(value: unknown): value is string | LongText {
+  return typeof value === 'string' || value instanceof LongText;
 }
 
 export function countAt(value: unknown, path: string): number {
@@ -71,8 +93,7 @@ export function onlyFields(fields: JsonFields, known: ReadonlySet<string>, path:
 /** Rejects every value but the listed ones; undefined and null count as absent. */
 export function onlyValues(value: unknown, known: readonly string[], path: string): void {
   if (value === undefined || value === null || known.includes(value as string)) return;
-  if (typeof value !== 'string') throw invalid(`${path} must be a string.`);
-  throw unsupported(`${path} ${quoted(value)}`);
+  throw unsupported(`${path} ${quoted(stringAt(value, path))}`);
 }
 
 /** A caller's word for use in a message: as it is if it is an identifier, else as a short JSON string. */

@@ -4,15 +4,15 @@
  * JSON if and only if every element is.
  */
 
+import { GrowingBytes } from './growing-bytes.ts';
 import { quoted } from './json-access.ts';
-import { BACKSLASH, isClose, isOpen, isSpace, JsonInvalid, QUOTE } from './strict-json.ts';
+import { BACKSLASH, isClose, isOpen, isSpace, QUOTE } from './json-bytes.ts';
+import { JsonInvalid } from './json-reader.ts';
 
 interface Options {
   /** The only field of the object, in ASCII. */
   readonly field: string;
   readonly maxBytes: number;
-  /** Receives each element with its braces. It must not keep `bytes`, a view of a chunk. What it throws ends the reading. */
-  readonly onElement: (bytes: Uint8Array, index: number) => void;
 }
 
 /** The parser's state outside of elements, by the token that it expects. */
@@ -40,9 +40,8 @@ export class JsonArraySplitter {
   #name = '';
   #hasField = false;
   #count = 0;
-  /** The parts of an element that has not ended yet. */
-  #parts: Uint8Array[] = [];
-  #size = 0;
+  /** An element that has not ended yet. */
+  readonly #element = new GrowingBytes();
   /** Open brackets in the element. */
   #depth = 0;
   #inString = false;
@@ -53,12 +52,24 @@ export class JsonArraySplitter {
     this.#options = options;
   }
 
-  write(chunk: Uint8Array): void {
+  /** How much is kept of an element that has not ended. Bytes. */
+  get memory(): number {
+    return this.#element.length;
+  }
+
+  /** Yields each element that ends in the chunk, with its braces; an element may be a view of the chunk. */
+  *split(chunk: Uint8Array): Generator<Uint8Array, void, undefined> {
     let at = 0;
     while (at < chunk.length) {
       if (this.#state === 'Name') this.#readName(chunk[at++]!);
-      else if (this.#state === 'Element') at = this.#readElement(chunk, at);
-      else at = this.#step(this.#state, chunk[at]!, at);
+      else if (this.#state !== 'Element') at = this.#step(this.#state, chunk[at]!, at);
+      else {
+        at = this.#readElement(chunk, at);
+        if (this.#depth > 0) continue;
+        this.#state = 'After';
+        this.#count += 1;
+        yield this.#element.take();
+      }
     }
   }
 
@@ -90,6 +101,7 @@ export class JsonArraySplitter {
     this.#state = 'Colon';
   }
 
+  /** Keeps what belongs to the element; no bracket is open any more at its end. */
   #readElement(chunk: Uint8Array, start: number): number {
     let at = start;
     while (at < chunk.length) {
@@ -102,13 +114,10 @@ export class JsonArraySplitter {
       else if (isOpen(byte)) this.#depth += 1;
       else if (isClose(byte)) {
         this.#depth -= 1;
-        if (this.#depth > 0) continue;
-        this.#keep(chunk.subarray(start, at));
-        this.#endElement();
-        return at;
+        if (this.#depth === 0) break;
       }
     }
-    this.#keep(chunk.subarray(start));
+    this.#keep(chunk.subarray(start, at));
     return at;
   }
 
@@ -126,31 +135,12 @@ export class JsonArraySplitter {
 
   #keep(part: Uint8Array): void {
     const { field, maxBytes } = this.#options;
-    this.#size += part.length;
-    if (this.#size > maxBytes) throw new JsonInvalid(`${field}[${this.#count}] is over ${maxBytes} bytes.`);
-    this.#parts.push(part);
-  }
-
-  #endElement(): void {
-    const bytes = joined(this.#parts, this.#size);
-    this.#parts = [];
-    this.#size = 0;
-    this.#state = 'After';
-    this.#options.onElement(bytes, this.#count++);
+    if (this.#element.length + part.length > maxBytes)
+      throw new JsonInvalid(`${field}[${this.#count}] is over ${maxBytes} bytes.`);
+    this.#element.add(part);
   }
 
   #broken(): JsonInvalid {
     return new JsonInvalid(`The body must be JSON of the form {"${this.#options.field}": […]}, a list of objects.`);
   }
-}
-
-function joined(parts: readonly Uint8Array[], size: number): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const bytes = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

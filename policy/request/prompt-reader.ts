@@ -16,10 +16,21 @@ import {
 import { CALLERS, checkClientTool, definitionTokens, hiddenDefinitionTokens, isToolset } from './client-tools.ts';
 import { IMAGE_FORMATS } from './image-size.ts';
 import { ImageMeter, MAX_IMAGE_TOKENS } from './image-tokens.ts';
-import { invalid, listAt, objectAt, onlyFields, onlyValues, quoted, stringAt, unsupported } from './json-access.ts';
+import {
+  invalid,
+  isText,
+  listAt,
+  objectAt,
+  onlyFields,
+  onlyValues,
+  quoted,
+  stringAt,
+  textAt,
+  unsupported,
+} from './json-access.ts';
 import type { JsonFields } from './json-access.ts';
 import { isServerTool, readServerTool, runsCodeFree, type ServerTool } from './server-tools.ts';
-import type { Span } from './strict-json.ts';
+import type { Span } from './value-spans.ts';
 
 /** The longest-lived cache write that a request asks for. */
 export type CacheWrite = 'None' | 'FiveMinutes' | 'OneHour';
@@ -45,40 +56,33 @@ export class PromptReader {
   /** Tools by name; toolsets, whose tools are not named, under null. */
   readonly #tools = new Map<string | null, NamedTools>();
 
-  /** Reads `tools`; `spanIn` finds a field of an entry in the body. */
-  readTools(value: unknown, spanIn: (index: number, field: string) => Span): void {
+  /** Reads `tools`; `usesSpan` finds `max_uses` of an entry in the body. */
+  readTools(value: unknown, usesSpan: (index: number) => Span): void {
     const tools = listAt(value, 'tools').map((entry, i) => objectAt(entry, `tools[${i}]`));
     if (tools.length > 0) this.hiddenTokens += TOOL_PROMPT_TOKENS;
     this.runsCodeFree = runsCodeFree(tools);
     tools.forEach((tool, i) => {
       if (!isServerTool(tool)) return this.#readTool(tool, `tools[${i}]`, false);
       this.readCacheControl(tool['cache_control'], `tools[${i}].cache_control`);
-      this.#addServerTool(readServerTool(tool, i, () => spanIn(i, 'max_uses')));
+      this.#addServerTool(readServerTool(tool, i, () => usesSpan(i)));
     });
   }
 
   /** Reads `system`, or the content of a message or tool result: text, or a list of blocks of the known types. */
   readContent(value: unknown, known: BlockTypes, path: string): void {
-    if (typeof value === 'string') return;
+    if (isText(value)) return;
     listAt(value, path).forEach((entry, i) =>
       this.#readBlock(objectAt(entry, `${path}[${i}]`), known, `${path}[${i}]`),
     );
   }
 
-  /** Reads `messages`; call it after `readTools`, since messages may refer to tools. */
-  readMessages(value: unknown): void {
-    listAt(value, 'messages').forEach((entry, i) => {
-      const path = `messages[${i}]`;
-      const message = objectAt(entry, path);
-      onlyFields(message, MESSAGE, path);
-      onlyValues(stringAt(message['role'], `${path}.role`), ROLES, `${path}.role`);
-      onlyFields(
-        objectAt(message['output_config'] ?? {}, `${path}.output_config`),
-        TURN_CONFIG,
-        `${path}.output_config`,
-      );
-      this.readContent(message['content'] ?? [], MESSAGE_BLOCKS, `${path}.content`);
-    });
+  /** Reads one of `messages`; call it after `readTools`, since messages may refer to tools. */
+  readMessage(value: unknown, path: string): void {
+    const message = objectAt(value, path);
+    onlyFields(message, MESSAGE, path);
+    onlyValues(stringAt(message['role'], `${path}.role`), ROLES, `${path}.role`);
+    onlyFields(objectAt(message['output_config'] ?? {}, `${path}.output_config`), TURN_CONFIG, `${path}.output_config`);
+    this.readContent(message['content'] ?? [], MESSAGE_BLOCKS, `${path}.content`);
   }
 
   readCacheControl(value: unknown, path: string): void {
@@ -193,7 +197,7 @@ export class PromptReader {
     if (source['type'] === 'base64') {
       const type = stringAt(source['media_type'], `${path}.media_type`);
       onlyValues(type, IMAGE_TYPES, `${path}.media_type`);
-      const data = stringAt(source['data'], `${path}.data`);
+      const data = textAt(source['data'], `${path}.data`);
       this.mediaBytes += data.length;
       this.hiddenTokens += this.#images.tokens(data, type);
     } else {
@@ -228,7 +232,7 @@ export class PromptReader {
   /** No PDF says how much text its pages hold: a byte of it may stand for many characters, and be shown on every page. */
   #skipPdf(source: JsonFields, path: string): void {
     onlyValues(stringAt(source['media_type'], `${path}.media_type`), ['application/pdf'], `${path}.media_type`);
-    this.mediaBytes += stringAt(source['data'], `${path}.data`).length;
+    this.mediaBytes += textAt(source['data'], `${path}.data`).length;
     this.fillsContext = true;
   }
 

@@ -5,6 +5,7 @@ import {
   countAt,
   invalid,
   isGiven,
+  isText,
   listAt,
   modelAt,
   objectAt,
@@ -18,8 +19,10 @@ import {
 import type { JsonFields } from './json-access.ts';
 import { outputConfigTokens } from './output-config-tokens.ts';
 import { type CacheWrite, PromptReader } from './prompt-reader.ts';
+import { type Reading, readAll } from './reading.ts';
 import type { ServerTool } from './server-tools.ts';
-import { type JsonObject, readJsonObject, type Span } from './strict-json.ts';
+import { type JsonObject, readJsonObject } from './strict-json.ts';
+import type { Span, ValueSpans } from './value-spans.ts';
 
 /** The facts of a Messages request that decide whether it may be forwarded and what it costs at most. */
 export interface RequestFacts {
@@ -80,27 +83,49 @@ export function modelsOf({ model, fallbacks, serverTools }: RequestFacts): reado
   ];
 }
 
-/** Reads a Messages request. Errors: `BodyInvalid`, or `Unsupported` for what has no bounded cost. Never throws. */
+/** A request that was read, and where its values are in the body. */
+export interface ReadRequest {
+  readonly facts: RequestFacts;
+  readonly spans: ValueSpans;
+}
+
+/** Reads a Messages request at once; errors as those of `requestReading`. Never throws. */
 export function readRequest(body: Uint8Array): Result<RequestFacts, Refusal> {
+  const read = readAll(requestReading(body));
+  return read.ok ? ok(read.value.facts) : read;
+}
+
+/** Reads a Messages request. Errors: `BodyInvalid`, or `Unsupported` for what has no bounded cost. Never throws. */
+export function* requestReading(body: Uint8Array): Reading<Result<ReadRequest, Refusal>> {
   try {
-    return ok(readFacts(readJsonObject(body), body.length));
+    const object = yield* readJsonObject(body, EDITED);
+    return ok({ facts: yield* readFacts(object, body.length), spans: object.spans });
   } catch (error) {
     if (error instanceof RequestRejected) return err({ reason: error.reason, message: error.message });
     throw error;
   }
 }
 
+/** Fields that a guard may lower, in objects of lists. */
+const EDITED = new Map([
+  ['tools', 'max_uses'],
+  ['fallbacks', 'max_tokens'],
+]);
+
 /** The facts of a request that was read from `bytes` bytes. Throws `RequestRejected`. */
-export function readFacts({ fields, span, spanIn }: JsonObject, bytes: number): RequestFacts {
+export function* readFacts({ fields, spans, memory }: JsonObject, bytes: number): Reading<RequestFacts> {
   onlyFields(fields, FIELDS, '');
   const prompt = new PromptReader();
-  prompt.readTools(fields['tools'] ?? [], (index, field) => spanIn('tools', index, field));
+  prompt.readTools(fields['tools'] ?? [], (index) => spans.in('tools', index));
   prompt.readContent(fields['system'] ?? [], TEXT_BLOCKS, 'system');
-  prompt.readMessages(fields['messages']);
+  for (const [i, message] of listAt(fields['messages'], 'messages').entries()) {
+    prompt.readMessage(message, `messages[${i}]`);
+    if (i % TURN === TURN - 1) yield memory;
+  }
   prompt.readCacheControl(fields['cache_control'], 'cache_control');
   onlyValues(fields['service_tier'], ['auto', 'standard_only'], 'service_tier');
   const thinkingBudget = readThinking(fields['thinking'], 'thinking');
-  const fallbacks = readFallbacks(fields['fallbacks'], thinkingBudget, spanIn);
+  const fallbacks = readFallbacks(fields['fallbacks'], thinkingBudget, spans);
   const compacts = readCompaction(fields);
   checkBilling(fields['billing_policy']);
   const unbounded = [...UNBOUNDED.filter((name) => isGiven(fields[name])), ...prompt.unbounded];
@@ -124,9 +149,15 @@ export function readFacts({ fields, span, spanIn }: JsonObject, bytes: number): 
     regional: readRegional(fields['inference_geo']),
     thinkingBudget,
     session: readSession(fields['metadata']),
-    maxTokensSpan: span('max_tokens'),
+    maxTokensSpan: spans.top('max_tokens') ?? NOWHERE,
   };
 }
+
+/** So many messages are read in one step. */
+const TURN = 256;
+
+/** Where a value is whose place is not known, as in a batch. */
+const NOWHERE = { start: 0, end: 0 };
 
 /** Fields that add input that is not in the body, without a bound. */
 const UNBOUNDED = ['mcp_servers', 'container'];
@@ -180,9 +211,12 @@ const BILLING = new Set(['type', 'bill_to']);
 /** Claude Code writes JSON into `user_id`; any other value has no session. */
 function readSession(metadata: unknown): string | null {
   const { user_id: user } = objectAt(metadata ?? {}, 'metadata');
-  const session = typeof user === 'string' ? SESSION.exec(user)?.[1] : undefined;
+  const session = isText(user) && user.length <= MAX_USER ? SESSION.exec(user.toString())?.[1] : undefined;
   return session ?? null;
 }
+
+/** Claude Code writes some 200 bytes. */
+const MAX_USER = 4_096;
 
 const SESSION = /^\{.*"session_id" *: *"([\w-]{1,100})"/;
 
@@ -246,11 +280,7 @@ const MAX_FALLBACKS = 32;
 const FALLBACK = new Set(['model', 'max_tokens', 'speed', 'thinking', 'output_config']);
 
 /** The models of the chain, each of which may be tried. With `default` the API chooses, so the chain is unbounded. */
-function readFallbacks(
-  value: unknown,
-  thinkingBudget: number | null,
-  spanIn: JsonObject['spanIn'],
-): readonly Fallback[] {
+function readFallbacks(value: unknown, thinkingBudget: number | null, spans: ValueSpans): readonly Fallback[] {
   if (value === undefined || value === null || value === 'default') return [];
   const entries = listAt(value, 'fallbacks');
   if (entries.length > MAX_FALLBACKS) throw invalid(`fallbacks must have at most ${MAX_FALLBACKS} entries.`);
@@ -262,7 +292,7 @@ function readFallbacks(
     return {
       model: modelAt(fallback['model'], `${path}.model`),
       maxTokens: own === null ? null : readMaxTokens(own, `${path}.max_tokens`),
-      maxTokensSpan: spanIn('fallbacks', i, 'max_tokens'),
+      maxTokensSpan: spans.in('fallbacks', i),
       fast: readFast(fallback['speed'], `${path}.speed`),
       thinkingBudget: isGiven(fallback['thinking'])
         ? readThinking(fallback['thinking'], `${path}.thinking`)

@@ -4,7 +4,7 @@
  */
 
 import { countAt, invalid, type JsonFields, modelAt, objectAt, onlyFields, onlyValues } from './json-access.ts';
-import type { Span } from './strict-json.ts';
+import type { Span } from './value-spans.ts';
 
 /** One entry of `tools` that Anthropic runs. */
 export interface ServerTool {

@@ -13,6 +13,8 @@ import { parseSettings } from '../../../policy/config/settings.ts';
 import { parseUsd } from '../../../policy/core/money.ts';
 import { contractBook } from '../../../policy/prices/contract-prices.ts';
 import published from '../../../policy/prices/prices.json' with { type: 'json' };
+import { readAll } from '../../../policy/request/reading.ts';
+import { readJsonObject } from '../../../policy/request/strict-json.ts';
 import type { Behaviour } from '../../fakes/upstream/behaviour.ts';
 import type { Received } from '../../fakes/upstream/upstream.ts';
 import { until } from '../../support/until.ts';
@@ -300,7 +302,7 @@ test.each(['identity', 'gzip'])(
     const answerHeaders = (): never => {
       throw new RangeError('Cannot create a string longer than 0x1fffffe8 characters');
     };
-    const call = { path: '/', headers: [], body: Buffer.from('{}'), onAbort: 'Cancel' as const, stream: false };
+    const call = { path: '/', headers: [], body: [Buffer.from('{}')], onAbort: 'Cancel' as const, stream: false };
     const hooks = { elapsed: () => 0, onAnswer: () => undefined, streamHeaders: () => [], answerHeaders };
     expect(await forward({ ...call, ...hooks, upstream: pool, res })).toMatchObject({
       kind: 'Broken',
@@ -322,7 +324,9 @@ test('a negative count of tokens is no count', async () => {
   const upstreams = new Upstreams();
   const req = { rawHeaders: [], headers: {} } as unknown as IncomingMessage;
   const route = { endpoint: 'Messages', path: '/v1/messages', query: '' } as const;
-  const count = () => countPromptTokens({ req, route, body: Buffer.from(message()), caller }, upstreams.of(workspace));
+  const body = Buffer.from(message());
+  const { spans } = readAll(readJsonObject(body, new Map()));
+  const count = () => countPromptTokens({ req, route, body, spans, caller }, upstreams.of(workspace));
   expect([await count(), await count(), await count()]).toEqual([null, null, 7]);
   await upstreams.close();
   odd.close();

@@ -8,6 +8,7 @@ import { worstCost } from '../../../../policy/cost/worst-cost.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
 import { BatchReader } from '../../../../policy/request/batch-reader.ts';
+import { readAll } from '../../../../policy/request/reading.ts';
 import { budgetOf } from '../../../support/budget.ts';
 import { bookOf } from '../../../support/prices.ts';
 import { batchParams as params, facts as readFacts } from '../../../support/request-bodies.ts';
@@ -29,7 +30,7 @@ function planOf(
   const plan = new BatchPlan(caller, {}, now, { requireBudget: true });
   const reader = new BatchReader((facts) => plan.add(facts));
   const list = requests.map((one, index) => ({ custom_id: `r-${index}`, params: one }));
-  const refusal = reader.write(Buffer.from(JSON.stringify({ requests: list }))) ?? reader.end();
+  const refusal = readAll(reader.write(Buffer.from(JSON.stringify({ requests: list })))) ?? reader.end();
   return refusal === null ? plan : `${refusal.reason}: ${refusal.message}`;
 }
 

@@ -3,6 +3,7 @@ import { worstCost } from '../../../../policy/cost/worst-cost.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
 import { BatchReader, MAX_BATCH_BYTES } from '../../../../policy/request/batch-reader.ts';
+import { readAll } from '../../../../policy/request/reading.ts';
 import type { RequestFacts } from '../../../../policy/request/request.ts';
 import { batchParams as params, facts as readFacts } from '../../../support/request-bodies.ts';
 import { NOW } from '../compile/stored.ts';
@@ -13,7 +14,8 @@ const prices = parsePriceBook(published);
 function read(body: unknown): RequestFacts[] | string {
   const facts: RequestFacts[] = [];
   const reader = new BatchReader((one) => (facts.push(one), null));
-  const refusal = reader.write(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))) ?? reader.end();
+  const refusal =
+    readAll(reader.write(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)))) ?? reader.end();
   return refusal === null ? facts : `${refusal.reason}: ${refusal.message}`;
 }
 
@@ -88,6 +90,6 @@ test.each([
 test('a body over 256 MB is refused', () => {
   const reader = new BatchReader(() => null);
   const space = Buffer.alloc(1024 * 1024, ' ');
-  for (let read = 0; read < MAX_BATCH_BYTES; read += space.length) expect(reader.write(space)).toBeNull();
-  expect(reader.write(space)).toMatchObject({ reason: 'BatchTooLarge' });
+  for (let read = 0; read < MAX_BATCH_BYTES; read += space.length) expect(readAll(reader.write(space))).toBeNull();
+  expect(readAll(reader.write(space))).toMatchObject({ reason: 'BatchTooLarge' });
 });

@@ -4,8 +4,8 @@ import { unbounded as unboundedSentence } from '../../../../policy/core/refusal-
 import { worstCost } from '../../../../policy/cost/worst-cost.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
+import { MAX_DEPTH } from '../../../../policy/request/json-reader.ts';
 import { readRequest, type RequestFacts } from '../../../../policy/request/request.ts';
-import { MAX_DEPTH } from '../../../../policy/request/strict-json.ts';
 import { bytes, facts, plain, plainFacts, refusal, withContent } from '../../../support/request-bodies.ts';
 import claudeCode from '../data/claude-code.json' with { type: 'json' };
 
@@ -299,7 +299,7 @@ test('any bytes are read or refused, without an exception', () => {
 });
 
 describe('a body that tries to keep the gateway busy', () => {
-  const many = <T>(one: T): T[] => Array.from({ length: 50_000 }, () => one);
+  const many = <T>(one: T): T[] => Array.from({ length: 40_000 }, () => one);
 
   test.each([
     ['fallbacks', { fallbacks: many({ model: 'a' }) }, 'BodyInvalid: fallbacks must have at most 32 entries.'],
@@ -314,6 +314,6 @@ describe('a body that tries to keep the gateway busy', () => {
 
   test('with many unbounded parts gets a message with a few of them', () => {
     const { unbounded } = facts(withContent(...many({ type: 'container_upload', file_id: 'a' })));
-    expect(unboundedSentence(unbounded)).toContain('messages[0].content[7] and 49992 more)');
+    expect(unboundedSentence(unbounded)).toContain('messages[0].content[7] and 39992 more)');
   });
 });
