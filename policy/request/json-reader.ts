@@ -100,34 +100,34 @@ export class JsonReader {
     const until = Math.min(bytes.length, this.#at + maxBytes);
     let at = this.#at;
     while (at < until) {
-      const next = this.#next;
-      if (next >= STRING) {
-        at = this.#readString(at, until);
-        continue;
-      }
-      const byte = bytes[at]!;
-      if (isSpace(byte)) {
-        at += 1;
-      } else if (next === AFTER) {
-        at = this.#readAfter(byte, at);
-      } else if (next === COLON) {
-        if (byte !== COLON_BYTE) throw this.#broken(at);
-        this.#next = VALUE;
-        at += 1;
-      } else if (next === KEY || next === FIRST_KEY) {
-        if (byte === QUOTE) at = this.#openString(at, KEY_STRING);
-        else if (byte === CLOSE_OBJECT && next === FIRST_KEY) at = this.#close(at);
-        else throw this.#broken(at);
-      } else if (byte === CLOSE_LIST && next === FIRST_VALUE) {
-        at = this.#close(at);
-      } else {
-        at = this.#readValue(byte, at);
-      }
+      if (this.#next >= STRING) at = this.#readString(at, until);
+      else if (isSpace(bytes[at]!)) at += 1;
+      else at = this.#read(bytes[at]!, at);
     }
     this.#at = at;
     if (at < bytes.length) return false;
     if (this.#next !== AFTER || this.#outer.length > 0) throw this.#broken(at);
     return true;
+  }
+
+  /** Reads what begins with a byte outside of strings, and returns the index behind it. */
+  #read(byte: number, at: number): number {
+    switch (this.#next) {
+      case AFTER:
+        return this.#readAfter(byte, at);
+      case COLON:
+        if (byte !== COLON_BYTE) throw this.#broken(at);
+        this.#next = VALUE;
+        return at + 1;
+      case VALUE:
+        return this.#readValue(byte, at);
+      case FIRST_VALUE:
+        return byte === CLOSE_LIST ? this.#close(at) : this.#readValue(byte, at);
+      default:
+        if (byte === QUOTE) return this.#openString(at, KEY_STRING);
+        if (byte === CLOSE_OBJECT && this.#next === FIRST_KEY) return this.#close(at);
+        throw this.#broken(at);
+    }
   }
 
   #readValue(byte: number, at: number): number {
