@@ -8,7 +8,7 @@ export interface MessagesRequest {
   messages: unknown[];
   stream?: boolean;
   tools?: unknown[];
-  thinking?: { type?: string };
+  thinking?: { type?: string; budget_tokens?: number };
   metadata?: unknown;
   speed?: string;
   inference_geo?: string;
@@ -38,17 +38,27 @@ const TOKEN = 'toll';
 /** The largest text that is really made; larger usage is only reported. */
 const TEXT_TOKENS = 4_000;
 
-/** Makes the answer. Input tokens are a quarter of the body's bytes; a tool that has answered is not called again. */
-export function answer(id: string, request: MessagesRequest, bodyBytes: number, asked: Behaviour): Message {
+/**
+ * Makes the answer. Input tokens are a quarter of the body's bytes; a tool that has answered is not called again. With
+ * interleaved thinking, all of a thinking budget is used, also beyond `max_tokens`.
+ */
+export function answer(
+  id: string,
+  request: MessagesRequest,
+  bodyBytes: number,
+  asked: Behaviour,
+  isInterleaved = false,
+): Message {
   const { tool, ...plain } = asked;
   const behaviour = tool && hasToolResult(request.messages) ? plain : asked;
   const said = behaviour.text === undefined ? OUTPUT_TOKENS : Math.ceil(behaviour.text.length / TOKEN.length);
+  const thought = isInterleaved ? (request.thinking?.budget_tokens ?? 0) : 0;
   const used: Usage = {
     input_tokens: inputTokens(bodyBytes),
     cache_creation_input_tokens: 0,
     cache_read_input_tokens: 0,
     cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
-    output_tokens: Math.min(request.max_tokens, said),
+    output_tokens: Math.max(Math.min(request.max_tokens, said), thought),
     service_tier: 'standard',
     inference_geo: request.inference_geo ?? 'global',
     ...(request.speed === 'fast' ? { speed: 'fast' } : {}),

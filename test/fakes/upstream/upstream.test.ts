@@ -1,4 +1,4 @@
-import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
+import { brotliDecompressSync, deflateSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { request } from 'undici';
 import type { Behaviour } from './behaviour.ts';
@@ -153,6 +153,34 @@ describe('the answer', () => {
     expect(await (await post(body)).body.json()).toMatchObject({
       usage: { input_tokens: Math.ceil(text / 4) + 23 * 18 },
     });
+  });
+
+  test('reads the packed text of a PDF, and the pages of a packed tree', async () => {
+    const stream = (text: string) => `<<>> stream\n${deflateSync(text).toString('latin1')}endstream\n`;
+    const pages = '<</Type/Page>>'.repeat(3);
+    const source = { type: 'base64', media_type: 'application/pdf', data: '' };
+    const tokens = async (file: string) => {
+      const data = Buffer.from(file, 'latin1').toString('base64');
+      const content = [{ type: 'document', source: { ...source, data } }];
+      const body = { ...call, messages: [{ role: 'user', content }] };
+      const { usage } = (await (await post(body)).body.json()) as { usage: { input_tokens: number } };
+      return usage.input_tokens - Math.ceil((Buffer.byteLength(JSON.stringify(body)) - data.length) / 4);
+    };
+    expect(await tokens('%PDF-1.7 <</Type/Page>>')).toBe(3_500);
+    expect(await tokens(`%PDF-1.7 <</Type/Page>> ${stream(`(${'x'.repeat(40_000)}) Tj`)}`)).toBe(11_500);
+    expect(await tokens(`%PDF-1.7 <</Type/Page>> ${stream(pages)}`)).toBe(4 * 3_500);
+  });
+
+  test('uses the whole budget of interleaved thinking, and none that is not interleaved', async () => {
+    const body = JSON.stringify({ ...call, max_tokens: 1, thinking: { type: 'enabled', budget_tokens: 5_000 } });
+    for (const [beta, output_tokens] of [
+      ['interleaved-thinking-2025-05-14', 5_000],
+      ['other', 1],
+    ] as const) {
+      const headers = { 'x-api-key': KEY, 'anthropic-version': '2023-06-01', 'anthropic-beta': beta };
+      const answer = await request(`${upstream.url}/v1/messages`, { method: 'POST', headers, body });
+      expect(await answer.body.json()).toMatchObject({ usage: { output_tokens } });
+    }
   });
 });
 

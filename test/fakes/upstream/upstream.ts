@@ -162,7 +162,8 @@ class StandIn {
     }
     const call = parse(body);
     const behaviour = behaviourOf(this.preset, request.headers['x-stand-in'], call.metadata);
-    const message = answer(requestId.replace('req_', 'msg_'), call, sizeOf(call, body), behaviour);
+    const isInterleaved = String(request.headers['anthropic-beta']).includes('interleaved-thinking');
+    const message = answer(requestId.replace('req_', 'msg_'), call, sizeOf(call, body), behaviour, isInterleaved);
     this.books.open += 1;
     try {
       await new Delivery({ response, requestId, message, behaviour, held: this.#held }).send(

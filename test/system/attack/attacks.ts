@@ -3,6 +3,7 @@ import { brokenHttp } from './broken-http.ts';
 import { randomRequests } from './random-requests.ts';
 import { runawayLoop } from './runaway-loop.ts';
 import { secondLife } from './second-life.ts';
+import { understatedCost } from './understated-cost.ts';
 
 /** All attacks, in the order in which they run. */
-export const ATTACKS: readonly Attack[] = [runawayLoop, randomRequests, brokenHttp, secondLife];
+export const ATTACKS: readonly Attack[] = [runawayLoop, randomRequests, brokenHttp, secondLife, understatedCost];
