@@ -33,7 +33,7 @@ export function placeBudgets(budgets: readonly TargetedBudget[]): readonly Targe
 }
 
 /** Oldest first. Names decide between budgets of the same second. */
-function compareAge(a: TargetedBudget, b: TargetedBudget): number {
+export function compareAge(a: TargetedBudget, b: TargetedBudget): number {
   if (a.created !== b.created) return a.created < b.created ? -1 : 1;
   return a.ref < b.ref ? -1 : a.ref > b.ref ? 1 : 0;
 }

@@ -8,6 +8,8 @@ import type { CompileCache } from './compile-cache.ts';
 import type { CompileInput, PreviousShards } from './compile-input.ts';
 import type { OwnPart } from './compile-workspace.ts';
 import { NotAccepted, amountOf, instantOf, validateResource } from './not-accepted.ts';
+import { restrainBudget } from './restrained.ts';
+import { largerThanAllowed, MAX_BYTES } from './too-large.ts';
 
 /** One budget, accepted or in its last accepted form, with the workspaces that it applies to, sorted. */
 export interface TargetedBudget {
@@ -68,6 +70,13 @@ export function targetBudget(
   const found = { ref, created: resource.metadata.creationTimestamp ?? '', generation, accepted };
   if (compiled === null) return { ...found, ...lastAccepted(previousOf(ref), existing) };
   const { budget, workspaces } = compiled;
+  const bytes = cache.bytes(budget);
+  if (bytes > MAX_BYTES.ClaudeBudget) {
+    const last = lastAccepted(previousOf(ref), existing);
+    const restrained = last.compiled === null ? null : restrainBudget(last.compiled, budget);
+    const tooLarge = largerThanAllowed('ClaudeBudget', bytes, restrained !== null);
+    return { ...found, ...last, compiled: restrained, accepted: tooLarge };
+  }
   return {
     ...found,
     accepted: unpooled(budget, workspaces, existing) ?? accepted,

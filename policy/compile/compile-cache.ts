@@ -1,7 +1,11 @@
-import type { ClaudeBudget } from '../../crds/types.gen.ts';
+import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
 import type { Settings } from '../config/settings.ts';
+import { encodeJSON } from '../core/canonical-json.ts';
 import type { CompiledBudget } from '../core/compiled-policy.ts';
 import { deepEqual } from '../core/deep-equal.ts';
+import type { InputNamespace } from './compile-input.ts';
+import type { OwnPart } from './compile-workspace.ts';
+import { utf8Length } from './shard-format.ts';
 
 /**
  * Results that the operator keeps from one compilation to the next, since few of thousands of budgets change. It only
@@ -9,7 +13,9 @@ import { deepEqual } from '../core/deep-equal.ts';
  */
 export class CompileCache {
   readonly #compiled = new WeakMap<ClaudeBudget, { readonly settings: Settings; readonly budget: CompiledBudget }>();
+  readonly #own = new WeakMap<ClaudeWorkspace, { readonly namespaceUid: string; readonly own: OwnPart }>();
   readonly #stored = new WeakMap<CompiledBudget, CompiledBudget>();
+  readonly #bytes = new WeakMap<object, number>();
 
   /** The compiled form of a resource: the last one, if neither the resource nor the settings are another object. */
   compiled(resource: ClaudeBudget, settings: Settings, compile: () => CompiledBudget): CompiledBudget {
@@ -20,6 +26,15 @@ export class CompileCache {
     return budget;
   }
 
+  /** The compiled form of a workspace's own spec: the last one, if the resource is not another object. */
+  own(resource: ClaudeWorkspace, { uid }: InputNamespace, compile: () => OwnPart): OwnPart {
+    const last = this.#own.get(resource);
+    if (last?.namespaceUid === uid) return last.own;
+    const own = compile();
+    this.#own.set(resource, { namespaceUid: uid, own });
+    return own;
+  }
+
   /** Whether a compiled budget equals the stored one. Both stay the same objects while nothing changes them. */
   equals(budget: CompiledBudget, stored: CompiledBudget | undefined): boolean {
     if (stored === undefined) return false;
@@ -27,5 +42,14 @@ export class CompileCache {
     if (!deepEqual(budget, stored)) return false;
     this.#stored.set(budget, stored);
     return true;
+  }
+
+  /** The bytes that a part of the policy has in a shard. `text` is its JSON, if it is known. */
+  bytes(part: object, text?: string): number {
+    const known = this.#bytes.get(part);
+    if (known !== undefined) return known;
+    const bytes = utf8Length(text ?? encodeJSON(part));
+    this.#bytes.set(part, bytes);
+    return bytes;
   }
 }

@@ -2,8 +2,11 @@ import type { ClaudeWorkspace, ClaudeWorkspaceSpec } from '../../crds/types.gen.
 import { allowsUpstream } from '../config/settings.ts';
 import { type CompiledWorkspace, type Credentials, type Guards, type Ref, refOf } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
+import type { CompileCache } from './compile-cache.ts';
 import type { CompileInput, InputNamespace } from './compile-input.ts';
 import { amountOf, NotAccepted, validateResource } from './not-accepted.ts';
+import { restrainCredentials, restrainWorkspace } from './restrained.ts';
+import { largerThanAllowed, MAX_BYTES } from './too-large.ts';
 
 /** The part of a compiled workspace that its own spec decides; the rest comes from budgets, prices and credentials. */
 export type OwnPart = Omit<CompiledWorkspace, 'version' | 'budgets' | 'spanning' | 'prices' | 'credentials'>;
@@ -11,6 +14,8 @@ export type OwnPart = Omit<CompiledWorkspace, 'version' | 'budgets' | 'spanning'
 /** A workspace after validation. `own` and `credentials` are null if no generation of it was ever accepted. */
 export interface ValidatedWorkspace {
   readonly ref: Ref;
+  /** RFC 3339, to the second. */
+  readonly created: string;
   readonly generation: number;
   readonly accepted: Finding<'Accepted'>;
   readonly own: OwnPart | null;
@@ -34,15 +39,23 @@ export function validateWorkspace(
   namespace: InputNamespace,
   previous: AcceptedWorkspace | undefined,
   input: CompileInput,
+  cache: CompileCache,
 ): ValidatedWorkspace {
-  const { accepted, compiled } = validateResource(() => compileWorkspace(resource, namespace, input));
-  const found = { ref: refOf(resource.metadata), generation: resource.metadata.generation ?? 0, accepted };
+  const { accepted, compiled } = validateResource(() => {
+    checkWorkspace(resource, input);
+    return cache.own(resource, namespace, () => compileWorkspace(resource, namespace));
+  });
+  const { creationTimestamp: created = '', generation = 0 } = resource.metadata;
+  const found = { ref: refOf(resource.metadata), created, generation, accepted };
+  const last = previous === undefined || isOther(resource, previous) ? undefined : previous;
   if (compiled !== null) {
-    return { ...found, own: compiled, credentials: credentialsOf(compiled, sourceOf(resource), input) };
+    const next = { own: compiled, credentials: credentialsOf(compiled, sourceOf(resource), input) };
+    const bytes = cache.bytes(compiled);
+    return bytes <= MAX_BYTES.ClaudeWorkspace ? { ...found, ...next } : tooLarge(found, bytes, next, last);
   }
-  if (previous === undefined || isOther(resource, previous)) return { ...found, own: null, credentials: null };
-  const own = { ...ownPartOf(previous.workspace), ...uidsOf(resource, namespace) };
-  return { ...found, own, credentials: credentialsOf(own, previous.credentials.upstreamSecret, input) };
+  if (last === undefined) return { ...found, own: null, credentials: null };
+  const own = { ...ownPartOf(last.workspace), ...uidsOf(resource, namespace) };
+  return { ...found, own, credentials: credentialsOf(own, last.credentials.upstreamSecret, input) };
 }
 
 function uidsOf({ metadata }: ClaudeWorkspace, namespace: InputNamespace) {
@@ -54,7 +67,21 @@ function isOther({ metadata }: ClaudeWorkspace, { workspace: { uid } }: Accepted
   return uid !== undefined && uid !== metadata.uid;
 }
 
-function compileWorkspace(resource: ClaudeWorkspace, namespace: InputNamespace, input: CompileInput): OwnPart {
+/** Null without an accepted form; else the last one with what the edit suspends and revokes. */
+function tooLarge(
+  found: Pick<ValidatedWorkspace, 'ref' | 'created' | 'generation'>,
+  bytes: number,
+  next: { readonly own: OwnPart; readonly credentials: Credentials },
+  last: AcceptedWorkspace | undefined,
+): ValidatedWorkspace {
+  const accepted = largerThanAllowed('ClaudeWorkspace', bytes, last !== undefined);
+  if (last === undefined) return { ...found, accepted, own: null, credentials: null };
+  const own = restrainWorkspace(ownPartOf(last.workspace), next.own);
+  return { ...found, accepted, own, credentials: restrainCredentials(last.credentials, next.credentials, own) };
+}
+
+/** Throws `NotAccepted`. */
+function checkWorkspace(resource: ClaudeWorkspace, input: CompileInput): void {
   const { metadata, spec } = resource;
   if (!allowsUpstream(input.settings, spec.upstream.baseURL)) {
     const allowed = input.settings.upstreams.join(', ');
@@ -63,6 +90,10 @@ function compileWorkspace(resource: ClaudeWorkspace, namespace: InputNamespace, 
   }
   upstreamKey(metadata.namespace, sourceOf(resource), input);
   checkSecretNames(resource, input);
+}
+
+function compileWorkspace(resource: ClaudeWorkspace, namespace: InputNamespace): OwnPart {
+  const { metadata, spec } = resource;
   return {
     namespace: metadata.namespace,
     name: metadata.name,
@@ -98,6 +129,9 @@ function guardsOf({ maxRequestUsd, unboundedRequestUsd, ...counts }: ClaudeWorks
   };
 }
 
+/** The longest upstream key; those of Anthropic have about 110 characters. */
+const MAX_KEY_LENGTH = 4_096;
+
 /** The only type of Secret that Tollgate reads as an upstream key. */
 const UPSTREAM_KEY_TYPE = 'tollgate.dev/upstream-key';
 
@@ -116,6 +150,10 @@ function upstreamKey(namespace: string, source: Source, input: CompileInput): st
   const value = Object.hasOwn(secret.data, source.key) ? secret.data[source.key]!.trim() : '';
   if (!/^[\x21-\x7e]+$/.test(value)) {
     throw new NotAccepted('SecretKeyMissing', `${field}: Secret ${source.name} has no API key under ${source.key}.`);
+  }
+  if (value.length > MAX_KEY_LENGTH) {
+    const message = `${field}: Secret ${source.name} has ${value.length} characters under ${source.key}, and an API key has at most ${MAX_KEY_LENGTH}. Store the key alone.`;
+    throw new NotAccepted('SecretKeyMissing', message);
   }
   return value;
 }
@@ -141,7 +179,7 @@ function credentialsOf(own: OwnPart, source: Source, input: CompileInput): Crede
   return { upstreamKey: allowed ? key : null, upstreamSecret: source, keys: Object.fromEntries(keys) };
 }
 
-function ownPartOf(workspace: CompiledWorkspace): OwnPart {
+export function ownPartOf(workspace: CompiledWorkspace): OwnPart {
   const { version: _v, budgets: _b, spanning: _s, prices: _p, credentials: _c, ...own } = workspace;
   return own;
 }

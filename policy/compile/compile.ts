@@ -5,17 +5,21 @@ import { placeBudgets } from './budget-places.ts';
 import { type TargetedBudget, previousBudgets, targetBudget } from './budget-targets.ts';
 import { CompileCache } from './compile-cache.ts';
 import type { CompileInput, PreviousShards } from './compile-input.ts';
-import type { BudgetOutcome, CompileOutput, WorkspaceOutcome } from './compile-output.ts';
+import type { CompileOutput } from './compile-output.ts';
 import { type AcceptedWorkspace, type ValidatedWorkspace, validateWorkspace } from './compile-workspace.ts';
+import { draftWorkspace, storedWorkspace } from './draft-workspace.ts';
+import { fitSpanning } from './fit-spanning.ts';
+import { InForce } from './outcomes.ts';
 import { shardNames, shardOf } from './shard-format.ts';
 import type { ShardPair, VersionedWorkspace } from './shard-pairs.ts';
-import { buildPair, draftWorkspace, problemOf, storedWorkspace } from './shard-pairs.ts';
+import { buildPair, problemOf } from './shard-pairs.ts';
 import { sharedEntries, writeShared } from './shared-shard.ts';
 
 /**
  * Compiles all applied resources into what the gateways enforce, in one pure function over all of them: it fetches
  * nothing, throws nothing, and an invalid resource never affects another. A bad edit never removes protection: the last
- * accepted form stays in force, and the outcome says why the edit is not.
+ * accepted form stays in force, and the outcome says why the edit is not. What is too large keeps its last form too, with
+ * what the edit suspends, revokes and lowers.
  *
  * Deterministic: the order of the input does not matter, and compiling again over the written shards changes nothing.
  * Total: an error in a resource becomes its outcome. `cache` only saves time; hand in the same one at each compilation.
@@ -24,13 +28,15 @@ export function compile(input: CompileInput, cache: CompileCache = new CompileCa
   const previous = previousWorkspaces(input.previous);
   const workspaces = byRef(input.workspaces).flatMap((one) => {
     const namespace = input.namespaces.get(one.metadata.namespace);
-    return namespace === undefined ? [] : validateWorkspace(one, namespace, previous.get(refOf(one.metadata)), input);
+    return namespace === undefined
+      ? []
+      : validateWorkspace(one, namespace, previous.get(refOf(one.metadata)), input, cache);
   });
   const existing = new Map(workspaces.map(({ ref, own }) => [ref, own]));
   let budgetsBefore: ReturnType<typeof previousBudgets> | undefined;
   const previousOf = (ref: Ref) => (budgetsBefore ??= previousBudgets(input.previous)).get(ref);
   const budgets = byRef(input.budgets).map((one) => targetBudget(one, previousOf, existing, input, cache));
-  return buildOutput(workspaces, placeBudgets(budgets), input, cache);
+  return buildOutput(workspaces, fitSpanning(placeBudgets(budgets), input, cache), input, cache);
 }
 
 function previousWorkspaces({ policy, keys }: PreviousShards): ReadonlyMap<Ref, AcceptedWorkspace> {
@@ -63,18 +69,16 @@ function buildOutput(
   const pairs = shardNames(input.settings.shards).policy.map((_name, i) => buildPair(i, drafts, input, cache));
   const blocked = problemOf(sharedWrite);
   const fitting = blocked === null ? pairs.filter(({ problem }) => problem === null) : [];
-  const compiled = new Map(pairs.flatMap((pair) => pair.workspaces.map((one) => [one.ref, one] as const)));
+  const inForce = new InForce(pairs, shared.spanning);
   return {
     shards: [
       ...(blocked === null ? present(sharedWrite) : []),
       ...fitting.flatMap((pair) => present(pair.keys)),
       ...fitting.flatMap((pair) => present(pair.policy)),
     ],
-    fences: fencesOf(fitting, compiled, input),
-    workspaces: new Map(
-      workspaces.map((one) => [one.ref, workspaceOutcome(one, applied.get(one.ref) ?? [], compiled.get(one.ref))]),
-    ),
-    budgets: new Map(budgets.map((one) => [one.ref, budgetOutcome(one, compiled)])),
+    fences: fencesOf(fitting, inForce.workspaces, input),
+    workspaces: new Map(workspaces.map((one) => [one.ref, inForce.workspaceOutcome(one, applied.get(one.ref) ?? [])])),
+    budgets: new Map(budgets.map((one) => [one.ref, inForce.budgetOutcome(one)])),
     problems: [...shared.problems, blocked, ...pairs.map(({ problem }) => problem)].flatMap((problem) => problem ?? []),
   };
 }
@@ -108,34 +112,6 @@ function fencesOf(
       .map((ref) => [ref, Math.max(revision, (storedWorkspace(previous, ref)?.workspace.version ?? 0) + 1)] as const),
   ]);
   return new Map(targets.filter(([ref, target]) => target > (fences.get(ref) ?? -1)));
-}
-
-function workspaceOutcome(
-  { generation, accepted, credentials }: ValidatedWorkspace,
-  applied: readonly TargetedBudget[],
-  versioned: VersionedWorkspace | undefined,
-): WorkspaceOutcome {
-  return {
-    generation,
-    accepted,
-    inForce: versioned?.workspace ?? null,
-    budgets: applied.flatMap(({ compiled }) => compiled ?? []),
-    upstreamKey: (credentials?.upstreamKey ?? null) !== null,
-    required: versioned === undefined ? [] : [versioned.required],
-  };
-}
-
-function budgetOutcome(
-  { generation, accepted, compiled, spanning, workspaces }: TargetedBudget,
-  versioned: ReadonlyMap<Ref, VersionedWorkspace>,
-): BudgetOutcome {
-  return {
-    generation,
-    accepted,
-    inForce: compiled,
-    spanning,
-    required: workspaces.flatMap((ref) => versioned.get(ref)?.required ?? []),
-  };
 }
 
 function present<T>(value: T | null): readonly T[] {

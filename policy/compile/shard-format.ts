@@ -41,6 +41,8 @@ export interface Shard {
 
 const INDEX = 'index';
 const MAX_BYTES = 1_048_576;
+/** The bytes of entries, with their names, that a shard has room for beside its index. */
+export const SHARD_BYTES = MAX_BYTES - 1_024;
 
 /** Encodes a shard: the same bytes for the same entries and revision, in any order. */
 export function encodeShard(entries: ReadonlyMap<string, string>, revision: number, hash: Hash): ShardData {
@@ -68,10 +70,14 @@ export function decodeShard(data: ShardData | undefined, hash: Hash): Result<Sha
 
 /** Null if the shard fits into a ConfigMap or Secret, else a sentence that says what to do. */
 export function oversize(name: string, data: ShardData): string | null {
-  const encoder = new TextEncoder();
-  const bytes = Object.entries(data).reduce((sum, [key, value]) => sum + encoder.encode(key + value).length, 0);
+  const bytes = Object.entries(data).reduce((sum, [key, value]) => sum + utf8Length(key + value), 0);
   if (bytes <= MAX_BYTES) return null;
   return `${name} would have ${bytes} bytes and Kubernetes holds ${MAX_BYTES}, so it stays as it was: raise the setting shards, or split large budgets.`;
+}
+
+/** The bytes of a text in UTF-8. */
+export function utf8Length(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
 
 function indexText(

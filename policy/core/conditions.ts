@@ -50,6 +50,11 @@ const table = {
       meaning:
         'spec.per names an attribute that callers set by header, so that each caller could open a new counter. Set spec.limit.totalUsd.',
     },
+    TooLarge: {
+      status: 'False',
+      meaning:
+        'The resource is larger than one may be, or its shard has no room for it. Its last accepted form, if any, stays in force with what this generation suspends, revokes and lowers.',
+    },
     TooManyBudgets: {
       status: 'False',
       meaning:

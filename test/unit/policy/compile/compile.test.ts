@@ -7,7 +7,7 @@ import type { CompileInput } from '../../../../policy/compile/compile-input.ts';
 import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
 import { compile } from '../../../../policy/compile/compile.ts';
 import { goldenOutput } from './golden.ts';
-import { carriedOut, EMPTY, namespacesOf, NOW, stored } from './stored.ts';
+import { BOOK, carriedOut, EMPTY, namespacesOf, NOW, stored } from './stored.ts';
 
 const FOLDER = new URL('./golden/', import.meta.url);
 const names = readdirSync(FOLDER)
@@ -245,31 +245,13 @@ describe('compile', () => {
     }
   });
 
-  test('does not write a shard that does not fit, raises no fence for it, and reports it', () => {
-    const budgets = Array.from({ length: 12 }, (_, i) =>
-      stored({
-        kind: 'ClaudeBudget',
-        metadata: { namespace: 'payments', name: `large-${i}`, generation: 1 },
-        spec: {
-          workspaceRef: { name: 'checkout' },
-          scope: {
-            tags: Object.fromEntries(
-              ['a', 'b', 'c', 'd', 'e', 'f'].map((tag) => [
-                tag,
-                Array.from({ length: 64 }, (_, j) => `${j}`.padEnd(256, 'x')),
-              ]),
-            ),
-          },
-          limit: { usd: '1.00' },
-          period: { every: 'Day' },
-        },
-      } as { kind: 'ClaudeBudget' }),
-    );
+  test('does not write a shard that cannot hold what is in force, raises no fence for it, and reports it', () => {
     const before = carriedOut(compile(one()));
-    const output = compile(one({ ...before, budgets, now: NOW + 1 }));
+    const prices = { text: BOOK.replace('"test"', `"${'x'.repeat(1_100_000)}"`), fallback: false };
+    const output = compile(one({ ...before, prices, now: NOW + 1 }));
     expect(output.shards).toEqual([]);
     expect(output.fences).toEqual(new Map());
-    expect(output.problems).toEqual([expect.stringMatching(/^tollgate-policy-\d would have \d{7} bytes/)]);
+    expect(output.problems).toEqual([expect.stringMatching(/^tollgate-policy-shared would have \d{7} bytes/)]);
   });
 
   test('keeps the stored price book if the new one is invalid, else uses the shipped one', () => {

@@ -1,0 +1,123 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { OwnPart } from '../../../../policy/compile/compile-workspace.ts';
+import { restrainBudget, restrainCredentials, restrainWorkspace } from '../../../../policy/compile/restrained.ts';
+import { encodeJSON } from '../../../../policy/core/canonical-json.ts';
+import type { CompiledBudget, CompiledKey, Credentials } from '../../../../policy/core/compiled-policy.ts';
+import { nano } from '../../../../policy/core/money.ts';
+
+const amount = fc.bigInt({ min: 0n, max: 10n ** 17n }).map(nano);
+const features = fc.record({ features: fc.array(fc.constantFrom('a', 'b'), { minLength: 1, maxLength: 2 }) });
+const budget: fc.Arbitrary<CompiledBudget> = fc
+  .record({
+    mode: fc.constantFrom('Enforce' as const, 'Observe' as const),
+    suspend: fc.boolean(),
+    scope: features,
+    limitNano: amount,
+    toleranceNano: amount,
+    criticalExtraNano: amount,
+    overrides: fc.uniqueArray(fc.record({ values: fc.tuple(fc.constantFrom('x', 'y')), limitNano: amount }), {
+      selector: ({ values }) => values[0],
+    }),
+    grants: fc.array(
+      fc.record({ amountNano: amount, from: fc.nat({ max: 9 }), until: fc.integer({ min: 10, max: 19 }) }),
+      { maxLength: 2 },
+    ),
+    total: fc.option(amount),
+    exempt: fc.option(features),
+  })
+  .map(({ total, exempt, ...rest }) => ({
+    ...rest,
+    namespace: 'payments',
+    name: 'day',
+    generation: 1,
+    per: ['customer'],
+    period: { every: 'Day', timeZone: 'UTC' },
+    ...(total === null ? {} : { totalNano: total }),
+    ...(exempt === null ? {} : { exempt }),
+  }));
+
+const limitOf = ({ overrides, limitNano }: CompiledBudget, value: string): bigint =>
+  overrides.find(({ values }) => values[0] === value)?.limitNano ?? limitNano;
+const granted = ({ grants }: CompiledBudget, at: number): bigint =>
+  grants.reduce((sum, { amountNano, from, until }) => (from <= at && at < until ? sum + amountNano : sum), 0n);
+
+test('a restrained budget grants no more than either form, and is no longer than the last one', () => {
+  fc.assert(
+    fc.property(budget, budget, (last, next) => {
+      const restrained = restrainBudget(last, next);
+      expect(encodeJSON(restrained).length).toBeLessThanOrEqual(encodeJSON(last).length);
+      for (const form of [last, next]) {
+        for (const value of ['x', 'y', 'z']) {
+          // An override that the edit adds makes the budget longer.
+          const isAdded = last.overrides.every(({ values }) => values[0] !== value);
+          if (isAdded && form.overrides.some(({ values }) => values[0] === value)) continue;
+          expect(limitOf(restrained, value) <= limitOf(form, value)).toBe(true);
+        }
+        expect(restrained.toleranceNano <= form.toleranceNano).toBe(true);
+        expect(restrained.criticalExtraNano <= form.criticalExtraNano).toBe(true);
+        expect(form.mode === 'Enforce' && restrained.mode !== 'Enforce').toBe(false);
+        expect(form.suspend && !restrained.suspend).toBe(false);
+        expect([undefined, form.exempt]).toContainEqual(restrained.exempt);
+        expect((restrained.totalNano ?? 0n) <= (form.totalNano ?? restrained.totalNano ?? 0n)).toBe(true);
+      }
+      for (let at = 0; at < 20; at++) expect(granted(restrained, at) <= granted(last, at)).toBe(true);
+      expect(restrained.scope).toEqual(last.scope);
+      expect(restrainBudget(restrained, next)).toEqual(restrained);
+    }),
+  );
+});
+
+const key = (name: string, priority: CompiledKey['priority'] = 'Normal'): CompiledKey => ({
+  name,
+  priority,
+  attributes: {},
+});
+const own = (changes: Partial<OwnPart>): OwnPart => ({
+  namespace: 'payments',
+  name: 'checkout',
+  generation: 1,
+  baseURL: 'https://api.anthropic.com',
+  suspend: false,
+  keys: [],
+  headers: {},
+  models: { allow: ['*'], unknown: 'HighestPrice' },
+  guards: {},
+  batches: 'Allow',
+  refusal: { status: 429, message: '' },
+  ...changes,
+});
+
+test('a restrained workspace has no key, guard or permission that either form lacks', () => {
+  const last = own({
+    keys: [key('a', 'Critical'), key('b'), key('c')],
+    guards: { maxInputTokens: 100, maxOutputTokens: 50, unboundedRequestNano: nano(1n) },
+  });
+  const next = own({
+    generation: 2,
+    suspend: true,
+    keys: [key('c'), key('new', 'Critical'), key('a')],
+    models: { allow: ['b*'], unknown: 'Refuse' },
+    guards: { maxInputTokens: 60, maxOutputTokens: 70, maxToolUses: 3 },
+    batches: 'Refuse',
+  });
+  expect(restrainWorkspace(last, next)).toEqual({
+    ...last,
+    suspend: true,
+    keys: [key('a', 'Normal'), key('c')],
+    models: { allow: ['b*'], unknown: 'Refuse' },
+    guards: { maxInputTokens: 60, maxOutputTokens: 50 },
+    batches: 'Refuse',
+  });
+});
+
+test('restrained credentials have replaced keys, none that was revoked or is new, and no longer upstream key', () => {
+  const upstreamSecret = { name: 'anthropic', key: 'api-key' };
+  const last: Credentials = { upstreamKey: 'sk-1', upstreamSecret, keys: { a: '1', b: '2', c: '3' } };
+  const of = (changes: Partial<Credentials>) =>
+    restrainCredentials(last, { ...last, ...changes }, own({ keys: [key('a'), key('b')] }));
+  expect(of({ keys: { a: '9', c: '3', d: '4' } }).keys).toEqual({ a: '9' });
+  expect(of({ upstreamKey: 'sk-2' }).upstreamKey).toBe('sk-2');
+  expect(of({ upstreamKey: 'sk-long' }).upstreamKey).toBe('sk-1');
+  expect(of({ upstreamKey: null, upstreamSecret: { name: 'another-one', key: 'api-key' } }).upstreamKey).toBeNull();
+});
