@@ -21,6 +21,7 @@ import { ByteQuota } from './http/byte-quota.ts';
 import type { Clocks } from './http/call.ts';
 import type { Certificate } from './http/certificate.ts';
 import { ReadingTurns } from './http/reading-turns.ts';
+import { FreeCalls } from './http/free-calls.ts';
 import { Gateway, type Draining } from './http/server.ts';
 import { Upstreams } from './http/upstreams.ts';
 import { ExpectedCosts } from './messages/expected-cost.ts';
@@ -116,13 +117,15 @@ export function assemble(options: GatewayOptions): Assembly {
   const refusalLines = new RefusalLines(logger);
   const callLog = new CallLog({ logger, spans: options.spans ?? null, refusalLines, now, elapsed });
   const callRefuser = new CallRefuser({ metrics, refusalCounter, callLog });
-  const pipeline = new Pipeline({ policy, admission, settler, callRefuser });
+  const freeCalls = new FreeCalls();
+  const pipeline = new Pipeline({ policy, admission, settler, callRefuser, freeCalls });
 
   const upstreams = new Upstreams(options.upstreamTimeoutMs);
   const readingTurns = new ReadingTurns({ elapsed });
   const messages = new Messages({
     upstreams,
     readingTurns,
+    freeCalls,
     settler,
     tokensPerByte: new TokensPerByte(),
     expectedCosts: new ExpectedCosts(),

@@ -15,6 +15,7 @@ import { forward, type ForwardEnd, unanswered } from '../forward/forward.ts';
 import type { Metered } from '../forward/meter.ts';
 import type { TokensPerByte } from '../forward/tokens-per-byte.ts';
 import type { AdmittedCall, AttributedCall, Clocks, ReadCall } from '../http/call.ts';
+import type { FreeCalls } from '../http/free-calls.ts';
 import { headersUp } from '../http/headers.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
@@ -32,6 +33,7 @@ import { countPromptTokens } from './prompt-count.ts';
 interface Parts extends Pick<Clocks, 'elapsed'> {
   readonly upstreams: Upstreams;
   readonly readingTurns: ReadingTurns;
+  readonly freeCalls: FreeCalls;
   readonly settler: Settler;
   readonly tokensPerByte: TokensPerByte;
   readonly expectedCosts: ExpectedCosts;
@@ -80,7 +82,8 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
   }
 
   countTokens(call: MessageCall): Promise<number | null> {
-    return countPromptTokens(call, this.#parts.upstreams.of(call.caller.workspace));
+    const { upstreams, freeCalls } = this.#parts;
+    return countPromptTokens(call, upstreams.of(call.caller.workspace), freeCalls);
   }
 
   async forward(call: MessageCall & AdmittedCall): Promise<Forwarded> {

@@ -1,10 +1,11 @@
 import type { ValueSpans } from '../../policy/request/value-spans.ts';
 import { sent } from '../forward/forward.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
+import type { FreeCalls } from '../http/free-calls.ts';
 import { headersUp } from '../http/headers.ts';
 import { pathUp, type Upstream } from '../http/upstreams.ts';
 
-/** A later answer would be no help. Milliseconds. */
+/** A later answer would be no help, nor a later turn. Milliseconds. */
 const TIMEOUT_MS = 5_000;
 
 /** The fields of a request that belong to its prompt; the upstream refuses to count others. */
@@ -22,20 +23,29 @@ const PROMPT_FIELDS = [
 ];
 
 /** A call whose body was already read as a Messages request. */
-type CountedCall = Pick<AuthenticatedCall, 'req' | 'route' | 'caller'> & {
+type CountedCall = Pick<AuthenticatedCall, 'req' | 'route' | 'caller' | 'keyHash'> & {
   readonly body: Buffer;
   readonly spans: ValueSpans;
 };
 
-/** Asks the upstream how many tokens a prompt has, which is free. Null if it does not say. Never rejects. */
-export async function countPromptTokens(call: CountedCall, upstream: Upstream): Promise<number | null> {
+/**
+ * Asks the upstream how many tokens a prompt has, which is free. Null if it does not say in time, or if too many calls of
+ * the key ask. Never rejects.
+ */
+export function countPromptTokens(call: CountedCall, upstream: Upstream, freeCalls: FreeCalls): Promise<number | null> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  // Not in turn with the key's other free calls, which have no time limit.
+  return freeCalls.run(`${call.keyHash} prompt`, () => count(call, upstream, signal));
+}
+
+async function count(call: CountedCall, upstream: Upstream, signal: AbortSignal): Promise<number | null> {
   const { req, route, caller, body, spans } = call;
   try {
     const answer = await upstream.pool.request({
       path: pathUp(upstream, { ...route, path: `${route.path}/count_tokens` }),
       method: 'POST',
       ...sent(headersUp(req, caller.workspace), promptOf(body, spans)),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal,
     });
     const { input_tokens: tokens } = (await answer.body.json()) as { input_tokens?: unknown };
     return answer.statusCode === 200 && isCount(tokens) ? tokens : null;

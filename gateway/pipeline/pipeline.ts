@@ -1,11 +1,12 @@
 import { refOf } from '../../policy/core/compiled-policy.ts';
-import type { Refusal } from '../../policy/core/refusals.ts';
+import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { ok, type Result } from '../../policy/core/result.ts';
 import type { Admission, Planner } from '../admission/admission.ts';
 import type { Settler } from '../admission/settler.ts';
 import { queueKeysOf } from '../admission/wait-queue.ts';
 import { authenticate, claimedAttributes } from '../http/authenticate.ts';
 import type { AdmittedCall, AttributedCall, AuthenticatedCall, ReadCall, ReceivedCall } from '../http/call.ts';
+import type { FreeCalls } from '../http/free-calls.ts';
 import type { CallerGone } from '../http/read-body.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
 import type { CallRefuser } from './call-refuser.ts';
@@ -28,6 +29,7 @@ interface Parts {
   readonly admission: Admission;
   readonly settler: Pick<Settler, 'release'>;
   readonly callRefuser: CallRefuser;
+  readonly freeCalls: FreeCalls;
 }
 
 /** The stages of every call, each of which may refuse it. Rejects for nothing that caller, ledger or upstream do. */
@@ -54,8 +56,13 @@ export class Pipeline {
 
   async serveFree(received: ReceivedCall, serve: FreeEndpoint): Promise<void> {
     const call = this.#authenticate(received);
-    const refusal = call.ok ? await serve(call.value) : call.error;
-    if (refusal !== null) this.#refuse(received, refusal);
+    if (!call.ok) return this.#refuse(received, call.error);
+    const { value } = call;
+    const refusal = await this.#parts.freeCalls.run(value.keyHash, async () => {
+      // Whoever left while it waited has no more events to tell it.
+      return value.hasLeft ? 'gone' : ((await serve(value)) ?? 'answered');
+    });
+    if (refusal !== 'answered') this.#refuse(received, refusal ?? refusalFor('TooManyFreeCalls'));
   }
 
   #authenticate(received: ReceivedCall): Result<AuthenticatedCall, Refusal> {

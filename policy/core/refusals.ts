@@ -153,6 +153,13 @@ const table = {
     meaning:
       'Calls in flight have reserved what is left of a budget, and did not settle within the waiting time. Try again after retry-after.',
   },
+  TooManyFreeCalls: {
+    status: 429,
+    type: 'rate_limit_error',
+    retry: 'Soon',
+    meaning:
+      'Too many calls of this key that cost nothing (count_tokens, models, batches, budgets) are under way: 8 run at once and 64 wait, in each gateway. Send it again after retry-after.',
+  },
   BatchNotSettled: {
     status: 409,
     type: 'conflict_error',
