@@ -2,12 +2,11 @@ import type { Counter, Reading, ReadingQuery, ValueCounter } from '../../policy/
 import { decodeNano } from '../../policy/core/money.ts';
 import type { LedgerState, SharedOperations } from '../ledger.ts';
 import type { Connection, Reply } from './connection.ts';
+import { type PartialQuery, slicesOf } from './reading-slices.ts';
 import { scripts } from './scripts.ts';
 
 /** How many leases one run of the sweep script takes, so that it never blocks Redis for long. */
 const SWEEP_CHUNK = 100;
-/** About how many counters one run of a script reads: thousands of budgets need a few round trips. */
-const READ_CHUNK = 200;
 
 export class RedisSharedOperations implements SharedOperations {
   protected readonly connection: Connection;
@@ -18,11 +17,16 @@ export class RedisSharedOperations implements SharedOperations {
     this.#expectedEpoch = expectedEpoch;
   }
 
+  /** One script after another: other clients' scripts come in between. */
   async read(queries: readonly ReadingQuery[]): Promise<readonly Reading[]> {
-    const replies = await Promise.all(
-      chunksByCounters(queries).map((chunk) => this.connection.run(scripts.readCounters, chunk.flatMap(encodeQuery))),
-    );
-    return replies.flatMap((chunk) => chunk.map((reply) => decodeReading(reply as Reply)));
+    const readings: Reading[] = [];
+    for (const slice of slicesOf(queries)) {
+      const replies = await this.connection.run(scripts.readCounters, slice.flatMap(encodeQuery));
+      for (const [index, { query }] of slice.entries()) {
+        readings[query] = merge(readings[query], decodeReading(replies[index] as Reply));
+      }
+    }
+    return readings;
   }
 
   async state(): Promise<LedgerState> {
@@ -39,22 +43,8 @@ export class RedisSharedOperations implements SharedOperations {
   }
 }
 
-function chunksByCounters(queries: readonly ReadingQuery[]): ReadingQuery[][] {
-  const chunks: ReadingQuery[][] = [];
-  let room = 0;
-  for (const query of queries) {
-    if (room <= 0) {
-      chunks.push([]);
-      room = READ_CHUNK;
-    }
-    chunks.at(-1)?.push(query);
-    room -= 1 + (query.per ? query.top + query.also.length : 0);
-  }
-  return chunks;
-}
-
 /** The arguments of `read-counters` for one query. */
-function encodeQuery({ counter, per, top, also, rest }: ReadingQuery): string[] {
+function encodeQuery({ counter, per, top, also, rest }: PartialQuery): string[] {
   return per ? [counter, `${top}`, rest ?? '', `${also.length}`, ...also] : [counter, '-1', '', '0'];
 }
 
@@ -71,6 +61,13 @@ function decodeReading(reply: Reply): Reading {
     valueCount: valueCount as number,
     exhaustedCount: exhaustedCount as number,
   };
+}
+
+/** Adds the values that a further slice has read. */
+function merge(before: Reading | undefined, reading: Reading): Reading {
+  if (before === undefined) return reading;
+  const listed = new Set(before.values.map(({ value }) => value));
+  return { ...before, values: [...before.values, ...reading.values.filter(({ value }) => !listed.has(value))] };
 }
 
 function decodeCounter(fields: Reply): Counter {

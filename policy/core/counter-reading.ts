@@ -29,7 +29,7 @@ export interface ReadingQuery {
   readonly counter: string;
   /** Whether values have counters of their own. */
   readonly per: boolean;
-  /** The number of values with the highest spend; the values in `also` are read too. */
+  /** The number of values with the highest spend, at most `MAX_TOP`; the values in `also` are read too. */
   readonly top: number;
   readonly also: readonly string[];
   /** The shared counter (`restOf`) in which values of `also` without a counter of their own count; absent: they read 0. */
@@ -71,3 +71,6 @@ export function isRest(value: string): boolean {
 export function namespaceOf(name: string): string {
   return name.slice(0, name.indexOf('/'));
 }
+
+/** The most values that can be read by their spend. */
+export const MAX_TOP = 100;

@@ -6,6 +6,7 @@ import { describe, expect, test } from '@jest/globals';
 import { Pool } from 'undici';
 import { decoderOf } from '../../../gateway/forward/content-decoder.ts';
 import { forward } from '../../../gateway/forward/forward.ts';
+import { FreeCalls } from '../../../gateway/http/free-calls.ts';
 import { Upstreams } from '../../../gateway/http/upstreams.ts';
 import { countPromptTokens } from '../../../gateway/messages/prompt-count.ts';
 import type { Caller } from '../../../policy/admit/caller.ts';
@@ -326,7 +327,8 @@ test('a negative count of tokens is no count', async () => {
   const route = { endpoint: 'Messages', path: '/v1/messages', query: '' } as const;
   const body = Buffer.from(message());
   const { spans } = readAll(readJsonObject(body, new Map()));
-  const count = () => countPromptTokens({ req, route, body, spans, caller }, upstreams.of(workspace));
+  const call = { req, route, body, spans, caller, keyHash: 'hash' };
+  const count = () => countPromptTokens(call, upstreams.of(workspace), new FreeCalls());
   expect([await count(), await count(), await count()]).toEqual([null, null, 7]);
   await upstreams.close();
   odd.close();
