@@ -119,7 +119,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   ),
 
   'operator/cluster': operator(...POLICY, 'crds', 'kube'),
-  'operator/events': operator('crds', 'kube', 'ledger', 'log', 'operator/cluster'),
+  'operator/events': operator('policy/core', 'crds', 'kube', 'ledger', 'log', 'operator/cluster'),
   'operator/keys': operator(...POLICY, 'crds', 'kube', 'operator/cluster', 'operator/events'),
   'operator/ledger': operator(...POLICY, 'crds', 'kube', 'ledger', 'log', 'operator/cluster', 'operator/events'),
   'operator/policy': operator(

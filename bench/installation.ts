@@ -129,6 +129,11 @@ export class Installation {
     await fetch(`${this.upstream}/release`, { method: 'POST' });
   }
 
+  /** What one of its processes has written to its log. */
+  log(name: string): string {
+    return readFileSync(join(this.#directory, 'logs', `${name}.log`), 'utf8');
+  }
+
   /** The pid of one of its processes. */
   pid(name: string): number {
     const registry = JSON.parse(readFileSync(join(this.#directory, 'processes.json'), 'utf8')) as {

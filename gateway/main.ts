@@ -7,6 +7,7 @@ import { KubeClient } from '../kube/client.ts';
 import { connect } from '../kube/connect.ts';
 import { connectLedger } from '../ledger/redis/connect-ledger.ts';
 import manifest from '../package.json' with { type: 'json' };
+import { escapeLine } from '../policy/core/plain-text.ts';
 import { startTelemetry } from '../telemetry/start-telemetry.ts';
 import { WriteAheadLog } from './admission/write-ahead-log.ts';
 import { assemble } from './assembly.ts';
@@ -22,7 +23,8 @@ const ARRIVAL_MS = 64_000;
 // Log lines are written in groups, at least once a second; a gateway that is killed loses those of its last second.
 const output = pino.destination({ dest: 1, sync: false, minLength: 8192 });
 const flushing = setInterval(() => output.flush(), 1000);
-const logger = pino({ base: null, timestamp: () => `,"timestamp":"${new Date().toISOString()}"` }, output);
+const timestamp = (): string => `,"timestamp":"${new Date().toISOString()}"`;
+const logger = pino({ base: null, timestamp, hooks: { streamWrite: escapeLine } }, output);
 
 try {
   await run(readConfig(process.env));

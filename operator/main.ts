@@ -5,13 +5,14 @@ import { connect } from '../kube/connect.ts';
 import { connectLedger } from '../ledger/redis/connect-ledger.ts';
 import { openDatabase } from '../log/database/open-database.ts';
 import manifest from '../package.json' with { type: 'json' };
+import { escapeLine } from '../policy/core/plain-text.ts';
 import { startTelemetry } from '../telemetry/start-telemetry.ts';
 import { serveAdminApp } from './admin-app.ts';
 import { assemble } from './assembly.ts';
 import { waitForCrds } from './cluster/wait-for-crds.ts';
 import { type Config, readConfig } from './config.ts';
 
-const log = pino({ name: 'tollgate-operator', base: null });
+const log = pino({ name: 'tollgate-operator', base: null, hooks: { streamWrite: escapeLine } });
 
 try {
   await run(readConfig(process.env));

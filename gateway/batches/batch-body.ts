@@ -2,7 +2,7 @@ import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { type BatchReader, MAX_BATCH_BYTES } from '../../policy/request/batch-reader.ts';
 import type { BodyFile } from '../http/body-file.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
-import { headersUp } from '../http/headers.ts';
+import { jsonHeadersUp } from '../http/headers.ts';
 import { type CallerGone, refuseUnread } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
 import { type Upstream, pathUp } from '../http/upstreams.ts';
@@ -69,7 +69,7 @@ export async function upload(call: AuthenticatedCall, file: BodyFile, upstream: 
   body.on('error', () => undefined); // the upload fails with it
   res.once('close', onClose);
   try {
-    const headers = [...headersUp(req, caller.workspace), 'content-length', String(file.size)];
+    const headers = [...jsonHeadersUp(req, caller.workspace), 'content-length', String(file.size)];
     const answer = await upstream.pool.request({ path: pathUp(upstream, route), method: 'POST', headers, body });
     const { statusCode: status } = answer;
     // An error status counts without its text too.

@@ -3,7 +3,7 @@ import type { Refusal } from '../../policy/core/refusals.ts';
 import { modelReading } from '../../policy/request/model-reading.ts';
 import { forward, unanswered } from '../forward/forward.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
-import { headersUp } from '../http/headers.ts';
+import { jsonHeadersUp } from '../http/headers.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
@@ -30,7 +30,7 @@ export async function serveCountTokens(
   const ending = await forward({
     upstream: upstream.pool,
     path: pathUp(upstream, route),
-    headers: headersUp(req, caller.workspace),
+    headers: jsonHeadersUp(req, caller.workspace),
     body: [body.value],
     res,
     onAbort: 'Drop',

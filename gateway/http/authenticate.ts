@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
 import type { Attributes } from '../../policy/core/compiled-policy.ts';
+import { isPlain, oneSpelling } from '../../policy/core/plain-text.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { err, ok, type Result } from '../../policy/core/result.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
@@ -43,14 +44,15 @@ export function claimedAttributes(
   for (const [attribute, header] of Object.entries(workspace.headers)) {
     const value = headers[header];
     if (typeof value !== 'string' || value === '') continue;
-    // Node reads header bytes as Latin-1; clients send names of customers in UTF-8.
-    const bytes = Buffer.from(value, 'latin1');
-    if (bytes.length > MAX_ATTRIBUTE_BYTES || hasControls(bytes)) return err(refusalFor('AttributeInvalid'));
-    claimed[attribute] = isUtf8(bytes) ? bytes.toString('utf8') : value;
+    const name = oneSpelling(decoded(value));
+    if (Buffer.byteLength(name) > MAX_ATTRIBUTE_BYTES || !isPlain(name)) return err(refusalFor('AttributeInvalid'));
+    claimed[attribute] = name;
   }
   return ok(claimed);
 }
 
-function hasControls(bytes: Buffer): boolean {
-  return bytes.some((byte) => byte < 0x20 || byte === 0x7f);
+/** Node reads header bytes as Latin-1. Clients send names in UTF-8, or as `fetch` does in Latin-1: the same name in both. */
+function decoded(value: string): string {
+  const bytes = Buffer.from(value, 'latin1');
+  return isUtf8(bytes) ? bytes.toString('utf8') : value;
 }

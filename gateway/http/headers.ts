@@ -27,7 +27,6 @@ const NOT_UP = new Set([
   'anthropic-user-profile-id',
   'anthropic-workspace-id',
   'authorization',
-  'content-length',
   'cookie',
   'expect',
   'forwarded',
@@ -49,6 +48,12 @@ const NOT_DOWN = new Set([
 
 const OURS = /^x-(?:tollgate|forwarded)-/;
 
+/**
+ * Not sent upstream either: what would have the upstream read another request than the gateway has read. The body is
+ * UTF-8 JSON whatever the caller says of it, and method and path are those that were routed.
+ */
+const REREADS = /^(?:content-|x-(?:http-)?method|x-original-|x-rewrite-)/;
+
 /** The headers of the upstream call: the caller's, without those named above and those that carry its attributes. */
 export function headersUp(
   { rawHeaders, headers }: IncomingMessage,
@@ -58,10 +63,15 @@ export function headersUp(
   const up: RawHeaders = ['x-api-key', upstreamKey ?? '', 'accept-encoding', 'identity'];
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!.toLowerCase();
-    if (NOT_UP.has(name) || OURS.test(name) || dropped?.has(name) === true) continue;
+    if (NOT_UP.has(name) || OURS.test(name) || REREADS.test(name) || dropped?.has(name) === true) continue;
     up.push(name, rawHeaders[at + 1]!);
   }
   return up;
+}
+
+/** The same for a call with a body. */
+export function jsonHeadersUp(req: IncomingMessage, workspace: ResolvedWorkspace): RawHeaders {
+  return [...headersUp(req, workspace), 'content-type', 'application/json'];
 }
 
 export function headersDown(headers: IncomingHttpHeaders): RawHeaders {

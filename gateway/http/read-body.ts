@@ -42,8 +42,13 @@ function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, length);
 }
 
+/** An upstream could read another charset's bytes as another text. */
+const JSON_TYPE = /^application\/json *(?:; *charset *= *(?:utf-?8|"utf-?8") *)?$/i;
+
 /** The refusal of a body for its headers alone, or null. */
 export function refuseUnread(req: IncomingMessage, maxBytes: number, tooLarge: RefusalReason): Refusal | null {
+  const types = req.headersDistinct['content-type'] ?? [];
+  if (!types.every((type) => JSON_TYPE.test(type))) return refusalFor('ContentTypeInvalid');
   const encoding = req.headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return refusalFor('BodyCompressed');
   return Number(req.headers['content-length'] ?? 0) > maxBytes ? refusalFor(tooLarge) : null;

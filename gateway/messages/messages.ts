@@ -16,7 +16,7 @@ import type { Metered } from '../forward/meter.ts';
 import type { TokensPerByte } from '../forward/tokens-per-byte.ts';
 import type { AdmittedCall, AttributedCall, Clocks, ReadCall } from '../http/call.ts';
 import type { FreeCalls } from '../http/free-calls.ts';
-import { headersUp } from '../http/headers.ts';
+import { jsonHeadersUp } from '../http/headers.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
@@ -99,7 +99,7 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
     const ending = forward({
       upstream: upstream.pool,
       path: pathUp(upstream, route),
-      headers: headersUp(req, workspace),
+      headers: jsonHeadersUp(req, workspace),
       body: applyEdits(call.body, plan.edits),
       res,
       // Where Anthropic runs tools, it bills prompts that a stream mentions only at its end.
@@ -193,8 +193,11 @@ function outcomeOf(
 /** Claude Code names its session in a header, and in the body as well. */
 function sessionOf(headers: IncomingHttpHeaders): string | null {
   const session = headers['x-claude-code-session-id'];
-  return typeof session === 'string' ? session.slice(0, 100) : null;
+  return typeof session === 'string' && SESSION.test(session) ? session : null;
 }
+
+/** As in the body. */
+const SESSION = /^[\w-]{1,100}$/;
 
 /**
  * Applies edits to a body, whose parts are not copied. Without edits the bytes stay the same, because one changed byte

@@ -2,7 +2,7 @@ import type { ValueSpans } from '../../policy/request/value-spans.ts';
 import { sent } from '../forward/forward.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 import type { FreeCalls } from '../http/free-calls.ts';
-import { headersUp } from '../http/headers.ts';
+import { jsonHeadersUp } from '../http/headers.ts';
 import { pathUp, type Upstream } from '../http/upstreams.ts';
 
 /** A later answer would be no help, nor a later turn. Milliseconds. */
@@ -44,7 +44,7 @@ async function count(call: CountedCall, upstream: Upstream, signal: AbortSignal)
     const answer = await upstream.pool.request({
       path: pathUp(upstream, { ...route, path: `${route.path}/count_tokens` }),
       method: 'POST',
-      ...sent(headersUp(req, caller.workspace), promptOf(body, spans)),
+      ...sent(jsonHeadersUp(req, caller.workspace), promptOf(body, spans)),
       signal,
     });
     const { input_tokens: tokens } = (await answer.body.json()) as { input_tokens?: unknown };

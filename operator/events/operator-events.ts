@@ -1,12 +1,13 @@
 import type { Logger } from 'pino';
 import { workspaces } from '../../crds/kinds.gen.ts';
 import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
-import type { Events } from '../../kube/events.ts';
+import type { EventDetails, Events } from '../../kube/events.ts';
 import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
 import type { KubeObject, Resource } from '../../kube/object.ts';
 import type { LostReason } from '../../ledger/ledger.ts';
 import type { OpenBatch } from '../../ledger/message-batches.ts';
 import type { DeadLetter } from '../../log/call-row.ts';
+import { escapeText } from '../../policy/core/plain-text.ts';
 
 interface OperatorEventsParts {
   readonly events: Pick<Events, 'record'>;
@@ -110,13 +111,17 @@ export class OperatorEvents {
   #normal({ apiVersion, kind }: Resource, object: KubeObject, reason: string, action: string, note: string): void {
     const { namespace, name } = object.metadata;
     this.#parts.log.info({ kind, namespace, name, reason }, note);
-    void this.#parts.events.record({ ...object, apiVersion, kind }, { type: 'Normal', reason, action, note });
+    this.#record('Normal', { ...object, apiVersion, kind }, { reason, action, note });
   }
 
   #warning({ apiVersion, kind }: Resource, object: KubeObject, reason: string, action: string, note: string): void {
     const { namespace, name } = object.metadata;
     this.#parts.log.error({ kind, namespace, name, reason }, note);
-    void this.#parts.events.record({ ...object, apiVersion, kind }, { type: 'Warning', reason, action, note });
+    this.#record('Warning', { ...object, apiVersion, kind }, { reason, action, note });
+  }
+
+  #record(type: EventDetails['type'], about: KubeObject, details: Omit<EventDetails, 'type'>): void {
+    void this.#parts.events.record(about, { ...details, type, note: escapeText(details.note) });
   }
 }
 

@@ -4,6 +4,7 @@ import { type CompiledBudget, type CompiledPeriod, type Ref, refOf } from '../co
 import type { Finding } from '../core/conditions.ts';
 import { isSetByCaller } from '../core/matching.ts';
 import { isTimeZone } from '../core/period.ts';
+import { scopeAt, valuesAt } from './attribute-names.ts';
 import type { CompileCache } from './compile-cache.ts';
 import type { CompileInput, PreviousShards } from './compile-input.ts';
 import type { OwnPart } from './compile-workspace.ts';
@@ -166,14 +167,14 @@ function compileBudget({ metadata, spec }: ClaudeBudget, settings: Settings): Co
     generation: metadata.generation ?? 0,
     mode: spec.mode,
     suspend: spec.suspend,
-    scope: spec.scope,
+    scope: scopeAt('spec.scope', spec.scope),
     per: spec.per,
     period: periodOf(spec.period),
     limitNano: amountOf('spec.limit.usd', limit.usd),
     ...(limit.totalUsd === undefined ? {} : { totalNano: amountOf('spec.limit.totalUsd', limit.totalUsd) }),
     toleranceNano: amountOf('spec.limit.toleranceUsd', limit.toleranceUsd),
     overrides: limit.overrides.map(({ values, usd }, i) => ({
-      values,
+      values: valuesAt(`spec.limit.overrides[${i}].values`, values),
       limitNano: amountOf(`spec.limit.overrides[${i}].usd`, usd),
     })),
     grants: spec.grants.map(({ usd, fromTime, untilTime }, i) => ({
@@ -181,7 +182,7 @@ function compileBudget({ metadata, spec }: ClaudeBudget, settings: Settings): Co
       from: fromTime === undefined ? 0 : instantOf(`spec.grants[${i}].fromTime`, fromTime),
       until: instantOf(`spec.grants[${i}].untilTime`, untilTime),
     })),
-    ...(whenSpent.exempt === undefined ? {} : { exempt: whenSpent.exempt }),
+    ...(whenSpent.exempt === undefined ? {} : { exempt: scopeAt('spec.whenSpent.exempt', whenSpent.exempt) }),
     criticalExtraNano: amountOf('spec.whenSpent.criticalExtraUsd', whenSpent.criticalExtraUsd),
   };
 }

@@ -2,6 +2,7 @@ import type { ClaudeWorkspace, ClaudeWorkspaceSpec } from '../../crds/types.gen.
 import { allowsUpstream } from '../config/settings.ts';
 import { type CompiledWorkspace, type Credentials, type Guards, type Ref, refOf } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
+import { attributesAt } from './attribute-names.ts';
 import type { CompileCache } from './compile-cache.ts';
 import type { CompileInput, InputNamespace } from './compile-input.ts';
 import { amountOf, NotAccepted, validateResource } from './not-accepted.ts';
@@ -101,10 +102,13 @@ function compileWorkspace(resource: ClaudeWorkspace, namespace: InputNamespace):
     generation: metadata.generation ?? 0,
     baseURL: spec.upstream.baseURL,
     suspend: spec.suspend,
-    keys: spec.keys.map(({ name, priority, attributes }) => ({
+    keys: spec.keys.map(({ name, priority, attributes }, i) => ({
       name,
       priority,
-      attributes: { ...spec.attributes, ...attributes },
+      attributes: {
+        ...attributesAt('spec.attributes', spec.attributes),
+        ...attributesAt(`spec.keys[${i}].attributes`, attributes),
+      },
     })),
     headers: spec.headers,
     models: spec.models,

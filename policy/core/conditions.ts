@@ -2,6 +2,7 @@
 
 import type { Condition } from '../../crds/types.gen.ts';
 import { rfc3339 } from './period.ts';
+import { escapeText } from './plain-text.ts';
 
 /** The conditions of Tollgate's resources; Exhausted is of budgets only, Logged of workspaces only. */
 export type ConditionType = 'Accepted' | 'Programmed' | 'Exhausted' | 'Logged' | 'Ready';
@@ -171,7 +172,7 @@ export function condition<T extends ConditionType>(
     type,
     status: row.status,
     reason: finding.reason,
-    message: `${finding.message.slice(0, MAX_MESSAGE - runbook.length)}${runbook}`,
+    message: `${escapeText(finding.message).slice(0, MAX_MESSAGE - runbook.length)}${runbook}`,
     observedGeneration: generation,
     lastTransitionTime: before?.lastTransitionTime ?? rfc3339(now),
   };

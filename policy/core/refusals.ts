@@ -64,6 +64,13 @@ const table = {
     meaning:
       'The request body is compressed, and the gateway must read it to price the call. Send it without content-encoding.',
   },
+  ContentTypeInvalid: {
+    status: 415,
+    type: 'invalid_request_error',
+    retry: 'Never',
+    meaning:
+      'The content-type is not application/json in UTF-8, as which the body is read and priced. Send content-type: application/json, or none.',
+  },
   BodyInvalid: {
     status: 400,
     type: 'invalid_request_error',
@@ -79,7 +86,7 @@ const table = {
   AttributeInvalid: {
     ...BLOCKED,
     meaning:
-      'A feature, customer or user header is longer than 256 bytes or has control characters. Shorten or correct it.',
+      'A feature, customer or user header is longer than 256 bytes, or has control or invisible characters. Shorten or correct it.',
   },
   WorkspaceSuspended: {
     ...BLOCKED,

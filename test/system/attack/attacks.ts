@@ -4,6 +4,14 @@ import { randomRequests } from './random-requests.ts';
 import { runawayLoop } from './runaway-loop.ts';
 import { secondLife } from './second-life.ts';
 import { understatedCost } from './understated-cost.ts';
+import { unseenNames } from './unseen-names.ts';
 
 /** All attacks, in the order in which they run. */
-export const ATTACKS: readonly Attack[] = [runawayLoop, randomRequests, brokenHttp, secondLife, understatedCost];
+export const ATTACKS: readonly Attack[] = [
+  runawayLoop,
+  randomRequests,
+  brokenHttp,
+  secondLife,
+  understatedCost,
+  unseenNames,
+];

@@ -295,6 +295,42 @@ describe('compile', () => {
     expect(made.fences.get('payments/checkout')).toBeGreaterThan(versionOf(first));
   });
 
+  test('accepts no attribute that a reader cannot see, and knows one spelling of each', () => {
+    const budgetOf = (customer: string) =>
+      stored({
+        kind: 'ClaudeBudget',
+        metadata: { namespace: 'payments', name: 'daily', generation: 1 },
+        spec: {
+          workspaceRef: { name: 'checkout' },
+          scope: { customers: [customer], tags: { team: [customer] } },
+          per: ['customer'],
+          limit: { usd: '1.00', totalUsd: '2.00', overrides: [{ values: [customer], usd: '3.00' }] },
+          whenSpent: { exempt: { customers: [customer] } },
+          period: { every: 'Day' },
+        },
+      } as { kind: 'ClaudeBudget' });
+    const before = carriedOut(compile(one()));
+    const compiled = (name: string) => {
+      const keys = [{ name: 'api', secretName: 's', attributes: { feature: name } }];
+      const workspaces = [checkout(2, { attributes: { department: name }, keys })];
+      const { workspaces: all, budgets } = compile(one({ ...before, workspaces, budgets: [budgetOf(name)] }));
+      return { workspace: all.get('payments/checkout')!, budget: budgets.get('payments/daily')! };
+    };
+    const { workspace, budget } = compiled('Mu\u0308ller');
+    expect(workspace.inForce!.keys[0]!.attributes).toEqual({ department: 'M\u00fcller', feature: 'M\u00fcller' });
+    expect(budget.inForce).toMatchObject({
+      scope: { customers: ['M\u00fcller'], tags: { team: ['M\u00fcller'] } },
+      overrides: [{ values: ['M\u00fcller'] }],
+      exempt: { customers: ['M\u00fcller'] },
+    });
+    const refused = compiled('a\u202eb');
+    expect(refused.workspace).toMatchObject({ accepted: { reason: 'Invalid' }, inForce: { generation: 1 } });
+    expect(refused.workspace.accepted.message).toBe(
+      'spec.attributes.department: remove the control or invisible characters of "a\\u202eb".',
+    );
+    expect(refused.budget).toMatchObject({ accepted: { reason: 'Invalid' }, inForce: null });
+  });
+
   test('leaves out the workspaces of a namespace that it does not know yet', () => {
     const output = compile(one({ namespaces: namespacesOf({ search: {} }) }));
     expect([output.workspaces.size, output.fences.size]).toEqual([0, 0]);
