@@ -42,6 +42,7 @@ export const fields = {
     'spec.limit.overrides[].values[]',
     'spec.limit.overrides[].usd',
     'spec.limit.toleranceUsd',
+    'spec.limit.workspaceReservePercent',
     'spec.grants',
     'spec.grants[]',
     'spec.grants[].usd',

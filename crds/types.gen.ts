@@ -158,6 +158,10 @@ export interface ClaudeBudgetSpec {
      * toleranceUsd is how far the worst cases of calls in flight may pass the limit. It admits calls whose worst case is far above their cost. Default: "0".
      */
     toleranceUsd: string;
+    /**
+     * workspaceReservePercent is, in a budget with namespaceSelector, how much of what is neither spent nor presumed the calls in flight of one workspace may reserve while a call of another workspace waits for room; 50 by default. While nobody else waits, one workspace may reserve all of it.
+     */
+    workspaceReservePercent?: number;
   };
   /**
    * grants raise the limit of each period while they are in force. Each is identified by its reason and untilTime, so that a person on call can apply one beside those of a GitOps tool. Default: [].

@@ -17,6 +17,9 @@ export const TOMBSTONE_MS = 180_000;
 /** How long money stays presumed whose settle says that it is released by itself. */
 export const RELEASE_AFTER_MS = 15 * 60_000;
 
+/** How long a call that waits for room counts as waiting, unless it asks again. It does every 100 ms or so. */
+export const WAIT_MARK_MS = 2_000;
+
 /** How long a counter outlives its period, for late settles and for questions about last week. */
 export const RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
 

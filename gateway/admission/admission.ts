@@ -133,7 +133,7 @@ class Attempt<C extends ReadCall> {
     const { spentCounters, waitQueue } = this.#parts;
     const known = spentCounters.refuse(plan);
     if (known !== null) return known;
-    const queued = queuedFailure(plan.checks, waitQueue);
+    const queued = queuedFailure(plan.checks, refOf(this.#call.caller.workspace), waitQueue);
     if (queued !== null) return { kind: 'full', now: this.#at, failures: [queued] };
     return spentCounters.askOnce(plan, () => this.#send(plan));
   }
@@ -195,11 +195,15 @@ class Attempt<C extends ReadCall> {
     let hasMoved = true;
     while (hasMoved && isWaiting(answer) && this.#timeLeft > 0) {
       const [failure] = answer.failures;
-      const queue = queueOfFailure(plan.checks, failure!);
-      const { counter } = plan.checks[failure!.check]!;
-      hasMoved = await waitQueue.join(counter, queue, this.#deadline, left, async () => {
+      const counter = queueOfFailure(plan.checks, failure!);
+      const place = {
+        budget: plan.checks[failure!.check]!.counter,
+        counter,
+        workspace: refOf(this.#call.caller.workspace),
+      };
+      hasMoved = await waitQueue.join(place, this.#deadline, left, async () => {
         answer = await this.#send(plan);
-        return !isWaiting(answer) || answer.failures.every((one) => queueOfFailure(plan.checks, one) !== queue);
+        return !isWaiting(answer) || answer.failures.every((one) => queueOfFailure(plan.checks, one) !== counter);
       });
     }
     return answer;

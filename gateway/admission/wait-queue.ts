@@ -1,7 +1,10 @@
+import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Check, Failure } from '../../policy/core/counter-check.ts';
 import { ZERO } from '../../policy/core/money.ts';
 /** Time between two tries of a queue's head that no settle of this gateway woke: others settle too. Milliseconds. */
 const POLL_MS = 100;
+/** With more queues than this for a budget, their heads try more seldom: all together no more often than so many would. */
+const FULL_RATE_QUEUES = 64;
 
 interface Waiter {
   readonly attempt: () => Promise<boolean>;
@@ -9,40 +12,48 @@ interface Waiter {
   readonly leave: () => void;
 }
 
+/** Where a call waits: the budget's counter (the pool), the counter that had no room, and the workspace of the call. */
+export interface QueuePlace {
+  readonly budget: string;
+  readonly counter: string;
+  readonly workspace: Ref;
+}
+
 /**
- * Calls that would fit once calls in flight settle, first come first served: a queue for each counter that had no room.
- * Only the head of a queue tries, so no call overtakes another and a full budget costs one try at a time.
+ * Calls that would fit once calls in flight settle, first come first served: for each counter that had no room a queue of
+ * each workspace, so that no workspace stands in another one's way. Only the head of a queue tries, so no call overtakes
+ * another one of its workspace, and a full budget costs one try at a time.
  */
 export class WaitQueue {
-  readonly #queues = new Map<string, CounterQueue>();
+  /** By counter, then by workspace. */
+  readonly #queues = new Map<string, Map<Ref, CounterQueue>>();
+  /** The number of queues and of calls that wait, by budget and by `budget workspace`. */
+  readonly #queueCounts = new Counts();
+  readonly #waiterCounts = new Counts();
   readonly #perBudget: number;
   readonly #elapsed: () => number;
 
-  /** `perBudget`: how many may wait for one budget, over all its queues. `elapsed`: the monotonic clock. Milliseconds. */
+  /** `perBudget`: how many calls of a workspace may wait for one budget. `elapsed`: the monotonic clock. Milliseconds. */
   constructor(perBudget: number, elapsed: () => number) {
     this.#perBudget = perBudget;
     this.#elapsed = elapsed;
   }
 
-  /** Whether calls wait for the counter: a call that comes now joins the queue and does not overtake them. */
-  isQueued(counter: string): boolean {
-    return this.#queues.has(counter);
+  /** Whether calls of the workspace wait for the counter: one that comes now joins them and does not overtake. */
+  isQueued(counter: string, workspace: Ref): boolean {
+    return this.#queues.get(counter)?.has(workspace) ?? false;
   }
 
   /**
-   * Joins the queue of `counter` and calls `attempt` at its head until it answers true, which resolves to true.
-   * Resolves to false at the deadline (by `elapsed`), when `signal` aborts, and at once if the budget's queues are full.
+   * Joins a queue and calls `attempt` at its head until it answers true, which resolves to true. Resolves to false at the
+   * deadline (by `elapsed`), when `signal` aborts, and at once if too many calls of the workspace wait for the budget.
    */
-  join(
-    budget: string,
-    counter: string,
-    deadline: number,
-    signal: AbortSignal,
-    attempt: () => Promise<boolean>,
-  ): Promise<boolean> {
-    if (this.#waitersOf(budget) >= this.#perBudget || signal.aborted) return Promise.resolve(false);
-    const queue = this.#queues.get(counter) ?? this.#open(budget, counter);
-    return new Promise((resolve, reject) => {
+  join(place: QueuePlace, deadline: number, signal: AbortSignal, attempt: () => Promise<boolean>): Promise<boolean> {
+    const key = `${place.budget} ${place.workspace}`;
+    if (this.#waiterCounts.of(key) >= this.#perBudget || signal.aborted) return Promise.resolve(false);
+    const queue = this.#queues.get(place.counter)?.get(place.workspace) ?? this.#open(place);
+    this.#waiterCounts.change(key, 1);
+    return new Promise<boolean>((resolve, reject) => {
       const onAbort = () => {
         queue.remove(waiter);
         waiter.leave();
@@ -65,46 +76,69 @@ export class WaitQueue {
       };
       signal.addEventListener('abort', onAbort, { once: true });
       queue.add(waiter);
-    });
+    }).finally(() => this.#waiterCounts.change(key, -1));
   }
 
-  /** A call on these counters was settled or released here: the heads of their queues try again now. */
+  /**
+   * A call on these counters was settled or released here: a queue of each tries again now. The workspaces take turns, so
+   * that a settle costs one try however many wait.
+   */
   wake(counters: Iterable<string>): void {
     if (this.#queues.size === 0) return;
-    for (const counter of counters) this.#queues.get(counter)?.wake();
+    for (const counter of counters) {
+      const queues = this.#queues.get(counter);
+      const [next] = queues ?? [];
+      if (queues === undefined || next === undefined) continue;
+      const [workspace, queue] = next;
+      queues.delete(workspace);
+      queues.set(workspace, queue);
+      queue.wake();
+    }
   }
 
-  #open(budget: string, counter: string): CounterQueue {
-    const queue = new CounterQueue(budget, this.#elapsed, () => this.#queues.delete(counter));
-    this.#queues.set(counter, queue);
+  #open({ budget, counter, workspace }: QueuePlace): CounterQueue {
+    const queues = this.#queues.get(counter) ?? new Map<Ref, CounterQueue>();
+    const pollMs = () => POLL_MS * Math.max(1, this.#queueCounts.of(budget) / FULL_RATE_QUEUES);
+    const queue = new CounterQueue(this.#elapsed, pollMs, () => {
+      this.#queueCounts.change(budget, -1);
+      queues.delete(workspace);
+      if (queues.size === 0) this.#queues.delete(counter);
+    });
+    this.#queues.set(counter, queues.set(workspace, queue));
+    this.#queueCounts.change(budget, 1);
     return queue;
   }
+}
 
-  #waitersOf(budget: string): number {
-    let waiters = 0;
-    for (const queue of this.#queues.values()) if (queue.budget === budget) waiters += queue.length;
-    return waiters;
+class Counts {
+  readonly #counts = new Map<string, number>();
+
+  of(key: string): number {
+    return this.#counts.get(key) ?? 0;
+  }
+
+  change(key: string, by: number): void {
+    const count = this.of(key) + by;
+    if (count === 0) this.#counts.delete(key);
+    else this.#counts.set(key, count);
   }
 }
 
 class CounterQueue {
-  readonly budget: string;
   readonly #waiters: Waiter[] = [];
   readonly #elapsed: () => number;
+  readonly #pollMs: () => number;
   readonly #onEmpty: () => void;
   #isRunning = false;
   #isWoken = false;
   /** Ends the head's sleep; null while it does not sleep. */
   #endSleep: (() => void) | null = null;
 
-  constructor(budget: string, elapsed: () => number, onEmpty: () => void) {
-    this.budget = budget;
+  /** `elapsed`: the monotonic clock; `pollMs`: the time until the head tries again by itself. Milliseconds. */
+  constructor(elapsed: () => number, pollMs: () => number, onEmpty: () => void) {
     this.#elapsed = elapsed;
+    this.#pollMs = pollMs;
     this.#onEmpty = onEmpty;
-  }
-
-  get length(): number {
-    return this.#waiters.length;
   }
 
   add(waiter: Waiter): void {
@@ -144,13 +178,13 @@ class CounterQueue {
         this.#endSleep = null;
         resolve();
       };
-      const timer = setTimeout(end, Math.max(1, Math.min(POLL_MS, deadline - this.#elapsed())));
+      const timer = setTimeout(end, Math.max(1, Math.min(this.#pollMs(), deadline - this.#elapsed())));
       this.#endSleep = end;
     });
   }
 }
 
-/** The wait queues of a call: one for each counter that it commits. */
+/** The counters of a call by the names of their queues: one for each counter that it commits. */
 export function queueKeysOf(checks: readonly Check[]): string[] {
   return checks.flatMap((check) =>
     check.value === null ? [queueKeyOf(check, true)] : [queueKeyOf(check, false), queueKeyOf(check, true)],
@@ -170,12 +204,19 @@ export function queueOfFailure(
   return queueKeyOf(checks[check]!, ofTotal);
 }
 
-/** The first queue that the call must join, as a reserve would fail; null for none. Exempt calls join no queue. */
-export function queuedFailure(checks: readonly Check[], waitQueue: Pick<WaitQueue, 'isQueued'>): Failure | null {
+/**
+ * The first counter whose queue a call of the workspace must join, as a reserve would fail; null for none. Exempt calls join
+ * no queue.
+ */
+export function queuedFailure(
+  checks: readonly Check[],
+  workspace: Ref,
+  waitQueue: Pick<WaitQueue, 'isQueued'>,
+): Failure | null {
   for (const [check, one] of checks.entries()) {
     if (one.mode !== 'Enforce') continue;
     for (const ofTotal of [false, true]) {
-      if (!waitQueue.isQueued(queueKeyOf(one, ofTotal))) continue;
+      if (!waitQueue.isQueued(queueKeyOf(one, ofTotal), workspace)) continue;
       return { check, ofTotal, waiting: true, spentNano: ZERO, committedNano: ZERO };
     }
   }

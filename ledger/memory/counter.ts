@@ -1,6 +1,13 @@
-import { type Counter, namespaceOf } from '../../policy/core/counter-reading.ts';
+import type { Ref } from '../../policy/core/compiled-policy.ts';
+import { type Counter, isSpanningCounter, namespaceOf } from '../../policy/core/counter-reading.ts';
 import { add, MAX_NANO, type Nano, ZERO } from '../../policy/core/money.ts';
 import { overflow } from '../amount-checks.ts';
+
+/** A workspace of which a call waits for room in a counter; believed until then (milliseconds). */
+export interface WaitMark {
+  readonly workspace: Ref;
+  readonly until: number;
+}
 
 /** Signed changes of a counter's sums (nano-dollars) and its number of settled calls. */
 export interface CounterChange {
@@ -30,6 +37,10 @@ export class MemoryCounter {
   refused = 0;
   wouldRefuse = 0;
   exhaustedAtNano: Nano | null = null;
+  /** In a spanning budget: what each workspace has in flight. Nano-dollars. */
+  readonly inFlight = new Map<Ref, Nano>();
+  /** In a spanning budget: the last two workspaces that waited, latest first. */
+  waiting: readonly WaitMark[] = [];
   /** Orders values: what is spent, summed in floating point as a sorted set of Redis does. */
   score = 0;
 
@@ -68,5 +79,18 @@ export class MemoryCounter {
     this.gapsNano = add(this.gapsNano, gapsNano);
     this.requests += requests;
     this.score += Number(spentNano);
+  }
+
+  /** The other workspaces of which a call waits for room at `now`, latest first. */
+  othersWaiting(workspace: Ref, now: number): readonly WaitMark[] {
+    return this.waiting.filter((mark) => mark.until > now && mark.workspace !== workspace);
+  }
+
+  /** Notes a signed change of what a workspace has in flight. */
+  changeInFlight(workspace: Ref | null, amount: Nano): void {
+    if (workspace === null || amount === 0n || !isSpanningCounter(this.counter, workspace)) return;
+    const left = add(this.inFlight.get(workspace) ?? ZERO, amount);
+    if (left > 0n) this.inFlight.set(workspace, left);
+    else this.inFlight.delete(workspace);
   }
 }

@@ -51,17 +51,18 @@ export class MemoryCounters {
     return this.#valuesOf(counter).get(value) ?? new MemoryCounter(counter, value, expireAt);
   }
 
-  /**
-   * The counter that has the name of a lease's at `now` (milliseconds): it may have been dropped meanwhile, being empty.
-   * Null once it has expired.
-   */
-  current({ counter, value }: MemoryCounter, now: number): MemoryCounter | null {
-    const pool = this.pools.get(counter) ?? null;
-    if (value === null) return pool;
-    const kept = this.#valuesOf(counter).get(value);
-    if (kept !== undefined || pool === null) return kept ?? null;
+  /** The counter that has the name of a lease's; null where there is none. */
+  kept({ counter, value }: MemoryCounter): MemoryCounter | null {
+    return (value === null ? this.pools.get(counter) : this.#valuesOf(counter).get(value)) ?? null;
+  }
+
+  /** A lease's counter that was dropped because it held nothing, made again at `now` (milliseconds). Null once expired. */
+  dropped({ counter, value }: MemoryCounter, workspace: Ref, now: number): MemoryCounter | null {
+    const pool = this.pools.get(counter);
+    if (value === null || pool === undefined) return null;
     const expireAt = valueExpireAt(pool.expireAt);
-    return expireAt > now ? new MemoryCounter(counter, value, expireAt) : null;
+    const owner = namespaceOf(workspace);
+    return expireAt > now ? new MemoryCounter(counter, value, expireAt, owner) : null;
   }
 
   /** Keeps a counter, unless it is that of a value and holds nothing. */
@@ -76,10 +77,6 @@ export class MemoryCounters {
   storeReserved(counter: MemoryCounter): void {
     if (counter.value === null) this.pools.set(counter.counter, counter);
     else this.#valuesOf(counter.counter).set(counter.value, counter);
-  }
-
-  has({ counter, value }: MemoryCounter): boolean {
-    return value === null ? this.pools.has(counter) : this.#valuesOf(counter).has(value);
   }
 
   /** Counts refused calls in a budget's pool and in the counter of their value, if that is kept. */

@@ -146,14 +146,18 @@ export class MemoryLeases {
   /** @throws RangeError where a counter would overflow; then none is changed. */
   #move(lease: Lease, change: CounterChange): void {
     const { counters } = this.#state;
+    const inFlightNano = subtract(change.committedNano, change.certainNano);
     const changed = lease.counters.flatMap((counter) => {
-      const current = counters.current(counter, this.#clock());
-      return current === null ? [] : [{ current, isKept: counters.has(current) }];
+      const kept = counters.kept(counter);
+      const current =
+        kept ?? (change.committedNano < 0n ? null : counters.dropped(counter, lease.workspace, this.#clock()));
+      return current === null ? [] : [{ current, isKept: kept !== null }];
     });
     if (changed.some(({ current }) => add(current.committedNano, change.committedNano) > MAX_NANO)) throw overflow();
     for (const { current, isKept } of changed) {
       // A counter that was dropped has forgotten the gap of the lease.
       current.change(isKept ? change : { ...change, gapsNano: ZERO });
+      current.changeInFlight(lease.workspace, inFlightNano);
       counters.store(current);
     }
   }

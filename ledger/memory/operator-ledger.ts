@@ -62,7 +62,7 @@ export class MemoryOperatorLedger extends MemorySharedOperations implements Oper
       counter.requests = Math.max(counter.requests, requests);
       counter.score = Math.max(counter.score, Number(spentNano));
       // One that is there stays, whatever it holds.
-      if (!counters.has(counter)) counters.store(counter);
+      if (counters.kept(counter) === null) counters.store(counter);
     }
     if (minimums.length > 0) this.timeline.count();
   }
@@ -138,6 +138,7 @@ export class MemoryOperatorLedger extends MemorySharedOperations implements Oper
       worstNano: ZERO,
       gapNano: ZERO,
       keepUntil,
+      workspace,
       counters: counters.map((counter) => this.data.counters.named(counter, keepUntil)),
     };
     return { batch: { id, batch, meta, workspace, workspaceUid, namespaceUid, settledLines: -1 }, lease };

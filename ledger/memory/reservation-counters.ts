@@ -1,6 +1,6 @@
 import type { Bound, Check, CheckMode, Failure } from '../../policy/core/counter-check.ts';
 import { add, type Nano, ZERO } from '../../policy/core/money.ts';
-import { expireAt } from '../durations.ts';
+import { expireAt, WAIT_MARK_MS } from '../durations.ts';
 import type { Reservation } from '../reservation.ts';
 import type { MemoryCounter } from './counter.ts';
 import type { MemoryCounters } from './counters.ts';
@@ -15,18 +15,23 @@ interface CheckedCounter {
   readonly bound: Bound | null;
   readonly counter: MemoryCounter;
   readonly verdict: Verdict;
+  /** Whether it is noted that a call of the workspace waits. */
+  readonly isMarked: boolean;
 }
 
 /** The checks of a reservation against its counters: what redis/scripts/reserve.lua decides and writes. */
 export class ReservationCounters {
   readonly #counters: MemoryCounters;
   readonly #checked: readonly CheckedCounter[];
-  readonly #gapNano: Nano;
+  readonly #reservation: Reservation;
+  readonly #now: number;
 
-  constructor(reservation: Pick<Reservation, 'checks' | 'gapNano' | 'workspace'>, counters: MemoryCounters) {
+  /** `now` in milliseconds since the epoch. */
+  constructor(reservation: Reservation, counters: MemoryCounters, now: number) {
     this.#counters = counters;
-    this.#gapNano = reservation.gapNano;
-    this.#checked = reservation.checks.flatMap((check, index) => checkedCounters(check, index, reservation, counters));
+    this.#reservation = reservation;
+    this.#now = now;
+    this.#checked = reservation.checks.flatMap((_, index) => checkedCounters(index, reservation, counters, now));
   }
 
   /** What each check's own counter (the value's or the pool's) has committed. Nano-dollars. */
@@ -38,7 +43,7 @@ export class ReservationCounters {
 
   /**
    * The counters without room. A spent budget counts the refusal in all its counters, but a value that holds no money gets
-   * none for that; a waiting call changes none.
+   * none for that; a waiting call changes none, but what says that its workspace waits.
    */
   refuse(): readonly Failure[] {
     const failures = this.#checked.filter(({ mode, verdict }) => mode === 'Enforce' && verdict !== 'fits');
@@ -48,6 +53,8 @@ export class ReservationCounters {
       counter.refused += 1;
     }
     for (const { counter, bound } of spent) counter.exhaustedAtNano = bound?.capNano ?? null;
+    const marked = spent.length > 0 ? [] : failures.filter(({ isMarked }) => isMarked);
+    for (const { counter } of marked) this.#markWaiting(counter, true);
     return failures.map(toFailure);
   }
 
@@ -64,7 +71,8 @@ export class ReservationCounters {
     for (const { counter } of this.#checked) {
       this.#counters.storeReserved(counter);
       counter.committedNano = add(counter.committedNano, worstNano);
-      counter.gapsNano = add(counter.gapsNano, this.#gapNano);
+      counter.gapsNano = add(counter.gapsNano, this.#reservation.gapNano);
+      counter.changeInFlight(this.#reservation.workspace, worstNano);
     }
     return this.#checked.map(({ counter }) => counter);
   }
@@ -75,23 +83,55 @@ export class ReservationCounters {
     if (wasExhausted && bound.capNano <= (counter.exhaustedAtNano ?? ZERO)) counter.exhaustedAtNano = null;
     const isSpent = this.#checked.some((other) => other.check === check && other.verdict === 'spent');
     if (mode === 'Observe' && isSpent) counter.wouldRefuse += 1;
+    this.#markWaiting(counter, false);
+  }
+
+  #markWaiting(counter: MemoryCounter, isWaiting: boolean): void {
+    const { workspace } = this.#reservation;
+    const others = counter.othersWaiting(workspace, this.#now);
+    counter.waiting = isWaiting ? [{ workspace, until: this.#now + WAIT_MARK_MS }, ...others.slice(0, 1)] : others;
   }
 }
 
 function checkedCounters(
-  asked: Check,
-  check: number,
-  { gapNano, workspace }: Pick<Reservation, 'gapNano' | 'workspace'>,
+  index: number,
+  reservation: Reservation,
   counters: MemoryCounters,
+  now: number,
 ): CheckedCounter[] {
-  const { value, end, mode, bound, total } = asked;
-  const expires = expireAt(end);
-  const pool = counters.pool(asked.counter, expires);
-  const checked = (counter: MemoryCounter, limit: Bound | null, ofTotal: boolean): CheckedCounter => {
-    return { check, ofTotal, mode, bound: limit, counter, verdict: verdictOf(counter, mode, limit, gapNano) };
+  const check = reservation.checks[index]!;
+  const expires = expireAt(check.end);
+  const checked = (counter: MemoryCounter, bound: Bound | null, ofTotal: boolean): CheckedCounter => {
+    const verdict = verdictOf(counter, check.mode, bound, reservation.gapNano);
+    const shared = bound === null ? { verdict } : share(counter, bound, verdict, { check, reservation, now });
+    return { check: index, ofTotal, mode: check.mode, bound, counter, isMarked: false, ...shared };
   };
-  if (value === null) return [checked(pool, bound, false)];
-  return [checked(counters.value(asked.counter, value, expires, workspace), bound, false), checked(pool, total, true)];
+  const pool = counters.pool(check.counter, expires);
+  if (check.value === null) return [checked(pool, check.bound, false)];
+  const value = counters.value(check.counter, check.value, expires, reservation.workspace);
+  return [checked(value, check.bound, false), checked(pool, check.total, true)];
+}
+
+/**
+ * In a counter that workspaces share: holds a call back that exceeds its workspace's part while another workspace waits for
+ * room, and notes a call that waits for room. One that exceeds its part holds nobody back: two such calls of different
+ * workspaces would wait for each other.
+ */
+function share(
+  counter: MemoryCounter,
+  { roomNano }: Bound,
+  verdict: Verdict,
+  { check, reservation, now }: { readonly check: Check; readonly reservation: Reservation; readonly now: number },
+): Pick<CheckedCounter, 'verdict' | 'isMarked'> {
+  const { workspaceReservePercent: percent } = check;
+  const { workspace, worstNano } = reservation;
+  if (percent === undefined || check.mode !== 'Enforce' || verdict === 'spent') return { verdict, isMarked: false };
+  const leftNano = roomNano - counter.certainNano + worstNano;
+  const withThisNano = (counter.inFlight.get(workspace) ?? ZERO) + worstNano;
+  const exceedsShare = withThisNano * 100n > leftNano * BigInt(percent);
+  if (verdict === 'waiting') return { verdict, isMarked: !exceedsShare };
+  const isHeldBack = exceedsShare && counter.othersWaiting(workspace, now).length > 0;
+  return { verdict: isHeldBack ? 'waiting' : 'fits', isMarked: false };
 }
 
 /** Whether a call fits, would fit once calls in flight settle, or cannot. Under Observe a call never waits. */

@@ -1,3 +1,4 @@
+import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Nano } from '../../policy/core/money.ts';
 import type { GatewayReport } from '../gateway-ledger.ts';
 import type { BatchOwner, OpenBatch } from '../message-batches.ts';
@@ -12,6 +13,7 @@ export interface Lease {
   /** When the last of its counters expires. Milliseconds since the epoch. */
   readonly keepUntil: number;
   readonly counters: readonly MemoryCounter[];
+  readonly workspace: Ref;
 }
 
 /** Money of a call whose cost is not known: all of a swept lease, or the rest of a settle. */

@@ -34,7 +34,7 @@ export class MemoryTransport extends MemorySharedOperations implements Transport
     const unready = this.#unready(client, reservation.id, now);
     if (unready !== null) return unready;
     const open = data.openOf(client.incarnation);
-    const checks = new ReservationCounters(reservation, data.counters);
+    const checks = new ReservationCounters(reservation, data.counters, now);
     // A retry after a time-out: the call is reserved, whatever has changed since.
     if (open.has(reservation.id)) return { kind: 'admitted', now, committedNano: checks.committedNano };
 
@@ -172,7 +172,7 @@ export class MemoryTransport extends MemorySharedOperations implements Transport
     const now = this.now();
     const checks = reservation.checks.filter(({ end }) => expireAt(end) > now);
     const { counters } = this.data;
-    const reserved = new ReservationCounters({ ...reservation, checks }, counters).reserveUncapped(
+    const reserved = new ReservationCounters({ ...reservation, checks }, counters, now).reserveUncapped(
       reservation.worstNano,
     );
     return { status: 'open', lease: leaseOf(reservation, now, reserved) };
@@ -247,7 +247,8 @@ export class MemoryTransport extends MemorySharedOperations implements Transport
   }
 }
 
-function leaseOf({ worstNano, gapNano, checks }: Reservation, now: number, counters: readonly MemoryCounter[]): Lease {
+function leaseOf(reservation: Reservation, now: number, counters: readonly MemoryCounter[]): Lease {
+  const { workspace, worstNano, gapNano, checks } = reservation;
   const keepUntil = Math.max(expireAt(now), ...checks.map(({ end }) => expireAt(end)));
-  return { worstNano, gapNano, keepUntil, counters };
+  return { workspace, worstNano, gapNano, keepUntil, counters };
 }

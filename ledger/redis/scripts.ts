@@ -12,6 +12,7 @@ import {
   RETENTION_MS,
   TOMBSTONE_MS,
   VALUE_RETENTION_MS,
+  WAIT_MARK_MS,
 } from '../durations.ts';
 
 export interface Script {
@@ -49,6 +50,7 @@ const CONSTANTS = {
   TOMBSTONE_MS,
   RETENTION_MS,
   VALUE_RETENTION_MS,
+  WAIT_MARK_MS,
   MAX_VALUES,
   MAX_NAMESPACE_VALUES,
   REST,

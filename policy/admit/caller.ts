@@ -109,7 +109,7 @@ class AppliedBudget {
     const { budget } = this;
     const value = this.#values.of(attributes);
     const raisedNano = add(period.grantedNano, this.#extraNano);
-    const { totalNano } = budget;
+    const { totalNano, workspaceReservePercent } = budget;
     return {
       budget: this.ref,
       counter: period.counter,
@@ -119,6 +119,7 @@ class AppliedBudget {
       mode: this.#mode,
       bound: boundOf(budget, add(this.#values.limitOf(value), raisedNano), worstNano, gapNano),
       total: totalNano === undefined ? null : boundOf(budget, add(totalNano, raisedNano), worstNano, gapNano),
+      ...(workspaceReservePercent === undefined ? {} : { workspaceReservePercent }),
     };
   }
 }

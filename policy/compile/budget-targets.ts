@@ -12,6 +12,9 @@ import { NotAccepted, amountOf, instantOf, validateResource } from './not-accept
 import { restrainBudget } from './restrained.ts';
 import { largerThanAllowed, MAX_BYTES } from './too-large.ts';
 
+/** Without `limit.workspaceReservePercent`. A schema cannot give a default to spanning budgets alone. */
+const DEFAULT_WORKSPACE_RESERVE_PERCENT = 50;
+
 /** One budget, accepted or in its last accepted form, with the workspaces that it applies to, sorted. */
 export interface TargetedBudget {
   readonly ref: Ref;
@@ -173,6 +176,9 @@ function compileBudget({ metadata, spec }: ClaudeBudget, settings: Settings): Co
     limitNano: amountOf('spec.limit.usd', limit.usd),
     ...(limit.totalUsd === undefined ? {} : { totalNano: amountOf('spec.limit.totalUsd', limit.totalUsd) }),
     toleranceNano: amountOf('spec.limit.toleranceUsd', limit.toleranceUsd),
+    ...(spec.namespaceSelector === undefined
+      ? {}
+      : { workspaceReservePercent: limit.workspaceReservePercent ?? DEFAULT_WORKSPACE_RESERVE_PERCENT }),
     overrides: limit.overrides.map(({ values, usd }, i) => ({
       values: valuesAt(`spec.limit.overrides[${i}].values`, values),
       limitNano: amountOf(`spec.limit.overrides[${i}].usd`, usd),
@@ -190,6 +196,12 @@ function compileBudget({ metadata, spec }: ClaudeBudget, settings: Settings): Co
 function checkTarget(spec: ClaudeBudgetSpec, namespace: string, settings: Settings): void {
   if ((spec.workspaceRef === undefined) === (spec.namespaceSelector === undefined)) {
     throw new NotAccepted('Invalid', 'spec: give either workspaceRef or namespaceSelector.');
+  }
+  if (spec.namespaceSelector === undefined && spec.limit.workspaceReservePercent !== undefined) {
+    throw new NotAccepted(
+      'Invalid',
+      'spec.limit.workspaceReservePercent: remove it, or set spec.namespaceSelector; a budget of one workspace is shared with no other.',
+    );
   }
   if (spec.namespaceSelector !== undefined && namespace !== settings.namespace) {
     const message = `spec.namespaceSelector is allowed only in namespace ${settings.namespace}, because such a budget spans workspaces. Set spec.workspaceRef instead.`;

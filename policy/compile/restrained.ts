@@ -12,7 +12,7 @@ import type { OwnPart } from './compile-workspace.ts';
 
 /** Every amount is the lower one; a grant that the edit does not cover is gone, and so is an exemption that it changes. */
 export function restrainBudget(last: CompiledBudget, next: CompiledBudget): CompiledBudget {
-  const { exempt, totalNano, ...rest } = last;
+  const { exempt, totalNano, workspaceReservePercent: percent, ...rest } = last;
   return {
     ...rest,
     mode: next.mode === 'Enforce' ? 'Enforce' : last.mode,
@@ -20,6 +20,9 @@ export function restrainBudget(last: CompiledBudget, next: CompiledBudget): Comp
     limitNano: lower(last.limitNano, next.limitNano),
     ...(totalNano === undefined ? {} : { totalNano: lower(totalNano, next.totalNano) }),
     toleranceNano: lower(last.toleranceNano, next.toleranceNano),
+    ...(percent === undefined
+      ? {}
+      : { workspaceReservePercent: Math.min(percent, next.workspaceReservePercent ?? 100) }),
     overrides: last.overrides.map(({ values, limitNano }) => ({
       values,
       limitNano: lower(limitNano, limitOf(next, values)),

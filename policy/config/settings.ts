@@ -57,7 +57,7 @@ const SETTINGS = mapping({
   shards: v.optional(wholeNumber(1, 64), 8),
   /** How long a call waits for room in a budget, or for the ledger. Seconds. */
   waitSeconds: v.optional(wholeNumber(0, 60, 'seconds'), 10),
-  /** How many calls may wait for one budget in one gateway. */
+  /** How many calls of a workspace may wait for one budget in one gateway. */
   waitersPerBudget: v.optional(wholeNumber(0, 10_000), 64),
   /** How often the operator asks whether a batch has ended. Seconds. */
   batchPollSeconds: v.optional(wholeNumber(1, 3_600, 'seconds'), 30),

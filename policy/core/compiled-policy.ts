@@ -120,6 +120,11 @@ export interface CompiledBudget {
   /** With `per`: the limit of all values together. */
   readonly totalNano?: Nano;
   readonly toleranceNano: Nano;
+  /**
+   * Of a spanning budget: the part of what is left that the calls of one workspace may have in flight while a call of
+   * another one waits, in percent. Absent: all of it.
+   */
+  readonly workspaceReservePercent?: number;
   readonly overrides: readonly { readonly values: readonly string[]; readonly limitNano: Nano }[];
   readonly grants: readonly CompiledGrant[];
   readonly exempt?: CompiledExemption;

@@ -38,6 +38,11 @@ export interface Check {
   readonly bound: Bound;
   /** With `per` and `totalUsd`: the bound of the counter of all values together. */
   readonly total: Bound | null;
+  /**
+   * While a call of another workspace waits for a counter: the part of what is neither spent nor presumed of cap and
+   * tolerance that this workspace may have in flight in it, in percent. Absent: all of it.
+   */
+  readonly workspaceReservePercent?: number;
 }
 
 /** A counter that had no room for the call. */

@@ -60,7 +60,12 @@ export const REST = '…';
  * own namespace, `…<workspace>` in a spanning one. `counter` and `workspace` begin with their namespaces.
  */
 export function restOf(counter: string, workspace: Ref): string {
-  return namespaceOf(counter) === namespaceOf(workspace) ? REST : `${REST}${workspace}`;
+  return isSpanningCounter(counter, workspace) ? `${REST}${workspace}` : REST;
+}
+
+/** Whether a workspace is one of several whose calls a counter may count: it belongs to a spanning budget. */
+export function isSpanningCounter(counter: string, workspace: Ref): boolean {
+  return namespaceOf(counter) !== namespaceOf(workspace);
 }
 
 export function isRest(value: string): boolean {

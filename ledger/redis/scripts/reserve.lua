@@ -30,6 +30,45 @@ if not isRepeated then
   if call('XLEN', prefix .. ':usage') >= tonumber(ARGV[#ARGV]) then return { 'logBehind' } end
 end
 
+-- The other workspaces of which a call waits for room in a counter, of the last two that had one, latest first; each with
+-- until when that is believed. Two suffice to say for any workspace whether another one waits.
+local function othersWaiting(counter)
+  local others = {}
+  for untilTime, other in string.gmatch(counter.marks, '(%d+) (%S+)') do
+    if tonumber(untilTime) > now and other ~= workspace then others[#others + 1] = untilTime .. ' ' .. other end
+  end
+  return others
+end
+
+-- Marks a counter in which a call of this workspace waits for room, or no longer does.
+local function markWaiting(counter, isWaiting)
+  local marks = othersWaiting(counter)
+  if isWaiting then marks = { string.format('%d %s', now + WAIT_MARK_MS, workspace), marks[1] } end
+  if #marks > 0 then
+    call('HSET', counter.key, 'm', table.concat(marks, ' '))
+  else
+    call('HDEL', counter.key, 'm')
+  end
+end
+
+-- Whether the workspace would have more in flight than its part of what is neither spent nor presumed.
+local function exceedsShare(bound, percent)
+  local left = sum(difference(bound.room, bound.counter.certain), worst)
+  return less(times(left, tonumber(percent)), times(sum(bound.counter.ownInFlight, worst), 100))
+end
+
+-- In a counter that workspaces share: holds a call back that exceeds its workspace's part while another workspace waits for
+-- room, and notes a call that waits for room. One that exceeds its part holds nobody back: two such calls of different
+-- workspaces would wait for each other.
+local function share(bound, percent)
+  local counter, verdict = bound.counter, bound.verdict
+  if verdict == 'waiting' then
+    bound.isMarked = not counter.isNew and not exceedsShare(bound, percent)
+  elseif verdict == 'fits' and counter.marks ~= '' and exceedsShare(bound, percent) and #othersWaiting(counter) > 0 then
+    bound.verdict = 'waiting'
+  end
+end
+
 -- fits, waiting (would fit once calls in flight settle) or spent. Under Observe a call never waits.
 local function verdictOf(counter, mode, bound)
   local cap, room = bound.cap, bound.room
@@ -46,17 +85,18 @@ end
 
 local checks, answer, isRefused, wouldOverflow = {}, { 'full', now }, false, false
 for i = 14, #ARGV - 1, strideOf(gap) do
-  local mode, expireAt = ARGV[i + 2], ARGV[i + 3]
-  local pool = load(ARGV[i], expireAt)
-  local check = { mode = mode, { counter = pool, cap = ARGV[i + 4], room = ARGV[i + 5], gapRoom = ARGV[i + 8] } }
+  local mode, expireAt, percent = ARGV[i + 2], ARGV[i + 3], ARGV[i + 8]
+  local pool = load(ARGV[i], expireAt, workspace)
+  local check = { mode = mode, { counter = pool, cap = ARGV[i + 4], room = ARGV[i + 5], gapRoom = ARGV[i + 9] } }
   if ARGV[i + 1] ~= '' then
     check[1].counter = loadValue(pool, ARGV[i + 1], expireAt, workspace)
-    check[2] = { counter = pool, cap = ARGV[i + 6], room = ARGV[i + 7], gapRoom = ARGV[i + 9] }
+    check[2] = { counter = pool, cap = ARGV[i + 6], room = ARGV[i + 7], gapRoom = ARGV[i + 10] }
   end
   for position, bound in ipairs(check) do
     local counter = bound.counter
     wouldOverflow = wouldOverflow or less(maxCommitted, counter.committed)
     bound.verdict = verdictOf(counter, mode, bound)
+    if percent ~= '' and mode == 'E' and bound.cap ~= '' then share(bound, percent) end
     check.isSpent = check.isSpent or bound.verdict == 'spent'
     if mode == 'E' and bound.verdict ~= 'fits' then
       isRefused = isRefused or bound.verdict == 'spent'
@@ -103,7 +143,14 @@ if isRefused then
     end
   end
 end
-if #answer > 2 then return answer end
+if #answer > 2 then
+  for _, check in ipairs(isRefused and {} or checks) do
+    for _, bound in ipairs(check) do
+      if bound.isMarked then markWaiting(bound.counter, true) end
+    end
+  end
+  return answer
+end
 if wouldOverflow then return overflow() end
 
 -- Clears the mark of a counter that was exhausted at this cap or a higher one: a call fits under it again.
@@ -119,6 +166,7 @@ for _, check in ipairs(checks) do
     local counter = bound.counter
     reserveIn(lease, counter, workspace)
     if check.mode == 'E' then clearExhausted(counter, bound.cap) end
+    if string.find(counter.marks, ' ' .. workspace, 1, true) then markWaiting(counter, false) end
     if check.mode == 'O' and check.isSpent then call('HINCRBY', counter.key, 'w', 1) end
   end
 end

@@ -10,8 +10,12 @@ for i = 2, #ARGV, 10 do
   local owner, packed = prefix .. ':batch:' .. batch, call('HGET', batches, batch)
   local open = packed and cmsgpack.unpack(packed)
   if not open then
-    open = { id, workspace, meta, -1, { 'open', '0', '0' }, workspaceUid, namespaceUid }
-    for name in string.gmatch(ARGV[i + 9], '[^\n]+') do table.insert(open[5], name) end
+    local lease = { 'open', '0', '0' }
+    for name in string.gmatch(ARGV[i + 9], '[^\n]+') do table.insert(lease, name) end
+    for n = NAMES, #lease do
+      if isSpanning(lease[n], workspace) then lease.workspace = workspace end
+    end
+    open = { id, workspace, meta, -1, lease, workspaceUid, namespaceUid }
   end
   local isBehind = isSettled == '1' or open[4] < tonumber(settledLines)
   if isBehind and string.byte(call('GET', owner) or '0') == 48 then

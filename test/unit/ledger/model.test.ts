@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import type { LedgerState } from '../../../ledger/ledger.ts';
 import { startRedis } from '../../support/redis.ts';
 import { testSize } from '../../support/test-size.ts';
-import { commands } from './model/commands.ts';
+import { commands, contentions } from './model/commands.ts';
 import { ComparedLedgers, GATEWAYS } from './model/compared-ledgers.ts';
 
 /**
@@ -28,29 +28,32 @@ afterAll(async () => {
 /** The seed is fixed by default, so that a failure comes from a change of the code. */
 const RUNS = Number(process.env['RUNS'] ?? testSize({ short: 60, long: 600 }));
 const SEED = Number(process.env['SEED'] ?? 4);
+const OPTIONS = { numRuns: RUNS, seed: SEED };
 jest.setTimeout(300_000 + RUNS * 1000);
 const SCALES = [100n, 2n ** 53n, 10n ** 18n, 2n ** 63n - 1n];
 
-test('the ledger in Redis and the ledger in memory answer alike', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.constantFrom(...SCALES), commands, async (scale, steps) => {
-      const ledgers = new ComparedLedgers(redis, server.url, scale);
-      try {
-        for (const gateway of GATEWAYS) ledgers.begin(gateway, `first-${gateway}`);
-        await until(() => ledgers.inRedis[0]!.operator.state());
-        await until(() => ledgers.inRedis[1]!.operator.state());
-        await ledgers.both(0, (ledger) => ledger.operator.establish('first'));
-        for (const gateway of GATEWAYS) {
-          await ledgers.both(gateway, (ledger) => ledger.gateway.beat({ pod: `gateway-${gateway}`, shards: {} }));
-        }
-        await fc.asyncModelRun(() => ({ model: {}, real: ledgers }), steps);
-      } finally {
-        ledgers.close();
+test('the ledger in Redis and the ledger in memory answer alike', () => fc.assert(alike(commands), OPTIONS));
+
+test('they hold the same calls back where workspaces contend for a spanning budget', () =>
+  fc.assert(alike(contentions), OPTIONS));
+
+function alike(sequences: typeof commands) {
+  return fc.asyncProperty(fc.constantFrom(...SCALES), sequences, async (scale, steps) => {
+    const ledgers = new ComparedLedgers(redis, server.url, scale);
+    try {
+      for (const gateway of GATEWAYS) ledgers.begin(gateway, `first-${gateway}`);
+      await until(() => ledgers.inRedis[0]!.operator.state());
+      await until(() => ledgers.inRedis[1]!.operator.state());
+      await ledgers.both(0, (ledger) => ledger.operator.establish('first'));
+      for (const gateway of GATEWAYS) {
+        await ledgers.both(gateway, (ledger) => ledger.gateway.beat({ pod: `gateway-${gateway}`, shards: {} }));
       }
-    }),
-    { numRuns: RUNS, seed: SEED },
-  );
-});
+      await fc.asyncModelRun(() => ({ model: {}, real: ledgers }), steps);
+    } finally {
+      ledgers.close();
+    }
+  });
+}
 
 async function until(ask: () => Promise<LedgerState>): Promise<void> {
   for (;;) {

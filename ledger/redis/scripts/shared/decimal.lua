@@ -28,6 +28,23 @@ local function difference(a, b)
   return sum(a, '-' .. b)
 end
 
+-- a - b, exactly, whatever their signs.
+local function subtract(a, b)
+  if string.byte(b) == 45 then
+    b = string.sub(b, 2)
+    return string.byte(a) == 45 and difference(b, string.sub(a, 2)) or sum(a, b)
+  end
+  return string.byte(a) == 45 and '-' .. sum(string.sub(a, 2), b) or difference(a, b)
+end
+
+-- a * factor, exactly, for an amount that is not negative and a factor from 0 to 1000.
+local function times(a, factor)
+  local high, low = (tonumber(string.sub(a, 1, -13)) or 0) * factor, string.sub(a, -12) * factor
+  high, low = high + math.floor(low / 1e12), low % 1e12
+  if high == 0 then return string.format('%d', low) end
+  return string.format('%d%012d', high, low)
+end
+
 local function overflow()
   return redis.error_reply('OVERFLOW a counter cannot hold this amount')
 end

@@ -1,8 +1,9 @@
 -- For scripts that settle, release or presume calls: what a lease is and how its money moves.
 
 -- A lease is a list, stored with cmsgpack: status (open, swept, rest or booked); worst case; gap; when its last counter
--- expires (ms); then the full names of its counters. `rest` is what a settle left presumed. `countersOf` reads the
--- counters; one that has expired is not created again, since its period ended days ago.
+-- expires (ms); then the full names of its counters. `rest` is what a settle left presumed. A lease with a counter of a
+-- spanning budget has `workspace`. `countersOf` reads the counters for a signed change of what is committed; one that has
+-- expired is not created again, since its period ended days ago.
 local NAMES = 5
 
 -- When the counter of a value would expire that was dropped while it held nothing; nil where it has expired itself.
@@ -14,12 +15,12 @@ local function droppedUntil(name)
   return tonumber(expireAt) > clock() and expireAt
 end
 
-local function countersOf(lease)
-  local counters = {}
+local function countersOf(lease, change)
+  local counters, isLess = {}, string.byte(change) == 45
   for i = NAMES, #lease do
     local key = prefix .. ':counter:' .. lease[i]
     local h = call('HMGET', key, 's', 'f', 'c', 'n', 'g', 'o')
-    local expireAt = not h[3] and droppedUntil(lease[i])
+    local expireAt = not h[3] and not isLess and droppedUntil(lease[i])
     if h[3] or expireAt then
       counters[#counters + 1] = {
         name = lease[i], key = key, isNew = not h[3], expireAt = expireAt, owner = h[6],
@@ -30,33 +31,39 @@ local function countersOf(lease)
   return counters
 end
 
--- Writes the sums of a counter, of which `spent` is a change. The counter of a value stays only while it holds money.
-local function write(counter, spent)
+-- Writes the sums of a counter of a lease, after a signed change of what is spent and in flight. The counter of a value
+-- stays only while it holds money.
+local function write(counter, workspace, spent, inFlight)
   local pool, value = splitName(counter.name)
   if value and counter.spent == '0' and counter.committed == '0' and counter.gaps == '0' then
     if not counter.isNew then dropValue(counter) end
     return
   end
   call('HSET', counter.key, 's', counter.spent, 'f', counter.certain, 'c', counter.committed, 'n', counter.requests)
-  if counter.isNew then addValue(counter, namespaceOf(pool)) end
+  if counter.isNew then addValue(counter, namespaceOf(workspace or pool)) end
   if value and spent ~= '0' then call('ZINCRBY', prefix .. ':values:' .. pool, spent, value) end
+  if workspace and inFlight ~= '0' and isSpanning(pool, workspace) then
+    local field = 'r:' .. workspace
+    if call('HINCRBY', counter.key, field, inFlight) <= 0 then call('HDEL', counter.key, field) end
+  end
 end
 
 -- Changes the sums of a lease's counters by signed amounts, and takes `gap` out of their gaps. False, and nothing written,
 -- where one would overflow.
 local function move(lease, spent, certain, committed, requests, gap)
-  local counters = countersOf(lease)
+  local counters = countersOf(lease, committed)
   for _, counter in ipairs(counters) do
     counter.committed = sum(counter.committed, committed)
     if less(MAX_NANO, counter.committed) then return false end
   end
+  local inFlight = subtract(committed, certain)
   for _, counter in ipairs(counters) do
     counter.spent, counter.certain = sum(counter.spent, spent), sum(counter.certain, certain)
     counter.requests = sum(counter.requests, requests)
     if gap and gap ~= '0' and not counter.isNew then
       counter.gaps = string.format('%d', call('HINCRBY', counter.key, 'g', '-' .. gap))
     end
-    write(counter, spent)
+    write(counter, lease.workspace, spent, inFlight)
   end
   return true
 end

@@ -1,21 +1,23 @@
 -- For scripts that reserve: the counters of a reservation. The reservation is in ARGV from some index on: id, workspace,
 -- version, worst, maxCommitted (2^63 - 1 - worst), gap, from, until, keepUntil (when the last counter expires); then for each
 -- check: counter, value, mode (E, O, X), expireAt (ms), cap, room, totalCap, totalRoom (value and total: '' where there
--- is none), and where there is a gap gapRoom and totalGapRoom.
+-- is none), the part of what is left that one workspace may have in flight while another waits (percent, '' for all of it),
+-- and where there is a gap gapRoom and totalGapRoom.
 
-local function strideOf(gap) return gap == '0' and 8 or 10 end
+local function strideOf(gap) return gap == '0' and 9 or 11 end
 
 -- A lease without counters.
 local function newLease(now, worst, gap, keepUntil)
   return { 'open', worst, gap, string.format('%d', math.max(now + RETENTION_MS, keepUntil)) }
 end
 
-local function load(name, expireAt)
+local function load(name, expireAt, workspace)
   local key = prefix .. ':counter:' .. name
-  local h = call('HMGET', key, 's', 'f', 'c', 'e')
+  local h = call('HMGET', key, 's', 'f', 'c', 'e', 'm', 'r:' .. workspace)
   return {
     name = name, key = key, expireAt = expireAt, isNew = not h[3],
     spent = h[1] or '0', certain = h[2] or '0', committed = h[3] or '0', exhaustedAt = h[4],
+    marks = h[5] or '', ownInFlight = h[6] or '0',
   }
 end
 
@@ -23,9 +25,9 @@ end
 -- there: it may have spent a part of that money, and must not get a limit of its own on top.
 local function loadValue(pool, value, expireAt, workspace)
   expireAt = valueExpireAt(expireAt)
-  local counter = load(pool.name .. '#' .. value, expireAt)
+  local counter = load(pool.name .. '#' .. value, expireAt, workspace)
   if counter.isNew then
-    local rest = load(pool.name .. '#' .. restOf(pool.name, workspace), expireAt)
+    local rest = load(pool.name .. '#' .. restOf(pool.name, workspace), expireAt, workspace)
     if not rest.isNew or hasAllValues(namespaceOf(workspace), pool.name) then counter = rest end
   end
   local _
@@ -48,6 +50,10 @@ local function reserveIn(lease, counter, workspace)
   create(counter, workspace)
   call('HINCRBY', counter.key, 'c', lease[2])
   if lease[3] ~= '0' then call('HINCRBY', counter.key, 'g', lease[3]) end
+  if isSpanning(counter.name, workspace) then
+    if lease[2] ~= '0' then call('HINCRBY', counter.key, 'r:' .. workspace, lease[2]) end
+    lease.workspace = workspace
+  end
   lease[#lease + 1] = counter.name
 end
 
@@ -58,7 +64,7 @@ local function reserveUncapped(at)
   for i = at + 9, #ARGV, strideOf(gap) do
     local value, expireAt = ARGV[i + 1], ARGV[i + 3]
     if tonumber(expireAt) > now then
-      local pool = load(ARGV[i], expireAt)
+      local pool = load(ARGV[i], expireAt, workspace)
       if value ~= '' then counters[#counters + 1] = loadValue(pool, value, expireAt, workspace) end
       counters[#counters + 1] = pool
     end

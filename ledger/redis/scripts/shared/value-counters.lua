@@ -4,6 +4,9 @@
 
 local function namespaceOf(name) return string.sub(name, 1, string.find(name, '/', 1, true) - 1) end
 
+-- Whether a workspace is one of several whose calls a counter may count: it belongs to a spanning budget.
+local function isSpanning(name, workspace) return namespaceOf(name) ~= namespaceOf(workspace) end
+
 -- The pool and the value of a counter's full name; no value for a pool.
 local function splitName(name)
   local mark = string.find(name, '#', 1, true)
@@ -15,7 +18,7 @@ local function isRest(value) return string.sub(value, 1, #REST) == REST end
 
 -- The shared counter of a workspace's further values. Only one workspace counts in a budget of its own namespace.
 local function restOf(pool, workspace)
-  return namespaceOf(pool) == namespaceOf(workspace) and REST or REST .. workspace
+  return isSpanning(pool, workspace) and REST .. workspace or REST
 end
 
 local function valueExpireAt(poolExpireAt)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { LEASE_MS, MIN_RECOVERY_MS, REPLAY_TIMEOUT_MS, TOMBSTONE_MS } from '../../../../ledger/durations.ts';
+import { expireAt, LEASE_MS, MIN_RECOVERY_MS, REPLAY_TIMEOUT_MS, TOMBSTONE_MS } from '../../../../ledger/durations.ts';
 import type { Reservation } from '../../../../ledger/reservation.ts';
 import type { Check, CheckMode } from '../../../../policy/core/counter-check.ts';
 import { type Reading, REST } from '../../../../policy/core/counter-reading.ts';
@@ -17,6 +17,7 @@ import {
   queries,
   uniqueName,
   VALUES,
+  WORKSPACES,
 } from './compared-ledgers.ts';
 
 const gateways = fc.constantFrom(...GATEWAYS);
@@ -35,13 +36,20 @@ const reservations = fc.record({
   call: calls,
   version: fc.nat(3),
   worst: fc.record({ tenths: fc.nat(6), off: fc.integer({ min: -3, max: 3 }) }),
-  cap: fc.constantFrom({ tenths: 0, off: 0 }, { tenths: 3, off: 0 }, { tenths: 6, off: 0 }, { tenths: 6, off: 1 }),
-  tolerance: fc.constantFrom({ tenths: 0, off: 0 }, { tenths: 0, off: 0 }, { tenths: 2, off: 1 }),
-  gap: fc.constantFrom({ tenths: 0, off: 0 }, { tenths: 0, off: 0 }, { tenths: 1, off: 0 }),
+  cap: fc.constantFrom<Amount>(
+    { tenths: 0, off: 0 },
+    { tenths: 3, off: 0 },
+    { tenths: 6, off: 0 },
+    { tenths: 6, off: 1 },
+  ),
+  tolerance: fc.constantFrom<Amount>({ tenths: 0, off: 0 }, { tenths: 0, off: 0 }, { tenths: 2, off: 1 }),
+  gap: fc.constantFrom<Amount>({ tenths: 0, off: 0 }, { tenths: 0, off: 0 }, { tenths: 1, off: 0 }),
   value: fc.constantFrom(...VALUES),
+  workspace: fc.constantFrom(...WORKSPACES),
+  percent: fc.constantFrom(undefined, 50, 20),
   part: modes,
   hasTotal: fc.boolean(),
-  shift: fc.constantFrom(0, 0, 0, 0, -HOUR, HOUR),
+  shift: fc.constantFrom<number>(0, 0, 0, 0, -HOUR, HOUR),
   budgets: fc.subarray([...POOLED, ...BY_VALUE], { minLength: 0 }),
 });
 type Draft = typeof reservations extends fc.Arbitrary<infer T> ? T : never;
@@ -71,11 +79,13 @@ function reservation(ledgers: ComparedLedgers, gateway: number, draft: Draft): R
         per && draft.hasTotal
           ? { ...bound, capNano: nano(capNano * 2n), roomNano: nano(bound.roomNano + capNano) }
           : null,
+      ...(draft.percent === undefined ? {} : { workspaceReservePercent: draft.percent }),
     };
   });
   const id = ledgers.idOf(gateway, draft.call);
   const until = now + HOUR;
-  return { id, workspace: 'payments/checkout', version: draft.version, worstNano, gapNano, from: 0, until, checks };
+  const { workspace, version } = draft;
+  return { id, workspace, version, worstNano, gapNano, from: 0, until, checks };
 }
 
 type Step = (ledgers: ComparedLedgers) => Promise<unknown>;
@@ -91,9 +101,10 @@ function command(name: string, step: Step): fc.AsyncCommand<object, ComparedLedg
   };
 }
 
-const reserve = fc.tuple(gateways, reservations).map(([gateway, draft]) =>
+const reserveOf = (gateway: number, draft: Draft): fc.AsyncCommand<object, ComparedLedgers> =>
   command(`reserve ${gateway} ${fc.stringify(draft)}`, async (ledgers) => {
     const asked = reservation(ledgers, gateway, draft);
+    await ledgers.expireMarks();
     const before = (await ledgers.both(gateway, (ledger) => ledger.operator.read(queries))) as readonly Reading[];
     const openBefore = ledgers.memory.state.openOf(ledgers.present[gateway]!).has(asked.id);
     const got = await ledgers.both(gateway, (ledger) => ledger.gateway.reserve(asked));
@@ -105,8 +116,8 @@ const reserve = fc.tuple(gateways, reservations).map(([gateway, draft]) =>
       assert.ok(total.spentNano < bound.capNano);
       assert.ok(total.committedNano <= bound.roomNano);
     }
-  }),
-);
+  });
+const reserve = fc.tuple(gateways, reservations).map(([gateway, draft]) => reserveOf(gateway, draft));
 
 const settle = fc.tuple(gateways, calls, amounts, fc.option(amounts), fc.boolean()).map((given) => {
   const [gateway, call, cost, presumed, releases] = given;
@@ -166,10 +177,11 @@ const restoreBatch = fc
       const [id = '', batch = ''] = [...batches.values()].flatMap(({ batch: one }) => [one.id, one.batch]);
       const known = which === 0 && id !== '' ? { id, batch } : { id: `lost-${which}`, batch: `batch-of-lost-${which}` };
       const reservedNano = settled ? nano(0n) : amountOf(ledgers, left);
-      const counters = held.map((budget) =>
-        BY_VALUE.includes(budget) ? `${counterOf(budget)}#${VALUES[0]}` : counterOf(budget),
-      );
-      const keepUntil = Date.now() + HOUR;
+      const counters = held.flatMap((budget) => {
+        const pool = counterOf(budget);
+        return BY_VALUE.includes(budget) ? [`${pool}#${VALUES[0]}`, pool] : [pool];
+      });
+      const keepUntil = expireAt(Date.now() + HOUR);
       const nothing = { keepUntil, spentNano: nano(0n), presumedNano: nano(0n), requests: 0 };
       await ledgers.both(0, (ledger) =>
         ledger.operator.raiseCounters(counters.map((counter) => ({ counter, ...nothing }))),
@@ -300,7 +312,7 @@ const resume = fc.constant(
 /** Once the shared counter of a workspace holds money, values without a counter count there. */
 const raise = fc.tuple(amounts, fc.constantFrom(VALUES[0]!, REST)).map(([amount, value]) =>
   command(`raise ${fc.stringify(amount)} of ${value}`, async (ledgers) => {
-    const [floorNano, keepUntil] = [amountOf(ledgers, amount), Date.now() + HOUR];
+    const [floorNano, keepUntil] = [amountOf(ledgers, amount), expireAt(Date.now() + HOUR)];
     const counters = queries.flatMap(({ counter, per }) => (per ? [counter, `${counter}#${value}`] : [counter]));
     // No more than is there, so that the stream still says what was spent.
     const readings = await ledgers.inMemory[0]!.operator.read(queries);
@@ -381,3 +393,39 @@ export const commands = fc.commands(
   ],
   { maxCommands: 60, size: 'max' },
 );
+
+const contended = fc.record({
+  call: calls,
+  worst: fc.record({ tenths: fc.integer({ min: 1, max: 6 }), off: fc.integer({ min: -1, max: 1 }) }),
+  workspace: fc.constantFrom(...WORKSPACES, 'ads/api'),
+  percent: fc.constantFrom(50, 50, 50, 20, undefined),
+  budget: fc.constantFrom('company', 'company', 'companyCustomers'),
+});
+const contend = fc.tuple(gateways, contended).map(([gateway, { budget, ...draft }]) => {
+  const zero = { tenths: 0, off: 0 };
+  const fixed = {
+    version: 3,
+    cap: { tenths: 10, off: 0 },
+    tolerance: zero,
+    gap: zero,
+    part: 'Enforce',
+    shift: 0,
+  } as const;
+  return reserveOf(gateway, { ...fixed, ...draft, value: VALUES[0]!, hasTotal: false, budgets: [budget] });
+});
+
+const settleCheaply = fc.tuple(gateways, calls, fc.nat(2)).map(([gateway, call, cost]) =>
+  command(`settle ${gateway} ${call} at ${cost}`, async (ledgers) => {
+    const id = ledgers.idOf(gateway, call);
+    const record = { id, state: 'final', cost_nano: `${cost}` } as const;
+    const settlement = { id, costNano: nano(BigInt(cost)), presumedNano: nano(0n), record };
+    const got = await ledgers.both(gateway, (ledger) => ledger.gateway.settle(settlement));
+    if (got === 'settled') ledgers.acknowledged(id);
+  }),
+);
+
+/** Three workspaces contend for a spanning budget with calls that cost next to nothing. */
+export const contentions = fc.commands([contend, contend, contend, contend, settleCheaply, release, expireTombstones], {
+  maxCommands: 60,
+  size: 'max',
+});

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { Redis } from 'ioredis';
-import { TOMBSTONE_MS } from '../../../../ledger/durations.ts';
+import { TOMBSTONE_MS, WAIT_MARK_MS } from '../../../../ledger/durations.ts';
 import { type LedgerState, LedgerUnreachable } from '../../../../ledger/ledger.ts';
 import { MemoryLedger } from '../../../../ledger/memory/memory-ledger.ts';
 import type { MemoryState } from '../../../../ledger/memory/state.ts';
@@ -14,10 +14,12 @@ import { restoreState, snapshotOf } from '../memory-snapshot.ts';
 
 export const HOUR = 3_600_000;
 export const GATEWAYS = [0, 1];
-export const POOLED = ['pool', 'watched'];
-export const BY_VALUE = ['customers', 'watchedCustomers'];
+export const POOLED = ['pool', 'watched', 'company'];
+export const BY_VALUE = ['customers', 'watchedCustomers', 'companyCustomers'];
+export const WORKSPACES = ['payments/checkout', 'search/web'];
 export const VALUES = ['["acme"]', '["umbrella"]', '[""]', '["a#\\nü…"]'];
-export const counterOf = (budget: string): string => `payments/${budget}/Day/UTC/0`;
+export const counterOf = (budget: string): string =>
+  `${budget.startsWith('company') ? 'platform' : 'payments'}/${budget}/Day/UTC/0`;
 export const queries = [
   ...POOLED.map((budget) => ({ counter: counterOf(budget), per: false, top: 0, also: [] })),
   ...BY_VALUE.map((budget) => ({
@@ -92,6 +94,16 @@ export class ComparedLedgers {
         const name = `call-${gateway}-${call}`;
         if (!isKept) this.#generations.set(name, (this.#generations.get(name) ?? 0) + 1);
       }
+    }
+  }
+
+  /** Forgets who waits, before the two clocks could disagree on it. */
+  async expireMarks(): Promise<void> {
+    const { pools, values } = this.memory.state.counters;
+    for (const counter of [...pools.values(), ...[...values.values()].flatMap((all) => [...all.values()])]) {
+      if (!counter.waiting.some(({ until }) => until - Date.now() < WAIT_MARK_MS / 2)) continue;
+      counter.waiting = [];
+      await this.redis.hdel(`${this.prefix}:counter:${counter.name}`, 'm');
     }
   }
 

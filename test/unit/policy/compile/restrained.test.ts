@@ -15,6 +15,7 @@ const budget: fc.Arbitrary<CompiledBudget> = fc
     scope: features,
     limitNano: amount,
     toleranceNano: amount,
+    workspaceReservePercent: fc.integer({ min: 1, max: 100 }),
     criticalExtraNano: amount,
     overrides: fc.uniqueArray(fc.record({ values: fc.tuple(fc.constantFrom('x', 'y')), limitNano: amount }), {
       selector: ({ values }) => values[0],
@@ -55,6 +56,7 @@ test('a restrained budget grants no more than either form, and is no longer than
           expect(limitOf(restrained, value) <= limitOf(form, value)).toBe(true);
         }
         expect(restrained.toleranceNano <= form.toleranceNano).toBe(true);
+        expect(restrained.workspaceReservePercent).toBeLessThanOrEqual(form.workspaceReservePercent!);
         expect(restrained.criticalExtraNano <= form.criticalExtraNano).toBe(true);
         expect(form.mode === 'Enforce' && restrained.mode !== 'Enforce').toBe(false);
         expect(form.suspend && !restrained.suspend).toBe(false);
