@@ -145,6 +145,7 @@ export function assemble(options: GatewayOptions): Assembly {
     bodyFolder,
     bodyFiles,
     now,
+    elapsed,
   });
   const batches = new BatchEndpoints({ upstreams, ledger, settings, elapsed });
   const admin = adminApp(metrics, health);

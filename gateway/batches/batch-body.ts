@@ -3,6 +3,7 @@ import { type BatchReader, MAX_BATCH_BYTES } from '../../policy/request/batch-re
 import type { BodyFile } from '../http/body-file.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 import { jsonHeadersUp } from '../http/headers.ts';
+import { MAX_ANSWER_BYTES, readAnswer } from '../http/read-answer.ts';
 import { type CallerGone, refuseUnread } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
 import { type Upstream, pathUp } from '../http/upstreams.ts';
@@ -50,17 +51,29 @@ async function readToFile(
   return reader.end();
 }
 
-export type Uploaded =
-  /** Not all of the body was sent, so there is no such batch. */
-  | { readonly kind: 'NotSent' }
-  /** All of it was sent and no complete answer came: the batch may exist. */
-  | { readonly kind: 'Broken' }
-  | ({ readonly kind: 'Answered' } & BatchAnswer);
+/** What was seen of a batch that was sent. */
+export interface Uploaded {
+  /** All of the body was sent; if not, there is no such batch. */
+  readonly isSent: boolean;
+  /** Null if none began. Its text is null if it broke off or is too long. */
+  readonly answer: (Omit<BatchAnswer, 'text'> & { readonly text: string | null }) | null;
+  /** From the first byte of the body to the end of the answer. */
+  readonly milliseconds: number;
+}
 
-/** Sends a batch from its file, a chunk at a time; a caller that leaves before all is sent stops that. Never rejects. */
-export async function upload(call: AuthenticatedCall, file: BodyFile, upstream: Upstream): Promise<Uploaded> {
+/**
+ * Sends a batch from its file, a chunk at a time; a caller that leaves before all is sent stops that. `elapsed`: the
+ * monotonic clock, in milliseconds. Never rejects.
+ */
+export async function upload(
+  call: AuthenticatedCall,
+  file: BodyFile,
+  upstream: Upstream,
+  elapsed: () => number,
+): Promise<Uploaded> {
   const { req, res, route, caller } = call;
   const body = file.read();
+  const began = elapsed();
   const isWhole = (): boolean => body.bytesRead >= file.size;
   const onClose = (): void => {
     if (!isWhole()) body.destroy(new Error('the caller left'));
@@ -70,13 +83,12 @@ export async function upload(call: AuthenticatedCall, file: BodyFile, upstream: 
   res.once('close', onClose);
   try {
     const headers = [...jsonHeadersUp(req, caller.workspace), 'content-length', String(file.size)];
-    const answer = await upstream.pool.request({ path: pathUp(upstream, route), method: 'POST', headers, body });
-    const { statusCode: status } = answer;
-    // An error status counts without its text too.
-    const text = status < 300 ? await answer.body.text() : await answer.body.text().catch(() => '');
-    return { kind: 'Answered', status, headers: answer.headers, text };
+    const asked = await upstream.pool.request({ path: pathUp(upstream, route), method: 'POST', headers, body });
+    const text = await readAnswer(asked.body, MAX_ANSWER_BYTES);
+    const answer = { status: asked.statusCode, headers: asked.headers, text };
+    return { isSent: true, answer, milliseconds: elapsed() - began };
   } catch {
-    return { kind: isWhole() ? 'Broken' : 'NotSent' };
+    return { isSent: isWhole(), answer: null, milliseconds: elapsed() - began };
   } finally {
     res.off('close', onClose);
     body.destroy();

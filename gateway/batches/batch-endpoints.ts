@@ -13,6 +13,7 @@ import { noSuchBatch } from '../../policy/core/refusal-sentences.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import type { AuthenticatedCall, Clocks } from '../http/call.ts';
 import { headersDown, headersUp } from '../http/headers.ts';
+import { MAX_ANSWER_BYTES, MAX_PAGE_BYTES, readAnswer } from '../http/read-answer.ts';
 import type { Route } from '../http/route.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
 import { BatchListing, type ListQuery, MAX_LIMIT, type Page } from './batch-listing.ts';
@@ -71,7 +72,7 @@ export class BatchEndpoints {
     if (answer === null) return refusalFor('UpstreamUnreachable');
     const { statusCode: status, headers, body } = answer;
     if (part !== 'results' || status !== 200) {
-      const text = await body.text().catch(() => null);
+      const text = await readAnswer(body, MAX_ANSWER_BYTES);
       if (text === null) return refusalFor('UpstreamUnreachable');
       sendBatch(res, { status, headers, text }, []);
       return null;
@@ -132,8 +133,8 @@ export class BatchEndpoints {
   /** Null if there is no answer; `page` is null if the answer is an error, or no page. */
   async #page(call: AuthenticatedCall, query: string): Promise<(BatchAnswer & { readonly page: Page | null }) | null> {
     const answer = await this.#ask(call, { ...call.route, query }, 'GET');
-    const text = await answer?.body.text().catch(() => null);
-    if (answer === null || text === null || text === undefined) return null;
+    const text = answer && (await readAnswer(answer.body, MAX_PAGE_BYTES));
+    if (answer === null || text === null) return null;
     const { statusCode: status, headers } = answer;
     return { status, headers, text, page: status === 200 ? pageIn(text) : null };
   }

@@ -45,7 +45,8 @@ function rewritten(text: string): string {
   return typeof batch.results_url === 'string' ? JSON.stringify(rewriteUrls(batch)) : text;
 }
 
-function parsed(text: string): Batch {
+/** An empty object if the text is not JSON. */
+export function parsed(text: string): Batch {
   try {
     return (JSON.parse(text) ?? {}) as Batch;
   } catch {

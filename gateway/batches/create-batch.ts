@@ -8,7 +8,9 @@ import { type Nano, ZERO } from '../../policy/core/money.ts';
 import { ownerOf } from '../../policy/core/owner.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { type Result, err, ok } from '../../policy/core/result.ts';
+import { isApiError } from '../../policy/cost/api-error.ts';
 import { type BatchMeta, batchMetaOf, encodeBatchMeta } from '../../policy/cost/batch-meta.ts';
+import { type AnswerSeen, endingCost, endingOf, isFree, releasesByItself } from '../../policy/cost/ending-cost.ts';
 import { BatchReader } from '../../policy/request/batch-reader.ts';
 import type { RequestFacts } from '../../policy/request/request.ts';
 import type { Settler } from '../admission/settler.ts';
@@ -16,6 +18,7 @@ import { queueKeysOf } from '../admission/wait-queue.ts';
 import { BodyFile } from '../http/body-file.ts';
 import type { ByteQuota } from '../http/byte-quota.ts';
 import type { AdmittedCall, AttributedCall, Clocks, ReadCall } from '../http/call.ts';
+import { isJSON } from '../http/headers.ts';
 import type { CallerGone } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
 import type { Upstreams } from '../http/upstreams.ts';
@@ -27,9 +30,9 @@ import { costHeaders } from '../record/cost-headers.ts';
 import type { EndedCall } from '../record/ended-call.ts';
 import { usageRecord } from '../record/usage-record.ts';
 import { type Uploaded, receiveBatch, upload } from './batch-body.ts';
-import { batchIn, sendBatch } from './batch-response.ts';
+import { batchIn, parsed, sendBatch } from './batch-response.ts';
 
-interface Parts extends Pick<Clocks, 'now'> {
+interface Parts extends Pick<Clocks, 'now' | 'elapsed'> {
   readonly upstreams: Upstreams;
   readonly readingTurns: ReadingTurns;
   readonly settler: Settler;
@@ -94,26 +97,20 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
   }
 
   forward(call: BatchCall & AdmittedCall): Promise<Uploaded> {
-    return upload(call, call.file, this.#parts.upstreams.of(call.caller.workspace));
+    return upload(call, call.file, this.#parts.upstreams.of(call.caller.workspace), this.#parts.elapsed);
   }
 
   async finish(call: BatchCall & AdmittedCall, uploaded: Uploaded): Promise<void> {
-    const { callRefuser } = this.#parts;
-    if (uploaded.kind === 'NotSent') {
-      callRefuser.refuse(call, refusalFor('UpstreamUnreachable'));
-      return this.#release(call, 'NeverSent', 0);
+    const answer = uploaded.answer?.text == null ? null : { ...uploaded.answer, text: uploaded.answer.text };
+    const batch = answer === null || answer.status >= 300 ? null : batchIn(answer.text);
+    if (answer !== null && batch !== null) {
+      await this.#openBatch(call, batch);
+      return sendBatch(call.res, answer, costHeaders(call, null));
     }
-    if (uploaded.kind === 'Answered' && uploaded.status >= 300) {
-      sendBatch(call.res, uploaded, []);
-      return this.#release(call, 'ErrorStatus', uploaded.status);
-    }
-    const batch = uploaded.kind === 'Answered' ? batchIn(uploaded.text) : null;
-    if (batch === null) {
-      callRefuser.refuse(call, refusalFor('BatchOutcomeUnknown'));
-      return this.#presume(call);
-    }
-    await this.#openBatch(call, batch);
-    if (uploaded.kind === 'Answered') sendBatch(call.res, uploaded, costHeaders(call, null));
+    const seen = answerSeen(uploaded);
+    if (answer !== null && answer.status >= 300) sendBatch(call.res, answer, []);
+    else this.#parts.callRefuser.refuse(call, refusalFor(seen.isSent ? 'BatchOutcomeUnknown' : 'UpstreamUnreachable'));
+    await this.#endWithoutBatch(call, seen);
   }
 
   /** From here on the batch is the operator's, whatever becomes of this gateway. */
@@ -132,18 +129,16 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
     await this.#parts.settler.openBatch(reservation, queueKeysOf(plan.checks));
   }
 
-  /** It is not known whether the batch exists. */
-  async #presume(call: AdmittedCall): Promise<void> {
+  /** There is no batch, or it is not known whether there is one. The usage log hears of the call in any case. */
+  #endWithoutBatch(call: AdmittedCall, seen: AnswerSeen): Promise<void> {
+    const { settler } = this.#parts;
     const { id, plan } = call;
-    const record = usageRecord(this.#end(call, 'Broken', 0, plan.worstNano));
-    const settlement = { id, costNano: ZERO, presumedNano: plan.worstNano, record };
-    await this.#parts.settler.settle(settlement, queueKeysOf(plan.checks));
-  }
-
-  /** The upstream bills nothing; the usage log hears of the call all the same. */
-  #release(call: AdmittedCall, ending: string, status: number): Promise<void> {
-    const record = usageRecord(this.#end(call, ending, status));
-    return this.#parts.settler.release(call.id, queueKeysOf(call.plan.checks), record);
+    const ending = endingOf(seen);
+    const amounts = endingCost(ending, plan.worstNano, () => ZERO);
+    const record = usageRecord(this.#end(call, ending, seen.status, amounts.presumedNano));
+    const queues = queueKeysOf(plan.checks);
+    if (isFree(ending)) return settler.release(id, queues, record);
+    return settler.settle({ id, ...amounts, releases: releasesByItself(seen), record }, queues);
   }
 
   #end(call: AdmittedCall, ending: string, status: number, presumedNano = ZERO): EndedCall {
@@ -157,6 +152,24 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
       firstByteMs: null,
     });
   }
+}
+
+/** An answer that describes no batch, as the table of endings sees it. */
+function answerSeen({ isSent, answer, milliseconds }: Uploaded): AnswerSeen {
+  const { status = 0, text = null } = answer ?? {};
+  const isJSONError = answer !== null && isJSON(answer.headers) && isApiError(parsed(text ?? ''));
+  return {
+    isSent,
+    isCancelled: false,
+    status,
+    isWhole: text !== null,
+    isApiError: isJSONError,
+    hasErrorEvent: false,
+    isComplete: text !== null,
+    hasContent: status < 300 && text !== '',
+    usage: 'None',
+    milliseconds,
+  };
 }
 
 /** So many requests are planned before other calls get a turn. */

@@ -4,7 +4,8 @@ import type { AnswerForm } from './meter-tap.ts';
 /**
  * What happens upstream to a call whose caller left. `Cancel`: a stream is cancelled as soon as it has said what its
  * prompt costs. A whole answer says what it costs only at its end, so it is read to the end; so is a stream that the
- * caller held up, because the upstream may be far ahead of what was seen. `Drain`: every answer is read to its end.
+ * caller held up, because the upstream may be far ahead of what was seen. An error is read to its end for a while too:
+ * only its end says whether the API sent it. `Drain`: every answer is read to its end.
  * `Drop`: the call costs nothing, so it is cancelled at once.
  */
 export type OnAbort = 'Cancel' | 'Drain' | 'Drop';
@@ -16,8 +17,8 @@ export interface AnswerProgress {
   readonly wasHeldUp: boolean;
 }
 
-/** How long a stream may take to begin after its caller left, before it is cancelled anyway. Milliseconds. */
-const BEGIN_MS = 10_000;
+/** How long a stream may take to begin, and an error to end, after the caller left. Then it is cancelled. Milliseconds. */
+const PATIENCE_MS = 10_000;
 
 /** Decides when a call whose caller left is cancelled upstream. */
 export class AbortPolicy {
@@ -47,13 +48,13 @@ export class AbortPolicy {
 
   callerLeft(progress: AnswerProgress): void {
     this.#hasLeft = true;
-    if (progress.form === 'Error' || this.#onAbort === 'Drop') this.#cancel();
-    else this.#cancelStream(progress);
+    if (this.#onAbort === 'Drop') this.#cancel();
+    else this.#cancelSoon(progress);
   }
 
   /** More of the answer has come. */
   advance(progress: () => AnswerProgress): void {
-    if (this.#hasLeft) this.#cancelStream(progress());
+    if (this.#hasLeft) this.#cancelSoon(progress());
   }
 
   /** The call is over. */
@@ -61,11 +62,12 @@ export class AbortPolicy {
     clearTimeout(this.#timer);
   }
 
-  #cancelStream({ form, hasBegun, wasHeldUp }: AnswerProgress): void {
+  #cancelSoon({ form, hasBegun, wasHeldUp }: AnswerProgress): void {
     const isStream = form === null ? this.#isStreamAsked : form === 'Stream';
-    if (this.#onAbort !== 'Cancel' || !isStream || wasHeldUp) return;
+    const isCancelled = form === 'Error' || (this.#onAbort === 'Cancel' && isStream && !wasHeldUp);
+    if (!isCancelled) return;
     if (hasBegun) this.#cancel();
-    else this.#timer ??= setTimeout(() => this.#cancel(), BEGIN_MS);
+    else this.#timer ??= setTimeout(() => this.#cancel(), PATIENCE_MS);
   }
 
   #cancel(): void {

@@ -4,7 +4,7 @@ export interface AnswerJSON {
   readonly model?: unknown;
   readonly usage?: unknown;
   readonly message?: AnswerJSON;
-  readonly error?: { readonly type?: unknown };
+  readonly error?: { readonly type?: unknown } | null;
   readonly delta?: Delta | null;
   readonly stop_reason?: unknown;
   readonly content?: unknown;
@@ -31,9 +31,9 @@ export function parseAnswer(text: string): AnswerJSON {
   }
 }
 
-/** The model that served; null if the answer does not say. */
+/** The model that served, at most 200 characters; null if the answer does not say. */
 export function modelOf({ model }: AnswerJSON): string | null {
-  return typeof model === 'string' ? model : null;
+  return typeof model === 'string' ? model.slice(0, 200) : null;
 }
 
 /** `error.type`, at most 100 characters; null if there is none. */

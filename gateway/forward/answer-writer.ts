@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { RawHeaders } from '../http/headers.ts';
-import type { Metered } from './meter.ts';
 
 /** Writes an answer to the caller. Writes nothing once the caller has left. */
 export interface AnswerWriter {
@@ -10,7 +9,7 @@ export interface AnswerWriter {
   /** The writer keeps the chunk; `controller` is paused while the caller cannot take more. */
   write(chunk: Buffer, controller: Dispatcher.DispatchController): void;
   /** The upstream has finished its answer. */
-  end(metered: Metered): void;
+  end(): void;
   /** The upstream's answer broke off. */
   fail(): void;
 }
@@ -71,34 +70,55 @@ export class StreamingWriter implements AnswerWriter {
   };
 }
 
-/** Collects the chunks and writes them at the end, behind headers that say what the answer cost. */
+/** The largest answer that is collected: the text of the longest has half of it. Bytes. */
+const MAX_COLLECTED = 1024 * 1024;
+
+/**
+ * Collects the chunks and writes them at the end, behind headers that say what the answer cost. A larger answer is passed
+ * on as it comes, without them, so that memory has a bound: its cost is in the usage log.
+ */
 export class CollectingWriter implements AnswerWriter {
-  readonly wasHeldUp = false;
   readonly #res: ServerResponse;
   readonly #status: number;
   readonly #headers: RawHeaders;
-  readonly #costHeaders: (metered: Metered) => RawHeaders;
-  readonly #chunks: Buffer[] = [];
+  readonly #costHeaders: () => RawHeaders;
+  #chunks: Buffer[] = [];
+  #collected = 0;
+  #streaming: StreamingWriter | null = null;
 
-  constructor(res: ServerResponse, status: number, headers: RawHeaders, costHeaders: (metered: Metered) => RawHeaders) {
+  /** `costHeaders` is asked once the answer has ended. */
+  constructor(res: ServerResponse, status: number, headers: RawHeaders, costHeaders: () => RawHeaders) {
     this.#res = res;
     this.#status = status;
     this.#headers = headers;
     this.#costHeaders = costHeaders;
   }
 
-  write(chunk: Buffer): void {
-    this.#chunks.push(chunk);
+  get wasHeldUp(): boolean {
+    return this.#streaming?.wasHeldUp ?? false;
   }
 
-  end(metered: Metered): void {
+  write(chunk: Buffer, controller: Dispatcher.DispatchController): void {
+    if (this.#streaming !== null) return this.#streaming.write(chunk, controller);
+    this.#chunks.push(chunk);
+    this.#collected += chunk.length;
+    if (this.#collected <= MAX_COLLECTED) return;
+    this.#streaming = new StreamingWriter(this.#res, this.#status, this.#headers);
+    this.#streaming.write(Buffer.concat(this.#chunks), controller);
+    this.#chunks = [];
+  }
+
+  end(): void {
+    if (this.#streaming !== null) return this.#streaming.end();
     if (this.#res.destroyed) return;
     const body = Buffer.concat(this.#chunks);
-    const headers = [...this.#headers, ...this.#costHeaders(metered), 'content-length', String(body.length)];
+    const headers = [...this.#headers, ...this.#costHeaders(), 'content-length', String(body.length)];
     this.#res.writeHead(this.#status, headers);
     this.#res.end(body);
   }
 
-  /** Nothing was written yet, so the gateway can still answer with a refusal. */
-  fail(): void {}
+  /** If nothing was written yet, the gateway can still answer with a refusal. */
+  fail(): void {
+    this.#streaming?.fail();
+  }
 }

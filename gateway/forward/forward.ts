@@ -22,20 +22,24 @@ export interface UpstreamCall extends Pick<Clocks, 'elapsed'> {
   /** The gateway's own headers for an answer that is streamed. */
   readonly streamHeaders: () => RawHeaders;
   /** The gateway's own headers for an answer that was read whole. */
-  readonly answerHeaders: (metered: Metered) => RawHeaders;
+  readonly answerHeaders: (end: ForwardEnd) => RawHeaders;
 }
 
-/** How a call ended, which decides what is settled. */
-export type ForwardEnd =
-  /** Nothing of it reached the upstream. */
-  | { readonly kind: 'NeverSent' }
-  /** Answered with an error status, which was passed on as it came. */
-  | { readonly kind: 'ErrorStatus'; readonly errorType: string | null }
-  | { readonly kind: 'Answered'; readonly metered: Metered }
-  /** The connection broke or timed out after the call was sent, and not by us. */
-  | { readonly kind: 'Broken'; readonly metered: Metered; readonly timedOut: boolean }
+/** What was seen of a call, which decides what it costs (policy/cost/ending-cost.ts). */
+export interface ForwardEnd {
+  /** A byte of it was written to a connection. */
+  readonly isSent: boolean;
   /** The caller left, and the call was cancelled upstream. */
-  | { readonly kind: 'Cancelled'; readonly metered: Metered };
+  readonly isCancelled: boolean;
+  readonly timedOut: boolean;
+  /** The upstream's; 0 if no answer began. */
+  readonly status: number;
+  /** The answer came to its end as HTTP has it. */
+  readonly isWhole: boolean;
+  readonly metered: Metered;
+  /** From the first byte of the call to the end of the answer. */
+  readonly milliseconds: number;
+}
 
 /** Sends a call and passes its answer on. Never rejects. If no answer began, the caller still waits for one. */
 export function forward(call: UpstreamCall): Promise<ForwardEnd> {
@@ -57,14 +61,15 @@ export function sent(
 }
 
 /** What the gateway answers if the upstream began no answer. */
-export function unanswered(ending: ForwardEnd): Refusal {
-  return refusalFor(ending.kind === 'Broken' && ending.timedOut ? 'UpstreamTimeout' : 'UpstreamUnreachable');
+export function unanswered({ timedOut }: ForwardEnd): Refusal {
+  return refusalFor(timedOut ? 'UpstreamTimeout' : 'UpstreamUnreachable');
 }
 
 const TIMEOUTS = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
 
 /** An answer whose headers have come: each chunk goes to the meter and to the caller. */
 interface Answer {
+  readonly status: number;
   readonly form: AnswerForm;
   readonly tap: MeterTap;
   readonly writer: AnswerWriter;
@@ -76,7 +81,9 @@ class UpstreamHandler implements Dispatcher.DispatchHandler {
   readonly #resolve: (end: ForwardEnd) => void;
   readonly #abort: AbortPolicy;
   #answer: Answer | null = null;
-  #isSent = false;
+  /** When the first byte was written, by the monotonic clock; null before. Milliseconds. */
+  #sentAt: number | null = null;
+  #end: ForwardEnd | null = null;
 
   constructor(call: UpstreamCall, resolve: (end: ForwardEnd) => void) {
     this.#call = call;
@@ -87,9 +94,8 @@ class UpstreamHandler implements Dispatcher.DispatchHandler {
 
   /** Called right before the first byte is written to a connection: from here on the call may be billed. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    // It stays true if undici begins a request again: what was sent once may be billed.
-    const mayGo = this.#abort.begin(controller);
-    this.#isSent ||= mayGo;
+    // It stays if undici begins a request again: what was sent once may be billed.
+    if (this.#abort.begin(controller)) this.#sentAt ??= this.#call.elapsed();
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
@@ -97,8 +103,8 @@ class UpstreamHandler implements Dispatcher.DispatchHandler {
     const { onAnswer, elapsed } = this.#call;
     onAnswer(status, headers);
     const form = answerForm(status, headers);
-    const tap = new MeterTap(form, headers['content-encoding'], elapsed);
-    this.#answer = { form, tap, writer: this.#writerOf(form, status, headersDown(headers)) };
+    const tap = new MeterTap(form, headers, elapsed);
+    this.#answer = { status, form, tap, writer: this.#writerOf(form, status, headersDown(headers)) };
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -109,50 +115,53 @@ class UpstreamHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    const { form, tap, writer } = this.#answer!;
-    this.#end(tap, () => {
-      const metered = tap.read(true);
-      writer.end(metered);
-      return form === 'Error' ? errorStatus(metered) : { kind: 'Answered', metered };
+    const { writer } = this.#answer!;
+    this.#close(() => {
+      this.#end = this.#endOf(true, false);
+      writer.end();
+      return this.#end;
     });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    const answer = this.#answer;
-    this.#end(answer?.tap, () => this.#brokenEnd(error, answer));
-    answer?.writer.fail();
+    const timedOut = 'code' in error && TIMEOUTS.has(String(error.code));
+    this.#close(() => this.#endOf(false, timedOut));
+    this.#answer?.writer.fail();
   }
 
   #writerOf(form: AnswerForm, status: number, headers: RawHeaders): AnswerWriter {
     const { res, streamHeaders, answerHeaders } = this.#call;
-    if (form === 'Whole') return new CollectingWriter(res, status, headers, answerHeaders);
+    if (form === 'Whole') return new CollectingWriter(res, status, headers, () => answerHeaders(this.#end!));
     return new StreamingWriter(res, status, form === 'Stream' ? [...headers, ...streamHeaders()] : headers);
   }
 
-  #brokenEnd(error: Error, answer: Answer | null): ForwardEnd {
-    if (!this.#isSent) return { kind: 'NeverSent' };
-    const metered = answer?.tap.read(false) ?? UNMETERED;
-    if (answer?.form === 'Error') return errorStatus(metered);
-    if (this.#abort.isCancelled) return { kind: 'Cancelled', metered };
-    const timedOut = 'code' in error && TIMEOUTS.has(String(error.code));
-    return { kind: 'Broken', metered, timedOut };
+  #endOf(isWhole: boolean, timedOut: boolean, metered = this.#answer?.tap.read(isWhole) ?? UNMETERED): ForwardEnd {
+    return {
+      isSent: this.#sentAt !== null,
+      isCancelled: this.#abort.isCancelled,
+      timedOut,
+      status: this.#answer?.status ?? 0,
+      isWhole,
+      metered,
+      milliseconds: this.#call.elapsed() - (this.#sentAt ?? 0),
+    };
   }
 
   /** The upstream is done; `end` is asked once the meter has read all that it can. */
-  #end(tap: MeterTap | undefined, end: () => ForwardEnd): void {
+  #close(end: () => ForwardEnd): void {
     this.#abort.stop();
     this.#call.res.off('close', this.#onClose);
-    if (tap === undefined) this.#settle(end);
-    else tap.close(() => this.#settle(end));
+    if (this.#answer === null) this.#settle(end);
+    else this.#answer.tap.close(() => this.#settle(end));
   }
 
-  /** An answer that is longer than the longest string cannot be metered: it counts as one that broke off. */
+  /** An answer that cannot be metered counts as one that broke off: the call must end whatever the upstream sent. */
   #settle(end: () => ForwardEnd): void {
     try {
       this.#resolve(end());
     } catch {
       this.#call.res.destroy();
-      this.#resolve({ kind: 'Broken', metered: UNMETERED, timedOut: false });
+      this.#resolve(this.#endOf(false, false, { ...UNMETERED, hasContent: true }));
     }
   }
 
@@ -165,8 +174,4 @@ class UpstreamHandler implements Dispatcher.DispatchHandler {
     hasBegun: this.#answer?.tap.hasBegun ?? false,
     wasHeldUp: this.#answer?.writer.wasHeldUp ?? false,
   });
-}
-
-function errorStatus({ errorType }: Metered): ForwardEnd {
-  return { kind: 'ErrorStatus', errorType };
 }

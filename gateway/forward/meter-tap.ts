@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { readUsage } from '../../policy/prices/usage.ts';
-import { MODEL_REFUSED, errorTypeOf, modelOf, parseAnswer } from './answer-fields.ts';
+import { isJSON, mediaType } from '../http/headers.ts';
 import { type ContentDecoder, decoderOf } from './content-decoder.ts';
-import { type Meter, type Metered, UNMETERED } from './meter.ts';
+import type { Meter, Metered } from './meter.ts';
 import { StreamMeter } from './stream-meter.ts';
+import { WholeMeter } from './whole-meter.ts';
 
 /** An error and a stream are passed on as they come; a whole answer is collected, because its headers say its cost. */
 export type AnswerForm = 'Error' | 'Stream' | 'Whole';
@@ -11,26 +11,20 @@ export type AnswerForm = 'Error' | 'Stream' | 'Whole';
 /** The form of an answer with this status and these headers. */
 export function answerForm(status: number, headers: IncomingHttpHeaders): AnswerForm {
   if (status >= 300) return 'Error';
-  return headers['content-type']?.startsWith('text/event-stream') === true ? 'Stream' : 'Whole';
+  return mediaType(headers) === 'text/event-stream' ? 'Stream' : 'Whole';
 }
-
-const METERS: Readonly<Record<AnswerForm, (elapsed: () => number) => Meter>> = {
-  Error: () => new ErrorMeter(),
-  Stream: (elapsed) => new StreamMeter(elapsed),
-  Whole: () => new WholeMeter(),
-};
 
 /** Meters a decoded copy of an answer, which the caller gets as it came: a compressed one must be metered too. */
 export class MeterTap {
   readonly #meter: Meter;
   readonly #decoder: ContentDecoder;
+  #hasBytes = false;
 
   /** `elapsed`: the monotonic clock. Milliseconds. */
-  constructor(form: AnswerForm, encoding: string | undefined, elapsed: () => number) {
-    const meter = METERS[form](elapsed);
+  constructor(form: AnswerForm, headers: IncomingHttpHeaders, elapsed: () => number) {
+    const meter = form === 'Stream' ? new StreamMeter(elapsed) : new WholeMeter(form === 'Error', isJSON(headers));
     this.#meter = meter;
-    // The type of an error is only a label, which is not worth a decompressor.
-    this.#decoder = decoderOf(form === 'Error' ? undefined : encoding, (bytes) => meter.write(bytes));
+    this.#decoder = decoderOf(headers['content-encoding'], (bytes) => meter.write(bytes));
   }
 
   get hasBegun(): boolean {
@@ -38,6 +32,7 @@ export class MeterTap {
   }
 
   write(chunk: Buffer): void {
+    this.#hasBytes = true;
     this.#decoder.write(chunk);
   }
 
@@ -46,45 +41,11 @@ export class MeterTap {
     this.#decoder.end(then);
   }
 
-  /** Called once, after `close`. Throws if the answer is longer than the longest string. */
-  read(isComplete: boolean): Metered {
-    return this.#meter.end(isComplete);
-  }
-}
-
-/** How many chunks of an error's body are kept to find its type: the body is short and usually one chunk. */
-const ERROR_CHUNKS = 4;
-
-/** An error costs nothing; only its type is of interest. */
-class ErrorMeter implements Meter {
-  readonly hasBegun = false;
-  readonly #chunks: Buffer[] = [];
-
-  write(bytes: Buffer): void {
-    if (this.#chunks.length < ERROR_CHUNKS) this.#chunks.push(bytes);
-  }
-
-  end(): Metered {
-    const errorType = errorTypeOf(parseAnswer(Buffer.concat(this.#chunks).toString('utf8')));
-    return { ...UNMETERED, errorType };
-  }
-}
-
-/** An answer in one piece says what it cost only when all of it is there. */
-class WholeMeter implements Meter {
-  readonly hasBegun = false;
-  readonly #chunks: Buffer[] = [];
-
-  write(bytes: Buffer): void {
-    this.#chunks.push(bytes);
-  }
-
-  end(isComplete: boolean): Metered {
-    if (!isComplete) return UNMETERED;
-    const answer = parseAnswer(Buffer.concat(this.#chunks).toString('utf8'));
-    const usage = answer.usage === undefined ? null : readUsage(answer.usage);
-    const isEmpty = Array.isArray(answer.content) && answer.content.length === 0;
-    const declined = answer.stop_reason === MODEL_REFUSED && isEmpty;
-    return { ...UNMETERED, usage: usage && { ...usage, declined }, model: modelOf(answer), complete: true };
+  /** Called once, after `close`. */
+  read(isWhole: boolean): Metered {
+    const isRead = !this.#hasBytes || this.#decoder.isReadable;
+    const metered = this.#meter.end(isWhole && isRead);
+    // Anything may be in what could not be decoded.
+    return isRead ? metered : { ...metered, hasContent: true };
   }
 }

@@ -4,10 +4,18 @@ import type { Usage } from '../../policy/prices/usage.ts';
 export interface Metered {
   /** Null if the answer has not said anything yet. */
   readonly usage: Usage | null;
+  /** The usage is that of the whole answer, and not what a stream reports at its beginning. */
+  readonly isFinal: boolean;
   /** The model that served; null if the answer did not say. */
   readonly model: string | null;
   /** The answer was seen to its end, so nothing more will be known about it. */
-  readonly complete: boolean;
+  readonly isComplete: boolean;
+  /** The model may have written something: content was seen, or bytes that cannot be read. */
+  readonly hasContent: boolean;
+  /** The body is an error in the API's form. */
+  readonly isApiError: boolean;
+  /** A stream sent an `error` event. */
+  readonly hasErrorEvent: boolean;
   /** The `error.type` of an error, or of a stream that ended with one. */
   readonly errorType: string | null;
   /** Text, thinking and tool input that a stream sent since it last reported its usage. Bytes of UTF-8. */
@@ -21,19 +29,23 @@ export interface Metered {
 /** An answer of which nothing was seen. */
 export const UNMETERED: Metered = {
   usage: null,
+  isFinal: false,
   model: null,
-  complete: false,
+  isComplete: false,
+  hasContent: false,
+  isApiError: false,
+  hasErrorEvent: false,
   errorType: null,
   unpricedBytes: 0,
   textBytes: 0,
   hiddenMs: 0,
 };
 
-/** Reads the decoded bytes of one answer. */
+/** Reads the decoded bytes of one answer. What it keeps of them is bounded, whatever the upstream sends. */
 export interface Meter {
   /** The answer has said what its prompt costs. */
   readonly hasBegun: boolean;
   write(bytes: Buffer): void;
-  /** Called once, after the last byte. Throws if the answer is longer than the longest string. */
-  end(isComplete: boolean): Metered;
+  /** Called once, after the last byte. `isWhole`: the answer came to its end as HTTP has it. */
+  end(isWhole: boolean): Metered;
 }

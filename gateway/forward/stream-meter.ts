@@ -17,8 +17,12 @@ export class StreamMeter implements Meter {
   readonly #scanner: EventScanner;
   #usage: Usage | null = null;
   #model: string | null = null;
+  /** The largest output count of a message_delta; they are cumulative, so a lower one that follows is not to be believed. */
+  #reportedOutput = 0;
   #hasContent = false;
-  #isFinal = false;
+  /** The usage was reported after all content, and whether that report names the reason for which the model stopped. */
+  #isReported = false;
+  #hasStopReason = false;
   #isStopped = false;
   #hasFailed = false;
   #errorType: string | null = null;
@@ -32,7 +36,10 @@ export class StreamMeter implements Meter {
   /** `elapsed`: the monotonic clock. Milliseconds. */
   constructor(elapsed: () => number) {
     this.#elapsed = elapsed;
-    this.#scanner = new EventScanner(EVENTS, (event, data) => this.#take(event, data));
+    this.#scanner = new EventScanner(EVENTS, (event, data, bytes) => {
+      if (data === null) this.#takeTooLong(event, bytes);
+      else this.#take(event, data);
+    });
   }
 
   get hasBegun(): boolean {
@@ -46,28 +53,34 @@ export class StreamMeter implements Meter {
   end(): Metered {
     this.#scanner.end();
     this.#endHidden();
-    const complete = this.#isStopped && !this.#hasFailed;
-    // The output count of message_start is not a final usage.
-    const usage = complete && !this.#isFinal ? null : this.#usage;
-    const textBytes = this.#pricedBytes + this.#unpricedBytes;
-    const [model, errorType, unpricedBytes] = [this.#model, this.#errorType, this.#unpricedBytes];
-    return { usage, model, complete, errorType, unpricedBytes, textBytes, hiddenMs: Math.round(this.#hiddenMs) };
+    const isComplete = this.#isStopped && !this.#hasFailed;
+    return {
+      usage: this.#usage,
+      // The output count of message_start is not a final usage.
+      isFinal: this.#isReported && (isComplete || this.#hasStopReason),
+      model: this.#model,
+      isComplete,
+      hasContent: this.#hasContent || this.#scanner.hasOther,
+      isApiError: false,
+      hasErrorEvent: this.#hasFailed,
+      errorType: this.#errorType,
+      unpricedBytes: this.#unpricedBytes,
+      textBytes: this.#pricedBytes + this.#unpricedBytes,
+      hiddenMs: Math.round(this.#hiddenMs),
+    };
   }
 
   #take(event: string, data: string): void {
     const parsed = parseAnswer(data);
     switch (event === '' ? parsed.type : event) {
       case 'message_start':
-        this.#usage = readUsage(parsed.message?.usage);
-        this.#model = modelOf(parsed.message ?? {});
+        this.#takeStart(parsed.message ?? {});
         break;
       case 'message_delta':
         this.#takeDelta(parsed);
         break;
       case 'content_block_start':
-        this.#hasContent = true;
-        this.#endHidden();
-        if (isThinking(parsed)) this.#hiddenSince = this.#elapsed();
+        this.#takeBlock(parsed);
         break;
       case 'content_block_delta':
         this.#takePiece(textBytes(parsed.delta));
@@ -78,11 +91,44 @@ export class StreamMeter implements Meter {
       case 'error':
         this.#hasFailed = true;
         this.#errorType = errorTypeOf(parsed);
+        break;
+      case 'ping':
+        break;
+      default:
+        this.#hasContent = true;
     }
+  }
+
+  #takeStart(message: AnswerJSON): void {
+    // Of two messages in one stream only the last one would be priced.
+    this.#usage = this.#usage === null ? readUsage(message.usage) : { ...this.#usage, absurd: true };
+    this.#model = modelOf(message);
+  }
+
+  #takeBlock(block: AnswerJSON): void {
+    this.#takeContent();
+    this.#endHidden();
+    if (isThinking(block)) this.#hiddenSince = this.#elapsed();
+  }
+
+  /** An event whose data is longer than is read: only content can be. */
+  #takeTooLong(event: string, bytes: number): void {
+    if (event === 'content_block_start') this.#takeContent();
+    else if (event === 'content_block_delta') this.#takePiece(bytes);
+    else {
+      this.#usage = { ...(this.#usage ?? readUsage(null)), absurd: true };
+      this.#hasContent = true;
+    }
+  }
+
+  #takeContent(): void {
+    this.#hasContent = true;
+    this.#isReported = false;
   }
 
   /** Thinking that is shown is counted by its bytes, not by its time. */
   #takePiece(bytes: number): void {
+    this.#takeContent();
     this.#unpricedBytes += bytes;
     if (bytes > 0) this.#hiddenSince = null;
   }
@@ -96,8 +142,11 @@ export class StreamMeter implements Meter {
     this.#endHidden();
     if (usage === undefined) return;
     const merged = this.#usage === null ? readUsage(usage) : mergeDelta(this.#usage, usage);
-    this.#usage = { ...merged, declined: delta?.stop_reason === MODEL_REFUSED && !this.#hasContent };
-    this.#isFinal = true;
+    const output = Math.max(merged.output, this.#reportedOutput);
+    this.#usage = { ...merged, output, declined: delta?.stop_reason === MODEL_REFUSED && !this.#hasContent };
+    this.#reportedOutput = output;
+    this.#isReported = true;
+    this.#hasStopReason = typeof delta?.stop_reason === 'string';
     this.#pricedBytes += this.#unpricedBytes;
     this.#unpricedBytes = 0;
   }

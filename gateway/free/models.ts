@@ -2,6 +2,7 @@ import type { Caller } from '../../policy/admit/caller.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 import { headersDown, headersUp } from '../http/headers.ts';
+import { MAX_PAGE_BYTES, readAnswer } from '../http/read-answer.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
 
 interface Page {
@@ -24,7 +25,8 @@ export async function serveModels(
   const answer = await upstream.pool
     .request({ path: pathUp(upstream, route), method: 'GET', headers: headersUp(req, workspace) })
     .then(async ({ statusCode, headers, body }) => {
-      const text = await body.text();
+      const text = await readAnswer(body, MAX_PAGE_BYTES);
+      if (text === null) return null;
       return { statusCode, headers, text: statusCode === 200 && one === '' ? allowed(text, caller) : text };
     })
     .catch(() => null); // no connection, or no page of models

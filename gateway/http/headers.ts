@@ -54,6 +54,15 @@ const OURS = /^x-(?:tollgate|forwarded)-/;
  */
 const REREADS = /^(?:content-|x-(?:http-)?method|x-original-|x-rewrite-)/;
 
+/** The media type of a message, in lower case and without its parameters; '' if it has none. */
+export function mediaType({ 'content-type': type = '' }: IncomingHttpHeaders): string {
+  return type.split(';', 1)[0]!.trim().toLowerCase();
+}
+
+export function isJSON(headers: IncomingHttpHeaders): boolean {
+  return mediaType(headers) === 'application/json';
+}
+
 /** The headers of the upstream call: the caller's, without those named above and those that carry its attributes. */
 export function headersUp(
   { rawHeaders, headers }: IncomingMessage,

@@ -5,6 +5,7 @@ import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 import { ok, type Result } from '../../policy/core/result.ts';
+import { isFree } from '../../policy/cost/ending-cost.ts';
 import { isSingleInference } from '../../policy/cost/worst-cost.ts';
 import { requestReading } from '../../policy/request/request.ts';
 import type { ValueSpans } from '../../policy/request/value-spans.ts';
@@ -21,7 +22,7 @@ import { type CallerGone, readBody } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
 import type { PaidEndpoint } from '../pipeline/pipeline.ts';
-import { billedFigures, callCost, type CallCost, noCost } from '../record/call-cost.ts';
+import { billedFigures, callCost, type EndedCost } from '../record/call-cost.ts';
 import type { CallLog } from '../record/call-log.ts';
 import { costHeaders } from '../record/cost-headers.ts';
 import { type CallOutcome, spenderOf } from '../record/ended-call.ts';
@@ -50,12 +51,8 @@ interface MessageCall extends ReadCall {
 /** What became of a call upstream. */
 interface Forwarded extends Pick<CallOutcome, 'status' | 'requestId' | 'firstByteMs'> {
   readonly end: ForwardEnd;
-  /** Known already where a header told it to the caller. */
-  readonly cost: CallCost | null;
+  readonly cost: EndedCost;
 }
-
-/** Ends for which the upstream bills nothing. */
-type FreeEnd = Extract<ForwardEnd, { kind: 'NeverSent' | 'ErrorStatus' }>;
 
 /** `POST /v1/messages`. */
 export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
@@ -93,7 +90,7 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
     const upstream = upstreams.of(workspace);
     const sentAt = elapsed();
     let answer: Pick<Forwarded, 'status' | 'requestId' | 'firstByteMs'> = UNANSWERED;
-    let cost: CallCost | null = null;
+    let cost: EndedCost | null = null;
     metrics.observeAdded((sentAt - arrived) / 1000);
     metrics.openStreams.inc();
     const ending = forward({
@@ -112,82 +109,71 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
         metrics.observeFirstByte(refOf(workspace), firstByteMs / 1000);
       },
       streamHeaders: () => costHeaders(call, null),
-      answerHeaders: (metered) => {
-        cost = this.#costOf(call, metered, false);
+      answerHeaders: (end) => {
+        cost = this.#costOf(call, end);
         return costHeaders(call, cost);
       },
     });
     metrics.begin(spenderOf(call, plan.facts.model)); // after sending, so that it delays nothing
     const end = await ending.finally(() => metrics.openStreams.dec());
-    return { end, cost, ...answer };
+    return { end, cost: cost ?? this.#costOf(call, end), ...answer };
   }
 
   finish(call: MessageCall & AdmittedCall, forwarded: Forwarded): Promise<void> {
-    const { end } = forwarded;
+    const { end, cost } = forwarded;
     if (!call.res.headersSent) call.refuse(unanswered(end));
-    return end.kind === 'NeverSent' || end.kind === 'ErrorStatus'
-      ? this.#release(call, end, forwarded)
-      : this.#settle(call, end, forwarded);
+    return isFree(cost.ending) ? this.#release(call, forwarded) : this.#settle(call, forwarded);
   }
 
-  #release(call: MessageCall & AdmittedCall, end: FreeEnd, forwarded: Forwarded): Promise<void> {
+  #release(call: MessageCall & AdmittedCall, forwarded: Forwarded): Promise<void> {
     const { settler, metrics, callLog } = this.#parts;
-    const { model } = call.plan.facts;
-    const errorType = end.kind === 'ErrorStatus' ? end.errorType : null;
-    const ended = callLog.end(call, outcomeOf(call, forwarded, noCost(model), errorType));
-    metrics.countCall(spenderOf(call, model), end.kind);
+    const { ending, model } = forwarded.cost;
+    const ended = callLog.end(call, outcomeOf(call, forwarded));
+    metrics.countCall(spenderOf(call, model), ending);
     return settler.release(call.id, queueKeysOf(call.plan.checks), usageRecord(ended));
   }
 
-  async #settle(
-    call: MessageCall & AdmittedCall,
-    end: Exclude<ForwardEnd, FreeEnd>,
-    forwarded: Forwarded,
-  ): Promise<void> {
+  async #settle(call: MessageCall & AdmittedCall, forwarded: Forwarded): Promise<void> {
     const { settler, metrics, callLog, settings } = this.#parts;
     const { id, plan } = call;
-    const cost = forwarded.cost ?? this.#costOf(call, end.metered, end.kind === 'Cancelled');
+    const { end, cost } = forwarded;
     const spender = spenderOf(call, cost.model);
     this.#learn(call, end.metered, cost, spender.model);
-    const ended = callLog.end(call, outcomeOf(call, forwarded, cost, end.metered.errorType));
+    const ended = callLog.end(call, outcomeOf(call, forwarded));
     metrics.countSpending({
       spender,
-      ending: end.kind,
+      ending: cost.ending,
       ...billedFigures(call, cost),
       worstNano: plan.worstNano,
       usage: cost.usage,
       seconds: ended.durationMs / 1000,
     });
-    const { costNano, presumedNano } = cost;
-    const settlement = { id, costNano, presumedNano, record: usageRecord(ended) };
+    const { costNano, presumedNano, releases } = cost;
+    const settlement = { id, costNano, presumedNano, releases, record: usageRecord(ended) };
     const kept = settings.ledgerLoss === 'Open' ? planToReservation(call, plan) : undefined;
     await settler.settle(settlement, queueKeysOf(plan.checks), kept);
   }
 
   /** Estimates teach nothing. `knownModel`: the price book's name of the model that served, null if it has none. */
-  #learn(call: MessageCall & AdmittedCall, metered: Metered, cost: CallCost, knownModel: string | null): void {
+  #learn(call: MessageCall & AdmittedCall, metered: Metered, cost: EndedCost, knownModel: string | null): void {
     if (cost.estimated) return;
     const { tokensPerByte, expectedCosts } = this.#parts;
     if (knownModel !== null && call.facts.stream) tokensPerByte.learn(knownModel, metered);
     expectedCosts.learn(refOf(call.caller.workspace), call.plan.facts.model, cost.costNano);
   }
 
-  #costOf(call: AdmittedCall, metered: Metered, isCancelled: boolean): CallCost {
-    const tokensPerByte = this.#parts.tokensPerByte.of(metered.model ?? call.plan.facts.model);
-    return callCost(call, metered, isCancelled, tokensPerByte);
+  #costOf(call: AdmittedCall, end: ForwardEnd): EndedCost {
+    const tokensPerByte = this.#parts.tokensPerByte.of(end.metered.model ?? call.plan.facts.model);
+    return callCost(call, end, tokensPerByte);
   }
 }
 
 const UNANSWERED = { status: 0, requestId: null, firstByteMs: null };
 
-function outcomeOf(
-  { req, facts }: MessageCall,
-  { end, status, requestId, firstByteMs }: Forwarded,
-  cost: CallCost,
-  errorType: string | null,
-): CallOutcome {
+function outcomeOf({ req, facts }: MessageCall, { end, cost, status, requestId, firstByteMs }: Forwarded): CallOutcome {
   const session = sessionOf(req.headers) ?? facts.session;
-  return { cost, ending: end.kind, status, requestId, errorType, session, firstByteMs };
+  const { errorType } = end.metered;
+  return { cost, ending: cost.ending, status, requestId, errorType, session, firstByteMs };
 }
 
 /** Claude Code names its session in a header, and in the body as well. */

@@ -3,6 +3,7 @@ import { sent } from '../forward/forward.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 import type { FreeCalls } from '../http/free-calls.ts';
 import { jsonHeadersUp } from '../http/headers.ts';
+import { MAX_ANSWER_BYTES, readAnswer } from '../http/read-answer.ts';
 import { pathUp, type Upstream } from '../http/upstreams.ts';
 
 /** A later answer would be no help, nor a later turn. Milliseconds. */
@@ -47,7 +48,8 @@ async function count(call: CountedCall, upstream: Upstream, signal: AbortSignal)
       ...sent(jsonHeadersUp(req, caller.workspace), promptOf(body, spans)),
       signal,
     });
-    const { input_tokens: tokens } = (await answer.body.json()) as { input_tokens?: unknown };
+    const text = await readAnswer(answer.body, MAX_ANSWER_BYTES);
+    const { input_tokens: tokens } = JSON.parse(text ?? '{}') as { input_tokens?: unknown };
     return answer.statusCode === 200 && isCount(tokens) ? tokens : null;
   } catch {
     return null;

@@ -4,7 +4,7 @@ import type { Panel, Query, Row } from './panel.ts';
 const OF = 'workspace=~"$workspace"';
 /** Calls that were sent upstream, or should have been. */
 const TRIED = `${OF},ending!~"Refused|Batched"`;
-const FAILED = `${OF},ending=~"Broken|ErrorStatus|NeverSent|Unavailable"`;
+const FAILED = `${OF},ending=~"Broken|ErrorFirst|ErrorStatus|ForeignStatus|NeverSent|Unavailable|Unreported"`;
 const PAID = `${OF},ending!~"Refused|Unavailable|NeverSent"`;
 
 const spent = (by: string, over: string): string =>

@@ -12,6 +12,7 @@ import { Metrics as OperatorMetrics } from '../../operator/metrics/metrics.ts';
 import { conditionReasons, type ConditionType, hasRunbook } from '../../policy/core/conditions.ts';
 import { type Retry, refusals } from '../../policy/core/refusals.ts';
 import { callColumns } from '../../policy/core/usage-record.ts';
+import { ENDINGS } from '../../policy/cost/ending-cost.ts';
 import { type CRD, type Schema, readCRDs } from './crds.ts';
 import { generate } from './generated.ts';
 import { withImports } from './rooms.ts';
@@ -193,6 +194,30 @@ function logPage(): string {
   );
 }
 
+function endingsPage(): string {
+  return page(
+    '# Endings',
+    'What a call costs by the way in which it ended. Messages and Message Batches obey this one table; the column `ending` of the [usage log](usage-log.md) and the label of `tollgate_calls_total` have its names. [Why](../explanation/aborted-calls.md).',
+    table(
+      ['Ending', 'Settled', 'Presumed', 'When'],
+      Object.entries(ENDINGS).map(([ending, { settled, presumed, when }]) => [
+        code(ending),
+        SETTLED[settled],
+        presumed === 'Rest' ? 'the rest of the worst case' : 'nothing',
+        when,
+      ]),
+    ),
+    "The API's form of an error is a complete body of the content type `application/json` that is one object with `type` equal to `error` and, in `error`, a `type` that is not empty and a `message`. A final usage is that of a message, or that of a `message_delta` behind all content which names a `stop_reason` or is followed by `message_stop`. It cannot be read if a count in it is not a non-negative integer, if a charge in it has no price, or if it adds up to more than a counter holds.",
+    'What stays presumed is [resolved](../how-to/resolve-presumed.md) by a person or by `presumedHold`. It is released by itself after 15 minutes only if the answer came to its end within 2 seconds of sending and held nothing of a message, as when a proxy has no connection to the API; `tollgate_presumed_released_usd_total` adds it up. Of the results of a Message Batch nothing stays presumed: that part is settled at the highest worst case of its requests, or for `Lost` at what is left of the batch.',
+  );
+}
+
+const SETTLED = {
+  Nothing: 'nothing',
+  Reported: 'what was reported',
+  Seen: 'what was reported, and an estimate of what was seen since',
+};
+
 function metricsPage(): string {
   const unread = () => Promise.reject(new Error('only names are read'));
   const gateway = new GatewayMetrics(
@@ -269,6 +294,7 @@ pages.set(join(folder, 'refusals.md'), refusalsPage());
 pages.set(join(folder, '../runbooks/conditions/README.md'), runbooksPage());
 pages.set(join(folder, 'metrics.md'), metricsPage());
 pages.set(join(folder, 'usage-log.md'), logPage());
+pages.set(join(folder, 'endings.md'), endingsPage());
 const architecture = join(folder, '../explanation/architecture.md');
 pages.set(architecture, withImports(readFileSync(architecture, 'utf8')));
 generate(pages, process.argv.includes('--check'));

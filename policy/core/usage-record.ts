@@ -77,7 +77,7 @@ const columns = {
   ending: {
     type: 'text',
     meaning:
-      '`Answered`: the upstream finished its answer. `Broken`: the connection to the upstream broke. `Cancelled`: the caller left. `ErrorStatus`, `NeverSent`: it cost nothing.',
+      'How the call ended, which decided its cost: [the table of endings](endings.md). `Batch` in the record of a Message Batch that was created.',
   },
   status: { type: 'integer', meaning: "The upstream's status; 0 if none came." },
   error_type: { type: 'text', meaning: "The upstream's `error.type`, also if it came in the middle of a stream." },

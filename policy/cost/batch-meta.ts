@@ -2,7 +2,6 @@ import { decodeJSON, encodeJSON } from '../core/canonical-json.ts';
 import type { Nano } from '../core/money.ts';
 import type { CallRecord } from '../core/usage-record.ts';
 import type { RequestFacts } from '../request/request.ts';
-import { unboundedPaths, maxInferences } from './worst-cost.ts';
 
 /** What travels with a batch from the gateway that sent it to the operator that books it. */
 export interface BatchMeta {
@@ -16,8 +15,6 @@ export interface BatchMeta {
   readonly model: string | null;
   /** The models that the requests ask for, if one of them has fallbacks, so that another model may answer; otherwise empty. */
   readonly asked: readonly string[];
-  /** The most inferences of one request; null if they have no bound. */
-  readonly maxInferences: number | null;
   /** When it was admitted, by the ledger's clock. Milliseconds. */
   readonly at: number;
   /** What the usage records of all its requests share. */
@@ -25,14 +22,12 @@ export interface BatchMeta {
 }
 
 /** What settling the results needs to know of all requests of a batch. */
-export function batchMetaOf(requests: readonly RequestFacts[]): Pick<BatchMeta, 'model' | 'asked' | 'maxInferences'> {
+export function batchMetaOf(requests: readonly RequestFacts[]): Pick<BatchMeta, 'model' | 'asked'> {
   const models = new Set(requests.map(({ model }) => model));
   const [model = null] = models;
-  const isUnbounded = requests.some((facts) => unboundedPaths(facts).length > 0);
   return {
     model: models.size === 1 ? model : null,
     asked: requests.some(({ fallbacks }) => fallbacks.length > 0) ? [...models] : [],
-    maxInferences: isUnbounded ? null : requests.reduce((most, facts) => Math.max(most, maxInferences(facts)), 1),
   };
 }
 

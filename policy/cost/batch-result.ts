@@ -1,10 +1,11 @@
-import { max, MAX_CALL_NANO, type Nano, ZERO } from '../core/money.ts';
+import { add, max, MAX_CALL_NANO, type Nano, ZERO } from '../core/money.ts';
 import type { CallRecord } from '../core/usage-record.ts';
 import { type CacheSavings, cacheSavings } from '../prices/cache-savings.ts';
 import { knownName, type PriceBook } from '../prices/price-book.ts';
-import { billedTokens, cost, isAbsurd } from '../prices/usage-cost.ts';
+import { billedTokens, cost } from '../prices/usage-cost.ts';
 import { readUsage, type Tokens, type Usage, usageRecordFields } from '../prices/usage.ts';
 import type { BatchMeta } from './batch-meta.ts';
+import { type Ending, endingCost } from './ending-cost.ts';
 
 /** What one line of a batch's results costs, and its usage record. */
 export interface BatchLine {
@@ -38,37 +39,51 @@ interface LineCost {
   readonly message: string | null;
 }
 
-/** The values of `result.type` that cost nothing. */
-const FREE = new Set(['errored', 'canceled', 'expired']);
+/** The endings that a result names; every other result is that of a request that succeeded. */
+const UNSUCCESSFUL: ReadonlyMap<unknown, Ending> = new Map([
+  ['errored', 'Errored'],
+  ['canceled', 'Canceled'],
+  ['expired', 'Expired'],
+]);
 /** The most that an integer column holds: 24 days. */
 const MOST_MS = 2 ** 31 - 1;
 const CUSTOM_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /**
  * Settles a line. A request that succeeded costs what its usage says, at the higher of the prices at admission and at the
- * end of the batch; one that did not succeed costs nothing. A line that cannot be read costs the highest worst case of the
- * batch's requests. Never throws.
+ * end of the batch, also above its worst case; one that did not succeed costs nothing. A line that cannot be read costs the
+ * highest worst case of the batch's requests. Never throws.
  */
 export function settleBatchLine(text: string, meta: BatchMeta, book: PriceBook, position: LinePosition): BatchLine {
   const line = parsed(text);
   const result = object(line['result']);
-  const type = String(result['type']);
-  const lineCost = FREE.has(type) ? FREE_LINE : messageCost(object(result['message']), meta, book, position.endedAt);
+  const failed = UNSUCCESSFUL.get(result['type']);
+  const message = failed === undefined ? messageCost(object(result['message']), meta, book, position.endedAt) : NO_COST;
+  const ending = failed ?? (message.usage === null ? 'Unreported' : 'Answered');
+  const lineCost = { ...message, costNano: settledCost(ending, meta.highestNano, message.costNano) };
   const id = line['custom_id'];
   const name = typeof id === 'string' && CUSTOM_ID.test(id) ? id : `#${position.index}`;
   const record = {
     ...lineRecord(meta, book, position, lineCost),
     id: `${position.call}/batch/${name}`,
-    ending: endingOf(type),
+    ending,
   };
   return lineOf(lineCost, record, book);
 }
 
 /** Settles a batch whose results are gone: all that is left of its worst case is booked, because its cost stays unknown. */
 export function settleLostBatch(leftNano: Nano, meta: BatchMeta, book: PriceBook, position: LinePosition): BatchLine {
-  const lineCost = { ...FREE_LINE, costNano: leftNano, estimated: true, model: meta.model };
-  const record = { ...lineRecord(meta, book, position, lineCost), id: `${position.call}/batch/#lost`, ending: 'Lost' };
+  const ending = 'Lost';
+  const costNano = settledCost(ending, leftNano, ZERO);
+  const lineCost = { ...NO_COST, costNano, estimated: true, model: meta.model };
+  const record = { ...lineRecord(meta, book, position, lineCost), id: `${position.call}/batch/#lost`, ending };
   return lineOf(lineCost, record, book);
+}
+
+/** What would stay presumed of a call is settled here: a batch is closed with its last line, and nothing would correct it. */
+function settledCost(ending: Ending, worstNano: Nano, reportedNano: Nano): Nano {
+  const { costNano, presumedNano } = endingCost(ending, worstNano, () => reportedNano);
+  return add(costNano, presumedNano);
 }
 
 function lineOf({ costNano, usage, cache, model }: LineCost, record: CallRecord, book: PriceBook): BatchLine {
@@ -77,15 +92,15 @@ function lineOf({ costNano, usage, cache, model }: LineCost, record: CallRecord,
   return { costNano, record, tokens, cache, model: known };
 }
 
-const FREE_LINE: LineCost = { costNano: ZERO, estimated: false, usage: null, cache: null, model: null, message: null };
+const NO_COST: LineCost = { costNano: ZERO, estimated: false, usage: null, cache: null, model: null, message: null };
 
 function messageCost(message: Fields, meta: BatchMeta, book: PriceBook, endedAt: number): LineCost {
   const { id, model: served } = message;
   const model = typeof served === 'string' ? served : meta.model;
   const usage = { ...readUsage(message['usage']), declined: isDeclined(message) };
   const name = typeof id === 'string' ? id : null;
-  const unknown = { ...FREE_LINE, costNano: meta.highestNano, estimated: true, model, message: name };
-  if (model === null || isAbsurd(usage, model, book, meta.at, meta.maxInferences ?? Infinity)) return unknown;
+  const unknown = { ...NO_COST, estimated: true, model, message: name };
+  if (model === null || usage.absurd) return unknown;
   const asked = meta.asked.length > 0 ? meta.asked : [model];
   const price = (used: Usage): Nano => {
     const costs = asked.flatMap((one) => [meta.at, endedAt].map((at) => cost(used, model, book, at, one)));
@@ -117,10 +132,6 @@ function lineRecord(meta: BatchMeta, book: PriceBook, { batch, endedAt }: LinePo
     batch,
     duration_ms: Math.min(Math.max(0, endedAt - meta.at), MOST_MS),
   };
-}
-
-function endingOf(type: string): string {
-  return FREE.has(type) ? `${type.charAt(0).toUpperCase()}${type.slice(1)}` : 'Answered';
 }
 
 function parsed(text: string): Fields {

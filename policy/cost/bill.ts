@@ -1,9 +1,8 @@
 import { add, MAX_CALL_NANO, type Nano } from '../core/money.ts';
 import type { PriceBook } from '../prices/price-book.ts';
-import { cost, isAbsurd } from '../prices/usage-cost.ts';
+import { cost } from '../prices/usage-cost.ts';
 import type { Usage } from '../prices/usage.ts';
 import type { RequestFacts } from '../request/request.ts';
-import { maxInferences, unboundedPaths } from './worst-cost.ts';
 
 /** The booked cost of an answer. Nano-dollars. */
 export interface Bill {
@@ -12,10 +11,12 @@ export interface Bill {
   readonly estimated: boolean;
 }
 
-/** The bill of an answer of `model` to a call admitted at `at` (milliseconds); null if its usage is not plausible. */
+/**
+ * The bill of an answer of `model` to a call admitted at `at` (milliseconds), also above the worst case; null if its usage
+ * cannot be read, or costs more than a counter holds.
+ */
 export function billOf(usage: Usage, facts: RequestFacts, model: string, book: PriceBook, at: number): Bill | null {
-  const inferences = unboundedPaths(facts).length > 0 ? Infinity : maxInferences(facts);
-  if (isAbsurd(usage, model, book, at, inferences)) return null;
+  if (usage.absurd) return null;
   const container = hadContainer(usage, facts);
   const tokensNano = cost(usage, model, book, at, facts.model);
   const costNano = container ? add(tokensNano, book.containerHourNano) : tokensNano;

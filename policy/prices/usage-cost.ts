@@ -40,18 +40,6 @@ export function billedTokens(usage: Usage, servedModel: string): Tokens {
   };
 }
 
-/** True for `Usage.absurd`, and for more than the context window or output maximum in each possible inference. */
-export function isAbsurd(usage: Usage, servedModel: string, book: PriceBook, at: number, inferences = 1): boolean {
-  const parts = usage.iterations.length > 0 ? usage.iterations : [{ ...usage, model: null }];
-  return (
-    usage.absurd ||
-    parts.some((part) => {
-      const { contextWindow, maxOutputTokens } = rateOf(part.model ?? servedModel, book, at);
-      return promptOf(part) > contextWindow * inferences || part.output > maxOutputTokens * inferences;
-    })
-  );
-}
-
 /** Token prices are nano-dollars for a million tokens, times a multiplier in ten-thousandths. */
 export const TOKEN_UNIT: bigint = 1_000_000n * GEO_UNIT;
 

@@ -36,7 +36,7 @@ export interface Usage extends Tokens {
   readonly repriced: boolean;
   /** The model refused before any content: the usage of its last attempt is reported but not billed. */
   readonly declined: boolean;
-  /** There is no usage, a count is not a non-negative integer, or a charge has no price: the worst case is booked. */
+  /** It cannot be read: a count is not a non-negative integer, or a charge has no price. Then its cost is not known. */
   readonly absurd: boolean;
 }
 
@@ -58,8 +58,9 @@ export function readUsage(usage: unknown): Usage {
 }
 
 /**
- * Merges `usage` of a message_delta into what is known so far. Output and searches are taken from the delta, of each input
- * count the larger one stays, and speed, region and the split of cache writes stay those of message_start. Never throws.
+ * Merges `usage` of a message_delta into what is known so far. Output is taken from the delta, of every other count the
+ * larger one stays, since all are cumulative, and speed, region and the split of cache writes stay those of message_start.
+ * Never throws.
  */
 export function mergeDelta(usage: Usage, delta: unknown): Usage {
   const fields = new Fields(delta);
@@ -75,10 +76,15 @@ export function mergeDelta(usage: Usage, delta: unknown): Usage {
     cacheWrite1h: usage.cacheWrite1h + (hours ? written : 0),
     output: fields.value('output_tokens') == null ? usage.output : output,
     iterations: billed.length > 0 ? billed : usage.iterations,
-    ...serverTools(fields),
+    ...moreTools(usage, serverTools(fields)),
     repriced: usage.repriced || credited(fields),
-    absurd: usage.absurd || fields.absurd,
+    absurd: usage.absurd || fields.absurd || hasFewer(billed, usage.iterations),
   };
+}
+
+/** Whether inferences that were listed before are missing in a later list. */
+function hasFewer(later: readonly Iteration[], earlier: readonly Iteration[]): boolean {
+  return later.length > 0 && later.length < earlier.length;
 }
 
 function tokens(fields: Fields): Tokens {
@@ -106,8 +112,10 @@ function iterations(fields: Fields): Iteration[] {
   });
 }
 
+type ServerToolCounts = Pick<Usage, 'webSearches' | 'codeExecutions'>;
+
 /** Null if the answer does not mention server tools. A count of an unknown tool is absurd, because it may cost anything. */
-function serverTools(fields: Fields): Pick<Usage, 'webSearches' | 'codeExecutions'> | null {
+function serverTools(fields: Fields): ServerToolCounts | null {
   if (fields.value('server_tool_use') == null) return null;
   const tools = fields.nested('server_tool_use');
   for (const name of tools.names()) if (!TOOL_COUNTS.includes(name)) tools.mustBeZero(name);
@@ -119,11 +127,21 @@ function serverTools(fields: Fields): Pick<Usage, 'webSearches' | 'codeExecution
 const FREE_COUNTS = ['web_fetch_requests', 'tool_search_requests'];
 const TOOL_COUNTS = ['web_search_requests', 'code_execution_requests', ...FREE_COUNTS];
 
+function moreTools(known: ServerToolCounts, reported: ServerToolCounts | null): ServerToolCounts {
+  return {
+    webSearches: Math.max(known.webSearches, reported?.webSearches ?? 0),
+    codeExecutions: Math.max(known.codeExecutions, reported?.codeExecutions ?? 0),
+  };
+}
+
 /** A redeemed credit bills the call as if another model's cache had been its own, which `cost` does not calculate. */
 function credited(fields: Fields): boolean {
   if (fields.value('fallback_credit') == null) return false;
   return fields.nested('fallback_credit').nested('status').value('type') !== 'not_applied';
 }
+
+/** No call has so many inferences, and each becomes part of its usage record. */
+const MAX_LIST = 1_000;
 
 /** Reads an untrusted object. It and the objects nested in it share one flag that says whether anything was absurd. */
 class Fields {
@@ -163,7 +181,8 @@ class Fields {
 
   list(name: string): Fields[] {
     const value = this.value(name) ?? [];
-    if (Array.isArray(value)) return value.map((entry) => new Fields(entry, this.#found));
+    const isList = Array.isArray(value) && value.length <= MAX_LIST;
+    if (isList) return value.map((entry) => new Fields(entry, this.#found));
     this.#found.absurd = true;
     return [];
   }

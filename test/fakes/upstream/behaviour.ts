@@ -22,11 +22,14 @@ export interface Behaviour {
   error?: { type?: string; message?: string };
   /** `retry-after` in seconds, on an error. */
   retryAfter?: number;
+  /** Something in front of the API answers instead, after `latencyMs`. */
+  edge?: Edge;
   /**
-   * Break off: reset the connection before the head of the answer, after it, or in the middle of the body; send an
-   * `error` event in the middle of a stream; or end the body in the middle as if it were whole.
+   * Break off: reset the connection before the head of the answer, after it, in the middle of the body, or between the
+   * last usage and the end of a stream; send an `error` event before anything of a stream, after its message_start, or in
+   * its middle; or end the body in the middle as if it were whole.
    */
-  breakAt?: 'Head' | 'Start' | 'Middle' | 'Event' | 'Cut';
+  breakAt?: 'Head' | 'Start' | 'Middle' | 'AfterUsage' | 'EventOnly' | 'EventFirst' | 'Event' | 'Cut';
   /** Answer with this text. */
   text?: string;
   /** Answer with a call of this tool, until there is a result of it. */
@@ -43,6 +46,15 @@ export interface Behaviour {
   outcome?: 'errored' | 'canceled' | 'expired';
   /** What a call that broke off costs: what had been sent of it (default), or all of it. */
   abortBilling?: 'Sent' | 'Full';
+}
+
+/** The answer of a proxy: HTML, unless it says otherwise. */
+export interface Edge {
+  status: number;
+  type?: string;
+  body?: string;
+  /** The API runs the call all the same, and bills all of it. */
+  runs?: boolean;
 }
 
 const PREFIX = 'stand-in:';

@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Behaviour } from './behaviour.ts';
 import { compressed } from './compressed.ts';
-import { Problem, headers, sendJson, sendProblem, typeOf } from './envelope.ts';
+import { Problem, headers, sendEdge, sendJson, sendProblem, typeOf } from './envelope.ts';
 import { type Message, type StreamEvent, event, messageEvents, messageJson } from './message.ts';
 import type { Usage } from './prices.ts';
 
@@ -43,8 +43,12 @@ export class Delivery {
 
   /** Resolves when nothing more will be written. The call is booked before its last byte goes. */
   async send(stream: boolean, book: Booking): Promise<void> {
-    const { latencyMs = 0, status, error, retryAfter } = this.#behaviour;
+    const { latencyMs = 0, status, error, retryAfter, edge } = this.#behaviour;
     if (latencyMs > 0) await this.#pause(latencyMs);
+    if (edge !== undefined) {
+      if (edge.runs === true) book(this.#message.usage, true);
+      return sendEdge(this.#response, edge);
+    }
     if (status !== undefined && !this.#gone) {
       const { type = typeOf(status), message = `The stand-in was asked for ${status}` } = error ?? {};
       return sendProblem(this.#response, this.#requestId, new Problem(status, type, message, retryAfter));
@@ -92,18 +96,21 @@ export class Delivery {
     });
     if (encoding !== undefined) this.#body = compressed(this.#response, encoding);
     if (breakAt === 'Start') return this.#flushAndReset();
-    if (breakAt) return this.#breakStream(events.slice(0, events.length / 2), breakAt);
+    if (breakAt === 'EventOnly') return this.#breakStream([], breakAt);
+    if (breakAt === 'EventFirst') return this.#breakStream(events.slice(0, 1), breakAt);
+    if (breakAt && breakAt !== 'AfterUsage') return this.#breakStream(events.slice(0, events.length / 2), breakAt);
     if (!(await this.#write(events.slice(0, -1)))) return false;
     book(this.#message.usage, true);
+    if (breakAt === 'AfterUsage') return !(await this.#flushAndReset());
     this.#body.end(events.at(-1)?.text);
     return true;
   }
 
-  async #breakStream(events: StreamEvent[], breakAt: 'Middle' | 'Event' | 'Cut'): Promise<false> {
-    if (!(await this.#write(events))) return false;
+  async #breakStream(events: StreamEvent[], breakAt: NonNullable<Behaviour['breakAt']>): Promise<false> {
+    if (events.length > 0 && !(await this.#write(events))) return false;
     if (breakAt === 'Middle') return this.#flushAndReset();
     const { type = 'overloaded_error', message = 'Overloaded' } = this.#behaviour.error ?? {};
-    this.#body.end(breakAt === 'Event' ? event({ type: 'error', error: { type, message } }).text : '');
+    this.#body.end(breakAt === 'Cut' ? '' : event({ type: 'error', error: { type, message } }).text);
     return false;
   }
 

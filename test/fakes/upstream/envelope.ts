@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Edge } from './behaviour.ts';
 
 /** An error as the API answers it. */
 export class Problem extends Error {
@@ -51,6 +52,14 @@ export function sendJson(response: ServerResponse, requestId: string, json: stri
   response.writeHead(200, { ...headers(requestId, 'application/json'), 'content-length': body.length });
   response.end(body);
 }
+
+/** Sends what something in front of the API answers. */
+export function sendEdge(response: ServerResponse, { status, type = 'text/html', body = PAGE }: Edge): void {
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) });
+  response.end(body);
+}
+
+const PAGE = '<html><body><h1>Bad gateway</h1></body></html>';
 
 /** Sends an error. */
 export function sendProblem(response: ServerResponse, requestId: string, problem: Problem): void {

@@ -5,7 +5,7 @@ import { BATCHES, Batches } from './batches.ts';
 import { type Behaviour, behaviourOf } from './behaviour.ts';
 import { Books, type Statement } from './books.ts';
 import { Delivery } from './delivery.ts';
-import { Problem, sendJson, sendProblem, typeOf } from './envelope.ts';
+import { Problem, sendEdge, sendJson, sendProblem, typeOf } from './envelope.ts';
 import { mediaOf } from './media.ts';
 import { type MessagesRequest, answer, inputTokens } from './message.ts';
 import { MODEL_IDS } from './prices.ts';
@@ -209,14 +209,19 @@ class StandIn {
   }
 
   async #createBatch(apiKey: string, behaviour: Behaviour, { request, response, requestId }: Exchange): Promise<void> {
-    const { status, error, breakAt, latencyMs = 0 } = behaviour;
+    const { status, error, breakAt, edge, latencyMs = 0 } = behaviour;
     if (status !== undefined) {
       for await (const _ of request);
       const { type = typeOf(status), message = `The stand-in was asked for ${status}` } = error ?? {};
       throw new Problem(status, type, message);
     }
+    if (edge !== undefined && edge.runs !== true) {
+      for await (const _ of request);
+      return sendEdge(response, edge);
+    }
     const batch = await this.batches.create(apiKey, request, behaviour, request.headers.host ?? '');
     await sleep(latencyMs);
+    if (edge !== undefined) return sendEdge(response, edge);
     if (breakAt === 'Head') response.socket?.resetAndDestroy();
     else sendJson(response, requestId, JSON.stringify(batch));
   }

@@ -306,8 +306,8 @@ test.each(['identity', 'gzip'])(
     const call = { path: '/', headers: [], body: [Buffer.from('{}')], onAbort: 'Cancel' as const, stream: false };
     const hooks = { elapsed: () => 0, onAnswer: () => undefined, streamHeaders: () => [], answerHeaders };
     expect(await forward({ ...call, ...hooks, upstream: pool, res })).toMatchObject({
-      kind: 'Broken',
-      timedOut: false,
+      isWhole: false,
+      metered: { hasContent: true, usage: null },
     });
     expect(res.destroyed).toBe(true);
     await pool.close();

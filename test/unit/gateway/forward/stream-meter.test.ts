@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { StreamMeter } from '../../../../gateway/forward/stream-meter.ts';
 
@@ -16,7 +16,8 @@ test('finds the same usage wherever the chunks are cut', () => {
   const whole = new StreamMeter(() => 0);
   whole.write(bytes);
   const expected = whole.end();
-  expect(expected).toMatchObject({ model: 'claude-opus-5-5', complete: true, usage: { input: 12, output: 7 } });
+  const final = { isComplete: true, isFinal: true };
+  expect(expected).toMatchObject({ model: 'claude-opus-5-5', ...final, usage: { input: 12, output: 7 } });
   expect([expected.textBytes, expected.unpricedBytes]).toEqual([100, 0]);
   fc.assert(
     fc.property(fc.array(fc.nat(bytes.length), { maxLength: 20 }), (cuts) => {
@@ -51,8 +52,58 @@ test('has no final usage without message_delta, and is not complete without mess
     return meter.end();
   };
   const [start = '', , , , delta = '', stop = ''] = events;
-  expect(meterOf(start, stop)).toMatchObject({ complete: true, usage: null });
-  expect(meterOf(start, delta)).toMatchObject({ complete: false, usage: { input: 12, output: 7 } });
+  expect(meterOf(start, stop)).toMatchObject({ isComplete: true, isFinal: false });
+  expect(meterOf(start, delta)).toMatchObject({ isComplete: false, isFinal: false, usage: { input: 12, output: 7 } });
   const error = 'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n';
-  expect(meterOf(start, error, stop)).toMatchObject({ complete: false, usage: { input: 12 } });
+  const failed = { isComplete: false, hasErrorEvent: true, hasContent: false, errorType: 'overloaded_error' };
+  expect(meterOf(start, error, stop)).toMatchObject({ ...failed, isFinal: false, usage: { input: 12 } });
+});
+
+describe('a usage is final', () => {
+  const [start = '', , , text = '', , stop = ''] = events;
+  const event = (type: string, rest: object) => `data: ${JSON.stringify({ type, ...rest })}\n\n`;
+  const delta = (output: number, reason: string | null = 'end_turn') =>
+    event('message_delta', { delta: { stop_reason: reason }, usage: { output_tokens: output } });
+  const error = event('error', { error: { type: 'api_error' } });
+  const meterOf = (...parts: string[]) => {
+    const meter = new StreamMeter(() => 0);
+    meter.write(Buffer.from(parts.join('')));
+    return meter.end();
+  };
+
+  test.each([
+    ['with the reason for which the model stopped, although the stream broke then', [start, text, delta(7)], true],
+    ['the same before an error', [start, text, delta(7), error], true],
+    ['without a reason, at the end of the stream', [start, text, delta(7, null), stop], true],
+    ['not without a reason, if the stream breaks', [start, text, delta(7, null)], false],
+    ['not if content follows', [start, delta(7), text], false],
+    ['not if content follows and the stream ends well', [start, delta(7), text, stop], false],
+  ])('%s', (_, parts, isFinal) => {
+    expect(meterOf(...parts)).toMatchObject({ isFinal, usage: { output: 7 } });
+  });
+
+  test('and its output never becomes less', () => {
+    expect(meterOf(start, delta(70), delta(7), stop)).toMatchObject({ isFinal: true, usage: { output: 70 } });
+  });
+
+  test('and cannot be read where a second message begins, or where it is longer than is read', () => {
+    expect(meterOf(start, text, start, delta(7), stop)).toMatchObject({ usage: { absurd: true } });
+    const long = event('message_delta', { delta: { stop_reason: 'x'.repeat(300_000) }, usage: { output_tokens: 7 } });
+    expect(meterOf(start, text, long, stop)).toMatchObject({ usage: { absurd: true } });
+    const block = event('content_block_start', { content_block: { type: 'text', text: 'x'.repeat(300_000) } });
+    const named = `event: content_block_start\n${block}`;
+    expect(meterOf(start, named, delta(7), stop)).toMatchObject({ isFinal: true, usage: { absurd: false, output: 7 } });
+  });
+});
+
+test('anything but pings, comments and errors may be content', () => {
+  const meterOf = (text: string) => {
+    const meter = new StreamMeter(() => 0);
+    meter.write(Buffer.from(text));
+    return meter.end().hasContent;
+  };
+  const quiet = [': hi\n\n', 'event: ping\ndata: {"type":"ping"}\n\n', 'data: {"type":"error"}\n\n', 'id: 1\n\n', ''];
+  expect(quiet.map(meterOf)).toEqual(quiet.map(() => false));
+  const odd = ['event: completion\ndata: {}\n\n', 'data: {"completion":"x"}\n\n', '<html>\n', 'x', 'data\n\n'];
+  expect(odd.map(meterOf)).toEqual(odd.map(() => true));
 });

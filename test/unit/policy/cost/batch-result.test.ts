@@ -19,7 +19,6 @@ describe('a line of results', () => {
     highestNano: nano(90_000n),
     model: 'claude-sonnet-5-5',
     asked: [],
-    maxInferences: 1,
     at,
     record: callRecord(),
   };
@@ -85,10 +84,10 @@ describe('a line of results', () => {
     ['no message', JSON.stringify({ custom_id: 'a', result: { type: 'succeeded' } })],
     ['no usage', succeeded({ ...message, usage: null })],
     ['a count that cannot be', succeeded({ ...message, usage: { ...usage, output_tokens: -1 } })],
-    ['more than the model can read', succeeded({ ...message, usage: { ...usage, input_tokens: 3_000_000 } })],
   ])('with %s costs as much as the dearest request could', (_, text) => {
     const { costNano, record } = costOf(text);
     expect([costNano, record['estimated'], record['input_tokens']]).toEqual([90_000n, true, null]);
+    expect(record['ending']).toBe('Unreported');
   });
 
   test('whose name is none is told from the others by its place', () => {
@@ -96,10 +95,10 @@ describe('a line of results', () => {
     expect(costOf('{"custom_id":"a/b"}').record['id']).toBe('call/batch/#7');
   });
 
-  test('may have sampled as often as its request allowed', () => {
-    const twice = succeeded({ ...message, usage: { ...usage, input_tokens: 1_500_000 } });
-    expect(costOf(twice, { maxInferences: 2 }).record['estimated']).toBe(false);
-    expect(costOf(twice, { maxInferences: null }).record['estimated']).toBe(false);
+  test('costs what is reported, also above the highest worst case, unless no counter could hold it', () => {
+    const { costNano, record } = costOf(succeeded({ ...message, usage: { ...usage, input_tokens: 1_500_000 } }));
+    expect(costNano).toBeGreaterThan(meta.highestNano);
+    expect([record['estimated'], record['ending']]).toEqual([false, 'Answered']);
     const searches = { ...usage, server_tool_use: { web_search_requests: Number.MAX_SAFE_INTEGER } };
     expect(costOf(succeeded({ ...message, usage: searches })).costNano).toBe(meta.highestNano);
   });
@@ -118,14 +117,10 @@ describe('a line of results', () => {
 test('of its requests a batch remembers what a line does not say', () => {
   const facts = (rest: Record<string, unknown> = {}) => readFacts(params(rest));
   const opus = { model: 'claude-opus-5-5' };
-  const search = { type: 'web_search_20250305', name: 'web_search' };
-  expect(batchMetaOf([facts(), facts()])).toEqual({ model: 'claude-haiku-5-5', asked: [], maxInferences: 1 });
-  expect(batchMetaOf([facts(), facts(opus)])).toEqual({ model: null, asked: [], maxInferences: 1 });
+  expect(batchMetaOf([facts(), facts()])).toEqual({ model: 'claude-haiku-5-5', asked: [] });
+  expect(batchMetaOf([facts(), facts(opus)])).toEqual({ model: null, asked: [] });
   expect(batchMetaOf([facts({ fallbacks: [opus] }), facts(opus)])).toEqual({
     model: null,
     asked: ['claude-haiku-5-5', 'claude-opus-5-5'],
-    maxInferences: 2,
   });
-  expect(batchMetaOf([facts({ tools: [{ ...search, max_uses: 3 }] })]).maxInferences).toBeGreaterThan(3);
-  expect(batchMetaOf([facts({ tools: [search] })]).maxInferences).toBeNull();
 });
