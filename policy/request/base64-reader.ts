@@ -57,7 +57,7 @@ const ASCII = new TextDecoder();
 const BACKSLASH = 0x5c;
 const SLASH = 0x2f;
 
-/** The characters of a text, one byte each, up to an escape that no program writes for base64: only `\/` is usual. */
+/** The characters of a text, one byte each, up to an escape that no program writes for base64 (only `\/` is usual) and a 0. */
 function charactersOf(text: string | LongText): Uint8Array {
   if (!(text instanceof LongText)) return Uint8Array.from(text, (char) => Math.min(char.charCodeAt(0), 0xff));
   if (text.isPlain) return text.bytes();
@@ -65,8 +65,9 @@ function charactersOf(text: string | LongText): Uint8Array {
   const characters = new Uint8Array(raw.length);
   let length = 0;
   for (let i = 0; i < raw.length; i++) {
-    if (raw[i] === BACKSLASH && raw[++i] !== SLASH) break;
-    characters[length++] = raw[i]!;
+    const isOdd = raw[i] === BACKSLASH && raw[++i] !== SLASH;
+    characters[length++] = isOdd ? 0 : raw[i]!;
+    if (isOdd) break;
   }
   return characters.subarray(0, length);
 }

@@ -1,6 +1,6 @@
 /**
  * Reads the size of an image from its file. Nothing is decoded. A file that two programs could read in two ways has no
- * size: what is counted must be what the upstream sees.
+ * size: what is counted must be what the upstream sees. One that ends too early is no image, which is billed to nobody.
  */
 
 import type { Base64Reader } from './base64-reader.ts';
@@ -18,28 +18,40 @@ export type Step = () => boolean;
 /** The size of a file; null if it cannot be read, or is ambiguous. */
 type ReadSize = (bytes: Base64Reader, step: Step) => ImageSize | null;
 
-/** The formats that the API takes, by media type. */
-export const IMAGE_FORMATS: Readonly<Record<string, ReadSize>> = {
-  'image/jpeg': jpegSize,
-  'image/png': pngSize,
-  'image/gif': gifSize,
-  'image/webp': webpSize,
+/**
+ * The size of an image in any of the four formats that the API takes. The first bytes say which one: a program that goes by
+ * another media type than that of the file cannot read it.
+ */
+export const imageSize: ReadSize = (bytes, step) => {
+  switch (bytes.at(0)) {
+    case 0x89:
+      return pngSize(bytes, step);
+    case 0xff:
+      return jpegSize(bytes, step);
+    case 0x47:
+      return gifSize(bytes, step);
+    case 0x52:
+      return webpSize(bytes, step);
+    default:
+      return null;
+  }
 };
 
 const PNG = '\x89PNG\r\n\x1a\n\0\0\0\rIHDR';
 /** The names of its chunks: header, pixels, end. */
 const [IHDR, IDAT, IEND] = [0x49484452, 0x49444154, 0x49454e44];
+const LETTERS = 0x41414141;
 
-/** The header says it; some programs take the last one of several. */
+/** The header says it; some programs take the last one of several. None reads on behind a chunk without a name. */
 function pngSize(bytes: Base64Reader, step: Step): ImageSize | null {
   if (bytes.ascii(0, PNG.length) !== PNG) return null;
   const [width, height] = [bytes.big(16, 4), bytes.big(20, 4)];
-  let end: number | null = null;
+  let pixels: number | null = null;
   for (let at = 33; step(); at += 12 + bytes.big(at, 4)) {
     const chunk = bytes.big(at + 4, 4);
-    if (chunk === IDAT) end ??= at;
-    if (chunk === IEND) return end === null ? null : { width, height, end };
-    if (chunk === IHDR || Number.isNaN(chunk)) return null;
+    if (chunk === IHDR) return null;
+    if (chunk === IDAT) pixels ??= at;
+    if (chunk === IEND || !(chunk >= LETTERS)) return { width, height, end: pixels ?? at + 8 };
   }
   return null;
 }
@@ -53,14 +65,22 @@ function jpegSize(bytes: Base64Reader, step: Step): ImageSize | null {
   if (bytes.ascii(0, 2) !== '\xff\xd8') return null;
   let frame: Omit<ImageSize, 'end'> | null = null;
   let at = 2;
-  for (let segments = 0; segments < MAX_SEGMENTS && step() && bytes.at(at) === 0xff; segments++) {
+  for (let segments = 0; segments < MAX_SEGMENTS; segments++) {
+    at = nextMarker(bytes, at, step);
     const [marker, length] = [bytes.at(at + 1), bytes.big(at + 2, 2)];
-    if (marker === SCAN) return frame === null ? null : { ...frame, end: at };
+    if (marker === SCAN || Number.isNaN(marker)) return frame && { ...frame, end: at + 2 };
     if (!(length >= 2) || !(isFrame(marker) ? frame === null : hasLength(marker))) return null;
     if (isFrame(marker)) frame = { width: bytes.big(at + 7, 2), height: bytes.big(at + 5, 2) };
     at += 2 + length;
   }
   return null;
+}
+
+/** Programs skip bytes that are no marker. */
+function nextMarker(bytes: Base64Reader, start: number, step: Step): number {
+  let at = start;
+  while (step() && bytes.at(at) < 0xff) at += 1;
+  return at;
 }
 
 function isFrame(marker: number): boolean {
@@ -83,14 +103,14 @@ function gifSize(bytes: Base64Reader, step: Step): ImageSize | null {
   let [at, frames] = [13 + tableLength(bytes.at(10)), 0];
   while (step()) {
     const kind = bytes.at(at);
-    if (kind === TRAILER) return frames === 0 ? null : { width, height, end: at };
-    if (kind !== FRAME && kind !== EXTENSION) return null;
+    if (kind === TRAILER || Number.isNaN(kind)) return frames === 0 ? null : { width, height, end: at + 1 };
     if (kind === FRAME) {
       frames += 1;
       width = Math.max(width, bytes.little(at + 1, 2) + bytes.little(at + 5, 2));
       height = Math.max(height, bytes.little(at + 3, 2) + bytes.little(at + 7, 2));
-    }
-    at = endOfBlocks(bytes, at + (kind === FRAME ? 11 + tableLength(bytes.at(at + 9)) : 2), step);
+      at = endOfBlocks(bytes, at + 11 + tableLength(bytes.at(at + 9)), step);
+    } else if (kind === EXTENSION) at = endOfBlocks(bytes, at + 2, step);
+    else at += 1; // programs skip what is no block
   }
   return null;
 }
@@ -115,6 +135,7 @@ function webpSize(bytes: Base64Reader, step: Step): ImageSize | null {
   let at = 30;
   while (step() && BEFORE_PICTURE.includes(bytes.ascii(at, at + 4)))
     at += 8 + 2 * Math.ceil(bytes.little(at + 4, 4) / 2);
+  if (Number.isNaN(bytes.at(at))) return { width, height, end: at + 1 };
   const picture = pictureAt(bytes, at);
   return picture?.width === width && picture.height === height ? picture : null;
 }

@@ -1,7 +1,7 @@
 /** The maximum tokens of the images of a request: one for each patch of 28 × 28 pixels, by the sizes in their files. */
 
 import { Base64Reader } from './base64-reader.ts';
-import { IMAGE_FORMATS, type ImageSize } from './image-size.ts';
+import { type ImageSize, imageSize } from './image-size.ts';
 import { LongText } from './long-text.ts';
 
 /** The tokens of the largest image on any model, and of one whose size cannot be read. */
@@ -27,11 +27,11 @@ export class ImageMeter {
   #headers = 0;
   #escaped = 0;
 
-  /** The tokens of an image in base64. A file of another format than its media type has no size that can be read. */
-  tokens(base64: string | LongText, mediaType: string): number {
+  /** The tokens of an image in base64. */
+  tokens(base64: string | LongText): number {
     this.#images += 1;
     const isRead = this.#images <= MAX_IMAGES && !this.#isTooLong(base64);
-    const size = isRead ? this.#sizeOf(new Base64Reader(base64), mediaType) : null;
+    const size = isRead ? this.#sizeOf(new Base64Reader(base64)) : null;
     const tokens = size === null ? NaN : Math.ceil(size.width / PATCH) * Math.ceil(size.height / PATCH);
     return tokens > 0 && tokens < MAX_IMAGE_TOKENS ? tokens : MAX_IMAGE_TOKENS;
   }
@@ -41,8 +41,8 @@ export class ImageMeter {
     return this.#escaped > MAX_ESCAPED;
   }
 
-  #sizeOf(bytes: Base64Reader, mediaType: string): ImageSize | null {
-    const size = IMAGE_FORMATS[mediaType]?.(bytes, () => ++this.#steps <= MAX_STEPS) ?? null;
+  #sizeOf(bytes: Base64Reader): ImageSize | null {
+    const size = imageSize(bytes, () => ++this.#steps <= MAX_STEPS);
     this.#headers += size?.end ?? 0;
     return size !== null && this.#headers <= MAX_HEADERS && bytes.isExact(size.end) ? size : null;
   }

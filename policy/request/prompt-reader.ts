@@ -14,7 +14,6 @@ import {
   TOOL_REFERENCES,
 } from './block-types.ts';
 import { CALLERS, checkClientTool, definitionTokens, hiddenDefinitionTokens, isToolset } from './client-tools.ts';
-import { IMAGE_FORMATS } from './image-size.ts';
 import { ImageMeter, MAX_IMAGE_TOKENS } from './image-tokens.ts';
 import {
   invalid,
@@ -195,11 +194,10 @@ export class PromptReader {
     onlyFields(source, SOURCE, path);
     onlyValues(stringAt(source['type'], `${path}.type`), ['base64', 'url', 'file'], `${path}.type`);
     if (source['type'] === 'base64') {
-      const type = stringAt(source['media_type'], `${path}.media_type`);
-      onlyValues(type, IMAGE_TYPES, `${path}.media_type`);
+      onlyValues(stringAt(source['media_type'], `${path}.media_type`), IMAGE_TYPES, `${path}.media_type`);
       const data = textAt(source['data'], `${path}.data`);
       this.mediaBytes += data.length;
-      this.hiddenTokens += this.#images.tokens(data, type);
+      this.hiddenTokens += this.#images.tokens(data);
     } else {
       this.isFetched = true;
       this.hiddenTokens += MAX_IMAGE_TOKENS;
@@ -280,7 +278,7 @@ const BROWSER_STATE_TOKENS = 1024;
 const CITATION_PROMPT_TOKENS = 1024;
 
 const SOURCE = new Set(['type', 'media_type', 'data', 'url', 'file_id', 'content']);
-const IMAGE_TYPES = Object.keys(IMAGE_FORMATS);
+const IMAGE_TYPES = ['image/jpeg', 'image/png', 'image/gif', 'image/webp'];
 
 const ROLES = ['user', 'assistant', 'system'];
 const MESSAGE = new Set(['role', 'content', 'output_config', 'clear_at']);

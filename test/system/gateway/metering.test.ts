@@ -250,6 +250,25 @@ describe('a long prompt', () => {
     expect((await settled(gateway, one)).spentNano).toBe(books());
   });
 
+  test.each([
+    ['counted by the upstream', budget('tight', '2.00', { toleranceNano: parseUsd('4.00') }), 1],
+    ['served one after the other', budget('strict', '5.00'), 0],
+  ])('of a PDF, which fills the context window, is %s', async (_name, one, counted) => {
+    const source = { type: 'base64', media_type: 'application/pdf', data: btoa('%PDF-1.4 (Hello) Tj') };
+    const messages = [{ role: 'user', content: [{ type: 'document', source }] }];
+    const gateway = await gatewayWith({ budgets: [one] });
+    const held = ask(gateway.url, { body: long({ messages, stream: true }), headers: standIn({ holdAfter: 1 }) });
+    await until(() => env.upstream.books().open === 1);
+    const asked = ask(gateway.url, { body: long({ messages }) });
+    const wait = new Promise((resolve) => setTimeout(resolve, 300));
+    await (counted === 0 ? wait : asked);
+    expect(env.upstream.books()).toMatchObject({ open: 1, total: { calls: counted } });
+    expect(counts()).toHaveLength(counted);
+    env.upstream.release();
+    expect([(await held).status, (await asked).status]).toEqual([200, 200]);
+    expect((await settled(gateway, one)).spentNano).toBe(books());
+  });
+
   test('that was counted is still presumed at its bound by bytes if its answer breaks off', async () => {
     const one = budget('tight', '2.00', { toleranceNano: parseUsd('1.80') });
     const { gateway, first, asked } = await second(one, { stream: true }, { breakAt: 'Middle' });
