@@ -18,9 +18,9 @@ interface Results {
 }
 
 const repository = join(import.meta.dirname, '../..');
-const report = join(repository, 'coverage', 'results.json');
+// One for each run: .ci/run has two at a time.
+const report = join(repository, 'coverage', `results-${process.pid}.json`);
 mkdirSync(join(repository, 'coverage'), { recursive: true });
-rmSync(report, { force: true });
 
 const jest = spawn(
   process.execPath,
@@ -36,6 +36,7 @@ const status = await new Promise<number>((resolve) => jest.once('close', (code) 
 
 if (existsSync(report)) {
   const results = JSON.parse(readFileSync(report, 'utf8')) as Results;
+  rmSync(report);
   const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
   const times = results.testResults.map(({ name, startTime, endTime }): FileTime => ({
     file: relative(repository, name),
