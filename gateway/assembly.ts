@@ -30,6 +30,7 @@ import { CallRefuser } from './pipeline/call-refuser.ts';
 import { Pipeline } from './pipeline/pipeline.ts';
 import type { PolicySource } from './policy/active-policy.ts';
 import { CallLog, type Spans } from './record/call-log.ts';
+import { FreeUsage } from './record/free-usage.ts';
 import { Metrics } from './record/metrics.ts';
 import { RefusalCounter } from './record/refusal-counter.ts';
 import { RefusalLines } from './record/refusal-lines.ts';
@@ -79,7 +80,8 @@ export function assemble(options: GatewayOptions): Assembly {
     spentCounters.doubt(queues);
     waitQueue.wake(queues);
   };
-  const settler = new Settler({ ledger, writeAheadLog, openCalls, onEnded, logger });
+  const freeUsage = new FreeUsage({ ledger, now });
+  const settler = new Settler({ ledger, writeAheadLog, openCalls, onEnded, freeUsage, logger });
   const metrics = new Metrics(
     {
       openCalls: () => openCalls.size,
@@ -190,7 +192,7 @@ export function assemble(options: GatewayOptions): Assembly {
       await gateway.drain(draining);
       await settler.drained();
       refusalLines.stop();
-      await refusalCounter.stop();
+      await Promise.all([freeUsage.stop(), refusalCounter.stop()]);
       await heartbeat.stop();
       await writeAheadLog.close();
       await upstreams.close();

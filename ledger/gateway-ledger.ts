@@ -43,8 +43,11 @@ export type BeatAnswer =
 export interface SessionlessOperations extends SharedOperations {
   /** Null for a batch that is not known; a batch is known for 30 days. */
   batchOwners(batches: readonly string[]): Promise<readonly (BatchOwner | null)[]>;
-  /** Appends the record of a call that cost nothing. The ledger may lose it, since it is no money. */
-  appendFreeUsage(record: UsageRecord): Promise<void>;
+  /**
+   * Appends the record of calls that cost nothing. False, and nothing appended, if the usage stream holds more than `share`
+   * of what it may. The ledger may lose it, since it is no money.
+   */
+  appendFreeUsage(record: UsageRecord, share: number): Promise<boolean>;
   /** Appends rows, and counts the refusals in their counters. The ledger may lose both, since a refusal is no money. */
   recordRefusals(rows: readonly RefusalRow[], unasked: readonly UnaskedRefusals[]): Promise<void>;
 }

@@ -4,7 +4,7 @@ import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
 import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { BatchReservation } from '../../ledger/message-batches.ts';
 import type { Reservation, Settlement, UncheckedCall } from '../../ledger/reservation.ts';
-import type { UsageRecord } from '../../policy/core/usage-record.ts';
+import type { CallRecord } from '../../policy/core/usage-record.ts';
 import type { WriteAheadLog } from './write-ahead-log.ts';
 
 /** Time before what did not reach the ledger is sent again. Milliseconds. */
@@ -22,6 +22,7 @@ interface Parts {
   readonly openCalls: Set<string>;
   /** Is told the wait queues of a call that was settled or released: their counters may have room. */
   readonly onEnded: (queues: readonly string[]) => void;
+  readonly freeUsage: { append(record: CallRecord): Promise<void> };
   readonly logger: Logger;
 }
 
@@ -82,12 +83,12 @@ export class Settler {
   }
 
   /** Releases a call that was never sent or got an error status. With a `record` the usage log hears of the call. */
-  async release(id: string, queues: readonly string[] = [], record?: UsageRecord): Promise<void> {
-    const { ledger, writeAheadLog } = this.#parts;
+  async release(id: string, queues: readonly string[] = [], record?: CallRecord): Promise<void> {
+    const { ledger, writeAheadLog, freeUsage } = this.#parts;
     if (writeAheadLog.find(id) !== undefined) await this.#keep(id, writeAheadLog.end(id, null));
     const send = async () => {
       await ledger.release(id);
-      if (record !== undefined) void ledger.appendFreeUsage(record).catch(() => {});
+      if (record !== undefined) void freeUsage.append(record);
     };
     return this.#end({ id, queues, send });
   }

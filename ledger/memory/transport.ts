@@ -234,8 +234,10 @@ export class MemoryTransport extends MemorySharedOperations implements Transport
     });
   }
 
-  async appendFreeUsage(record: UsageRecord): Promise<void> {
+  async appendFreeUsage(record: UsageRecord, share: number): Promise<boolean> {
+    if (this.data.usage.length >= Math.floor(this.#usageLimit * share)) return false;
     this.data.usage.push({ entry: this.data.nextEntry(), record, counters: [], keepUntil: 0 });
+    return true;
   }
 
   async recordRefusals(rows: readonly RefusalRow[], unasked: readonly UnaskedRefusals[]): Promise<void> {

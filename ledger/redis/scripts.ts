@@ -75,6 +75,7 @@ export const scripts = {
   joinTimeline: script('join-timeline', 'recovery'),
   unregister: script('unregister'),
   readReplication: script('read-replication'),
+  appendFreeUsage: script('append-free-usage'),
   recordRefusals: script('record-refusals', 'decimal', 'value-counters', 'reservation-counters'),
   // What gateways and the operator do.
   readCounters: script('read-counters'),

@@ -70,9 +70,10 @@ export class RedisTransport extends RedisSharedOperations implements Transport {
     return owners.map(decodeOwner);
   }
 
-  async appendFreeUsage(record: UsageRecord): Promise<void> {
-    const key = this.connection.key('usage');
-    await this.connection.attempt((redis) => redis.xadd(key, '*', 'record', JSON.stringify(record)));
+  async appendFreeUsage(record: UsageRecord, share: number): Promise<boolean> {
+    const args = [JSON.stringify(record), `${Math.floor(this.#usageLimit * share)}`];
+    const [appended] = await this.connection.run(scripts.appendFreeUsage, args);
+    return appended === 1;
   }
 
   async recordRefusals(rows: readonly RefusalRow[], unasked: readonly UnaskedRefusals[]): Promise<void> {

@@ -161,8 +161,8 @@ export class LedgerSession implements GatewayLedger {
     return this.#transport.batchOwners(batches);
   }
 
-  appendFreeUsage(record: UsageRecord): Promise<void> {
-    return this.#transport.appendFreeUsage(record);
+  appendFreeUsage(record: UsageRecord, share: number): Promise<boolean> {
+    return this.#transport.appendFreeUsage(record, share);
   }
 
   recordRefusals(rows: readonly RefusalRow[], unasked: readonly UnaskedRefusals[]): Promise<void> {

@@ -33,7 +33,7 @@ const columns = {
   id: {
     type: 'text',
     meaning:
-      "The gateway's own id of the call; also `id` in its log. `<id>/rest` is what stayed presumed of a call whose answer broke off, `<id>/batch` what a Message Batch holds while it runs, and `<id>/batch/<custom_id>` one request of it.",
+      "The gateway's own id of the call; also `id` in its log. `<id>/rest` is what stayed presumed of a call whose answer broke off, `<id>/free` stands for several calls (`calls`), `<id>/batch` what a Message Batch holds while it runs, and `<id>/batch/<custom_id>` one request of it.",
   },
   time: { type: 'timestamptz', field: 'timestamp', meaning: 'When the call ended.' },
   state: {
@@ -93,6 +93,11 @@ const columns = {
     meaning: 'The uid of the ClaudeWorkspace: one that was deleted and made again has another.',
   },
   namespace_uid: { type: 'text', meaning: 'The uid of its namespace.' },
+  calls: {
+    type: 'integer',
+    meaning:
+      'How many calls the row stands for, if not one: calls that cost nothing, of one key, feature, customer, `ending` and `status` in about a minute, where there were too many for a row each.',
+  },
 } as const satisfies Record<string, Column>;
 
 type Columns = typeof columns;
@@ -129,7 +134,15 @@ interface Identity {
 export type UsageRecord = Identity & Partial<Omit<Fields, keyof Identity>>;
 
 /** A record that says all there is to say of a call: a new column does not compile until its writers fill it. */
-export type CallRecord = Identity & Omit<Fields, keyof Identity | 'batch'> & Pick<UsageRecord, 'batch'>;
+export type CallRecord = Identity & Omit<Fields, keyof Identity | 'batch' | 'calls'> & Pick<UsageRecord, 'batch'>;
+
+/** The record that stands for several calls which cost nothing, of which `first` is one. `timestamp` as in a record. */
+export function sumRecord(first: CallRecord, calls: number, timestamp: string): UsageRecord {
+  const { workspace, workspace_uid, namespace_uid, key, feature, customer, ending, status } = first;
+  const owner = { workspace, workspace_uid, namespace_uid, key };
+  const id = `${first.id}/free`;
+  return { id, state: 'final', timestamp, ...owner, feature, customer, cost_nano: '0', ending, status, calls };
+}
 
 export type UsageField = keyof UsageRecord;
 

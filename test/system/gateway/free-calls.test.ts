@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from '@jest/globals';
 import { until } from '../../support/until.ts';
-import { useGateways } from './fixture.ts';
+import { settled, standIn, useGateways } from './fixture.ts';
 import { type Answer, ask, errorOf, message } from './harness.ts';
 
 const { gatewayWith } = useGateways();
@@ -45,4 +45,16 @@ test('a key that counts tokens in a loop keeps eight calls at the upstream, and 
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(72);
   expect(most).toBe(9);
   upstream.close();
+});
+
+test('a key whose calls the upstream answers with errors does not stop paid calls although no record is taken', async () => {
+  const gateway = await gatewayWith({}, { usageLimit: 40 });
+  for (let call = 0; call < 60; call++) {
+    expect((await ask(gateway.url, { headers: standIn({ status: 400 }) })).status).toBe(400);
+  }
+  for (let call = 0; call < 10; call++) expect((await ask(gateway.url)).status).toBe(200);
+  await settled(gateway);
+  const waiting = await gateway.ledger.operator.readUsage(100);
+  expect(waiting.filter(({ record }) => record.ending === 'ErrorStatus')).toHaveLength(20);
+  expect(waiting.filter(({ record }) => record.ending === 'Answered')).toHaveLength(10);
 });

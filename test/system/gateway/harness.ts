@@ -10,6 +10,7 @@ import type { Certificate } from '../../../gateway/http/certificate.ts';
 import type { Draining } from '../../../gateway/http/server.ts';
 import { ActivePolicy } from '../../../gateway/policy/active-policy.ts';
 import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
+import { DEFAULT_USAGE_LIMIT } from '../../../ledger/streams.ts';
 import { parseSettings, type Settings } from '../../../policy/config/settings.ts';
 import { until } from '../../support/until.ts';
 import { type Handover, resolved } from './policies.ts';
@@ -36,6 +37,8 @@ export interface StartOptions {
   readonly bodyFileBytes?: number;
   readonly bodyMemoryBytes?: number;
   readonly upstreamTimeoutMs?: number;
+  /** How many records the usage stream may hold. */
+  readonly usageLimit?: number;
   /** What is on its disk; default: nothing. */
   readonly folder?: string;
   /** Default: without TLS. */
@@ -57,6 +60,7 @@ export async function startGateway({
   bodyFileBytes = Infinity,
   bodyMemoryBytes = Infinity,
   upstreamTimeoutMs,
+  usageLimit = DEFAULT_USAGE_LIMIT,
   folder = mkdtempSync(join(tmpdir(), 'tollgate-write-ahead-log-')),
   certificate = null,
   now = Date.now,
@@ -65,7 +69,7 @@ export async function startGateway({
   policy.enforce([resolved(handover)]);
   policy.setLoaded();
   const name = installation ?? `t-${randomUUID()}`;
-  const ledger = connectLedger({ url: redisUrl, installation: name, epoch: () => 'first' });
+  const ledger = connectLedger({ url: redisUrl, installation: name, epoch: () => 'first', usageLimit });
   await until(() =>
     ledger.operator.establish('first').then(
       () => true,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { expireAt, LEASE_MS, MIN_RECOVERY_MS, REPLAY_TIMEOUT_MS, TOMBSTONE_MS } from '../../../../ledger/durations.ts';
 import type { Reservation } from '../../../../ledger/reservation.ts';
+import { DEFAULT_USAGE_LIMIT } from '../../../../ledger/streams.ts';
 import type { Check, CheckMode } from '../../../../policy/core/counter-check.ts';
 import { type Reading, REST } from '../../../../policy/core/counter-reading.ts';
 import { type Nano, nano } from '../../../../policy/core/money.ts';
@@ -232,6 +233,13 @@ const release = fc
     ),
   );
 
+const appendFreeUsage = fc.tuple(gateways, fc.constantFrom(0, 5, 20)).map(([gateway, most]) =>
+  command(`append free usage ${gateway} ${most}`, (ledgers) => {
+    const record = { id: uniqueName('free'), state: 'final', cost_nano: '0' } as const;
+    return ledgers.both(gateway, (ledger) => ledger.gateway.appendFreeUsage(record, most / DEFAULT_USAGE_LIMIT));
+  }),
+);
+
 const recordRefusals = fc
   .tuple(gateways, fc.constantFrom(...POOLED, ...BY_VALUE), fc.constantFrom(...VALUES), fc.integer({ min: 1, max: 3 }))
   .map(([gateway, budget, value, count]) =>
@@ -365,6 +373,7 @@ export const commands = fc.commands(
     settle,
     settle,
     release,
+    appendFreeUsage,
     recordRefusals,
     beat,
     beat,

@@ -187,7 +187,8 @@ type Streamed = Omit<StreamEntry, 'entry' | 'keepUntil'>;
 
 /** The id of an entry, and the milliseconds of its expiry, differ between the two ledgers. */
 function withoutEntry({ record, counters, keepUntil }: StreamEntry): Streamed {
-  assert.ok(keepUntil > Date.now());
+  // Only the record of a free call has no counters.
+  assert.ok(keepUntil > Date.now() || record.id?.toString().startsWith('free') === true);
   return { record: Object.fromEntries(sorted(Object.entries(record))), counters: sorted(counters) };
 }
 

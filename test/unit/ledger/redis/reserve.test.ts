@@ -136,6 +136,20 @@ describe('reserve', () => {
     ledger.close();
   });
 
+  test('records of free calls leave a share of the usage stream to calls that cost money', async () => {
+    const installation = newInstallation();
+    const ledger = await connected(server, installation, 8);
+    await ledger.operator.establish('one');
+    await join(ledger, 'gateway-1');
+    const append = (id: string, share: number): Promise<boolean> =>
+      ledger.gateway.appendFreeUsage({ id, state: 'final', cost_nano: '0' }, share);
+    for (const id of ['a', 'b', 'c', 'd']) expect(await append(id, 0.5)).toBe(true);
+    expect([await append('e', 0.5), await append('f', 0.75), await append('g', 0.75)]).toEqual([false, true, true]);
+    expect([await append('h', 0.75), (await ledger.operator.readUsage(99)).length]).toEqual([false, 6]);
+    expect(await ledger.gateway.reserve(call('paid', 1n, [check(9n, 1n)]))).toMatchObject({ kind: 'admitted' });
+    ledger.close();
+  });
+
   test('nothing is admitted while the usage stream is at its limit, until the log has taken a record', async () => {
     const installation = newInstallation();
     const ledger = await connected(server, installation, 2);

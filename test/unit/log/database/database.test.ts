@@ -23,6 +23,7 @@ test('several processes that start together create the tables once', async () =>
     { name: '0001-log' },
     { name: '0002-batches' },
     { name: '0003-owners' },
+    { name: '0004-sums' },
   ]);
   await Promise.all([admin, ...opened].map((each) => each.close()));
 });
