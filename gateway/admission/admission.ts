@@ -131,11 +131,16 @@ class Attempt<C extends ReadCall> {
   /** The ledger is not asked about a counter that is known to be spent, nor past calls that wait for it. */
   async #ask(plan: CallPlan): Promise<Answer | KnownSpent> {
     const { spentCounters, waitQueue } = this.#parts;
-    const known = spentCounters.refuse(plan);
+    const asker = this.#asker(plan);
+    const known = spentCounters.refuse(asker);
     if (known !== null) return known;
-    const queued = queuedFailure(plan.checks, refOf(this.#call.caller.workspace), waitQueue);
+    const queued = queuedFailure(plan.checks, asker.workspace, waitQueue);
     if (queued !== null) return { kind: 'full', now: this.#at, failures: [queued] };
-    return spentCounters.askOnce(plan, () => this.#send(plan));
+    return spentCounters.askOnce(asker, () => this.#send(plan));
+  }
+
+  #asker(plan: CallPlan): { workspace: Ref; plan: CallPlan } {
+    return { workspace: refOf(this.#call.caller.workspace), plan };
   }
 
   /** One reserve, sent again while the ledger can admit nothing; by its id it is the same one each time. */
@@ -157,7 +162,7 @@ class Attempt<C extends ReadCall> {
     const sentAt = elapsed();
     try {
       const answer = await ledger.reserve(reservation);
-      spentCounters.learn(plan, answer, sentAt);
+      spentCounters.learn(this.#asker(plan), answer, sentAt);
       this.isInDoubt = wasInDoubt && isInconclusive(answer);
       return answer;
     } catch (error) {

@@ -1,5 +1,6 @@
 import type { ReserveAnswer } from '../../ledger/reservation.ts';
 import type { CallPlan } from '../../policy/admit/plan.ts';
+import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Failure } from '../../policy/core/counter-check.ts';
 import { add, type Nano, ZERO } from '../../policy/core/money.ts';
 import { queueOfFailure } from './wait-queue.ts';
@@ -9,6 +10,12 @@ const KNOWN_MS = 250;
 /** How long a spent counter is remembered after that, so that one call asks for all. Milliseconds. */
 const REMEMBERED_MS = 5_000;
 
+/** A call before its reserve. */
+interface Asker {
+  readonly workspace: Ref;
+  readonly plan: CallPlan;
+}
+
 /** A counter of a plan, under the cap and tolerance that the call has there: a call with others learns nothing of it. */
 interface PlannedCounter {
   /** As in a failure. */
@@ -16,13 +23,15 @@ interface PlannedCounter {
   readonly ofTotal: boolean;
   /** The counter's wait queue, which names it. */
   readonly queue: string;
+  /** Of a value: the workspace of the call. Where values are too many, each workspace has a counter of its own for them. */
+  readonly workspace: Ref | null;
   readonly capNano: Nano;
   /** Cap and tolerance. */
   readonly limitNano: Nano;
 }
 
 /** What the ledger said of a counter. */
-interface Finding extends Pick<PlannedCounter, 'capNano' | 'limitNano'> {
+interface Finding extends Pick<PlannedCounter, 'workspace' | 'capNano' | 'limitNano'> {
   /** It was spent for a call of this worst case, so it is for a larger one; null if it was not spent. Nano-dollars. */
   readonly refusedNano: Nano | null;
   readonly spentNano: Nano;
@@ -62,14 +71,14 @@ export class SpentCounters {
   }
 
   /** Why the ledger would refuse the call as spent; null if it must be asked. */
-  refuse(plan: CallPlan): KnownSpent | null {
+  refuse(asker: Asker): KnownSpent | null {
     if (this.#findings.size === 0) return null;
     const failures: Failure[] = [];
     const unknown = new Set<number>();
-    for (const counter of enforcedCounters(plan)) {
+    for (const counter of enforcedCounters(asker)) {
       const finding = this.#find(counter);
       const isKnown = finding !== null && this.#elapsed() < finding.knownUntil;
-      if (isKnown && refuses(finding, plan.reservedNano)) failures.push(toFailure(counter, finding));
+      if (isKnown && refuses(finding, asker.plan.reservedNano)) failures.push(toFailure(counter, finding));
       else if (!isKnown) unknown.add(counter.check);
     }
     // A budget of which nothing is known may be spent as well, and be the one to name. Where a total decides, callers can
@@ -82,13 +91,13 @@ export class SpentCounters {
    * Runs `ask`, a reserve. While another call asks for a counter that both probably find spent, waits for that answer
    * first: of many callers of a spent budget one asks.
    */
-  async askOnce<T>(plan: CallPlan, ask: () => Promise<T>): Promise<T | KnownSpent> {
-    const queue = this.#suspect(plan);
+  async askOnce<T>(asker: Asker, ask: () => Promise<T>): Promise<T | KnownSpent> {
+    const queue = this.#suspect(asker);
     if (queue === null) return ask();
     const asking = this.#asking.get(queue);
     if (asking !== undefined) {
       await asking.catch(() => {}); // the call that asks reports it
-      return this.refuse(plan) ?? ask();
+      return this.refuse(asker) ?? ask();
     }
     const answer = ask();
     this.#asking.set(queue, answer);
@@ -96,20 +105,21 @@ export class SpentCounters {
   }
 
   /** Learns from the answer to a reserve that was sent at `sentAt` by the monotonic clock. */
-  learn(plan: CallPlan, answer: ReserveAnswer, sentAt: number): void {
-    if (answer.kind === 'admitted') this.#dropRefuted(plan);
+  learn(asker: Asker, answer: ReserveAnswer, sentAt: number): void {
+    const { plan } = asker;
+    if (answer.kind === 'admitted') this.#dropRefuted(asker);
     if (answer.kind !== 'full' || answer.failures.every(({ waiting }) => waiting)) return;
     this.#dropForgotten();
     // By the ledger's clock, which has advanced by no more than what has passed here since the reserve was sent.
     const ends = Math.min(plan.until, ...plan.checks.map(({ end }) => end));
     const knownUntil = sentAt + Math.min(KNOWN_MS, ends - answer.now);
     const times = { knownUntil, rememberedUntil: knownUntil + REMEMBERED_MS };
-    for (const counter of enforcedCounters(plan)) {
-      const { check, ofTotal, queue, capNano, limitNano } = counter;
+    for (const counter of enforcedCounters(asker)) {
+      const { check, ofTotal, queue, workspace, capNano, limitNano } = counter;
       const failure = answer.failures.find((one) => one.check === check && one.ofTotal === ofTotal && !one.waiting);
       const { spentNano = ZERO, committedNano = ZERO } = failure ?? {};
       const refusedNano = failure === undefined ? null : plan.reservedNano;
-      this.#put(queue, { capNano, limitNano, refusedNano, spentNano, committedNano, ...times });
+      this.#put(queue, { workspace, capNano, limitNano, refusedNano, spentNano, committedNano, ...times });
     }
   }
 
@@ -126,27 +136,26 @@ export class SpentCounters {
     }
   }
 
-  #find({ queue, capNano, limitNano }: PlannedCounter): Finding | null {
-    const isSame = (one: Finding): boolean => one.capNano === capNano && one.limitNano === limitNano;
-    return this.#findings.get(queue)?.find(isSame) ?? null;
+  #find(counter: PlannedCounter): Finding | null {
+    return this.#findings.get(counter.queue)?.find((finding) => isOf(finding, counter)) ?? null;
   }
 
   /** The queue of a counter that refused such a call a moment ago; null for none. */
-  #suspect(plan: CallPlan): string | null {
+  #suspect(asker: Asker): string | null {
     if (this.#findings.size === 0) return null;
     const isSuspect = (counter: PlannedCounter): boolean => {
       const finding = this.#find(counter);
-      return finding !== null && refuses(finding, plan.reservedNano);
+      return finding !== null && refuses(finding, asker.plan.reservedNano);
     };
-    return enforcedCounters(plan).find(isSuspect)?.queue ?? null;
+    return enforcedCounters(asker).find(isSuspect)?.queue ?? null;
   }
 
   /** A counter that admitted a call refuses none of its size. */
-  #dropRefuted(plan: CallPlan): void {
+  #dropRefuted(asker: Asker): void {
     if (this.#findings.size === 0) return;
-    for (const counter of enforcedCounters(plan)) {
+    for (const counter of enforcedCounters(asker)) {
       const finding = this.#find(counter);
-      if (finding !== null && refuses(finding, plan.reservedNano)) this.#remove(counter.queue, finding);
+      if (finding !== null && refuses(finding, asker.plan.reservedNano)) this.#remove(counter.queue, finding);
     }
   }
 
@@ -160,10 +169,7 @@ export class SpentCounters {
   }
 
   #put(queue: string, finding: Finding): void {
-    const { capNano, limitNano } = finding;
-    const others = (this.#findings.get(queue) ?? []).filter(
-      (one) => one.capNano !== capNano || one.limitNano !== limitNano,
-    );
+    const others = (this.#findings.get(queue) ?? []).filter((one) => !isOf(one, finding));
     this.#findings.delete(queue);
     this.#findings.set(queue, [...others, finding]);
   }
@@ -175,16 +181,25 @@ export class SpentCounters {
   }
 }
 
-function enforcedCounters({ checks, reservedNano }: CallPlan): PlannedCounter[] {
-  return checks.flatMap(({ mode, bound, total }, check) => {
+function enforcedCounters({ workspace: asking, plan }: Asker): PlannedCounter[] {
+  const { checks, reservedNano } = plan;
+  return checks.flatMap(({ mode, value, bound, total }, check) => {
     if (mode !== 'Enforce') return [];
     const bounds = total === null ? [bound] : [bound, total];
     return bounds.map(({ capNano, roomNano }, index) => {
       const ofTotal = index === 1;
       const queue = queueOfFailure(checks, { check, ofTotal });
-      return { check, ofTotal, queue, capNano, limitNano: add(roomNano, reservedNano) };
+      const workspace = value === null || ofTotal ? null : asking;
+      return { check, ofTotal, queue, workspace, capNano, limitNano: add(roomNano, reservedNano) };
     });
   });
+}
+
+function isOf(
+  finding: Finding,
+  { workspace, capNano, limitNano }: Pick<Finding, 'workspace' | 'capNano' | 'limitNano'>,
+) {
+  return finding.workspace === workspace && finding.capNano === capNano && finding.limitNano === limitNano;
 }
 
 /** Whether a call does not fit, by what is spent or because no larger one did. What is presumed is not known here. */
