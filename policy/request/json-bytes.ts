@@ -26,16 +26,17 @@ export const PLAIN: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte >= 0x20 && byte < 0x80 && byte !== QUOTE && byte !== BACKSLASH ? 1 : 0,
 );
 
-const ESCAPED = new Set(Array.from('"\\/bfnrt', (char) => char.charCodeAt(0)));
-const UNICODE = 0x75;
+/** By byte: how long an escape is that has it behind the backslash, 0 if there is none. */
+const ESCAPE_LENGTHS: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =>
+  '"\\/bfnrt'.includes(String.fromCharCode(byte)) ? 2 : byte === 0x75 ? 6 : 0,
+);
 
 /** The index behind the escape whose backslash is at `at`; -1 if it is not one. */
 export function afterEscape(bytes: Uint8Array, at: number): number {
-  const kind = bytes[at + 1];
-  if (kind === undefined) return -1;
-  if (kind !== UNICODE) return ESCAPED.has(kind) ? at + 2 : -1;
-  for (let i = at + 2; i < at + 6; i++) if (!isHex(bytes[i])) return -1;
-  return at + 6;
+  const length = ESCAPE_LENGTHS[bytes[at + 1] ?? 0]!;
+  if (length === 0) return -1;
+  for (let i = at + 2; i < at + length; i++) if (!isHex(bytes[i])) return -1;
+  return at + length;
 }
 
 function isHex(byte: number | undefined): boolean {

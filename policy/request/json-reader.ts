@@ -29,8 +29,11 @@ export class JsonInvalid extends RequestRejected {
 export const MAX_DEPTH = 128;
 /** The values and keys of a body; a prompt of a million tokens has a tenth of them. What is built of so many takes about 25 MB. */
 export const MAX_ENTRIES = 250_000;
-/** A longer string is left where it is. Bytes. */
+/** A longer string that is a value is left where it is. Bytes. */
 const MAX_COPIED = 64;
+
+/** A longer key is refused: keys are copied. Bytes. */
+const MAX_KEY = 65_536;
 
 /** What comes next. */
 const VALUE = 0;
@@ -101,8 +104,10 @@ export class JsonReader {
     let at = this.#at;
     while (at < until) {
       if (this.#next >= STRING) at = this.#readString(at, until);
-      else if (isSpace(bytes[at]!)) at += 1;
-      else at = this.#read(bytes[at]!, at);
+      else {
+        while (at < until && isSpace(bytes[at]!)) at += 1;
+        if (at < until) at = this.#read(bytes[at]!, at);
+      }
     }
     this.#at = at;
     if (at < bytes.length) return false;
@@ -193,6 +198,7 @@ export class JsonReader {
   }
 
   #endKey(end: number): void {
+    if (end - this.#start > MAX_KEY) throw new JsonInvalid(`The body has a key of over ${MAX_KEY} bytes. Shorten it.`);
     const key = this.#strings.at(this.#start, end, this.#isPlain);
     const fields = this.#fields!;
     if (fields[key] !== undefined) throw new JsonInvalid(`The body has the key ${quoted(key)} twice in one object.`);

@@ -184,6 +184,12 @@ describe('bounds', () => {
       'The body has more than 250,000 values and keys. Send the data as text, or divide it among several requests.',
     ],
     [
+      'the length of a key',
+      `{"${'k'.repeat(65_536)}":0}`,
+      `{"${'k'.repeat(65_537)}":0}`,
+      'The body has a key of over 65536 bytes. Shorten it.',
+    ],
+    [
       'digits',
       `{"a":${'1'.repeat(1_000)}}`,
       `{"a":${'1'.repeat(1_001)}}`,
