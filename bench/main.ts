@@ -1,4 +1,5 @@
 import { assetFolder } from '../hack/assets/asset-folder.ts';
+import { measureBodies } from './bodies.ts';
 import { measureCapacity } from './capacity.ts';
 import { measureEnforcement } from './enforcement.ts';
 import { measureFailover } from './failover.ts';
@@ -20,6 +21,7 @@ const PARTS: Readonly<Record<string, () => Promise<Figure[]>>> = {
   overhead: measureOverhead,
   refusals: measureRefusals,
   streams: measureStreams,
+  bodies: measureBodies,
   enforcement: measureEnforcement,
   overshoot: measureOvershoot,
   'gateway-kill': measureGatewayKill,

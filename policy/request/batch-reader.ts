@@ -23,8 +23,10 @@ export class BatchReader {
   readonly #splitter: JsonArraySplitter;
   readonly #onRequest: OnRequest;
   readonly #ids = new Set<string>();
-  /** One string for each model name, however many requests have it. */
-  readonly #models = new Map<string, string>();
+  /** Lists and names, one for all requests that have the same. */
+  readonly #shared = new Map<string, unknown>();
+  /** Parts of lists, and names, that are kept. */
+  #parts = 0;
   #bytes = 0;
 
   constructor(onRequest: OnRequest) {
@@ -34,7 +36,7 @@ export class BatchReader {
 
   /** What is kept between two chunks: an element that has not ended, and the ids and facts of those that have. Bytes. */
   get memory(): number {
-    return this.#splitter.memory + this.#ids.size * REQUEST_MEMORY;
+    return this.#splitter.memory + this.#ids.size * REQUEST_MEMORY + this.#parts * PART_MEMORY;
   }
 
   /** The refusal of the batch; null if there is none so far. Nothing may be written after a refusal. */
@@ -87,9 +89,25 @@ export class BatchReader {
     if (facts.stream) throw invalid('stream must not be true in a batch.');
     if (facts.fast || facts.fallbacks.some(({ fast }) => fast)) throw unsupported('speed fast in a batch');
     if (facts.codeExecution === 'Charged') throw unsupported('code execution in a batch');
-    const model = this.#models.get(facts.model) ?? facts.model;
-    this.#models.set(model, model);
-    return { ...facts, model, batch: true };
+    return {
+      ...facts,
+      model: this.#share(facts.model),
+      fallbacks: this.#share(facts.fallbacks),
+      serverTools: this.#share(facts.serverTools),
+      unbounded: this.#share(facts.unbounded),
+      session: null,
+      batch: true,
+    };
+  }
+
+  /** The same value for equal ones: most requests of a batch ask for the same models and tools. */
+  #share<T extends string | readonly unknown[]>(value: T): T {
+    const key = JSON.stringify(value);
+    const known = this.#shared.get(key) as T | undefined;
+    if (known !== undefined) return known;
+    this.#parts += typeof value === 'string' ? 1 : value.length;
+    if (this.#shared.size < MAX_SHARED) this.#shared.set(key, value);
+    return value;
   }
 }
 
@@ -97,8 +115,14 @@ export class BatchReader {
 const NOTHING_EDITED = new Map<string, string>();
 const NO_SPANS = new ValueSpans(NOTHING_EDITED);
 
-/** What is kept of a request, measured. Bytes. */
-const REQUEST_MEMORY = 600;
+/**
+ * Twice what is kept of a request, measured, and of a fallback or tool: it is in the heap, which is smaller than the memory
+ * of a gateway. Bytes.
+ */
+const REQUEST_MEMORY = 500;
+const PART_MEMORY = 600;
+
+const MAX_SHARED = 1_000;
 
 const TOO_LARGE: Refusal = { reason: 'BatchTooLarge', message: refusals.BatchTooLarge.meaning };
 

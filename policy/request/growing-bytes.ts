@@ -1,6 +1,6 @@
 const FIRST_CAPACITY = 64 * 1024;
-/** The bytes are moved once for each time that they have grown fourfold. */
-const GROWTH = 4;
+/** The bytes are moved when they have grown eightfold: of 32 MB no more than 4 MB. */
+const GROWTH = 8;
 
 /**
  * Collects a body that arrives in chunks in one piece of memory: a chunk, of which there may be one for each byte, costs

@@ -10,7 +10,7 @@ test('a body that comes a byte at a time is one piece', () => {
     expect(growing.length).toBe(bytes.length);
     const all = growing.take();
     expect(bytes.equals(all)).toBe(true);
-    expect(all.buffer.byteLength).toBeLessThanOrEqual(4 * bytes.length);
+    expect(all.buffer.byteLength).toBeLessThanOrEqual(8 * bytes.length);
     expect(growing.length).toBe(0);
   }
 });
