@@ -1,5 +1,6 @@
 import type { Attack } from './attack.ts';
 import { brokenHttp } from './broken-http.ts';
+import { heavyBodies } from './heavy-bodies.ts';
 import { randomRequests } from './random-requests.ts';
 import { runawayLoop } from './runaway-loop.ts';
 import { secondLife } from './second-life.ts';
@@ -11,6 +12,7 @@ export const ATTACKS: readonly Attack[] = [
   runawayLoop,
   randomRequests,
   brokenHttp,
+  heavyBodies,
   secondLife,
   understatedCost,
   unseenNames,

@@ -1,5 +1,12 @@
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
-import { readRequest } from '../../../policy/request/request.ts';
+import type { Refusal } from '../../../policy/core/refusals.ts';
+import { err, ok, type Result } from '../../../policy/core/result.ts';
+import { type JsonFields, RequestRejected } from '../../../policy/request/json-access.ts';
+import { readAll } from '../../../policy/request/reading.ts';
+import { readFacts, type RequestFacts, requestReading } from '../../../policy/request/request.ts';
+import { ValueSpans } from '../../../policy/request/value-spans.ts';
+import { HEAVY_BODIES } from '../../support/hostile-bodies.ts';
 import { fuzzTarget } from './fuzz.ts';
 
 const NAMES = fc.constantFrom('type', 'text', 'source', 'data', 'content', 'name', 'input', 'cache_control', 'ttl');
@@ -14,11 +21,13 @@ const WORDS = fc.constantFrom(
   '1h',
   'user',
 );
+/** Around the length from which a string stays in the body. */
+const TEXTS = fc.oneof(fc.string(), fc.string({ unit: 'binary', minLength: 55, maxLength: 75 }));
 
 const { value: VALUES } = fc.letrec((tie) => ({
   value: fc.oneof(
     { maxDepth: 4, withCrossShrink: true },
-    fc.oneof(WORDS, fc.string(), fc.integer(), fc.double(), fc.boolean(), fc.constant(null)),
+    fc.oneof(WORDS, TEXTS, fc.integer(), fc.double(), fc.boolean(), fc.constant(null)),
     fc.dictionary(NAMES, tie('value'), { maxKeys: 4 }),
     fc.array(tie('value'), { maxLength: 4 }),
   ),
@@ -28,7 +37,7 @@ const REQUESTS = fc.record(
   {
     model: fc.oneof(fc.constant('claude-sonnet-5-5'), VALUES),
     max_tokens: fc.oneof(fc.nat(), VALUES),
-    messages: VALUES,
+    messages: fc.oneof(fc.array(fc.record({ role: WORDS, content: VALUES })), VALUES),
     system: VALUES,
     tools: VALUES,
     metadata: VALUES,
@@ -38,13 +47,56 @@ const REQUESTS = fc.record(
   { requiredKeys: ['model', 'max_tokens'] },
 );
 
+const HEAVY = fc.tuple(fc.constantFrom(...HEAVY_BODIES), fc.integer({ min: 1, max: 2_000_000 }));
+
 const BODIES = fc.oneof(
-  REQUESTS.map((request) => Buffer.from(JSON.stringify(request))),
-  fc.uint8Array({ maxLength: 4_096 }),
+  { weight: 10, arbitrary: REQUESTS.map((request) => Buffer.from(JSON.stringify(request))) },
+  { weight: 5, arbitrary: fc.uint8Array({ maxLength: 4_096 }) },
+  { weight: 1, arbitrary: HEAVY.map(([{ make }, bytes]) => make(bytes)).filter((body) => body.length > 0) },
 );
 
-/** Whatever a body holds, it is read or refused, and what is read has a bound. */
+/** What one step may take of the event loop. Milliseconds of this thread's work. */
+const MAX_STEP_MS = 50;
+
+/**
+ * Whatever a body holds, it is read or refused, no step of that takes long, and what is read has a bound: the same as of
+ * the values that JSON.parse makes of it.
+ */
 export const requestReader = fuzzTarget('request-reader', BODIES, (body) => {
-  const facts = readRequest(body);
-  return !facts.ok || (facts.value.inputTokens >= 0 && facts.value.maxTokens >= 0);
+  const { facts, longestMs } = readInSteps(body);
+  if (longestMs > MAX_STEP_MS) throw new Error(`a step took ${longestMs} ms`);
+  if (!facts.ok) return true;
+  const { maxTokensSpan: _, ...read } = facts.value;
+  const { maxTokensSpan: __, ...parsed } = factsOfParsed(body);
+  if (!isDeepStrictEqual(withoutSpans(read), withoutSpans(parsed))) throw new Error('JSON.parse reads it otherwise');
+  return read.inputTokens >= 0 && read.maxTokens >= 0;
 });
+
+function readInSteps(body: Uint8Array): { facts: Result<RequestFacts, Refusal>; longestMs: number } {
+  const reading = requestReading(body);
+  let longestMs = 0;
+  for (;;) {
+    const begun = process.threadCpuUsage();
+    const step = reading.next();
+    const { user, system } = process.threadCpuUsage(begun);
+    longestMs = Math.max(longestMs, (user + system) / 1_000);
+    if (step.done !== true) continue;
+    return { facts: step.value.ok ? ok(step.value.value.facts) : err(step.value.error), longestMs };
+  }
+}
+
+function factsOfParsed(body: Uint8Array): RequestFacts {
+  const fields = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)) as JsonFields;
+  try {
+    return readAll(readFacts({ fields, spans: new ValueSpans(new Map()), memory: 0 }, body.length));
+  } catch (error) {
+    if (error instanceof RequestRejected)
+      throw new Error(`JSON.parse reads what is refused: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+/** Facts without the places of their values, which only the gateway's reader knows. */
+function withoutSpans(value: object): unknown {
+  return JSON.parse(JSON.stringify(value, (name, one: unknown) => (name.endsWith('Span') ? undefined : one)));
+}

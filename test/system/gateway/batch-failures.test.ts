@@ -27,6 +27,38 @@ const bodyFolder = mkdtempSync(join(tmpdir(), 'tollgate-bodies-'));
 const gateway = batchGateways(env, bodyFolder);
 const daily = budget('daily', '25.00');
 
+describe('memory', () => {
+  const long = (count: number, length: number): string =>
+    JSON.stringify({
+      requests: Array.from({ length: count }, (_, i) =>
+        item(`r-${i}`, {}, { messages: [{ role: 'user', content: 'x'.repeat(length) }] }),
+      ),
+    });
+
+  test.each([
+    ['a request that has not ended', long(1, 200_000)],
+    ['many requests', long(400, 1)],
+  ])('%s counts as memory for bodies, until the call ends', async (_, body) => {
+    const here = await gateway({}, { bodyMemoryBytes: 180_000 });
+    const answer = await ask(here.url, { path: BATCHES_PATH, body });
+    expect([answer.status, errorOf(answer).type]).toEqual([503, 'api_error']);
+    expect(errorOf(answer).message).toContain('TOLLGATE_BODY_MEMORY');
+    expect((await ask(here.url, { path: BATCHES_PATH, body: long(5, 100) })).status).toBe(200);
+    await until(async () => {
+      const { text } = await ask(here.url, { method: 'GET', path: '/metrics' });
+      return text.includes('tollgate_body_memory_bytes 0\n');
+    });
+  });
+
+  test('a caller that is not known opens no file', async () => {
+    const here = await gateway({}, { bodyFolder: join(bodyFolder, 'missing') });
+    const body = long(1, 1);
+    const unknown = await ask(here.url, { path: BATCHES_PATH, body, headers: { 'x-api-key': 'sk-tollgate-other' } });
+    const known = await ask(here.url, { path: BATCHES_PATH, body });
+    expect([unknown.status, known.status]).toEqual([401, 503]);
+  });
+});
+
 describe('failures', () => {
   test('an error of the upstream’s is passed on and costs nothing', async () => {
     env.upstream.behave({ status: 529 });

@@ -104,3 +104,14 @@ test('the bodies of all calls share a quota of memory; a call beyond it is refus
   const { text } = await ask(gateway.url, { method: 'GET', path: '/metrics' });
   expect(text).toContain('tollgate_body_memory_bytes 0\n');
 });
+
+test.each(['/v1/messages', '/v1/messages/count_tokens'])('a body of too many values is refused by %s', async (path) => {
+  const gateway = await gatewayWith();
+  const body = message({ metadata: Array.from({ length: 250_000 }, () => []) });
+  const answer = await ask(gateway.url, { path, body });
+  expect([answer.status, errorOf(answer).message]).toEqual([
+    400,
+    'The body has more than 250,000 values and keys. Send the data as text, or divide it among several requests.',
+  ]);
+  expect(received).toEqual([]);
+});
