@@ -40,6 +40,11 @@ export interface OperatorLedger extends SharedOperations {
   gateways(): Promise<readonly LivingGateway[]>;
   /** Raises the fence of each workspace; a fence that is higher already stays. */
   raiseFences(fences: ReadonlyMap<string, number>): Promise<void>;
+  /**
+   * Forgets the fences of workspaces that are gone. From then on the highest of them, and of the versions given here, is the
+   * fence of every workspace that has none of its own: a gateway that comes back with an old policy is refused for ever.
+   */
+  forgetFences(gone: ReadonlyMap<string, number>): Promise<void>;
   fences(): Promise<ReadonlyMap<string, number>>;
   /** Writes the epoch into an empty ledger, or a new one over a lost ledger that a person confirmed. */
   establish(epoch: string): Promise<void>;

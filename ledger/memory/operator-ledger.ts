@@ -19,6 +19,15 @@ export class MemoryOperatorLedger extends MemorySharedOperations implements Oper
     if (fences.size > 0) this.timeline.count();
   }
 
+  async forgetFences(gone: ReadonlyMap<string, number>): Promise<void> {
+    const { data } = this;
+    for (const [workspace, version] of gone) {
+      data.goneFence = Math.max(data.goneFence, version, data.fences.get(workspace) ?? 0);
+      data.fences.delete(workspace);
+    }
+    if (gone.size > 0) this.timeline.count();
+  }
+
   async fences(): Promise<ReadonlyMap<string, number>> {
     return new Map(this.data.fences);
   }

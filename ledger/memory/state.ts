@@ -55,6 +55,8 @@ export class MemoryState {
   readonly beats = new Map<string, number>();
   readonly reports = new Map<string, GatewayReport>();
   readonly fences = new Map<string, number>();
+  /** The fence of every workspace without one: the highest that was forgotten. */
+  goneFence = 0;
   readonly counters = new MemoryCounters();
   readonly presumed = new Map<string, PresumedLease>();
   /** Calls that were resolved without their cost. */

@@ -65,7 +65,7 @@ export class MemoryTransport extends MemorySharedOperations implements Transport
     const { data } = this;
     // It was swept, or settled as an unchecked call: another lease would reserve it twice.
     if (data.presumed.has(id) || data.booked.has(id)) return { kind: 'ended' };
-    const fence = data.fences.get(workspace) ?? 0;
+    const fence = data.fences.get(workspace) ?? data.goneFence;
     if (version < fence) return { kind: 'stale', version: fence };
     const spans = [{ start: from, end: until }, ...checks];
     if (!spans.every(({ start, end }) => start <= now && now < end)) return { kind: 'wrongPeriod', now };

@@ -31,7 +31,8 @@
  *     :batch:<batch>         string  0 or 1 (all of it is settled), and after it the owner: workspace, its uid and that of
  *                                    its namespace, with spaces between; expires after BATCH_OWNER_TTL_MS
  *     :beats  :reports       zset, hash    incarnation by its last heartbeat; its report
- *     :fences                hash    workspace → the lowest version that is still admitted
+ *     :fences                hash    workspace → the lowest version that is still admitted; '' → that of a workspace
+ *                                    without one: the highest that was forgotten
  *     :usage                 stream  `record`: JSON, one for each settled or presumed call; `counters`: when its
  *                                    counters expire and their full names, a line each
  *     :refusals              stream  `row`: JSON; about MAX_REFUSAL_ROWS

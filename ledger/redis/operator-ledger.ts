@@ -31,8 +31,14 @@ export class RedisOperatorLedger extends RedisSharedOperations implements Operat
     await this.connection.run(scripts.raiseFences, args);
   }
 
+  async forgetFences(gone: ReadonlyMap<string, number>): Promise<void> {
+    if (gone.size === 0) return;
+    const args = [...gone].flatMap(([workspace, version]) => [workspace, `${version}`]);
+    await this.connection.run(scripts.forgetFences, args);
+  }
+
   async fences(): Promise<ReadonlyMap<string, number>> {
-    const fences = await this.#hash('fences');
+    const { '': _, ...fences } = await this.#hash('fences');
     return new Map(Object.entries(fences).map(([workspace, version]) => [workspace, Number(version)]));
   }
 

@@ -83,6 +83,7 @@ export const scripts = {
   sweep: script('sweep', ...LEASES),
   // What the operator does.
   raiseFences: script('raise-fences'),
+  forgetFences: script('forget-fences'),
   establish: script('establish', 'recovery'),
   beginRebuild: script('begin-rebuild', 'recovery'),
   raiseCounters: script('raise-counters', 'decimal', 'value-counters'),

@@ -2,7 +2,7 @@ import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
 import type { LivingGateway, OperatorLedger } from '../../ledger/operator-ledger.ts';
 import { CompileCache } from '../../policy/compile/compile-cache.ts';
 import type { CompileInput } from '../../policy/compile/compile-input.ts';
-import type { CompileOutput, ShardWrite } from '../../policy/compile/compile-output.ts';
+import type { CompileOutput, ShardWrite, WorkspaceOutcome } from '../../policy/compile/compile-output.ts';
 import { compile } from '../../policy/compile/compile.ts';
 import { type Hash, SHARED_SHARD } from '../../policy/compile/shard-format.ts';
 import type { Settings } from '../../policy/config/settings.ts';
@@ -22,7 +22,7 @@ export class GatewayTooOld extends Error {
 
 interface PolicyOptions {
   readonly sources: InputSources;
-  readonly ledger: Pick<OperatorLedger, 'fences' | 'raiseFences' | 'gateways'>;
+  readonly ledger: Pick<OperatorLedger, 'fences' | 'raiseFences' | 'forgetFences' | 'gateways'>;
   readonly store: Pick<ShardStore, 'previous' | 'write'>;
   readonly queues: {
     /** A new generation of the workspace is in force, or none any more: its Secrets may have to change. */
@@ -99,9 +99,21 @@ export class PolicyReconciler {
     this.#keep({ output, uids }, 'error' in read ? null : read);
     // The gateways have the edit now; the fences make sure that none admits calls without it.
     if ('error' in read) throw read.error;
-    if (output.fences.size === 0) return;
-    await ledger.raiseFences(output.fences);
-    this.#fences = new Map([...fences, ...output.fences]);
+    await this.#writeFences(output, fences);
+  }
+
+  /** Raises the fences of what is in force; those of what is gone are forgotten once every workspace in force has one. */
+  async #writeFences(output: CompileOutput, read: ReadonlyMap<Ref, number>): Promise<void> {
+    const { ledger } = this.#options;
+    const fences = new Map([...read, ...output.fences]);
+    if (output.fences.size > 0) {
+      await ledger.raiseFences(output.fences);
+      this.#fences = fences;
+    }
+    const isUnfenced = ([ref, { inForce }]: readonly [Ref, WorkspaceOutcome]) => inForce !== null && !fences.has(ref);
+    if (output.gone.size === 0 || [...output.workspaces].some(isUnfenced)) return;
+    await ledger.forgetFences(output.gone);
+    this.#fences = new Map([...fences].filter(([ref]) => !output.gone.has(ref)));
   }
 
   /** Writes shards in parallel. All writes have ended when it throws. */

@@ -7,10 +7,12 @@ export interface CompileOutput {
   /** Only what changed. Write them in this order, then raise the fences. */
   readonly shards: readonly ShardWrite[];
   /**
-   * The fences that are too low in `CompileInput.fences`, with those of deleted workspaces. Raise these and no others: a
-   * shard that does not fit is not written, and a fence for its versions would stop all calls.
+   * The fences that are too low in `CompileInput.fences`. Raise these and no others: a shard that does not fit is not
+   * written, and a fence for its versions would stop all calls.
    */
   readonly fences: ReadonlyMap<Ref, number>;
+  /** Of workspaces that are in force no more: a version above every one that a gateway may still hold. */
+  readonly gone: ReadonlyMap<Ref, number>;
   readonly workspaces: ReadonlyMap<Ref, WorkspaceOutcome>;
   readonly budgets: ReadonlyMap<Ref, BudgetOutcome>;
   /** Errors for the administrator of the installation, one sentence each. */

@@ -76,7 +76,7 @@ function buildOutput(
       ...fitting.flatMap((pair) => present(pair.keys)),
       ...fitting.flatMap((pair) => present(pair.policy)),
     ],
-    fences: fencesOf(fitting, inForce.workspaces, input),
+    ...fencesOf(fitting, inForce.workspaces, input),
     workspaces: new Map(workspaces.map((one) => [one.ref, inForce.workspaceOutcome(one, applied.get(one.ref) ?? [])])),
     budgets: new Map(budgets.map((one) => [one.ref, inForce.budgetOutcome(one)])),
     problems: [...shared.problems, blocked, ...pairs.map(({ problem }) => problem)].flatMap((problem) => problem ?? []),
@@ -95,23 +95,22 @@ function byWorkspace(budgets: readonly TargetedBudget[]): ReadonlyMap<Ref, reado
   return applied;
 }
 
-/** The fence of a deleted workspace rises above every version that a gateway may still hold of it. */
 function fencesOf(
   pairs: readonly ShardPair[],
   compiled: ReadonlyMap<Ref, VersionedWorkspace>,
   { previous, fences, settings }: CompileInput,
-): ReadonlyMap<Ref, number> {
-  const known = new Set([
-    ...fences.keys(),
-    ...[...previous.policy.values()].flatMap((one) => [...one.workspaces.keys()]),
-  ]);
-  const targets = pairs.flatMap(({ shard, revision, workspaces }) => [
-    ...workspaces.map(({ ref, workspace }) => [ref, workspace.version] as const),
-    ...[...known]
-      .filter((ref) => !compiled.has(ref) && shardOf(ref, settings.shards) === shard)
+): Pick<CompileOutput, 'fences' | 'gone'> {
+  const stored = [...previous.policy.values()].flatMap((one) => [...one.workspaces.keys()]);
+  const known = [...new Set([...fences.keys(), ...stored])].filter((ref) => !compiled.has(ref));
+  const targets = pairs.flatMap(({ workspaces }) =>
+    workspaces.map(({ ref, workspace }) => [ref, workspace.version] as const),
+  );
+  const gone = pairs.flatMap(({ shard, revision }) =>
+    known
+      .filter((ref) => shardOf(ref, settings.shards) === shard)
       .map((ref) => [ref, Math.max(revision, (storedWorkspace(previous, ref)?.workspace.version ?? 0) + 1)] as const),
-  ]);
-  return new Map(targets.filter(([ref, target]) => target > (fences.get(ref) ?? -1)));
+  );
+  return { fences: new Map(targets.filter(([ref, target]) => target > (fences.get(ref) ?? -1))), gone: new Map(gone) };
 }
 
 function present<T>(value: T | null): readonly T[] {

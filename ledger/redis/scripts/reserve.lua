@@ -24,7 +24,8 @@ if not isRepeated then
   if call('HEXISTS', prefix .. ':presumed', id) == 1 or call('HEXISTS', prefix .. ':booked', id) == 1 then
     return { 'ended' }
   end
-  local fence = call('HGET', prefix .. ':fences', workspace)
+  local fences = call('HMGET', prefix .. ':fences', workspace, '')
+  local fence = fences[1] or fences[2]
   if fence and tonumber(ARGV[7]) < tonumber(fence) then return { 'stale', fence } end
   if now < tonumber(ARGV[11]) or now >= tonumber(ARGV[12]) then return { 'wrongPeriod', now } end
   if call('XLEN', prefix .. ':usage') >= tonumber(ARGV[#ARGV]) then return { 'logBehind' } end

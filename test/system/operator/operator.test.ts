@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { nano } from '../../../policy/core/money.ts';
 import { budget, condition, conditionOf, Reader, text, workspace } from '../../support/resources.ts';
 import { until } from '../../support/until.ts';
 import { install, type Installation, NAMESPACE, type Shards, SimulatedGateway } from './harness.ts';
@@ -247,7 +248,7 @@ spec:
     }
   });
 
-  test('a deleted budget or workspace is removed from the shards, and its fence raised', async () => {
+  test('a deleted budget or workspace is removed from the shards, and no policy that had it is admitted again', async () => {
     const ns = await here.tenant();
     const ref = `${ns}/checkout`;
     await here.apply(workspace(ns) + budget(ns));
@@ -260,6 +261,17 @@ spec:
     await until(async () => (await gateway.ledger.operator.fences()).get(ref)! > before.version);
     await here.kubectl('delete', 'claudeworkspace', 'checkout', '-n', ns);
     await until(async () => (await shards.policy(ref)).workspaces.get(ref) === undefined);
-    await until(async () => (await gateway.ledger.operator.fences()).get(ref)! > after.version);
+    await until(async () => !(await gateway.ledger.operator.fences()).has(ref));
+    // A gateway comes back that was away since.
+    const { ledger } = gateway;
+    const asked = { workspace: ref, version: after.version, worstNano: nano(1n), gapNano: nano(0n) };
+    const answer = await ledger.gateway.reserve({
+      ...asked,
+      id: 'late',
+      from: 0,
+      until: Date.now() + 60_000,
+      checks: [],
+    });
+    expect(answer.kind).toBe('stale');
   });
 });

@@ -10,7 +10,8 @@ export function snapshotOf(state: MemoryState): MemoryState {
 /** Returns a ledger to a snapshot, as a server that comes back with older data. */
 export function restoreState(state: MemoryState, snapshot: MemoryState): void {
   const { epoch, sequence, sweepPausedUntil, runId, timeline, timelineStart, recovering, usage, refusals } = snapshot;
-  Object.assign(state, { epoch, sequence, sweepPausedUntil, runId, timeline, timelineStart, recovering });
+  const { goneFence } = snapshot;
+  Object.assign(state, { epoch, sequence, sweepPausedUntil, runId, timeline, timelineStart, recovering, goneFence });
   state.usage = [...usage];
   state.refusals = [...refusals];
   const copies = new Map<object, object>();

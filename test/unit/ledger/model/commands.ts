@@ -291,6 +291,14 @@ const fence = fc
     ),
   );
 
+const forgetFence = fc
+  .nat(2)
+  .map((version) =>
+    command(`forget fence ${version}`, (ledgers) =>
+      ledgers.both(0, (ledger) => ledger.operator.forgetFences(new Map([['payments/checkout', version]]))),
+    ),
+  );
+
 const copy = fc.constant(command('copy all', (ledgers) => ledgers.copy()));
 
 /** Redis comes back as it was when it was copied: restarted, or as a replica that was the master before. */
@@ -381,6 +389,7 @@ export const commands = fc.commands(
     leave,
     sweep,
     fence,
+    forgetFence,
     copy,
     comeBack,
     comeBack,

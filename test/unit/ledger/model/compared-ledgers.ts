@@ -160,6 +160,7 @@ export class ComparedLedgers {
     for (const reading of readings as readonly Reading[]) expectOrdered(reading);
     for (const gateway of GATEWAYS) await this.both(gateway, (ledger) => ledger.operator.state());
     await this.both(0, async (ledger) => sorted(await ledger.operator.gateways()));
+    await this.both(0, async (ledger) => sorted([...(await ledger.operator.fences())]));
     const stream = await this.both(0, async (ledger) =>
       sorted((await ledger.operator.readUsage(10_000)).map(withoutEntry)),
     );

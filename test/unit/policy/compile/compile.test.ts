@@ -145,10 +145,9 @@ describe('compile', () => {
         const before = carriedOut(compile(first));
         const output = compile({ ...second, ...before });
         const again = compile({ ...second, ...carriedOut(output, before), now: NOW + 1 });
-        expect([again.shards, [...again.fences]]).toEqual([[], []]);
-        expect(text({ ...again, shards: [], fences: new Map() })).toBe(
-          text({ ...output, shards: [], fences: new Map() }),
-        );
+        expect([again.shards, [...again.fences], [...again.gone]]).toEqual([[], [], []]);
+        const written = { shards: [], fences: new Map(), gone: new Map() };
+        expect(text({ ...again, ...written })).toBe(text({ ...output, ...written }));
       }),
     );
   });
@@ -225,8 +224,11 @@ describe('compile', () => {
     const before = carriedOut(first);
     const edited = compile(one({ ...before, workspaces: [checkout(2)], now: NOW - 60_000 }));
     expect(versionOf(edited)).toBe(versionOf(first) + 1);
-    const gone = carriedOut(compile(one({ ...before, workspaces: [], now: NOW })), before);
-    const fence = gone.fences.get('payments/checkout')!;
+    const deleted = compile(one({ ...before, workspaces: [], now: NOW }));
+    const gone = carriedOut(deleted, before);
+    const fence = deleted.gone.get('payments/checkout')!;
+    expect([deleted.fences.size, gone.fences.size]).toEqual([0, 0]);
+    expect(compile(one({ ...gone, workspaces: [] })).gone.size).toBe(0);
     expect(fence).toBeGreaterThan(versionOf(first));
     expect(versionOf(compile(one({ ...gone, now: NOW })))).toBeGreaterThan(fence);
     const lost = compile(one({ fences: new Map([['payments/checkout', NOW + 9_000]]) }));
@@ -292,7 +294,7 @@ describe('compile', () => {
       accepted: { reason: 'SecretNotFound' },
       inForce: null,
     });
-    expect(made.fences.get('payments/checkout')).toBeGreaterThan(versionOf(first));
+    expect(made.gone.get('payments/checkout')).toBeGreaterThan(versionOf(first));
   });
 
   test('accepts no attribute that a reader cannot see, and knows one spelling of each', () => {

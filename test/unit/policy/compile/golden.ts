@@ -63,7 +63,7 @@ function inputOf(step: Step): CompileInput {
   };
 }
 
-function shown({ shards, fences, workspaces, budgets, problems }: CompileOutput): object {
+function shown({ shards, fences, gone, workspaces, budgets, problems }: CompileOutput): object {
   return {
     shards: Object.fromEntries(
       shards.map(({ kind, name, revision, data }) => [
@@ -80,6 +80,7 @@ function shown({ shards, fences, workspaces, budgets, problems }: CompileOutput)
       ]),
     ),
     fences: Object.fromEntries(fences),
+    ...(gone.size === 0 ? {} : { gone: Object.fromEntries(gone) }),
     workspaces: Object.fromEntries(
       [...workspaces].map(([ref, { inForce, budgets: applied, ...outcome }]) => [
         ref,

@@ -113,7 +113,7 @@ export function carriedOut(
       ]),
       shared: names.includes(SHARED_SHARD) ? right(decodeSharedShard(data(SHARED_SHARD), sha256)) : previous.shared,
     },
-    fences: new Map([...before.fences, ...output.fences]),
+    fences: new Map([...before.fences, ...output.fences].filter(([ref]) => !output.gone.has(ref))),
   };
 }
 
