@@ -4,7 +4,7 @@ import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { isSpanning } from '../../policy/admit/budget-refusal.ts';
 import type { Caller } from '../../policy/admit/caller.ts';
 import type { CompiledBudget, CompiledKey } from '../../policy/core/compiled-policy.ts';
-import { isRest, MAX_VALUES, type Reading, type ValueCounter } from '../../policy/core/counter-reading.ts';
+import { isRest, MAX_TOP, type Reading, type ValueCounter } from '../../policy/core/counter-reading.ts';
 import { scopeMatch } from '../../policy/core/matching.ts';
 import { PeriodCache, type PeriodLookup } from '../../policy/core/period.ts';
 import { refusalFor } from '../../policy/core/refusals.ts';
@@ -45,7 +45,7 @@ async function budgetsOf(
   ledger: GatewayLedger,
   periods: PeriodLookup,
 ): Promise<readonly BudgetView[]> {
-  const options = { top: MAX_VALUES, periods };
+  const options = { top: MAX_TOP, periods };
   const budgets = workspace.budgets.filter((budget) => scopeMatch(budget.scope, workspace, key) !== false);
   const { now } = await ledger.state();
   const readings = await ledger.read(budgets.map((budget) => budgetFiguresQuery(budget, now, options)));
