@@ -437,7 +437,7 @@ export interface ClaudeWorkspaceSpec {
      */
     maxRequestUsd?: string;
     /**
-     * maxInputTokens refuses a call whose prompt may have more tokens.
+     * maxInputTokens refuses a call whose prompt may have more tokens; one with a PDF or a web tool may fill the context window.
      */
     maxInputTokens?: number;
     /**

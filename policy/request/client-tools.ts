@@ -11,6 +11,23 @@ export function checkClientTool(tool: JsonFields, path: string): void {
   onlyFields(tool, kind.fields, path);
 }
 
+/** The type of a tool that a message adds or removes. Throws `RequestRejected` for an unknown type or field. */
+export function changeType(tool: JsonFields, path: string): string {
+  const type = stringAt(tool['type'], `${path}.type`);
+  const fields = CHANGES.get(type);
+  if (fields === undefined) throw unsupported(`${path}.type ${quoted(type)}`);
+  onlyFields(tool, fields, path);
+  return type;
+}
+
+/** Tools that a message may add or remove; those of a remote server are unbounded through its toolset. */
+const CHANGES: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ['tool_reference', new Set(['type', 'name'])],
+  ['tool_definition', new Set(['type', 'definition'])],
+  ['mcp_tool_reference', new Set(['type', 'name', 'server_name'])],
+  ['mcp_toolset_reference', new Set(['type', 'server_name'])],
+]);
+
 /** Tokens of the definition that the upstream adds for one of Anthropic's tools; 0 for one of the caller's own. */
 export function hiddenDefinitionTokens(tool: JsonFields): number {
   return TOOLS.get((tool['type'] ?? 'custom') as string)?.tokens ?? 0;

@@ -13,7 +13,14 @@ import {
   MESSAGE_BLOCKS,
   TOOL_REFERENCES,
 } from './block-types.ts';
-import { CALLERS, checkClientTool, definitionTokens, hiddenDefinitionTokens, isToolset } from './client-tools.ts';
+import {
+  CALLERS,
+  changeType,
+  checkClientTool,
+  definitionTokens,
+  hiddenDefinitionTokens,
+  isToolset,
+} from './client-tools.ts';
 import { ImageMeter, MAX_IMAGE_TOKENS } from './image-tokens.ts';
 import {
   invalid,
@@ -144,7 +151,9 @@ export class PromptReader {
       case 'tool_reference':
         return this.#expand(stringAt(block['tool_name'], `${path}.tool_name`));
       case 'tool_addition':
-        return this.#readAddition(objectAt(block['tool'], `${path}.tool`), `${path}.tool`);
+        return this.#addTool(objectAt(block['tool'], `${path}.tool`), `${path}.tool`);
+      case 'tool_removal':
+        return void changeType(objectAt(block['tool'], `${path}.tool`), `${path}.tool`);
       case 'image':
         return this.#readImage(objectAt(block['source'], `${path}.source`), `${path}.source`);
       case 'document':
@@ -157,7 +166,7 @@ export class PromptReader {
       case 'container_upload':
         return void this.unbounded.push(path);
       case 'compaction':
-        if (isGiven(block['encrypted_content'])) this.fillsContext = true;
+        this.#readSealed(block['encrypted_content']);
     }
   }
 
@@ -180,6 +189,10 @@ export class PromptReader {
     this.readCacheControl(control, `${path}.cache_control`);
     if (type === 'url' || type === 'file') this.isFetched = true;
     for (const part of Object.values(value)) this.#readNested(part, path);
+  }
+
+  #readSealed(content: unknown): void {
+    if (isGiven(content)) this.fillsContext = true;
   }
 
   /** Citations add a prompt. The number that marks each block is shorter than the block's frame in JSON. */
@@ -234,11 +247,8 @@ export class PromptReader {
     this.fillsContext = true;
   }
 
-  #readAddition(tool: JsonFields, path: string): void {
-    const type = stringAt(tool['type'], `${path}.type`);
-    const fields = ADDED.get(type);
-    if (fields === undefined) throw unsupported(`${path}.type ${quoted(type)}`);
-    onlyFields(tool, fields, path);
+  #addTool(tool: JsonFields, path: string): void {
+    const type = changeType(tool, path);
     if (type === 'tool_definition') {
       this.hiddenTokens += TOOL_PROMPT_TOKENS;
       this.#readTool(objectAt(tool['definition'], `${path}.definition`), `${path}.definition`, true);
@@ -284,11 +294,3 @@ const ROLES = ['user', 'assistant', 'system'];
 const MESSAGE = new Set(['role', 'content', 'output_config', 'clear_at']);
 const TURN_CONFIG = new Set(['effort']);
 const CACHE_CONTROL = new Set(['type', 'ttl']);
-
-/** Tools that a message may add; those of a remote server are unbounded through its toolset. */
-const ADDED: ReadonlyMap<string, ReadonlySet<string>> = new Map([
-  ['tool_reference', new Set(['type', 'name'])],
-  ['tool_definition', new Set(['type', 'definition'])],
-  ['mcp_tool_reference', new Set(['type', 'name', 'server_name'])],
-  ['mcp_toolset_reference', new Set(['type', 'server_name'])],
-]);

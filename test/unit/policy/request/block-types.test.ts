@@ -19,6 +19,27 @@ import { BLOCKS, ID, TOOLS, TOOL_PROMPT, VALUES, added, definition, found, resul
 
 const book = parsePriceBook(published);
 
+/** What may have a `cache_control` in the types of the SDK. */
+const kinds = new Set([...Object.keys(BLOCKS), ...Object.keys(TOOLS), 'tool_reference', 'browser_state']);
+
+type Path = readonly (string | number)[];
+
+/** Where in a block there are blocks or tools, itself included. A caller, a source and a reference are neither. */
+function pathsOf(value: unknown, field = ''): Path[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const inner = Object.entries(value).flatMap(([name, one]) => pathsOf(one, name).map((path) => [name, ...path]));
+  const isKind = kinds.has((value as { type?: string }).type ?? '') && !['caller', 'source', 'tool'].includes(field);
+  return isKind ? [[], ...inner] : inner;
+}
+
+/** The same with a one-hour cache write at a path. */
+function withCache(value: unknown, [name, ...rest]: Path): unknown {
+  if (name === undefined) return { ...(value as object), cache_control: { type: 'ephemeral', ttl: '1h' } };
+  const copy = structuredClone(value) as Record<string | number, unknown>;
+  copy[name] = withCache(copy[name], rest);
+  return copy;
+}
+
 describe('requests of the SDKs', () => {
   const blocks = Object.values(BLOCKS).flat();
   const fields = Object.entries(VALUES).flatMap(([name, cases]) =>
@@ -88,6 +109,26 @@ describe('requests of the SDKs', () => {
       added({ type: 'tool_definition', definition: { ...definition, cache_control } }),
     ];
     for (const place of places) expect(facts(withContent(place)).cacheWrite).toBe('OneHour');
+  });
+
+  test('a one-hour cache write is found in every block and tool that may have one, or refused', () => {
+    const isCached = (body: unknown): boolean =>
+      outcomeOf(body as object)
+        .toString()
+        .startsWith('refused') || facts(body).cacheWrite === 'OneHour';
+    let places = 0;
+    for (const [block] of blocks) {
+      for (const path of pathsOf(block)) {
+        places += 1;
+        const cached = withCache(block, path);
+        expect([cached, isCached(withContent(cached))]).toEqual([cached, true]);
+      }
+    }
+    for (const [tool] of Object.values(TOOLS)) {
+      const cached = withCache(tool, []);
+      expect([cached, isCached({ ...plain, tools: [cached] })]).toEqual([cached, true]);
+    }
+    expect(places).toBeGreaterThan(blocks.length);
   });
 
   describe('the result of a tool that Anthropic runs', () => {
@@ -186,7 +227,7 @@ describe('requests of the SDKs', () => {
     return Object.values(value).reduce((sum: number, one) => sum + reads(one), held);
   }
 
-  test('no combination costs more than its worst case', () => {
+  test('no combination of tools and blocks, attempts, thinking and caches costs more than its worst case', () => {
     const isBounded = ([, outcome]: readonly [unknown, Outcome]): boolean =>
       !/^(no bound|refused)/.test(String(outcome));
     const tools = Object.values(TOOLS)
@@ -194,33 +235,62 @@ describe('requests of the SDKs', () => {
       .map(([tool]) => tool);
     const parts = blocks.filter(isBounded).map(([block]) => block);
     const kindOf = (tool: BetaToolUnion): string => ('name' in tool ? tool.name : (tool.type ?? ''));
+    const thinking = fc.constantFrom(
+      { type: 'adaptive' },
+      ...[1_024, 60_000].map((n) => ({ type: 'enabled', budget_tokens: n })),
+    );
     const request = fc.record({
       tools: fc.uniqueArray(fc.constantFrom(...tools), { selector: kindOf, maxLength: 6 }),
       content: fc.array(fc.constantFrom(...parts), { minLength: 1, maxLength: 20 }),
       references: fc.array(fc.constantFrom('own', 'bash', 'memory', 'nobody'), { maxLength: 10 }),
       max_tokens: fc.nat({ max: 50_000 }),
+      thinking: fc.option(thinking, { nil: undefined }),
+      fallbacks: fc.array(
+        fc.record(
+          {
+            model: fc.constantFrom('claude-fable-5-2', 'claude-sonnet-5-5'),
+            max_tokens: fc.nat({ max: 50_000 }),
+            thinking,
+          },
+          { requiredKeys: ['model'] },
+        ),
+        { maxLength: 2 },
+      ),
+      cached: fc.option(fc.nat()),
     });
     const at = Date.parse('2026-11-25');
     fc.assert(
-      fc.property(request, ({ tools, content, references, max_tokens }) => {
+      fc.property(request, ({ tools, content, references, cached, ...more }) => {
         const again = references.map((tool_name) => ({ type: 'tool_reference', tool_name }) as const);
-        const body = {
-          ...plain,
-          max_tokens,
-          tools,
-          messages: [{ role: 'user', content: [...content, result(...again)] }],
-        };
+        const all = [...content, result(...again)];
+        const paths = all.flatMap((block, i) => pathsOf(block).map((path) => [i, ...path]));
+        const messages = [
+          { role: 'user', content: cached === null ? all : withCache(all, paths[cached % paths.length]!) },
+        ];
+        const body = { ...plain, ...more, tools, messages };
         const asked = facts(body);
         const defined = (tool: BetaToolUnion): number => reads(tool) + heldBy(tool.type ?? '');
         const expanded = references.map((name) => tools.find((tool) => kindOf(tool) === name)).filter((tool) => !!tool);
         const definitions = [...tools, ...expanded].reduce((sum, tool) => sum + defined(tool), 0);
         const read = reads(content) + definitions + (tools.length > 0 ? 675 : 0);
         const prompt = asked.fillsContext ? 1_000_000 : read;
-        const kind = asked.cacheWrite === 'None' ? 'input_tokens' : 'cache_creation_input_tokens';
-        const inference = cost(readUsage({ output_tokens: max_tokens, [kind]: prompt }), asked.model, book, at);
+        const text = JSON.stringify(body);
+        const hour = { cache_creation: { ephemeral_1h_input_tokens: prompt }, cache_creation_input_tokens: prompt };
+        const input = text.includes('"1h"')
+          ? hour
+          : { [text.includes('"ephemeral"') ? 'cache_creation_input_tokens' : 'input_tokens']: prompt };
+        // Interleaved thinking goes on beyond max_tokens; a fallback thinks as the request does if it does not say.
+        const main = { model: asked.model, max_tokens: more.max_tokens, thinking: more.thinking };
+        const attempts = [main, ...more.fallbacks.map((one) => ({ ...main, ...one }))];
+        const costs = attempts.map(({ model, max_tokens: most, thinking: thought }) => {
+          const budget = thought !== undefined && 'budget_tokens' in thought ? thought.budget_tokens : 0;
+          return cost(readUsage({ output_tokens: Math.max(most, budget), ...input }), model, book, at);
+        });
+        const inferences = BigInt(maxInferences(asked) / attempts.length);
+        const total = costs.reduce((sum, one) => sum + one * inferences, 0n);
         expect(unboundedPaths(asked)).toEqual([]);
         expect(asked.fillsContext || read <= asked.inputTokens).toBe(true);
-        expect(inference * BigInt(maxInferences(asked)) <= worstCost(asked, book, at)).toBe(true);
+        expect(total <= worstCost(asked, book, at)).toBe(true);
       }),
       { numRuns: 1000 },
     );

@@ -149,6 +149,14 @@ describe('unknown fields and values', () => {
     ],
     [
       withContent({
+        type: 'tool_removal',
+        tool: { type: 'tool_reference', name: 'n', cache_control: { type: 'ephemeral', ttl: '1h' } },
+      }),
+      'messages[0].content[0].tool.cache_control',
+    ],
+    [withContent({ type: 'tool_removal', tool: { type: 'dream' } }), 'messages[0].content[0].tool.type dream'],
+    [
+      withContent({
         type: 'web_search_tool_result',
         tool_use_id: 'i',
         content: [{ type: 'web_search_result', cache_control: { type: 'ephemeral', ttl: '24h' } }],
