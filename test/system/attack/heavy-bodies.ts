@@ -13,7 +13,7 @@ export const heavyBodies: Attack = {
   threat: 'a body that stalls, fattens or aborts a gateway, also one of a call that costs nothing',
   run: async ({ installation, tenant, random, variants, report }) => {
     const caller = await tenant({ name: 'heavy-bodies', capUsd: '0.50' });
-    const allow = '{"spec":{"batches":"Allow"}}';
+    const allow = '{"spec":{"batches":{"mode":"Allow"}}}';
     await installation.kubectl('patch', 'claudeworkspace', 'app', '-n', 'heavy-bodies', '--type=merge', '-p', allow);
     for (let n = 0; n < variants; n++) {
       const path = random.pick(PATHS);
