@@ -11,7 +11,8 @@ import { allowsUpstream, type Settings } from '../policy/config/settings.ts';
 import { PeriodCache } from '../policy/core/period.ts';
 import { parsePriceBook } from '../policy/prices/price-book-file.ts';
 import { logged } from '../policy/status/condition-findings.ts';
-import { batchCredentials, BatchSettler } from './batches/batch-settler.ts';
+import { batchCredentials } from './batches/batch-credentials.ts';
+import { BatchSettler } from './batches/batch-settler.ts';
 import { createInformers } from './cluster/informers.ts';
 import { LEASE, LEDGER_CHECKPOINT, PRICES } from './cluster/object-names.ts';
 import { describeError } from './describe-error.ts';
@@ -152,6 +153,7 @@ export function assemble(options: OperatorOptions) {
     credentials: (workspace) => batchCredentials(shards.previous(), workspace),
     prices: () => parsePriceBook(JSON.parse(prices.current.text)),
     isAllowed: (baseURL) => allowsUpstream(settings, baseURL),
+    settings,
     clock,
     elapsed,
     intervalMs: settings.batchPollSeconds * 1000,
@@ -228,7 +230,7 @@ export function assemble(options: OperatorOptions) {
     // What a replica found when it last led is outdated, and must not keep an alert firing.
     streamLength: () => (mayAct() ? streamLength() : 0),
     lagSeconds: () => (mayAct() ? ingest.lagMs(clock()) / 1000 : 0),
-    batches: () => (mayAct() ? batches.backlog : { open: 0, oldestSeconds: 0 }),
+    batches: () => (mayAct() ? batches.backlog : { open: 0, elsewhere: 0, oldestSeconds: 0 }),
     topSpenders: () => (mayAct() ? topSpenders.totals : null),
     isLedgerLost: () => mayAct() && guard.health === 'Lost',
     isLedgerRecovering: () => mayAct() && guard.health === 'Recovering',

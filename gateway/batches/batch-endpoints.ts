@@ -9,7 +9,7 @@ import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts
 import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { isOwner } from '../../policy/core/owner.ts';
-import { noSuchBatch } from '../../policy/core/refusal-sentences.ts';
+import { batchNotAtUpstream, noSuchBatch } from '../../policy/core/refusal-sentences.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import type { AuthenticatedCall, Clocks } from '../http/call.ts';
 import { headersDown, headersUp } from '../http/headers.ts';
@@ -74,6 +74,7 @@ export class BatchEndpoints {
     if (part !== 'results' || status !== 200) {
       const text = await readAnswer(body, MAX_ANSWER_BYTES);
       if (text === null) return refusalFor('UpstreamUnreachable');
+      if (status === 404 && part !== 'results') return notThere(id, workspace);
       sendBatch(res, { status, headers, text }, []);
       return null;
     }
@@ -150,6 +151,11 @@ export class BatchEndpoints {
     const headers = headersUp(req, workspace);
     return upstream.pool.request({ path: pathUp(upstream, route), method, headers }).catch(() => null);
   }
+}
+
+function notThere(id: string, workspace: ResolvedWorkspace): Refusal {
+  const { origin } = new URL(workspace.baseURL);
+  return { reason: 'NotFound', message: batchNotAtUpstream(id, refOf(workspace), origin) };
 }
 
 function unknown(id: string, workspace: ResolvedWorkspace): Refusal {

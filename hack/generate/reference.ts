@@ -244,7 +244,7 @@ function metricsPage(): string {
     streamLength: () => 0,
     streamLimit: 0,
     lagSeconds: () => 0,
-    batches: () => ({ open: 0, oldestSeconds: 0 }),
+    batches: () => ({ open: 0, elsewhere: 0, oldestSeconds: 0 }),
     topSpenders: () => null,
   });
   return page(

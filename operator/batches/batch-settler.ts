@@ -1,31 +1,13 @@
 import type { OpenBatch } from '../../ledger/message-batches.ts';
 import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
-import type { PreviousShards } from '../../policy/compile/compile-input.ts';
+import type { Settings } from '../../policy/config/settings.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import { type BatchMeta, decodeBatchMeta } from '../../policy/cost/batch-meta.ts';
 import { type BatchLine, settleBatchLine, settleLostBatch } from '../../policy/cost/batch-result.ts';
 import type { PriceBook } from '../../policy/prices/price-book.ts';
 import type { OperatorEvents } from '../events/operator-events.ts';
+import { type BatchCredentials, isSameUpstream } from './batch-credentials.ts';
 import { type BatchAddress, type BatchProgress, fetchProgress, fetchResults } from './batch-upstream.ts';
-
-/** What a workspace's batches are fetched with and priced at. */
-export interface BatchCredentials {
-  /** Null where the Secret with the upstream key is gone. */
-  readonly apiKey: string | null;
-  readonly prices: PriceBook;
-}
-
-/** The upstream key and the prices of a workspace, from the shards that the gateways use. */
-export function batchCredentials(
-  { policy, keys, shared }: PreviousShards,
-  workspace: Ref,
-): BatchCredentials | undefined {
-  const compiled = [...policy.values()].flatMap(({ workspaces }) => workspaces.get(workspace) ?? [])[0];
-  const entry = [...keys.values()].flatMap(({ credentials }) => credentials.get(workspace) ?? [])[0];
-  const prices = compiled && shared?.books.get(compiled.prices)?.book;
-  if (prices === undefined) return undefined;
-  return { apiKey: entry?.credentials.upstreamKey ?? null, prices };
-}
 
 interface BatchSettlerOptions {
   readonly ledger: Pick<OperatorLedger, 'openBatches' | 'settleBatchLines' | 'closeBatch'>;
@@ -35,6 +17,8 @@ interface BatchSettlerOptions {
   readonly prices: () => PriceBook;
   /** Whether the installation's settings allow the upstream. */
   readonly isAllowed: (baseURL: string) => boolean;
+  /** How long what a batch holds is kept where nothing follows it. Milliseconds. */
+  readonly settings: Pick<Settings, 'presumedHold'>;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   /** A monotonic clock, in milliseconds. */
@@ -44,7 +28,14 @@ interface BatchSettlerOptions {
   /** Gets the batches that are due to be looked at. */
   readonly queues: { addBatch(batch: string): void };
   readonly metrics: { countBatchLines(lines: readonly BatchLine[]): void };
-  readonly events: Pick<OperatorEvents, 'batchSettled' | 'batchLost'>;
+  readonly events: Pick<OperatorEvents, 'batchSettled' | 'batchLost' | 'batchElsewhere'>;
+}
+
+interface BatchBacklog {
+  readonly open: number;
+  /** Of these, how many are not followed, because they are at another upstream than their workspace's. */
+  readonly elsewhere: number;
+  readonly oldestSeconds: number;
 }
 
 /** Lines settled in one step, which takes Redis a moment. */
@@ -67,14 +58,18 @@ export class BatchSettler {
   /** By batch: when it is looked at next, and how many attempts in a row have failed. */
   readonly #attempts = new Map<string, { readonly at: number; readonly failures: number }>();
 
+  /** The open batches that are at another upstream than their workspace's. */
+  readonly #elsewhere = new Set<string>();
+
   constructor(options: BatchSettlerOptions) {
     this.#options = options;
   }
 
-  get backlog(): { readonly open: number; readonly oldestSeconds: number } {
+  get backlog(): BatchBacklog {
     const now = this.#options.clock();
     const admitted = [...this.#open.values()].map(({ meta }) => decodeBatchMeta(meta).at);
-    return { open: admitted.length, oldestSeconds: (now - Math.min(now, ...admitted)) / 1000 };
+    const oldestSeconds = (now - Math.min(now, ...admitted)) / 1000;
+    return { open: admitted.length, elsewhere: this.#elsewhere.size, oldestSeconds };
   }
 
   /** Queues the open batches that are due. Returns in how many milliseconds to call it again. Throws LedgerUnreachable. */
@@ -82,6 +77,7 @@ export class BatchSettler {
     const { ledger, elapsed, intervalMs, queues } = this.#options;
     this.#open = new Map((await ledger.openBatches()).map((open) => [open.batch, open]));
     for (const batch of this.#attempts.keys()) if (!this.#open.has(batch)) this.#attempts.delete(batch);
+    for (const batch of this.#elsewhere) if (!this.#open.has(batch)) this.#elsewhere.delete(batch);
     for (const batch of this.#open.keys()) {
       if ((this.#attempts.get(batch)?.at ?? 0) <= elapsed()) queues.addBatch(batch);
     }
@@ -104,7 +100,10 @@ export class BatchSettler {
   /** Returns false where the next attempt should wait longer. */
   async #settle(open: OpenBatch, meta: BatchMeta): Promise<boolean> {
     const age = this.#options.clock() - meta.at;
-    const address = this.#addressOf(open, meta);
+    const own = this.#options.credentials(open.workspace);
+    if (own !== undefined && !isSameUpstream(own, meta.baseURL)) return this.#waitElsewhere(open, meta, age);
+    this.#elsewhere.delete(open.batch);
+    const address = this.#addressOf(open, meta, own);
     const progress = address === null ? null : await fetchProgress(address).catch(nullOnceLost(age));
     if (progress?.kind === 'Running') return true;
     if (progress?.kind === 'Ended' && address !== null) {
@@ -116,10 +115,20 @@ export class BatchSettler {
   }
 
   /** Null where the batch cannot be fetched. */
-  #addressOf({ workspace, batch }: OpenBatch, { baseURL }: BatchMeta): BatchAddress | null {
-    const { credentials, isAllowed } = this.#options;
-    const apiKey = credentials(workspace)?.apiKey ?? null;
-    return apiKey === null || !isAllowed(baseURL) ? null : { baseURL, apiKey, batch };
+  #addressOf({ batch }: OpenBatch, { baseURL }: BatchMeta, own: BatchCredentials | undefined): BatchAddress | null {
+    const apiKey = own?.apiKey ?? null;
+    return apiKey === null || !this.#options.isAllowed(baseURL) ? null : { baseURL, apiKey, batch };
+  }
+
+  /** A key goes to no other upstream than its own, so what the batch holds stays held until its workspace has that upstream again. */
+  async #waitElsewhere(open: OpenBatch, meta: BatchMeta, age: number): Promise<false> {
+    const { settings, events } = this.#options;
+    const { presumedHold } = settings;
+    if (!this.#elsewhere.has(open.batch)) events.batchElsewhere(open, new URL(meta.baseURL).origin);
+    this.#elsewhere.add(open.batch);
+    const heldMs = presumedHold === 'PeriodEnd' ? LOST_AFTER_MS : Math.max(GONE_AFTER_MS, presumedHold);
+    if (age >= heldMs) await this.#giveUp(open, meta);
+    return false;
   }
 
   async #settleResults(

@@ -53,6 +53,15 @@ export class OperatorEvents {
     else this.#warning(workspaces, workspace, 'BatchLost', 'Settle', note);
   }
 
+  /** Nothing follows the batch: the workspace's key is not for the upstream that has it. */
+  batchElsewhere(open: OpenBatch, origin: string): void {
+    const { workspace: ref, batch } = open;
+    const workspace = this.#ownerOf(open);
+    const note = `Batch ${batch} was created at ${origin}, which is no longer the upstream of this workspace, so the key does not go there and the batch is not settled. What it holds stays reserved. Set spec.upstream back to ${origin} with its key until the batch is settled, or wait: it is booked as spent after 29 days, or after the setting presumedHold.`;
+    if (workspace === undefined) this.#parts.log.error({ workspace: ref, reason: 'BatchElsewhere' }, note);
+    else this.#warning(workspaces, workspace, 'BatchElsewhere', 'Settle', note);
+  }
+
   /** Entries of the ledger's streams that the usage log could not take, or not completely. */
   deadLettered(deadLetters: readonly DeadLetter[]): void {
     for (const { entry, problem } of deadLetters) {

@@ -23,7 +23,7 @@ export interface GaugeSources extends Resources {
   readonly streamLimit: number;
   /** For how long the oldest record of the stream has waited. */
   readonly lagSeconds: () => number;
-  readonly batches: () => { readonly open: number; readonly oldestSeconds: number };
+  readonly batches: () => { readonly open: number; readonly elsewhere: number; readonly oldestSeconds: number };
   /** Null where this replica does not know. */
   readonly topSpenders: () => SpenderTotals | null;
 }
@@ -86,6 +86,11 @@ export class Metrics {
     );
     this.#flag('tollgate_ledger_lost', '1 if the ledger must be confirmed by a person, else 0.', sources.isLedgerLost);
     this.#gauge('tollgate_open_batches', 'Message Batches that are not settled yet.', () => sources.batches().open);
+    this.#gauge(
+      'tollgate_batches_elsewhere',
+      'Open Message Batches that are not followed, because they are at another upstream than the one of their workspace.',
+      () => sources.batches().elsewhere,
+    );
     this.#gauge(
       'tollgate_oldest_batch_seconds',
       'Age of the oldest Message Batch that is not settled, in seconds.',

@@ -128,6 +128,11 @@ export function noSuchBatch(id: string, workspace: Ref): string {
   return `The workspace ${workspace} has no batch ${quoted(id)}.`;
 }
 
+/** The workspace created the batch, and its upstream does not know it. `origin`: that of the upstream. */
+export function batchNotAtUpstream(id: string, workspace: Ref, origin: string): string {
+  return `The upstream of the workspace ${workspace}, ${origin}, has no batch ${quoted(id)}: it was deleted there, or created while the workspace had another upstream.`;
+}
+
 /** The one call is dearer than the guard. Nano-dollars. */
 export function requestTooExpensive(worstNano: Nano, mostNano: Nano): string {
   return `This call may cost up to $${formatUsd(worstNano)}, and the workspace allows $${formatUsd(mostNano)} (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.`;

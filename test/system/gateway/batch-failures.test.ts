@@ -198,7 +198,7 @@ describe('failures', () => {
         'whose upstream key is refused for good',
         29 * 24,
         async () => undefined,
-        { credentials: () => ({ apiKey: 'sk-none', prices: PRICE_BOOK }) },
+        { credentials: () => ({ baseURL: env.upstream.url, apiKey: 'sk-none', prices: PRICE_BOOK }) },
       ],
       ['of an upstream that is no longer allowed', 29 * 24, async () => undefined, { isAllowed: () => false }],
     ],

@@ -47,13 +47,15 @@ export interface Poller {
   readonly look: () => Promise<unknown[]>;
   readonly settled: string[];
   readonly lost: string[];
+  /** Each with the upstream that has it. */
+  readonly elsewhere: [string, string][];
   bookedNano: bigint;
   at: number;
 }
 
 /** The operator's part, with the ledger of a gateway. */
 export function poller(
-  { ledger }: Running,
+  { ledger, upstreamURL }: Running,
   changes: Partial<ConstructorParameters<typeof BatchSettler>[0]> = {},
 ): Poller {
   const due: string[] = [];
@@ -62,11 +64,13 @@ export function poller(
     bookedNano: 0n,
     settled: [],
     lost: [],
+    elsewhere: [],
     batches: new BatchSettler({
       ledger: ledger.operator,
-      credentials: () => ({ apiKey: 'sk-ant-upstream', prices: PRICE_BOOK }),
+      credentials: () => ({ baseURL: upstreamURL, apiKey: 'sk-ant-upstream', prices: PRICE_BOOK }),
       prices: () => PRICE_BOOK,
       isAllowed: () => true,
+      settings: { presumedHold: 'PeriodEnd' },
       clock: () => self.at,
       elapsed: () => self.at,
       intervalMs: 1000,
@@ -77,6 +81,7 @@ export function poller(
       events: {
         batchSettled: ({ batch }) => self.settled.push(batch),
         batchLost: ({ batch }) => self.lost.push(batch),
+        batchElsewhere: ({ batch }, origin) => self.elsewhere.push([batch, origin]),
       },
       ...changes,
     }),

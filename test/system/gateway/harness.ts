@@ -21,6 +21,8 @@ export interface Running {
   readonly policy: ActivePolicy;
   readonly ledger: RedisLedger;
   readonly assembly: Assembly;
+  /** The upstream that its workspace began with. */
+  readonly upstreamURL: string;
   /** Every line that it logged. */
   readonly logs: Record<string, unknown>[];
   stop(): Promise<void>;
@@ -103,6 +105,7 @@ export async function startGateway({
     policy,
     ledger,
     assembly,
+    upstreamURL: handover.workspace.baseURL,
     logs,
     stop: async () => {
       await assembly.stop(AT_ONCE);

@@ -28,7 +28,7 @@ function metricsOf(totals: SpenderTotals | null, namedCustomers: number): Metric
     streamLength: () => 0,
     streamLimit: 1,
     lagSeconds: () => 0,
-    batches: () => ({ open: 0, oldestSeconds: 0 }),
+    batches: () => ({ open: 0, elsewhere: 0, oldestSeconds: 0 }),
     topSpenders: () => totals,
   });
   return metrics;
