@@ -1,6 +1,8 @@
 import type { Attack } from './attack.ts';
 import { brokenHttp } from './broken-http.ts';
+import { freeValues } from './free-values.ts';
 import { heavyBodies } from './heavy-bodies.ts';
+import { hoggedBudget } from './hogged-budget.ts';
 import { randomRequests } from './random-requests.ts';
 import { runawayLoop } from './runaway-loop.ts';
 import { secondLife } from './second-life.ts';
@@ -16,4 +18,6 @@ export const ATTACKS: readonly Attack[] = [
   secondLife,
   understatedCost,
   unseenNames,
+  freeValues,
+  hoggedBudget,
 ];
