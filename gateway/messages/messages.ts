@@ -3,12 +3,12 @@ import { type Plan, plan } from '../../policy/admit/plan.ts';
 import type { Edit } from '../../policy/admit/request-limits.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
-import type { Refusal } from '../../policy/core/refusals.ts';
-import { ok, type Result } from '../../policy/core/result.ts';
+import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
+import { err, ok, type Result } from '../../policy/core/result.ts';
 import { isFree } from '../../policy/cost/ending-cost.ts';
 import { isSingleInference } from '../../policy/cost/worst-cost.ts';
+import type { FieldSpan } from '../../policy/request/prompt-fields.ts';
 import { requestReading } from '../../policy/request/request.ts';
-import type { ValueSpans } from '../../policy/request/value-spans.ts';
 import { planToReservation } from '../admission/plan-to-reservation.ts';
 import type { Settler } from '../admission/settler.ts';
 import { queueKeysOf } from '../admission/wait-queue.ts';
@@ -45,7 +45,7 @@ interface Parts extends Pick<Clocks, 'elapsed'> {
 
 interface MessageCall extends ReadCall {
   readonly body: Buffer;
-  readonly spans: ValueSpans;
+  readonly prompt: readonly FieldSpan[];
 }
 
 /** What became of a call upstream. */
@@ -69,9 +69,10 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
     const read = await this.#parts.readingTurns.run(call, requestReading(body.value));
     if (!read.ok) return read;
     if (!read.value.ok) return read.value;
-    const { facts, spans } = read.value.value;
+    const { facts, prompt, memory } = read.value.value;
+    if (!call.memory.grow(memory)) return err(refusalFor('BodyMemoryFull'));
     const expectedNano = this.#parts.expectedCosts.of(refOf(call.caller.workspace), facts.model);
-    return ok(Object.assign(call, { body: body.value, facts, spans, expectedNano }));
+    return ok(Object.assign(call, { body: body.value, facts, prompt, expectedNano }));
   }
 
   plan(call: MessageCall, at: number, countedTokens: number | null): Plan {

@@ -1,4 +1,4 @@
-import type { ValueSpans } from '../../policy/request/value-spans.ts';
+import type { FieldSpan } from '../../policy/request/prompt-fields.ts';
 import { sent } from '../forward/forward.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 import type { FreeCalls } from '../http/free-calls.ts';
@@ -9,24 +9,11 @@ import { pathUp, type Upstream } from '../http/upstreams.ts';
 /** A later answer would be no help, nor a later turn. Milliseconds. */
 const TIMEOUT_MS = 5_000;
 
-/** The fields of a request that belong to its prompt; the upstream refuses to count others. */
-const PROMPT_FIELDS = [
-  'model',
-  'messages',
-  'system',
-  'tools',
-  'tool_choice',
-  'thinking',
-  'output_config',
-  'cache_control',
-  'context_management',
-  'speed',
-];
-
 /** A call whose body was already read as a Messages request. */
 type CountedCall = Pick<AuthenticatedCall, 'req' | 'route' | 'caller' | 'keyHash'> & {
   readonly body: Buffer;
-  readonly spans: ValueSpans;
+  /** Where its prompt is. */
+  readonly prompt: readonly FieldSpan[];
 };
 
 /**
@@ -40,12 +27,12 @@ export function countPromptTokens(call: CountedCall, upstream: Upstream, freeCal
 }
 
 async function count(call: CountedCall, upstream: Upstream, signal: AbortSignal): Promise<number | null> {
-  const { req, route, caller, body, spans } = call;
+  const { req, route, caller, body, prompt } = call;
   try {
     const answer = await upstream.pool.request({
       path: pathUp(upstream, { ...route, path: `${route.path}/count_tokens` }),
       method: 'POST',
-      ...sent(jsonHeadersUp(req, caller.workspace), promptOf(body, spans)),
+      ...sent(jsonHeadersUp(req, caller.workspace), promptOf(body, prompt)),
       signal,
     });
     const text = await readAnswer(answer.body, MAX_ANSWER_BYTES);
@@ -60,13 +47,11 @@ function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
-/** The bytes of the prompt's fields, in parts of the body. */
-function promptOf(body: Buffer, spans: ValueSpans): readonly Buffer[] {
-  const parts: Buffer[] = [];
-  for (const name of PROMPT_FIELDS) {
-    const span = spans.top(name);
-    if (span === undefined) continue;
-    parts.push(Buffer.from(`${parts.length === 0 ? '{' : ','}"${name}":`), body.subarray(span.start, span.end));
-  }
-  return [...parts, Buffer.from('}')];
+/** A body of the prompt's fields alone, in parts of the whole. */
+function promptOf(body: Buffer, prompt: readonly FieldSpan[]): readonly Buffer[] {
+  const fields = prompt.flatMap(({ name, start, end }, index) => [
+    Buffer.from(`${index === 0 ? '{' : ','}"${name}":`),
+    body.subarray(start, end),
+  ]);
+  return [...fields, Buffer.from('}')];
 }

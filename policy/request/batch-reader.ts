@@ -25,6 +25,7 @@ export class BatchReader {
   readonly #ids = new Set<string>();
   /** Lists and names, one for all requests that have the same. */
   readonly #shared = new Map<string, unknown>();
+  readonly #models = new Set<string>();
   /** Parts of lists, and names, that are kept. */
   #parts = 0;
   #bytes = 0;
@@ -89,9 +90,12 @@ export class BatchReader {
     if (facts.stream) throw invalid('stream must not be true in a batch.');
     if (facts.fast || facts.fallbacks.some(({ fast }) => fast)) throw unsupported('speed fast in a batch');
     if (facts.codeExecution === 'Charged') throw unsupported('code execution in a batch');
+    const model = this.#share(facts.model);
+    this.#models.add(model);
+    if (this.#models.size > MAX_MODELS) throw invalid(`model: a batch may ask for at most ${MAX_MODELS} models.`);
     return {
       ...facts,
-      model: this.#share(facts.model),
+      model,
       fallbacks: this.#share(facts.fallbacks),
       serverTools: this.#share(facts.serverTools),
       unbounded: this.#share(facts.unbounded),
@@ -123,6 +127,9 @@ const REQUEST_MEMORY = 500;
 const PART_MEMORY = 600;
 
 const MAX_SHARED = 1_000;
+
+/** More than there are; their names go with the batch to the ledger. */
+const MAX_MODELS = 64;
 
 const TOO_LARGE: Refusal = { reason: 'BatchTooLarge', message: refusals.BatchTooLarge.meaning };
 

@@ -18,6 +18,7 @@ import {
 } from './json-access.ts';
 import type { JsonFields } from './json-access.ts';
 import { outputConfigTokens } from './output-config-tokens.ts';
+import { type FieldSpan, promptFields } from './prompt-fields.ts';
 import { type CacheWrite, PromptReader } from './prompt-reader.ts';
 import { type Reading, readAll } from './reading.ts';
 import type { ServerTool } from './server-tools.ts';
@@ -83,10 +84,12 @@ export function modelsOf({ model, fallbacks, serverTools }: RequestFacts): reado
   ];
 }
 
-/** A request that was read, and where its values are in the body. */
+/** What is kept of a request that was read: little, whatever it has. */
 export interface ReadRequest {
   readonly facts: RequestFacts;
-  readonly spans: ValueSpans;
+  readonly prompt: readonly FieldSpan[];
+  /** What `facts` need beyond what all requests have. Bytes. */
+  readonly memory: number;
 }
 
 /** Reads a Messages request at once; errors as those of `requestReading`. Never throws. */
@@ -99,7 +102,8 @@ export function readRequest(body: Uint8Array): Result<RequestFacts, Refusal> {
 export function* requestReading(body: Uint8Array): Reading<Result<ReadRequest, Refusal>> {
   try {
     const object = yield* readJsonObject(body, EDITED);
-    return ok({ facts: yield* readFacts(object, body.length), spans: object.spans });
+    const facts = yield* readFacts(object, body.length);
+    return ok({ facts, prompt: promptFields(object.spans), memory: facts.unbounded.length * PATH_MEMORY });
   } catch (error) {
     if (error instanceof RequestRejected) return err({ reason: error.reason, message: error.message });
     throw error;
@@ -152,6 +156,9 @@ export function* readFacts({ fields, spans, memory }: JsonObject, bytes: number)
     maxTokensSpan: spans.top('max_tokens') ?? NOWHERE,
   };
 }
+
+/** A path in `unbounded`, of which there may be thousands. Bytes. */
+const PATH_MEMORY = 100;
 
 /** So many messages are read in one step. */
 const TURN = 256;

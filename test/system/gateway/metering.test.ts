@@ -14,6 +14,7 @@ import { parseSettings } from '../../../policy/config/settings.ts';
 import { parseUsd } from '../../../policy/core/money.ts';
 import { contractBook } from '../../../policy/prices/contract-prices.ts';
 import published from '../../../policy/prices/prices.json' with { type: 'json' };
+import { promptFields } from '../../../policy/request/prompt-fields.ts';
 import { readAll } from '../../../policy/request/reading.ts';
 import { readJsonObject } from '../../../policy/request/strict-json.ts';
 import type { Behaviour } from '../../fakes/upstream/behaviour.ts';
@@ -345,8 +346,8 @@ test('a negative count of tokens is no count', async () => {
   const req = { rawHeaders: [], headers: {} } as unknown as IncomingMessage;
   const route = { endpoint: 'Messages', path: '/v1/messages', query: '' } as const;
   const body = Buffer.from(message());
-  const { spans } = readAll(readJsonObject(body, new Map()));
-  const call = { req, route, body, spans, caller, keyHash: 'hash' };
+  const prompt = promptFields(readAll(readJsonObject(body, new Map())).spans);
+  const call = { req, route, body, prompt, caller, keyHash: 'hash' };
   const count = () => countPromptTokens(call, upstreams.of(workspace), new FreeCalls());
   expect([await count(), await count(), await count()]).toEqual([null, null, 7]);
   await upstreams.close();

@@ -80,6 +80,12 @@ test.each([
     { requests: [{ custom_id: 'a', params: params(), priority: 1 }] },
   ],
   [
+    'BodyInvalid: requests[64]: model: a batch may ask for at most 64 models.',
+    {
+      requests: Array.from({ length: 70 }, (_, i) => ({ custom_id: `${i}`, params: params({ model: `claude-${i}` }) })),
+    },
+  ],
+  [
     'BatchTooLarge: The batch is larger than 256 MB or has more than 100,000 requests, the limits of the Message Batches API. Send several smaller batches.',
     { requests: Array.from({ length: 100_001 }, (_, i) => ({ custom_id: `${i}`, params: params() })) },
   ],

@@ -5,7 +5,8 @@ import { worstCost } from '../../../../policy/cost/worst-cost.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
 import { MAX_DEPTH } from '../../../../policy/request/json-reader.ts';
-import { readRequest, type RequestFacts } from '../../../../policy/request/request.ts';
+import { readAll } from '../../../../policy/request/reading.ts';
+import { readRequest, type RequestFacts, requestReading } from '../../../../policy/request/request.ts';
 import { bytes, facts, plain, plainFacts, refusal, withContent } from '../../../support/request-bodies.ts';
 import claudeCode from '../data/claude-code.json' with { type: 'json' };
 
@@ -310,6 +311,18 @@ describe('a body that tries to keep the gateway busy', () => {
     ],
   ])('with too many %s is refused before each one is searched', (_name, more, expected) => {
     expect(refusal({ ...plain, ...more })).toBe(expected);
+  });
+
+  test('leaves little behind, and what it leaves has a figure', () => {
+    const nothing = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`k${i}`, null]));
+    const tools = many({ name: 'a' }).map((tool, i) => ({ ...tool, name: `t${i}` }));
+    for (const part of [nothing, { tools }]) {
+      const read = readAll(requestReading(bytes({ ...plain, ...part })));
+      expect(read).toMatchObject({ ok: true, value: { memory: 0 } });
+      expect(JSON.stringify(read).length).toBeLessThan(2_000);
+    }
+    const unbounded = withContent(...many({ type: 'container_upload', file_id: 'a' }));
+    expect(readAll(requestReading(bytes(unbounded)))).toMatchObject({ value: { memory: 4_000_000 } });
   });
 
   test('with many unbounded parts gets a message with a few of them', () => {
