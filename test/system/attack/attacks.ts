@@ -3,6 +3,7 @@ import { brokenHttp } from './broken-http.ts';
 import { freeValues } from './free-values.ts';
 import { heavyBodies } from './heavy-bodies.ts';
 import { hoggedBudget } from './hogged-budget.ts';
+import { lostAnswers } from './lost-answers.ts';
 import { randomRequests } from './random-requests.ts';
 import { runawayLoop } from './runaway-loop.ts';
 import { secondLife } from './second-life.ts';
@@ -20,4 +21,5 @@ export const ATTACKS: readonly Attack[] = [
   unseenNames,
   freeValues,
   hoggedBudget,
+  lostAnswers,
 ];

@@ -1,4 +1,6 @@
 import type { FuzzTarget } from './fuzz.ts';
 import { requestReader } from './request-reader.ts';
+import { sse } from './sse.ts';
+import { usage } from './usage.ts';
 
-export const TARGETS: readonly FuzzTarget[] = [requestReader];
+export const TARGETS: readonly FuzzTarget[] = [requestReader, sse, usage];
