@@ -40,9 +40,8 @@ export const imageSize: ReadSize = (bytes, step) => {
 const PNG = '\x89PNG\r\n\x1a\n\0\0\0\rIHDR';
 /** The names of its chunks: header, pixels, end. */
 const [IHDR, IDAT, IEND] = [0x49484452, 0x49444154, 0x49454e44];
-const LETTERS = 0x41414141;
 
-/** The header says it; some programs take the last one of several. None reads on behind a chunk without a name. */
+/** The header says it; some programs take the last one of several. None reads on behind a chunk whose name is zeros. */
 function pngSize(bytes: Base64Reader, step: Step): ImageSize | null {
   if (bytes.ascii(0, PNG.length) !== PNG) return null;
   const [width, height] = [bytes.big(16, 4), bytes.big(20, 4)];
@@ -51,7 +50,7 @@ function pngSize(bytes: Base64Reader, step: Step): ImageSize | null {
     const chunk = bytes.big(at + 4, 4);
     if (chunk === IHDR) return null;
     if (chunk === IDAT) pixels ??= at;
-    if (chunk === IEND || !(chunk >= LETTERS)) return { width, height, end: pixels ?? at + 8 };
+    if (chunk === IEND || !(chunk > 0)) return { width, height, end: pixels ?? at + 8 };
   }
   return null;
 }

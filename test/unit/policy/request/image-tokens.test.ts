@@ -88,6 +88,10 @@ describe('images', () => {
     ['is a GIF of many blocks', ascii('GIF89a', little(5, 5), [0, 0, 0, 0x21, 0xff], Array<number>(1000).fill(1))],
     ['is empty', ''],
     ['is a PNG with a second header', PNG(1, 1, IHDR(4000, 4000))],
+    [
+      'is a PNG with a second header behind a chunk of an odd name',
+      PNG(1, 1, [...chunk(' \x01\x02\xff'), ...IHDR(4000, 4000)]),
+    ],
     ['is a PNG with a second header behind its pixels', PNG(1, 1, [], IHDR(4000, 4000))],
     ['is a JPEG with a second frame', JPEG(1, 1, [0xff, 0xc0, ...big(11), 8, ...big(999, 999), 1, 1, 17, 0])],
     ['is a JPEG whose pixels never come', ascii([0xff, 0xd8], ...SOF(1, 1), [0xff, 0xd9])],
