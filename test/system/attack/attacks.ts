@@ -1,6 +1,7 @@
 import type { Attack } from './attack.ts';
 import { brokenHttp } from './broken-http.ts';
 import { freeValues } from './free-values.ts';
+import { freeFlood } from './free-flood.ts';
 import { heavyBodies } from './heavy-bodies.ts';
 import { hoggedBudget } from './hogged-budget.ts';
 import { lostAnswers } from './lost-answers.ts';
@@ -22,4 +23,5 @@ export const ATTACKS: readonly Attack[] = [
   freeValues,
   hoggedBudget,
   lostAnswers,
+  freeFlood,
 ];
