@@ -13,7 +13,7 @@ import { BatchEndpoints } from './batches/batch-endpoints.ts';
 import { CreateBatch } from './batches/create-batch.ts';
 import type { Config } from './config.ts';
 import { TokensPerByte } from './forward/tokens-per-byte.ts';
-import { budgetsApp } from './free/budgets.ts';
+import { Budgets } from './free/budgets.ts';
 import { serveCountTokens } from './free/count-tokens.ts';
 import { serveModels } from './free/models.ts';
 import { Health } from './health.ts';
@@ -150,6 +150,7 @@ export function assemble(options: GatewayOptions): Assembly {
     elapsed,
   });
   const batches = new BatchEndpoints({ upstreams, ledger, settings, elapsed });
+  const budgets = new Budgets({ ledger, elapsed });
   const admin = adminApp(metrics, health);
   const gateway = new Gateway({
     endpoints: {
@@ -158,9 +159,9 @@ export function assemble(options: GatewayOptions): Assembly {
       CreateBatch: (call) => pipeline.servePaid(call, createBatch),
       ListBatches: (call) => pipeline.serveFree(call, (ready) => batches.list(ready)),
       Batch: (call) => pipeline.serveFree(call, (ready) => batches.one(ready)),
+      Budgets: (call) => pipeline.serveFree(call, (ready) => budgets.serve(ready)),
       Models: (call) => pipeline.serveFree(call, (ready) => serveModels(ready, upstreams)),
     },
-    budgetsApp: budgetsApp(policy, ledger, newId),
     bodyMemory,
     adminApp: options.hasAdminPort ? null : admin,
     certificate: certificate?.pair ?? null,

@@ -30,11 +30,10 @@ export interface Draining {
 
 export type Serve = (call: ReceivedCall) => Promise<void>;
 
-type ApiEndpoint = Exclude<Endpoint, 'Probe' | 'Budgets'>;
+type ApiEndpoint = Exclude<Endpoint, 'Probe'>;
 
 interface Parts extends Pick<Clocks, 'elapsed'> {
   readonly endpoints: Readonly<Record<ApiEndpoint, Serve>>;
-  readonly budgetsApp: Express;
   /** Null if it has a port of its own. */
   readonly adminApp: Express | null;
   /** Null if callers come without TLS. */
@@ -106,16 +105,12 @@ export class Gateway {
 
   #handle(req: IncomingMessage, res: ServerResponse): void {
     const url = req.url ?? '';
-    const { adminApp, budgetsApp } = this.#parts;
+    const { adminApp } = this.#parts;
     if (this.#isLeaving) res.shouldKeepAlive = false;
     if (adminApp !== null && ADMIN_PATHS.has(url)) return void adminApp(req, res);
     const route = routeOf(req.method ?? '', url);
     if (route === null) return this.#refuse(res, 'NotFound');
     if (route.endpoint === 'Probe') return void res.writeHead(200).end();
-    if (route.endpoint === 'Budgets') {
-      req.url = route.path;
-      return void budgetsApp(req, res);
-    }
     if (this.#isClosed) this.#refuse(res, 'ShuttingDown');
     else this.#serve(req, res, route, route.endpoint);
   }

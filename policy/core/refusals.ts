@@ -165,7 +165,7 @@ const table = {
     type: 'rate_limit_error',
     retry: 'Soon',
     meaning:
-      'Too many calls of this key that cost nothing (count_tokens, models, batches, budgets) are under way: 8 run at once and 64 wait, in each gateway. Send it again after retry-after.',
+      'Too many calls of this key that cost nothing (count_tokens, models, batches, budgets): in each gateway 8 run at once and 64 wait, and budgets are read 10 times a second. Send it again after retry-after.',
   },
   BatchNotSettled: {
     status: 409,

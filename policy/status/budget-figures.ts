@@ -46,7 +46,7 @@ const TOP = 10;
 const WARNING_PERCENT = 80;
 
 /** How figures are computed; the defaults are those of the status. */
-interface FiguresOptions {
+export interface FiguresOptions {
   /** With `per`: the number of values with the highest spend. */
   readonly top?: number;
   /** The workspace whose values are read; the default is the only one of a budget that names it. */

@@ -49,7 +49,7 @@ describe('a caller', () => {
     expect((await ask(gateway.url, { headers: { 'x-tollgate-customer': 'a\tb' } })).status).toBe(400);
   });
 
-  test('reads every value of a budget with per, of which the status has the ten highest only', async () => {
+  test('reads up to a hundred values of a budget with per, of which the status has the ten highest only', async () => {
     const each = budget('each', '1.00', { per: ['customer'], totalNano: parseUsd('25.00') });
     const gateway = await gatewayWith({ budgets: [each] });
     for (let n = 0; n < 12; n++) await ask(gateway.url, { headers: { 'x-tollgate-customer': `customer-${n}` } });
