@@ -1,7 +1,7 @@
 import type { Attack } from './attack.ts';
 import { brokenHttp } from './broken-http.ts';
-import { freeValues } from './free-values.ts';
 import { freeFlood } from './free-flood.ts';
+import { freeValues } from './free-values.ts';
 import { heavyBodies } from './heavy-bodies.ts';
 import { hoggedBudget } from './hogged-budget.ts';
 import { lostAnswers } from './lost-answers.ts';
