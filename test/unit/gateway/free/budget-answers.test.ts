@@ -25,11 +25,11 @@ function get(name: string, namespace = 'a'): Promise<string> | null {
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 test('an answer is read once for all who ask at the same time and within a second', async () => {
-  const both = [get('x'), get('x')];
+  const [one, other] = [get('x'), get('x')];
   await settle();
   expect(reads).toEqual(['x']);
   ends.shift()!();
-  expect(await Promise.all(both)).toEqual(['x at 0', 'x at 0']);
+  expect([await one, await other]).toEqual(['x at 0', 'x at 0']);
   elapsed = 999;
   expect(await get('x')).toBe('x at 0');
   elapsed = 1_000;
