@@ -142,6 +142,11 @@ export class KubeClient {
     return this.#apply(`${pathOf(resource, object.metadata)}/status`, resource, object, options);
   }
 
+  mergeStatus<T extends KubeObject>(resource: Resource, ref: ObjectRef, patch: unknown): Promise<T> {
+    const contentType = 'application/merge-patch+json';
+    return this.#json<T>({ method: 'PATCH', path: `${pathOf(resource, ref)}/status`, body: patch, contentType });
+  }
+
   merge<T extends KubeObject>(resource: Resource, ref: ObjectRef, patch: unknown): Promise<T> {
     const contentType = 'application/merge-patch+json';
     return this.#json<T>({ method: 'PATCH', path: pathOf(resource, ref), body: patch, contentType });

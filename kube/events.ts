@@ -21,6 +21,8 @@ interface EventsOptions {
   readonly controller: string;
   /** The replica of the controller. */
   readonly instance: string;
+  /** The controller's own namespace: its Events have a bound of their own, so that no tenant's can push them out. */
+  readonly namespace: string;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   /** Called when an event could not be written; it is not retried. */
@@ -41,9 +43,11 @@ const events: Resource = { apiVersion: 'events.k8s.io/v1', kind: 'Event', plural
 const SERIES_MS = 10 * 60_000;
 /** Of one object. */
 const newBucket = () => new TokenBucket(25, { tokens: 1, ms: 5 * 60_000 });
-/** Of all objects together, separately for Normal and Warning: thousands of objects may be new at once. */
+/** Of a namespace, so that a tenant who provokes Events of many objects leaves room for others. */
+const newNamespaceBucket = () => new TokenBucket(25, { tokens: 1, ms: 1_000 });
+/** Of all namespaces together, separately for Normal and Warning: thousands of objects may be new at once. */
 const newTotalBucket = () => new TokenBucket(50, { tokens: 5, ms: 1_000 });
-/** How many objects and series are kept; the least recently used are dropped first. */
+/** How many objects, namespaces and series are kept; the least recently used are dropped first. */
 const REMEMBERED = 4096;
 
 /** Writes Events of events.k8s.io/v1. Repeated ones become a series, and their rate is limited. */
@@ -51,6 +55,7 @@ export class Events {
   readonly #options: EventsOptions;
   readonly #series = new Map<string, Series>();
   readonly #buckets = new Map<string, TokenBucket>();
+  readonly #namespaces = new Map<string, TokenBucket>();
   readonly #totals = { Normal: newTotalBucket(), Warning: newTotalBucket() };
   #sequence = 0;
 
@@ -62,7 +67,7 @@ export class Events {
   async record(about: KubeObject, event: EventDetails): Promise<void> {
     const { uid, namespace = 'default', name } = about.metadata;
     const now = this.#options.clock();
-    if (!this.#isAllowed(event.type, uid ?? name, now)) return;
+    if (!this.#isAllowed(event.type, uid ?? name, namespace, now)) return;
     const key = `${uid}/${event.reason}`;
     const series = this.#series.get(key);
     try {
@@ -81,11 +86,13 @@ export class Events {
     }
   }
 
-  #isAllowed(type: EventDetails['type'], object: string, now: number): boolean {
-    if (this.#totals[type].take(1, now) === 0) return false;
-    const bucket = this.#buckets.get(object) ?? newBucket();
-    remember(this.#buckets, object, bucket);
-    return bucket.take(1, now) === 1;
+  /** The narrowest bound comes first: what it drops takes nothing from others. */
+  #isAllowed(type: EventDetails['type'], object: string, namespace: string, now: number): boolean {
+    const own = bucketOf(this.#buckets, object, newBucket);
+    if (own.take(1, now) === 0) return false;
+    if (namespace === this.#options.namespace) return true;
+    const shared = bucketOf(this.#namespaces, `${namespace} ${type}`, newNamespaceBucket);
+    return shared.take(1, now) === 1 && this.#totals[type].take(1, now) === 1;
   }
 
   #repeat(namespace: string, { name, count, at }: Series): Promise<KubeEvent> {
@@ -108,6 +115,12 @@ export class Events {
       regarding: { apiVersion, kind, name, namespace, uid, resourceVersion },
     };
   }
+}
+
+function bucketOf(buckets: Map<string, TokenBucket>, name: string, make: () => TokenBucket): TokenBucket {
+  const bucket = buckets.get(name) ?? make();
+  remember(buckets, name, bucket);
+  return bucket;
 }
 
 function remember<T>(map: Map<string, T>, key: string, value: T): void {

@@ -108,6 +108,7 @@ export function assemble(options: OperatorOptions) {
     client,
     controller: 'tollgate.dev/operator',
     instance: options.identity.slice(0, 128),
+    namespace: settings.namespace,
     clock,
     onProblem: problemIn('events'),
   });
@@ -247,6 +248,7 @@ export function assemble(options: OperatorOptions) {
       planner.forget(uid);
       writer.forget(uid);
     },
+    seeStatus: (object) => writer.see(object),
     mayAct,
   });
   const leadership = new Leadership({

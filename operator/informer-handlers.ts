@@ -18,15 +18,18 @@ interface Reacting {
   readonly operatorEvents: Pick<OperatorEvents, 'pricesAccepted' | 'pricesRejected'>;
   /** Forgets what is kept of the status of a deleted object. */
   readonly forgetStatus: (uid: string) => void;
+  /** Takes a budget or workspace whose status may have been changed by somebody else. */
+  readonly seeStatus: (object: KubeObject) => void;
   readonly mayAct: () => boolean;
 }
 
 /** Which change of an object gives work to which queue. */
 export function informerHandlers(reacting: Reacting): ChangeHandlers {
-  const { informers, queues, callerKeys, shards, forgetStatus } = reacting;
-  /** Not for the operator's own writes of status: nothing that it reads has changed. */
+  const { informers, queues, callerKeys, shards, forgetStatus, seeStatus } = reacting;
+  /** No reaction to writes of status, the operator's own and others': nothing that it reads has changed. */
   const onEdit = (react: (ref: Ref, object: KubeObject) => void) => {
     return (ref: Ref, now: KubeObject | undefined, before: KubeObject | undefined) => {
+      if (now !== undefined) seeStatus(now);
       if (now?.metadata.generation === before?.metadata.generation) return;
       if (now === undefined) forgetStatus(before?.metadata.uid ?? '');
       react(ref, (now ?? before)!);

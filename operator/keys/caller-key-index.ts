@@ -2,7 +2,7 @@ import { keyOf } from '../../kube/object.ts';
 import type { Hash } from '../../policy/compile/shard-format.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Informers } from '../cluster/informers.ts';
-import { keyNameOf, makerOf, validKeys } from './key-secret.ts';
+import { isMadeFor, keyNameOf, makerOf, validKeys } from './key-secret.ts';
 
 /** The callers' keys in the cluster, as the informers have them. */
 export class CallerKeyIndex {
@@ -45,8 +45,7 @@ export class CallerKeyIndex {
       const owner = owners.get(makerOf(secret));
       const name = keyNameOf(secret);
       const hash = this.valid.get(secret.metadata.uid ?? '');
-      if (owner === undefined || name === undefined || hash === undefined) continue;
-      if (owner.namespace !== secret.metadata.namespace) continue; // a forged owner: anybody can write another's uid
+      if (owner === undefined || name === undefined || hash === undefined || !isMadeFor(secret, owner)) continue;
       hashes.set(keyOf(owner), { ...hashes.get(keyOf(owner)), [name]: hash });
     }
     return hashes;

@@ -1,6 +1,7 @@
 import { workspaces } from '../../crds/kinds.gen.ts';
 import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
 import { encodeSecretData, type Secret } from '../../kube/kinds.ts';
+import type { ObjectMeta } from '../../kube/object.ts';
 import type { Hash } from '../../policy/compile/shard-format.ts';
 import { CALLER_KEY_TYPE } from '../cluster/object-names.ts';
 
@@ -31,10 +32,19 @@ export function keySecret(workspace: ClaudeWorkspace, key: Key, text: string, ga
   };
 }
 
-/** The uid of the workspace that a Secret was made for; undefined where Tollgate did not make it. */
+/**
+ * The uid of the workspace that a Secret was made for; undefined where Tollgate did not make it. Whoever may create Secrets
+ * can write any uid there, also that of a workspace of another namespace: compare with `isMadeFor`.
+ */
 export function makerOf({ type, metadata }: Secret): string | undefined {
   if (type !== CALLER_KEY_TYPE || metadata.labels?.[WORKSPACE_LABEL] === undefined) return undefined;
-  return metadata.ownerReferences?.find(({ kind }) => kind === workspaces.kind)?.uid;
+  const { apiVersion, kind } = workspaces;
+  return metadata.ownerReferences?.find((owner) => owner.kind === kind && owner.apiVersion === apiVersion)?.uid;
+}
+
+/** Whether a Secret was made for this workspace, and not for another object of its name or in another namespace. */
+export function isMadeFor(secret: Secret, { namespace, uid }: ObjectMeta): boolean {
+  return secret.metadata.namespace === namespace && uid !== undefined && makerOf(secret) === uid;
 }
 
 export function workspaceNameOf({ metadata }: Secret): string | undefined {

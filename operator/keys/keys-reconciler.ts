@@ -7,7 +7,7 @@ import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Informers } from '../cluster/informers.ts';
 import type { OperatorEvents } from '../events/operator-events.ts';
 import type { CallerKeyIndex } from './caller-key-index.ts';
-import { byAge, contains, keySecret, keyText, makerOf, textOf } from './key-secret.ts';
+import { byAge, contains, isMadeFor, keySecret, keyText, makerOf, textOf } from './key-secret.ts';
 
 type Key = ClaudeWorkspace['spec']['keys'][number];
 
@@ -122,7 +122,7 @@ export class KeysReconciler {
     const { client, informers, events } = this.#options;
     const named = new Set(workspace.spec.keys.map(({ secretName }) => secretName));
     for (const secret of informers.keySecrets.values()) {
-      if (makerOf(secret) !== workspace.metadata.uid || named.has(secret.metadata.name)) continue;
+      if (!isMadeFor(secret, workspace.metadata) || named.has(secret.metadata.name)) continue;
       const { metadata } = secret;
       await client.delete(secrets, metadata, metadata.uid).catch(undefinedIf('NotFound', 'Conflict'));
       events.keyRevoked(workspace, secret.metadata.name);

@@ -4,7 +4,7 @@ import type { CounterMinimum } from '../../ledger/operator-ledger.ts';
 import { budgetPeriodAt } from '../../policy/core/budget-period.ts';
 import { type CompiledBudget, type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import { isRest } from '../../policy/core/counter-reading.ts';
-import { parseUsd, ZERO } from '../../policy/core/money.ts';
+import { MAX_CALL_NANO, type Nano, usdOrNull, ZERO } from '../../policy/core/money.ts';
 import { type PeriodLookup, rfc3339 } from '../../policy/core/period.ts';
 
 /** The minimums of all budgets in force, in their periods at `now` (milliseconds). */
@@ -37,20 +37,38 @@ export function counterMinimums(
   const total: CounterMinimum = {
     counter,
     keepUntil,
-    spentNano: parseUsd(status.spentUsd ?? '0'),
-    presumedNano: parseUsd(status.presumedUsd ?? '0'),
-    requests: status.requests ?? 0,
+    spentNano: amountIn(status.spentUsd),
+    presumedNano: amountIn(status.presumedUsd),
+    requests: countIn(status.requests),
   };
   const values = (status.top ?? []).flatMap(({ values, spentUsd }) =>
     valueCounters(budget, values).map((value) => ({
       counter: `${counter}#${value}`,
       keepUntil,
-      spentNano: parseUsd(spentUsd),
+      spentNano: amountIn(spentUsd),
       presumedNano: ZERO,
       requests: 0,
     })),
   );
   return [total, ...values];
+}
+
+/** Of an amount in a status: so many of them, and what calls in flight reserve, fit into a counter. Nano-dollars. */
+const MAX_AMOUNT = MAX_CALL_NANO / 4n;
+/** Of requests: doubles count them exactly. */
+const MAX_REQUESTS = 1e15;
+
+/**
+ * A status can be edited by whoever may patch it, and a figure that no counter holds would stop the rebuild of all. It
+ * counts as none: the usage log says what its own budget has spent.
+ */
+function amountIn(text: string | undefined): Nano {
+  const amount = usdOrNull(text ?? '0') ?? ZERO;
+  return amount <= MAX_AMOUNT ? amount : ZERO;
+}
+
+function countIn(count: number | undefined): number {
+  return count !== undefined && Number.isInteger(count) && count >= 0 && count <= MAX_REQUESTS ? count : 0;
 }
 
 /**

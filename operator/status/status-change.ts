@@ -1,6 +1,6 @@
 import type { Condition } from '../../crds/types.gen.ts';
 import { deepEqual } from '../../policy/core/deep-equal.ts';
-import { parseUsd } from '../../policy/core/money.ts';
+import { parseUsd, usdOrNull } from '../../policy/core/money.ts';
 import type { Status } from './status-planner.ts';
 
 /** An object whose wanted status differs from the written one. Times in milliseconds of a monotonic clock. */
@@ -40,6 +40,8 @@ function urgentFields(status: Status | undefined): unknown {
 
 function isLargeMove(before: Status | undefined, after: Status): boolean {
   if (before?.spentUsd === undefined || after.spentUsd === undefined || after.limitUsd === undefined) return true;
-  const move = parseUsd(after.spentUsd) - parseUsd(before.spentUsd);
+  const known = usdOrNull(before.spentUsd);
+  if (known === null) return true; // somebody else wrote it
+  const move = parseUsd(after.spentUsd) - known;
   return (move < 0n ? -move : move) * 100n >= parseUsd(after.limitUsd);
 }

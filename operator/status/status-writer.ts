@@ -2,6 +2,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import type { Events } from '../../kube/events.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
 import { type KubeObject, keyOf, type Resource } from '../../kube/object.ts';
+import { deepEqual } from '../../policy/core/deep-equal.ts';
 import { FIELD_MANAGER } from '../cluster/object-names.ts';
 import { statusEvents } from '../events/status-events.ts';
 import { type StatusChange, statusChange } from './status-change.ts';
@@ -9,7 +10,7 @@ import type { Status, WantedStatus } from './status-planner.ts';
 import { StatusRateLimit, URGENT_IN_FLIGHT } from './status-rate-limit.ts';
 
 interface StatusWriterOptions {
-  readonly client: Pick<KubeClient, 'applyStatus'>;
+  readonly client: Pick<KubeClient, 'applyStatus' | 'mergeStatus'>;
   readonly events: Pick<Events, 'record'>;
   /** A monotonic clock, in milliseconds. */
   readonly elapsed: () => number;
@@ -21,6 +22,10 @@ interface StatusWriterOptions {
 interface Entry extends WantedStatus {
   readonly written: Status | undefined;
   readonly writtenAt: number;
+  /** The object's version with the written status. */
+  readonly version: string | undefined;
+  /** What somebody else wrote over it, and the object's version then; null where nobody did. */
+  readonly found: { readonly status: Status; readonly version: string | undefined } | null;
 }
 
 /** A budget whose figures were written this recently is likely to change again. Milliseconds. */
@@ -36,6 +41,8 @@ export class StatusWriter {
   readonly #urgent = new Map<string, StatusChange>();
   readonly #figures = new Map<string, StatusChange>();
   readonly #inFlight = new Map<string, Promise<unknown>>();
+  /** What is being written. */
+  readonly #sending = new Map<string, Status>();
   /** Whose figures were written lately, and when; oldest first. */
   readonly #recent = new Map<string, number>();
 
@@ -50,8 +57,16 @@ export class StatusWriter {
 
   want(wanted: WantedStatus): void {
     const { uid = '' } = wanted.object.metadata;
-    const { written = wanted.object.status, writtenAt = Number.NEGATIVE_INFINITY } = this.#entries.get(uid) ?? {};
-    this.#put(uid, { ...wanted, written, writtenAt });
+    this.#put(uid, { ...(this.#entries.get(uid) ?? asFound(wanted.object)), ...wanted });
+  }
+
+  /** Takes an object as its informer has it: a status that somebody else has changed is written again. */
+  see({ metadata, status = {} }: WantedStatus['object']): void {
+    const { uid = '', resourceVersion: version } = metadata;
+    const entry = this.#entries.get(uid);
+    if (entry === undefined || !isLater(version, entry.version)) return;
+    const isOurs = [entry.written, this.#sending.get(uid)].some((ours) => deepEqual(status, ours));
+    this.#put(uid, { ...entry, found: isOurs ? null : { status, version } });
   }
 
   get isBehind(): boolean {
@@ -126,8 +141,13 @@ export class StatusWriter {
   #begin(uid: string, at: number): void {
     const isWaiting = this.#urgent.has(uid) || this.#figures.has(uid);
     if (!isWaiting || this.#inFlight.has(uid) || !this.#options.mayAct()) return;
-    const written = this.#write(uid, this.#entries.get(uid)!, at)
-      .finally(() => this.#inFlight.delete(uid))
+    const entry = this.#entries.get(uid)!;
+    this.#sending.set(uid, entry.status);
+    const written = this.#write(uid, entry, at)
+      .finally(() => {
+        this.#inFlight.delete(uid);
+        this.#sending.delete(uid);
+      })
       .then((isWritten) => isWritten && this.#beginNext());
     this.#inFlight.set(uid, written);
   }
@@ -142,14 +162,20 @@ export class StatusWriter {
   /** Returns whether it was written. */
   async #write(uid: string, entry: Entry, at: number): Promise<boolean> {
     const { client, events, onWritten, onProblem } = this.#options;
-    const { resource, object, status, written } = entry;
+    const { resource, object, status, written, found } = entry;
     const { namespace, name } = object.metadata;
     const { apiVersion, kind } = resource;
     try {
       // The uid makes the write fail where another object has taken the name.
-      const body = { apiVersion, kind, metadata: { namespace, name, uid }, status };
-      await client.applyStatus(resource, body, { fieldManager: FIELD_MANAGER });
-      this.#putLast(uid, { written: status, writtenAt: at });
+      const body: WantedStatus['object'] = { apiVersion, kind, metadata: { namespace, name, uid }, status };
+      const added = found === null ? {} : addedBy(found.status, status);
+      const patch = { metadata: { uid }, status: added };
+      if (Object.keys(added).length > 0) await client.mergeStatus(resource, object.metadata, patch);
+      const { metadata } = await client.applyStatus(resource, body, { fieldManager: FIELD_MANAGER });
+      const version = metadata.resourceVersion;
+      const since = this.#entries.get(uid)?.found ?? null;
+      const isNewer = since !== null && isLater(since.version, version);
+      this.#putLast(uid, { written: status, writtenAt: at, version, found: isNewer ? since : null });
       onWritten(resource);
       const about: KubeObject = { ...object, apiVersion, kind };
       for (const event of statusEvents(written, status)) void events.record(about, event);
@@ -166,7 +192,7 @@ export class StatusWriter {
   }
 
   /** A status that could not be written, or was wanted otherwise during the write, waits behind those that waited before. */
-  #putLast(uid: string, changes?: Pick<Entry, 'written' | 'writtenAt'>): void {
+  #putLast(uid: string, changes?: Pick<Entry, 'written' | 'writtenAt' | 'version' | 'found'>): void {
     const latest = this.#entries.get(uid);
     this.#drop(uid);
     if (latest !== undefined) this.#put(uid, { ...latest, ...changes });
@@ -175,15 +201,41 @@ export class StatusWriter {
   /** An entry that waits already keeps its place. */
   #put(uid: string, entry: Entry): void {
     this.#entries.set(uid, entry);
-    const change = statusChange(uid, entry.written, entry.status, entry.writtenAt);
-    const [own, other] = change?.isUrgent === true ? [this.#urgent, this.#figures] : [this.#figures, this.#urgent];
+    const { written, found, status, writtenAt } = entry;
+    const change = statusChange(uid, found === null ? written : found.status, status, writtenAt);
+    // A repair has no precedence: whoever edits one status again and again holds up no other.
+    const ranked = change === null || found === null ? change : { ...change, isUrgent: false, isLarge: false };
+    const [own, other] = ranked?.isUrgent === true ? [this.#urgent, this.#figures] : [this.#figures, this.#urgent];
     other.delete(uid);
-    if (change === null) own.delete(uid);
-    else own.set(uid, change);
+    if (ranked === null) own.delete(uid);
+    else own.set(uid, ranked);
   }
 
   #drop(uid: string): void {
     this.#urgent.delete(uid);
     this.#figures.delete(uid);
   }
+}
+
+/** An object that this replica has not written yet: the status that it has counts as written. */
+function asFound({
+  metadata,
+  status,
+}: WantedStatus['object']): Pick<Entry, 'written' | 'writtenAt' | 'version' | 'found'> {
+  const version = metadata.resourceVersion;
+  return { written: status, writtenAt: Number.NEGATIVE_INFINITY, version, found: null };
+}
+
+/** A patch that removes what a foreign edit added to a status: an apply leaves fields that it never owned. */
+function addedBy(found: Status, ours: Status): Readonly<Record<string, unknown>> {
+  const fields = Object.keys(found).filter((field) => !Object.hasOwn(ours, field));
+  const types = new Set(ours.conditions?.map(({ type }) => type));
+  const isAdded = found.conditions?.some(({ type }) => !types.has(type)) === true;
+  const conditions = isAdded ? { conditions: ours.conditions } : {};
+  return { ...Object.fromEntries(fields.map((field) => [field, null])), ...conditions };
+}
+
+/** Versions of one object are numbers that rise. */
+function isLater(version: string | undefined, than: string | undefined): boolean {
+  return version !== undefined && than !== undefined && BigInt(version) > BigInt(than);
 }

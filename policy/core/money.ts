@@ -74,6 +74,11 @@ export function parseUsd(text: string): Nano {
   return nano(BigInt(dollars) * USD + BigInt(fraction.padEnd(9, '0')));
 }
 
+/** The same for text that anybody may have written: null if it is not an amount. */
+export function usdOrNull(text: string): Nano | null {
+  return AMOUNT.test(text) ? parseUsd(text) : null;
+}
+
 /** The exact amount in cents, else in millionths, else in nano-dollars: 20_412_310_000n → "20.412310". */
 export function formatUsd(amount: Nano): string {
   const [sign, size] = amount < 0n ? ['-', subtract(ZERO, amount)] : ['', amount];

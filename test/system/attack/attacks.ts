@@ -1,5 +1,6 @@
 import type { Attack } from './attack.ts';
 import { brokenHttp } from './broken-http.ts';
+import { forgedObjects } from './forged-objects.ts';
 import { freeFlood } from './free-flood.ts';
 import { freeValues } from './free-values.ts';
 import { heavyBodies } from './heavy-bodies.ts';
@@ -24,4 +25,5 @@ export const ATTACKS: readonly Attack[] = [
   hoggedBudget,
   lostAnswers,
   freeFlood,
+  forgedObjects,
 ];

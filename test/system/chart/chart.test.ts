@@ -321,6 +321,16 @@ describe('the NetworkPolicies', () => {
   });
 });
 
+test('tenants may edit resources, and not what the operator says of them', () => {
+  const rules = ['tollgate-edit', 'tollgate-view'].map((name) => find(defaults, 'ClusterRole', name).rules);
+  const kinds = ['claudeworkspaces', 'claudebudgets'];
+  const apiGroups = ['tollgate.dev'];
+  expect(rules).toEqual([
+    [{ apiGroups, resources: kinds, verbs: ['create', 'update', 'patch', 'delete', 'deletecollection'] }],
+    [{ apiGroups, resources: kinds, verbs: ['get', 'list', 'watch'] }],
+  ]);
+});
+
 test('helm test starts without the Secrets that it reports as missing', () => {
   const { containers, volumes } = podSpec(
     find(render(variants['with Redis, Postgres and certificates of others']), 'Pod', 'tollgate-test'),

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ClaudeBudget } from '../../../crds/types.gen.ts';
+import { deepEqual } from '../../../policy/core/deep-equal.ts';
 import { parseUsd } from '../../../policy/core/money.ts';
 import { budget, condition, conditionOf, Reader } from '../../support/resources.ts';
 import { until } from '../../support/until.ts';
@@ -57,6 +59,20 @@ function leader(): Operator {
   return operators[led.findIndex((at) => at >= 0)]!;
 }
 
+/** How many statuses the leader writes in this time. */
+async function statusWrites(ms: number): Promise<number> {
+  const written = async () => {
+    const text = await (await fetch(`http://127.0.0.1:${leader().port}/metrics`)).text();
+    const counts = [...text.matchAll(/^tollgate_status_writes_total\{[^}]*\} (\d+)/gm)].map((match) =>
+      Number(match[1]),
+    );
+    return counts.reduce((sum, count) => sum + count, 0);
+  };
+  const before = await written();
+  await sleep(ms);
+  return (await written()) - before;
+}
+
 describe('figures of the ledger', () => {
   test('are in the status, exact to the nano-dollar', async () => {
     const ns = await calls.tenant();
@@ -105,6 +121,29 @@ describe('figures of the ledger', () => {
     const raised = await condition(() => read.budget(ns), 'Exhausted', 'False WithinLimit');
     expect(raised.status).toMatchObject({ spentUsd: '0.999000', limitUsd: '2.00' });
     await read.event(ns, 'BudgetRecovered');
+  });
+
+  test('a status that somebody edits is repaired within seconds, and no other is written for it', async () => {
+    const ns = await calls.tenant('1.00');
+    expect(await calls.call(ns, '1', '1')).toBe(true);
+    expect(await calls.call(ns, '0.01', '0.01')).toBe(false);
+    const { status } = await condition(() => read.budget(ns), 'Exhausted', 'True Spent');
+    await until(async () => (await statusWrites(2_500)) === 0, 30_000);
+    const conditions = status!.conditions!.map((one) => ({ ...one, status: 'False', reason: 'Forged' }));
+    const extra = { ...conditions[0], type: 'Forged' };
+    const forged = {
+      conditions: [...conditions, extra],
+      state: 'OK',
+      spentUsd: '99999999999999999999',
+      remainingUsd: '1.00',
+      requests: 2 ** 62,
+      top: [{ values: ['acme'], spentUsd: '0.50' }],
+    };
+    const patch = ['--subresource=status', '--type=merge', '-p', JSON.stringify({ status: forged })];
+    await here.kubectl('patch', 'claudebudget', 'daily', '-n', ns, ...patch);
+    expect((await read.budget(ns)).status).toMatchObject({ state: 'OK' });
+    await until(async () => deepEqual((await read.budget(ns)).status, status), 10_000);
+    expect(await statusWrites(2_500)).toBe(0);
   });
 
   test('a budget that is deleted and created again keeps its spend', async () => {

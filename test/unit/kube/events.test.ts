@@ -20,6 +20,7 @@ describe('events', () => {
       client,
       controller: 'tollgate.dev/test',
       instance: 'test-0',
+      namespace: 'tollgate-system',
       clock: Date.now,
       onProblem: (error) => problems.push(error),
     });
@@ -50,11 +51,12 @@ describe('events', () => {
       },
       controller: 'tollgate.dev/test',
       instance: 'test-0',
+      namespace: 'tollgate-system',
       clock: () => now,
     });
     const tell = (i: number, type: 'Normal' | 'Warning', reason: string) =>
       events.record(
-        { metadata: { namespace: 'fleet', name: `${reason}-${i}`, uid: `${reason}-${i}` } },
+        { metadata: { namespace: `fleet-${i % 100}`, name: `${reason}-${i}`, uid: `${reason}-${i}` } },
         {
           type,
           reason,
@@ -69,5 +71,34 @@ describe('events', () => {
     now += 2_000;
     for (let i = 1_000; i < 1_100; i += 1) await tell(i, 'Normal', 'Programmed');
     expect(told.filter((reason) => reason === 'Programmed')).toHaveLength(60);
+  });
+
+  test('that a tenant provokes push out neither those of other namespaces nor those of the installation', async () => {
+    const told: string[] = [];
+    const events = new Events({
+      client: {
+        create: async (_resource, object) => {
+          told.push(object.metadata.namespace ?? '');
+          return object;
+        },
+        merge: () => Promise.reject(new Error('there is no series')),
+      },
+      controller: 'tollgate.dev/test',
+      instance: 'test-0',
+      namespace: 'tollgate-system',
+      clock: () => 1_000_000,
+    });
+    const tell = (namespace: string, name: string, note = 'It is so.') =>
+      events.record(
+        { metadata: { namespace, name, uid: `${namespace}/${name}` } },
+        { type: 'Warning', reason: 'PolicyRejected', action: 'Compile', note },
+      );
+    for (let i = 0; i < 500; i += 1) await tell('hostile', 'one', `Edit ${i}.`);
+    for (let i = 0; i < 500; i += 1) await tell('hostile', `many-${i}`);
+    await tell('payments', 'checkout');
+    for (let i = 0; i < 100; i += 1) await tell(`hostile-${i}`, 'one');
+    await tell('tollgate-system', 'tollgate-ledger');
+    const count = (namespace: string) => told.filter((one) => one === namespace).length;
+    expect([count('hostile'), count('payments'), count('tollgate-system')]).toEqual([25, 1, 1]);
   });
 });

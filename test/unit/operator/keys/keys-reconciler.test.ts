@@ -21,6 +21,37 @@ test('the key in a Secret whose owner is a workspace of another namespace is not
   expect([...keys.hashes()]).toEqual([['payments/checkout', { api: hash(own) }]]);
 });
 
+test.each([
+  ['a Secret of another namespace that names the workspace as its owner', 'strangers', undefined],
+  ['a Secret whose owner is an object of another API with its uid', 'payments', 'other.dev/v1'],
+])('%s is neither deleted nor told about in an Event of the workspace', async (_, namespace, apiVersion) => {
+  const checkout = workspace();
+  const forged = madeAs(
+    '2',
+    keySecret(checkout, { ...key, secretName: 'forged' }, keyText(randomBytes(32)), ''),
+    namespace,
+  );
+  const { ownerReferences: [owner] = [] } = forged.metadata;
+  const ownerReferences = [{ ...owner!, ...(apiVersion === undefined ? {} : { apiVersion }) }];
+  const keySecrets = [{ ...forged, metadata: { ...forged.metadata, ownerReferences } }];
+  const done: string[] = [];
+  const informers = informersOf({ workspaces: [checkout], keySecrets });
+  const keys = new KeysReconciler({
+    client: {
+      create: async () => undefined,
+      delete: async (_resource: Resource, { name }: { name: string }) => void done.push(`deleted ${name}`),
+    },
+    informers,
+    callerKeys: new CallerKeyIndex(informers, hash),
+    policy: { isInForce: () => true },
+    events: { keyIssued: () => undefined, keyRevoked: (_one: unknown, secret: string) => void done.push(secret) },
+    gatewayURL,
+    randomBytes,
+  } as unknown as KeysOptions);
+  await keys.reconcile('payments/checkout');
+  expect(done).toEqual([]);
+});
+
 // The API server refuses to create objects in a namespace that is being deleted, so each attempt would be logged as a failure.
 test.each([
   ['a workspace', workspace({ deletionTimestamp: '2026-11-23T12:00:00Z' }), undefined],

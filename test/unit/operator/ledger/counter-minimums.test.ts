@@ -36,6 +36,16 @@ describe('the minimums from a status', () => {
     ]);
   });
 
+  test('take no figure that no counter holds: whoever edits a status must not stop the rebuild of all', () => {
+    const forged = (changes: object) => counterMinimums(customers, { ...status, top: [], ...changes }, NOW)[0];
+    for (const spentUsd of ['99999999999999999999', '007', '999999999999', '']) {
+      expect(forged({ spentUsd, presumedUsd: spentUsd })).toMatchObject({ spentNano: 0n, presumedNano: 0n });
+    }
+    for (const requests of [2 ** 63, -1, 1.5]) expect(forged({ requests })).toMatchObject({ requests: 0 });
+    const top = [{ values: ['acme', 'ann'], spentUsd: '99999999999999999999' }];
+    expect(counterMinimums(customers, { ...status, top }, NOW)[1]).toMatchObject({ spentNano: 0n });
+  });
+
   test('are empty where the status is about another period, or missing', () => {
     expect(counterMinimums(customers, status, NOW + 24 * 3_600_000)).toEqual([]);
     expect(counterMinimums(customers, undefined, NOW)).toEqual([]);

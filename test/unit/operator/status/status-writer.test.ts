@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { budgets } from '../../../../crds/kinds.gen.ts';
 import type { ClaudeBudgetStatus } from '../../../../crds/types.gen.ts';
 import type { KubeObject } from '../../../../kube/object.ts';
@@ -16,11 +16,18 @@ function writerOver(applyStatus: (object: KubeObject & { readonly status?: unkno
   const time = { now: 0 };
   const lead = { isOurs: true };
   const problems: string[] = [];
+  const merged: unknown[] = [];
+  let version = 100;
   const writer = new StatusWriter({
     client: {
       applyStatus: async (_resource, object) => {
         await applyStatus(object);
-        return object;
+        version += 1;
+        return { ...object, metadata: { ...object.metadata, resourceVersion: `${version}` } };
+      },
+      mergeStatus: async (_resource, _ref, patch) => {
+        merged.push((patch as { status: unknown }).status);
+        return {} as never;
       },
     },
     events: { record: async () => undefined },
@@ -39,7 +46,7 @@ function writerOver(applyStatus: (object: KubeObject & { readonly status?: unkno
     if (toRead.length > 0) await read(toRead);
     writer.write(figures, at);
   };
-  return { writer, time, lead, problems, want, writeAt };
+  return { writer, time, lead, problems, merged, want, writeAt };
 }
 
 test('after a reset, a status that another leader has changed is written again', async () => {
@@ -55,6 +62,63 @@ test('after a reset, a status that another leader has changed is written again',
   await writeAt(20_000);
   await writer.settled();
   expect(written).toEqual(['OK', 'OK']);
+});
+
+describe('a status that somebody else has edited', () => {
+  const ours = { state: 'OK', spentUsd: '1.00', limitUsd: '2.00' } as const;
+  const edited = (version: number, status: Partial<Status>) => {
+    const found = budgetNamed('daily', status);
+    return { ...found, metadata: { ...found.metadata, resourceVersion: `${version}` } };
+  };
+  const written = async () => {
+    const sent: unknown[] = [];
+    const test = writerOver(({ status }) => void sent.push(status));
+    test.want(edited(1, {}), ours);
+    await test.writeAt(10_000);
+    await test.writer.settled();
+    return { ...test, sent };
+  };
+
+  test('is written again, at the rate of figures also where a condition was edited', async () => {
+    const { writer, writeAt, sent } = await written();
+    writer.see(edited(102, { ...ours, state: 'Spent', spentUsd: '99999999999999999999' }));
+    expect([writer.isBehind, writer.isUrgent]).toEqual([true, false]);
+    await writeAt(11_000);
+    await writer.settled();
+    expect(sent).toEqual([ours]);
+    await writeAt(12_000);
+    await writer.settled();
+    expect([sent, writer.isBehind]).toEqual([[ours, ours], false]);
+  });
+
+  test('loses what the edit added, which an apply would leave', async () => {
+    const { writer, writeAt, merged } = await written();
+    const top = [{ values: ['acme'], spentUsd: '9.00' }];
+    writer.see(edited(102, { ...ours, top }));
+    await writeAt(12_000);
+    await writer.settled();
+    expect(merged).toEqual([{ top: null }]);
+  });
+
+  test('is not the one that this replica wrote, or an older one', async () => {
+    const { writer } = await written();
+    writer.see(edited(101, ours));
+    writer.see(edited(102, ours));
+    writer.see(edited(50, { state: 'Spent' }));
+    expect(writer.isBehind).toBe(false);
+  });
+
+  test('is seen also if it was edited during a write', async () => {
+    const { writer, want, writeAt, sent } = await written();
+    want(edited(101, ours), { ...ours, spentUsd: '1.50' });
+    const writing = writeAt(12_000);
+    writer.see(edited(103, { ...ours, spentUsd: '0.00' }));
+    await writing;
+    await writer.settled();
+    await writeAt(14_000);
+    await writer.settled();
+    expect(sent).toEqual([ours, { ...ours, spentUsd: '1.50' }, { ...ours, spentUsd: '1.50' }]);
+  });
 });
 
 test('Programmed=Pending is written at the rate of figures, Programmed=True at once', async () => {
