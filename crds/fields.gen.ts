@@ -70,6 +70,7 @@ export const fields = {
     'spec.whenSpent.exempt.tags{}',
     'spec.whenSpent.exempt.tags{}[]',
     'spec.whenSpent.criticalExtraUsd',
+    'spec.disclosure',
     'spec.suspend',
     'status',
     'status.conditions',

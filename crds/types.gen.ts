@@ -63,7 +63,7 @@ export interface ClaudeBudgetSpec {
     name: string;
   };
   /**
-   * namespaceSelector makes a spanning budget, which applies to the workspaces of all namespaces whose labels match ({} matches all). Allowed only in the installation's namespace, where tenants cannot edit it. At most 32 apply to a workspace, the oldest.
+   * namespaceSelector makes a spanning budget, which applies to the workspaces of all namespaces whose labels match ({} matches all). Allowed only in the installation's namespace, where tenants cannot edit it. At most 32 apply to a workspace, the oldest. Since tenants write the workspaces and keys that it limits, its scope, per and overrides use only what the platform fixes - namespace, the attributes of the setting namespaceAttributes, and models.
    */
   namespaceSelector?: {
     /**
@@ -91,7 +91,7 @@ export interface ClaudeBudgetSpec {
     }[];
   };
   /**
-   * scope limits the budget to some calls. Every given list must match; in a value `*` stands for any characters. A call whose caller may set an attribute and does not matches every list of that attribute. Default: {}.
+   * scope limits the budget to some calls. Every given list must match; in a value `*` stands for any characters. A call whose caller may set an attribute and does not matches every list of that attribute. In a spanning budget only models, and attributes that the installation fixes by labels of namespaces (setting namespaceAttributes; namespace as a tag). Default: {}.
    */
   scope: {
     /**
@@ -126,7 +126,7 @@ export interface ClaudeBudgetSpec {
     };
   };
   /**
-   * per gives each value of one or two attributes its own counter and limit, such as [customer]. Empty means one pool for all calls. Default: [].
+   * per gives each value of one or two attributes its own counter and limit, such as [customer]; in a spanning budget also [namespace]. Empty means one pool for all calls. Default: [].
    */
   per: string[];
   /**
@@ -245,6 +245,10 @@ export interface ClaudeBudgetSpec {
      */
     criticalExtraUsd: string;
   };
+  /**
+   * disclosure says what the callers of a spanning budget see of it, in refusals, headers and GET /tollgate/v1/budgets - its Name and reset, also the Percent that is used, or all Amounts. Name if absent. Callers see all of budgets that are not spanning.
+   */
+  disclosure?: 'Name' | 'Percent' | 'Amounts';
   /**
    * suspend refuses every call that the budget applies to. To stop enforcing the budget, set mode to Observe or delete it. Default: false.
    */

@@ -1,8 +1,6 @@
 import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
 import { LedgerUnreachable } from '../../ledger/ledger.ts';
-import { isSpanning } from '../../policy/admit/budget-refusal.ts';
 import type { Caller } from '../../policy/admit/caller.ts';
-import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
 import { type CompiledBudget, type CompiledKey, refOf } from '../../policy/core/compiled-policy.ts';
 import {
   isRest,
@@ -11,15 +9,10 @@ import {
   type ReadingQuery,
   type ValueCounter,
 } from '../../policy/core/counter-reading.ts';
-import { scopeMatch } from '../../policy/core/matching.ts';
 import { PeriodCache, type PeriodLookup } from '../../policy/core/period.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
-import {
-  type BudgetFigures,
-  budgetFigures,
-  budgetFiguresQuery,
-  type FiguresOptions,
-} from '../../policy/status/budget-figures.ts';
+import { budgetFiguresQuery, type FiguresOptions } from '../../policy/status/budget-figures.ts';
+import { budgetView, type BudgetView } from '../../policy/status/budget-view.ts';
 import type { AuthenticatedCall, Clocks } from '../http/call.ts';
 import { RateLimit } from '../http/rate-limit.ts';
 import { BudgetAnswers } from './budget-answers.ts';
@@ -62,36 +55,25 @@ export class Budgets {
 }
 
 /** The same for callers who see the same. */
-function nameOf({ workspace, key }: Caller): string {
-  const shown = budgetsInScope(workspace, key).map((budget) => [refOf(budget), fixedValues(budget, key)]);
+function nameOf({ workspace, key, budgets }: Caller): string {
+  const shown = [...budgets.values()].map(({ ref, budget }) => [ref, fixedValues(budget, key)]);
   return JSON.stringify([refOf(workspace), workspace.version, shown]);
 }
 
-/** What a caller sees of one budget; of a spanning budget only its name and when it resets. */
-interface BudgetView {
-  readonly budget: string;
-  readonly mode?: CompiledBudget['mode'];
-  readonly [field: string]: unknown;
-}
-
-/** The budgets that can apply to a caller's calls, with their current figures. Throws `LedgerUnreachable`. */
+/** The budgets that can apply to a caller's calls, with the figures that it may see. Throws `LedgerUnreachable`. */
 async function budgetsOf(
-  { workspace, key }: Caller,
+  { key, budgets }: Caller,
   ledger: Parts['ledger'],
   periods: PeriodLookup,
 ): Promise<readonly BudgetView[]> {
   const options = { top: MAX_TOP, periods };
-  const budgets = budgetsInScope(workspace, key);
   const { now } = await ledger.state();
-  const readings = await ledger.read(budgets.map((budget) => queryOf(budget, key, now, options)));
-  return budgets.map((budget, index) => {
-    const figures = budgetFigures(budget, visible(budget, readings[index]!, key), now, options);
-    return view(budget, figures, isSpanning(budget, workspace));
-  });
-}
-
-function budgetsInScope(workspace: ResolvedWorkspace, key: CompiledKey): readonly CompiledBudget[] {
-  return workspace.budgets.filter((budget) => scopeMatch(budget.scope, workspace, key) !== false);
+  const shown = [...budgets.values()].filter(({ disclosure }) => disclosure !== 'Name');
+  const readings = await ledger.read(shown.map(({ budget }) => queryOf(budget, key, now, options)));
+  const read = new Map(shown.map(({ ref, budget }, i) => [ref, visible(budget, readings[i]!, key)]));
+  return [...budgets.values()].map(({ ref, budget, disclosure }) =>
+    budgetView(budget, disclosure, read.get(ref) ?? null, now, options),
+  );
 }
 
 /** What the credential fixes of `per`: null for an attribute that it leaves open. */
@@ -114,12 +96,4 @@ function visible(budget: CompiledBudget, reading: Reading, key: CompiledKey): Re
     return fixed.every((own, index) => own === null || own === values[index]);
   };
   return { ...reading, values: reading.values.filter(isOwn) };
-}
-
-function view(budget: CompiledBudget, figures: BudgetFigures, hasHiddenFigures: boolean): BudgetView {
-  const name = `${budget.namespace}/${budget.name}`;
-  const resetAt = figures.period.end ?? null;
-  return hasHiddenFigures
-    ? { budget: name, resetAt }
-    : { budget: name, mode: budget.mode, per: budget.per, resetAt, ...figures };
 }

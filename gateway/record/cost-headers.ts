@@ -3,7 +3,7 @@ import type { AdmittedCall } from '../http/call.ts';
 import type { RawHeaders } from '../http/headers.ts';
 import type { CallCost } from './call-cost.ts';
 
-/** What a call cost, if known, and what remains in the fullest own budget; no workspace may learn spanning figures. */
+/** What a call cost, if known, and what remains in the fullest budget of those whose amounts its caller may see. */
 export function costHeaders(call: AdmittedCall, cost: CallCost | null): RawHeaders {
   const headers: RawHeaders = [];
   if (cost !== null) headers.push('x-tollgate-cost-usd', formatUsd(cost.costNano));
@@ -12,14 +12,16 @@ export function costHeaders(call: AdmittedCall, cost: CallCost | null): RawHeade
   return headers;
 }
 
-/** Nano-dollars; null if no budget of the workspace's own limits the call, or the ledger did not report its counters. */
+/**
+ * Nano-dollars; null if no budget whose amounts the caller may see limits the call, or the ledger did not report its
+ * counters. Others are left out and not only unnamed: the least of several figures tells where one of them is.
+ */
 function remainingNano({ caller, plan, committedNano }: AdmittedCall, cost: CallCost | null): Nano | null {
   if (committedNano === null) return null;
-  const own = `${caller.workspace.namespace}/`;
   const returned = cost === null ? ZERO : subtract(plan.reservedNano, add(cost.costNano, cost.presumedNano));
   let least: Nano | null = null;
   for (const [index, check] of plan.checks.entries()) {
-    if (check.mode !== 'Enforce' || !check.budget.startsWith(own)) continue;
+    if (check.mode !== 'Enforce' || caller.budgets.get(check.budget)?.disclosure !== 'Amounts') continue;
     const left = add(subtract(check.bound.capNano, committedNano[index]!), returned);
     least = least === null ? left : min(least, left);
   }

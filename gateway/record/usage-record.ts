@@ -7,7 +7,8 @@ import { attributesOf, type EndedCall } from './ended-call.ts';
 export function usageRecord(ended: EndedCall): CallRecord {
   const { cost } = ended;
   const { workspace, key } = ended.caller;
-  const { feature = null, customer = null, user = null, department = null, ...tags } = attributesOf(ended);
+  // The namespace is in the name of the workspace.
+  const { feature, customer, user, department, namespace: _, ...tags } = attributesOf(ended);
   return {
     id: ended.id,
     state: 'final',
@@ -16,11 +17,11 @@ export function usageRecord(ended: EndedCall): CallRecord {
     workspace_uid: workspace.uid ?? null,
     namespace_uid: workspace.namespaceUid ?? null,
     key: key.name,
-    feature,
-    customer,
-    user,
-    department,
-    tags: JSON.stringify(tags),
+    feature: valueOf(feature),
+    customer: valueOf(customer),
+    user: valueOf(user),
+    department: valueOf(department),
+    tags: JSON.stringify(Object.fromEntries(Object.entries(tags).filter(([, value]) => value !== ''))),
     model: cost.model,
     asked_model: ended.facts.model,
     ...usageRecordFields(cost.usage),
@@ -40,4 +41,9 @@ export function usageRecord(ended: EndedCall): CallRecord {
     duration_ms: Math.round(ended.durationMs),
     first_byte_ms: ended.firstByteMs === null ? null : Math.round(ended.firstByteMs),
   };
+}
+
+/** The empty value is none: the platform fixed that the call has no such attribute. */
+function valueOf(attribute: string | undefined): string | null {
+  return attribute === undefined || attribute === '' ? null : attribute;
 }

@@ -1,5 +1,5 @@
-import { type CompiledBudget, refOf } from '../core/compiled-policy.ts';
 import type { Bound, Check, Failure } from '../core/counter-check.ts';
+import { disclosedFigures } from '../core/disclosure.ts';
 import { END_OF_TIME } from '../core/period.ts';
 import { budgetBusy, budgetSpent } from '../core/refusal-sentences.ts';
 import type { Refusal } from '../core/refusals.ts';
@@ -25,10 +25,10 @@ function last(failures: readonly Failure[], checks: readonly Check[]): Failure {
   );
 }
 
-function spentRefusal(planned: CallPlan, failure: Failure, check: Check, { workspace }: Caller): Refusal {
+function spentRefusal(planned: CallPlan, failure: Failure, check: Check, { workspace, budgets }: Caller): Refusal {
   const bound: Bound = failure.ofTotal && check.total !== null ? check.total : check.bound;
-  const budget = workspace.budgets.find((one) => refOf(one) === check.budget)!;
-  const amounts = isSpanning(budget, workspace) ? null : { limitNano: bound.capNano, spentNano: failure.spentNano };
+  const { budget, disclosure } = budgets.get(check.budget)!;
+  const figures = disclosedFigures(disclosure, { limitNano: bound.capNano, spentNano: failure.spentNano });
   const { status, message } = workspace.refusal;
   return {
     reason: 'BudgetSpent',
@@ -36,18 +36,13 @@ function spentRefusal(planned: CallPlan, failure: Failure, check: Check, { works
       {
         check,
         every: budget.period.every,
-        amounts,
+        figures,
         worstNano: bound.roomNano < 0n ? planned.reservedNano : null,
         ofTotal: failure.ofTotal,
       },
       message,
     ),
-    spent: { budget: check.budget, amounts, resetAt: check.end === END_OF_TIME ? null : check.end },
+    spent: { budget: check.budget, figures, resetAt: check.end === END_OF_TIME ? null : check.end },
     ...(status === 402 ? { status } : {}),
   };
-}
-
-/** Whether a budget belongs to the platform: a workspace may see its name and reset only. */
-export function isSpanning(budget: CompiledBudget, workspace: { readonly namespace: string }): boolean {
-  return budget.namespace !== workspace.namespace;
 }

@@ -1,9 +1,10 @@
 import { type BudgetPeriod, budgetPeriodAt } from '../core/budget-period.ts';
-import type { Attributes, CompiledBudget, CompiledKey, CompiledWorkspace, Ref } from '../core/compiled-policy.ts';
+import type { Attributes, CompiledBudget, CompiledKey, Disclosure, Ref } from '../core/compiled-policy.ts';
 import { refOf } from '../core/compiled-policy.ts';
 import { type Check, type CheckMode, boundOf } from '../core/counter-check.ts';
+import { disclosureOf } from '../core/disclosure.ts';
 import type { Matcher } from '../core/globs.ts';
-import { type ScopeMatch, isExempt, isSetByCaller, scopeMatch } from '../core/matching.ts';
+import { type ScopeMatch, isExempt, isSetByCaller, scopeMatch, spanningScopeMatch } from '../core/matching.ts';
 import { allowedModels } from '../core/model-name.ts';
 import { type Nano, ZERO, add, min } from '../core/money.ts';
 import type { PeriodLookup } from '../core/period.ts';
@@ -19,7 +20,7 @@ export class Caller {
   readonly key: CompiledKey;
   readonly #periods: PeriodLookup | undefined;
   #allowed: Matcher | null = null;
-  #budgets: readonly AppliedBudget[] | null = null;
+  #budgets: ReadonlyMap<Ref, AppliedBudget> | null = null;
 
   /** `periods` finds the period of an instant; a cache that all callers share spares the calendar arithmetic. */
   constructor(workspace: ResolvedWorkspace, key: CompiledKey, periods?: PeriodLookup) {
@@ -35,11 +36,14 @@ export class Caller {
     return namesOf(prices, model).some(this.#allowed);
   }
 
-  /** The budgets that can apply to a call of the key. */
-  get budgets(): readonly AppliedBudget[] {
-    this.#budgets ??= this.workspace.budgets
-      .map((budget) => new AppliedBudget(budget, this.workspace, this.key, this.#periods))
-      .filter((budget) => budget.canApply);
+  /** The budgets that can apply to a call of the key, by `namespace/name`. */
+  get budgets(): ReadonlyMap<Ref, AppliedBudget> {
+    this.#budgets ??= new Map(
+      this.workspace.budgets
+        .map((budget) => new AppliedBudget(budget, this.workspace, this.key, this.#periods))
+        .filter((budget) => budget.canApply)
+        .map((budget) => [budget.ref, budget]),
+    );
     return this.#budgets;
   }
 }
@@ -52,6 +56,8 @@ export class Caller {
 class AppliedBudget {
   readonly budget: CompiledBudget;
   readonly ref: Ref;
+  /** How much its callers may see of it. */
+  readonly disclosure: Disclosure;
   readonly #scope: ScopeMatch;
   readonly #mode: CheckMode;
   readonly #extraNano: Nano;
@@ -59,15 +65,14 @@ class AppliedBudget {
   readonly #periods: PeriodLookup | undefined;
   #period: BudgetPeriod | null = null;
 
-  constructor(
-    budget: CompiledBudget,
-    workspace: Pick<CompiledWorkspace, 'headers'>,
-    key: CompiledKey,
-    periods?: PeriodLookup,
-  ) {
+  constructor(budget: CompiledBudget, workspace: ResolvedWorkspace, key: CompiledKey, periods?: PeriodLookup) {
     this.budget = budget;
     this.ref = refOf(budget);
-    this.#scope = scopeMatch(budget.scope, workspace, key);
+    this.disclosure = disclosureOf(budget, workspace);
+    this.#scope =
+      budget.spanning === undefined
+        ? scopeMatch(budget.scope, workspace, key)
+        : spanningScopeMatch(budget.scope, workspace.namespaceAttributes ?? {}, key);
     this.#mode = budget.exempt !== undefined && isExempt(budget.exempt, key) ? 'Exempt' : budget.mode;
     this.#extraNano = key.priority === 'Critical' ? budget.criticalExtraNano : ZERO;
     this.#values = new CounterValues(budget, workspace, key);
@@ -131,26 +136,36 @@ function matches(scope: ScopeMatch, attributes: Attributes, model: string): bool
 /**
  * The value of `per` that calls of a key count under, and the limit of its counter. In a budget without a total over all
  * values, an attribute that callers set opens no counter: such calls count under the empty value, so a new name is not
- * a fresh limit.
+ * a fresh limit. In a spanning budget the same holds for tenants, who write the keys: only what the platform fixes counts.
  */
 class CounterValues {
   readonly #per: readonly string[];
-  /** Whether the credential decides the value. */
+  /** Whether nobody whom the budget limits chooses the value. */
   readonly #isFixed: boolean;
+  /** The value where it is fixed, and in a budget without a total. */
   readonly #fixedValue: string | null;
+  readonly #hasTotal: boolean;
   readonly #limitNano: Nano;
   readonly #overrides: ReadonlyMap<string | null, Nano>;
 
-  constructor(budget: CompiledBudget, workspace: Pick<CompiledWorkspace, 'headers'>, key: CompiledKey) {
-    this.#per = budget.per;
-    this.#isFixed = budget.totalNano === undefined || !budget.per.some((name) => isSetByCaller(workspace, key, name));
-    this.#fixedValue = budget.per.length === 0 ? null : valueOf(budget.per, key.attributes);
-    this.#limitNano = budget.limitNano;
-    this.#overrides = new Map(budget.overrides.map(({ values, limitNano }) => [JSON.stringify(values), limitNano]));
+  constructor(
+    { per, spanning, totalNano, limitNano, overrides }: CompiledBudget,
+    workspace: ResolvedWorkspace,
+    key: CompiledKey,
+  ) {
+    const platform = workspace.namespaceAttributes ?? {};
+    this.#per = per;
+    this.#isFixed = per.every((name) =>
+      spanning === undefined ? !isSetByCaller(workspace, key, name) : Object.hasOwn(platform, name),
+    );
+    this.#fixedValue = per.length === 0 ? null : valueOf(per, spanning === undefined ? key.attributes : platform);
+    this.#hasTotal = totalNano !== undefined;
+    this.#limitNano = limitNano;
+    this.#overrides = new Map(overrides.map((one) => [JSON.stringify(one.values), one.limitNano]));
   }
 
   of(attributes: Attributes): string | null {
-    return this.#isFixed ? this.#fixedValue : valueOf(this.#per, attributes);
+    return this.#isFixed || !this.#hasTotal ? this.#fixedValue : valueOf(this.#per, attributes);
   }
 
   /** An override of a value that callers can set never raises the limit, it only lowers it. */

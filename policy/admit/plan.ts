@@ -135,7 +135,7 @@ function applyBudgets(
   let granted = !settings.requireBudget;
   let from = Math.max(...rates.map((rate) => rate.from));
   let until = Math.min(...rates.map((rate) => rate.until));
-  for (const applied of budgets) {
+  for (const applied of budgets.values()) {
     if (!applied.appliesTo(attributes, models)) continue;
     const period = applied.periodAt(now);
     from = Math.max(from, period.from);
@@ -143,7 +143,7 @@ function applyBudgets(
     if (!period.begun) continue;
     if (applied.budget.suspend) return refused('BudgetSuspended', sentences.budgetSuspended(applied.budget));
     if (unbounded.length > 0 && applied.isStrict)
-      return refused('Unbounded', sentences.unboundedIn(unbounded, applied.ref));
+      return refused('Unbounded', sentences.unboundedIn(unbounded, applied.ref, applied.disclosure));
     granted ||= applied.budget.mode === 'Enforce';
     checks.push(applied.check(period, attributes, amounts));
   }

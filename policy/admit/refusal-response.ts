@@ -29,7 +29,8 @@ export function refusalBody(refusal: Refusal, requestId: string): string {
 }
 
 /** Amounts as numbers for people and dashboards, and exact under `details`, where the SDKs read the error code. */
-function spentMembers({ budget, amounts, resetAt }: SpentDetail): string[] {
+function spentMembers({ budget, figures, resetAt }: SpentDetail): string[] {
+  const amounts = figures?.amounts ?? null;
   const details = {
     error_code: 'budget_exceeded',
     ...(amounts === null
@@ -39,6 +40,7 @@ function spentMembers({ budget, amounts, resetAt }: SpentDetail): string[] {
   return [
     ...(amounts === null ? [] : [`"budget_limit":${formatUsd(amounts.limitNano)}`]),
     ...(amounts === null ? [] : [`"current_spend":${formatCents(amounts.spentNano)}`]),
+    ...(figures !== null && amounts === null ? [`"percent_used":${figures.percentUsed}`] : []),
     `"reset_at":${resetAt === null ? 'null' : JSON.stringify(rfc3339(resetAt))}`,
     `"budget":${JSON.stringify(budget)}`,
     `"details":${JSON.stringify(details)}`,

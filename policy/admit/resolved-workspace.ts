@@ -1,10 +1,12 @@
 import type { KeysEntry, SharedShard } from '../compile/shard-contents.ts';
-import type { CompiledBudget, CompiledWorkspace } from '../core/compiled-policy.ts';
+import type { CompiledBudget, CompiledKey, CompiledWorkspace } from '../core/compiled-policy.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import type { PriceBook } from '../prices/price-book.ts';
 
 /** A workspace with everything its addresses name, ready to be enforced. */
 export interface ResolvedWorkspace extends Omit<CompiledWorkspace, 'budgets' | 'spanning' | 'prices' | 'credentials'> {
+  /** With the attributes that the platform fixes, over the key's own. */
+  readonly keys: readonly CompiledKey[];
   /** Its own budgets and the spanning ones. */
   readonly budgets: readonly CompiledBudget[];
   readonly prices: PriceBook;
@@ -34,5 +36,7 @@ export function resolveWorkspace(
   ];
   if (book === undefined || known === undefined || missing.length > 0) return err(missing);
   const budgets = [...own, ...spanning.map((address) => shared.budgets.get(address)!)];
-  return ok({ workspace: { ...rest, budgets, prices: book, upstreamKey: known.upstreamKey }, keys: known.keys });
+  const keys = rest.keys.map((key) => ({ ...key, attributes: { ...key.attributes, ...rest.namespaceAttributes } }));
+  const resolved = { ...rest, keys, budgets, prices: book, upstreamKey: known.upstreamKey };
+  return ok({ workspace: resolved, keys: known.keys });
 }

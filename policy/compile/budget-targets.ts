@@ -1,6 +1,13 @@
 import type { ClaudeBudget, ClaudeBudgetSpec } from '../../crds/types.gen.ts';
+import { isNamespaceAttribute } from '../config/namespace-attributes.ts';
 import type { Settings } from '../config/settings.ts';
-import { type CompiledBudget, type CompiledPeriod, type Ref, refOf } from '../core/compiled-policy.ts';
+import {
+  type CompiledBudget,
+  type CompiledPeriod,
+  type CompiledSelector,
+  type Ref,
+  refOf,
+} from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
 import { isSetByCaller } from '../core/matching.ts';
 import { isTimeZone } from '../core/period.ts';
@@ -10,6 +17,7 @@ import type { CompileInput, PreviousShards } from './compile-input.ts';
 import type { OwnPart } from './compile-workspace.ts';
 import { NotAccepted, amountOf, instantOf, validateResource } from './not-accepted.ts';
 import { restrainBudget } from './restrained.ts';
+import { compileSpanning, selects } from './spanning-budget.ts';
 import { largerThanAllowed, MAX_BYTES } from './too-large.ts';
 
 /** Without `limit.workspaceReservePercent`. A schema cannot give a default to spanning budgets alone. */
@@ -41,16 +49,17 @@ export type Workspaces = ReadonlyMap<Ref, OwnPart | null>;
 /** The budgets of the stored shards, by `namespace/name`. */
 export function previousBudgets({ policy, shared }: PreviousShards): ReadonlyMap<Ref, AcceptedBudget> {
   const budgets = new Map<Ref, AcceptedBudget>();
-  const add = (compiled: CompiledBudget, spanning: boolean, workspace: Ref): void => {
+  const add = (compiled: CompiledBudget, spanning: boolean): AcceptedBudget => {
     const known = budgets.get(refOf(compiled)) ?? { compiled, spanning, workspaces: new Set() };
     budgets.set(refOf(compiled), known);
-    known.workspaces.add(workspace);
+    return known;
   };
+  for (const compiled of shared?.budgets.values() ?? []) add(compiled, true);
   for (const shard of policy.values()) {
     for (const [workspace, { budgets: own, spanning }] of shard.workspaces) {
-      for (const compiled of own) add(compiled, false, workspace);
+      for (const compiled of own) add(compiled, false).workspaces.add(workspace);
       for (const compiled of spanning.flatMap((address) => shared?.budgets.get(address) ?? [])) {
-        add(compiled, true, workspace);
+        add(compiled, true).workspaces.add(workspace);
       }
     }
   }
@@ -72,32 +81,46 @@ export function targetBudget(
     workspaces: targets(resource, existing, input),
   }));
   const found = { ref, created: resource.metadata.creationTimestamp ?? '', generation, accepted };
-  if (compiled === null) return { ...found, ...lastAccepted(previousOf(ref), existing) };
+  if (compiled === null) return { ...found, ...lastAccepted(resource, previousOf(ref), existing, input) };
   const { budget, workspaces } = compiled;
   const bytes = cache.bytes(budget);
   if (bytes > MAX_BYTES.ClaudeBudget) {
-    const last = lastAccepted(previousOf(ref), existing);
+    const last = lastAccepted(resource, previousOf(ref), existing, input);
     const restrained = last.compiled === null ? null : restrainBudget(last.compiled, budget);
     const tooLarge = largerThanAllowed('ClaudeBudget', bytes, restrained !== null);
     return { ...found, ...last, compiled: restrained, accepted: tooLarge };
   }
   return {
     ...found,
-    accepted: unpooled(budget, workspaces, existing) ?? accepted,
+    accepted: unpooled(budget, workspaces, existing, input.settings) ?? accepted,
     compiled: budget,
     spanning: resource.spec.namespaceSelector !== undefined,
     workspaces,
   };
 }
 
+/** The stored form of a budget that is not accepted, with the workspaces that it applies to now. */
 function lastAccepted(
+  { metadata, spec }: ClaudeBudget,
   previous: AcceptedBudget | undefined,
   existing: Workspaces,
+  input: CompileInput,
 ): Pick<TargetedBudget, 'compiled' | 'spanning' | 'workspaces'> {
-  const workspaces = [...(previous?.workspaces ?? [])].filter((ref) => isInForce(existing, ref)).toSorted();
-  if (previous === undefined || workspaces.length === 0) return { compiled: null, spanning: false, workspaces: [] };
-  return { compiled: previous.compiled, spanning: previous.spanning, workspaces };
+  if (previous === undefined) return NOTHING;
+  const { compiled, spanning } = previous;
+  // It goes on selecting: else a workspace that is made, or made again, after a bad edit would be free of the budget.
+  if (compiled.spanning !== undefined) {
+    return { compiled, spanning, workspaces: selectedWorkspaces(compiled.spanning.selector, existing, input) };
+  }
+  const kept = [...previous.workspaces].filter((ref) => isInForce(existing, ref));
+  // Schema 2 did not store the selector; that of the edit can only add workspaces.
+  const selector = spanning && metadata.namespace === input.settings.namespace ? spec.namespaceSelector : undefined;
+  const added = selector === undefined ? [] : selectedWorkspaces(selector, existing, input);
+  const workspaces = [...new Set([...kept, ...added])].toSorted();
+  return workspaces.length === 0 ? NOTHING : { compiled, spanning, workspaces };
 }
+
+const NOTHING = { compiled: null, spanning: false, workspaces: [] } as const;
 
 function targets({ metadata, spec }: ClaudeBudget, existing: Workspaces, input: CompileInput): readonly Ref[] {
   if (spec.workspaceRef !== undefined) {
@@ -108,10 +131,12 @@ function targets({ metadata, spec }: ClaudeBudget, existing: Workspaces, input: 
     }
     return isInForce(existing, workspace) ? [workspace] : [];
   }
+  return selectedWorkspaces(spec.namespaceSelector ?? {}, existing, input);
+}
+
+function selectedWorkspaces(selector: CompiledSelector, existing: Workspaces, input: CompileInput): readonly Ref[] {
   const selected = new Set(
-    [...input.namespaces]
-      .filter(([, { labels }]) => selects(spec.namespaceSelector ?? {}, labels))
-      .map(([name]) => name),
+    [...input.namespaces].filter(([, { labels }]) => selects(selector, labels)).map(([name]) => name),
   );
   return [...existing.values()]
     .filter((own) => own !== null && selected.has(own.namespace))
@@ -131,11 +156,13 @@ function unpooled(
   budget: CompiledBudget,
   workspaces: readonly Ref[],
   existing: Workspaces,
+  settings: Settings,
 ): Finding<'Accepted'> | null {
-  if (budget.totalNano !== undefined) return null;
+  const chosen = budget.per.filter((name) => !isNamespaceAttribute(name, settings));
+  if (budget.totalNano !== undefined || budget.spanning !== undefined) return null;
   for (const ref of workspaces) {
     const workspace = existing.get(ref)!;
-    const name = budget.per.find((attribute) => workspace.keys.some((key) => isSetByCaller(workspace, key, attribute)));
+    const name = chosen.find((attribute) => workspace.keys.some((key) => isSetByCaller(workspace, key, attribute)));
     if (name !== undefined) {
       const message = `spec.per: callers of ${ref} set ${name} by header, so that each could open a new counter. Set spec.limit.totalUsd. Until then their headers are ignored and their calls share one counter.`;
       return { reason: 'Unpooled', message };
@@ -144,26 +171,11 @@ function unpooled(
   return null;
 }
 
-type Selector = NonNullable<ClaudeBudgetSpec['namespaceSelector']>;
-
-/** Whether a label selector matches, as in Kubernetes: all requirements must hold, and an empty selector always matches. */
-function selects(selector: Selector, labels: Readonly<Record<string, string>>): boolean {
-  const { matchLabels = {}, matchExpressions = [] } = selector;
-  return (
-    Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
-    matchExpressions.every(({ key, operator, values = [] }) => {
-      const has = Object.hasOwn(labels, key);
-      const listed = has && values.includes(labels[key]!);
-      return { In: listed, NotIn: !listed, Exists: has, DoesNotExist: !has }[operator];
-    })
-  );
-}
-
 /** Compiles one budget without its workspaces. Throws `NotAccepted`. */
 function compileBudget({ metadata, spec }: ClaudeBudget, settings: Settings): CompiledBudget {
   checkTarget(spec, metadata.namespace, settings);
   checkValues(spec);
-  const { limit, whenSpent } = spec;
+  const { limit, whenSpent, namespaceSelector } = spec;
   return {
     namespace: metadata.namespace,
     name: metadata.name,
@@ -190,6 +202,7 @@ function compileBudget({ metadata, spec }: ClaudeBudget, settings: Settings): Co
     })),
     ...(whenSpent.exempt === undefined ? {} : { exempt: scopeAt('spec.whenSpent.exempt', whenSpent.exempt) }),
     criticalExtraNano: amountOf('spec.whenSpent.criticalExtraUsd', whenSpent.criticalExtraUsd),
+    ...(namespaceSelector === undefined ? {} : { spanning: compileSpanning({ ...spec, namespaceSelector }, settings) }),
   };
 }
 
@@ -206,6 +219,13 @@ function checkTarget(spec: ClaudeBudgetSpec, namespace: string, settings: Settin
   if (spec.namespaceSelector !== undefined && namespace !== settings.namespace) {
     const message = `spec.namespaceSelector is allowed only in namespace ${settings.namespace}, because such a budget spans workspaces. Set spec.workspaceRef instead.`;
     throw new NotAccepted('SpanningNotAllowed', message);
+  }
+  if (spec.namespaceSelector !== undefined) return;
+  if (spec.disclosure !== undefined) {
+    throw new NotAccepted('Invalid', 'spec.disclosure: remove it; callers see all figures of their own budgets.');
+  }
+  if (spec.per.includes('namespace')) {
+    throw new NotAccepted('Invalid', 'spec.per: leave out namespace; all calls of the budget have the same.');
   }
 }
 

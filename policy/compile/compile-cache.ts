@@ -3,8 +3,7 @@ import type { Settings } from '../config/settings.ts';
 import { encodeJSON } from '../core/canonical-json.ts';
 import type { CompiledBudget } from '../core/compiled-policy.ts';
 import { deepEqual } from '../core/deep-equal.ts';
-import type { InputNamespace } from './compile-input.ts';
-import type { OwnPart } from './compile-workspace.ts';
+import type { Identity, OwnPart } from './compile-workspace.ts';
 import { utf8Length } from './shard-format.ts';
 
 /**
@@ -13,7 +12,7 @@ import { utf8Length } from './shard-format.ts';
  */
 export class CompileCache {
   readonly #compiled = new WeakMap<ClaudeBudget, { readonly settings: Settings; readonly budget: CompiledBudget }>();
-  readonly #own = new WeakMap<ClaudeWorkspace, { readonly namespaceUid: string; readonly own: OwnPart }>();
+  readonly #own = new WeakMap<ClaudeWorkspace, { readonly identity: Identity; readonly own: OwnPart }>();
   readonly #stored = new WeakMap<CompiledBudget, CompiledBudget>();
   readonly #bytes = new WeakMap<object, number>();
 
@@ -26,12 +25,12 @@ export class CompileCache {
     return budget;
   }
 
-  /** The compiled form of a workspace's own spec: the last one, if the resource is not another object. */
-  own(resource: ClaudeWorkspace, { uid }: InputNamespace, compile: () => OwnPart): OwnPart {
+  /** The compiled form of a workspace's own spec: the last one, if neither resource nor identity changed. */
+  own(resource: ClaudeWorkspace, identity: Identity, compile: () => OwnPart): OwnPart {
     const last = this.#own.get(resource);
-    if (last?.namespaceUid === uid) return last.own;
+    if (last !== undefined && deepEqual(last.identity, identity)) return last.own;
     const own = compile();
-    this.#own.set(resource, { namespaceUid: uid, own });
+    this.#own.set(resource, { identity, own });
     return own;
   }
 

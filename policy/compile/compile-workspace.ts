@@ -1,5 +1,6 @@
 import type { ClaudeWorkspace, ClaudeWorkspaceSpec } from '../../crds/types.gen.ts';
-import { allowsUpstream } from '../config/settings.ts';
+import { namespaceAttributes } from '../config/namespace-attributes.ts';
+import { allowsUpstream, type Settings } from '../config/settings.ts';
 import { type CompiledWorkspace, type Credentials, type Guards, type Ref, refOf } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
 import { attributesAt } from './attribute-names.ts';
@@ -9,7 +10,7 @@ import { amountOf, NotAccepted, validateResource } from './not-accepted.ts';
 import { restrainCredentials, restrainWorkspace } from './restrained.ts';
 import { largerThanAllowed, MAX_BYTES } from './too-large.ts';
 
-/** The part of a compiled workspace that its own spec decides; the rest comes from budgets, prices and credentials. */
+/** The part of a compiled workspace that its own spec and its namespace decide; the rest comes from budgets, prices and credentials. */
 export type OwnPart = Omit<CompiledWorkspace, 'version' | 'budgets' | 'spanning' | 'prices' | 'credentials'>;
 
 /** A workspace after validation. `own` and `credentials` are null if no generation of it was ever accepted. */
@@ -42,9 +43,10 @@ export function validateWorkspace(
   input: CompileInput,
   cache: CompileCache,
 ): ValidatedWorkspace {
+  const identity = identityOf(resource, namespace, input.settings);
   const { accepted, compiled } = validateResource(() => {
     checkWorkspace(resource, input);
-    return cache.own(resource, namespace, () => compileWorkspace(resource, namespace));
+    return cache.own(resource, identity, () => compileWorkspace(resource, identity));
   });
   const { creationTimestamp: created = '', generation = 0 } = resource.metadata;
   const found = { ref: refOf(resource.metadata), created, generation, accepted };
@@ -55,12 +57,19 @@ export function validateWorkspace(
     return bytes <= MAX_BYTES.ClaudeWorkspace ? { ...found, ...next } : tooLarge(found, bytes, next, last);
   }
   if (last === undefined) return { ...found, own: null, credentials: null };
-  const own = { ...ownPartOf(last.workspace), ...uidsOf(resource, namespace) };
+  const own = { ...ownPartOf(last.workspace), ...identity };
   return { ...found, own, credentials: credentialsOf(own, last.credentials.upstreamSecret, input) };
 }
 
-function uidsOf({ metadata }: ClaudeWorkspace, namespace: InputNamespace) {
-  return { uid: metadata.uid ?? '', namespaceUid: namespace.uid };
+/** The part that follows from object and namespace, whatever the spec says. */
+export type Identity = Required<Pick<OwnPart, 'uid' | 'namespaceUid' | 'namespaceAttributes'>>;
+
+function identityOf({ metadata }: ClaudeWorkspace, namespace: InputNamespace, settings: Settings): Identity {
+  return {
+    uid: metadata.uid ?? '',
+    namespaceUid: namespace.uid,
+    namespaceAttributes: namespaceAttributes(metadata.namespace, namespace.labels, settings),
+  };
 }
 
 /** Whether what is stored is of an earlier object; schema 2 does not say. */
@@ -93,12 +102,11 @@ function checkWorkspace(resource: ClaudeWorkspace, input: CompileInput): void {
   checkSecretNames(resource, input);
 }
 
-function compileWorkspace(resource: ClaudeWorkspace, namespace: InputNamespace): OwnPart {
-  const { metadata, spec } = resource;
+function compileWorkspace({ metadata, spec }: ClaudeWorkspace, identity: Identity): OwnPart {
   return {
     namespace: metadata.namespace,
     name: metadata.name,
-    ...uidsOf(resource, namespace),
+    ...identity,
     generation: metadata.generation ?? 0,
     baseURL: spec.upstream.baseURL,
     suspend: spec.suspend,

@@ -24,7 +24,7 @@ export function fitSpanning(
   const stored = new Map([...(previous.shared?.budgets.values() ?? [])].map((budget) => [refOf(budget), budget]));
   const bytesOf = (budget: CompiledBudget | null): number =>
     budget === null ? 0 : cache.bytes(budget) + ADDRESS_BYTES;
-  const spanning = budgets.filter((budget) => budget.spanning && budget.workspaces.length > 0);
+  const spanning = budgets.filter((budget) => budget.spanning && budget.compiled !== null);
   const floors = new Map(spanning.map((budget) => [budget, floorOf(budget.compiled!, stored, bytesOf)]));
   let total = [...floors.values()].reduce((sum, floor) => sum + bytesOf(floor), 0);
   const fitted = new Map<TargetedBudget, TargetedBudget>();

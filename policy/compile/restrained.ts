@@ -5,14 +5,21 @@
  */
 
 import { encodeJSON } from '../core/canonical-json.ts';
-import type { CompiledBudget, CompiledKey, Credentials, Guards } from '../core/compiled-policy.ts';
+import type {
+  CompiledBudget,
+  CompiledKey,
+  CompiledSpanning,
+  Credentials,
+  Disclosure,
+  Guards,
+} from '../core/compiled-policy.ts';
 import { deepEqual } from '../core/deep-equal.ts';
 import type { Nano } from '../core/money.ts';
 import type { OwnPart } from './compile-workspace.ts';
 
 /** Every amount is the lower one; a grant that the edit does not cover is gone, and so is an exemption that it changes. */
 export function restrainBudget(last: CompiledBudget, next: CompiledBudget): CompiledBudget {
-  const { exempt, totalNano, workspaceReservePercent: percent, ...rest } = last;
+  const { exempt, totalNano, workspaceReservePercent: percent, spanning, ...rest } = last;
   return {
     ...rest,
     mode: next.mode === 'Enforce' ? 'Enforce' : last.mode,
@@ -33,16 +40,25 @@ export function restrainBudget(last: CompiledBudget, next: CompiledBudget): Comp
     }),
     ...(exempt !== undefined && deepEqual(exempt, next.exempt) ? { exempt } : {}),
     criticalExtraNano: lower(last.criticalExtraNano, next.criticalExtraNano),
+    ...(spanning === undefined ? {} : { spanning: restrainSpanning(spanning, next.spanning) }),
   };
+}
+
+const DISCLOSURES: readonly Disclosure[] = ['Name', 'Percent', 'Amounts'];
+
+function restrainSpanning(last: CompiledSpanning, next: CompiledSpanning | undefined): CompiledSpanning {
+  const shown = [last.disclosure, next?.disclosure ?? 'Name'];
+  return { ...last, disclosure: DISCLOSURES.find((level) => shown.includes(level))! };
 }
 
 /** Keys that the edit removes are gone, and guards are the lower ones. */
 export function restrainWorkspace(last: OwnPart, next: OwnPart): OwnPart {
-  const { uid, namespaceUid } = next;
+  const { uid, namespaceUid, namespaceAttributes } = next;
   const kept = new Map(next.keys.map((key) => [key.name, key]));
   return {
     ...last,
     ...(uid === undefined || namespaceUid === undefined ? {} : { uid, namespaceUid }),
+    ...(namespaceAttributes === undefined ? {} : { namespaceAttributes }),
     suspend: last.suspend || next.suspend,
     keys: last.keys.flatMap((key) => (kept.has(key.name) ? restrainKey(key, kept.get(key.name)!) : [])),
     models: encodeJSON(next.models).length <= encodeJSON(last.models).length ? next.models : last.models,

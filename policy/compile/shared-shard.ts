@@ -27,7 +27,7 @@ export function sharedEntries(budgets: readonly TargetedBudget[], input: Compile
     return address;
   };
   const spanning = budgets
-    .filter((budget) => budget.spanning && budget.workspaces.length > 0)
+    .filter((budget) => budget.spanning && budget.compiled !== null)
     .map(({ ref, compiled }) => [ref, add('budget', compiled!.name, encodeJSON(compiled))] as const);
   if (input.epoch !== null) entries.set(EPOCH_ENTRY, encodeJSON(input.epoch));
   return { entries, spanning: new Map(spanning), ...addPrices(input, (name, text) => add('prices', name, text)) };

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { CONTRACT_PRICES } from '../prices/contract-prices.ts';
 import { readBySchema } from '../schema/read-by-schema.ts';
 import { mapping, oneOf, textLike, wholeNumber } from '../schema/schema-parts.ts';
+import { NAMESPACE_ATTRIBUTES } from './namespace-attributes.ts';
 import { SMTP } from './smtp.ts';
 
 const LABEL_FORM = 'lower-case letters, digits and dashes, at most 63';
@@ -51,6 +52,8 @@ const SETTINGS = mapping({
   upstreams: v.optional(ORIGINS, ['https://api.anthropic.com']),
   /** Whether a call that counts against no budget is refused. */
   requireBudget: v.optional(v.boolean('true or false'), true),
+  /** The label of namespaces that fixes each attribute of their calls, over workspace, key and caller. */
+  namespaceAttributes: v.optional(NAMESPACE_ATTRIBUTES, {}),
   /** What happens upstream when a client leaves: the call is cancelled, or read to its end and booked exactly. */
   onAbort: v.optional(oneOf('Cancel', 'Drain'), 'Cancel'),
   /** How many ConfigMaps and Secrets the compiled policy is spread over. */

@@ -39,6 +39,8 @@ export interface CompiledWorkspace {
   readonly version: number;
   readonly baseURL: string;
   readonly suspend: boolean;
+  /** The attributes that the platform fixes for all its calls, over those of key and caller. Absent in schema 2. */
+  readonly namespaceAttributes?: Attributes;
   readonly keys: readonly CompiledKey[];
   /** The header, in lower case, that carries each attribute. */
   readonly headers: Partial<Readonly<Record<HeaderAttribute, string>>>;
@@ -104,6 +106,26 @@ export interface CompiledPeriod {
   readonly start?: number;
 }
 
+/** What callers may see of a spanning budget: its name and reset; how much of it is used too; or its amounts as well. */
+export type Disclosure = 'Name' | 'Percent' | 'Amounts';
+
+/** Selects namespaces by their labels, as in Kubernetes. */
+export interface CompiledSelector {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+    readonly values?: readonly string[];
+  }[];
+}
+
+/** What only a spanning budget has. */
+export interface CompiledSpanning {
+  /** For the operator: while a later edit is not accepted, namespaces and workspaces that are new are selected by it. */
+  readonly selector: CompiledSelector;
+  readonly disclosure: Disclosure;
+}
+
 /** A compiled budget, independent of its workspaces. Amounts in nano-dollars. */
 export interface CompiledBudget {
   readonly namespace: string;
@@ -129,6 +151,8 @@ export interface CompiledBudget {
   readonly grants: readonly CompiledGrant[];
   readonly exempt?: CompiledExemption;
   readonly criticalExtraNano: Nano;
+  /** Only of a spanning budget: it looks only at attributes that the platform fixes. Absent in schema 2. */
+  readonly spanning?: CompiledSpanning;
 }
 
 /** Raises every cap of a budget while it is in force. */

@@ -49,7 +49,7 @@ const table = {
     Unpooled: {
       status: 'False',
       meaning:
-        'spec.per names an attribute that callers set by header, so that each caller could open a new counter. Set spec.limit.totalUsd.',
+        'spec.per names an attribute that callers set by header, or in a spanning budget one that tenants choose, so that each could open new counters. Set spec.limit.totalUsd.',
     },
     TooLarge: {
       status: 'False',

@@ -5,6 +5,7 @@
  *  - If callers may set the attribute and this one did not, a limit's scope matches whatever it lists: a caller that
  *    does not name its feature counts against every feature.
  *  - Exemptions look only at attributes that the credential fixes.
+ * A spanning budget limits those who write credentials, so its scope looks only at attributes that the platform fixes.
  */
 
 import type {
@@ -39,9 +40,20 @@ export function scopeMatch(
   });
 }
 
+/**
+ * Whether calls of a workspace are in the scope of a spanning budget. `fixed`: the attributes that the platform fixes; one
+ * that it does not fix any more matches every list, since tenants would choose it.
+ */
+export function spanningScopeMatch(scope: CompiledScope, fixed: Attributes, key: CompiledKey): ScopeMatch {
+  return combined(scope, key, (name, matches) => !Object.hasOwn(fixed, name) || matches(fixed[name]!));
+}
+
 /** Whether calls of `key` are exempt. Attributes that callers set or lack never match, and an empty exemption has no calls. */
 export function isExempt(exempt: CompiledExemption, key: CompiledKey): boolean {
-  const fixed: ByAttribute = (name, matches) => Object.hasOwn(key.attributes, name) && matches(key.attributes[name]!);
+  const fixed: ByAttribute = (name, matches) => {
+    const value = Object.hasOwn(key.attributes, name) ? key.attributes[name]! : '';
+    return value !== '' && matches(value);
+  };
   const parts = [...listMatches(exempt, key, fixed)];
   return parts.length > 0 && parts.every((part) => part === true);
 }

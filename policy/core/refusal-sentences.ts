@@ -1,6 +1,6 @@
 /** The sentences of refusals for callers: each names the rule, its figures and what to do. */
 
-import type { CompiledBudget, Every, Ref } from './compiled-policy.ts';
+import type { CompiledBudget, Disclosure, Every, Ref } from './compiled-policy.ts';
 import type { Check } from './counter-check.ts';
 import { formatCents, formatUsd, type Nano } from './money.ts';
 import { END_OF_TIME, rfc3339 } from './period.ts';
@@ -20,7 +20,7 @@ const ADJECTIVE: Readonly<Record<Every, string>> = {
 export interface Shortfall {
   readonly check: Check;
   readonly every: Every;
-  readonly amounts: SpentDetail['amounts'];
+  readonly figures: SpentDetail['figures'];
   /** What this one call may cost where that alone is above the limit; else null. */
   readonly worstNano: Nano | null;
   /** With `per`: whether the total over all values was what did not fit. */
@@ -29,21 +29,37 @@ export interface Shortfall {
 
 /** "Daily budget of $25.00 reached (payments/checkout-daily). Current spend: $24.99. Resets at 2026-11-24T05:00:00Z." */
 export function budgetSpent(shortfall: Shortfall, message: string): string {
-  const { check, every, amounts, worstNano } = shortfall;
-  const budget = amounts === null ? ADJECTIVE[every] : `${ADJECTIVE[every]} of $${formatUsd(amounts.limitNano)}`;
+  const { check } = shortfall;
   const sentences = [
-    worstNano === null
-      ? `${budget} reached (${named(shortfall)}).`
-      : `${budget} cannot hold this call (${named(shortfall)}), which may cost up to $${formatUsd(worstNano)}: lower max_tokens or shorten the prompt.`,
-    amounts === null ? '' : `Current spend: $${formatCents(amounts.spentNano)}.`,
+    ...shortfallSentences(shortfall),
     check.end === END_OF_TIME ? 'It does not reset.' : `Resets at ${rfc3339(check.end)}.`,
     message,
   ];
   return sentences.filter((sentence) => sentence !== '').join(' ');
 }
 
-function named({ check, ofTotal, amounts }: Shortfall): string {
-  if (check.value === null || amounts === null) return check.budget;
+/**
+ * Where amounts are hidden, a spent budget and one that is smaller than the call have the same sentence: by their difference
+ * a caller could find the limit, call by call.
+ */
+function shortfallSentences(shortfall: Shortfall): readonly string[] {
+  const { check, every, figures, worstNano } = shortfall;
+  if (figures === null) return [`${ADJECTIVE[every]} has no room for this call (${check.budget}).`];
+  const { percentUsed, amounts } = figures;
+  if (amounts === null) {
+    return [`${ADJECTIVE[every]} has no room for this call (${check.budget}); ${percentUsed}% of it is used.`];
+  }
+  const budget = `${ADJECTIVE[every]} of $${formatUsd(amounts.limitNano)}`;
+  return [
+    worstNano === null
+      ? `${budget} reached (${named(shortfall)}).`
+      : `${budget} cannot hold this call (${named(shortfall)}), which may cost up to $${formatUsd(worstNano)}: lower max_tokens or shorten the prompt.`,
+    `Current spend: $${formatCents(amounts.spentNano)}.`,
+  ];
+}
+
+function named({ check, ofTotal }: Shortfall): string {
+  if (check.value === null) return check.budget;
   return ofTotal ? `${check.budget}, all values together` : `${check.budget}, ${valuesText(check.value)}`;
 }
 
@@ -100,8 +116,12 @@ function someOf(paths: readonly string[]): string {
 }
 
 /** Nothing bounds the call, and a budget without tolerance would have to hold it. */
-export function unboundedIn(paths: readonly string[], budget: Ref): string {
-  return `This request has no maximum cost (${someOf(paths)}), and budget ${budget} has no tolerance. Set max_uses on each tool and leave out the rest, or ask for limit.toleranceUsd on the budget.`;
+export function unboundedIn(paths: readonly string[], budget: Ref, disclosure: Disclosure): string {
+  const [why, remedy] =
+    disclosure === 'Amounts'
+      ? [`budget ${budget} has no tolerance`, ', or ask for limit.toleranceUsd on the budget']
+      : [`budget ${budget} admits no such request`, ''];
+  return `This request has no maximum cost (${someOf(paths)}), and ${why}. Set max_uses on each tool and leave out the rest${remedy}.`;
 }
 
 /** The guards would change a request of a batch. */

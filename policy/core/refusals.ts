@@ -4,7 +4,7 @@
  * (docs/explanation/refusals.md): one attempt and one clear sentence in each.
  */
 
-import type { Nano } from './money.ts';
+import type { DisclosedFigures } from './disclosure.ts';
 
 /** Whether a client should try again: never, after a short `retry-after`, or as it does for any upstream. */
 export type Retry = 'Never' | 'Soon' | 'AsClient';
@@ -255,11 +255,11 @@ export type RefusalReason = keyof typeof table;
 
 export const refusals: Readonly<Record<RefusalReason, Row>> = table;
 
-/** What only a spent budget carries (docs/explanation/refusals.md). Money in nano-dollars, times in milliseconds. */
+/** What only a spent budget carries (docs/explanation/refusals.md). Times in milliseconds. */
 export interface SpentDetail {
   readonly budget: string;
-  /** Null for a spanning budget: a workspace may see its name and reset only. */
-  readonly amounts: { readonly limitNano: Nano; readonly spentNano: Nano } | null;
+  /** Null if callers may see its name and reset only. */
+  readonly figures: DisclosedFigures | null;
   /** Null for a budget that never resets. */
   readonly resetAt: number | null;
 }

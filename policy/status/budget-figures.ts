@@ -100,6 +100,16 @@ export function budgetFigures(
   };
 }
 
+/** The counter that is fullest by its share of the cap; with `per`, among the values that were read and the total. */
+export function fullestCounter(
+  budget: CompiledBudget,
+  reading: Reading,
+  now: number,
+  periods: PeriodLookup = periodAt,
+): Pick<CappedCounter, 'counter' | 'capNano'> {
+  return fullestOf(cappedCounters(budget, reading, budgetPeriodAt(budget, now, periods)));
+}
+
 /** The condition Exhausted: from the first call refused as spent until one is admitted, the limit rises or the period ends. */
 export function exhausted(
   budget: CompiledBudget,

@@ -114,7 +114,7 @@ describe.each(crds)('$kind', ({ apiVersion, kind, plural, schema }) => {
     ) as { spec: Json };
     const written = new Set(pathsOf(full.spec, ''));
     const fields = [...nodes(schema.properties!['spec']!)].map(([path]) => path).filter((path) => path !== '');
-    const chosenOtherwise = /^\.(namespaceSelector|period\.startTime|limit\.workspaceReservePercent)/;
+    const chosenOtherwise = /^\.(namespaceSelector|disclosure|period\.startTime|limit\.workspaceReservePercent)/;
     expect(fields.filter((path) => !chosenOtherwise.test(path) && !written.has(path))).toEqual([]);
   });
 });

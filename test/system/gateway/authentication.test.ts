@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { parseUsd } from '../../../policy/core/money.ts';
 import { settled, useGateways } from './fixture.ts';
-import { ask, errorOf } from './harness.ts';
+import { type Answer, ask, errorOf } from './harness.ts';
 import { budget, handover, resolved } from './policies.ts';
 
 const env = useGateways();
@@ -79,6 +79,7 @@ describe('a caller', () => {
     const organisation = budget('organisation', '3000.00', {
       namespace: 'tollgate-system',
       period: { every: 'Month', timeZone: 'UTC' },
+      spanning: { selector: {}, disclosure: 'Name' },
     });
     const gateway = await gatewayWith({ spanning: [organisation] });
     await ask(gateway.url);
@@ -99,4 +100,34 @@ describe('a caller', () => {
       (await ask(gateway.url, { method: 'GET', path: '/tollgate/v1/budgets', headers: { 'x-api-key': '' } })).status,
     ).toBe(401);
   });
+
+  test.each(['Name', 'Percent', 'Amounts'] as const)(
+    'learns of a spanning budget its %s, and no more anywhere',
+    async (disclosure) => {
+      const organisation = budget('organisation', '0.0271', {
+        namespace: 'tollgate-system',
+        spanning: { selector: {}, disclosure },
+      });
+      const gateway = await gatewayWith({ spanning: [organisation] });
+      const answers: Answer[] = [];
+      while (answers.at(-1)?.status !== 429) {
+        answers.push(await ask(gateway.url));
+        await settled(gateway);
+      }
+      expect(answers[0]!.status).toBe(200);
+      // The own budget has almost all of $25 left; the spanning one less than 3 cents.
+      const left = Number(answers[0]!.headers['x-tollgate-budget-remaining-usd']);
+      expect(left < 1).toBe(disclosure === 'Amounts');
+      const { text } = await ask(gateway.url, { method: 'GET', path: '/tollgate/v1/budgets' });
+      const { budgets } = JSON.parse(text) as { budgets: { budget: string; percentUsed?: number }[] };
+      const view = budgets.find((one) => one.budget === 'tollgate-system/organisation')!;
+      const refusal = errorOf(answers.at(-1)!);
+      const everything = answers.map((answer) => JSON.stringify(answer.headers) + answer.text).join('\n') + text;
+      expect(everything.includes('0.0271')).toBe(disclosure === 'Amounts');
+      expect([view.percentUsed !== undefined, refusal['percent_used'] !== undefined]).toEqual([
+        disclosure !== 'Name',
+        disclosure === 'Percent',
+      ]);
+    },
+  );
 });

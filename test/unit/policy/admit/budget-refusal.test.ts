@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { budgetRefusal } from '../../../../policy/admit/budget-refusal.ts';
 import { Caller } from '../../../../policy/admit/caller.ts';
 import { refusalBody, refusalHeaders, refusalStatus } from '../../../../policy/admit/refusal-response.ts';
+import type { Disclosure } from '../../../../policy/core/compiled-policy.ts';
 import type { Failure } from '../../../../policy/core/counter-check.ts';
 import { nano } from '../../../../policy/core/money.ts';
 import { budgetOf } from '../../../support/budget.ts';
@@ -46,10 +47,40 @@ describe('budgetRefusal', () => {
   test('shows of a spanning budget its name and reset only', () => {
     const refusal = budgetRefusal(admission, [failure(ORGANISATION)], caller);
     expect(refusal.message).toBe(
-      'Quarterly budget reached (tollgate-system/organisation). Resets at 2027-01-01T00:00:00Z. ask #claude-costs',
+      'Quarterly budget has no room for this call (tollgate-system/organisation). Resets at 2027-01-01T00:00:00Z. ask #claude-costs',
     );
     expect(refusalBody(refusal, 'req_1')).toBe(
-      '{"type":"error","error":{"type":"budget_exceeded","message":"Quarterly budget reached (tollgate-system/organisation). Resets at 2027-01-01T00:00:00Z. ask #claude-costs","reset_at":"2027-01-01T00:00:00Z","budget":"tollgate-system/organisation","details":{"error_code":"budget_exceeded"}},"request_id":"req_1"}',
+      '{"type":"error","error":{"type":"budget_exceeded","message":"Quarterly budget has no room for this call (tollgate-system/organisation). Resets at 2027-01-01T00:00:00Z. ask #claude-costs","reset_at":"2027-01-01T00:00:00Z","budget":"tollgate-system/organisation","details":{"error_code":"budget_exceeded"}},"request_id":"req_1"}',
+    );
+  });
+
+  test('shows of a spanning budget only what it discloses, and the same of a spent and of a small one', () => {
+    const refusalUnder = (disclosure: Disclosure, limitNano: bigint, spentNano: bigint) => {
+      const company = budgetOf({
+        namespace: 'tollgate-system',
+        name: 'company',
+        limitNano: nano(limitNano),
+        spanning: { selector: {}, disclosure },
+      });
+      const here = workspaceOf({ budgets: [company] });
+      const failures = [failure(0, { spentNano: nano(spentNano), committedNano: nano(spentNano) })];
+      const refusal = budgetRefusal(admitted({ workspace: here }), failures, new Caller(here, keyOf()));
+      return { message: refusal.message, error: JSON.parse(refusalBody(refusal, 'req_1')).error };
+    };
+    const UNTIL = 'Resets at 2026-11-24T05:00:00Z. ask #claude-costs';
+    const tooSmall = refusalUnder('Name', 1_000_000n, 0n);
+    expect(tooSmall).toEqual(refusalUnder('Name', 25n * USD, 25n * USD));
+    expect(tooSmall.message).toBe(`Daily budget has no room for this call (tollgate-system/company). ${UNTIL}`);
+    expect(Object.keys(tooSmall.error)).toEqual(['type', 'message', 'reset_at', 'budget', 'details']);
+    expect(refusalUnder('Percent', 1_000_000n, 990_001n)).toEqual(refusalUnder('Percent', 25n * USD, 25n * USD - 1n));
+    const { message, error } = refusalUnder('Percent', 25n * USD, 24n * USD);
+    expect(message).toBe(
+      `Daily budget has no room for this call (tollgate-system/company); 96% of it is used. ${UNTIL}`,
+    );
+    expect(error).toMatchObject({ percent_used: 96, details: { error_code: 'budget_exceeded' } });
+    expect(error.budget_limit ?? error.current_spend ?? error.details.budget_limit).toBeUndefined();
+    expect(refusalUnder('Amounts', 25n * USD, 24n * USD).message).toBe(
+      `Daily budget of $25.00 reached (tollgate-system/company). Current spend: $24.00. ${UNTIL}`,
     );
   });
 

@@ -47,6 +47,17 @@ describe('resolveWorkspace', () => {
   ) as KeysEntry;
   const shared: SharedShard = right(decodeSharedShard(data(SHARED_SHARD), sha256));
 
+  test('fixes the attributes of the namespace over those of keys and headers, also as empty', () => {
+    const tenant = {
+      ...entry,
+      headers: { customer: 'x-customer' },
+      keys: [{ name: 'api', priority: 'Normal', attributes: { department: 'invented', feature: 'chat' } }],
+      namespaceAttributes: { department: '', customer: 'acme', namespace: 'payments' },
+    } as const;
+    const [key] = right(resolveWorkspace(tenant, shared, keys)).workspace.keys;
+    expect(key!.attributes).toEqual({ department: '', customer: 'acme', namespace: 'payments', feature: 'chat' });
+  });
+
   test('joins a workspace with its budgets, prices and credentials', () => {
     const resolved = right(resolveWorkspace(entry, shared, keys));
     expect(resolved.keys).toEqual({ api: 'abc' });

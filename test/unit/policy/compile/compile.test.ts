@@ -266,7 +266,7 @@ describe('compile', () => {
     expect([...before.previous.shared!.books.values()].map(({ book }) => book.version)).toEqual(['own']);
   });
 
-  test('has a stable outcome for a budget that is not accepted, after its workspaces were deleted', () => {
+  test('keeps a spanning budget that is not accepted in force, also while it has no workspaces', () => {
     const spanning = (spec: object) =>
       stored({
         kind: 'ClaudeBudget',
@@ -278,8 +278,17 @@ describe('compile', () => {
     const refused = { workspaces: [], budgets: [spanning({})] };
     const output = compile(one({ ...before, ...refused }));
     const again = compile(one({ ...carriedOut(output, before), ...refused }));
-    expect(output.budgets.get('tollgate-system/company')).toMatchObject({ inForce: null, spanning: false });
+    expect(output.budgets.get('tollgate-system/company')).toMatchObject({
+      accepted: { reason: 'Invalid' },
+      inForce: { generation: 1 },
+      spanning: true,
+      required: [],
+    });
     expect(again.budgets).toEqual(output.budgets);
+    const back = compile(
+      one({ ...carriedOut(again, carriedOut(output, before)), ...refused, workspaces: [checkout(1)], namespaces }),
+    );
+    expect(back.workspaces.get('payments/checkout')!.budgets).toMatchObject([{ name: 'company' }]);
   });
 
   test('serves no form of an earlier workspace of the same name, whose batches would be its own', () => {

@@ -4,7 +4,7 @@ import type { CompileOutput } from '../../../../policy/compile/compile-output.ts
 import { compile } from '../../../../policy/compile/compile.ts';
 import type { ShardData } from '../../../../policy/compile/shard-format.ts';
 import { COMPILED_SCHEMA } from '../../../../policy/core/compiled-policy.ts';
-import { carriedOut, EMPTY, NOW, sha256, stored } from './stored.ts';
+import { carriedOut, EMPTY, namespacesOf, NOW, sha256, stored } from './stored.ts';
 
 const OLD = COMPILED_SCHEMA - 1;
 
@@ -57,4 +57,35 @@ test('every shard of the schema before is written again, empty ones too', () => 
   expect(again.shards.map(({ data }) => JSON.parse(data['index']!).schema)).toEqual(
     first.shards.map(() => COMPILED_SCHEMA),
   );
+});
+
+test('a spanning budget of a form that is refused now stays in force as it was, and in workspaces that are new', () => {
+  const budget = stored({
+    kind: 'ClaudeBudget',
+    metadata: { namespace: 'tollgate-system', name: 'company', generation: 1 },
+    spec: { namespaceSelector: {}, per: ['department'], limit: { usd: '10.00' }, period: { every: 'Day' } },
+  } as { kind: 'ClaudeBudget' });
+  const settings = { ...EMPTY.settings, namespaceAttributes: { department: 'acme.io/department' } };
+  const namespaces = namespacesOf({ payments: {} });
+  const accepted = compile({ ...input, settings, namespaces, budgets: [budget] });
+  const old = leftByOldOperator({
+    ...accepted,
+    shards: accepted.shards.map((shard) => ({
+      ...shard,
+      data: Object.fromEntries(
+        Object.entries(shard.data).map(([name, text]) => [name, text.replace(/"spanning":\{[^}]*\}[^}]*\},/, '')]),
+      ),
+    })),
+  });
+  expect([...old.previous.shared!.budgets.values()].map(({ name, spanning }) => [name, spanning])).toEqual([
+    ['company', undefined],
+  ]);
+  const another = { ...workspace(), metadata: { namespace: 'payments', name: 'late', generation: 1 } };
+  const output = compile({ ...input, ...old, namespaces, budgets: [budget], workspaces: [workspace(), another] });
+  const { accepted: finding, inForce } = output.budgets.get('tollgate-system/company')!;
+  expect([finding.reason, inForce?.per, inForce?.spanning]).toEqual(['Unpooled', ['department'], undefined]);
+  expect([...output.workspaces.values()].map(({ budgets }) => budgets.map(({ name }) => name))).toEqual([
+    ['company'],
+    ['company'],
+  ]);
 });

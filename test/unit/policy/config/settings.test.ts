@@ -19,6 +19,7 @@ describe('settings', () => {
       gatewayURL: 'http://tollgate-gateway.tollgate-system.svc:8080',
       upstreams: ['https://api.anthropic.com'],
       requireBudget: true,
+      namespaceAttributes: {},
       onAbort: 'Cancel',
       shards: 8,
       waitSeconds: 10,
@@ -70,7 +71,22 @@ describe('settings', () => {
       'ledgerLoss is "Ajar": write Closed or Open',
       'presumedHold is "24 hours": write PeriodEnd or a time such as 24h or 30m',
       'usageLogRetention is "30d": write Forever or days such as 400d, at least 31d',
-      'requiredBudget is unknown: write only installation, namespace, gatewayURL, upstreams, requireBudget, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing, presumedHold, usageLogRetention, namedUsers, namedCustomers, smtp',
+      'requiredBudget is unknown: write only installation, namespace, gatewayURL, upstreams, requireBudget, namespaceAttributes, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing, presumedHold, usageLogRetention, namedUsers, namedCustomers, smtp',
+    ]);
+  });
+
+  test('fix attributes by labels of namespaces', () => {
+    const labels = { department: 'acme.io/department', 'cost-center': 'cost' };
+    expect(parseSettings({ namespaceAttributes: labels }).namespaceAttributes).toEqual(labels);
+    const NAMES =
+      'namespaceAttributes names an attribute that cannot be: write lower-case letters, digits, _ and -, and not key, model, workspace or namespace';
+    expect(problems({ namespaceAttributes: { namespace: 'a' } })).toEqual([NAMES]);
+    expect(problems({ namespaceAttributes: { Department: 'a' } })).toEqual([NAMES]);
+    expect(problems({ namespaceAttributes: { department: 'acme.io/' } })).toEqual([
+      'namespaceAttributes.department is "acme.io/": write the key of a label such as "acme.io/department"',
+    ]);
+    expect(problems({ namespaceAttributes: ['department'] })).toEqual([
+      'namespaceAttributes is a list: write a mapping of attributes to labels such as {department: acme.io/department}',
     ]);
   });
 
