@@ -83,7 +83,7 @@ export class ReservationCounters {
     if (wasExhausted && bound.capNano <= (counter.exhaustedAtNano ?? ZERO)) counter.exhaustedAtNano = null;
     const isSpent = this.#checked.some((other) => other.check === check && other.verdict === 'spent');
     if (mode === 'Observe' && isSpent) counter.wouldRefuse += 1;
-    this.#markWaiting(counter, false);
+    if (this.#reservation.checks[check]!.workspaceReservePercent !== undefined) this.#markWaiting(counter, false);
   }
 
   #markWaiting(counter: MemoryCounter, isWaiting: boolean): void {

@@ -31,6 +31,9 @@ export interface BatchLease {
   readonly lease: Lease;
 }
 
+/** Between two looks for what has expired: each goes through everything. Milliseconds. */
+const EXPIRY_INTERVAL_MS = 1000;
+
 /** All that a ledger holds; redis/keys.ts describes the same in Redis. */
 export class MemoryState {
   epoch: string | null = null;
@@ -70,6 +73,7 @@ export class MemoryState {
   /** When each tombstone expires. */
   readonly tombstones = new Map<string, number>();
   #entries = 0;
+  #expireFrom = 0;
 
   openOf(incarnation: string): Map<string, Lease> {
     const open = this.open.get(incarnation) ?? new Map<string, Lease>();
@@ -108,8 +112,10 @@ export class MemoryState {
     return `${(this.#entries += 1)}-0`;
   }
 
-  /** Deletes what has expired at `now`, milliseconds since the epoch. */
+  /** Deletes what has expired at `now`, milliseconds since the epoch; looks for that once a second at most. */
   expire(now: number): void {
+    if (now < this.#expireFrom) return;
+    this.#expireFrom = now + EXPIRY_INTERVAL_MS;
     this.counters.expire(now);
     for (const [batch, { expireAt }] of this.batchOwners) if (expireAt <= now) this.batchOwners.delete(batch);
     for (const [id, expireAt] of this.tombstones) if (expireAt <= now) this.tombstones.delete(id);

@@ -6,7 +6,7 @@ local last = 2 + ARGV[2]
 for i = 3, last do call('XADD', prefix .. ':refusals', 'MAXLEN', '~', ARGV[1], '*', 'row', ARGV[i]) end
 for i = last + 1, #ARGV, 5 do
   local value, expireAt, workspace, count = ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
-  local pool = load(ARGV[i], expireAt, workspace)
+  local pool = load(ARGV[i], expireAt)
   create(pool, workspace)
   call('HINCRBY', pool.key, 'x', count)
   -- As in reserve.lua, a value that holds no money gets no counter for that.

@@ -87,10 +87,11 @@ end
 local checks, answer, isRefused, wouldOverflow = {}, { 'full', now }, false, false
 for i = 14, #ARGV - 1, strideOf(gap) do
   local mode, expireAt, percent = ARGV[i + 2], ARGV[i + 3], ARGV[i + 8]
-  local pool = load(ARGV[i], expireAt, workspace)
+  local ownField = percent ~= '' and 'r:' .. workspace
+  local pool = load(ARGV[i], expireAt, ownField)
   local check = { mode = mode, { counter = pool, cap = ARGV[i + 4], room = ARGV[i + 5], gapRoom = ARGV[i + 9] } }
   if ARGV[i + 1] ~= '' then
-    check[1].counter = loadValue(pool, ARGV[i + 1], expireAt, workspace)
+    check[1].counter = loadValue(pool, ARGV[i + 1], expireAt, workspace, ownField)
     check[2] = { counter = pool, cap = ARGV[i + 6], room = ARGV[i + 7], gapRoom = ARGV[i + 10] }
   end
   for position, bound in ipairs(check) do
@@ -123,9 +124,9 @@ if isRepeated then return withCommitted('repeated', state[LAST_CHANGE]) end
 local function markExhausted(counter, cap)
   call('HSET', counter.key, 'e', cap)
   if not counter.value then return end
-  local exhausted = prefix .. ':exhausted:' .. splitName(counter.name)
+  local exhausted = prefix .. ':exhausted:' .. counter.pool
   call('SADD', exhausted, counter.value)
-  call('PEXPIREAT', exhausted, counter.expireAt)
+  call('PEXPIREAT', exhausted, valueExpireAt(counter.expireAt))
 end
 
 -- A spent budget counts the refusal in its pool and in the value's counter, and marks the counter that is spent. A value
@@ -158,7 +159,7 @@ if wouldOverflow then return overflow() end
 local function clearExhausted(counter, cap)
   if not counter.exhaustedAt or cap == '' or less(counter.exhaustedAt, cap) then return end
   call('HDEL', counter.key, 'e')
-  if counter.value then call('SREM', prefix .. ':exhausted:' .. splitName(counter.name), counter.value) end
+  if counter.value then call('SREM', prefix .. ':exhausted:' .. counter.pool, counter.value) end
 end
 
 local lease = newLease(now, worst, gap, ARGV[13])
@@ -167,7 +168,7 @@ for _, check in ipairs(checks) do
     local counter = bound.counter
     reserveIn(lease, counter, workspace)
     if check.mode == 'E' then clearExhausted(counter, bound.cap) end
-    if string.find(counter.marks, ' ' .. workspace, 1, true) then markWaiting(counter, false) end
+    if counter.marks ~= '' and string.find(counter.marks, ' ' .. workspace, 1, true) then markWaiting(counter, false) end
     if check.mode == 'O' and check.isSpent then call('HINCRBY', counter.key, 'w', 1) end
   end
 end

@@ -19,12 +19,12 @@ local function countersOf(lease, change)
   local counters, isLess = {}, string.byte(change) == 45
   for i = NAMES, #lease do
     local key = prefix .. ':counter:' .. lease[i]
-    local h = call('HMGET', key, 's', 'f', 'c', 'n', 'g', 'o')
+    local h = call('HMGET', key, 's', 'f', 'c', 'n')
     local expireAt = not h[3] and not isLess and droppedUntil(lease[i])
     if h[3] or expireAt then
       counters[#counters + 1] = {
-        name = lease[i], key = key, isNew = not h[3], expireAt = expireAt, owner = h[6],
-        spent = h[1] or '0', certain = h[2] or '0', committed = h[3] or '0', requests = h[4] or '0', gaps = h[5] or '0',
+        name = lease[i], key = key, isNew = not h[3], expireAt = expireAt,
+        spent = h[1] or '0', certain = h[2] or '0', committed = h[3] or '0', requests = h[4] or '0',
       }
     end
   end
@@ -35,8 +35,8 @@ end
 -- stays only while it holds money.
 local function write(counter, workspace, spent, inFlight)
   local pool, value = splitName(counter.name)
-  if value and counter.spent == '0' and counter.committed == '0' and counter.gaps == '0' then
-    if not counter.isNew then dropValue(counter) end
+  if value and counter.committed == '0' and (call('HGET', counter.key, 'g') or '0') == '0' then
+    if not counter.isNew then dropValue(counter, pool, value) end
     return
   end
   call('HSET', counter.key, 's', counter.spent, 'f', counter.certain, 'c', counter.committed, 'n', counter.requests)
@@ -56,13 +56,11 @@ local function move(lease, spent, certain, committed, requests, gap)
     counter.committed = sum(counter.committed, committed)
     if less(MAX_NANO, counter.committed) then return false end
   end
-  local inFlight = subtract(committed, certain)
+  local inFlight = lease.workspace and subtract(committed, certain)
   for _, counter in ipairs(counters) do
     counter.spent, counter.certain = sum(counter.spent, spent), sum(counter.certain, certain)
     counter.requests = sum(counter.requests, requests)
-    if gap and gap ~= '0' and not counter.isNew then
-      counter.gaps = string.format('%d', call('HINCRBY', counter.key, 'g', '-' .. gap))
-    end
+    if gap and gap ~= '0' and not counter.isNew then call('HINCRBY', counter.key, 'g', '-' .. gap) end
     write(counter, lease.workspace, spent, inFlight)
   end
   return true

@@ -11,9 +11,10 @@ local function newLease(now, worst, gap, keepUntil)
   return { 'open', worst, gap, string.format('%d', math.max(now + RETENTION_MS, keepUntil)) }
 end
 
-local function load(name, expireAt, workspace)
+-- `ownField` is the field of what the workspace has in flight, nil where that does not matter.
+local function load(name, expireAt, ownField)
   local key = prefix .. ':counter:' .. name
-  local h = call('HMGET', key, 's', 'f', 'c', 'e', 'm', 'r:' .. workspace)
+  local h = ownField and call('HMGET', key, 's', 'f', 'c', 'e', 'm', ownField) or call('HMGET', key, 's', 'f', 'c', 'e')
   return {
     name = name, key = key, expireAt = expireAt, isNew = not h[3],
     spent = h[1] or '0', certain = h[2] or '0', committed = h[3] or '0', exhaustedAt = h[4],
@@ -23,15 +24,14 @@ end
 
 -- The counter of a value, or the shared one of its workspace. Once that one holds money, a value without a counter counts
 -- there: it may have spent a part of that money, and must not get a limit of its own on top.
-local function loadValue(pool, value, expireAt, workspace)
-  expireAt = valueExpireAt(expireAt)
-  local counter = load(pool.name .. '#' .. value, expireAt, workspace)
+local function loadValue(pool, value, expireAt, workspace, ownField)
+  local counter = load(pool.name .. '#' .. value, expireAt, ownField)
   if counter.isNew then
-    local rest = load(pool.name .. '#' .. restOf(pool.name, workspace), expireAt, workspace)
-    if not rest.isNew or hasAllValues(namespaceOf(workspace), pool.name) then counter = rest end
+    local restValue = restOf(pool.name, workspace)
+    local rest = load(pool.name .. '#' .. restValue, expireAt, ownField)
+    if not rest.isNew or hasAllValues(namespaceOf(workspace), pool.name) then counter, value = rest, restValue end
   end
-  local _
-  _, counter.value = splitName(counter.name)
+  counter.value, counter.pool = value, pool.name
   return counter
 end
 
@@ -39,6 +39,7 @@ local function create(counter, workspace)
   if not counter.isNew then return end
   call('HSETNX', counter.key, 'c', '0')
   if counter.value then
+    counter.expireAt = valueExpireAt(counter.expireAt)
     addValue(counter, namespaceOf(workspace))
   else
     call('PEXPIREAT', counter.key, counter.expireAt)
@@ -64,7 +65,7 @@ local function reserveUncapped(at)
   for i = at + 9, #ARGV, strideOf(gap) do
     local value, expireAt = ARGV[i + 1], ARGV[i + 3]
     if tonumber(expireAt) > now then
-      local pool = load(ARGV[i], expireAt, workspace)
+      local pool = load(ARGV[i], expireAt)
       if value ~= '' then counters[#counters + 1] = loadValue(pool, value, expireAt, workspace) end
       counters[#counters + 1] = pool
     end

@@ -5,7 +5,10 @@
 local function namespaceOf(name) return string.sub(name, 1, string.find(name, '/', 1, true) - 1) end
 
 -- Whether a workspace is one of several whose calls a counter may count: it belongs to a spanning budget.
-local function isSpanning(name, workspace) return namespaceOf(name) ~= namespaceOf(workspace) end
+local function isSpanning(name, workspace)
+  local slash = string.find(workspace, '/', 1, true)
+  return string.sub(name, 1, slash) ~= string.sub(workspace, 1, slash)
+end
 
 -- The pool and the value of a counter's full name; no value for a pool.
 local function splitName(name)
@@ -69,14 +72,14 @@ local function addValue(counter, namespace)
   for _, key in ipairs({ counts, pools }) do call('PEXPIREAT', key, string.format('%d', keepUntil)) end
 end
 
--- Deletes the counter of a value, which holds nothing. `owner` is the namespace that it counts for, nil for the budget's.
-local function dropValue(counter)
-  local pool, value = splitName(counter.name)
+-- Deletes the counter of a value, which holds nothing.
+local function dropValue(counter, pool, value)
+  local owner = call('HGET', counter.key, 'o') or namespaceOf(pool)
   call('DEL', counter.key)
   call('ZREM', prefix .. ':values:' .. pool, value)
   call('SREM', prefix .. ':exhausted:' .. pool, value)
   if isRest(value) then return end
-  local counts, pools = valueCountsOf(counter.owner or namespaceOf(pool))
+  local counts, pools = valueCountsOf(owner)
   local count = tonumber(call('HGET', counts, pool) or 0)
   if count == 0 then return end
   if count > 1 then

@@ -86,7 +86,8 @@ export class ComparedLedgers {
   /** The tombstones in memory expire. */
   expireTombstones(): void {
     const { state } = this.memory;
-    state.expire(Date.now() + TOMBSTONE_MS + 1000);
+    const soon = Date.now() + TOMBSTONE_MS + 1000;
+    for (const [id, expireAt] of state.tombstones) if (expireAt <= soon) state.tombstones.delete(id);
     for (const gateway of GATEWAYS) {
       for (let call = 0; call <= CALLS; call += 1) {
         const id = this.idOf(gateway, call);

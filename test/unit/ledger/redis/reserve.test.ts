@@ -102,8 +102,8 @@ describe('reserve', () => {
     const ledger = await established(server);
     const ask = (value: string): Promise<unknown> =>
       ledger.gateway.reserve(call(`call-${value}`, 1n, [check(10n, 1n, { value: JSON.stringify([value]) })]));
-    for (let from = 0; from < MAX_VALUES; from += 500) {
-      await Promise.all(Array.from({ length: 500 }, (_, index) => ask(`customer-${from + index}`)));
+    for (let from = 0; from < MAX_VALUES; from += 100) {
+      await Promise.all(Array.from({ length: 100 }, (_, index) => ask(`customer-${from + index}`)));
     }
     for (const value of ['late', 'later', 'customer-7']) expect(await ask(value)).toMatchObject({ kind: 'admitted' });
     const also = ['["later"]', '["customer-7"]'];
