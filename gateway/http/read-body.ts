@@ -18,7 +18,7 @@ export function readBody({ req, memory }: ReceivedCall): Promise<Result<Buffer, 
   const refusal = refuseUnread(req, MAX_BODY_BYTES, 'BodyTooLarge');
   if (refusal !== null) return drop(req, refusal);
   return new Promise((resolve) => {
-    const bytes = new GrowingBytes(Number(req.headers['content-length'] ?? 0));
+    const bytes = new GrowingBytes({ expected: Number(req.headers['content-length'] ?? 0), ownsChunks: true });
     const problemOf = (chunk: Buffer): RefusalReason | null => {
       if (bytes.length + chunk.length > MAX_BODY_BYTES) return 'BodyTooLarge';
       return memory.grow(chunk.length) ? null : 'BodyMemoryFull';
@@ -33,8 +33,12 @@ export function readBody({ req, memory }: ReceivedCall): Promise<Result<Buffer, 
       }
     });
     req.on('end', () => resolve(ok(bufferOf(bytes.take()))));
-    req.on('close', () => resolve(err('gone')));
-    req.on('error', () => resolve(err('gone')));
+    const leave = (): void => {
+      bytes.clear();
+      resolve(err('gone'));
+    };
+    req.on('close', leave);
+    req.on('error', leave);
   });
 }
 
