@@ -207,7 +207,7 @@ function endingsPage(): string {
         when,
       ]),
     ),
-    "The API's form of an error is a complete body of the content type `application/json` that is one object with `type` equal to `error` and, in `error`, a `type` that is not empty and a `message`. A final usage is that of a message, or that of a `message_delta` behind all content which names a `stop_reason` or is followed by `message_stop`. It cannot be read if a count in it is not a non-negative integer, if a charge in it has no price, or if it adds up to more than a counter holds.",
+    "The API's form of an error is a complete body of the content type `application/json` that is one object with `type` equal to `error` and, in `error`, a `type` that is not empty and a `message`. A final usage is that of a message, or that of a `message_delta` behind all content which names a `stop_reason` or is followed by `message_stop`. It cannot be read if its input or output is missing, if a count in it is not a non-negative integer, if a charge in it has no price, or if it adds up to more than a counter holds.",
     'What stays presumed is [resolved](../how-to/resolve-presumed.md) by a person or by `presumedHold`. It is released by itself after 15 minutes only if the answer came to its end within 2 seconds of sending and held nothing of a message, as when a proxy has no connection to the API; `tollgate_presumed_released_usd_total` adds it up. Of the results of a Message Batch nothing stays presumed: that part is settled at the highest worst case of its requests, or for `Lost` at what is left of the batch.',
   );
 }

@@ -153,8 +153,9 @@ export class BatchSettler {
       lines = [];
     }
     await this.#settleLines(open, settled, lines);
-    if (index < (ended.lines ?? 0)) {
-      throw new Error(`batch ${open.batch}: the upstream sent ${index} of ${ended.lines} results`);
+    const expected = meta.requests ?? ended.lines ?? 0;
+    if (index < expected) {
+      throw new Error(`batch ${open.batch}: the upstream sent ${index} of ${expected} results`);
     }
     await ledger.closeBatch(open.batch);
     events.batchSettled(open, index);

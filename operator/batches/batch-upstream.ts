@@ -24,11 +24,14 @@ const TIMEOUT_MS = 60_000;
 /** HTTP/1.1: a connection that dies silently costs its own request only, not those of other batches. */
 const upstreams = new Agent({ allowH2: false, headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS });
 const NEWLINE = 0x0a;
+/** The longest description of a batch, and the longest result: that of a request with large results of tools. Bytes. */
+const MAX_ANSWER_BYTES = 1024 * 1024;
+const MAX_LINE_BYTES = 32 * 1024 * 1024;
 
 /** Fetches how far a batch is. Throws UpstreamError, or an error of undici. */
 export async function fetchProgress(address: BatchAddress): Promise<BatchProgress> {
   const { statusCode, body } = await get(address, '');
-  const text = await body.text();
+  const text = await textOf(body);
   if (statusCode === 404) return { kind: 'Gone' };
   if (statusCode !== 200) throw new UpstreamError(`the upstream answered ${statusCode}`);
   const batch = parse(text);
@@ -44,20 +47,51 @@ export async function* fetchResults(address: BatchAddress): AsyncGenerator<strin
     await body.dump();
     throw new UpstreamError(`the upstream answered ${statusCode} to the request for the results`);
   }
-  let parts: Buffer[] = [];
+  const line = new Line();
   for await (const chunk of body as AsyncIterable<Buffer>) {
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
-      parts.push(chunk.subarray(start, end));
+      line.add(chunk.subarray(start, end));
       start = end + 1;
-      const line = Buffer.concat(parts).toString();
-      parts = [];
-      if (line.trim() !== '') yield line;
+      const text = line.take();
+      if (text !== '') yield text;
     }
-    if (start < chunk.length) parts.push(chunk.subarray(start));
+    line.add(chunk.subarray(start));
   }
-  const last = Buffer.concat(parts).toString();
-  if (last.trim() !== '') yield last;
+  const last = line.take();
+  if (last !== '') yield last;
+}
+
+/** A line of results as its parts come. Of one that is too long only a note is left, which cannot be read as a result. */
+class Line {
+  #parts: Buffer[] = [];
+  #length = 0;
+
+  add(part: Buffer): void {
+    this.#length += part.length;
+    if (this.#length <= MAX_LINE_BYTES) this.#parts.push(part);
+    else this.#parts = [];
+  }
+
+  /** The line without the space around it; begins the next one. */
+  take(): string {
+    const text = this.#length > MAX_LINE_BYTES ? `${this.#length} bytes` : Buffer.concat(this.#parts).toString().trim();
+    this.#parts = [];
+    this.#length = 0;
+    return text;
+  }
+}
+
+/** Throws UpstreamError where the answer is too long to describe a batch. */
+async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > MAX_ANSWER_BYTES) throw new UpstreamError('the upstream did not answer with a batch');
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 function get({ baseURL, apiKey, batch }: BatchAddress, what: string): Promise<Dispatcher.ResponseData> {

@@ -7,6 +7,8 @@ import type { RequestFacts } from '../request/request.ts';
 export interface BatchMeta {
   /** The upstream that has it. */
   readonly baseURL: string;
+  /** How many requests it has; absent in a batch that an older version sent. */
+  readonly requests?: number;
   /** The sum of its requests' worst cases. Nano-dollars. */
   readonly worstNano: Nano;
   /** The highest worst case of its requests, which is what a result that cannot be read costs. Nano-dollars. */
@@ -22,10 +24,11 @@ export interface BatchMeta {
 }
 
 /** What settling the results needs to know of all requests of a batch. */
-export function batchMetaOf(requests: readonly RequestFacts[]): Pick<BatchMeta, 'model' | 'asked'> {
+export function batchMetaOf(requests: readonly RequestFacts[]): Pick<BatchMeta, 'requests' | 'model' | 'asked'> {
   const models = new Set(requests.map(({ model }) => model));
   const [model = null] = models;
   return {
+    requests: requests.length,
     model: models.size === 1 ? model : null,
     asked: requests.some(({ fallbacks }) => fallbacks.length > 0) ? [...models] : [],
   };

@@ -36,13 +36,14 @@ export interface Usage extends Tokens {
   readonly repriced: boolean;
   /** The model refused before any content: the usage of its last attempt is reported but not billed. */
   readonly declined: boolean;
-  /** It cannot be read: a count is not a non-negative integer, or a charge has no price. Then its cost is not known. */
+  /** It cannot be read: a count is missing or not a non-negative integer, or a charge has no price. Its cost is not known. */
   readonly absurd: boolean;
 }
 
 /** Reads `usage` of an answer, or of the message in message_start. Never throws. */
 export function readUsage(usage: unknown): Usage {
   const fields = new Fields(usage);
+  for (const name of REQUIRED) fields.mustBeThere(name);
   const tier = fields.value('service_tier');
   return {
     ...tokens(fields),
@@ -64,6 +65,7 @@ export function readUsage(usage: unknown): Usage {
  */
 export function mergeDelta(usage: Usage, delta: unknown): Usage {
   const fields = new Fields(delta);
+  fields.mustBeThere('output_tokens');
   const { input, cacheRead, cacheWrite5m, cacheWrite1h, output } = tokens(fields);
   const written = Math.max(0, cacheWrite5m + cacheWrite1h - usage.cacheWrite5m - usage.cacheWrite1h);
   const hours = usage.cacheWrite1h > 0;
@@ -140,6 +142,9 @@ function credited(fields: Fields): boolean {
   return fields.nested('fallback_credit').nested('status').value('type') !== 'not_applied';
 }
 
+/** The counts that every usage has. */
+const REQUIRED = ['input_tokens', 'output_tokens'];
+
 /** No call has so many inferences, and each becomes part of its usage record. */
 const MAX_LIST = 1_000;
 
@@ -185,6 +190,11 @@ class Fields {
     if (isList) return value.map((entry) => new Fields(entry, this.#found));
     this.#found.absurd = true;
     return [];
+  }
+
+  /** Without it the cost is not known. */
+  mustBeThere(name: string): void {
+    if (this.value(name) == null) this.#found.absurd = true;
   }
 
   mustBeZero(name: string): void {

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readdirSync } from 'node:fs';
-import { request } from 'node:http';
+import { createServer, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { Redis as Client } from 'ioredis';
+import { listen } from '../../../gateway/http/server.ts';
 import { LedgerUnreachable } from '../../../ledger/ledger.ts';
 import type { OpenBatch } from '../../../ledger/message-batches.ts';
 import type { RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
@@ -13,6 +14,7 @@ import { UsageLog } from '../../../log/usage-log.ts';
 import type { BatchSettler } from '../../../operator/batches/batch-settler.ts';
 import { Rebuild } from '../../../operator/ledger/rebuild.ts';
 import { nano } from '../../../policy/core/money.ts';
+import { decodeBatchMeta, encodeBatchMeta } from '../../../policy/cost/batch-meta.ts';
 import { OWNER } from '../../support/owner.ts';
 import { startProxy } from '../../support/proxy.ts';
 import { until } from '../../support/until.ts';
@@ -180,6 +182,35 @@ describe('failures', () => {
     expect(counter.spentNano).toBeGreaterThanOrEqual(worst);
     expect(counter.committedNano).toBe(counter.spentNano);
   });
+
+  test.each<[string, string]>([
+    ['none', ''],
+    ['one', '{"custom_id":"a","result":{"type":"errored"}}'],
+  ])(
+    'an upstream that has ended and sends %s of two results, and no count of them, has not said all',
+    async (_, lines) => {
+      const here = await gateway();
+      const { id } = await sdk(here).messages.batches.create({ requests: [item('a'), item('b')] });
+      const held = (await counterOf(here)).committedNano;
+      const liar = createServer((req, res) => {
+        res.end(req.url!.endsWith('results') ? lines : JSON.stringify({ id, processing_status: 'ended' }));
+      });
+      const baseURL = `http://127.0.0.1:${await listen(liar, 0)}`;
+      const [open] = await here.ledger.operator.openBatches();
+      const meta = encodeBatchMeta({ ...decodeBatchMeta(open!.meta), baseURL });
+      const operator = poller(here, {
+        credentials: () => ({ baseURL, apiKey: 'sk-ant-upstream', prices: PRICE_BOOK }),
+        ledger: {
+          openBatches: async () => [{ ...open!, meta }],
+          settleBatchLines: (settled) => here.ledger.operator.settleBatchLines(settled),
+          closeBatch: (batch) => here.ledger.operator.closeBatch(batch),
+        },
+      });
+      expect(await operator.look()).toMatchObject([{ message: expect.stringContaining('of 2 results') }]);
+      expect(await counterOf(here)).toMatchObject({ spentNano: 0n, committedNano: held });
+      liar.close();
+    },
+  );
 
   test.each<[string, number, (id: string) => Promise<unknown>, Partial<ConstructorParameters<typeof BatchSettler>[0]>]>(
     [

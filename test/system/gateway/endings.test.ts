@@ -103,6 +103,7 @@ const PRESUMED: [string, Behaviour, string, string, boolean][] = [
   ],
   ['an error event before anything', { breakAt: 'EventOnly', abortBilling: 'Full' }, streaming, 'Broken', true],
   ['an answer without usage', { usage: null }, whole, 'Unreported', false],
+  ['an answer whose usage says nothing', { usage: { output_tokens: null } }, whole, 'Unreported', false],
   ['a stream without usage', { usage: null }, streaming, 'Unreported', false],
   ['an answer that is cut as if it were whole', { breakAt: 'Cut', abortBilling: 'Full' }, whole, 'Unreported', false],
   ['a connection that is reset at once', { breakAt: 'Head', abortBilling: 'Full' }, whole, 'Broken', false],

@@ -86,7 +86,9 @@ describe('a usage is final', () => {
     expect(meterOf(start, delta(70), delta(7), stop)).toMatchObject({ isFinal: true, usage: { output: 70 } });
   });
 
-  test('and cannot be read where a second message begins, or where it is longer than is read', () => {
+  test('and cannot be read where a second message begins, or where it has no output or is longer than is read', () => {
+    const silent = event('message_delta', { delta: { stop_reason: 'end_turn' }, usage: {} });
+    expect(meterOf(start, text, silent, stop)).toMatchObject({ usage: { absurd: true } });
     expect(meterOf(start, text, start, delta(7), stop)).toMatchObject({ usage: { absurd: true } });
     const long = event('message_delta', { delta: { stop_reason: 'x'.repeat(300_000) }, usage: { output_tokens: 7 } });
     expect(meterOf(start, text, long, stop)).toMatchObject({ usage: { absurd: true } });

@@ -117,9 +117,10 @@ describe('a line of results', () => {
 test('of its requests a batch remembers what a line does not say', () => {
   const facts = (rest: Record<string, unknown> = {}) => readFacts(params(rest));
   const opus = { model: 'claude-opus-5-5' };
-  expect(batchMetaOf([facts(), facts()])).toEqual({ model: 'claude-haiku-5-5', asked: [] });
-  expect(batchMetaOf([facts(), facts(opus)])).toEqual({ model: null, asked: [] });
+  expect(batchMetaOf([facts(), facts()])).toEqual({ requests: 2, model: 'claude-haiku-5-5', asked: [] });
+  expect(batchMetaOf([facts(), facts(opus)])).toEqual({ requests: 2, model: null, asked: [] });
   expect(batchMetaOf([facts({ fallbacks: [opus] }), facts(opus)])).toEqual({
+    requests: 2,
     model: null,
     asked: ['claude-haiku-5-5', 'claude-opus-5-5'],
   });

@@ -138,6 +138,9 @@ describe('a usage that cannot be read', () => {
     [null],
     ['many'],
     [[]],
+    [{}],
+    [{ input_tokens: 1 }],
+    [{ input_tokens: null, output_tokens: 1 }],
     [{ input_tokens: -1, output_tokens: 1 }],
     [{ input_tokens: 1.5, output_tokens: 1 }],
     [{ input_tokens: '10', output_tokens: 1 }],
@@ -174,7 +177,8 @@ describe('a usage that cannot be read', () => {
   test('is one of a stream whose list of inferences becomes shorter, and searches never become fewer', () => {
     const three = { output_tokens: 1, iterations: [{}, {}, {}], server_tool_use: { web_search_requests: 3 } };
     const two = { output_tokens: 1, iterations: [{}, {}], server_tool_use: { web_search_requests: 2 } };
-    const streamed = (...deltas: object[]): Usage => deltas.reduce(mergeDelta, readUsage({ input_tokens: 1 }));
+    const streamed = (...deltas: object[]): Usage =>
+      deltas.reduce(mergeDelta, readUsage({ input_tokens: 1, output_tokens: 1 }));
     expect(streamed(two, three)).toMatchObject({ absurd: false, webSearches: 3 });
     expect(streamed(three, two)).toMatchObject({ absurd: true, webSearches: 3 });
   });
