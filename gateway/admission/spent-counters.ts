@@ -2,7 +2,7 @@ import type { ReserveAnswer } from '../../ledger/reservation.ts';
 import type { CallPlan } from '../../policy/admit/plan.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Failure } from '../../policy/core/counter-check.ts';
-import { add, type Nano, ZERO } from '../../policy/core/money.ts';
+import { add, type Nano } from '../../policy/core/money.ts';
 import { queueOfFailure } from './wait-queue.ts';
 
 /** How long the ledger's word on a counter holds. Milliseconds. */
@@ -32,10 +32,8 @@ interface PlannedCounter {
 
 /** What the ledger said of a counter. */
 interface Finding extends Pick<PlannedCounter, 'workspace' | 'capNano' | 'limitNano'> {
-  /** It was spent for a call of this worst case, so it is for a larger one; null if it was not spent. Nano-dollars. */
-  readonly refusedNano: Nano | null;
-  readonly spentNano: Nano;
-  readonly committedNano: Nano;
+  /** Null if it was not spent. */
+  readonly failure: Pick<Failure, 'spentNano' | 'certainNano'> | null;
   /** By the monotonic clock. Milliseconds. */
   readonly knownUntil: number;
   readonly rememberedUntil: number;
@@ -116,10 +114,9 @@ export class SpentCounters {
     const times = { knownUntil, rememberedUntil: knownUntil + REMEMBERED_MS };
     for (const counter of enforcedCounters(asker)) {
       const { check, ofTotal, queue, workspace, capNano, limitNano } = counter;
-      const failure = answer.failures.find((one) => one.check === check && one.ofTotal === ofTotal && !one.waiting);
-      const { spentNano = ZERO, committedNano = ZERO } = failure ?? {};
-      const refusedNano = failure === undefined ? null : plan.reservedNano;
-      this.#put(queue, { workspace, capNano, limitNano, refusedNano, spentNano, committedNano, ...times });
+      const failure =
+        answer.failures.find((one) => one.check === check && one.ofTotal === ofTotal && !one.waiting) ?? null;
+      this.#put(queue, { workspace, capNano, limitNano, failure, ...times });
     }
   }
 
@@ -202,12 +199,12 @@ function isOf(
   return finding.workspace === workspace && finding.capNano === capNano && finding.limitNano === limitNano;
 }
 
-/** Whether a call does not fit, by what is spent or because no larger one did. What is presumed is not known here. */
-function refuses({ capNano, limitNano, refusedNano, spentNano }: Finding, worstNano: Nano): boolean {
-  if (refusedNano === null) return false;
-  return worstNano >= refusedNano || spentNano >= capNano || add(spentNano, worstNano) > limitNano;
+/** Whether the counter is spent for a call of this worst case, as reserve.lua decides it. */
+function refuses({ capNano, limitNano, failure }: Finding, worstNano: Nano): boolean {
+  return failure !== null && (failure.certainNano >= capNano || add(failure.certainNano, worstNano) > limitNano);
 }
 
-function toFailure({ check, ofTotal }: PlannedCounter, { spentNano, committedNano }: Finding): Failure {
-  return { check, ofTotal, waiting: false, spentNano, committedNano };
+function toFailure({ check, ofTotal }: PlannedCounter, { failure }: Finding): Failure {
+  const { spentNano, certainNano } = failure!;
+  return { check, ofTotal, waiting: false, spentNano, certainNano };
 }

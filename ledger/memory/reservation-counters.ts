@@ -147,6 +147,6 @@ function verdictOf(counter: MemoryCounter, mode: CheckMode, bound: Bound | null,
 }
 
 function toFailure({ check, ofTotal, verdict, counter }: CheckedCounter): Failure {
-  const { spentNano, committedNano } = counter;
-  return { check, ofTotal, waiting: verdict === 'waiting', spentNano, committedNano };
+  const { spentNano, certainNano } = counter;
+  return { check, ofTotal, waiting: verdict === 'waiting', spentNano, certainNano };
 }

@@ -202,7 +202,7 @@ function decodeFailures(list: Reply): Failure[] {
       ofTotal: list[i + 1] === 1,
       waiting: list[i + 2] === 1,
       spentNano: decodeNano(list[i + 3] as string),
-      committedNano: decodeNano(list[i + 4] as string),
+      certainNano: decodeNano(list[i + 4] as string),
     });
   }
   return failures;

@@ -54,5 +54,6 @@ export interface Failure {
   /** Whether the call would fit once calls in flight settle. */
   readonly waiting: boolean;
   readonly spentNano: Nano;
-  readonly committedNano: Nano;
+  /** What is spent and what is presumed: waiting brings none of it back. */
+  readonly certainNano: Nano;
 }

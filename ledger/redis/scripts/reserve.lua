@@ -104,7 +104,7 @@ for i = 14, #ARGV - 1, strideOf(gap) do
       isRefused = isRefused or bound.verdict == 'spent'
       local n = #answer
       answer[n + 1], answer[n + 2], answer[n + 3] = #checks, position - 1, bound.verdict == 'waiting' and 1 or 0
-      answer[n + 4], answer[n + 5] = counter.spent, counter.committed
+      answer[n + 4], answer[n + 5] = counter.spent, counter.certain
     end
   end
   checks[#checks + 1] = check

@@ -39,7 +39,7 @@ function full(spentNano: bigint, failures: readonly Partial<Failure>[] = [{}], n
     ofTotal: false,
     waiting: false,
     spentNano: nano(spentNano),
-    committedNano: nano(spentNano),
+    certainNano: nano(spentNano),
   };
   return { kind: 'full', now, failures: failures.map((failure) => ({ ...whole, ...failure })) };
 }
@@ -52,7 +52,7 @@ describe('a counter that the ledger has found spent', () => {
     const call = callOf(10n, check(10n));
     expect(spent.refuse(call)).toBeNull();
     spent.learn(call, full(95n), 0);
-    const failure = { check: 0, ofTotal: false, waiting: false, spentNano: 95n, committedNano: 95n };
+    const failure = { check: 0, ofTotal: false, waiting: false, spentNano: 95n, certainNano: 95n };
     elapsed = 249;
     expect(spent.refuse(call)).toEqual({ kind: 'knownSpent', failures: [failure] });
     elapsed = 250;
@@ -69,9 +69,9 @@ describe('a counter that the ledger has found spent', () => {
     expect(isRefused(1n)).toBe(true);
   });
 
-  test('refuses where presumed money is what does not leave room, from the size that was refused', () => {
-    spent.learn(callOf(10n, check(10n)), full(20n), 0);
-    expect([isRefused(10n), isRefused(9n)]).toEqual([true, false]);
+  test('refuses where presumed money is what does not leave room', () => {
+    spent.learn(callOf(10n, check(10n)), full(20n, [{ certainNano: nano(93n) }]), 0);
+    expect([isRefused(10n), isRefused(8n), isRefused(7n)]).toEqual([true, true, false]);
   });
 
   test('says nothing of another cap, as after an edit, a grant or for a critical call', () => {
@@ -127,7 +127,8 @@ describe('a counter that the ledger has found spent', () => {
   });
 
   test('is not spent for a size that it admits', () => {
-    spent.learn(callOf(10n, check(10n)), full(20n), 0);
+    spent.learn(callOf(10n, check(10n)), full(95n), 0);
+    expect(isRefused(10n)).toBe(true);
     spent.learn(callOf(10n, check(10n)), { kind: 'admitted', now: 5_000, committedNano: [nano(30n)] }, 10);
     expect(isRefused(10n)).toBe(false);
   });

@@ -28,7 +28,7 @@ describe('reserve', () => {
     const ledger = await established(server);
     const ask = (id: string): Promise<unknown> => ledger.gateway.reserve(call(id, 60n, [check(100n, 60n)]));
     expect(await ask('a')).toMatchObject({ kind: 'admitted', committedNano: [60n] });
-    const failure = { check: 0, ofTotal: false, spentNano: 0n, committedNano: 60n };
+    const failure = { check: 0, ofTotal: false, spentNano: 0n, certainNano: 0n };
     expect(await ask('b')).toMatchObject({ kind: 'full', failures: [{ ...failure, waiting: true }] });
     expect((await ledger.operator.read([pool]))[0]!.total).toMatchObject({ refused: 0, exhaustedAtNano: null });
     await ledger.gateway.settle(cost('a', 50n));
@@ -126,7 +126,8 @@ describe('reserve', () => {
       return ledger.gateway.reserve({ ...call(id, 10n, [check(100n, 10n, { bound })]), gapNano: nano(gapNano) });
     };
     expect(await ask('a', 20n)).toMatchObject({ kind: 'admitted' });
-    expect(await ask('b', 11n)).toMatchObject({ kind: 'full', failures: [{ waiting: true, committedNano: 10n }] });
+    expect((await ledger.operator.read([pool]))[0]!.total.committedNano).toBe(10n);
+    expect(await ask('b', 11n)).toMatchObject({ kind: 'full', failures: [{ waiting: true, certainNano: 0n }] });
     expect(await ask('b', 10n)).toMatchObject({ kind: 'admitted' });
     expect(await ask('c', 0n)).toMatchObject({ kind: 'admitted' });
     await ledger.gateway.settle(cost('a', 9n));

@@ -27,7 +27,7 @@ describe('budgetRefusal', () => {
     ofTotal: false,
     waiting: false,
     spentNano: nano(24_998_600_000n),
-    committedNano: nano(24_998_600_000n),
+    certainNano: nano(24_998_600_000n),
     ...changes,
   });
   const sentence = (...failures: Failure[]): string => budgetRefusal(admission, failures, caller).message;
