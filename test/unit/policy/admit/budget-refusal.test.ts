@@ -63,7 +63,7 @@ describe('budgetRefusal', () => {
         spanning: { selector: {}, disclosure },
       });
       const here = workspaceOf({ budgets: [company] });
-      const failures = [failure(0, { spentNano: nano(spentNano), committedNano: nano(spentNano) })];
+      const failures = [failure(0, { spentNano: nano(spentNano), certainNano: nano(spentNano) })];
       const refusal = budgetRefusal(admitted({ workspace: here }), failures, new Caller(here, keyOf()));
       return { message: refusal.message, error: JSON.parse(refusalBody(refusal, 'req_1')).error };
     };
