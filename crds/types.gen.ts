@@ -159,7 +159,7 @@ export interface ClaudeBudgetSpec {
      */
     toleranceUsd: string;
     /**
-     * workspaceReservePercent is, in a budget with namespaceSelector, how much of what is neither spent nor presumed the calls in flight of one workspace may reserve while a call of another workspace waits for room; 50 by default. While nobody else waits, one workspace may reserve all of it.
+     * workspaceReservePercent is, in a budget with namespaceSelector, how much of what is neither spent nor presumed the calls in flight of one workspace may reserve while a call of another workspace waits for room, and those of one namespace while another namespace waits; 50 by default. While nobody else waits, one workspace may reserve all of it.
      */
     workspaceReservePercent?: number;
   };

@@ -3,9 +3,9 @@ import { type Counter, isSpanningCounter, namespaceOf } from '../../policy/core/
 import { add, MAX_NANO, type Nano, ZERO } from '../../policy/core/money.ts';
 import { overflow } from '../amount-checks.ts';
 
-/** A workspace of which a call waits for room in a counter; believed until then (milliseconds). */
+/** A workspace or namespace of which a call waits for room in a counter; believed until then (milliseconds). */
 export interface WaitMark {
-  readonly workspace: Ref;
+  readonly name: string;
   readonly until: number;
 }
 
@@ -37,10 +37,10 @@ export class MemoryCounter {
   refused = 0;
   wouldRefuse = 0;
   exhaustedAtNano: Nano | null = null;
-  /** In a spanning budget: what each workspace has in flight. Nano-dollars. */
-  readonly inFlight = new Map<Ref, Nano>();
-  /** In a spanning budget: the last two workspaces that waited, latest first. */
-  waiting: readonly WaitMark[] = [];
+  /** In a spanning budget: what each workspace and each namespace has in flight. Nano-dollars. */
+  readonly inFlight = new Map<string, Nano>();
+  /** In a spanning budget: the last two of a level (`SharingLevel`) that waited, latest first. */
+  readonly waiting = new Map<string, readonly WaitMark[]>();
   /** Orders values: what is spent, summed in floating point as a sorted set of Redis does. */
   score = 0;
 
@@ -81,16 +81,34 @@ export class MemoryCounter {
     this.score += Number(spentNano);
   }
 
-  /** The other workspaces of which a call waits for room at `now`, latest first. */
-  othersWaiting(workspace: Ref, now: number): readonly WaitMark[] {
-    return this.waiting.filter((mark) => mark.until > now && mark.workspace !== workspace);
+  /** The others of a level of which a call waits for room at `now`, latest first. */
+  othersWaiting({ marks, name }: SharingLevel, now: number): readonly WaitMark[] {
+    return (this.waiting.get(marks) ?? []).filter((mark) => mark.until > now && mark.name !== name);
   }
 
-  /** Notes a signed change of what a workspace has in flight. */
-  changeInFlight(workspace: Ref | null, amount: Nano): void {
-    if (workspace === null || amount === 0n || !isSpanningCounter(this.counter, workspace)) return;
-    const left = add(this.inFlight.get(workspace) ?? ZERO, amount);
-    if (left > 0n) this.inFlight.set(workspace, left);
-    else this.inFlight.delete(workspace);
+  /** Notes a signed change of what a workspace, and with it its namespace, has in flight. */
+  changeInFlight(workspace: Ref, amount: Nano): void {
+    if (amount === 0n || !isSpanningCounter(this.counter, workspace)) return;
+    for (const { name } of sharingLevels(workspace)) {
+      const left = add(this.inFlight.get(name) ?? ZERO, amount);
+      if (left > 0n) this.inFlight.set(name, left);
+      else this.inFlight.delete(name);
+    }
   }
+}
+
+/** Namespaces share a spanning budget with each other, and so do the workspaces of one namespace. */
+export interface SharingLevel {
+  /** Of the namespace or workspace. */
+  readonly name: string;
+  /** Under which the marks of the level are kept. */
+  readonly marks: string;
+}
+
+export function sharingLevels(workspace: Ref): readonly SharingLevel[] {
+  const namespace = namespaceOf(workspace);
+  return [
+    { name: namespace, marks: '' },
+    { name: workspace, marks: namespace },
+  ];
 }

@@ -36,9 +36,10 @@ export class MemoryCounters {
   #hasAllValues(namespace: string, counter: string): boolean {
     let inAll = 0;
     for (const [pool, values] of this.values) {
-      const count = [...values.values()].filter((one) => one.owner === namespace && !isRest(one.value!)).length;
-      if (pool === counter && count >= MAX_VALUES) return true;
-      inAll += count;
+      const own = [...values.values()].filter((one) => one.owner === namespace && !isRest(one.value!));
+      const places = own.reduce((sum, { name }) => sum + placesOf(name), 0);
+      if (pool === counter && places >= MAX_VALUES) return true;
+      inAll += places;
     }
     return inAll >= MAX_NAMESPACE_VALUES;
   }
@@ -115,6 +116,11 @@ export class MemoryCounters {
     this.values.set(counter, values);
     return values;
   }
+}
+
+/** How many places a value takes: as callers choose its length too, one for each 256 bytes of the counter's name. */
+function placesOf(name: string): number {
+  return 1 + Math.floor(Buffer.byteLength(name) / 256);
 }
 
 /** The order of a sorted set of Redis read backwards: by score, then by bytes. */

@@ -2,7 +2,7 @@ import type { Bound, Check, CheckMode, Failure } from '../../policy/core/counter
 import { add, type Nano, ZERO } from '../../policy/core/money.ts';
 import { expireAt, WAIT_MARK_MS } from '../durations.ts';
 import type { Reservation } from '../reservation.ts';
-import type { MemoryCounter } from './counter.ts';
+import { type MemoryCounter, type SharingLevel, sharingLevels } from './counter.ts';
 import type { MemoryCounters } from './counters.ts';
 
 type Verdict = 'fits' | 'waiting' | 'spent';
@@ -15,8 +15,8 @@ interface CheckedCounter {
   readonly bound: Bound | null;
   readonly counter: MemoryCounter;
   readonly verdict: Verdict;
-  /** Whether it is noted that a call of the workspace waits. */
-  readonly isMarked: boolean;
+  /** The levels on which it is noted that a call waits. */
+  readonly marked: readonly SharingLevel[];
 }
 
 /** The checks of a reservation against its counters: what redis/scripts/reserve.lua decides and writes. */
@@ -53,8 +53,9 @@ export class ReservationCounters {
       counter.refused += 1;
     }
     for (const { counter, bound } of spent) counter.exhaustedAtNano = bound?.capNano ?? null;
-    const marked = spent.length > 0 ? [] : failures.filter(({ isMarked }) => isMarked);
-    for (const { counter } of marked) this.#markWaiting(counter, true);
+    for (const { counter, marked } of spent.length > 0 ? [] : failures) {
+      for (const level of marked) this.#markWaiting(counter, level, true);
+    }
     return failures.map(toFailure);
   }
 
@@ -83,13 +84,15 @@ export class ReservationCounters {
     if (wasExhausted && bound.capNano <= (counter.exhaustedAtNano ?? ZERO)) counter.exhaustedAtNano = null;
     const isSpent = this.#checked.some((other) => other.check === check && other.verdict === 'spent');
     if (mode === 'Observe' && isSpent) counter.wouldRefuse += 1;
-    if (this.#reservation.checks[check]!.workspaceReservePercent !== undefined) this.#markWaiting(counter, false);
+    const { checks, workspace } = this.#reservation;
+    if (checks[check]!.workspaceReservePercent === undefined) return;
+    for (const level of sharingLevels(workspace)) this.#markWaiting(counter, level, false);
   }
 
-  #markWaiting(counter: MemoryCounter, isWaiting: boolean): void {
-    const { workspace } = this.#reservation;
-    const others = counter.othersWaiting(workspace, this.#now);
-    counter.waiting = isWaiting ? [{ workspace, until: this.#now + WAIT_MARK_MS }, ...others.slice(0, 1)] : others;
+  #markWaiting(counter: MemoryCounter, level: SharingLevel, isWaiting: boolean): void {
+    const others = counter.othersWaiting(level, this.#now);
+    const own = { name: level.name, until: this.#now + WAIT_MARK_MS };
+    counter.waiting.set(level.marks, isWaiting ? [own, ...others.slice(0, 1)] : others);
   }
 }
 
@@ -104,7 +107,7 @@ function checkedCounters(
   const checked = (counter: MemoryCounter, bound: Bound | null, ofTotal: boolean): CheckedCounter => {
     const verdict = verdictOf(counter, check.mode, bound, reservation.gapNano);
     const shared = bound === null ? { verdict } : share(counter, bound, verdict, { check, reservation, now });
-    return { check: index, ofTotal, mode: check.mode, bound, counter, isMarked: false, ...shared };
+    return { check: index, ofTotal, mode: check.mode, bound, counter, marked: [], ...shared };
   };
   const pool = counters.pool(check.counter, expires);
   if (check.value === null) return [checked(pool, check.bound, false)];
@@ -113,25 +116,26 @@ function checkedCounters(
 }
 
 /**
- * In a counter that workspaces share: holds a call back that exceeds its workspace's part while another workspace waits for
- * room, and notes a call that waits for room. One that exceeds its part holds nobody back: two such calls of different
- * workspaces would wait for each other.
+ * In a counter that workspaces share: holds a call back with which its workspace, or its namespace, exceeds its part while
+ * another one waits for room, and notes a call that waits for room. One that exceeds the part holds nobody back: two such
+ * calls would wait for each other.
  */
 function share(
   counter: MemoryCounter,
   { roomNano }: Bound,
   verdict: Verdict,
   { check, reservation, now }: { readonly check: Check; readonly reservation: Reservation; readonly now: number },
-): Pick<CheckedCounter, 'verdict' | 'isMarked'> {
+): Pick<CheckedCounter, 'verdict' | 'marked'> {
   const { workspaceReservePercent: percent } = check;
   const { workspace, worstNano } = reservation;
-  if (percent === undefined || check.mode !== 'Enforce' || verdict === 'spent') return { verdict, isMarked: false };
+  if (percent === undefined || check.mode !== 'Enforce' || verdict === 'spent') return { verdict, marked: [] };
   const leftNano = roomNano - counter.certainNano + worstNano;
-  const withThisNano = (counter.inFlight.get(workspace) ?? ZERO) + worstNano;
-  const exceedsShare = withThisNano * 100n > leftNano * BigInt(percent);
-  if (verdict === 'waiting') return { verdict, isMarked: !exceedsShare };
-  const isHeldBack = exceedsShare && counter.othersWaiting(workspace, now).length > 0;
-  return { verdict: isHeldBack ? 'waiting' : 'fits', isMarked: false };
+  const exceedsShare = ({ name }: SharingLevel): boolean =>
+    ((counter.inFlight.get(name) ?? ZERO) + worstNano) * 100n > leftNano * BigInt(percent);
+  const levels = sharingLevels(workspace);
+  if (verdict === 'waiting') return { verdict, marked: levels.filter((level) => !exceedsShare(level)) };
+  const isHeldBack = levels.some((level) => exceedsShare(level) && counter.othersWaiting(level, now).length > 0);
+  return { verdict: isHeldBack ? 'waiting' : 'fits', marked: [] };
 }
 
 /** Whether a call fits, would fit once calls in flight settle, or cannot. Under Observe a call never waits. */

@@ -11,13 +11,14 @@
  *     :recovery              hash    incarnation → expected or replayed, during a recovery
  *     :counter:<counter>     hash    the pool, with `per` all values together: s spent, f certain, c committed, g gaps
  *                                    of calls in flight, n requests, x refused, w wouldRefuse, e the cap at which it
- *                                    was exhausted; of a spanning budget also r:<workspace> what that workspace has in
- *                                    flight, and m the last two workspaces with a call that waits, each with until when
+ *                                    was exhausted; of a spanning budget also r:<name> what a workspace or namespace has
+ *                                    in flight, m the last two namespaces with a call that waits, each with until when,
+ *                                    and m:<namespace> the same for its workspaces
  *     :counter:<counter>#<v> hash    the same for one value, while it holds money; o the namespace whose call made it, if
  *                                    not the budget's. `…` or `…<workspace>` for the values without one of their own
  *     :values:<counter>      zset    the values that have a counter, by spent (for ordering only)
  *     :exhausted:<counter>   set     the values that are exhausted
- *     :valueCounts:<namespace>  hash counter → how many values of it the namespace's calls have made; '' → all of them
+ *     :valueCounts:<namespace>  hash counter → how many places its values that the namespace's calls made take; '' → all
  *     :valuePools:<namespace>   zset the same counters, by when their values expire
  *     :open:<incarnation>    hash    call id → lease (cmsgpack, scripts/shared/leases.lua)
  *     :tombstone:<call id>   string  expires after TOMBSTONE_MS, of an unchecked call after RETENTION_MS

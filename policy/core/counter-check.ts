@@ -40,7 +40,7 @@ export interface Check {
   readonly total: Bound | null;
   /**
    * While a call of another workspace waits for a counter: the part of what is neither spent nor presumed of cap and
-   * tolerance that this workspace may have in flight in it, in percent. Absent: all of it.
+   * tolerance that this workspace may have in flight in it, in percent; the same for namespaces. Absent: all of it.
    */
   readonly workspaceReservePercent?: number;
 }

@@ -31,42 +31,55 @@ if not isRepeated then
   if call('XLEN', prefix .. ':usage') >= tonumber(ARGV[#ARGV]) then return { 'logBehind' } end
 end
 
--- The other workspaces of which a call waits for room in a counter, of the last two that had one, latest first; each with
--- until when that is believed. Two suffice to say for any workspace whether another one waits.
-local function othersWaiting(counter)
+-- The levels on which workspaces share a spanning budget: namespaces with each other, and the workspaces of one namespace.
+-- `marks` is the field with the last two names of that level of which a call waits for room, latest first, each with until
+-- when that is believed. Two suffice to say for any name whether another one waits.
+local namespace = namespaceOf(workspace)
+local levels = {
+  { name = namespace, marks = 'm', inFlight = 'r:' .. namespace },
+  { name = workspace, marks = 'm:' .. namespace, inFlight = 'r:' .. workspace },
+}
+
+-- The other names of which a call waits.
+local function othersWaiting(marks, name)
   local others = {}
-  for untilTime, other in string.gmatch(counter.marks, '(%d+) (%S+)') do
-    if tonumber(untilTime) > now and other ~= workspace then others[#others + 1] = untilTime .. ' ' .. other end
+  for untilTime, other in string.gmatch(marks, '(%d+) (%S+)') do
+    if tonumber(untilTime) > now and other ~= name then others[#others + 1] = untilTime .. ' ' .. other end
   end
   return others
 end
 
--- Marks a counter in which a call of this workspace waits for room, or no longer does.
-local function markWaiting(counter, isWaiting)
-  local marks = othersWaiting(counter)
-  if isWaiting then marks = { string.format('%d %s', now + WAIT_MARK_MS, workspace), marks[1] } end
+-- Notes on a level that a call of this workspace waits for room in the counter, or no longer does.
+local function markWaiting(counter, n, isWaiting)
+  local level = levels[n]
+  local marks = othersWaiting(counter.marks[n], level.name)
+  if isWaiting then marks = { string.format('%d %s', now + WAIT_MARK_MS, level.name), marks[1] } end
   if #marks > 0 then
-    call('HSET', counter.key, 'm', table.concat(marks, ' '))
+    call('HSET', counter.key, level.marks, table.concat(marks, ' '))
   else
-    call('HDEL', counter.key, 'm')
+    call('HDEL', counter.key, level.marks)
   end
 end
 
--- Whether the workspace would have more in flight than its part of what is neither spent nor presumed.
-local function exceedsShare(bound, percent)
+-- Whether there would be more in flight than the part of what is neither spent nor presumed.
+local function exceedsShare(bound, inFlight, percent)
   local left = sum(difference(bound.room, bound.counter.certain), worst)
-  return less(times(left, tonumber(percent)), times(sum(bound.counter.ownInFlight, worst), 100))
+  return less(times(left, tonumber(percent)), times(sum(inFlight, worst), 100))
 end
 
--- In a counter that workspaces share: holds a call back that exceeds its workspace's part while another workspace waits for
--- room, and notes a call that waits for room. One that exceeds its part holds nobody back: two such calls of different
--- workspaces would wait for each other.
+-- In a counter that workspaces share: holds a call back with which its workspace, or its namespace, exceeds its part while
+-- another one waits for room, and notes a call that waits for room. One that exceeds the part holds nobody back: two such
+-- calls would wait for each other.
 local function share(bound, percent)
   local counter, verdict = bound.counter, bound.verdict
-  if verdict == 'waiting' then
-    bound.isMarked = not counter.isNew and not exceedsShare(bound, percent)
-  elseif verdict == 'fits' and counter.marks ~= '' and exceedsShare(bound, percent) and #othersWaiting(counter) > 0 then
-    bound.verdict = 'waiting'
+  if verdict == 'waiting' and not counter.isNew then
+    bound.marked = {}
+    for n = 1, 2 do bound.marked[n] = not exceedsShare(bound, counter.inFlight[n], percent) end
+  elseif verdict == 'fits' then
+    for n, level in ipairs(levels) do
+      local isContended = counter.marks[n] ~= '' and #othersWaiting(counter.marks[n], level.name) > 0
+      if isContended and exceedsShare(bound, counter.inFlight[n], percent) then bound.verdict = 'waiting' end
+    end
   end
 end
 
@@ -87,11 +100,11 @@ end
 local checks, answer, isRefused, wouldOverflow = {}, { 'full', now }, false, false
 for i = 14, #ARGV - 1, strideOf(gap) do
   local mode, expireAt, percent = ARGV[i + 2], ARGV[i + 3], ARGV[i + 8]
-  local ownField = percent ~= '' and 'r:' .. workspace
-  local pool = load(ARGV[i], expireAt, ownField)
+  local shares = percent ~= '' and levels
+  local pool = load(ARGV[i], expireAt, shares)
   local check = { mode = mode, { counter = pool, cap = ARGV[i + 4], room = ARGV[i + 5], gapRoom = ARGV[i + 9] } }
   if ARGV[i + 1] ~= '' then
-    check[1].counter = loadValue(pool, ARGV[i + 1], expireAt, workspace, ownField)
+    check[1].counter = loadValue(pool, ARGV[i + 1], expireAt, workspace, shares)
     check[2] = { counter = pool, cap = ARGV[i + 6], room = ARGV[i + 7], gapRoom = ARGV[i + 10] }
   end
   for position, bound in ipairs(check) do
@@ -148,7 +161,9 @@ end
 if #answer > 2 then
   for _, check in ipairs(isRefused and {} or checks) do
     for _, bound in ipairs(check) do
-      if bound.isMarked then markWaiting(bound.counter, true) end
+      for n, isMarked in ipairs(bound.marked or {}) do
+        if isMarked then markWaiting(bound.counter, n, true) end
+      end
     end
   end
   return answer
@@ -168,7 +183,9 @@ for _, check in ipairs(checks) do
     local counter = bound.counter
     reserveIn(lease, counter, workspace)
     if check.mode == 'E' then clearExhausted(counter, bound.cap) end
-    if counter.marks ~= '' and string.find(counter.marks, ' ' .. workspace, 1, true) then markWaiting(counter, false) end
+    for n, marks in ipairs(counter.marks or {}) do
+      if string.find(marks, ' ' .. levels[n].name, 1, true) then markWaiting(counter, n, false) end
+    end
     if check.mode == 'O' and check.isSpent then call('HINCRBY', counter.key, 'w', 1) end
   end
 end

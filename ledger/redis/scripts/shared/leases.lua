@@ -43,8 +43,7 @@ local function write(counter, workspace, spent, inFlight)
   if counter.isNew then addValue(counter, namespaceOf(workspace or pool)) end
   if value and spent ~= '0' then call('ZINCRBY', prefix .. ':values:' .. pool, spent, value) end
   if workspace and inFlight ~= '0' and isSpanning(pool, workspace) then
-    local field = 'r:' .. workspace
-    if call('HINCRBY', counter.key, field, inFlight) <= 0 then call('HDEL', counter.key, field) end
+    changeInFlight(counter.key, workspace, inFlight)
   end
 end
 

@@ -11,24 +11,29 @@ local function newLease(now, worst, gap, keepUntil)
   return { 'open', worst, gap, string.format('%d', math.max(now + RETENTION_MS, keepUntil)) }
 end
 
--- `ownField` is the field of what the workspace has in flight, nil where that does not matter.
-local function load(name, expireAt, ownField)
+-- `shares` are the levels on which a call is held to its part (reserve.lua), nil where it is to none.
+local function load(name, expireAt, shares)
   local key = prefix .. ':counter:' .. name
-  local h = ownField and call('HMGET', key, 's', 'f', 'c', 'e', 'm', ownField) or call('HMGET', key, 's', 'f', 'c', 'e')
+  local h
+  if shares then
+    h = call('HMGET', key, 's', 'f', 'c', 'e', shares[1].marks, shares[1].inFlight, shares[2].marks, shares[2].inFlight)
+  else
+    h = call('HMGET', key, 's', 'f', 'c', 'e')
+  end
   return {
     name = name, key = key, expireAt = expireAt, isNew = not h[3],
     spent = h[1] or '0', certain = h[2] or '0', committed = h[3] or '0', exhaustedAt = h[4],
-    marks = h[5] or '', ownInFlight = h[6] or '0',
+    marks = shares and { h[5] or '', h[7] or '' }, inFlight = shares and { h[6] or '0', h[8] or '0' },
   }
 end
 
 -- The counter of a value, or the shared one of its workspace. Once that one holds money, a value without a counter counts
 -- there: it may have spent a part of that money, and must not get a limit of its own on top.
-local function loadValue(pool, value, expireAt, workspace, ownField)
-  local counter = load(pool.name .. '#' .. value, expireAt, ownField)
+local function loadValue(pool, value, expireAt, workspace, shares)
+  local counter = load(pool.name .. '#' .. value, expireAt, shares)
   if counter.isNew then
     local restValue = restOf(pool.name, workspace)
-    local rest = load(pool.name .. '#' .. restValue, expireAt, ownField)
+    local rest = load(pool.name .. '#' .. restValue, expireAt, shares)
     if not rest.isNew or hasAllValues(namespaceOf(workspace), pool.name) then counter, value = rest, restValue end
   end
   counter.value, counter.pool = value, pool.name
@@ -52,7 +57,7 @@ local function reserveIn(lease, counter, workspace)
   call('HINCRBY', counter.key, 'c', lease[2])
   if lease[3] ~= '0' then call('HINCRBY', counter.key, 'g', lease[3]) end
   if isSpanning(counter.name, workspace) then
-    if lease[2] ~= '0' then call('HINCRBY', counter.key, 'r:' .. workspace, lease[2]) end
+    if lease[2] ~= '0' then changeInFlight(counter.key, workspace, lease[2]) end
     lease.workspace = workspace
   end
   lease[#lease + 1] = counter.name

@@ -1,6 +1,6 @@
 -- For scripts that make or drop the counters of values. Such a counter is named by its pool, '#' and the value, and stays
--- only while it holds money: one that was reserved and released leaves nothing. The calls of one namespace make at most
--- MAX_VALUES in a pool and MAX_NAMESPACE_VALUES in all; further values share a counter of their workspace.
+-- only while it holds money: one that was reserved and released leaves nothing. Those that the calls of one namespace make
+-- have MAX_VALUES places in a pool and MAX_NAMESPACE_VALUES in all; further values share a counter of their workspace.
 
 local function namespaceOf(name) return string.sub(name, 1, string.find(name, '/', 1, true) - 1) end
 
@@ -8,6 +8,14 @@ local function namespaceOf(name) return string.sub(name, 1, string.find(name, '/
 local function isSpanning(name, workspace)
   local slash = string.find(workspace, '/', 1, true)
   return string.sub(name, 1, slash) ~= string.sub(workspace, 1, slash)
+end
+
+-- Changes what a workspace, and with it its namespace, has in flight in a counter of a spanning budget.
+local function changeInFlight(key, workspace, amount)
+  for _, name in ipairs({ namespaceOf(workspace), workspace }) do
+    local field = 'r:' .. name
+    if call('HINCRBY', key, field, amount) <= 0 then call('HDEL', key, field) end
+  end
 end
 
 -- The pool and the value of a counter's full name; no value for a pool.
@@ -28,7 +36,7 @@ local function valueExpireAt(poolExpireAt)
   return string.format('%d', poolExpireAt - (RETENTION_MS - VALUE_RETENTION_MS))
 end
 
--- How many values a namespace has in each pool, and in all under ''; and its pools by when their values expire.
+-- How many places a namespace's values take in each pool, and in all under ''; and its pools by when their values expire.
 local function valueCountsOf(namespace)
   return prefix .. ':valueCounts:' .. namespace, prefix .. ':valuePools:' .. namespace
 end
@@ -54,6 +62,9 @@ local function hasAllValues(namespace, pool)
   return not dropExpiredPools(namespace) or hasAllValues(namespace, pool)
 end
 
+-- How many places a value takes: as callers choose its length too, one for each 256 bytes of the counter's name.
+local function placesOf(name) return 1 + math.floor(#name / 256) end
+
 -- Lists the counter of a value, once its hash exists, and counts it for the namespace whose call made it.
 local function addValue(counter, namespace)
   local pool, value = splitName(counter.name)
@@ -64,8 +75,9 @@ local function addValue(counter, namespace)
   if isRest(value) then return end
   if namespace ~= namespaceOf(pool) then call('HSET', counter.key, 'o', namespace) end
   local counts, pools = valueCountsOf(namespace)
-  call('HINCRBY', counts, '', 1)
-  if call('HINCRBY', counts, pool, 1) > 1 then return end
+  local places = placesOf(counter.name)
+  call('HINCRBY', counts, '', places)
+  if call('HINCRBY', counts, pool, places) > places then return end
   call('ZADD', pools, counter.expireAt, pool)
   dropExpiredPools(namespace)
   local keepUntil = math.max(call('PEXPIRETIME', counts), tonumber(counter.expireAt))
@@ -80,13 +92,11 @@ local function dropValue(counter, pool, value)
   call('SREM', prefix .. ':exhausted:' .. pool, value)
   if isRest(value) then return end
   local counts, pools = valueCountsOf(owner)
-  local count = tonumber(call('HGET', counts, pool) or 0)
-  if count == 0 then return end
-  if count > 1 then
-    call('HINCRBY', counts, pool, -1)
-  else
+  local places = math.min(placesOf(counter.name), tonumber(call('HGET', counts, pool) or 0))
+  if places == 0 then return end
+  if call('HINCRBY', counts, pool, -places) == 0 then
     call('HDEL', counts, pool)
     call('ZREM', pools, pool)
   end
-  if call('HINCRBY', counts, '', -1) == 0 then call('DEL', counts) end
+  if call('HINCRBY', counts, '', -places) == 0 then call('DEL', counts) end
 end

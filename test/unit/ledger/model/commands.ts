@@ -10,6 +10,7 @@ import { OWNER } from '../../../support/owner.ts';
 import {
   BY_VALUE,
   CALLS,
+  CONTENDERS,
   type ComparedLedgers,
   counterOf,
   GATEWAYS,
@@ -415,7 +416,7 @@ export const commands = fc.commands(
 const contended = fc.record({
   call: calls,
   worst: fc.record({ tenths: fc.integer({ min: 1, max: 6 }), off: fc.integer({ min: -1, max: 1 }) }),
-  workspace: fc.constantFrom(...WORKSPACES, 'ads/api'),
+  workspace: fc.constantFrom(...CONTENDERS),
   percent: fc.constantFrom(50, 50, 50, 20, undefined),
   budget: fc.constantFrom('company', 'company', 'companyCustomers'),
 });
@@ -442,7 +443,7 @@ const settleCheaply = fc.tuple(gateways, calls, fc.nat(2)).map(([gateway, call, 
   }),
 );
 
-/** Three workspaces contend for a spanning budget with calls that cost next to nothing. */
+/** Workspaces of several namespaces contend for a spanning budget with calls that cost next to nothing. */
 export const contentions = fc.commands([contend, contend, contend, contend, settleCheaply, release, expireTombstones], {
   maxCommands: 60,
   size: 'max',

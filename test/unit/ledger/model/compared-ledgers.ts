@@ -17,6 +17,7 @@ export const GATEWAYS = [0, 1];
 export const POOLED = ['pool', 'watched', 'company'];
 export const BY_VALUE = ['customers', 'watchedCustomers', 'companyCustomers'];
 export const WORKSPACES = ['payments/checkout', 'search/web'];
+export const CONTENDERS = [...WORKSPACES, 'payments/refunds', 'ads/api'];
 export const VALUES = ['["acme"]', '["umbrella"]', '[""]', '["a#\\nü…"]'];
 export const counterOf = (budget: string): string =>
   `${budget.startsWith('company') ? 'platform' : 'payments'}/${budget}/Day/UTC/0`;
@@ -102,9 +103,11 @@ export class ComparedLedgers {
   async expireMarks(): Promise<void> {
     const { pools, values } = this.memory.state.counters;
     for (const counter of [...pools.values(), ...[...values.values()].flatMap((all) => [...all.values()])]) {
-      if (!counter.waiting.some(({ until }) => until - Date.now() < WAIT_MARK_MS / 2)) continue;
-      counter.waiting = [];
-      await this.redis.hdel(`${this.prefix}:counter:${counter.name}`, 'm');
+      for (const [level, marks] of counter.waiting) {
+        if (!marks.some(({ until }) => until - Date.now() < WAIT_MARK_MS / 2)) continue;
+        counter.waiting.delete(level);
+        await this.redis.hdel(`${this.prefix}:counter:${counter.name}`, level === '' ? 'm' : `m:${level}`);
+      }
     }
   }
 

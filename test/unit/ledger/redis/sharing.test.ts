@@ -59,6 +59,26 @@ describe('a spanning budget', () => {
     expect(await redis.hmget(key, 'r:payments/checkout', 'm')).toEqual([null, null]);
   });
 
+  test('gives a namespace no more because it has several workspaces', async () => {
+    const first = await ask('hog/a', 40n);
+    expect(await ask('hog/b', 40n)).toMatch('call');
+    expect(await ask('payments/checkout', 30n)).toBe('waiting');
+    await ledger.gateway.settle(cost(first, 0n));
+    for (const workspace of ['hog/a', 'hog/b', 'hog/c']) expect(await ask(workspace, 20n)).toBe('waiting');
+    expect(await ask('payments/checkout', 30n)).toMatch('call');
+  });
+
+  test('protects the workspaces of one namespace from each other', async () => {
+    const first = await ask('hog/a', 90n);
+    expect(await ask('hog/b', 30n)).toBe('waiting');
+    await ledger.gateway.settle(cost(first, 0n));
+    expect(await ask('hog/a', 60n)).toBe('waiting');
+    // The namespace has its part already, so other namespaces need not wait for it.
+    expect(await ask('payments/checkout', 60n)).toMatch('call');
+    expect(await ask('hog/b', 30n)).toMatch('call');
+    expect(await redis.hmget(key, 'm', 'm:hog', 'r:hog', 'r:payments')).toEqual([null, null, '30', '60']);
+  });
+
   test('has a part of what is left, not of the limit: half of it spent, a workspace gets half of the rest', async () => {
     const spent = await ask('hog/a', 60n);
     await ledger.gateway.settle(cost(spent, 60n));

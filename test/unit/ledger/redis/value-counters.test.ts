@@ -156,6 +156,14 @@ describe('past the largest number of values', () => {
     expect(await read('later')).toMatchObject({ valueCount: 1, values: [{ value: '["later"]', committedNano: 1n }] });
   });
 
+  test('long values take several places', async () => {
+    const long = 'x'.repeat(256);
+    await reserve(long);
+    expect(await redis.hgetall(`${prefix}:valueCounts:payments`)).toEqual({ [COUNTER]: '2', '': '2' });
+    await ledger.gateway.release(long);
+    expect(await redis.exists(`${prefix}:valueCounts:payments`, `${prefix}:valuePools:payments`)).toBe(0);
+  });
+
   test('a namespace has a bound over all of its budgets, which forgets those that expired', async () => {
     await use('payments', MAX_NAMESPACE_VALUES, 'payments/old/Day/UTC/0');
     await reserve('a');
