@@ -45,6 +45,8 @@ export interface SystemOptions {
   settings?: Readonly<Record<string, unknown>>;
   /** Whether operators and gateways run what `npm run build` has made, as the image does. */
   built?: boolean;
+  /** Further flags of Node for the gateways. */
+  gatewayFlags?: readonly string[];
   /** Whether the controllers of Kubernetes run, default true: without them nothing is deleted with its owner. */
   controllers?: boolean;
   /** Whether operators and gateways that end are started again; {@link System.restarts} counts that. Default false. */
@@ -119,7 +121,7 @@ async function bringUp(options: SystemOptions, registry: ProcessRegistry): Promi
     const command: Command = {
       name,
       command: process.execPath,
-      args: [...FLAGS[part], ...programOf(part, options)],
+      args: [...FLAGS[part], ...((part === 'gateway' && options.gatewayFlags) || []), ...programOf(part, options)],
       logFile: join(directory, 'logs', `${name}.log`),
       stamp: `${settings.text}${edited}`,
       env: {
