@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici';
 import { delay } from './backoff.ts';
 import { isKubeError, KubeError, kubeErrorOf, unauthorized, unreachable } from './kube-error.ts';
 import type { KubeObject, ObjectRef, Resource } from './object.ts';
+import { PageSize } from './page-size.ts';
 
 /** Which objects of a kind: of one namespace or all, narrowed by selectors. */
 export interface Query {
@@ -54,7 +55,6 @@ interface ClientOptions {
   readonly silenceMs?: number;
 }
 
-const PAGE = 500;
 const ATTEMPTS = 4;
 const RETRY = { firstMs: 200, maxMs: 5_000 };
 
@@ -87,14 +87,28 @@ export class KubeClient {
     return this.#json<T>({ method: 'GET', path });
   }
 
-  /** Reads all pages. Items have no `kind` and `apiVersion`, as in every list, and no `managedFields`. */
-  async list<T extends KubeObject>(resource: Resource, { namespace, ...selectors }: Query = {}): Promise<List<T>> {
+  /**
+   * Reads all pages. Items have no `kind` and `apiVersion`, as in every list, and no `managedFields`. Each is reduced before
+   * the next page is read, so that only one page is in memory as it came.
+   */
+  async list<T extends KubeObject>(
+    resource: Resource,
+    { namespace, ...selectors }: Query = {},
+    reduce: (object: T) => T = (object) => object,
+  ): Promise<List<T>> {
     const items: T[] = [];
     const path = pathOf(resource, { namespace });
+    const size = new PageSize();
     for (let next: string | undefined; ;) {
-      const query = { ...selectors, limit: String(PAGE), continue: next };
-      const page = await this.#json<ListBody<T>>({ method: 'GET', path, query });
-      items.push(...page.items.map(withoutManagers));
+      const query = { ...selectors, limit: String(size.limit), continue: next };
+      const text = await this.#read({ method: 'GET', path, query }, (body) => textOf(body, size.maxBytes));
+      if (text === null) {
+        size.shrink();
+        continue;
+      }
+      const page = JSON.parse(text) as ListBody<T>;
+      size.learn(page.items.length, text.length);
+      for (const item of page.items) items.push(reduce(withoutManagers(item)));
       next = page.metadata.continue || undefined;
       if (next === undefined) return { items, resourceVersion: page.metadata.resourceVersion };
     }
@@ -173,13 +187,17 @@ export class KubeClient {
     return this.#json<T>({ method, path, body: { apiVersion, kind, ...object }, ...rest });
   }
 
-  async #json<T>(call: Call): Promise<T> {
+  #json<T>(call: Call): Promise<T> {
+    return this.#read(call, async (body) => (await body.json()) as T);
+  }
+
+  async #read<T>(call: Call, read: (body: Dispatcher.ResponseData['body']) => Promise<T>): Promise<T> {
     const { timeoutMs, random } = this.#options;
     const signal = AbortSignal.timeout(timeoutMs);
     for (let failures = 1; ; failures += 1) {
       try {
         const { body } = await this.#send(call, signal);
-        return (await body.json()) as T;
+        return await read(body);
       } catch (cause) {
         const error = cause instanceof KubeError ? cause : unreachable(`${call.method} ${call.path}`, cause);
         const again = error.status > 0 || call.method === 'GET';
@@ -221,6 +239,18 @@ export class KubeClient {
 interface ListBody<T> {
   readonly items: readonly T[];
   readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
+}
+
+/** The text of a body; null if it has more than `maxBytes`, of which no more is read then. */
+async function textOf(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<string | null> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) return null; // ends the connection
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 /** `/api/v1/namespaces/NS/secrets/NAME`, without the parts that are not given. */

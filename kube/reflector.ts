@@ -11,6 +11,8 @@ interface ReflectorOptions<T> {
   readonly client: Pick<KubeClient, 'list' | 'watch'>;
   readonly resource: Resource;
   readonly query?: Query;
+  /** What is kept of an object. It must keep what identifies it, and its `resourceVersion`. */
+  readonly reduce?: (object: T) => T;
   readonly onChange?: OnChange<T>;
   /** A list or a watch failed and will be retried. */
   readonly onProblem?: (error: unknown) => void;
@@ -94,8 +96,8 @@ export class Reflector<T extends KubeObject> {
   }
 
   async #list(): Promise<void> {
-    const { client, resource, query } = this.#options;
-    const { items, resourceVersion } = await client.list<T>(resource, query);
+    const { client, resource, query, reduce } = this.#options;
+    const { items, resourceVersion } = await client.list<T>(resource, query, reduce);
     if (this.#stop.signal.aborted) return;
     const gone = new Set(this.#objects.keys());
     for (const item of items) {
@@ -134,7 +136,7 @@ export class Reflector<T extends KubeObject> {
     this.#failures = 0;
     this.#version = object.metadata.resourceVersion;
     if (type === 'DELETED') this.#remove(keyOf(object.metadata));
-    else if (type !== 'BOOKMARK') this.#put(object);
+    else if (type !== 'BOOKMARK') this.#put(this.#options.reduce?.(object) ?? object);
   }
 
   #put(object: T): void {

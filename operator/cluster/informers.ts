@@ -7,6 +7,13 @@ import { type OnChange, Reflector } from '../../kube/reflector.ts';
 import { SHARED_SHARD, shardNames } from '../../policy/compile/shard-format.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { CALLER_KEY_TYPE, GATEWAY_SERVICE, LEDGER_CHECKPOINT, PRICES, UPSTREAM_KEY_TYPE } from './object-names.ts';
+import {
+  reducedBudget,
+  reducedKeySecret,
+  reducedNamespace,
+  reducedUpstreamSecret,
+  reducedWorkspace,
+} from './reduced-objects.ts';
 
 /** One informer each; `shard` is one of policy (a ConfigMap) or of keys (a Secret). */
 interface InformedKinds {
@@ -39,11 +46,17 @@ export function createInformers({ client, settings, random, onProblem }: Informe
   const { namespace } = settings;
   const all: Reflector<never>[] = [];
   let handlers: ChangeHandlers | undefined;
-  const watch = <K extends keyof InformedKinds>(kind: K, resource: Resource, query: Query = {}) => {
+  const watch = <K extends keyof InformedKinds>(
+    kind: K,
+    resource: Resource,
+    query: Query = {},
+    reduce: (object: InformedKinds[K]) => InformedKinds[K] = (object) => object,
+  ) => {
     const reflector = new Reflector<InformedKinds[K]>({
       client,
       resource,
       query,
+      reduce,
       onChange: (...change) => handlers?.[kind](...change),
       random,
       onProblem: (error) => onProblem(resource.plural, error),
@@ -59,11 +72,11 @@ export function createInformers({ client, settings, random, onProblem }: Informe
   for (const name of [...policy, SHARED_SHARD]) watch('shard', kinds.configMaps, named(name));
   for (const name of keys) watch('shard', kinds.secrets, named(name));
   return {
-    workspaces: watch('workspaces', workspaces),
-    budgets: watch('budgets', budgets),
-    namespaces: watch('namespaces', kinds.namespaces),
-    upstreamSecrets: watch('upstreamSecrets', kinds.secrets, ofType(UPSTREAM_KEY_TYPE)),
-    keySecrets: watch('keySecrets', kinds.secrets, ofType(CALLER_KEY_TYPE)),
+    workspaces: watch('workspaces', workspaces, {}, reducedWorkspace),
+    budgets: watch('budgets', budgets, {}, reducedBudget),
+    namespaces: watch('namespaces', kinds.namespaces, {}, reducedNamespace),
+    upstreamSecrets: watch('upstreamSecrets', kinds.secrets, ofType(UPSTREAM_KEY_TYPE), reducedUpstreamSecret),
+    keySecrets: watch('keySecrets', kinds.secrets, ofType(CALLER_KEY_TYPE), reducedKeySecret),
     endpoints: watch('endpoints', kinds.endpointSlices, ofGateway),
     prices: watch('prices', kinds.configMaps, named(PRICES)),
     checkpoint: watch('checkpoint', kinds.configMaps, named(LEDGER_CHECKPOINT)),

@@ -4,6 +4,11 @@
 export const UPSTREAM_KEY_TYPE = 'tollgate.dev/upstream-key';
 /** The type of Secrets that the operator makes for callers. */
 export const CALLER_KEY_TYPE = 'tollgate.dev/key';
+/** The labels that say whose key a Secret holds, and its entries. */
+export const WORKSPACE_LABEL = 'tollgate.dev/workspace';
+export const KEY_LABEL = 'tollgate.dev/key';
+export const KEY_ENTRY = 'ANTHROPIC_API_KEY';
+export const URL_ENTRY = 'ANTHROPIC_BASE_URL';
 
 /** The Service whose endpoints are the gateways. */
 export const GATEWAY_SERVICE = 'tollgate-gateway';

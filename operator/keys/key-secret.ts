@@ -3,12 +3,10 @@ import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
 import { encodeSecretData, type Secret } from '../../kube/kinds.ts';
 import type { ObjectMeta } from '../../kube/object.ts';
 import type { Hash } from '../../policy/compile/shard-format.ts';
-import { CALLER_KEY_TYPE } from '../cluster/object-names.ts';
+import { CALLER_KEY_TYPE, KEY_ENTRY, KEY_LABEL, URL_ENTRY, WORKSPACE_LABEL } from '../cluster/object-names.ts';
 
 type Key = ClaudeWorkspace['spec']['keys'][number];
 
-const WORKSPACE_LABEL = 'tollgate.dev/workspace';
-const KEY_LABEL = 'tollgate.dev/key';
 const KEY_FORMAT = /^sk-tollgate-[A-Za-z0-9_-]{43}$/;
 
 /** A key of 32 random bytes. */
@@ -28,7 +26,7 @@ export function keySecret(workspace: ClaudeWorkspace, key: Key, text: string, ga
       ownerReferences: [{ apiVersion, kind, name, uid, controller: true }],
     },
     type: CALLER_KEY_TYPE,
-    data: encodeSecretData({ ANTHROPIC_API_KEY: text, ANTHROPIC_BASE_URL: gatewayURL }),
+    data: encodeSecretData({ [KEY_ENTRY]: text, [URL_ENTRY]: gatewayURL }),
   };
 }
 
@@ -63,7 +61,7 @@ export function contains(secret: Secret, wanted: Secret): boolean {
 
 /** The key in a Secret; undefined where it does not have the format of Tollgate's keys. */
 export function textOf(secret: Secret): string | undefined {
-  const text = Buffer.from(secret.data?.['ANTHROPIC_API_KEY'] ?? '', 'base64').toString();
+  const text = Buffer.from(secret.data?.[KEY_ENTRY] ?? '', 'base64').toString();
   return KEY_FORMAT.test(text) ? text : undefined;
 }
 

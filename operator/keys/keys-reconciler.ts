@@ -99,9 +99,12 @@ export class KeysReconciler {
     const text = isValid ? textOf(existing) : undefined;
     const wanted = keySecret(workspace, key, text ?? keyText(randomBytes(32)), gatewayURL);
     if (contains(existing, wanted)) return;
-    const labels = { ...existing.metadata.labels, ...wanted.metadata.labels };
-    const data = { ...existing.data, ...wanted.data };
-    await client.replace<Secret>(secrets, { ...existing, data, metadata: { ...existing.metadata, labels } });
+    const whole = await client.get<Secret>(secrets, existing.metadata); // the informer has only a part of it
+    const labels = { ...whole.metadata.labels, ...wanted.metadata.labels };
+    // With the version that was judged: a conflict where it is another one by now.
+    const { uid = '', resourceVersion = '' } = existing.metadata;
+    const metadata = { ...whole.metadata, labels, uid, resourceVersion };
+    await client.replace<Secret>(secrets, { ...whole, data: { ...whole.data, ...wanted.data }, metadata });
     if (text === undefined) events.keyIssued(workspace, key.name, key.secretName, 'replaced');
   }
 

@@ -13,7 +13,7 @@ import { isSetByCaller } from '../core/matching.ts';
 import { isTimeZone } from '../core/period.ts';
 import { scopeAt, valuesAt } from './attribute-names.ts';
 import type { CompileCache } from './compile-cache.ts';
-import type { CompileInput, PreviousShards } from './compile-input.ts';
+import type { CompileInput, Cut, PreviousShards } from './compile-input.ts';
 import type { OwnPart } from './compile-workspace.ts';
 import { NotAccepted, amountOf, instantOf, validateResource } from './not-accepted.ts';
 import { restrainBudget } from './restrained.ts';
@@ -68,7 +68,7 @@ export function previousBudgets({ policy, shared }: PreviousShards): ReadonlyMap
 
 /** Compiles one budget and finds its workspaces. `previousOf` is only asked for a budget that is not accepted. */
 export function targetBudget(
-  resource: ClaudeBudget,
+  resource: ClaudeBudget & Cut,
   previousOf: (budget: Ref) => AcceptedBudget | undefined,
   existing: Workspaces,
   input: CompileInput,
@@ -83,7 +83,7 @@ export function targetBudget(
   const found = { ref, created: resource.metadata.creationTimestamp ?? '', generation, accepted };
   if (compiled === null) return { ...found, ...lastAccepted(resource, previousOf(ref), existing, input) };
   const { budget, workspaces } = compiled;
-  const bytes = cache.bytes(budget);
+  const bytes = resource.cutBytes ?? cache.bytes(budget);
   if (bytes > MAX_BYTES.ClaudeBudget) {
     const last = lastAccepted(resource, previousOf(ref), existing, input);
     const restrained = last.compiled === null ? null : restrainBudget(last.compiled, budget);

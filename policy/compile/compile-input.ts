@@ -16,6 +16,11 @@ export interface InputNamespace {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** On a resource that is too large to be kept whole: the bytes of its spec, of which only a part is there. */
+export interface Cut {
+  readonly cutBytes?: number;
+}
+
 /** Everything that is applied, and the shards and fences as they are now. */
 export interface CompileInput {
   readonly settings: Settings;
@@ -24,8 +29,8 @@ export interface CompileInput {
   readonly hash: Hash;
   /** The ledger's epoch; null until it is established. */
   readonly epoch: string | null;
-  readonly workspaces: readonly ClaudeWorkspace[];
-  readonly budgets: readonly ClaudeBudget[];
+  readonly workspaces: readonly (ClaudeWorkspace & Cut)[];
+  readonly budgets: readonly (ClaudeBudget & Cut)[];
   /** By name. The workspaces of a namespace that is missing here are left out: nobody can say yet whose they are. */
   readonly namespaces: ReadonlyMap<string, InputNamespace>;
   /** The Secrets that workspaces name as upstream keys, by `namespace/name`. */

@@ -5,7 +5,7 @@ import { type CompiledWorkspace, type Credentials, type Guards, type Ref, refOf 
 import type { Finding } from '../core/conditions.ts';
 import { attributesAt } from './attribute-names.ts';
 import type { CompileCache } from './compile-cache.ts';
-import type { CompileInput, InputNamespace } from './compile-input.ts';
+import type { CompileInput, Cut, InputNamespace } from './compile-input.ts';
 import { amountOf, NotAccepted, validateResource } from './not-accepted.ts';
 import { restrainCredentials, restrainWorkspace } from './restrained.ts';
 import { largerThanAllowed, MAX_BYTES } from './too-large.ts';
@@ -37,7 +37,7 @@ type Source = Credentials['upstreamSecret'];
  * earlier object of the same name does not count.
  */
 export function validateWorkspace(
-  resource: ClaudeWorkspace,
+  resource: ClaudeWorkspace & Cut,
   namespace: InputNamespace,
   previous: AcceptedWorkspace | undefined,
   input: CompileInput,
@@ -53,7 +53,7 @@ export function validateWorkspace(
   const last = previous === undefined || isOther(resource, previous) ? undefined : previous;
   if (compiled !== null) {
     const next = { own: compiled, credentials: credentialsOf(compiled, sourceOf(resource), input) };
-    const bytes = cache.bytes(compiled);
+    const bytes = resource.cutBytes ?? cache.bytes(compiled);
     return bytes <= MAX_BYTES.ClaudeWorkspace ? { ...found, ...next } : tooLarge(found, bytes, next, last);
   }
   if (last === undefined) return { ...found, own: null, credentials: null };
@@ -164,7 +164,7 @@ function upstreamKey(namespace: string, source: Source, input: CompileInput): st
     throw new NotAccepted('SecretKeyMissing', `${field}: Secret ${source.name} has no API key under ${source.key}.`);
   }
   if (value.length > MAX_KEY_LENGTH) {
-    const message = `${field}: Secret ${source.name} has ${value.length} characters under ${source.key}, and an API key has at most ${MAX_KEY_LENGTH}. Store the key alone.`;
+    const message = `${field}: Secret ${source.name} has more than ${MAX_KEY_LENGTH} characters under ${source.key}, the most that an API key may have. Store the key alone.`;
     throw new NotAccepted('SecretKeyMissing', message);
   }
   return value;

@@ -1,5 +1,6 @@
 import type { Attack } from './attack.ts';
 import { brokenHttp } from './broken-http.ts';
+import { fatTenant } from './fat-tenant.ts';
 import { forgedObjects } from './forged-objects.ts';
 import { freeFlood } from './free-flood.ts';
 import { freeValues } from './free-values.ts';
@@ -26,4 +27,5 @@ export const ATTACKS: readonly Attack[] = [
   lostAnswers,
   freeFlood,
   forgedObjects,
+  fatTenant,
 ];

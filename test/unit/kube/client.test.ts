@@ -63,6 +63,21 @@ describe('the client', () => {
     expect([seen.get('before'), seen.get('after')]).toEqual(['x', 'y']);
   });
 
+  test('lists objects that are too large for one page, and reduces each', async () => {
+    const ns = await namespace('client');
+    const large = 'x'.repeat(1_000_000);
+    const names = Array.from({ length: 12 }, (_, i) => `large-${10 + i}`);
+    for (const name of names)
+      await client.create<ConfigMap>(configMaps, { metadata: { namespace: ns, name }, data: { large } });
+    const { items } = await client.list<ConfigMap>(configMaps, { namespace: ns }, ({ metadata, data }) => ({
+      metadata,
+      data: { length: String(data?.['large']?.length) },
+    }));
+    const read = items.filter(({ metadata }) => metadata.name.startsWith('large'));
+    expect(read.map(({ metadata }) => metadata.name)).toEqual(names);
+    expect(read.every(({ data }) => data?.['length'] === '1000000')).toBe(true);
+  });
+
   test('an error shows no credential', async () => {
     const stranger = new KubeClient({
       connection: {
