@@ -8,12 +8,17 @@ export function deepEqual(a: unknown, b: unknown): boolean {
 }
 
 function covers(a: object, b: object): boolean {
-  for (const name in a) if (!deepEqual(Reflect.get(a, name), Reflect.get(b, name))) return false;
+  for (const name in a) if (!deepEqual(Reflect.get(a, name), ownMember(b, name))) return false;
   return true;
 }
 
 /** Whether all members of `a` that `b` lacks are undefined. */
 function hasNoOthers(a: object, b: object): boolean {
-  for (const name in a) if (!(name in b) && Reflect.get(a, name) !== undefined) return false;
+  for (const name in a) if (!Object.hasOwn(b, name) && Reflect.get(a, name) !== undefined) return false;
   return true;
+}
+
+/** A tenant may call a tag `constructor`, which every object has by itself. */
+function ownMember(object: object, name: string): unknown {
+  return Object.hasOwn(object, name) ? Reflect.get(object, name) : undefined;
 }

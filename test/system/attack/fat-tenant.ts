@@ -50,9 +50,8 @@ export const fatTenant: Attack = {
       messages: [{ role: 'user', content: 'a' }],
     });
     if ((await victim.send({ body })).status !== 200) report('the neighbour in the full shard is not served');
-    await installation.kubectl(
-      ...['patch', 'claudeworkspace', 'app', '-n', VICTIM, '--type=merge', '-p', '{"spec":{"suspend":true}}'],
-    );
+    const suspend = ['--type=merge', '-p', '{"spec":{"suspend":true}}'];
+    await installation.kubectl('patch', 'claudeworkspace', 'app', '-n', VICTIM, ...suspend);
     const suspended = await waitFor(async () => {
       const answers = await Promise.all(installation.gateways.map((_url, i) => victim.send({ body }, i)));
       return answers.every(({ status }) => status !== 200);

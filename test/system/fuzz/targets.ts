@@ -1,6 +1,7 @@
 import type { FuzzTarget } from './fuzz.ts';
 import { requestReader } from './request-reader.ts';
+import { shardCodec } from './shard-codec.ts';
 import { sse } from './sse.ts';
 import { usage } from './usage.ts';
 
-export const TARGETS: readonly FuzzTarget[] = [requestReader, sse, usage];
+export const TARGETS: readonly FuzzTarget[] = [requestReader, sse, usage, shardCodec];
