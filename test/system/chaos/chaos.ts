@@ -20,6 +20,8 @@ import { verdict } from './verdict.ts';
 const GATEWAYS = 3;
 /** How long it may take until everything is settled or presumed after the last call: a few leases. */
 const SETTLED_WITHIN_MS = 90_000;
+/** How long it may take after the last fault until each budget has refused a call: most of it on a slow machine. */
+const ALL_SPENT_WITHIN_MS = 120_000;
 /** How long callers continue after the last fault and the last raised limit. */
 const LAST_MS = 10_000;
 const PROGRESS_MS = 10_000;
@@ -115,6 +117,7 @@ async function storm(all: Storm): Promise<void> {
     traffic.isGathered = true;
     runLog.announce(`${traffic.open} streams are open; now the faults begin`);
     await faults.run(Date.now() + seconds * 1_000);
+    await waitFor(async () => BUDGETS.every((name) => caps.refusals(name) > 0), ALL_SPENT_WITHIN_MS);
     caps.freeze();
     runLog.announce('all faults are repaired and no limit is raised any more: what is left is spent');
     await sleep(LAST_MS);
