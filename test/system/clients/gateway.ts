@@ -47,6 +47,7 @@ async function spendPennies(url: string): Promise<void> {
   const headers = {
     'x-api-key': 'sk-tollgate-poor',
     'anthropic-version': '2023-06-01',
+    'content-type': 'application/json',
     'x-stand-in': JSON.stringify({ usage: { output_tokens: 2000 } }),
   };
   await fetch(`${url}/v1/messages`, { method: 'POST', headers, body: message({ max_tokens: 2000 }) });
