@@ -136,8 +136,7 @@ export class FieldScanner {
   #endCapture(bytes: Buffer, start: number, end: number): unknown {
     const capture = this.#capture;
     this.#capture = null;
-    capture?.add(bytes.subarray(start, end));
-    return capture?.value ?? null;
+    return capture?.end(bytes, start, end) ?? null;
   }
 }
 
@@ -158,10 +157,15 @@ class Capture {
     else this.#parts.length = 0;
   }
 
-  get value(): unknown {
-    if (this.#length > this.#limit) return UNREADABLE;
+  /** The value, whose last bytes these are. Mostly they are all of it, and are not copied. */
+  end(bytes: Buffer, start: number, end: number): unknown {
+    const isWhole = this.#length === 0;
+    if (this.#length + end - start > this.#limit) return UNREADABLE;
+    if (!isWhole) this.add(bytes.subarray(start, end));
     try {
-      return JSON.parse(Buffer.concat(this.#parts).toString('utf8')) as unknown;
+      return JSON.parse(
+        isWhole ? bytes.toString('utf8', start, end) : Buffer.concat(this.#parts).toString(),
+      ) as unknown;
     } catch {
       return UNREADABLE;
     }

@@ -12,6 +12,7 @@ export interface LineTaker {
 /** Splits a stream whose chunks cut anywhere into lines, which end with a newline, a return, or both. */
 export class LineSplitter {
   readonly #taker: LineTaker;
+  readonly #ends = new LineEnds();
   /** The kept parts of a line whose end has not come yet, their length, and the length of the line so far. */
   #rest: Buffer[] = [];
   #kept = 0;
@@ -27,7 +28,8 @@ export class LineSplitter {
     if (chunk.length === 0) return;
     let start = this.#isAfterReturn && chunk[0] === NEWLINE ? 1 : 0;
     this.#isAfterReturn = chunk.at(-1) === RETURN;
-    const ends = new LineEnds(chunk);
+    const ends = this.#ends;
+    ends.begin(chunk);
     for (let end = ends.from(start); end !== Infinity; end = ends.from(start)) {
       this.#endLine(chunk, start, end);
       start = end + (chunk[end] === RETURN && chunk[end + 1] === NEWLINE ? 2 : 1);
@@ -70,12 +72,14 @@ export class LineSplitter {
 
 /** Finds the ends of lines in a chunk. A chunk that has no newline is not searched for one again at every return. */
 class LineEnds {
-  readonly #chunk: Buffer;
+  #chunk: Buffer = Buffer.alloc(0);
   #newline = -1;
   #return = -1;
 
-  constructor(chunk: Buffer) {
+  begin(chunk: Buffer): void {
     this.#chunk = chunk;
+    this.#newline = -1;
+    this.#return = -1;
   }
 
   /** The first end at `start` or behind it; Infinity if there is none. */
