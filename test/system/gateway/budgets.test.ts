@@ -81,8 +81,8 @@ test('callers in a loop read the ledger once a second, with few counters a scrip
   expect(counters).toBeLessThanOrEqual(103 * (seconds + 1));
 });
 
-test('a caller reads no value of another tenant in a spanning budget that shows amounts', async () => {
-  const spanning = { selector: {}, disclosure: 'Amounts' } as const;
+test('a caller reads no value of another tenant in a spanning budget that shows percentages', async () => {
+  const spanning = { selector: {}, disclosure: 'Percent' } as const;
   const shared = { ...perCustomer, namespace: 'tollgate-system', name: 'shared', spanning };
   const gateway = await gatewayWith({ budgets: [], spanning: [shared] });
   const { operator } = gateway.ledger;
