@@ -55,7 +55,9 @@ export function plan(
   const { prices } = workspace;
   const models = modelsOf(call.facts);
   const refusal =
-    closed(workspace) ?? first(models, (model) => disallowed(call.caller, model) ?? unpriced(workspace, model, now));
+    closed(workspace) ??
+    (call.facts.namesFile ? STORED_FILE : null) ??
+    first(models, (model) => disallowed(call.caller, model) ?? unpriced(workspace, model, now));
   if (refusal !== null) return err(refusal);
   const rates = models.map((model) => rateAt(prices, model, now) ?? highestRateAt(prices, now));
   const limited = applyRequestLimits(call.facts, workspace.guards, { rate: rates[0]!, book: prices, at: now });
@@ -63,6 +65,8 @@ export function plan(
   const reservedNano = amountToReserve(call, limited.value, countedTokens, now);
   return applyBudgets(call, { ...limited.value, reservedNano }, rates, now, settings);
 }
+
+const STORED_FILE: Refusal = { reason: 'Unsupported', message: sentences.storedFile() };
 
 /** The refusal of a call that costs nothing (count_tokens); null if it may be forwarded. */
 export function planFree(caller: Caller, model: string): Refusal | null {

@@ -107,6 +107,11 @@ export function unbounded(paths: readonly string[]): string {
   return `This request has no maximum cost (${someOf(paths)}). Set max_uses on each tool and leave out the rest, or ask for guards.maxToolUses or guards.unboundedRequestUsd on the workspace.`;
 }
 
+/** The ids of the upstream's store do not say whose a file is. */
+export function storedFile(): string {
+  return "The request names a file in the upstream's store (file_id), where every workspace with the same upstream key could read it. Send the content itself.";
+}
+
 /** A body may have a million of them. */
 const MOST_PATHS = 8;
 

@@ -52,6 +52,8 @@ export class PromptReader {
   fillsContext = false;
   /** Whether it has content that is fetched when the call runs: a count made before may differ. */
   isFetched = false;
+  /** It names a file in the upstream's store. */
+  namesFile = false;
   /** Paths in the body of what has no bound. */
   readonly unbounded: string[] = [];
   readonly serverTools: ServerTool[] = [];
@@ -164,6 +166,7 @@ export class PromptReader {
         this.hiddenTokens += BROWSER_STATE_TOKENS;
         return;
       case 'container_upload':
+        this.namesFile = true;
         return void this.unbounded.push(path);
       case 'compaction':
         this.#readSealed(block['encrypted_content']);
@@ -188,6 +191,7 @@ export class PromptReader {
     const { type, cache_control: control } = value as JsonFields;
     this.readCacheControl(control, `${path}.cache_control`);
     if (type === 'url' || type === 'file') this.isFetched = true;
+    if (type === 'file') this.namesFile = true;
     for (const part of Object.values(value)) this.#readNested(part, path);
   }
 
@@ -213,6 +217,7 @@ export class PromptReader {
       this.hiddenTokens += this.#images.tokens(data);
     } else {
       this.isFetched = true;
+      if (source['type'] === 'file') this.namesFile = true;
       this.hiddenTokens += MAX_IMAGE_TOKENS;
     }
   }
@@ -235,6 +240,7 @@ export class PromptReader {
       case 'file':
         this.isFetched = true;
         this.fillsContext = true;
+        if (type === 'file') this.namesFile = true;
         return;
     }
     throw unsupported(`${path}.source.type ${quoted(type)}`);

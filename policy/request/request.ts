@@ -48,6 +48,8 @@ export interface RequestFacts {
   readonly fallbacks: readonly Fallback[];
   /** Paths in the body of what has no bound, without the tools that lack `max_uses`. */
   readonly unbounded: readonly string[];
+  /** It names a file in the upstream's store, which all workspaces under one upstream key share. */
+  readonly namesFile: boolean;
   /** Whether count_tokens counts everything that an inference reads. */
   readonly countable: boolean;
   /** The longest-lived cache write of the request. */
@@ -147,6 +149,7 @@ export function* readFacts({ fields, spans, memory }: JsonObject, bytes: number)
     codeExecution: codeExecution(prompt),
     fallbacks,
     unbounded,
+    namesFile: prompt.namesFile,
     countable: !prompt.isFetched && !compacts && serverTools.length + fallbacks.length + unbounded.length === 0,
     cacheWrite: prompt.cacheWrite,
     fast: readFast(fields['speed'], 'speed'),

@@ -14,6 +14,7 @@ export function factsOf(changes: Partial<RequestFacts> = {}): RequestFacts {
     codeExecution: 'None',
     fallbacks: [],
     unbounded: [],
+    namesFile: false,
     countable: true,
     cacheWrite: 'None',
     fast: false,

@@ -39,6 +39,7 @@ export const plainFacts = {
   codeExecution: 'None',
   fallbacks: [],
   unbounded: [],
+  namesFile: false,
   countable: true,
 };
 export const NEVER_UNMETERED = 'is not supported by Tollgate, which cannot bound its cost yet. Leave it out.';

@@ -1,6 +1,7 @@
 import type { Attack } from './attack.ts';
 import { brokenHttp } from './broken-http.ts';
 import { fatTenant } from './fat-tenant.ts';
+import { foreignFiles } from './foreign-files.ts';
 import { forgedObjects } from './forged-objects.ts';
 import { freeFlood } from './free-flood.ts';
 import { freeValues } from './free-values.ts';
@@ -28,4 +29,5 @@ export const ATTACKS: readonly Attack[] = [
   freeFlood,
   forgedObjects,
   fatTenant,
+  foreignFiles,
 ];

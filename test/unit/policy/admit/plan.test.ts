@@ -84,6 +84,11 @@ describe('a planned call', () => {
       expect(admitted({ workspace: { guards: { maxToolUses: 8 } }, facts: searching }).edits).toEqual([]);
     });
 
+    test('refuses a file of the upstream’s store, which a workspace cannot own, whatever its guards', () => {
+      const guards = { unboundedRequestNano: nano(3n * USD) };
+      expect(refused({ workspace: { guards }, facts: { namesFile: true } })).toMatch(/^Unsupported: .*\(file_id\)/);
+    });
+
     test('reserves unboundedRequestUsd for an unbounded request, if every enforcing budget has a tolerance', () => {
       const unbounded = { serverTools: [{ ...search, maxUses: null }], fillsContext: true, maxTokens: 0 };
       const guards = { unboundedRequestNano: nano(3n * USD) };

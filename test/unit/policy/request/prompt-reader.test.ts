@@ -98,6 +98,32 @@ describe('documents', () => {
     });
   });
 
+  const stored = { type: 'file', file_id: 'f' };
+  test.each<[string, object]>([
+    ['a document', { type: 'document', source: stored }],
+    ['a picture', { type: 'image', source: stored }],
+    ['an upload', { type: 'container_upload', file_id: 'f' }],
+    [
+      'a picture in a document',
+      { type: 'document', source: { type: 'content', content: [{ type: 'image', source: stored }] } },
+    ],
+    ['a picture in a result', { type: 'tool_result', tool_use_id: 't', content: [{ type: 'image', source: stored }] }],
+    [
+      'a page in a result of a tool that Anthropic runs',
+      {
+        type: 'web_fetch_tool_result',
+        tool_use_id: 't',
+        content: { type: 'web_fetch_result', url: 'u', content: { type: 'document', source: stored } },
+      },
+    ],
+    [
+      'something in a result that nobody knows',
+      { type: 'web_fetch_tool_result', tool_use_id: 't', content: { type: 'dream_result', a: [{ b: stored }] } },
+    ],
+  ])('%s that is a file of the store is found', (_, block) => {
+    expect(facts(withContent(block)).namesFile).toBe(true);
+  });
+
   test.each<[string, object, Partial<RequestFacts>]>([
     ['that is text', { source: { type: 'text', media_type: 'text/plain', data: 'abc' } }, { fillsContext: false }],
     ['of parts', { source: { type: 'content', content: [text] }, title: 't', context: 'c' }, { fillsContext: false }],
