@@ -97,7 +97,8 @@ async function main(): Promise<void> {
       note({ kind: 'release', id });
       return;
     }
-    const cost = Math.floor(Math.random() * (worst + 1));
+    // At least something: a value that holds no money has no counter, so none counts a call that cost nothing.
+    const cost = 1 + Math.floor(Math.random() * worst);
     const presumed = outcome < 0.25 ? worst - cost : 0;
     const record = { id, state: 'final', cost_nano: String(cost) } as const;
     await insist(() =>
