@@ -188,6 +188,18 @@ describe('in a shard that others fill', () => {
     expect(output.workspaces.get('victim/app')!.inForce!.keys.map(({ name }) => name)).toEqual(['c']);
   });
 
+  test('of a resource that the operator cut, since it is too large to be kept, the protection is in force', () => {
+    const world = { 'victim/app': plain };
+    const { state } = run([world]);
+    const edited = { 'victim/app': { ...plain, suspend: true, budgets: { day: { ...thin, usd: 7 } } } };
+    const { workspaces, budgets, ...input } = inputOf(edited, state, NOW + 1);
+    const cut = <T>(one: T) => ({ ...one, cutBytes: 999_999 });
+    const output = compile({ ...input, workspaces: workspaces.map(cut), budgets: budgets.map(cut) });
+    expect(tooLarge(output, 'victim')).toEqual(['victim/app', 'victim/app-day']);
+    expect(unprotected(edited, carriedOut(output, state))).toEqual([]);
+    expect(output.budgets.get('victim/app-day')!.inForce!.limitNano).toBe(parseUsd('7.00'));
+  });
+
   test('nobody holds more than a quarter of what it leaves free, and the owner reads why', () => {
     const { output, state } = run([{ 'mallory/app': hog(30, 20) }]);
     const text = [...state.previous.policy.values()][0]!.texts.get('mallory/app')!;
