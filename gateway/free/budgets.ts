@@ -81,13 +81,11 @@ function fixedValues({ per }: CompiledBudget, { attributes }: CompiledKey): read
   return per.map((name) => attributes[name] ?? null);
 }
 
-/** Where the credential fixes the whole value, only that is read; of a spanning budget never the values of other tenants. */
+/** Where the credential fixes the whole value, only that is read. */
 function queryOf(budget: CompiledBudget, key: CompiledKey, now: number, options: FiguresOptions): ReadingQuery {
   const query = budgetFiguresQuery(budget, now, options);
   const fixed = fixedValues(budget, key);
-  if (!query.per) return query;
-  if (!fixed.includes(null)) return { ...query, top: 0, also: [JSON.stringify(fixed)] };
-  return budget.spanning === undefined ? query : { ...query, top: 0, also: [] };
+  return !query.per || fixed.includes(null) ? query : { ...query, top: 0, also: [JSON.stringify(fixed)] };
 }
 
 /** A credential that fixes a value of `per`, such as a customer, sees nothing of the other values. */

@@ -80,18 +80,3 @@ test('callers in a loop read the ledger once a second, with few counters a scrip
   expect(asked).toBeLessThanOrEqual(2 * (seconds + 1));
   expect(counters).toBeLessThanOrEqual(103 * (seconds + 1));
 });
-
-test('a caller reads no value of another tenant in a spanning budget that shows percentages', async () => {
-  const spanning = { selector: {}, disclosure: 'Percent' } as const;
-  const shared = { ...perCustomer, namespace: 'tollgate-system', name: 'shared', spanning };
-  const gateway = await gatewayWith({ budgets: [], spanning: [shared] });
-  const { operator } = gateway.ledger;
-  const { counter } = budgetFiguresQuery(shared, (await operator.state()).now);
-  const sums = { keepUntil: Date.now() + 3_600_000, presumedNano: ZERO, requests: 1, spentNano: nano(4_990_000_000n) };
-  await operator.raiseCounters([
-    { ...sums, counter },
-    { ...sums, counter: `${counter}#["of another tenant"]` },
-  ]);
-  // Of the total: the other tenant's customer has spent 99.8 % of its own limit.
-  expect(viewIn(await read(gateway, 'api'))).toMatchObject({ budget: 'tollgate-system/shared', percentUsed: 1 });
-});
