@@ -293,7 +293,7 @@ describe('a broken part', () => {
     await database.query('create database bare');
     const bare = postgres.url.replace(/\/postgres$/, '/bare');
     expect((await runDoctor({ ...inside, TOLLGATE_DATABASE_URL: bare })).said).toEqual([
-      'Problem Usage log: The tables lack the migrations 0001-log, 0002-batches.',
+      'Problem Usage log: The tables lack the migrations 0001-log, 0002-batches, 0003-owners, 0004-sums.',
     ]);
     await database.query('alter database bare set default_transaction_read_only = on');
     await database.close();

@@ -82,6 +82,7 @@ async function call(feature: string, behaviour: object = {}): Promise<void> {
   const headers = {
     'x-api-key': apiKey,
     'anthropic-version': '2023-06-01',
+    'content-type': 'application/json',
     'x-tollgate-feature': feature,
     'x-tollgate-customer': 'acme',
     'x-tollgate-user': 'ada',

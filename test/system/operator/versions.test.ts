@@ -23,14 +23,14 @@ afterAll(async () => {
 });
 
 test('an operator with older CRDs exits and names the missing fields, and one that waits starts once they are applied', async () => {
-  const path = '/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/whenSpent';
+  const path = '/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/grants';
   const patch = JSON.stringify([{ op: 'remove', path }]);
   await here.kubectl('patch', 'crd', 'claudebudgets.tollgate.dev', '--type=json', '-p', patch);
   const served = async () =>
-    (await here.kubectl('get', '--raw', '/openapi/v3/apis/tollgate.dev/v1alpha1')).includes('"whenSpent":');
+    (await here.kubectl('get', '--raw', '/openapi/v3/apis/tollgate.dev/v1alpha1')).includes('"grants":');
   await until(async () => !(await served()));
   const started = here.startOperator('operator-old-crds');
-  await expect(started).rejects.toThrow(/older than this version: they lack ClaudeBudget\.spec\.whenSpent/);
+  await expect(started).rejects.toThrow(/older than this version: they lack ClaudeBudget\.spec\.grants/);
   // The right CRDs are applied while it waits.
   const waiting = here.startOperator('operator-new-crds');
   await here.apply(CRD);
