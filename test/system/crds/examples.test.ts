@@ -40,7 +40,7 @@ test.each(files)('%s is taken as it is, and makes sense', async (file) => {
     epoch: null,
     workspaces: stored.filter((resource) => resource.kind === 'ClaudeWorkspace'),
     budgets: stored.filter((resource) => resource.kind === 'ClaudeBudget'),
-    namespaces: new Map(),
+    namespaces: new Map(workspaces.map(({ metadata: { namespace: name } }) => [name, { uid: name, labels: {} }])),
     upstreamSecrets: new Map(workspaces.map(({ metadata }) => [`${metadata.namespace}/anthropic`, secret])),
     callerKeys: new Map(),
     secretConflicts: new Map(),

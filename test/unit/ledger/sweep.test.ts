@@ -24,8 +24,10 @@ describe('a gateway that falls silent', () => {
     }
     expect((await second.operator.gateways()).map(({ pod }) => pod)).toEqual(['second']);
     expect(await second.gateway.reserve(call('d', 30n, [check(100n, 30n, span)]))).toMatchObject({
-      failures: [{ waiting: false, spentNano: 0n, committedNano: 90n }],
+      failures: [{ waiting: false, spentNano: 0n }],
     });
+    const [swept] = await second.operator.read([pool]);
+    expect(swept!.total).toMatchObject({ certainNano: 90n, committedNano: 90n });
     expect(await first.gateway.beat({ pod: 'first', shards: {} })).toEqual({ kind: 'swept' });
     expect(await first.gateway.reserve(call('e', 1n, [check(100n, 1n, span)]))).toEqual({ kind: 'unregistered' });
     await join(first, 'first again');
