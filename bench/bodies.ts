@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { Pool } from 'undici';
+import { scrape } from '../hack/run/scrape.ts';
 import { FULL_BYTES, HEAVY_BODIES, type HeavyBody } from '../test/support/hostile-bodies.ts';
 import { type Figure, ms } from './figures.ts';
 import { budget, Installation } from './installation.ts';
@@ -54,6 +55,6 @@ async function send(pool: Pool, apiKey: string, { make }: HeavyBody, bytes: numb
 }
 
 async function residentMegabytes(gateway: string): Promise<number> {
-  const metrics = await (await fetch(`${gateway}/metrics`)).text();
+  const metrics = await scrape(gateway);
   return Math.round(Number(/^process_resident_memory_bytes (\S+)$/m.exec(metrics)?.[1]) / 2 ** 20);
 }

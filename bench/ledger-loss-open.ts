@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { scrape } from '../hack/run/scrape.ts';
 import { formatUsd, parseUsd, nano as toNano, type Nano } from '../policy/core/money.ts';
 import { type Proxy, startProxy } from '../test/support/proxy.ts';
 import type { Figure } from './figures.ts';
@@ -76,7 +77,7 @@ async function statusOf(installation: Installation) {
 
 /** How many calls are in the write-ahead logs of the gateways. */
 async function unsettled({ gateways }: Installation): Promise<number> {
-  const texts = await Promise.all(gateways.map(async (url) => (await fetch(`${url}/metrics`)).text()));
+  const texts = await Promise.all(gateways.map(scrape));
   return texts.reduce((sum, text) => sum + Number(/^tollgate_write_ahead_log_calls (.*)$/m.exec(text)?.[1]), 0);
 }
 

@@ -1,3 +1,4 @@
+import { scrape } from '../hack/run/scrape.ts';
 import { parseUsd } from '../policy/core/money.ts';
 import type { Figure } from './figures.ts';
 import { Installation, waitFor } from './installation.ts';
@@ -45,6 +46,6 @@ async function spent(installation: Installation): Promise<bigint> {
 }
 
 async function residentMegabytes(gateway: string): Promise<number> {
-  const metrics = await (await fetch(`${gateway}/metrics`)).text();
+  const metrics = await scrape(gateway);
   return Number(/^process_resident_memory_bytes (\S+)$/m.exec(metrics)?.[1]) / 2 ** 20;
 }

@@ -14,6 +14,9 @@ export const ENTRY_VARIABLES = {
   POD_NAME: text('the name of this replica'),
   PORT: v.optional(port),
   ADMIN_PORT: v.optional(port),
+  TOLLGATE_METRICS_TOKEN: v.optional(
+    textLike(/^[\x21-\x7e]{16,256}$/, 'a token of 16 to 256 characters without blanks'),
+  ),
   LOG_LEVEL: v.optional(oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'), 'info'),
   KUBECONFIG: v.optional(v.string()),
 };
@@ -36,6 +39,8 @@ export function entryConfig(
     redisCa: file(read.REDIS_CA_FILE),
     pod: read.POD_NAME,
     port: read.PORT ?? defaultPort,
+    /** What a scraper of metrics must show, null if there is none. Never print it. */
+    metricsToken: read.TOLLGATE_METRICS_TOKEN ?? null,
     logLevel: read.LOG_LEVEL,
     /** Undefined in a Pod, where its ServiceAccount is used. */
     kubeconfig: read.KUBECONFIG,

@@ -5,7 +5,13 @@ import { fieldsOf, textLike } from '../policy/schema/schema-parts.ts';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** These may hold a password: no error shows their values. */
-const SECRET = ['REDIS_URL', 'REDIS_PASSWORD', 'TOLLGATE_DATABASE_URL', 'TOLLGATE_SMTP_PASSWORD'];
+const SECRET = [
+  'REDIS_URL',
+  'REDIS_PASSWORD',
+  'TOLLGATE_DATABASE_URL',
+  'TOLLGATE_SMTP_PASSWORD',
+  'TOLLGATE_METRICS_TOKEN',
+];
 
 /** Reads the variables of a schema. Throws an Error that names every wrong one and says what to write. */
 export function readVariables<S extends v.GenericSchema>(schema: S, env: Environment): v.InferOutput<S> {

@@ -47,6 +47,8 @@ export interface GatewayOptions extends Clocks, Pick<Config, 'settings' | 'pod' 
   readonly bodyFolder: string;
   /** Gets the span of each call; null or absent: there are none. */
   readonly spans?: Spans | null;
+  /** What a scraper of metrics must show; null: metrics are not served. */
+  readonly metricsToken: string | null;
   /** Whether /healthz, /readyz and /metrics have a port of their own. */
   readonly hasAdminPort: boolean;
   /** Null if callers come without TLS. */
@@ -151,7 +153,7 @@ export function assemble(options: GatewayOptions): Assembly {
   });
   const batches = new BatchEndpoints({ upstreams, ledger, settings, elapsed });
   const budgets = new Budgets({ ledger, elapsed });
-  const admin = adminApp(metrics, health);
+  const admin = adminApp(metrics, health, options.metricsToken);
   const gateway = new Gateway({
     endpoints: {
       Messages: (call) => pipeline.servePaid(call, messages),

@@ -92,6 +92,7 @@ async function run(config: Config): Promise<void> {
     bodyMemoryBytes: config.bodyMemoryBytes,
     certificate: config.tlsFolder === undefined ? null : await Certificate.open(config.tlsFolder),
     spans: telemetry?.spans ?? null,
+    metricsToken: config.metricsToken,
     hasAdminPort: config.adminPort !== null,
   });
   telemetry?.measure(assembly.metrics.registry);

@@ -1,12 +1,15 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import express from 'express';
+import express, { type Request, type Response } from 'express';
 import type { Registry } from 'prom-client';
+import { answerScrape } from '../metrics/scrape.ts';
 
 interface HealthOptions {
   /** 0 takes any free one. */
   readonly port: number;
   readonly registry: Registry;
+  /** What a scraper of metrics must show; null: metrics are not served. */
+  readonly metricsToken: string | null;
   readonly isAlive: () => boolean;
   /** Why it is not ready, null where it is. */
   readonly notReady: () => string | null;
@@ -27,10 +30,12 @@ export async function serveAdminApp(options: HealthOptions): Promise<{ server: S
     });
   answer('/healthz', () => (options.isAlive() ? null : HANGS));
   answer('/readyz', options.notReady);
-  app.get('/metrics', async (_request, response) => {
-    const text = await options.registry.metrics();
-    response.type(options.registry.contentType).send(text);
-  });
+  const sendMetrics = async (request: Request, response: Response): Promise<void> => {
+    const { registry, metricsToken } = options;
+    const { status, type, text } = await answerScrape(registry, metricsToken, request.get('authorization'));
+    response.status(status).type(type).send(text);
+  };
+  app.get('/metrics', (request, response) => sendMetrics(request, response));
   const server = await new Promise<Server>((resolve, reject) => {
     const listening = app.listen(options.port, (error) => (error ? reject(error) : resolve(listening)));
   });

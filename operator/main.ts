@@ -65,7 +65,14 @@ async function run(config: Config): Promise<void> {
     // One answer is enough: a rollout with a wrong address stops, and an outage of Redis makes no running operator unready.
     return hasLedgerAnswered ? null : 'the ledger has not answered yet: is REDIS_URL right?';
   };
-  const { server, port } = await serveAdminApp({ port: config.port, registry: metrics.registry, isAlive, notReady });
+  const { metricsToken } = config;
+  const { server, port } = await serveAdminApp({
+    port: config.port,
+    registry: metrics.registry,
+    metricsToken,
+    isAlive,
+    notReady,
+  });
   log.info({ port }, 'listening');
   await waitForCrds({ client, elapsed: () => performance.now() });
   operator.start();

@@ -249,7 +249,7 @@ function metricsPage(): string {
   });
   return page(
     '# Metrics',
-    'Prometheus text on `/metrics`; the gateway serves it on its own port or on `ADMIN_PORT`. Metrics with an OpenTelemetry name are called `gen_ai_*`, all others `tollgate_*`; the usual `process_*` and `nodejs_*` are there too. A metric is a float for display: the exact money is in the ledger and in the status. No label holds a key; users and customers are named only as the settings `namedUsers` and `namedCustomers` allow.',
+    'Prometheus text on `/metrics`; the gateway serves it on its own port or on `ADMIN_PORT`, and both only to who shows the token of `TOLLGATE_METRICS_TOKEN` as `Authorization: Bearer`. Metrics with an OpenTelemetry name are called `gen_ai_*`, all others `tollgate_*`; the usual `process_*` and `nodejs_*` are there too. A metric is a float for display: the exact money is in the ledger and in the status. No label holds a key; users and customers are named only as the settings `namedUsers` and `namedCustomers` allow.',
     '## Gateway',
     metricsTable(gateway.registry),
     '## Operator',

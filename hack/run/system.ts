@@ -7,6 +7,7 @@ import { ProcessRegistry, type Restarts } from '../services/process-registry.ts'
 import { type Command, type Launch, responds } from '../services/processes.ts';
 import { startRedis } from '../services/redis.ts';
 import { supervisorCommand } from '../services/supervisor.ts';
+import { METRICS_TOKEN } from './scrape.ts';
 
 const repository = join(import.meta.dirname, '../..');
 const NAMESPACE = 'tollgate-system';
@@ -136,6 +137,7 @@ async function bringUp(options: SystemOptions, registry: ProcessRegistry): Promi
               TOLLGATE_WRITE_AHEAD_LOG_FOLDER: join(directory, 'write-ahead-log'),
               TOLLGATE_SHUTDOWN_DELAY_SECONDS: '0',
             }),
+        TOLLGATE_METRICS_TOKEN: METRICS_TOKEN,
         POD_NAME: name,
         PORT: String(port),
       },

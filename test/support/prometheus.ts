@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { assetFolder } from '../../hack/assets/asset-folder.ts';
+import { METRICS_TOKEN } from '../../hack/run/scrape.ts';
 import { freePort } from '../../hack/services/ports.ts';
 import { launch, responds } from '../../hack/services/processes.ts';
 
@@ -31,7 +32,9 @@ export async function startPrometheus(
   const configuration = {
     global: { scrape_interval: '1s', evaluation_interval: '1s' },
     rule_files: ['rules.yaml'],
-    scrape_configs: [{ job_name: 'tollgate', static_configs: [{ targets }] }],
+    scrape_configs: [
+      { job_name: 'tollgate', authorization: { credentials: METRICS_TOKEN }, static_configs: [{ targets }] },
+    ],
   };
   writeFileSync(join(directory, 'prometheus.yaml'), stringify(configuration));
   writeFileSync(join(directory, 'rules.yaml'), stringify(rules));

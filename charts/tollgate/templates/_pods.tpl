@@ -45,6 +45,11 @@ imagePullSecrets:
 {{- define "tollgate.environment" -}}
 - { name: TOLLGATE_SETTINGS, value: /etc/tollgate/settings/settings.yaml }
 - { name: POD_NAME, valueFrom: { fieldRef: { fieldPath: metadata.name } } }
+{{- with .Values.metrics.tokenSecret }}
+{{- if .name }}
+- { name: TOLLGATE_METRICS_TOKEN, valueFrom: { secretKeyRef: { name: {{ .name }}, key: {{ .key }} } } }
+{{- end }}
+{{- end }}
 {{- with .Values.redis }}
 {{- if .bundled }}
 - { name: REDIS_PASSWORD, valueFrom: { secretKeyRef: { name: {{ .auth.existingSecret | default "tollgate-redis" }}, key: password } } }

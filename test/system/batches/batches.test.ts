@@ -7,6 +7,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { request } from 'undici';
 import { budget, Installation } from '../../../bench/installation.ts';
+import { scrape } from '../../../hack/run/scrape.ts';
 import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import { parseUsd } from '../../../policy/core/money.ts';
 import type { Behaviour } from '../../fakes/upstream/behaviour.ts';
@@ -52,7 +53,7 @@ function* body(): Generator<string> {
 }
 
 async function residentBytes(url: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
+  const text = await scrape(url);
   return Number(/^process_resident_memory_bytes (\S+)$/m.exec(text)![1]);
 }
 

@@ -319,6 +319,12 @@ describe('the NetworkPolicies', () => {
       { ports: [{ port: 'api' }], from: [{ namespaceSelector: { matchLabels: { claude: 'yes' } } }, helmTest] },
     ]);
   });
+
+  test('let nobody read metrics who is not named', () => {
+    const ingress = (name: string) => policy(defaults, name).ingress;
+    expect(ingress('tollgate-gateway')).toEqual([{ ports: [{ port: 'api' }] }]);
+    expect(ingress('tollgate-operator') ?? []).toEqual([]);
+  });
 });
 
 test('tenants may edit resources, and not what the operator says of them', () => {

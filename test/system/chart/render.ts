@@ -80,6 +80,7 @@ export const variants: Readonly<Record<string, object>> = {
       priorityClassName: 'high',
     },
     metrics: {
+      tokenSecret: { name: 'metrics-token' },
       serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
       rules: { enabled: true, labels: { release: 'prometheus' } },
       dashboard: { enabled: true, annotations: { grafana_folder: 'Costs' } },

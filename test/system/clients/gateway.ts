@@ -1,3 +1,4 @@
+import { scrape } from '../../../hack/run/scrape.ts';
 import { parseUsd } from '../../../policy/core/money.ts';
 import { startRedis } from '../../support/redis.ts';
 import { until } from '../../support/until.ts';
@@ -56,6 +57,6 @@ async function spendPennies(url: string): Promise<void> {
 
 /** The sum over the lines of the gateway's metrics that match. */
 async function sumOf(url: string, line: RegExp): Promise<number> {
-  const metrics = await (await fetch(`${url}/metrics`)).text();
+  const metrics = await scrape(url);
   return [...metrics.matchAll(line)].reduce((total, [, value]) => total + Number(value), 0);
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { Redis as Client } from 'ioredis';
 import { listen } from '../../../gateway/http/server.ts';
+import { scrape } from '../../../hack/run/scrape.ts';
 import { LedgerUnreachable } from '../../../ledger/ledger.ts';
 import type { OpenBatch } from '../../../ledger/message-batches.ts';
 import type { RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
@@ -47,7 +48,7 @@ describe('memory', () => {
     expect(errorOf(answer).message).toContain('TOLLGATE_BODY_MEMORY');
     expect((await ask(here.url, { path: BATCHES_PATH, body: long(5, 100) })).status).toBe(200);
     await until(async () => {
-      const { text } = await ask(here.url, { method: 'GET', path: '/metrics' });
+      const text = await scrape(here.url);
       return text.includes('tollgate_body_memory_bytes 0\n');
     });
   });

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
+import { scrape } from '../../../hack/run/scrape.ts';
 import { until } from '../../support/until.ts';
 import { counterOf, settled, standIn, useGateways } from './fixture.ts';
 import { ask, errorOf, message } from './harness.ts';
@@ -101,7 +102,7 @@ test('the bodies of all calls share a quota of memory; a call beyond it is refus
   expect((await held).status).toBe(200);
   await until(async () => (await ask(gateway.url, { body: long })).status === 200);
   await settled(gateway);
-  const { text } = await ask(gateway.url, { method: 'GET', path: '/metrics' });
+  const text = await scrape(gateway.url);
   expect(text).toContain('tollgate_body_memory_bytes 0\n');
 });
 

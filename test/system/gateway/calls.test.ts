@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { scrape } from '../../../hack/run/scrape.ts';
 import { readEntry } from '../../../log/call-row.ts';
 import { parseUsd } from '../../../policy/core/money.ts';
 import { settled, standIn, streaming, useGateways } from './fixture.ts';
@@ -166,7 +167,7 @@ describe('a call', () => {
 
 /** What a scrape of the gateway gives. */
 async function metricsOf({ url }: Running): Promise<string> {
-  return (await ask(url, { method: 'GET', path: '/metrics' })).text;
+  return scrape(url);
 }
 
 test('is ready once its policy is loaded and the ledger has answered, and measures with bounded labels', async () => {

@@ -9,6 +9,7 @@ import { assemble, type Assembly } from '../../../gateway/assembly.ts';
 import type { Certificate } from '../../../gateway/http/certificate.ts';
 import type { Draining } from '../../../gateway/http/server.ts';
 import { ActivePolicy } from '../../../gateway/policy/active-policy.ts';
+import { METRICS_TOKEN } from '../../../hack/run/scrape.ts';
 import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import { DEFAULT_USAGE_LIMIT } from '../../../ledger/streams.ts';
 import { parseSettings, type Settings } from '../../../policy/config/settings.ts';
@@ -87,6 +88,7 @@ export async function startGateway({
     writeAheadLog: await WriteAheadLog.open(folder, name),
     shards: () => ({ 'tollgate-policy-0': handover.workspace.version }),
     pod: 'gateway',
+    metricsToken: METRICS_TOKEN,
     logger: pino({ base: null }, { write }),
     now,
     elapsed: () => performance.now(),

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { expect, test } from '@jest/globals';
 import { Certificate } from '../../../gateway/http/certificate.ts';
+import { METRICS_TOKEN } from '../../../hack/run/scrape.ts';
 import { writeCertificate } from '../../support/certificate.ts';
 import { until } from '../../support/until.ts';
 import { settled, standIn, streaming, useGateways } from './fixture.ts';
@@ -88,7 +89,12 @@ test('a renewed certificate is used for new connections and cuts none; one that 
   expect((await ask(gateway.url, { agent })).status).toBe(200);
   env.upstream.release();
   expect((await held).text).toContain('message_stop');
-  const { text } = await ask(gateway.url, { agent, method: 'GET', path: '/metrics' });
+  const { text } = await ask(gateway.url, {
+    agent,
+    method: 'GET',
+    path: '/metrics',
+    headers: { authorization: `Bearer ${METRICS_TOKEN}` },
+  });
   const expiry = Number(/^tollgate_certificate_expiry_timestamp_seconds (\d+)$/m.exec(text)![1]);
   expect(expiry * 1000).toBe(new X509Certificate(readFileSync(join(folder, 'tls.crt'))).validToDate.getTime());
   agent.destroy();

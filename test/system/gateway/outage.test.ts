@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { WriteAheadLog } from '../../../gateway/admission/write-ahead-log.ts';
 import { readConfig } from '../../../gateway/config.ts';
+import { scrape } from '../../../hack/run/scrape.ts';
 import type { Reservation } from '../../../ledger/reservation.ts';
 import type { CompiledBudget } from '../../../policy/core/compiled-policy.ts';
 import { nano } from '../../../policy/core/money.ts';
@@ -86,7 +87,7 @@ async function booked(gateway: Running, one = daily) {
 }
 
 async function metric({ url }: Running, name: string): Promise<number> {
-  const { text } = await ask(url, { method: 'GET', path: '/metrics' });
+  const text = await scrape(url);
   return Number(new RegExp(`^${name}(?:\\{.*\\})? (.*)$`, 'm').exec(text)?.[1] ?? 0);
 }
 

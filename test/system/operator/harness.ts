@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { METRICS_TOKEN } from '../../../hack/run/scrape.ts';
 import { kubeconfigFor, startControlPlane } from '../../../hack/services/control-plane.ts';
 import { kubectl as runKubectl } from '../../../hack/services/kubectl.ts';
 import { type Child, type Command, launch, type Probe, ready, start } from '../../../hack/services/processes.ts';
@@ -88,6 +89,7 @@ export async function install({ settings: lines = '', databaseUrl = '' } = {}): 
         ...(databaseUrl
           ? { TOLLGATE_DATABASE_URL: databaseUrl }
           : { TOLLGATE_USAGE_LOG_FOLDER: join(directory, 'log') }),
+        TOLLGATE_METRICS_TOKEN: METRICS_TOKEN,
         POD_NAME: name,
         PORT: '0',
         LOG_LEVEL: 'debug',

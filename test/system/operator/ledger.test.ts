@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ClaudeBudget } from '../../../crds/types.gen.ts';
+import { scrape } from '../../../hack/run/scrape.ts';
 import { deepEqual } from '../../../policy/core/deep-equal.ts';
 import { parseUsd } from '../../../policy/core/money.ts';
 import { budget, condition, conditionOf, Reader } from '../../support/resources.ts';
@@ -62,7 +63,7 @@ function leader(): Operator {
 /** How many statuses the leader writes in this time. */
 async function statusWrites(ms: number): Promise<number> {
   const written = async () => {
-    const text = await (await fetch(`http://127.0.0.1:${leader().port}/metrics`)).text();
+    const text = await scrape(`http://127.0.0.1:${leader().port}`);
     const counts = [...text.matchAll(/^tollgate_status_writes_total\{[^}]*\} (\d+)/gm)].map((match) =>
       Number(match[1]),
     );
@@ -95,7 +96,7 @@ describe('figures of the ledger', () => {
       refused: 0,
     });
     expect(conditionOf(await read.budget(ns), 'Exhausted')).toBe('False WithinLimit');
-    const scraped = await (await fetch(`http://127.0.0.1:${leader().port}/metrics`)).text();
+    const scraped = await scrape(`http://127.0.0.1:${leader().port}`);
     const labels = `{budget="${ns}/daily",mode="Enforce"}`;
     expect(scraped).toContain(`tollgate_budget_spent_usd${labels} 0.323456789`);
     expect(scraped).toContain(`tollgate_budget_used_ratio${labels} 0.02`);

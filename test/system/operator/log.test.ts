@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { scrape } from '../../../hack/run/scrape.ts';
 import type { Postgres } from '../../../hack/services/postgres.ts';
 import type { Database } from '../../../log/database/database.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';
@@ -62,7 +63,7 @@ async function calls(from: number, to: number): Promise<void> {
 }
 
 async function metric(name: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${operator.port}/metrics`)).text();
+  const text = await scrape(`http://127.0.0.1:${operator.port}`);
   return Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1]);
 }
 

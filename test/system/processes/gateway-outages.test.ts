@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
+import { scrape } from '../../../hack/run/scrape.ts';
 import { freePort } from '../../../hack/services/ports.ts';
 import { cluster } from '../../support/cluster.ts';
 import { startProxy } from '../../support/proxy.ts';
@@ -104,7 +105,7 @@ function loadOn(url: string): { answered: () => number; stop: () => Promise<numb
 }
 
 async function metricOf(url: string, name: string): Promise<number> {
-  const { text } = await ask(url, { method: 'GET', path: '/metrics' });
+  const text = await scrape(url);
   return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)![1]);
 }
 

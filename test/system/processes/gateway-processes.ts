@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll } from '@jest/globals';
+import { METRICS_TOKEN } from '../../../hack/run/scrape.ts';
 import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import type { CompiledBudget } from '../../../policy/core/compiled-policy.ts';
 import { budgetFiguresQuery } from '../../../policy/status/budget-figures.ts';
@@ -101,6 +102,7 @@ export function useGatewayProcesses(): GatewayProcesses {
         TOLLGATE_SHUTDOWN_DELAY_SECONDS: '0',
         KUBECONFIG: kubeconfig,
         LOG_LEVEL: 'info',
+        TOLLGATE_METRICS_TOKEN: METRICS_TOKEN,
         POD_NAME: pod,
         PORT: '0',
         REDIS_URL: redisUrl,

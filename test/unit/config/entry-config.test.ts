@@ -17,11 +17,19 @@ function settingsFile(text: string): string {
 }
 
 describe('the environment of a gateway', () => {
+  test('never shows the token for metrics', () => {
+    for (const token of ['', 'hunter2', `hunter2${' '.repeat(16)}`]) {
+      const read = () => readGateway({ ...enough, TOLLGATE_METRICS_TOKEN: token });
+      expect(read).toThrow(/^TOLLGATE_METRICS_TOKEN is (empty|not valid): write a token of 16 to 256 characters/);
+    }
+  });
+
   test('has defaults', () => {
     expect(readGateway(enough)).toEqual({
       settings: parseSettings(null),
       redisUrl: enough.REDIS_URL,
       redisCa: undefined,
+      metricsToken: null,
       pod: 'gateway-1',
       port: 8080,
       logLevel: 'info',

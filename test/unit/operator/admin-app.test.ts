@@ -7,6 +7,7 @@ test('the probes answer with the problem', async () => {
   const { server, port } = await serveAdminApp({
     port: 0,
     registry: new Registry(),
+    metricsToken: 'a-token-of-tests-only',
     isAlive: () => state.isAlive,
     notReady: () => state.problem,
   });
@@ -16,6 +17,7 @@ test('the probes answer with the problem', async () => {
   };
   expect(await asked('/healthz')).toEqual([200, 'ok']);
   expect(await asked('/readyz')).toEqual([503, 'not yet']);
+  expect((await asked('/metrics'))[0]).toBe(401);
   state.isAlive = false;
   state.problem = null;
   expect(await asked('/healthz')).toEqual([503, expect.stringContaining('hangs')]);
