@@ -13,7 +13,7 @@ import type { HostileTenant, TenantOptions } from './hostile-tenant.ts';
 export interface Attack {
   /** Its file name without `.ts`. */
   readonly name: string;
-  /** The threat, as in the table of docs/security.md. */
+  /** One of the threats in docs/security.md, in one line. */
   readonly threat: string;
   /** Rejects only where the attack itself could not be made; what it finds goes to `scene.report`. */
   run(scene: Scene): Promise<void>;
