@@ -37,9 +37,19 @@ const cli = (...imports: string[]): Room => ({ imports, without: [KUBERNETES, RE
 
 const CORE = 'policy/core';
 /** All of policy/ that an entry may ask. */
-const POLICY = ['admit', 'compile', 'config', 'core', 'cost', 'prices', 'request', 'schema', 'status'].map(
-  (room) => `policy/${room}`,
-);
+const POLICY = [
+  'admit',
+  'compile',
+  'config',
+  'core',
+  'cost',
+  'json',
+  'prices',
+  'request',
+  'schema',
+  'shards',
+  'status',
+].map((room) => `policy/${room}`);
 
 /** Every room and its arrows; docs/explanation/architecture.md lists them too. */
 export const rooms: Readonly<Record<string, Room>> = {
@@ -51,11 +61,21 @@ export const rooms: Readonly<Record<string, Room>> = {
   'policy/core': policy('crds'),
   'policy/schema': policy(CORE),
   'policy/prices': policy(CORE, 'policy/schema'),
-  'policy/request': policy(CORE),
+  'policy/json': policy(CORE),
+  'policy/request': policy(CORE, 'policy/json'),
   'policy/config': policy('crds', CORE, 'policy/prices', 'policy/schema'),
   'policy/cost': policy(CORE, 'policy/prices', 'policy/request'),
-  'policy/compile': policy('crds', CORE, 'policy/config', 'policy/prices'),
-  'policy/admit': policy(CORE, 'policy/compile', 'policy/config', 'policy/cost', 'policy/prices', 'policy/request'),
+  'policy/shards': policy(CORE, 'policy/prices'),
+  'policy/compile': policy('crds', CORE, 'policy/config', 'policy/prices', 'policy/shards'),
+  'policy/admit': policy(
+    CORE,
+    'policy/config',
+    'policy/cost',
+    'policy/json',
+    'policy/prices',
+    'policy/request',
+    'policy/shards',
+  ),
   'policy/status': policy(CORE, 'policy/compile', 'policy/config'),
 
   ledger: ledger(CORE),

@@ -3,7 +3,7 @@
 import { budgets, workspaces } from '../../crds/kinds.gen.ts';
 import type { ClaudeBudget, ClaudeWorkspace, Condition } from '../../crds/types.gen.ts';
 import { keyOf, type KubeObject } from '../../kube/object.ts';
-import { SHARED_SHARD } from '../../policy/compile/shard-format.ts';
+import { SHARED_SHARD } from '../../policy/shards/shard-format.ts';
 import type { CheckedInstallation } from './checked-installation.ts';
 import { type Findings, fine, listed, problem, warning } from './finding.ts';
 

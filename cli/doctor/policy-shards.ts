@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto';
 import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
 import { undefinedIf } from '../../kube/kube-error.ts';
-import { type ShardData, SHARED_SHARD, shardNames } from '../../policy/compile/shard-format.ts';
-import { ShardSet } from '../../policy/compile/shard-set.ts';
 import { err, type Result } from '../../policy/core/result.ts';
+import { type ShardData, SHARED_SHARD, shardNames } from '../../policy/shards/shard-format.ts';
+import { ShardSet } from '../../policy/shards/shard-set.ts';
 import type { InstallationAccess } from './checked-installation.ts';
 
 /** Reads the ConfigMaps, but not the Secrets beside them, which hold credentials. Throws KubeError. */

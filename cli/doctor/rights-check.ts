@@ -1,7 +1,7 @@
 /** Checks the rights of the two ServiceAccounts: all that they need, and none that is dangerous. */
 
 import { isKubeError } from '../../kube/kube-error.ts';
-import { SHARED_SHARD, shardNames } from '../../policy/compile/shard-format.ts';
+import { SHARED_SHARD, shardNames } from '../../policy/shards/shard-format.ts';
 import type { CheckedInstallation } from './checked-installation.ts';
 import { type Finding, type Findings, fine, listed, problem, unknown, warning } from './finding.ts';
 import { type AccessReview, accessReviews } from './kube-kinds.ts';

@@ -1,7 +1,7 @@
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { err, ok, type Result } from '../../policy/core/result.ts';
-import type { Reading } from '../../policy/request/reading.ts';
+import type { Reading } from '../../policy/json/reading.ts';
 import type { HeldBytes } from './byte-quota.ts';
 import type { AuthenticatedCall, Clocks } from './call.ts';
 import type { CallerGone } from './read-body.ts';

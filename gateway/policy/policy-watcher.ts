@@ -4,9 +4,9 @@ import { type ConfigMap, configMaps, decodeSecretData, secrets } from '../../kub
 import type { Resource } from '../../kube/object.ts';
 import { Reflector } from '../../kube/reflector.ts';
 import { type EnforceableWorkspace, resolveWorkspace } from '../../policy/admit/resolved-workspace.ts';
-import { type KeysShard, type PolicyShard, type SharedShard } from '../../policy/compile/shard-contents.ts';
-import { SHARED_SHARD, shardNames } from '../../policy/compile/shard-format.ts';
-import { ShardSet } from '../../policy/compile/shard-set.ts';
+import { type KeysShard, type PolicyShard, type SharedShard } from '../../policy/shards/shard-contents.ts';
+import { SHARED_SHARD, shardNames } from '../../policy/shards/shard-format.ts';
+import { ShardSet } from '../../policy/shards/shard-set.ts';
 import type { ActivePolicy } from './active-policy.ts';
 
 interface WatcherOptions {

@@ -1,6 +1,6 @@
-import type { PreviousShards } from '../../policy/compile/compile-input.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { PriceBook } from '../../policy/prices/price-book.ts';
+import type { PreviousShards } from '../../policy/shards/shard-set.ts';
 
 /** What a workspace's batches are fetched with and priced at. */
 export interface BatchCredentials {

@@ -4,8 +4,8 @@ import type { KubeClient, Query } from '../../kube/client.ts';
 import * as kinds from '../../kube/kinds.ts';
 import type { KubeObject, Resource } from '../../kube/object.ts';
 import { type OnChange, Reflector } from '../../kube/reflector.ts';
-import { SHARED_SHARD, shardNames } from '../../policy/compile/shard-format.ts';
 import type { Settings } from '../../policy/config/settings.ts';
+import { SHARED_SHARD, shardNames } from '../../policy/shards/shard-format.ts';
 import { CALLER_KEY_TYPE, GATEWAY_SERVICE, LEDGER_CHECKPOINT, PRICES, UPSTREAM_KEY_TYPE } from './object-names.ts';
 import {
   reducedBudget,

@@ -1,6 +1,6 @@
 import { keyOf } from '../../kube/object.ts';
-import type { Hash } from '../../policy/compile/shard-format.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
+import type { Hash } from '../../policy/shards/shard-format.ts';
 import type { Informers } from '../cluster/informers.ts';
 import { isMadeFor, keyNameOf, makerOf, validKeys } from './key-secret.ts';
 

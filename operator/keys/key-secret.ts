@@ -2,7 +2,7 @@ import { workspaces } from '../../crds/kinds.gen.ts';
 import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
 import { encodeSecretData, type Secret } from '../../kube/kinds.ts';
 import type { ObjectMeta } from '../../kube/object.ts';
-import type { Hash } from '../../policy/compile/shard-format.ts';
+import type { Hash } from '../../policy/shards/shard-format.ts';
 import { CALLER_KEY_TYPE, KEY_ENTRY, KEY_LABEL, URL_ENTRY, WORKSPACE_LABEL } from '../cluster/object-names.ts';
 
 type Key = ClaudeWorkspace['spec']['keys'][number];

@@ -1,11 +1,10 @@
 import type { KubeClient } from '../../kube/client.ts';
 import { configMaps, decodeSecretData, encodeSecretData, type Secret, secrets } from '../../kube/kinds.ts';
 import { isKubeError } from '../../kube/kube-error.ts';
-import type { PreviousShards } from '../../policy/compile/compile-input.ts';
 import type { ShardWrite } from '../../policy/compile/compile-output.ts';
-import type { Hash } from '../../policy/compile/shard-format.ts';
-import { ShardSet } from '../../policy/compile/shard-set.ts';
 import type { Settings } from '../../policy/config/settings.ts';
+import type { Hash } from '../../policy/shards/shard-format.ts';
+import { ShardSet, type PreviousShards } from '../../policy/shards/shard-set.ts';
 
 interface ShardStoreOptions {
   readonly client: Pick<KubeClient, 'get' | 'replace'>;

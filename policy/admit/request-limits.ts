@@ -6,9 +6,9 @@ import { inputTooLong, requestTooExpensive, thinkingTooLong, unbounded } from '.
 import type { Refusal } from '../core/refusals.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { attemptsOf, promptBound, unboundedPaths, worstCost } from '../cost/worst-cost.ts';
+import type { Span } from '../json/value-spans.ts';
 import type { PriceBook, Rate } from '../prices/price-book.ts';
 import type { RequestFacts } from '../request/request.ts';
-import type { Span } from '../request/value-spans.ts';
 
 /** Replaces the bytes [start, end) of the body by `text` (ASCII JSON); an empty span is an insertion. */
 export interface Edit extends Span {

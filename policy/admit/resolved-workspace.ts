@@ -1,7 +1,7 @@
-import type { KeysEntry, SharedShard } from '../compile/shard-contents.ts';
 import type { CompiledBudget, CompiledKey, CompiledWorkspace } from '../core/compiled-policy.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import type { PriceBook } from '../prices/price-book.ts';
+import type { KeysEntry, SharedShard } from '../shards/shard-contents.ts';
 
 /** A workspace with everything its addresses name, ready to be enforced. */
 export interface ResolvedWorkspace extends Omit<CompiledWorkspace, 'budgets' | 'spanning' | 'prices' | 'credentials'> {

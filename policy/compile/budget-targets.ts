@@ -11,9 +11,10 @@ import {
 import type { Finding } from '../core/conditions.ts';
 import { isSetByCaller } from '../core/matching.ts';
 import { isTimeZone } from '../core/period.ts';
+import type { PreviousShards } from '../shards/shard-set.ts';
 import { scopeAt, valuesAt } from './attribute-names.ts';
 import type { CompileCache } from './compile-cache.ts';
-import type { CompileInput, Cut, PreviousShards } from './compile-input.ts';
+import type { CompileInput, Cut } from './compile-input.ts';
 import type { OwnPart } from './compile-workspace.ts';
 import { NotAccepted, amountOf, instantOf, validateResource } from './not-accepted.ts';
 import { restrainBudget } from './restrained.ts';

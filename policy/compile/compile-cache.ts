@@ -3,8 +3,8 @@ import type { Settings } from '../config/settings.ts';
 import { encodeJSON } from '../core/canonical-json.ts';
 import type { CompiledBudget } from '../core/compiled-policy.ts';
 import { deepEqual } from '../core/deep-equal.ts';
+import { utf8Length } from '../shards/shard-format.ts';
 import type { Identity, OwnPart } from './compile-workspace.ts';
-import { utf8Length } from './shard-format.ts';
 
 /**
  * Results that the operator keeps from one compilation to the next, since few of thousands of budgets change. It only

@@ -1,8 +1,8 @@
 import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Ref } from '../core/compiled-policy.ts';
-import type { KeysShard, PolicyShard, SharedShard } from './shard-contents.ts';
-import type { Hash } from './shard-format.ts';
+import type { Hash } from '../shards/shard-format.ts';
+import type { PreviousShards } from '../shards/shard-set.ts';
 
 /** A Secret that a workspace may name as its upstream key. */
 export interface UpstreamSecret {
@@ -48,11 +48,4 @@ export interface CompileInput {
   readonly previous: PreviousShards;
   /** The fences in the ledger; empty if it could not be read. */
   readonly fences: ReadonlyMap<Ref, number>;
-}
-
-/** The stored shards by name, without those that are missing or unreadable. */
-export interface PreviousShards {
-  readonly policy: ReadonlyMap<string, PolicyShard>;
-  readonly keys: ReadonlyMap<string, KeysShard>;
-  readonly shared: SharedShard | null;
 }

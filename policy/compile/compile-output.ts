@@ -1,6 +1,6 @@
 import type { CompiledBudget, CompiledWorkspace, Ref } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
-import type { ShardData } from './shard-format.ts';
+import type { ShardData } from '../shards/shard-format.ts';
 
 /** What to write, and the outcome for each resource. */
 export interface CompileOutput {

@@ -1,12 +1,13 @@
 import { encodeJSON } from '../core/canonical-json.ts';
 import type { Address, CompiledBudget, CompiledWorkspace, Credentials, Ref } from '../core/compiled-policy.ts';
 import { deepEqual } from '../core/deep-equal.ts';
+import type { KeysEntry } from '../shards/shard-contents.ts';
+import { shardOf } from '../shards/shard-format.ts';
+import type { PreviousShards } from '../shards/shard-set.ts';
 import type { TargetedBudget } from './budget-targets.ts';
 import type { CompileCache } from './compile-cache.ts';
-import type { CompileInput, PreviousShards } from './compile-input.ts';
+import type { CompileInput } from './compile-input.ts';
 import type { OwnPart, ValidatedWorkspace } from './compile-workspace.ts';
-import type { KeysEntry } from './shard-contents.ts';
-import { shardOf } from './shard-format.ts';
 import type { SharedEntries } from './shared-shard.ts';
 
 /** A workspace with everything that was accepted, whether or not it fits into its shards. */

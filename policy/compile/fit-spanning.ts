@@ -1,10 +1,10 @@
 import { type CompiledBudget, type Ref, refOf } from '../core/compiled-policy.ts';
+import { SHARD_BYTES } from '../shards/shard-format.ts';
 import { compareAge } from './budget-places.ts';
 import type { TargetedBudget } from './budget-targets.ts';
 import type { CompileCache } from './compile-cache.ts';
 import type { CompileInput } from './compile-input.ts';
 import { restrainBudget } from './restrained.ts';
-import { SHARD_BYTES } from './shard-format.ts';
 import { noRoomInSharedShard } from './too-large.ts';
 
 /** What spanning budgets may take of the shared shard; the rest is for price books. */

@@ -5,8 +5,10 @@
  */
 
 import { type Address, type CompiledBudget, type Credentials, type Ref, refOf } from '../core/compiled-policy.ts';
+import { type Bytes, type Growth, ShardRoom } from '../shards/shard-room.ts';
+import type { PreviousShards } from '../shards/shard-set.ts';
 import type { CompileCache } from './compile-cache.ts';
-import type { CompileInput, PreviousShards } from './compile-input.ts';
+import type { CompileInput } from './compile-input.ts';
 import { type OwnPart, ownPartOf } from './compile-workspace.ts';
 import {
   type DraftWorkspace,
@@ -18,7 +20,6 @@ import {
 } from './draft-workspace.ts';
 import { budgetBytes, credentialsBytes, spanningBytes, storedBytes, workspaceBytes } from './part-bytes.ts';
 import { restrainBudget, restrainCredentials, restrainWorkspace } from './restrained.ts';
-import { type Bytes, type Growth, ShardRoom } from './shard-room.ts';
 
 /** What does not fit. */
 export interface LeftOut {

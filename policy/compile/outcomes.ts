@@ -1,9 +1,9 @@
 import { type Address, type CompiledBudget, type Ref, refOf } from '../core/compiled-policy.ts';
+import type { Bytes } from '../shards/shard-room.ts';
 import type { TargetedBudget } from './budget-targets.ts';
 import type { BudgetOutcome, WorkspaceOutcome } from './compile-output.ts';
 import type { ValidatedWorkspace } from './compile-workspace.ts';
 import type { ShardPair, VersionedWorkspace } from './shard-pairs.ts';
-import type { Bytes } from './shard-room.ts';
 import { noRoomForSpanning, noRoomInShard } from './too-large.ts';
 
 /** What is in force in all shards, and what is not since it did not fit. */

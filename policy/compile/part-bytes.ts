@@ -2,10 +2,10 @@
 
 import { encodeJSON } from '../core/canonical-json.ts';
 import { type Address, type Credentials, refOf } from '../core/compiled-policy.ts';
+import { utf8Length } from '../shards/shard-format.ts';
 import type { CompileCache } from './compile-cache.ts';
 import type { OwnPart } from './compile-workspace.ts';
 import type { StoredWorkspace } from './draft-workspace.ts';
-import { utf8Length } from './shard-format.ts';
 
 /** Counted for each generation, so that the next one is not longer. */
 const GENERATION_DIGITS = 10;

@@ -6,13 +6,13 @@
 
 import { encodeJSON } from '../core/canonical-json.ts';
 import { COMPILED_SCHEMA, type CompiledWorkspace, type Ref } from '../core/compiled-policy.ts';
+import { entryName } from '../shards/shard-contents.ts';
+import { encodeShard, oversize, shardNames } from '../shards/shard-format.ts';
 import type { CompileCache } from './compile-cache.ts';
 import type { CompileInput } from './compile-input.ts';
 import type { RequiredVersion, ShardWrite } from './compile-output.ts';
 import { type DraftWorkspace, type FittedWorkspace, isStored, storedWorkspace } from './draft-workspace.ts';
 import { fitWorkspaces, type LeftOut } from './fit-workspaces.ts';
-import { entryName } from './shard-contents.ts';
-import { encodeShard, oversize, shardNames } from './shard-format.ts';
 
 export interface VersionedWorkspace {
   readonly ref: Ref;

@@ -3,11 +3,11 @@
 import { encodeJSON } from '../core/canonical-json.ts';
 import { type Address, COMPILED_SCHEMA, type Ref } from '../core/compiled-policy.ts';
 import { contractBook, pricingOf } from '../prices/contract-prices.ts';
+import { addressOf, EPOCH_ENTRY } from '../shards/shard-contents.ts';
+import { encodeShard, SHARED_SHARD } from '../shards/shard-format.ts';
 import type { TargetedBudget } from './budget-targets.ts';
 import type { CompileInput } from './compile-input.ts';
 import type { ShardWrite } from './compile-output.ts';
-import { addressOf, EPOCH_ENTRY } from './shard-contents.ts';
-import { encodeShard, SHARED_SHARD } from './shard-format.ts';
 
 /** The entries of the shared shard, and the addresses by which workspaces name them. */
 export interface SharedEntries {

@@ -1,7 +1,7 @@
 /** The findings for what is too large to be enforced as it is written. */
 
 import type { Finding } from '../core/conditions.ts';
-import type { Bytes } from './shard-room.ts';
+import type { Bytes } from '../shards/shard-room.ts';
 
 /** The most that one resource may take in its shard. A budget for 64 customers takes 3,000 bytes, one of 500 keys 100,000. */
 export const MAX_BYTES = { ClaudeBudget: 32_768, ClaudeWorkspace: 131_072 } as const;

@@ -1,4 +1,4 @@
-import { LongText } from './long-text.ts';
+import { LongText } from '../json/long-text.ts';
 
 /** Reads single bytes of a base64 text: an image's size is in its first bytes, so its megabytes need no decoding. */
 export class Base64Reader {

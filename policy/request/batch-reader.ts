@@ -1,10 +1,10 @@
 import { type Refusal, refusals } from '../core/refusals.ts';
-import { invalid, objectAt, onlyFields, quoted, RequestRejected, stringAt, unsupported } from './json-access.ts';
-import { JsonArraySplitter } from './json-array-splitter.ts';
-import type { Reading } from './reading.ts';
+import { invalid, objectAt, onlyFields, quoted, RequestRejected, stringAt, unsupported } from '../json/json-access.ts';
+import { JsonArraySplitter } from '../json/json-array-splitter.ts';
+import type { Reading } from '../json/reading.ts';
+import { readJsonObject } from '../json/strict-json.ts';
+import { ValueSpans } from '../json/value-spans.ts';
 import { readFacts, type RequestFacts } from './request.ts';
-import { readJsonObject } from './strict-json.ts';
-import { ValueSpans } from './value-spans.ts';
 
 /** Limits of the Message Batches API. */
 export const MAX_BATCH_BYTES: number = 256 * 1024 * 1024;

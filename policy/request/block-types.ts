@@ -1,6 +1,6 @@
 /** The content blocks of a prompt, as allow-lists: where each type may occur, its fields, and which field holds blocks again. */
 
-import { isObject, isText, type JsonFields } from './json-access.ts';
+import { isObject, isText, type JsonFields } from '../json/json-access.ts';
 
 export interface BlockType {
   readonly fields: ReadonlySet<string>;

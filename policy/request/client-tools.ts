@@ -1,7 +1,7 @@
 /** Tools that the caller runs: its own, defined in the body, and Anthropic's, whose definition the upstream adds. */
 
-import { type JsonFields, onlyFields, quoted, stringAt, unsupported } from './json-access.ts';
-import { jsonLength } from './json-length.ts';
+import { type JsonFields, onlyFields, quoted, stringAt, unsupported } from '../json/json-access.ts';
+import { jsonLength } from '../json/json-length.ts';
 
 /** Checks a definition at a path of the body. Throws `RequestRejected` for an unknown type or field. */
 export function checkClientTool(tool: JsonFields, path: string): void {

@@ -1,8 +1,8 @@
 /** The maximum tokens of the images of a request: one for each patch of 28 × 28 pixels, by the sizes in their files. */
 
+import { LongText } from '../json/long-text.ts';
 import { Base64Reader } from './base64-reader.ts';
 import { type ImageSize, imageSize } from './image-size.ts';
-import { LongText } from './long-text.ts';
 
 /** The tokens of the largest image on any model, and of one whose size cannot be read. */
 export const MAX_IMAGE_TOKENS = 4784;

@@ -1,8 +1,8 @@
 import type { Refusal } from '../core/refusals.ts';
 import { err, ok, type Result } from '../core/result.ts';
-import { RequestRejected, stringAt } from './json-access.ts';
-import type { Reading } from './reading.ts';
-import { readJsonObject } from './strict-json.ts';
+import { RequestRejected, stringAt } from '../json/json-access.ts';
+import type { Reading } from '../json/reading.ts';
+import { readJsonObject } from '../json/strict-json.ts';
 
 const NOTHING_EDITED = new Map<string, string>();
 

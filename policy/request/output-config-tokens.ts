@@ -1,4 +1,4 @@
-import { isGiven, type JsonFields, listAt, objectAt, onlyFields } from './json-access.ts';
+import { isGiven, type JsonFields, listAt, objectAt, onlyFields } from '../json/json-access.ts';
 
 const OUTPUT_CONFIG = new Set(['effort', 'format', 'task_budget']);
 

@@ -1,4 +1,4 @@
-import type { Span, ValueSpans } from './value-spans.ts';
+import type { Span, ValueSpans } from '../json/value-spans.ts';
 
 /** The fields of a request that belong to its prompt; the upstream refuses to count others. */
 const PROMPT_FIELDS = [

@@ -4,6 +4,20 @@
  */
 
 import {
+  invalid,
+  isText,
+  listAt,
+  objectAt,
+  onlyFields,
+  onlyValues,
+  quoted,
+  stringAt,
+  textAt,
+  unsupported,
+} from '../json/json-access.ts';
+import type { JsonFields } from '../json/json-access.ts';
+import type { Span } from '../json/value-spans.ts';
+import {
   type BlockTypes,
   DOCUMENT_PARTS,
   FETCHED_DOCUMENTS,
@@ -22,21 +36,7 @@ import {
   isToolset,
 } from './client-tools.ts';
 import { ImageMeter, MAX_IMAGE_TOKENS } from './image-tokens.ts';
-import {
-  invalid,
-  isText,
-  listAt,
-  objectAt,
-  onlyFields,
-  onlyValues,
-  quoted,
-  stringAt,
-  textAt,
-  unsupported,
-} from './json-access.ts';
-import type { JsonFields } from './json-access.ts';
 import { isServerTool, readServerTool, runsCodeFree, type ServerTool } from './server-tools.ts';
-import type { Span } from './value-spans.ts';
 
 /** The longest-lived cache write that a request asks for. */
 export type CacheWrite = 'None' | 'FiveMinutes' | 'OneHour';

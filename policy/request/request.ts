@@ -1,6 +1,5 @@
 import type { Refusal } from '../core/refusals.ts';
 import { err, ok, type Result } from '../core/result.ts';
-import { TEXT_BLOCKS } from './block-types.ts';
 import {
   countAt,
   invalid,
@@ -15,15 +14,16 @@ import {
   RequestRejected,
   stringAt,
   unsupported,
-} from './json-access.ts';
-import type { JsonFields } from './json-access.ts';
+} from '../json/json-access.ts';
+import type { JsonFields } from '../json/json-access.ts';
+import { type Reading, readAll } from '../json/reading.ts';
+import { type JsonObject, readJsonObject } from '../json/strict-json.ts';
+import type { Span, ValueSpans } from '../json/value-spans.ts';
+import { TEXT_BLOCKS } from './block-types.ts';
 import { outputConfigTokens } from './output-config-tokens.ts';
 import { type FieldSpan, promptFields } from './prompt-fields.ts';
 import { type CacheWrite, PromptReader } from './prompt-reader.ts';
-import { type Reading, readAll } from './reading.ts';
 import type { ServerTool } from './server-tools.ts';
-import { type JsonObject, readJsonObject } from './strict-json.ts';
-import type { Span, ValueSpans } from './value-spans.ts';
 
 /** The facts of a Messages request that decide whether it may be forwarded and what it costs at most. */
 export interface RequestFacts {

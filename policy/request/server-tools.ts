@@ -3,8 +3,8 @@
  * the bound of such a request is a number of inferences over a full context window; without `max_uses` it has none.
  */
 
-import { countAt, invalid, type JsonFields, modelAt, objectAt, onlyFields, onlyValues } from './json-access.ts';
-import type { Span } from './value-spans.ts';
+import { countAt, invalid, type JsonFields, modelAt, objectAt, onlyFields, onlyValues } from '../json/json-access.ts';
+import type { Span } from '../json/value-spans.ts';
 
 /** One entry of `tools` that Anthropic runs. */
 export interface ServerTool {

@@ -6,7 +6,7 @@ import { KubeClient } from '../../../kube/client.ts';
 import { secrets } from '../../../kube/kinds.ts';
 import { connectByKubeconfig } from '../../../kube/kubeconfig-connection.ts';
 import type { KubeObject } from '../../../kube/object.ts';
-import { shardOf } from '../../../policy/compile/shard-format.ts';
+import { shardOf } from '../../../policy/shards/shard-format.ts';
 import type { Attack, Scene } from './attack.ts';
 
 const NAMESPACE = 'fat-tenant';

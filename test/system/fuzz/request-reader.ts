@@ -2,10 +2,10 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import type { Refusal } from '../../../policy/core/refusals.ts';
 import { err, ok, type Result } from '../../../policy/core/result.ts';
-import { type JsonFields, RequestRejected } from '../../../policy/request/json-access.ts';
-import { readAll } from '../../../policy/request/reading.ts';
+import { type JsonFields, RequestRejected } from '../../../policy/json/json-access.ts';
+import { readAll } from '../../../policy/json/reading.ts';
+import { ValueSpans } from '../../../policy/json/value-spans.ts';
 import { readFacts, type RequestFacts, requestReading } from '../../../policy/request/request.ts';
-import { ValueSpans } from '../../../policy/request/value-spans.ts';
 import { HEAVY_BODIES } from '../../support/hostile-bodies.ts';
 import { fuzzTarget } from './fuzz.ts';
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../../../policy/compile/shard-contents.ts';
-import { decodeShard, encodeShard, type ShardData } from '../../../policy/compile/shard-format.ts';
-import { ShardSet } from '../../../policy/compile/shard-set.ts';
 import { deepEqual } from '../../../policy/core/deep-equal.ts';
+import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../../../policy/shards/shard-contents.ts';
+import { decodeShard, encodeShard, type ShardData } from '../../../policy/shards/shard-format.ts';
+import { ShardSet } from '../../../policy/shards/shard-set.ts';
 import { fuzzTarget } from './fuzz.ts';
 
 const hash = (text: string): string => createHash('sha256').update(text).digest('hex');

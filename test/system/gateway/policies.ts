@@ -1,11 +1,11 @@
 import { hash } from 'node:crypto';
 import { type EnforceableWorkspace, resolveWorkspace } from '../../../policy/admit/resolved-workspace.ts';
-import { addressOf, entryName } from '../../../policy/compile/shard-contents.ts';
 import { encodeJSON } from '../../../policy/core/canonical-json.ts';
 import type { CompiledBudget, CompiledWorkspace, Credentials } from '../../../policy/core/compiled-policy.ts';
 import { parseUsd } from '../../../policy/core/money.ts';
 import { parsePriceBook } from '../../../policy/prices/price-book-file.ts';
 import published from '../../../policy/prices/prices.json' with { type: 'json' };
+import { addressOf, entryName } from '../../../policy/shards/shard-contents.ts';
 import { budgetOf } from '../../support/budget.ts';
 import { OWNER } from '../../support/owner.ts';
 

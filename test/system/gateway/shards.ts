@@ -1,6 +1,6 @@
-import { entryName, EPOCH_ENTRY } from '../../../policy/compile/shard-contents.ts';
-import { encodeShard, SHARED_SHARD, type ShardData, shardNames } from '../../../policy/compile/shard-format.ts';
 import { encodeJSON } from '../../../policy/core/canonical-json.ts';
+import { entryName, EPOCH_ENTRY } from '../../../policy/shards/shard-contents.ts';
+import { encodeShard, SHARED_SHARD, type ShardData, shardNames } from '../../../policy/shards/shard-format.ts';
 import type { Cluster } from '../../support/cluster.ts';
 import { type Handover, PRICES, sha256, spanningAddress } from './policies.ts';
 

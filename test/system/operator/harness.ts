@@ -13,11 +13,11 @@ import { type ConfigMap, configMaps, type Secret, secrets } from '../../../kube/
 import { connectByKubeconfig } from '../../../kube/kubeconfig-connection.ts';
 import type { ObjectRef } from '../../../kube/object.ts';
 import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
-import type { KeysShard, PolicyShard, SharedShard } from '../../../policy/compile/shard-contents.ts';
-import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../../../policy/compile/shard-contents.ts';
-import { SHARED_SHARD, type ShardData, shardOf } from '../../../policy/compile/shard-format.ts';
 import { COMPILED_SCHEMA } from '../../../policy/core/compiled-policy.ts';
 import type { Result } from '../../../policy/core/result.ts';
+import type { KeysShard, PolicyShard, SharedShard } from '../../../policy/shards/shard-contents.ts';
+import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../../../policy/shards/shard-contents.ts';
+import { SHARED_SHARD, type ShardData, shardOf } from '../../../policy/shards/shard-format.ts';
 import { until } from '../../support/until.ts';
 
 export const NAMESPACE = 'tollgate-system';

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { ByteQuota } from '../../../../gateway/http/byte-quota.ts';
 import { ReadingTurns } from '../../../../gateway/http/reading-turns.ts';
 import type { Caller } from '../../../../policy/admit/caller.ts';
-import type { Reading } from '../../../../policy/request/reading.ts';
+import type { Reading } from '../../../../policy/json/reading.ts';
 
 const MB = 1024 * 1024;
 

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { batchCredentials, isSameUpstream } from '../../../../operator/batches/batch-credentials.ts';
-import type { PreviousShards } from '../../../../policy/compile/compile-input.ts';
+import type { PreviousShards } from '../../../../policy/shards/shard-set.ts';
 
 function shards(named: string, checksum: string): PreviousShards {
   const workspace = { baseURL: 'https://new.example', prices: 'book', credentials: named };

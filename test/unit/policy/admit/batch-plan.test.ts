@@ -5,10 +5,10 @@ import type { ResolvedWorkspace } from '../../../../policy/admit/resolved-worksp
 import type { CompiledBudget } from '../../../../policy/core/compiled-policy.ts';
 import { nano } from '../../../../policy/core/money.ts';
 import { worstCost } from '../../../../policy/cost/worst-cost.ts';
+import { readAll } from '../../../../policy/json/reading.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
 import { BatchReader } from '../../../../policy/request/batch-reader.ts';
-import { readAll } from '../../../../policy/request/reading.ts';
 import { budgetOf } from '../../../support/budget.ts';
 import { bookOf } from '../../../support/prices.ts';
 import { batchParams as params, facts as readFacts } from '../../../support/request-bodies.ts';

@@ -1,16 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
 import { resolveWorkspace } from '../../../../policy/admit/resolved-workspace.ts';
 import { compile } from '../../../../policy/compile/compile.ts';
+import type { CompiledWorkspace } from '../../../../policy/core/compiled-policy.ts';
+import { err } from '../../../../policy/core/result.ts';
 import {
   decodeKeysShard,
   decodePolicyShard,
   decodeSharedShard,
   type KeysEntry,
   type SharedShard,
-} from '../../../../policy/compile/shard-contents.ts';
-import { SHARED_SHARD, shardNames, shardOf } from '../../../../policy/compile/shard-format.ts';
-import type { CompiledWorkspace } from '../../../../policy/core/compiled-policy.ts';
-import { err } from '../../../../policy/core/result.ts';
+} from '../../../../policy/shards/shard-contents.ts';
+import { SHARED_SHARD, shardNames, shardOf } from '../../../../policy/shards/shard-format.ts';
 import { EMPTY, namespacesOf, right, sha256, stored } from '../compile/stored.ts';
 
 describe('resolveWorkspace', () => {

@@ -2,8 +2,8 @@ import { expect, test } from '@jest/globals';
 import type { CompileInput } from '../../../../policy/compile/compile-input.ts';
 import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
 import { compile } from '../../../../policy/compile/compile.ts';
-import type { ShardData } from '../../../../policy/compile/shard-format.ts';
 import { COMPILED_SCHEMA } from '../../../../policy/core/compiled-policy.ts';
+import type { ShardData } from '../../../../policy/shards/shard-format.ts';
 import { carriedOut, EMPTY, namespacesOf, NOW, sha256, stored } from './stored.ts';
 
 const OLD = COMPILED_SCHEMA - 1;

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import type { ClaudeBudget, ClaudeWorkspace } from '../../../../crds/types.gen.ts';
-import type { CompileInput, PreviousShards } from '../../../../policy/compile/compile-input.ts';
+import type { CompileInput } from '../../../../policy/compile/compile-input.ts';
 import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
-import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../../../../policy/compile/shard-contents.ts';
-import { SHARED_SHARD, type ShardData } from '../../../../policy/compile/shard-format.ts';
 import { parseSettings } from '../../../../policy/config/settings.ts';
 import type { Result } from '../../../../policy/core/result.ts';
+import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from '../../../../policy/shards/shard-contents.ts';
+import { SHARED_SHARD, type ShardData } from '../../../../policy/shards/shard-format.ts';
+import type { PreviousShards } from '../../../../policy/shards/shard-set.ts';
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 

@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals';
 import { worstCost } from '../../../../policy/cost/worst-cost.ts';
+import { readAll } from '../../../../policy/json/reading.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
 import { BatchReader, MAX_BATCH_BYTES } from '../../../../policy/request/batch-reader.ts';
-import { readAll } from '../../../../policy/request/reading.ts';
 import type { RequestFacts } from '../../../../policy/request/request.ts';
 import { batchParams as params, facts as readFacts } from '../../../support/request-bodies.ts';
 import { NOW } from '../compile/stored.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { JsonInvalid, JsonReader, MAX_DEPTH, MAX_ENTRIES } from '../../../../policy/request/json-reader.ts';
-import { LongText } from '../../../../policy/request/long-text.ts';
+import { JsonInvalid, JsonReader, MAX_DEPTH, MAX_ENTRIES } from '../../../../policy/json/json-reader.ts';
+import { LongText } from '../../../../policy/json/long-text.ts';
 import { testSize } from '../../../support/test-size.ts';
 
 /** What the reader makes of bytes in steps of a size, or its refusal. */

@@ -1,8 +1,20 @@
 import { err, type Result } from '../core/result.ts';
-import type { PreviousShards } from './compile-input.ts';
-import type { KeysShard, PolicyShard, SharedShard } from './shard-contents.ts';
-import { decodeKeysShard, decodePolicyShard, decodeSharedShard } from './shard-contents.ts';
+import {
+  decodeKeysShard,
+  decodePolicyShard,
+  decodeSharedShard,
+  type KeysShard,
+  type PolicyShard,
+  type SharedShard,
+} from './shard-contents.ts';
 import { type Hash, SHARED_SHARD, type ShardData, shardNames } from './shard-format.ts';
+
+/** The stored shards by name, without those that are missing or unreadable. */
+export interface PreviousShards {
+  readonly policy: ReadonlyMap<string, PolicyShard>;
+  readonly keys: ReadonlyMap<string, KeysShard>;
+  readonly shared: SharedShard | null;
+}
 
 /**
  * All shards of an installation: the operator compiles over them, gateways enforce them, the doctor examines them. Each

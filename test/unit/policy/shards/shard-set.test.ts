@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from '@jest/globals';
-import { encodeShard, SHARED_SHARD } from '../../../../policy/compile/shard-format.ts';
-import { ShardSet } from '../../../../policy/compile/shard-set.ts';
 import { encodeJSON } from '../../../../policy/core/canonical-json.ts';
 import { err } from '../../../../policy/core/result.ts';
+import { encodeShard, SHARED_SHARD } from '../../../../policy/shards/shard-format.ts';
+import { ShardSet } from '../../../../policy/shards/shard-set.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const shard = (entries: Record<string, string>, revision: number) =>

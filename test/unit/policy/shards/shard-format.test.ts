@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { decodeShard, encodeShard, oversize, shardNames, shardOf } from '../../../../policy/compile/shard-format.ts';
 import { decodeJSON, encodeJSON } from '../../../../policy/core/canonical-json.ts';
 import { err } from '../../../../policy/core/result.ts';
-import { right, sha256 } from './stored.ts';
+import { decodeShard, encodeShard, oversize, shardNames, shardOf } from '../../../../policy/shards/shard-format.ts';
+import { right, sha256 } from '../compile/stored.ts';
 
 const name = fc.string({ unit: fc.constantFrom('a', 'b', '.', '-', 'Z', '1'), minLength: 1, maxLength: 8 });
 const entries = fc.dictionary(name, fc.string({ unit: 'binary' })).map((all) => new Map(Object.entries(all)));

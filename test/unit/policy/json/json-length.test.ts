@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { jsonLength } from '../../../../policy/request/json-length.ts';
-import { LongText } from '../../../../policy/request/long-text.ts';
+import { jsonLength } from '../../../../policy/json/json-length.ts';
+import { LongText } from '../../../../policy/json/long-text.ts';
 
 test('is never less than JSON.stringify makes of a value, and equal for ASCII without control characters', () => {
   fc.assert(

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { GrowingBytes } from '../../../../policy/request/growing-bytes.ts';
+import { GrowingBytes } from '../../../../policy/json/growing-bytes.ts';
 
 test('a body that comes a byte at a time is one piece', () => {
   const bytes = Buffer.from('0123456789'.repeat(20_000));

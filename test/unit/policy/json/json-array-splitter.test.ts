@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { JsonArraySplitter } from '../../../../policy/request/json-array-splitter.ts';
-import { JsonInvalid } from '../../../../policy/request/json-reader.ts';
+import { JsonArraySplitter } from '../../../../policy/json/json-array-splitter.ts';
+import { JsonInvalid } from '../../../../policy/json/json-reader.ts';
 import { testSize } from '../../../support/test-size.ts';
 
 /** The elements of a text that arrives in chunks cut at these offsets; what is wrong with it is thrown. */

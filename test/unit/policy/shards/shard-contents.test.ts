@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
-import { decodePolicyShard } from '../../../../policy/compile/shard-contents.ts';
-import { encodeShard } from '../../../../policy/compile/shard-format.ts';
 import { encodeJSON } from '../../../../policy/core/canonical-json.ts';
-import { right, sha256 } from './stored.ts';
+import { decodePolicyShard } from '../../../../policy/shards/shard-contents.ts';
+import { encodeShard } from '../../../../policy/shards/shard-format.ts';
+import { right, sha256 } from '../compile/stored.ts';
 
 test('an unchanged workspace stays the same object, and a changed one does not', () => {
   const shard = (entries: Record<string, string>, revision: number) =>
