@@ -20,15 +20,16 @@ export class MemoryCounters {
 
   /**
    * The counter of a value, or the shared one of its workspace. Once that one holds money, a value without a counter counts
-   * there: it may have spent a part of that money, and must not get a limit of its own on top.
+   * there: it may have spent a part of that money, and must not get a limit of its own on top. A fixed value never counts
+   * there: its workspaces would have a limit each.
    */
-  value(counter: string, value: string, poolExpireAt: number, workspace: Ref): MemoryCounter {
+  value(counter: string, value: string, isFixed: boolean, poolExpireAt: number, workspace: Ref): MemoryCounter {
     const rest = restOf(counter, workspace);
     const values = this.#valuesOf(counter);
-    const kept = values.get(value) ?? values.get(rest);
+    const kept = values.get(value) ?? (isFixed ? undefined : values.get(rest));
     if (kept !== undefined) return kept;
     const namespace = namespaceOf(workspace);
-    const name = this.#hasAllValues(namespace, counter) ? rest : value;
+    const name = !isFixed && this.#hasAllValues(namespace, counter) ? rest : value;
     return new MemoryCounter(counter, name, valueExpireAt(poolExpireAt), namespace);
   }
 
@@ -85,7 +86,7 @@ export class MemoryCounters {
     const pool = this.pool(counter, expireAt(end));
     this.store(pool);
     pool.refused += count;
-    if (value !== null) this.value(counter, value, expireAt(end), workspace).refused += count;
+    if (value !== null) this.value(counter, value, false, expireAt(end), workspace).refused += count;
   }
 
   read({ counter, per, top, also, rest }: ReadingQuery): Reading {

@@ -68,14 +68,16 @@ export class ReservationCounters {
 
   /** As `reserve`, for a call that was sent already: its verdicts do not matter. */
   reserveUncapped(worstNano: Nano): readonly MemoryCounter[] {
-    for (const { counter } of this.#checked) counter.requireRoomFor(worstNano);
-    for (const { counter } of this.#checked) {
+    // The counter of a value expires before its pool, and is not made again after that.
+    const reserved = this.#checked.map(({ counter }) => counter).filter(({ expireAt }) => expireAt > this.#now);
+    for (const counter of reserved) counter.requireRoomFor(worstNano);
+    for (const counter of reserved) {
       this.#counters.storeReserved(counter);
       counter.committedNano = add(counter.committedNano, worstNano);
       counter.gapsNano = add(counter.gapsNano, this.#reservation.gapNano);
       counter.changeInFlight(this.#reservation.workspace, worstNano);
     }
-    return this.#checked.map(({ counter }) => counter);
+    return reserved;
   }
 
   #noteAdmission({ check, mode, bound, counter }: CheckedCounter): void {
@@ -111,7 +113,7 @@ function checkedCounters(
   };
   const pool = counters.pool(check.counter, expires);
   if (check.value === null) return [checked(pool, check.bound, false)];
-  const value = counters.value(check.counter, check.value, expires, reservation.workspace);
+  const value = counters.value(check.counter, check.value, check.valueIsFixed ?? false, expires, reservation.workspace);
   return [checked(value, check.bound, false), checked(pool, check.total, true)];
 }
 

@@ -100,13 +100,14 @@ function encodeReservation(reservation: Reservation): string[] {
   let { from, until } = reservation;
   let keepUntil = 0;
   const list: string[] = [];
-  for (const { counter, value, mode, start, end, bound, total, workspaceReservePercent } of checks) {
+  for (const { counter, value, valueIsFixed, mode, start, end, bound, total, workspaceReservePercent } of checks) {
     const expires = expireAt(end);
     from = Math.max(from, start);
     until = Math.min(until, end);
     keepUntil = Math.max(keepUntil, expires);
     list.push(counter, value ?? '', MODES[mode], `${expires}`);
     list.push(`${bound.capNano}`, `${bound.roomNano}`, ...encodeTotal(total), `${workspaceReservePercent ?? ''}`);
+    list.push(valueIsFixed === true ? '1' : '');
     if (gapNano > 0n) list.push(`${bound.gapRoomNano}`, `${total?.gapRoomNano ?? ''}`);
   }
   const head = [id, workspace, `${version}`, `${worstNano}`, `${MAX_NANO - worstNano}`, `${gapNano}`];

@@ -125,6 +125,7 @@ class AppliedBudget {
       bound: boundOf(budget, add(this.#values.limitOf(value), raisedNano), worstNano, gapNano),
       total: totalNano === undefined ? null : boundOf(budget, add(totalNano, raisedNano), worstNano, gapNano),
       ...(workspaceReservePercent === undefined ? {} : { workspaceReservePercent }),
+      ...(budget.spanning !== undefined && this.#values.areFixed ? { valueIsFixed: true } : {}),
     };
   }
 }
@@ -162,6 +163,11 @@ class CounterValues {
     this.#hasTotal = totalNano !== undefined;
     this.#limitNano = limitNano;
     this.#overrides = new Map(overrides.map((one) => [JSON.stringify(one.values), one.limitNano]));
+  }
+
+  /** Whether nobody whom the budget limits chooses under which value a call counts. */
+  get areFixed(): boolean {
+    return this.#per.length > 0 && (this.#isFixed || !this.#hasTotal);
   }
 
   of(attributes: Attributes): string | null {

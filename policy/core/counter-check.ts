@@ -30,6 +30,11 @@ export interface Check {
   readonly counter: string;
   /** With `per`: the values as a JSON array; else null. */
   readonly value: string | null;
+  /**
+   * In a spanning budget: no tenant chooses the value. So it has a counter of its own however many values there are: in the
+   * shared counters of workspaces it would have a limit for each workspace.
+   */
+  readonly valueIsFixed?: true;
   /** The period, half-open, in milliseconds since the epoch. */
   readonly start: number;
   readonly end: number;

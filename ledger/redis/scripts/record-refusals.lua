@@ -10,7 +10,7 @@ for i = last + 1, #ARGV, 5 do
   create(pool, workspace)
   call('HINCRBY', pool.key, 'x', count)
   -- As in reserve.lua, a value that holds no money gets no counter for that.
-  local own = value ~= '' and loadValue(pool, value, expireAt, workspace)
+  local own = value ~= '' and loadValue(pool, value, '', expireAt, workspace)
   if own and not own.isNew then call('HINCRBY', own.key, 'x', count) end
 end
 return { #ARGV }

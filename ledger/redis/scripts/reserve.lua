@@ -102,10 +102,10 @@ for i = 14, #ARGV - 1, strideOf(gap) do
   local mode, expireAt, percent = ARGV[i + 2], ARGV[i + 3], ARGV[i + 8]
   local shares = percent ~= '' and levels
   local pool = load(ARGV[i], expireAt, shares)
-  local check = { mode = mode, { counter = pool, cap = ARGV[i + 4], room = ARGV[i + 5], gapRoom = ARGV[i + 9] } }
+  local check = { mode = mode, { counter = pool, cap = ARGV[i + 4], room = ARGV[i + 5], gapRoom = ARGV[i + 10] } }
   if ARGV[i + 1] ~= '' then
-    check[1].counter = loadValue(pool, ARGV[i + 1], expireAt, workspace, shares)
-    check[2] = { counter = pool, cap = ARGV[i + 6], room = ARGV[i + 7], gapRoom = ARGV[i + 10] }
+    check[1].counter = loadValue(pool, ARGV[i + 1], ARGV[i + 9], expireAt, workspace, shares)
+    check[2] = { counter = pool, cap = ARGV[i + 6], room = ARGV[i + 7], gapRoom = ARGV[i + 11] }
   end
   for position, bound in ipairs(check) do
     local counter = bound.counter

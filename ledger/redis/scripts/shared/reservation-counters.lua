@@ -2,9 +2,9 @@
 -- version, worst, maxCommitted (2^63 - 1 - worst), gap, from, until, keepUntil (when the last counter expires); then for each
 -- check: counter, value, mode (E, O, X), expireAt (ms), cap, room, totalCap, totalRoom (value and total: '' where there
 -- is none), the part of what is left that one workspace may have in flight while another waits (percent, '' for all of it),
--- and where there is a gap gapRoom and totalGapRoom.
+-- 1 if the value always has a counter of its own else '', and where there is a gap gapRoom and totalGapRoom.
 
-local function strideOf(gap) return gap == '0' and 9 or 11 end
+local function strideOf(gap) return gap == '0' and 10 or 12 end
 
 -- A lease without counters.
 local function newLease(now, worst, gap, keepUntil)
@@ -28,10 +28,11 @@ local function load(name, expireAt, shares)
 end
 
 -- The counter of a value, or the shared one of its workspace. Once that one holds money, a value without a counter counts
--- there: it may have spent a part of that money, and must not get a limit of its own on top.
-local function loadValue(pool, value, expireAt, workspace, shares)
+-- there: it may have spent a part of that money, and must not get a limit of its own on top. A value with `own` never counts
+-- there: its workspaces would have a limit each.
+local function loadValue(pool, value, own, expireAt, workspace, shares)
   local counter = load(pool.name .. '#' .. value, expireAt, shares)
-  if counter.isNew then
+  if counter.isNew and own == '' then
     local restValue = restOf(pool.name, workspace)
     local rest = load(pool.name .. '#' .. restValue, expireAt, shares)
     if not rest.isNew or hasAllValues(namespaceOf(workspace), pool.name) then counter, value = rest, restValue end
@@ -71,7 +72,9 @@ local function reserveUncapped(at)
     local value, expireAt = ARGV[i + 1], ARGV[i + 3]
     if tonumber(expireAt) > now then
       local pool = load(ARGV[i], expireAt)
-      if value ~= '' then counters[#counters + 1] = loadValue(pool, value, expireAt, workspace) end
+      local own = value ~= '' and loadValue(pool, value, ARGV[i + 9], expireAt, workspace)
+      -- The counter of a value expires before its pool. One made after that would be deleted at once and stay half made.
+      if own and not (own.isNew and tonumber(valueExpireAt(expireAt)) <= now) then counters[#counters + 1] = own end
       counters[#counters + 1] = pool
     end
   end

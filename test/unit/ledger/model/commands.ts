@@ -47,6 +47,7 @@ const reservations = fc.record({
   tolerance: fc.constantFrom<Amount>({ tenths: 0, off: 0 }, { tenths: 0, off: 0 }, { tenths: 2, off: 1 }),
   gap: fc.constantFrom<Amount>({ tenths: 0, off: 0 }, { tenths: 0, off: 0 }, { tenths: 1, off: 0 }),
   value: fc.constantFrom(...VALUES),
+  valueIsFixed: fc.boolean(),
   workspace: fc.constantFrom(...WORKSPACES),
   percent: fc.constantFrom(undefined, 50, 20),
   part: modes,
@@ -73,6 +74,7 @@ function reservation(ledgers: ComparedLedgers, gateway: number, draft: Draft): R
       budget: `payments/${budget}`,
       counter: counterOf(budget),
       value: per ? draft.value : null,
+      ...(draft.valueIsFixed ? { valueIsFixed: true } : {}),
       start: now - HOUR / 2 + draft.shift,
       end: now + HOUR / 2 + draft.shift,
       mode: budget.startsWith('watched') ? 'Observe' : draft.part,
@@ -425,6 +427,7 @@ const contend = fc.tuple(gateways, contended).map(([gateway, { budget, ...draft 
   const fixed = {
     version: 3,
     cap: { tenths: 10, off: 0 },
+    valueIsFixed: false,
     tolerance: zero,
     gap: zero,
     part: 'Enforce',

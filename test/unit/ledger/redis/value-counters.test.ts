@@ -36,12 +36,14 @@ interface Options {
   readonly worst?: bigint;
   readonly counter?: string;
   readonly workspace?: string;
+  readonly isFixed?: boolean;
 }
 
 /** Reserves a call of a customer; its id is the customer's name unless another is given. */
 function reserve(customer: string, options: Options = {}, id = customer): Promise<ReserveAnswer> {
-  const { cap = 10n, worst = 1n, counter = COUNTER, workspace = 'payments/checkout' } = options;
-  const checks = [check(cap, worst, { counter, value: JSON.stringify([customer]) })];
+  const { cap = 10n, worst = 1n, counter = COUNTER, workspace = 'payments/checkout', isFixed = false } = options;
+  const fixed = isFixed ? { valueIsFixed: true as const } : {};
+  const checks = [check(cap, worst, { counter, value: JSON.stringify([customer]), ...fixed })];
   return ledger.gateway.reserve({ ...call(id, worst, checks), workspace });
 }
 
@@ -115,6 +117,19 @@ describe('the counter of a value', () => {
   });
 });
 
+describe('a call that is settled days after its period', () => {
+  test('counts in the pool alone once the counters of values have expired, and leaves no key for ever', async () => {
+    const end = Date.now() - 3 * DAY;
+    const checks = [check(10n, 2n, { start: end - DAY, end, value: '["late"]' })];
+    const reservation = call('late', 2n, checks);
+    await ledger.gateway.settleUnchecked({ reservation, settlement: cost('late', 2n) });
+    const names = (await keys()).filter((key) => key.includes(COUNTER));
+    expect(names).toEqual([`:counter:${COUNTER}`]);
+    expect(await redis.pexpiretime(`${prefix}:counter:${COUNTER}`)).toBe(end + 7 * DAY);
+    expect(await read('late')).toMatchObject({ total: { spentNano: 2n }, valueCount: 0 });
+  });
+});
+
 describe('past the largest number of values', () => {
   test('a workspace shares a counter with no other workspace, and no namespace takes the place of another', async () => {
     const spanning = { counter: SPANNING, cap: 10n, worst: 6n };
@@ -133,6 +148,16 @@ describe('past the largest number of values', () => {
     expect(await redis.hgetall(`${prefix}:valueCounts:search`)).toEqual({ [SPANNING]: '1', '': '1' });
     await ledger.gateway.release('d');
     expect(await redis.exists(`${prefix}:valueCounts:search`)).toBe(0);
+  });
+
+  test('a value that no tenant chooses has one limit for all workspaces', async () => {
+    const department = { counter: SPANNING, cap: 10n, worst: 6n, isFixed: true };
+    await use('payments', MAX_NAMESPACE_VALUES, 'payments/own/Day/UTC/0');
+    const first = await reserve('research', { ...department, workspace: 'payments/one' }, 'first');
+    expect(first).toMatchObject({ kind: 'admitted' });
+    const second = await reserve('research', { ...department, workspace: 'payments/two' }, 'second');
+    expect(second).toMatchObject({ kind: 'full', failures: [{ waiting: true }] });
+    expect(await read('research', SPANNING)).toMatchObject({ valueCount: 1, values: [{ committedNano: 6n }] });
   });
 
   test('a value that may have spent there keeps counting there, also when others have made room', async () => {

@@ -45,6 +45,18 @@ describe('a spanning budget', () => {
     expect([check.value, check.bound.capNano]).toEqual(['["acme"]', 25n * USD]);
   });
 
+  test('says of a value that no tenant chooses that it is fixed', () => {
+    const isFixed = (budget: object): boolean =>
+      only({ ...platform, ...invented, budgets: [{ ...company, ...budget }] }).valueIsFixed === true;
+    expect(isFixed({ per: ['department'] })).toBe(true);
+    expect(isFixed({ per: ['department'], totalNano: 100n * USD })).toBe(true);
+    expect(isFixed({ per: ['department', 'user'] })).toBe(true);
+    expect(isFixed({ per: ['department', 'user'], totalNano: 100n * USD })).toBe(false);
+    expect(isFixed({})).toBe(false);
+    // In a budget of its own namespace all further values share one counter, and tenants write the keys.
+    expect(isFixed({ spanning: undefined, per: ['department'] })).toBe(false);
+  });
+
   test('has a scope of what the platform fixes; what it does not fix any more matches', () => {
     const isIn = (scope: object, workspace: NonNullable<Asked['workspace']> = platform.workspace): boolean =>
       planned({ ...invented, workspace, budgets: [{ ...company, scope }] }).ok;
