@@ -3,7 +3,7 @@ import { BatchPlan } from '../../policy/admit/batch-plan.ts';
 import type { Caller } from '../../policy/admit/caller.ts';
 import { type Plan, planBatches } from '../../policy/admit/plan.ts';
 import type { Settings } from '../../policy/config/settings.ts';
-import { type Attributes, refOf } from '../../policy/core/compiled-policy.ts';
+import type { Attributes } from '../../policy/core/compiled-policy.ts';
 import { type Nano, ZERO } from '../../policy/core/money.ts';
 import { ownerOf } from '../../policy/core/owner.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
@@ -68,7 +68,7 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
     const refusal = planBatches(caller, true);
     if (refusal !== null) return err(refusal);
     const disk = bodyFiles.open();
-    disk.belongTo(refOf(caller.workspace));
+    disk.belongTo(caller.workspace);
     const file = await BodyFile.open(bodyFolder, id, disk).catch(() => null);
     if (file === null) return err(refusalFor('BatchStorageFailed'));
     let isRead = false;

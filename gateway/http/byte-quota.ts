@@ -1,10 +1,14 @@
-/** The share of the limit that one owner may hold: a part is always left for the others. */
-const OWNER_SHARE = 0.75;
+import { type Ref, refOf } from '../../policy/core/compiled-policy.ts';
+
+/** The share of the limit that one workspace may hold: a part is always left for the others. */
+const WORKSPACE_SHARE = 3 / 4;
+/** The same for all workspaces of one namespace together, since whoever writes there may make as many as it likes. */
+const NAMESPACE_SHARE = 7 / 8;
 
 /** Limits how many bytes of memory or disk the calls of a gateway may hold together. */
 export class ByteQuota {
   readonly #limit: number;
-  /** By owner. */
+  /** By workspace and by namespace. */
   readonly #shares = new Map<string, number>();
   #held = 0;
 
@@ -19,31 +23,29 @@ export class ByteQuota {
 
   /** The share of one call, empty at first. */
   open(): QuotaShare {
-    let owner = '';
+    let owners: Owners | null = null;
     let own = 0;
     let isClosed = false;
     const share: QuotaShare = {
-      belongTo: (name) => {
-        this.#hold(owner, -own);
-        this.#hold(name, own);
-        owner = name;
+      belongTo: (workspace) => {
+        this.#hold(owners, -own);
+        owners = { workspace: refOf(workspace), namespace: workspace.namespace };
+        this.#hold(owners, own);
       },
       grow: (bytes) => {
-        if (isClosed) return false;
-        const most = this.#limit * OWNER_SHARE;
-        if (this.#held + bytes > this.#limit || this.#of(owner) + bytes > most) return false;
-        this.#hold(owner, bytes);
+        if (isClosed || !this.#hasRoom(owners, bytes)) return false;
+        this.#hold(owners, bytes);
         own += bytes;
         return true;
       },
       part: () => new HeldBytes(share),
       shrink: (bytes) => {
         if (isClosed) return;
-        this.#hold(owner, -bytes);
+        this.#hold(owners, -bytes);
         own -= bytes;
       },
       close: () => {
-        this.#hold(owner, -own);
+        this.#hold(owners, -own);
         own = 0;
         isClosed = true;
       },
@@ -51,22 +53,38 @@ export class ByteQuota {
     return share;
   }
 
+  #hasRoom(owners: Owners | null, bytes: number): boolean {
+    if (this.#held + bytes > this.#limit) return false;
+    if (owners === null) return true;
+    const { workspace, namespace } = owners;
+    const most = (share: number): number => this.#limit * share - bytes;
+    return this.#of(workspace) <= most(WORKSPACE_SHARE) && this.#of(namespace) <= most(NAMESPACE_SHARE);
+  }
+
   #of(owner: string): number {
     return this.#shares.get(owner) ?? 0;
   }
 
-  #hold(owner: string, bytes: number): void {
+  #hold(owners: Owners | null, bytes: number): void {
     this.#held += bytes;
-    const share = this.#of(owner) + bytes;
-    if (share === 0) this.#shares.delete(owner);
-    else this.#shares.set(owner, share);
+    for (const owner of owners === null ? [] : [owners.workspace, owners.namespace]) {
+      const share = this.#of(owner) + bytes;
+      if (share === 0) this.#shares.delete(owner);
+      else this.#shares.set(owner, share);
+    }
   }
+}
+
+/** Only a workspace's name has a slash. */
+interface Owners {
+  readonly workspace: Ref;
+  readonly namespace: string;
 }
 
 /** One call's part of a quota. */
 export interface QuotaShare {
-  /** Sets the workspace of the call: none can hold the whole quota and so keep all others out. */
-  belongTo(owner: string): void;
+  /** Sets the workspace of the call: none, and no namespace, can hold the whole quota and so keep all others out. */
+  belongTo(workspace: { readonly namespace: string; readonly name: string }): void;
   /** Holds so many more bytes, or returns false if they do not fit or the call is over. */
   grow(bytes: number): boolean;
   /** Gives back so many of the bytes that it holds. */

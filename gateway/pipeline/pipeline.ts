@@ -1,4 +1,3 @@
-import { refOf } from '../../policy/core/compiled-policy.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { ok, type Result } from '../../policy/core/result.ts';
 import type { Admission, Planner } from '../admission/admission.ts';
@@ -68,7 +67,7 @@ export class Pipeline {
   #authenticate(received: ReceivedCall): Result<AuthenticatedCall, Refusal> {
     const caller = authenticate(received.req.headers, this.#parts.policy);
     if (!caller.ok) return caller;
-    received.memory.belongTo(refOf(caller.value.caller.workspace));
+    received.memory.belongTo(caller.value.caller.workspace);
     return ok(Object.assign(received, caller.value));
   }
 

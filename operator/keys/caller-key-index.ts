@@ -46,7 +46,9 @@ export class CallerKeyIndex {
       const name = keyNameOf(secret);
       const hash = this.valid.get(secret.metadata.uid ?? '');
       if (owner === undefined || name === undefined || hash === undefined || !isMadeFor(secret, owner)) continue;
-      hashes.set(keyOf(owner), { ...hashes.get(keyOf(owner)), [name]: hash });
+      const ofOwner = hashes.get(keyOf(owner)) ?? {};
+      ofOwner[name] = hash; // in place: a tenant may create thousands of Secrets
+      hashes.set(keyOf(owner), ofOwner);
     }
     return hashes;
   }

@@ -135,7 +135,12 @@ function targets({ metadata, spec }: ClaudeBudget, existing: Workspaces, input: 
   return selectedWorkspaces(spec.namespaceSelector ?? {}, existing, input);
 }
 
-function selectedWorkspaces(selector: CompiledSelector, existing: Workspaces, input: CompileInput): readonly Ref[] {
+/** The workspaces in force of the namespaces that a selector matches, sorted. */
+export function selectedWorkspaces(
+  selector: CompiledSelector,
+  existing: Workspaces,
+  input: CompileInput,
+): readonly Ref[] {
   const selected = new Set(
     [...input.namespaces].filter(([, { labels }]) => selects(selector, labels)).map(([name]) => name),
   );

@@ -54,7 +54,7 @@ export function validateWorkspace(
   if (compiled !== null) {
     const next = { own: compiled, credentials: credentialsOf(compiled, sourceOf(resource), input) };
     const bytes = resource.cutBytes ?? cache.bytes(compiled);
-    return bytes <= MAX_BYTES.ClaudeWorkspace ? { ...found, ...next } : tooLarge(found, bytes, next, last);
+    return bytes <= MAX_BYTES.ClaudeWorkspace ? { ...found, ...next } : tooLarge(found, bytes, next, last, input);
   }
   if (last === undefined) return { ...found, own: null, credentials: null };
   const own = { ...ownPartOf(last.workspace), ...identity };
@@ -83,11 +83,12 @@ function tooLarge(
   bytes: number,
   next: { readonly own: OwnPart; readonly credentials: Credentials },
   last: AcceptedWorkspace | undefined,
+  { settings }: CompileInput,
 ): ValidatedWorkspace {
   const accepted = largerThanAllowed('ClaudeWorkspace', bytes, last !== undefined);
   if (last === undefined) return { ...found, accepted, own: null, credentials: null };
   const own = restrainWorkspace(ownPartOf(last.workspace), next.own);
-  return { ...found, accepted, own, credentials: restrainCredentials(last.credentials, next.credentials, own) };
+  return { ...found, accepted, own, credentials: restrainCredentials(last.credentials, next, own, settings) };
 }
 
 /** Throws `NotAccepted`. */

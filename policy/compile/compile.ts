@@ -37,7 +37,7 @@ export function compile(input: CompileInput, cache: CompileCache = new CompileCa
   let budgetsBefore: ReturnType<typeof previousBudgets> | undefined;
   const previousOf = (ref: Ref) => (budgetsBefore ??= previousBudgets(input.previous)).get(ref);
   const budgets = byRef(input.budgets).map((one) => targetBudget(one, previousOf, existing, input, cache));
-  return buildOutput(workspaces, fitSpanning(placeBudgets(budgets), input, cache), input, cache);
+  return buildOutput(workspaces, placeBudgets(fitSpanning(budgets, existing, input, cache)), input, cache);
 }
 
 function previousWorkspaces({ policy, keys }: PreviousShards): ReadonlyMap<Ref, AcceptedWorkspace> {

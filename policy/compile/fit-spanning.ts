@@ -1,7 +1,7 @@
 import { type CompiledBudget, type Ref, refOf } from '../core/compiled-policy.ts';
 import { SHARD_BYTES } from '../shards/shard-format.ts';
 import { compareAge } from './budget-places.ts';
-import type { TargetedBudget } from './budget-targets.ts';
+import { selectedWorkspaces, type TargetedBudget, type Workspaces } from './budget-targets.ts';
 import type { CompileCache } from './compile-cache.ts';
 import type { CompileInput } from './compile-input.ts';
 import { restrainBudget } from './restrained.ts';
@@ -14,14 +14,15 @@ const ADDRESS_BYTES = 128;
 
 /**
  * Fits the spanning budgets into the shared shard, the oldest first. One that grew and does not fit keeps its last form
- * with what its edit suspends and lowers; a new one that does not fit applies nowhere. Tenants have no part in it.
+ * with what its edit suspends and lowers, in all workspaces that either selects; a new one that does not fit applies nowhere. Tenants have no part in it.
  */
 export function fitSpanning(
   budgets: readonly TargetedBudget[],
-  { previous }: CompileInput,
+  existing: Workspaces,
+  input: CompileInput,
   cache: CompileCache,
 ): readonly TargetedBudget[] {
-  const stored = new Map([...(previous.shared?.budgets.values() ?? [])].map((budget) => [refOf(budget), budget]));
+  const stored = new Map([...(input.previous.shared?.budgets.values() ?? [])].map((budget) => [refOf(budget), budget]));
   const bytesOf = (budget: CompiledBudget | null): number =>
     budget === null ? 0 : cache.bytes(budget) + ADDRESS_BYTES;
   const spanning = budgets.filter((budget) => budget.spanning && budget.compiled !== null);
@@ -35,15 +36,23 @@ export function fitSpanning(
     else
       fitted.set(budget, {
         ...budget,
-        ...lastForm(budget, floor),
+        ...lastForm(budget, floor, existing, input),
         accepted: noRoomInSharedShard(grown, floor !== null),
       });
   }
   return budgets.map((budget) => fitted.get(budget) ?? budget);
 }
 
-function lastForm({ workspaces }: TargetedBudget, floor: CompiledBudget | null): Partial<TargetedBudget> {
-  return { compiled: floor, workspaces: floor === null ? [] : workspaces };
+/** Applies to what the last form selects and to what the edit selects: an edit that is not taken frees no workspace. */
+function lastForm(
+  { workspaces }: TargetedBudget,
+  floor: CompiledBudget | null,
+  existing: Workspaces,
+  input: CompileInput,
+): Pick<TargetedBudget, 'compiled' | 'workspaces'> {
+  if (floor === null) return { compiled: null, workspaces: [] };
+  const before = floor.spanning === undefined ? [] : selectedWorkspaces(floor.spanning.selector, existing, input);
+  return { compiled: floor, workspaces: [...new Set([...workspaces, ...before])].toSorted() };
 }
 
 function floorOf(

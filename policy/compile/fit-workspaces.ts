@@ -4,6 +4,7 @@
  * tenant can keep another's suspension, revocation or lowered limit from being enforced.
  */
 
+import type { Settings } from '../config/settings.ts';
 import { type Address, type CompiledBudget, type Credentials, type Ref, refOf } from '../core/compiled-policy.ts';
 import { type Bytes, type Growth, ShardRoom } from '../shards/shard-room.ts';
 import type { PreviousShards } from '../shards/shard-set.ts';
@@ -62,7 +63,7 @@ export function fitWorkspaces(
     return whole;
   });
   const changed = fitted.filter((one) => one instanceof ChangedWorkspace);
-  for (const one of changed) one.takeFloor(room);
+  for (const one of changed) one.takeFloor(room, input.settings);
   for (const one of changed) one.takeSpanning(room, leftOut);
   room.grant(changed.flatMap((one) => one.growths(leftOut)));
   const workspaces = fitted.flatMap((one) => (one instanceof ChangedWorkspace ? (one.taken(input) ?? []) : one));
@@ -103,12 +104,12 @@ class ChangedWorkspace {
   }
 
   /** Takes what has room in any case. */
-  takeFloor(room: ShardRoom): void {
+  takeFloor(room: ShardRoom, settings: Settings): void {
     const last = this.#last;
     if (last === null) return;
     const { own, spanning, budgets } = this.#draft;
     const names = new Set(last.spanning.map(nameOf));
-    this.#base = this.#baseFloor(last);
+    this.#base = this.#baseFloor(last, settings);
     this.#spanning = spanning.filter((address) => names.has(nameOf(address)));
     room.add(own.namespace, this.#baseBytes(this.#base));
     room.add(own.namespace, { policy: spanningBytes(this.#spanning), keys: 0 });
@@ -173,12 +174,12 @@ class ChangedWorkspace {
     this.#base = this.#draft;
   }
 
-  #baseFloor(last: Last): Base {
+  #baseFloor(last: Last, settings: Settings): Base {
     const next = this.#draft;
     const [nextBytes, lastBytes] = [this.#baseBytes(next), this.#baseBytes(last)];
     if (nextBytes.policy <= lastBytes.policy && nextBytes.keys <= lastBytes.keys) return next;
     const own = restrainWorkspace(last.own, next.own);
-    return { own, credentials: restrainCredentials(last.credentials, next.credentials, own) };
+    return { own, credentials: restrainCredentials(last.credentials, next, own, settings) };
   }
 
   #baseGrowth(): Bytes {

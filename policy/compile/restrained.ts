@@ -4,6 +4,7 @@
  * so there is always room for it, whatever others have put into the shard.
  */
 
+import { allowsUpstream, type Settings } from '../config/settings.ts';
 import { encodeJSON } from '../core/canonical-json.ts';
 import type {
   CompiledBudget,
@@ -14,7 +15,9 @@ import type {
   Guards,
 } from '../core/compiled-policy.ts';
 import { deepEqual } from '../core/deep-equal.ts';
-import type { Nano } from '../core/money.ts';
+import type { Matcher } from '../core/globs.ts';
+import { allowedModels, canonicalModel } from '../core/model-name.ts';
+import { type Nano, subtract, ZERO } from '../core/money.ts';
 import type { OwnPart } from './compile-workspace.ts';
 
 /** Every amount is the lower one; a grant that the edit does not cover is gone, and so is an exemption that it changes. */
@@ -34,15 +37,27 @@ export function restrainBudget(last: CompiledBudget, next: CompiledBudget): Comp
       values,
       limitNano: lower(limitNano, limitOf(next, values)),
     })),
-    grants: last.grants.flatMap((grant) => {
-      const kept = next.grants.find(({ from, until }) => from <= grant.from && until >= grant.until);
-      return kept === undefined ? [] : { ...grant, amountNano: lower(grant.amountNano, kept.amountNano) };
-    }),
+    grants: restrainGrants(last.grants, next.grants),
     ...(exempt !== undefined && deepEqual(exempt, next.exempt) ? { exempt } : {}),
     criticalExtraNano: lower(last.criticalExtraNano, next.criticalExtraNano),
     ...(spanning === undefined ? {} : { spanning: restrainSpanning(spanning, next.spanning) }),
   };
 }
+
+/** What is left of each grant is taken from one of the edit that covers its time; two cannot have the same dollars of it. */
+function restrainGrants(last: Grants, next: Grants): Grants {
+  const left = next.map(({ amountNano, from, until }) => ({ amountNano, from, until }));
+  return last.flatMap((grant) => {
+    const covers = left.filter(({ from, until }) => from <= grant.from && until >= grant.until);
+    const most = covers.reduce((best, one) => (one.amountNano > best.amountNano ? one : best), covers[0]!);
+    if (covers.length === 0 || most.amountNano === ZERO) return [];
+    const amountNano = lower(grant.amountNano, most.amountNano);
+    most.amountNano = subtract(most.amountNano, amountNano);
+    return { ...grant, amountNano };
+  });
+}
+
+type Grants = CompiledBudget['grants'];
 
 const DISCLOSURES: readonly Disclosure[] = ['Name', 'Percent', 'Amounts'];
 
@@ -61,18 +76,50 @@ export function restrainWorkspace(last: OwnPart, next: OwnPart): OwnPart {
     ...(namespaceAttributes === undefined ? {} : { namespaceAttributes }),
     suspend: last.suspend || next.suspend,
     keys: last.keys.flatMap((key) => (kept.has(key.name) ? restrainKey(key, kept.get(key.name)!) : [])),
-    models: encodeJSON(next.models).length <= encodeJSON(last.models).length ? next.models : last.models,
+    models: restrainModels(last.models, next.models),
     guards: restrainGuards(last.guards, next.guards),
     batches: next.batches === 'Refuse' ? 'Refuse' : last.batches,
   };
 }
 
-/** Revoked keys are gone, replaced ones are the new ones, which are as long; `own` is the workspace as it will be. */
-export function restrainCredentials(last: Credentials, next: Credentials, own: OwnPart): Credentials {
-  const kept = own.keys.filter(({ name }) => Object.hasOwn(last.keys, name) && Object.hasOwn(next.keys, name));
-  const keys = Object.fromEntries(kept.map(({ name }) => [name, next.keys[name]!]));
-  if (upstreamLength(next) <= upstreamLength(last)) return { ...next, keys };
-  return { ...last, upstreamKey: next.upstreamKey === null ? null : last.upstreamKey, keys };
+/**
+ * Revoked keys are gone, replaced ones are the new ones, which are as long; `own` is the workspace as it will be. The
+ * upstream key of the edit goes to no other host than the edit names, and none to a host that is not allowed any more.
+ */
+export function restrainCredentials(
+  last: Credentials,
+  next: { readonly own: OwnPart; readonly credentials: Credentials },
+  own: OwnPart,
+  settings: Settings,
+): Credentials {
+  const { upstreamKey, keys: nextKeys } = next.credentials;
+  const kept = own.keys.filter(({ name }) => Object.hasOwn(last.keys, name) && Object.hasOwn(nextKeys, name));
+  const keys = Object.fromEntries(kept.map(({ name }) => [name, nextKeys[name]!]));
+  const isSameHost = next.own.baseURL === own.baseURL;
+  if (isSameHost && upstreamLength(next.credentials) <= upstreamLength(last)) return { ...next.credentials, keys };
+  const isRevoked = upstreamKey === null || !allowsUpstream(settings, own.baseURL);
+  return { ...last, upstreamKey: isRevoked ? null : last.upstreamKey, keys };
+}
+
+type Models = OwnPart['models'];
+
+/**
+ * What both forms allow. If that is longer than the last list, the last one without what the edit allows nothing of. A
+ * pattern is covered by another one that matches its text, since only a `*` matches a `*`.
+ */
+function restrainModels(last: Models, next: Models): Models {
+  const unknown = last.unknown === 'Refuse' ? last.unknown : next.unknown;
+  const [inLast, inNext] = [covering(last.allow), covering(next.allow)];
+  const more = last.allow.filter((pattern) => inNext(pattern) && !next.allow.includes(pattern));
+  const both = { allow: [...next.allow.filter(inLast), ...more], unknown };
+  if (encodeJSON(both).length <= encodeJSON(last).length) return both;
+  const allow = last.allow.filter((pattern) => inNext(pattern) || next.allow.some(covering([pattern])));
+  return { allow, unknown };
+}
+
+function covering(patterns: readonly string[]): Matcher {
+  const matches = allowedModels(patterns);
+  return (pattern) => matches(pattern) || matches(canonicalModel(pattern));
 }
 
 function restrainKey(last: CompiledKey, next: CompiledKey): CompiledKey {

@@ -4,9 +4,9 @@ import { ByteQuota } from '../../../../gateway/http/byte-quota.ts';
 test('no workspace can hold the whole quota, and an ended call holds nothing', () => {
   const quota = new ByteQuota(100);
   const [greedy, second, other] = [quota.open(), quota.open(), quota.open()];
-  greedy.belongTo('a/greedy');
-  second.belongTo('a/greedy');
-  other.belongTo('b/other');
+  greedy.belongTo({ namespace: 'a', name: 'greedy' });
+  second.belongTo({ namespace: 'a', name: 'greedy' });
+  other.belongTo({ namespace: 'b', name: 'other' });
   expect([greedy.grow(50), second.grow(25), second.grow(1), other.grow(25), other.grow(1)]).toEqual([
     true,
     true,
@@ -21,4 +21,15 @@ test('no workspace can hold the whole quota, and an ended call holds nothing', (
   second.close();
   other.close();
   expect(quota.held).toBe(0);
+});
+
+test('the workspaces of one namespace together cannot hold the whole quota either', () => {
+  const quota = new ByteQuota(80);
+  const [one, two, other] = [quota.open(), quota.open(), quota.open()];
+  one.belongTo({ namespace: 'a', name: 'one' });
+  two.belongTo({ namespace: 'a', name: 'two' });
+  other.belongTo({ namespace: 'b', name: 'one' });
+  expect([one.grow(60), two.grow(10), two.grow(1), other.grow(10)]).toEqual([true, true, false, true]);
+  one.close();
+  expect(two.grow(1)).toBe(true);
 });

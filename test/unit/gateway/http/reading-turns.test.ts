@@ -14,7 +14,7 @@ function stage(limit = 1_000 * MB) {
   const turns = new ReadingTurns({ elapsed: () => clock });
   const callOf = (workspace: string) => {
     const memory = quota.open();
-    memory.belongTo(`ns/${workspace}`);
+    memory.belongTo({ namespace: workspace, name: workspace });
     return { caller: { workspace: { namespace: 'ns', name: workspace } } as Caller, memory, hasLeft: false };
   };
   function* reading(name: string, steps: number, holds = 0): Reading<string> {

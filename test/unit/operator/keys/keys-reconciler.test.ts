@@ -21,6 +21,21 @@ test('the key in a Secret whose owner is a workspace of another namespace is not
   expect([...keys.hashes()]).toEqual([['payments/checkout', { api: hash(own) }]]);
 });
 
+test('many thousands of Secrets that a tenant made for its workspace are read within a second', () => {
+  const checkout = workspace();
+  const keySecrets = Array.from({ length: 15_000 }, (_, i) =>
+    madeAs(
+      `uid-${i}`,
+      keySecret(checkout, { ...key, name: `k${i}`, secretName: `s${i}` }, keyText(randomBytes(32)), gatewayURL),
+    ),
+  );
+  const keys = new CallerKeyIndex(informersOf({ workspaces: [checkout], keySecrets }), hash);
+  expect(keys.valid.size).toBe(15_000);
+  const began = performance.now();
+  expect(Object.keys(keys.hashes().get('payments/checkout')!)).toHaveLength(15_000);
+  expect(performance.now() - began).toBeLessThan(1_000);
+});
+
 test.each([
   ['a Secret of another namespace that names the workspace as its owner', 'strangers', undefined],
   ['a Secret whose owner is an object of another API with its uid', 'payments', 'other.dev/v1'],

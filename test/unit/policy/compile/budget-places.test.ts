@@ -100,3 +100,20 @@ describe('the budgets of a workspace', () => {
     expect([refused(fewer), applied(fewer).length]).toEqual([[], 64]);
   });
 });
+
+test('a spanning budget whose edit has no room applies to what its last form selects and to what the edit selects', () => {
+  const models = (count: number) => ({ models: Array.from({ length: count }, (_, i) => `${i}-`.padEnd(128, 'x')) });
+  const fat = Array.from({ length: 58 }, (_, age) =>
+    budget('fat', age, { namespaceSelector: { matchLabels: { team: 'none' } }, scope: models(64) }),
+  );
+  const of = (team: string, usd: string, scope: object) =>
+    budget('company', 500, { namespaceSelector: { matchLabels: { team } }, limit: { usd }, scope });
+  const before = carriedOut(compile(input([...fat, of('payments', '9.00', {})])), EMPTY);
+  const output = compile({ ...input([...fat, of('search', '5.00', models(64))]), ...before });
+  expect(output.budgets.get('tollgate-system/company-499')!.accepted.reason).toBe('TooLarge');
+  for (const workspace of ['payments/checkout', 'search/checkout']) {
+    expect(output.workspaces.get(workspace)!.budgets).toMatchObject([
+      { name: 'company-499', limitNano: 5_000_000_000n },
+    ]);
+  }
+});

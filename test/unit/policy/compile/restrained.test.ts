@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { OwnPart } from '../../../../policy/compile/compile-workspace.ts';
 import { restrainBudget, restrainCredentials, restrainWorkspace } from '../../../../policy/compile/restrained.ts';
+import { parseSettings } from '../../../../policy/config/settings.ts';
 import { encodeJSON } from '../../../../policy/core/canonical-json.ts';
 import type { CompiledBudget, CompiledKey, Credentials } from '../../../../policy/core/compiled-policy.ts';
 import { nano } from '../../../../policy/core/money.ts';
@@ -63,7 +64,10 @@ test('a restrained budget grants no more than either form, and is no longer than
         expect([undefined, form.exempt]).toContainEqual(restrained.exempt);
         expect((restrained.totalNano ?? 0n) <= (form.totalNano ?? restrained.totalNano ?? 0n)).toBe(true);
       }
-      for (let at = 0; at < 20; at++) expect(granted(restrained, at) <= granted(last, at)).toBe(true);
+      for (let at = 0; at < 20; at++) {
+        expect(granted(restrained, at) <= granted(last, at)).toBe(true);
+        expect(granted(restrained, at) <= granted(next, at)).toBe(true);
+      }
       expect(restrained.scope).toEqual(last.scope);
       expect(restrainBudget(restrained, next)).toEqual(restrained);
     }),
@@ -113,13 +117,51 @@ test('a restrained workspace has no key, guard or permission that either form la
   });
 });
 
+test('a restrained workspace allows no model that either form refuses', () => {
+  const restrained = (last: string[], next: string[]) =>
+    restrainWorkspace(
+      own({ models: { allow: last, unknown: 'Refuse' } }),
+      own({ models: { allow: next, unknown: 'HighestPrice' } }),
+    ).models;
+  expect(restrained(['claude-haiku-4-5'], ['*'])).toEqual({ allow: ['claude-haiku-4-5'], unknown: 'Refuse' });
+  expect(restrained(['claude-haiku-4-5', 'claude-opus-5'], ['claude-haiku-*', 'x']).allow).toEqual([
+    'claude-haiku-4-5',
+  ]);
+  expect(restrained(['claude-*', 'gpt'], ['claude-opus-5']).allow).toEqual(['claude-opus-5']);
+  expect(restrained(['claude-haiku-4-5'], ['claude-opus-5']).allow).toEqual([]);
+  expect(restrained(['claude-haiku-4-5', 'other'], ['claude-haiku-4-5-20251001']).allow).toEqual(['claude-haiku-4-5']);
+  // A list that is longer than the last one is not taken.
+  expect(restrained(['*'], ['claude-haiku-4-5']).allow).toEqual(['*']);
+});
+
 test('restrained credentials have replaced keys, none that was revoked or is new, and no longer upstream key', () => {
   const upstreamSecret = { name: 'anthropic', key: 'api-key' };
   const last: Credentials = { upstreamKey: 'sk-1', upstreamSecret, keys: { a: '1', b: '2', c: '3' } };
   const of = (changes: Partial<Credentials>) =>
-    restrainCredentials(last, { ...last, ...changes }, own({ keys: [key('a'), key('b')] }));
+    restrainCredentials(
+      last,
+      { own: own({}), credentials: { ...last, ...changes } },
+      own({ keys: [key('a'), key('b')] }),
+      parseSettings({}),
+    );
   expect(of({ keys: { a: '9', c: '3', d: '4' } }).keys).toEqual({ a: '9' });
   expect(of({ upstreamKey: 'sk-2' }).upstreamKey).toBe('sk-2');
   expect(of({ upstreamKey: 'sk-long' }).upstreamKey).toBe('sk-1');
   expect(of({ upstreamKey: null, upstreamSecret: { name: 'another-one', key: 'api-key' } }).upstreamKey).toBeNull();
+});
+
+test('a new upstream key goes to no old host, and a host that is not allowed any more gets none', () => {
+  const upstreamSecret = { name: 'anthropic', key: 'api-key' };
+  const credentials = (upstreamKey: string): Credentials => ({ upstreamKey, upstreamSecret, keys: {} });
+  const moved = (upstreams: string[]) => {
+    const next = { own: own({ baseURL: 'https://new.example' }), credentials: credentials('sk-2') };
+    return restrainCredentials(
+      credentials('sk-1'),
+      next,
+      own({ baseURL: 'https://old.example' }),
+      parseSettings({ upstreams }),
+    );
+  };
+  expect(moved(['https://old.example', 'https://new.example']).upstreamKey).toBe('sk-1');
+  expect(moved(['https://new.example']).upstreamKey).toBeNull();
 });
