@@ -1,8 +1,8 @@
 import type { ClaudeBudget, ClaudeBudgetStatus } from '../../crds/types.gen.ts';
-import { expireAt } from '../../ledger/durations.ts';
+import { expireAt, valueExpireAt } from '../../ledger/durations.ts';
 import type { CounterMinimum } from '../../ledger/operator-ledger.ts';
 import { budgetPeriodAt } from '../../policy/core/budget-period.ts';
-import { type CompiledBudget, type Ref, refOf } from '../../policy/core/compiled-policy.ts';
+import { type CompiledBudget, type Every, type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import { isRest } from '../../policy/core/counter-reading.ts';
 import { MAX_CALL_NANO, type Nano, usdOrNull, ZERO } from '../../policy/core/money.ts';
 import { type PeriodLookup, rfc3339 } from '../../policy/core/period.ts';
@@ -51,6 +51,37 @@ export function counterMinimums(
     })),
   );
   return [total, ...values];
+}
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** What a period of each kind lasts at most. Days have up to 25 hours, and two where a zone changes its date. Milliseconds. */
+const LONGEST_MS: Readonly<Record<Every, number>> = {
+  Hour: HOUR_MS,
+  Day: 2 * DAY_MS,
+  Week: 8 * DAY_MS,
+  Month: 32 * DAY_MS,
+  Quarter: 93 * DAY_MS,
+  Year: 367 * DAY_MS,
+  Once: Infinity,
+};
+
+/**
+ * Without the counters of values that the ledger would have forgotten at `now` (milliseconds), and the others no longer
+ * than it keeps them. The usage log keeps a value as long as the longest period of its calls; if all of these came back,
+ * they would take the places of new values (docs/explanation/capacity.md).
+ */
+export function lastingMinimums(minimums: readonly CounterMinimum[], now: number): CounterMinimum[] {
+  const kept = minimums.map((one) => ({ ...one, keepUntil: Math.min(one.keepUntil, valueKeptUntil(one.counter)) }));
+  return kept.filter(({ keepUntil }) => keepUntil > now);
+}
+
+/** The counter is named `namespace/name/every/zone/startMs#value`. Infinity for a pool. */
+function valueKeptUntil(counter: string): number {
+  const mark = counter.indexOf('#');
+  const parts = counter.slice(0, mark).split('/');
+  const end = Number(parts.at(-1)) + (LONGEST_MS[parts[2] as Every] ?? Infinity);
+  return mark < 0 || Number.isNaN(end) ? Infinity : valueExpireAt(expireAt(end));
 }
 
 /** Of an amount in a status: so many of them, and what calls in flight reserve, fit into a counter. Nano-dollars. */

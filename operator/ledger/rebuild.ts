@@ -2,6 +2,7 @@ import { REPLAY_TIMEOUT_MS } from '../../ledger/durations.ts';
 import type { LedgerState } from '../../ledger/ledger.ts';
 import type { CounterMinimum, OperatorLedger } from '../../ledger/operator-ledger.ts';
 import type { UsageLog } from '../../log/usage-log.ts';
+import { lastingMinimums } from './counter-minimums.ts';
 
 export interface RebuildOptions {
   readonly ledger: Pick<OperatorLedger, 'raiseCounters' | 'restoreBatches' | 'resume'>;
@@ -50,7 +51,7 @@ export class Rebuild {
     // Step by step: after an outage so much may wait that a single pass would hold up statuses and look stuck.
     if (!(await log.drain())) return false;
     const minimums = [...(await log.totals(now)), ...statusMinimums(now)];
-    await ledger.raiseCounters(minimums);
+    await ledger.raiseCounters(lastingMinimums(minimums, now));
     // Read after the sums, so that a batch that is settled in between is not counted twice.
     await ledger.restoreBatches(await log.batches(now));
     await policy.reconcile();

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ClaudeBudgetStatus } from '../../../../crds/types.gen.ts';
-import { counterMinimums } from '../../../../operator/ledger/counter-minimums.ts';
+import { counterMinimums, lastingMinimums } from '../../../../operator/ledger/counter-minimums.ts';
 import { budgetPeriodAt } from '../../../../policy/core/budget-period.ts';
 import { REST } from '../../../../policy/core/counter-reading.ts';
+import { nano } from '../../../../policy/core/money.ts';
 import { budgetOf } from '../../../support/budget.ts';
 
 const NOW = Date.parse('2026-11-25T17:00:00Z');
@@ -51,4 +52,27 @@ describe('the minimums from a status', () => {
     expect(counterMinimums(customers, undefined, NOW)).toEqual([]);
     expect(counterMinimums(customers, { conditions: [] }, NOW)).toEqual([]);
   });
+});
+
+test('the counters of values come back for as long as the ledger keeps them, whatever longer periods their calls had', () => {
+  const [hour, day] = [3_600_000, 86_400_000];
+  const keepUntil = NOW + 40 * day;
+  const counted = (counter: string) => ({
+    counter,
+    keepUntil,
+    spentNano: nano(1n),
+    presumedNano: nano(0n),
+    requests: 1,
+  });
+  const hours = (ago: number) => `payments/customers/Hour/Europe/Berlin/${NOW - ago * hour}`;
+  const pools = [0, 48, 49, 200].map((ago) => hours(ago));
+  const once = 'payments/customers/Once/UTC/0';
+  const minimums = [...pools, once].flatMap((pool) => [counted(pool), counted(`${pool}#["a/b"]`)]);
+  const lasting = lastingMinimums(minimums, NOW);
+  expect(lasting.filter(({ counter }) => counter.includes('#'))).toEqual([
+    { ...counted(`${hours(0)}#["a/b"]`), keepUntil: NOW + hour + 2 * day },
+    { ...counted(`${hours(48)}#["a/b"]`), keepUntil: NOW + hour },
+    counted(`${once}#["a/b"]`),
+  ]);
+  expect(lasting.filter(({ counter }) => !counter.includes('#'))).toEqual([...pools, once].map(counted));
 });
