@@ -22,6 +22,12 @@ export interface KeysOptions {
   readonly randomBytes: (count: number) => Buffer;
 }
 
+/**
+ * The most Secrets that are deleted in one pass. A tenant may make thousands that look like its workspace's own, and
+ * workspaces of others wait for the pass, after a change of leader also every edit.
+ */
+const MOST_REVOKED = 500;
+
 /** Gives each workspace the Secrets that its keys ask for, and deletes the others that were made for it. */
 export class KeysReconciler {
   readonly #options: KeysOptions;
@@ -30,7 +36,7 @@ export class KeysReconciler {
     this.#options = options;
   }
 
-  /** Reconciles the Secrets of one workspace. Returns whether it has all of them; throws KubeError. */
+  /** Reconciles the Secrets of one workspace. Returns whether it has all of them and no others; throws KubeError. */
   async reconcile(ref: Ref): Promise<boolean> {
     const { informers, callerKeys, policy } = this.#options;
     const workspace = informers.workspaces.get(ref);
@@ -44,8 +50,8 @@ export class KeysReconciler {
       if (!isOurs || !(await this.#ensure(workspace, key))) conflicts.push(key.secretName);
     }
     callerKeys.setConflicts(ref, conflicts);
-    if (policy.isInForce(workspace)) await this.#revokeOthers(workspace);
-    return conflicts.length === 0;
+    const hasRevoked = !policy.isInForce(workspace) || (await this.#revokeOthers(workspace));
+    return conflicts.length === 0 && hasRevoked;
   }
 
   /** Whether the workspace or its namespace is being deleted: a Secret created now would be deleted at once. */
@@ -121,14 +127,18 @@ export class KeysReconciler {
     }
   }
 
-  async #revokeOthers(workspace: ClaudeWorkspace): Promise<void> {
+  /** Returns false where more are left for the next pass. */
+  async #revokeOthers(workspace: ClaudeWorkspace): Promise<boolean> {
     const { client, informers, events } = this.#options;
     const named = new Set(workspace.spec.keys.map(({ secretName }) => secretName));
-    for (const secret of informers.keySecrets.values()) {
-      if (!isMadeFor(secret, workspace.metadata) || named.has(secret.metadata.name)) continue;
+    const others = informers.keySecrets
+      .values()
+      .filter((secret) => isMadeFor(secret, workspace.metadata) && !named.has(secret.metadata.name));
+    for (const secret of others.slice(0, MOST_REVOKED)) {
       const { metadata } = secret;
       await client.delete(secrets, metadata, metadata.uid).catch(undefinedIf('NotFound', 'Conflict'));
       events.keyRevoked(workspace, secret.metadata.name);
     }
+    return others.length <= MOST_REVOKED;
   }
 }

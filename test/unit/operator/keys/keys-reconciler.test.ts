@@ -67,6 +67,32 @@ test.each([
   expect(done).toEqual([]);
 });
 
+test('of thousands of Secrets that a tenant made for its workspace, a pass deletes some and asks for another', async () => {
+  const checkout = workspace();
+  const count = 1_200;
+  const left = new Map<string, Secret>();
+  for (const name of [key.secretName, ...Array.from({ length: count }, (_, i) => `forged-${i}`)]) {
+    const secret = keySecret(checkout, { ...key, secretName: name }, keyText(randomBytes(32)), gatewayURL);
+    left.set(name, madeAs(name, secret));
+  }
+  const passes: number[] = [];
+  for (let isWhole = false; !isWhole; passes.push(count + 1 - left.size)) {
+    const informers = informersOf({ workspaces: [checkout], keySecrets: [...left.values()] });
+    const keys = new KeysReconciler({
+      client: { delete: async (_resource: Resource, { name }: { name: string }) => void left.delete(name) },
+      informers,
+      callerKeys: new CallerKeyIndex(informers, hash),
+      policy: { isInForce: () => true },
+      events: { keyIssued: () => undefined, keyRevoked: () => undefined },
+      gatewayURL,
+      randomBytes,
+    } as unknown as KeysOptions);
+    isWhole = await keys.reconcile('payments/checkout');
+  }
+  expect(passes).toEqual([500, 1_000, 1_200]);
+  expect([...left.keys()]).toEqual([key.secretName]);
+});
+
 // The API server refuses to create objects in a namespace that is being deleted, so each attempt would be logged as a failure.
 test.each([
   ['a workspace', workspace({ deletionTimestamp: '2026-11-23T12:00:00Z' }), undefined],
