@@ -31,7 +31,7 @@ interface PlannedCounter {
 }
 
 /** What the ledger said of a counter. */
-interface Finding extends Pick<PlannedCounter, 'workspace' | 'capNano' | 'limitNano'> {
+interface KnownCounter extends Pick<PlannedCounter, 'workspace' | 'capNano' | 'limitNano'> {
   /** Null if it was not spent. */
   readonly failure: Pick<Failure, 'spentNano' | 'certainNano'> | null;
   /** By the monotonic clock. Milliseconds. */
@@ -47,14 +47,14 @@ export interface KnownSpent {
 
 /**
  * The counters that the ledger has just found spent. A caller that goes on calling is refused here, as the ledger would,
- * so that a runaway loop costs it four scripts a second and not one a call. A finding holds for the same cap and
+ * so that a runaway loop costs it four scripts a second and not one a call. The ledger's word holds for the same cap and
  * tolerance only, and not for a call that could still fit; it ends after `KNOWN_MS`, with its period or grant, and with a
  * settle or release of this gateway on the counter.
  */
 export class SpentCounters {
   readonly #elapsed: () => number;
   /** By wait queue, the latest last. */
-  readonly #findings = new Map<string, readonly Finding[]>();
+  readonly #known = new Map<string, readonly KnownCounter[]>();
   /** By wait queue: the reserve that asks whether the counter is still spent. */
   readonly #asking = new Map<string, Promise<unknown>>();
 
@@ -65,18 +65,18 @@ export class SpentCounters {
 
   /** How many counters are remembered. */
   get size(): number {
-    return this.#findings.size;
+    return this.#known.size;
   }
 
   /** Why the ledger would refuse the call as spent; null if it must be asked. */
   refuse(asker: Asker): KnownSpent | null {
-    if (this.#findings.size === 0) return null;
+    if (this.#known.size === 0) return null;
     const failures: Failure[] = [];
     const unknown = new Set<number>();
     for (const counter of enforcedCounters(asker)) {
-      const finding = this.#find(counter);
-      const isKnown = finding !== null && this.#elapsed() < finding.knownUntil;
-      if (isKnown && refuses(finding, asker.plan.reservedNano)) failures.push(toFailure(counter, finding));
+      const known = this.#find(counter);
+      const isKnown = known !== null && this.#elapsed() < known.knownUntil;
+      if (isKnown && refuses(known, asker.plan.reservedNano)) failures.push(toFailure(counter, known));
       else if (!isKnown) unknown.add(counter.check);
     }
     // A budget of which nothing is known may be spent as well, and be the one to name. Where a total decides, callers can
@@ -122,59 +122,59 @@ export class SpentCounters {
 
   /** A call on these counters was settled or released here: whether they are still spent is asked again. */
   doubt(queues: Iterable<string>): void {
-    if (this.#findings.size === 0) return;
+    if (this.#known.size === 0) return;
     for (const queue of queues) {
-      const findings = this.#findings.get(queue);
-      if (findings === undefined) continue;
-      this.#findings.set(
+      const known = this.#known.get(queue);
+      if (known === undefined) continue;
+      this.#known.set(
         queue,
-        findings.map((finding) => ({ ...finding, knownUntil: 0 })),
+        known.map((one) => ({ ...one, knownUntil: 0 })),
       );
     }
   }
 
-  #find(counter: PlannedCounter): Finding | null {
-    return this.#findings.get(counter.queue)?.find((finding) => isOf(finding, counter)) ?? null;
+  #find(counter: PlannedCounter): KnownCounter | null {
+    return this.#known.get(counter.queue)?.find((known) => isOf(known, counter)) ?? null;
   }
 
   /** The queue of a counter that refused such a call a moment ago; null for none. */
   #suspect(asker: Asker): string | null {
-    if (this.#findings.size === 0) return null;
+    if (this.#known.size === 0) return null;
     const isSuspect = (counter: PlannedCounter): boolean => {
-      const finding = this.#find(counter);
-      return finding !== null && refuses(finding, asker.plan.reservedNano);
+      const known = this.#find(counter);
+      return known !== null && refuses(known, asker.plan.reservedNano);
     };
     return enforcedCounters(asker).find(isSuspect)?.queue ?? null;
   }
 
   /** A counter that admitted a call refuses none of its size. */
   #dropRefuted(asker: Asker): void {
-    if (this.#findings.size === 0) return;
+    if (this.#known.size === 0) return;
     for (const counter of enforcedCounters(asker)) {
-      const finding = this.#find(counter);
-      if (finding !== null && refuses(finding, asker.plan.reservedNano)) this.#remove(counter.queue, finding);
+      const known = this.#find(counter);
+      if (known !== null && refuses(known, asker.plan.reservedNano)) this.#remove(counter.queue, known);
     }
   }
 
   #dropForgotten(): void {
     const now = this.#elapsed();
-    for (const [queue, findings] of this.#findings) {
-      const old = findings.filter(({ rememberedUntil }) => rememberedUntil <= now);
+    for (const [queue, known] of this.#known) {
+      const old = known.filter(({ rememberedUntil }) => rememberedUntil <= now);
       if (old.length === 0) break;
-      for (const finding of old) this.#remove(queue, finding);
+      for (const one of old) this.#remove(queue, one);
     }
   }
 
-  #put(queue: string, finding: Finding): void {
-    const others = (this.#findings.get(queue) ?? []).filter((one) => !isOf(one, finding));
-    this.#findings.delete(queue);
-    this.#findings.set(queue, [...others, finding]);
+  #put(queue: string, known: KnownCounter): void {
+    const others = (this.#known.get(queue) ?? []).filter((one) => !isOf(one, known));
+    this.#known.delete(queue);
+    this.#known.set(queue, [...others, known]);
   }
 
-  #remove(queue: string, finding: Finding): void {
-    const others = (this.#findings.get(queue) ?? []).filter((one) => one !== finding);
-    if (others.length > 0) this.#findings.set(queue, others);
-    else this.#findings.delete(queue);
+  #remove(queue: string, known: KnownCounter): void {
+    const others = (this.#known.get(queue) ?? []).filter((one) => one !== known);
+    if (others.length > 0) this.#known.set(queue, others);
+    else this.#known.delete(queue);
   }
 }
 
@@ -193,18 +193,18 @@ function enforcedCounters({ workspace: asking, plan }: Asker): PlannedCounter[] 
 }
 
 function isOf(
-  finding: Finding,
-  { workspace, capNano, limitNano }: Pick<Finding, 'workspace' | 'capNano' | 'limitNano'>,
+  known: KnownCounter,
+  { workspace, capNano, limitNano }: Pick<KnownCounter, 'workspace' | 'capNano' | 'limitNano'>,
 ) {
-  return finding.workspace === workspace && finding.capNano === capNano && finding.limitNano === limitNano;
+  return known.workspace === workspace && known.capNano === capNano && known.limitNano === limitNano;
 }
 
 /** Whether the counter is spent for a call of this worst case, as reserve.lua decides it. */
-function refuses({ capNano, limitNano, failure }: Finding, worstNano: Nano): boolean {
+function refuses({ capNano, limitNano, failure }: KnownCounter, worstNano: Nano): boolean {
   return failure !== null && (failure.certainNano >= capNano || add(failure.certainNano, worstNano) > limitNano);
 }
 
-function toFailure({ check, ofTotal }: PlannedCounter, { failure }: Finding): Failure {
+function toFailure({ check, ofTotal }: PlannedCounter, { failure }: KnownCounter): Failure {
   const { spentNano, certainNano } = failure!;
   return { check, ofTotal, waiting: false, spentNano, certainNano };
 }

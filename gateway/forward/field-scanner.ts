@@ -1,3 +1,17 @@
+import {
+  BACKSLASH,
+  CLOSE_LIST,
+  CLOSE_OBJECT,
+  COLON,
+  COMMA,
+  isClose,
+  isOpen,
+  isSpace,
+  OPEN_LIST,
+  OPEN_OBJECT,
+  QUOTE,
+} from '../../policy/json/json-bytes.ts';
+
 /**
  * Picks a few fields of the outermost object out of JSON text as it comes, in any chunks. An answer may be as large as its
  * upstream likes: it is neither kept nor parsed, and only the picked values take memory, each up to its limit.
@@ -60,8 +74,8 @@ export class FieldScanner {
     for (let at = from; at < bytes.length; at += 1) {
       const byte = bytes[at]!;
       if (byte === QUOTE) this.#isString = true;
-      else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.#depth += 1;
-      else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) this.#depth -= 1;
+      else if (isOpen(byte)) this.#depth += 1;
+      else if (isClose(byte)) this.#depth -= 1;
       if (this.#isString || this.#depth === 1) return at + 1;
     }
     return bytes.length;
@@ -82,12 +96,12 @@ export class FieldScanner {
       case QUOTE:
         this.#isString = true;
         return this.#expects === 'Key' && this.#begin(MAX_KEY);
-      case OPEN_BRACE:
-      case OPEN_BRACKET:
+      case OPEN_OBJECT:
+      case OPEN_LIST:
         this.#depth += 1;
         return false;
-      case CLOSE_BRACE:
-      case CLOSE_BRACKET:
+      case CLOSE_OBJECT:
+      case CLOSE_LIST:
         this.#endValue(bytes, start, at);
         this.#depth = 0;
         this.#hasEnded = true;
@@ -105,7 +119,7 @@ export class FieldScanner {
 
   /** Takes a byte outside of the object. */
   #open(byte: number): false {
-    if (this.#hasEnded || byte !== OPEN_BRACE) this.#isMalformed = true;
+    if (this.#hasEnded || byte !== OPEN_OBJECT) this.#isMalformed = true;
     else this.#depth = 1;
     return false;
   }
@@ -175,16 +189,3 @@ class Capture {
 const UNREADABLE = Symbol('unreadable');
 /** The longest key that can be one of the picked, with every letter escaped. Bytes. */
 const MAX_KEY = 256;
-
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPEN_BRACKET = 0x5b;
-const BACKSLASH = 0x5c;
-const CLOSE_BRACKET = 0x5d;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
-
-function isSpace(byte: number): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
-}

@@ -3,7 +3,7 @@ import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { Caller } from '../../policy/admit/caller.ts';
 import { type CompiledBudget, type CompiledKey, refOf } from '../../policy/core/compiled-policy.ts';
 import {
-  isRest,
+  isSharedValue,
   MAX_TOP,
   type Reading,
   type ReadingQuery,
@@ -92,7 +92,7 @@ function queryOf(budget: CompiledBudget, key: CompiledKey, now: number, options:
 function visible(budget: CompiledBudget, reading: Reading, key: CompiledKey): Reading {
   const fixed = fixedValues(budget, key);
   const isOwn = ({ value }: ValueCounter): boolean => {
-    const values = isRest(value) ? [] : (JSON.parse(value) as string[]);
+    const values = isSharedValue(value) ? [] : (JSON.parse(value) as string[]);
     return fixed.every((own, index) => own === null || own === values[index]);
   };
   return { ...reading, values: reading.values.filter(isOwn) };

@@ -1,7 +1,7 @@
 /** How many calls of one lane run at once. */
-const RUNNING = 8;
+const MAX_RUNNING = 8;
 /** How many more wait for their turn. */
-const WAITING = 64;
+const MAX_WAITING = 64;
 
 /** Calls that take turns. */
 interface Lane {
@@ -22,8 +22,8 @@ export class FreeCalls {
   async run<T>(name: string, serve: () => Promise<T>): Promise<T | null> {
     const lane = this.#lanes.get(name) ?? { running: 0, waiting: [] };
     this.#lanes.set(name, lane);
-    if (lane.running < RUNNING) lane.running += 1;
-    else if (lane.waiting.length >= WAITING) return null;
+    if (lane.running < MAX_RUNNING) lane.running += 1;
+    else if (lane.waiting.length >= MAX_WAITING) return null;
     // Who ends hands its place on, so that no call comes between.
     else await new Promise<void>((resolve) => lane.waiting.push(resolve));
     try {

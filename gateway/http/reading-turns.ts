@@ -1,7 +1,7 @@
-import { refOf } from '../../policy/core/compiled-policy.ts';
+import { type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { err, ok, type Result } from '../../policy/core/result.ts';
-import type { Reading } from '../../policy/json/reading.ts';
+import type { BodyReading } from '../../policy/json/body-reading.ts';
 import type { HeldBytes } from './byte-quota.ts';
 import type { AuthenticatedCall, Clocks } from './call.ts';
 import type { CallerGone } from './read-body.ts';
@@ -18,7 +18,7 @@ type ReadingCall = Pick<AuthenticatedCall, 'caller' | 'memory' | 'hasLeft'>;
 
 /** One reading on its way. */
 interface Job {
-  readonly owner: string;
+  readonly workspace: Ref;
   held: number;
   /** Does a step; true if it was the last. */
   readonly step: () => boolean;
@@ -31,8 +31,8 @@ interface Job {
  */
 export class ReadingTurns {
   readonly #elapsed: Clocks['elapsed'];
-  /** By owner, the next one first. */
-  readonly #jobs = new Map<string, Job[]>();
+  /** By workspace, the next one first. */
+  readonly #jobs = new Map<Ref, Job[]>();
   /** Those that hold memory, the oldest first. */
   readonly #holding = new Set<Job>();
   #held = 0;
@@ -45,7 +45,7 @@ export class ReadingTurns {
   }
 
   /** Does all of a reading; refused if the memory that it needs is not there. Rejects if the reading throws. */
-  run<T>(call: ReadingCall, reading: Reading<T>): Promise<Result<T, Refusal | CallerGone>> {
+  run<T>(call: ReadingCall, reading: BodyReading<T>): Promise<Result<T, Refusal | CallerGone>> {
     return new Promise((resolve, reject) => {
       const memory = call.memory.part();
       const step = (): boolean => {
@@ -63,15 +63,15 @@ export class ReadingTurns {
         }
         return true;
       };
-      const job: Job = { owner: refOf(call.caller.workspace), held: 0, step };
+      const job: Job = { workspace: refOf(call.caller.workspace), held: 0, step };
       this.#begin(job);
     });
   }
 
   #begin(job: Job): void {
-    if (!this.#jobs.has(job.owner) && this.#usedMs < TURN_MS && this.#runOne(job)) return;
-    const others = this.#jobs.get(job.owner);
-    if (others === undefined) this.#jobs.set(job.owner, [job]);
+    if (!this.#jobs.has(job.workspace) && this.#usedMs < TURN_MS && this.#runOne(job)) return;
+    const others = this.#jobs.get(job.workspace);
+    if (others === undefined) this.#jobs.set(job.workspace, [job]);
     else others.push(job);
     this.#awaitTurn();
   }
@@ -108,12 +108,12 @@ export class ReadingTurns {
 
   /** One step for the workspace that has waited longest. */
   #stepNext(): void {
-    for (const [owner, jobs] of this.#jobs) {
+    for (const [workspace, jobs] of this.#jobs) {
       const job = jobs[0]!;
       if (!this.#mayGoOn(job)) continue;
       if (job.step()) jobs.shift();
-      this.#jobs.delete(owner);
-      if (jobs.length > 0) this.#jobs.set(owner, jobs);
+      this.#jobs.delete(workspace);
+      if (jobs.length > 0) this.#jobs.set(workspace, jobs);
       return;
     }
   }
@@ -133,7 +133,11 @@ export class ReadingTurns {
 }
 
 /** Does one step; null if the reading goes on. */
-function advance<T>(call: ReadingCall, reading: Reading<T>, memory: HeldBytes): Result<T, Refusal | CallerGone> | null {
+function advance<T>(
+  call: ReadingCall,
+  reading: BodyReading<T>,
+  memory: HeldBytes,
+): Result<T, Refusal | CallerGone> | null {
   if (call.hasLeft) return err('gone');
   const next = reading.next();
   if (next.done === true) return ok(next.value);

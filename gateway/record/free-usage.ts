@@ -65,11 +65,11 @@ export class FreeUsage {
   #add(record: CallRecord): void {
     const { feature, customer, ending, status } = record;
     const key = keyOf(record);
-    const owner = `${record.workspace} ${record.workspace_uid}`;
+    const workspace = `${record.workspace} ${record.workspace_uid}`;
     const own = JSON.stringify([key, feature, customer, ending, status]);
-    const hasRoom = this.#countOf(key) < SUMS_OF_KEY && this.#countOf(owner) < SUMS_OF_WORKSPACE;
-    if (hasRoom || this.#sums.has(own)) return this.#put(own, [key, owner], record);
-    this.#put(JSON.stringify([owner, ending]), [], {
+    const hasRoom = this.#countOf(key) < SUMS_OF_KEY && this.#countOf(workspace) < SUMS_OF_WORKSPACE;
+    if (hasRoom || this.#sums.has(own)) return this.#put(own, [key, workspace], record);
+    this.#put(JSON.stringify([workspace, ending]), [], {
       ...record,
       key: null,
       feature: null,

@@ -27,7 +27,7 @@ export class MemoryCounter {
   /** Milliseconds since the epoch. */
   readonly expireAt: number;
   /** Of a value: the namespace whose call made the counter. */
-  readonly owner: string;
+  readonly madeBy: string;
   spentNano = ZERO;
   certainNano = ZERO;
   committedNano = ZERO;
@@ -44,12 +44,12 @@ export class MemoryCounter {
   /** Orders values: what is spent, summed in floating point as a sorted set of Redis does. */
   score = 0;
 
-  /** `counter` begins with the budget's namespace, which is the owner unless another is given. */
-  constructor(counter: string, value: string | null, expireAt: number, owner = namespaceOf(counter)) {
+  /** `counter` begins with the budget's namespace, whose calls made the counter unless another is given. */
+  constructor(counter: string, value: string | null, expireAt: number, madeBy = namespaceOf(counter)) {
     this.counter = counter;
     this.value = value;
     this.expireAt = expireAt;
-    this.owner = owner;
+    this.madeBy = madeBy;
   }
 
   /** The full name, as in usage records. */

@@ -1,6 +1,12 @@
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Reading, ReadingQuery, ValueCounter } from '../../policy/core/counter-reading.ts';
-import { isRest, MAX_NAMESPACE_VALUES, MAX_VALUES, namespaceOf, restOf } from '../../policy/core/counter-reading.ts';
+import {
+  isSharedValue,
+  MAX_NAMESPACE_VALUES,
+  MAX_VALUES,
+  namespaceOf,
+  sharedValueOf,
+} from '../../policy/core/counter-reading.ts';
 import { expireAt, valueExpireAt } from '../durations.ts';
 import type { UnaskedRefusals } from '../streams.ts';
 import { MemoryCounter } from './counter.ts';
@@ -24,12 +30,12 @@ export class MemoryCounters {
    * there: its workspaces would have a limit each.
    */
   value(counter: string, value: string, isFixed: boolean, poolExpireAt: number, workspace: Ref): MemoryCounter {
-    const rest = restOf(counter, workspace);
+    const shared = sharedValueOf(counter, workspace);
     const values = this.#valuesOf(counter);
-    const kept = values.get(value) ?? (isFixed ? undefined : values.get(rest));
+    const kept = values.get(value) ?? (isFixed ? undefined : values.get(shared));
     if (kept !== undefined) return kept;
     const namespace = namespaceOf(workspace);
-    const name = !isFixed && this.#hasAllValues(namespace, counter) ? rest : value;
+    const name = !isFixed && this.#hasAllValues(namespace, counter) ? shared : value;
     return new MemoryCounter(counter, name, valueExpireAt(poolExpireAt), namespace);
   }
 
@@ -37,7 +43,7 @@ export class MemoryCounters {
   #hasAllValues(namespace: string, counter: string): boolean {
     let inAll = 0;
     for (const [pool, values] of this.values) {
-      const own = [...values.values()].filter((one) => one.owner === namespace && !isRest(one.value!));
+      const own = [...values.values()].filter((one) => one.madeBy === namespace && !isSharedValue(one.value!));
       const places = own.reduce((sum, { name }) => sum + placesOf(name), 0);
       if (pool === counter && places >= MAX_VALUES) return true;
       inAll += places;
@@ -63,8 +69,7 @@ export class MemoryCounters {
     const pool = this.pools.get(counter);
     if (value === null || pool === undefined) return null;
     const expireAt = valueExpireAt(pool.expireAt);
-    const owner = namespaceOf(workspace);
-    return expireAt > now ? new MemoryCounter(counter, value, expireAt, owner) : null;
+    return expireAt > now ? new MemoryCounter(counter, value, expireAt, namespaceOf(workspace)) : null;
   }
 
   /** Keeps a counter, unless it is that of a value and holds nothing. */
@@ -89,11 +94,11 @@ export class MemoryCounters {
     if (value !== null) this.value(counter, value, false, expireAt(end), workspace).refused += count;
   }
 
-  read({ counter, per, top, also, rest }: ReadingQuery): Reading {
+  read({ counter, per, top, also, sharedValue }: ReadingQuery): Reading {
     const byValue = per ? this.#valuesOf(counter) : new Map<string, MemoryCounter>();
     const values = [...byValue.values()];
     const highest = values.toSorted(highestFirst).slice(0, top);
-    const shared = rest === undefined ? undefined : byValue.get(rest);
+    const shared = sharedValue === undefined ? undefined : byValue.get(sharedValue);
     const named = per ? also.map((value) => byValue.get(value) ?? shared ?? new MemoryCounter(counter, value, 0)) : [];
     const listed = new Map([...highest, ...named].map((one) => [one.value ?? '', one]));
     return {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MAX_NAMESPACE_VALUES, MAX_VALUES, REST } from '../../policy/core/counter-reading.ts';
+import { MAX_NAMESPACE_VALUES, MAX_VALUES, SHARED_VALUE } from '../../policy/core/counter-reading.ts';
 import { MAX_NANO } from '../../policy/core/money.ts';
 import type { RecordState, UsageField } from '../../policy/core/usage-record.ts';
 import {
@@ -53,7 +53,7 @@ const CONSTANTS = {
   WAIT_MARK_MS,
   MAX_VALUES,
   MAX_NAMESPACE_VALUES,
-  REST,
+  SHARED_VALUE,
   MAX_NANO: String(MAX_NANO),
   ...RECORD_FIELDS,
   ...RECORD_STATES,

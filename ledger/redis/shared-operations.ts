@@ -44,8 +44,8 @@ export class RedisSharedOperations implements SharedOperations {
 }
 
 /** The arguments of `read-counters` for one query. */
-function encodeQuery({ counter, per, top, also, rest }: PartialQuery): string[] {
-  return per ? [counter, `${top}`, rest ?? '', `${also.length}`, ...also] : [counter, '-1', '', '0'];
+function encodeQuery({ counter, per, top, also, sharedValue }: PartialQuery): string[] {
+  return per ? [counter, `${top}`, sharedValue ?? '', `${also.length}`, ...also] : [counter, '-1', '', '0'];
 }
 
 /** The reply of `read-counters` for one query; without values it has the pool alone. */

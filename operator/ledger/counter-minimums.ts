@@ -3,7 +3,7 @@ import { expireAt, valueExpireAt } from '../../ledger/durations.ts';
 import type { CounterMinimum } from '../../ledger/operator-ledger.ts';
 import { budgetPeriodAt } from '../../policy/core/budget-period.ts';
 import { type CompiledBudget, type Every, type Ref, refOf } from '../../policy/core/compiled-policy.ts';
-import { isRest } from '../../policy/core/counter-reading.ts';
+import { isSharedValue } from '../../policy/core/counter-reading.ts';
 import { MAX_CALL_NANO, type Nano, usdOrNull, ZERO } from '../../policy/core/money.ts';
 import { type PeriodLookup, rfc3339 } from '../../policy/core/period.ts';
 
@@ -107,6 +107,6 @@ function countIn(count: number | undefined): number {
  * attribute in `per` may be a customer's name as well: then both are raised.
  */
 function valueCounters({ per }: CompiledBudget, values: readonly string[]): string[] {
-  const shared = values.length === 1 && isRest(values[0]!) ? values : [];
+  const shared = values.length === 1 && isSharedValue(values[0]!) ? values : [];
   return values.length === per.length ? [JSON.stringify(values), ...shared] : [...shared];
 }

@@ -11,7 +11,7 @@ import type { CompileOutput } from './compile-output.ts';
 import { type AcceptedWorkspace, type ValidatedWorkspace, validateWorkspace } from './compile-workspace.ts';
 import { draftWorkspace, storedWorkspace } from './draft-workspace.ts';
 import { fitSpanning } from './fit-spanning.ts';
-import { InForce } from './outcomes.ts';
+import { Outcomes } from './outcomes.ts';
 import type { ShardPair, VersionedWorkspace } from './shard-pairs.ts';
 import { buildPair, problemOf } from './shard-pairs.ts';
 import { sharedEntries, writeShared } from './shared-shard.ts';
@@ -70,16 +70,16 @@ function buildOutput(
   const pairs = shardNames(input.settings.shards).policy.map((_name, i) => buildPair(i, drafts, input, cache));
   const blocked = problemOf(sharedWrite);
   const fitting = blocked === null ? pairs.filter(({ problem }) => problem === null) : [];
-  const inForce = new InForce(pairs, shared.spanning);
+  const outcomes = new Outcomes(pairs, shared.spanning);
   return {
     shards: [
       ...(blocked === null ? present(sharedWrite) : []),
       ...fitting.flatMap((pair) => present(pair.keys)),
       ...fitting.flatMap((pair) => present(pair.policy)),
     ],
-    ...fencesOf(fitting, inForce.workspaces, input),
-    workspaces: new Map(workspaces.map((one) => [one.ref, inForce.workspaceOutcome(one, applied.get(one.ref) ?? [])])),
-    budgets: new Map(budgets.map((one) => [one.ref, inForce.budgetOutcome(one)])),
+    ...fencesOf(fitting, outcomes.inForce, input),
+    workspaces: new Map(workspaces.map((one) => [one.ref, outcomes.ofWorkspace(one, applied.get(one.ref) ?? [])])),
+    budgets: new Map(budgets.map((one) => [one.ref, outcomes.ofBudget(one)])),
     problems: [...shared.problems, blocked, ...pairs.map(({ problem }) => problem)].flatMap((problem) => problem ?? []),
   };
 }

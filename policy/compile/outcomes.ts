@@ -6,9 +6,9 @@ import type { ValidatedWorkspace } from './compile-workspace.ts';
 import type { ShardPair, VersionedWorkspace } from './shard-pairs.ts';
 import { noRoomForSpanning, noRoomInShard } from './too-large.ts';
 
-/** What is in force in all shards, and what is not since it did not fit. */
-export class InForce {
-  readonly workspaces: ReadonlyMap<Ref, VersionedWorkspace>;
+/** The outcome for each resource, by what is in force in all shards and what did not fit. */
+export class Outcomes {
+  readonly inForce: ReadonlyMap<Ref, VersionedWorkspace>;
   readonly #workspacesOut: ReadonlyMap<Ref, Excess>;
   readonly #budgetsOut: ReadonlyMap<Ref, Excess>;
   readonly #spanningOut: ReadonlyMap<Ref, readonly Address[]>;
@@ -22,18 +22,18 @@ export class InForce {
           [...leftOut[kind]].map(([ref, bytes]) => [ref, { shard, bytes }] as const),
         ),
       );
-    this.workspaces = new Map(pairs.flatMap((pair) => pair.workspaces.map((one) => [one.ref, one] as const)));
+    this.inForce = new Map(pairs.flatMap((pair) => pair.workspaces.map((one) => [one.ref, one] as const)));
     this.#workspacesOut = excess('workspaces');
     this.#budgetsOut = excess('budgets');
     this.#spanningOut = new Map(pairs.flatMap(({ leftOut }) => [...leftOut.spanning]));
     this.#addresses = addresses;
   }
 
-  workspaceOutcome(
+  ofWorkspace(
     { ref, generation, accepted, credentials }: ValidatedWorkspace,
     applied: readonly TargetedBudget[],
   ): WorkspaceOutcome {
-    const versioned = this.workspaces.get(ref);
+    const versioned = this.inForce.get(ref);
     const excess = this.#workspacesOut.get(ref);
     return {
       generation,
@@ -45,10 +45,10 @@ export class InForce {
     };
   }
 
-  budgetOutcome(budget: TargetedBudget): BudgetOutcome {
+  ofBudget(budget: TargetedBudget): BudgetOutcome {
     const { ref, generation, accepted, compiled, spanning, workspaces } = budget;
     const excess = this.#budgetsOut.get(ref);
-    const versioned = workspaces.flatMap((workspace) => this.workspaces.get(workspace) ?? []);
+    const versioned = workspaces.flatMap((workspace) => this.inForce.get(workspace) ?? []);
     const out = spanning ? versioned.filter((one) => this.#formIn(one, budget) === null).length : 0;
     const inForce = excess === undefined ? compiled : this.#formIn(versioned[0]!, budget);
     return {

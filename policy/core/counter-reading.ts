@@ -20,7 +20,7 @@ export interface Counter {
 
 /** The counter of one value of `per`. */
 export interface ValueCounter extends Counter {
-  /** The JSON array of values; for the counter of a workspace's values that have none of their own, as in `restOf`. */
+  /** The JSON array of values; for the counter of a workspace's values that have none of their own, as in `sharedValueOf`. */
   readonly value: string;
 }
 
@@ -32,8 +32,8 @@ export interface ReadingQuery {
   /** The number of values with the highest spend, at most `MAX_TOP`; the values in `also` are read too. */
   readonly top: number;
   readonly also: readonly string[];
-  /** The shared counter (`restOf`) in which values of `also` without a counter of their own count; absent: they read 0. */
-  readonly rest?: string;
+  /** The value of the shared counter in which values of `also` without a counter of their own count; absent: they read 0. */
+  readonly sharedValue?: string;
 }
 
 export interface Reading {
@@ -53,14 +53,14 @@ export const MAX_VALUES = 10_000;
 export const MAX_NAMESPACE_VALUES = 100_000;
 
 /** What the value of every shared counter begins with. A value of `per` is a JSON array, so none is taken for another. */
-export const REST = '…';
+export const SHARED_VALUE = '…';
 
 /**
  * The value of the counter that the values of a workspace share once they get none of their own: `…` in a budget of its
  * own namespace, `…<workspace>` in a spanning one. `counter` and `workspace` begin with their namespaces.
  */
-export function restOf(counter: string, workspace: Ref): string {
-  return isSpanningCounter(counter, workspace) ? `${REST}${workspace}` : REST;
+export function sharedValueOf(counter: string, workspace: Ref): string {
+  return isSpanningCounter(counter, workspace) ? `${SHARED_VALUE}${workspace}` : SHARED_VALUE;
 }
 
 /** Whether a workspace is one of several whose calls a counter may count: it belongs to a spanning budget. */
@@ -68,8 +68,8 @@ export function isSpanningCounter(counter: string, workspace: Ref): boolean {
   return namespaceOf(counter) !== namespaceOf(workspace);
 }
 
-export function isRest(value: string): boolean {
-  return value.startsWith(REST);
+export function isSharedValue(value: string): boolean {
+  return value.startsWith(SHARED_VALUE);
 }
 
 /** The namespace with which the name of a counter or a workspace begins. */

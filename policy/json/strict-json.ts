@@ -1,6 +1,6 @@
+import type { BodyReading } from './body-reading.ts';
 import type { JsonFields } from './json-access.ts';
 import { JsonReader } from './json-reader.ts';
-import type { Reading } from './reading.ts';
 import type { EditedFields, ValueSpans } from './value-spans.ts';
 
 /** An object, and where its values are in the bytes. */
@@ -15,7 +15,7 @@ export interface JsonObject {
 const STEP_BYTES = 32 * 1024;
 
 /** Reads a JSON object. Throws `JsonInvalid`. `edited`: the fields in lists of objects whose spans are needed. */
-export function* readJsonObject(bytes: Uint8Array, edited: EditedFields): Reading<JsonObject> {
+export function* readJsonObject(bytes: Uint8Array, edited: EditedFields): BodyReading<JsonObject> {
   const reader = new JsonReader(bytes, edited);
   while (!reader.step(STEP_BYTES)) yield reader.memory;
   const { fields, spans, memory } = reader;

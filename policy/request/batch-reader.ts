@@ -1,7 +1,7 @@
 import { type Refusal, refusals } from '../core/refusals.ts';
+import type { BodyReading } from '../json/body-reading.ts';
 import { invalid, objectAt, onlyFields, quoted, RequestRejected, stringAt, unsupported } from '../json/json-access.ts';
 import { JsonArraySplitter } from '../json/json-array-splitter.ts';
-import type { Reading } from '../json/reading.ts';
 import { readJsonObject } from '../json/strict-json.ts';
 import { ValueSpans } from '../json/value-spans.ts';
 import { readFacts, type RequestFacts } from './request.ts';
@@ -41,7 +41,7 @@ export class BatchReader {
   }
 
   /** The refusal of the batch; null if there is none so far. Nothing may be written after a refusal. */
-  *write(chunk: Uint8Array): Reading<Refusal | null> {
+  *write(chunk: Uint8Array): BodyReading<Refusal | null> {
     this.#bytes += chunk.length;
     if (this.#bytes > MAX_BATCH_BYTES) return TOO_LARGE;
     try {
@@ -67,7 +67,7 @@ export class BatchReader {
     }
   }
 
-  *#take(bytes: Uint8Array, index: number): Reading<Refusal | null> {
+  *#take(bytes: Uint8Array, index: number): BodyReading<Refusal | null> {
     if (index >= MAX_REQUESTS) return TOO_LARGE;
     let refusal: Refusal | null;
     try {
@@ -78,7 +78,7 @@ export class BatchReader {
     return refusal === null ? null : { ...refusal, message: `requests[${index}]: ${refusal.message}` };
   }
 
-  *#read(bytes: Uint8Array): Reading<RequestFacts> {
+  *#read(bytes: Uint8Array): BodyReading<RequestFacts> {
     const { fields, memory } = yield* readJsonObject(bytes, NOTHING_EDITED);
     onlyFields(fields, REQUEST, '');
     const id = stringAt(fields['custom_id'], 'custom_id');

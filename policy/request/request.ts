@@ -1,5 +1,6 @@
 import type { Refusal } from '../core/refusals.ts';
 import { err, ok, type Result } from '../core/result.ts';
+import { type BodyReading, readAll } from '../json/body-reading.ts';
 import {
   countAt,
   invalid,
@@ -16,7 +17,6 @@ import {
   unsupported,
 } from '../json/json-access.ts';
 import type { JsonFields } from '../json/json-access.ts';
-import { type Reading, readAll } from '../json/reading.ts';
 import { type JsonObject, readJsonObject } from '../json/strict-json.ts';
 import type { Span, ValueSpans } from '../json/value-spans.ts';
 import { TEXT_BLOCKS } from './block-types.ts';
@@ -101,7 +101,7 @@ export function readRequest(body: Uint8Array): Result<RequestFacts, Refusal> {
 }
 
 /** Reads a Messages request. Errors: `BodyInvalid`, or `Unsupported` for what has no bounded cost. Never throws. */
-export function* requestReading(body: Uint8Array): Reading<Result<ReadRequest, Refusal>> {
+export function* requestReading(body: Uint8Array): BodyReading<Result<ReadRequest, Refusal>> {
   try {
     const object = yield* readJsonObject(body, EDITED);
     const facts = yield* readFacts(object, body.length);
@@ -119,7 +119,7 @@ const EDITED = new Map([
 ]);
 
 /** The facts of a request that was read from `bytes` bytes. Throws `RequestRejected`. */
-export function* readFacts({ fields, spans, memory }: JsonObject, bytes: number): Reading<RequestFacts> {
+export function* readFacts({ fields, spans, memory }: JsonObject, bytes: number): BodyReading<RequestFacts> {
   onlyFields(fields, FIELDS, '');
   const prompt = new PromptReader();
   prompt.readTools(fields['tools'] ?? [], (index) => spans.in('tools', index));

@@ -3,11 +3,11 @@ import type { CompiledBudget, Ref } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
 import {
   type Counter,
-  isRest,
+  isSharedValue,
   type Reading,
   type ReadingQuery,
-  REST,
-  restOf,
+  SHARED_VALUE,
+  sharedValueOf,
   type ValueCounter,
 } from '../core/counter-reading.ts';
 import { add, formatCents, formatUsd, max, type Nano, percentUsed, subtract, ZERO } from '../core/money.ts';
@@ -67,7 +67,7 @@ export function budgetFiguresQuery(
     top,
     // A value with its own limit may be the fullest without having the highest spend.
     also: budget.overrides.map(({ values }) => JSON.stringify(values)),
-    rest: workspace === undefined ? REST : restOf(counter, workspace),
+    sharedValue: workspace === undefined ? SHARED_VALUE : sharedValueOf(counter, workspace),
   };
 }
 
@@ -219,7 +219,7 @@ function topOf(values: readonly ValueCounter[], top: number): NonNullable<Budget
     .toSorted((a, b) => (a.spentNano < b.spentNano ? 1 : a.spentNano > b.spentNano ? -1 : 0))
     .slice(0, top)
     .map(({ value, spentNano }) => ({
-      values: isRest(value) ? [value] : (JSON.parse(value) as string[]),
+      values: isSharedValue(value) ? [value] : (JSON.parse(value) as string[]),
       spentUsd: formatUsd(spentNano),
     }));
 }

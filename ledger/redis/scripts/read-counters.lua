@@ -1,12 +1,12 @@
 #!lua flags=no-writes
 -- Reads the counters of budgets, each in one period.
--- ARGV: for each: counter, top (-1 where it has no values), rest (the shared counter in which values without a counter
+-- ARGV: for each: counter, top (-1 where it has no values), shared (the value of the shared counter in which values without a counter
 -- count, or ''), how many values are asked for by name, and those.
 local function counter(name)
   return call('HMGET', prefix .. ':counter:' .. name, 's', 'f', 'c', 'n', 'x', 'w', 'e')
 end
 
-local function read(name, top, rest, first, last)
+local function read(name, top, shared, first, last)
   if top < 0 then return { counter(name) } end
   local values = prefix .. ':values:' .. name
   local answer = { counter(name), call('ZCARD', values), call('SCARD', prefix .. ':exhausted:' .. name) }
@@ -20,8 +20,8 @@ local function read(name, top, rest, first, last)
   if top > 0 then
     for _, value in ipairs(call('ZREVRANGE', values, 0, top - 1)) do list(value) end
   end
-  local hasRest = rest ~= '' and call('ZSCORE', values, rest)
-  for i = first, last do list(hasRest and not call('ZSCORE', values, ARGV[i]) and rest or ARGV[i]) end
+  local isShared = shared ~= '' and call('ZSCORE', values, shared)
+  for i = first, last do list(isShared and not call('ZSCORE', values, ARGV[i]) and shared or ARGV[i]) end
   return answer
 end
 

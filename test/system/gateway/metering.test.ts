@@ -12,7 +12,7 @@ import { countPromptTokens } from '../../../gateway/messages/prompt-count.ts';
 import type { Caller } from '../../../policy/admit/caller.ts';
 import { parseSettings } from '../../../policy/config/settings.ts';
 import { parseUsd } from '../../../policy/core/money.ts';
-import { readAll } from '../../../policy/json/reading.ts';
+import { readAll } from '../../../policy/json/body-reading.ts';
 import { readJsonObject } from '../../../policy/json/strict-json.ts';
 import { contractBook } from '../../../policy/prices/contract-prices.ts';
 import published from '../../../policy/prices/prices.json' with { type: 'json' };

@@ -33,9 +33,9 @@ end
 local function loadValue(pool, value, own, expireAt, workspace, shares)
   local counter = load(pool.name .. '#' .. value, expireAt, shares)
   if counter.isNew and own == '' then
-    local restValue = restOf(pool.name, workspace)
-    local rest = load(pool.name .. '#' .. restValue, expireAt, shares)
-    if not rest.isNew or hasAllValues(namespaceOf(workspace), pool.name) then counter, value = rest, restValue end
+    local sharedValue = sharedValueOf(pool.name, workspace)
+    local shared = load(pool.name .. '#' .. sharedValue, expireAt, shares)
+    if not shared.isNew or hasAllValues(namespaceOf(workspace), pool.name) then counter, value = shared, sharedValue end
   end
   counter.value, counter.pool = value, pool.name
   return counter

@@ -25,11 +25,11 @@ local function splitName(name)
   return string.sub(name, 1, mark - 1), string.sub(name, mark + 1)
 end
 
-local function isRest(value) return string.sub(value, 1, #REST) == REST end
+local function isSharedValue(value) return string.sub(value, 1, #SHARED_VALUE) == SHARED_VALUE end
 
 -- The shared counter of a workspace's further values. Only one workspace counts in a budget of its own namespace.
-local function restOf(pool, workspace)
-  return isSpanning(pool, workspace) and REST .. workspace or REST
+local function sharedValueOf(pool, workspace)
+  return isSpanning(pool, workspace) and SHARED_VALUE .. workspace or SHARED_VALUE
 end
 
 local function valueExpireAt(poolExpireAt)
@@ -72,7 +72,7 @@ local function addValue(counter, namespace)
   call('PEXPIREAT', counter.key, counter.expireAt)
   call('ZADD', values, 0, value)
   if call('PEXPIRETIME', values) < tonumber(counter.expireAt) then call('PEXPIREAT', values, counter.expireAt) end
-  if isRest(value) then return end
+  if isSharedValue(value) then return end
   if namespace ~= namespaceOf(pool) then call('HSET', counter.key, 'o', namespace) end
   local counts, pools = valueCountsOf(namespace)
   local places = placesOf(counter.name)
@@ -86,12 +86,12 @@ end
 
 -- Deletes the counter of a value, which holds nothing.
 local function dropValue(counter, pool, value)
-  local owner = call('HGET', counter.key, 'o') or namespaceOf(pool)
+  local madeBy = call('HGET', counter.key, 'o') or namespaceOf(pool)
   call('DEL', counter.key)
   call('ZREM', prefix .. ':values:' .. pool, value)
   call('SREM', prefix .. ':exhausted:' .. pool, value)
-  if isRest(value) then return end
-  local counts, pools = valueCountsOf(owner)
+  if isSharedValue(value) then return end
+  local counts, pools = valueCountsOf(madeBy)
   local places = math.min(placesOf(counter.name), tonumber(call('HGET', counts, pool) or 0))
   if places == 0 then return end
   if call('HINCRBY', counts, pool, -places) == 0 then

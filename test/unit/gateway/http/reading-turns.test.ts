@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { ByteQuota } from '../../../../gateway/http/byte-quota.ts';
 import { ReadingTurns } from '../../../../gateway/http/reading-turns.ts';
 import type { Caller } from '../../../../policy/admit/caller.ts';
-import type { Reading } from '../../../../policy/json/reading.ts';
+import type { BodyReading } from '../../../../policy/json/body-reading.ts';
 
 const MB = 1024 * 1024;
 
@@ -17,7 +17,7 @@ function stage(limit = 1_000 * MB) {
     memory.belongTo({ namespace: workspace, name: workspace });
     return { caller: { workspace: { namespace: 'ns', name: workspace } } as Caller, memory, hasLeft: false };
   };
-  function* reading(name: string, steps: number, holds = 0): Reading<string> {
+  function* reading(name: string, steps: number, holds = 0): BodyReading<string> {
     for (let step = 1; step < steps; step++) {
       events.push(name);
       clock += 1;
@@ -89,7 +89,7 @@ test('a reading whose caller left ends, and one that throws rejects', async () =
   gone.hasLeft = true;
   expect(await left).toEqual({ ok: false, error: 'gone' });
   expect(events.length).toBeLessThan(5);
-  function* broken(): Reading<string> {
+  function* broken(): BodyReading<string> {
     yield MB;
     throw new Error('a bug');
   }

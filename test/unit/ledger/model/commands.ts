@@ -4,7 +4,7 @@ import { expireAt, LEASE_MS, MIN_RECOVERY_MS, REPLAY_TIMEOUT_MS, TOMBSTONE_MS } 
 import type { Reservation } from '../../../../ledger/reservation.ts';
 import { DEFAULT_USAGE_LIMIT } from '../../../../ledger/streams.ts';
 import type { Check, CheckMode } from '../../../../policy/core/counter-check.ts';
-import { type Reading, REST } from '../../../../policy/core/counter-reading.ts';
+import { type Reading, SHARED_VALUE } from '../../../../policy/core/counter-reading.ts';
 import { type Nano, nano } from '../../../../policy/core/money.ts';
 import { OWNER } from '../../../support/owner.ts';
 import {
@@ -329,7 +329,7 @@ const resume = fc.constant(
 );
 
 /** Once the shared counter of a workspace holds money, values without a counter count there. */
-const raise = fc.tuple(amounts, fc.constantFrom(VALUES[0]!, REST)).map(([amount, value]) =>
+const raise = fc.tuple(amounts, fc.constantFrom(VALUES[0]!, SHARED_VALUE)).map(([amount, value]) =>
   command(`raise ${fc.stringify(amount)} of ${value}`, async (ledgers) => {
     const [floorNano, keepUntil] = [amountOf(ledgers, amount), expireAt(Date.now() + HOUR)];
     const counters = queries.flatMap(({ counter, per }) => (per ? [counter, `${counter}#${value}`] : [counter]));

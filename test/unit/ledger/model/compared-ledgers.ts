@@ -8,7 +8,7 @@ import type { MemoryState } from '../../../../ledger/memory/state.ts';
 import type { Ledger } from '../../../../ledger/operator-ledger.ts';
 import { connectLedger, type RedisLedger } from '../../../../ledger/redis/connect-ledger.ts';
 import type { StreamEntry } from '../../../../ledger/streams.ts';
-import { type Counter, type Reading, REST } from '../../../../policy/core/counter-reading.ts';
+import { type Counter, type Reading, SHARED_VALUE } from '../../../../policy/core/counter-reading.ts';
 import type { StreamedRecord } from '../../../../policy/core/usage-record.ts';
 import { restoreState, snapshotOf } from '../memory-snapshot.ts';
 
@@ -28,7 +28,7 @@ export const queries = [
     per: true,
     top: 2,
     also: VALUES.slice(0, 3),
-    rest: REST,
+    sharedValue: SHARED_VALUE,
   })),
 ];
 

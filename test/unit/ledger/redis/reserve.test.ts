@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { MAX_VALUES, REST } from '../../../../policy/core/counter-reading.ts';
+import { MAX_VALUES, SHARED_VALUE } from '../../../../policy/core/counter-reading.ts';
 import { nano } from '../../../../policy/core/money.ts';
 import { startRedis } from '../../../support/redis.ts';
 import {
@@ -107,11 +107,13 @@ describe('reserve', () => {
     }
     for (const value of ['late', 'later', 'customer-7']) expect(await ask(value)).toMatchObject({ kind: 'admitted' });
     const also = ['["later"]', '["customer-7"]'];
-    const [reading] = await ledger.operator.read([{ counter: COUNTER, per: true, top: 0, also, rest: REST }]);
+    const [reading] = await ledger.operator.read([
+      { counter: COUNTER, per: true, top: 0, also, sharedValue: SHARED_VALUE },
+    ]);
     expect(reading).toMatchObject({
       total: { committedNano: BigInt(MAX_VALUES) + 2n },
       values: [
-        { value: REST, committedNano: 2n },
+        { value: SHARED_VALUE, committedNano: 2n },
         { value: '["customer-7"]', committedNano: 1n },
       ],
       valueCount: MAX_VALUES + 1,

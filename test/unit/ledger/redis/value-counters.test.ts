@@ -2,7 +2,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { Redis } from 'ioredis';
 import type { RedisLedger } from '../../../../ledger/redis/connect-ledger.ts';
 import type { ReserveAnswer } from '../../../../ledger/reservation.ts';
-import { MAX_NAMESPACE_VALUES, MAX_VALUES, type Reading, restOf } from '../../../../policy/core/counter-reading.ts';
+import {
+  MAX_NAMESPACE_VALUES,
+  MAX_VALUES,
+  type Reading,
+  sharedValueOf,
+} from '../../../../policy/core/counter-reading.ts';
 import { startRedis } from '../../../support/redis.ts';
 import { call, check, cost, COUNTER, established, newInstallation } from '../ledger-fixtures.ts';
 
@@ -48,7 +53,13 @@ function reserve(customer: string, options: Options = {}, id = customer): Promis
 }
 
 async function read(customer: string, counter = COUNTER, workspace = 'payments/checkout'): Promise<Reading> {
-  const query = { counter, per: true, top: 0, also: [JSON.stringify([customer])], rest: restOf(counter, workspace) };
+  const query = {
+    counter,
+    per: true,
+    top: 0,
+    also: [JSON.stringify([customer])],
+    sharedValue: sharedValueOf(counter, workspace),
+  };
   return (await ledger.operator.read([query]))[0]!;
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { ClaudeBudgetStatus } from '../../../../crds/types.gen.ts';
 import { counterMinimums, lastingMinimums } from '../../../../operator/ledger/counter-minimums.ts';
 import { budgetPeriodAt } from '../../../../policy/core/budget-period.ts';
-import { REST } from '../../../../policy/core/counter-reading.ts';
+import { SHARED_VALUE } from '../../../../policy/core/counter-reading.ts';
 import { nano } from '../../../../policy/core/money.ts';
 import { budgetOf } from '../../../support/budget.ts';
 
@@ -17,7 +17,7 @@ describe('the minimums from a status', () => {
     requests: 8123,
     top: [
       { values: ['acme', 'ann "a" é'], spentUsd: '12.10' },
-      { values: [REST], spentUsd: '0.01' },
+      { values: [SHARED_VALUE], spentUsd: '0.01' },
     ],
   } as ClaudeBudgetStatus;
 

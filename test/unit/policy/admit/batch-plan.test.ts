@@ -5,7 +5,7 @@ import type { ResolvedWorkspace } from '../../../../policy/admit/resolved-worksp
 import type { CompiledBudget } from '../../../../policy/core/compiled-policy.ts';
 import { nano } from '../../../../policy/core/money.ts';
 import { worstCost } from '../../../../policy/cost/worst-cost.ts';
-import { readAll } from '../../../../policy/json/reading.ts';
+import { readAll } from '../../../../policy/json/body-reading.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
 import { BatchReader } from '../../../../policy/request/batch-reader.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { worstCost } from '../../../../policy/cost/worst-cost.ts';
-import { readAll } from '../../../../policy/json/reading.ts';
+import { readAll } from '../../../../policy/json/body-reading.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
 import { BatchReader, MAX_BATCH_BYTES } from '../../../../policy/request/batch-reader.ts';

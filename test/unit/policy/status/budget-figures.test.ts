@@ -88,7 +88,7 @@ describe('budgetFigures', () => {
       per: true,
       top: 10,
       also: ['["acme"]', '["trial"]'],
-      rest: '…',
+      sharedValue: '…',
     });
     const values = [valueOf('acme', 50n * USD), valueOf('other', 20n * USD), valueOf('trial', 900_000_000n)];
     const reading = readingOf(counterOf(70_900_000_000n), values, { valueCount: 120 });
@@ -115,10 +115,10 @@ describe('budgetFigures', () => {
 
   test('shows the ten values with the highest spend, and the shared counter of the rest', () => {
     const values = Array.from({ length: 12 }, (_, i) => valueOf(`c${i}`, BigInt(i) * USD));
-    const rest: ValueCounter = { ...counterOf(24n * USD), value: '…' };
+    const shared: ValueCounter = { ...counterOf(24n * USD), value: '…' };
     const { top } = budgetFigures(
       budgetOf({ per: ['customer'] }),
-      readingOf(counterOf(90n * USD), [...values, rest]),
+      readingOf(counterOf(90n * USD), [...values, shared]),
       NOW,
     );
     expect(top).toHaveLength(10);
