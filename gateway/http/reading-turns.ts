@@ -26,8 +26,9 @@ interface Job {
 
 /**
  * Reads bodies in short turns between other work. A short body is read at once, as long as the turn has time left. Of the
- * others each workspace has one under way, and these take steps in rotation: bodies of one workspace wait for each other
- * and not for those of another.
+ * others each workspace has one under way, and these take steps in rotation, first over namespaces and then over the
+ * workspaces of each: bodies of one workspace wait for each other and not for those of another, and a namespace with many
+ * workspaces has no more steps than one with a single workspace.
  */
 export class ReadingTurns {
   readonly #elapsed: Clocks['elapsed'];
@@ -106,16 +107,20 @@ export class ReadingTurns {
     if (this.#jobs.size > 0) this.#awaitTurn();
   }
 
-  /** One step for the workspace that has waited longest. */
+  /** One step for the workspace that has waited longest, of the namespace that has. */
   #stepNext(): void {
-    for (const [workspace, jobs] of this.#jobs) {
-      const job = jobs[0]!;
-      if (!this.#mayGoOn(job)) continue;
-      if (job.step()) jobs.shift();
-      this.#jobs.delete(workspace);
-      if (jobs.length > 0) this.#jobs.set(workspace, jobs);
-      return;
+    const next = [...this.#jobs].find(([, jobs]) => this.#mayGoOn(jobs[0]!));
+    if (next === undefined) return;
+    const [workspace, jobs] = next;
+    if (jobs[0]!.step()) jobs.shift();
+    this.#jobs.delete(workspace);
+    const namespace = workspace.slice(0, workspace.indexOf('/') + 1);
+    const siblings = [...this.#jobs].filter(([other]) => other.startsWith(namespace));
+    for (const [sibling, waiting] of siblings) {
+      this.#jobs.delete(sibling); // behind those of other namespaces
+      this.#jobs.set(sibling, waiting);
     }
+    if (jobs.length > 0) this.#jobs.set(workspace, jobs);
   }
 
   #mayGoOn(job: Job): boolean {

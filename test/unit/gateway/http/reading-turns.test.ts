@@ -12,10 +12,11 @@ function stage(limit = 1_000 * MB) {
   const events: string[] = [];
   const quota = new ByteQuota(limit);
   const turns = new ReadingTurns({ elapsed: () => clock });
-  const callOf = (workspace: string) => {
+  const callOf = (namespace: string, name = 'app') => {
+    const workspace = { namespace, name };
     const memory = quota.open();
-    memory.belongTo({ namespace: workspace, name: workspace });
-    return { caller: { workspace: { namespace: 'ns', name: workspace } } as Caller, memory, hasLeft: false };
+    memory.belongTo(workspace);
+    return { caller: { workspace } as Caller, memory, hasLeft: false };
   };
   function* reading(name: string, steps: number, holds = 0): BodyReading<string> {
     for (let step = 1; step < steps; step++) {
@@ -60,6 +61,16 @@ test('many readings of one workspace wait for each other, and not one of another
   expect(before.length).toBeLessThan(12);
   await Promise.all(many);
   expect(events.filter((name) => name === 'g49')).toHaveLength(100);
+});
+
+test('a namespace with many workspaces has no more steps than one with a single one, and its workspaces take turns', async () => {
+  const { turns, callOf, reading, events } = stage();
+  const many = Array.from({ length: 20 }, (_, i) => turns.run(callOf('greedy', `w${i}`), reading(`g${i}`, 10)));
+  await turns.run(callOf('other'), reading('o', 20));
+  const before = events.slice(events.indexOf('o'), events.lastIndexOf('o'));
+  expect(before.filter((name) => name !== 'o').length).toBeLessThanOrEqual(20);
+  expect(new Set(before).size).toBeGreaterThan(15);
+  await Promise.all(many);
 });
 
 test('large readings wait for memory, the oldest never and small ones never', async () => {
