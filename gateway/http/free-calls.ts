@@ -24,7 +24,7 @@ export class FreeCalls {
     this.#lanes.set(name, lane);
     if (lane.running < MAX_RUNNING) lane.running += 1;
     else if (lane.waiting.length >= MAX_WAITING) return null;
-    // Who ends hands its place on, so that no call comes between.
+    // A call that ends hands its place on, so that no later one takes it.
     else await new Promise<void>((resolve) => lane.waiting.push(resolve));
     try {
       return await serve();

@@ -58,7 +58,7 @@ export class Pipeline {
     if (!call.ok) return this.#refuse(received, call.error);
     const { value } = call;
     const refusal = await this.#parts.freeCalls.run(value.keyHash, async () => {
-      // Whoever left while it waited has no more events to tell it.
+      // No event tells of a caller that left while its call waited.
       return value.hasLeft ? 'gone' : ((await serve(value)) ?? 'answered');
     });
     if (refusal !== 'answered') this.#refuse(received, refusal ?? refusalFor('TooManyFreeCalls'));

@@ -26,8 +26,8 @@ export class MemoryLeases {
     this.#clock = clock;
   }
 
-  find(owner: string, id: string): FoundCall {
-    const open = this.#state.openOf(owner).get(id);
+  find(holder: string, id: string): FoundCall {
+    const open = this.#state.openOf(holder).get(id);
     if (open !== undefined) return { status: 'open', lease: open };
     if (this.#state.hasTombstone(id, this.#clock())) return { status: 'ended' };
     const presumed = this.#state.presumed.get(id);
@@ -38,10 +38,10 @@ export class MemoryLeases {
   }
 
   /** Settles a call; its tombstone stays for `ttl` milliseconds. @throws RangeError where a counter would overflow. */
-  settle(owner: string, call: LeasedCall, settlement: Settlement, ttl = TOMBSTONE_MS): void {
+  settle(holder: string, call: LeasedCall, settlement: Settlement, ttl = TOMBSTONE_MS): void {
     const { id, costNano, presumedNano, releases = false, record } = settlement;
     this.replace(call, costNano, add(costNano, presumedNano), 1);
-    this.delete(owner, id);
+    this.delete(holder, id);
     this.#state.writeTombstone(id, this.#clock() + ttl);
     this.append(record, call.lease);
     if (presumedNano === 0n) return;
@@ -50,10 +50,10 @@ export class MemoryLeases {
   }
 
   /** Gives a call back that cost nothing. */
-  release(owner: string, id: string, call: LeasedCall): void {
+  release(holder: string, id: string, call: LeasedCall): void {
     this.retractPresumed(id, call);
     this.replace(call, ZERO, ZERO);
-    this.delete(owner, id);
+    this.delete(holder, id);
   }
 
   /** Replaces all that a lease reserves by its cost and what is certain: the cost and what stays presumed. */
@@ -127,8 +127,8 @@ export class MemoryLeases {
   }
 
   /** Deletes the lease, but moves no money. */
-  delete(owner: string, id: string): void {
-    if (this.#state.openOf(owner).delete(id)) return;
+  delete(holder: string, id: string): void {
+    if (this.#state.openOf(holder).delete(id)) return;
     this.#state.presumed.delete(id);
     this.#state.booked.delete(id);
   }

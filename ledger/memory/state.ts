@@ -82,10 +82,10 @@ export class MemoryState {
   }
 
   /** The open lease of a call, whichever living incarnation has it. */
-  openAnywhere(id: string): { readonly owner: string; readonly lease: Lease } | null {
-    for (const owner of this.beats.keys()) {
-      const lease = this.openOf(owner).get(id);
-      if (lease !== undefined) return { owner, lease };
+  openAnywhere(id: string): { readonly holder: string; readonly lease: Lease } | null {
+    for (const holder of this.beats.keys()) {
+      const lease = this.openOf(holder).get(id);
+      if (lease !== undefined) return { holder, lease };
     }
     return null;
   }

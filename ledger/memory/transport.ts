@@ -72,32 +72,32 @@ export class MemoryTransport extends MemorySharedOperations implements Transport
     return data.usage.length >= this.#usageLimit ? { kind: 'logBehind' } : null;
   }
 
-  async apply(client: LedgerClient, owner: string, change: LedgerChange): Promise<ChangeReply> {
+  async apply(client: LedgerClient, holder: string, change: LedgerChange): Promise<ChangeReply> {
     this.now();
     switch (change.kind) {
       case 'restore':
-        return this.#restore(client, owner, change.reservation);
+        return this.#restore(client, holder, change.reservation);
       case 'settle':
-        return this.#replyTo(client, this.#settle(owner, change.settlement));
+        return this.#replyTo(client, this.#settle(holder, change.settlement));
       case 'release':
-        return this.#replyTo(client, this.#release(owner, change.id));
+        return this.#replyTo(client, this.#release(holder, change.id));
       case 'settleUnchecked':
-        return this.#replyTo(client, this.#settleUnchecked(owner, change.call));
+        return this.#replyTo(client, this.#settleUnchecked(holder, change.call));
       case 'openBatch':
         break;
     }
-    return this.#replyTo(client, this.#openBatch(owner, change.batch));
+    return this.#replyTo(client, this.#openBatch(holder, change.batch));
   }
 
-  #settle(owner: string, settlement: Settlement): FoundCall {
-    const call = this.leases.find(owner, settlement.id);
-    if (call.lease !== undefined) this.leases.settle(owner, call, settlement);
+  #settle(holder: string, settlement: Settlement): FoundCall {
+    const call = this.leases.find(holder, settlement.id);
+    if (call.lease !== undefined) this.leases.settle(holder, call, settlement);
     return call;
   }
 
-  #release(owner: string, id: string): FoundCall {
-    const call = this.leases.find(owner, id);
-    if (call.lease !== undefined) this.leases.release(owner, id, call);
+  #release(holder: string, id: string): FoundCall {
+    const call = this.leases.find(holder, id);
+    if (call.lease !== undefined) this.leases.release(holder, id, call);
     // Also for an unknown id: its reserve may still be under way.
     this.data.writeTombstone(id, this.now() + TOMBSTONE_MS);
     return call;
@@ -109,14 +109,14 @@ export class MemoryTransport extends MemorySharedOperations implements Transport
     const own = leases.find(asker, id);
     // Any incarnation may have reserved it: the process that settles may be another one.
     const anywhere = own.status === 'unknown' ? data.openAnywhere(id) : null;
-    const owner = anywhere?.owner ?? asker;
+    const holder = anywhere?.holder ?? asker;
     const found: FoundCall = anywhere === null ? own : { status: 'open', lease: anywhere.lease };
     if (found.status === 'ended') return found;
     const call = found.lease === undefined ? this.#reserveUncapped(reservation) : found;
     if (settlement !== null) {
-      leases.settle(owner, call, settlement, RETENTION_MS);
+      leases.settle(holder, call, settlement, RETENTION_MS);
     } else if (call.status === 'open') {
-      leases.delete(owner, id);
+      leases.delete(holder, id);
       leases.sweep(id, call.lease);
     } else {
       // It is presumed or booked already.
@@ -158,11 +158,11 @@ export class MemoryTransport extends MemorySharedOperations implements Transport
     return { answer: !isLost && data.timeline === client.timeline ? 'unknown' : 'maybeLost', sequence: null };
   }
 
-  #restore(client: LedgerClient, owner: string, reservation: Reservation): ChangeReply {
+  #restore(client: LedgerClient, holder: string, reservation: Reservation): ChangeReply {
     const open = this.data.openOf(client.incarnation);
     // It was replayed before, and the answer was lost.
     if (open.has(reservation.id)) return { answer: 'settled', sequence: null };
-    if (this.leases.find(owner, reservation.id).status !== 'unknown') return { answer: 'ended', sequence: null };
+    if (this.leases.find(holder, reservation.id).status !== 'unknown') return { answer: 'ended', sequence: null };
     open.set(reservation.id, this.#reserveUncapped(reservation).lease);
     return { answer: 'settled', sequence: this.timeline.numberChange(client) };
   }

@@ -33,8 +33,8 @@ export class RedisTransport extends RedisSharedOperations implements Transport {
     return decodeReserve(await this.#run(scripts.reserve, client, args), reservation.worstNano);
   }
 
-  async apply(client: LedgerClient, owner: string, change: LedgerChange): Promise<ChangeReply> {
-    const args = [owner, ...encodeChange(change)];
+  async apply(client: LedgerClient, holder: string, change: LedgerChange): Promise<ChangeReply> {
+    const args = [holder, ...encodeChange(change)];
     return decodeChange(await this.#run(scripts[change.kind], client, args));
   }
 
@@ -119,7 +119,7 @@ function encodeTotal(total: Bound | null): [string, string] {
   return total === null ? ['', ''] : [`${total.capNano}`, `${total.roomNano}`];
 }
 
-/** The arguments of the script for a change, after client and owner. */
+/** The arguments of the script for a change, after client and holder. */
 function encodeChange(change: LedgerChange): string[] {
   switch (change.kind) {
     case 'restore':

@@ -26,7 +26,7 @@ export class LedgerSession implements GatewayLedger {
   constructor(transport: Transport, expectedEpoch: () => string | null) {
     this.#transport = transport;
     this.#position = new SessionPosition(expectedEpoch);
-    // A call keeps its owner for as long as it may be replayed.
+    // A call keeps its holder for as long as it may be replayed.
     this.#replayLog = new ReplayLog(this.#position);
   }
 
@@ -40,7 +40,7 @@ export class LedgerSession implements GatewayLedger {
     const { id } = reservation;
     const isRepeated = this.#position.hasOwner(id);
     // An incarnation that was swept since may hold it, and it must not be reserved twice.
-    if (this.#position.ownerOf(id) !== client.incarnation) return { kind: 'ended' };
+    if (this.#position.holderOf(id) !== client.incarnation) return { kind: 'ended' };
     // Before it is sent: a reserve whose answer is lost must be found by the release that follows.
     this.#position.setOwner(id, client);
     const { answer, sequence } = await this.#transport.reserve(client, reservation);
@@ -76,7 +76,7 @@ export class LedgerSession implements GatewayLedger {
     // A ledger that has lost the first end would accept this one.
     if (this.#replayLog.hasOtherEnd(id, end)) return 'ended';
     const client = this.#position.client();
-    const { answer, sequence } = await this.#transport.apply(client, this.#position.ownerOf(id), end);
+    const { answer, sequence } = await this.#transport.apply(client, this.#position.holderOf(id), end);
     this.#requireTimelineOf(client);
     if (answer === 'maybeLost' && this.#replayLog.isOpen(id) && end.kind !== 'release') {
       throw new LedgerUnreachable('the ledger recovers');
@@ -143,7 +143,7 @@ export class LedgerSession implements GatewayLedger {
   async #replayCall({ id, changes }: ReplayedCall): Promise<void> {
     for (const change of changes) {
       const client = this.#position.client();
-      const { answer } = await this.#transport.apply(client, this.#position.ownerOf(id), change);
+      const { answer } = await this.#transport.apply(client, this.#position.holderOf(id), change);
       if (change.kind === 'restore' && answer === 'settled') this.#position.setOwner(id, client);
     }
   }

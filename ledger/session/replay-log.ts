@@ -35,7 +35,7 @@ export class ReplayLog {
   #highestDropped = 0;
   readonly #position: Pick<SessionPosition, 'removeOwner'>;
 
-  /** `position` forgets the owners of the calls that this log drops. */
+  /** `position` forgets the holders of the calls that this log drops. */
   constructor(position: Pick<SessionPosition, 'removeOwner'>) {
     this.#position = position;
   }

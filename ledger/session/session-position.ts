@@ -16,7 +16,7 @@ const MAX_PAST = 8;
  */
 export class SessionPosition {
   readonly #expectedEpoch: () => string | null;
-  readonly #owners = new Map<string, string>();
+  readonly #holders = new Map<string, string>();
   #past: readonly string[] = [];
   #incarnation = '';
   #successor = '';
@@ -116,21 +116,21 @@ export class SessionPosition {
 
   /** Remembers which incarnation reserves a call, so that the call is found after a new incarnation has begun. */
   setOwner(id: string, { incarnation }: LedgerClient): void {
-    this.#owners.set(id, incarnation);
+    this.#holders.set(id, incarnation);
   }
 
   /** Whether the call was asked for, and no answer has excluded that it is reserved. */
   hasOwner(id: string): boolean {
-    return this.#owners.has(id);
+    return this.#holders.has(id);
   }
 
   removeOwner(id: string): void {
-    this.#owners.delete(id);
+    this.#holders.delete(id);
   }
 
   /** The incarnation of this process that reserved the call. */
-  ownerOf(id: string): string {
-    return this.#owners.get(id) ?? this.present;
+  holderOf(id: string): string {
+    return this.#holders.get(id) ?? this.present;
   }
 
   #remember(incarnation: string): void {

@@ -61,8 +61,8 @@ export type JoinReply =
 /** How a session reaches a ledger. Each operation is one indivisible step. */
 export interface Transport extends SessionlessOperations {
   reserve(client: LedgerClient, reservation: Reservation): Promise<ReserveReply>;
-  /** `owner`: the incarnation that reserved the call. */
-  apply(client: LedgerClient, owner: string, change: LedgerChange): Promise<ChangeReply>;
+  /** `holder`: the incarnation that reserved the call. */
+  apply(client: LedgerClient, holder: string, change: LedgerChange): Promise<ChangeReply>;
   /** `successor`: the incarnation whose first heartbeat this is, or ''. */
   beat(client: LedgerClient, successor: string, report: GatewayReport): Promise<BeatReply>;
   join(client: LedgerClient, request: JoinRequest): Promise<JoinReply>;

@@ -41,7 +41,10 @@ const PNG = '\x89PNG\r\n\x1a\n\0\0\0\rIHDR';
 /** The names of its chunks: header, pixels, end. */
 const [IHDR, IDAT, IEND] = [0x49484452, 0x49444154, 0x49454e44];
 
-/** The header says it; some programs take the last one of several. None reads on behind a chunk whose name is zeros. */
+/**
+ * The size in the header. A second header makes it ambiguous, because some programs take the last one. No program reads on
+ * behind a chunk whose name is zeros.
+ */
 function pngSize(bytes: Base64Reader, step: Step): ImageSize | null {
   if (bytes.ascii(0, PNG.length) !== PNG) return null;
   const [width, height] = [bytes.big(16, 4), bytes.big(20, 4)];
@@ -59,7 +62,10 @@ function pngSize(bytes: Base64Reader, step: Step): ImageSize | null {
 const MAX_SEGMENTS = 200;
 const SCAN = 0xda;
 
-/** A frame header says it, among segments of any number and length; some programs take the last one of several. */
+/**
+ * The size in the frame header, which stands among other segments. A second one makes it ambiguous, because some programs
+ * take the last one.
+ */
 function jpegSize(bytes: Base64Reader, step: Step): ImageSize | null {
   if (bytes.ascii(0, 2) !== '\xff\xd8') return null;
   let frame: Omit<ImageSize, 'end'> | null = null;

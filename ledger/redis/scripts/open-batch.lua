@@ -1,14 +1,14 @@
 #!lua flags=allow-oom
 -- Turns a reservation, or what is presumed of it, into an open Message Batch.
--- ARGV: incarnation, epoch, timeline, last change, owner (the incarnation that reserved), id, batch, workspace, its uid,
+-- ARGV: incarnation, epoch, timeline, last change, holder (the incarnation that reserved), id, batch, workspace, its uid,
 -- the uid of its namespace, meta, how long the batch's owner is known (ms).
-local owner, id, batch, workspace, workspaceUid, namespaceUid, meta, ownerTtl = unpack(ARGV, 5)
+local holder, id, batch, workspace, workspaceUid, namespaceUid, meta, ownerTtl = unpack(ARGV, 5)
 
 if call('HEXISTS', prefix .. ':batches', batch) == 1 then return withoutLease('ended') end
-local status, lease = find(owner, id)
+local status, lease = find(holder, id)
 if not lease then return withoutLease(status) end
 
-deleteLease(status, owner, id)
+deleteLease(status, holder, id)
 writeTombstone(id, TOMBSTONE_MS)
 -- The usage log has a presumed record of it.
 if status ~= 'open' then append(resolvedRecord(id, '0'), lease) end

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Reserves again a call whose reservation the ledger has lost, whatever the caps of its counters.
--- ARGV: incarnation, epoch, timeline, last change, owner, the reservation (shared/reservation-counters.lua).
+-- ARGV: incarnation, epoch, timeline, last change, holder, the reservation (shared/reservation-counters.lua).
 local id = ARGV[6]
 -- It was replayed before, and the answer was lost.
 if call('HEXISTS', prefix .. ':open:' .. ARGV[1], id) == 1 then return { 'restored' } end

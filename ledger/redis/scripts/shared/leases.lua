@@ -187,10 +187,10 @@ local function withoutLease(status)
 end
 
 -- Settles the call of a lease; `ttl` is how long its tombstone stays (ms). False where a counter would overflow.
-local function settle(owner, id, lease, amounts, record, ttl)
+local function settle(holder, id, lease, amounts, record, ttl)
   local status = lease[1]
   if not replace(lease, amounts.cost, amounts.certain, '1') then return false end
-  deleteLease(status, owner, id)
+  deleteLease(status, holder, id)
   writeTombstone(id, ttl)
   append(record, lease)
   if amounts.presumed ~= '0' then
