@@ -38,14 +38,14 @@ export class LedgerSession implements GatewayLedger {
     checkAmount(reservation.worstNano);
     const client = this.#position.reservingClient();
     const { id } = reservation;
-    const isRepeated = this.#position.hasOwner(id);
+    const isRepeated = this.#position.hasHolder(id);
     // An incarnation that was swept since may hold it, and it must not be reserved twice.
     if (this.#position.holderOf(id) !== client.incarnation) return { kind: 'ended' };
     // Before it is sent: a reserve whose answer is lost must be found by the release that follows.
-    this.#position.setOwner(id, client);
+    this.#position.setHolder(id, client);
     const { answer, sequence } = await this.#transport.reserve(client, reservation);
     if (answer.kind !== 'admitted') {
-      if (!isRepeated || !isInconclusive(answer)) this.#position.removeOwner(id);
+      if (!isRepeated || !isInconclusive(answer)) this.#position.removeHolder(id);
       return answer;
     }
     this.#requireTimelineOf(client);
@@ -144,7 +144,7 @@ export class LedgerSession implements GatewayLedger {
     for (const change of changes) {
       const client = this.#position.client();
       const { answer } = await this.#transport.apply(client, this.#position.holderOf(id), change);
-      if (change.kind === 'restore' && answer === 'settled') this.#position.setOwner(id, client);
+      if (change.kind === 'restore' && answer === 'settled') this.#position.setHolder(id, client);
     }
   }
 

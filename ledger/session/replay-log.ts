@@ -33,10 +33,10 @@ export class ReplayLog {
   /** At each heartbeat: the ledger's clock, and the sequence. */
   #marks: { readonly at: number; readonly sequence: number }[] = [];
   #highestDropped = 0;
-  readonly #position: Pick<SessionPosition, 'removeOwner'>;
+  readonly #position: Pick<SessionPosition, 'removeHolder'>;
 
   /** `position` forgets the holders of the calls that this log drops. */
-  constructor(position: Pick<SessionPosition, 'removeOwner'>) {
+  constructor(position: Pick<SessionPosition, 'removeHolder'>) {
     this.#position = position;
   }
 
@@ -60,7 +60,7 @@ export class ReplayLog {
   /** The ledger has taken the end of a call. */
   addEnd(id: string, end: CallEnd, sequence: number | null): void {
     const entry = this.#entries.get(id) ?? (end.kind === 'settleUnchecked' ? withoutReservation() : undefined);
-    if (entry === undefined) return this.#position.removeOwner(id);
+    if (entry === undefined) return this.#position.removeHolder(id);
     const call = withoutCost(entry.end);
     // A late answer to the repetition of an unchecked call says nothing of its cost, and replaces none that is known.
     if (entry.end !== null && call === null && withoutCost(end) !== null) return;
@@ -78,7 +78,7 @@ export class ReplayLog {
   drop(id: string): void {
     this.#entries.delete(id);
     this.#ended.delete(id);
-    this.#position.removeOwner(id);
+    this.#position.removeHolder(id);
   }
 
   /** A heartbeat was answered: drops what ended long ago. While the ledger is out of reach nothing gets older. */

@@ -115,16 +115,16 @@ export class SessionPosition {
   }
 
   /** Remembers which incarnation reserves a call, so that the call is found after a new incarnation has begun. */
-  setOwner(id: string, { incarnation }: LedgerClient): void {
+  setHolder(id: string, { incarnation }: LedgerClient): void {
     this.#holders.set(id, incarnation);
   }
 
   /** Whether the call was asked for, and no answer has excluded that it is reserved. */
-  hasOwner(id: string): boolean {
+  hasHolder(id: string): boolean {
     return this.#holders.has(id);
   }
 
-  removeOwner(id: string): void {
+  removeHolder(id: string): void {
     this.#holders.delete(id);
   }
 
