@@ -7,7 +7,7 @@ const AT_ONCE = 3;
 /** Where bodies are read; counting tokens needs no money. */
 const PATHS = ['/v1/messages', '/v1/messages/count_tokens', '/v1/messages/batches'];
 
-/** Bodies that are dear to read, for nothing: they are refused, or cost what is in them. */
+/** Bodies that are expensive to read and cost nothing: each is refused, or served at the price of what is in it. */
 export const heavyBodies: Attack = {
   name: 'heavy-bodies',
   threat: 'a body that stalls, fattens or aborts a gateway, also one of a call that costs nothing',
