@@ -83,12 +83,17 @@ function tooLarge(
   bytes: number,
   next: { readonly own: OwnPart; readonly credentials: Credentials },
   last: AcceptedWorkspace | undefined,
-  { settings }: CompileInput,
+  input: CompileInput,
 ): ValidatedWorkspace {
   const accepted = largerThanAllowed('ClaudeWorkspace', bytes, last !== undefined);
   if (last === undefined) return { ...found, accepted, own: null, credentials: null };
   const own = restrainWorkspace(ownPartOf(last.workspace), next.own);
-  return { ...found, accepted, own, credentials: restrainCredentials(last.credentials, next, own, settings) };
+  // The key that the upstream has now, also if it is longer, or there was none for a while.
+  const credentials =
+    own.baseURL === next.own.baseURL
+      ? credentialsOf(own, next.credentials.upstreamSecret, input)
+      : restrainCredentials(last.credentials, next, own, input.settings);
+  return { ...found, accepted, own, credentials };
 }
 
 /** Throws `NotAccepted`. */

@@ -200,6 +200,26 @@ describe('in a shard that others fill', () => {
     expect(output.budgets.get('victim/app-day')!.inForce!.limitNano).toBe(parseUsd('7.00'));
   });
 
+  test('a workspace whose edit is too large gets its upstream key again after it was missing', () => {
+    const { state } = run([{ 'victim/app': plain }]);
+    const input = inputOf({ 'victim/app': plain }, state, NOW + 1);
+    const workspaces = input.workspaces.map((one) => ({ ...one, cutBytes: 999_999 }));
+    const keyOf = (output: CompileOutput, before: State) =>
+      [...carriedOut(output, before).previous.keys.values()][0]!.credentials.get('victim/app')!.credentials.upstreamKey;
+    const secret = { type: 'tollgate.dev/upstream-key', data: { 'api-key': 'a-longer-key-than-before' } };
+    const missing = compile({ ...input, upstreamSecrets: new Map() });
+    const without = carriedOut(missing, state);
+    expect(keyOf(missing, state)).toBeNull();
+    const back = compile({
+      ...input,
+      ...without,
+      workspaces,
+      upstreamSecrets: new Map([['victim/anthropic', secret]]),
+    });
+    expect(tooLarge(back, 'victim')).toEqual(['victim/app']);
+    expect(keyOf(back, without)).toBe('a-longer-key-than-before');
+  });
+
   test('nobody holds more than a quarter of what it leaves free, and the owner reads why', () => {
     const { output, state } = run([{ 'mallory/app': hog(30, 20) }]);
     const text = [...state.previous.policy.values()][0]!.texts.get('mallory/app')!;
