@@ -14,7 +14,8 @@ const ADDRESS_BYTES = 128;
 
 /**
  * Fits the spanning budgets into the shared shard, the oldest first. One that grew and does not fit keeps its last form
- * with what its edit suspends and lowers, in all workspaces that either selects; a new one that does not fit applies nowhere. Tenants have no part in it.
+ * with what its edit suspends and lowers, in all workspaces that either selects; a new one that does not fit applies
+ * nowhere. Tenants have no part in it.
  */
 export function fitSpanning(
   budgets: readonly TargetedBudget[],
