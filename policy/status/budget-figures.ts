@@ -100,14 +100,17 @@ export function budgetFigures(
   };
 }
 
-/** The counter that is fullest by its share of the cap; with `per`, among the values that were read and the total. */
+/**
+ * The counter that is fullest by its share of the cap; with `per`, among the values that were read and the total. A value
+ * with a limit of 0 is full.
+ */
 export function fullestCounter(
   budget: CompiledBudget,
   reading: Reading,
   now: number,
   periods: PeriodLookup = periodAt,
 ): Pick<CappedCounter, 'counter' | 'capNano'> {
-  return fullestOf(cappedCounters(budget, reading, budgetPeriodAt(budget, now, periods)));
+  return fullestOf(cappedCounters(budget, reading, budgetPeriodAt(budget, now, periods), { withBlocked: true }));
 }
 
 /** The condition Exhausted: from the first call refused as spent until one is admitted, the limit rises or the period ends. */
@@ -142,6 +145,7 @@ function cappedCounters(
   budget: CompiledBudget,
   reading: Reading,
   { grantedNano }: BudgetPeriod,
+  { withBlocked = false } = {},
 ): readonly CappedCounter[] {
   const capOf = (limitNano: Nano): Nano => add(limitNano, grantedNano);
   if (budget.per.length === 0) return [{ value: null, counter: reading.total, capNano: capOf(budget.limitNano) }];
@@ -151,7 +155,7 @@ function cappedCounters(
       return { value: counter.value, counter, capNano: capOf(overrides.get(counter.value) ?? budget.limitNano) };
     })
     // A value with a limit of 0 is blocked on purpose, which does not make the budget exhausted.
-    .filter(({ capNano }) => capNano > 0n);
+    .filter(({ capNano }) => withBlocked || capNano > 0n);
   if (budget.totalNano !== undefined) {
     return [{ value: null, counter: reading.total, capNano: capOf(budget.totalNano) }, ...values];
   }

@@ -42,6 +42,17 @@ test('of a spanning budget a caller sees what it discloses, and nothing of other
   });
 });
 
+test('a caller whose value is blocked by a limit of 0 sees that limit, and not the one of others', () => {
+  const blocked = { ...budget, overrides: [{ values: ['payments'], limitNano: nano(0n) }] };
+  expect(budgetView(blocked, 'Amounts', reading, NOW)).toEqual({
+    ...NAME,
+    percentUsed: 100,
+    limitUsd: '0.00',
+    spentUsd: '10.00',
+    remainingUsd: '0.00',
+  });
+});
+
 test('of its own budget a caller sees all', () => {
   expect(budgetView(budgetOf(), 'Amounts', { ...reading, values: [] }, NOW)).toMatchObject({
     budget: 'payments/checkout-daily',
