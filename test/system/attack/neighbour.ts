@@ -1,54 +1,31 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import type { Installation, Team } from '../../../bench/installation.ts';
-import { MessagesClient } from '../../../bench/messages-client.ts';
+import type { NeighbourData, Seen } from './neighbour-calls.ts';
 
-/** Between two calls on a gateway. Milliseconds. */
-const PAUSE_MS = 25;
-
-/** Another tenant, which makes ordinary calls on every gateway while attacks run. */
+/** Another tenant, which makes ordinary calls on every gateway while attacks run, in a thread that attacks do not hold up. */
 export class Neighbour {
   readonly team: Team;
-  readonly #clients: readonly MessagesClient[];
-  readonly #callers: readonly Promise<void>[];
-  #latencies: number[] = [];
-  #failures: string[] = [];
-  #isStopped = false;
+  readonly #thread: Worker;
 
   /** Starts its calls. */
-  constructor(installation: Installation, team: Team) {
+  constructor({ gateways }: Installation, team: Team) {
     this.team = team;
-    this.#clients = installation.gateways.map((url) => new MessagesClient(url, team.apiKey, 8));
-    this.#callers = this.#clients.map((client) => this.#call(client));
+    const workerData: NeighbourData = { gateways, apiKey: team.apiKey };
+    this.#thread = new Worker(join(import.meta.dirname, 'neighbour-calls.ts'), { workerData });
   }
 
-  /** What it saw since the last time: milliseconds from sending a call to the end of its answer, and calls that failed. */
-  take(): { latencies: readonly number[]; failures: readonly string[] } {
-    const taken = { latencies: this.#latencies, failures: this.#failures };
-    this.#latencies = [];
-    this.#failures = [];
-    return taken;
+  /** What it saw since the last time. */
+  async take(): Promise<Seen> {
+    this.#thread.postMessage('take');
+    const [seen] = (await once(this.#thread, 'message')) as [Seen];
+    return seen;
   }
 
   /** Ends its calls and resolves when all are answered. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
-    await Promise.all(this.#callers);
-    await Promise.all(this.#clients.map((client) => client.close()));
-  }
-
-  async #call(client: MessagesClient): Promise<void> {
-    while (!this.#isStopped) {
-      try {
-        const { status, text, total } = await client.send({
-          maxTokens: 10,
-          behaviour: { usage: { output_tokens: 1 } },
-        });
-        this.#latencies.push(total);
-        if (status !== 200) this.#failures.push(`${status} ${text.slice(0, 300)}`);
-      } catch (error) {
-        this.#failures.push(String(error));
-      }
-      await sleep(PAUSE_MS);
-    }
+    this.#thread.postMessage('stop');
+    await once(this.#thread, 'exit');
   }
 }

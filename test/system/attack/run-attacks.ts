@@ -84,7 +84,7 @@ async function makeAll(
       const ready = await fetch(`${url}/readyz`).catch(() => null);
       if (ready?.status !== 200) report(`${url} is not ready`);
     }
-    const { latencies, failures } = neighbour.take();
+    const { latencies, failures } = await neighbour.take();
     for (const failure of failures.slice(0, 3)) report(`a call of the neighbour failed: ${failure}`);
     figures.push(latencyFigure(name, latencies));
   }
