@@ -11,6 +11,7 @@ import { withCount, worstCost } from '../cost/worst-cost.ts';
 import { highestRateAt, possibleNames, type Rate, rateAt } from '../prices/price-book.ts';
 import { modelsOf, type RequestFacts } from '../request/request.ts';
 import type { Caller } from './caller.ts';
+import { disallowed, unpriced } from './model-refusal.ts';
 import { applyRequestLimits, type Edit, type LimitedRequest } from './request-limits.ts';
 import type { ResolvedWorkspace } from './resolved-workspace.ts';
 
@@ -57,7 +58,7 @@ export function plan(
   const refusal =
     closed(workspace) ??
     (call.facts.namesFile ? STORED_FILE : null) ??
-    first(models, (model) => disallowed(call.caller, model) ?? unpriced(workspace, model, now));
+    first(models, (model) => disallowed(call.caller, model) ?? unpriced(call.caller, model));
   if (refusal !== null) return err(refusal);
   const rates = models.map((model) => rateAt(prices, model, now) ?? highestRateAt(prices, now));
   const limited = applyRequestLimits(call.facts, workspace.guards, { rate: rates[0]!, book: prices, at: now });
@@ -88,20 +89,6 @@ function closed(workspace: ResolvedWorkspace): Refusal | null {
   if (workspace.upstreamKey === null)
     return { reason: 'UpstreamKeyMissing', message: sentences.upstreamKeyMissing(ref) };
   return null;
-}
-
-function disallowed(caller: Caller, model: string): Refusal | null {
-  if (caller.allows(model)) return null;
-  const { workspace } = caller;
-  return {
-    reason: 'ModelNotAllowed',
-    message: sentences.modelNotAllowed(model, refOf(workspace), workspace.models.allow),
-  };
-}
-
-function unpriced({ models, prices }: ResolvedWorkspace, model: string, now: number): Refusal | null {
-  if (models.unknown === 'HighestPrice' || rateAt(prices, model, now) !== null) return null;
-  return { reason: 'ModelUnknown', message: sentences.modelUnknown(model) };
 }
 
 /** The amount to reserve: the bound by the body's bytes, or less if the upstream counted fewer tokens. */

@@ -15,8 +15,7 @@ import type {
   Guards,
 } from '../core/compiled-policy.ts';
 import { deepEqual } from '../core/deep-equal.ts';
-import type { Matcher } from '../core/globs.ts';
-import { allowedModels, canonicalModel } from '../core/model-name.ts';
+import { narrowerPatterns } from '../core/model-name.ts';
 import { type Nano, subtract, ZERO } from '../core/money.ts';
 import type { OwnPart } from './compile-workspace.ts';
 
@@ -104,22 +103,16 @@ export function restrainCredentials(
 type Models = OwnPart['models'];
 
 /**
- * What both forms allow. If that is longer than the last list, the last one without what the edit allows nothing of. A
- * pattern is covered by another one that matches its text, since only a `*` matches a `*`.
+ * What both forms allow. If that is longer than the last list, the last one without what the edit allows nothing of.
  */
 function restrainModels(last: Models, next: Models): Models {
   const unknown = last.unknown === 'Refuse' ? last.unknown : next.unknown;
-  const [inLast, inNext] = [covering(last.allow), covering(next.allow)];
+  const [inLast, inNext] = [narrowerPatterns(last.allow), narrowerPatterns(next.allow)];
   const more = last.allow.filter((pattern) => inNext(pattern) && !next.allow.includes(pattern));
   const both = { allow: [...next.allow.filter(inLast), ...more], unknown };
   if (encodeJSON(both).length <= encodeJSON(last).length) return both;
-  const allow = last.allow.filter((pattern) => inNext(pattern) || next.allow.some(covering([pattern])));
+  const allow = last.allow.filter((pattern) => inNext(pattern) || next.allow.some(narrowerPatterns([pattern])));
   return { allow, unknown };
-}
-
-function covering(patterns: readonly string[]): Matcher {
-  const matches = allowedModels(patterns);
-  return (pattern) => matches(pattern) || matches(canonicalModel(pattern));
 }
 
 function restrainKey(last: CompiledKey, next: CompiledKey): CompiledKey {

@@ -85,12 +85,23 @@ export function upstreamKeyMissing(workspace: Ref): string {
   return `The workspace ${workspace} has no upstream key: its Secret is missing. The ClaudeWorkspace names it (spec.upstream.apiKeySecretRef).`;
 }
 
-export function modelUnknown(model: string): string {
-  return `Model ${quoted(model)} has no known price, so no budget can bound it. Ask for a model of GET /v1/models.`;
+/** What a caller should know of a model that is refused: when it was retired, and which one was probably meant. */
+export interface ModelHint {
+  readonly retiredOn: string | null;
+  readonly nearest: string | null;
 }
 
-export function modelNotAllowed(model: string, workspace: Ref, allow: readonly string[]): string {
-  return `Model ${quoted(model)} is not allowed in ${workspace}. Allowed: ${allow.join(', ')}.`;
+export function modelUnknown(model: string, hint: ModelHint): string {
+  return `Model ${quoted(model)} has no known price, so no budget can bound it. ${hintSentences(hint)}Ask for a model of GET /v1/models.`;
+}
+
+export function modelNotAllowed(model: string, workspace: Ref, allow: readonly string[], hint: ModelHint): string {
+  return `Model ${quoted(model)} is not allowed in ${workspace}. ${hintSentences(hint)}Allowed: ${allow.join(', ')}.`;
+}
+
+function hintSentences({ retiredOn, nearest }: ModelHint): string {
+  const retired = retiredOn === null ? '' : `Anthropic retired it on ${retiredOn}. `;
+  return nearest === null ? retired : `${retired}Did you mean ${nearest}? `;
 }
 
 export function inputTooLong(tokens: number, most: number): string {

@@ -5,10 +5,11 @@
  */
 
 import * as v from 'valibot';
+import { canonicalModel } from '../core/model-name.ts';
 import { parseUsd, USD } from '../core/money.ts';
 import { END_OF_TIME } from '../core/period.ts';
 import { readBySchema } from '../schema/read-by-schema.ts';
-import { mapping, text, textLike } from '../schema/schema-parts.ts';
+import { mapping, mappingOf, text, textLike } from '../schema/schema-parts.ts';
 import { higherRate, rateDuring, type PriceBook, type Prices, type Rate } from './price-book.ts';
 
 /** Enough for anything, and small enough that no call can cost more than a counter holds. */
@@ -64,6 +65,8 @@ const BOOK = mapping({
       (issue) => `name ${repeated(issue.input).join(', ')} twice: write each name once`,
     ),
   ),
+  /** Names, with or without a price, and the date since which Anthropic does not serve them. */
+  retired: v.optional(mappingOf(v.custom<string>(isInstant, INSTANT), `a mapping of models to ${INSTANT}`), {}),
 });
 
 /** The price book file as it is written. */
@@ -97,11 +100,21 @@ function bookOf(file: v.InferOutput<typeof BOOK>): PriceBook {
   const histories = file.models.map((model) => ratesOf(model, fastest));
   return {
     version: file.version,
-    models: new Map(histories.flatMap((rates) => rates[0]!.names.map((name) => [name, rates] as const))),
+    models: byName(histories),
+    retired: new Map(Object.entries(file.retired).map(([name, date]) => [canonicalModel(name), date])),
     highest: highestOf(histories),
     webSearchNano: parseUsd(file.tools.webSearch),
     containerHourNano: parseUsd(file.tools.containerHour),
   };
+}
+
+/** By every name, and by its shortest spelling where that is no other model's. */
+function byName(histories: readonly (readonly Rate[])[]): ReadonlyMap<string, readonly Rate[]> {
+  const written = histories.flatMap((rates) => rates[0]!.names.map((name) => [name, rates] as const));
+  const short = written.map(([name, rates]) => [canonicalModel(name), rates] as const);
+  const isShared = ([name, rates]: (typeof short)[number]): boolean =>
+    short.some(([other, others]) => other === name && others !== rates);
+  return new Map([...short.filter((one) => !isShared(one)), ...written]);
 }
 
 /** A multiplier of prices with at most four decimals, in ten-thousandths: "1.1" → 11_000n. */

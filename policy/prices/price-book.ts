@@ -1,5 +1,5 @@
-import { canonicalModel, isLatest } from '../core/model-name.ts';
-import { max, type Nano } from '../core/money.ts';
+import { canonicalModel, isLatest, isRegional } from '../core/model-name.ts';
+import { ceilDiv, max, type Nano } from '../core/money.ts';
 
 /** Prices of one million tokens, in nano-dollars. */
 export interface Prices {
@@ -31,10 +31,12 @@ export interface Rate {
 /** The token prices of each model over time, checked. Immutable. */
 export interface PriceBook {
   readonly version: string;
-  /** By id and by alias: the model's rates in order of time, without a gap. */
+  /** By id, by alias and by the shortest spelling of each: the model's rates in order of time, without a gap. */
   readonly models: ReadonlyMap<string, readonly Rate[]>;
   /** The highest rates of all models, in order of time, without a gap. */
   readonly highest: readonly Rate[];
+  /** Models that Anthropic does not serve any more, by the shortest spelling: since when, as a date. */
+  readonly retired: ReadonlyMap<string, string>;
   /** The price of one web search. Nano-dollars. */
   readonly webSearchNano: Nano;
   /** The price of an hour of a code execution container. Nano-dollars. */
@@ -46,30 +48,69 @@ export const GEO_UNIT = 10_000n;
 
 /**
  * The rate of a model at an instant (milliseconds); null if the book does not have the model. The first row also holds
- * before its start, since earlier prices are not known.
+ * before its start, since earlier prices are not known. A name that asks for a region has the region's surcharge.
  */
 export function rateAt(book: PriceBook, model: string, at: number): Rate | null {
-  const rates = book.models.get(knownName(book, model) ?? '');
-  return rates === undefined ? null : rateDuring(rates, at);
+  const own = book.models.get(model);
+  if (own !== undefined) return rateDuring(own, at);
+  const known = knownRates(book, model);
+  if (known === null) return null;
+  const rate = rateDuring(known, at);
+  return isRegional(model) ? regionalRate(rate) : rate;
 }
 
-/** The name by which the book has a model; null if it does not have it, or several that the name may mean. */
+/** The id by which the book has a model; null if it does not have it, or several that the name may mean. */
 export function knownName(book: PriceBook, model: string): string | null {
-  if (book.models.has(model)) return model;
-  const name = canonicalModel(model);
-  if (!book.models.has(name) || (isLatest(model) && hasVersions(book, name))) return null;
-  return name;
+  return knownRates(book, model)?.[0]!.names[0] ?? null;
 }
 
-function hasVersions(book: PriceBook, name: string): boolean {
-  const own = book.models.get(name);
+/** Whether two names are of one model. */
+export function isSameModel(book: PriceBook, a: string, b: string): boolean {
+  if (a === b) return true;
+  const known = knownName(book, a);
+  return known !== null && known === knownName(book, b);
+}
+
+/** The date on which Anthropic retired a model; null if it serves it, or never did. */
+export function retiredOn(book: PriceBook, model: string): string | null {
+  return book.retired.get(canonicalModel(model)) ?? null;
+}
+
+function knownRates(book: PriceBook, model: string): readonly Rate[] | null {
+  const own = book.models.get(model);
+  if (own !== undefined) return own;
+  const name = canonicalModel(model);
+  const rates = book.models.get(name);
+  if (rates === undefined || (isLatest(model) && hasVersions(book, name, rates))) return null;
+  return rates;
+}
+
+function hasVersions(book: PriceBook, name: string, own: readonly Rate[]): boolean {
   return [...book.models].some(([other, rates]) => rates !== own && other.startsWith(`${name}-`));
 }
 
-/** A name of a model, and all that the book has for it. */
+function regionalRate({ geo, longPrompt, ...rate }: Rate): Rate {
+  const scaled = (prices: Prices): Prices => ({
+    input: ceilDiv(prices.input * geo, GEO_UNIT),
+    cacheWrite5m: ceilDiv(prices.cacheWrite5m * geo, GEO_UNIT),
+    cacheWrite1h: ceilDiv(prices.cacheWrite1h * geo, GEO_UNIT),
+    cacheRead: ceilDiv(prices.cacheRead * geo, GEO_UNIT),
+    output: ceilDiv(prices.output * geo, GEO_UNIT),
+  });
+  return {
+    ...rate,
+    standard: scaled(rate.standard),
+    longPrompt: longPrompt && { ...longPrompt, prices: scaled(longPrompt.prices) },
+    fast: scaled(rate.fast),
+    geo: GEO_UNIT,
+  };
+}
+
+/** A name of a model, and all that the book has for it; of one that it lacks, the shortest spelling. */
 export function namesOf(book: PriceBook, model: string): readonly string[] {
-  const name = knownName(book, model);
-  return name === null ? [model] : [model, ...book.models.get(name)![0]!.names];
+  const rates = knownRates(book, model);
+  if (rates !== null) return [model, ...rates[0]!.names];
+  return isLatest(model) ? [model] : [model, canonicalModel(model)];
 }
 
 /**

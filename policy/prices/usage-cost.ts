@@ -1,5 +1,6 @@
 /** What a usage costs. Billed is the sum over `iterations` if there are any. */
 
+import { canonicalModel } from '../core/model-name.ts';
 import { add, ceilDiv, type Nano, times } from '../core/money.ts';
 import { GEO_UNIT, higherRate, highestRateAt, type PriceBook, type Prices, type Rate, rateAt } from './price-book.ts';
 import type { Iteration, Tokens, Usage } from './usage.ts';
@@ -49,8 +50,12 @@ function charged({ iterations, declined }: Usage, servedModel: string): readonly
   return iterations.filter((part, i) => {
     if (!part.answers) return true;
     if (declined) return part.output > 0 && i !== last;
-    return part.output > 0 || part.model === null || part.model === servedModel;
+    return part.output > 0 || part.model === null || isSpelledAs(servedModel, part.model);
   });
+}
+
+function isSpelledAs(model: string, name: string): boolean {
+  return name === model || canonicalModel(name) === canonicalModel(model);
 }
 
 const KINDS = ['input', 'cacheWrite5m', 'cacheWrite1h', 'cacheRead', 'output'] as const;

@@ -15,6 +15,8 @@ import { workspaceOf, keyOf, factsOf, type Asked, planned, admitted, only, refus
 const USD = 1_000_000_000n;
 const at = (time: string): number => Date.parse(time);
 
+const prices = parsePriceBook(published);
+
 describe('a planned call', () => {
   test('has a check of the worst cost in the running period of each budget', () => {
     expect(admitted({})).toEqual({
@@ -255,6 +257,35 @@ describe('a refusal', () => {
     [
       'ModelUnknown: Model "claude-next" has no known price, so no budget can bound it. Ask for a model of GET /v1/models.',
       { facts: { model: 'claude-next' } },
+    ],
+    [
+      'ModelUnknown: Model "claude-haku-5-5" has no known price, so no budget can bound it. Did you mean claude-haiku-5-5? Ask for a model of GET /v1/models.',
+      { facts: { model: 'claude-haku-5-5' } },
+    ],
+    [
+      'ModelUnknown: Model "claude-2.1" has no known price, so no budget can bound it. Anthropic retired it on 2025-07-21. Ask for a model of GET /v1/models.',
+      { workspace: { prices }, facts: { model: 'claude-2.1' } },
+    ],
+    [
+      'ModelNotAllowed: Model "claude-3-opus-latest" is not allowed in payments/checkout. Anthropic retired it on 2026-01-05. Allowed: claude-haiku-*.',
+      {
+        workspace: { prices, models: { allow: ['claude-haiku-*'], unknown: 'Refuse' } },
+        facts: { model: 'claude-3-opus-latest' },
+      },
+    ],
+    [
+      'ModelNotAllowed: Model "claude-opus-5.6" is not allowed in payments/checkout. Did you mean claude-opus-5-5? Allowed: claude-opus-5-5, claude-haiku-*.',
+      {
+        workspace: { prices, models: { allow: ['claude-opus-5-5', 'claude-haiku-*'], unknown: 'Refuse' } },
+        facts: { model: 'claude-opus-5.6' },
+      },
+    ],
+    [
+      'ModelNotAllowed: Model "claude-4-5-sonet" is not allowed in payments/checkout. Allowed: claude-haiku-5-5.',
+      {
+        workspace: { prices, models: { allow: ['claude-haiku-5-5'], unknown: 'Refuse' } },
+        facts: { model: 'claude-4-5-sonet' },
+      },
     ],
     [
       'ModelNotAllowed: Model "claude-haiku-5-5" is not allowed in payments/checkout. Allowed: claude-sonnet-*, claude-opus-*.',

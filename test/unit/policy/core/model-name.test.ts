@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { allowedModels, limitedModels } from '../../../../policy/core/model-name.ts';
+import { allowedModels, limitedModels, narrowerPatterns } from '../../../../policy/core/model-name.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import { namesOf, possibleNames } from '../../../../policy/prices/price-book.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
@@ -16,6 +16,14 @@ const SPELLINGS = [
   'claude-haiku-4-5-latest',
   'anthropic.claude-haiku-4-5-20251001-v1:0',
   'global.anthropic.claude-haiku-4-5-v1',
+  'us.anthropic.claude-haiku-4-5-20251001-v1:0',
+  'apac.anthropic.claude-haiku-4-5-20251001-v1:0:200k',
+  'us-gov.anthropic.claude-haiku-4-5-20251001-v1:0',
+  'arn:aws:bedrock:eu-central-1:123456789012:inference-profile/eu.anthropic.claude-haiku-4-5-20251001-v1:0',
+  'publishers/anthropic/models/claude-haiku-4-5@20251001',
+  'claude-haiku-4-5@default',
+  'claude-haiku-4.5',
+  'anthropic/claude-haiku-4.5',
 ];
 
 describe('one model under several names', () => {
@@ -43,7 +51,9 @@ describe('one model under several names', () => {
     ['claude-opus-5-*', 'claude-opus-5', true],
     ['Claude-Opus-*', 'CLAUDE-OPUS-5-5', true],
     ['claude-opus-5-5-20260922', 'claude-opus-5-5', true],
-    ['claude-opus-5-5', 'us.anthropic.claude-opus-5-5-v1:0', true],
+    ['us.anthropic.claude-opus-*', 'claude-opus-5-5', true],
+    ['claude-3.7-*', 'claude-3-7-sonnet-latest', true],
+    ['claude-opus-5-5', 'us.anthropic.claude-opus-5-5-v9:9:beta', true],
     ['claude-opus-5-5', 'anthropic/claude-opus-5-5:beta', true],
     ['claude-opus-5-5', 'Claude-Opus-5-5', true],
     ['claude-opus-5-5', 'claude-opus-latest', true],
@@ -64,11 +74,30 @@ describe('one model under several names', () => {
     ['claude-new', 'claude-new', true],
     ['claude-haiku-5-*', 'claude-haiku-5', false],
     ['claude-haiku-4-5-2024*', 'claude-haiku-4-5', false],
-    ['claude-new', 'claude-new-20270101', false],
-    ['claude-haiku-5-5', 'us.anthropic.claude-haiku-5-5', false],
+    ['us.anthropic.claude-haiku-*', 'claude-haiku-5-5', true],
+    ['claude-haiku-*', 'us.anthropic.claude-haiku-5-5-v1:0', true],
+    ['claude-3.7-*', 'claude-3-7-sonnet', true],
+    ['claude-new', 'claude-new-20270101', true],
+    ['claude-new-20270101', 'eu.anthropic.claude-new-v1:0', true],
+    ['claude-new', 'claude-new-latest', false],
+    ['us.anthropic.*', 'claude-haiku-5-5', false],
+    ['*-v1:0', 'claude-haiku-5-5', false],
+    ['qwen3', 'qwen3-20270101', false],
+    ['qwen3', 'anthropic/qwen3', false],
     ['claude-haiku-5-5', 'CLAUDE-HAIKU-5-5', false],
     ['claude-opus-5', 'claude-opus-5-latest', false],
   ])('an allow-list with %s has %s: %p', (pattern, asked, expected) => {
     expect(allows(pattern, asked)).toBe(expected);
+  });
+
+  test.each([
+    ['claude-haiku-4-5', 'eu.anthropic.claude-haiku-4-5-20251001-v1:0', true],
+    ['claude-*', 'claude-haiku-*', true],
+    ['us.anthropic.claude-*', 'us.anthropic.claude-haiku-*', true],
+    ['*', 'us.anthropic.claude-haiku-*', true],
+    ['us.*', 'us.anthropic.claude-haiku-*', false], // which also allows claude-haiku-5-5
+    ['claude-haiku-*', 'claude-*', false],
+  ])('an allow-list with %s allows all that one with %s does: %p', (pattern, other, expected) => {
+    expect(narrowerPatterns([pattern])(other)).toBe(expected);
   });
 });

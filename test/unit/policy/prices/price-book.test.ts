@@ -2,7 +2,14 @@ import { describe, expect, test } from '@jest/globals';
 import { parseUsd } from '../../../../policy/core/money.ts';
 import { END_OF_TIME } from '../../../../policy/core/period.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
-import { higherRate, highestRateAt, rateAt } from '../../../../policy/prices/price-book.ts';
+import {
+  higherRate,
+  highestRateAt,
+  isSameModel,
+  knownName,
+  rateAt,
+  retiredOn,
+} from '../../../../policy/prices/price-book.ts';
 import type { Rate } from '../../../../policy/prices/price-book.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
 import { prices } from '../../../support/prices.ts';
@@ -88,6 +95,13 @@ describe('the name of a model', () => {
     ['claude-3-5-haiku-20241022', 'claude-3-5-haiku'],
     ['anthropic.claude-sonnet-4-5-20250929-v1:0', 'claude-sonnet-4-5'],
     ['global.anthropic.claude-opus-4-6-v1', 'claude-opus-4-6'],
+    ['us.anthropic.claude-opus-4-5-20251101-v1:0', 'claude-opus-4-5'],
+    ['claude-3-5-sonnet-v2@20241022', 'claude-3-5-sonnet'],
+    ['anthropic.claude-3-5-sonnet-20241022-v2:0', 'claude-3-5-sonnet'],
+    ['claude-3.7-sonnet', 'claude-3-7-sonnet'],
+    ['claude-sonnet-4.5', 'claude-sonnet-4-5'],
+    ['claude-3-opus-latest', 'claude-3-opus'],
+    ['claude-3-haiku-20240307', 'claude-3-haiku'],
   ])('%s is %s', (name, id) => {
     expect(rateAt(book, name, NOW)?.names[0]).toBe(id);
   });
@@ -102,11 +116,52 @@ describe('the name of a model', () => {
     'claude-opus-5-latest',
     'claude-opus-5-2026072',
     'my-claude-opus-5',
-    'us.anthropic.claude-opus-4-5-20251101-v1:0',
+    'us.meta.claude-opus-5',
+    'claude-opus-5-latest[1m]',
+    'claude-4-5-sonnet',
+    'claude-2.1',
     'Claude-Opus-5',
     'toString',
     '',
   ])('%j is unknown: no known model lends it a price', (name) => {
     expect(rateAt(book, name, NOW)).toBeNull();
   });
+});
+
+test('a name that asks for a region has the surcharge of the region in its prices, once', () => {
+  const [plain, regional] = [at('claude-opus-5-5', NOW), at('eu.anthropic.claude-opus-5-5-v1:0', NOW)];
+  expect(regional).toMatchObject({ standard: prices('4.4/5.5/8.8/0.22/22'), fast: prices('8.8/11/17.6/0.44/44') });
+  expect([regional.geo, regional.names]).toEqual([10_000n, plain.names]);
+  expect(at('global.anthropic.claude-opus-5-5-v1:0', NOW)).toEqual(plain);
+  expect(at('us.anthropic.claude-haiku-5-5', NOW).longPrompt?.prices).toEqual(prices('0.55/0.6875/1.1/0.055/2.75'));
+});
+
+test('two names of one model are the same, and no name of another is', () => {
+  expect(isSameModel(book, 'claude-opus-4', 'us.anthropic.claude-opus-4-20250514-v1:0')).toBe(true);
+  expect(isSameModel(book, 'claude-opus-5', 'claude-opus-5-5')).toBe(false);
+  expect(isSameModel(book, 'claude-new', 'claude-new')).toBe(true);
+  expect(isSameModel(book, 'claude-new', 'claude-newer')).toBe(false);
+});
+
+test.each([
+  ['claude-3-7-sonnet-latest', '2026-02-19'],
+  ['us.anthropic.claude-3-7-sonnet-20250219-v1:0', '2026-02-19'],
+  ['claude-2.1', '2025-07-21'],
+  ['claude-instant-1.2', '2024-11-06'],
+  ['claude-opus-5-5', null],
+  ['claude-none', null],
+])('%s was retired on %p', (model, date) => {
+  expect(retiredOn(book, model)).toBe(date);
+});
+
+test('a spelling that two models of a book share is the name of neither', () => {
+  const row = { input: '1', cacheWrite5m: '1', cacheWrite1h: '1', cacheRead: '1', output: '1' };
+  const models = ['claude-x-20250101', 'claude-x-20260101'].map((id) => ({
+    id,
+    contextWindow: 1,
+    maxOutputTokens: 1,
+    rates: [row],
+  }));
+  const two = parsePriceBook({ version: '1', tools: { webSearch: '0' }, models });
+  expect(['claude-x', 'claude-x-20250101'].map((name) => knownName(two, name))).toEqual([null, 'claude-x-20250101']);
 });

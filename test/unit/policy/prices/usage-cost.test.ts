@@ -51,6 +51,12 @@ describe('cost', () => {
     expect(usd(mergeDelta(usage, { output_tokens: 1000, iterations }))).toBe(parseUsd('0.012') + parseUsd('0.024'));
   });
 
+  test('knows the model that served by any of its names', () => {
+    const iterations = [{ type: 'message', model: `us.anthropic.${OPUS}-v1:0`, input_tokens: 1000, output_tokens: 0 }];
+    const reported = readUsage({ input_tokens: 0, output_tokens: 0, iterations });
+    expect(usd(reported)).toBe(usd(readUsage({ input_tokens: 1000, output_tokens: 0, inference_geo: 'us' })));
+  });
+
   const declining = { type: 'message', model: null, input_tokens: 1_000_000, output_tokens: 0 };
   const compacting = { type: 'compaction', input_tokens: 10_000, output_tokens: 100 };
   const advising = { type: 'advisor_message', model: 'claude-fable-5-2', input_tokens: 1000, output_tokens: 0 };
