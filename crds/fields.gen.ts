@@ -54,6 +54,7 @@ export const fields = {
     'spec.period.timeZone',
     'spec.period.startTime',
     'spec.mode',
+    'spec.observeUntilTime',
     'spec.whenSpent',
     'spec.whenSpent.exempt',
     'spec.whenSpent.exempt.features',

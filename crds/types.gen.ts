@@ -206,6 +206,10 @@ export interface ClaudeBudgetSpec {
    */
   mode: 'Enforce' | 'Observe';
   /**
+   * observeUntilTime ends a pilot - a budget in mode Observe is enforced from then on, with what it has counted. Without it the budget observes until its mode is edited.
+   */
+  observeUntilTime?: string;
+  /**
    * whenSpent says which calls are still admitted when the limit is reached. Default: {}.
    */
   whenSpent: {

@@ -226,6 +226,7 @@ export function assemble(options: OperatorOptions) {
     queues: queues.queues,
     budgets: () => informers.budgets.values(),
     workspaces: () => informers.workspaces.values(),
+    now: clock,
     isPriceBookInvalid: () => prices.problem !== undefined,
     streamLimit: settings.usageStreamLimit,
     // What a replica found when it last led is outdated, and must not keep an alert firing.

@@ -238,6 +238,7 @@ function metricsPage(): string {
     queues: {},
     budgets: () => [],
     workspaces: () => [],
+    now: () => 0,
     isPriceBookInvalid: () => false,
     isLedgerLost: () => false,
     isLedgerRecovering: () => false,

@@ -1,12 +1,26 @@
 import type { ClaudeBudgetStatus, ClaudeWorkspaceStatus, Condition } from '../../crds/types.gen.ts';
 import type { EventDetails } from '../../kube/events.ts';
 
-type Status = Pick<ClaudeBudgetStatus & ClaudeWorkspaceStatus, 'conditions' | 'period'>;
+type Status = Pick<
+  ClaudeBudgetStatus & ClaudeWorkspaceStatus,
+  'conditions' | 'period' | 'state' | 'spentUsd' | 'limitUsd'
+>;
 
-/** One Event for each change of a condition that somebody may be waiting for or should act on. */
+/** One Event for each change of a condition that somebody may be waiting for or should act on, and for the end of a pilot. */
 export function statusEvents(before: Status | undefined, after: Status): EventDetails[] {
   const changed = (after.conditions ?? []).filter((now) => isReported(find(before, now.type), now));
-  return changed.flatMap((now) => eventsOf(now, find(before, now.type), before?.period?.start !== after.period?.start));
+  return [
+    ...changed.flatMap((now) => eventsOf(now, find(before, now.type), before?.period?.start !== after.period?.start)),
+    ...(before?.state === 'Observing' && ENFORCED.has(after.state ?? '') ? [enforcementBegan(after)] : []),
+  ];
+}
+
+/** The states of a budget that is enforced and not suspended. */
+const ENFORCED: ReadonlySet<string> = new Set(['OK', 'Warning', 'Restricted', 'Spent']);
+
+function enforcementBegan({ spentUsd, limitUsd }: Status): EventDetails {
+  const note = `The budget no longer observes: it is enforced, with the $${spentUsd} of $${limitUsd} that it has counted.`;
+  return { type: 'Normal', reason: 'EnforcementBegan', action: 'Watch', note };
 }
 
 function eventsOf(now: Condition, before: Condition | undefined, isNewPeriod: boolean): EventDetails[] {

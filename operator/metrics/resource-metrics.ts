@@ -1,11 +1,15 @@
 import type { Registry } from 'prom-client';
 import type { ClaudeBudget, ClaudeWorkspace } from '../../crds/types.gen.ts';
 import { keyOf } from '../../kube/object.ts';
+import { modeAt } from '../../policy/core/budget-period.ts';
+import type { BudgetMode } from '../../policy/core/compiled-policy.ts';
 import { registerLiveGauge, type Series } from './live-gauge.ts';
 
 export interface Resources {
   readonly budgets: () => readonly ClaudeBudget[];
   readonly workspaces: () => readonly ClaudeWorkspace[];
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
 }
 
 /** A figure from a budget's status; undefined where it is not there yet. */
@@ -13,11 +17,11 @@ type Figure = (budget: ClaudeBudget) => number | undefined;
 
 /** Registers gauges of the figures in the statuses of budgets, and of the number of resources by condition. The label `budget` is `namespace/name`. */
 export function measureResources(registry: Registry, resources: Resources): void {
-  const labels = new WeakMap<ClaudeBudget, Series['labels']>();
+  const budgets = new WeakMap<ClaudeBudget, string>();
   const labelsOf = (one: ClaudeBudget): Series['labels'] => {
-    const known = labels.get(one) ?? { budget: keyOf(one.metadata), mode: one.spec.mode };
-    labels.set(one, known);
-    return known;
+    const known = budgets.get(one) ?? keyOf(one.metadata);
+    budgets.set(one, known);
+    return { budget: known, mode: modeOf(one, resources.now()) };
   };
   const budget = (name: string, help: string, figure: Figure) => {
     registerLiveGauge(registry, { name, help, labelNames: ['budget', 'mode'] }, () =>
@@ -54,6 +58,10 @@ export function measureResources(registry: Registry, resources: Resources): void
     ({ status }) => seconds(status?.period?.end),
   );
   measureConditions(registry, resources);
+}
+
+function modeOf({ spec: { mode, observeUntilTime } }: ClaudeBudget, now: number): BudgetMode {
+  return observeUntilTime === undefined ? mode : modeAt({ mode, observeUntil: Date.parse(observeUntilTime) }, now);
 }
 
 function measureConditions(registry: Registry, { budgets, workspaces }: Resources): void {

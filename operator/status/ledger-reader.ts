@@ -1,5 +1,6 @@
 import type { LedgerState } from '../../ledger/ledger.ts';
 import type { LivingGateway, OperatorLedger } from '../../ledger/operator-ledger.ts';
+import { budgetPeriodAt } from '../../policy/core/budget-period.ts';
 import { type CompiledBudget, type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import type { Reason } from '../../policy/core/conditions.ts';
 import type { Reading } from '../../policy/core/counter-reading.ts';
@@ -142,10 +143,11 @@ export class LedgerReader {
     return known?.counter !== budgetFiguresQuery(budget, known?.now ?? 0, { periods: this.#periods }).counter;
   }
 
-  /** The known figures where they equal the new ones. With grants they never do: these begin and end without a change of the counter. */
+  /** The known figures where they equal the new ones and no grant has begun or ended since, and no observing ended. */
   #unchanged(budget: CompiledBudget, figures: ReadFigures): ReadFigures | undefined {
     const known = this.#figures.get(refOf(budget));
-    if (known?.counter !== figures.counter || budget.grants.length > 0) return undefined;
+    if (known?.counter !== figures.counter) return undefined;
+    if (figures.now >= budgetPeriodAt(budget, known.now, this.#periods).until) return undefined;
     return deepEqual(known.reading, figures.reading) ? known : undefined;
   }
 }

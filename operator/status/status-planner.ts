@@ -98,10 +98,10 @@ export class StatusPlanner {
     const isPending = programmed.reason === 'Pending';
     const { logged, now } = input;
     const { reason, message } = programmed;
-    const causes = [workspace, status, outcome, reason, message, logged.reason, [...keys].join(' ')];
+    const ready = workspaceReady(outcome, programmed, this.#settings, now);
+    const causes = [workspace, status, outcome, reason, message, logged.reason, ready.reason, [...keys].join(' ')];
     if (!this.#areNew(uid, causes)) return { isPending, wanted: null };
-    const settings = this.#settings;
-    const wanted = workspaceStatus({ workspace: known, outcome, programmed, logged, settings, keys, now });
+    const wanted = workspaceStatus({ workspace: known, outcome, programmed, logged, ready, keys, now });
     return { isPending, wanted: { resource: workspaces, object: workspace, status: wanted } };
   }
 
@@ -196,7 +196,7 @@ function budgetStatus(input: BudgetInput): ClaudeBudgetStatus {
       conditionOf('Accepted', outcome.accepted),
       conditionOf('Programmed', programmed),
       conditionOf('Exhausted', exhaustion(input)),
-      conditionOf('Ready', budgetReady(outcome, programmed)),
+      conditionOf('Ready', budgetReady(outcome, programmed, figures.kind === 'Read' ? figures.now : now)),
     ],
     workspace: budget.spec.workspaceRef?.name ?? counted(outcome.required.length),
     ...fields,
@@ -209,7 +209,7 @@ interface WorkspaceInput {
   readonly outcome: WorkspaceOutcome;
   readonly programmed: Finding<'Programmed'>;
   readonly logged: Finding<'Logged'>;
-  readonly settings: Pick<Settings, 'requireBudget'>;
+  readonly ready: Finding<'Ready'>;
   /** The names of its keys whose Secret exists. */
   readonly keys: ReadonlySet<string>;
   /** Milliseconds since the epoch. */
@@ -217,7 +217,7 @@ interface WorkspaceInput {
 }
 
 function workspaceStatus(input: WorkspaceInput): ClaudeWorkspaceStatus {
-  const { workspace, outcome, programmed, logged, settings, now } = input;
+  const { workspace, outcome, programmed, logged, ready, now } = input;
   const keys = workspace.spec.keys.filter(({ name }) => input.keys.has(name));
   const budgets = outcome.budgets.map(refOf);
   const conditionOf = conditioner(workspace, now);
@@ -226,7 +226,7 @@ function workspaceStatus(input: WorkspaceInput): ClaudeWorkspaceStatus {
       conditionOf('Accepted', outcome.accepted),
       conditionOf('Programmed', programmed),
       conditionOf('Logged', logged),
-      conditionOf('Ready', workspaceReady(outcome, programmed, settings)),
+      conditionOf('Ready', ready),
     ],
     keys: keys.map(({ name, secretName }) => ({ name, secretName })),
     keyCount: keys.length,

@@ -1,7 +1,7 @@
 import { type BudgetPeriod, budgetPeriodAt } from '../core/budget-period.ts';
 import type { Attributes, CompiledBudget, CompiledKey, Disclosure, Ref } from '../core/compiled-policy.ts';
 import { refOf } from '../core/compiled-policy.ts';
-import { type Check, type CheckMode, boundOf } from '../core/counter-check.ts';
+import { type Check, boundOf } from '../core/counter-check.ts';
 import { disclosureOf } from '../core/disclosure.ts';
 import type { Matcher } from '../core/globs.ts';
 import { type ScopeMatch, isExempt, isSetByCaller, scopeMatch, spanningScopeMatch } from '../core/matching.ts';
@@ -59,7 +59,7 @@ class AppliedBudget {
   /** How much its callers may see of it. */
   readonly disclosure: Disclosure;
   readonly #scope: ScopeMatch;
-  readonly #mode: CheckMode;
+  readonly #isExempt: boolean;
   readonly #extraNano: Nano;
   readonly #values: CounterValues;
   readonly #periods: PeriodLookup | undefined;
@@ -73,7 +73,7 @@ class AppliedBudget {
       budget.spanning === undefined
         ? scopeMatch(budget.scope, workspace, key)
         : spanningScopeMatch(budget.scope, workspace.namespaceAttributes ?? {}, key);
-    this.#mode = budget.exempt !== undefined && isExempt(budget.exempt, key) ? 'Exempt' : budget.mode;
+    this.#isExempt = budget.exempt !== undefined && isExempt(budget.exempt, key);
     this.#extraNano = key.priority === 'Critical' ? budget.criticalExtraNano : ZERO;
     this.#values = new CounterValues(budget, workspace, key);
     this.#periods = periods;
@@ -85,8 +85,8 @@ class AppliedBudget {
   }
 
   /** Whether the budget limits these calls exactly, with no tolerance: a call without a maximum cost must not pass. */
-  get isStrict(): boolean {
-    return this.#mode === 'Enforce' && this.budget.toleranceNano === 0n;
+  isStrict({ mode }: BudgetPeriod): boolean {
+    return mode === 'Enforce' && !this.#isExempt && this.budget.toleranceNano === 0n;
   }
 
   /**
@@ -121,7 +121,7 @@ class AppliedBudget {
       value,
       start: period.start,
       end: period.end,
-      mode: this.#mode,
+      mode: this.#isExempt ? 'Exempt' : period.mode,
       bound: boundOf(budget, add(this.#values.limitOf(value), raisedNano), worstNano, gapNano),
       total: totalNano === undefined ? null : boundOf(budget, add(totalNano, raisedNano), worstNano, gapNano),
       ...(workspaceReservePercent === undefined ? {} : { workspaceReservePercent }),

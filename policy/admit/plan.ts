@@ -123,7 +123,7 @@ function applyBudgets(
   const attributes = { ...call.claimed, ...key.attributes };
   const models = modelsOf(facts).flatMap((model) => possibleNames(workspace.prices, model));
   const checks: Check[] = [];
-  let granted = !settings.requireBudget;
+  let granted = settings.requireBudget === 'Off';
   let from = Math.max(...rates.map((rate) => rate.from));
   let until = Math.min(...rates.map((rate) => rate.until));
   for (const applied of budgets.values()) {
@@ -133,12 +133,12 @@ function applyBudgets(
     until = Math.min(until, period.until);
     if (!period.begun) continue;
     if (applied.budget.suspend) return refused('BudgetSuspended', sentences.budgetSuspended(applied.budget));
-    if (unbounded.length > 0 && applied.isStrict)
+    if (unbounded.length > 0 && applied.isStrict(period))
       return refused('Unbounded', sentences.unboundedIn(unbounded, applied.ref, applied.disclosure));
-    granted ||= applied.budget.mode === 'Enforce';
+    granted ||= settings.requireBudget === 'Any' || period.mode === 'Enforce';
     checks.push(applied.check(period, attributes, amounts));
   }
-  if (!granted) return refused('NoBudget', sentences.noBudget(refOf(workspace)));
+  if (!granted) return refused('NoBudget', sentences.noBudget(refOf(workspace), settings.requireBudget));
   return ok({ facts, edits, worstNano, reservedNano, from, until, checks });
 }
 

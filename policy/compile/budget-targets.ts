@@ -10,7 +10,7 @@ import {
 } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
 import { isSetByCaller } from '../core/matching.ts';
-import { isTimeZone } from '../core/period.ts';
+import { END_OF_TIME, isTimeZone } from '../core/period.ts';
 import type { PreviousShards } from '../shards/shard-set.ts';
 import { scopeAt, valuesAt } from './attribute-names.ts';
 import type { CompileCache } from './compile-cache.ts';
@@ -187,6 +187,7 @@ function compileBudget({ metadata, spec }: ClaudeBudget, settings: Settings): Co
     name: metadata.name,
     generation: metadata.generation ?? 0,
     mode: spec.mode,
+    ...(spec.mode === 'Observe' ? { observeUntil: observeUntil(spec) } : {}),
     suspend: spec.suspend,
     scope: scopeAt('spec.scope', spec.scope),
     per: spec.per,
@@ -235,7 +236,15 @@ function checkTarget(spec: ClaudeBudgetSpec, namespace: string, settings: Settin
   }
 }
 
-function checkValues({ per, limit }: ClaudeBudgetSpec): void {
+/** A time for `spec.observeUntilTime` that is absent, so that the restrained form with one is no longer. */
+function observeUntil({ observeUntilTime }: ClaudeBudgetSpec): number {
+  return observeUntilTime === undefined ? END_OF_TIME : instantOf('spec.observeUntilTime', observeUntilTime);
+}
+
+function checkValues({ per, limit, mode, observeUntilTime }: ClaudeBudgetSpec): void {
+  if (observeUntilTime !== undefined && mode !== 'Observe') {
+    throw new NotAccepted('Invalid', 'spec.observeUntilTime: remove it, or set spec.mode to Observe.');
+  }
   if (limit.totalUsd !== undefined && per.length === 0) {
     throw new NotAccepted(
       'Invalid',

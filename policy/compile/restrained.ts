@@ -5,6 +5,7 @@
  */
 
 import { allowsUpstream, type Settings } from '../config/settings.ts';
+import { enforcedFrom } from '../core/budget-period.ts';
 import { encodeJSON } from '../core/canonical-json.ts';
 import type {
   CompiledBudget,
@@ -21,10 +22,12 @@ import type { OwnPart } from './compile-workspace.ts';
 
 /** Every amount is the lower one; a grant that the edit does not cover is gone, and so is an exemption that it changes. */
 export function restrainBudget(last: CompiledBudget, next: CompiledBudget): CompiledBudget {
-  const { exempt, totalNano, workspaceReservePercent: percent, spanning, ...rest } = last;
+  const { observeUntil: _, exempt, totalNano, workspaceReservePercent: percent, spanning, ...rest } = last;
+  const isObserving = last.mode === 'Observe' && next.mode === 'Observe';
   return {
     ...rest,
-    mode: next.mode === 'Enforce' ? 'Enforce' : last.mode,
+    mode: isObserving ? 'Observe' : 'Enforce',
+    ...(isObserving ? { observeUntil: lower(enforcedFrom(last), enforcedFrom(next)) } : {}),
     suspend: last.suspend || next.suspend,
     limitNano: lower(last.limitNano, next.limitNano),
     ...(totalNano === undefined ? {} : { totalNano: lower(totalNano, next.totalNano) }),

@@ -27,6 +27,9 @@ const ORIGINS = v.pipe(
   v.transform((origins): readonly string[] => Object.freeze(origins)),
 );
 
+/** To YAML 1.1, which Helm reads, a bare Off is false. */
+const REQUIRE_BUDGET = v.picklist(['Any', 'Enforcing', 'Off'], 'Any, Enforcing or "Off", with its quotes');
+
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** A word, or a time such as `24h`, which is read as milliseconds. */
@@ -50,8 +53,8 @@ const SETTINGS = mapping({
   gatewayURL: v.optional(HTTP_URL, 'http://tollgate-gateway.tollgate-system.svc:8080'),
   /** The origins that a workspace may name as its upstream, such as `https://api.anthropic.com`. */
   upstreams: v.optional(ORIGINS, ['https://api.anthropic.com']),
-  /** Whether a call that counts against no budget is refused. */
-  requireBudget: v.optional(v.boolean('true or false'), true),
+  /** Which budgets must apply to a call: any, one that enforces, or none, so that calls without one are only logged. */
+  requireBudget: v.optional(REQUIRE_BUDGET, 'Any'),
   /** The label of namespaces that fixes each attribute of their calls, over workspace, key and caller. */
   namespaceAttributes: v.optional(NAMESPACE_ATTRIBUTES, {}),
   /** What happens upstream when a client leaves: the call is cancelled, or read to its end and booked exactly. */

@@ -7,7 +7,7 @@
 import type { Nano } from './money.ts';
 
 /** A gateway rejects a shard of a newer schema and keeps its last one, so old and new replicas can run side by side. */
-export const COMPILED_SCHEMA = 3;
+export const COMPILED_SCHEMA = 4;
 
 /**
  * The oldest schema that is still read: during an upgrade new gateways start over shards of the operator before, and what
@@ -95,6 +95,9 @@ export interface CompiledScope {
 /** Calls that are counted and never limited. It has no models, since a credential does not fix the model. */
 export type CompiledExemption = Omit<CompiledScope, 'models'>;
 
+/** Whether calls that do not fit are refused, or only counted. */
+export type BudgetMode = 'Enforce' | 'Observe';
+
 /** The length of a period: a calendar unit, or `Once` for a period without end. */
 export type Every = 'Hour' | 'Day' | 'Week' | 'Month' | 'Quarter' | 'Year' | 'Once';
 
@@ -131,7 +134,12 @@ export interface CompiledBudget {
   readonly namespace: string;
   readonly name: string;
   readonly generation: number;
-  readonly mode: 'Enforce' | 'Observe';
+  readonly mode: BudgetMode;
+  /**
+   * Of mode Observe: the instant from which the budget is enforced, in milliseconds since the epoch; `END_OF_TIME` for
+   * none. Absent in schema 3, where no budget had one.
+   */
+  readonly observeUntil?: number;
   readonly suspend: boolean;
   readonly scope: CompiledScope;
   /** The attributes that have a counter for each value; empty for one shared pool. */

@@ -125,7 +125,8 @@ const table = {
     },
     NoBudget: {
       status: 'False',
-      meaning: 'No enforcing ClaudeBudget applies to the workspace, so its calls are refused. Create one.',
+      meaning:
+        'No ClaudeBudget applies to the workspace, or none that enforces where the setting requireBudget is Enforcing, so its calls are refused. Create one.',
     },
     UpstreamKeyMissing: {
       status: 'False',

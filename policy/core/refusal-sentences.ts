@@ -174,8 +174,10 @@ export function requestTooExpensive(worstNano: Nano, mostNano: Nano): string {
   return `This call may cost up to $${formatUsd(worstNano)}, and the workspace allows $${formatUsd(mostNano)} (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.`;
 }
 
-export function noBudget(workspace: Ref): string {
-  return `No enforcing budget applies to this call in ${workspace}. Create a ClaudeBudget whose scope matches it.`;
+/** `required`: the setting `requireBudget`. */
+export function noBudget(workspace: Ref, required: string): string {
+  const [budget, mode] = required === 'Enforcing' ? ['enforcing budget', ' in mode Enforce'] : ['budget', ''];
+  return `No ${budget} applies to this call in ${workspace}. Create a ClaudeBudget${mode} whose scope matches it.`;
 }
 
 function quoted(text: string): string {

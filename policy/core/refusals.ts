@@ -144,7 +144,7 @@ const table = {
   NoBudget: {
     ...BLOCKED,
     meaning:
-      'No enforcing ClaudeBudget applies to the call. Create one, or set requireBudget to false for the installation.',
+      'No ClaudeBudget applies to the call, or none that enforces where the setting requireBudget is Enforcing. Create one whose scope matches it.',
   },
   BudgetSpent: {
     status: 429,

@@ -1,5 +1,5 @@
 import { type BudgetPeriod, budgetPeriodAt } from '../core/budget-period.ts';
-import type { CompiledBudget, Ref } from '../core/compiled-policy.ts';
+import type { BudgetMode, CompiledBudget, Ref } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
 import {
   type Counter,
@@ -84,7 +84,7 @@ export function budgetFigures(
   const percent = percentUsed(fullest.counter.spentNano, fullest.capNano);
   const leftNano = subtract(fullest.capNano, fullest.counter.committedNano);
   return {
-    state: stateOf(budget, exhausted(budget, reading, now, periods), percent),
+    state: stateOf(budget, period.mode, exhausted(budget, reading, now, periods), percent),
     period: periodOf(period),
     limitUsd: formatUsd(add(budget.limitNano, period.grantedNano)),
     spentUsd: formatUsd(total.spentNano),
@@ -207,8 +207,13 @@ function spentValues(limits: readonly CappedCounter[], reading: Reading): { coun
   return { count: spent.length + unread, named: spent.slice(0, 3).map(({ value }) => valuesText(value ?? '')) };
 }
 
-function stateOf(budget: CompiledBudget, finding: Finding<'Exhausted'>, percent: number): BudgetState {
-  if (budget.mode === 'Observe') return budget.suspend ? 'Restricted' : 'Observing';
+function stateOf(
+  budget: CompiledBudget,
+  mode: BudgetMode,
+  finding: Finding<'Exhausted'>,
+  percent: number,
+): BudgetState {
+  if (mode === 'Observe') return budget.suspend ? 'Restricted' : 'Observing';
   if (finding.reason === 'Spent') return 'Spent';
   if (finding.reason === 'ValuesSpent' || budget.suspend) return 'Restricted';
   return percent >= WARNING_PERCENT ? 'Warning' : 'OK';

@@ -26,11 +26,11 @@ export function budgetView(
   now: number,
   options: FiguresOptions = {},
 ): BudgetView {
-  const { end } = budgetPeriodAt(budget, now, options.periods);
+  const { end, mode } = budgetPeriodAt(budget, now, options.periods);
   const view = { budget: refOf(budget), resetAt: end === END_OF_TIME ? null : rfc3339(end) };
   if (reading === null || disclosure === 'Name') return view;
   if (budget.spanning === undefined) {
-    return { ...view, mode: budget.mode, per: budget.per, ...budgetFigures(budget, reading, now, options) };
+    return { ...view, mode, per: budget.per, ...budgetFigures(budget, reading, now, options) };
   }
   const { counter, capNano } = fullestCounter(budget, reading, now, options.periods);
   const { spentNano, committedNano } = counter;

@@ -1,7 +1,9 @@
 import type { BudgetOutcome, RequiredVersion, WorkspaceOutcome } from '../compile/compile-output.ts';
 import type { Settings } from '../config/settings.ts';
-import type { Ref } from '../core/compiled-policy.ts';
+import { enforcedFrom, modeAt } from '../core/budget-period.ts';
+import type { CompiledBudget, Ref } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
+import { END_OF_TIME, rfc3339 } from '../core/period.ts';
 
 /** The versions that the installation enforces at one moment. */
 export interface Rollout {
@@ -84,11 +86,12 @@ export function logged({ waiting, limit, silentMs }: LogLag): Finding<'Logged'> 
   return { reason: 'Logged', message: 'Usage records reach the log within seconds.' };
 }
 
-/** The condition Ready of a workspace: whether its calls can be served. */
+/** The condition Ready of a workspace at an instant (milliseconds): whether its calls can be served. */
 export function workspaceReady(
   outcome: WorkspaceOutcome,
   isProgrammed: Finding<'Programmed'>,
-  settings: Pick<Settings, 'requireBudget'>,
+  { requireBudget }: Pick<Settings, 'requireBudget'>,
+  now: number,
 ): Finding<'Ready'> {
   const { accepted, inForce, budgets } = outcome;
   if (accepted.reason !== 'Accepted' || inForce === null) return { reason: 'NotAccepted', message: accepted.message };
@@ -100,17 +103,23 @@ export function workspaceReady(
   }
   if (inForce.suspend)
     return { reason: 'Suspended', message: 'The workspace is suspended (spec.suspend), so its calls are refused.' };
-  if (settings.requireBudget && !budgets.some(({ mode }) => mode === 'Enforce')) {
-    return {
-      reason: 'NoBudget',
-      message: 'No enforcing ClaudeBudget applies to it, so its calls are refused. Create one.',
-    };
+  if (requireBudget === 'Any' && budgets.length === 0) {
+    return { reason: 'NoBudget', message: 'No ClaudeBudget applies to it, so its calls are refused. Create one.' };
+  }
+  if (requireBudget === 'Enforcing' && !budgets.some((budget) => modeAt(budget, now) === 'Enforce')) {
+    const message =
+      'No ClaudeBudget in mode Enforce applies to it, so its calls are refused (setting requireBudget). Create one.';
+    return { reason: 'NoBudget', message };
   }
   return whenProgrammed(isProgrammed);
 }
 
-/** The condition Ready of a budget: whether it is enforced. It stays ready when the budget is spent. */
-export function budgetReady(outcome: BudgetOutcome, isProgrammed: Finding<'Programmed'>): Finding<'Ready'> {
+/** The condition Ready of a budget at an instant (milliseconds): whether it is enforced. It stays ready when the budget is spent. */
+export function budgetReady(
+  outcome: BudgetOutcome,
+  isProgrammed: Finding<'Programmed'>,
+  now: number,
+): Finding<'Ready'> {
   const { accepted, inForce } = outcome;
   if (accepted.reason !== 'Accepted') return { reason: 'NotAccepted', message: accepted.message };
   if (inForce?.suspend === true) {
@@ -119,7 +128,13 @@ export function budgetReady(outcome: BudgetOutcome, isProgrammed: Finding<'Progr
       message: 'The budget is suspended (spec.suspend), so every call that it applies to is refused.',
     };
   }
-  return whenProgrammed(isProgrammed);
+  const { reason, message } = whenProgrammed(isProgrammed);
+  return { reason, message: inForce === null ? message : `${message}${pilotText(inForce, now)}` };
+}
+
+function pilotText(budget: CompiledBudget, now: number): string {
+  const end = enforcedFrom(budget);
+  return end <= now || end === END_OF_TIME ? '' : ` It observes until ${rfc3339(end)} and is enforced from then on.`;
 }
 
 function whenProgrammed({ reason, message }: Finding<'Programmed'>): Finding<'Ready'> {

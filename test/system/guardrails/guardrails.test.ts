@@ -183,8 +183,19 @@ describe('ceilings', () => {
     expect(await refusal(budget('probe', { per: ['team'], limit: { usd: '10', totalUsd: '201' } }))).toContain('$200');
   });
 
-  test('a budget that only observes has none', async () => {
-    expect(await refusal(budget('probe', { limit: { usd: '5000' }, mode: 'Observe' }))).toBeUndefined();
+  test('a budget that observes is refused, except in a pilot that the platform team allowed, until its end', async () => {
+    const observing = (end?: string, usd = '200') =>
+      refusal(budget('probe', { limit: { usd }, mode: 'Observe', ...(end && { observeUntilTime: end }) }));
+    expect(await observing()).toContain('set mode to Enforce');
+    expect(await observing('2026-12-31T00:00:00Z')).toContain('tollgate.dev/pilot-until of the namespace');
+    const { kubectl: run } = cluster();
+    await run('annotate', 'namespace', namespace, 'tollgate.dev/pilot-until=2026-12-31T00:00:00Z');
+    await until(async () => (await observing('2026-12-31T01:00:00+01:00')) === undefined);
+    expect(await observing()).toContain('set observeUntilTime to 2026-12-31T00:00:00Z or earlier');
+    expect(await observing('2026-12-31T00:00:01Z')).toContain('or earlier, when the pilot of this namespace ends');
+    // It is enforced with this limit afterwards.
+    expect(await observing('2026-12-30T00:00:00Z', '5000')).toContain('a month may cost $200');
+    await run('annotate', 'namespace', namespace, 'tollgate.dev/pilot-until-');
   });
 
   test('the annotation of the namespace decides, and its tenants cannot write it', async () => {

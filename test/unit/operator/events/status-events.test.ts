@@ -17,6 +17,8 @@ describe('the Events of a status', () => {
     ['a limit that is reached', status('Exhausted', 'False'), status('Exhausted', 'True'), ['BudgetExhausted']],
     ['a limit that was raised', status('Exhausted', 'True'), status('Exhausted', 'False'), ['BudgetRecovered']],
     ['a new period', status('Exhausted', 'True'), status('Exhausted', 'False', 1, 'later'), ['BudgetReset']],
+    ['a pilot that ends', { state: 'Observing' }, { state: 'Spent' }, ['EnforcementBegan']],
+    ['a pilot that is suspended', { state: 'Observing' }, { state: 'Suspended' }, []],
     ['a new budget', undefined, status('Exhausted', 'False'), []],
     ['a ledger that answers again', status('Exhausted', 'Unknown'), status('Exhausted', 'False'), []],
   ])('%s', (_name, before, after, expected) => {

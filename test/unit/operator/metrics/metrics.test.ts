@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import type { ClaudeBudget } from '../../../../crds/types.gen.ts';
 import type { SpenderRanking } from '../../../../log/top-spenders.ts';
 import { Metrics } from '../../../../operator/metrics/metrics.ts';
 import type { SpenderTotals } from '../../../../operator/metrics/top-spenders.ts';
@@ -15,13 +16,18 @@ const customers: SpenderRanking = {
   ],
 };
 
-function metricsOf(totals: SpenderTotals | null, namedCustomers: number): Metrics {
+function metricsOf(
+  totals: SpenderTotals | null,
+  namedCustomers: number,
+  changes: Partial<Parameters<Metrics['observe']>[0]> = {},
+): Metrics {
   const metrics = new Metrics({ namedUsers: 0, namedCustomers });
   metrics.observe({
     isLeader: () => true,
     queues: {},
     budgets: () => [],
     workspaces: () => [],
+    now: () => 0,
     isPriceBookInvalid: () => false,
     isLedgerLost: () => false,
     isLedgerRecovering: () => false,
@@ -30,6 +36,7 @@ function metricsOf(totals: SpenderTotals | null, namedCustomers: number): Metric
     lagSeconds: () => 0,
     batches: () => ({ open: 0, elsewhere: 0, oldestSeconds: 0 }),
     topSpenders: () => totals,
+    ...changes,
   });
   return metrics;
 }
@@ -57,4 +64,14 @@ test('lines of batches are counted in the series of calls', async () => {
   expect(text).toContain(`tollgate_cost_usd_total{${labels}} 1`);
   expect(text).toContain(`tollgate_tokens_total{${labels},type="input"} 7`);
   expect(text).toContain(`tollgate_calls_total{${labels},ending="Batched"} 1`);
+});
+
+test('a pilot that has ended is a budget that enforces', async () => {
+  const end = '2026-12-31T00:00:00Z';
+  const metadata = { namespace: 'payments', name: 'pilot' };
+  const budget = { metadata, spec: { mode: 'Observe', observeUntilTime: end }, status: { percentUsed: 96 } };
+  const at = async (now: number) =>
+    metricsOf(null, 0, { budgets: () => [budget as ClaudeBudget], now: () => now }).registry.metrics();
+  expect(await at(Date.parse(end) - 1)).toContain('used_ratio{budget="payments/pilot",mode="Observe"} 0.96');
+  expect(await at(Date.parse(end))).toContain('used_ratio{budget="payments/pilot",mode="Enforce"} 0.96');
 });

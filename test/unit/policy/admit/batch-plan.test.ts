@@ -27,7 +27,7 @@ function planOf(
     priority: 'Normal',
     attributes: {},
   });
-  const plan = new BatchPlan(caller, {}, now, { requireBudget: true });
+  const plan = new BatchPlan(caller, {}, now, { requireBudget: 'Any' });
   const reader = new BatchReader((facts) => plan.add(facts));
   const list = requests.map((one, index) => ({ custom_id: `r-${index}`, params: one }));
   const refusal = readAll(reader.write(Buffer.from(JSON.stringify({ requests: list })))) ?? reader.end();
@@ -69,7 +69,7 @@ const opusOnly: CompiledBudget = budgetOf({ name: 'opus', scope: { models: ['cla
 test.each([
   ['ModelNotAllowed: requests[1]: Model "gpt-5" is not allowed', [params(), params({ model: 'gpt-5' })], {}],
   ['ModelUnknown: requests[0]: Model "claude-x" has no known price', [params({ model: 'claude-x' })], {}],
-  ['NoBudget: requests[0]: No enforcing budget applies', [params()], { budgets: [] }],
+  ['NoBudget: requests[0]: No budget applies', [params()], { budgets: [] }],
   [
     'BatchExceedsGuards: requests[0]: It asks for more than guards.maxOutputTokens or guards.maxToolUses of the workspace allows, and Tollgate never changes a batch. Lower max_tokens or max_uses.',
     [params()],

@@ -107,6 +107,16 @@ describe('a planned call', () => {
       expect(admitted({ workspace: { guards }, budgets, key, facts: unbounded }).checks).toHaveLength(3);
     });
 
+    test('enforces from the instant at which observing ends, with the counters of before, and no call is late', () => {
+      const end = NOW + 5_000;
+      const budgets = [{ mode: 'Observe', observeUntil: end } as const];
+      const before = admitted({ budgets });
+      const after = admitted({ budgets, now: end });
+      expect([before.checks[0]!.mode, after.checks[0]!.mode]).toEqual(['Observe', 'Enforce']);
+      expect([before.until, after.from]).toEqual([end, end]);
+      expect(after.checks[0]!.counter).toBe(before.checks[0]!.counter);
+    });
+
     const fallback = { maxTokens: null, maxTokensSpan: { start: 0, end: 0 }, fast: false, thinkingBudget: null };
 
     test.each([
@@ -329,13 +339,15 @@ describe('a refusal', () => {
       { workspace: { guards: { maxRequestNano: nano(17_000_000n) } } },
     ],
     [
-      'NoBudget: No enforcing budget applies to this call in payments/checkout. Create a ClaudeBudget whose scope matches it.',
-      { budgets: [] },
+      'NoBudget: No budget applies to this call in payments/checkout. Create a ClaudeBudget whose scope matches it.',
+      { budgets: [{ mode: 'Observe', scope: { models: ['claude-opus-*'] } }] },
     ],
     [
-      'NoBudget: No enforcing budget applies to this call in payments/checkout. Create a ClaudeBudget whose scope matches it.',
-      { budgets: [{ mode: 'Observe' }] },
+      'NoBudget: No enforcing budget applies to this call in payments/checkout. Create a ClaudeBudget in mode Enforce whose scope matches it.',
+      { budgets: [{ mode: 'Observe', observeUntil: NOW + 1 }], requireBudget: 'Enforcing' },
     ],
+    ['planned', { budgets: [{ mode: 'Observe' }] }],
+    ['planned', { budgets: [{ mode: 'Observe', observeUntil: NOW }], requireBudget: 'Enforcing' }],
     [
       'BudgetSuspended: The budget payments/checkout-daily is suspended, and it applies to this call. Ask its owner to resume it.',
       { budgets: [{ suspend: true, mode: 'Observe' }] },
@@ -379,7 +391,7 @@ describe('a refusal', () => {
     ],
     ['planned', { budgets: [{ suspend: true, scope: { models: ['claude-opus-*'] } }, {}] }],
     ['planned', { workspace: { models: { allow: ['claude-haiku-5-5-20261007'], unknown: 'Refuse' } } }],
-    ['planned', { budgets: [], requireBudget: false }],
+    ['planned', { budgets: [], requireBudget: 'Off' }],
     ['planned', { workspace: { guards: { maxOutputTokens: 2_000 } }, facts: { maxTokens: 1, thinkingBudget: 2_000 } }],
     ['planned', { workspace: { guards: { maxRequestNano: nano(18_000_000n), maxInputTokens: 1_000 } } }],
   ])('%s', (sentence, asked) => {
@@ -413,6 +425,7 @@ describe('for any policy and call', () => {
     .record({
       name: fc.constantFrom('x', 'y', 'z'),
       mode: fc.constantFrom('Enforce' as const, 'Observe' as const),
+      observeUntil: fc.integer({ min: NOW - 1e9, max: NOW + 1e9 }),
       scope,
       per: fc.constantFrom<readonly string[]>([], ['customer'], ['feature']),
       limitNano: amount,
@@ -435,7 +448,7 @@ describe('for any policy and call', () => {
   test('caps hold at the instant of the plan and in the whole interval', () => {
     fc.assert(
       fc.property(policy, ({ budgets, key, claimed, now }) => {
-        const asked = { budgets, key, claimed, requireBudget: false };
+        const asked = { budgets, key, claimed, requireBudget: 'Off' } as const;
         const first = admitted({ ...asked, now });
         expect(first.from).toBeLessThanOrEqual(now);
         expect(first.until).toBeGreaterThan(now);
@@ -450,9 +463,9 @@ describe('for any policy and call', () => {
       fc.property(policy, fc.integer({ min: NOW - 1e9, max: NOW + 1e9 }), ({ budgets, key, claimed, now }, other) => {
         const caller = new Caller(workspaceOf({ budgets }), keyOf(key));
         const call = { caller, facts: factsOf(), claimed };
-        plan(call, other, { requireBudget: false });
-        expect(plan(call, now, { requireBudget: false })).toEqual(
-          planned({ budgets, key, claimed, now, requireBudget: false }),
+        plan(call, other, { requireBudget: 'Off' });
+        expect(plan(call, now, { requireBudget: 'Off' })).toEqual(
+          planned({ budgets, key, claimed, now, requireBudget: 'Off' }),
         );
       }),
     );
@@ -461,8 +474,8 @@ describe('for any policy and call', () => {
   test('attributes that callers set raise no cap and exempt from nothing, and leaving them out bypasses nothing', () => {
     fc.assert(
       fc.property(policy, ({ budgets, key, claimed, now }) => {
-        const silent = admitted({ budgets, key, now, requireBudget: false });
-        const claiming = admitted({ budgets, key, claimed, now, requireBudget: false });
+        const silent = admitted({ budgets, key, now, requireBudget: 'Off' });
+        const claiming = admitted({ budgets, key, claimed, now, requireBudget: 'Off' });
         const indexes = (checks: readonly Check[]) => checks.map(({ budget }) => budget);
         const counts = (checks: readonly Check[], budget: string) =>
           checks.filter((check) => check.budget === budget).length;

@@ -2,6 +2,7 @@ import { expect } from '@jest/globals';
 import { Caller } from '../../../../policy/admit/caller.ts';
 import { type CallPlan, type Plan, plan } from '../../../../policy/admit/plan.ts';
 import type { ResolvedWorkspace } from '../../../../policy/admit/resolved-workspace.ts';
+import type { Settings } from '../../../../policy/config/settings.ts';
 import type { Attributes, CompiledBudget, CompiledKey } from '../../../../policy/core/compiled-policy.ts';
 import type { Check } from '../../../../policy/core/counter-check.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
@@ -59,7 +60,7 @@ export interface Asked {
   readonly claimed?: Attributes;
   readonly countedTokens?: number;
   readonly now?: number;
-  readonly requireBudget?: boolean;
+  readonly requireBudget?: Settings['requireBudget'];
 }
 
 export function planned({
@@ -68,7 +69,7 @@ export function planned({
   key,
   facts,
   now = NOW,
-  requireBudget = true,
+  requireBudget = 'Any',
   countedTokens,
   ...asked
 }: Asked): Plan {

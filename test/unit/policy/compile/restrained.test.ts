@@ -3,15 +3,18 @@ import fc from 'fast-check';
 import type { OwnPart } from '../../../../policy/compile/compile-workspace.ts';
 import { restrainBudget, restrainCredentials, restrainWorkspace } from '../../../../policy/compile/restrained.ts';
 import { parseSettings } from '../../../../policy/config/settings.ts';
+import { enforcedFrom } from '../../../../policy/core/budget-period.ts';
 import { encodeJSON } from '../../../../policy/core/canonical-json.ts';
 import type { CompiledBudget, CompiledKey, Credentials } from '../../../../policy/core/compiled-policy.ts';
 import { nano } from '../../../../policy/core/money.ts';
+import { END_OF_TIME } from '../../../../policy/core/period.ts';
 
 const amount = fc.bigInt({ min: 0n, max: 10n ** 17n }).map(nano);
 const features = fc.record({ features: fc.array(fc.constantFrom('a', 'b'), { minLength: 1, maxLength: 2 }) });
 const budget: fc.Arbitrary<CompiledBudget> = fc
   .record({
     mode: fc.constantFrom('Enforce' as const, 'Observe' as const),
+    until: fc.constantFrom(9, END_OF_TIME),
     suspend: fc.boolean(),
     scope: features,
     limitNano: amount,
@@ -28,8 +31,9 @@ const budget: fc.Arbitrary<CompiledBudget> = fc
     total: fc.option(amount),
     exempt: fc.option(features),
   })
-  .map(({ total, exempt, ...rest }) => ({
+  .map(({ total, exempt, until, ...rest }) => ({
     ...rest,
+    ...(rest.mode === 'Observe' ? { observeUntil: until } : {}),
     namespace: 'payments',
     name: 'day',
     generation: 1,
@@ -59,7 +63,7 @@ test('a restrained budget grants no more than either form, and is no longer than
         expect(restrained.toleranceNano <= form.toleranceNano).toBe(true);
         expect(restrained.workspaceReservePercent).toBeLessThanOrEqual(form.workspaceReservePercent!);
         expect(restrained.criticalExtraNano <= form.criticalExtraNano).toBe(true);
-        expect(form.mode === 'Enforce' && restrained.mode !== 'Enforce').toBe(false);
+        expect(enforcedFrom(restrained)).toBeLessThanOrEqual(enforcedFrom(form));
         expect(form.suspend && !restrained.suspend).toBe(false);
         expect([undefined, form.exempt]).toContainEqual(restrained.exempt);
         expect((restrained.totalNano ?? 0n) <= (form.totalNano ?? restrained.totalNano ?? 0n)).toBe(true);

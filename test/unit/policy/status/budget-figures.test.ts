@@ -131,6 +131,8 @@ describe('budgetFigures', () => {
     ['Warning', {}, counterOf(19_750_000_001n)],
     ['Spent', {}, counterOf(20n * USD, { exhaustedAtNano: nano(25n * USD) })],
     ['Observing', { mode: 'Observe' }, counterOf(30n * USD)],
+    ['Observing', { mode: 'Observe', observeUntil: NOW + 1 }, counterOf(30n * USD)],
+    ['Spent', { mode: 'Observe', observeUntil: NOW }, counterOf(30n * USD)],
     ['Restricted', { suspend: true }, counterOf(0n)],
     ['Restricted', { suspend: true, mode: 'Observe' }, counterOf(0n)],
   ])('%s', (state, changes, counter) => {

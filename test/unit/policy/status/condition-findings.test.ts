@@ -82,13 +82,14 @@ describe('conditions Programmed and Ready', () => {
     ['NotAccepted', { ...workspace, accepted: { reason: 'SecretNotFound', message: '' } }, done],
     ['UpstreamKeyMissing', { ...workspace, upstreamKey: false }, done],
     ['Suspended', { ...workspace, inForce: { generation: 1, suspend: true } as CompiledWorkspace }, done],
-    ['NoBudget', { ...workspace, budgets: [budgetOf({ mode: 'Observe' })] }, done],
+    ['NoBudget', { ...workspace, budgets: [] }, done],
+    ['Ready', { ...workspace, budgets: [budgetOf({ mode: 'Observe' })] }, done],
   ])('a workspace is %s', (reason, outcome, isProgrammed) => {
-    expect(workspaceReady(outcome, isProgrammed, { requireBudget: true }).reason).toBe(reason);
+    expect(workspaceReady(outcome, isProgrammed, { requireBudget: 'Any' }, 0).reason).toBe(reason);
   });
 
   test('a workspace needs no budget if the installation does not require one', () => {
-    expect(workspaceReady({ ...workspace, budgets: [] }, done, { requireBudget: false }).reason).toBe('Ready');
+    expect(workspaceReady({ ...workspace, budgets: [] }, done, { requireBudget: 'Off' }, 0).reason).toBe('Ready');
   });
 
   test.each<[string, BudgetOutcome, typeof done]>([
@@ -97,7 +98,18 @@ describe('conditions Programmed and Ready', () => {
     ['NotAccepted', { ...budget, accepted: { reason: 'Unpooled', message: '' } }, done],
     ['Suspended', { ...budget, inForce: budgetOf({ suspend: true }) }, done],
   ])('a budget is %s', (reason, outcome, isProgrammed) => {
-    expect(budgetReady(outcome, isProgrammed).reason).toBe(reason);
+    expect(budgetReady(outcome, isProgrammed, 0).reason).toBe(reason);
+  });
+
+  test('where only enforcing budgets count, a workspace is ready from the end of its pilot on', () => {
+    const pilot = budgetOf({ mode: 'Observe', observeUntil: Date.parse('2026-12-31T00:00:00Z') });
+    const at = (now: string) =>
+      workspaceReady({ ...workspace, budgets: [pilot] }, done, { requireBudget: 'Enforcing' }, Date.parse(now)).reason;
+    expect([at('2026-12-30T23:59:59Z'), at('2026-12-31T00:00:00Z')]).toEqual(['NoBudget', 'Ready']);
+    const said = (now: string) => budgetReady({ ...budget, inForce: pilot }, done, Date.parse(now)).message;
+    const sentence = ' It observes until 2026-12-31T00:00:00Z and is enforced from then on.';
+    expect(said('2026-12-30T23:59:59Z')).toBe(`${done.message}${sentence}`);
+    expect(said('2026-12-31T00:00:00Z')).toBe(done.message);
   });
 });
 
