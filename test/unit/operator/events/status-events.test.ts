@@ -17,11 +17,17 @@ describe('the Events of a status', () => {
     ['a limit that is reached', status('Exhausted', 'False'), status('Exhausted', 'True'), ['BudgetExhausted']],
     ['a limit that was raised', status('Exhausted', 'True'), status('Exhausted', 'False'), ['BudgetRecovered']],
     ['a new period', status('Exhausted', 'True'), status('Exhausted', 'False', 1, 'later'), ['BudgetReset']],
-    ['a pilot that ends', { state: 'Observing' }, { state: 'Spent' }, ['EnforcementBegan']],
-    ['a pilot that is suspended', { state: 'Observing' }, { state: 'Suspended' }, []],
     ['a new budget', undefined, status('Exhausted', 'False'), []],
     ['a ledger that answers again', status('Exhausted', 'Unknown'), status('Exhausted', 'False'), []],
   ])('%s', (_name, before, after, expected) => {
     expect(reasons(before, after)).toEqual(expected);
+  });
+
+  test('a pilot that ends, with what it has counted', () => {
+    const figures = { spentUsd: '30.00', limitUsd: '25.00' };
+    const [event] = statusEvents({ state: 'Observing' }, { ...figures, state: 'Spent' });
+    expect(event).toMatchObject({ reason: 'EnforcementBegan', type: 'Normal' });
+    expect(event!.note).toContain('with the $30.00 of $25.00 that it has counted');
+    expect(statusEvents({ state: 'Observing' }, { ...figures, state: 'Observing' })).toEqual([]);
   });
 });
