@@ -49,7 +49,7 @@ test-long: install test-programs ## the same tests in full, then make chaos, att
 	@$(MAKE) e2e
 
 test-programs:
-	@for part in control_plane postgres faketime prometheus helm kubeconform crds; do hack/assets/assets.sh $$part >/dev/null || exit 1; done
+	@for part in control_plane postgres pgbouncer faketime prometheus helm kubeconform crds; do hack/assets/assets.sh $$part >/dev/null || exit 1; done
 
 verify: install ## generated files up to date, format, lint, types, dead code
 	node hack/generate/types.ts --check

@@ -1,16 +1,12 @@
 import * as v from 'valibot';
+import { postgresUrl } from './postgres-url.ts';
 import { type Environment, optionalText, readVariables, variables } from './variables.ts';
 
 /** Where the usage log is stored: a Postgres, whose URL contains the password (never print it), or a folder of the operator. */
 export type LogPlace = { readonly url: string } | { readonly folder: string };
 
-const POSTGRES_URL = v.custom<string>(
-  (url) => url === '' || ['postgres:', 'postgresql:'].includes(URL.parse(String(url))?.protocol ?? ''),
-  'postgres://user:password@host:port/database',
-);
-
 const LOG_PLACE = v.pipe(
-  variables({ TOLLGATE_DATABASE_URL: v.optional(POSTGRES_URL), TOLLGATE_USAGE_LOG_FOLDER: optionalText }),
+  variables({ TOLLGATE_DATABASE_URL: v.optional(postgresUrl), TOLLGATE_USAGE_LOG_FOLDER: optionalText }),
   v.check(
     (read) => Boolean(read.TOLLGATE_DATABASE_URL) !== Boolean(read.TOLLGATE_USAGE_LOG_FOLDER),
     'must name one place for the usage log: write either TOLLGATE_DATABASE_URL or TOLLGATE_USAGE_LOG_FOLDER',

@@ -3,7 +3,7 @@
 #
 #   hack/assets/assets.sh                 a local API server and Redis: what `make demo` needs
 #   hack/assets/assets.sh control_plane   the same with the controllers of Kubernetes
-#   hack/assets/assets.sh postgres        from the system's package manager; faketime likewise
+#   hack/assets/assets.sh postgres        from the system's package manager; faketime and pgbouncer likewise
 #   hack/assets/assets.sh helm            a tool of hack/assets/tools.sh; kubeconform and prometheus likewise
 #   hack/assets/assets.sh crds            the CRDs of other projects whose kinds the chart can create
 #   hack/assets/assets.sh node            all programs of a local node

@@ -52,6 +52,18 @@ postgres() { # without the server that Debian's package would start
   else say "Install Postgres 15 or later so that postgres and initdb are on the PATH, then run this again."; exit 1; fi
 }
 
+pgbouncer() { # without the pooler that Debian's package would start
+  command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] && return
+  say "PgBouncer is not installed; installing it with the system's package manager"
+  if command -v apt-get >/dev/null; then
+    apt pgbouncer pgbouncer ||
+      { say "installing pgbouncer failed; the log is $build/pgbouncer.log. Install PgBouncer and run this again."; exit 1; }
+    ! command -v systemctl >/dev/null || systemctl disable --now pgbouncer >/dev/null 2>&1 || true
+  elif command -v brew >/dev/null; then brew install pgbouncer >&2
+  elif command -v dnf >/dev/null; then dnf install -y pgbouncer >&2
+  else say "Install PgBouncer so that pgbouncer is on the PATH, then run this again."; exit 1; fi
+}
+
 # The packages that a node and the building of images need.
 node_packages() {
   command -v buildah >/dev/null && command -v mmdebstrap >/dev/null && command -v runc >/dev/null && command -v nft >/dev/null &&

@@ -12,6 +12,8 @@ export interface PostgresOptions {
   directory: string;
   port?: number;
   password?: string;
+  /** More settings, such as `ssl=on`. */
+  settings?: string[];
 }
 
 /** A server on 127.0.0.1 that ends with this process. */
@@ -35,18 +37,23 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const data = join(directory, 'postgres');
   mkdirSync(data, { recursive: true });
   if (!existsSync(join(data, 'PG_VERSION'))) initialise(bin, directory, data, password);
-  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', `port=${port}`, 'max_connections=40'];
+  const settings = [
+    'listen_addresses=127.0.0.1',
+    'unix_socket_directories=',
+    `port=${port}`,
+    'max_connections=40',
+    ...(options.settings ?? []),
+  ];
   const [command, args] = asOwner(join(bin, 'postgres'), ['-D', data, ...settings.flatMap((each) => ['-c', each])]);
   const logFile = join(directory, 'logs', 'postgres.log');
-  const child = await launch({ name: 'postgres', command, args, logFile }, () => answers(url));
+  const child = await launch({ name: 'postgres', command, args, logFile }, () => reachesPostgres(url));
   return { ...child, port, password, url };
 }
 
 function initialise(bin: string, directory: string, data: string, password: string): void {
   const passwordFile = join(directory, 'postgres.password');
   writeFileSync(passwordFile, password, { mode: 0o600 });
-  const owner = ownerIds();
-  if (owner !== null) for (const path of [directory, data, passwordFile]) chownSync(path, ...owner);
+  giveToOwner(directory, data, passwordFile);
   const credentials = ['--username=tollgate', `--pwfile=${passwordFile}`, '--auth=scram-sha-256'];
   const form = ['--encoding=UTF8', '--locale=C.UTF-8', '--no-sync'];
   const [command, args] = asOwner(join(bin, 'initdb'), ['-D', data, ...credentials, ...form]);
@@ -64,9 +71,16 @@ function programs(): string {
   return found;
 }
 
-function asOwner(command: string, args: string[]): [command: string, args: string[]] {
+/** What to run, so that it does not run as root. */
+export function asOwner(command: string, args: string[]): [command: string, args: string[]] {
   if (ownerIds() === null) return [command, args];
   return ['setpriv', ['--reuid=postgres', '--regid=postgres', '--clear-groups', '--', command, ...args]];
+}
+
+/** Lets the user that Postgres runs as have these files. */
+export function giveToOwner(...paths: string[]): void {
+  const owner = ownerIds();
+  if (owner !== null) for (const path of paths) chownSync(path, ...owner);
 }
 
 /** The user and group that Postgres runs as; null if it runs as the present user. */
@@ -76,7 +90,8 @@ function ownerIds(): [uid: number, gid: number] | null {
   return [uid!, gid!];
 }
 
-async function answers(url: string): Promise<true | undefined> {
+/** A probe: whether Postgres takes the password. */
+export async function reachesPostgres(url: string): Promise<true | undefined> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 1_000 });
   try {
     await client.connect();

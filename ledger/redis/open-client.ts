@@ -26,14 +26,30 @@ Redis.prototype.sendCommand = function (...args) {
 const FAILOVER_RETRY_MS = 250;
 
 /**
+ * A server that is not the master, or is cut off from its replicas: another one may have taken its place, with the same
+ * address and without an end to this connection.
+ */
+const NOT_THE_MASTER = /^(READONLY|MASTERDOWN|NOREPLICAS)/;
+
+/**
  * A client that connects, and reconnects, in the background. It queues nothing while it is down, and repeats no command
  * that a server may have run: only one that was refused because its key is on another server.
  */
 export function openClient(address: RedisAddress, options: ClientOptions): Client {
   if (address.kind === 'Cluster') return new Cluster([...address.nodes], clusterOptions(address, options));
-  const one = { ...serverOptions(address, options), db: address.db, enableAutoPipelining: true };
+  const one = {
+    ...serverOptions(address, options),
+    db: address.db,
+    enableAutoPipelining: true,
+    reconnectOnError: ({ message }) => NOT_THE_MASTER.test(message),
+    disconnectTimeout: FAILOVER_RETRY_MS,
+  } satisfies RedisOptions;
   if (address.kind === 'Sentinel') return new Redis({ ...one, ...sentinelOptions(address, options) });
-  return new Redis({ ...one, ...address.nodes[0], retryStrategy: (times) => Math.min(times * 50, 1000) });
+  return new Redis({
+    ...one,
+    ...address.nodes[0],
+    retryStrategy: (times) => Math.min(times * FAILOVER_RETRY_MS, 1000),
+  });
 }
 
 function serverOptions({ username, password, isTls }: RedisAddress, options: ClientOptions) {
@@ -47,7 +63,9 @@ function serverOptions({ username, password, isTls }: RedisAddress, options: Cli
     commandTimeout: options.commandTimeout,
     connectTimeout: 2000,
     // Drops the connection to a host that vanished without closing it.
-    socketTimeout: 5000,
+    socketTimeout: 3000,
+    // A server that loads its data says for how long, by guess: without this it would be asked again only then.
+    maxLoadingRetryTime: FAILOVER_RETRY_MS,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
@@ -63,8 +81,6 @@ function sentinelOptions(address: RedisAddress, options: ClientOptions) {
     ...(address.isTls ? { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(options) } : {}),
     // Also leaves a master that hangs, or that was replaced, as soon as the Sentinels say so.
     failoverDetector: true,
-    disconnectTimeout: FAILOVER_RETRY_MS,
-    reconnectOnError: ({ message }) => /^(READONLY|MASTERDOWN)/.test(message),
     retryStrategy: () => FAILOVER_RETRY_MS,
     sentinelRetryStrategy: () => FAILOVER_RETRY_MS,
     sentinelReconnectStrategy: () => 1000,

@@ -1,6 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { type Postgres, type PostgresOptions, startPostgres as start } from '../../hack/services/postgres.ts';
 
 /**
@@ -10,4 +11,12 @@ import { type Postgres, type PostgresOptions, startPostgres as start } from '../
 export function startPostgres(options: Partial<PostgresOptions> = {}): Promise<Postgres & { directory: string }> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'tollgate-postgres-'));
   return start({ ...options, directory }).then((postgres) => ({ ...postgres, directory }));
+}
+
+/** Creates a database on the server of `url`, and returns the URL of that. */
+export async function createDatabase(url: string, name: string): Promise<string> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(`create database ${name}`).finally(() => client.end());
+  return url.replace(/\/postgres$/, `/${name}`);
 }

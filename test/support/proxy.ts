@@ -5,12 +5,16 @@ import { freePort } from '../../hack/services/ports.ts';
 /** A way to a TCP server on 127.0.0.1 that can be as bad as a network. */
 export interface Proxy {
   readonly port: number;
+  /** New connections lead to another port; open ones stay where they are. */
+  lead: (port: number) => void;
   /** Every byte is so many milliseconds late, each way. */
   delay: (ms: number) => void;
   /** Refuses new connections and resets those that are open. */
   cut: () => Promise<void>;
   /** Half-open: connections stay, and nothing gets through any more. `answers`: what is asked still arrives. */
   silence: (what: 'answers' | 'everything') => void;
+  /** Half-open for those that are open now; new connections work. */
+  vanish: () => void;
   /** Everything gets through again, on new connections. */
   mend: () => Promise<void>;
   stop: () => Promise<void>;
@@ -19,6 +23,8 @@ export interface Proxy {
 /** Opens a way to `port`. */
 export async function startProxy(port: number): Promise<Proxy> {
   const sockets = new Set<Socket>();
+  const vanished = new WeakSet<Socket>();
+  let target = port;
   let late = 0;
   let lost: 'nothing' | 'answers' | 'everything' = 'nothing';
   const own = await freePort();
@@ -26,7 +32,7 @@ export async function startProxy(port: number): Promise<Proxy> {
 
   async function listen(at: number): Promise<Server> {
     const opened = createServer({ noDelay: true }, (near) => {
-      const far = connect({ port, host: '127.0.0.1', noDelay: true });
+      const far = connect({ port: target, host: '127.0.0.1', noDelay: true });
       carry(near, far, () => lost === 'everything');
       carry(far, near, () => lost !== 'nothing');
     });
@@ -46,7 +52,7 @@ export async function startProxy(port: number): Promise<Proxy> {
       }
     };
     from.on('data', (bytes) => {
-      if (isLost()) return;
+      if (isLost() || vanished.has(from)) return;
       waiting.push({ at: performance.now() + late, bytes });
       if (late === 0) flush();
       else setTimeout(flush, late).unref();
@@ -71,12 +77,18 @@ export async function startProxy(port: number): Promise<Proxy> {
 
   return {
     port: own,
+    lead: (to) => {
+      target = to;
+    },
     delay: (ms) => {
       late = ms;
     },
     cut,
     silence: (what) => {
       lost = what;
+    },
+    vanish: () => {
+      for (const socket of sockets) vanished.add(socket);
     },
     mend: async () => {
       reset(); // what was swallowed is missing in the middle of these

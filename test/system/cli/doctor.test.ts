@@ -19,7 +19,7 @@ import type { Child } from '../../../hack/services/processes.ts';
 import { startRedisCluster } from '../../../hack/services/redis-cluster.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';
 import { writeCertificate } from '../../support/certificate.ts';
-import { startPostgres } from '../../support/postgres.ts';
+import { createDatabase, startPostgres } from '../../support/postgres.ts';
 import { budget, workspace } from '../../support/resources.ts';
 import { until } from '../../support/until.ts';
 import { install, type Installation, NAMESPACE, Shards, SimulatedGateway } from '../operator/harness.ts';
@@ -290,8 +290,7 @@ describe('a broken part', () => {
     await database.query("insert into dead_letters values ('1-1', now(), 'a test', '{}', '', 0)");
     expect((await runDoctor()).said).toEqual(['Warning Usage log: 1 records are in dead_letters.']);
     await database.query('delete from dead_letters');
-    await database.query('create database bare');
-    const bare = postgres.url.replace(/\/postgres$/, '/bare');
+    const bare = await createDatabase(postgres.url, 'bare');
     expect((await runDoctor({ ...inside, TOLLGATE_DATABASE_URL: bare })).said).toEqual([
       'Problem Usage log: The tables lack the migrations 0001-log, 0002-batches, 0003-owners, 0004-sums.',
     ]);

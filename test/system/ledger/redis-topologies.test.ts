@@ -42,6 +42,11 @@ async function insist(attempt: () => Promise<unknown>): Promise<void> {
   }
 }
 
+/** Sends heartbeats until the ledger admits again, on another server. */
+async function recovered(ledger: RedisLedger): Promise<void> {
+  await until(async () => (await ledger.gateway.beat({ pod: 'gateway-1', shards: {} })).kind === 'alive', 10_000);
+}
+
 /** Waits until a replica has all data of a server: it acknowledges writes in order. */
 async function replicated({ url }: { readonly url: string }): Promise<void> {
   const client = new Client(url);
@@ -139,6 +144,56 @@ describe('the ledger works through', () => {
     await expect(stranger.operator.state()).rejects.toThrow(LedgerUnreachable);
     stranger.close();
     ledger.close();
+    await redis.stop();
+  });
+
+  test('one address behind which another server becomes the master while connections stay open', async () => {
+    const first = await startRedis();
+    const replica = [`replicaof 127.0.0.1 ${first.port}`, `masterauth ${first.password}`, 'repl-diskless-sync-delay 0'];
+    const second = await startRedis({ password: first.password, configuration: replica });
+    const address = await startProxy(first.port);
+    const ledger = await opened(first.url.replace(`:${first.port}`, `:${address.port}`));
+    await call(ledger);
+    await replicated(first);
+
+    const [one, other] = [new Client(first.url), new Client(second.url)];
+    await other.replicaof('NO', 'ONE');
+    address.lead(second.port);
+    await one.config('SET', 'masterauth', first.password);
+    await one.replicaof('127.0.0.1', `${second.port}`);
+    await insist(() => ledger.operator.establish('first'));
+    await recovered(ledger);
+    await call(ledger);
+    expect(await spent(ledger)).toBe(2_000_000n);
+    await replicated(second);
+
+    // The second server is cut off: nobody can tell it that it is not the master any more.
+    await one.replicaof('NO', 'ONE');
+    await other.config('SET', 'min-replicas-to-write', '1');
+    address.lead(first.port);
+    await insist(() => ledger.operator.establish('first'));
+    await recovered(ledger);
+    await call(ledger);
+    expect(await spent(ledger)).toBe(3_000_000n);
+    one.disconnect();
+    other.disconnect();
+    ledger.close();
+    await address.stop();
+    await Promise.all([first.stop(), second.stop()]);
+  });
+
+  test('a host that vanishes without closing its connection', async () => {
+    const redis = await startRedis();
+    const proxy = await startProxy(redis.port);
+    const ledger = await opened(redis.url.replace(`:${redis.port}`, `:${proxy.port}`));
+    await call(ledger);
+    proxy.vanish();
+    await expect(call(ledger)).rejects.toThrow(LedgerUnreachable);
+    await insist(() => ledger.operator.state());
+    await call(ledger);
+    expect(await spent(ledger)).toBe(2_000_000n);
+    ledger.close();
+    await proxy.stop();
     await redis.stop();
   });
 

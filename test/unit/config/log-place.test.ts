@@ -20,6 +20,10 @@ describe('the place of the usage log', () => {
       { TOLLGATE_DATABASE_URL: 'mysql://root:hunter2@db' },
       'TOLLGATE_DATABASE_URL is not valid: write postgres://user:password@host:port/database',
     ],
+    [
+      { TOLLGATE_DATABASE_URL: 'postgres://root:hunter2@db/tollgate?sslmode=requires' },
+      'TOLLGATE_DATABASE_URL names an unknown sslmode: write disable, allow, prefer, require, verify-ca or verify-full',
+    ],
   ])('is refused where it is %j, without the password', (env, sentence) => {
     expect(() => readLogPlace(env)).toThrow(new Error(sentence));
   });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe } from '@jest/globals';
 import type { LogPlace } from '../../../config/log-place.ts';
+import { type PgBouncer, startPgBouncer } from '../../../hack/services/pgbouncer.ts';
 import type { Postgres } from '../../../hack/services/postgres.ts';
 import type { Redis } from '../../../hack/services/redis.ts';
 import type { RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
@@ -11,12 +12,14 @@ import type { Database } from '../../../log/database/database.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';
 import { UsageLog } from '../../../log/usage-log.ts';
 import { connectCalls } from '../../support/ledger-calls.ts';
-import { startPostgres } from '../../support/postgres.ts';
+import { createDatabase, startPostgres } from '../../support/postgres.ts';
 import { startRedis } from '../../support/redis.ts';
 
 interface Services {
   readonly redis: Redis;
   readonly postgres: Postgres;
+  /** A pooler in front of a database of its own on that Postgres. */
+  readonly pooled: PgBouncer;
 }
 
 /** An empty log, with a ledger whose streams it takes. */
@@ -37,20 +40,22 @@ export function startServices(): () => Services {
   let folders: string[] = [];
   beforeAll(async () => {
     const [redis, postgres] = await Promise.all([startRedis(), startPostgres()]);
-    services = { redis, postgres };
+    const url = await createDatabase(postgres.url, 'pooled');
+    services = { redis, postgres, pooled: await startPgBouncer(postgres.directory, { ...postgres, url }) };
     folders = [redis.directory, postgres.directory];
   }, 120_000);
   afterAll(async () => {
-    await Promise.all([services.redis.stop(), services.postgres.stop()]);
+    await Promise.all([services.redis.stop(), services.pooled.stop().then(() => services.postgres.stop())]);
     for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   });
   return () => services;
 }
 
-/** Runs tests of the log in both databases that it supports. */
+/** Runs tests of the log in both databases that it supports, in Postgres also through a pooler. */
 export function describeLog(services: () => Services, tests: (fixture: () => LogFixture) => void): void {
   const places: Readonly<Record<string, () => LogPlace>> = {
     Postgres: () => ({ url: services().postgres.url }),
+    PgBouncer: () => ({ url: services().pooled.url }),
     PGlite: () => ({ folder: mkdtempSync(join(tmpdir(), 'tollgate-log-')) }),
   };
   describe.each(Object.entries(places))('the log in %s', (name, place) => {

@@ -7,16 +7,14 @@ import { LogUnreachable } from '../../../../log/database/database.ts';
 import { migrate } from '../../../../log/database/migrate.ts';
 import { openDatabase } from '../../../../log/database/open-database.ts';
 import { openPGlite } from '../../../../log/database/pglite.ts';
+import { createDatabase } from '../../../support/postgres.ts';
 import { startServices } from '../log-fixture.ts';
 
 const services = startServices();
 
 test('several processes that start together create the tables once', async () => {
-  const admin = await openDatabase({ url: services().postgres.url });
-  await admin.query('create database fresh');
-  const opened = await Promise.all(
-    Array.from({ length: 6 }, () => openDatabase({ url: services().postgres.url.replace(/postgres$/, 'fresh') })),
-  );
+  const url = await createDatabase(services().postgres.url, 'fresh');
+  const opened = await Promise.all(Array.from({ length: 6 }, () => openDatabase({ url })));
   await Promise.all(opened.map((each) => migrate(each)));
   await migrate(opened[0]!);
   expect(await opened[0]!.query('select name from migrations')).toEqual([
@@ -25,7 +23,7 @@ test('several processes that start together create the tables once', async () =>
     { name: '0003-owners' },
     { name: '0004-sums' },
   ]);
-  await Promise.all([admin, ...opened].map((each) => each.close()));
+  await Promise.all(opened.map((each) => each.close()));
 });
 
 test('a folder that is open already cannot be opened a second time', async () => {
