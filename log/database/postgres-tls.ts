@@ -8,7 +8,7 @@ export type Tls = ConnectionOptions | false;
 /** An address without the parameters about TLS, and what they mean: what is tried first, and what else where that fails. */
 export interface PostgresAddress {
   readonly url: string;
-  readonly tls: readonly [Tls, ...Tls[]];
+  readonly tls: readonly Tls[];
 }
 
 const FILES = { sslrootcert: 'ca', sslcert: 'cert', sslkey: 'key' } as const;
@@ -18,6 +18,16 @@ const UNVERIFIED: ConnectionOptions = { rejectUnauthorized: false };
 
 /** Verifies the certificate, but not that it is for the host. */
 const ANY_HOST: ConnectionOptions = { checkServerIdentity: () => undefined };
+
+/** By mode, what is tried in order. */
+const WAYS: Readonly<Record<SslMode, readonly Tls[]>> = {
+  disable: [false],
+  allow: [false, UNVERIFIED],
+  prefer: [UNVERIFIED, false],
+  require: [UNVERIFIED],
+  'verify-ca': [ANY_HOST],
+  'verify-full': [{}],
+};
 
 /**
  * Reads `sslmode`, `sslrootcert`, `sslcert` and `sslkey` as libpq does, where node-postgres takes `prefer` and `require` for
@@ -35,23 +45,6 @@ export function postgresAddress(text: string): PostgresAddress {
   const hasRoot = searchParams.has('sslrootcert');
   const mode = (searchParams.get('sslmode') ?? (hasRoot ? 'verify-full' : 'prefer')) as SslMode;
   for (const parameter of ['sslmode', ...Object.keys(FILES)]) searchParams.delete(parameter);
-  const tls = tlsOf(mode, hasRoot).map((one) => one && { ...files, ...one }) as [Tls, ...Tls[]];
-  return { url: url.href, tls };
-}
-
-function tlsOf(mode: SslMode, hasRoot: boolean): readonly Tls[] {
-  switch (mode) {
-    case 'disable':
-      return [false];
-    case 'allow':
-      return [false, UNVERIFIED];
-    case 'prefer':
-      return [UNVERIFIED, false];
-    case 'require':
-      return [hasRoot ? ANY_HOST : UNVERIFIED];
-    case 'verify-ca':
-      return [ANY_HOST];
-    case 'verify-full':
-      return [{}];
-  }
+  const ways = WAYS[mode === 'require' && hasRoot ? 'verify-ca' : mode];
+  return { url: url.href, tls: ways.map((tls) => tls && { ...files, ...tls }) };
 }

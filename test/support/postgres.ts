@@ -17,6 +17,7 @@ export function startPostgres(options: Partial<PostgresOptions> = {}): Promise<P
 export async function createDatabase(url: string, name: string): Promise<string> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
-  await client.query(`create database ${name}`).finally(() => client.end());
+  await client.query(`create database ${name}`);
+  await client.end();
   return url.replace(/\/postgres$/, `/${name}`);
 }
