@@ -68,7 +68,7 @@ export class MessagesClient {
 }
 
 function directive(behaviour: Behaviour | undefined): Record<string, string> {
-  return behaviour === undefined ? {} : { 'x-stand-in': JSON.stringify(behaviour) };
+  return behaviour === undefined ? {} : { 'x-stainless-stand-in': JSON.stringify(behaviour) };
 }
 
 function bodyOf({ model = 'claude-sonnet-5-5', maxTokens = 200, stream = false, promptBytes = 800 }: Call): string {

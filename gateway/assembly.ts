@@ -21,6 +21,7 @@ import { ByteQuota } from './http/byte-quota.ts';
 import type { Clocks } from './http/call.ts';
 import type { Certificate } from './http/certificate.ts';
 import { FreeCalls } from './http/free-calls.ts';
+import { headersDownWith } from './http/headers-down.ts';
 import { ReadingTurns } from './http/reading-turns.ts';
 import { Gateway, type Draining } from './http/server.ts';
 import { Upstreams } from './http/upstreams.ts';
@@ -165,6 +166,7 @@ export function assemble(options: GatewayOptions): Assembly {
       Models: (call) => pipeline.serveFree(call, (ready) => serveModels(ready, upstreams)),
     },
     bodyMemory,
+    headersDown: headersDownWith(settings.answerHeaders),
     adminApp: options.hasAdminPort ? null : admin,
     certificate: certificate?.pair ?? null,
     logger,

@@ -2,7 +2,7 @@ import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { type BatchReader, MAX_BATCH_BYTES } from '../../policy/request/batch-reader.ts';
 import type { BodyFile } from '../http/body-file.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
-import { jsonHeadersUp } from '../http/headers.ts';
+import { jsonHeadersUp } from '../http/headers-up.ts';
 import { MAX_ANSWER_BYTES, readAnswer } from '../http/read-answer.ts';
 import { type CallerGone, refuseUnread } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
@@ -84,7 +84,7 @@ export async function upload(
   try {
     const headers = [...jsonHeadersUp(req, caller.workspace), 'content-length', String(file.size)];
     const asked = await upstream.pool.request({ path: pathUp(upstream, route), method: 'POST', headers, body });
-    const text = await readAnswer(asked.body, MAX_ANSWER_BYTES);
+    const text = await readAnswer(asked, MAX_ANSWER_BYTES);
     const answer = { status: asked.statusCode, headers: asked.headers, text };
     return { isSent: true, answer, milliseconds: elapsed() - began };
   } catch {

@@ -12,7 +12,7 @@ import { isOwner } from '../../policy/core/owner.ts';
 import { batchNotAtUpstream, noSuchBatch } from '../../policy/core/refusal-sentences.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import type { AuthenticatedCall, Clocks } from '../http/call.ts';
-import { headersDown, headersUp } from '../http/headers.ts';
+import { headersUp } from '../http/headers-up.ts';
 import { MAX_ANSWER_BYTES, MAX_PAGE_BYTES, readAnswer } from '../http/read-answer.ts';
 import type { Route } from '../http/route.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
@@ -62,7 +62,7 @@ export class BatchEndpoints {
   }
 
   async #one(call: AuthenticatedCall): Promise<Refusal | null> {
-    const { req, res, route, caller } = call;
+    const { req, res, route, caller, headersDown } = call;
     const { workspace } = caller;
     const [id = '', part] = route.path.slice(PATH.length + 1).split('/');
     const [owner] = await this.#owners([id]);
@@ -72,10 +72,10 @@ export class BatchEndpoints {
     if (answer === null) return refusalFor('UpstreamUnreachable');
     const { statusCode: status, headers, body } = answer;
     if (part !== 'results' || status !== 200) {
-      const text = await readAnswer(body, MAX_ANSWER_BYTES);
+      const text = await readAnswer(answer, MAX_ANSWER_BYTES);
       if (text === null) return refusalFor('UpstreamUnreachable');
       if (status === 404 && part !== 'results') return notThere(id, workspace);
-      sendBatch(res, { status, headers, text }, []);
+      sendBatch(call, { status, headers, text }, []);
       return null;
     }
     res.writeHead(status, headersDown(headers));
@@ -107,7 +107,7 @@ export class BatchEndpoints {
         listing.add(page, await this.#owns(call.caller.workspace, ids));
         if (!listing.isWhole && !call.hasLeft) continue;
       }
-      sendBatch(call.res, page === null ? answer : { ...answer, text: listing.text }, []);
+      sendBatch(call, page === null ? answer : { ...answer, text: listing.text }, []);
       return null;
     }
   }
@@ -134,7 +134,7 @@ export class BatchEndpoints {
   /** Null if there is no answer; `page` is null if the answer is an error, or no page. */
   async #page(call: AuthenticatedCall, query: string): Promise<(BatchAnswer & { readonly page: Page | null }) | null> {
     const answer = await this.#ask(call, { ...call.route, query }, 'GET');
-    const text = answer && (await readAnswer(answer.body, MAX_PAGE_BYTES));
+    const text = answer && (await readAnswer(answer, MAX_PAGE_BYTES));
     if (answer === null || text === null) return null;
     const { statusCode: status, headers } = answer;
     return { status, headers, text, page: status === 200 ? pageIn(text) : null };

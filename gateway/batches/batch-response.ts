@@ -1,5 +1,7 @@
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import { headersDown, type RawHeaders } from '../http/headers.ts';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { ReceivedCall } from '../http/call.ts';
+import { textHeadersDown } from '../http/headers-down.ts';
+import type { RawHeaders } from '../http/headers.ts';
 
 /** An upstream's complete answer about batches. */
 export interface BatchAnswer {
@@ -23,11 +25,14 @@ export function batchIn(text: string): string | null {
 }
 
 /** Passes an answer on, with headers of our own. In a description of a batch, the URL of its results leads to this gateway. */
-export function sendBatch(res: ServerResponse, { status, headers, text }: BatchAnswer, ours: RawHeaders): void {
+export function sendBatch(
+  { res, headersDown }: ReceivedCall,
+  { status, headers, text }: BatchAnswer,
+  ours: RawHeaders,
+): void {
   if (res.destroyed) return;
   const body = status === 200 ? rewritten(text) : text;
-  const length = ['content-length', String(Buffer.byteLength(body))];
-  res.writeHead(status, [...headersDown(headers), ...ours, ...length]);
+  res.writeHead(status, [...textHeadersDown(headersDown, headers, body), ...ours]);
   res.end(body);
 }
 

@@ -105,10 +105,10 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
     const batch = answer === null || answer.status >= 300 ? null : batchIn(answer.text);
     if (answer !== null && batch !== null) {
       await this.#openBatch(call, batch);
-      return sendBatch(call.res, answer, costHeaders(call, null));
+      return sendBatch(call, answer, costHeaders(call, null));
     }
     const seen = answerSeen(uploaded);
-    if (answer !== null && answer.status >= 300) sendBatch(call.res, answer, []);
+    if (answer !== null && answer.status >= 300) sendBatch(call, answer, []);
     else this.#parts.callRefuser.refuse(call, refusalFor(seen.isSent ? 'BatchOutcomeUnknown' : 'UpstreamUnreachable'));
     await this.#endWithoutBatch(call, seen);
   }

@@ -3,7 +3,8 @@ import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import type { Clocks } from '../http/call.ts';
-import { headersDown, type RawHeaders } from '../http/headers.ts';
+import type { HeadersDown } from '../http/headers-down.ts';
+import type { RawHeaders } from '../http/headers.ts';
 import { AbortPolicy, type AnswerProgress, type OnAbort } from './abort-policy.ts';
 import { type AnswerWriter, CollectingWriter, StreamingWriter } from './answer-writer.ts';
 import { type AnswerForm, answerForm, MeterTap } from './meter-tap.ts';
@@ -18,6 +19,7 @@ export interface UpstreamCall extends Pick<Clocks, 'elapsed'> {
   readonly res: ServerResponse;
   readonly onAbort: OnAbort;
   readonly stream: boolean;
+  readonly headersDown: HeadersDown;
   readonly onAnswer: (status: number, headers: IncomingHttpHeaders) => void;
   /** The gateway's own headers for an answer that is streamed. */
   readonly streamHeaders: () => RawHeaders;
@@ -100,7 +102,7 @@ class UpstreamHandler implements Dispatcher.DispatchHandler {
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (status < 200) return;
-    const { onAnswer, elapsed } = this.#call;
+    const { onAnswer, headersDown, elapsed } = this.#call;
     onAnswer(status, headers);
     const form = answerForm(status, headers);
     const tap = new MeterTap(form, headers, elapsed);

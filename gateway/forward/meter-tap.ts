@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { type ContentDecoder, decoderOf } from '../http/content-decoder.ts';
 import { isJSON, mediaType } from '../http/headers.ts';
-import { type ContentDecoder, decoderOf } from './content-decoder.ts';
 import type { Meter, Metered } from './meter.ts';
 import { StreamMeter } from './stream-meter.ts';
 import { WholeMeter } from './whole-meter.ts';

@@ -3,7 +3,7 @@ import type { Refusal } from '../../policy/core/refusals.ts';
 import { modelReading } from '../../policy/request/model-reading.ts';
 import { forward, unanswered } from '../forward/forward.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
-import { jsonHeadersUp } from '../http/headers.ts';
+import { jsonHeadersUp } from '../http/headers-up.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
@@ -17,7 +17,7 @@ export async function serveCountTokens(
   upstreams: Upstreams,
   readingTurns: ReadingTurns,
 ): Promise<Refusal | CallerGone | null> {
-  const { req, res, route, caller } = call;
+  const { req, res, route, caller, headersDown } = call;
   const body = await readBody(call);
   if (!body.ok) return body.error;
   const read = await readingTurns.run(call, modelReading(body.value));
@@ -35,6 +35,7 @@ export async function serveCountTokens(
     res,
     onAbort: 'Drop',
     stream: false,
+    headersDown,
     elapsed: () => 0,
     onAnswer: () => undefined,
     streamHeaders: () => [],

@@ -1,7 +1,8 @@
 import type { Caller } from '../../policy/admit/caller.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
-import { headersDown, headersUp } from '../http/headers.ts';
+import { textHeadersDown } from '../http/headers-down.ts';
+import { headersUp } from '../http/headers-up.ts';
 import { MAX_PAGE_BYTES, readAnswer } from '../http/read-answer.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
 
@@ -14,7 +15,7 @@ interface Page {
  * null once it has answered.
  */
 export async function serveModels(
-  { req, res, route, caller }: AuthenticatedCall,
+  { req, res, route, caller, headersDown }: AuthenticatedCall,
   upstreams: Upstreams,
 ): Promise<Refusal | null> {
   const { workspace } = caller;
@@ -24,15 +25,15 @@ export async function serveModels(
   const upstream = upstreams.of(workspace);
   const answer = await upstream.pool
     .request({ path: pathUp(upstream, route), method: 'GET', headers: headersUp(req, workspace) })
-    .then(async ({ statusCode, headers, body }) => {
-      const text = await readAnswer(body, MAX_PAGE_BYTES);
+    .then(async (page) => {
+      const { statusCode, headers } = page;
+      const text = await readAnswer(page, MAX_PAGE_BYTES);
       if (text === null) return null;
       return { statusCode, headers, text: statusCode === 200 && one === '' ? allowed(text, caller) : text };
     })
     .catch(() => null); // no connection, or no page of models
   if (answer === null) return refusalFor('UpstreamUnreachable');
-  const length = ['content-length', String(Buffer.byteLength(answer.text))];
-  res.writeHead(answer.statusCode, [...headersDown(answer.headers), ...length]);
+  res.writeHead(answer.statusCode, textHeadersDown(headersDown, answer.headers, answer.text));
   res.end(answer.text);
   return null;
 }

@@ -6,6 +6,7 @@ import type { Nano } from '../../policy/core/money.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 import type { RequestFacts } from '../../policy/request/request.ts';
 import type { QuotaShare } from './byte-quota.ts';
+import type { HeadersDown } from './headers-down.ts';
 import type { Route } from './route.ts';
 import { refuse } from './send-refusal.ts';
 
@@ -28,12 +29,14 @@ export class ReceivedCall {
   readonly arrived: number;
   /** Its share of the memory for bodies, held until the call is over. */
   readonly memory: QuotaShare;
+  /** The headers of the upstream's answer that it gets. */
+  readonly headersDown: HeadersDown;
 
   constructor(
     req: IncomingMessage,
     res: ServerResponse,
     route: Route,
-    arrival: Pick<ReceivedCall, 'id' | 'arrived' | 'memory'>,
+    arrival: Pick<ReceivedCall, 'id' | 'arrived' | 'memory' | 'headersDown'>,
   ) {
     this.req = req;
     this.res = res;
@@ -41,6 +44,7 @@ export class ReceivedCall {
     this.id = arrival.id;
     this.arrived = arrival.arrived;
     this.memory = arrival.memory;
+    this.headersDown = arrival.headersDown;
   }
 
   /** Whether the caller can no longer be answered. */

@@ -1,25 +1,36 @@
-import type { Readable } from 'node:stream';
+import type { Dispatcher } from 'undici';
+import { decoderOf } from './content-decoder.ts';
 
 /** The largest answer about one object, and a page of a thousand of them. Bytes. */
 export const MAX_ANSWER_BYTES = 1024 * 1024;
 export const MAX_PAGE_BYTES = 8 * MAX_ANSWER_BYTES;
 
 /**
- * Reads an upstream's answer as text: memory has a bound, whatever the upstream sends. Null if it breaks off, or is longer
- * than `limit` bytes. Never rejects.
+ * Reads an upstream's answer as text, decompressed where the upstream compressed it unasked. Memory has a bound, whatever
+ * the upstream sends: null if the answer breaks off, cannot be decoded, or is longer than `limit` bytes. Never rejects.
  */
-export async function readAnswer(body: Readable, limit: number): Promise<string | null> {
+export async function readAnswer(
+  { headers, body }: Pick<Dispatcher.ResponseData, 'headers' | 'body'>,
+  limit: number,
+): Promise<string | null> {
   const chunks: Buffer[] = [];
   let length = 0;
+  const decoder = decoderOf(headers['content-encoding']?.toString(), (bytes) => {
+    length += bytes.length;
+    if (length <= limit) chunks.push(bytes);
+  });
+  let received = 0;
   try {
     // Returning from within destroys the body, and closes its connection.
     for await (const chunk of body as AsyncIterable<Buffer>) {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > limit) return null;
+      received += chunk.length;
+      if (received > limit || length > limit) return null;
+      decoder.write(chunk);
     }
   } catch {
     return null;
   }
+  await new Promise<void>((resolve) => decoder.end(resolve));
+  if (!decoder.isReadable || length > limit) return null;
   return Buffer.concat(chunks).toString('utf8');
 }

@@ -8,6 +8,7 @@ import { type RefusalReason, refusalFor } from '../../policy/core/refusals.ts';
 import type { ByteQuota } from './byte-quota.ts';
 import { type Clocks, ReceivedCall } from './call.ts';
 import type { KeyPair } from './certificate.ts';
+import type { HeadersDown } from './headers-down.ts';
 import { type Endpoint, type Route, routeOf } from './route.ts';
 import { refuse } from './send-refusal.ts';
 
@@ -39,6 +40,7 @@ interface Parts extends Pick<Clocks, 'elapsed'> {
   /** Null if callers come without TLS. */
   readonly certificate: KeyPair | null;
   readonly bodyMemory: ByteQuota;
+  readonly headersDown: HeadersDown;
   readonly logger: Logger;
   readonly newId: () => string;
 }
@@ -116,9 +118,9 @@ export class Gateway {
   }
 
   #serve(req: IncomingMessage, res: ServerResponse, route: Route, endpoint: ApiEndpoint): void {
-    const { endpoints, bodyMemory, newId, elapsed } = this.#parts;
+    const { endpoints, bodyMemory, headersDown, newId, elapsed } = this.#parts;
     const memory = bodyMemory.open();
-    const call = new ReceivedCall(req, res, route, { id: newId(), arrived: elapsed(), memory });
+    const call = new ReceivedCall(req, res, route, { id: newId(), arrived: elapsed(), memory, headersDown });
     const answered = new Promise((resolve) => res.once('close', resolve));
     const served = endpoints[endpoint](call)
       .catch((error: unknown) => this.#fail(call, error))

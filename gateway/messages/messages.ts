@@ -17,7 +17,7 @@ import type { Metered } from '../forward/meter.ts';
 import type { TokensPerByte } from '../forward/tokens-per-byte.ts';
 import type { AdmittedCall, AttributedCall, Clocks, ReadCall } from '../http/call.ts';
 import type { FreeCalls } from '../http/free-calls.ts';
-import { jsonHeadersUp } from '../http/headers.ts';
+import { jsonHeadersUp } from '../http/headers-up.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
@@ -86,7 +86,7 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
 
   async forward(call: MessageCall & AdmittedCall): Promise<Forwarded> {
     const { metrics, settings, upstreams, elapsed } = this.#parts;
-    const { req, res, route, arrived, caller, plan } = call;
+    const { req, res, route, arrived, caller, plan, headersDown } = call;
     const { workspace } = caller;
     const upstream = upstreams.of(workspace);
     const sentAt = elapsed();
@@ -103,6 +103,7 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
       // Where Anthropic runs tools, it bills prompts that a stream mentions only at its end.
       onAbort: isSingleInference(plan.facts) ? settings.onAbort : 'Drain',
       stream: plan.facts.stream,
+      headersDown,
       elapsed,
       onAnswer: (status, headers) => {
         const firstByteMs = elapsed() - sentAt;

@@ -2,7 +2,7 @@ import type { FieldSpan } from '../../policy/request/prompt-fields.ts';
 import { sent } from '../forward/forward.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 import type { FreeCalls } from '../http/free-calls.ts';
-import { jsonHeadersUp } from '../http/headers.ts';
+import { jsonHeadersUp } from '../http/headers-up.ts';
 import { MAX_ANSWER_BYTES, readAnswer } from '../http/read-answer.ts';
 import { pathUp, type Upstream } from '../http/upstreams.ts';
 
@@ -35,7 +35,7 @@ async function count(call: CountedCall, upstream: Upstream, signal: AbortSignal)
       ...sent(jsonHeadersUp(req, caller.workspace), promptOf(body, prompt)),
       signal,
     });
-    const text = await readAnswer(answer.body, MAX_ANSWER_BYTES);
+    const text = await readAnswer(answer, MAX_ANSWER_BYTES);
     const { input_tokens: tokens } = JSON.parse(text ?? '{}') as { input_tokens?: unknown };
     return answer.statusCode === 200 && isCount(tokens) ? tokens : null;
   } catch {

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { CONTRACT_PRICES } from '../prices/contract-prices.ts';
 import { readBySchema } from '../schema/read-by-schema.ts';
 import { mapping, oneOf, textLike, wholeNumber } from '../schema/schema-parts.ts';
+import { ANSWER_HEADERS } from './answer-headers.ts';
 import { NAMESPACE_ATTRIBUTES } from './namespace-attributes.ts';
 import { SMTP } from './smtp.ts';
 
@@ -53,6 +54,8 @@ const SETTINGS = mapping({
   gatewayURL: v.optional(HTTP_URL, 'http://tollgate-gateway.tollgate-system.svc:8080'),
   /** The origins that a workspace may name as its upstream, such as `https://api.anthropic.com`. */
   upstreams: v.optional(ORIGINS, ['https://api.anthropic.com']),
+  /** Which headers of the upstream's answers callers get beside those that clients need. */
+  answerHeaders: v.optional(ANSWER_HEADERS, []),
   /** Which budgets must apply to a call: any, one that enforces, or none, so that calls without one are only logged. */
   requireBudget: v.optional(REQUIRE_BUDGET, 'Any'),
   /** The label of namespaces that fixes each attribute of their calls, over workspace, key and caller. */

@@ -1,5 +1,5 @@
 /**
- * How the stand-in answers. A call asks for it in the header `x-stand-in`, or, where headers do not get through, in
+ * How the stand-in answers. A call asks for it in the header `x-stainless-stand-in`, or, where headers do not get through, in
  * `metadata.user_id` after the prefix `stand-in:`; `POST /behaviour` sets it for all calls that ask for nothing. Always
  * the same JSON object; a field that is absent leaves the default. Times in milliseconds.
  */

@@ -19,7 +19,7 @@ beforeEach(() => {
 function post(body: object, behaviour: Behaviour = {}) {
   return request(`${upstream.url}/v1/messages`, {
     method: 'POST',
-    headers: { 'x-api-key': KEY, 'anthropic-version': '2023-06-01', 'x-stand-in': JSON.stringify(behaviour) },
+    headers: { 'x-api-key': KEY, 'anthropic-version': '2023-06-01', 'x-stainless-stand-in': JSON.stringify(behaviour) },
     body: JSON.stringify(body),
   });
 }

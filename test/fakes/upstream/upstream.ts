@@ -161,7 +161,7 @@ class StandIn {
       throw new Problem(400, 'invalid_request_error', 'anthropic-version: header is required');
     }
     const call = parse(body);
-    const behaviour = behaviourOf(this.preset, request.headers['x-stand-in'], call.metadata);
+    const behaviour = behaviourOf(this.preset, request.headers['x-stainless-stand-in'], call.metadata);
     const isInterleaved = String(request.headers['anthropic-beta']).includes('interleaved-thinking');
     const message = answer(requestId.replace('req_', 'msg_'), call, sizeOf(call, body), behaviour, isInterleaved);
     this.books.open += 1;
@@ -187,7 +187,7 @@ class StandIn {
     const apiKey = this.#apiKey(request.headers);
     const { batches } = this;
     const { host = '' } = request.headers;
-    const behaviour = behaviourOf(this.preset, request.headers['x-stand-in'], undefined);
+    const behaviour = behaviourOf(this.preset, request.headers['x-stainless-stand-in'], undefined);
     const send = (value: unknown) => sendJson(response, requestId, JSON.stringify(value));
     const [, method, id, rest] = /^(\w+) [^ ]*?batches\/?([^/]*)(\/?.*)$/.exec(route) ?? [];
     switch (`${method} ${id === '' ? '' : '{id}'}${rest}`) {

@@ -176,7 +176,7 @@ async function call(place: Place, gateway: number, mark: string, behaviour: obje
     body: message({ ...WORST, stream: 'holdAfter' in behaviour }),
     headers: {
       'x-tollgate-user': mark,
-      'x-stand-in': JSON.stringify({ mark, usage: { output_tokens: 90 }, ...behaviour }),
+      'x-stainless-stand-in': JSON.stringify({ mark, usage: { output_tokens: 90 }, ...behaviour }),
     },
   });
   return { mark, sent, answered: Date.now(), status };

@@ -17,7 +17,7 @@ const weather = {
   input_schema: { type: 'object' as const, properties: { city: { type: 'string' } } },
 };
 
-const standIn = (behaviour: Behaviour) => ({ headers: { 'x-stand-in': JSON.stringify(behaviour) } });
+const standIn = (behaviour: Behaviour) => ({ headers: { 'x-stainless-stand-in': JSON.stringify(behaviour) } });
 
 const bodies: { url: string; body: string }[] = [];
 let upstream: Upstream;

@@ -61,7 +61,7 @@ function take(turn: number): Promise<Answer> {
     cache_creation: { ephemeral_5m_input_tokens: written, ephemeral_1h_input_tokens: 0 },
     output_tokens: 15_000,
   };
-  const headers = { 'x-stand-in': JSON.stringify({ usage, text: 'x', latencyMs: 40, paceMs: 3 }) };
+  const headers = { 'x-stainless-stand-in': JSON.stringify({ usage, text: 'x', latencyMs: 40, paceMs: 3 }) };
   return ask(gateway.url, { path: '/v1/messages?beta=true', body, headers });
 }
 

@@ -49,7 +49,7 @@ async function spendPennies(url: string): Promise<void> {
     'x-api-key': 'sk-tollgate-poor',
     'anthropic-version': '2023-06-01',
     'content-type': 'application/json',
-    'x-stand-in': JSON.stringify({ usage: { output_tokens: 2000 } }),
+    'x-stainless-stand-in': JSON.stringify({ usage: { output_tokens: 2000 } }),
   };
   await fetch(`${url}/v1/messages`, { method: 'POST', headers, body: message({ max_tokens: 2000 }) });
   await until(async () => (await sumOf(url, /^tollgate_open_calls (\d+)$/gm)) === 0);

@@ -19,7 +19,7 @@ def question(text, **fields):
 
 
 def stand_in(**behaviour):
-    return {"x-stand-in": json.dumps(behaviour)}
+    return {"x-stainless-stand-in": json.dumps(behaviour)}
 
 
 def everything():

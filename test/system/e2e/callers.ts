@@ -114,7 +114,7 @@ export class Callers {
 
 /** The stand-in does what the header asks; Anthropic would not know it. */
 function directive(behaviour: Behaviour): Record<string, string> {
-  return { 'x-stand-in': JSON.stringify(behaviour) };
+  return { 'x-stainless-stand-in': JSON.stringify(behaviour) };
 }
 
 function request<Stream extends boolean>(dice: SeededRandom, stream: Stream) {

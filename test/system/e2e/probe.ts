@@ -37,7 +37,7 @@ async function probe(gateway: string): Promise<void> {
 
 async function isRefused(client: Anthropic): Promise<boolean> {
   const messages = [{ role: 'user' as const, content: 'Still there?' }];
-  const headers = { 'x-stand-in': JSON.stringify(BEHAVIOUR) };
+  const headers = { 'x-stainless-stand-in': JSON.stringify(BEHAVIOUR) };
   try {
     await client.messages.create({ model: 'claude-haiku-4-5', max_tokens: 1, messages }, { headers });
     return false;

@@ -80,7 +80,7 @@ export async function settled(gateway: Running, one?: CompiledBudget) {
 
 /** The header that tells the stand-in how to behave in one call. */
 export const standIn = (behaviour: Behaviour): Record<string, string> => ({
-  'x-stand-in': JSON.stringify(behaviour),
+  'x-stainless-stand-in': JSON.stringify(behaviour),
 });
 
 /** The body of a small call that asks for a stream. */

@@ -19,7 +19,7 @@ test('a key that counts tokens in a loop keeps eight calls at the upstream, and 
     open += 1;
     most = Math.max(most, open);
     req.resume();
-    void until(() => isReleased || req.headers['x-at-once'] !== undefined).then(() => {
+    void until(() => isReleased || req.headers['x-stainless-at-once'] !== undefined).then(() => {
       open -= 1;
       res.writeHead(200, { 'content-type': 'application/json' }).end('{"input_tokens":7}');
     });
@@ -38,7 +38,7 @@ test('a key that counts tokens in a loop keeps eight calls at the upstream, and 
     'rate_limit_error',
     '1',
   ]);
-  const neighbour = await ask(gateway.url, { path: PATH, body, headers: { ...OTHER, 'x-at-once': '1' } });
+  const neighbour = await ask(gateway.url, { path: PATH, body, headers: { ...OTHER, 'x-stainless-at-once': '1' } });
   expect(neighbour.status).toBe(200);
   isReleased = true;
   await Promise.all(loop);

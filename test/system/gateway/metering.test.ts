@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { Pool } from 'undici';
-import { decoderOf } from '../../../gateway/forward/content-decoder.ts';
 import { forward } from '../../../gateway/forward/forward.ts';
+import { decoderOf } from '../../../gateway/http/content-decoder.ts';
 import { FreeCalls } from '../../../gateway/http/free-calls.ts';
 import { Upstreams } from '../../../gateway/http/upstreams.ts';
 import { countPromptTokens } from '../../../gateway/messages/prompt-count.ts';
@@ -324,7 +324,13 @@ test.each(['identity', 'gzip'])(
       throw new RangeError('Cannot create a string longer than 0x1fffffe8 characters');
     };
     const call = { path: '/', headers: [], body: [Buffer.from('{}')], onAbort: 'Cancel' as const, stream: false };
-    const hooks = { elapsed: () => 0, onAnswer: () => undefined, streamHeaders: () => [], answerHeaders };
+    const hooks = {
+      elapsed: () => 0,
+      headersDown: () => [],
+      onAnswer: () => undefined,
+      streamHeaders: () => [],
+      answerHeaders,
+    };
     expect(await forward({ ...call, ...hooks, upstream: pool, res })).toMatchObject({
       isWhole: false,
       metered: { hasContent: true, usage: null },

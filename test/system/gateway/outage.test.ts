@@ -48,7 +48,9 @@ afterAll(async () => {
 
 const daily = budget('daily', '25.00');
 const books = (): bigint => BigInt(upstream.books().total.nanoUsd);
-const standIn = (behaviour: Behaviour): Record<string, string> => ({ 'x-stand-in': JSON.stringify(behaviour) });
+const standIn = (behaviour: Behaviour): Record<string, string> => ({
+  'x-stainless-stand-in': JSON.stringify(behaviour),
+});
 const streaming = message({ stream: true });
 
 interface Where extends Partial<StartOptions> {

@@ -86,7 +86,7 @@ async function call(feature: string, behaviour: object = {}): Promise<void> {
     'x-tollgate-feature': feature,
     'x-tollgate-customer': 'acme',
     'x-tollgate-user': 'ada',
-    'x-stand-in': JSON.stringify(behaviour),
+    'x-stainless-stand-in': JSON.stringify(behaviour),
   };
   const answer = await fetch(`${installation.gateways[0]}/v1/messages`, { method: 'POST', headers, body: message() });
   await answer.text();

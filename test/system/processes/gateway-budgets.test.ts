@@ -12,7 +12,7 @@ test('three bursts of a hundred calls on three gateways spend a budget to the la
   const { ledger, start } = await installation({ budgets: [pennies] });
   const gateways = await Promise.all([start(), start(), start()]);
   // 250 × $2 and 1,750 × $10 a million: $0.018 a call.
-  const headers = { 'x-stand-in': JSON.stringify({ usage: { input_tokens: 250, output_tokens: 1750 } }) };
+  const headers = { 'x-stainless-stand-in': JSON.stringify({ usage: { input_tokens: 250, output_tokens: 1750 } }) };
   const body = message({ max_tokens: 1750, messages: [{ role: 'user', content: 'Hello. '.repeat(30) }] });
   const answers = await Promise.all(
     gateways.flatMap(({ url }) => Array.from({ length: 100 }, () => ask(url, { body, headers }))),
@@ -42,7 +42,7 @@ test('budgets that overlap hold together, whatever the calls cost', async () => 
     const model = index % 3 === 0 ? 'claude-opus-5-5' : 'claude-sonnet-5-5';
     const headers = {
       'x-tollgate-customer': `customer-${index % 5}`,
-      'x-stand-in': JSON.stringify({ usage: { output_tokens: output }, latencyMs: index % 20 }),
+      'x-stainless-stand-in': JSON.stringify({ usage: { output_tokens: output }, latencyMs: index % 20 }),
     };
     return ask(gateways[index % 2]!.url, {
       body: message({ model, max_tokens: 200, stream: index % 2 === 0 }),

@@ -21,7 +21,7 @@ test('a gateway that is killed with fifty open streams leaves nothing unaccounte
   const daily = budget('daily', '0.07');
   const { ledger, start } = await installation({ budgets: [daily] });
   const { url, child } = await start();
-  const headers = { 'x-stand-in': JSON.stringify({ holdAfter: 1 }) };
+  const headers = { 'x-stainless-stand-in': JSON.stringify({ holdAfter: 1 }) };
   const asked = Array.from({ length: 50 }, () =>
     ask(url, { body: message({ stream: true }), headers }).catch(() => null),
   );
@@ -56,7 +56,7 @@ test('three gateways go on without Redis, one of them killed and restarted, and 
   const whole = await loads[0]!.stop();
   // Four streams of which the killed gateway alone knows, each with ten tokens of output when it dies.
   const body = message({ stream: true });
-  const headers = { 'x-stand-in': JSON.stringify({ holdAfter: 1 }) };
+  const headers = { 'x-stainless-stand-in': JSON.stringify({ holdAfter: 1 }) };
   const held = Array.from({ length: 4 }, () => ask(gateways[0]!.url, { body, headers }).catch(() => null));
   await until(async () => (await metricOf(gateways[0]!.url, 'tollgate_upstream_calls')) === 4);
   await sleep(500); // what it has answered is on its disk

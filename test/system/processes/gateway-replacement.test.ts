@@ -14,7 +14,7 @@ test('a gateway that is replaced under load fails no call and cuts no stream', a
     TOLLGATE_SHUTDOWN_DELAY_SECONDS: '3',
   });
   const { url, child } = await start();
-  const headers = { 'x-stand-in': JSON.stringify({ holdAfter: 1 }) };
+  const headers = { 'x-stainless-stand-in': JSON.stringify({ holdAfter: 1 }) };
   const streams = new Agent({ keepAlive: true });
   const held = Array.from({ length: 20 }, () => ask(url, { body: message({ stream: true }), headers, agent: streams }));
   await until(() => env.upstream.books().open === 20);

@@ -18,6 +18,7 @@ describe('settings', () => {
       namespace: 'tollgate-system',
       gatewayURL: 'http://tollgate-gateway.tollgate-system.svc:8080',
       upstreams: ['https://api.anthropic.com'],
+      answerHeaders: [],
       requireBudget: 'Any',
       namespaceAttributes: {},
       onAbort: 'Cancel',
@@ -71,7 +72,19 @@ describe('settings', () => {
       'ledgerLoss is "Ajar": write Closed or Open',
       'presumedHold is "24 hours": write PeriodEnd or a time such as 24h or 30m',
       'usageLogRetention is "30d": write Forever or days such as 400d, at least 31d',
-      'requiredBudget is unknown: write only installation, namespace, gatewayURL, upstreams, requireBudget, namespaceAttributes, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing, presumedHold, usageLogRetention, namedUsers, namedCustomers, smtp',
+      'requiredBudget is unknown: write only installation, namespace, gatewayURL, upstreams, answerHeaders, requireBudget, namespaceAttributes, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing, presumedHold, usageLogRetention, namedUsers, namedCustomers, smtp',
+    ]);
+  });
+
+  test('let further headers of the upstream’s answers through, but none that leads past the gateway', () => {
+    expect(parseSettings({ answerHeaders: ['anthropic-ratelimit-*'] }).answerHeaders).toEqual([
+      'anthropic-ratelimit-*',
+    ]);
+    const FORM = 'write the name of a header in lower case, or its beginning and *, such as "anthropic-ratelimit-*"';
+    expect(problems({ answerHeaders: ['*', 'Server', 'set-cookie'] })).toEqual([
+      `answerHeaders[0] is "*": ${FORM}`,
+      `answerHeaders[1] is "Server": ${FORM}`,
+      'answerHeaders[2] may not be passed on: leave out headers of the connection, of the body and of Tollgate, and credentials',
     ]);
   });
 
