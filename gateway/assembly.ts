@@ -17,6 +17,7 @@ import { Budgets } from './free/budgets.ts';
 import { serveCountTokens } from './free/count-tokens.ts';
 import { serveModels } from './free/models.ts';
 import { Health } from './health.ts';
+import { BrowserAccess } from './http/browser-access.ts';
 import { ByteQuota } from './http/byte-quota.ts';
 import type { Clocks } from './http/call.ts';
 import type { Certificate } from './http/certificate.ts';
@@ -166,6 +167,7 @@ export function assemble(options: GatewayOptions): Assembly {
       Models: (call) => pipeline.serveFree(call, (ready) => serveModels(ready, upstreams)),
     },
     bodyMemory,
+    browserAccess: new BrowserAccess(settings.browserOrigins),
     headersDown: headersDownWith(settings.answerHeaders),
     adminApp: options.hasAdminPort ? null : admin,
     certificate: certificate?.pair ?? null,

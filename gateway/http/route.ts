@@ -1,4 +1,4 @@
-/** What the gateway serves. `Probe`: clients check whether a server answers. */
+/** What the gateway serves. `Probe`: clients and load balancers check whether a server answers. */
 export type Endpoint =
   | 'Messages'
   | 'CountTokens'
@@ -20,7 +20,9 @@ export interface Route {
 /** Plain characters only: an empty or dot segment or an escape is not found, since the upstream might normalise it. */
 const CLEAN = /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~:-]+)*$/;
 const API =
-  /\/v1\/(?:messages|messages\/count_tokens|messages\/batches(?:\/[\w.:-]+(?:\/results|\/cancel)?)?|models|models\/[\w.:-]+)$/;
+  /(\/v1)?(\/(?:messages|messages\/count_tokens|messages\/batches(?:\/[\w.:-]+(?:\/results|\/cancel)?)?|models|models\/[\w.:-]+))$/;
+/** A prefix that is itself a path of the API: what follows it is another path of the API, which is not served. */
+const API_PREFIX = /\/(?:v1|messages|models)(?:\/|$)/;
 const BATCHES = '/v1/messages/batches';
 const BUDGETS = '/tollgate/v1/budgets';
 
@@ -29,13 +31,22 @@ export function routeOf(method: string, url: string): Route | null {
   const mark = url.indexOf('?');
   const path = mark === -1 ? url : url.slice(0, mark);
   const query = mark === -1 ? '' : url.slice(mark);
-  if (method === 'HEAD') return isProbe(path) ? { endpoint: 'Probe', path, query } : null;
+  if (isProbe(method, path)) return { endpoint: 'Probe', path, query };
   if (!CLEAN.test(path)) return null;
   if (method === 'GET' && path.endsWith(BUDGETS)) return { endpoint: 'Budgets', path: BUDGETS, query };
-  const served = API.exec(path)?.[0];
-  if (served === undefined) return null;
+  const served = servedPath(path);
+  if (served === null) return null;
   const endpoint = endpointOf(method, served);
   return endpoint === null ? null : { endpoint, path: served, query };
+}
+
+/** Some clients append `/v1/messages` to their base URL, others only `/messages`: each kind works with and without `/v1` in it. */
+function servedPath(path: string): string | null {
+  const found = API.exec(path);
+  if (found === null) return null;
+  const [, version, rest] = found;
+  const prefix = path.slice(0, found.index);
+  return version === undefined && API_PREFIX.test(prefix) ? null : `/v1${rest}`;
 }
 
 function endpointOf(method: string, path: string): Endpoint | null {
@@ -53,8 +64,10 @@ function batchEndpointOf(method: string, rest: string): Endpoint | null {
   return method === 'GET' || method === 'DELETE' ? 'Batch' : null;
 }
 
-/** The base URL itself may end in a slash. */
-function isProbe(path: string): boolean {
+/** Load balancers ask for `GET /`; clients for HEAD of their base URL, which may itself end in a slash. */
+function isProbe(method: string, path: string): boolean {
+  if (method === 'GET') return path === '/';
+  if (method !== 'HEAD') return false;
   const base = path.endsWith('/') ? path.slice(0, -1) : path;
-  return CLEAN.test(base) && !base.includes('/v1');
+  return CLEAN.test(base) && !base.includes('/v1/');
 }

@@ -4,7 +4,9 @@ import { Server as NetServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Express } from 'express';
 import type { Logger } from 'pino';
-import { type RefusalReason, refusalFor } from '../../policy/core/refusals.ts';
+import { browserNotAllowed, notServed } from '../../policy/core/refusal-sentences.ts';
+import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
+import type { BrowserAccess } from './browser-access.ts';
 import type { ByteQuota } from './byte-quota.ts';
 import { type Clocks, ReceivedCall } from './call.ts';
 import type { KeyPair } from './certificate.ts';
@@ -41,6 +43,7 @@ interface Parts extends Pick<Clocks, 'elapsed'> {
   readonly certificate: KeyPair | null;
   readonly bodyMemory: ByteQuota;
   readonly headersDown: HeadersDown;
+  readonly browserAccess: BrowserAccess;
   readonly logger: Logger;
   readonly newId: () => string;
 }
@@ -110,10 +113,14 @@ export class Gateway {
     const { adminApp } = this.#parts;
     if (this.#isLeaving) res.shouldKeepAlive = false;
     if (adminApp !== null && ADMIN_PATHS.has(url)) return void adminApp(req, res);
-    const route = routeOf(req.method ?? '', url);
-    if (route === null) return this.#refuse(res, 'NotFound');
-    if (route.endpoint === 'Probe') return void res.writeHead(200).end();
-    if (this.#isClosed) this.#refuse(res, 'ShuttingDown');
+    const { method = '', headers } = req;
+    const admitted = this.#parts.browserAccess.admit(req, res);
+    if (admitted === 'Answered') return;
+    if (admitted === 'Refused') return this.#notFound(res, browserNotAllowed(headers.origin ?? ''));
+    const route = routeOf(method, url);
+    if (route === null) return this.#notFound(res, notServed(method, url.split('?', 1)[0]!));
+    if (route.endpoint === 'Probe') return void res.writeHead(200, { 'content-length': 0 }).end();
+    if (this.#isClosed) this.#refuse(res, refusalFor('ShuttingDown'));
     else this.#serve(req, res, route, route.endpoint);
   }
 
@@ -138,8 +145,12 @@ export class Gateway {
     for (const { req } of this.#open.keys()) if (!req.complete) req.destroy();
   }
 
-  #refuse(res: ServerResponse, reason: RefusalReason): void {
-    refuse(res, refusalFor(reason), `req_${this.#parts.newId()}`);
+  #notFound(res: ServerResponse, message: string): void {
+    this.#refuse(res, { reason: 'NotFound', message });
+  }
+
+  #refuse(res: ServerResponse, refusal: Refusal): void {
+    refuse(res, refusal, `req_${this.#parts.newId()}`);
   }
 
   /** A bug in the gateway ends this call only. */

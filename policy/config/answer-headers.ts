@@ -6,7 +6,7 @@ import { textLike } from '../schema/schema-parts.ts';
  * credentials, and whatever would lead a caller past the gateway or speak in its name.
  */
 const WITHHELD =
-  /^(?:alt-svc|authorization|connection|content-.*|keep-alive|location|proxy-.*|set-cookie|strict-transport-security|te|trailer|transfer-encoding|upgrade|www-authenticate|x-api-key|access-control-.*|x-tollgate-.*)$/;
+  /^(?:alt-svc|authorization|connection|content-.*|keep-alive|location|proxy-.*|set-cookie|strict-transport-security|te|trailer|transfer-encoding|upgrade|vary|www-authenticate|x-api-key|access-control-.*|x-tollgate-.*)$/;
 
 /** Whether a header of an upstream's answer, in lower case, stays in the gateway whatever the settings say. */
 export function isWithheld(name: string): boolean {

@@ -31,6 +31,14 @@ const ORIGINS = v.pipe(
 /** To YAML 1.1, which Helm reads, a bare Off is false. */
 const REQUIRE_BUDGET = v.picklist(['Any', 'Enforcing', 'Off'], 'Any, Enforcing or "Off", with its quotes');
 
+/** As browsers write the origin of a page or of an extension: a default port is left out. */
+const PAGE_ORIGIN = v.custom<string>(
+  (value) =>
+    typeof value === 'string' &&
+    (originOf(value) === value || /^(?!https?:)[a-z][a-z0-9+.-]*:\/\/[A-Za-z0-9._-]+$/.test(value)),
+  'the origin of a page as browsers write it, such as "https://app.example", without a path',
+);
+
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** A word, or a time such as `24h`, which is read as milliseconds. */
@@ -54,6 +62,15 @@ const SETTINGS = mapping({
   gatewayURL: v.optional(HTTP_URL, 'http://tollgate-gateway.tollgate-system.svc:8080'),
   /** The origins that a workspace may name as its upstream, such as `https://api.anthropic.com`. */
   upstreams: v.optional(ORIGINS, ['https://api.anthropic.com']),
+  /** The pages that may call from a browser. */
+  browserOrigins: v.optional(
+    v.pipe(
+      v.array(PAGE_ORIGIN, 'a list of origins'),
+      v.maxLength(64, 'at most 64 origins'),
+      v.transform((origins): readonly string[] => Object.freeze(origins)),
+    ),
+    [],
+  ),
   /** Which headers of the upstream's answers callers get beside those that clients need. */
   answerHeaders: v.optional(ANSWER_HEADERS, []),
   /** Which budgets must apply to a call: any, one that enforces, or none, so that calls without one are only logged. */

@@ -77,6 +77,16 @@ export function budgetSuspended(budget: CompiledBudget): string {
   return `The budget ${budget.namespace}/${budget.name} is suspended, and it applies to this call. Ask its owner to resume it.`;
 }
 
+/** What most likely is wrong is the base URL of the client. `path`: as the caller wrote it. */
+export function notServed(method: string, path: string): string {
+  return `${method} ${quoted(path)} is not served here. An Anthropic client needs as its base URL the ANTHROPIC_BASE_URL of the key's Secret, with or without /v1 at its end; what is served are POST /v1/messages, /v1/messages/count_tokens and /v1/messages/batches, and GET /v1/models.`;
+}
+
+/** `origin`: of the page, as its browser wrote it. */
+export function browserNotAllowed(origin: string): string {
+  return `Pages of ${quoted(origin)} may not call from a browser. Call from a server, or ask the platform team to add the origin to the setting browserOrigins.`;
+}
+
 export function workspaceSuspended(workspace: Ref): string {
   return `The workspace ${workspace} is suspended. Ask its owner to resume it.`;
 }

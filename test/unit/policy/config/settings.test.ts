@@ -18,6 +18,7 @@ describe('settings', () => {
       namespace: 'tollgate-system',
       gatewayURL: 'http://tollgate-gateway.tollgate-system.svc:8080',
       upstreams: ['https://api.anthropic.com'],
+      browserOrigins: [],
       answerHeaders: [],
       requireBudget: 'Any',
       namespaceAttributes: {},
@@ -72,8 +73,27 @@ describe('settings', () => {
       'ledgerLoss is "Ajar": write Closed or Open',
       'presumedHold is "24 hours": write PeriodEnd or a time such as 24h or 30m',
       'usageLogRetention is "30d": write Forever or days such as 400d, at least 31d',
-      'requiredBudget is unknown: write only installation, namespace, gatewayURL, upstreams, answerHeaders, requireBudget, namespaceAttributes, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing, presumedHold, usageLogRetention, namedUsers, namedCustomers, smtp',
+      'requiredBudget is unknown: write only installation, namespace, gatewayURL, upstreams, browserOrigins, answerHeaders, requireBudget, namespaceAttributes, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing, presumedHold, usageLogRetention, namedUsers, namedCustomers, smtp',
     ]);
+  });
+
+  test('let pages of some origins call from a browser, written as browsers write them', () => {
+    const browserOrigins = ['https://app.example', 'http://localhost:3000', 'chrome-extension://abcdef'];
+    expect(parseSettings({ browserOrigins }).browserOrigins).toEqual(browserOrigins);
+    const wrong = [
+      '*',
+      'null',
+      'app.example',
+      'https://app.example/',
+      'https://App.example',
+      'https://app.example:443',
+    ];
+    expect(problems({ browserOrigins: wrong })).toEqual(
+      wrong.map(
+        (origin, at) =>
+          `browserOrigins[${at}] is "${origin}": write the origin of a page as browsers write it, such as "https://app.example", without a path`,
+      ),
+    );
   });
 
   test('let further headers of the upstream’s answers through, but none that leads past the gateway', () => {
