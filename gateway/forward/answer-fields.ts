@@ -3,12 +3,12 @@ export interface AnswerJSON {
   readonly type?: unknown;
   readonly model?: unknown;
   readonly usage?: unknown;
-  readonly message?: AnswerJSON;
+  readonly message?: AnswerJSON | null;
   readonly error?: { readonly type?: unknown } | null;
   readonly delta?: Delta | null;
   readonly stop_reason?: unknown;
   readonly content?: unknown;
-  readonly content_block?: { readonly type?: unknown };
+  readonly content_block?: { readonly type?: unknown } | null;
 }
 
 /** A piece of a streamed answer. Its other kinds (signatures, citations) are not output of their own. */
@@ -17,6 +17,7 @@ interface Delta {
   readonly thinking?: unknown;
   readonly partial_json?: unknown;
   readonly stop_reason?: unknown;
+  readonly usage?: unknown;
 }
 
 /** The `stop_reason` of a model that refused to answer or to go on. */

@@ -7,7 +7,7 @@ import type { HeadersDown } from '../http/headers-down.ts';
 import type { RawHeaders } from '../http/headers.ts';
 import { AbortPolicy, type AnswerProgress, type OnAbort } from './abort-policy.ts';
 import { type AnswerWriter, CollectingWriter, StreamingWriter } from './answer-writer.ts';
-import { type AnswerForm, answerForm, MeterTap } from './meter-tap.ts';
+import { MeterTap } from './meter-tap.ts';
 import { type Metered, UNMETERED } from './meter.ts';
 
 export interface UpstreamCall extends Pick<Clocks, 'elapsed'> {
@@ -72,7 +72,6 @@ const TIMEOUTS = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
 /** An answer whose headers have come: each chunk goes to the meter and to the caller. */
 interface Answer {
   readonly status: number;
-  readonly form: AnswerForm;
   readonly tap: MeterTap;
   readonly writer: AnswerWriter;
 }
@@ -104,9 +103,8 @@ class UpstreamHandler implements Dispatcher.DispatchHandler {
     if (status < 200) return;
     const { onAnswer, headersDown, elapsed } = this.#call;
     onAnswer(status, headers);
-    const form = answerForm(status, headers);
-    const tap = new MeterTap(form, headers, elapsed);
-    this.#answer = { status, form, tap, writer: this.#writerOf(form, status, headersDown(headers)) };
+    const tap = new MeterTap(status, headers, elapsed);
+    this.#answer = { status, tap, writer: this.#writerOf(tap, status, headersDown(headers)) };
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -131,10 +129,13 @@ class UpstreamHandler implements Dispatcher.DispatchHandler {
     this.#answer?.writer.fail();
   }
 
-  #writerOf(form: AnswerForm, status: number, headers: RawHeaders): AnswerWriter {
-    const { res, streamHeaders, answerHeaders } = this.#call;
-    if (form === 'Whole') return new CollectingWriter(res, status, headers, () => answerHeaders(this.#end!));
-    return new StreamingWriter(res, status, form === 'Stream' ? [...headers, ...streamHeaders()] : headers);
+  /** An error and a stream are passed on as they come; a whole answer is collected, because its headers say its cost. */
+  #writerOf({ form }: MeterTap, status: number, headers: RawHeaders): AnswerWriter {
+    const { res, stream, streamHeaders, answerHeaders } = this.#call;
+    if (form === 'Error') return new StreamingWriter(res, status, headers);
+    // A stream may come under another content type, so who asked for one waits for none of it.
+    if (form === 'Stream' || stream) return new StreamingWriter(res, status, [...headers, ...streamHeaders()]);
+    return new CollectingWriter(res, status, headers, () => answerHeaders(this.#end!));
   }
 
   #endOf(isWhole: boolean, timedOut: boolean, metered = this.#answer?.tap.read(isWhole) ?? UNMETERED): ForwardEnd {
@@ -172,7 +173,7 @@ class UpstreamHandler implements Dispatcher.DispatchHandler {
   };
 
   readonly #progress = (): AnswerProgress => ({
-    form: this.#answer?.form ?? null,
+    form: this.#answer?.tap.form ?? null,
     hasBegun: this.#answer?.tap.hasBegun ?? false,
     wasHeldUp: this.#answer?.writer.wasHeldUp ?? false,
   });

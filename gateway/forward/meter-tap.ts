@@ -1,30 +1,31 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type ContentDecoder, decoderOf } from '../http/content-decoder.ts';
-import { isJSON, mediaType } from '../http/headers.ts';
+import { AnswerMeter } from './answer-meter.ts';
 import type { Meter, Metered } from './meter.ts';
-import { StreamMeter } from './stream-meter.ts';
 import { WholeMeter } from './whole-meter.ts';
 
-/** An error and a stream are passed on as they come; a whole answer is collected, because its headers say its cost. */
+/** What an answer is: an error by its status, a stream of events, or one piece. */
 export type AnswerForm = 'Error' | 'Stream' | 'Whole';
-
-/** The form of an answer with this status and these headers. */
-export function answerForm(status: number, headers: IncomingHttpHeaders): AnswerForm {
-  if (status >= 300) return 'Error';
-  return mediaType(headers) === 'text/event-stream' ? 'Stream' : 'Whole';
-}
 
 /** Meters a decoded copy of an answer, which the caller gets as it came: a compressed one must be metered too. */
 export class MeterTap {
+  readonly #isError: boolean;
   readonly #meter: Meter;
   readonly #decoder: ContentDecoder;
   #hasBytes = false;
 
   /** `elapsed`: the monotonic clock. Milliseconds. */
-  constructor(form: AnswerForm, headers: IncomingHttpHeaders, elapsed: () => number) {
-    const meter = form === 'Stream' ? new StreamMeter(elapsed) : new WholeMeter(form === 'Error', isJSON(headers));
+  constructor(status: number, headers: IncomingHttpHeaders, elapsed: () => number) {
+    this.#isError = status >= 300;
+    const meter = this.#isError ? new WholeMeter('Error', headers) : new AnswerMeter(headers, elapsed);
     this.#meter = meter;
     this.#decoder = decoderOf(headers['content-encoding'], (bytes) => meter.write(bytes));
+  }
+
+  /** Before any of it has come, what its headers say. */
+  get form(): AnswerForm {
+    if (this.#isError) return 'Error';
+    return this.#meter.isStream ? 'Stream' : 'Whole';
   }
 
   get hasBegun(): boolean {

@@ -14,7 +14,7 @@ export interface Metered {
   readonly hasContent: boolean;
   /** The body is an error in the API's form. */
   readonly isApiError: boolean;
-  /** A stream sent an `error` event. */
+  /** A stream sent an `error` event in the API's form. */
   readonly hasErrorEvent: boolean;
   /** The `error.type` of an error, or of a stream that ended with one. */
   readonly errorType: string | null;
@@ -43,6 +43,7 @@ export const UNMETERED: Metered = {
 
 /** Reads the decoded bytes of one answer. What it keeps of them is bounded, whatever the upstream sends. */
 export interface Meter {
+  readonly isStream: boolean;
   /** The answer has said what its prompt costs. */
   readonly hasBegun: boolean;
   write(bytes: Buffer): void;

@@ -1,30 +1,28 @@
-import { mergeDelta, readUsage, type Usage } from '../../policy/prices/usage.ts';
+import { isApiError } from '../../policy/cost/api-error.ts';
+import { UsageReports } from '../../policy/prices/usage-reports.ts';
 import { type AnswerJSON, errorTypeOf, MODEL_REFUSED, modelOf, parseAnswer } from './answer-fields.ts';
 import type { Meter, Metered } from './meter.ts';
 import { EventScanner } from './sse.ts';
 
-const EVENTS = [
-  'message_start',
-  'content_block_start',
-  'content_block_delta',
-  'message_delta',
-  'message_stop',
-  'error',
-];
+/** What some upstreams send as the last data of a stream, instead of message_stop. */
+const DONE = '[DONE]';
 
-/** Picks the usage out of a stream of server-sent events. */
+/** Picks the usage out of a stream of server-sent events, whichever events it is in. */
 export class StreamMeter implements Meter {
+  readonly isStream = true;
   readonly #scanner: EventScanner;
-  #usage: Usage | null = null;
+  readonly #reports = new UsageReports();
   #model: string | null = null;
-  /** The largest output count of a message_delta; they are cumulative, so a lower one that follows is not to be believed. */
-  #reportedOutput = 0;
+  #hasBegun = false;
   #hasContent = false;
-  /** The usage was reported after all content, and whether that report names the reason for which the model stopped. */
+  /** Behind all content: the output was reported; the reason for which the model stopped was named. */
   #isReported = false;
   #hasStopReason = false;
+  /** The model refused before any content. */
+  #hasDeclined = false;
   #isStopped = false;
   #hasFailed = false;
+  #hasErrorEvent = false;
   #errorType: string | null = null;
   #unpricedBytes = 0;
   #pricedBytes = 0;
@@ -36,14 +34,14 @@ export class StreamMeter implements Meter {
   /** `elapsed`: the monotonic clock. Milliseconds. */
   constructor(elapsed: () => number) {
     this.#elapsed = elapsed;
-    this.#scanner = new EventScanner(EVENTS, (event, data, bytes) => {
+    this.#scanner = new EventScanner((event, data, bytes) => {
       if (data === null) this.#takeTooLong(event, bytes);
       else this.#take(event, data);
     });
   }
 
   get hasBegun(): boolean {
-    return this.#usage !== null;
+    return this.#reports.saysInput;
   }
 
   write(chunk: Buffer): void {
@@ -53,16 +51,18 @@ export class StreamMeter implements Meter {
   end(): Metered {
     this.#scanner.end();
     this.#endHidden();
+    const usage = this.#reports.read();
     const isComplete = this.#isStopped && !this.#hasFailed;
     return {
-      usage: this.#usage,
+      usage: usage && { ...usage, declined: this.#hasDeclined && !this.#hasContent },
       // The output count of message_start is not a final usage.
       isFinal: this.#isReported && (isComplete || this.#hasStopReason),
       model: this.#model,
       isComplete,
-      hasContent: this.#hasContent || this.#scanner.hasOther,
+      // A message that has begun and does not say what its prompt costs is not nothing.
+      hasContent: this.#hasContent || this.#scanner.hasOther || (this.#hasBegun && usage === null),
       isApiError: false,
-      hasErrorEvent: this.#hasFailed,
+      hasErrorEvent: this.#hasErrorEvent,
       errorType: this.#errorType,
       unpricedBytes: this.#unpricedBytes,
       textBytes: this.#pricedBytes + this.#unpricedBytes,
@@ -71,37 +71,55 @@ export class StreamMeter implements Meter {
   }
 
   #take(event: string, data: string): void {
+    if (data === DONE) {
+      this.#isStopped = true;
+      return;
+    }
     const parsed = parseAnswer(data);
-    switch (event === '' ? parsed.type : event) {
-      case 'message_start':
-        this.#takeStart(parsed.message ?? {});
-        break;
-      case 'message_delta':
-        this.#takeDelta(parsed);
+    const { type, delta, message } = parsed;
+    const kind = typeof type === 'string' ? type : event;
+    this.#takeKind(kind, parsed);
+    if (delta?.stop_reason != null) this.#takeStopReason(delta.stop_reason);
+    this.#takeUsage(parsed.usage);
+    this.#takeUsage(delta?.usage);
+    if (kind !== 'message_start') this.#takeUsage(message?.usage);
+  }
+
+  #takeKind(kind: string, parsed: AnswerJSON): void {
+    switch (kind) {
+      case 'content_block_delta':
+        this.#takePiece(textBytes(parsed.delta));
         break;
       case 'content_block_start':
         this.#takeBlock(parsed);
         break;
-      case 'content_block_delta':
-        this.#takePiece(textBytes(parsed.delta));
+      case 'message_start':
+        this.#takeStart(parsed.message ?? {});
+        break;
+      case 'message_delta':
+        this.#endHidden();
         break;
       case 'message_stop':
         this.#isStopped = true;
         break;
       case 'error':
         this.#hasFailed = true;
+        this.#hasErrorEvent = isApiError(parsed);
         this.#errorType = errorTypeOf(parsed);
         break;
       case 'ping':
         break;
       default:
+        // The end of a block, or something that nobody knows.
         this.#hasContent = true;
     }
   }
 
   #takeStart(message: AnswerJSON): void {
     // Of two messages in one stream only the last one would be priced.
-    this.#usage = this.#usage === null ? readUsage(message.usage) : { ...this.#usage, absurd: true };
+    if (this.#hasBegun) this.#reports.spoil();
+    this.#hasBegun = true;
+    this.#reports.begin(message.usage);
     this.#model = modelOf(message);
   }
 
@@ -116,7 +134,7 @@ export class StreamMeter implements Meter {
     if (event === 'content_block_start') this.#takeContent();
     else if (event === 'content_block_delta') this.#takePiece(bytes);
     else {
-      this.#usage = { ...(this.#usage ?? readUsage(null)), absurd: true };
+      this.#reports.spoil();
       this.#hasContent = true;
     }
   }
@@ -124,6 +142,7 @@ export class StreamMeter implements Meter {
   #takeContent(): void {
     this.#hasContent = true;
     this.#isReported = false;
+    this.#hasStopReason = false;
   }
 
   /** Thinking that is shown is counted by its bytes, not by its time. */
@@ -138,17 +157,16 @@ export class StreamMeter implements Meter {
     this.#hiddenSince = null;
   }
 
-  #takeDelta({ usage, delta }: AnswerJSON): void {
-    this.#endHidden();
-    if (usage === undefined) return;
-    const merged = this.#usage === null ? readUsage(usage) : mergeDelta(this.#usage, usage);
-    const output = Math.max(merged.output, this.#reportedOutput);
-    this.#usage = { ...merged, output, declined: delta?.stop_reason === MODEL_REFUSED && !this.#hasContent };
-    this.#reportedOutput = output;
+  #takeUsage(report: unknown): void {
+    if (report == null || !this.#reports.add(report)) return;
     this.#isReported = true;
-    this.#hasStopReason = typeof delta?.stop_reason === 'string';
     this.#pricedBytes += this.#unpricedBytes;
     this.#unpricedBytes = 0;
+  }
+
+  #takeStopReason(reason: unknown): void {
+    this.#hasStopReason = typeof reason === 'string';
+    this.#hasDeclined = reason === MODEL_REFUSED;
   }
 }
 

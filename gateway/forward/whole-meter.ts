@@ -1,5 +1,7 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { isApiError } from '../../policy/cost/api-error.ts';
 import { readUsage } from '../../policy/prices/usage.ts';
+import { mediaType } from '../http/headers.ts';
 import { type AnswerJSON, errorTypeOf, MODEL_REFUSED, modelOf } from './answer-fields.ts';
 import { FieldScanner } from './field-scanner.ts';
 import { type Meter, type Metered, UNMETERED } from './meter.ts';
@@ -17,16 +19,17 @@ const FIELDS = {
 
 /** Meters an answer in one piece: a message, an error, or whatever stands in front of the API answers. */
 export class WholeMeter implements Meter {
+  readonly isStream = false;
   readonly hasBegun = false;
   readonly #scanner = new FieldScanner(FIELDS);
-  readonly #isError: boolean;
-  readonly #isJSON: boolean;
+  readonly #promise: 'Answer' | 'Error';
+  readonly #mediaType: string;
   #hasBytes = false;
 
-  /** `isError`: by its status it is no message. `isJSON`: by its content type. */
-  constructor(isError: boolean, isJSON: boolean) {
-    this.#isError = isError;
-    this.#isJSON = isJSON;
+  /** `promise`: what its status says that it is. */
+  constructor(promise: 'Answer' | 'Error', headers: IncomingHttpHeaders) {
+    this.#promise = promise;
+    this.#mediaType = mediaType(headers);
   }
 
   write(bytes: Buffer): void {
@@ -37,17 +40,20 @@ export class WholeMeter implements Meter {
   end(isWhole: boolean): Metered {
     const fields = this.#scanner.end();
     const answer: AnswerJSON = fields ?? {};
-    const usage = answer.usage === undefined ? null : readUsage(answer.usage);
+    const usage = answer.usage == null ? null : readUsage(answer.usage);
     const isEmpty = Array.isArray(answer.content) && answer.content.length === 0;
     const declined = answer.stop_reason === MODEL_REFUSED && isEmpty;
+    const isError = isApiError(answer);
+    // Of bytes that cannot be read, only a page and an error are certainly no model's.
+    const isForeign = isError || (fields === null && this.#mediaType === 'text/html');
     return {
       ...UNMETERED,
       usage: usage && { ...usage, declined },
       isFinal: usage !== null,
       model: modelOf(answer),
       isComplete: isWhole,
-      hasContent: this.#isError ? answer.content !== undefined : this.#hasBytes,
-      isApiError: isWhole && this.#isJSON && isApiError(answer),
+      hasContent: this.#promise === 'Error' || isForeign ? answer.content != null : this.#hasBytes,
+      isApiError: isWhole && this.#mediaType === 'application/json' && isError,
       errorType: errorTypeOf(answer),
     };
   }

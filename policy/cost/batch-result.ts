@@ -108,7 +108,7 @@ function messageCost(message: Fields, meta: BatchMeta, book: PriceBook, endedAt:
   };
   const costNano = price(usage);
   if (costNano > MAX_CALL_NANO) return unknown;
-  return { costNano, estimated: usage.repriced, usage, cache: cacheSavings(usage, price), model, message: name };
+  return { costNano, estimated: usage.uncertain, usage, cache: cacheSavings(usage, price), model, message: name };
 }
 
 /** A refusal before any content is not billed. */

@@ -20,7 +20,7 @@ export function billOf(usage: Usage, facts: RequestFacts, model: string, book: P
   const container = hadContainer(usage, facts);
   const tokensNano = cost(usage, model, book, at, facts.model);
   const costNano = container ? add(tokensNano, book.containerHourNano) : tokensNano;
-  return costNano > MAX_CALL_NANO ? null : { costNano, estimated: container || usage.repriced };
+  return costNano > MAX_CALL_NANO ? null : { costNano, estimated: container || usage.uncertain };
 }
 
 /** No answer reports a container's time, so possible code runs are booked with an hour; web tools' are free. */

@@ -28,7 +28,7 @@ const endings = {
   ErrorFirst: {
     settled: 'Reported',
     presumed: 'Nothing',
-    when: 'A stream sent an `error` event after `message_start` and before any content: the prompt, as `message_start` reported it.',
+    when: "A stream sent an `error` event in the API's form before any content: the prompt, as `message_start` reported it; nothing, if the error came first.",
   },
   Answered: {
     settled: 'Reported',
@@ -93,7 +93,7 @@ export interface AnswerSeen {
   readonly isWhole: boolean;
   /** It is whole, is JSON, and is an error of the API. */
   readonly isApiError: boolean;
-  /** A stream sent an `error` event. */
+  /** A stream sent an `error` event in the API's form. */
   readonly hasErrorEvent: boolean;
   /** It came to its end as the API has it: a message, or a stream with its last event and no error. */
   readonly isComplete: boolean;
@@ -117,7 +117,7 @@ export function endingOf(seen: AnswerSeen): Ending {
   if (usage === 'Unreadable') return 'Unreported';
   if (status >= 300) return 'ForeignStatus';
   if (seen.isCancelled) return 'Cancelled';
-  if (seen.hasErrorEvent && !seen.hasContent && usage === 'Started') return 'ErrorFirst';
+  if (seen.hasErrorEvent && !seen.hasContent) return 'ErrorFirst';
   return seen.isComplete ? 'Unreported' : 'Broken';
 }
 

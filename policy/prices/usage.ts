@@ -1,4 +1,4 @@
-/** What the upstream says a call used: in message_start and again, in part, in each message_delta. */
+/** What the upstream says that a call used. */
 
 import type { UsageRecord } from '../core/usage-record.ts';
 
@@ -32,66 +32,43 @@ export interface Usage extends Tokens {
   readonly regional: boolean;
   /** The answer of a batch: its tokens cost half. */
   readonly batch: boolean;
-  /** A credit or a commitment paid for it, so the bill may be lower than the cost of these counts. */
-  readonly repriced: boolean;
+  /** The bill may be another than the cost of these counts: a credit or a commitment paid for it, or there are counts that nobody knows. */
+  readonly uncertain: boolean;
   /** The model refused before any content: the usage of its last attempt is reported but not billed. */
   readonly declined: boolean;
   /** It cannot be read: a count is missing or not a non-negative integer, or a charge has no price. Its cost is not known. */
   readonly absurd: boolean;
 }
 
-/** Reads `usage` of an answer, or of the message in message_start. Never throws. */
-export function readUsage(usage: unknown): Usage {
+/** The counts without which the cost of an answer is not known. */
+const REQUIRED = ['input_tokens', 'output_tokens'];
+
+/** Reads `usage` of an answer. Never throws. */
+export function readUsage(usage: unknown, required: readonly string[] = REQUIRED): Usage {
   const fields = new Fields(usage);
-  for (const name of REQUIRED) fields.mustBeThere(name);
+  for (const name of required) fields.mustBeThere(name);
   const tier = fields.value('service_tier');
   return {
     ...tokens(fields),
     iterations: iterations(fields),
-    ...(serverTools(fields) ?? { webSearches: 0, codeExecutions: 0 }),
+    ...serverTools(fields),
     fast: fields.value('speed') === 'fast',
     regional: ![undefined, null, 'global', 'not_available'].includes(fields.value('inference_geo') as string),
     batch: tier === 'batch',
-    repriced: tier === 'priority' || credited(fields),
+    uncertain: tier === 'priority' || credited(fields) || hasUnknownCount(fields),
     declined: false,
     absurd: fields.absurd,
   };
 }
 
-/**
- * Merges `usage` of a message_delta into what is known so far. Output is taken from the delta, of every other count the
- * larger one stays, since all are cumulative, and speed, region and the split of cache writes stay those of message_start.
- * Never throws.
- */
-export function mergeDelta(usage: Usage, delta: unknown): Usage {
-  const fields = new Fields(delta);
-  fields.mustBeThere('output_tokens');
-  const { input, cacheRead, cacheWrite5m, cacheWrite1h, output } = tokens(fields);
-  const written = Math.max(0, cacheWrite5m + cacheWrite1h - usage.cacheWrite5m - usage.cacheWrite1h);
-  const hours = usage.cacheWrite1h > 0;
-  const billed = iterations(fields);
-  return {
-    ...usage,
-    input: Math.max(usage.input, input),
-    cacheRead: Math.max(usage.cacheRead, cacheRead),
-    cacheWrite5m: usage.cacheWrite5m + (hours ? 0 : written),
-    cacheWrite1h: usage.cacheWrite1h + (hours ? written : 0),
-    output: fields.value('output_tokens') == null ? usage.output : output,
-    iterations: billed.length > 0 ? billed : usage.iterations,
-    ...moreTools(usage, serverTools(fields)),
-    repriced: usage.repriced || credited(fields),
-    absurd: usage.absurd || fields.absurd || hasFewer(billed, usage.iterations),
-  };
-}
+const FIVE_MINUTES = 'ephemeral_5m_input_tokens';
+const ONE_HOUR = 'ephemeral_1h_input_tokens';
 
-/** Whether inferences that were listed before are missing in a later list. */
-function hasFewer(later: readonly Iteration[], earlier: readonly Iteration[]): boolean {
-  return later.length > 0 && later.length < earlier.length;
-}
-
+/** Writes to a cache of another duration have no price. */
 function tokens(fields: Fields): Tokens {
   const split = fields.nested('cache_creation');
-  const [fiveMinutes, oneHour] = [split.count('ephemeral_5m_input_tokens'), split.count('ephemeral_1h_input_tokens')];
+  const [fiveMinutes, oneHour] = [split.count(FIVE_MINUTES), split.count(ONE_HOUR)];
+  for (const name of split.names()) if (name !== FIVE_MINUTES && name !== ONE_HOUR) split.mustBeZero(name);
   // Writes outside the split count as one-hour writes if the split has any, otherwise as five-minute writes.
   const rest = Math.max(0, fields.count('cache_creation_input_tokens') - fiveMinutes - oneHour);
   return {
@@ -114,11 +91,8 @@ function iterations(fields: Fields): Iteration[] {
   });
 }
 
-type ServerToolCounts = Pick<Usage, 'webSearches' | 'codeExecutions'>;
-
-/** Null if the answer does not mention server tools. A count of an unknown tool is absurd, because it may cost anything. */
-function serverTools(fields: Fields): ServerToolCounts | null {
-  if (fields.value('server_tool_use') == null) return null;
+/** A count of an unknown tool is absurd, because it may cost anything. */
+function serverTools(fields: Fields): Pick<Usage, 'webSearches' | 'codeExecutions'> {
   const tools = fields.nested('server_tool_use');
   for (const name of tools.names()) if (!TOOL_COUNTS.includes(name)) tools.mustBeZero(name);
   for (const name of FREE_COUNTS) tools.count(name);
@@ -129,21 +103,45 @@ function serverTools(fields: Fields): ServerToolCounts | null {
 const FREE_COUNTS = ['web_fetch_requests', 'tool_search_requests'];
 const TOOL_COUNTS = ['web_search_requests', 'code_execution_requests', ...FREE_COUNTS];
 
-function moreTools(known: ServerToolCounts, reported: ServerToolCounts | null): ServerToolCounts {
-  return {
-    webSearches: Math.max(known.webSearches, reported?.webSearches ?? 0),
-    codeExecutions: Math.max(known.codeExecutions, reported?.codeExecutions ?? 0),
-  };
-}
-
 /** A redeemed credit bills the call as if another model's cache had been its own, which `cost` does not calculate. */
 function credited(fields: Fields): boolean {
   if (fields.value('fallback_credit') == null) return false;
   return fields.nested('fallback_credit').nested('status').value('type') !== 'not_applied';
 }
 
-/** The counts that every usage has. */
-const REQUIRED = ['input_tokens', 'output_tokens'];
+/** All that a usage has today. */
+const FIELDS = new Set([
+  'input_tokens',
+  'output_tokens',
+  'output_tokens_details',
+  'cache_creation',
+  'cache_creation_input_tokens',
+  'cache_read_input_tokens',
+  'server_tool_use',
+  'service_tier',
+  'inference_geo',
+  'speed',
+  'iterations',
+  'fallback_credit',
+]);
+
+/** A new count mostly says more of what is counted already; it may also be a new charge. */
+function hasUnknownCount(fields: Fields): boolean {
+  return fields.names().some((name) => {
+    if (FIELDS.has(name)) return false;
+    const value = fields.value(name);
+    return isPositive(value) || (typeof value === 'object' && value !== null && Object.values(value).some(isPositive));
+  });
+}
+
+function isPositive(value: unknown): boolean {
+  return typeof value === 'number' && value > 0;
+}
+
+/** Whether a value is a non-negative integer. */
+export function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
 
 /** No call has so many inferences, and each becomes part of its usage record. */
 const MAX_LIST = 1_000;
@@ -175,7 +173,7 @@ class Fields {
   /** A non-negative integer; absent and null are 0. */
   count(name: string): number {
     const value = this.value(name) ?? 0;
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+    if (isCount(value)) return value;
     this.#found.absurd = true;
     return 0;
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { AnswerMeter } from '../../../gateway/forward/answer-meter.ts';
 import type { Metered } from '../../../gateway/forward/meter.ts';
-import { StreamMeter } from '../../../gateway/forward/stream-meter.ts';
 import { endingOf, isFree } from '../../../policy/cost/ending-cost.ts';
 import { fuzzTarget } from './fuzz.ts';
 
@@ -11,6 +11,7 @@ const NAMES = fc.constantFrom(
   'content_block_delta',
   'message_delta',
   'message_stop',
+  'content_block_stop',
   'error',
   'ping',
   'completion',
@@ -34,14 +35,19 @@ const DATA = fc.record(
       fc.jsonValue({ maxDepth: 1 }),
     ),
     content_block: fc.oneof(fc.record({ type: fc.constantFrom('text', 'thinking') }), fc.jsonValue({ maxDepth: 1 })),
-    error: fc.jsonValue({ maxDepth: 2 }),
+    error: fc.oneof(fc.constant({ type: 'api_error', message: 'x' }), fc.jsonValue({ maxDepth: 2 })),
   },
   { requiredKeys: [] },
 );
 const LINE_ENDS = fc.constantFrom('\n', '\r', '\r\n');
 const EVENTS = fc
-  .tuple(NAMES, fc.oneof({ weight: 6, arbitrary: DATA.map((data) => JSON.stringify(data)) }, fc.string()), LINE_ENDS)
+  .tuple(
+    NAMES,
+    fc.oneof({ weight: 6, arbitrary: DATA.map((data) => JSON.stringify(data)) }, fc.constant('[DONE]'), fc.string()),
+    LINE_ENDS,
+  )
   .map(([name, data, end]) => `${name === '' ? '' : `event: ${name}${end}`}data: ${data}${end}${end}`);
+const TYPES = fc.constantFrom('text/event-stream', 'application/json', 'text/html', '');
 /** Lines and data longer than anything is kept of. */
 const LONG = fc
   .tuple(
@@ -54,25 +60,25 @@ const STREAMS = fc.array(
   { maxLength: 12 },
 );
 
-function meter(chunks: Iterable<Buffer>): Metered {
-  const one = new StreamMeter(() => 0);
+function meter(chunks: Iterable<Buffer>, type: string): Metered {
+  const one = new AnswerMeter({ 'content-type': type }, () => 0);
   for (const chunk of chunks) one.write(chunk);
-  return one.end();
+  return one.end(true);
 }
 
 function* cut(bytes: Buffer, size: number): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
-/** Whatever a stream holds and wherever it is cut, it is metered alike, and is never free. */
+/** Whatever an answer holds, whatever its content type and wherever it is cut, it is metered alike, and is never free. */
 export const sse = fuzzTarget(
   'sse',
-  fc.tuple(STREAMS, fc.integer({ min: 1, max: 70_000 }), fc.boolean()),
-  ([parts, size, isWhole]) => {
+  fc.tuple(STREAMS, fc.integer({ min: 1, max: 70_000 }), fc.boolean(), TYPES),
+  ([parts, size, isWhole, type]) => {
     const bytes = Buffer.from(parts.join(''));
-    const whole = meter([bytes]);
+    const whole = meter([bytes], type);
     // Bytes one by one only where they are few.
-    assert.deepEqual(meter(cut(bytes, Math.max(size, Math.floor(bytes.length / 5_000)))), whole);
+    assert.deepEqual(meter(cut(bytes, Math.max(size, Math.floor(bytes.length / 5_000))), type), whole);
     for (const usage of ['None', 'Started', 'Final', 'Unreadable'] as const) {
       const seen = { isSent: true, isCancelled: false, status: 200, isWhole, milliseconds: 0, ...whole, usage };
       assert.ok(!isFree(endingOf(seen)));

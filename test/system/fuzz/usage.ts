@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { StreamMeter } from '../../../gateway/forward/stream-meter.ts';
 import { WholeMeter } from '../../../gateway/forward/whole-meter.ts';
 import { MAX_CALL_NANO } from '../../../policy/core/money.ts';
 import { billOf } from '../../../policy/cost/bill.ts';
 import { parsePriceBook } from '../../../policy/prices/price-book-file.ts';
 import published from '../../../policy/prices/prices.json' with { type: 'json' };
-import { mergeDelta, readUsage, type Usage } from '../../../policy/prices/usage.ts';
+import { readUsage, type Usage } from '../../../policy/prices/usage.ts';
 import { factsOf } from '../../support/facts.ts';
+import { streamedUsage } from '../../support/streamed-usage.ts';
 import { fuzzTarget } from './fuzz.ts';
 
 const book = parsePriceBook(published);
@@ -45,20 +47,42 @@ function expectSound(usage: Usage, reported: readonly Readonly<Record<string, un
   if (reported.some((one) => NAMES.some((name) => !isCount(one[name])))) assert.ok(usage.absurd);
 }
 
+const KINDS = fc.constantFrom('content_block_stop', 'message_delta', 'message_stop', 'ping', 'error', 'usage');
+
+/** In whichever events of a stream the reports are, they are read alike. */
+function expectRead(start: unknown, reports: readonly unknown[], kinds: readonly string[]): void {
+  const meter = new StreamMeter(() => 0);
+  const write = (data: unknown): void => meter.write(Buffer.from(`data: ${JSON.stringify(data)}\n\n`));
+  write({ type: 'message_start', message: { usage: start } });
+  for (const [i, report] of reports.entries()) write({ type: kinds[i], usage: report });
+  const sent = JSON.parse(JSON.stringify([start, ...reports])) as readonly unknown[];
+  const expected = streamedUsage(sent[0], ...sent.slice(1));
+  const { usage: read, isFinal } = meter.end();
+  if (read === null) assert.deepEqual([expected.absurd, isFinal], [true, false]);
+  else assert.deepEqual(read, expected);
+}
+
 /** Whatever an upstream reports, it is priced or unreadable; later reports never make it cheaper; and its place in an answer is nothing. */
 export const usage = fuzzTarget(
   'usage',
-  fc.tuple(USAGES, fc.array(USAGES, { maxLength: 3 }), fc.jsonValue(), fc.integer({ min: 1, max: 64 })),
-  ([start, deltas, content, size]) => {
+  fc.tuple(
+    USAGES,
+    fc.array(USAGES, { maxLength: 3 }),
+    fc.jsonValue(),
+    fc.integer({ min: 1, max: 64 }),
+    fc.array(KINDS, { minLength: 3, maxLength: 3 }),
+  ),
+  ([start, deltas, content, size, kinds]) => {
     const begun = readUsage(start);
     expectSound(begun, [start]);
-    const merged = deltas.reduce(mergeDelta, begun);
+    const merged = streamedUsage(start, ...deltas);
     expectSound(merged, [start, ...deltas]);
     for (const name of ['input', 'cacheRead', 'webSearches', 'codeExecutions'] as const) {
-      assert.ok(merged[name] >= begun[name]);
+      assert.ok(merged.absurd || merged[name] >= begun[name]);
     }
+    expectRead(start, deltas, kinds);
 
-    const meter = new WholeMeter(false, true);
+    const meter = new WholeMeter('Answer', { 'content-type': 'application/json' });
     const bytes = Buffer.from(JSON.stringify({ content, usage: start, stop_reason: 'end_turn', after: content }));
     for (let at = 0; at < bytes.length; at += size) meter.write(bytes.subarray(at, at + size));
     assert.deepEqual(meter.end(true).usage, readUsage(JSON.parse(JSON.stringify(start))));

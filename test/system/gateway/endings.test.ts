@@ -86,13 +86,13 @@ const PRESUMED: [string, Behaviour, string, string, boolean][] = [
     'ForeignStatus',
     true,
   ],
-  ['an edge that answers 200 with a page', { edge: { status: 200, runs: true } }, whole, 'Unreported', false],
+  ['an edge that answers 200 with a page', { edge: { status: 200, runs: true } }, whole, 'Unreported', true],
   [
     'an edge that answers 200 with an error of the API',
     { edge: { status: 200, type: 'application/json', body: apiForm, runs: true } },
     whole,
     'Unreported',
-    false,
+    true,
   ],
   ['an edge that answers 200 with nothing', { edge: { status: 200, body: '', runs: true } }, whole, 'Unreported', true],
   [
@@ -102,7 +102,20 @@ const PRESUMED: [string, Behaviour, string, string, boolean][] = [
     'Broken',
     false,
   ],
-  ['an error event before anything', { breakAt: 'EventOnly', abortBilling: 'Full' }, streaming, 'Broken', true],
+  [
+    'an edge that answers 200 with a page, late',
+    { edge: { status: 200, runs: true }, latencyMs: LONG },
+    whole,
+    'Unreported',
+    false,
+  ],
+  [
+    'an edge that answers 200 with JSON of its own',
+    { edge: { status: 200, type: 'application/json', body: '{"completion":"x"}', runs: true } },
+    whole,
+    'Unreported',
+    false,
+  ],
   ['an answer without usage', { usage: null }, whole, 'Unreported', false],
   ['an answer whose usage says nothing', { usage: { output_tokens: null } }, whole, 'Unreported', false],
   ['a stream without usage', { usage: null }, streaming, 'Unreported', false],
@@ -184,6 +197,15 @@ describe('what an upstream says is what is settled', () => {
     expect(presumed).toBe(0n);
     expect(spent - books()).toBe(10_000n); // one token of output, as message_start says
     const ended = { ending: 'ErrorFirst', error_type: 'overloaded_error', estimated: true };
+    expect(gateway.logs).toContainEqual(expect.objectContaining(ended));
+  });
+
+  test('an error event before anything: nothing', async () => {
+    const gateway = await gatewayWith();
+    await ask(gateway.url, { body: streaming, headers: standIn({ breakAt: 'EventOnly' }) });
+    expect(await moneyOf(gateway)).toMatchObject({ spent: 0n, presumed: 0n });
+    expect(books()).toBe(0n);
+    const ended = { ending: 'ErrorFirst', error_type: 'overloaded_error', estimated: false };
     expect(gateway.logs).toContainEqual(expect.objectContaining(ended));
   });
 

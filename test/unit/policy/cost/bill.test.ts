@@ -3,9 +3,10 @@ import { parseUsd } from '../../../../policy/core/money.ts';
 import { billOf } from '../../../../policy/cost/bill.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
-import { mergeDelta, readUsage, type Usage } from '../../../../policy/prices/usage.ts';
+import { readUsage, type Usage } from '../../../../policy/prices/usage.ts';
 import type { RequestFacts } from '../../../../policy/request/request.ts';
 import { factsOf, serverToolOf } from '../../../support/facts.ts';
+import { streamedUsage } from '../../../support/streamed-usage.ts';
 
 const book = parsePriceBook(published);
 const NOW = Date.parse('2026-11-23T12:00:00Z');
@@ -46,11 +47,14 @@ describe('billOf', () => {
     ['no credit was applied', { fallback_credit: { status: { type: 'not_applied', reason: 'expired' } } }, false],
     ['there is none', { fallback_credit: null }, false],
     ['a commitment paid for it', { service_tier: 'priority' }, true],
+    ['it has a count that nobody knows', { video_tokens: 7 }, true],
+    ['the same in a field of its own', { video: { frames: 7 } }, true],
+    ['the count is nothing', { video_tokens: 0, video: { frames: 0 }, note: 'x' }, false],
   ])('is an estimate at list price if %s: %j', (_, part, estimated) => {
     const start = { input_tokens: 1000, output_tokens: 1 };
-    const streamed = mergeDelta(readUsage({ ...start, ...part }), { output_tokens: 1000, ...part });
+    const streamed = streamedUsage({ ...start, ...part }, { output_tokens: 1000, ...part });
     expect(bill(streamed)).toEqual({ costNano: parseUsd('0.024'), estimated });
-    expect(bill(mergeDelta(readUsage(start), { output_tokens: 1000 }))).toEqual({
+    expect(bill(streamedUsage(start, { output_tokens: 1000 }))).toEqual({
       costNano: parseUsd('0.024'),
       estimated: false,
     });

@@ -43,7 +43,7 @@ describe('a call ends as', () => {
     ['Answered', 'a final usage before the caller left', { usage: 'Final', isCancelled: true }],
     ['Answered', 'a final usage under a status of an edge', { ...foreign, usage: 'Final' }],
     ['ErrorFirst', 'an error event before any content', { isWhole: true, hasErrorEvent: true, usage: 'Started' }],
-    ['Broken', 'an error event before anything', { isWhole: true, hasErrorEvent: true }],
+    ['ErrorFirst', 'an error event before anything', { isWhole: true, hasErrorEvent: true }],
     ['Broken', 'an error event after content', { hasErrorEvent: true, hasContent: true, usage: 'Started' }],
     ['Broken', 'a connection that broke', {}],
     ['Broken', 'no answer at all', { status: 0 }],

@@ -4,7 +4,8 @@ import { parseUsd } from '../../../../policy/core/money.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
 import { billedTokens, cost } from '../../../../policy/prices/usage-cost.ts';
-import { mergeDelta, readUsage, type Usage } from '../../../../policy/prices/usage.ts';
+import { readUsage, type Usage } from '../../../../policy/prices/usage.ts';
+import { streamedUsage } from '../../../support/streamed-usage.ts';
 import vectors from '../data/usage.json' with { type: 'json' };
 
 const book = parsePriceBook(published);
@@ -15,7 +16,7 @@ const usd = (usage: Usage, model = OPUS, at = NOW): bigint => cost(usage, model,
 test.each(vectors)(
   '$name costs what Anthropic bills, to the nano-dollar, streamed or not',
   ({ model, start, delta, billedUsd }) => {
-    const streamed = mergeDelta(readUsage(start), delta);
+    const streamed = streamedUsage(start, delta);
     expect(usd(streamed, model)).toBe(parseUsd(billedUsd));
     expect(streamed.absurd).toBe(false);
     const nonZero = Object.fromEntries(Object.entries(delta).filter(([, value]) => value !== 0));
@@ -24,7 +25,8 @@ test.each(vectors)(
 );
 
 describe('cost', () => {
-  const usage = readUsage({ input_tokens: 1000, output_tokens: 1000 });
+  const reported = { input_tokens: 1000, output_tokens: 1000 };
+  const usage = readUsage(reported);
 
   test('prices a prompt as long from one token above the limit', () => {
     const prompt = (cached: number): Usage =>
@@ -48,7 +50,9 @@ describe('cost', () => {
       { type: 'advisor_message', model: 'claude-fable-5-2', input_tokens: 1000, output_tokens: 100 },
       { type: 'fallback_message', model: OPUS, input_tokens: 1000, output_tokens: 1000 },
     ];
-    expect(usd(mergeDelta(usage, { output_tokens: 1000, iterations }))).toBe(parseUsd('0.012') + parseUsd('0.024'));
+    expect(usd(streamedUsage(reported, { output_tokens: 1000, iterations }))).toBe(
+      parseUsd('0.012') + parseUsd('0.024'),
+    );
   });
 
   test('knows the model that served by any of its names', () => {
@@ -62,7 +66,7 @@ describe('cost', () => {
   const advising = { type: 'advisor_message', model: 'claude-fable-5-2', input_tokens: 1000, output_tokens: 0 };
 
   test('charges for a refusal before any content only what came before it', () => {
-    const refused = (iterations: object[]): Usage => ({ ...mergeDelta(usage, { iterations }), declined: true });
+    const refused = (iterations: object[]): Usage => ({ ...streamedUsage(reported, { iterations }), declined: true });
     expect(usd(refused([]))).toBe(0n);
     expect(usd(refused([declining]))).toBe(0n);
     const attempt = { type: 'message', model: 'claude-fable-5-2', input_tokens: 1000, output_tokens: 100 };
@@ -73,7 +77,9 @@ describe('cost', () => {
 
   test('charges for the input of an advisor that said nothing', () => {
     expect(
-      usd(mergeDelta(usage, { iterations: [{ ...declining, input_tokens: 1000, output_tokens: 1000 }, advising] })),
+      usd(
+        streamedUsage(reported, { iterations: [{ ...declining, input_tokens: 1000, output_tokens: 1000 }, advising] }),
+      ),
     ).toBe(parseUsd('0.024') + parseUsd('0.008'));
   });
 
@@ -82,7 +88,7 @@ describe('cost', () => {
       compacting,
       { type: 'fallback_message', model: 'claude-haiku-5-5', input_tokens: 1000, output_tokens: 1000 },
     ];
-    const merged = mergeDelta(usage, { iterations });
+    const merged = streamedUsage(reported, { iterations });
     expect(cost(merged, 'claude-haiku-5-5', book, NOW, OPUS)).toBe(parseUsd('0.042') + parseUsd('0.0006'));
   });
 
@@ -105,7 +111,7 @@ describe('cost', () => {
   });
 
   test('is never less than the cost of the totals, whatever the iterations say', () => {
-    expect(usd(mergeDelta(usage, { iterations: [{ type: 'message', input_tokens: 1, output_tokens: 1 }] }))).toBe(
+    expect(usd(streamedUsage(reported, { iterations: [{ type: 'message', input_tokens: 1, output_tokens: 1 }] }))).toBe(
       parseUsd('0.024'),
     );
   });
@@ -154,6 +160,7 @@ describe('a usage that cannot be read', () => {
     [{ input_tokens: 1, output_tokens: NaN }],
     [{ input_tokens: 1, output_tokens: 1, cache_creation: 'all' }],
     [{ input_tokens: 1, output_tokens: 1, cache_creation: { ephemeral_1h_input_tokens: -5 } }],
+    [{ input_tokens: 1, output_tokens: 1, cache_creation: { ephemeral_24h_input_tokens: 5 } }],
     [{ input_tokens: 1, output_tokens: 1, iterations: {} }],
     [{ input_tokens: 1, output_tokens: 1, iterations: [null] }],
     [{ input_tokens: 1, output_tokens: 1, iterations: Array.from({ length: 1_001 }, () => ({})) }],
@@ -167,10 +174,7 @@ describe('a usage that cannot be read', () => {
   });
 
   test('stays true whatever comes later in the stream', () => {
-    const usage = [{ output_tokens: -1 }, { output_tokens: 5 }].reduce(
-      mergeDelta,
-      readUsage({ input_tokens: 1, output_tokens: 1 }),
-    );
+    const usage = streamedUsage({ input_tokens: 1, output_tokens: 1 }, { output_tokens: -1 }, { output_tokens: 5 });
     expect(usage.absurd).toBe(true);
   });
 
@@ -183,8 +187,7 @@ describe('a usage that cannot be read', () => {
   test('is one of a stream whose list of inferences becomes shorter, and searches never become fewer', () => {
     const three = { output_tokens: 1, iterations: [{}, {}, {}], server_tool_use: { web_search_requests: 3 } };
     const two = { output_tokens: 1, iterations: [{}, {}], server_tool_use: { web_search_requests: 2 } };
-    const streamed = (...deltas: object[]): Usage =>
-      deltas.reduce(mergeDelta, readUsage({ input_tokens: 1, output_tokens: 1 }));
+    const streamed = (...deltas: object[]): Usage => streamedUsage({ input_tokens: 1, output_tokens: 1 }, ...deltas);
     expect(streamed(two, three)).toMatchObject({ absurd: false, webSearches: 3 });
     expect(streamed(three, two)).toMatchObject({ absurd: true, webSearches: 3 });
   });
@@ -202,7 +205,7 @@ describe('a usage that cannot be read', () => {
     const anything = fc.oneof(fc.anything(), fc.dictionary(fc.constantFrom(...names), fc.anything()));
     fc.assert(
       fc.property(anything, anything, (start, delta) => {
-        expect(usd(mergeDelta(readUsage(start), delta))).toBeGreaterThanOrEqual(0n);
+        expect(usd(streamedUsage(start, delta))).toBeGreaterThanOrEqual(0n);
       }),
     );
   });
