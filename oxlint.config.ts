@@ -77,6 +77,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     'policy/shards',
   ),
   'policy/status': policy(CORE, 'policy/compile', 'policy/config'),
+  'policy/effect': policy(CORE, 'policy/config', 'policy/prices'),
 
   ledger: ledger(CORE),
   'ledger/session': ledger(CORE, 'ledger'),

@@ -263,7 +263,7 @@ export interface ClaudeBudgetSpec {
  */
 export interface ClaudeBudgetStatus {
   /**
-   * conditions are Accepted, Programmed, Exhausted and Ready, each with the generation that it describes.
+   * conditions are Accepted, Programmed, Effective, Exhausted and Ready, each with the generation that it describes.
    */
   conditions?: Condition[];
   /**
@@ -493,7 +493,7 @@ export interface ClaudeWorkspaceSpec {
  */
 export interface ClaudeWorkspaceStatus {
   /**
-   * conditions are Accepted, Programmed, Logged and Ready, each with the generation that it describes.
+   * conditions are Accepted, Programmed, Effective, Logged and Ready, each with the generation that it describes.
    */
   conditions?: Condition[];
   /**

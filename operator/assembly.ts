@@ -8,7 +8,6 @@ import type { Database } from '../log/database/database.ts';
 import { UsageLog } from '../log/usage-log.ts';
 import { allowsUpstream, type Settings } from '../policy/config/settings.ts';
 import { PeriodCache } from '../policy/core/period.ts';
-import { parsePriceBook } from '../policy/prices/price-book-file.ts';
 import type { Hash } from '../policy/shards/shard-format.ts';
 import { logged } from '../policy/status/condition-findings.ts';
 import { batchCredentials } from './batches/batch-credentials.ts';
@@ -152,7 +151,7 @@ export function assemble(options: OperatorOptions) {
   const batches = new BatchSettler({
     ledger,
     credentials: (workspace) => batchCredentials(shards.previous(), workspace),
-    prices: () => parsePriceBook(JSON.parse(prices.current.text)),
+    prices: () => prices.book,
     isAllowed: (baseURL) => allowsUpstream(settings, baseURL),
     settings,
     clock,
@@ -203,6 +202,7 @@ export function assemble(options: OperatorOptions) {
     callerKeys,
     logged: () => logged({ waiting: streamLength(), limit: settings.usageStreamLimit, silentMs: ingest.unreachableMs }),
     planner,
+    book: () => prices.book,
     writer,
     queues,
     onProblem: problemIn('the ledger'),

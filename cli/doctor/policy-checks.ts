@@ -107,6 +107,13 @@ export async function checkConditions({ client, now }: CheckedInstallation): Pro
       const remedy = `kubectl describe shows the message of each; docs/runbooks/conditions/${reason}.md says what to do.`;
       return INSTALLATION_REASONS.has(reason) ? problem(message, remedy) : warning(message, remedy);
     }),
+    ...[...Map.groupBy(all.filter(isIneffective), (one) => conditionOf(one, 'Effective')!.reason)].map(
+      ([reason, objects]) =>
+        warning(
+          `${objects.length} with a part that has no effect, ${reason}: ${listed(objects.map(({ metadata }) => keyOf(metadata)))}.`,
+          `kubectl describe shows which part, and the nearest name; docs/runbooks/conditions/${reason}.md says what to do.`,
+        ),
+    ),
     silent.length + unready.size === 0 && fine(`All ${all.length} resources are ready.`),
   ];
 }
@@ -129,6 +136,10 @@ function isSilent({ metadata, status }: Resource, now: number): boolean {
 function isUnready(one: Resource): boolean {
   const ready = conditionOf(one, 'Ready');
   return ready?.status === 'False' || reasonOf(one) !== (ready?.reason ?? '');
+}
+
+function isIneffective(one: Resource): boolean {
+  return conditionOf(one, 'Effective')?.status === 'False';
 }
 
 /** The most specific reason: of Exhausted if the ledger is unknown, of Logged, else the one that Ready sums up. */

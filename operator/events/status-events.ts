@@ -30,6 +30,8 @@ function eventsOf(now: Condition, before: Condition | undefined, isNewPeriod: bo
       return [{ type: 'Warning', reason: 'PolicyRejected', action: 'Compile', note }];
     case 'Programmed True':
       return [{ type: 'Normal', reason: 'PolicyProgrammed', action: 'Program', note }];
+    case 'Effective False':
+      return [{ type: 'Warning', reason: 'Ineffective', action: 'Watch', note }];
     case 'Logged False':
       return [{ type: 'Warning', reason: 'UsageAtRisk', action: 'Log', note }];
     case 'Logged True':

@@ -1,6 +1,7 @@
 import type { ConfigMap } from '../../kube/kinds.ts';
 import type { CompileInput } from '../../policy/compile/compile-input.ts';
-import { priceBookProblem } from '../../policy/prices/price-book-file.ts';
+import { parsePriceBook, priceBookProblem } from '../../policy/prices/price-book-file.ts';
+import type { PriceBook } from '../../policy/prices/price-book.ts';
 
 const ENTRY = 'prices.json';
 
@@ -9,6 +10,7 @@ export class PriceBookSource {
   readonly #shipped: string;
   #current: CompileInput['prices'];
   #problem: string | undefined;
+  #parsed: { readonly text: string; readonly book: PriceBook } | undefined;
 
   /** `shipped`: the text of a valid book. */
   constructor(shipped: string) {
@@ -19,6 +21,13 @@ export class PriceBookSource {
   /** `fallback`: the administrator's book is invalid, so the compiler keeps the prices that it accepted last. */
   get current(): CompileInput['prices'] {
     return this.#current;
+  }
+
+  /** The same, parsed; the same object until it changes. */
+  get book(): PriceBook {
+    const { text } = this.#current;
+    if (this.#parsed?.text !== text) this.#parsed = { text, book: parsePriceBook(JSON.parse(text)) };
+    return this.#parsed.book;
   }
 
   /** What is wrong with the administrator's book, in one sentence; undefined where nothing is. */

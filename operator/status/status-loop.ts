@@ -4,6 +4,7 @@ import { keyOf } from '../../kube/object.ts';
 import type { LedgerState } from '../../ledger/ledger.ts';
 import { type CompiledBudget, type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import type { Finding } from '../../policy/core/conditions.ts';
+import type { PriceBook } from '../../policy/prices/price-book.ts';
 import type { Rollout } from '../../policy/status/condition-findings.ts';
 import type { Informers } from '../cluster/informers.ts';
 import type { LedgerGuard } from '../ledger/ledger-guard.ts';
@@ -29,6 +30,7 @@ interface StatusLoopOptions {
   readonly callerKeys: { hashes(): StatusInput['keys'] };
   readonly logged: () => Finding<'Logged'>;
   readonly planner: Pick<StatusPlanner, 'workspace' | 'budget'>;
+  readonly book: () => PriceBook;
   readonly writer: Pick<StatusWriter, 'lastWritten' | 'want' | 'due' | 'write' | 'isBehind' | 'isUrgent'>;
   readonly queues: { addPolicy(): void };
   readonly onProblem: (error: unknown) => void;
@@ -217,13 +219,14 @@ export class StatusLoop {
 
   /** Undefined before the first compilation. */
   #gatherInput(): StatusInput | undefined {
-    const { policy, informers, reader, callerKeys, logged, clock } = this.#options;
+    const { policy, informers, reader, callerKeys, logged, book, clock } = this.#options;
     const { published, fences } = policy;
     if (published === undefined) return undefined;
     const { workspaces, endpoints } = informers;
     const rollout = gatewayRollout(fences, endpoints.values(), reader.gateways, this.#rollout);
     this.#rollout = rollout;
-    return { published, rollout, logged: logged(), keys: callerKeys.hashes(), workspaces, now: clock() };
+    const keys = callerKeys.hashes();
+    return { published, rollout, logged: logged(), keys, workspaces, book: book(), now: clock() };
   }
 
   #gatherBudget(ref: Ref, budget: ClaudeBudget): BudgetSubject {

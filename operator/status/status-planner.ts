@@ -12,9 +12,11 @@ import type { Settings } from '../../policy/config/settings.ts';
 import { type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import { type ConditionType, type Finding, condition } from '../../policy/core/conditions.ts';
 import type { PeriodLookup } from '../../policy/core/period.ts';
+import type { PriceBook } from '../../policy/prices/price-book.ts';
 import { budgetFigures, exhausted } from '../../policy/status/budget-figures.ts';
 import { type Rollout, budgetReady, workspaceReady } from '../../policy/status/condition-findings.ts';
 import { type PublishedPolicy, isOutcomeOf } from '../policy/published-policy.ts';
+import { EffectCache } from './effect-cache.ts';
 import type { LedgerFigures } from './ledger-reader.ts';
 import { ProgrammedCondition } from './programmed-condition.ts';
 
@@ -28,6 +30,7 @@ export interface StatusInput {
   /** The hashes of each workspace's keys whose Secret exists, by the key's name. */
   readonly keys: ReadonlyMap<Ref, Readonly<Record<string, string>>>;
   readonly workspaces: { get(ref: Ref): ClaudeWorkspace | undefined };
+  readonly book: PriceBook;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
@@ -73,6 +76,7 @@ export class StatusPlanner {
   readonly #elapsed: () => number;
   readonly #periods: PeriodLookup;
   readonly #programmed = new ProgrammedCondition();
+  readonly #effects: EffectCache;
   /** By uid: the values that the last status was built from. */
   readonly #causes = new Map<string, readonly unknown[]>();
   /** By uid, for budgets that are not pending: the objects that the causes were derived from. */
@@ -83,6 +87,7 @@ export class StatusPlanner {
     this.#settings = settings;
     this.#elapsed = elapsed;
     this.#periods = periods;
+    this.#effects = new EffectCache(settings);
   }
 
   workspace(subject: WorkspaceSubject, input: StatusInput): Planned {
@@ -99,9 +104,20 @@ export class StatusPlanner {
     const { logged, now } = input;
     const { reason, message } = programmed;
     const ready = workspaceReady(outcome, programmed, this.#settings, now);
-    const causes = [workspace, status, outcome, reason, message, logged.reason, ready.reason, [...keys].join(' ')];
+    const effective = this.#effects.ofWorkspace(uid, outcome, input);
+    const causes = [
+      workspace,
+      status,
+      outcome,
+      reason,
+      message,
+      logged.reason,
+      ready.reason,
+      effective,
+      [...keys].join(' '),
+    ];
     if (!this.#areNew(uid, causes)) return { isPending, wanted: null };
-    const wanted = workspaceStatus({ workspace: known, outcome, programmed, logged, ready, keys, now });
+    const wanted = workspaceStatus({ workspace: known, outcome, programmed, effective, logged, ready, keys, now });
     return { isPending, wanted: { resource: workspaces, object: workspace, status: wanted } };
   }
 
@@ -124,17 +140,27 @@ export class StatusPlanner {
     const isPending = programmed.reason === 'Pending';
     if (!isPending) this.#sources.set(uid, sources);
     if (figures === undefined) return { isPending, wanted: null };
+    const effective = this.#effects.ofBudget(uid, outcome, input, figures.kind === 'Read' ? figures.now : now);
     const { accepted, inForce, required } = outcome;
     const findings = [accepted.reason, accepted.message, programmed.reason, programmed.message];
-    if (!this.#areNew(uid, [budget, status, inForce, required.length, figures, ...findings])) {
+    if (!this.#areNew(uid, [budget, status, inForce, required.length, figures, effective, ...findings])) {
       return { isPending, wanted: null };
     }
-    const wanted = budgetStatus({ budget: known, outcome, programmed, figures, periods: this.#periods, now });
+    const wanted = budgetStatus({
+      budget: known,
+      outcome,
+      programmed,
+      effective,
+      figures,
+      periods: this.#periods,
+      now,
+    });
     return { isPending, wanted: { resource: budgets, object: budget, status: wanted } };
   }
 
   forget(uid: string): void {
     this.#programmed.forget(uid);
+    this.#effects.forget(uid);
     this.#causes.delete(uid);
     this.#sources.delete(uid);
   }
@@ -173,6 +199,7 @@ interface BudgetInput {
   readonly budget: ClaudeBudget;
   readonly outcome: BudgetOutcome;
   readonly programmed: Finding<'Programmed'>;
+  readonly effective: Finding<'Effective'>;
   readonly figures: LedgerFigures;
   readonly periods: PeriodLookup;
   /** Milliseconds since the epoch. */
@@ -181,7 +208,7 @@ interface BudgetInput {
 
 /** While the ledger gives no figures the last ones stay, so the status never shows less spend than was known. */
 function budgetStatus(input: BudgetInput): ClaudeBudgetStatus {
-  const { budget, outcome, programmed, figures, periods, now } = input;
+  const { budget, outcome, programmed, effective, figures, periods, now } = input;
   const { inForce } = outcome;
   const conditionOf = conditioner(budget, now);
   const { conditions: _, workspace: __, ...last } = budget.status ?? {};
@@ -195,6 +222,7 @@ function budgetStatus(input: BudgetInput): ClaudeBudgetStatus {
     conditions: [
       conditionOf('Accepted', outcome.accepted),
       conditionOf('Programmed', programmed),
+      conditionOf('Effective', effective),
       conditionOf('Exhausted', exhaustion(input)),
       conditionOf('Ready', budgetReady(outcome, programmed, figures.kind === 'Read' ? figures.now : now)),
     ],
@@ -208,6 +236,7 @@ interface WorkspaceInput {
   readonly workspace: ClaudeWorkspace;
   readonly outcome: WorkspaceOutcome;
   readonly programmed: Finding<'Programmed'>;
+  readonly effective: Finding<'Effective'>;
   readonly logged: Finding<'Logged'>;
   readonly ready: Finding<'Ready'>;
   /** The names of its keys whose Secret exists. */
@@ -217,7 +246,7 @@ interface WorkspaceInput {
 }
 
 function workspaceStatus(input: WorkspaceInput): ClaudeWorkspaceStatus {
-  const { workspace, outcome, programmed, logged, ready, now } = input;
+  const { workspace, outcome, programmed, effective, logged, ready, now } = input;
   const keys = workspace.spec.keys.filter(({ name }) => input.keys.has(name));
   const budgets = outcome.budgets.map(refOf);
   const conditionOf = conditioner(workspace, now);
@@ -225,6 +254,7 @@ function workspaceStatus(input: WorkspaceInput): ClaudeWorkspaceStatus {
     conditions: [
       conditionOf('Accepted', outcome.accepted),
       conditionOf('Programmed', programmed),
+      conditionOf('Effective', effective),
       conditionOf('Logged', logged),
       conditionOf('Ready', ready),
     ],

@@ -5,7 +5,7 @@ import { rfc3339 } from './period.ts';
 import { escapeText } from './plain-text.ts';
 
 /** The conditions of Tollgate's resources; Exhausted is of budgets only, Logged of workspaces only. */
-export type ConditionType = 'Accepted' | 'Programmed' | 'Exhausted' | 'Logged' | 'Ready';
+export type ConditionType = 'Accepted' | 'Programmed' | 'Effective' | 'Exhausted' | 'Logged' | 'Ready';
 
 interface Row {
   readonly status: Condition['status'];
@@ -80,6 +80,25 @@ const table = {
       status: 'False',
       meaning: 'A gateway does not enforce this generation yet, or the fence is not written; the message names it.',
     },
+  },
+  Effective: {
+    Effective: { status: 'True', meaning: 'All that the resource names can be matched by a call.' },
+    MatchesNothing: {
+      status: 'False',
+      meaning:
+        'The scope, an exemption, `per`, the selector or the allow-list names something that no call can have, or calls of a key are matched by no budget; the message names the nearest name that there is.',
+    },
+    OverridesUnmatched: {
+      status: 'False',
+      meaning: 'An override of the limit is for values that no key fixes, so it changes nothing.',
+    },
+    LimitBelowCall: {
+      status: 'False',
+      meaning:
+        'A limit with its tolerance, or guards.maxRequestUsd, is less than one usual call of the cheapest model may cost (1,000 tokens of prompt, max_tokens of 1,024), so such calls are refused.',
+    },
+    GrantsExpired: { status: 'False', meaning: 'A grant has ended. Remove it, or write a later untilTime.' },
+    NotInForce: { status: 'Unknown', meaning: 'No accepted generation is in force.' },
   },
   Exhausted: {
     WithinLimit: { status: 'False', meaning: 'The budget has money left.' },

@@ -6,6 +6,7 @@ import { StatusLoop } from '../../../../operator/status/status-loop.ts';
 import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
 import type { Reading, ReadingQuery } from '../../../../policy/core/counter-reading.ts';
 import { budgetOf } from '../../../support/budget.ts';
+import { bookOf } from '../../../support/prices.ts';
 
 const STATE = { now: 1_000, lost: null, recovering: null, streamLength: 0 } as unknown as LedgerState;
 
@@ -54,6 +55,7 @@ function loopOver(count: number) {
       isBehind: false,
       isUrgent: false,
     },
+    book: () => bookOf({ '2026-01-01': '5' }),
     queues: { addPolicy: () => undefined },
     onProblem: (error) => {
       throw error;

@@ -11,6 +11,7 @@ import type { CompileOutput } from '../../../../policy/compile/compile-output.ts
 import type { Reading } from '../../../../policy/core/counter-reading.ts';
 import { periodAt } from '../../../../policy/core/period.ts';
 import { budgetOf } from '../../../support/budget.ts';
+import { bookOf } from '../../../support/prices.ts';
 
 const NOW = Date.parse('2026-11-25T17:00:00Z');
 const SHARD = 'tollgate-policy-0';
@@ -38,6 +39,7 @@ function inputOf({ uid = 'one', revision = 7 } = {}): StatusInput {
     logged: { reason: 'Logged', message: 'Logged.' },
     keys: new Map(),
     workspaces: new Map(),
+    book: bookOf({ '2026-01-01': '5' }),
     now: NOW,
   };
 }
