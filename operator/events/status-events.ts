@@ -23,27 +23,30 @@ function enforcementBegan({ spentUsd, limitUsd }: Status): EventDetails {
   return { type: 'Normal', reason: 'EnforcementBegan', action: 'Watch', note };
 }
 
+/** By type and status of a condition. */
+const EVENTS: Readonly<Record<string, Omit<EventDetails, 'note'>>> = {
+  'Accepted False': { type: 'Warning', reason: 'PolicyRejected', action: 'Compile' },
+  'Programmed True': { type: 'Normal', reason: 'PolicyProgrammed', action: 'Program' },
+  'Effective False': { type: 'Warning', reason: 'Ineffective', action: 'Watch' },
+  'Logged False': { type: 'Warning', reason: 'UsageAtRisk', action: 'Log' },
+  'Exhausted True': { type: 'Warning', reason: 'BudgetExhausted', action: 'Watch' },
+};
+
+/** What ends a state that had its Event. */
+const ENDS: Readonly<Record<string, { readonly after: string; readonly event: Omit<EventDetails, 'note'> }>> = {
+  'Logged True': { after: 'False', event: { type: 'Normal', reason: 'UsageLogged', action: 'Log' } },
+  'Exhausted False': { after: 'True', event: { type: 'Normal', reason: 'BudgetRecovered', action: 'Watch' } },
+};
+
 function eventsOf(now: Condition, before: Condition | undefined, isNewPeriod: boolean): EventDetails[] {
   const { message: note } = now;
-  switch (`${now.type} ${now.status}`) {
-    case 'Accepted False':
-      return [{ type: 'Warning', reason: 'PolicyRejected', action: 'Compile', note }];
-    case 'Programmed True':
-      return [{ type: 'Normal', reason: 'PolicyProgrammed', action: 'Program', note }];
-    case 'Effective False':
-      return [{ type: 'Warning', reason: 'Ineffective', action: 'Watch', note }];
-    case 'Logged False':
-      return [{ type: 'Warning', reason: 'UsageAtRisk', action: 'Log', note }];
-    case 'Logged True':
-      return before?.status === 'False' ? [{ type: 'Normal', reason: 'UsageLogged', action: 'Log', note }] : [];
-    case 'Exhausted True':
-      return [{ type: 'Warning', reason: 'BudgetExhausted', action: 'Watch', note }];
-    case 'Exhausted False':
-      if (before?.status !== 'True') return [];
-      return [{ type: 'Normal', reason: isNewPeriod ? 'BudgetReset' : 'BudgetRecovered', action: 'Watch', note }];
-    default:
-      return [];
-  }
+  const name = `${now.type} ${now.status}`;
+  const begun = EVENTS[name];
+  if (begun !== undefined) return [{ ...begun, note }];
+  const end = ENDS[name];
+  if (end === undefined || before?.status !== end.after) return [];
+  const isReset = isNewPeriod && now.type === 'Exhausted';
+  return [{ ...end.event, note, ...(isReset ? { reason: 'BudgetReset' } : {}) }];
 }
 
 /** Whether the condition's status changed, or a new generation ended with the same status. */

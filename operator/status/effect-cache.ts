@@ -56,8 +56,7 @@ export class EffectCache {
 
   #find(uid: string, causes: readonly unknown[], find: () => Finding<'Effective'>): Finding<'Effective'> {
     const known = this.#known.get(uid);
-    const isSame = known?.causes.length === causes.length && causes.every((cause, i) => cause === known.causes[i]);
-    if (isSame) return known!.finding;
+    if (known !== undefined && areSame(known.causes, causes)) return known.finding;
     const found = find();
     const finding = known?.finding.message === found.message ? known.finding : found;
     this.#known.set(uid, { causes, finding });
@@ -67,4 +66,8 @@ export class EffectCache {
 
 function inForceOf(outcome: WorkspaceOutcome | undefined): readonly CompiledWorkspace[] {
   return outcome?.inForce == null ? [] : [outcome.inForce];
+}
+
+function areSame(known: readonly unknown[], causes: readonly unknown[]): boolean {
+  return known.length === causes.length && causes.every((cause, i) => cause === known[i]);
 }
