@@ -43,6 +43,7 @@ const POLICY = [
   'config',
   'core',
   'cost',
+  'effect',
   'json',
   'prices',
   'request',
