@@ -130,7 +130,11 @@ describe('what a budget names and no call can have', () => {
       'callers set the user by header, so it cannot raise the limit',
       { per: ['user'], overrides: [{ values: ['ada'], limitNano: parseUsd('100.00') }] },
     ],
-    ['LimitBelowCall', 'spec.limit.usd: $0.000500 is less than one usual call may cost', { limitNano: parseUsd('0.0005') }],
+    [
+      'LimitBelowCall',
+      'spec.limit.usd: $0.000500 is less than one usual call may cost',
+      { limitNano: parseUsd('0.0005') },
+    ],
     ['LimitBelowCall', 'spec.limit.totalUsd: $0.000400', { per: ['customer'], totalNano: parseUsd('0.0004') }],
     [
       'GrantsExpired',
