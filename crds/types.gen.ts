@@ -134,11 +134,11 @@ export interface ClaudeBudgetSpec {
    */
   limit: {
     /**
-     * usd is the limit of the pool, or with per the limit of each value.
+     * usd is the limit of the pool, or with per the limit of each value - US dollars as a quoted string such as "25.00".
      */
     usd: string;
     /**
-     * totalUsd is the limit of all values of per together.
+     * totalUsd is the limit of all values of per together, a quoted string such as "400.00".
      */
     totalUsd?: string;
     /**
@@ -150,12 +150,12 @@ export interface ClaudeBudgetSpec {
        */
       values: string[];
       /**
-       * usd replaces limit.usd for these values; "0" lets them spend nothing.
+       * usd replaces limit.usd for these values, a quoted string such as "100.00"; "0" lets them spend nothing.
        */
       usd: string;
     }[];
     /**
-     * toleranceUsd is how far the worst cases of calls in flight may pass the limit. It admits calls whose worst case is far above their cost. Default: "0".
+     * toleranceUsd is how far the worst cases of calls in flight may pass the limit, a quoted string such as "2.50". It admits calls whose worst case is far above their cost. Default: "0".
      */
     toleranceUsd: string;
     /**
@@ -168,7 +168,7 @@ export interface ClaudeBudgetSpec {
    */
   grants: {
     /**
-     * usd is added to the limit.
+     * usd is added to the limit, a quoted string such as "10.00".
      */
     usd: string;
     /**
@@ -245,7 +245,7 @@ export interface ClaudeBudgetSpec {
       };
     };
     /**
-     * criticalExtraUsd is what keys of priority Critical may spend beyond the limit. Default: "0".
+     * criticalExtraUsd is what keys of priority Critical may spend beyond the limit, a quoted string such as "15.00". Default: "0".
      */
     criticalExtraUsd: string;
   };
@@ -441,7 +441,7 @@ export interface ClaudeWorkspaceSpec {
    */
   guards: {
     /**
-     * maxRequestUsd refuses a call whose worst-case cost is higher.
+     * maxRequestUsd refuses a call whose worst-case cost is higher, a quoted string such as "1.00".
      */
     maxRequestUsd?: string;
     /**
@@ -457,7 +457,7 @@ export interface ClaudeWorkspaceSpec {
      */
     maxToolUses?: number;
     /**
-     * unboundedRequestUsd is reserved for a call that has no maximum cost (code execution, remote servers, containers, tools without max_uses). Such a call is served only if this is set and every enforcing budget that applies to it has a tolerance; it may cost more than this.
+     * unboundedRequestUsd, a quoted string such as "3.00", is reserved for a call that has no maximum cost (code execution, remote servers, containers, tools without max_uses). Such a call is served only if this is set and every enforcing budget that applies to it has a tolerance; it may cost more than this.
      */
     unboundedRequestUsd?: string;
   };

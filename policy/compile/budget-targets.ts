@@ -9,7 +9,9 @@ import {
   refOf,
 } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
+import { namespaceOf } from '../core/counter-reading.ts';
 import { isSetByCaller } from '../core/matching.ts';
+import { nearestName } from '../core/nearest-name.ts';
 import { END_OF_TIME, isTimeZone } from '../core/period.ts';
 import type { PreviousShards } from '../shards/shard-set.ts';
 import { scopeAt, valuesAt } from './attribute-names.ts';
@@ -127,7 +129,10 @@ function targets({ metadata, spec }: ClaudeBudget, existing: Workspaces, input: 
   if (spec.workspaceRef !== undefined) {
     const workspace = `${metadata.namespace}/${spec.workspaceRef.name}`;
     if (!existing.has(workspace)) {
-      const message = `spec.workspaceRef: ClaudeWorkspace ${workspace} does not exist. Create it or name another.`;
+      const others = [...existing.keys()].filter((ref) => namespaceOf(ref) === metadata.namespace);
+      const nearest = nearestName(workspace, others, (ref) => ref.slice(ref.indexOf('/')));
+      const remedy = nearest === null ? 'Create it or name another.' : `Did you mean ${nearest}?`;
+      const message = `spec.workspaceRef: ClaudeWorkspace ${workspace} does not exist. ${remedy}`;
       throw new NotAccepted('WorkspaceNotFound', message);
     }
     return isInForce(existing, workspace) ? [workspace] : [];
