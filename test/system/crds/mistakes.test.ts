@@ -12,7 +12,7 @@ import type { CompileInput } from '../../../policy/compile/compile-input.ts';
 import type { BudgetOutcome } from '../../../policy/compile/compile-output.ts';
 import { compile } from '../../../policy/compile/compile.ts';
 import { parseSettings } from '../../../policy/config/settings.ts';
-import { condition } from '../../../policy/core/conditions.ts';
+import { condition, type ConditionType, type Finding } from '../../../policy/core/conditions.ts';
 import { budgetEffective, workspaceEffective } from '../../../policy/effect/effective.ts';
 import { parsePriceBook } from '../../../policy/prices/price-book-file.ts';
 import { cluster } from '../../support/cluster.ts';
@@ -99,15 +99,15 @@ function conditionsOf(objects: readonly (ClaudeWorkspace | ClaudeBudget)[]): rea
   const { kind, metadata } = objects.at(-1)!;
   const ref = `${metadata.namespace}/${metadata.name}`;
   const context = { book: parsePriceBook(JSON.parse(prices)), now };
-  const made = (type: 'Accepted' | 'Effective', finding: Parameters<typeof condition>[1]) =>
-    condition(type, finding as never, 1, now, []);
+  const made = <T extends ConditionType>(type: T, finding: Finding<T> | null) =>
+    finding === null ? [] : [condition(type, finding, 1, now, [])];
   if (kind === 'ClaudeWorkspace') {
     const { accepted, inForce, budgets } = output.workspaces.get(ref)!;
     const effective = inForce && workspaceEffective(inForce, budgets, { ...context, requireBudget: 'Any' });
-    return [made('Accepted', accepted), ...(effective ? [made('Effective', effective)] : [])];
+    return [...made('Accepted', accepted), ...made('Effective', effective)];
   }
   const { accepted, inForce, required }: BudgetOutcome = output.budgets.get(ref)!;
   const workspaces = required.flatMap(({ workspace }) => output.workspaces.get(workspace)?.inForce ?? []);
   const effective = inForce && budgetEffective(inForce, workspaces, context);
-  return [made('Accepted', accepted), ...(effective ? [made('Effective', effective)] : [])];
+  return [...made('Accepted', accepted), ...made('Effective', effective)];
 }
