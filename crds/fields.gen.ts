@@ -97,6 +97,7 @@ export const fields = {
     'status.requests',
     'status.refused',
     'status.wouldRefuse',
+    'status.largestCallUsd',
     'status.top',
     'status.top[]',
     'status.top[].values',

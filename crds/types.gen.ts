@@ -320,13 +320,17 @@ export interface ClaudeBudgetStatus {
    */
   requests?: number;
   /**
-   * refused is the number of calls that were refused because the budget is spent.
+   * refused is the number of calls that the budget refused, because it is spent or because they were too large for what is left.
    */
   refused?: number;
   /**
    * wouldRefuse is the number of calls that mode Enforce would have refused.
    */
   wouldRefuse?: number;
+  /**
+   * largestCallUsd is what the call may have cost that was last refused as too large for what is left (RequestTooLarge), or in mode Observe would have been; absent if there was none in the period.
+   */
+  largestCallUsd?: string;
   /**
    * top lists the values of per with the highest spend, in descending order.
    */

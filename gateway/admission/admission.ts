@@ -228,7 +228,7 @@ class Attempt<C extends ReadCall> {
       case 'admitted':
         return ok(this.#admitted(plan, answer.now, answer.committedNano));
       case 'full':
-        return err(budgetRefusal(plan, answer.failures, this.#call.caller));
+        return err(budgetRefusal(plan, answer.failures, this.#call.caller, this.#at));
       case 'stale':
         return this.#catchUp(answer.version);
       case 'wrongPeriod':
@@ -284,7 +284,7 @@ class Attempt<C extends ReadCall> {
 }
 
 function isWaiting(answer: Answer): answer is Extract<Answer, { kind: 'full' }> {
-  return answer.kind === 'full' && answer.failures.every((failure) => failure.waiting);
+  return answer.kind === 'full' && answer.failures.every(({ verdict }) => verdict === 'waiting');
 }
 
 function spentChecks({ checks }: CallPlan, failures: readonly Failure[]): Check[] {

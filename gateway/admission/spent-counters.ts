@@ -32,8 +32,8 @@ interface PlannedCounter {
 
 /** What the ledger said of a counter. */
 interface KnownCounter extends Pick<PlannedCounter, 'workspace' | 'capNano' | 'limitNano'> {
-  /** Null if it was not spent. */
-  readonly failure: Pick<Failure, 'spentNano' | 'certainNano'> | null;
+  /** Null if it had room, or will have once calls in flight settle. */
+  readonly failure: Failure | null;
   /** By the monotonic clock. Milliseconds. */
   readonly knownUntil: number;
   readonly rememberedUntil: number;
@@ -46,7 +46,7 @@ export interface KnownSpent {
 }
 
 /**
- * The counters that the ledger has just found spent. A caller that goes on calling is refused here, as the ledger would,
+ * The counters that the ledger has just found spent, or too small for a call. A caller that goes on calling is refused here, as the ledger would,
  * so that a runaway loop costs it four scripts a second and not one a call. The ledger's word holds for the same cap and
  * tolerance only, and not for a call that could still fit; it ends after `KNOWN_MS`, with its period or grant, and with a
  * settle or release of this gateway on the counter.
@@ -106,7 +106,7 @@ export class SpentCounters {
   learn(asker: Asker, answer: ReserveAnswer, sentAt: number): void {
     const { plan } = asker;
     if (answer.kind === 'admitted') this.#dropRefuted(asker);
-    if (answer.kind !== 'full' || answer.failures.every(({ waiting }) => waiting)) return;
+    if (answer.kind !== 'full' || !answer.failures.some(isFinal)) return;
     this.#dropForgotten();
     // By the ledger's clock, which has advanced by no more than what has passed here since the reserve was sent.
     const ends = Math.min(plan.until, ...plan.checks.map(({ end }) => end));
@@ -115,7 +115,7 @@ export class SpentCounters {
     for (const counter of enforcedCounters(asker)) {
       const { check, ofTotal, queue, workspace, capNano, limitNano } = counter;
       const failure =
-        answer.failures.find((one) => one.check === check && one.ofTotal === ofTotal && !one.waiting) ?? null;
+        answer.failures.find((one) => one.check === check && one.ofTotal === ofTotal && isFinal(one)) ?? null;
       this.#put(queue, { workspace, capNano, limitNano, failure, ...times });
     }
   }
@@ -199,12 +199,19 @@ function isOf(
   return known.workspace === workspace && known.capNano === capNano && known.limitNano === limitNano;
 }
 
-/** Whether the counter is spent for a call of this worst case, as reserve.lua decides it. */
+/** Whether no settle of calls in flight makes room. */
+function isFinal({ verdict }: Failure): boolean {
+  return verdict !== 'waiting';
+}
+
+/**
+ * Whether the counter has no room for a call of this worst case, as reserve.lua decides it. Whether it is spent or the call
+ * too large depends on the counter alone: the verdict is the one that the ledger gave.
+ */
 function refuses({ capNano, limitNano, failure }: KnownCounter, worstNano: Nano): boolean {
   return failure !== null && (failure.certainNano >= capNano || add(failure.certainNano, worstNano) > limitNano);
 }
 
 function toFailure({ check, ofTotal }: PlannedCounter, { failure }: KnownCounter): Failure {
-  const { spentNano, certainNano } = failure!;
-  return { check, ofTotal, waiting: false, spentNano, certainNano };
+  return { ...failure!, check, ofTotal };
 }

@@ -217,7 +217,7 @@ export function queuedFailure(
     if (one.mode !== 'Enforce') continue;
     for (const ofTotal of [false, true]) {
       if (!waitQueue.isQueued(queueKeyOf(one, ofTotal), workspace)) continue;
-      return { check, ofTotal, waiting: true, spentNano: ZERO, certainNano: ZERO };
+      return { check, ofTotal, verdict: 'waiting', spentNano: ZERO, certainNano: ZERO, committedNano: ZERO };
     }
   }
   return null;

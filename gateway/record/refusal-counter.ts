@@ -46,7 +46,7 @@ export class RefusalCounter {
   count(refusal: Refusal, caller?: Caller): void {
     const owner = caller === undefined ? NOBODY : ownerOf(caller.workspace);
     const { reason } = refusal;
-    const kind = { ...owner, key: caller?.key.name ?? '', budget: refusal.spent?.budget ?? '', reason };
+    const kind = { ...owner, key: caller?.key.name ?? '', budget: refusal.budget?.budget ?? '', reason };
     if (!this.#add(kind, MAX_KINDS)) this.#add({ ...owner, key: '', budget: '', reason }, Infinity);
   }
 

@@ -37,6 +37,7 @@ export class MemoryCounter {
   refused = 0;
   wouldRefuse = 0;
   exhaustedAtNano: Nano | null = null;
+  tooLargeNano: Nano | null = null;
   /** In a spanning budget: what each workspace and each namespace has in flight. Nano-dollars. */
   readonly inFlight = new Map<string, Nano>();
   /** In a spanning budget: the last two of a level (`SharingLevel`) that waited, latest first. */
@@ -63,8 +64,9 @@ export class MemoryCounter {
   }
 
   get reading(): Counter {
-    const { spentNano, certainNano, committedNano, requests, refused, wouldRefuse, exhaustedAtNano } = this;
-    return { spentNano, certainNano, committedNano, requests, refused, wouldRefuse, exhaustedAtNano };
+    const { spentNano, certainNano, committedNano, requests, refused, wouldRefuse, exhaustedAtNano, tooLargeNano } =
+      this;
+    return { spentNano, certainNano, committedNano, requests, refused, wouldRefuse, exhaustedAtNano, tooLargeNano };
   }
 
   /** @throws RangeError where the counter would overflow. */

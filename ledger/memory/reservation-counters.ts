@@ -1,11 +1,9 @@
-import type { Bound, Check, CheckMode, Failure } from '../../policy/core/counter-check.ts';
+import type { Bound, Check, CheckMode, Failure, Verdict } from '../../policy/core/counter-check.ts';
 import { add, type Nano, ZERO } from '../../policy/core/money.ts';
 import { expireAt, WAIT_MARK_MS } from '../durations.ts';
 import type { Reservation } from '../reservation.ts';
 import { type MemoryCounter, type SharingLevel, sharingLevels } from './counter.ts';
 import type { MemoryCounters } from './counters.ts';
-
-type Verdict = 'fits' | 'waiting' | 'spent';
 
 /** One counter of a check: the value's (or the pool's), or the total over all values. */
 interface CheckedCounter {
@@ -14,7 +12,7 @@ interface CheckedCounter {
   readonly mode: CheckMode;
   readonly bound: Bound | null;
   readonly counter: MemoryCounter;
-  readonly verdict: Verdict;
+  readonly verdict: 'fits' | Verdict;
   /** The levels on which it is noted that a call waits. */
   readonly marked: readonly SharingLevel[];
 }
@@ -42,18 +40,23 @@ export class ReservationCounters {
   }
 
   /**
-   * The counters without room. A spent budget counts the refusal in all its counters, but a value that holds no money gets
-   * none for that; a waiting call changes none, but what says that its workspace waits.
+   * The counters without room. A budget that refuses counts the refusal in all its counters, but a value that holds no money
+   * gets none for that; a waiting call changes none, but what says that its workspace waits.
    */
   refuse(): readonly Failure[] {
-    const failures = this.#checked.filter(({ mode, verdict }) => mode === 'Enforce' && verdict !== 'fits');
-    const spent = failures.filter(({ verdict }) => verdict === 'spent');
-    for (const { counter } of this.#checked.filter(({ check }) => spent.some((failure) => failure.check === check))) {
+    const failures = this.#checked.flatMap((one) =>
+      one.mode === 'Enforce' && one.verdict !== 'fits' ? [{ ...one, verdict: one.verdict }] : [],
+    );
+    const final = failures.filter(({ verdict }) => verdict !== 'waiting');
+    for (const { counter } of this.#checked.filter(({ check }) => final.some((failure) => failure.check === check))) {
       if (counter.value === null) this.#counters.store(counter);
       counter.refused += 1;
     }
-    for (const { counter, bound } of spent) counter.exhaustedAtNano = bound?.capNano ?? null;
-    for (const { counter, marked } of spent.length > 0 ? [] : failures) {
+    for (const { check, verdict, counter, bound } of final) {
+      if (verdict === 'spent') counter.exhaustedAtNano = bound?.capNano ?? null;
+      else this.#noteTooLarge(check);
+    }
+    for (const { counter, marked } of final.length > 0 ? [] : failures) {
       for (const level of marked) this.#markWaiting(counter, level, true);
     }
     return failures.map(toFailure);
@@ -84,11 +87,19 @@ export class ReservationCounters {
     // Admitted under a cap no higher than the one at which another call was refused: there is room again.
     const wasExhausted = mode === 'Enforce' && bound !== null && counter.exhaustedAtNano !== null;
     if (wasExhausted && bound.capNano <= (counter.exhaustedAtNano ?? ZERO)) counter.exhaustedAtNano = null;
-    const isSpent = this.#checked.some((other) => other.check === check && other.verdict === 'spent');
-    if (mode === 'Observe' && isSpent) counter.wouldRefuse += 1;
+    const verdicts = this.#checked.filter((other) => other.check === check).map(({ verdict }) => verdict);
+    const wouldRefuse = verdicts.includes('spent') || verdicts.includes('tooLarge');
+    if (mode === 'Observe' && wouldRefuse) counter.wouldRefuse += 1;
+    if (mode === 'Observe' && verdicts.includes('tooLarge')) this.#noteTooLarge(check);
     const { checks, workspace } = this.#reservation;
     if (checks[check]!.workspaceReservePercent === undefined) return;
     for (const level of sharingLevels(workspace)) this.#markWaiting(counter, level, false);
+  }
+
+  /** Notes the call's worst case in the check's pool. */
+  #noteTooLarge(check: number): void {
+    const pool = this.#checked.find((one) => one.check === check && one.counter.value === null);
+    if (pool !== undefined) pool.counter.tooLargeNano = this.#reservation.worstNano;
   }
 
   #markWaiting(counter: MemoryCounter, level: SharingLevel, isWaiting: boolean): void {
@@ -107,7 +118,7 @@ function checkedCounters(
   const check = reservation.checks[index]!;
   const expires = expireAt(check.end);
   const checked = (counter: MemoryCounter, bound: Bound | null, ofTotal: boolean): CheckedCounter => {
-    const verdict = verdictOf(counter, check.mode, bound, reservation.gapNano);
+    const verdict = verdictOf(counter, check.mode, bound, reservation);
     const shared = bound === null ? { verdict } : share(counter, bound, verdict, { check, reservation, now });
     return { check: index, ofTotal, mode: check.mode, bound, counter, marked: [], ...shared };
   };
@@ -125,12 +136,13 @@ function checkedCounters(
 function share(
   counter: MemoryCounter,
   { roomNano }: Bound,
-  verdict: Verdict,
+  verdict: CheckedCounter['verdict'],
   { check, reservation, now }: { readonly check: Check; readonly reservation: Reservation; readonly now: number },
 ): Pick<CheckedCounter, 'verdict' | 'marked'> {
   const { workspaceReservePercent: percent } = check;
   const { workspace, worstNano } = reservation;
-  if (percent === undefined || check.mode !== 'Enforce' || verdict === 'spent') return { verdict, marked: [] };
+  if (percent === undefined || check.mode !== 'Enforce' || verdict === 'spent' || verdict === 'tooLarge')
+    return { verdict, marked: [] };
   const leftNano = roomNano - counter.certainNano + worstNano;
   const exceedsShare = ({ name }: SharingLevel): boolean =>
     ((counter.inFlight.get(name) ?? ZERO) + worstNano) * 100n > leftNano * BigInt(percent);
@@ -140,19 +152,26 @@ function share(
   return { verdict: isHeldBack ? 'waiting' : 'fits', marked: [] };
 }
 
-/** Whether a call fits, would fit once calls in flight settle, or cannot. Under Observe a call never waits. */
-function verdictOf(counter: MemoryCounter, mode: CheckMode, bound: Bound | null, gapNano: Nano): Verdict {
+/** Whether a call fits, or why not. Under Observe a call never waits. */
+function verdictOf(
+  counter: MemoryCounter,
+  mode: CheckMode,
+  bound: Bound | null,
+  { worstNano, gapNano }: Pick<Reservation, 'worstNano' | 'gapNano'>,
+): CheckedCounter['verdict'] {
   if (mode === 'Exempt' || bound === null) return 'fits';
-  const { spentNano, certainNano, committedNano, gapsNano } = counter;
+  const { spentNano, certainNano, committedNano, gapsNano, requests } = counter;
   const { capNano, roomNano, gapRoomNano } = bound;
   if (mode === 'Enforce' && spentNano < capNano && committedNano <= roomNano) {
     return gapNano === 0n || gapsNano <= gapRoomNano ? 'fits' : 'waiting';
   }
-  if (certainNano >= capNano || certainNano > roomNano) return 'spent';
-  return mode === 'Enforce' ? 'waiting' : 'fits';
+  if (certainNano >= capNano) return 'spent';
+  if (certainNano <= roomNano) return mode === 'Enforce' ? 'waiting' : 'fits';
+  const leftNano = roomNano + worstNano - certainNano;
+  return requests > 0 && leftNano * BigInt(requests + 1) < spentNano ? 'spent' : 'tooLarge';
 }
 
-function toFailure({ check, ofTotal, verdict, counter }: CheckedCounter): Failure {
-  const { spentNano, certainNano } = counter;
-  return { check, ofTotal, waiting: verdict === 'waiting', spentNano, certainNano };
+function toFailure({ check, ofTotal, verdict, counter }: CheckedCounter & { readonly verdict: Verdict }): Failure {
+  const { spentNano, certainNano, committedNano } = counter;
+  return { check, ofTotal, verdict, spentNano, certainNano, committedNano };
 }

@@ -11,9 +11,10 @@
  *     :recovery              hash    incarnation → expected or replayed, during a recovery
  *     :counter:<counter>     hash    the pool, with `per` all values together: s spent, f certain, c committed, g gaps
  *                                    of calls in flight, n requests, x refused, w wouldRefuse, e the cap at which it
- *                                    was exhausted; of a spanning budget also r:<name> what a workspace or namespace has
- *                                    in flight, m the last two namespaces with a call that waits, each with until when,
- *                                    and m:<namespace> the same for its workspaces
+ *                                    was exhausted, l the worst case of the call that was last too large; of a spanning
+ *                                    budget also r:<name> what a workspace or namespace has in flight, m the last two
+ *                                    namespaces with a call that waits, each with until when, and m:<namespace> the same
+ *                                    for its workspaces
  *     :counter:<counter>#<v> hash    the same for one value, while it holds money; o the namespace whose call made it, if
  *                                    not the budget's. `…` or `…<workspace>` for the values without one of their own
  *     :values:<counter>      zset    the values that have a counter, by spent (for ordering only)

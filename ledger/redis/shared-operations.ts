@@ -71,7 +71,10 @@ function merge(before: Reading | undefined, reading: Reading): Reading {
 }
 
 function decodeCounter(fields: Reply): Counter {
-  const [spent, certain, committed, requests, refused, wouldRefuse, exhaustedAt] = fields as readonly (string | null)[];
+  const [spent, certain, committed, requests, refused, wouldRefuse, exhaustedAt, tooLarge] = fields as readonly (
+    | string
+    | null
+  )[];
   return {
     spentNano: decodeNano(spent ?? '0'),
     certainNano: decodeNano(certain ?? '0'),
@@ -80,6 +83,7 @@ function decodeCounter(fields: Reply): Counter {
     refused: Number(refused ?? 0),
     wouldRefuse: Number(wouldRefuse ?? 0),
     exhaustedAtNano: exhaustedAt == null ? null : decodeNano(exhaustedAt),
+    tooLargeNano: tooLarge == null ? null : decodeNano(tooLarge),
   };
 }
 

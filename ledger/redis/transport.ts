@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Bound, CheckMode, Failure } from '../../policy/core/counter-check.ts';
+import type { Bound, CheckMode, Failure, Verdict } from '../../policy/core/counter-check.ts';
 import { MAX_NANO, type Nano, ZERO, add, decodeNano } from '../../policy/core/money.ts';
 import type { UsageRecord } from '../../policy/core/usage-record.ts';
 import { expireAt } from '../durations.ts';
@@ -197,13 +197,14 @@ function decodeRefusal(kind: string, rest: Reply): ReserveAnswer {
 
 function decodeFailures(list: Reply): Failure[] {
   const failures: Failure[] = [];
-  for (let i = 0; i < list.length; i += 5) {
+  for (let i = 0; i < list.length; i += 6) {
     failures.push({
       check: list[i] as number,
       ofTotal: list[i + 1] === 1,
-      waiting: list[i + 2] === 1,
+      verdict: list[i + 2] as Verdict,
       spentNano: decodeNano(list[i + 3] as string),
       certainNano: decodeNano(list[i + 4] as string),
+      committedNano: decodeNano(list[i + 5] as string),
     });
   }
   return failures;

@@ -1,48 +1,92 @@
-import type { Bound, Check, Failure } from '../core/counter-check.ts';
+import { budgetBusy, noRoom, type Shortfall } from '../core/budget-sentences.ts';
+import type { Bound, Failure, Verdict } from '../core/counter-check.ts';
 import { disclosedFigures } from '../core/disclosure.ts';
+import { add, type Nano, subtract } from '../core/money.ts';
 import { END_OF_TIME } from '../core/period.ts';
-import { budgetBusy, budgetSpent } from '../core/refusal-sentences.ts';
-import type { Refusal } from '../core/refusals.ts';
+import type { BudgetDetail, Refusal, RefusalReason } from '../core/refusals.ts';
+import { largestMaxTokens } from '../cost/largest-max-tokens.ts';
 import type { Caller } from './caller.ts';
 import type { CallPlan } from './plan.ts';
 
 const RETRY_AFTER_SECONDS = 1;
 
-/** The refusal of a failed reservation: names a spent budget before a busy one, and of several the last to reset. */
-export function budgetRefusal(planned: CallPlan, failures: readonly Failure[], caller: Caller): Refusal {
-  const spent = failures.filter((failure) => !failure.waiting);
-  const failure = last(spent.length > 0 ? spent : failures, planned.checks);
+const REASONS: Readonly<Record<Verdict, RefusalReason>> = {
+  spent: 'BudgetSpent',
+  tooLarge: 'RequestTooLarge',
+  waiting: 'BudgetBusy',
+};
+
+/**
+ * The refusal of a failed reservation, which was planned for the instant `at` (milliseconds). It names a spent budget before
+ * one that the call is too large for, and that before a busy one.
+ */
+export function budgetRefusal(planned: CallPlan, failures: readonly Failure[], caller: Caller, at: number): Refusal {
+  const failure = failureToName(planned, failures);
+  const { verdict, ofTotal } = failure;
   const check = planned.checks[failure.check]!;
-  if (failure.waiting) {
-    return { reason: 'BudgetBusy', message: budgetBusy(check.budget), retryAfter: RETRY_AFTER_SECONDS };
+  const { budget } = caller.budgets.get(check.budget)!;
+  const { batch, thinkingBudget } = planned.facts;
+  const request = { isBatch: batch === true, thinkingBudget };
+  const detail = detailOf(planned, failure, caller, at);
+  const neverFitsNano = boundOf(planned, failure).roomNano < 0n ? planned.reservedNano : null;
+  const { every } = budget.period;
+  const shortfall: Shortfall = { ...detail, check, every, verdict, ofTotal, neverFitsNano, request };
+  const reason = REASONS[verdict];
+  if (verdict === 'waiting') {
+    return { reason, message: budgetBusy(shortfall), budget: detail, retryAfter: RETRY_AFTER_SECONDS };
   }
-  return spentRefusal(planned, failure, check, caller);
+  const { status, message } = caller.workspace.refusal;
+  return { reason, message: noRoom(shortfall, message), budget: detail, ...(status === 402 ? { status } : {}) };
 }
 
-function last(failures: readonly Failure[], checks: readonly Check[]): Failure {
-  return failures.reduce((latest, failure) =>
-    checks[failure.check]!.end > checks[latest.check]!.end ? failure : latest,
-  );
+/**
+ * Of spent or busy budgets the last to reset. Of those that the call is too large for the one with the least left: a call
+ * that fits there fits in all.
+ */
+function failureToName(planned: CallPlan, failures: readonly Failure[]): Failure {
+  const endOf = ({ check }: Failure): number => planned.checks[check]!.end;
+  const spent = failures.filter(({ verdict }) => verdict === 'spent');
+  const tooLarge = failures.filter(({ verdict }) => verdict === 'tooLarge');
+  if (spent.length === 0 && tooLarge.length > 0) {
+    return tooLarge.reduce((least, next) => (leftNano(planned, next) < leftNano(planned, least) ? next : least));
+  }
+  const named = spent.length > 0 ? spent : failures;
+  return named.reduce((latest, next) => (endOf(next) > endOf(latest) ? next : latest));
 }
 
-function spentRefusal(planned: CallPlan, failure: Failure, check: Check, { workspace, budgets }: Caller): Refusal {
-  const bound: Bound = failure.ofTotal && check.total !== null ? check.total : check.bound;
-  const { budget, disclosure } = budgets.get(check.budget)!;
-  const figures = disclosedFigures(disclosure, { limitNano: bound.capNano, spentNano: failure.spentNano });
-  const { status, message } = workspace.refusal;
+function detailOf(planned: CallPlan, failure: Failure, { budgets, workspace }: Caller, at: number): BudgetDetail {
+  const check = planned.checks[failure.check]!;
+  const { disclosure } = budgets.get(check.budget)!;
+  const { spentNano, certainNano, committedNano, verdict } = failure;
+  const figures = disclosedFigures(disclosure, {
+    limitNano: boundOf(planned, failure).capNano,
+    spentNano,
+    presumedNano: subtract(certainNano, spentNano),
+    reservedNano: subtract(committedNano, certainNano),
+  });
+  const { facts, worstNano, reservedNano } = planned;
+  const left = leftNano(planned, failure);
+  const gapNano = subtract(worstNano, reservedNano);
+  const fitting = (mostNano: Nano): number | null =>
+    facts.batch === true ? null : largestMaxTokens(facts, workspace.prices, at, add(mostNano, gapNano));
+  const nowNano = subtract(left, subtract(committedNano, certainNano));
   return {
-    reason: 'BudgetSpent',
-    message: budgetSpent(
-      {
-        check,
-        every: budget.period.every,
-        figures,
-        worstNano: bound.roomNano < 0n ? planned.reservedNano : null,
-        ofTotal: failure.ofTotal,
-      },
-      message,
-    ),
-    spent: { budget: check.budget, figures, resetAt: check.end === END_OF_TIME ? null : check.end },
-    ...(status === 402 ? { status } : {}),
+    budget: check.budget,
+    figures,
+    resetAt: check.end === END_OF_TIME ? null : check.end,
+    tooLarge:
+      verdict === 'tooLarge' && (figures?.amounts ?? null) !== null
+        ? { worstNano: reservedNano, leftNano: left, maxTokens: fitting(nowNano) ?? fitting(left) }
+        : null,
   };
+}
+
+/** What a call may cost in the counter once calls in flight cost nothing. Nano-dollars. */
+function leftNano(planned: CallPlan, failure: Failure): Nano {
+  return subtract(add(boundOf(planned, failure).roomNano, planned.reservedNano), failure.certainNano);
+}
+
+function boundOf({ checks }: CallPlan, { check, ofTotal }: Failure): Bound {
+  const { bound, total } = checks[check]!;
+  return ofTotal && total !== null ? total : bound;
 }

@@ -101,7 +101,10 @@ const table = {
     NotInForce: { status: 'Unknown', meaning: 'No accepted generation is in force.' },
   },
   Exhausted: {
-    WithinLimit: { status: 'False', meaning: 'The budget has money left.' },
+    WithinLimit: {
+      status: 'False',
+      meaning: 'The budget has money left; single calls may be too large for it (status.largestCallUsd).',
+    },
     Spent: {
       status: 'True',
       meaning:

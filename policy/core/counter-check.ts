@@ -50,15 +50,22 @@ export interface Check {
   readonly workspaceReservePercent?: number;
 }
 
+/**
+ * Why a counter has no room for a call. `waiting`: the call would fit once calls in flight settle. `tooLarge`: it would not,
+ * but a call that costs what the counter's settled calls and one more cost on average would. `spent`: neither would.
+ */
+export type Verdict = 'waiting' | 'tooLarge' | 'spent';
+
 /** A counter that had no room for the call. */
 export interface Failure {
   /** Index into `checks`. */
   readonly check: number;
   /** Whether it is the counter of all values together. */
   readonly ofTotal: boolean;
-  /** Whether the call would fit once calls in flight settle. */
-  readonly waiting: boolean;
+  readonly verdict: Verdict;
   readonly spentNano: Nano;
   /** What is spent and what is presumed: waiting brings none of it back. */
   readonly certainNano: Nano;
+  /** That, and what calls in flight have reserved. */
+  readonly committedNano: Nano;
 }

@@ -10,12 +10,17 @@ export interface Counter {
   readonly committedNano: Nano;
   /** Settled calls. */
   readonly requests: number;
-  /** Calls refused as spent; with `per`, counted in the total and for their value. */
+  /** Calls refused as spent or too large; with `per`, counted in the total and for their value. */
   readonly refused: number;
-  /** In mode Observe: admitted calls that would have been refused as spent. */
+  /** In mode Observe: admitted calls that would have been refused so. */
   readonly wouldRefuse: number;
   /** The cap at which a call was last refused as spent; null once one was admitted under that cap or a lower one. */
   readonly exhaustedAtNano: Nano | null;
+  /**
+   * The worst case of the call that was last too large for what is left, or would have been in mode Observe; null for none.
+   * With `per`, of the total only, whichever counter it was too large for.
+   */
+  readonly tooLargeNano: Nano | null;
 }
 
 /** The counter of one value of `per`. */

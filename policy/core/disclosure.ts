@@ -1,12 +1,18 @@
 import type { CompiledBudget, CompiledWorkspace, Disclosure } from './compiled-policy.ts';
 import { type Nano, percentUsed } from './money.ts';
 
-/** The figures of a counter that callers may see. Money in nano-dollars. */
-export interface DisclosedFigures {
+/** The amounts of a counter that a percentage needs. Nano-dollars. */
+interface Amounts {
+  readonly limitNano: Nano;
+  readonly spentNano: Nano;
+}
+
+/** The figures of a counter that callers may see. */
+export interface DisclosedFigures<T extends Amounts = Amounts> {
   /** Rounded up. */
   readonly percentUsed: number;
   /** Null if they may see the percentage only. */
-  readonly amounts: { readonly limitNano: Nano; readonly spentNano: Nano } | null;
+  readonly amounts: T | null;
 }
 
 /**
@@ -24,12 +30,11 @@ export function disclosureOf(
   return isFixed ? spanning.disclosure : 'Name';
 }
 
-/** The figures of a counter that callers may see; null if they may see none. Nano-dollars. */
-export function disclosedFigures(
-  disclosure: Disclosure,
-  { limitNano, spentNano }: { readonly limitNano: Nano; readonly spentNano: Nano },
-): DisclosedFigures | null {
+/** The figures of a counter that callers may see; null if they may see none. */
+export function disclosedFigures<T extends Amounts>(disclosure: Disclosure, amounts: T): DisclosedFigures<T> | null {
   if (disclosure === 'Name') return null;
-  const amounts = disclosure === 'Amounts' ? { limitNano, spentNano } : null;
-  return { percentUsed: percentUsed(spentNano, limitNano), amounts };
+  return {
+    percentUsed: percentUsed(amounts.spentNano, amounts.limitNano),
+    amounts: disclosure === 'Amounts' ? amounts : null,
+  };
 }

@@ -1,77 +1,7 @@
 /** The sentences of refusals for callers: each names the rule, its figures and what to do. */
 
-import type { CompiledBudget, Disclosure, Every, Ref } from './compiled-policy.ts';
-import type { Check } from './counter-check.ts';
-import { formatCents, formatUsd, type Nano } from './money.ts';
-import { END_OF_TIME, rfc3339 } from './period.ts';
-import type { SpentDetail } from './refusals.ts';
-
-const ADJECTIVE: Readonly<Record<Every, string>> = {
-  Hour: 'Hourly budget',
-  Day: 'Daily budget',
-  Week: 'Weekly budget',
-  Month: 'Monthly budget',
-  Quarter: 'Quarterly budget',
-  Year: 'Yearly budget',
-  Once: 'Budget',
-};
-
-/** A budget that a call did not fit, as its caller may see it. Nano-dollars. */
-export interface Shortfall {
-  readonly check: Check;
-  readonly every: Every;
-  readonly figures: SpentDetail['figures'];
-  /** What this one call may cost where that alone is above the limit; else null. */
-  readonly worstNano: Nano | null;
-  /** With `per`: whether the total over all values was what did not fit. */
-  readonly ofTotal: boolean;
-}
-
-/** "Daily budget of $25.00 reached (payments/checkout-daily). Current spend: $24.99. Resets at 2026-11-24T05:00:00Z." */
-export function budgetSpent(shortfall: Shortfall, message: string): string {
-  const { check } = shortfall;
-  const sentences = [
-    ...shortfallSentences(shortfall),
-    check.end === END_OF_TIME ? 'It does not reset.' : `Resets at ${rfc3339(check.end)}.`,
-    message,
-  ];
-  return sentences.filter((sentence) => sentence !== '').join(' ');
-}
-
-/**
- * Where amounts are hidden, a spent budget and one that is smaller than the call have the same sentence: by their difference
- * a caller could find the limit, call by call.
- */
-function shortfallSentences(shortfall: Shortfall): readonly string[] {
-  const { check, every, figures, worstNano } = shortfall;
-  if (figures === null) return [`${ADJECTIVE[every]} has no room for this call (${check.budget}).`];
-  const { percentUsed, amounts } = figures;
-  if (amounts === null) {
-    return [`${ADJECTIVE[every]} has no room for this call (${check.budget}); ${percentUsed}% of it is used.`];
-  }
-  const budget = `${ADJECTIVE[every]} of $${formatUsd(amounts.limitNano)}`;
-  return [
-    worstNano === null
-      ? `${budget} reached (${named(shortfall)}).`
-      : `${budget} cannot hold this call (${named(shortfall)}), which may cost up to $${formatUsd(worstNano)}: lower max_tokens or shorten the prompt.`,
-    `Current spend: $${formatCents(amounts.spentNano)}.`,
-  ];
-}
-
-function named({ check, ofTotal }: Shortfall): string {
-  if (check.value === null) return check.budget;
-  return ofTotal ? `${check.budget}, all values together` : `${check.budget}, ${valuesText(check.value)}`;
-}
-
-/** The values of a counter for a sentence: `["acme"]` → `"acme"`. */
-export function valuesText(value: string): string {
-  return value.startsWith('[') ? value.slice(1, -1) : 'values without their own counter';
-}
-
-/** All that is left of a budget is reserved by calls in flight. */
-export function budgetBusy(budget: Ref): string {
-  return `Calls in flight have reserved what is left of budget ${budget}. Try again after retry-after.`;
-}
+import type { CompiledBudget, Disclosure, Ref } from './compiled-policy.ts';
+import { formatUsd, type Nano } from './money.ts';
 
 export function budgetSuspended(budget: CompiledBudget): string {
   return `The budget ${budget.namespace}/${budget.name} is suspended, and it applies to this call. Ask its owner to resume it.`;

@@ -5,6 +5,7 @@
  */
 
 import type { DisclosedFigures } from './disclosure.ts';
+import type { Nano } from './money.ts';
 
 /** Whether a client should try again: never, after a short `retry-after`, or as it does for any upstream. */
 export type Retry = 'Never' | 'Soon' | 'AsClient';
@@ -153,12 +154,19 @@ const table = {
     meaning:
       'A budget that applies to the call is spent. Wait until it resets, or have its limit raised. The workspace can choose 402 billing_error instead (spec.refusal.status).',
   },
+  RequestTooLarge: {
+    status: 429,
+    type: 'budget_exceeded',
+    retry: 'Never',
+    meaning:
+      'The call may cost more than is left of a budget that applies to it, and smaller calls still fit. Lower max_tokens, to what the message says, or shorten the prompt. The budget is not spent for that. The workspace can choose 402 billing_error instead (spec.refusal.status).',
+  },
   BudgetBusy: {
     status: 429,
     type: 'rate_limit_error',
     retry: 'Soon',
     meaning:
-      'Calls in flight have reserved what is left of a budget, and did not settle within the waiting time. Try again after retry-after.',
+      'Calls in flight hold the room that the call needs in a budget, and did not settle within the waiting time. Try again after retry-after.',
   },
   TooManyFreeCalls: {
     status: 429,
@@ -255,20 +263,42 @@ export type RefusalReason = keyof typeof table;
 
 export const refusals: Readonly<Record<RefusalReason, Row>> = table;
 
-/** What only a spent budget carries (docs/explanation/refusals.md). Times in milliseconds. */
-export interface SpentDetail {
+/** The amounts of a counter without room, as a refusal tells them. Nano-dollars. */
+export interface BudgetAmounts {
+  /** The cap. */
+  readonly limitNano: Nano;
+  readonly spentNano: Nano;
+  /** Of calls whose cost is not known. */
+  readonly presumedNano: Nano;
+  /** Of calls in flight. */
+  readonly reservedNano: Nano;
+}
+
+/** A call that is too large for what is left. Nano-dollars. */
+export interface TooLargeCall {
+  readonly worstNano: Nano;
+  /** What a call may cost, with the budget's tolerance. */
+  readonly leftNano: Nano;
+  /** The largest `max_tokens` with which it would fit; null if none would. */
+  readonly maxTokens: number | null;
+}
+
+/** What only the refusal of a budget carries (docs/explanation/refusals.md). */
+export interface BudgetDetail {
   readonly budget: string;
   /** Null if callers may see its name and reset only. */
-  readonly figures: DisclosedFigures | null;
-  /** Null for a budget that never resets. */
+  readonly figures: DisclosedFigures<BudgetAmounts> | null;
+  /** Milliseconds; null for a budget that never resets. */
   readonly resetAt: number | null;
+  /** Null if the call is not too large, or callers may not see the amounts. */
+  readonly tooLarge: TooLargeCall | null;
 }
 
 /** A decision against a call: why, in one sentence that says what to do. */
 export interface Refusal {
   readonly reason: RefusalReason;
   readonly message: string;
-  readonly spent?: SpentDetail;
+  readonly budget?: BudgetDetail;
   /** Overrides the table's status: `refusal.status: 402` of the workspace. */
   readonly status?: 402;
   /** Seconds, for reasons that may be retried soon. */

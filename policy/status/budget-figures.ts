@@ -1,4 +1,5 @@
 import { type BudgetPeriod, budgetPeriodAt } from '../core/budget-period.ts';
+import { valuesText } from '../core/budget-sentences.ts';
 import type { BudgetMode, CompiledBudget, Ref } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
 import {
@@ -12,7 +13,6 @@ import {
 } from '../core/counter-reading.ts';
 import { add, formatCents, formatUsd, max, type Nano, percentUsed, subtract, ZERO } from '../core/money.ts';
 import { END_OF_TIME, periodAt, type PeriodLookup, rfc3339 } from '../core/period.ts';
-import { valuesText } from '../core/refusal-sentences.ts';
 
 /** For display only. Restricted: some calls are refused, because a value of `per` is spent or by `suspend`. */
 export type BudgetState = 'OK' | 'Warning' | 'Restricted' | 'Spent' | 'Observing';
@@ -38,6 +38,8 @@ export interface BudgetFigures {
   readonly requests: number;
   readonly refused: number;
   readonly wouldRefuse: number;
+  /** The worst case of the call that was last too large for what is left, or in mode Observe would have been. */
+  readonly largestCallUsd?: string;
   /** With `per`: the values with the highest spend. */
   readonly top?: readonly { readonly values: readonly string[]; readonly spentUsd: string }[];
 }
@@ -96,6 +98,7 @@ export function budgetFigures(
     requests: total.requests,
     refused: total.refused,
     wouldRefuse: total.wouldRefuse,
+    ...(total.tooLargeNano === null ? {} : { largestCallUsd: formatUsd(total.tooLargeNano) }),
     ...(budget.per.length > 0 ? { top: topOf(reading.values, top) } : {}),
   };
 }
@@ -171,6 +174,7 @@ const EMPTY: Counter = {
   refused: 0,
   wouldRefuse: 0,
   exhaustedAtNano: null,
+  tooLargeNano: null,
 };
 
 function fullestOf(limits: readonly CappedCounter[]): Pick<CappedCounter, 'counter' | 'capNano'> {
@@ -182,12 +186,17 @@ function isFuller(a: CappedCounter, b: CappedCounter): boolean {
   return a.counter.spentNano * b.capNano > b.counter.spentNano * a.capNano;
 }
 
-/** If the limit is not reached, a call was refused because its worst cost is above what is left. */
+/** If the limit is not reached, presumed money fills it, or a call was refused because less is left than calls cost. */
 function reached({ counter, capNano }: CappedCounter): string {
   const limit = `The limit of $${formatUsd(capNano)}`;
-  return counter.spentNano >= capNano
-    ? `${limit} is reached.`
-    : `${limit} has less left than one call may cost. Lower max_tokens (guards.maxOutputTokens of the workspace) or set limit.toleranceUsd.`;
+  const { spentNano, certainNano } = counter;
+  if (spentNano >= capNano) return `${limit} is reached.`;
+  const presumedNano = subtract(certainNano, spentNano);
+  if (presumedNano > 0n) {
+    const amounts = `$${formatUsd(spentNano)} is spent, and $${formatUsd(presumedNano)} is presumed for calls whose cost is not known`;
+    return `${limit} has no room: ${amounts}. Resolve it as docs/how-to/resolve-presumed.md says.`;
+  }
+  return `${limit} has $${formatUsd(subtract(capNano, spentNano))} left, less than its calls cost on average.`;
 }
 
 function isExhausted({ counter, capNano }: CappedCounter): boolean {

@@ -83,7 +83,18 @@ local function share(bound, percent)
   end
 end
 
--- fits, waiting (would fit once calls in flight settle) or spent. Under Observe a call never waits.
+-- Whether less is left for a call, with the tolerance, than the counter's settled calls cost on average, exactly. One more
+-- is counted, so that a single large call is not taken for what all calls cost: left * (requests + 1) < spent.
+local function isBelowMean(counter, room)
+  local left = difference(sum(worst, room), counter.certain)
+  local requests = tonumber(call('HGET', counter.key, 'n') or 0)
+  -- The product has at least so many digits; one that is longer than `times` can take is larger.
+  if requests == 0 or #left + #string.format('%d', requests + 1) - 1 > #counter.spent then return false end
+  return less(times(left, requests + 1), counter.spent)
+end
+
+-- fits, waiting (would fit once calls in flight settle), tooLarge (a mean call would) or spent. Under Observe a call never
+-- waits.
 local function verdictOf(counter, mode, bound)
   local cap, room = bound.cap, bound.room
   if mode == 'X' or cap == '' then return 'fits' end
@@ -91,10 +102,9 @@ local function verdictOf(counter, mode, bound)
     local gapFits = gap == '0' or not less(bound.gapRoom, call('HGET', counter.key, 'g') or '0')
     return gapFits and 'fits' or 'waiting'
   end
-  if less(counter.certain, cap) and not less(room, counter.certain) then
-    return mode == 'E' and 'waiting' or 'fits'
-  end
-  return 'spent'
+  if not less(counter.certain, cap) then return 'spent' end
+  if not less(room, counter.certain) then return mode == 'E' and 'waiting' or 'fits' end
+  return isBelowMean(counter, room) and 'spent' or 'tooLarge'
 end
 
 local checks, answer, isRefused, wouldOverflow = {}, { 'full', now }, false, false
@@ -112,12 +122,13 @@ for i = 14, #ARGV - 1, strideOf(gap) do
     wouldOverflow = wouldOverflow or less(maxCommitted, counter.committed)
     bound.verdict = verdictOf(counter, mode, bound)
     if percent ~= '' and mode == 'E' and bound.cap ~= '' then share(bound, percent) end
-    check.isSpent = check.isSpent or bound.verdict == 'spent'
+    check.isTooLarge = check.isTooLarge or bound.verdict == 'tooLarge'
+    check.isFinal = check.isFinal or bound.verdict == 'tooLarge' or bound.verdict == 'spent'
     if mode == 'E' and bound.verdict ~= 'fits' then
-      isRefused = isRefused or bound.verdict == 'spent'
+      isRefused = isRefused or bound.verdict ~= 'waiting'
       local n = #answer
-      answer[n + 1], answer[n + 2], answer[n + 3] = #checks, position - 1, bound.verdict == 'waiting' and 1 or 0
-      answer[n + 4], answer[n + 5] = counter.spent, counter.certain
+      answer[n + 1], answer[n + 2], answer[n + 3] = #checks, position - 1, bound.verdict
+      answer[n + 4], answer[n + 5], answer[n + 6] = counter.spent, counter.certain, counter.committed
     end
   end
   checks[#checks + 1] = check
@@ -142,11 +153,16 @@ local function markExhausted(counter, cap)
   call('PEXPIREAT', exhausted, valueExpireAt(counter.expireAt))
 end
 
--- A spent budget counts the refusal in its pool and in the value's counter, and marks the counter that is spent. A value
--- that holds no money gets no counter for that.
+-- Notes in the pool the worst case of a call that was too large, or in mode Observe would have been.
+local function noteTooLarge(check)
+  if check.isTooLarge then call('HSET', check[#check].counter.key, 'l', worst) end
+end
+
+-- A budget that refuses counts the refusal in its pool and in the value's counter, and marks a counter that is spent. A
+-- value that holds no money gets no counter for that.
 if isRefused then
   for _, check in ipairs(checks) do
-    if check.mode == 'E' and check.isSpent then
+    if check.mode == 'E' and check.isFinal then
       for _, bound in ipairs(check) do
         local counter = bound.counter
         if not (counter.isNew and counter.value) then
@@ -155,6 +171,7 @@ if isRefused then
           if bound.verdict == 'spent' then markExhausted(counter, bound.cap) end
         end
       end
+      noteTooLarge(check)
     end
   end
 end
@@ -186,8 +203,9 @@ for _, check in ipairs(checks) do
     for n, marks in ipairs(counter.marks or {}) do
       if string.find(marks, ' ' .. levels[n].name, 1, true) then markWaiting(counter, n, false) end
     end
-    if check.mode == 'O' and check.isSpent then call('HINCRBY', counter.key, 'w', 1) end
+    if check.mode == 'O' and check.isFinal then call('HINCRBY', counter.key, 'w', 1) end
   end
+  if check.mode == 'O' then noteTooLarge(check) end
 end
 call('HSET', open, id, cmsgpack.pack(lease))
 return withCommitted('admitted', number(state, client, timeline))

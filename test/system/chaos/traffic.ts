@@ -114,18 +114,14 @@ export class Traffic {
   #outcomeOf({ status, text }: Answer): string {
     if (status === 200) return 'answered';
     const { error } = JSON.parse(text) as { error: { type: string; message: string; budget?: string } };
-    const budget = error.budget ?? HELD.exec(error.message)?.[1];
-    if (budget !== undefined) {
-      this.#options.onRefused(budget);
+    if (error.budget !== undefined) {
+      this.#options.onRefused(error.budget);
       return error.type === 'budget_exceeded' ? 'refused' : 'held up';
     }
     if (error.message.startsWith('The stand-in was asked for')) return 'upstream error';
     return `${status} ${error.type}: ${error.message}`;
   }
 }
-
-/** The refusal of a call that waited for calls in flight to settle, without success. */
-const HELD = /^Calls in flight have reserved what is left of budget (\S+)\. /;
 
 /** Pause before the next call, by the outcome of the last: milliseconds, up to twice as many. The longest is after a refusal. */
 const PAUSES: Readonly<Record<string, number>> = { answered: 1, left: 1, torn: 100, 'upstream error': 50 };

@@ -193,7 +193,7 @@ describe('a spent budget costs one attempt and gives one clear sentence', () => 
   test('in Claude Code', async () => {
     const answer = await claudeCode(poor(), 'say hello');
     expect(answer).toMatchObject({ exitCode: 1, isError: true, apiErrorStatus: 429 });
-    // Its worst case is above the limit itself, which the sentence says first.
+    // Its worst case is above the limit and its tolerance, which the sentence says first.
     expect(answer.result).toMatch(
       /^API Error: Request rejected \(429\) · Yearly budget of \$0\.01 cannot hold this call \(payments\/pennies\).* Resets at \S+Z\. Ask #claude-costs\.$/,
     );

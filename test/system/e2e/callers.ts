@@ -130,9 +130,7 @@ function request<Stream extends boolean>(dice: SeededRandom, stream: Stream) {
 /** Whether a budget is spent, or all that is left of it is held by calls in flight and stayed so for as long as a call waits. */
 function isForMoney(error: unknown): boolean {
   if (!(error instanceof Anthropic.APIError)) return false;
-  return (
-    error.errorCode === 'budget_exceeded' || error.apiMessage?.startsWith('Calls in flight have reserved') === true
-  );
+  return error.errorCode === 'budget_exceeded' || error.errorCode === 'budget_busy';
 }
 
 /** What the client says, and what lies beneath it; without what differs from call to call. */

@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { scripts } from '../../../ledger/redis/scripts.ts';
+import { budgetFigures, exhausted } from '../../../policy/status/budget-figures.ts';
 import { until } from '../../support/until.ts';
 import { counterOf, settled, standIn, useGateways } from './fixture.ts';
-import { type Answer, ask, message } from './harness.ts';
+import { type Answer, ask, errorOf, message } from './harness.ts';
 import { budget, handover, resolved } from './policies.ts';
 
 const env = useGateways();
@@ -85,5 +86,48 @@ describe('a loop of calls on a spent budget', () => {
     await until(async () => (await counterOf(gateway, budget('daily', '0.0016'))).committedNano > 0n);
     expect((await ask(gateway.url)).status).toBe(200);
     expect((await slow).status).toBe(200);
+  });
+});
+
+describe('a call that is too large for what is left', () => {
+  const large = message({ model: 'claude-sonnet-5-5', max_tokens: 64_000, stream: true });
+
+  test('is told what would fit, and the budget stays as it is', async () => {
+    const one = budget('daily', '1.00');
+    const gateway = await gatewayWith({ budgets: [one] });
+    const headers = standIn({ usage: { input_tokens: 10, output_tokens: 50_000 } });
+    expect((await ask(gateway.url, { body: large, headers })).status).toBe(200);
+    await settled(gateway);
+    const refusal = await ask(gateway.url, { body: large });
+    expect([refusal.status, refusal.headers['x-should-retry']]).toEqual([429, 'false']);
+    const {
+      type,
+      message: sentence,
+      details,
+    } = errorOf(refusal) as ReturnType<typeof errorOf> & {
+      details: Record<string, unknown>;
+    };
+    expect(type).toBe('budget_exceeded');
+    expect(sentence).toMatch(
+      /^Yearly budget of \$1\.00 cannot hold this call \(payments\/daily\), which may cost up to \$0\.64\d+: lower max_tokens to \d+, or shorten the prompt\. \$0\.49 is left\. Current spend: \$0\.50\. Resets at/,
+    );
+    // No more would fit, and that does.
+    const largest = details['largest_max_tokens'] as number;
+    const asking = (max_tokens: number) => ({
+      body: message({ model: 'claude-sonnet-5-5', max_tokens, stream: true }),
+    });
+    expect((await ask(gateway.url, asking(largest + 1))).status).toBe(429);
+    const counter = await counterOf(gateway, one);
+    const reading = { total: counter, values: [], valueCount: 0, exhaustedCount: 0 };
+    const { now } = await gateway.ledger.operator.state();
+    expect(budgetFigures(one, reading, now)).toMatchObject({
+      state: 'OK',
+      used: '51%',
+      largestCallUsd: expect.stringMatching(/^0\.64/),
+    });
+    expect(exhausted(one, reading, now).reason).toBe('WithinLimit');
+    expect((await ask(gateway.url, { body: message({ max_tokens: 100 }) })).status).toBe(200);
+    await settled(gateway);
+    expect((await ask(gateway.url, asking(largest - 1_000))).status).toBe(200);
   });
 });

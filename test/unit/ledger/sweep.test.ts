@@ -24,7 +24,7 @@ describe('a gateway that falls silent', () => {
     }
     expect((await second.operator.gateways()).map(({ pod }) => pod)).toEqual(['second']);
     expect(await second.gateway.reserve(call('d', 30n, [check(100n, 30n, span)]))).toMatchObject({
-      failures: [{ waiting: false, spentNano: 0n }],
+      failures: [{ verdict: 'tooLarge', spentNano: 0n, certainNano: 90n }],
     });
     const [swept] = await second.operator.read([pool]);
     expect(swept!.total).toMatchObject({ certainNano: 90n, committedNano: 90n });

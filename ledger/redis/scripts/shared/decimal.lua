@@ -37,8 +37,11 @@ local function subtract(a, b)
   return string.byte(a) == 45 and '-' .. sum(string.sub(a, 2), b) or difference(a, b)
 end
 
--- a * factor, exactly, for an amount that is not negative and a factor from 0 to 1000.
+-- a * factor, exactly, for an amount and a factor that are not negative, and a product of at most 24 digits.
 local function times(a, factor)
+  if factor > 1000 then
+    return sum(times(times(a, math.floor(factor / 1000)), 1000), times(a, factor % 1000))
+  end
   local high, low = (tonumber(string.sub(a, 1, -13)) or 0) * factor, string.sub(a, -12) * factor
   high, low = high + math.floor(low / 1e12), low % 1e12
   if high == 0 then return string.format('%d', low) end

@@ -34,12 +34,13 @@ function callOf(worst: bigint, ...checks: Check[]): { workspace: string; plan: C
 }
 
 function full(spentNano: bigint, failures: readonly Partial<Failure>[] = [{}], now = 5_000): ReserveAnswer {
-  const whole = {
+  const whole: Failure = {
     check: 0,
     ofTotal: false,
-    waiting: false,
+    verdict: 'spent',
     spentNano: nano(spentNano),
     certainNano: nano(spentNano),
+    committedNano: nano(spentNano),
   };
   return { kind: 'full', now, failures: failures.map((failure) => ({ ...whole, ...failure })) };
 }
@@ -48,11 +49,26 @@ function full(spentNano: bigint, failures: readonly Partial<Failure>[] = [{}], n
 const isRefused = (worst: bigint, more = {}) => spent.refuse(callOf(worst, check(worst, more))) !== null;
 
 describe('a counter that the ledger has found spent', () => {
+  test('refuses what was too large again as too large, and asks for what fits', () => {
+    spent.learn(callOf(10n, check(10n)), full(95n, [{ verdict: 'tooLarge' }]), 0);
+    expect(spent.refuse(callOf(11n, check(11n)))).toMatchObject({
+      failures: [{ verdict: 'tooLarge', spentNano: 95n }],
+    });
+    expect(isRefused(5n)).toBe(false);
+  });
+
   test('refuses the same call with the same figures for 250 ms', () => {
     const call = callOf(10n, check(10n));
     expect(spent.refuse(call)).toBeNull();
     spent.learn(call, full(95n), 0);
-    const failure = { check: 0, ofTotal: false, waiting: false, spentNano: 95n, certainNano: 95n };
+    const failure = {
+      check: 0,
+      ofTotal: false,
+      verdict: 'spent',
+      spentNano: 95n,
+      certainNano: 95n,
+      committedNano: 95n,
+    };
     elapsed = 249;
     expect(spent.refuse(call)).toEqual({ kind: 'knownSpent', failures: [failure] });
     elapsed = 250;
@@ -122,7 +138,7 @@ describe('a counter that the ledger has found spent', () => {
   });
 
   test('that only waits is not spent', () => {
-    spent.learn(callOf(10n, check(10n)), full(95n, [{ waiting: true }]), 0);
+    spent.learn(callOf(10n, check(10n)), full(95n, [{ verdict: 'waiting' }]), 0);
     expect(isRefused(10n)).toBe(false);
   });
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
+import type { CheckMode } from '../../../../policy/core/counter-check.ts';
 import { MAX_VALUES, SHARED_VALUE } from '../../../../policy/core/counter-reading.ts';
 import { nano } from '../../../../policy/core/money.ts';
 import { startRedis } from '../../../support/redis.ts';
@@ -29,16 +30,73 @@ describe('reserve', () => {
     const ask = (id: string): Promise<unknown> => ledger.gateway.reserve(call(id, 60n, [check(100n, 60n)]));
     expect(await ask('a')).toMatchObject({ kind: 'admitted', committedNano: [60n] });
     const failure = { check: 0, ofTotal: false, spentNano: 0n, certainNano: 0n };
-    expect(await ask('b')).toMatchObject({ kind: 'full', failures: [{ ...failure, waiting: true }] });
+    expect(await ask('b')).toMatchObject({ kind: 'full', failures: [{ ...failure, verdict: 'waiting' }] });
     expect((await ledger.operator.read([pool]))[0]!.total).toMatchObject({ refused: 0, exhaustedAtNano: null });
-    await ledger.gateway.settle(cost('a', 50n));
-    expect(await ask('b')).toMatchObject({ kind: 'full', failures: [{ spentNano: 50n, waiting: false }] });
+    await ledger.gateway.settle(cost('a', 95n));
+    const spent = { spentNano: 95n, certainNano: 95n, committedNano: 95n, verdict: 'spent' };
+    expect(await ask('b')).toMatchObject({ kind: 'full', failures: [spent] });
     expect((await ledger.operator.read([pool]))[0]!.total).toMatchObject({ refused: 1, exhaustedAtNano: 100n });
     // Smaller, or under a cap that rose: admitted, and the budget is exhausted no more.
-    expect(await ledger.gateway.reserve(call('c', 10n, [check(200n, 10n)]))).toMatchObject({ kind: 'admitted' });
+    expect(await ledger.gateway.reserve(call('c', 2n, [check(200n, 2n)]))).toMatchObject({ kind: 'admitted' });
     expect((await ledger.operator.read([pool]))[0]!.total).toMatchObject({ exhaustedAtNano: 100n });
-    expect(await ledger.gateway.reserve(call('d', 10n, [check(100n, 10n)]))).toMatchObject({ kind: 'admitted' });
+    expect(await ledger.gateway.reserve(call('d', 2n, [check(100n, 2n)]))).toMatchObject({ kind: 'admitted' });
     expect((await ledger.operator.read([pool]))[0]!.total).toMatchObject({ refused: 1, exhaustedAtNano: null });
+    ledger.close();
+  });
+
+  test('a call is too large where a mean call would still fit: it is counted, and the budget is not exhausted', async () => {
+    const ledger = await established(server);
+    const read = async () => (await ledger.operator.read([pool]))[0]!.total;
+    const ask = (id: string, worst: bigint, mode: CheckMode = 'Enforce'): Promise<unknown> =>
+      ledger.gateway.reserve(call(id, worst, [check(100n, worst, { mode })]));
+    // Nothing has settled, so there is no mean call.
+    expect(await ask('a', 101n)).toMatchObject({ failures: [{ verdict: 'tooLarge', committedNano: 0n }] });
+    for (const id of ['b', 'c']) await ask(id, 30n);
+    await ledger.gateway.settle(cost('b', 30n, 0n));
+    await ledger.gateway.settle(cost('c', 10n, 20n));
+    // 40 of two calls are spent and 20 presumed: 40 are left, and a mean call costs less.
+    expect(await ask('d', 41n)).toMatchObject({
+      failures: [{ verdict: 'tooLarge', spentNano: 40n, certainNano: 60n, committedNano: 60n }],
+    });
+    expect(await read()).toMatchObject({ refused: 2, exhaustedAtNano: null, tooLargeNano: 41n });
+    expect(await ask('e', 50n, 'Observe')).toMatchObject({ kind: 'admitted' });
+    expect(await read()).toMatchObject({ refused: 2, wouldRefuse: 1, tooLargeNano: 50n });
+    await ledger.gateway.settle(cost('e', 26n));
+    // 14 are left, and a mean call costs more than 16.
+    expect(await ask('f', 20n)).toMatchObject({ failures: [{ verdict: 'spent' }] });
+    expect(await read()).toMatchObject({ refused: 3, exhaustedAtNano: 100n, tooLargeNano: 50n });
+    ledger.close();
+  });
+
+  test('a call that is too large for one budget is refused at once, though it could wait for another', async () => {
+    const ledger = await established(server);
+    const small = { counter: 'payments/small/Day/UTC/0', budget: 'payments/small' };
+    await ledger.gateway.reserve(call('a', 60n, [check(100n, 60n)]));
+    const both = [check(100n, 60n), check(50n, 60n, small)];
+    expect(await ledger.gateway.reserve(call('b', 60n, both))).toMatchObject({
+      failures: [{ verdict: 'waiting' }, { verdict: 'tooLarge' }],
+    });
+    expect((await ledger.operator.read([pool]))[0]!.total).toMatchObject({ refused: 0, tooLargeNano: null });
+    ledger.close();
+  });
+
+  test.each([
+    [2n ** 53n + 1n, 3, 0n, 'tooLarge'],
+    [2n ** 53n + 1n, 3, 1n, 'spent'],
+    [1n, 5_000_001, 0n, 'tooLarge'],
+    [1n, 5_000_001, 1n, 'spent'],
+    [1_234_567_890_123n, 1_234_567, 0n, 'tooLarge'],
+    [1_234_567_890_123n, 1_234_567, 1n, 'spent'],
+    [2n ** 62n, 1_000_000_000, -(2n ** 62n) * 1_000_000_001n + 1n, 'tooLarge'],
+  ])('compares %p that are left with the mean of %p calls exactly (%p)', async (left, requests, more, verdict) => {
+    const ledger = await established(server);
+    const spentNano = nano(left * BigInt(requests + 1) + more);
+    const keepUntil = Date.now() + HOUR;
+    await ledger.operator.raiseCounters([{ counter: COUNTER, keepUntil, spentNano, presumedNano: nano(0n), requests }]);
+    const worst = left + 1n;
+    expect(await ledger.gateway.reserve(call('a', worst, [check(spentNano + left, worst)]))).toMatchObject({
+      failures: [{ verdict }],
+    });
     ledger.close();
   });
 
@@ -59,16 +117,16 @@ describe('reserve', () => {
 
   test('the value and the total over all values are both reported where neither has room', async () => {
     const ledger = await established(server);
-    const total = { capNano: nano(15n), roomNano: nano(15n - 10n), gapRoomNano: nano(0n) };
+    const total = { capNano: nano(14n), roomNano: nano(14n - 10n), gapRoomNano: nano(0n) };
     const ask = (id: string, value: string): Promise<unknown> =>
       ledger.gateway.reserve(call(id, 10n, [check(10n, 10n, { value, total })]));
     await ask('a', '["acme"]');
     await ledger.gateway.settle(cost('a', 10n));
     expect(await ask('b', '["acme"]')).toMatchObject({ failures: [{ ofTotal: false }, { ofTotal: true }] });
-    expect(await ask('c', '["umbrella"]')).toMatchObject({ failures: [{ check: 0, ofTotal: true, waiting: false }] });
+    expect(await ask('c', '["umbrella"]')).toMatchObject({ failures: [{ check: 0, ofTotal: true, verdict: 'spent' }] });
     const [reading] = await ledger.operator.read([{ counter: COUNTER, per: true, top: 1, also: ['["umbrella"]'] }]);
     expect(reading).toMatchObject({
-      total: { spentNano: 10n, refused: 2, exhaustedAtNano: 15n },
+      total: { spentNano: 10n, refused: 2, exhaustedAtNano: 14n },
       values: [
         { value: '["acme"]', spentNano: 10n, refused: 1, exhaustedAtNano: 10n },
         // It has spent nothing, so a refusal leaves no counter.
@@ -86,14 +144,14 @@ describe('reserve', () => {
       ledger.gateway.reserve(call(id, worst, [check(10n, worst, { value: '["acme"]' })]));
     const exhausted = async (): Promise<number> =>
       (await ledger.operator.read([{ counter: COUNTER, per: true, top: 0, also: [] }]))[0]!.exhaustedCount;
-    await ask('first', 1n);
-    await ledger.gateway.settle(cost('first', 1n));
+    await ask('first', 7n);
+    await ledger.gateway.settle(cost('first', 7n));
     expect(await ask('too expensive', 10n)).toMatchObject({
       kind: 'full',
-      failures: [{ waiting: false, spentNano: 1n }],
+      failures: [{ verdict: 'spent', spentNano: 7n }],
     });
     expect(await exhausted()).toBe(1);
-    expect(await ask('small', 9n)).toMatchObject({ kind: 'admitted' });
+    expect(await ask('small', 3n)).toMatchObject({ kind: 'admitted' });
     expect(await exhausted()).toBe(0);
     ledger.close();
   });
@@ -129,7 +187,7 @@ describe('reserve', () => {
     };
     expect(await ask('a', 20n)).toMatchObject({ kind: 'admitted' });
     expect((await ledger.operator.read([pool]))[0]!.total.committedNano).toBe(10n);
-    expect(await ask('b', 11n)).toMatchObject({ kind: 'full', failures: [{ waiting: true, certainNano: 0n }] });
+    expect(await ask('b', 11n)).toMatchObject({ kind: 'full', failures: [{ verdict: 'waiting', certainNano: 0n }] });
     expect(await ask('b', 10n)).toMatchObject({ kind: 'admitted' });
     expect(await ask('c', 0n)).toMatchObject({ kind: 'admitted' });
     await ledger.gateway.settle(cost('a', 9n));

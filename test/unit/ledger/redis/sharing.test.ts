@@ -35,7 +35,9 @@ async function ask(workspace: string, worst: bigint, percent = 50): Promise<stri
   const checks = [check(100n, worst, { counter: COMPANY, workspaceReservePercent: percent })];
   const answer = await ledger.gateway.reserve({ ...call(id, worst, checks), workspace });
   if (answer.kind === 'admitted') return id;
-  return answer.kind === 'full' && answer.failures.every(({ waiting }) => waiting) ? 'waiting' : answer.kind;
+  return answer.kind === 'full' && answer.failures.every(({ verdict }) => verdict === 'waiting')
+    ? 'waiting'
+    : answer.kind;
 }
 
 describe('a spanning budget', () => {

@@ -103,7 +103,7 @@ describe('the counter of a value', () => {
   });
 
   test('is not made by a refusal, which counts where money was spent', async () => {
-    expect(await reserve('new', { cap: 0n })).toMatchObject({ kind: 'full', failures: [{ waiting: false }] });
+    expect(await reserve('new', { cap: 0n })).toMatchObject({ kind: 'full', failures: [{ verdict: 'spent' }] });
     expect(await read('new')).toMatchObject({ total: { refused: 1 }, valueCount: 0, exhaustedCount: 0 });
     expect((await keys()).filter((key) => key.includes('["') || key.includes('value'))).toEqual([]);
     await reserve('old');
@@ -167,7 +167,7 @@ describe('past the largest number of values', () => {
     const first = await reserve('research', { ...department, workspace: 'payments/one' }, 'first');
     expect(first).toMatchObject({ kind: 'admitted' });
     const second = await reserve('research', { ...department, workspace: 'payments/two' }, 'second');
-    expect(second).toMatchObject({ kind: 'full', failures: [{ waiting: true }] });
+    expect(second).toMatchObject({ kind: 'full', failures: [{ verdict: 'waiting' }] });
     expect(await read('research', SPANNING)).toMatchObject({ valueCount: 1, values: [{ committedNano: 6n }] });
   });
 
@@ -178,7 +178,7 @@ describe('past the largest number of values', () => {
     await ledger.gateway.settle(cost('late', 9n));
     expect(await reserve('late', { worst: 2n }, 'second')).toMatchObject({
       kind: 'full',
-      failures: [{ waiting: false }],
+      failures: [{ verdict: 'spent' }],
     });
     expect(await read('late')).toMatchObject({ values: [{ value: '…', spentNano: 9n }] });
   });

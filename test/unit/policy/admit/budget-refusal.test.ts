@@ -3,10 +3,12 @@ import { budgetRefusal } from '../../../../policy/admit/budget-refusal.ts';
 import { Caller } from '../../../../policy/admit/caller.ts';
 import { refusalBody, refusalHeaders, refusalStatus } from '../../../../policy/admit/refusal-response.ts';
 import type { Disclosure } from '../../../../policy/core/compiled-policy.ts';
-import type { Failure } from '../../../../policy/core/counter-check.ts';
+import type { Failure, Verdict } from '../../../../policy/core/counter-check.ts';
 import { nano } from '../../../../policy/core/money.ts';
+import type { RequestFacts } from '../../../../policy/request/request.ts';
 import { budgetOf } from '../../../support/budget.ts';
-import { workspaceOf, keyOf, admitted } from './planned.ts';
+import { NOW as AT } from '../compile/stored.ts';
+import { admitted, keyOf, workspaceOf } from './planned.ts';
 
 const USD = 1_000_000_000n;
 
@@ -25,12 +27,20 @@ describe('budgetRefusal', () => {
   const failure = (check: number, changes: Partial<Failure> = {}): Failure => ({
     check,
     ofTotal: false,
-    waiting: false,
+    verdict: 'spent',
     spentNano: nano(24_998_600_000n),
     certainNano: nano(24_998_600_000n),
+    committedNano: nano(24_998_600_000n),
     ...changes,
   });
-  const sentence = (...failures: Failure[]): string => budgetRefusal(admission, failures, caller).message;
+  /** A failure of which all that is not spent may be presumed or reserved. USD. */
+  const held = (check: number, verdict: Verdict, spent: number, presumed = 0, reserved = 0): Failure => {
+    const [spentNano, certainNano, committedNano] = [spent, spent + presumed, spent + presumed + reserved].map((usd) =>
+      nano(BigInt(Math.round(usd * 1e9))),
+    );
+    return failure(check, { verdict, spentNano, certainNano, committedNano } as Partial<Failure>);
+  };
+  const sentence = (...failures: Failure[]): string => budgetRefusal(admission, failures, caller, AT).message;
 
   test('names limit, budget, spend and reset', () => {
     expect(sentence(failure(DAILY))).toBe(
@@ -45,7 +55,7 @@ describe('budgetRefusal', () => {
   });
 
   test('shows of a spanning budget its name and reset only', () => {
-    const refusal = budgetRefusal(admission, [failure(ORGANISATION)], caller);
+    const refusal = budgetRefusal(admission, [failure(ORGANISATION)], caller, AT);
     expect(refusal.message).toBe(
       'Quarterly budget has no room for this call (tollgate-system/organisation). Resets at 2027-01-01T00:00:00Z. ask #claude-costs',
     );
@@ -55,7 +65,7 @@ describe('budgetRefusal', () => {
   });
 
   test('shows of a spanning budget only what it discloses, and the same of a spent and of a small one', () => {
-    const refusalUnder = (disclosure: Disclosure, limitNano: bigint, spentNano: bigint) => {
+    const refusalUnder = (disclosure: Disclosure, limitNano: bigint, spentNano: bigint, verdict: Verdict = 'spent') => {
       const company = budgetOf({
         namespace: 'tollgate-system',
         name: 'company',
@@ -63,16 +73,19 @@ describe('budgetRefusal', () => {
         spanning: { selector: {}, disclosure },
       });
       const here = workspaceOf({ budgets: [company] });
-      const failures = [failure(0, { spentNano: nano(spentNano), certainNano: nano(spentNano) })];
-      const refusal = budgetRefusal(admitted({ workspace: here }), failures, new Caller(here, keyOf()));
+      const amounts = { spentNano: nano(spentNano), certainNano: nano(spentNano), committedNano: nano(spentNano) };
+      const failures = [failure(0, { ...amounts, verdict })];
+      const refusal = budgetRefusal(admitted({ workspace: here }), failures, new Caller(here, keyOf()), AT);
       return { message: refusal.message, error: JSON.parse(refusalBody(refusal, 'req_1')).error };
     };
     const UNTIL = 'Resets at 2026-11-24T05:00:00Z. ask #claude-costs';
-    const tooSmall = refusalUnder('Name', 1_000_000n, 0n);
+    const tooSmall = refusalUnder('Name', 1_000_000n, 0n, 'tooLarge');
     expect(tooSmall).toEqual(refusalUnder('Name', 25n * USD, 25n * USD));
     expect(tooSmall.message).toBe(`Daily budget has no room for this call (tollgate-system/company). ${UNTIL}`);
     expect(Object.keys(tooSmall.error)).toEqual(['type', 'message', 'reset_at', 'budget', 'details']);
-    expect(refusalUnder('Percent', 1_000_000n, 990_001n)).toEqual(refusalUnder('Percent', 25n * USD, 25n * USD - 1n));
+    expect(refusalUnder('Percent', 1_000_000n, 990_001n, 'tooLarge')).toEqual(
+      refusalUnder('Percent', 25n * USD, 25n * USD - 1n),
+    );
     const { message, error } = refusalUnder('Percent', 25n * USD, 24n * USD);
     expect(message).toBe(
       `Daily budget has no room for this call (tollgate-system/company); 96% of it is used. ${UNTIL}`,
@@ -84,28 +97,94 @@ describe('budgetRefusal', () => {
     );
   });
 
-  test('says if the limit is below the cost of the call, and if the budget never resets', () => {
-    expect(sentence(failure(EVER, { spentNano: nano(0n) }))).toBe(
-      'Budget of $0.01 cannot hold this call (payments/ever), which may cost up to $0.018000: lower max_tokens or shorten the prompt. Current spend: $0.00. It does not reset. ask #claude-costs',
+  test('says what is left where the call is too large for it, and what would fit', () => {
+    expect(sentence(held(EVER, 'tooLarge', 0))).toBe(
+      'Budget of $0.01 cannot hold this call (payments/ever), which may cost up to $0.018000: lower max_tokens to 1800, or shorten the prompt. $0.01 is left. Current spend: $0.00. It does not reset. ask #claude-costs',
+    );
+    expect(sentence(held(DAILY, 'tooLarge', 24.9995))).toContain(
+      'which may cost up to $0.018000: shorten the prompt and lower max_tokens. $0.00 is left. Current spend: $24.99.',
+    );
+    const refusal = budgetRefusal(admission, [held(EVER, 'tooLarge', 0.001, 0.002, 0.004)], caller, AT);
+    expect(refusal.message).toContain(
+      'lower max_tokens to 400, or shorten the prompt. $0.00 is left, of which calls in flight have reserved $0.004000. Current spend: $0.00. Presumed, for calls whose cost is not known: $0.002000; the platform team can resolve it (docs/how-to/resolve-presumed.md).',
+    );
+    expect(JSON.parse(refusalBody(refusal, 'req_1'))).toMatchObject({
+      error: {
+        type: 'budget_exceeded',
+        details: {
+          error_code: 'budget_exceeded',
+          reason: 'RequestTooLarge',
+          budget_limit: '0.01',
+          current_spend: '0.001000',
+          presumed: '0.002000',
+          reserved: '0.004000',
+          remaining: '0.007000',
+          worst_case: '0.018000',
+          largest_max_tokens: 400,
+        },
+      },
+    });
+    expect([refusalStatus(refusal), refusalHeaders(refusal, 'req_1')['x-should-retry']]).toEqual([429, 'false']);
+  });
+
+  test('says of a spent budget if it could not hold the call even with nothing spent', () => {
+    expect(sentence(held(EVER, 'spent', 0.01))).toBe(
+      'Budget of $0.01 cannot hold this call (payments/ever), which may cost up to $0.018000, even with nothing spent: lower max_tokens or shorten the prompt. Current spend: $0.01. It does not reset. ask #claude-costs',
+    );
+  });
+
+  test('tells the largest max_tokens also where thinking would no longer fit, and none for a batch', () => {
+    const sentenceFor = (facts: Partial<RequestFacts>) =>
+      budgetRefusal(admitted({ workspace, facts }), [held(EVER, 'tooLarge', 0)], caller, AT).message;
+    expect(sentenceFor({ thinkingBudget: 3_000 })).toContain(
+      'lower max_tokens to 1800 and thinking.budget_tokens below it, or shorten the prompt.',
+    );
+    expect(sentenceFor({ batch: true, maxTokens: 10_000 })).toContain(
+      ': send fewer requests in a batch, or lower their max_tokens. $0.01 is left.',
+    );
+  });
+
+  test('names presumed money where it fills a budget, and the way out', () => {
+    const refusal = budgetRefusal(admission, [held(DAILY, 'spent', 3, 22)], caller, AT);
+    expect(refusal.message).toBe(
+      'Daily budget of $25.00 has no room for this call (payments/checkout-daily). Current spend: $3.00. Presumed, for calls whose cost is not known: $22.00; the platform team can resolve it (docs/how-to/resolve-presumed.md). Resets at 2026-11-24T05:00:00Z. ask #claude-costs',
+    );
+    expect(JSON.parse(refusalBody(refusal, 'req_1')).error.details).toEqual({
+      error_code: 'budget_exceeded',
+      budget_limit: '25.00',
+      current_spend: '3.00',
+      presumed: '22.00',
+    });
+    expect(sentence(held(DAILY, 'spent', 25, 1))).toContain(
+      'reached (payments/checkout-daily). Current spend: $25.00. R',
+    );
+    expect(sentence(held(DAILY, 'waiting', 3, 2, 20))).toBe(
+      'Calls in flight hold the room that this call needs in budget payments/checkout-daily (reserved: $20.00 of $25.00). Presumed, for calls whose cost is not known: $2.00; the platform team can resolve it (docs/how-to/resolve-presumed.md). Try again after retry-after.',
     );
   });
 
   test('names the budget that resets last, and a spent one before a busy one', () => {
     const named = (...failures: Failure[]) =>
-      budgetRefusal(admission, failures, caller).message.match(/[a-z-]+\/[a-z-]+/)?.[0];
+      budgetRefusal(admission, failures, caller, AT).message.match(/[a-z-]+\/[a-z-]+/)?.[0];
     expect(named(failure(DAILY), failure(MONTHLY))).toBe('payments/monthly');
     expect(named(failure(EVER), failure(MONTHLY))).toBe('payments/ever');
-    expect(named(failure(ORGANISATION, { waiting: true }), failure(DAILY))).toBe('payments/checkout-daily');
-    expect(budgetRefusal(admission, [failure(DAILY, { waiting: true })], caller)).toEqual({
+    expect(named(failure(ORGANISATION, { verdict: 'waiting' }), failure(DAILY))).toBe('payments/checkout-daily');
+    expect(named(held(MONTHLY, 'tooLarge', 99.99), failure(DAILY))).toBe('payments/checkout-daily');
+    expect(named(held(MONTHLY, 'tooLarge', 99.999), held(DAILY, 'tooLarge', 24.99))).toBe('payments/monthly');
+    expect(named(held(MONTHLY, 'tooLarge', 99.99), held(DAILY, 'tooLarge', 24.999))).toBe('payments/checkout-daily');
+    expect(named(failure(ORGANISATION, { verdict: 'waiting' }), held(DAILY, 'tooLarge', 24.999))).toBe(
+      'payments/checkout-daily',
+    );
+    expect(budgetRefusal(admission, [held(DAILY, 'waiting', 0)], caller, AT)).toMatchObject({
       reason: 'BudgetBusy',
       message:
-        'Calls in flight have reserved what is left of budget payments/checkout-daily. Try again after retry-after.',
+        'Calls in flight hold the room that this call needs in budget payments/checkout-daily. Try again after retry-after.',
       retryAfter: 1,
     });
   });
 
   test('has a body that clients understand, with amounts that keep their decimals', () => {
-    const refusal = budgetRefusal(admission, [failure(DAILY)], caller);
+    const refusal = budgetRefusal(admission, [failure(DAILY)], caller, AT);
     expect(refusalStatus(refusal)).toBe(429);
     expect(refusalHeaders(refusal, 'req_1')).toEqual({
       'content-type': 'application/json',
@@ -119,7 +198,7 @@ describe('budgetRefusal', () => {
 
   test('has status 402 if the workspace asks for it', () => {
     const stern = workspaceOf({ budgets, refusal: { status: 402, message: '' } });
-    const refusal = budgetRefusal(admission, [failure(DAILY)], new Caller(stern, keyOf()));
+    const refusal = budgetRefusal(admission, [failure(DAILY)], new Caller(stern, keyOf()), AT);
     expect(refusalStatus(refusal)).toBe(402);
     expect(JSON.parse(refusalBody(refusal, 'req_1'))).toMatchObject({
       error: { type: 'billing_error', budget_limit: 25 },
@@ -128,7 +207,7 @@ describe('budgetRefusal', () => {
   });
 
   test('may be retried soon if calls in flight hold the room', () => {
-    const refusal = budgetRefusal(admission, [failure(DAILY, { waiting: true })], caller);
+    const refusal = budgetRefusal(admission, [failure(DAILY, { verdict: 'waiting' })], caller, AT);
     expect(refusalStatus(refusal)).toBe(429);
     expect(refusalHeaders(refusal, 'req_1')).toEqual({
       'content-type': 'application/json',
@@ -137,7 +216,15 @@ describe('budgetRefusal', () => {
     });
     expect(JSON.parse(refusalBody(refusal, 'req_1'))).toEqual({
       type: 'error',
-      error: { type: 'rate_limit_error', message: refusal.message },
+      error: {
+        type: 'rate_limit_error',
+        message: refusal.message,
+        budget_limit: 25,
+        current_spend: 24.99,
+        reset_at: '2026-11-24T05:00:00Z',
+        budget: 'payments/checkout-daily',
+        details: { error_code: 'budget_busy', budget_limit: '25.00', current_spend: '24.998600' },
+      },
       request_id: 'req_1',
     });
   });

@@ -16,6 +16,7 @@ const counterOf = (spent: bigint, changes: Partial<Counter> = {}): Counter => ({
   refused: 0,
   wouldRefuse: 0,
   exhaustedAtNano: null,
+  tooLargeNano: null,
   ...changes,
 });
 const readingOf = (total: Counter, values: readonly ValueCounter[] = [], changes: Partial<Reading> = {}): Reading => ({
@@ -161,10 +162,15 @@ describe('exhausted', () => {
     );
   });
 
-  test('says what to do if money is left but no call fits', () => {
-    const refused = readingOf(counterOf(0n, { exhaustedAtNano: nano(25n * USD) }));
+  test('says what is left, and what presumed money fills, where the limit is not reached', () => {
+    const exhaustedAtNano = nano(25n * USD);
+    const refused = readingOf(counterOf(24_998_600_000n, { exhaustedAtNano }));
     expect(exhausted(budgetOf(), refused, NOW).message).toBe(
-      'The limit of $25.00 has less left than one call may cost. Lower max_tokens (guards.maxOutputTokens of the workspace) or set limit.toleranceUsd. Resets at 2026-11-24T05:00:00Z.',
+      'The limit of $25.00 has $0.001400 left, less than its calls cost on average. Resets at 2026-11-24T05:00:00Z.',
+    );
+    const held = readingOf(counterOf(3n * USD, { certainNano: nano(25n * USD), exhaustedAtNano }));
+    expect(exhausted(budgetOf(), held, NOW).message).toBe(
+      'The limit of $25.00 has no room: $3.00 is spent, and $22.00 is presumed for calls whose cost is not known. Resolve it as docs/how-to/resolve-presumed.md says. Resets at 2026-11-24T05:00:00Z.',
     );
   });
 

@@ -13,6 +13,7 @@ const counter = (usd: bigint) => ({
   refused: 3,
   wouldRefuse: 0,
   exhaustedAtNano: null,
+  tooLargeNano: null,
 });
 /** $80 of all namespaces, of which the caller's spent $10. */
 const reading: Reading = {

@@ -1,0 +1,129 @@
+/** The sentences of a budget that has no room for a call: what the budget is, what fills it, and what to do. */
+
+import type { Every } from './compiled-policy.ts';
+import type { Check, Verdict } from './counter-check.ts';
+import { formatCents, formatUsd, type Nano } from './money.ts';
+import { rfc3339 } from './period.ts';
+import type { BudgetAmounts, BudgetDetail, TooLargeCall } from './refusals.ts';
+
+const ADJECTIVE: Readonly<Record<Every, string>> = {
+  Hour: 'Hourly budget',
+  Day: 'Daily budget',
+  Week: 'Weekly budget',
+  Month: 'Monthly budget',
+  Quarter: 'Quarterly budget',
+  Year: 'Yearly budget',
+  Once: 'Budget',
+};
+
+/** A counter without room for a call, as the call's caller may see it. */
+export interface Shortfall extends BudgetDetail {
+  readonly check: Check;
+  readonly every: Every;
+  readonly verdict: Verdict;
+  /** With `per`: whether the total over all values was what did not fit. */
+  readonly ofTotal: boolean;
+  /** What the call may cost where even an untouched budget could not hold it; else null. Nano-dollars. */
+  readonly neverFitsNano: Nano | null;
+  readonly request: Request;
+}
+
+/** What the sentence must know of the call. */
+interface Request {
+  /** Whether it is a batch. */
+  readonly isBatch: boolean;
+  /** `thinking.budget_tokens`; null without. */
+  readonly thinkingBudget: number | null;
+}
+
+/**
+ * Why a budget has no room for a call: "Daily budget of $25.00 reached (payments/checkout-daily). Current spend: $24.99.
+ * Resets at 2026-11-24T05:00:00Z." `message` is the workspace's.
+ */
+export function noRoom(shortfall: Shortfall, message: string): string {
+  const { resetAt } = shortfall;
+  const sentences = [
+    ...shortfallSentences(shortfall),
+    resetAt === null ? 'It does not reset.' : `Resets at ${rfc3339(resetAt)}.`,
+    message,
+  ];
+  return sentences.filter((sentence) => sentence !== '').join(' ');
+}
+
+/**
+ * Where amounts are hidden, a spent budget and one that has less left than the call may cost have the same sentence: by
+ * their difference a caller could find the limit, call by call.
+ */
+function shortfallSentences(shortfall: Shortfall): readonly string[] {
+  const { check, every, figures, tooLarge } = shortfall;
+  if (figures === null) return [`${ADJECTIVE[every]} has no room for this call (${check.budget}).`];
+  const { percentUsed, amounts } = figures;
+  if (amounts === null) {
+    return [`${ADJECTIVE[every]} has no room for this call (${check.budget}); ${percentUsed}% of it is used.`];
+  }
+  const budget = `${ADJECTIVE[every]} of $${formatUsd(amounts.limitNano)}`;
+  const spend = `Current spend: $${formatCents(amounts.spentNano)}.`;
+  if (tooLarge !== null) {
+    const { worstNano, leftNano } = tooLarge;
+    const remedy = smallerCall(tooLarge, shortfall.request);
+    return [
+      `${budget} cannot hold this call (${named(shortfall)}), which may cost up to $${formatUsd(worstNano)}: ${remedy}.`,
+      `$${formatCents(leftNano)} is left${inFlight(amounts)}.`,
+      spend,
+      presumed(amounts),
+    ];
+  }
+  if (shortfall.neverFitsNano !== null) {
+    const most = `which may cost up to $${formatUsd(shortfall.neverFitsNano)}`;
+    return [
+      `${budget} cannot hold this call (${named(shortfall)}), ${most}, even with nothing spent: lower max_tokens or shorten the prompt.`,
+      spend,
+    ];
+  }
+  const isFilledUp = amounts.spentNano < amounts.limitNano && amounts.presumedNano > 0n;
+  if (!isFilledUp) return [`${budget} reached (${named(shortfall)}).`, spend];
+  return [`${budget} has no room for this call (${named(shortfall)}).`, spend, presumed(amounts)];
+}
+
+function smallerCall({ maxTokens }: TooLargeCall, { isBatch, thinkingBudget }: Request): string {
+  if (isBatch) return 'send fewer requests in a batch, or lower their max_tokens';
+  if (maxTokens === null) return 'shorten the prompt and lower max_tokens';
+  const thinking = thinkingBudget !== null && thinkingBudget >= maxTokens ? ' and thinking.budget_tokens below it' : '';
+  return `lower max_tokens to ${maxTokens}${thinking}, or shorten the prompt`;
+}
+
+function inFlight({ reservedNano }: BudgetAmounts): string {
+  return reservedNano > 0n ? `, of which calls in flight have reserved $${formatUsd(reservedNano)}` : '';
+}
+
+function presumed({ presumedNano }: BudgetAmounts): string {
+  if (presumedNano === 0n) return '';
+  return `Presumed, for calls whose cost is not known: $${formatUsd(presumedNano)}; the platform team can resolve it (docs/how-to/resolve-presumed.md).`;
+}
+
+function named({ check, ofTotal }: Pick<Shortfall, 'check' | 'ofTotal'>): string {
+  if (check.value === null) return check.budget;
+  return ofTotal ? `${check.budget}, all values together` : `${check.budget}, ${valuesText(check.value)}`;
+}
+
+/** The values of a counter for a sentence: `["acme"]` → `"acme"`. */
+export function valuesText(value: string): string {
+  return value.startsWith('[') ? value.slice(1, -1) : 'values without their own counter';
+}
+
+/** Calls in flight hold what the call needs: all that is left, its workspace's part of it, or the tolerance for its count. */
+export function budgetBusy({ check, figures }: Pick<Shortfall, 'check' | 'figures'>): string {
+  const amounts = figures?.amounts ?? null;
+  const figure =
+    amounts === null || amounts.reservedNano === 0n
+      ? ''
+      : ` (reserved: $${formatUsd(amounts.reservedNano)} of $${formatUsd(amounts.limitNano)})`;
+  const why = amounts === null ? '' : presumed(amounts);
+  return [
+    `Calls in flight hold the room that this call needs in budget ${check.budget}${figure}.`,
+    why,
+    'Try again after retry-after.',
+  ]
+    .filter((sentence) => sentence !== '')
+    .join(' ');
+}
