@@ -1,5 +1,5 @@
 import type { Bound, Check, CheckMode, Failure, Verdict } from '../../policy/core/counter-check.ts';
-import { add, type Nano, ZERO } from '../../policy/core/money.ts';
+import { add, nano, type Nano, ZERO } from '../../policy/core/money.ts';
 import { expireAt, WAIT_MARK_MS } from '../durations.ts';
 import type { Reservation } from '../reservation.ts';
 import { type MemoryCounter, type SharingLevel, sharingLevels } from './counter.ts';
@@ -87,13 +87,16 @@ export class ReservationCounters {
     // Admitted under a cap no higher than the one at which another call was refused: there is room again.
     const wasExhausted = mode === 'Enforce' && bound !== null && counter.exhaustedAtNano !== null;
     if (wasExhausted && bound.capNano <= (counter.exhaustedAtNano ?? ZERO)) counter.exhaustedAtNano = null;
-    const verdicts = this.#checked.filter((other) => other.check === check).map(({ verdict }) => verdict);
-    const wouldRefuse = verdicts.includes('spent') || verdicts.includes('tooLarge');
-    if (mode === 'Observe' && wouldRefuse) counter.wouldRefuse += 1;
-    if (mode === 'Observe' && verdicts.includes('tooLarge')) this.#noteTooLarge(check);
+    if (mode === 'Observe') this.#noteWouldRefuse(check, counter);
     const { checks, workspace } = this.#reservation;
     if (checks[check]!.workspaceReservePercent === undefined) return;
     for (const level of sharingLevels(workspace)) this.#markWaiting(counter, level, false);
+  }
+
+  #noteWouldRefuse(check: number, counter: MemoryCounter): void {
+    const verdicts = this.#checked.filter((other) => other.check === check).map(({ verdict }) => verdict);
+    if (verdicts.includes('spent') || verdicts.includes('tooLarge')) counter.wouldRefuse += 1;
+    if (verdicts.includes('tooLarge')) this.#noteTooLarge(check);
   }
 
   /** Notes the call's worst case in the check's pool. */
@@ -160,15 +163,22 @@ function verdictOf(
   { worstNano, gapNano }: Pick<Reservation, 'worstNano' | 'gapNano'>,
 ): CheckedCounter['verdict'] {
   if (mode === 'Exempt' || bound === null) return 'fits';
-  const { spentNano, certainNano, committedNano, gapsNano, requests } = counter;
+  const { spentNano, certainNano, committedNano, gapsNano } = counter;
   const { capNano, roomNano, gapRoomNano } = bound;
   if (mode === 'Enforce' && spentNano < capNano && committedNano <= roomNano) {
     return gapNano === 0n || gapsNano <= gapRoomNano ? 'fits' : 'waiting';
   }
   if (certainNano >= capNano) return 'spent';
   if (certainNano <= roomNano) return mode === 'Enforce' ? 'waiting' : 'fits';
-  const leftNano = roomNano + worstNano - certainNano;
-  return requests > 0 && leftNano * BigInt(requests + 1) < spentNano ? 'spent' : 'tooLarge';
+  return isBelowMean(counter, nano(roomNano + worstNano - certainNano)) ? 'spent' : 'tooLarge';
+}
+
+/**
+ * Whether less is left for a call than the counter's settled calls cost on average. One more is counted, so that a single
+ * large call is not taken for what all calls cost.
+ */
+function isBelowMean({ requests, spentNano }: MemoryCounter, leftNano: Nano): boolean {
+  return requests > 0 && leftNano * BigInt(requests + 1) < spentNano;
 }
 
 function toFailure({ check, ofTotal, verdict, counter }: CheckedCounter & { readonly verdict: Verdict }): Failure {
