@@ -107,8 +107,9 @@ export class BatchSettler {
     const progress = address === null ? null : await fetchProgress(address).catch(nullOnceLost(age));
     if (progress?.kind === 'Running') return true;
     if (progress?.kind === 'Ended' && address !== null) {
-      await this.#settleResults(open, meta, progress, address);
-      return true;
+      if ((await this.#settleResults(open, meta, progress, address).catch(nullOnceLost(age))) !== null) return true;
+      await this.#giveUp(open, meta);
+      return false;
     }
     if (age >= (progress === null ? LOST_AFTER_MS : GONE_AFTER_MS)) await this.#giveUp(open, meta);
     return false;
@@ -145,7 +146,12 @@ export class BatchSettler {
     let lines: BatchLine[] = [];
     for await (const text of fetchResults(address)) {
       if (index >= settled + lines.length) {
-        lines.push(settleBatchLine(text, meta, prices, { batch: open.batch, call: open.id, index, endedAt }));
+        const line = settleBatchLine(text, meta, prices, { batch: open.batch, call: open.id, index, endedAt });
+        // A page of a proxy, or a line that is cut: nothing is spent on a guess while the results may still come.
+        if (!line.isResult && (index === 0 || clock() - meta.at < GONE_AFTER_MS)) {
+          throw new Error(`batch ${open.batch}: line ${index + 1} of what the upstream sent is no result`);
+        }
+        lines.push(line);
       }
       index += 1;
       if (lines.length < CHUNK) continue;
@@ -174,7 +180,9 @@ export class BatchSettler {
 
   async #giveUp(open: OpenBatch, meta: BatchMeta): Promise<void> {
     const { ledger, clock, events } = this.#options;
-    const { settledLines, batch, id, reservedNano } = open;
+    const { batch, id } = open;
+    // An attempt of this turn may have settled some lines.
+    const { settledLines, reservedNano } = (await ledger.openBatches()).find((one) => one.batch === batch) ?? open;
     const position = { batch, call: id, index: settledLines, endedAt: clock() };
     await this.#settleLines(open, settledLines, [settleLostBatch(reservedNano, meta, this.#pricesOf(open), position)]);
     await ledger.closeBatch(open.batch);

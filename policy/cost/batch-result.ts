@@ -9,6 +9,8 @@ import { type Ending, endingCost } from './ending-cost.ts';
 
 /** What one line of a batch's results costs, and its usage record. */
 export interface BatchLine {
+  /** The line says how its request ended; other text is no result. */
+  readonly isResult: boolean;
   readonly costNano: Nano;
   readonly record: CallRecord;
   /** What it was billed for; null if that is not known, as is `cache`. */
@@ -68,7 +70,7 @@ export function settleBatchLine(text: string, meta: BatchMeta, book: PriceBook, 
     id: `${position.call}/batch/${name}`,
     ending,
   };
-  return lineOf(lineCost, record, book);
+  return lineOf(typeof result['type'] === 'string', lineCost, record, book);
 }
 
 /** Settles a batch whose results are gone: all that is left of its worst case is booked, because its cost stays unknown. */
@@ -77,7 +79,7 @@ export function settleLostBatch(leftNano: Nano, meta: BatchMeta, book: PriceBook
   const costNano = settledCost(ending, leftNano, ZERO);
   const lineCost = { ...NO_COST, costNano, estimated: true, model: meta.model };
   const record = { ...lineRecord(meta, book, position, lineCost), id: `${position.call}/batch/#lost`, ending };
-  return lineOf(lineCost, record, book);
+  return lineOf(true, lineCost, record, book);
 }
 
 /** What would stay presumed of a call is settled here: a batch is closed with its last line, and nothing would correct it. */
@@ -86,10 +88,11 @@ function settledCost(ending: Ending, worstNano: Nano, reportedNano: Nano): Nano 
   return add(costNano, presumedNano);
 }
 
-function lineOf({ costNano, usage, cache, model }: LineCost, record: CallRecord, book: PriceBook): BatchLine {
+function lineOf(isResult: boolean, lineCost: LineCost, record: CallRecord, book: PriceBook): BatchLine {
+  const { costNano, usage, cache, model } = lineCost;
   const known = model === null ? null : knownName(book, model);
   const tokens = usage === null || model === null ? null : billedTokens(usage, model);
-  return { costNano, record, tokens, cache, model: known };
+  return { isResult, costNano, record, tokens, cache, model: known };
 }
 
 const NO_COST: LineCost = { costNano: ZERO, estimated: false, usage: null, cache: null, model: null, message: null };

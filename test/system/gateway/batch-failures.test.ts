@@ -185,34 +185,84 @@ describe('failures', () => {
     expect(counter.committedNano).toBe(counter.spentNano);
   });
 
+  /** A batch of two requests whose upstream says that it has ended, and sends this as its results. */
+  async function endedWith(results: () => string) {
+    const here = await gateway();
+    const { id } = await sdk(here).messages.batches.create({ requests: [item('a'), item('b')] });
+    const held = (await counterOf(here)).committedNano;
+    const liar = createServer((req, res) => {
+      res.end(req.url!.endsWith('results') ? results() : JSON.stringify({ id, processing_status: 'ended' }));
+    });
+    const baseURL = `http://127.0.0.1:${await listen(liar, 0)}`;
+    const { operator } = here.ledger;
+    const there = async (): Promise<OpenBatch[]> =>
+      (await operator.openBatches()).map((open) => ({
+        ...open,
+        meta: encodeBatchMeta({ ...decodeBatchMeta(open.meta), baseURL }),
+      }));
+    const looking = poller(here, {
+      credentials: () => ({ baseURL, apiKey: 'sk-ant-upstream', prices: PRICE_BOOK }),
+      ledger: {
+        openBatches: there,
+        settleBatchLines: (settled) => operator.settleBatchLines(settled),
+        closeBatch: (batch) => operator.closeBatch(batch),
+      },
+    });
+    return { here, id, held, looking, close: () => liar.close() };
+  }
+  const errored = (id: string): string => `{"custom_id":"${id}","result":{"type":"errored"}}`;
+  const DAY_MS = 86_400_000;
+
   test.each<[string, string]>([
     ['none', ''],
-    ['one', '{"custom_id":"a","result":{"type":"errored"}}'],
+    ['one', errored('a')],
   ])(
     'an upstream that has ended and sends %s of two results, and no count of them, has not said all',
     async (_, lines) => {
-      const here = await gateway();
-      const { id } = await sdk(here).messages.batches.create({ requests: [item('a'), item('b')] });
-      const held = (await counterOf(here)).committedNano;
-      const liar = createServer((req, res) => {
-        res.end(req.url!.endsWith('results') ? lines : JSON.stringify({ id, processing_status: 'ended' }));
-      });
-      const baseURL = `http://127.0.0.1:${await listen(liar, 0)}`;
-      const [open] = await here.ledger.operator.openBatches();
-      const meta = encodeBatchMeta({ ...decodeBatchMeta(open!.meta), baseURL });
-      const operator = poller(here, {
-        credentials: () => ({ baseURL, apiKey: 'sk-ant-upstream', prices: PRICE_BOOK }),
-        ledger: {
-          openBatches: async () => [{ ...open!, meta }],
-          settleBatchLines: (settled) => here.ledger.operator.settleBatchLines(settled),
-          closeBatch: (batch) => here.ledger.operator.closeBatch(batch),
-        },
-      });
-      expect(await operator.look()).toMatchObject([{ message: expect.stringContaining('of 2 results') }]);
+      const { here, held, looking, close } = await endedWith(() => lines);
+      expect(await looking.look()).toMatchObject([{ message: expect.stringContaining('of 2 results') }]);
       expect(await counterOf(here)).toMatchObject({ spentNano: 0n, committedNano: held });
-      liar.close();
+      close();
     },
   );
+
+  test.each<[string, string]>([
+    ['a page', '<!doctype html>\n<title>Sign in</title>\n<p>Sign in to use this network.</p>'],
+    ['an error of the API', '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'],
+    ['a line that is cut', `${errored('a')}\n{"custom_id":"b","resu`],
+    ['JSON that is no object', '7\nnull'],
+  ])('nothing is spent on %s instead of the results: they are fetched again', async (_, sent) => {
+    let results = sent;
+    const { here, id, held, looking, close } = await endedWith(() => results);
+    expect(await looking.look()).toMatchObject([{ message: expect.stringContaining('is no result') }]);
+    expect(await counterOf(here)).toMatchObject({ spentNano: 0n, committedNano: held });
+    results = [errored('a'), errored('b')].join('\n');
+    expect(await looking.look()).toEqual([]);
+    expect(looking.settled).toEqual([id]);
+    expect(await counterOf(here)).toMatchObject({ spentNano: 0n, committedNano: 0n });
+    close();
+  });
+
+  test('a line that stays unreadable for a day costs as much as the most expensive request could', async () => {
+    const { here, id, held, looking, close } = await endedWith(() => `${errored('a')}\n?`);
+    expect(await looking.look()).toHaveLength(1);
+    looking.at += 2 * DAY_MS;
+    expect(await looking.look()).toEqual([]);
+    expect(looking.settled).toEqual([id]);
+    expect(await counterOf(here)).toMatchObject({ spentNano: held / 2n, committedNano: held / 2n });
+    close();
+  });
+
+  test('a batch whose results never come is given up once no upstream keeps them', async () => {
+    const { here, id, held, looking, close } = await endedWith(() => '<html>');
+    looking.at += 28 * DAY_MS;
+    expect(await looking.look()).toHaveLength(1);
+    looking.at += 2 * DAY_MS;
+    expect(await looking.look()).toEqual([]);
+    expect(looking.lost).toEqual([id]);
+    expect(await counterOf(here)).toMatchObject({ spentNano: held, committedNano: held });
+    close();
+  });
 
   test.each<[string, number, (id: string) => Promise<unknown>, Partial<ConstructorParameters<typeof BatchSettler>[0]>]>(
     [

@@ -58,7 +58,9 @@ test('lines of batches are counted in the series of calls', async () => {
   const tokens = { input: 7, output: 3, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0 };
   const cache = { savedNano: nano(0n), surchargeNano: nano(0n) };
   const record = callRecord({ workspace: 'payments/checkout', feature: 'chat', department: 'sales' });
-  metrics.countBatchLines([{ costNano: nano(1_000_000_000n), tokens, cache, record, model: 'claude-sonnet-5-5' }]);
+  metrics.countBatchLines([
+    { isResult: true, costNano: nano(1_000_000_000n), tokens, cache, record, model: 'claude-sonnet-5-5' },
+  ]);
   const text = await metrics.registry.metrics();
   const labels = 'workspace="payments/checkout",feature="chat",department="sales",model="claude-sonnet-5-5"';
   expect(text).toContain(`tollgate_cost_usd_total{${labels}} 1`);
