@@ -70,6 +70,23 @@ function read(yaml: string): CRD {
     ...names,
     apiVersion: `${group}/${version.name}`,
     columns: version.additionalPrinterColumns,
-    schema: version.schema.openAPIV3Schema,
+    schema: withTexts(version.schema.openAPIV3Schema),
+  };
+}
+
+/**
+ * Money is written as an integer or a string, so that a rule can tell who forgot the quotes what to write: of a value of
+ * another type the API server says its own sentence. The rule lets through strings only, so for all that reads it is one.
+ */
+function withTexts(schema: Schema & { readonly 'x-kubernetes-int-or-string'?: boolean }): Schema {
+  const { 'x-kubernetes-int-or-string': isMoney, properties, items, additionalProperties, ...rest } = schema;
+  return {
+    ...rest,
+    ...(isMoney === true && { type: 'string' }),
+    ...(properties && {
+      properties: Object.fromEntries(Object.entries(properties).map(([name, field]) => [name, withTexts(field)])),
+    }),
+    ...(items && { items: withTexts(items) }),
+    ...(additionalProperties && { additionalProperties: withTexts(additionalProperties) }),
   };
 }
