@@ -55,9 +55,10 @@ const POLICY = [
 /** Every room and its arrows; docs/explanation/architecture.md lists them too. */
 export const rooms: Readonly<Record<string, Room>> = {
   config: {
-    imports: [CORE, 'policy/config', 'policy/schema'],
+    imports: [CORE, 'policy/config', 'policy/schema', 'proxy'],
     without: EVERYTHING.filter((name) => name !== 'node:*' && name !== 'yaml'),
   },
+  proxy: { imports: [], without: EVERYTHING.filter((name) => name !== 'node:*' && name !== 'undici') },
 
   'policy/core': policy('crds'),
   'policy/schema': policy(CORE),
@@ -139,6 +140,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     'gateway/pipeline',
     'gateway/policy',
     'gateway/record',
+    'proxy',
   ),
 
   'operator/cluster': operator(...POLICY, 'crds', 'kube'),
@@ -165,7 +167,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     'operator/policy',
   ),
   'operator/log': operator(...POLICY, 'ledger', 'log', 'log/database'),
-  'operator/batches': operator(...POLICY, 'ledger', 'operator/events'),
+  'operator/batches': operator(...POLICY, 'ledger', 'operator/events', 'proxy'),
   'operator/metrics': operator(...POLICY, 'crds', 'kube', 'log', 'log/database', 'metrics'),
   operator: operator(
     ...POLICY,
@@ -186,6 +188,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     'operator/metrics',
     'operator/policy',
     'operator/status',
+    'proxy',
   ),
 
   'cli/doctor': cli(...POLICY, 'config', 'crds', 'kube', 'ledger', 'ledger/redis', 'log', 'log/database'),

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as v from 'valibot';
 import { oneOf, text, textLike } from '../policy/schema/schema-parts.ts';
+import { proxiesOf } from '../proxy/proxy-environment.ts';
 import { redisUrl, withPassword } from './redis-address.ts';
 import { settingsOf } from './settings-file.ts';
 import { type Environment, port, readVariables, variables } from './variables.ts';
@@ -37,6 +38,8 @@ export function entryConfig(
     redisUrl: withPassword(read.REDIS_URL, read.REDIS_PASSWORD),
     /** The CA certificates for the connection to Redis, in PEM; undefined for those of the system. */
     redisCa: file(read.REDIS_CA_FILE),
+    /** The way to upstreams; not to Redis, Postgres or the API server. */
+    proxyFor: proxiesOf(env),
     pod: read.POD_NAME,
     port: read.PORT ?? defaultPort,
     /** What a scraper of metrics must show, null if there is none. Never print it. */

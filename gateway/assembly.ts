@@ -1,6 +1,8 @@
 import type { Express } from 'express';
 import type { Logger } from 'pino';
 import type { GatewayLedger } from '../ledger/gateway-ledger.ts';
+import { upstreamConnector } from '../proxy/connector.ts';
+import { NO_PROXY, type ProxyFor } from '../proxy/proxy-environment.ts';
 import { adminApp } from './admin-app.ts';
 import { Admission } from './admission/admission.ts';
 import { Heartbeat } from './admission/heartbeat.ts';
@@ -55,6 +57,10 @@ export interface GatewayOptions extends Clocks, Pick<Config, 'settings' | 'pod' 
   readonly hasAdminPort: boolean;
   /** Null if callers come without TLS. */
   readonly certificate: Certificate | null;
+  /** The way to upstreams; by default directly. */
+  readonly proxyFor?: ProxyFor;
+  /** How long a request may bring next to nothing. Milliseconds; by default five minutes. */
+  readonly arrivalWindowMs?: number;
   /** How long an upstream may be silent. Milliseconds; by default as long as the API lets a call take. */
   readonly upstreamTimeoutMs?: number;
 }
@@ -126,7 +132,7 @@ export function assemble(options: GatewayOptions): Assembly {
   const freeCalls = new FreeCalls();
   const pipeline = new Pipeline({ policy, admission, settler, callRefuser, freeCalls });
 
-  const upstreams = new Upstreams(options.upstreamTimeoutMs);
+  const upstreams = new Upstreams(upstreamConnector(options.proxyFor ?? NO_PROXY), options.upstreamTimeoutMs);
   const readingTurns = new ReadingTurns({ elapsed });
   const messages = new Messages({
     upstreams,
@@ -169,6 +175,7 @@ export function assemble(options: GatewayOptions): Assembly {
     bodyMemory,
     browserAccess: new BrowserAccess(settings.browserOrigins),
     headersDown: headersDownWith(settings.answerHeaders),
+    arrivalWindowMs: options.arrivalWindowMs,
     adminApp: options.hasAdminPort ? null : admin,
     certificate: certificate?.pair ?? null,
     logger,

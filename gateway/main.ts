@@ -87,6 +87,7 @@ async function run(config: Config): Promise<void> {
     now: Date.now,
     elapsed: () => performance.now(),
     newId: randomUUID,
+    proxyFor: config.proxyFor,
     bodyFolder: tmpdir(),
     bodyFileBytes: config.bodyFileBytes,
     bodyMemoryBytes: config.bodyMemoryBytes,

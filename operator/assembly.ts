@@ -10,8 +10,10 @@ import { allowsUpstream, type Settings } from '../policy/config/settings.ts';
 import { PeriodCache } from '../policy/core/period.ts';
 import type { Hash } from '../policy/shards/shard-format.ts';
 import { logged } from '../policy/status/condition-findings.ts';
+import type { ProxyFor } from '../proxy/proxy-environment.ts';
 import { batchCredentials } from './batches/batch-credentials.ts';
 import { BatchSettler } from './batches/batch-settler.ts';
+import { BatchUpstream } from './batches/batch-upstream.ts';
 import { createInformers } from './cluster/informers.ts';
 import { LEASE, LEDGER_CHECKPOINT, PRICES } from './cluster/object-names.ts';
 import { describeError } from './describe-error.ts';
@@ -48,6 +50,8 @@ interface OperatorOptions {
   readonly connectLedger: (epoch: () => string | null) => { readonly operator: OperatorLedger; close(): void };
   readonly openLog: () => Promise<Database>;
   readonly shippedPrices: string;
+  /** The way to upstreams. */
+  readonly proxyFor: ProxyFor;
   /** Unique to this process. */
   readonly identity: string;
   readonly log: Logger;
@@ -150,6 +154,7 @@ export function assemble(options: OperatorOptions) {
   });
   const batches = new BatchSettler({
     ledger,
+    upstream: new BatchUpstream(options.proxyFor),
     credentials: (workspace) => batchCredentials(shards.previous(), workspace),
     prices: () => prices.book,
     isAllowed: (baseURL) => allowsUpstream(settings, baseURL),

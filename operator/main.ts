@@ -41,6 +41,7 @@ async function run(config: Config): Promise<void> {
         },
       }),
     openLog: () => openDatabase(config.logPlace),
+    proxyFor: config.proxyFor,
     shippedPrices: config.shippedPrices,
     identity: `${config.pod}_${randomUUID()}`,
     log,

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { browserNotAllowed, notServed } from '../../policy/core/refusal-sentences.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import type { BrowserAccess } from './browser-access.ts';
+import { Arrivals } from './arrivals.ts';
 import type { ByteQuota } from './byte-quota.ts';
 import { type Clocks, ReceivedCall } from './call.ts';
 import type { KeyPair } from './certificate.ts';
@@ -18,6 +19,8 @@ import { refuse } from './send-refusal.ts';
 const KEEP_ALIVE_MS = 10_000;
 /** How much longer an idle connection really stays open. Load balancers keep theirs for less, so they close it first. Milliseconds. */
 const KEEP_ALIVE_BUFFER_MS = 65_000;
+/** How long the headers of a request may take. Milliseconds. */
+const HEADERS_MS = 60_000;
 /** A connection without any traffic for this long is closed: longer than the gateway waits for any upstream. Milliseconds. */
 const IDLE_MS = 660_000;
 /** How many connections may wait to be accepted: as many as Linux allows, for bursts of thousands of callers. */
@@ -46,6 +49,8 @@ interface Parts extends Pick<Clocks, 'elapsed'> {
   readonly browserAccess: BrowserAccess;
   readonly logger: Logger;
   readonly newId: () => string;
+  /** As in Arrivals. */
+  readonly arrivalWindowMs: number | undefined;
 }
 
 const ADMIN_PATHS = new Set(['/healthz', '/readyz', '/metrics']);
@@ -55,6 +60,7 @@ export class Gateway {
   readonly server: Server | TlsServer;
   readonly #parts: Parts;
   readonly #open = new Map<ReceivedCall, Promise<unknown>>();
+  readonly #arrivals: Arrivals;
   #isLeaving = false;
   #isClosed = false;
   /** When a call last ended, by the monotonic clock. Milliseconds. */
@@ -62,8 +68,14 @@ export class Gateway {
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#arrivals = new Arrivals(parts.elapsed, parts.arrivalWindowMs);
     const { certificate } = parts;
-    const options = { keepAliveTimeout: KEEP_ALIVE_MS, keepAliveTimeoutBuffer: KEEP_ALIVE_BUFFER_MS };
+    const options = {
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveTimeoutBuffer: KEEP_ALIVE_BUFFER_MS,
+      headersTimeout: HEADERS_MS,
+      requestTimeout: 0, // a limit for whole bodies would cut large ones on slow links: see Arrivals
+    };
     const handle = (req: IncomingMessage, res: ServerResponse): void => this.#handle(req, res);
     this.server =
       certificate === null ? createServer(options, handle) : createTlsServer({ ...options, ...certificate }, handle);
@@ -95,6 +107,7 @@ export class Gateway {
     clearTimeout(arrivalTimer);
     // The remaining connections are idle or have not sent a complete request.
     this.server.closeAllConnections();
+    this.#arrivals.stop();
     await closed;
   }
 
@@ -112,6 +125,8 @@ export class Gateway {
     const url = req.url ?? '';
     const { adminApp } = this.#parts;
     if (this.#isLeaving) res.shouldKeepAlive = false;
+    this.#arrivals.begin(req, res);
+    res.once('close', () => this.#arrivals.end(req));
     if (adminApp !== null && ADMIN_PATHS.has(url)) return void adminApp(req, res);
     const { method = '', headers } = req;
     const admitted = this.#parts.browserAccess.admit(req, res);

@@ -1,4 +1,4 @@
-import { type Dispatcher, Pool } from 'undici';
+import { type buildConnector, type Dispatcher, Pool } from 'undici';
 import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
 import type { Route } from './route.ts';
 
@@ -23,10 +23,12 @@ const TIMEOUT_MS = 600_000;
 export class Upstreams {
   readonly #pools = new Map<string, Pool>();
   readonly #known = new WeakMap<ResolvedWorkspace, Upstream>();
+  readonly #connect: buildConnector.connector;
   readonly #timeoutMs: number;
 
   /** `timeoutMs`: how long an upstream may be silent, before its answer and within it. */
-  constructor(timeoutMs: number = TIMEOUT_MS) {
+  constructor(connect: buildConnector.connector, timeoutMs: number = TIMEOUT_MS) {
+    this.#connect = connect;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -50,6 +52,7 @@ export class Upstreams {
       connections: null,
       pipelining: 1,
       allowH2: false,
+      connect: this.#connect,
       headersTimeout: this.#timeoutMs,
       bodyTimeout: this.#timeoutMs,
     });

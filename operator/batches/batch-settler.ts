@@ -7,10 +7,11 @@ import { type BatchLine, settleBatchLine, settleLostBatch } from '../../policy/c
 import type { PriceBook } from '../../policy/prices/price-book.ts';
 import type { OperatorEvents } from '../events/operator-events.ts';
 import { type BatchCredentials, isSameUpstream } from './batch-credentials.ts';
-import { type BatchAddress, type BatchProgress, fetchProgress, fetchResults } from './batch-upstream.ts';
+import type { BatchAddress, BatchProgress, BatchUpstream } from './batch-upstream.ts';
 
 interface BatchSettlerOptions {
   readonly ledger: Pick<OperatorLedger, 'openBatches' | 'settleBatchLines' | 'closeBatch'>;
+  readonly upstream: BatchUpstream;
   /** Undefined where the workspace is gone. */
   readonly credentials: (workspace: Ref) => BatchCredentials | undefined;
   /** The prices for a batch whose workspace is gone. */
@@ -104,7 +105,7 @@ export class BatchSettler {
     if (own !== undefined && !isSameUpstream(own, meta.baseURL)) return this.#waitElsewhere(open, meta, age);
     this.#elsewhere.delete(open.batch);
     const address = this.#addressOf(open, meta, own);
-    const progress = address === null ? null : await fetchProgress(address).catch(nullOnceLost(age));
+    const progress = address === null ? null : await this.#options.upstream.progress(address).catch(nullOnceLost(age));
     if (progress?.kind === 'Running') return true;
     if (progress?.kind === 'Ended' && address !== null) {
       if ((await this.#settleResults(open, meta, progress, address).catch(nullOnceLost(age))) !== null) return true;
@@ -138,13 +139,13 @@ export class BatchSettler {
     ended: Extract<BatchProgress, { kind: 'Ended' }>,
     address: BatchAddress,
   ): Promise<void> {
-    const { ledger, clock, events } = this.#options;
+    const { ledger, upstream, clock, events } = this.#options;
     const prices = this.#pricesOf(open);
     const endedAt = Number.isNaN(ended.endedAt) ? clock() : ended.endedAt;
     let settled = open.settledLines;
     let index = 0;
     let lines: BatchLine[] = [];
-    for await (const text of fetchResults(address)) {
+    for await (const text of upstream.results(address)) {
       if (index >= settled + lines.length) {
         const line = settleBatchLine(text, meta, prices, { batch: open.batch, call: open.id, index, endedAt });
         // A page of a proxy, or a line that is cut: nothing is spent on a guess while the results may still come.

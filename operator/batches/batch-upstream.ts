@@ -1,4 +1,6 @@
 import { Agent, type Dispatcher, request } from 'undici';
+import { upstreamConnector } from '../../proxy/connector.ts';
+import type { ProxyFor } from '../../proxy/proxy-environment.ts';
 
 export type BatchProgress =
   | { readonly kind: 'Running' }
@@ -21,45 +23,61 @@ class UpstreamError extends Error {
 const VERSION = '2023-06-01';
 /** Time-out of an upstream, before its answer and between two pieces of it. Milliseconds. */
 const TIMEOUT_MS = 60_000;
-/** HTTP/1.1: a connection that dies silently costs its own request only, not those of other batches. */
-const upstreams = new Agent({ allowH2: false, headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS });
 const NEWLINE = 0x0a;
 /** The longest description of a batch, and the longest result: that of a request with large results of tools. Bytes. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 const MAX_LINE_BYTES = 32 * 1024 * 1024;
 
-/** Fetches how far a batch is. Throws UpstreamError, or an error of undici. */
-export async function fetchProgress(address: BatchAddress): Promise<BatchProgress> {
-  const { statusCode, body } = await get(address, '');
-  const text = await textOf(body);
-  if (statusCode === 404) return { kind: 'Gone' };
-  if (statusCode !== 200) throw new UpstreamError(`the upstream answered ${statusCode}`);
-  const batch = parse(text);
-  if (batch.archived_at != null) return { kind: 'Gone' };
-  if (batch.processing_status !== 'ended') return { kind: 'Running' };
-  return { kind: 'Ended', endedAt: Date.parse(String(batch.ended_at)), lines: linesOf(batch.request_counts) };
-}
+/** Asks upstreams for batches and their results. */
+export class BatchUpstream {
+  readonly #agent: Agent;
 
-/** Yields the lines of a batch's results as they arrive. Throws as `fetchProgress`. */
-export async function* fetchResults(address: BatchAddress): AsyncGenerator<string> {
-  const { statusCode, body } = await get(address, '/results');
-  if (statusCode !== 200) {
-    await body.dump();
-    throw new UpstreamError(`the upstream answered ${statusCode} to the request for the results`);
+  constructor(proxyFor: ProxyFor) {
+    // HTTP/1.1: a connection that dies silently costs its own request only, not those of other batches.
+    const connect = upstreamConnector(proxyFor);
+    this.#agent = new Agent({ allowH2: false, headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS, connect });
   }
-  const line = new Line();
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    let start = 0;
-    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
-      line.add(chunk.subarray(start, end));
-      start = end + 1;
-      const text = line.take();
-      if (text !== '') yield text;
+
+  /** Fetches how far a batch is. Throws UpstreamError, or an error of undici. */
+  async progress(address: BatchAddress): Promise<BatchProgress> {
+    const { statusCode, body } = await this.#get(address, '');
+    const text = await textOf(body);
+    if (statusCode === 404) return { kind: 'Gone' };
+    if (statusCode !== 200) throw new UpstreamError(`the upstream answered ${statusCode}`);
+    const batch = parse(text);
+    if (batch.archived_at != null) return { kind: 'Gone' };
+    if (batch.processing_status !== 'ended') return { kind: 'Running' };
+    return { kind: 'Ended', endedAt: Date.parse(String(batch.ended_at)), lines: linesOf(batch.request_counts) };
+  }
+
+  /** Yields the lines of a batch's results as they arrive. Throws as `progress`. */
+  async *results(address: BatchAddress): AsyncGenerator<string> {
+    const { statusCode, body } = await this.#get(address, '/results');
+    if (statusCode !== 200) {
+      await body.dump();
+      throw new UpstreamError(`the upstream answered ${statusCode} to the request for the results`);
     }
-    line.add(chunk.subarray(start));
+    const line = new Line();
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      let start = 0;
+      for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
+        line.add(chunk.subarray(start, end));
+        start = end + 1;
+        const text = line.take();
+        if (text !== '') yield text;
+      }
+      line.add(chunk.subarray(start));
+    }
+    const last = line.take();
+    if (last !== '') yield last;
   }
-  const last = line.take();
-  if (last !== '') yield last;
+
+  #get({ baseURL, apiKey, batch }: BatchAddress, what: string): Promise<Dispatcher.ResponseData> {
+    return request(`${baseURL}/v1/messages/batches/${batch}${what}`, {
+      headers: { 'x-api-key': apiKey, 'anthropic-version': VERSION, 'accept-encoding': 'identity' },
+      dispatcher: this.#agent,
+    });
+  }
 }
 
 /** A line of results as its parts come. Of one that is too long only a note is left, which cannot be read as a result. */
@@ -92,13 +110,6 @@ async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
     if (length > MAX_ANSWER_BYTES) throw new UpstreamError('the upstream did not answer with a batch');
   }
   return Buffer.concat(chunks).toString();
-}
-
-function get({ baseURL, apiKey, batch }: BatchAddress, what: string): Promise<Dispatcher.ResponseData> {
-  return request(`${baseURL}/v1/messages/batches/${batch}${what}`, {
-    headers: { 'x-api-key': apiKey, 'anthropic-version': VERSION, 'accept-encoding': 'identity' },
-    dispatcher: upstreams,
-  });
 }
 
 interface Batch {

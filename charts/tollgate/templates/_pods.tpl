@@ -63,6 +63,9 @@ imagePullSecrets:
 - { name: REDIS_CA_FILE, value: /etc/tollgate/redis-ca/ca.crt }
 {{- end }}
 {{- end }}
+{{- if .Values.caBundle.configMapName }}
+- { name: NODE_EXTRA_CA_CERTS, value: /etc/tollgate/ca/ca.crt }
+{{- end }}
 {{- with .Values.otlp }}
 {{- if .endpoint }}
 - { name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }} }
@@ -77,12 +80,64 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* Files of operator and gateway: settings, and the CA of Redis. */}}
+{{/* The proxy of operator and gateway. */}}
+{{- define "tollgate.proxyEnvironment" }}
+{{- with .Values.proxy }}
+{{- if or .url .urlSecret.name }}
+{{- $url := dict "value" .url }}
+{{- if .urlSecret.name }}
+{{- $url = dict "valueFrom" (dict "secretKeyRef" (dict "name" .urlSecret.name "key" .urlSecret.key)) }}
+{{- end }}
+{{- range $name := list "HTTPS_PROXY" "HTTP_PROXY" }}
+- {{ merge (dict "name" $name) $url | toJson }}
+{{- end }}
+- { name: NO_PROXY, value: {{ .noProxy | quote }} }
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+The environment of a container with `extraEnv`, in which each name stands once, as server-side apply demands: dict "ours"
+(text), "extra" (list), "of" (for messages).
+*/}}
+{{- define "tollgate.withExtraEnv" -}}
+{{- if not .extra }}
+{{- .ours | trim }}
+{{- else }}
+{{- $extra := dict }}
+{{- range .extra }}
+{{- if hasKey $extra .name }}
+{{- fail (printf "%s.extraEnv: %s stands there twice; write it once" $.of .name) }}
+{{- end }}
+{{- $_ := set $extra .name . }}
+{{- end }}
+{{- range .ours | fromYamlArray }}
+{{- $other := get $extra .name }}
+{{- if and (eq .name "NODE_OPTIONS") $other }}
+{{- if not (hasKey $other "value") }}
+{{- fail (printf "%s.extraEnv: write NODE_OPTIONS as a value, to which the chart adds its own" $.of) }}
+{{- end }}
+{{- /* Of two options of one name Node takes the later. */}}
+{{- $_ := set $extra .name (dict "name" .name "value" (printf "%s %s" .value $other.value)) }}
+{{- else if not $other }}
+- {{ toJson . }}
+{{- end }}
+{{- end }}
+{{- range .extra }}
+- {{ get $extra .name | toJson }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Files of operator and gateway: settings, and the CAs. */}}
 {{- define "tollgate.mounts" -}}
 - { name: settings, mountPath: /etc/tollgate/settings, readOnly: true }
 - { name: tmp, mountPath: /tmp }
 {{- if .Values.redis.external.caSecret.name }}
 - { name: redis-ca, mountPath: /etc/tollgate/redis-ca, readOnly: true }
+{{- end }}
+{{- if .Values.caBundle.configMapName }}
+- { name: ca-bundle, mountPath: /etc/tollgate/ca, readOnly: true }
 {{- end }}
 {{- end }}
 
@@ -91,6 +146,11 @@ imagePullSecrets:
 {{- with .Values.redis.external.caSecret }}
 {{- if .name }}
 - { name: redis-ca, secret: { secretName: {{ .name }}, items: [{ key: {{ .key }}, path: ca.crt }] } }
+{{- end }}
+{{- end }}
+{{- with .Values.caBundle }}
+{{- if .configMapName }}
+- { name: ca-bundle, configMap: { name: {{ .configMapName }}, items: [{ key: {{ .key }}, path: ca.crt }] } }
 {{- end }}
 {{- end }}
 {{- end }}

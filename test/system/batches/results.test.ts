@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect, test } from '@jest/globals';
-import { fetchResults } from '../../../operator/batches/batch-upstream.ts';
+import { BatchUpstream } from '../../../operator/batches/batch-upstream.ts';
+import { NO_PROXY } from '../../../proxy/proxy-environment.ts';
 import { writeCertificate } from '../../support/certificate.ts';
 
 test('the results of each batch use a connection of their own, also with an upstream that speaks HTTP/2', async () => {
@@ -20,7 +21,8 @@ test('the results of each batch use a connection of their own, also with an upst
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const baseURL = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const lines: string[] = [];
-  for await (const line of fetchResults({ baseURL, apiKey: 'key', batch: 'msgbatch_1' })) lines.push(line);
+  const results = new BatchUpstream(NO_PROXY).results({ baseURL, apiKey: 'key', batch: 'msgbatch_1' });
+  for await (const line of results) lines.push(line);
   expect([spoken, lines]).toEqual([['1.1'], ['{"custom_id":"a"}', '{"custom_id":"b"}']]);
   server.close();
 });

@@ -301,7 +301,7 @@ describe('the NetworkPolicies', () => {
 
   test('take the ports and peers of the values', () => {
     const external = render(variants['with Redis, Postgres and certificates of others']);
-    expect(ports(external, 'tollgate-operator')).toEqual([53, 53, 443, 6443, 6380, 26379, 5432]);
+    expect(ports(external, 'tollgate-operator')).toEqual([53, 53, 443, 6443, 8080, 6380, 26379, 5432]);
     const watched = policy(render(variants['for callers outside, scaled and watched']), 'tollgate-gateway');
     const { 'app.kubernetes.io/name': name, 'app.kubernetes.io/component': component } = find(
       defaults,
@@ -381,4 +381,80 @@ test('the annotations for Artifact Hub name all images and kinds', () => {
 test('the version is that of the package', () => {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   expect(parse(readFileSync(join(chart, 'Chart.yaml'), 'utf8'))).toMatchObject({ version, appVersion: version });
+});
+
+describe('the network', () => {
+  const env = (values: object, name: string) =>
+    podSpec(find(render(values), 'Deployment', name)).containers[0].env.filter((one) => /PROXY|NODE_/.test(one.name));
+  const ports = (values: object, name = 'tollgate-operator') => {
+    const { egress } = find(render(values), 'NetworkPolicy', name).spec as {
+      egress: { ports: { port: number | string }[] }[];
+    };
+    return egress.flatMap((rule) => rule.ports.map(({ port }) => port));
+  };
+
+  test('a variable of extraEnv replaces ours, and NODE_OPTIONS are added to ours', () => {
+    const extraEnv = [
+      { name: 'LOG_LEVEL', value: 'debug' },
+      { name: 'NODE_OPTIONS', value: '--use-system-ca' },
+    ];
+    const resources = render({ gateway: { extraEnv }, operator: { extraEnv } });
+    for (const [name, size] of Object.entries({ 'tollgate-gateway': 8, 'tollgate-operator': 4 })) {
+      const list = podSpec(find(resources, 'Deployment', name)).containers[0].env;
+      expect(new Set(list.map((one) => one.name)).size).toBe(list.length);
+      expect(environment(find(resources, 'Deployment', name))).toMatchObject({
+        LOG_LEVEL: 'debug',
+        NODE_OPTIONS: `--max-semi-space-size=${size} --use-system-ca`,
+        PORT: expect.any(String),
+        REDIS_URL: 'redis://tollgate-redis:6379/0',
+      });
+    }
+  });
+
+  test('a proxy is named to gateway and operator, and its port is open', () => {
+    const proxy = { url: 'http://proxy.corp.example:8080', noProxy: '.svc', ports: [8080] };
+    for (const name of ['tollgate-gateway', 'tollgate-operator']) {
+      expect(env({ proxy }, name).filter(({ name: one }) => one !== 'NODE_OPTIONS')).toEqual([
+        { name: 'HTTPS_PROXY', value: proxy.url },
+        { name: 'HTTP_PROXY', value: proxy.url },
+        { name: 'NO_PROXY', value: '.svc' },
+      ]);
+      expect(ports({ proxy }, name)).toContain(8080);
+    }
+    const valueFrom = { secretKeyRef: { name: 'proxy', key: 'url' } };
+    expect(env({ proxy: { urlSecret: { name: 'proxy' } } }, 'tollgate-gateway')[0]).toEqual({
+      name: 'HTTPS_PROXY',
+      valueFrom,
+    });
+  });
+
+  test('more CAs are mounted where Node looks for them', () => {
+    const resources = render({ caBundle: { configMapName: 'corp-ca', key: 'bundle.pem' } });
+    for (const name of ['tollgate-gateway', 'tollgate-operator']) {
+      const workload = find(resources, 'Deployment', name);
+      expect(environment(workload)).toMatchObject({ NODE_EXTRA_CA_CERTS: '/etc/tollgate/ca/ca.crt' });
+      expect(podSpec(workload).volumes).toContainEqual({
+        name: 'ca-bundle',
+        configMap: { name: 'corp-ca', items: [{ key: 'bundle.pem', path: 'ca.crt' }] },
+      });
+    }
+  });
+
+  test('the API server is reached on its ports', () => {
+    expect(ports({})).toEqual(expect.arrayContaining([443, 6443]));
+    const own = ports({ networkPolicies: { apiServerPorts: [16443] } });
+    expect(own).toEqual(expect.arrayContaining([443, 16443]));
+    expect(own).not.toContain(6443);
+  });
+
+  test('a route has no time-outs where its controller has none', () => {
+    const rule = (httpRoute: object) => {
+      const route = { enabled: true, parentRefs: [{ name: 'edge' }], ...httpRoute };
+      return (
+        find(render({ gateway: { httpRoute: route } }), 'HTTPRoute', 'tollgate-gateway').spec as { rules: object[] }
+      ).rules[0];
+    };
+    expect(rule({})).toHaveProperty('timeouts', { request: '0s', backendRequest: '0s' });
+    expect(rule({ timeouts: null })).not.toHaveProperty('timeouts');
+  });
 });

@@ -44,6 +44,8 @@ export const variants: Readonly<Record<string, object>> = {
     },
     postgres: { bundled: false, external: { urlSecret: { name: 'our-postgres' }, caSecret: { name: 'our-ca' } } },
     gateway: { tls: { secretName: 'gateway-tls' } },
+    proxy: { urlSecret: { name: 'our-proxy' }, ports: [8080] },
+    caBundle: { configMapName: 'our-cas' },
     imagePullSecrets: ['registry'],
   },
   'for trying it out': {
@@ -72,7 +74,7 @@ export const variants: Readonly<Record<string, object>> = {
       },
       service: { type: 'LoadBalancer', loadBalancerSourceRanges: ['10.0.0.0/8'] },
       podAnnotations: { note: 'a' },
-      extraEnv: [{ name: 'HTTPS_PROXY', value: 'http://proxy:3128' }],
+      extraEnv: [{ name: 'NODE_OPTIONS', value: '--use-system-ca' }],
       extraVolumes: [{ name: 'extra', emptyDir: {} }],
       extraVolumeMounts: [{ name: 'extra', mountPath: '/extra' }],
       tolerations: [{ key: 'edge', operator: 'Exists' }],

@@ -51,6 +51,12 @@ describe('the values', () => {
       { gateway: { shutdownDelaySeconds: 60, terminationGracePeriodSeconds: 60 } },
       'more than gateway.shutdownDelaySeconds (60)',
     ],
+    [{ proxy: { url: 'http://user:secret@proxy:3128' } }, 'do not write a password here'],
+    [{ proxy: { url: 'http://proxy:8080' } }, 'proxy.ports: add 8080'],
+    [
+      { operator: { extraEnv: [{ name: 'A' }, { name: 'A' }] } },
+      'operator.extraEnv: A stands there twice; write it once',
+    ],
     [{ gateway: { httpRoute: { enabled: true } } }, 'gateway.httpRoute.parentRefs: name the Gateway'],
   ])('%j are refused with what to do', (values, message) => {
     expect(() => manifests(values)).toThrow(message);

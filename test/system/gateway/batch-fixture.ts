@@ -1,7 +1,9 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { expect } from '@jest/globals';
 import { BatchSettler } from '../../../operator/batches/batch-settler.ts';
+import { BatchUpstream } from '../../../operator/batches/batch-upstream.ts';
 import { parsePriceBook } from '../../../policy/prices/price-book-file.ts';
+import { NO_PROXY } from '../../../proxy/proxy-environment.ts';
 import type { Behaviour } from '../../fakes/upstream/behaviour.ts';
 import type { Fixture } from './fixture.ts';
 import type { Running, StartOptions } from './harness.ts';
@@ -67,6 +69,7 @@ export function poller(
     elsewhere: [],
     batches: new BatchSettler({
       ledger: ledger.operator,
+      upstream: new BatchUpstream(NO_PROXY),
       credentials: () => ({ baseURL: upstreamURL, apiKey: 'sk-ant-upstream', prices: PRICE_BOOK }),
       prices: () => PRICE_BOOK,
       isAllowed: () => true,

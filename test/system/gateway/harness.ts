@@ -13,6 +13,7 @@ import { METRICS_TOKEN } from '../../../hack/run/scrape.ts';
 import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import { DEFAULT_USAGE_LIMIT } from '../../../ledger/streams.ts';
 import { parseSettings, type Settings } from '../../../policy/config/settings.ts';
+import type { ProxyFor } from '../../../proxy/proxy-environment.ts';
 import { until } from '../../support/until.ts';
 import { type Handover, resolved } from './policies.ts';
 
@@ -40,6 +41,8 @@ export interface StartOptions {
   readonly bodyFileBytes?: number;
   readonly bodyMemoryBytes?: number;
   readonly upstreamTimeoutMs?: number;
+  readonly proxyFor?: ProxyFor;
+  readonly arrivalWindowMs?: number;
   /** How many records the usage stream may hold. */
   readonly usageLimit?: number;
   /** What is on its disk; default: nothing. */
@@ -63,6 +66,8 @@ export async function startGateway({
   bodyFileBytes = Infinity,
   bodyMemoryBytes = Infinity,
   upstreamTimeoutMs,
+  proxyFor,
+  arrivalWindowMs,
   usageLimit = DEFAULT_USAGE_LIMIT,
   folder = mkdtempSync(join(tmpdir(), 'tollgate-write-ahead-log-')),
   certificate = null,
@@ -99,6 +104,8 @@ export async function startGateway({
     hasAdminPort: false,
     certificate,
     ...(upstreamTimeoutMs === undefined ? {} : { upstreamTimeoutMs }),
+    ...(proxyFor === undefined ? {} : { proxyFor }),
+    ...(arrivalWindowMs === undefined ? {} : { arrivalWindowMs }),
   });
   await assembly.heartbeat.beat();
   const port = await assembly.gateway.listen(0);

@@ -17,6 +17,8 @@ import { readJsonObject } from '../../../policy/json/strict-json.ts';
 import { contractBook } from '../../../policy/prices/contract-prices.ts';
 import published from '../../../policy/prices/prices.json' with { type: 'json' };
 import { promptFields } from '../../../policy/request/prompt-fields.ts';
+import { upstreamConnector } from '../../../proxy/connector.ts';
+import { NO_PROXY } from '../../../proxy/proxy-environment.ts';
 import type { Behaviour } from '../../fakes/upstream/behaviour.ts';
 import type { Received } from '../../fakes/upstream/upstream.ts';
 import { until } from '../../support/until.ts';
@@ -348,7 +350,7 @@ test('a negative count of tokens is no count', async () => {
   const { port } = odd.address() as AddressInfo;
   const workspace = resolved(handover({ baseURL: `http://127.0.0.1:${port}`, budgets: [] })).workspace;
   const caller = { workspace } as Caller;
-  const upstreams = new Upstreams();
+  const upstreams = new Upstreams(upstreamConnector(NO_PROXY));
   const req = { rawHeaders: [], headers: {} } as unknown as IncomingMessage;
   const route = { endpoint: 'Messages', path: '/v1/messages', query: '' } as const;
   const body = Buffer.from(message());

@@ -1,3 +1,22 @@
+{{- define "tollgate.gatewayEnvironment" -}}
+{{- include "tollgate.environment" . }}
+{{- include "tollgate.proxyEnvironment" . }}
+- { name: PORT, value: '8080' }
+- { name: ADMIN_PORT, value: '8081' }
+- { name: TOLLGATE_BODY_MEMORY, value: {{ .Values.gateway.bodyMemory }} }
+- { name: TOLLGATE_BATCH_STORAGE, value: {{ .Values.gateway.batchStorage.size }} }
+- { name: LOG_LEVEL, value: {{ .Values.gateway.logLevel }} }
+- { name: TOLLGATE_SHUTDOWN_DELAY_SECONDS, value: {{ .Values.gateway.shutdownDelaySeconds | quote }} }
+{{- /* A gateway's garbage is short-lived: a small young generation costs nothing and saves tens of megabytes under load. */}}
+- { name: NODE_OPTIONS, value: --max-semi-space-size=8 }
+{{- if include "tollgate.isOpen" . }}
+- { name: TOLLGATE_WRITE_AHEAD_LOG_FOLDER, value: /var/lib/tollgate }
+{{- end }}
+{{- if .Values.gateway.tls.secretName }}
+- { name: TOLLGATE_TLS_FOLDER, value: /etc/tollgate/tls }
+{{- end }}
+{{- end }}
+
 {{/* The gateway's Pod, of a Deployment or of a StatefulSet. */}}
 {{- define "tollgate.gatewayPod" -}}
 {{- $part := dict "root" . "component" "gateway" "values" .Values.gateway "checksums" (dict "checksum/settings" (include "tollgate.settings" . | sha256sum)) -}}
@@ -18,24 +37,7 @@ spec:
       imagePullPolicy: {{ .Values.image.pullPolicy }}
       args: [gateway]
       env:
-        {{- include "tollgate.environment" . | nindent 8 }}
-        - { name: PORT, value: '8080' }
-        - { name: ADMIN_PORT, value: '8081' }
-        - { name: TOLLGATE_BODY_MEMORY, value: {{ .Values.gateway.bodyMemory }} }
-        - { name: TOLLGATE_BATCH_STORAGE, value: {{ .Values.gateway.batchStorage.size }} }
-        - { name: LOG_LEVEL, value: {{ .Values.gateway.logLevel }} }
-        - { name: TOLLGATE_SHUTDOWN_DELAY_SECONDS, value: {{ .Values.gateway.shutdownDelaySeconds | quote }} }
-        # A gateway's garbage is short-lived: a small young generation costs nothing and saves tens of megabytes under load.
-        - { name: NODE_OPTIONS, value: --max-semi-space-size=8 }
-        {{- if include "tollgate.isOpen" . }}
-        - { name: TOLLGATE_WRITE_AHEAD_LOG_FOLDER, value: /var/lib/tollgate }
-        {{- end }}
-        {{- if .Values.gateway.tls.secretName }}
-        - { name: TOLLGATE_TLS_FOLDER, value: /etc/tollgate/tls }
-        {{- end }}
-        {{- with .Values.gateway.extraEnv }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
+        {{- include "tollgate.withExtraEnv" (dict "ours" (include "tollgate.gatewayEnvironment" .) "extra" .Values.gateway.extraEnv "of" "gateway") | trim | nindent 8 }}
       ports:
         - { name: api, containerPort: 8080 }
         - { name: metrics, containerPort: 8081 }

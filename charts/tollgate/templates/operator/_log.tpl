@@ -1,5 +1,5 @@
 {{/* Variables, mounts and volumes for the database of the usage log, if it is in one. */}}
-{{- define "tollgate.logEnvironment" -}}
+{{- define "tollgate.logEnvironment" }}
 {{- with .Values.postgres }}
 {{- if .bundled }}
 - { name: PGPASSWORD, valueFrom: { secretKeyRef: { name: {{ .auth.existingSecret | default "tollgate-postgres" }}, key: password } } }

@@ -1,0 +1,75 @@
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { expect, test } from '@jest/globals';
+import { BatchUpstream } from '../../../operator/batches/batch-upstream.ts';
+import { proxiesOf } from '../../../proxy/proxy-environment.ts';
+import { writeCertificate } from '../../support/certificate.ts';
+import { startConnectProxy } from '../../support/connect-proxy.ts';
+import { settled, streaming, useGateways } from './fixture.ts';
+import { ask, errorOf } from './harness.ts';
+
+const fixture = useGateways();
+const BASIC = `Basic ${Buffer.from('user:p@ss').toString('base64')}`;
+
+/** The stand-in behind TLS, with a certificate for a host whose name only the proxy knows. */
+async function startTls(): Promise<{ port: number; close: () => void }> {
+  const files = writeCertificate(mkdtempSync(join(tmpdir(), 'tollgate-proxy-')), { name: 'DNS:upstream.test' });
+  const [cert, key] = [files.certificate, files.key].map((file) => readFileSync(file, 'utf8'));
+  setDefaultCACertificates([...getCACertificates(), cert!]);
+  const server = createServer({ cert: cert!, key: key! }, (near) => {
+    const far = connect(Number(new URL(fixture.upstream.url).port), '127.0.0.1');
+    near.on('error', () => far.destroy()).on('close', () => far.destroy());
+    far.on('error', () => near.destroy()).on('close', () => near.destroy());
+    near.pipe(far).pipe(near);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { port: (server.address() as AddressInfo).port, close: () => server.close() };
+}
+
+test.each(['http', 'https'])('every byte of an upstream with %s goes through the proxy', async (scheme) => {
+  const tls = await startTls();
+  const plain = Number(new URL(fixture.upstream.url).port);
+  const proxy = await startConnectProxy({ 'upstream.test:443': tls.port, 'upstream.test:80': plain });
+  const name = `${scheme.toUpperCase()}_PROXY`;
+  const proxyFor = proxiesOf({ [name]: proxy.url.replace('//', '//user:p%40ss@') });
+  const baseURL = `${scheme}://upstream.test`;
+  // No resolver knows that name, so what arrives has come through the proxy.
+  const gateway = await fixture.gatewayWith({ baseURL }, { proxyFor });
+  const headers = { 'anthropic-beta': 'one-2026-01-01' };
+  expect((await ask(gateway.url, { headers })).status).toBe(200);
+  expect((await ask(gateway.url, { body: streaming })).text).toContain('message_stop');
+  expect(fixture.received[0]!.headers['anthropic-beta']).toBe('one-2026-01-01');
+  expect(fixture.received[0]!.headers).not.toHaveProperty('proxy-authorization');
+  expect((await settled(gateway)).spentNano).toBe(fixture.books());
+
+  const batches = new BatchUpstream(proxyFor);
+  const progress = await batches.progress({ baseURL, apiKey: 'sk-ant-upstream', batch: 'msgbatch_unknown' });
+  expect(progress).toEqual({ kind: 'Gone' });
+  const target = `upstream.test:${scheme === 'https' ? 443 : 80}`;
+  expect(new Set(proxy.asked.map((one) => one.target))).toEqual(new Set([target]));
+  expect(new Set(proxy.asked.map((one) => one.authorization))).toEqual(new Set([BASIC]));
+  expect(JSON.stringify(gateway.logs)).not.toContain('p%40ss');
+  await proxy.stop();
+  tls.close();
+});
+
+test('a proxy that refuses, or is not there, costs nothing and is not asked for hosts in NO_PROXY', async () => {
+  const proxy = await startConnectProxy({});
+  const env = { HTTP_PROXY: proxy.url.replace('//', '//user:p%40ss@') };
+  const refused = await fixture.gatewayWith({ baseURL: 'http://upstream.test' }, { proxyFor: proxiesOf(env) });
+  const answer = await ask(refused.url);
+  expect(answer.status).toBe(502);
+  expect(errorOf(answer).message).not.toContain('user');
+  expect((await settled(refused)).certainNano).toBe(0n);
+  await proxy.stop();
+  const gone = await ask(refused.url);
+  expect(gone.status).toBe(502);
+  expect((await settled(refused)).certainNano).toBe(0n);
+  expect(JSON.stringify(refused.logs)).not.toContain('p%40ss');
+
+  const direct = await fixture.gatewayWith({}, { proxyFor: proxiesOf({ ...env, NO_PROXY: '127.0.0.0/8' }) });
+  expect((await ask(direct.url)).status).toBe(200);
+});
