@@ -1,46 +1,57 @@
-import type { Caller } from '../../policy/admit/caller.ts';
+import type { IncomingHttpHeaders } from 'node:http';
+import { disallowed } from '../../policy/admit/model-refusal.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 import { textHeadersDown } from '../http/headers-down.ts';
 import { headersUp } from '../http/headers-up.ts';
 import { MAX_PAGE_BYTES, readAnswer } from '../http/read-answer.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
+import { allowedPage, type ModelPage, pageRequest } from './model-pages.ts';
 
-interface Page {
-  readonly data: readonly { readonly id: string }[];
+interface Answer {
+  readonly statusCode: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
 }
 
 /**
- * `GET /v1/models` and `/v1/models/{id}`: the upstream's answer, as far as the workspace allows the models. Resolves to
- * null once it has answered.
+ * `GET /v1/models` and `/v1/models/{id}`: what the upstream has of the models that the workspace allows. Resolves to null
+ * once it has answered.
  */
-export async function serveModels(
-  { req, res, route, caller, headersDown }: AuthenticatedCall,
-  upstreams: Upstreams,
-): Promise<Refusal | null> {
+export async function serveModels(call: AuthenticatedCall, upstreams: Upstreams): Promise<Refusal | null> {
+  const { req, res, route, caller, headersDown } = call;
   const { workspace } = caller;
   if (workspace.upstreamKey === null) return refusalFor('UpstreamKeyMissing');
   const one = route.path.slice('/v1/models/'.length);
-  if (one !== '' && !caller.allows(one)) return refusalFor('NotFound');
+  const refusal = one === '' ? null : disallowed(caller, one);
+  if (refusal !== null) return { ...refusal, reason: 'NotFound' };
   const upstream = upstreams.of(workspace);
-  const answer = await upstream.pool
-    .request({ path: pathUp(upstream, route), method: 'GET', headers: headersUp(req, workspace) })
-    .then(async (page) => {
-      const { statusCode, headers } = page;
-      const text = await readAnswer(page, MAX_PAGE_BYTES);
-      if (text === null) return null;
-      return { statusCode, headers, text: statusCode === 200 && one === '' ? allowed(text, caller) : text };
-    })
-    .catch(() => null); // no connection, or no page of models
+  const headers = headersUp(req, workspace);
+  const ask = async (query: string): Promise<Answer> => {
+    const path = pathUp(upstream, { ...route, query });
+    const answer = await upstream.pool.request({ path, method: 'GET', headers });
+    const text = await readAnswer(answer, MAX_PAGE_BYTES);
+    if (text === null) throw new Error('the upstream’s answer broke off');
+    return { ...answer, text };
+  };
+  const list = (): Promise<Answer> => answerOf(route.query, (model) => caller.allows(model), ask);
+  const answer = await (one === '' ? list() : ask(route.query)).catch(() => null); // no connection, or no page of models
   if (answer === null) return refusalFor('UpstreamUnreachable');
   res.writeHead(answer.statusCode, textHeadersDown(headersDown, answer.headers, answer.text));
   res.end(answer.text);
   return null;
 }
 
-/** The page without the models that are not allowed. Throws if it is no page. */
-function allowed(text: string, caller: Caller): string {
-  const page = JSON.parse(text) as Page;
-  const data = page.data.filter(({ id }) => caller.allows(id));
-  return JSON.stringify({ ...page, data, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null });
+/** The list as the caller may see it; an upstream's answer that is no page is handed on. Rejects if it cannot be read. */
+async function answerOf(
+  query: string,
+  allows: (model: string) => boolean,
+  ask: (query: string) => Promise<Answer>,
+): Promise<Answer> {
+  let last: Answer | null = null;
+  const page = await allowedPage(pageRequest(query), allows, async (asked) => {
+    last = await ask(`?${asked.toString()}`);
+    return last.statusCode === 200 ? (JSON.parse(last.text) as ModelPage) : null;
+  });
+  return page === null ? last! : { ...last!, text: JSON.stringify(page) };
 }

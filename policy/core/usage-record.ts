@@ -70,7 +70,10 @@ const columns = {
     meaning: 'What is presumed, in nano-dollars; in a `final` row, what its `<id>/rest` began with.',
   },
   worst_nano: { type: 'nano', meaning: 'What was reserved, in nano-dollars.' },
-  estimated: { type: 'boolean', meaning: 'The cost was not taken from a final usage.' },
+  estimated: {
+    type: 'boolean',
+    meaning: 'The cost was not taken from a final usage, or a model answered that has no known price.',
+  },
   price_version: { type: 'text', meaning: 'The price book that the cost was calculated with.' },
   policy_version: { type: 'bigint', meaning: 'The version of the workspace that admitted the call.' },
   rule: { type: 'text', meaning: 'The rule of the workspace that decided about the call, if one did.' },

@@ -2,7 +2,7 @@ import { add, max, MAX_CALL_NANO, type Nano, ZERO } from '../core/money.ts';
 import type { CallRecord } from '../core/usage-record.ts';
 import { type CacheSavings, cacheSavings } from '../prices/cache-savings.ts';
 import { knownName, type PriceBook } from '../prices/price-book.ts';
-import { billedTokens, cost } from '../prices/usage-cost.ts';
+import { billedTokens, cost, hasUnknownModel } from '../prices/usage-cost.ts';
 import { readUsage, type Tokens, type Usage, usageRecordFields } from '../prices/usage.ts';
 import type { BatchMeta } from './batch-meta.ts';
 import { type Ending, endingCost } from './ending-cost.ts';
@@ -104,14 +104,15 @@ function messageCost(message: Fields, meta: BatchMeta, book: PriceBook, endedAt:
   const name = typeof id === 'string' ? id : null;
   const unknown = { ...NO_COST, estimated: true, model, message: name };
   if (model === null || usage.absurd) return unknown;
-  const asked = meta.asked.length > 0 ? meta.asked : [model];
+  const asked = meta.asked.length > 0 ? meta.asked : [meta.model ?? model];
   const price = (used: Usage): Nano => {
     const costs = asked.flatMap((one) => [meta.at, endedAt].map((at) => cost(used, model, book, at, one)));
     return costs.reduce(max);
   };
   const costNano = price(usage);
   if (costNano > MAX_CALL_NANO) return unknown;
-  return { costNano, estimated: usage.uncertain, usage, cache: cacheSavings(usage, price), model, message: name };
+  const estimated = usage.uncertain || hasUnknownModel(usage, model, book);
+  return { costNano, estimated, usage, cache: cacheSavings(usage, price), model, message: name };
 }
 
 /** A refusal before any content is not billed. */

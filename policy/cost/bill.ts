@@ -1,13 +1,13 @@
 import { add, MAX_CALL_NANO, type Nano } from '../core/money.ts';
 import type { PriceBook } from '../prices/price-book.ts';
-import { cost } from '../prices/usage-cost.ts';
+import { cost, hasUnknownModel } from '../prices/usage-cost.ts';
 import type { Usage } from '../prices/usage.ts';
 import type { RequestFacts } from '../request/request.ts';
 
 /** The booked cost of an answer. Nano-dollars. */
 export interface Bill {
   readonly costNano: Nano;
-  /** True if the usage lacks something that the upstream charges for. */
+  /** True if the usage lacks something that the upstream charges for, or no price is known for a model that answered. */
   readonly estimated: boolean;
 }
 
@@ -20,7 +20,8 @@ export function billOf(usage: Usage, facts: RequestFacts, model: string, book: P
   const container = hadContainer(usage, facts);
   const tokensNano = cost(usage, model, book, at, facts.model);
   const costNano = container ? add(tokensNano, book.containerHourNano) : tokensNano;
-  return costNano > MAX_CALL_NANO ? null : { costNano, estimated: container || usage.uncertain };
+  const estimated = container || usage.uncertain || hasUnknownModel(usage, model, book);
+  return costNano > MAX_CALL_NANO ? null : { costNano, estimated };
 }
 
 /** No answer reports a container's time, so possible code runs are booked with an hour; web tools' are free. */

@@ -118,10 +118,22 @@ export function namesOf(book: PriceBook, model: string): readonly string[] {
  * round: another platform's spelling of a model must not get round the model's budget.
  */
 export function possibleNames(book: PriceBook, model: string): readonly string[] {
-  if (knownName(book, model) !== null) return namesOf(book, model);
+  if (knownRates(book, model) !== null) return namesOf(book, model);
+  return [model, canonicalModel(model.toLowerCase()), ...similarNames(book, model)];
+}
+
+/** The rates of the models that one which the book lacks may be: the one that its name extends, and those that extend it. */
+export function similarRates(book: PriceBook, model: string, at: number): readonly Rate[] {
+  const names = similarNames(book, model).toSorted((a, b) => b.length - a.length);
   const name = canonicalModel(model.toLowerCase());
-  const related = [...book.models.keys()].filter((other) => other.includes(name) || name.includes(other));
-  return [model, name, ...related];
+  const extended = names.find((other) => name.includes(other));
+  const meant = names.filter((other) => other === extended || other.includes(name));
+  return meant.map((other) => rateDuring(book.models.get(other)!, at));
+}
+
+function similarNames(book: PriceBook, model: string): readonly string[] {
+  const name = canonicalModel(model.toLowerCase());
+  return [...book.models.keys()].filter((other) => other.includes(name) || name.includes(other));
 }
 
 /** The highest price of each kind of token over all models at an instant: the rate of a model that the book lacks. */

@@ -2,26 +2,54 @@
 
 import { canonicalModel } from '../core/model-name.ts';
 import { add, ceilDiv, type Nano, times } from '../core/money.ts';
-import { GEO_UNIT, higherRate, highestRateAt, type PriceBook, type Prices, type Rate, rateAt } from './price-book.ts';
+import {
+  GEO_UNIT,
+  higherRate,
+  highestRateAt,
+  knownName,
+  type PriceBook,
+  type Prices,
+  type Rate,
+  rateAt,
+  similarRates,
+} from './price-book.ts';
 import type { Iteration, Tokens, Usage } from './usage.ts';
 
 /**
- * The exact cost of tokens and searches in nano-dollars, at the prices of an instant (milliseconds), rounded up once. A
- * model that the price book does not know has the highest price. An iteration that may be of the model that served or of
- * the one that was asked for has the higher price of the two. A prepaid tier does not lower the cost.
+ * The exact cost of tokens and searches in nano-dollars, at the prices of an instant (milliseconds), rounded up once. An
+ * iteration that may be of the model that served or of the one that was asked for has the higher price of the two. A
+ * prepaid tier does not lower the cost.
  */
 export function cost(usage: Usage, servedModel: string, book: PriceBook, at: number, askedModel = servedModel): Nano {
-  const price = (part: Tokens, model: string): bigint => partCost(part, usage, rateOf(model, book, at));
+  const price = (part: Tokens, rate: Rate): bigint => partCost(part, usage, rate);
+  const asked = rateAt(book, askedModel, at) ?? highestRateAt(book, at);
+  const served = (part: Tokens, model: string): bigint => {
+    const known = rateAt(book, model, at);
+    if (known !== null) return price(part, known);
+    const askedCost = price(part, asked);
+    const similar = similarRates(book, model, at);
+    const isCovered = similar.length > 0 && similar.every((rate) => price(part, rate) <= askedCost);
+    return isCovered ? askedCost : price(part, highestRateAt(book, at));
+  };
   const listed = charged(usage, servedModel).reduce((sum, part) => {
-    if (part.model !== null) return sum + price(part, part.model);
-    const [served, asked] = [price(part, servedModel), price(part, askedModel)];
-    return sum + (served > asked ? served : asked);
+    if (part.model !== null) return sum + served(part, part.model);
+    const [servedCost, askedCost] = [served(part, servedModel), price(part, asked)];
+    return sum + (servedCost > askedCost ? servedCost : askedCost);
   }, 0n);
-  const total = usage.declined || isListed(usage) ? 0n : price(usage, servedModel);
+  const total = usage.declined || isListed(usage) ? 0n : served(usage, servedModel);
   const tokens = total > listed ? total : listed;
   const searches = times(book.webSearchNano, usage.webSearches);
   // Fast inference is never part of a batch, so an answer that says both gets no discount.
   return add(ceilDiv(tokens, usage.batch && !usage.fast ? 2n * TOKEN_UNIT : TOKEN_UNIT), searches);
+}
+
+/**
+ * Whether a model answered that the book does not know. Its price is then the one of the model that was asked for, if no
+ * model with a similar name costs more, else the highest.
+ */
+export function hasUnknownModel(usage: Usage, servedModel: string, book: PriceBook): boolean {
+  const models = charged(usage, servedModel).map((part) => part.model ?? servedModel);
+  return [servedModel, ...models].some((model) => knownName(book, model) === null);
 }
 
 /** The tokens that `cost` charges for, of all inferences together. */
@@ -85,10 +113,6 @@ function pricesOf(promptTokens: number, fast: boolean, rate: Rate): Prices {
   const long = longPrompt !== null && promptTokens > longPrompt.abovePromptTokens ? longPrompt.prices : null;
   if (fast) return long === null ? rate.fast : higherRate(rate.fast, long);
   return long ?? standard;
-}
-
-function rateOf(model: string, book: PriceBook, at: number): Rate {
-  return rateAt(book, model, at) ?? highestRateAt(book, at);
 }
 
 function promptOf(part: Tokens): number {

@@ -8,7 +8,7 @@ import { Delivery } from './delivery.ts';
 import { Problem, sendEdge, sendJson, sendProblem, typeOf } from './envelope.ts';
 import { mediaOf } from './media.ts';
 import { type MessagesRequest, answer, inputTokens } from './message.ts';
-import { MODEL_IDS } from './prices.ts';
+import { models } from './models.ts';
 
 export interface UpstreamOptions {
   /** Default: any free one. */
@@ -139,7 +139,7 @@ class StandIn {
       default:
         if (route.includes(BATCHES)) return this.#batches(route, exchange);
         this.#apiKey(request.headers);
-        return send(models(route));
+        return send(models(route, new URL(request.url ?? '', 'http://stand-in').searchParams));
     }
   }
 
@@ -287,12 +287,4 @@ function parse(body: Buffer): MessagesRequest {
     throw new Problem(400, 'invalid_request_error', 'messages: at least one message is required');
   }
   return call as MessagesRequest;
-}
-
-function models(route: string): unknown {
-  const data = MODEL_IDS.map((id) => ({ type: 'model', id, display_name: id, created_at: '2026-01-01T00:00:00Z' }));
-  if (route === 'GET /v1/models') return { data, has_more: false, first_id: data.at(0)?.id, last_id: data.at(-1)?.id };
-  const one = data.find(({ id }) => route === `GET /v1/models/${id}`);
-  if (one) return one;
-  throw new Problem(404, 'not_found_error', 'Not found');
 }

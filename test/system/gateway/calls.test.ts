@@ -153,8 +153,14 @@ describe('a call', () => {
     const ids = (JSON.parse(models.text) as { data: { id: string }[] }).data.map(({ id }) => id);
     expect(ids.length).toBeGreaterThan(0);
     expect(ids.every((id) => id.startsWith('claude-sonnet-'))).toBe(true);
+    const second = await ask(gateway.url, { method: 'GET', path: `/v1/models?limit=1&after_id=${ids[0]}` });
+    const page = { data: [{ id: ids[1] }], has_more: ids.length > 2, first_id: ids[1], last_id: ids[1] };
+    expect(JSON.parse(second.text)).toMatchObject(page);
+    const refused = await ask(gateway.url, { method: 'GET', path: '/v1/models?limit=0' });
+    expect([refused.status, errorOf(refused).message]).toEqual([400, 'limit: 1 to 1000']);
     expect((await ask(gateway.url, { method: 'GET', path: '/v1/models/claude-sonnet-5-5' })).status).toBe(200);
-    expect((await ask(gateway.url, { method: 'GET', path: '/v1/models/claude-opus-5-5' })).status).toBe(404);
+    const hidden = await ask(gateway.url, { method: 'GET', path: '/v1/models/claude-opus-5-5' });
+    expect([hidden.status, errorOf(hidden).message]).toEqual([404, expect.stringContaining('is not allowed in')]);
     expect(env.upstream.books().total.calls).toBe(0);
   });
 

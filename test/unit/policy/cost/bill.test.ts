@@ -24,6 +24,15 @@ describe('billOf', () => {
     expect(bill(readUsage({ server_tool_use: { web_search_requests: Number.MAX_SAFE_INTEGER } }))).toBeNull();
   });
 
+  test('is an estimate if a model answered that the price book does not know', () => {
+    const served = (model: string) => billOf(usage, factsOf({ model: OPUS }), model, book, NOW);
+    expect(served(`${OPUS}-preview`)).toEqual({ costNano: parseUsd('0.024'), estimated: true });
+    expect(served('claude-next')).toEqual({ costNano: parseUsd('0.09'), estimated: true });
+    expect(served(`global.anthropic.${OPUS}-v1:0`)).toEqual({ costNano: parseUsd('0.024'), estimated: false });
+    const advice = { type: 'advisor_message', model: 'claude-next', input_tokens: 1, output_tokens: 1 };
+    expect(bill(mergeDelta(usage, { output_tokens: 1000, iterations: [advice] }))?.estimated).toBe(true);
+  });
+
   test('adds an hour of a container for code that ran, because no answer says how long', () => {
     const ran = readUsage({ input_tokens: 1000, output_tokens: 1000, server_tool_use: { code_execution_requests: 2 } });
     expect(bill(usage, { codeExecution: 'Charged' })).toEqual({ costNano: parseUsd('0.024') + HOUR, estimated: true });

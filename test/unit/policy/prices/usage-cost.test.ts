@@ -116,6 +116,23 @@ describe('cost', () => {
     );
   });
 
+  test.each([
+    ['like the one asked for', 'claude-haiku-5-5-preview', 'claude-haiku-5-5', '0.0006'],
+    ['like a cheaper one', 'claude-haiku-5-5-preview', 'claude-opus-5-5', '0.024'],
+    ['like a dearer one', 'claude-opus-5-5-preview', 'claude-haiku-5-5', '0.09'],
+    ['like none', 'claude-next', 'claude-opus-5-5', '0.09'],
+    ['that many have in theirs', 'claude', 'claude-opus-5-5', '0.09'],
+  ])(
+    'prices an unknown model with a name %s as the one asked for, or at the highest price',
+    (_, served, asked, price) => {
+      expect(cost(usage, served, book, NOW, asked)).toBe(parseUsd(price));
+      const iterations = [{ type: 'message', model: served, input_tokens: 1000, output_tokens: 1000 }];
+      expect(cost(mergeDelta(usage, { output_tokens: 1000, iterations }), served, book, NOW, asked)).toBe(
+        parseUsd(price),
+      );
+    },
+  );
+
   test('prices an unknown model at the highest price', () => {
     expect(usd(usage, 'claude-opus-9')).toBe(parseUsd('0.09'));
   });
