@@ -127,7 +127,7 @@ describe('cost', () => {
     (_, served, asked, price) => {
       expect(cost(usage, served, book, NOW, asked)).toBe(parseUsd(price));
       const iterations = [{ type: 'message', model: served, input_tokens: 1000, output_tokens: 1000 }];
-      expect(cost(mergeDelta(usage, { output_tokens: 1000, iterations }), served, book, NOW, asked)).toBe(
+      expect(cost(readUsage({ input_tokens: 1000, output_tokens: 1000, iterations }), served, book, NOW, asked)).toBe(
         parseUsd(price),
       );
     },
