@@ -50,11 +50,11 @@ export async function allowedPage(
     const page = await read(asked);
     if (page === null) return null;
     const next = nextCursor(page, isBackward);
-    if (next !== null && next === asked.get(name)) return cut(page, found, most, isBackward, false); // it does not page
+    const isRepeated = next !== null && next === asked.get(name); // by an upstream that does not page
+    if (isRepeated) return cut(page, found, most, isBackward, null);
     const own = page.data.filter(({ id }) => allows(id));
     found = isBackward ? [...own, ...found] : [...found, ...own];
-    if (next === null) return cut(page, found, most, isBackward, false);
-    if (found.length > most || pages === MAX_PAGES) return cut(page, found, most, isBackward, true);
+    if (next === null || found.length > most || pages === MAX_PAGES) return cut(page, found, most, isBackward, next);
     asked.set(name, next);
   }
 }
@@ -65,20 +65,22 @@ function nextCursor({ data, has_more: more, first_id: first, last_id: last }: Mo
   return (isBackward ? (first ?? data[0]?.id) : (last ?? data.at(-1)?.id)) ?? null;
 }
 
+/** What is shown of what was found. `next`: from where the upstream's list goes on, which nothing shown may say. */
 function cut(
   page: ModelPage,
   found: ModelPage['data'],
   most: number,
   isBackward: boolean,
-  mayBeMore: boolean,
+  next: string | null,
 ): ModelPage {
   const from = isBackward ? Math.max(0, found.length - most) : 0;
   const data = found.slice(from, from + most);
+  const [first, last] = isBackward ? [next, null] : [null, next];
   return {
     ...page,
     data,
-    has_more: mayBeMore || found.length > data.length,
-    first_id: data[0]?.id ?? null,
-    last_id: data.at(-1)?.id ?? null,
+    has_more: next !== null || found.length > data.length,
+    first_id: data[0]?.id ?? first,
+    last_id: data.at(-1)?.id ?? last,
   };
 }
