@@ -45,7 +45,7 @@ export class KeysReconciler {
       return true; // the garbage collector deletes its Secrets
     }
     const conflicts: string[] = [];
-    for (const key of workspace.spec.keys) {
+    for (const key of withOwnSecret(workspace.spec.keys)) {
       const isOurs = this.#claimant(workspace.metadata, key.secretName) === workspace.metadata.uid;
       if (!isOurs || !(await this.#ensure(workspace, key))) conflicts.push(key.secretName);
     }
@@ -141,4 +141,14 @@ export class KeysReconciler {
     }
     return others.length <= MOST_REVOKED;
   }
+}
+
+/**
+ * The keys whose Secret no other key of the workspace names. The others wait until the workspace is accepted: the first of
+ * two would take over the Secret of a key that is in force.
+ */
+function withOwnSecret(keys: readonly Key[]): readonly Key[] {
+  const counts = new Map<string, number>();
+  for (const { secretName } of keys) counts.set(secretName, (counts.get(secretName) ?? 0) + 1);
+  return keys.filter(({ secretName }) => counts.get(secretName) === 1);
 }

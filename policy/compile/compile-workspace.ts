@@ -182,10 +182,20 @@ function checkSecretNames({ metadata, spec }: ClaudeWorkspace, input: CompileInp
     const message = `spec.keys: Secret ${taken.toSorted().join(', ')} exists and was not made for this key. Choose another secretName.`;
     throw new NotAccepted('SecretConflict', message);
   }
-  const names = spec.keys.map(({ secretName }) => secretName);
-  const twice = names.find((name, i) => names.indexOf(name) !== i || name === spec.upstream.apiKeySecretRef.name);
-  if (twice !== undefined) {
-    throw new NotAccepted('SecretConflict', `spec.keys: two keys name Secret ${twice}. Choose another secretName.`);
+  const owners = new Map<string, string>();
+  for (const { name, secretName } of spec.keys) {
+    const other = owners.get(secretName);
+    if (other !== undefined) {
+      const message = `spec.keys: keys ${other} and ${name} both name Secret ${secretName}. Give each its own secretName.`;
+      throw new NotAccepted('SecretConflict', message);
+    }
+    owners.set(secretName, name);
+  }
+  const upstream = spec.upstream.apiKeySecretRef.name;
+  const key = owners.get(upstream);
+  if (key !== undefined) {
+    const message = `spec.keys: key ${key} names Secret ${upstream}, which holds the upstream's key. Choose another secretName.`;
+    throw new NotAccepted('SecretConflict', message);
   }
 }
 
