@@ -396,7 +396,7 @@ export interface ClaudeWorkspaceSpec {
      */
     name: string;
     /**
-     * secretName of the Secret that is created for the key. An existing Secret that was not created for this key is never changed.
+     * secretName of the Secret that is created for the key; two keys cannot share one. An existing Secret that was not created for this key is never changed.
      */
     secretName: string;
     /**

@@ -39,7 +39,7 @@ const table = {
     SecretConflict: {
       status: 'False',
       meaning:
-        'A Secret named in spec.keys exists and was not made for this workspace, or two keys name the same Secret. Choose another secretName.',
+        'A Secret named in spec.keys exists and was not made for this workspace, or two keys name the same Secret; the Secrets of both are left as they are. Choose another secretName.',
     },
     WorkspaceNotFound: { status: 'False', meaning: 'spec.workspaceRef names no ClaudeWorkspace of this namespace.' },
     SpanningNotAllowed: {

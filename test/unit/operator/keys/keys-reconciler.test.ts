@@ -93,6 +93,15 @@ test('of thousands of Secrets that a tenant made for its workspace, a pass delet
   expect([...left.keys()]).toEqual([key.secretName]);
 });
 
+test('two keys that name one Secret get none, and take nobody else’s, until one has another name', async () => {
+  const twice = workspace();
+  const keys = [key, { ...key, name: 'web' }, { ...key, name: 'batch', secretName: 'batch-claude' }];
+  const created: Secret[] = [];
+  const both = { ...twice, spec: { ...twice.spec, keys } };
+  await reconcilerOver({ workspaces: [both], namespaces: [] }, created).reconcile('payments/checkout');
+  expect(created.map(({ metadata }) => metadata.name)).toEqual(['batch-claude']);
+});
+
 // The API server refuses to create objects in a namespace that is being deleted, so each attempt would be logged as a failure.
 test.each([
   ['a workspace', workspace({ deletionTimestamp: '2026-11-23T12:00:00Z' }), undefined],

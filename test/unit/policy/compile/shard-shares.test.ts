@@ -74,7 +74,7 @@ function inputOf(world: World, state: State, now: number): CompileInput {
     namespaces: namespacesOf(Object.fromEntries(refs.map((ref) => [ref.split('/')[0]!, {}]))),
     upstreamSecrets: new Map(refs.map((ref) => [`${ref.split('/')[0]}/anthropic`, secret])),
     callerKeys: new Map(
-      refs.map((ref) => [ref, Object.fromEntries(world[ref]!.keys.map((key) => [key, key.repeat(64)]))]),
+      refs.map((ref) => [ref, Object.fromEntries(world[ref]!.keys.map((key) => [key, key.repeat(64).slice(0, 64)]))]),
     ),
   };
 }
@@ -171,6 +171,14 @@ describe('in a shard that others fill', () => {
     const { output } = run([hogs(20), { ...hogs(20), 'victim/app': plain }]);
     expect(tooLarge(output, 'victim')).toEqual([]);
     expect(output.budgets.get('victim/app-day')!.required).toHaveLength(1);
+  });
+
+  test('a workspace with 500 keys finds room beside twenty others', () => {
+    const keys = Array.from({ length: 500 }, (_, i) => `developer-with-a-long-name-${i}`);
+    const others = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`team${i}/app`, plain]));
+    const { output } = run([{ ...others, 'large/app': { ...plain, keys } }]);
+    expect(tooLarge(output, 'large')).toEqual([]);
+    expect(output.workspaces.get('large/app')!.inForce!.keys).toHaveLength(500);
   });
 
   test('an edit that is too large has its protection in force, and keeps the rest of the last form', () => {
