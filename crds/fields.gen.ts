@@ -134,6 +134,8 @@ export const fields = {
     'spec.guards.maxOutputTokens',
     'spec.guards.maxToolUses',
     'spec.guards.unboundedRequestUsd',
+    'spec.requests',
+    'spec.requests.unknownFields',
     'spec.batches',
     'spec.batches.mode',
     'spec.refusal',

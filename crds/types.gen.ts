@@ -466,6 +466,15 @@ export interface ClaudeWorkspaceSpec {
     unboundedRequestUsd?: string;
   };
   /**
+   * requests says what becomes of requests that Tollgate does not know all of. Default: {}.
+   */
+  requests: {
+    /**
+     * unknownFields is Forward, which sends fields, values, blocks and betas that Tollgate does not know as they are and reserves the highest bound for the call, or Refuse. The installation's setting unknownFields may be stricter. Default: "Forward".
+     */
+    unknownFields: 'Forward' | 'Refuse';
+  };
+  /**
    * batches says whether Message Batches are served. They cost half, and their cost is known hours later. Default: {}.
    */
   batches: {

@@ -9,6 +9,7 @@ import { type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import type { Check, Failure } from '../../policy/core/counter-check.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { type Err, err, type Ok, ok, type Result } from '../../policy/core/result.ts';
+import { isCountable } from '../../policy/cost/worst-cost.ts';
 import type { AdmittedCall, Clocks, ReadCall } from '../http/call.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
 import type { Heartbeat } from './heartbeat.ts';
@@ -181,7 +182,7 @@ class Attempt<C extends ReadCall> {
   async #tighten({ facts, checks }: CallPlan, failures: readonly Failure[]): Promise<boolean> {
     const hasMoney = failures.every(({ check, spentNano }) => spentNano < checks[check]!.bound.capNano);
     const isTolerant = checks.every(({ mode, bound }) => mode !== 'Enforce' || bound.gapRoomNano > 0n);
-    if (this.#hasAskedForCount || !facts.countable || !hasMoney || !isTolerant) return false;
+    if (this.#hasAskedForCount || !isCountable(facts) || !hasMoney || !isTolerant) return false;
     this.#hasAskedForCount = true;
     const countedTokens = await this.#planner.countTokens(this.#call);
     if (countedTokens === null) return false;

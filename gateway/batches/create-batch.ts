@@ -18,7 +18,7 @@ import { queueKeysOf } from '../admission/wait-queue.ts';
 import { BodyFile } from '../http/body-file.ts';
 import type { ByteQuota } from '../http/byte-quota.ts';
 import type { AdmittedCall, AttributedCall, Clocks, ReadCall } from '../http/call.ts';
-import { isJSON } from '../http/headers.ts';
+import { betasOf, isJSON } from '../http/headers.ts';
 import type { CallerGone } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
 import type { Upstreams } from '../http/upstreams.ts';
@@ -64,7 +64,7 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
   /** Plans each request as it is read. */
   async read(call: AttributedCall): Promise<Result<BatchCall, Refusal | CallerGone>> {
     const { settings, now, bodyFolder, bodyFiles, readingTurns } = this.#parts;
-    const { id, caller, claimed } = call;
+    const { id, caller } = call;
     const refusal = planBatches(caller, true);
     if (refusal !== null) return err(refusal);
     const disk = bodyFiles.open();
@@ -73,7 +73,7 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
     if (file === null) return err(refusalFor('BatchStorageFailed'));
     let isRead = false;
     try {
-      const requests = new PlannedRequests(caller, claimed, now(), settings);
+      const requests = new PlannedRequests(call, now(), settings);
       const outcome = await receiveBatch(call, file, requests.reader, readingTurns);
       if (outcome !== null) return err(outcome);
       isRead = true;
@@ -184,7 +184,7 @@ class PlannedRequests {
   readonly #settings: Settings;
   #plan: BatchPlan;
 
-  constructor(caller: Caller, claimed: Attributes, now: number, settings: Settings) {
+  constructor({ req, caller, claimed }: AttributedCall, now: number, settings: Settings) {
     this.#caller = caller;
     this.#claimed = claimed;
     this.#settings = settings;
@@ -192,7 +192,7 @@ class PlannedRequests {
     this.reader = new BatchReader((facts) => {
       this.#facts.push(facts);
       return this.#plan.add(facts);
-    });
+    }, betasOf(req.headers));
   }
 
   get first(): RequestFacts {

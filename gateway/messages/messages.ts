@@ -18,6 +18,7 @@ import type { TokensPerByte } from '../forward/tokens-per-byte.ts';
 import type { AdmittedCall, AttributedCall, Clocks, ReadCall } from '../http/call.ts';
 import type { FreeCalls } from '../http/free-calls.ts';
 import { jsonHeadersUp } from '../http/headers-up.ts';
+import { betasOf } from '../http/headers.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
@@ -66,7 +67,7 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
   async read(call: AttributedCall): Promise<Result<MessageCall, Refusal | CallerGone>> {
     const body = await readBody(call);
     if (!body.ok) return body;
-    const read = await this.#parts.readingTurns.run(call, requestReading(body.value));
+    const read = await this.#parts.readingTurns.run(call, requestReading(body.value, betasOf(call.req.headers)));
     if (!read.ok) return read;
     if (!read.value.ok) return read.value;
     const { facts, prompt, memory } = read.value.value;

@@ -47,7 +47,7 @@ export class BatchPlan {
       this.#counters = counters;
     }
     if (counters !== this.#counters) return { reason: 'BatchMixed', message: batchMixed(facts.model) };
-    const worstNano = this.#worst(facts, planned.value);
+    const worstNano = this.#worst(planned.value);
     this.#sumNano = add(this.#sumNano, worstNano);
     this.#highestNano = max(this.#highestNano, worstNano);
     if (this.#sumNano > MAX_CALL_NANO) return { reason: 'RequestTooExpensive', message: batchTooExpensive() };
@@ -85,7 +85,7 @@ export class BatchPlan {
   }
 
   /** The upstream may answer a request hours later, when a price increase that the book lists already is in force. */
-  #worst(facts: RequestFacts, { worstNano, until }: CallPlan): Nano {
+  #worst({ facts, worstNano, until }: CallPlan): Nano {
     const later = this.#now + BATCH_MS;
     if (later < until) return worstNano;
     return max(worstNano, worstCost(facts, this.#caller.workspace.prices, later));

@@ -7,6 +7,7 @@ import type { BudgetDetail, Refusal, RefusalReason } from '../core/refusals.ts';
 import { largestMaxTokens } from '../cost/largest-max-tokens.ts';
 import type { Caller } from './caller.ts';
 import type { CallPlan } from './plan.ts';
+import { explained } from './unknown-names.ts';
 
 const RETRY_AFTER_SECONDS = 1;
 
@@ -36,7 +37,8 @@ export function budgetRefusal(planned: CallPlan, failures: readonly Failure[], c
     return { reason, message: budgetBusy(shortfall), budget: detail, retryAfter: RETRY_AFTER_SECONDS };
   }
   const { status, message } = caller.workspace.refusal;
-  return { reason, message: noRoom(shortfall, message), budget: detail, ...(status === 402 ? { status } : {}) };
+  const refusal = { reason, message: noRoom(shortfall, message), budget: detail, ...(status === 402 ? { status } : {}) };
+  return explained(refusal, planned.facts, planned.reservedNano);
 }
 
 /**

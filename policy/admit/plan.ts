@@ -7,13 +7,15 @@ import { min, type Nano, subtract } from '../core/money.ts';
 import * as sentences from '../core/refusal-sentences.ts';
 import { type Refusal, type RefusalReason, refusalFor } from '../core/refusals.ts';
 import { err, ok, type Result } from '../core/result.ts';
-import { withCount, worstCost } from '../cost/worst-cost.ts';
+import { isCountable, unboundedPaths, withCount, worstCost } from '../cost/worst-cost.ts';
 import { highestRateAt, possibleNames, type Rate, rateAt } from '../prices/price-book.ts';
 import { modelsOf, type RequestFacts } from '../request/request.ts';
 import type { Caller } from './caller.ts';
 import { disallowed, unpriced } from './model-refusal.ts';
+import { rejectedCapability } from './rejected-capability.ts';
 import { applyRequestLimits, type Edit, type LimitedRequest } from './request-limits.ts';
 import type { ResolvedWorkspace } from './resolved-workspace.ts';
+import { explained, pathsOf, unknownRefusal, withoutHarmless } from './unknown-names.ts';
 
 export interface Call {
   readonly caller: Caller;
@@ -54,17 +56,32 @@ export function plan(
 ): Plan {
   const { workspace } = call.caller;
   const { prices } = workspace;
-  const models = modelsOf(call.facts);
+  const facts = withoutHarmless(call.facts, workspace);
+  const models = modelsOf(facts);
   const refusal =
     closed(workspace) ??
-    (call.facts.namesFile ? STORED_FILE : null) ??
+    (facts.namesFile ? STORED_FILE : null) ??
     first(models, (model) => disallowed(call.caller, model) ?? unpriced(call.caller, model));
   if (refusal !== null) return err(refusal);
   const rates = models.map((model) => rateAt(prices, model, now) ?? highestRateAt(prices, now));
-  const limited = applyRequestLimits(call.facts, workspace.guards, { rate: rates[0]!, book: prices, at: now });
-  if (!limited.ok) return limited;
+  const unknown = unknownRefused(facts, workspace, now);
+  if (unknown !== null) return err(unknown);
+  const limited = applyRequestLimits(facts, workspace.guards, { rate: rates[0]!, book: prices, at: now });
+  if (!limited.ok) return err(unfit(limited.error, facts, workspace, now));
   const reservedNano = amountToReserve(call, limited.value, countedTokens, now);
   return applyBudgets(call, { ...limited.value, reservedNano }, rates, now, settings);
+}
+
+function unknownRefused(facts: RequestFacts, workspace: ResolvedWorkspace, now: number): Refusal | null {
+  if (facts.unknown.length === 0) return null;
+  const refusal = unknownRefusal(facts, workspace, worstCost(facts, workspace.prices, now));
+  return refusal && rejectedCapability(refusal, pathsOf(facts.unknown), facts);
+}
+
+/** The refusal of a request beyond the limits of its workspace. */
+function unfit(refusal: Refusal, facts: RequestFacts, { prices }: ResolvedWorkspace, now: number): Refusal {
+  if (refusal.reason === 'Unbounded') return rejectedCapability(refusal, unboundedPaths(facts), facts);
+  return explained(refusal, facts, worstCost(facts, prices, now));
 }
 
 const STORED_FILE: Refusal = { reason: 'Unsupported', message: sentences.storedFile() };
@@ -98,7 +115,7 @@ function amountToReserve(
   countedTokens: number | null,
   now: number,
 ): Nano {
-  if (countedTokens === null || !facts.countable) return worstNano;
+  if (countedTokens === null || !isCountable(facts)) return worstNano;
   return min(worstNano, worstCost(withCount(facts, countedTokens), caller.workspace.prices, now));
 }
 
@@ -133,8 +150,10 @@ function applyBudgets(
     until = Math.min(until, period.until);
     if (!period.begun) continue;
     if (applied.budget.suspend) return refused('BudgetSuspended', sentences.budgetSuspended(applied.budget));
-    if (unbounded.length > 0 && applied.isStrict(period))
-      return refused('Unbounded', sentences.unboundedIn(unbounded, applied.ref, applied.disclosure));
+    if (unbounded.length > 0 && applied.isStrict(period)) {
+      const message = sentences.unboundedIn(unbounded, applied.ref, applied.disclosure);
+      return err(rejectedCapability({ reason: 'Unbounded', message }, unbounded, facts));
+    }
     granted ||= settings.requireBudget === 'Any' || period.mode === 'Enforce';
     checks.push(applied.check(period, attributes, amounts));
   }

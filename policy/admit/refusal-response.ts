@@ -21,10 +21,11 @@ export function refusalHeaders(refusal: Refusal, requestId: string): Readonly<Re
 
 /** The body of a refusal: JSON text in which amounts keep their decimals, as in `"budget_limit":25.00`. */
 export function refusalBody(refusal: Refusal, requestId: string): string {
-  const { reason, message, budget } = refusal;
+  const { reason, message, budget, errorCode } = refusal;
   const type = refusal.status === 402 ? 'billing_error' : refusals[reason].type;
   const members = [`"type":${JSON.stringify(type)}`, `"message":${JSON.stringify(message)}`];
   if (budget !== undefined) members.push(...budgetMembers(reason, budget));
+  else if (errorCode !== undefined) members.push(`"details":${JSON.stringify({ error_code: errorCode })}`);
   return `{"type":"error","error":{${members.join(',')}},"request_id":${JSON.stringify(requestId)}}`;
 }
 

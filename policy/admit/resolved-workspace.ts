@@ -1,15 +1,22 @@
 import type { CompiledBudget, CompiledKey, CompiledWorkspace } from '../core/compiled-policy.ts';
 import { err, ok, type Result } from '../core/result.ts';
+import { type NameList, SHIPPED_NAMES } from '../names/name-list.ts';
 import type { PriceBook } from '../prices/price-book.ts';
 import type { KeysEntry, SharedShard } from '../shards/shard-contents.ts';
 
 /** A workspace with everything its addresses name, ready to be enforced. */
-export interface ResolvedWorkspace extends Omit<CompiledWorkspace, 'budgets' | 'spanning' | 'prices' | 'credentials'> {
+export interface ResolvedWorkspace extends Omit<
+  CompiledWorkspace,
+  'budgets' | 'spanning' | 'prices' | 'credentials' | 'unknownFields'
+> {
   /** With the attributes that the platform fixes, over the key's own. */
   readonly keys: readonly CompiledKey[];
   /** Its own budgets and the spanning ones. */
   readonly budgets: readonly CompiledBudget[];
   readonly prices: PriceBook;
+  /** What becomes of names in a request that are neither known nor harmless. */
+  readonly unknownFields: 'Forward' | 'Refuse';
+  readonly names: NameList;
   /** Null if its Secret was deleted. */
   readonly upstreamKey: string | null;
 }
@@ -26,7 +33,7 @@ export function resolveWorkspace(
   shared: Pick<SharedShard, 'budgets' | 'books'>,
   entry: KeysEntry | undefined,
 ): Result<EnforceableWorkspace, readonly string[]> {
-  const { budgets: own, spanning, prices, credentials, ...rest } = workspace;
+  const { budgets: own, spanning, prices, credentials, unknownFields = 'Refuse', ...rest } = workspace;
   const known = entry?.checksum === credentials ? entry.credentials : undefined;
   const book = shared.books.get(prices)?.book;
   const missing = [
@@ -37,6 +44,6 @@ export function resolveWorkspace(
   if (book === undefined || known === undefined || missing.length > 0) return err(missing);
   const budgets = [...own, ...spanning.map((address) => shared.budgets.get(address)!)];
   const keys = rest.keys.map((key) => ({ ...key, attributes: { ...key.attributes, ...rest.namespaceAttributes } }));
-  const resolved = { ...rest, keys, budgets, prices: book, upstreamKey: known.upstreamKey };
-  return ok({ workspace: resolved, keys: known.keys });
+  const settled = { keys, budgets, prices: book, unknownFields, names: SHIPPED_NAMES, upstreamKey: known.upstreamKey };
+  return ok({ workspace: { ...rest, ...settled }, keys: known.keys });
 }

@@ -46,7 +46,7 @@ export function validateWorkspace(
   const identity = identityOf(resource, namespace, input.settings);
   const { accepted, compiled } = validateResource(() => {
     checkWorkspace(resource, input);
-    return cache.own(resource, identity, () => compileWorkspace(resource, identity));
+    return cache.own(resource, identity, () => compileWorkspace(resource, identity, input.settings));
   });
   const { creationTimestamp: created = '', generation = 0 } = resource.metadata;
   const found = { ref: refOf(resource.metadata), created, generation, accepted };
@@ -108,7 +108,7 @@ function checkWorkspace(resource: ClaudeWorkspace, input: CompileInput): void {
   checkSecretNames(resource, input);
 }
 
-function compileWorkspace({ metadata, spec }: ClaudeWorkspace, identity: Identity): OwnPart {
+function compileWorkspace({ metadata, spec }: ClaudeWorkspace, identity: Identity, settings: Settings): OwnPart {
   return {
     namespace: metadata.namespace,
     name: metadata.name,
@@ -127,6 +127,8 @@ function compileWorkspace({ metadata, spec }: ClaudeWorkspace, identity: Identit
     headers: spec.headers,
     models: spec.models,
     guards: guardsOf(spec.guards),
+    // A workspace may only tighten what the installation does.
+    unknownFields: settings.unknownFields === 'Refuse' ? 'Refuse' : spec.requests.unknownFields,
     batches: spec.batches.mode,
     refusal: spec.refusal,
   };

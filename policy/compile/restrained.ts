@@ -81,6 +81,7 @@ export function restrainWorkspace(last: OwnPart, next: OwnPart): OwnPart {
     models: restrainModels(last.models, next.models),
     guards: restrainGuards(last.guards, next.guards),
     batches: next.batches === 'Refuse' ? 'Refuse' : last.batches,
+    ...(last.unknownFields === 'Forward' && next.unknownFields === 'Refuse' ? { unknownFields: 'Refuse' } : {}),
   };
 }
 

@@ -75,6 +75,11 @@ const SETTINGS = mapping({
   answerHeaders: v.optional(ANSWER_HEADERS, []),
   /** Which budgets must apply to a call: any, one that enforces, or none, so that calls without one are only logged. */
   requireBudget: v.optional(REQUIRE_BUDGET, 'Any'),
+  /**
+   * What becomes of a field, value, block or beta of a request that Tollgate does not know: it is forwarded and the highest
+   * bound reserved for it, or refused. A workspace may only tighten it.
+   */
+  unknownFields: v.optional(oneOf('Forward', 'Refuse'), 'Forward'),
   /** The label of namespaces that fixes each attribute of their calls, over workspace, key and caller. */
   namespaceAttributes: v.optional(NAMESPACE_ATTRIBUTES, {}),
   /** What happens upstream when a client leaves: the call is cancelled, or read to its end and booked exactly. */

@@ -46,6 +46,8 @@ export interface CompiledWorkspace {
   readonly headers: Partial<Readonly<Record<HeaderAttribute, string>>>;
   readonly models: { readonly allow: readonly string[]; readonly unknown: 'Refuse' | 'HighestPrice' };
   readonly guards: Guards;
+  /** What becomes of names in a request that are neither known nor harmless. Absent before schema 4, which refused them. */
+  readonly unknownFields?: 'Forward' | 'Refuse';
   /** Whether Message Batches may be sent. */
   readonly batches: 'Refuse' | 'Allow';
   readonly refusal: { readonly status: 402 | 429; readonly message: string };

@@ -55,12 +55,24 @@ export function thinkingTooLong(budget: number, most: number): string {
 
 /** Nothing bounds the call; `paths` say what in its body. */
 export function unbounded(paths: readonly string[]): string {
-  return `This request has no maximum cost (${someOf(paths)}). Set max_uses on each tool and leave out the rest, or ask for guards.maxToolUses or guards.unboundedRequestUsd on the workspace.`;
+  const guards = lackUses(paths) ? 'guards.maxToolUses or guards.unboundedRequestUsd' : 'guards.unboundedRequestUsd';
+  return `This request has no maximum cost (${someOf(paths)}). ${boundedBy(paths)}, or ask for ${guards} on the workspace.`;
 }
 
 /** The ids of the upstream's store do not say whose a file is. */
 export function storedFile(): string {
   return "The request names a file in the upstream's store (file_id), where every workspace with the same upstream key could read it. Send the content itself.";
+}
+
+function lackUses(paths: readonly string[]): boolean {
+  return paths.some((path) => path.endsWith('.max_uses'));
+}
+
+function boundedBy(paths: readonly string[]): string {
+  if (!lackUses(paths)) return 'Leave it out';
+  return paths.every((path) => path.endsWith('.max_uses'))
+    ? 'Set max_uses on each tool'
+    : 'Set max_uses on each tool and leave out the rest';
 }
 
 /** A body may have a million of them. */
@@ -77,7 +89,7 @@ export function unboundedIn(paths: readonly string[], budget: Ref, disclosure: D
     disclosure === 'Amounts'
       ? [`budget ${budget} has no tolerance`, ', or ask for limit.toleranceUsd on the budget']
       : [`budget ${budget} admits no such request`, ''];
-  return `This request has no maximum cost (${someOf(paths)}), and ${why}. Set max_uses on each tool and leave out the rest${remedy}.`;
+  return `This request has no maximum cost (${someOf(paths)}), and ${why}. ${boundedBy(paths)}${remedy}.`;
 }
 
 /** The guards would change a request of a batch. */

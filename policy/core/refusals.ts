@@ -82,7 +82,7 @@ const table = {
   Unsupported: {
     ...BLOCKED,
     meaning:
-      'The request uses a field, tool or content type whose cost Tollgate does not know. Leave it out; a newer version of Tollgate may know it.',
+      'The request holds a name that Tollgate does not know and does not forward: unknown names are refused here (unknownFields), or this one may choose payer, workspace, tier or model, or a call with it cost more than its bound. Leave it out, or have it listed as harmless (docs/how-to/unknown-names.md).',
   },
   AttributeInvalid: {
     ...BLOCKED,
@@ -299,6 +299,8 @@ export interface Refusal {
   readonly reason: RefusalReason;
   readonly message: string;
   readonly budget?: BudgetDetail;
+  /** `error.details.error_code`, where clients know the upstream's own code for it. */
+  readonly errorCode?: string;
   /** Overrides the table's status: `refusal.status: 402` of the workspace. */
   readonly status?: 402;
   /** Seconds, for reasons that may be retried soon. */

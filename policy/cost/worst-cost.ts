@@ -14,12 +14,16 @@ import type { Advisor } from '../request/server-tools.ts';
  * Each use of a tool that Anthropic runs is another inference over up to a full context window, and so is compaction; an
  * advisor's inferences have its own price, and every fallback may repeat the whole attempt. A tool without `max_uses`
  * counts as unused here; `unboundedPaths` names it.
+ *
+ * What is unknown in a request may do all of what is known: fill the context window, write it to the longest-lived cache,
+ * ask for fast mode and a region, for all the output that the model can write, and take the discount of a batch back.
  */
 export function worstCost(facts: RequestFacts, book: PriceBook, at: number): Nano {
   const rateOf = (model: string): Rate => rateAt(book, model, at) ?? highestRateAt(book, at);
   const attempts = attemptsOf(facts);
   const tokens = attempts.reduce((sum, attempt) => sum + attemptCost(attempt, rateOf), 0n);
-  const unit = facts.batch === true ? 2n * TOKEN_UNIT : TOKEN_UNIT;
+  const isHalved = facts.batch === true && !hasUnknown(facts);
+  const unit = isHalved ? 2n * TOKEN_UNIT : TOKEN_UNIT;
   return add(ceilDiv(tokens, unit), times(surcharges(facts, book), attempts.length));
 }
 
@@ -38,14 +42,25 @@ export function withCount(facts: RequestFacts, tokens: number): RequestFacts {
   return { ...facts, inputTokens: Math.min(inputTokens, bound), fillsContext: false };
 }
 
+/** Whether count_tokens counts everything that an inference reads. */
+export function isCountable(facts: RequestFacts): boolean {
+  return facts.countable && !hasUnknown(facts);
+}
+
 /** Whether the call is one inference, so that the usage at the start of its answer covers the whole prompt cost. */
 export function isSingleInference(facts: RequestFacts): boolean {
-  return maxInferences(facts) === 1 && unboundedPaths(facts).length === 0;
+  return maxInferences(facts) === 1 && unboundedPaths(facts).length === 0 && !hasUnknown(facts);
+}
+
+/** Whether it has names that are neither known nor listed as harmless. */
+function hasUnknown({ unknown }: RequestFacts): boolean {
+  return unknown.length > 0;
 }
 
 /** The maximum prompt of one inference, in tokens. */
-export function promptBound({ inputTokens, fillsContext, compacts }: RequestFacts, { contextWindow }: Rate): number {
-  return fillsContext || compacts ? Math.max(inputTokens, contextWindow) : inputTokens;
+export function promptBound(facts: RequestFacts, { contextWindow }: Rate): number {
+  const { inputTokens, fillsContext, compacts } = facts;
+  return fillsContext || compacts || hasUnknown(facts) ? Math.max(inputTokens, contextWindow) : inputTokens;
 }
 
 /** The maximum output of one inference, in tokens: interleaved thinking may use its whole budget, beyond `max_tokens`. */
@@ -54,11 +69,12 @@ function outputBound({ maxTokens, thinkingBudget }: RequestFacts): number {
 }
 
 /** The parts of a request that have no bound, as paths in its body. */
-export function unboundedPaths({ unbounded, serverTools }: RequestFacts): readonly string[] {
+export function unboundedPaths({ unbounded, serverTools, unknown }: RequestFacts): readonly string[] {
   const tools = serverTools.filter(({ maxUses }) => maxUses === null);
   const pathOf = ({ index, maxUsesSpan }: (typeof tools)[number]): string =>
     maxUsesSpan === null ? `tools[${index}]` : `tools[${index}].max_uses`;
-  return [...unbounded, ...tools.map(pathOf)];
+  const names = unknown.flatMap(({ risk, path }) => (risk === 'Unbounded' ? [path] : []));
+  return [...unbounded, ...tools.map(pathOf), ...names];
 }
 
 /** The request at its own model and at each fallback. An answer reports one speed for all, so if one may be fast, all are. */
@@ -80,8 +96,9 @@ function inferencesOf({ serverTools }: RequestFacts): number {
 type RateOf = (model: string) => Rate;
 
 /** In nano-dollars per `TOKEN_UNIT`. */
-function attemptCost(facts: RequestFacts, rateOf: RateOf): bigint {
-  const rate = rateOf(facts.model);
+function attemptCost(asked: RequestFacts, rateOf: RateOf): bigint {
+  const rate = rateOf(asked.model);
+  const facts = hasUnknown(asked) ? atHighest(asked, rate) : asked;
   const inferences = inferencesOf(facts);
   const prompt = promptBound(facts, rate);
   const prices = highestPrices(prompt, facts.fast, rate);
@@ -93,6 +110,17 @@ function attemptCost(facts: RequestFacts, rateOf: RateOf): bigint {
       advisor === null ? sum : sum + BigInt(maxUses ?? 0) * advisorCost(facts, advisor, rateOf(advisor.model)),
     own,
   );
+}
+
+/** The request with all that can make one of this model dearer. */
+function atHighest(facts: RequestFacts, { hasFast, maxOutputTokens }: Rate): RequestFacts {
+  return {
+    ...facts,
+    maxTokens: Math.max(facts.maxTokens, maxOutputTokens),
+    cacheWrite: 'OneHour',
+    fast: facts.fast || hasFast,
+    regional: true,
+  };
 }
 
 /** An advisor reads what the model has read, with a cache of its own. */

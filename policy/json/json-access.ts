@@ -34,6 +34,11 @@ export function objectAt(value: unknown, path: string): JsonFields {
   throw invalid(`${path} must be an object.`);
 }
 
+/** The object, or one without fields in place of anything else. */
+export function objectOrNone(value: unknown): JsonFields {
+  return isObject(value) ? value : {};
+}
+
 export function isObject(value: unknown): value is JsonFields {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof LongText);
 }
@@ -80,20 +85,6 @@ export function countAt(value: unknown, path: string): number {
 /** Whether a field has a value: null and an empty list count as none. */
 export function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0);
-}
-
-/** Rejects every unknown field, since it may cost money. Null counts as absent, because SDKs echo it. */
-export function onlyFields(fields: JsonFields, known: ReadonlySet<string>, path: string): void {
-  for (const name in fields) {
-    if (fields[name] !== null && !known.has(name))
-      throw unsupported(path === '' ? quoted(name) : `${path}.${quoted(name)}`);
-  }
-}
-
-/** Rejects every value but the listed ones; undefined and null count as absent. */
-export function onlyValues(value: unknown, known: readonly string[], path: string): void {
-  if (value === undefined || value === null || known.includes(value as string)) return;
-  throw unsupported(`${path} ${quoted(stringAt(value, path))}`);
 }
 
 /** A caller's word for use in a message: as it is if it is an identifier, else as a short JSON string. */

@@ -31,11 +31,20 @@ export class LongText {
     return this.#isPlain;
   }
 
+  /** At least its first 80 characters. */
+  beginning(): string {
+    const raw = UTF8.decode(this.bytes().subarray(0, 512));
+    return decodeString(new TextEncoder().encode(WHOLE_CHARACTERS.exec(raw)![0]), this.#isPlain);
+  }
+
   /** The text itself, which is a copy: for texts of bounded length. */
   toString(): string {
     return decodeString(this.bytes(), this.#isPlain);
   }
 }
+
+/** All but an escape that is cut in two. */
+const WHOLE_CHARACTERS = /^(?:[^\\]|\\u[0-9a-fA-F]{4}|\\[^u])*/;
 
 const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true });
 

@@ -147,6 +147,7 @@ function ratesOf(model: v.InferOutput<typeof MODEL>, fastest: readonly Prices[])
         ? { abovePromptTokens: row.longPrompt.abovePromptTokens, prices: pricesOf(row.longPrompt) }
         : null,
       fast: row.fast ? pricesOf(row.fast) : fastest.reduce(higherRate, standard),
+      hasFast: row.fast !== undefined,
       geo: tenThousandths(geo),
       contextWindow,
       maxOutputTokens,
@@ -169,6 +170,7 @@ function highestOf(models: readonly (readonly Rate[])[]): Rate[] {
       standard,
       longPrompt: null,
       fast: all.map((rate) => rate.fast).reduce(higherRate, standard),
+      hasFast: true,
       geo: all.map((rate) => rate.geo).reduce((a, b) => (a > b ? a : b)),
       contextWindow: Math.max(...all.map((rate) => rate.contextWindow)),
       maxOutputTokens: Math.max(...all.map((rate) => rate.maxOutputTokens)),

@@ -22,6 +22,8 @@ export interface Rate {
   readonly longPrompt: { readonly abovePromptTokens: number; readonly prices: Prices } | null;
   /** For `speed: fast`; the highest one if the book has no such row, since an unknown price is never low. */
   readonly fast: Prices;
+  /** Whether the book has such a row: other models have no fast mode. */
+  readonly hasFast: boolean;
   /** The multiplier of all token prices for inference within a region, in ten-thousandths: 11_000n is ×1.1. */
   readonly geo: bigint;
   readonly contextWindow: number;

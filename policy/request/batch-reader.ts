@@ -1,10 +1,12 @@
 import { type Refusal, refusals } from '../core/refusals.ts';
 import type { BodyReading } from '../json/body-reading.ts';
-import { invalid, objectAt, onlyFields, quoted, RequestRejected, stringAt, unsupported } from '../json/json-access.ts';
+import { invalid, objectAt, quoted, RequestRejected, stringAt, unsupported } from '../json/json-access.ts';
 import { JsonArraySplitter } from '../json/json-array-splitter.ts';
 import { readJsonObject } from '../json/strict-json.ts';
 import { ValueSpans } from '../json/value-spans.ts';
 import { readFacts, type RequestFacts } from './request.ts';
+import { shape } from './shape.ts';
+import { UnknownNames } from './unknown-names.ts';
 
 /** Limits of the Message Batches API. */
 export const MAX_BATCH_BYTES: number = 256 * 1024 * 1024;
@@ -12,7 +14,7 @@ const MAX_REQUESTS = 100_000;
 /** A request of the Messages API, and its `custom_id` around it. */
 const MAX_REQUEST_BYTES = 32 * 1024 * 1024 + 1024;
 
-const REQUEST = new Set(['custom_id', 'params']);
+const REQUEST = shape(['custom_id', 'params']);
 const CUSTOM_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** Receives the facts of each request. A refusal ends the reading. */
@@ -22,6 +24,7 @@ export type OnRequest = (facts: RequestFacts, index: number) => Refusal | null;
 export class BatchReader {
   readonly #splitter: JsonArraySplitter;
   readonly #onRequest: OnRequest;
+  readonly #betas: readonly string[];
   readonly #ids = new Set<string>();
   /** Lists and names, one for all requests that have the same. */
   readonly #shared = new Map<string, unknown>();
@@ -30,7 +33,9 @@ export class BatchReader {
   #parts = 0;
   #bytes = 0;
 
-  constructor(onRequest: OnRequest) {
+  /** `betas`: those that the caller asks for by header. */
+  constructor(onRequest: OnRequest, betas: readonly string[] = []) {
+    this.#betas = betas;
     this.#onRequest = onRequest;
     this.#splitter = new JsonArraySplitter({ field: 'requests', maxBytes: MAX_REQUEST_BYTES });
   }
@@ -80,13 +85,14 @@ export class BatchReader {
 
   *#read(bytes: Uint8Array): BodyReading<RequestFacts> {
     const { fields, memory } = yield* readJsonObject(bytes, NOTHING_EDITED);
-    onlyFields(fields, REQUEST, '');
+    const unknown = new UnknownNames(this.#betas);
+    unknown.addFields(fields, REQUEST, '');
     const id = stringAt(fields['custom_id'], 'custom_id');
     if (!CUSTOM_ID.test(id)) throw invalid('custom_id must have 1 to 64 letters, digits, dashes or underscores.');
     if (this.#ids.has(id)) throw invalid(`custom_id ${quoted(id)} is there twice.`);
     this.#ids.add(id);
     const params = { fields: objectAt(fields['params'], 'params'), spans: NO_SPANS, memory };
-    const facts = yield* readFacts(params, bytes.length);
+    const facts = yield* readFacts(params, bytes.length, unknown);
     if (facts.stream) throw invalid('stream must not be true in a batch.');
     if (facts.fast || facts.fallbacks.some(({ fast }) => fast)) throw unsupported('speed fast in a batch');
     if (facts.codeExecution === 'Charged') throw unsupported('code execution in a batch');
@@ -99,6 +105,7 @@ export class BatchReader {
       fallbacks: this.#share(facts.fallbacks),
       serverTools: this.#share(facts.serverTools),
       unbounded: this.#share(facts.unbounded),
+      unknown: this.#share(facts.unknown),
       session: null,
       batch: true,
     };

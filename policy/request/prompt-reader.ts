@@ -1,15 +1,12 @@
-/**
- * Reads the parts of `system`, `tools` and `messages` that decide the bound of a call. Fields and types are allow-lists:
- * an unknown one may add input that is not in the body, or a charge that is not a token, and is rejected by its path.
- */
+/** Reads the parts of `system`, `tools` and `messages` that decide the bound of a call, and notes what is unknown in them. */
 
 import {
   invalid,
+  isGiven,
+  isObject,
   isText,
   listAt,
   objectAt,
-  onlyFields,
-  onlyValues,
   quoted,
   stringAt,
   textAt,
@@ -17,26 +14,14 @@ import {
 } from '../json/json-access.ts';
 import type { JsonFields } from '../json/json-access.ts';
 import type { Span } from '../json/value-spans.ts';
-import {
-  type BlockTypes,
-  DOCUMENT_PARTS,
-  FETCHED_DOCUMENTS,
-  isFullyInBody,
-  isKnownResult,
-  isServerToolResult,
-  MESSAGE_BLOCKS,
-  TOOL_REFERENCES,
-} from './block-types.ts';
-import {
-  CALLERS,
-  changeType,
-  checkClientTool,
-  definitionTokens,
-  hiddenDefinitionTokens,
-  isToolset,
-} from './client-tools.ts';
+import { type BlockTypes, DOCUMENT_PARTS, FETCHED_DOCUMENTS, MESSAGE_BLOCKS, TOOL_REFERENCES } from './block-types.ts';
+import { CALLERS, changeType, hiddenDefinitionTokens, isToolset, readClientTool } from './client-tools.ts';
 import { ImageMeter, MAX_IMAGE_TOKENS } from './image-tokens.ts';
 import { isServerTool, readServerTool, runsCodeFree, type ServerTool } from './server-tools.ts';
+import { type Shape, shape } from './shape.ts';
+import { ToolDefinitions } from './tool-definitions.ts';
+import { addUnknownResults, isFullyInBody, isKnownResult, SERVER_TOOL_RESULTS } from './tool-results.ts';
+import type { UnknownNames } from './unknown-names.ts';
 
 /** The longest-lived cache write that a request asks for. */
 export type CacheWrite = 'None' | 'FiveMinutes' | 'OneHour';
@@ -59,10 +44,14 @@ export class PromptReader {
   readonly serverTools: ServerTool[] = [];
   runsCodeFree = false;
 
+  readonly #unknown: UnknownNames;
   readonly #images = new ImageMeter();
+  readonly #tools = new ToolDefinitions();
   #cites = false;
-  /** Tools by name; toolsets, whose tools are not named, under null. */
-  readonly #tools = new Map<string | null, NamedTools>();
+
+  constructor(unknown: UnknownNames) {
+    this.#unknown = unknown;
+  }
 
   /** Reads `tools`; `usesSpan` finds `max_uses` of an entry in the body. */
   readTools(value: unknown, usesSpan: (index: number) => Span): void {
@@ -72,7 +61,7 @@ export class PromptReader {
     tools.forEach((tool, i) => {
       if (!isServerTool(tool)) return this.#readTool(tool, `tools[${i}]`, false);
       this.readCacheControl(tool['cache_control'], `tools[${i}].cache_control`);
-      this.#addServerTool(readServerTool(tool, i, () => usesSpan(i)));
+      this.#addServerTool(readServerTool(tool, i, () => usesSpan(i), this.#unknown));
     });
   }
 
@@ -87,19 +76,19 @@ export class PromptReader {
   /** Reads one of `messages`; call it after `readTools`, since messages may refer to tools. */
   readMessage(value: unknown, path: string): void {
     const message = objectAt(value, path);
-    onlyFields(message, MESSAGE, path);
-    onlyValues(stringAt(message['role'], `${path}.role`), ROLES, `${path}.role`);
-    onlyFields(objectAt(message['output_config'] ?? {}, `${path}.output_config`), TURN_CONFIG, `${path}.output_config`);
+    this.#unknown.addFields(message, MESSAGE, path);
+    this.#unknown.addValue(stringAt(message['role'], `${path}.role`), ROLES, `${path}.role`);
     this.readContent(message['content'] ?? [], MESSAGE_BLOCKS, `${path}.content`);
   }
 
+  /** What the object lacks or has beyond these fields is noted with those of what it belongs to. */
   readCacheControl(value: unknown, path: string): void {
     if (value === undefined || value === null) return;
-    const control = objectAt(value, path);
-    onlyFields(control, CACHE_CONTROL, path);
-    onlyValues(control['type'], ['ephemeral'], `${path}.type`);
-    onlyValues(control['ttl'], ['5m', '1h'], `${path}.ttl`);
-    if (control['ttl'] === '1h') this.cacheWrite = 'OneHour';
+    const { type, ttl } = isObject(value) ? value : {};
+    const isUnknown = this.#unknown.addValue(type, ['ephemeral'], `${path}.type`);
+    // A time that may be listed as harmless is not known to be short.
+    if (this.#unknown.addValue(ttl, ['5m', '1h'], `${path}.ttl`) || isUnknown || ttl === '1h')
+      this.cacheWrite = 'OneHour';
     else if (this.cacheWrite === 'None') this.cacheWrite = 'FiveMinutes';
   }
 
@@ -116,32 +105,28 @@ export class PromptReader {
 
   /** Reads one of `tools`, or a tool that a message defines, where a later one may have the same name. */
   #readTool(tool: JsonFields, path: string, isInline: boolean): void {
-    checkClientTool(tool, path);
+    readClientTool(tool, path, this.#unknown);
     this.hiddenTokens += hiddenDefinitionTokens(tool);
     this.readCacheControl(tool['cache_control'], `${path}.cache_control`);
     const callers = listAt(tool['allowed_callers'] ?? [], `${path}.allowed_callers`);
-    for (const caller of callers) onlyValues(caller, CALLERS, `${path}.allowed_callers`);
+    for (const caller of callers) this.#unknown.addValue(caller, CALLERS, `${path}.allowed_callers`);
     // Code may call it without limit, and the model reads the whole prompt again after each run.
     if (callers.some((caller) => caller !== 'direct')) this.unbounded.push(`${path}.allowed_callers`);
     const name = isToolset(tool) ? null : stringAt(tool['name'], `${path}.name`);
-    const sameName = this.#tools.get(name) ?? { uncounted: [], tokens: 0 };
-    if (this.#tools.has(name) && name !== null && !isInline)
-      throw invalid(`${path}.name ${quoted(name)} is there twice.`);
-    sameName.uncounted.push(tool);
-    this.#tools.set(name, sameName);
+    if (!this.#tools.add(name, tool) && !isInline) throw invalid(`${path}.name ${quoted(name!)} is there twice.`);
   }
 
   #readBlock(block: JsonFields, known: BlockTypes, path: string): void {
     const type = stringAt(block['type'], `${path}.type`);
     const blockType = known.get(type);
-    if (blockType === undefined) throw unsupported(`${path}.type ${quoted(type)}`);
-    onlyFields(block, blockType.fields, path);
     this.readCacheControl(block['cache_control'], `${path}.cache_control`);
+    if (blockType === undefined) return this.#unknown.addBlock(block, path);
+    this.#unknown.addFields(block, blockType.known, path);
     if (blockType.nested !== undefined) {
       const [field, blocks] = blockType.nested;
       this.readContent(block[field] ?? [], blocks, `${path}.${field}`);
     }
-    if (isServerToolResult(type)) return this.#readServerToolResult(block['content'], `${path}.content`);
+    if (SERVER_TOOL_RESULTS.includes(type)) return this.#readServerToolResult(block['content'], `${path}.content`);
     this.#measure(type, block, path);
   }
 
@@ -149,19 +134,19 @@ export class PromptReader {
   #measure(type: string, block: JsonFields, path: string): void {
     switch (type) {
       case 'tool_use':
-        return onlyValues(objectAt(block['caller'] ?? {}, `${path}.caller`)['type'], CALLERS, `${path}.caller.type`);
+        return this.#readCaller(block['caller'], `${path}.caller.type`);
       case 'tool_reference':
-        return this.#expand(stringAt(block['tool_name'], `${path}.tool_name`));
+        return this.#expand(block['tool_name'], `${path}.tool_name`);
       case 'tool_addition':
         return this.#addTool(objectAt(block['tool'], `${path}.tool`), `${path}.tool`);
       case 'tool_removal':
-        return void changeType(objectAt(block['tool'], `${path}.tool`), `${path}.tool`);
+        return void changeType(objectAt(block['tool'], `${path}.tool`), `${path}.tool`, this.#unknown);
       case 'image':
         return this.#readImage(objectAt(block['source'], `${path}.source`), `${path}.source`);
       case 'document':
         return this.#readDocument(block, path);
       case 'search_result':
-        return this.#readCitations(block, path);
+        return this.#readCitations(block);
       case 'browser_state':
         this.hiddenTokens += BROWSER_STATE_TOKENS;
         return;
@@ -176,12 +161,13 @@ export class PromptReader {
   /** Reads the result of a tool that Anthropic runs: encrypted or unknown content has no known length. */
   #readServerToolResult(content: unknown, path: string): void {
     this.#readNested(content, path);
+    addUnknownResults(content, path, this.#unknown);
     if (isFullyInBody(content)) return;
     const fields = Array.isArray(content) ? {} : (content as JsonFields);
     if (!isKnownResult(fields)) this.fillsContext = true;
     if (fields['type'] === 'tool_search_tool_search_result')
       return this.readContent(fields['tool_references'] ?? [], TOOL_REFERENCES, `${path}.tool_references`);
-    if (fields['type'] === 'web_fetch_result')
+    if (fields['type'] === 'web_fetch_result' && isGiven(fields['content']))
       return this.#readBlock(objectAt(fields['content'], `${path}.content`), FETCHED_DOCUMENTS, `${path}.content`);
   }
 
@@ -195,41 +181,46 @@ export class PromptReader {
     for (const part of Object.values(value)) this.#readNested(part, path);
   }
 
+  #readCaller(caller: unknown, path: string): void {
+    if (isObject(caller)) this.#unknown.addValue(caller['type'], CALLERS, path);
+  }
+
   #readSealed(content: unknown): void {
     if (isGiven(content)) this.fillsContext = true;
   }
 
   /** Citations add a prompt. The number that marks each block is shorter than the block's frame in JSON. */
-  #readCitations(block: JsonFields, path: string): void {
-    const { enabled } = objectAt(block['citations'] ?? {}, `${path}.citations`);
-    if (this.#cites || !isGiven(enabled) || enabled === false) return;
+  #readCitations(block: JsonFields): void {
+    if (this.#cites || !isCited(block)) return;
     this.#cites = true;
     this.hiddenTokens += CITATION_PROMPT_TOKENS;
   }
 
   #readImage(source: JsonFields, path: string): void {
-    onlyFields(source, SOURCE, path);
-    onlyValues(stringAt(source['type'], `${path}.type`), ['base64', 'url', 'file'], `${path}.type`);
-    if (source['type'] === 'base64') {
-      onlyValues(stringAt(source['media_type'], `${path}.media_type`), IMAGE_TYPES, `${path}.media_type`);
+    const { type, media_type: mediaType } = source;
+    const isFile = type === 'file';
+    if (isFile) this.namesFile = true;
+    if (type === 'base64' && !this.#unknown.addValue(mediaType, IMAGE_TYPES, `${path}.media_type`)) {
       const data = textAt(source['data'], `${path}.data`);
       this.mediaBytes += data.length;
       this.hiddenTokens += this.#images.tokens(data);
-    } else {
-      this.isFetched = true;
-      if (source['type'] === 'file') this.namesFile = true;
-      this.hiddenTokens += MAX_IMAGE_TOKENS;
+      return;
     }
+    if (type !== 'base64') this.isFetched = true;
+    this.#addSource(source, ['base64', 'url', 'file'], path);
+    this.hiddenTokens += MAX_IMAGE_TOKENS;
+  }
+
+  /** Notes an unknown type of source, which may bring anything. */
+  #addSource(source: JsonFields, known: readonly string[], path: string): void {
+    if (!known.includes(stringAt(source['type'], `${path}.type`))) this.#unknown.addBlock(source, path);
   }
 
   #readDocument(block: JsonFields, path: string): void {
     const source = objectAt(block['source'], `${path}.source`);
-    onlyFields(source, SOURCE, `${path}.source`);
-    const citations = objectAt(block['citations'] ?? {}, `${path}.citations`);
     // The upstream cuts the text into sentences and marks each one; the marks are not in the body.
-    if (citations['enabled'] !== undefined && citations['enabled'] !== false) this.fillsContext = true;
-    const type = stringAt(source['type'], `${path}.source.type`);
-    switch (type) {
+    if (isCited(block)) this.fillsContext = true;
+    switch (source['type']) {
       case 'text':
         return;
       case 'content':
@@ -240,45 +231,41 @@ export class PromptReader {
       case 'file':
         this.isFetched = true;
         this.fillsContext = true;
-        if (type === 'file') this.namesFile = true;
+        if (source['type'] === 'file') this.namesFile = true;
         return;
     }
-    throw unsupported(`${path}.source.type ${quoted(type)}`);
+    this.fillsContext = true;
+    this.#addSource(source, [], `${path}.source`);
   }
 
   /** No PDF says how much text its pages hold: a byte of it may stand for many characters, and be shown on every page. */
   #skipPdf(source: JsonFields, path: string): void {
-    onlyValues(stringAt(source['media_type'], `${path}.media_type`), ['application/pdf'], `${path}.media_type`);
-    this.mediaBytes += textAt(source['data'], `${path}.data`).length;
     this.fillsContext = true;
+    if (this.#unknown.addValue(source['media_type'], ['application/pdf'], `${path}.media_type`)) return;
+    this.mediaBytes += textAt(source['data'], `${path}.data`).length;
   }
 
   #addTool(tool: JsonFields, path: string): void {
-    const type = changeType(tool, path);
+    const type = changeType(tool, path, this.#unknown);
     if (type === 'tool_definition') {
+      const definition = objectAt(tool['definition'], `${path}.definition`);
+      // Only those of `tools` have bounds, and models that are checked.
+      if (isServerTool(definition)) throw unsupported(`${path}.definition.type ${quoted(String(definition['type']))}`);
       this.hiddenTokens += TOOL_PROMPT_TOKENS;
-      this.#readTool(objectAt(tool['definition'], `${path}.definition`), `${path}.definition`, true);
+      this.#readTool(definition, `${path}.definition`, true);
     }
-    if (type === 'tool_reference') this.#expand(stringAt(tool['name'], `${path}.name`));
+    if (type === 'tool_reference') this.#expand(tool['name'], `${path}.name`);
   }
 
-  /** Adds a referenced tool's definition, which the upstream repeats. A name without a tool is of a toolset, or refused. */
-  #expand(name: string): void {
-    const definitions = this.#tools.get(name) ?? this.#tools.get(null);
-    if (definitions === undefined) return;
-    for (const tool of definitions.uncounted.splice(0)) definitions.tokens += definitionTokens(tool);
-    this.hiddenTokens += definitions.tokens;
+  /** Adds a referenced tool's definition, which the upstream repeats. */
+  #expand(name: unknown, path: string): void {
+    this.hiddenTokens += this.#tools.tokensOf(stringAt(name, path));
   }
 }
 
-/** The tools of one name; their tokens are counted at the first reference. */
-interface NamedTools {
-  readonly uncounted: JsonFields[];
-  tokens: number;
-}
-
-function isGiven(value: unknown): boolean {
-  return value !== undefined && value !== null;
+function isCited({ citations }: JsonFields): boolean {
+  if (!isObject(citations)) return isGiven(citations);
+  return isGiven(citations['enabled']) && citations['enabled'] !== false;
 }
 
 /** More than the API takes in a request, and few enough to compare each one with the others. */
@@ -293,10 +280,7 @@ const BROWSER_STATE_TOKENS = 1024;
 /** The instructions for citations, added once. */
 const CITATION_PROMPT_TOKENS = 1024;
 
-const SOURCE = new Set(['type', 'media_type', 'data', 'url', 'file_id', 'content']);
 const IMAGE_TYPES = ['image/jpeg', 'image/png', 'image/gif', 'image/webp'];
 
 const ROLES = ['user', 'assistant', 'system'];
-const MESSAGE = new Set(['role', 'content', 'output_config', 'clear_at']);
-const TURN_CONFIG = new Set(['effort']);
-const CACHE_CONTROL = new Set(['type', 'ttl']);
+const MESSAGE: Shape = shape(['role', 'content', 'clear_at'], { output_config: shape(['effort']) });

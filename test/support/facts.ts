@@ -14,6 +14,8 @@ export function factsOf(changes: Partial<RequestFacts> = {}): RequestFacts {
     codeExecution: 'None',
     fallbacks: [],
     unbounded: [],
+    unknown: [],
+    betas: [],
     namesFile: false,
     countable: true,
     cacheWrite: 'None',

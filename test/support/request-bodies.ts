@@ -39,6 +39,8 @@ export const plainFacts = {
   codeExecution: 'None',
   fallbacks: [],
   unbounded: [],
+  unknown: [],
+  betas: [],
   namesFile: false,
   countable: true,
 };
@@ -46,15 +48,19 @@ export const NEVER_UNMETERED = 'is not supported by Tollgate, which cannot bound
 
 /**
  * What becomes of a part of a request: the tokens that are set aside beyond its bytes, a full window of them, a use that
- * nothing bounds, or a refusal.
+ * nothing bounds, a name that nobody knows, or a refusal, also of such a name.
  */
-export type Outcome = number | 'a window' | `no bound: ${string}` | `refused: ${string}`;
+export type Outcome = number | 'a window' | `no bound: ${string}` | `unknown: ${string}` | `refused: ${string}`;
 
 export function outcomeOf(body: object): Outcome {
   const answer = read(body);
   if (!answer.ok) return `refused: ${answer.error.message.replace(` ${NEVER_UNMETERED}`, '')}`;
+  const { unknown } = answer.value;
+  const choosing = unknown.filter(({ risk }) => risk === 'Chooses').map(({ path }) => path);
+  if (choosing.length > 0) return `refused: ${choosing.join(' ')}`;
   const paths = unboundedPaths(answer.value);
   if (paths.length > 0) return `no bound: ${paths.join(' ')}`;
+  if (unknown.length > 0) return `unknown: ${unknown.map(({ path }) => path).join(' ')}`;
   return answer.value.fillsContext ? 'a window' : answer.value.inputTokens - bytes(body).length;
 }
 

@@ -6,6 +6,7 @@ import { readAll } from '../../../policy/json/body-reading.ts';
 import { type JsonFields, RequestRejected } from '../../../policy/json/json-access.ts';
 import { ValueSpans } from '../../../policy/json/value-spans.ts';
 import { readFacts, type RequestFacts, requestReading } from '../../../policy/request/request.ts';
+import { UnknownNames } from '../../../policy/request/unknown-names.ts';
 import { HEAVY_BODIES } from '../../support/hostile-bodies.ts';
 import { fuzzTarget } from './fuzz.ts';
 
@@ -88,7 +89,9 @@ function readInSteps(body: Uint8Array): { facts: Result<RequestFacts, Refusal>; 
 function factsOfParsed(body: Uint8Array): RequestFacts {
   const fields = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)) as JsonFields;
   try {
-    return readAll(readFacts({ fields, spans: new ValueSpans(new Map()), memory: 0 }, body.length));
+    return readAll(
+      readFacts({ fields, spans: new ValueSpans(new Map()), memory: 0 }, body.length, new UnknownNames([])),
+    );
   } catch (error) {
     if (error instanceof RequestRejected)
       throw new Error(`JSON.parse reads what is refused: ${error.message}`, { cause: error });

@@ -353,11 +353,11 @@ describe('a refusal', () => {
       { budgets: [{ suspend: true, mode: 'Observe' }] },
     ],
     [
-      'Unbounded: This request has no maximum cost (mcp_servers, container). Set max_uses on each tool and leave out the rest, or ask for guards.maxToolUses or guards.unboundedRequestUsd on the workspace.',
+      'Unbounded: This request has no maximum cost (mcp_servers, container). Leave it out, or ask for guards.unboundedRequestUsd on the workspace.',
       { facts: { unbounded: ['mcp_servers', 'container'] }, budgets: [{ toleranceNano: nano(USD) }] },
     ],
     [
-      'Unbounded: This request has no maximum cost (tools[3].max_uses), and budget payments/strict has no tolerance. Set max_uses on each tool and leave out the rest, or ask for limit.toleranceUsd on the budget.',
+      'Unbounded: This request has no maximum cost (tools[3].max_uses), and budget payments/strict has no tolerance. Set max_uses on each tool, or ask for limit.toleranceUsd on the budget.',
       {
         facts: {
           serverTools: [

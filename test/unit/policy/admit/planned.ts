@@ -5,6 +5,7 @@ import type { ResolvedWorkspace } from '../../../../policy/admit/resolved-worksp
 import type { Settings } from '../../../../policy/config/settings.ts';
 import type { Attributes, CompiledBudget, CompiledKey } from '../../../../policy/core/compiled-policy.ts';
 import type { Check } from '../../../../policy/core/counter-check.ts';
+import { SHIPPED_NAMES } from '../../../../policy/names/name-list.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import type { RequestFacts } from '../../../../policy/request/request.ts';
 import { budgetOf } from '../../../support/budget.ts';
@@ -31,6 +32,8 @@ export const workspaceOf = (changes: Partial<ResolvedWorkspace> = {}): ResolvedW
   refusal: { status: 429, message: 'ask #claude-costs' },
   budgets: [budgetOf()],
   prices,
+  unknownFields: 'Forward',
+  names: SHIPPED_NAMES,
   upstreamKey: 'sk-ant',
   ...changes,
 });

@@ -21,6 +21,7 @@ describe('settings', () => {
       browserOrigins: [],
       answerHeaders: [],
       requireBudget: 'Any',
+      unknownFields: 'Forward',
       namespaceAttributes: {},
       onAbort: 'Cancel',
       shards: 8,
@@ -73,7 +74,7 @@ describe('settings', () => {
       'ledgerLoss is "Ajar": write Closed or Open',
       'presumedHold is "24 hours": write PeriodEnd or a time such as 24h or 30m',
       'usageLogRetention is "30d": write Forever or days such as 400d, at least 31d',
-      'requiredBudget is unknown: write only installation, namespace, gatewayURL, upstreams, browserOrigins, answerHeaders, requireBudget, namespaceAttributes, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing, presumedHold, usageLogRetention, namedUsers, namedCustomers, smtp',
+      'requiredBudget is unknown: write only installation, namespace, gatewayURL, upstreams, browserOrigins, answerHeaders, requireBudget, unknownFields, namespaceAttributes, onAbort, shards, waitSeconds, waitersPerBudget, batchPollSeconds, ledgerLoss, usageStreamLimit, pricing, presumedHold, usageLogRetention, namedUsers, namedCustomers, smtp',
     ]);
   });
 

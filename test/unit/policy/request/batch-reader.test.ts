@@ -76,10 +76,6 @@ test.each([
     },
   ],
   [
-    'Unsupported: requests[0]: priority is not supported by Tollgate, which cannot bound its cost yet. Leave it out.',
-    { requests: [{ custom_id: 'a', params: params(), priority: 1 }] },
-  ],
-  [
     'BodyInvalid: requests[64]: model: a batch may ask for at most 64 models.',
     {
       requests: Array.from({ length: 70 }, (_, i) => ({ custom_id: `${i}`, params: params({ model: `claude-${i}` }) })),
@@ -98,4 +94,16 @@ test('a body over 256 MB is refused', () => {
   const space = Buffer.alloc(1024 * 1024, ' ');
   for (let read = 0; read < MAX_BATCH_BYTES; read += space.length) expect(readAll(reader.write(space))).toBeNull();
   expect(readAll(reader.write(space))).toMatchObject({ reason: 'BatchTooLarge' });
+});
+
+test('what is unknown around and in a request is noted, with the betas of the batch', () => {
+  const facts: RequestFacts[] = [];
+  const reader = new BatchReader((one) => (facts.push(one), null), ['dreams-2027-01-01']);
+  const body = { requests: [{ custom_id: 'a', params: params({ dream: 1 }), priority: 1 }] };
+  readAll(reader.write(Buffer.from(JSON.stringify(body))));
+  expect(facts[0]!.unknown.map(({ name, risk }) => [name, risk])).toEqual([
+    ['anthropic-beta=dreams-2027-01-01', null],
+    ['priority', 'Chooses'],
+    ['dream', null],
+  ]);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { RequestFacts } from '../../../../policy/request/request.ts';
+import { readRequest, type RequestFacts } from '../../../../policy/request/request.ts';
 import {
   NEVER_UNMETERED,
   ascii,
@@ -218,19 +218,102 @@ describe('unknown fields and values', () => {
       'messages[0].content[0].content[0].type video',
     ],
     [
-      withContent({
-        type: 'tool_addition',
-        tool: { type: 'tool_definition', definition: { type: 'web_search_20250305' } },
-      }),
-      'messages[0].content[0].tool.definition.type web_search_20250305',
-    ],
-    [
       withContent({ type: 'tool_use', id: 'i', name: 't', input: {}, caller: { type: 'code_execution_20990101' } }),
       'messages[0].content[0].caller.type code_execution_20990101',
     ],
     [{ ...plain, system: [{ type: 'tool_use' }] }, 'system[0].type tool_use'],
     [{ ...plain, messages: [{ role: 'tool', content: 'x' }] }, 'messages[0].role tool'],
-  ])('%j is refused by its path', (body, name) => {
-    expect(refusal(body)).toBe(`Unsupported: ${name} ${NEVER_UNMETERED}`);
+    [{ ...plain, safeguards: [{ type: 'x' }], tool_choice: 'auto' }, 'tool_choice auto'],
+    [{ ...plain, tool_choice: { type: 'auto', container: 'c' } }, 'tool_choice.container'],
+    [{ ...plain, metadata: { user_id: 'u', billed_to: 'x' } }, 'metadata.billed_to'],
+    [
+      { ...plain, context_management: { edits: [{ type: 'clear_x', keep: { type: 'a', url: 1 } }] } },
+      'context_management.edits[0].keep.url',
+    ],
+    [
+      withContent({ type: 'text', text: 'x', citations: [{ type: 'page_location', dream: 1 }] }),
+      'messages[0].content[0].citations[0].dream',
+    ],
+    [
+      withContent({ type: 'code_execution_tool_result', tool_use_id: 'i', content: { type: 'dream_result' } }),
+      'messages[0].content[0].content.type dream_result',
+    ],
+    [
+      withContent({
+        type: 'code_execution_tool_result',
+        tool_use_id: 'i',
+        content: { type: 'code_execution_result', content: [{ type: 'code_execution_output', file: { thread: 1 } }] },
+      }),
+      'messages[0].content[0].content.content[0].file',
+    ],
+    [{ ...plain, fallbacks: [{ model: 'm', thinking: 'much' }] }, 'fallbacks[0].thinking much'],
+  ])('%j is noted by its path', (body, name) => {
+    expect(facts(body).unknown.map(({ path }) => path)).toContain(name);
+  });
+
+  test('a tool that Anthropic runs is refused in a definition, since only those of tools have bounds', () => {
+    const tool = { type: 'tool_definition', definition: { type: 'web_search_20250305' } };
+    expect(refusal(withContent({ type: 'tool_addition', tool }))).toBe(
+      `Unsupported: messages[0].content[0].tool.definition.type web_search_20250305 ${NEVER_UNMETERED}`,
+    );
+  });
+
+  const named = (body: object, betas: readonly string[] = []) => {
+    const read = readRequest(bytes(body), betas);
+    return read.ok ? read.value.unknown.map(({ name, risk }) => [name, risk]) : read.error;
+  };
+
+  test.each<[string, object, string, string | null]>([
+    ['a new field', { dream: 1 }, 'dream', null],
+    ['a field in a message', { messages: [{ role: 'user', content: 'x', dream: 1 }] }, 'messages[].dream', null],
+    ['a field that chooses a model', { fallback_models: ['m'] }, 'fallback_models', 'Chooses'],
+    ['one that does so below', { dream: [{ deep: { serviceTier: 1 } }] }, 'dream', 'Chooses'],
+    ['a tier', { service_tier: 'flex' }, 'service_tier=flex', 'Chooses'],
+    ['a payer', { billing_policy: { bill_to: 'user_profile' } }, 'billing_policy.bill_to=user_profile', 'Chooses'],
+    ['an address as a text', { dream: { from: ' https://a.example/x' } }, 'dream', 'Unbounded'],
+    ['a long address with escapes', { dream: [`https://a.example/${'é'.repeat(600)}`] }, 'dream', 'Unbounded'],
+    ['a server', { remoteServers: [] }, 'remoteServers', 'Unbounded'],
+    ['uses', { dream: { max_uses: 3 } }, 'dream', 'Unbounded'],
+    ['a tool', { tools: [{ type: 'dream_20270101', name: 'd' }] }, 'tools[].type=dream_20270101', 'Unbounded'],
+    [
+      'a block',
+      { messages: [{ role: 'user', content: [{ type: 'video' }] }] },
+      'messages[].content[].type=video',
+      null,
+    ],
+  ])('%s has a name and a risk', (_, part, name, risk) => {
+    expect(named({ ...plain, ...part })).toEqual([[name, risk]]);
+  });
+
+  test('a beta is a name too; by itself it brings nothing, but it may choose', () => {
+    expect(named(plain, ['server-dreams-2027-01-01', 'tier-2-2027-01-01'])).toEqual([
+      ['anthropic-beta=server-dreams-2027-01-01', null],
+      ['anthropic-beta=tier-2-2027-01-01', 'Chooses'],
+    ]);
+  });
+
+  test('whatever is below a name that may be listed, its files and cache writes are found', () => {
+    expect(facts({ ...plain, dream: [{ source: { type: 'file' } }] }).namesFile).toBe(true);
+    expect(facts({ ...plain, dream: { a: { fileIds: [1] } } }).namesFile).toBe(true);
+    expect(facts({ ...plain, dream: { a: { cache_control: {} } } }).cacheWrite).toBe('OneHour');
+  });
+
+  test('thousands of names are one, and values that are not looked through may be anything', () => {
+    const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`k${i}`, 1]));
+    expect(named({ ...plain, ...many })).toHaveLength(33);
+    expect(named({ ...plain, dream: many })).toEqual([['dream', 'Unbounded']]);
+    const blocks = Array.from({ length: 5_000 }, () => ({ type: 'text', text: 'x', dream: 1 }));
+    expect(named(withContent(...blocks) as object)).toEqual([['messages[].content[].dream', null]]);
+  });
+
+  test('null is absence everywhere', () => {
+    const nulls = { dream: null, stream: null, system: null, tools: null, thinking: null, output_config: null };
+    expect(facts({ ...plain, ...nulls })).toMatchObject({ unknown: [], stream: false, fillsContext: false });
+    const cited = {
+      type: 'document',
+      source: { type: 'text', media_type: 'text/plain', data: 'a' },
+      citations: { enabled: null },
+    };
+    expect(facts(withContent(cited)).fillsContext).toBe(false);
   });
 });

@@ -210,11 +210,6 @@ describe('a body that is not a Messages request', () => {
       'thinking.budget_tokens must be at most 1000000000.',
     ],
     [
-      'thinking of a fallback that is text',
-      { ...plain, fallbacks: [{ model: 'm', thinking: 'much' }] },
-      'fallbacks[0].thinking must be an object.',
-    ],
-    [
       'thinking without a budget',
       { ...plain, thinking: { type: 'enabled' } },
       'thinking.budget_tokens must be a non-negative integer.',

@@ -114,11 +114,6 @@ describe('tools that Anthropic runs', () => {
     ],
     ['half a use', withTools({ ...search, max_uses: 0.5 }), 'tools[0].max_uses must be a non-negative integer.'],
     ['two of a kind', withTools(search, { ...search, type: 'web_search_20260209' }), 'tools[1] is there twice.'],
-    [
-      'an advisor whose cache is text',
-      withTools({ ...advisor, caching: 'long' }),
-      'tools[0].caching must be an object.',
-    ],
     ['an advisor without a model', withTools({ ...advisor, model: 5 }), 'tools[0].model must be a string.'],
     ['a fallback that is text', { ...plain, fallbacks: ['m'] }, 'fallbacks[0] must be an object.'],
   ])('%s is refused', (_, body, sentence) => {

@@ -1,0 +1,40 @@
+import { refOf } from '../core/compiled-policy.ts';
+import type { Nano } from '../core/money.ts';
+import type { Refusal } from '../core/refusals.ts';
+import { unknownChooses, unknownExceeded, unknownRefused, unknownReserved } from '../core/unknown-name-sentences.ts';
+import type { RequestFacts } from '../request/request.ts';
+import type { UnknownName } from '../request/unknown-names.ts';
+import type { ResolvedWorkspace } from './resolved-workspace.ts';
+
+/** The facts without the names that are listed as harmless: what is left is reserved at the highest bound. */
+export function withoutHarmless(facts: RequestFacts, { names }: ResolvedWorkspace): RequestFacts {
+  if (facts.unknown.length === 0) return facts;
+  return { ...facts, unknown: facts.unknown.filter(({ name }) => !names.isHarmless(name)) };
+}
+
+/** The refusal of a call for what is unknown in it; null if that may be forwarded. `worstNano`: what it would be reserved at. */
+export function unknownRefusal(
+  { unknown }: RequestFacts,
+  workspace: ResolvedWorkspace,
+  worstNano: Nano,
+): Refusal | null {
+  if (unknown.length === 0) return null;
+  const refused = (message: string): Refusal => ({ reason: 'Unsupported', message });
+  const choosing = pathsOf(unknown.filter(({ risk }) => risk === 'Chooses'));
+  if (choosing.length > 0) return refused(unknownChooses(choosing, worstNano));
+  const exceeded = pathsOf(unknown.filter(({ name }) => workspace.names.exceeded.has(name)));
+  if (exceeded.length > 0) return refused(unknownExceeded(exceeded, worstNano));
+  if (workspace.unknownFields === 'Forward') return null;
+  return refused(unknownRefused(pathsOf(unknown), refOf(workspace), worstNano));
+}
+
+/** The refusal with the reason why so much is set aside for the call, where that is what is unknown in it. */
+export function explained(refusal: Refusal, { unknown }: RequestFacts, worstNano: Nano): Refusal {
+  if (unknown.length === 0) return refusal;
+  return { ...refusal, message: `${refusal.message} ${unknownReserved(pathsOf(unknown), worstNano)}` };
+}
+
+/** Where they are in the body. */
+export function pathsOf(unknown: readonly UnknownName[]): readonly string[] {
+  return unknown.map(({ path }) => path);
+}
