@@ -13,12 +13,12 @@ export function shape(plain: readonly string[], shaped: Readonly<Record<string, 
 const SCOPED = ['type', 'value'];
 const FORMAT = shape(['type', 'schema']);
 
-export const OUTPUT_CONFIG: Shape = shape(['effort'], {
+const OUTPUT_CONFIG: Shape = shape(['effort'], {
   format: FORMAT,
   task_budget: shape(['type', 'total', 'remaining']),
 });
 
-export const THINKING: Shape = shape(['type', 'budget_tokens', 'display'], {
+const THINKING: Shape = shape(['type', 'budget_tokens', 'display'], {
   block_binding: shape(['prefix_mismatch_behavior']),
 });
 
