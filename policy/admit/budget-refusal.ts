@@ -37,7 +37,12 @@ export function budgetRefusal(planned: CallPlan, failures: readonly Failure[], c
     return { reason, message: budgetBusy(shortfall), budget: detail, retryAfter: RETRY_AFTER_SECONDS };
   }
   const { status, message } = caller.workspace.refusal;
-  const refusal = { reason, message: noRoom(shortfall, message), budget: detail, ...(status === 402 ? { status } : {}) };
+  const refusal = {
+    reason,
+    message: noRoom(shortfall, message),
+    budget: detail,
+    ...(status === 402 ? { status } : {}),
+  };
   return explained(refusal, planned.facts, planned.reservedNano);
 }
 
