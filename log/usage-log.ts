@@ -8,6 +8,7 @@ import { readBatches } from './message-batches.ts';
 import { readTotals } from './read-totals.ts';
 import { deleteOld } from './retention.ts';
 import { rankSpenders, type SpenderKind, type SpenderRanking } from './top-spenders.ts';
+import { type UnknownCall, unknownCalls } from './unknown-calls.ts';
 import { writeRefusals } from './write-refusals.ts';
 import { writeUsage } from './write-usage.ts';
 
@@ -28,6 +29,8 @@ export interface Ingested {
   readonly isCaughtUp: boolean;
   /** Rows that were inserted or replaced. */
   readonly rows: number;
+  /** Calls with names that nobody knew. */
+  readonly unknown: readonly UnknownCall[];
 }
 
 /** Entries in one transaction. */
@@ -108,7 +111,7 @@ export class UsageLog {
       this.#oldest = null;
       await this.#ingestRefusals();
     }
-    return { entries: entries.length, isCaughtUp, rows };
+    return { entries: entries.length, isCaughtUp, rows, unknown: unknownCalls(entries) };
   }
 
   async #ingestRefusals(): Promise<void> {

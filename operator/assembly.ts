@@ -8,6 +8,7 @@ import type { Database } from '../log/database/database.ts';
 import { UsageLog } from '../log/usage-log.ts';
 import { allowsUpstream, type Settings } from '../policy/config/settings.ts';
 import { PeriodCache } from '../policy/core/period.ts';
+import { nameFileProblem, SHIPPED_NAMES_TEXT } from '../policy/names/name-list.ts';
 import type { Hash } from '../policy/shards/shard-format.ts';
 import { logged } from '../policy/status/condition-findings.ts';
 import type { ProxyFor } from '../proxy/proxy-environment.ts';
@@ -15,7 +16,7 @@ import { batchCredentials } from './batches/batch-credentials.ts';
 import { BatchSettler } from './batches/batch-settler.ts';
 import { BatchUpstream } from './batches/batch-upstream.ts';
 import { createInformers } from './cluster/informers.ts';
-import { LEASE, LEDGER_CHECKPOINT, PRICES } from './cluster/object-names.ts';
+import { LEASE, LEDGER_CHECKPOINT, NAMES, PRICES } from './cluster/object-names.ts';
 import { describeError } from './describe-error.ts';
 import { OperatorEvents } from './events/operator-events.ts';
 import { informerHandlers } from './informer-handlers.ts';
@@ -33,9 +34,11 @@ import { Ingest } from './log/ingest.ts';
 import { deleteOldRows } from './log/retention.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { TopSpenders } from './metrics/top-spenders.ts';
+import { OwnFile } from './policy/own-file.ts';
 import { PolicyReconciler } from './policy/policy-reconciler.ts';
 import { PriceBookSource } from './policy/price-book-source.ts';
 import { budgetsInForce } from './policy/published-policy.ts';
+import { SeenNames } from './policy/seen-names.ts';
 import { ShardStore } from './policy/shard-store.ts';
 import { LedgerReader } from './status/ledger-reader.ts';
 import { StatusLoop } from './status/status-loop.ts';
@@ -104,6 +107,12 @@ export function assemble(options: OperatorOptions) {
   const callerKeys = new CallerKeyIndex(informers, hash);
   const upstreamSecrets = new UpstreamSecrets(client, informers);
   const prices = new PriceBookSource(options.shippedPrices);
+  const names = new OwnFile({
+    entry: 'names.json',
+    shipped: SHIPPED_NAMES_TEXT,
+    problemOf: nameFileProblem,
+    stays: 'The last accepted list stays in force.',
+  });
   const shards = new ShardStore({ client, settings, hash });
 
   const metrics = new Metrics(settings);
@@ -133,11 +142,24 @@ export function assemble(options: OperatorOptions) {
       operatorEvents.deadLettered(deadLetters);
     },
   });
-  const ingest = new Ingest({ log: usageLog, ledger, elapsed, onIngested: ({ rows }) => metrics.countLogged(rows) });
+  const seenNames = new SeenNames({
+    onExceeded: () => queues.addPolicy(),
+    onSeen: (workspace, unknown) => operatorEvents.unknownNames(workspace, unknown),
+    clock,
+  });
+  const ingest = new Ingest({
+    log: usageLog,
+    ledger,
+    elapsed,
+    onIngested: ({ rows, unknown }) => {
+      metrics.countLogged(rows);
+      seenNames.take(unknown);
+    },
+  });
   const topSpenders = new TopSpenders({ log: usageLog, settings, clock, elapsed });
 
   const policy = new PolicyReconciler({
-    sources: { settings, clock, hash, informers, callerKeys, upstreamSecrets, prices, checkpoints },
+    sources: { settings, clock, hash, informers, callerKeys, upstreamSecrets, prices, names, seenNames, checkpoints },
     ledger,
     store: shards,
     queues,
@@ -249,6 +271,7 @@ export function assemble(options: OperatorOptions) {
     callerKeys,
     shards,
     prices,
+    names,
     operatorEvents,
     forgetStatus: (uid) => {
       planner.forget(uid);
@@ -267,8 +290,12 @@ export function assemble(options: OperatorOptions) {
     usageLog,
     resettable: [planner, writer, reader, guard],
     onLeading: () => {
-      const own = informers.prices.get(`${namespace}/${PRICES}`);
-      if (own !== undefined && prices.problem !== undefined) operatorEvents.pricesRejected(own, prices.problem);
+      for (const [file, own] of [
+        [prices, informers.prices.get(`${namespace}/${PRICES}`)],
+        [names, informers.names.get(`${namespace}/${NAMES}`)],
+      ] as const) {
+        if (own !== undefined && file.problem !== undefined) operatorEvents.fileRejected(own, file.problem);
+      }
     },
     log,
   });

@@ -5,7 +5,7 @@ import type { ChangeHandlers, Informers } from './cluster/informers.ts';
 import type { OperatorEvents } from './events/operator-events.ts';
 import type { CallerKeyIndex } from './keys/caller-key-index.ts';
 import { workspaceNameOf } from './keys/key-secret.ts';
-import type { PriceBookSource } from './policy/price-book-source.ts';
+import type { OwnFile } from './policy/own-file.ts';
 import type { ShardStore } from './policy/shard-store.ts';
 import type { WorkQueues } from './work-queues.ts';
 
@@ -14,8 +14,9 @@ interface Reacting {
   readonly queues: Pick<WorkQueues, 'addWorkspace' | 'addPolicy' | 'addStatus'>;
   readonly callerKeys: Pick<CallerKeyIndex, 'conflicts' | 'invalidate'>;
   readonly shards: Pick<ShardStore, 'take'>;
-  readonly prices: Pick<PriceBookSource, 'take' | 'problem'>;
-  readonly operatorEvents: Pick<OperatorEvents, 'pricesAccepted' | 'pricesRejected'>;
+  readonly prices: Pick<OwnFile, 'take' | 'problem'>;
+  readonly names: Pick<OwnFile, 'take' | 'problem'>;
+  readonly operatorEvents: Pick<OperatorEvents, 'pricesAccepted' | 'namesAccepted' | 'fileRejected'>;
   /** Forgets what is kept of the status of a deleted object. */
   readonly forgetStatus: (uid: string) => void;
   /** Takes a budget or workspace whose status may have been changed by somebody else. */
@@ -58,7 +59,8 @@ export function informerHandlers(reacting: Reacting): ChangeHandlers {
       retryConflicts(reacting, secret);
     },
     endpoints: () => queues.addStatus(),
-    prices: (_ref, now) => takePrices(reacting, now),
+    prices: (_ref, now) => take(reacting, reacting.prices, now, (own) => reacting.operatorEvents.pricesAccepted(own)),
+    names: (_ref, now) => take(reacting, reacting.names, now, (own) => reacting.operatorEvents.namesAccepted(own)),
     checkpoint: () => queues.addStatus(),
     shard: (_ref, now, before) => {
       const { name } = (now ?? before)!.metadata;
@@ -79,10 +81,16 @@ function retryConflicts({ callerKeys, queues }: Reacting, { metadata }: KubeObje
   }
 }
 
-function takePrices({ prices, queues, operatorEvents, mayAct }: Reacting, now: ConfigMap | undefined): void {
-  prices.take(now);
+/** Takes an administrator's file, or that there is none any more. */
+function take(
+  { queues, operatorEvents, mayAct }: Reacting,
+  file: Reacting['prices'],
+  now: ConfigMap | undefined,
+  accepted: (own: ConfigMap) => void,
+): void {
+  file.take(now);
   queues.addPolicy();
   if (now === undefined || !mayAct()) return;
-  if (prices.problem === undefined) operatorEvents.pricesAccepted(now);
-  else operatorEvents.pricesRejected(now, prices.problem);
+  if (file.problem === undefined) accepted(now);
+  else operatorEvents.fileRejected(now, file.problem);
 }

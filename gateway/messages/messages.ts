@@ -118,6 +118,7 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
       },
     });
     metrics.begin(spenderOf(call, plan.facts.model)); // after sending, so that it delays nothing
+    metrics.countUnknown(refOf(workspace), plan.facts.unknown);
     const end = await ending.finally(() => metrics.openStreams.dec());
     return { end, cost: cost ?? this.#costOf(call, end), ...answer };
   }

@@ -1,10 +1,11 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { LedgerState } from '../../ledger/ledger.ts';
 import { type Billed, CallMetrics, dollars, type Spender } from '../../metrics/call-metrics.ts';
-import { OTHER } from '../../metrics/label-limiter.ts';
+import { LabelLimiter, OTHER } from '../../metrics/label-limiter.ts';
 import { type Nano, subtract } from '../../policy/core/money.ts';
 import type { RefusalReason } from '../../policy/core/refusals.ts';
 import type { Usage } from '../../policy/prices/usage.ts';
+import type { RequestFacts } from '../../policy/request/request.ts';
 
 /** Where the gauges read their values, at each scrape. */
 export interface Gauges {
@@ -29,6 +30,9 @@ export interface Spending extends Billed {
   readonly seconds: number;
 }
 
+/** So many unknown names have a label of their own, since callers make them up. */
+const MOST_NAMES = 50;
+
 /**
  * The gateway's metrics. What OpenTelemetry has a name for is called `gen_ai_*`, money is `tollgate_*`. Labels are
  * bounded: workspaces, models of the price book, reasons, and a limited number of features, departments and, where the
@@ -42,6 +46,8 @@ export class Metrics {
   readonly #overshoot: Counter;
   readonly #refusals: Counter;
   readonly #uncheckedCalls: Counter;
+  readonly #unknownNames: Counter;
+  readonly #names = new LabelLimiter(MOST_NAMES, MOST_NAMES);
   readonly #tokens: Histogram;
   readonly #duration: Histogram;
   readonly #firstByte: Histogram;
@@ -75,6 +81,12 @@ export class Metrics {
       name: 'tollgate_unchecked_calls_total',
       help: 'Calls admitted unchecked because Redis could not be reached (`ledgerLoss: Open`).',
       labelNames: ['workspace'],
+      registers,
+    });
+    this.#unknownNames = new Counter({
+      name: 'tollgate_unknown_names_total',
+      help: 'Names in forwarded calls that are neither known nor listed as harmless, so that the highest bound was set aside.',
+      labelNames: ['workspace', 'name'],
       registers,
     });
     this.#tokens = new Histogram({
@@ -140,6 +152,13 @@ export class Metrics {
 
   countRefusal(reason: RefusalReason, workspace = ''): void {
     this.#refusals.inc({ workspace, reason });
+  }
+
+  /** A call was sent with names that nobody knows. */
+  countUnknown(workspace: string, unknown: RequestFacts['unknown']): void {
+    for (const { name } of unknown) {
+      this.#unknownNames.inc({ workspace, name: this.#names.has(name) ? name : OTHER });
+    }
   }
 
   /** A call was sent upstream. */

@@ -1,5 +1,6 @@
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import type { CallRecord } from '../../policy/core/usage-record.ts';
+import { unboundedPaths } from '../../policy/cost/worst-cost.ts';
 import { usageRecordFields } from '../../policy/prices/usage.ts';
 import { attributesOf, type EndedCall } from './ended-call.ts';
 
@@ -40,7 +41,15 @@ export function usageRecord(ended: EndedCall): CallRecord {
     request_id: ended.requestId,
     duration_ms: Math.round(ended.durationMs),
     first_byte_ms: ended.firstByteMs === null ? null : Math.round(ended.firstByteMs),
+    ...unknownOf(ended),
   };
+}
+
+/** What was unknown in the request. Of a call that nothing bounds anyway, no name is to blame for what it cost. */
+function unknownOf({ cost, plan: { facts, reservedNano } }: EndedCall): Pick<CallRecord, 'unknown'> {
+  if (facts.unknown.length === 0) return {};
+  const exceeded = cost.costNano > reservedNano && unboundedPaths(facts).length === 0;
+  return { unknown: JSON.stringify({ names: facts.unknown.map(({ name }) => name), exceeded }) };
 }
 
 /** The empty value is none: the platform fixed that the call has no such attribute. */

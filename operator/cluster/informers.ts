@@ -6,7 +6,14 @@ import type { KubeObject, Resource } from '../../kube/object.ts';
 import { type OnChange, Reflector } from '../../kube/reflector.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import { SHARED_SHARD, shardNames } from '../../policy/shards/shard-format.ts';
-import { CALLER_KEY_TYPE, GATEWAY_SERVICE, LEDGER_CHECKPOINT, PRICES, UPSTREAM_KEY_TYPE } from './object-names.ts';
+import {
+  CALLER_KEY_TYPE,
+  GATEWAY_SERVICE,
+  LEDGER_CHECKPOINT,
+  NAMES,
+  PRICES,
+  UPSTREAM_KEY_TYPE,
+} from './object-names.ts';
 import {
   reducedBudget,
   reducedKeySecret,
@@ -24,6 +31,7 @@ interface InformedKinds {
   readonly keySecrets: kinds.Secret;
   readonly endpoints: kinds.EndpointSlice;
   readonly prices: kinds.ConfigMap;
+  readonly names: kinds.ConfigMap;
   readonly checkpoint: kinds.ConfigMap;
   readonly shard: kinds.Secret;
 }
@@ -79,6 +87,7 @@ export function createInformers({ client, settings, random, onProblem }: Informe
     keySecrets: watch('keySecrets', kinds.secrets, ofType(CALLER_KEY_TYPE), reducedKeySecret),
     endpoints: watch('endpoints', kinds.endpointSlices, ofGateway),
     prices: watch('prices', kinds.configMaps, named(PRICES)),
+    names: watch('names', kinds.configMaps, named(NAMES)),
     checkpoint: watch('checkpoint', kinds.configMaps, named(LEDGER_CHECKPOINT)),
     /** Whether every informer has its first list. */
     get hasSynced(): boolean {

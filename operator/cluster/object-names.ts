@@ -15,6 +15,8 @@ export const GATEWAY_SERVICE = 'tollgate-gateway';
 export const LEDGER_CHECKPOINT = 'tollgate-ledger';
 /** The ConfigMap with the administrator's own price book; optional. */
 export const PRICES = 'tollgate-prices';
+/** The ConfigMap with the administrator's own list of names; optional. */
+export const NAMES = 'tollgate-names';
 /** The Lease of the leader election: only its holder writes. */
 export const LEASE = 'tollgate-operator';
 /** The operator's field manager in server-side apply. */

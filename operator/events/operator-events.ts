@@ -8,6 +8,7 @@ import type { LostReason } from '../../ledger/ledger.ts';
 import type { OpenBatch } from '../../ledger/message-batches.ts';
 import type { DeadLetter } from '../../log/call-row.ts';
 import { escapeText } from '../../policy/core/plain-text.ts';
+import { PRICES } from '../cluster/object-names.ts';
 
 interface OperatorEventsParts {
   readonly events: Pick<Events, 'record'>;
@@ -103,8 +104,30 @@ export class OperatorEvents {
     this.#warning(configMaps, checkpoint, 'PresumedNotResolved', 'Resolve', note);
   }
 
-  pricesRejected(prices: ConfigMap, problem: string): void {
-    this.#warning(configMaps, prices, 'PricesRejected', 'ReadPrices', problem);
+  /** Of prices or names. */
+  fileRejected(file: ConfigMap, problem: string): void {
+    const isPrices = file.metadata.name === PRICES;
+    this.#warning(
+      configMaps,
+      file,
+      isPrices ? 'PricesRejected' : 'NamesRejected',
+      isPrices ? 'ReadPrices' : 'ReadNames',
+      problem,
+    );
+  }
+
+  /** Calls of a workspace had names that nobody knows, each at the highest bound. */
+  unknownNames(ref: string, names: readonly string[]): void {
+    const workspace = this.#parts.workspaces.get(ref);
+    if (workspace === undefined) return;
+    const shown = names.slice(0, 5).join(', ');
+    const more = names.length > 5 ? ` and ${names.length - 5} more` : '';
+    const note = `Calls had names that Tollgate does not know: ${shown}${more}. Each such call reserves the highest bound of its model. If they cost nothing of their own, list them as harmless in ConfigMap tollgate-names (docs/how-to/unknown-names.md).`;
+    this.#warning(workspaces, workspace, 'UnknownNames', 'Forward', note.slice(0, 1_000));
+  }
+
+  namesAccepted(names: ConfigMap): void {
+    this.#normal(configMaps, names, 'NamesAccepted', 'ReadNames', 'The list of names was accepted and is in force.');
   }
 
   pricesAccepted(prices: ConfigMap): void {

@@ -11,8 +11,9 @@ import type { Informers } from '../cluster/informers.ts';
 import type { CallerKeyIndex } from '../keys/caller-key-index.ts';
 import type { UpstreamSecrets } from '../keys/upstream-secrets.ts';
 import type { CheckpointStore } from '../ledger/checkpoint.ts';
-import type { PriceBookSource } from './price-book-source.ts';
+import type { OwnFile } from './own-file.ts';
 import { type PublishedPolicy, isOutcomeOf } from './published-policy.ts';
+import type { SeenNames } from './seen-names.ts';
 import type { ShardStore } from './shard-store.ts';
 
 /** A running gateway cannot read what this operator would write. */
@@ -161,13 +162,16 @@ interface InputSources {
   readonly informers: Pick<Informers, 'workspaces' | 'budgets' | 'namespaces'>;
   readonly callerKeys: Pick<CallerKeyIndex, 'hashes' | 'conflicts'>;
   readonly upstreamSecrets: Pick<UpstreamSecrets, 'all'>;
-  readonly prices: Pick<PriceBookSource, 'current'>;
+  readonly prices: Pick<OwnFile, 'current'>;
+  readonly names: Pick<OwnFile, 'current'>;
+  readonly seenNames: Pick<SeenNames, 'exceeded'>;
   readonly checkpoints: Pick<CheckpointStore, 'usableEpoch'>;
 }
 
 /** Gathers all resources as the informers have them: a compilation's input, but for what the reconciler itself reads. */
 function gatherCompileInput(sources: InputSources): Omit<CompileInput, 'previous' | 'fences'> {
-  const { settings, hash, clock, informers, callerKeys, upstreamSecrets, prices, checkpoints } = sources;
+  const { settings, hash, clock, informers, callerKeys, upstreamSecrets, prices, names, seenNames, checkpoints } =
+    sources;
   const namespaces = informers.namespaces
     .values()
     .map(({ metadata: { name, uid = '', labels = {} } }) => [name, { uid, labels }] as const);
@@ -183,5 +187,7 @@ function gatherCompileInput(sources: InputSources): Omit<CompileInput, 'previous
     callerKeys: callerKeys.hashes(),
     secretConflicts: callerKeys.conflicts,
     prices: prices.current,
+    names: names.current,
+    exceeded: seenNames.exceeded,
   };
 }

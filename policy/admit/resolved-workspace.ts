@@ -7,7 +7,7 @@ import type { KeysEntry, SharedShard } from '../shards/shard-contents.ts';
 /** A workspace with everything its addresses name, ready to be enforced. */
 export interface ResolvedWorkspace extends Omit<
   CompiledWorkspace,
-  'budgets' | 'spanning' | 'prices' | 'credentials' | 'unknownFields'
+  'budgets' | 'spanning' | 'prices' | 'credentials' | 'names' | 'unknownFields'
 > {
   /** With the attributes that the platform fixes, over the key's own. */
   readonly keys: readonly CompiledKey[];
@@ -30,20 +30,22 @@ export interface EnforceableWorkspace {
 /** Joins a workspace with what it names. The error lists what is missing; until then keep the one in force. */
 export function resolveWorkspace(
   workspace: CompiledWorkspace,
-  shared: Pick<SharedShard, 'budgets' | 'books'>,
+  shared: Pick<SharedShard, 'budgets' | 'books' | 'names'>,
   entry: KeysEntry | undefined,
 ): Result<EnforceableWorkspace, readonly string[]> {
-  const { budgets: own, spanning, prices, credentials, unknownFields = 'Refuse', ...rest } = workspace;
+  const { budgets: own, spanning, prices, names, credentials, unknownFields = 'Refuse', ...rest } = workspace;
   const known = entry?.checksum === credentials ? entry.credentials : undefined;
   const book = shared.books.get(prices)?.book;
+  const list = names === undefined ? SHIPPED_NAMES : shared.names.get(names)?.list;
   const missing = [
     ...spanning.filter((address) => !shared.budgets.has(address)),
     ...(book === undefined ? [prices] : []),
+    ...(list === undefined ? [names!] : []),
     ...(known === undefined ? ['credentials'] : []),
   ];
-  if (book === undefined || known === undefined || missing.length > 0) return err(missing);
+  if (book === undefined || list === undefined || known === undefined || missing.length > 0) return err(missing);
   const budgets = [...own, ...spanning.map((address) => shared.budgets.get(address)!)];
   const keys = rest.keys.map((key) => ({ ...key, attributes: { ...key.attributes, ...rest.namespaceAttributes } }));
-  const settled = { keys, budgets, prices: book, unknownFields, names: SHIPPED_NAMES, upstreamKey: known.upstreamKey };
+  const settled = { keys, budgets, prices: book, unknownFields, names: list, upstreamKey: known.upstreamKey };
   return ok({ workspace: { ...rest, ...settled }, keys: known.keys });
 }

@@ -11,7 +11,7 @@ import { restrainCredentials, restrainWorkspace } from './restrained.ts';
 import { largerThanAllowed, MAX_BYTES } from './too-large.ts';
 
 /** The part of a compiled workspace that its own spec and its namespace decide; the rest comes from budgets, prices and credentials. */
-export type OwnPart = Omit<CompiledWorkspace, 'version' | 'budgets' | 'spanning' | 'prices' | 'credentials'>;
+export type OwnPart = Omit<CompiledWorkspace, 'version' | 'budgets' | 'spanning' | 'prices' | 'names' | 'credentials'>;
 
 /** A workspace after validation. `own` and `credentials` are null if no generation of it was ever accepted. */
 export interface ValidatedWorkspace {
@@ -210,6 +210,6 @@ function credentialsOf(own: OwnPart, source: Source, input: CompileInput): Crede
 }
 
 export function ownPartOf(workspace: CompiledWorkspace): OwnPart {
-  const { version: _v, budgets: _b, spanning: _s, prices: _p, credentials: _c, ...own } = workspace;
+  const { version: _v, budgets: _b, spanning: _s, prices: _p, names: _n, credentials: _c, ...own } = workspace;
   return own;
 }

@@ -22,6 +22,7 @@ export interface DraftWorkspace {
   readonly budgets: readonly { readonly created: string; readonly compiled: CompiledBudget }[];
   readonly spanning: readonly Address[];
   readonly prices: Address;
+  readonly names: Address;
 }
 
 /** A workspace as it goes into its shards, without its version. */
@@ -45,12 +46,22 @@ export function draftWorkspace(
   );
   const spanning = applied.flatMap((budget) => (budget.spanning ? shared.spanning.get(budget.ref)! : []));
   const prices = shared.pricesOf(own.namespace);
-  return { ref, shard: shardOf(ref, settings.shards), created, own, credentials, budgets, spanning, prices };
+  return {
+    ref,
+    shard: shardOf(ref, settings.shards),
+    created,
+    own,
+    credentials,
+    budgets,
+    spanning,
+    prices,
+    names: shared.names,
+  };
 }
 
 /** Puts together what goes into the shards of a draft: all of it, or what fits. */
 export function fittedWorkspace(
-  { ref, prices }: DraftWorkspace,
+  { ref, prices, names }: DraftWorkspace,
   forms: {
     readonly own: OwnPart;
     readonly credentials: Credentials;
@@ -61,7 +72,7 @@ export function fittedWorkspace(
 ): FittedWorkspace {
   const { own, budgets, spanning } = forms;
   const credentials = encodeJSON(forms.credentials);
-  return { ref, content: { ...own, budgets, spanning, prices, credentials: hash(credentials) }, credentials };
+  return { ref, content: { ...own, budgets, spanning, prices, names, credentials: hash(credentials) }, credentials };
 }
 
 export interface StoredWorkspace {

@@ -2,6 +2,7 @@
 
 import { encodeJSON } from '../core/canonical-json.ts';
 import { type Address, COMPILED_SCHEMA, type Ref } from '../core/compiled-policy.ts';
+import { storedNames } from '../names/name-list.ts';
 import { contractBook, pricingOf } from '../prices/contract-prices.ts';
 import { addressOf, EPOCH_ENTRY } from '../shards/shard-contents.ts';
 import { encodeShard, SHARED_SHARD } from '../shards/shard-format.ts';
@@ -15,13 +16,15 @@ export interface SharedEntries {
   readonly spanning: ReadonlyMap<Ref, Address>;
   /** The address of the price book of a namespace. */
   readonly pricesOf: (namespace: string) => Address;
+  /** The address of the list of names. */
+  readonly names: Address;
   /** Errors in the contract prices of the settings, one sentence each. */
   readonly problems: readonly string[];
 }
 
 export function sharedEntries(budgets: readonly TargetedBudget[], input: CompileInput): SharedEntries {
   const entries = new Map<string, string>();
-  const add = (kind: 'budget' | 'prices', name: string, text: string): Address => {
+  const add = (kind: 'budget' | 'prices' | 'names', name: string, text: string): Address => {
     const address = addressOf(kind, name, text, input.hash);
     entries.set(address, text);
     return address;
@@ -30,7 +33,13 @@ export function sharedEntries(budgets: readonly TargetedBudget[], input: Compile
     .filter((budget) => budget.spanning && budget.compiled !== null)
     .map(({ ref, compiled }) => [ref, add('budget', compiled!.name, encodeJSON(compiled))] as const);
   if (input.epoch !== null) entries.set(EPOCH_ENTRY, encodeJSON(input.epoch));
-  return { entries, spanning: new Map(spanning), ...addPrices(input, (name, text) => add('prices', name, text)) };
+  const names = add('names', LIST_OF_NAMES, nameList(input));
+  return {
+    entries,
+    spanning: new Map(spanning),
+    names,
+    ...addPrices(input, (name, text) => add('prices', name, text)),
+  };
 }
 
 /** Adds the book of list prices, and one for each contract of the settings. */
@@ -57,10 +66,22 @@ function listPrices({ prices, previous }: CompileInput): string {
   return stored?.text ?? prices.text;
 }
 
+const LIST_OF_NAMES = 'list';
+
+/**
+ * The text of the list of names, with those under which a call cost more than its bound: they stay until a person lists
+ * them. If an administrator's list turns invalid, the stored one stays in force.
+ */
+function nameList({ names, exceeded, previous }: CompileInput): string {
+  const stored = [...(previous.shared?.names.values() ?? [])][0];
+  const known = [...(stored?.list.exceeded ?? []), ...exceeded];
+  return storedNames(names.fallback && stored !== undefined ? stored.text : names.text, known);
+}
+
 /** The write of the shared shard; null if it is stored with these entries already. */
 export function writeShared({ entries }: SharedEntries, { previous, now, hash }: CompileInput): ShardWrite | null {
   const stored = previous.shared;
-  const names = stored === null ? [] : [...stored.budgets.keys(), ...stored.books.keys()];
+  const names = stored === null ? [] : [stored.budgets, stored.books, stored.names].flatMap((all) => [...all.keys()]);
   const epoch = entries.get(EPOCH_ENTRY);
   const isSame =
     stored?.schema === COMPILED_SCHEMA &&

@@ -57,6 +57,8 @@ export interface CompiledWorkspace {
   readonly spanning: readonly Address[];
   /** Address, in the shared shard, of the price book. */
   readonly prices: Address;
+  /** Address, in the shared shard, of the list of names. Absent before schema 4. */
+  readonly names?: Address;
   /** Checksum of its entry in the Secret shard, so that keys and upstream key belong to this version. */
   readonly credentials: string;
 }

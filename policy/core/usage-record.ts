@@ -131,6 +131,8 @@ interface Identity {
   readonly state?: RecordState;
   /** Only in the record that a Message Batch starts with: what is needed to put the batch back into a ledger. JSON. */
   readonly meta?: string;
+  /** The `names` in the request that were neither known nor harmless, and whether they have `exceeded` their bound: JSON. Without a column, so in `details`. */
+  readonly unknown?: string;
 }
 
 /** One call in the usage stream, flat JSON; `<id>/rest` and `<id>/batch` (see `id`) are records of their own. */

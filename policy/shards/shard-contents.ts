@@ -3,6 +3,7 @@
 import { decodeJSON } from '../core/canonical-json.ts';
 import type { Address, CompiledBudget, CompiledWorkspace, Credentials, Ref } from '../core/compiled-policy.ts';
 import { err, ok, type Result } from '../core/result.ts';
+import { type NameList, readNameList } from '../names/name-list.ts';
 import { parsePriceBook } from '../prices/price-book-file.ts';
 import type { PriceBook } from '../prices/price-book.ts';
 import { decodeShard, type Hash, type Shard, type ShardData } from './shard-format.ts';
@@ -36,12 +37,19 @@ export interface SharedShard {
   readonly epoch: string | null;
   readonly budgets: ReadonlyMap<Address, CompiledBudget>;
   readonly books: ReadonlyMap<Address, SharedBook>;
+  readonly names: ReadonlyMap<Address, SharedNames>;
 }
 
 /** A price book, and its file (JSON) as it is stored in the shard. */
 export interface SharedBook {
   readonly text: string;
   readonly book: PriceBook;
+}
+
+/** A list of names, and its text (JSON) as it is stored in the shard. */
+export interface SharedNames {
+  readonly text: string;
+  readonly list: NameList;
 }
 
 export const EPOCH_ENTRY = 'epoch';
@@ -57,7 +65,7 @@ function refOfEntry(name: string): Ref {
 }
 
 /** The address of content: `kind.name.checksum`. */
-export function addressOf(kind: 'budget' | 'prices', name: string, text: string, hash: Hash): Address {
+export function addressOf(kind: 'budget' | 'prices' | 'names', name: string, text: string, hash: Hash): Address {
   return `${kind}.${name}.${hash(text).slice(0, 32)}`;
 }
 
@@ -99,6 +107,7 @@ export function decodeSharedShard(data: ShardData | undefined, hash: Hash): Resu
   return decoded(data, hash, ({ schema, revision, entries }) => {
     const budgets = [...entries].filter(([name]) => name.startsWith('budget.'));
     const books = [...entries].filter(([name]) => name.startsWith('prices.'));
+    const names = [...entries].filter(([name]) => name.startsWith('names.'));
     const epoch = entries.get(EPOCH_ENTRY);
     return {
       schema,
@@ -106,6 +115,7 @@ export function decodeSharedShard(data: ShardData | undefined, hash: Hash): Resu
       epoch: epoch === undefined ? null : (decodeJSON(epoch) as string),
       budgets: new Map(budgets.map(([address, text]) => [address, decodeJSON(text) as CompiledBudget])),
       books: new Map(books.map(([address, text]) => [address, { text, book: parsePriceBook(JSON.parse(text)) }])),
+      names: new Map(names.map(([address, text]) => [address, { text, list: readNameList(JSON.parse(text)) }])),
     };
   });
 }

@@ -9,6 +9,7 @@ import type { ClaudeBudget, ClaudeWorkspace } from '../../../crds/types.gen.ts';
 import { kubectl } from '../../../hack/services/kubectl.ts';
 import { compile } from '../../../policy/compile/compile.ts';
 import { parseSettings } from '../../../policy/config/settings.ts';
+import { SHIPPED_NAMES_TEXT } from '../../../policy/names/name-list.ts';
 import { cluster } from '../../support/cluster.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -45,6 +46,8 @@ test.each(files)('%s is taken as it is, and makes sense', async (file) => {
     callerKeys: new Map(),
     secretConflicts: new Map(),
     prices: { text: readFileSync(join(root, 'policy/prices/prices.json'), 'utf8'), fallback: false },
+    names: { text: SHIPPED_NAMES_TEXT, fallback: false },
+    exceeded: [],
     previous: { policy: new Map(), keys: new Map(), shared: null },
     fences: new Map(),
   };

@@ -80,6 +80,7 @@ export function resolved({ workspace, credentials, spanning }: Handover, text = 
   const shared = {
     budgets: new Map(spanning.map((one) => [spanningAddress(one), one])),
     books: new Map([[workspace.prices, { text, book: parsePriceBook(JSON.parse(text)) }]]),
+    names: new Map(),
   };
   const answer = resolveWorkspace(workspace, shared, { credentials, checksum: workspace.credentials });
   if (!answer.ok) throw new Error(`missing: ${answer.error.join(', ')}`);

@@ -68,8 +68,8 @@ describe('resolveWorkspace', () => {
   });
 
   test('lists what is missing, or of another version', () => {
-    expect(resolveWorkspace(entry, { budgets: new Map(), books: new Map() }, undefined)).toEqual(
-      err([entry.spanning[0], entry.prices, 'credentials']),
+    expect(resolveWorkspace(entry, { budgets: new Map(), books: new Map(), names: new Map() }, undefined)).toEqual(
+      err([entry.spanning[0], entry.prices, entry.names, 'credentials']),
     );
     expect(resolveWorkspace(entry, shared, { ...keys, checksum: 'other' })).toEqual(err(['credentials']));
   });

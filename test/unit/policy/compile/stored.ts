@@ -16,6 +16,9 @@ export const sha256 = (text: string): string => createHash('sha256').update(text
 export const NOW = Date.parse('2026-11-23T14:00:00Z');
 
 /** A book of one model: a million tokens cost $1 to read and $5 to write. */
+/** A list of one name. */
+export const NAMES = JSON.stringify({ version: 'test', harmless: ['safeguards'] });
+
 export const BOOK = JSON.stringify({
   version: 'test',
   tools: { webSearch: '0.01' },
@@ -88,6 +91,8 @@ export const EMPTY: CompileInput = {
   callerKeys: new Map(),
   secretConflicts: new Map(),
   prices: { text: BOOK, fallback: false },
+  names: { text: NAMES, fallback: false },
+  exceeded: [],
   previous: NOTHING,
   fences: new Map(),
 };

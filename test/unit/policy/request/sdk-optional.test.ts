@@ -1,0 +1,70 @@
+import { describe, expect, test } from '@jest/globals';
+import { facts, plain, refusal, withContent } from '../../../support/request-bodies.ts';
+import { BLOCKS, TOOLS, VALUES } from './sdk-types.ts';
+
+const REQUIRED = new Set([
+  'model',
+  'max_tokens',
+  'messages',
+  'type',
+  'role',
+  'name',
+  'source',
+  'tool',
+  'tool_name',
+  'definition',
+]);
+
+/** The value with each field that is not required set to null, at any depth, one at a time. */
+function* withNulls(value: unknown): Generator<unknown> {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [name, part] of Object.entries(value)) {
+    const put = (one: unknown): unknown =>
+      Array.isArray(value)
+        ? value.map((each, i) => (String(i) === name ? one : (each as unknown)))
+        : { ...value, [name]: one };
+    if (!Array.isArray(value) && !REQUIRED.has(name)) yield put(null);
+    for (const within of withNulls(part)) yield put(within);
+  }
+}
+
+/** Whether a body is read, with nothing in it that nobody knows; or why not. */
+function reading(body: unknown): string {
+  const answer = refusal(body);
+  if (answer !== 'read') return answer;
+  const unknown = facts(body)
+    .unknown.map(({ path }) => path)
+    .join();
+  return unknown === '' || unknown === 'billing_policy.bill_to user_profile' ? 'read' : `unknown: ${unknown}`;
+}
+
+const MODEL_OF_ADVISOR = 'tools[0].model must be a string.';
+const isReasoned = (answer: string): boolean =>
+  answer === 'read' || answer.includes('is not supported by Tollgate') || answer.includes(MODEL_OF_ADVISOR);
+
+describe('every optional field of the types of the SDK', () => {
+  test.each(Object.entries(VALUES))('%s may be absent, null, or have each of its values', (name, cases) => {
+    const { [name as keyof typeof plain]: _, ...without } = plain;
+    if (!REQUIRED.has(name)) expect([reading(without), reading({ ...plain, [name]: null })]).toEqual(['read', 'read']);
+    for (const [value] of cases) {
+      expect(reading({ ...plain, [name]: value })).toBe('read');
+      for (const one of withNulls(value)) expect([one, reading({ ...plain, [name]: one })]).toEqual([one, 'read']);
+    }
+  });
+
+  test.each(Object.entries(TOOLS))('the tool %s', (_, [tool]) => {
+    for (const one of [tool, ...withNulls(tool)]) {
+      const answer = reading({ ...plain, tools: [one] });
+      expect([one, isReasoned(answer), answer]).toEqual([one, true, answer]);
+    }
+  });
+
+  test.each(Object.entries(BLOCKS))('the block %s', (_, cases) => {
+    for (const [block] of cases) {
+      for (const one of [block, ...withNulls(block)]) {
+        const answer = reading(withContent(one));
+        expect([one, isReasoned(answer), answer]).toEqual([one, true, answer]);
+      }
+    }
+  });
+});
