@@ -13,7 +13,6 @@ import type { UpstreamSecrets } from '../keys/upstream-secrets.ts';
 import type { CheckpointStore } from '../ledger/checkpoint.ts';
 import type { OwnFile } from './own-file.ts';
 import { type PublishedPolicy, isOutcomeOf } from './published-policy.ts';
-import type { SeenNames } from './seen-names.ts';
 import type { ShardStore } from './shard-store.ts';
 
 /** A running gateway cannot read what this operator would write. */
@@ -164,7 +163,8 @@ interface InputSources {
   readonly upstreamSecrets: Pick<UpstreamSecrets, 'all'>;
   readonly prices: Pick<OwnFile, 'current'>;
   readonly names: Pick<OwnFile, 'current'>;
-  readonly seenNames: Pick<SeenNames, 'exceeded'>;
+  /** Names under which a call cost more than its highest bound. */
+  readonly seenNames: { readonly exceeded: readonly string[] };
   readonly checkpoints: Pick<CheckpointStore, 'usableEpoch'>;
 }
 

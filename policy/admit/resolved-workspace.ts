@@ -1,4 +1,4 @@
-import type { CompiledBudget, CompiledKey, CompiledWorkspace } from '../core/compiled-policy.ts';
+import type { Address, CompiledBudget, CompiledKey, CompiledWorkspace } from '../core/compiled-policy.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { type NameList, SHIPPED_NAMES } from '../names/name-list.ts';
 import type { PriceBook } from '../prices/price-book.ts';
@@ -27,6 +27,11 @@ export interface EnforceableWorkspace {
   readonly keys: Readonly<Record<string, string>>;
 }
 
+/** What an operator of before schema 4 compiled has none. */
+function listOf(names: Address | undefined, shared: Pick<SharedShard, 'names'>): NameList | undefined {
+  return names === undefined ? SHIPPED_NAMES : shared.names.get(names)?.list;
+}
+
 /** Joins a workspace with what it names. The error lists what is missing; until then keep the one in force. */
 export function resolveWorkspace(
   workspace: CompiledWorkspace,
@@ -36,7 +41,7 @@ export function resolveWorkspace(
   const { budgets: own, spanning, prices, names, credentials, unknownFields = 'Refuse', ...rest } = workspace;
   const known = entry?.checksum === credentials ? entry.credentials : undefined;
   const book = shared.books.get(prices)?.book;
-  const list = names === undefined ? SHIPPED_NAMES : shared.names.get(names)?.list;
+  const list = listOf(names, shared);
   const missing = [
     ...spanning.filter((address) => !shared.budgets.has(address)),
     ...(book === undefined ? [prices] : []),

@@ -3,8 +3,7 @@ import type { ConfigMap } from '../../../../kube/kinds.ts';
 import { OwnFile } from '../../../../operator/policy/own-file.ts';
 import { nameFileProblem } from '../../../../policy/names/name-list.ts';
 
-const own = (text: string): ConfigMap =>
-  ({ metadata: { name: 'tollgate-names' }, data: { 'names.json': text } }) as unknown as ConfigMap;
+const own = (text: string): ConfigMap => ({ metadata: { name: 'tollgate-names' }, data: { 'names.json': text } });
 
 test('a valid file replaces the shipped one, an invalid one keeps the last in force, and without one the shipped is back', () => {
   const shipped = '{"version":"1","harmless":[]}';
@@ -24,7 +23,7 @@ test('a valid file replaces the shipped one, an invalid one keeps the last in fo
   );
   file.take(own('{'));
   expect(file.problem).toContain('it is not JSON');
-  file.take({ metadata: { name: 'tollgate-names' } } as unknown as ConfigMap);
+  file.take({ metadata: { name: 'tollgate-names' } });
   expect(file.problem).toContain('has no entry names.json');
   file.take(undefined);
   expect([file.current, file.problem]).toEqual([{ text: shipped, fallback: false }, undefined]);

@@ -17,7 +17,7 @@ export const NOW = Date.parse('2026-11-23T14:00:00Z');
 
 /** A book of one model: a million tokens cost $1 to read and $5 to write. */
 /** A list of one name. */
-export const NAMES = JSON.stringify({ version: 'test', harmless: ['safeguards'] });
+const NAMES = JSON.stringify({ version: 'test', harmless: ['safeguards'] });
 
 export const BOOK = JSON.stringify({
   version: 'test',

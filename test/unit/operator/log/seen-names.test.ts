@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { SeenNames } from '../../../../operator/policy/seen-names.ts';
+import { SeenNames } from '../../../../operator/log/seen-names.ts';
 
 const DAY_MS = 86_400_000;
 
