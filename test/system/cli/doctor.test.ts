@@ -222,9 +222,9 @@ describe('a broken part', () => {
     expect(await said('newer')).toBe(
       'Warning CRDs: The CRDs are newer than this version, which ignores ClaudeBudget.spec.later.',
     );
-    await patch({ op: 'remove', path: `${spec}/later` }, { op: 'remove', path: `${spec}/mode` });
+    await patch({ op: 'remove', path: `${spec}/later` }, { op: 'remove', path: `${spec}/suspend` });
     expect(await said('older')).toBe(
-      'Problem CRDs: The CRDs are older than this version: they lack ClaudeBudget.spec.mode.',
+      'Problem CRDs: The CRDs are older than this version: they lack ClaudeBudget.spec.suspend.',
     );
     await here.apply(readFileSync(join(repository, 'crds/claudebudgets.yaml'), 'utf8'));
     await until(async () => (await runDoctor()).code === 0);
