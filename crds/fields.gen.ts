@@ -103,6 +103,13 @@ export const fields = {
     'status.top[].values',
     'status.top[].values[]',
     'status.top[].spentUsd',
+    'status.top[].limitUsd',
+    'status.top[].percentUsed',
+    'status.fullest',
+    'status.fullest.values',
+    'status.fullest.values[]',
+    'status.fullest.limitUsd',
+    'status.fullest.spentUsd',
   ],
   ClaudeWorkspace: [
     'spec',

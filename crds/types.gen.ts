@@ -271,9 +271,9 @@ export interface ClaudeBudgetStatus {
    */
   workspace?: string;
   /**
-   * state is for display only - OK, Warning from 80 percent, Restricted when some calls are refused, Spent when all are, or Observing.
+   * state is for display only - OK, Warning from 80 percent, Restricted when some values of per are spent, Spent when all calls are refused, Observing, Suspended, Invalid while the newest generation is not accepted, or Unknown while the ledger does not answer.
    */
-  state?: 'OK' | 'Warning' | 'Restricted' | 'Spent' | 'Observing';
+  state?: 'OK' | 'Warning' | 'Restricted' | 'Spent' | 'Observing' | 'Suspended' | 'Invalid' | 'Unknown';
   /**
    * period is the current period.
    */
@@ -343,7 +343,32 @@ export interface ClaudeBudgetStatus {
      * spentUsd of these values in the period.
      */
     spentUsd: string;
+    /**
+     * limitUsd in force of these values, override and grants included.
+     */
+    limitUsd?: string;
+    /**
+     * percentUsed of limitUsd, rounded up.
+     */
+    percentUsed?: number;
   }[];
+  /**
+   * fullest is the counter that has used most of its limit, of which percentUsed and the printed columns speak; without per the only one.
+   */
+  fullest?: {
+    /**
+     * values in the order of per; absent for the counter of all calls.
+     */
+    values?: string[];
+    /**
+     * limitUsd in force of that counter.
+     */
+    limitUsd: string;
+    /**
+     * spentUsd of that counter in the period.
+     */
+    spentUsd: string;
+  };
 }
 /**
  * ClaudeBudget is an amount of money, for a scope, in a period. A call needs room in every budget that applies to it.

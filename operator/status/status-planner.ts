@@ -14,6 +14,7 @@ import { type ConditionType, type Finding, condition } from '../../policy/core/c
 import type { PeriodLookup } from '../../policy/core/period.ts';
 import type { PriceBook } from '../../policy/prices/price-book.ts';
 import { budgetFigures, exhausted } from '../../policy/status/budget-figures.ts';
+import { stateToShow } from '../../policy/status/budget-state.ts';
 import { type Rollout, budgetReady, workspaceReady } from '../../policy/status/condition-findings.ts';
 import { type PublishedPolicy, isOutcomeOf } from '../policy/published-policy.ts';
 import { EffectCache } from './effect-cache.ts';
@@ -218,6 +219,7 @@ function budgetStatus(input: BudgetInput): ClaudeBudgetStatus {
       : figures.kind === 'Read'
         ? budgetFigures(inForce, figures.reading, figures.now, { periods })
         : last;
+  const state = stateToShow(outcome, figures.kind === 'Read' && 'state' in fields ? (fields.state ?? null) : null);
   return {
     conditions: [
       conditionOf('Accepted', outcome.accepted),
@@ -228,6 +230,7 @@ function budgetStatus(input: BudgetInput): ClaudeBudgetStatus {
     ],
     workspace: budget.spec.workspaceRef?.name ?? counted(outcome.required.length),
     ...fields,
+    ...(state === undefined ? {} : { state }),
   } as ClaudeBudgetStatus;
 }
 

@@ -1,6 +1,6 @@
 import { type BudgetPeriod, budgetPeriodAt } from '../core/budget-period.ts';
 import { valuesText } from '../core/budget-sentences.ts';
-import type { BudgetMode, CompiledBudget, Ref } from '../core/compiled-policy.ts';
+import type { CompiledBudget, Ref } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
 import {
   type Counter,
@@ -9,13 +9,10 @@ import {
   type ReadingQuery,
   SHARED_VALUE,
   sharedValueOf,
-  type ValueCounter,
 } from '../core/counter-reading.ts';
 import { add, formatCents, formatUsd, max, type Nano, percentUsed, subtract, ZERO } from '../core/money.ts';
 import { END_OF_TIME, periodAt, type PeriodLookup, rfc3339 } from '../core/period.ts';
-
-/** For display only. Restricted: some calls are refused, because a value of `per` is spent or by `suspend`. */
-export type BudgetState = 'OK' | 'Warning' | 'Restricted' | 'Spent' | 'Observing';
+import { type BudgetState, stateInForce } from './budget-state.ts';
 
 /** The fields of a budget's status. Money in USD: exact with 2 to 9 decimals; `remainingUsd` is truncated to cents. */
 export interface BudgetFigures {
@@ -41,11 +38,24 @@ export interface BudgetFigures {
   /** The worst case of the call that was last too large for what is left, or in mode Observe would have been. */
   readonly largestCallUsd?: string;
   /** With `per`: the values with the highest spend. */
-  readonly top?: readonly { readonly values: readonly string[]; readonly spentUsd: string }[];
+  readonly top?: readonly TopValue[];
+  /** The fullest counter, whose limit and spend `percentUsed` compares; without `per` the only one. */
+  readonly fullest: {
+    /** Absent for the counter of all calls. */
+    readonly values?: readonly string[];
+    readonly limitUsd: string;
+    readonly spentUsd: string;
+  };
+}
+
+interface TopValue {
+  readonly values: readonly string[];
+  readonly spentUsd: string;
+  readonly limitUsd: string;
+  readonly percentUsed: number;
 }
 
 const TOP = 10;
-const WARNING_PERCENT = 80;
 
 /** How figures are computed; the defaults are those of the status. */
 export interface FiguresOptions {
@@ -86,7 +96,7 @@ export function budgetFigures(
   const percent = percentUsed(fullest.counter.spentNano, fullest.capNano);
   const leftNano = subtract(fullest.capNano, fullest.counter.committedNano);
   return {
-    state: stateOf(budget, period.mode, exhausted(budget, reading, now, periods), percent),
+    state: stateInForce(budget, period.mode, exhausted(budget, reading, now, periods), percent),
     period: periodOf(period),
     limitUsd: formatUsd(add(budget.limitNano, period.grantedNano)),
     spentUsd: formatUsd(total.spentNano),
@@ -99,7 +109,12 @@ export function budgetFigures(
     refused: total.refused,
     wouldRefuse: total.wouldRefuse,
     ...(total.tooLargeNano === null ? {} : { largestCallUsd: formatUsd(total.tooLargeNano) }),
-    ...(budget.per.length > 0 ? { top: topOf(reading.values, top) } : {}),
+    ...(budget.per.length > 0 ? { top: topOf(budget, reading, period, top) } : {}),
+    fullest: {
+      ...(fullest.value === null || fullest.counter === EMPTY ? {} : { values: valuesOf(fullest.value) }),
+      limitUsd: formatUsd(fullest.capNano),
+      spentUsd: formatUsd(fullest.counter.spentNano),
+    },
   };
 }
 
@@ -177,7 +192,7 @@ const EMPTY: Counter = {
   tooLargeNano: null,
 };
 
-function fullestOf(limits: readonly CappedCounter[]): Pick<CappedCounter, 'counter' | 'capNano'> {
+function fullestOf(limits: readonly CappedCounter[]): CappedCounter {
   return limits.reduce((fullest, next) => (isFuller(next, fullest) ? next : fullest));
 }
 
@@ -216,28 +231,27 @@ function spentValues(limits: readonly CappedCounter[], reading: Reading): { coun
   return { count: spent.length + unread, named: spent.slice(0, 3).map(({ value }) => valuesText(value ?? '')) };
 }
 
-function stateOf(
-  budget: CompiledBudget,
-  mode: BudgetMode,
-  finding: Finding<'Exhausted'>,
-  percent: number,
-): BudgetState {
-  if (mode === 'Observe') return budget.suspend ? 'Restricted' : 'Observing';
-  if (finding.reason === 'Spent') return 'Spent';
-  if (finding.reason === 'ValuesSpent' || budget.suspend) return 'Restricted';
-  return percent >= WARNING_PERCENT ? 'Warning' : 'OK';
-}
-
 function periodOf({ start, end }: BudgetPeriod): BudgetFigures['period'] {
   return end === END_OF_TIME ? { start: rfc3339(start) } : { start: rfc3339(start), end: rfc3339(end) };
 }
 
-function topOf(values: readonly ValueCounter[], top: number): NonNullable<BudgetFigures['top']> {
-  return values
-    .toSorted((a, b) => (a.spentNano < b.spentNano ? 1 : a.spentNano > b.spentNano ? -1 : 0))
+function topOf(budget: CompiledBudget, reading: Reading, period: BudgetPeriod, top: number): readonly TopValue[] {
+  const order = ({ counter: { spentNano: a } }: CappedCounter, { counter: { spentNano: b } }: CappedCounter): number =>
+    a < b ? 1 : a > b ? -1 : 0;
+  return cappedCounters(budget, reading, period, { withBlocked: true })
+    .flatMap(({ value, counter, ...rest }) =>
+      value === null || counter === EMPTY ? [] : [{ value, counter, ...rest }],
+    )
+    .toSorted(order)
     .slice(0, top)
-    .map(({ value, spentNano }) => ({
-      values: isSharedValue(value) ? [value] : (JSON.parse(value) as string[]),
+    .map(({ value, counter: { spentNano }, capNano }) => ({
+      values: valuesOf(value),
       spentUsd: formatUsd(spentNano),
+      limitUsd: formatUsd(capNano),
+      percentUsed: percentUsed(spentNano, capNano),
     }));
+}
+
+function valuesOf(value: string): readonly string[] {
+  return isSharedValue(value) ? [value] : (JSON.parse(value) as string[]);
 }

@@ -21,12 +21,12 @@ const budget = {
 } as unknown as ClaudeBudget;
 
 /** A compilation of that one budget, of which `uid` was the object, enforced by gateways at `revision` and above. */
-function inputOf({ uid = 'one', revision = 7 } = {}): StatusInput {
+function inputOf({ uid = 'one', revision = 7, accepted = 'Accepted', suspend = false } = {}): StatusInput {
   const outcome = {
     generation: 1,
     spanning: false,
-    accepted: { reason: 'Accepted', message: 'Accepted.' },
-    inForce: { ...budgetOf(), generation: 1 },
+    accepted: { reason: accepted, message: 'As it is.' },
+    inForce: { ...budgetOf({ suspend }), generation: 1 },
     required: [{ workspace: 'payments/checkout', shard: SHARD, version: 7 }],
   };
   const output = { budgets: new Map([['payments/checkout-daily', outcome]]), workspaces: new Map() };
@@ -53,9 +53,16 @@ function figuresOf(spentNano: bigint): LedgerFigures {
     refused: 0,
     wouldRefuse: 0,
   };
-  const reading = { total: { ...total, exhaustedAtNano: null }, values: [], valueCount: 0, exhaustedCount: 0 };
+  const reading = {
+    total: { ...total, exhaustedAtNano: null, tooLargeNano: null },
+    values: [],
+    valueCount: 0,
+    exhaustedCount: 0,
+  };
   return { kind: 'Read', reading: reading as unknown as Reading, now: NOW };
 }
+
+const AWAY: LedgerFigures = { kind: 'Missing', reason: 'LedgerUnreachable', message: 'Redis does not answer.' };
 
 function subjectOf(figures: LedgerFigures | undefined, status?: Status): BudgetSubject {
   return { ref: 'payments/checkout-daily', budget, status, figures };
@@ -108,4 +115,14 @@ test('without figures the last ones stay in the status', () => {
   expect(wanted?.status.conditions).toContainEqual(
     expect.objectContaining({ type: 'Exhausted', status: 'Unknown', reason: 'LedgerUnreachable' }),
   );
+});
+
+test.each([
+  ['OK', {}, figuresOf(1n)],
+  ['Unknown', {}, AWAY],
+  ['Suspended', { suspend: true }, AWAY],
+  ['Invalid', { suspend: true, accepted: 'Invalid' }, figuresOf(1n)],
+])('the state is %s for %j', (state, changes, figures) => {
+  const status = { state: 'Warning', spentUsd: '1.00' } as Status;
+  expect(plannerAt().budget(subjectOf(figures, status), inputOf(changes)).wanted?.status).toMatchObject({ state });
 });

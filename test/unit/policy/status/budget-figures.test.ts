@@ -53,6 +53,7 @@ describe('budgetFigures', () => {
       requests: 8_123,
       refused: 3,
       wouldRefuse: 4,
+      fullest: { limitUsd: '25.00', spentUsd: '20.412310' },
     });
   });
 
@@ -75,7 +76,7 @@ describe('budgetFigures', () => {
     expect(budgetFigures(once, readingOf(counterOf(0n)), NOW).period).toEqual({ start: '2026-11-23T13:59:59Z' });
   });
 
-  test('with per shows the sum spent, and the percentage and remainder of the fullest counter', () => {
+  test('with per shows the sum spent, the limit of each value, and of the fullest counter all that the columns show', () => {
     const perCustomer = budgetOf({
       per: ['customer'],
       totalNano: nano(400n * USD),
@@ -100,17 +101,23 @@ describe('budgetFigures', () => {
       remainingUsd: '0.10',
       percentUsed: 90,
       top: [
-        { values: ['acme'], spentUsd: '50.00' },
-        { values: ['other'], spentUsd: '20.00' },
-        { values: ['trial'], spentUsd: '0.90' },
+        { values: ['acme'], spentUsd: '50.00', limitUsd: '100.00', percentUsed: 50 },
+        { values: ['other'], spentUsd: '20.00', limitUsd: '25.00', percentUsed: 80 },
+        { values: ['trial'], spentUsd: '0.90', limitUsd: '1.00', percentUsed: 90 },
       ],
+      fullest: { values: ['trial'], limitUsd: '1.00', spentUsd: '0.90' },
     });
     const full = readingOf(counterOf(390n * USD), values);
-    expect(budgetFigures(perCustomer, full, NOW)).toMatchObject({ percentUsed: 98, remainingUsd: '10.00' });
+    expect(budgetFigures(perCustomer, full, NOW)).toMatchObject({
+      percentUsed: 98,
+      remainingUsd: '10.00',
+      fullest: { limitUsd: '400.00', spentUsd: '390.00' },
+    });
     expect(budgetFigures(budgetOf({ per: ['customer'] }), readingOf(counterOf(0n)), NOW)).toMatchObject({
       percentUsed: 0,
       remainingUsd: '25.00',
       top: [],
+      fullest: { limitUsd: '25.00', spentUsd: '0.00' },
     });
   });
 
@@ -123,8 +130,8 @@ describe('budgetFigures', () => {
       NOW,
     );
     expect(top).toHaveLength(10);
-    expect(top?.[0]).toEqual({ values: ['…'], spentUsd: '24.00' });
-    expect(top?.at(-1)).toEqual({ values: ['c3'], spentUsd: '3.00' });
+    expect(top?.[0]).toMatchObject({ values: ['…'], spentUsd: '24.00', limitUsd: '25.00', percentUsed: 96 });
+    expect(top?.at(-1)).toMatchObject({ values: ['c3'], spentUsd: '3.00' });
   });
 
   test.each<[string, Partial<CompiledBudget>, Counter]>([
@@ -134,8 +141,8 @@ describe('budgetFigures', () => {
     ['Observing', { mode: 'Observe' }, counterOf(30n * USD)],
     ['Observing', { mode: 'Observe', observeUntil: NOW + 1 }, counterOf(30n * USD)],
     ['Spent', { mode: 'Observe', observeUntil: NOW }, counterOf(30n * USD)],
-    ['Restricted', { suspend: true }, counterOf(0n)],
-    ['Restricted', { suspend: true, mode: 'Observe' }, counterOf(0n)],
+    ['Suspended', { suspend: true }, counterOf(25n * USD)],
+    ['Suspended', { suspend: true, mode: 'Observe' }, counterOf(0n)],
   ])('%s', (state, changes, counter) => {
     expect(budgetFigures(budgetOf(changes), readingOf(counter), NOW).state).toBe(state);
   });
