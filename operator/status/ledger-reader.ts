@@ -23,7 +23,7 @@ const BATCH = 500;
 
 const unreachable = (message: string): LedgerFigures => ({ kind: 'Missing', reason: 'LedgerUnreachable', message });
 const LOST_LEDGER = unreachable(
-  'Redis holds another ledger, so calls are refused until it is confirmed: annotate ConfigMap tollgate-ledger with tollgate.dev/confirm-ledger.',
+  'Redis holds another ledger, which admits no call until it is confirmed: annotate ConfigMap tollgate-ledger with tollgate.dev/confirm-ledger.',
 );
 const SILENT_LEDGER = unreachable('Redis does not answer; the figures are the last known ones.');
 

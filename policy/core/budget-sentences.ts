@@ -73,6 +73,7 @@ function shortfallSentences(shortfall: Shortfall): readonly string[] {
       presumed(amounts),
     ];
   }
+  if (amounts.limitNano === 0n) return [`${budget} admits no calls (${named(shortfall)}).`, spend];
   if (shortfall.neverFitsNano !== null) {
     const most = `which may cost up to $${formatUsd(shortfall.neverFitsNano)}`;
     return [

@@ -103,7 +103,7 @@ const table = {
   Exhausted: {
     WithinLimit: {
       status: 'False',
-      meaning: 'The budget has money left; single calls may be too large for it (status.largestCallUsd).',
+      meaning: 'The limit is not reached; single calls may be too large for what is left (status.largestCallUsd).',
     },
     Spent: {
       status: 'True',

@@ -146,7 +146,7 @@ export function exhausted(
     return { reason: 'Spent', message: `${reached(whole)} ${until}` };
   }
   const spent = spentValues(limits, reading);
-  if (spent.count === 0) return { reason: 'WithinLimit', message: 'The budget has money left.' };
+  if (spent.count === 0) return { reason: 'WithinLimit', message: withinLimit(reading) };
   const named = spent.named.length === 0 ? '' : `, such as ${spent.named.join(', ')}`;
   const message = `${spent.count} of ${reading.valueCount} values of spec.per are spent${named}. ${until}`;
   return { reason: 'ValuesSpent', message };
@@ -199,6 +199,14 @@ function fullestOf(limits: readonly CappedCounter[]): CappedCounter {
 /** Compares shares of the caps, without division. */
 function isFuller(a: CappedCounter, b: CappedCounter): boolean {
   return a.counter.spentNano * b.capNano > b.counter.spentNano * a.capNano;
+}
+
+/** Presumed money may fill a budget of which no call was refused yet. */
+function withinLimit({ total: { spentNano, certainNano } }: Reading): string {
+  const limit = 'The limit is not reached.';
+  const presumedNano = subtract(certainNano, spentNano);
+  if (presumedNano === 0n) return limit;
+  return `${limit} $${formatUsd(presumedNano)} is presumed for calls whose cost is not known, and no other call can spend it: see docs/how-to/resolve-presumed.md.`;
 }
 
 /** If the limit is not reached, presumed money fills it, or a call was refused because less is left than calls cost. */

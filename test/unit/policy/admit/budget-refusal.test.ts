@@ -127,6 +127,19 @@ describe('budgetRefusal', () => {
     expect([refusalStatus(refusal), refusalHeaders(refusal, 'req_1')['x-should-retry']]).toEqual([429, 'false']);
   });
 
+  test('says of a limit of 0 that it admits no calls', () => {
+    const blocked = workspaceOf({ budgets: [budgetOf({ limitNano: nano(0n) })] });
+    const refusal = budgetRefusal(
+      admitted({ workspace: blocked }),
+      [held(0, 'spent', 0)],
+      new Caller(blocked, keyOf()),
+      AT,
+    );
+    expect(refusal.message).toBe(
+      'Daily budget of $0.00 admits no calls (payments/checkout-daily). Current spend: $0.00. Resets at 2026-11-24T05:00:00Z. ask #claude-costs',
+    );
+  });
+
   test('says of a spent budget if it could not hold the call even with nothing spent', () => {
     expect(sentence(held(EVER, 'spent', 0.01))).toBe(
       'Budget of $0.01 cannot hold this call (payments/ever), which may cost up to $0.018000, even with nothing spent: lower max_tokens or shorten the prompt. Current spend: $0.01. It does not reset. ask #claude-costs',

@@ -163,6 +163,14 @@ describe('exhausted', () => {
     );
   });
 
+  test('names presumed money before a call is refused for it', () => {
+    expect(exhausted(budgetOf(), readingOf(counterOf(0n)), NOW).message).toBe('The limit is not reached.');
+    const held = readingOf(counterOf(3n * USD, { certainNano: nano(5n * USD) }));
+    expect(exhausted(budgetOf(), held, NOW).message).toBe(
+      'The limit is not reached. $2.00 is presumed for calls whose cost is not known, and no other call can spend it: see docs/how-to/resolve-presumed.md.',
+    );
+  });
+
   test('names the limit and the reset', () => {
     expect(exhausted(budgetOf(), readingOf(counterOf(25n * USD)), NOW).message).toBe(
       'The limit of $25.00 is reached. Resets at 2026-11-24T05:00:00Z.',
