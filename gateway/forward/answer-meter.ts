@@ -10,28 +10,28 @@ const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 /** The first letters of the lines of a stream: `data`, `event`, `id`, `retry` and comments. */
 const STREAM_STARTS = new Set(Buffer.from('deir:'));
 
-function isEventStream(headers: IncomingHttpHeaders): boolean {
-  return mediaType(headers) === 'text/event-stream';
-}
-
 /**
  * Meters an answer whose status promises one, by what it is and not only by what its content type says: some send a
  * message as a stream, and some a stream as JSON.
  */
 export class AnswerMeter implements Meter {
-  readonly #headers: IncomingHttpHeaders;
+  readonly #mediaType: string;
   readonly #elapsed: () => number;
   #meter: Meter | null = null;
   #marks = 0;
 
   /** `elapsed`: the monotonic clock. Milliseconds. */
   constructor(headers: IncomingHttpHeaders, elapsed: () => number) {
-    this.#headers = headers;
+    this.#mediaType = mediaType(headers);
     this.#elapsed = elapsed;
   }
 
   get isStream(): boolean {
-    return this.#meter?.isStream ?? isEventStream(this.#headers);
+    return this.#meter?.isStream ?? this.#saysStream;
+  }
+
+  get #saysStream(): boolean {
+    return this.#mediaType === 'text/event-stream';
   }
 
   get hasBegun(): boolean {
@@ -44,7 +44,7 @@ export class AnswerMeter implements Meter {
   }
 
   end(isWhole: boolean): Metered {
-    return (this.#meter ?? this.#meterOf(isEventStream(this.#headers))).end(isWhole);
+    return (this.#meter ?? this.#meterOf(this.#saysStream)).end(isWhole);
   }
 
   #begin(bytes: Buffer): void {
@@ -55,11 +55,11 @@ export class AnswerMeter implements Meter {
     }
     if (at === bytes.length) return;
     const first = bytes[at]!;
-    this.#meter = this.#meterOf(isEventStream(this.#headers) ? first !== OPEN_OBJECT : STREAM_STARTS.has(first));
+    this.#meter = this.#meterOf(this.#saysStream ? first !== OPEN_OBJECT : STREAM_STARTS.has(first));
     this.#meter.write(at === 0 ? bytes : bytes.subarray(at));
   }
 
   #meterOf(isStream: boolean): Meter {
-    return isStream ? new StreamMeter(this.#elapsed) : new WholeMeter('Answer', this.#headers);
+    return isStream ? new StreamMeter(this.#elapsed) : new WholeMeter('Answer', this.#mediaType);
   }
 }

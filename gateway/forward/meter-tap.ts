@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type ContentDecoder, decoderOf } from '../http/content-decoder.ts';
+import { mediaType } from '../http/headers.ts';
 import { AnswerMeter } from './answer-meter.ts';
 import type { Meter, Metered } from './meter.ts';
 import { WholeMeter } from './whole-meter.ts';
@@ -17,7 +18,7 @@ export class MeterTap {
   /** `elapsed`: the monotonic clock. Milliseconds. */
   constructor(status: number, headers: IncomingHttpHeaders, elapsed: () => number) {
     this.#isError = status >= 300;
-    const meter = this.#isError ? new WholeMeter('Error', headers) : new AnswerMeter(headers, elapsed);
+    const meter = this.#isError ? new WholeMeter('Error', mediaType(headers)) : new AnswerMeter(headers, elapsed);
     this.#meter = meter;
     this.#decoder = decoderOf(headers['content-encoding'], (bytes) => meter.write(bytes));
   }

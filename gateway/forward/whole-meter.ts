@@ -1,7 +1,5 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { isApiError } from '../../policy/cost/api-error.ts';
 import { readUsage } from '../../policy/prices/usage.ts';
-import { mediaType } from '../http/headers.ts';
 import { type AnswerJSON, errorTypeOf, MODEL_REFUSED, modelOf } from './answer-fields.ts';
 import { FieldScanner } from './field-scanner.ts';
 import { type Meter, type Metered, UNMETERED } from './meter.ts';
@@ -26,10 +24,10 @@ export class WholeMeter implements Meter {
   readonly #mediaType: string;
   #hasBytes = false;
 
-  /** `promise`: what its status says that it is. */
-  constructor(promise: 'Answer' | 'Error', headers: IncomingHttpHeaders) {
+  /** `promise`: what its status says that it is. `type`: its media type. */
+  constructor(promise: 'Answer' | 'Error', type: string) {
     this.#promise = promise;
-    this.#mediaType = mediaType(headers);
+    this.#mediaType = type;
   }
 
   write(bytes: Buffer): void {

@@ -82,7 +82,7 @@ export const usage = fuzzTarget(
     }
     expectRead(start, deltas, kinds);
 
-    const meter = new WholeMeter('Answer', { 'content-type': 'application/json' });
+    const meter = new WholeMeter('Answer', 'application/json');
     const bytes = Buffer.from(JSON.stringify({ content, usage: start, stop_reason: 'end_turn', after: content }));
     for (let at = 0; at < bytes.length; at += size) meter.write(bytes.subarray(at, at + size));
     assert.deepEqual(meter.end(true).usage, readUsage(JSON.parse(JSON.stringify(start))));
