@@ -23,6 +23,7 @@ export interface Secret extends KubeObject {
   readonly type?: string;
   /** Base64. */
   readonly data?: Data;
+  readonly immutable?: boolean;
 }
 
 export function encodeSecretData(texts: Data): Data {

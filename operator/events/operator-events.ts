@@ -32,6 +32,16 @@ export class OperatorEvents {
     this.#normal(workspaces, workspace, isNew ? 'KeyIssued' : 'KeyReplaced', 'IssueKey', note);
   }
 
+  /** A backup brought the Secret back. */
+  keyAdopted(workspace: ClaudeWorkspace, key: string, secret: string): void {
+    const note = `Secret ${secret} was restored without its owner; its key ${key} goes on working.`;
+    this.#normal(workspaces, workspace, 'KeyAdopted', 'IssueKey', note);
+  }
+
+  keyDenied(workspace: ClaudeWorkspace, note: string): void {
+    this.#warning(workspaces, workspace, 'KeySecretDenied', 'IssueKey', note);
+  }
+
   keyRevoked(workspace: ClaudeWorkspace, secret: string): void {
     const note = `The key in Secret ${secret} was revoked and the Secret deleted.`;
     this.#normal(workspaces, workspace, 'KeyRevoked', 'RevokeKey', note);

@@ -1,14 +1,16 @@
+import type { Secret } from '../../kube/kinds.ts';
 import { keyOf } from '../../kube/object.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Hash } from '../../policy/shards/shard-format.ts';
 import type { Informers } from '../cluster/informers.ts';
-import { isMadeFor, keyNameOf, makerOf, validKeys } from './key-secret.ts';
+import { isMadeFor, keyNameOf, makerOf, textOf, validKeys } from './key-secret.ts';
 
 /** The callers' keys in the cluster, as the informers have them. */
 export class CallerKeyIndex {
   readonly #informers: Pick<Informers, 'workspaces' | 'keySecrets'>;
   readonly #hash: Hash;
   readonly #conflicts = new Map<Ref, readonly string[]>();
+  readonly #denied = new Map<Ref, string>();
   #valid: ReadonlyMap<string, string> | undefined;
 
   constructor(informers: Pick<Informers, 'workspaces' | 'keySecrets'>, hash: Hash) {
@@ -24,6 +26,22 @@ export class CallerKeyIndex {
   setConflicts(workspace: Ref, secretNames: readonly string[]): void {
     if (secretNames.length > 0) this.#conflicts.set(workspace, secretNames);
     else this.#conflicts.delete(workspace);
+  }
+
+  /** For each workspace, what the API server said of Secrets that it does not let Tollgate write. */
+  get denied(): ReadonlyMap<Ref, string> {
+    return this.#denied;
+  }
+
+  setDenied(workspace: Ref, message: string | null): void {
+    if (message === null) this.#denied.delete(workspace);
+    else this.#denied.set(workspace, message);
+  }
+
+  /** Whether a Secret has a sound key that no other Secret has. */
+  isOnlyOne(secret: Secret): boolean {
+    const text = textOf(secret);
+    return text !== undefined && this.#informers.keySecrets.values().filter((one) => textOf(one) === text).length === 1;
   }
 
   /** Call it when a Secret in the informer has changed. */

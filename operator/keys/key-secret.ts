@@ -45,6 +45,12 @@ export function isMadeFor(secret: Secret, { namespace, uid }: ObjectMeta): boole
   return secret.metadata.namespace === namespace && uid !== undefined && makerOf(secret) === uid;
 }
 
+/** Whether a Secret is of the type of callers' keys and labelled for this key of the workspace, whoever owns it. */
+export function isLabelledFor({ type, metadata }: Secret, workspace: ObjectMeta, key: string): boolean {
+  const isTyped = type === CALLER_KEY_TYPE && metadata.namespace === workspace.namespace;
+  return isTyped && metadata.labels?.[WORKSPACE_LABEL] === workspace.name && metadata.labels[KEY_LABEL] === key;
+}
+
 export function workspaceNameOf({ metadata }: Secret): string | undefined {
   return metadata.labels?.[WORKSPACE_LABEL];
 }

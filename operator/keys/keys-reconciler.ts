@@ -1,23 +1,23 @@
 import type { ClaudeWorkspace } from '../../crds/types.gen.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { type Secret, secrets } from '../../kube/kinds.ts';
-import { isKubeError, undefinedIf } from '../../kube/kube-error.ts';
+import { isKubeError, KubeError, type KubeErrorKind, undefinedIf } from '../../kube/kube-error.ts';
 import { keyOf, type ObjectMeta } from '../../kube/object.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Informers } from '../cluster/informers.ts';
 import type { OperatorEvents } from '../events/operator-events.ts';
 import type { CallerKeyIndex } from './caller-key-index.ts';
-import { byAge, contains, isMadeFor, keySecret, keyText, makerOf, textOf } from './key-secret.ts';
+import { byAge, contains, isLabelledFor, isMadeFor, keySecret, keyText, makerOf, textOf } from './key-secret.ts';
 
 type Key = ClaudeWorkspace['spec']['keys'][number];
 
 export interface KeysOptions {
   readonly client: Pick<KubeClient, 'get' | 'create' | 'replace' | 'delete'>;
   readonly informers: Pick<Informers, 'workspaces' | 'keySecrets' | 'namespaces'>;
-  readonly callerKeys: Pick<CallerKeyIndex, 'valid' | 'setConflicts'>;
+  readonly callerKeys: Pick<CallerKeyIndex, 'valid' | 'isOnlyOne' | 'setConflicts' | 'denied' | 'setDenied'>;
   /** Whether the workspace as it is now is in force: until then no key of the generation before is revoked. */
   readonly policy: { isInForce(workspace: ClaudeWorkspace): boolean };
-  readonly events: Pick<OperatorEvents, 'keyIssued' | 'keyRevoked'>;
+  readonly events: Pick<OperatorEvents, 'keyIssued' | 'keyRevoked' | 'keyAdopted' | 'keyDenied'>;
   readonly gatewayURL: string;
   readonly randomBytes: (count: number) => Buffer;
 }
@@ -27,10 +27,14 @@ export interface KeysOptions {
  * workspaces of others wait for the pass, after a change of leader also every edit.
  */
 const MOST_REVOKED = 500;
+/** The most Secrets that a condition names. */
+const MOST_NAMED = 3;
 
 /** Gives each workspace the Secrets that its keys ask for, and deletes the others that were made for it. */
 export class KeysReconciler {
   readonly #options: KeysOptions;
+  /** The uids of the workspaces that it has seen: what one of them leaves behind was deleted with it, and not restored. */
+  readonly #seen = new Set<string>();
 
   constructor(options: KeysOptions) {
     this.#options = options;
@@ -42,16 +46,31 @@ export class KeysReconciler {
     const workspace = informers.workspaces.get(ref);
     if (workspace === undefined || this.#isBeingDeleted(workspace)) {
       callerKeys.setConflicts(ref, []);
+      callerKeys.setDenied(ref, null);
       return true; // the garbage collector deletes its Secrets
     }
+    this.#seen.add(workspace.metadata.uid ?? '');
     const conflicts: string[] = [];
+    const denials: string[] = [];
     for (const key of withOwnSecret(workspace.spec.keys)) {
       const isOurs = this.#claimant(workspace.metadata, key.secretName) === workspace.metadata.uid;
-      if (!isOurs || !(await this.#ensure(workspace, key))) conflicts.push(key.secretName);
+      const written = isOurs && (await this.#ensure(workspace, key).catch(denialOf));
+      if (written === false) conflicts.push(key.secretName);
+      if (typeof written === 'string') denials.push(`Secret ${key.secretName} of key ${key.name}: ${written}.`);
     }
     callerKeys.setConflicts(ref, conflicts);
+    this.#noteDenials(workspace, ref, denials);
     const hasRevoked = !policy.isInForce(workspace) || (await this.#revokeOthers(workspace));
-    return conflicts.length === 0 && hasRevoked;
+    return conflicts.length === 0 && denials.length === 0 && hasRevoked;
+  }
+
+  #noteDenials(workspace: ClaudeWorkspace, ref: Ref, denials: readonly string[]): void {
+    const { callerKeys, events } = this.#options;
+    const more = denials.length > MOST_NAMED ? ` And ${denials.length - MOST_NAMED} more.` : '';
+    const said = `${denials.slice(0, MOST_NAMED).join(' ')}${more}`;
+    const message = denials.length === 0 ? null : `The API server does not let Tollgate write ${said}`;
+    if (message !== null && message !== callerKeys.denied.get(ref)) events.keyDenied(workspace, message);
+    callerKeys.setDenied(ref, message);
   }
 
   /** Whether the workspace or its namespace is being deleted: a Secret created now would be deleted at once. */
@@ -85,6 +104,10 @@ export class KeysReconciler {
       events.keyIssued(workspace, key.name, key.secretName, 'issued');
       return true;
     }
+    if (this.#isRestored(workspace, key, existing)) {
+      await this.#adopt(workspace, key, existing);
+      return true;
+    }
     const maker = makerOf(existing);
     if (maker === undefined) return false;
     if (maker !== workspace.metadata.uid) {
@@ -96,6 +119,37 @@ export class KeysReconciler {
     }
     await this.#repair(workspace, key, existing);
     return true;
+  }
+
+  /**
+   * Whether a backup brought the Secret back: it has the labels of this workspace and key, and no owner or one that nobody
+   * has seen. A key that stands in a second Secret, whoever's that is, is not taken over.
+   */
+  #isRestored(workspace: ClaudeWorkspace, key: Key, existing: Secret): boolean {
+    const { informers, callerKeys } = this.#options;
+    const maker = makerOf(existing);
+    if (maker === workspace.metadata.uid || !isLabelledFor(existing, workspace.metadata, key.name)) return false;
+    const owners = existing.metadata.ownerReferences ?? [];
+    if (owners.length > (maker === undefined ? 0 : 1)) return false; // somebody else's
+    if (maker !== undefined) {
+      const isAlive = informers.workspaces.values().some(({ metadata }) => metadata.uid === maker);
+      if (isAlive || this.#seen.has(maker)) return false;
+    }
+    return callerKeys.isOnlyOne(existing);
+  }
+
+  /** Makes the workspace the owner of a Secret that was restored, whose key goes on working. */
+  async #adopt(workspace: ClaudeWorkspace, key: Key, existing: Secret): Promise<void> {
+    const { client, gatewayURL, events } = this.#options;
+    const wanted = keySecret(workspace, key, textOf(existing)!, gatewayURL);
+    const whole = await client.get<Secret>(secrets, existing.metadata);
+    const { ownerReferences = [] } = wanted.metadata;
+    const { uid = '', resourceVersion = '' } = existing.metadata;
+    const metadata = { ...whole.metadata, ownerReferences, uid, resourceVersion };
+    // An immutable Secret keeps its data, also where the gateway has another URL by now.
+    const data = whole.immutable === true ? whole.data : { ...whole.data, ...wanted.data };
+    await client.replace<Secret>(secrets, { ...whole, ...(data === undefined ? {} : { data }), metadata });
+    events.keyAdopted(workspace, key.name, key.secretName);
   }
 
   /** Keeps a valid key, and makes a new one where somebody changed it. */
@@ -151,4 +205,11 @@ function withOwnSecret(keys: readonly Key[]): readonly Key[] {
   const counts = new Map<string, number>();
   for (const { secretName } of keys) counts.set(secretName, (counts.get(secretName) ?? 0) + 1);
   return keys.filter(({ secretName }) => counts.get(secretName) === 1);
+}
+
+/** What the API server said where it will not take a Secret (a quota, a webhook, an immutable one). Throws what a retry may mend. */
+function denialOf(error: unknown): string {
+  const passing: readonly KubeErrorKind[] = ['Conflict', 'NotFound', 'Gone', 'TooMany'];
+  if (!(error instanceof KubeError) || error.status === 0 || passing.includes(error.kind)) throw error;
+  return error.message;
 }

@@ -27,7 +27,7 @@ interface StatusLoopOptions {
   readonly reader: Pick<LedgerReader, 'refresh' | 'read' | 'discard' | 'figures' | 'gateways'>;
   readonly guard: Pick<LedgerGuard, 'check' | 'health'>;
   readonly maintenance: Pick<PresumedMaintenance, 'run'>;
-  readonly callerKeys: { hashes(): StatusInput['keys'] };
+  readonly callerKeys: { hashes(): StatusInput['keys']; readonly denied: StatusInput['denied'] };
   readonly logged: () => Finding<'Logged'>;
   readonly planner: Pick<StatusPlanner, 'workspace' | 'budget'>;
   readonly book: () => PriceBook;
@@ -226,7 +226,8 @@ export class StatusLoop {
     const rollout = gatewayRollout(fences, endpoints.values(), reader.gateways, this.#rollout);
     this.#rollout = rollout;
     const keys = callerKeys.hashes();
-    return { published, rollout, logged: logged(), keys, workspaces, book: book(), now: clock() };
+    const { denied } = callerKeys;
+    return { published, rollout, logged: logged(), keys, denied, workspaces, book: book(), now: clock() };
   }
 
   #gatherBudget(ref: Ref, budget: ClaudeBudget): BudgetSubject {

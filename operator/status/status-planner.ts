@@ -30,6 +30,8 @@ export interface StatusInput {
   readonly logged: Finding<'Logged'>;
   /** The hashes of each workspace's keys whose Secret exists, by the key's name. */
   readonly keys: ReadonlyMap<Ref, Readonly<Record<string, string>>>;
+  /** By workspace: what the API server said of Secrets with keys that it does not let Tollgate write. */
+  readonly denied: ReadonlyMap<Ref, string>;
   readonly workspaces: { get(ref: Ref): ClaudeWorkspace | undefined };
   readonly book: PriceBook;
   /** Milliseconds since the epoch. */
@@ -104,7 +106,7 @@ export class StatusPlanner {
     const isPending = programmed.reason === 'Pending';
     const { logged, now } = input;
     const { reason, message } = programmed;
-    const ready = workspaceReady(outcome, programmed, this.#settings, now);
+    const ready = workspaceReady(outcome, programmed, this.#settings, now, input.denied.get(ref));
     const effective = this.#effects.ofWorkspace(uid, outcome, input);
     const causes = [
       workspace,
@@ -114,6 +116,7 @@ export class StatusPlanner {
       message,
       logged.reason,
       ready.reason,
+      ready.message,
       effective,
       [...keys].join(' '),
     ];

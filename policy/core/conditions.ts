@@ -154,6 +154,11 @@ const table = {
       status: 'False',
       meaning: 'The Secret with the upstream key is missing, so calls are refused. Create it again.',
     },
+    KeySecretDenied: {
+      status: 'False',
+      meaning:
+        'The API server does not let Tollgate write the Secret of a key (a quota, an admission webhook, an immutable Secret); the message says which and why. Other keys work.',
+    },
     Suspended: { status: 'False', meaning: 'spec.suspend is true, so calls are refused.' },
   },
 } as const satisfies Record<ConditionType, Record<string, Row>>;

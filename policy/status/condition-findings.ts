@@ -86,12 +86,16 @@ export function logged({ waiting, limit, silentMs }: LogLag): Finding<'Logged'> 
   return { reason: 'Logged', message: 'Usage records reach the log within seconds.' };
 }
 
-/** The condition Ready of a workspace at an instant (milliseconds): whether its calls can be served. */
+/**
+ * The condition Ready of a workspace at an instant (milliseconds): whether its calls can be served. `deniedSecrets`: what
+ * the API server said of Secrets with keys that it does not let Tollgate write.
+ */
 export function workspaceReady(
   outcome: WorkspaceOutcome,
   isProgrammed: Finding<'Programmed'>,
   { requireBudget }: Pick<Settings, 'requireBudget'>,
   now: number,
+  deniedSecrets?: string,
 ): Finding<'Ready'> {
   const { accepted, inForce, budgets } = outcome;
   if (accepted.reason !== 'Accepted' || inForce === null) return { reason: 'NotAccepted', message: accepted.message };
@@ -111,6 +115,7 @@ export function workspaceReady(
       'No ClaudeBudget in mode Enforce applies to it, so its calls are refused (setting requireBudget). Create one.';
     return { reason: 'NoBudget', message };
   }
+  if (deniedSecrets !== undefined) return { reason: 'KeySecretDenied', message: deniedSecrets };
   return whenProgrammed(isProgrammed);
 }
 

@@ -41,7 +41,7 @@ function loopOver(count: number) {
     guard: { health: 'Healthy', check: async () => void (time.elapsed += check.ms) },
     maintenance: { run: async () => undefined },
     informers: { workspaces: NONE, budgets: NONE, endpoints: NONE },
-    callerKeys: { hashes: () => new Map() },
+    callerKeys: { hashes: () => new Map(), denied: new Map() },
     logged: () => ({ reason: 'Logged', message: 'Logged.' }),
     planner: {
       workspace: () => ({ isPending: false, wanted: null }),

@@ -37,6 +37,7 @@ function inputOf({ uid = 'one', revision = 7, accepted = 'Accepted', suspend = f
       gateways: new Map([['gateway-1', { [SHARD]: revision }]]),
     },
     logged: { reason: 'Logged', message: 'Logged.' },
+    denied: new Map(),
     keys: new Map(),
     workspaces: new Map(),
     book: bookOf({ '2026-01-01': '5' }),
