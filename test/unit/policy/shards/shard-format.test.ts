@@ -49,14 +49,14 @@ describe('a shard', () => {
 
   test('is rejected with an unknown schema, without an index, or if missing', () => {
     const data = encodeShard(new Map([['a', '1']]), 7, sha256);
-    const other = (schema: number) => ({ ...data, index: data['index']!.replace('"schema":3', `"schema":${schema}`) });
+    const other = (schema: number) => ({ ...data, index: data['index']!.replace('"schema":4', `"schema":${schema}`) });
     expect(
-      [other(4), other(1), other(2), { a: '1' }, { index: 'x' }, { index: 'null' }, undefined].map((one) =>
+      [other(5), other(1), other(2), { a: '1' }, { index: 'x' }, { index: 'null' }, undefined].map((one) =>
         decodeShard(one, sha256),
       ),
     ).toEqual([
-      err('it has schema 4, not 2 to 3'),
-      err('it has schema 1, not 2 to 3'),
+      err('it has schema 5, not 2 to 4'),
+      err('it has schema 1, not 2 to 4'),
       err('its checksum does not fit its content'),
       err('it is missing or was never written'),
       err('its index is not readable'),
