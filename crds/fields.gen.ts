@@ -118,6 +118,8 @@ export const fields = {
     'spec.upstream.apiKeySecretRef',
     'spec.upstream.apiKeySecretRef.name',
     'spec.upstream.apiKeySecretRef.key',
+    'spec.upstream.headers',
+    'spec.upstream.headers{}',
     'spec.attributes',
     'spec.attributes{}',
     'spec.keys',

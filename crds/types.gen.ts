@@ -405,6 +405,12 @@ export interface ClaudeWorkspaceSpec {
        */
       key: string;
     };
+    /**
+     * headers that every call to the upstream carries, such as anthropic-workspace-id. A caller cannot set or change them. No credential is written here; that is in the Secret of apiKeySecretRef.
+     */
+    headers?: {
+      [k: string]: string;
+    };
   };
   /**
    * attributes of every call of this workspace - feature, customer, user, department or any tag. Budgets match and count by them. A caller cannot change them. Default: {}.

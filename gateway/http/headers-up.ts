@@ -25,15 +25,16 @@ const CHOOSES =
   /^anthropic-(?:.*-)?(?:account|auth|authorization|billing|credential|customer|geo|key|model|org|organization|payer|priority|profile|project|region|secret|service|speed|tenant|tier|token|user|workspace)(?:-|$)/;
 
 /**
- * The headers of the upstream call: those of the caller that are passed, but for those that carry its attributes. The
- * answer is requested uncompressed, because it is metered on the way.
+ * The headers of the upstream call: the workspace's own, and those of the caller that are passed, but for those that carry
+ * its attributes. The answer is requested uncompressed, because it is metered on the way.
  */
 export function headersUp(
   { rawHeaders, headers }: IncomingMessage,
-  { headers: attributes, upstreamKey }: ResolvedWorkspace,
+  { headers: attributes, upstreamKey, upstreamHeaders = {} }: ResolvedWorkspace,
 ): RawHeaders {
-  const withheld = new Set([...Object.values(attributes), ...hopHeaders(headers)]);
+  const withheld = new Set([...Object.values(attributes), ...Object.keys(upstreamHeaders), ...hopHeaders(headers)]);
   const up: RawHeaders = ['x-api-key', upstreamKey ?? '', 'accept-encoding', 'identity'];
+  for (const [name, value] of Object.entries(upstreamHeaders)) up.push(name, value);
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!.toLowerCase();
     if (isPassed(name) && !withheld.has(name)) up.push(name, rawHeaders[at + 1]!);

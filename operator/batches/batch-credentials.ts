@@ -8,6 +8,8 @@ export interface BatchCredentials {
   readonly baseURL: string;
   /** Null where the Secret with the upstream key is gone. */
   readonly apiKey: string | null;
+  /** What the workspace sends with every call. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly prices: PriceBook;
 }
 
@@ -26,7 +28,7 @@ export function batchCredentials(
   if (prices === undefined) return undefined;
   const isOwn = entry?.checksum === compiled?.credentials;
   const apiKey = isOwn ? (entry?.credentials.upstreamKey ?? null) : null;
-  return { baseURL: compiled!.baseURL, apiKey, prices };
+  return { baseURL: compiled!.baseURL, apiKey, headers: compiled!.upstreamHeaders ?? {}, prices };
 }
 
 /** Whether a batch is at the upstream that the key is for. A path is no other upstream. */

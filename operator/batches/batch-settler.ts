@@ -119,7 +119,8 @@ export class BatchSettler {
   /** Null where the batch cannot be fetched. */
   #addressOf({ batch }: OpenBatch, { baseURL }: BatchMeta, own: BatchCredentials | undefined): BatchAddress | null {
     const apiKey = own?.apiKey ?? null;
-    return apiKey === null || !this.#options.isAllowed(baseURL) ? null : { baseURL, apiKey, batch };
+    if (apiKey === null || !this.#options.isAllowed(baseURL)) return null;
+    return { baseURL, apiKey, headers: own?.headers ?? {}, batch };
   }
 
   /** A key goes to no other upstream than its own, so what the batch holds stays held until its workspace has that upstream again. */

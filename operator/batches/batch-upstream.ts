@@ -12,6 +12,8 @@ export type BatchProgress =
 export interface BatchAddress {
   readonly baseURL: string;
   readonly apiKey: string;
+  /** What its workspace sends with every call. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly batch: string;
 }
 
@@ -72,9 +74,9 @@ export class BatchUpstream {
     if (last !== '') yield last;
   }
 
-  #get({ baseURL, apiKey, batch }: BatchAddress, what: string): Promise<Dispatcher.ResponseData> {
+  #get({ baseURL, apiKey, headers, batch }: BatchAddress, what: string): Promise<Dispatcher.ResponseData> {
     return request(`${baseURL}/v1/messages/batches/${batch}${what}`, {
-      headers: { 'x-api-key': apiKey, 'anthropic-version': VERSION, 'accept-encoding': 'identity' },
+      headers: { 'anthropic-version': VERSION, ...headers, 'x-api-key': apiKey, 'accept-encoding': 'identity' },
       dispatcher: this.#agent,
     });
   }

@@ -115,6 +115,7 @@ function compileWorkspace({ metadata, spec }: ClaudeWorkspace, identity: Identit
     ...identity,
     generation: metadata.generation ?? 0,
     baseURL: spec.upstream.baseURL,
+    ...(spec.upstream.headers === undefined ? {} : { upstreamHeaders: spec.upstream.headers }),
     suspend: spec.suspend,
     keys: spec.keys.map(({ name, priority, attributes }, i) => ({
       name,

@@ -38,6 +38,8 @@ export interface CompiledWorkspace {
   /** The fence: increased by every edit of the workspace or of a budget that applies to it. */
   readonly version: number;
   readonly baseURL: string;
+  /** What every call to the upstream carries, by names in lower case. Absent: nothing, and in schema 3. */
+  readonly upstreamHeaders?: Readonly<Record<string, string>>;
   readonly suspend: boolean;
   /** The attributes that the platform fixes for all its calls, over those of key and caller. Absent in schema 2. */
   readonly namespaceAttributes?: Attributes;

@@ -201,7 +201,7 @@ describe('failures', () => {
         meta: encodeBatchMeta({ ...decodeBatchMeta(open.meta), baseURL }),
       }));
     const looking = poller(here, {
-      credentials: () => ({ baseURL, apiKey: 'sk-ant-upstream', prices: PRICE_BOOK }),
+      credentials: () => ({ baseURL, apiKey: 'sk-ant-upstream', headers: {}, prices: PRICE_BOOK }),
       ledger: {
         openBatches: there,
         settleBatchLines: (settled) => operator.settleBatchLines(settled),
@@ -281,7 +281,7 @@ describe('failures', () => {
         'whose upstream key is refused for good',
         29 * 24,
         async () => undefined,
-        { credentials: () => ({ baseURL: env.upstream.url, apiKey: 'sk-none', prices: PRICE_BOOK }) },
+        { credentials: () => ({ baseURL: env.upstream.url, apiKey: 'sk-none', headers: {}, prices: PRICE_BOOK }) },
       ],
       ['of an upstream that is no longer allowed', 29 * 24, async () => undefined, { isAllowed: () => false }],
     ],

@@ -70,7 +70,7 @@ export function poller(
     batches: new BatchSettler({
       ledger: ledger.operator,
       upstream: new BatchUpstream(NO_PROXY),
-      credentials: () => ({ baseURL: upstreamURL, apiKey: 'sk-ant-upstream', prices: PRICE_BOOK }),
+      credentials: () => ({ baseURL: upstreamURL, apiKey: 'sk-ant-upstream', headers: {}, prices: PRICE_BOOK }),
       prices: () => PRICE_BOOK,
       isAllowed: () => true,
       settings: { presumedHold: 'PeriodEnd' },

@@ -37,7 +37,7 @@ function moved(baseURL: string, upstreamKey: string, version: number): Handover 
 /** Moves a gateway's workspace, and returns what the operator reads for its batches then. */
 function move({ policy }: Running, baseURL: string, apiKey: string, version: number) {
   policy.enforce([resolved(moved(baseURL, apiKey, version))]);
-  return { baseURL, apiKey, prices: PRICE_BOOK };
+  return { baseURL, apiKey, headers: {}, prices: PRICE_BOOK };
 }
 
 const keysOf = (received: readonly Received[]) => new Set(received.map(({ headers }) => headers['x-api-key']));

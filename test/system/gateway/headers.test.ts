@@ -53,6 +53,22 @@ describe.each([
   });
 });
 
+test('the headers of a workspace go up with every call, and no caller overrides them', async () => {
+  const upstreamHeaders = { 'anthropic-workspace-id': 'wrkspc_1', 'user-agent': 'acme', 'x-team': 'payments' };
+  const gateway = await gatewayWith({ rest: { batches: 'Allow', upstreamHeaders } });
+  const headers = { 'anthropic-workspace-id': 'wrkspc_2', 'User-Agent': 'mine', 'x-team': 'others' };
+  const batch = `{"requests":[{"custom_id":"a","params":${message()}}]}`;
+  await ask(gateway.url, { headers });
+  await ask(gateway.url, { headers, body: streaming });
+  await ask(gateway.url, { headers, path: '/v1/messages/count_tokens', body: message({ max_tokens: undefined }) });
+  const created = await ask(gateway.url, { headers, path: '/v1/messages/batches', body: batch });
+  const { id } = JSON.parse(created.text) as { id: string };
+  await ask(gateway.url, { method: 'GET', headers, path: `/v1/messages/batches/${id}` });
+  await ask(gateway.url, { method: 'GET', headers, path: '/v1/models' });
+  expect(received).toHaveLength(6);
+  for (const one of received) expect(one.headers).toMatchObject(upstreamHeaders);
+});
+
 test('headers of the upstream’s quota come down where the installation allows them', async () => {
   const gateway = await gatewayWith({}, { settings: { answerHeaders: ['anthropic-ratelimit-*'] } });
   const { headers } = await ask(gateway.url);

@@ -53,6 +53,12 @@ describe('the headers of an upstream call', () => {
     expect(passed({ [name]: '1', 'X-App': 'cli' })).toEqual(['x-app', 'cli']);
   });
 
+  test('are the workspace’s own, whatever the caller sends', () => {
+    const workspace = { ...workspaceOf(), upstreamHeaders: { 'anthropic-workspace-id': 'w', 'x-app': 'ours' } };
+    const headers = { 'Anthropic-Workspace-Id': 'c', 'X-App': 'cli', accept: '*/*' };
+    expect(passed(headers, workspace)).toEqual(['anthropic-workspace-id', 'w', 'x-app', 'ours', 'accept', '*/*']);
+  });
+
   test('have none that carries an attribute, and none of the connection', () => {
     const workspace = { ...workspaceOf(), headers: { feature: 'x-app' } };
     expect(

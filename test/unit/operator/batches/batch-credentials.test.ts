@@ -3,7 +3,8 @@ import { batchCredentials, isSameUpstream } from '../../../../operator/batches/b
 import type { PreviousShards } from '../../../../policy/shards/shard-set.ts';
 
 function shards(named: string, checksum: string): PreviousShards {
-  const workspace = { baseURL: 'https://new.example', prices: 'book', credentials: named };
+  const upstreamHeaders = { 'x-team': 'a' };
+  const workspace = { baseURL: 'https://new.example', upstreamHeaders, prices: 'book', credentials: named };
   const entry = { credentials: { upstreamKey: 'sk-ant-new' }, checksum };
   return {
     policy: new Map([['p', { workspaces: new Map([['payments/checkout', workspace]]) }]]),
@@ -14,7 +15,11 @@ function shards(named: string, checksum: string): PreviousShards {
 
 test('a key counts only for the workspace that names it: of two shards one may be older', () => {
   const read = (named: string, checksum: string) => batchCredentials(shards(named, checksum), 'payments/checkout');
-  expect(read('one', 'one')).toMatchObject({ baseURL: 'https://new.example', apiKey: 'sk-ant-new' });
+  expect(read('one', 'one')).toMatchObject({
+    baseURL: 'https://new.example',
+    apiKey: 'sk-ant-new',
+    headers: { 'x-team': 'a' },
+  });
   expect(read('one', 'two')).toMatchObject({ apiKey: null });
   expect(batchCredentials(shards('one', 'one'), 'payments/other')).toBeUndefined();
 });
@@ -28,6 +33,6 @@ test.each([
   ['https://api.example:8443', false],
   ['https://api.example.org', false],
 ])('a key for https://api.example may go to %s: %s', (batchURL, isSame) => {
-  const own = { baseURL: 'https://api.example', apiKey: 'sk-ant', prices: {} as never };
+  const own = { baseURL: 'https://api.example', apiKey: 'sk-ant', headers: {}, prices: {} as never };
   expect(isSameUpstream(own, batchURL)).toBe(isSame);
 });
