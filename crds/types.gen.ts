@@ -537,7 +537,7 @@ export interface ClaudeWorkspaceSpec {
  */
 export interface ClaudeWorkspaceStatus {
   /**
-   * conditions are Accepted, Programmed, Effective, Logged and Ready, each with the generation that it describes.
+   * conditions are Accepted, Programmed, Effective, Logged, UpstreamAccepted and Ready, each with the generation that it describes.
    */
   conditions?: Condition[];
   /**

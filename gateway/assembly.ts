@@ -27,6 +27,7 @@ import { FreeCalls } from './http/free-calls.ts';
 import { headersDownWith } from './http/headers-down.ts';
 import { ReadingTurns } from './http/reading-turns.ts';
 import { Gateway, type Draining } from './http/server.ts';
+import { UpstreamKeys } from './http/upstream-keys.ts';
 import { Upstreams } from './http/upstreams.ts';
 import { ExpectedCosts } from './messages/expected-cost.ts';
 import { Messages } from './messages/messages.ts';
@@ -90,6 +91,7 @@ export function assemble(options: GatewayOptions): Assembly {
     spentCounters.doubt(queues);
     waitQueue.wake(queues);
   };
+  const upstreamKeys = new UpstreamKeys(elapsed);
   const freeUsage = new FreeUsage({ ledger, now });
   const settler = new Settler({ ledger, writeAheadLog, openCalls, onEnded, freeUsage, logger });
   const metrics = new Metrics(
@@ -109,7 +111,16 @@ export function assemble(options: GatewayOptions): Assembly {
   const outage = new LedgerOutage({ settings, writeAheadLog, ledger, metrics, logger, elapsed });
   const { pod, shards } = options;
   const listeners = [health, outage];
-  const heartbeat = new Heartbeat({ ledger, pod, shards, newId, openCalls, settler, listeners });
+  const heartbeat = new Heartbeat({
+    ledger,
+    pod,
+    shards,
+    refusedKeys: () => upstreamKeys.refused,
+    newId,
+    openCalls,
+    settler,
+    listeners,
+  });
   const refusalCounter = new RefusalCounter({ ledger, now });
   const admission = new Admission({
     ledger,
@@ -136,6 +147,7 @@ export function assemble(options: GatewayOptions): Assembly {
   const readingTurns = new ReadingTurns({ elapsed });
   const messages = new Messages({
     upstreams,
+    upstreamKeys,
     readingTurns,
     freeCalls,
     settler,
@@ -149,6 +161,7 @@ export function assemble(options: GatewayOptions): Assembly {
   const { bodyFolder } = options;
   const createBatch = new CreateBatch({
     upstreams,
+    upstreamKeys,
     readingTurns,
     settler,
     callRefuser,
@@ -159,18 +172,19 @@ export function assemble(options: GatewayOptions): Assembly {
     now,
     elapsed,
   });
-  const batches = new BatchEndpoints({ upstreams, ledger, settings, elapsed });
+  const batches = new BatchEndpoints({ upstreams, upstreamKeys, ledger, settings, elapsed });
   const budgets = new Budgets({ ledger, elapsed });
   const admin = adminApp(metrics, health, options.metricsToken);
   const gateway = new Gateway({
     endpoints: {
       Messages: (call) => pipeline.servePaid(call, messages),
-      CountTokens: (call) => pipeline.serveFree(call, (ready) => serveCountTokens(ready, upstreams, readingTurns)),
+      CountTokens: (call) =>
+        pipeline.serveFree(call, (ready) => serveCountTokens(ready, upstreams, upstreamKeys, readingTurns)),
       CreateBatch: (call) => pipeline.servePaid(call, createBatch),
       ListBatches: (call) => pipeline.serveFree(call, (ready) => batches.list(ready)),
       Batch: (call) => pipeline.serveFree(call, (ready) => batches.one(ready)),
       Budgets: (call) => pipeline.serveFree(call, (ready) => budgets.serve(ready)),
-      Models: (call) => pipeline.serveFree(call, (ready) => serveModels(ready, upstreams)),
+      Models: (call) => pipeline.serveFree(call, (ready) => serveModels(ready, upstreams, upstreamKeys)),
     },
     bodyMemory,
     browserAccess: new BrowserAccess(settings.browserOrigins),

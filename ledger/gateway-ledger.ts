@@ -13,11 +13,18 @@
  * (docs/explanation/reservation.md).
  */
 
+import type { Ref } from '../policy/core/compiled-policy.ts';
 import type { UsageRecord } from '../policy/core/usage-record.ts';
 import type { LostReason, SharedOperations } from './ledger.ts';
 import type { BatchOwner, BatchReservation } from './message-batches.ts';
 import type { Reservation, ReserveAnswer, SettleAnswer, Settlement, UncheckedCall } from './reservation.ts';
 import type { RefusalRow, UnaskedRefusals } from './streams.ts';
+
+/** A workspace whose upstream key the upstream refused when it was shown last, and the status that it answered. */
+export interface RefusedKey {
+  readonly workspace: Ref;
+  readonly status: number;
+}
 
 /** What a gateway reports with each heartbeat. */
 export interface GatewayReport {
@@ -27,6 +34,8 @@ export interface GatewayReport {
   readonly shards: Readonly<Record<string, number>>;
   /** The newest schema of compiled policy that it reads; absent in the report of a gateway that reads only the first. */
   readonly schema?: number;
+  /** At most 100; absent: none. */
+  readonly refusedKeys?: readonly RefusedKey[];
 }
 
 /** Whether the ledger still counts the incarnation as living. */

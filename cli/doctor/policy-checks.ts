@@ -142,9 +142,11 @@ function isIneffective(one: Resource): boolean {
   return conditionOf(one, 'Effective')?.status === 'False';
 }
 
-/** The most specific reason: of Exhausted if the ledger is unknown, of Logged, else the one that Ready sums up. */
+/** The most specific reason: of Exhausted if the ledger is unknown, of Logged, of UpstreamAccepted, else the one that Ready sums up. */
 function reasonOf(one: Resource): string {
-  const causes = ['Exhausted', 'Logged', 'Accepted', 'Programmed'].flatMap((type) => conditionOf(one, type) ?? []);
+  const causes = ['Exhausted', 'Logged', 'Accepted', 'Programmed', 'UpstreamAccepted'].flatMap(
+    (type) => conditionOf(one, type) ?? [],
+  );
   const cause = causes.find(({ type, status, reason }) =>
     type === 'Exhausted' ? INSTALLATION_REASONS.has(reason) : status === 'False',
   );

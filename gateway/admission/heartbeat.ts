@@ -1,4 +1,4 @@
-import type { BeatAnswer, GatewayLedger } from '../../ledger/gateway-ledger.ts';
+import type { BeatAnswer, GatewayLedger, RefusedKey } from '../../ledger/gateway-ledger.ts';
 import { COMPILED_SCHEMA } from '../../policy/core/compiled-policy.ts';
 import type { Settler } from './settler.ts';
 
@@ -13,6 +13,8 @@ interface Parts {
   readonly ledger: GatewayLedger;
   readonly pod: string;
   readonly shards: () => Readonly<Record<string, number>>;
+  /** As in `GatewayReport`. */
+  readonly refusedKeys: () => readonly RefusedKey[];
   readonly newId: () => string;
   readonly openCalls: ReadonlySet<string>;
   readonly settler: Pick<Settler, 'release'>;
@@ -75,8 +77,10 @@ export class Heartbeat {
   }
 
   async #once(): Promise<BeatOutcome> {
-    const { ledger, pod, shards, newId } = this.#parts;
-    const answer = await ledger.beat({ pod, shards: shards(), schema: COMPILED_SCHEMA });
+    const { ledger, pod, shards, refusedKeys, newId } = this.#parts;
+    const refused = refusedKeys();
+    const report = { pod, shards: shards(), schema: COMPILED_SCHEMA };
+    const answer = await ledger.beat(refused.length === 0 ? report : { ...report, refusedKeys: refused });
     if (answer.kind === 'alive') this.#releaseUnsent(answer.open);
     if (answer.kind === 'swept') {
       ledger.begin(newId());

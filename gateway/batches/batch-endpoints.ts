@@ -15,12 +15,14 @@ import type { AuthenticatedCall, Clocks } from '../http/call.ts';
 import { headersUp } from '../http/headers-up.ts';
 import { MAX_ANSWER_BYTES, MAX_PAGE_BYTES, readAnswer } from '../http/read-answer.ts';
 import type { Route } from '../http/route.ts';
+import type { UpstreamKeys } from '../http/upstream-keys.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
 import { BatchListing, type ListQuery, MAX_LIMIT, type Page } from './batch-listing.ts';
 import { type BatchAnswer, sendBatch } from './batch-response.ts';
 
 interface Parts extends Pick<Clocks, 'elapsed'> {
   readonly upstreams: Upstreams;
+  readonly upstreamKeys: UpstreamKeys;
   readonly ledger: Pick<GatewayLedger, 'batchOwners'>;
   readonly settings: Pick<Settings, 'waitSeconds'>;
 }
@@ -74,6 +76,8 @@ export class BatchEndpoints {
     if (part !== 'results' || status !== 200) {
       const text = await readAnswer(answer, MAX_ANSWER_BYTES);
       if (text === null) return refusalFor('UpstreamUnreachable');
+      const refusal = this.#parts.upstreamKeys.check(workspace, status);
+      if (refusal !== null) return refusal;
       if (status === 404 && part !== 'results') return notThere(id, workspace);
       sendBatch(call, { status, headers, text }, []);
       return null;
@@ -102,6 +106,8 @@ export class BatchEndpoints {
       const answer = await this.#page(call, listing.query);
       if (answer === null) return refusalFor('UpstreamUnreachable');
       const { page } = answer;
+      const refusal = this.#parts.upstreamKeys.check(call.caller.workspace, answer.status);
+      if (refusal !== null) return refusal;
       if (page !== null) {
         const ids = page.data.map(({ id }) => id);
         listing.add(page, await this.#owns(call.caller.workspace, ids));

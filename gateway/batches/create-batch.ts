@@ -21,6 +21,7 @@ import type { AdmittedCall, AttributedCall, Clocks, ReadCall } from '../http/cal
 import { betasOf, isJSON } from '../http/headers.ts';
 import type { CallerGone } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
+import type { UpstreamKeys } from '../http/upstream-keys.ts';
 import type { Upstreams } from '../http/upstreams.ts';
 import type { CallRefuser } from '../pipeline/call-refuser.ts';
 import type { PaidEndpoint } from '../pipeline/pipeline.ts';
@@ -34,6 +35,7 @@ import { batchIn, parsed, sendBatch } from './batch-response.ts';
 
 interface Parts extends Pick<Clocks, 'now' | 'elapsed'> {
   readonly upstreams: Upstreams;
+  readonly upstreamKeys: UpstreamKeys;
   readonly readingTurns: ReadingTurns;
   readonly settler: Settler;
   readonly callRefuser: CallRefuser;
@@ -108,7 +110,9 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
       return sendBatch(call, answer, costHeaders(call, null));
     }
     const seen = answerSeen(uploaded);
-    if (answer !== null && answer.status >= 300) sendBatch(call, answer, []);
+    const refusal = this.#parts.upstreamKeys.check(call.caller.workspace, seen.status);
+    if (refusal !== null) this.#parts.callRefuser.refuse(call, refusal);
+    else if (answer !== null && answer.status >= 300) sendBatch(call, answer, []);
     else this.#parts.callRefuser.refuse(call, refusalFor(seen.isSent ? 'BatchOutcomeUnknown' : 'UpstreamUnreachable'));
     await this.#endWithoutBatch(call, seen);
   }

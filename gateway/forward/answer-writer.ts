@@ -70,6 +70,14 @@ export class StreamingWriter implements AnswerWriter {
   };
 }
 
+/** Writes nothing: the caller gets a refusal of ours instead. */
+export const NO_WRITER: AnswerWriter = {
+  wasHeldUp: false,
+  write: () => undefined,
+  end: () => undefined,
+  fail: () => undefined,
+};
+
 /** The largest answer that is collected: the text of the longest has half of it. Bytes. */
 const MAX_COLLECTED = 1024 * 1024;
 

@@ -1,12 +1,14 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
+import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import type { Clocks } from '../http/call.ts';
 import type { HeadersDown } from '../http/headers-down.ts';
 import type { RawHeaders } from '../http/headers.ts';
+import { isKeyRefused, keyRefusal } from '../http/upstream-keys.ts';
 import { AbortPolicy, type AnswerProgress, type OnAbort } from './abort-policy.ts';
-import { type AnswerWriter, CollectingWriter, StreamingWriter } from './answer-writer.ts';
+import { type AnswerWriter, CollectingWriter, NO_WRITER, StreamingWriter } from './answer-writer.ts';
 import { MeterTap } from './meter-tap.ts';
 import { type Metered, UNMETERED } from './meter.ts';
 
@@ -43,7 +45,10 @@ export interface ForwardEnd {
   readonly milliseconds: number;
 }
 
-/** Sends a call and passes its answer on. Never rejects. If no answer began, the caller still waits for one. */
+/**
+ * Sends a call and passes its answer on. Never rejects. If no answer began, or one that refuses the upstream key, the
+ * caller still waits for one.
+ */
 export function forward(call: UpstreamCall): Promise<ForwardEnd> {
   return new Promise((resolve) => {
     const { upstream, path, headers, body } = call;
@@ -62,8 +67,9 @@ export function sent(
   return { headers: [...headers, 'content-length', String(length)], body: Readable.from(parts) };
 }
 
-/** What the gateway answers if the upstream began no answer. */
-export function unanswered({ timedOut }: ForwardEnd): Refusal {
+/** What the gateway answers if the caller still waits for an answer. */
+export function unanswered({ timedOut, status }: ForwardEnd, workspace: ResolvedWorkspace): Refusal {
+  if (isKeyRefused(status)) return keyRefusal(workspace, status);
   return refusalFor(timedOut ? 'UpstreamTimeout' : 'UpstreamUnreachable');
 }
 
@@ -132,6 +138,7 @@ class UpstreamHandler implements Dispatcher.DispatchHandler {
   /** An error and a stream are passed on as they come; a whole answer is collected, because its headers say its cost. */
   #writerOf({ form }: MeterTap, status: number, headers: RawHeaders): AnswerWriter {
     const { res, stream, streamHeaders, answerHeaders } = this.#call;
+    if (isKeyRefused(status)) return NO_WRITER;
     if (form === 'Error') return new StreamingWriter(res, status, headers);
     // A stream may come under another content type, so who asked for one waits for none of it.
     if (form === 'Stream' || stream) return new StreamingWriter(res, status, [...headers, ...streamHeaders()]);

@@ -6,6 +6,7 @@ import type { AuthenticatedCall } from '../http/call.ts';
 import { jsonHeadersUp } from '../http/headers-up.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
+import type { UpstreamKeys } from '../http/upstream-keys.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
 
 /**
@@ -15,6 +16,7 @@ import { pathUp, type Upstreams } from '../http/upstreams.ts';
 export async function serveCountTokens(
   call: AuthenticatedCall,
   upstreams: Upstreams,
+  upstreamKeys: UpstreamKeys,
   readingTurns: ReadingTurns,
 ): Promise<Refusal | CallerGone | null> {
   const { req, res, route, caller, headersDown } = call;
@@ -37,9 +39,9 @@ export async function serveCountTokens(
     stream: false,
     headersDown,
     elapsed: () => 0,
-    onAnswer: () => undefined,
+    onAnswer: (status) => void upstreamKeys.check(caller.workspace, status),
     streamHeaders: () => [],
     answerHeaders: () => [],
   });
-  return res.headersSent || res.destroyed ? null : unanswered(ending);
+  return res.headersSent || res.destroyed ? null : unanswered(ending, caller.workspace);
 }

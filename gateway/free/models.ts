@@ -5,6 +5,7 @@ import type { AuthenticatedCall } from '../http/call.ts';
 import { textHeadersDown } from '../http/headers-down.ts';
 import { headersUp } from '../http/headers-up.ts';
 import { MAX_PAGE_BYTES, readAnswer } from '../http/read-answer.ts';
+import type { UpstreamKeys } from '../http/upstream-keys.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
 import { allowedPage, type ModelPage, pageRequest } from './model-pages.ts';
 
@@ -18,13 +19,16 @@ interface Answer {
  * `GET /v1/models` and `/v1/models/{id}`: what the upstream has of the models that the workspace allows. Resolves to null
  * once it has answered.
  */
-export async function serveModels(call: AuthenticatedCall, upstreams: Upstreams): Promise<Refusal | null> {
-  const { req, res, route, caller, headersDown } = call;
+export async function serveModels(
+  { req, res, route, caller, headersDown }: AuthenticatedCall,
+  upstreams: Upstreams,
+  upstreamKeys: UpstreamKeys,
+): Promise<Refusal | null> {
   const { workspace } = caller;
   if (workspace.upstreamKey === null) return refusalFor('UpstreamKeyMissing');
   const one = route.path.slice('/v1/models/'.length);
-  const refusal = one === '' ? null : disallowed(caller, one);
-  if (refusal !== null) return { ...refusal, reason: 'NotFound' };
+  const notAllowed = one === '' ? null : disallowed(caller, one);
+  if (notAllowed !== null) return { ...notAllowed, reason: 'NotFound' };
   const upstream = upstreams.of(workspace);
   const headers = headersUp(req, workspace);
   const ask = async (query: string): Promise<Answer> => {
@@ -37,6 +41,8 @@ export async function serveModels(call: AuthenticatedCall, upstreams: Upstreams)
   const list = (): Promise<Answer> => answerOf(route.query, (model) => caller.allows(model), ask);
   const answer = await (one === '' ? list() : ask(route.query)).catch(() => null); // no connection, or no page of models
   if (answer === null) return refusalFor('UpstreamUnreachable');
+  const refusal = upstreamKeys.check(workspace, answer.statusCode);
+  if (refusal !== null) return refusal;
   res.writeHead(answer.statusCode, textHeadersDown(headersDown, answer.headers, answer.text));
   res.end(answer.text);
   return null;

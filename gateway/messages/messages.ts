@@ -21,6 +21,7 @@ import { jsonHeadersUp } from '../http/headers-up.ts';
 import { betasOf } from '../http/headers.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
+import type { UpstreamKeys } from '../http/upstream-keys.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
 import type { PaidEndpoint } from '../pipeline/pipeline.ts';
 import { billedFigures, callCost, type EndedCost } from '../record/call-cost.ts';
@@ -34,6 +35,7 @@ import { countPromptTokens } from './prompt-count.ts';
 
 interface Parts extends Pick<Clocks, 'elapsed'> {
   readonly upstreams: Upstreams;
+  readonly upstreamKeys: UpstreamKeys;
   readonly readingTurns: ReadingTurns;
   readonly freeCalls: FreeCalls;
   readonly settler: Settler;
@@ -86,7 +88,7 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
   }
 
   async forward(call: MessageCall & AdmittedCall): Promise<Forwarded> {
-    const { metrics, settings, upstreams, elapsed } = this.#parts;
+    const { metrics, settings, upstreams, upstreamKeys, elapsed } = this.#parts;
     const { req, res, route, arrived, caller, plan, headersDown } = call;
     const { workspace } = caller;
     const upstream = upstreams.of(workspace);
@@ -107,6 +109,8 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
       headersDown,
       elapsed,
       onAnswer: (status, headers) => {
+        const refusal = upstreamKeys.check(workspace, status);
+        if (refusal !== null) metrics.countRefusal(refusal.reason, refOf(workspace));
         const firstByteMs = elapsed() - sentAt;
         answer = { status, requestId: headers['request-id']?.toString() ?? null, firstByteMs };
         metrics.observeFirstByte(refOf(workspace), firstByteMs / 1000);
@@ -125,7 +129,7 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
 
   finish(call: MessageCall & AdmittedCall, forwarded: Forwarded): Promise<void> {
     const { end, cost } = forwarded;
-    if (!call.res.headersSent) call.refuse(unanswered(end));
+    if (!call.res.headersSent) call.refuse(unanswered(end, call.caller.workspace));
     return isFree(cost.ending) ? this.#release(call, forwarded) : this.#settle(call, forwarded);
   }
 

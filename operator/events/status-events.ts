@@ -29,12 +29,17 @@ const EVENTS: Readonly<Record<string, Omit<EventDetails, 'note'>>> = {
   'Programmed True': { type: 'Normal', reason: 'PolicyProgrammed', action: 'Program' },
   'Effective False': { type: 'Warning', reason: 'Ineffective', action: 'Watch' },
   'Logged False': { type: 'Warning', reason: 'UsageAtRisk', action: 'Log' },
+  'UpstreamAccepted False': { type: 'Warning', reason: 'UpstreamKeyRefused', action: 'Watch' },
   'Exhausted True': { type: 'Warning', reason: 'BudgetExhausted', action: 'Watch' },
 };
 
 /** What ends a state that had its Event. */
 const ENDS: Readonly<Record<string, { readonly after: string; readonly event: Omit<EventDetails, 'note'> }>> = {
   'Logged True': { after: 'False', event: { type: 'Normal', reason: 'UsageLogged', action: 'Log' } },
+  'UpstreamAccepted True': {
+    after: 'False',
+    event: { type: 'Normal', reason: 'UpstreamKeyAccepted', action: 'Watch' },
+  },
   'Exhausted False': { after: 'True', event: { type: 'Normal', reason: 'BudgetRecovered', action: 'Watch' } },
 };
 

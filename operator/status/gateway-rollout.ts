@@ -20,6 +20,12 @@ export function gatewayRollout(
   return isSame ? last : { fences, gateways };
 }
 
+/** The workspaces whose upstream key was refused, by what any gateway reports; the upstream's status for each. */
+export function refusedKeysOf(reports: readonly LivingGateway[]): ReadonlyMap<Ref, number> {
+  const refused = reports.flatMap(({ refusedKeys = [] }) => refusedKeys);
+  return new Map(refused.map(({ workspace, status }) => [workspace, status]));
+}
+
 /** A process that has replaced another one in its Pod is listed beside it until the old one's heartbeat expires. */
 function highest(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {
   const revisions = { ...a };

@@ -11,7 +11,7 @@ import type { LedgerGuard } from '../ledger/ledger-guard.ts';
 import type { PresumedMaintenance } from '../ledger/presumed-maintenance.ts';
 import type { PolicyReconciler } from '../policy/policy-reconciler.ts';
 import { budgetsInForce, type PublishedPolicy } from '../policy/published-policy.ts';
-import { gatewayRollout } from './gateway-rollout.ts';
+import { gatewayRollout, refusedKeysOf } from './gateway-rollout.ts';
 import type { LedgerReader } from './ledger-reader.ts';
 import { ReadSchedule } from './read-schedule.ts';
 import type { BudgetSubject, StatusInput, StatusPlanner, WantedStatus } from './status-planner.ts';
@@ -225,9 +225,10 @@ export class StatusLoop {
     const { workspaces, endpoints } = informers;
     const rollout = gatewayRollout(fences, endpoints.values(), reader.gateways, this.#rollout);
     this.#rollout = rollout;
+    const refusedKeys = refusedKeysOf(reader.gateways);
     const keys = callerKeys.hashes();
     const { denied } = callerKeys;
-    return { published, rollout, logged: logged(), keys, denied, workspaces, book: book(), now: clock() };
+    return { published, rollout, logged: logged(), refusedKeys, keys, denied, workspaces, book: book(), now: clock() };
   }
 
   #gatherBudget(ref: Ref, budget: ClaudeBudget): BudgetSubject {

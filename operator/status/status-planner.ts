@@ -15,7 +15,7 @@ import type { PeriodLookup } from '../../policy/core/period.ts';
 import type { PriceBook } from '../../policy/prices/price-book.ts';
 import { budgetFigures, exhausted } from '../../policy/status/budget-figures.ts';
 import { stateToShow } from '../../policy/status/budget-state.ts';
-import { type Rollout, budgetReady, workspaceReady } from '../../policy/status/condition-findings.ts';
+import { type Rollout, budgetReady, upstreamAccepted, workspaceReady } from '../../policy/status/condition-findings.ts';
 import { type PublishedPolicy, isOutcomeOf } from '../policy/published-policy.ts';
 import { EffectCache } from './effect-cache.ts';
 import type { LedgerFigures } from './ledger-reader.ts';
@@ -28,6 +28,8 @@ export interface StatusInput {
   readonly published: PublishedPolicy;
   readonly rollout: Rollout;
   readonly logged: Finding<'Logged'>;
+  /** By workspace, what the upstream answered when it refused the upstream key: 401 or 403. */
+  readonly refusedKeys: ReadonlyMap<Ref, number>;
   /** The hashes of each workspace's keys whose Secret exists, by the key's name. */
   readonly keys: ReadonlyMap<Ref, Readonly<Record<string, string>>>;
   /** By workspace: what the API server said of Secrets with keys that it does not let Tollgate write. */
@@ -104,7 +106,8 @@ export class StatusPlanner {
     const programmed = this.#programmed.find(target, outcome, input.rollout, this.#elapsed());
     if (programmed === null) return PENDING;
     const isPending = programmed.reason === 'Pending';
-    const { logged, now } = input;
+    const { logged, refusedKeys, now } = input;
+    const upstream = upstreamAccepted(workspace.spec.upstream.apiKeySecretRef, refusedKeys.get(ref));
     const { reason, message } = programmed;
     const ready = workspaceReady(outcome, programmed, this.#settings, now, input.denied.get(ref));
     const effective = this.#effects.ofWorkspace(uid, outcome, input);
@@ -115,13 +118,24 @@ export class StatusPlanner {
       reason,
       message,
       logged.reason,
+      upstream.message,
       ready.reason,
       ready.message,
       effective,
       [...keys].join(' '),
     ];
     if (!this.#areNew(uid, causes)) return { isPending, wanted: null };
-    const wanted = workspaceStatus({ workspace: known, outcome, programmed, effective, logged, ready, keys, now });
+    const wanted = workspaceStatus({
+      workspace: known,
+      outcome,
+      programmed,
+      effective,
+      logged,
+      upstream,
+      ready,
+      keys,
+      now,
+    });
     return { isPending, wanted: { resource: workspaces, object: workspace, status: wanted } };
   }
 
@@ -244,6 +258,7 @@ interface WorkspaceInput {
   readonly programmed: Finding<'Programmed'>;
   readonly effective: Finding<'Effective'>;
   readonly logged: Finding<'Logged'>;
+  readonly upstream: Finding<'UpstreamAccepted'>;
   readonly ready: Finding<'Ready'>;
   /** The names of its keys whose Secret exists. */
   readonly keys: ReadonlySet<string>;
@@ -252,7 +267,7 @@ interface WorkspaceInput {
 }
 
 function workspaceStatus(input: WorkspaceInput): ClaudeWorkspaceStatus {
-  const { workspace, outcome, programmed, effective, logged, ready, now } = input;
+  const { workspace, outcome, programmed, effective, logged, upstream, ready, now } = input;
   const keys = workspace.spec.keys.filter(({ name }) => input.keys.has(name));
   const budgets = outcome.budgets.map(refOf);
   const conditionOf = conditioner(workspace, now);
@@ -262,6 +277,7 @@ function workspaceStatus(input: WorkspaceInput): ClaudeWorkspaceStatus {
       conditionOf('Programmed', programmed),
       conditionOf('Effective', effective),
       conditionOf('Logged', logged),
+      conditionOf('UpstreamAccepted', upstream),
       conditionOf('Ready', ready),
     ],
     keys: keys.map(({ name, secretName }) => ({ name, secretName })),

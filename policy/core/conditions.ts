@@ -4,8 +4,15 @@ import type { Condition } from '../../crds/types.gen.ts';
 import { rfc3339 } from './period.ts';
 import { escapeText } from './plain-text.ts';
 
-/** The conditions of Tollgate's resources; Exhausted is of budgets only, Logged of workspaces only. */
-export type ConditionType = 'Accepted' | 'Programmed' | 'Effective' | 'Exhausted' | 'Logged' | 'Ready';
+/** The conditions of Tollgate's resources; Exhausted is of budgets only, Logged and UpstreamAccepted of workspaces only. */
+export type ConditionType =
+  | 'Accepted'
+  | 'Programmed'
+  | 'Effective'
+  | 'Exhausted'
+  | 'Logged'
+  | 'UpstreamAccepted'
+  | 'Ready';
 
 interface Row {
   readonly status: Condition['status'];
@@ -136,6 +143,14 @@ const table = {
       status: 'False',
       meaning:
         'The database of the usage log has not answered, or not accepted writes, for a minute. Records wait in Redis and none is lost; when `usageStreamLimit` records wait, calls are refused.',
+    },
+  },
+  UpstreamAccepted: {
+    UpstreamAccepted: { status: 'True', meaning: 'No gateway reports that the upstream refuses the upstream key.' },
+    UpstreamKeyRefused: {
+      status: 'False',
+      meaning:
+        'The upstream answered 401 or 403 to the upstream key, so that calls are refused with 502. Put a valid key into the Secret that the message names.',
     },
   },
   Ready: {

@@ -31,6 +31,15 @@ export interface ModelHint {
   readonly nearest: string | null;
 }
 
+/** `status`: what the upstream answered, 401 or 403. */
+export function upstreamKeyRefused(workspace: Ref, status: number): string {
+  const remedy =
+    status === 403
+      ? 'must give it the permission that this call needs, or replace it'
+      : 'must replace it in the Secret that the ClaudeWorkspace names (spec.upstream.apiKeySecretRef)';
+  return `The upstream refused the upstream key of the workspace ${workspace} (${status}). Your own key is valid; the owner of the workspace ${remedy}.`;
+}
+
 export function modelUnknown(model: string, hint: ModelHint): string {
   return `Model ${quoted(model)} has no known price, so no budget can bound it. ${hintSentences(hint)}Ask for a model of GET /v1/models.`;
 }

@@ -231,6 +231,13 @@ const table = {
     ...UNAVAILABLE,
     meaning: 'The Secret with the upstream key of the workspace is missing. Its owner must create it again.',
   },
+  UpstreamKeyRefused: {
+    status: 502,
+    type: 'api_error',
+    retry: 'Never',
+    meaning:
+      "The upstream answered 401 or 403: it refused the workspace's upstream key, not the caller's key. The workspace's owner must replace the key in the Secret of spec.upstream.apiKeySecretRef, or give it the permission that it lacks; the condition UpstreamAccepted of the ClaudeWorkspace says more.",
+  },
   ShuttingDown: {
     status: 503,
     type: 'api_error',

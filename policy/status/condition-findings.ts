@@ -86,6 +86,24 @@ export function logged({ waiting, limit, silentMs }: LogLag): Finding<'Logged'> 
   return { reason: 'Logged', message: 'Usage records reach the log within seconds.' };
 }
 
+/** A Secret's name and the key in its data. */
+interface SecretKey {
+  readonly name: string;
+  readonly key: string;
+}
+
+/** Whether the upstream takes the upstream key of `secret`. `refusedWith`: what it answered last, 401 or 403; else undefined. */
+export function upstreamAccepted(secret: SecretKey, refusedWith: number | undefined): Finding<'UpstreamAccepted'> {
+  if (refusedWith === undefined) {
+    return { reason: 'UpstreamAccepted', message: 'The upstream has not refused the upstream key lately.' };
+  }
+  const remedy = refusedWith === 403 ? 'Give it the permission that it lacks, or replace it' : 'Replace it';
+  return {
+    reason: 'UpstreamKeyRefused',
+    message: `The upstream answered ${refusedWith} to the upstream key, so calls are refused with 502. ${remedy}: Secret ${secret.name}, key ${secret.key}.`,
+  };
+}
+
 /**
  * The condition Ready of a workspace at an instant (milliseconds): whether its calls can be served. `deniedSecrets`: what
  * the API server said of Secrets with keys that it does not let Tollgate write.

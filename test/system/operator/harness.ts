@@ -12,6 +12,7 @@ import { KubeClient } from '../../../kube/client.ts';
 import { type ConfigMap, configMaps, type Secret, secrets } from '../../../kube/kinds.ts';
 import { connectByKubeconfig } from '../../../kube/kubeconfig-connection.ts';
 import type { ObjectRef } from '../../../kube/object.ts';
+import type { RefusedKey } from '../../../ledger/gateway-ledger.ts';
 import { connectLedger, type RedisLedger } from '../../../ledger/redis/connect-ledger.ts';
 import { COMPILED_SCHEMA } from '../../../policy/core/compiled-policy.ts';
 import type { Result } from '../../../policy/core/result.ts';
@@ -223,6 +224,7 @@ export class SimulatedGateway {
   isLagging = false;
   /** The newest schema of compiled policy that it reads. */
   schema: number = COMPILED_SCHEMA;
+  refusedKeys: readonly RefusedKey[] = [];
   readonly #pod: string;
   readonly #shards: Shards;
   #revisions: Record<string, number> = {};
@@ -261,6 +263,7 @@ export class SimulatedGateway {
           pod: this.#pod,
           shards: this.#revisions,
           schema: this.schema,
+          refusedKeys: this.refusedKeys,
         });
         if (kind === 'swept') this.#begin();
       } catch {

@@ -248,6 +248,21 @@ spec:
     }
   });
 
+  test('UpstreamAccepted is False while a gateway reports that the upstream refuses the key, and names its Secret', async () => {
+    const ns = await here.tenant();
+    await here.apply(workspace(ns) + budget(ns));
+    await condition(() => read.workspace(ns), 'UpstreamAccepted', 'True UpstreamAccepted');
+    gateway.refusedKeys = [{ workspace: `${ns}/checkout`, status: 401 }];
+    const refused = await condition(() => read.workspace(ns), 'UpstreamAccepted', 'False UpstreamKeyRefused');
+    const { message } = refused.status!.conditions!.find(({ type }) => type === 'UpstreamAccepted')!;
+    expect(message).toContain('The upstream answered 401 to the upstream key');
+    expect(message).toContain('Secret anthropic, key api-key.');
+    await read.event(ns, 'UpstreamKeyRefused');
+    gateway.refusedKeys = [];
+    await condition(() => read.workspace(ns), 'UpstreamAccepted', 'True UpstreamAccepted');
+    await read.event(ns, 'UpstreamKeyAccepted');
+  });
+
   test('a deleted budget or workspace is removed from the shards, and no policy that had it is admitted again', async () => {
     const ns = await here.tenant();
     const ref = `${ns}/checkout`;

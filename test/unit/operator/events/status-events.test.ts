@@ -17,6 +17,14 @@ describe('the Events of a status', () => {
     ['a limit that is reached', status('Exhausted', 'False'), status('Exhausted', 'True'), ['BudgetExhausted']],
     ['a limit that was raised', status('Exhausted', 'True'), status('Exhausted', 'False'), ['BudgetRecovered']],
     ['a new period', status('Exhausted', 'True'), status('Exhausted', 'False', 1, 'later'), ['BudgetReset']],
+    ['a key that the upstream refuses', undefined, status('UpstreamAccepted', 'False'), ['UpstreamKeyRefused']],
+    [
+      'a key that the upstream takes again',
+      status('UpstreamAccepted', 'False'),
+      status('UpstreamAccepted', 'True'),
+      ['UpstreamKeyAccepted'],
+    ],
+    ['a key that the upstream takes', undefined, status('UpstreamAccepted', 'True'), []],
     ['a new budget', undefined, status('Exhausted', 'False'), []],
     ['a ledger that answers again', status('Exhausted', 'Unknown'), status('Exhausted', 'False'), []],
   ])('%s', (_name, before, after, expected) => {

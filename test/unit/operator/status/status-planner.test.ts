@@ -37,6 +37,7 @@ function inputOf({ uid = 'one', revision = 7, accepted = 'Accepted', suspend = f
       gateways: new Map([['gateway-1', { [SHARD]: revision }]]),
     },
     logged: { reason: 'Logged', message: 'Logged.' },
+    refusedKeys: new Map(),
     denied: new Map(),
     keys: new Map(),
     workspaces: new Map(),
