@@ -64,7 +64,7 @@ export class BatchEndpoints {
   }
 
   async #one(call: AuthenticatedCall): Promise<Refusal | null> {
-    const { req, res, route, caller, headersDown } = call;
+    const { req, route, caller } = call;
     const { workspace } = caller;
     const [id = '', part] = route.path.slice(PATH.length + 1).split('/');
     const [owner] = await this.#owners([id]);
@@ -72,18 +72,26 @@ export class BatchEndpoints {
     if (req.method === 'DELETE' && owner?.settled !== true) return refusalFor('BatchNotSettled');
     const answer = await this.#ask(call, route, req.method as Dispatcher.HttpMethod);
     if (answer === null) return refusalFor('UpstreamUnreachable');
-    const { statusCode: status, headers, body } = answer;
-    if (part !== 'results' || status !== 200) {
-      const text = await readAnswer(answer, MAX_ANSWER_BYTES);
-      if (text === null) return refusalFor('UpstreamUnreachable');
-      const refusal = this.#parts.upstreamKeys.check(workspace, status);
-      if (refusal !== null) return refusal;
-      if (status === 404 && part !== 'results') return notThere(id, workspace);
-      sendBatch(call, { status, headers, text }, []);
-      return null;
-    }
-    res.writeHead(status, headersDown(headers));
-    await pipeline(body, res).catch(() => undefined); // if either side breaks off, the other's connection is closed as well
+    if (part !== 'results' || answer.statusCode !== 200) return this.#sendText(call, id, part, answer);
+    call.res.writeHead(200, call.headersDown(answer.headers));
+    await pipeline(answer.body, call.res).catch(() => undefined); // if either side breaks off, the other's connection is closed as well
+    return null;
+  }
+
+  async #sendText(
+    call: AuthenticatedCall,
+    id: string,
+    part: string | undefined,
+    answer: Dispatcher.ResponseData,
+  ): Promise<Refusal | null> {
+    const { workspace } = call.caller;
+    const { statusCode: status, headers } = answer;
+    const text = await readAnswer(answer, MAX_ANSWER_BYTES);
+    if (text === null) return refusalFor('UpstreamUnreachable');
+    const refusal = this.#parts.upstreamKeys.check(workspace, status);
+    if (refusal !== null) return refusal;
+    if (status === 404 && part !== 'results') return notThere(id, workspace);
+    sendBatch(call, { status, headers, text }, []);
     return null;
   }
 
