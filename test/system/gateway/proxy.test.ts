@@ -46,7 +46,12 @@ test.each(['http', 'https'])('every byte of an upstream with %s goes through the
   expect((await settled(gateway)).spentNano).toBe(fixture.books());
 
   const batches = new BatchUpstream(proxyFor);
-  const progress = await batches.progress({ baseURL, apiKey: 'sk-ant-upstream', headers: {}, batch: 'msgbatch_unknown' });
+  const progress = await batches.progress({
+    baseURL,
+    apiKey: 'sk-ant-upstream',
+    headers: {},
+    batch: 'msgbatch_unknown',
+  });
   expect(progress).toEqual({ kind: 'Gone' });
   const target = `upstream.test:${scheme === 'https' ? 443 : 80}`;
   expect(new Set(proxy.asked.map((one) => one.target))).toEqual(new Set([target]));
