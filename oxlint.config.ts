@@ -125,7 +125,14 @@ export const rooms: Readonly<Record<string, Room>> = {
     'gateway/pipeline',
     'gateway/record',
   ),
-  'gateway/free': gateway(...POLICY, 'ledger', 'gateway/forward', 'gateway/http', 'gateway/policy'),
+  'gateway/free': gateway(
+    ...POLICY,
+    'ledger',
+    'gateway/admission',
+    'gateway/forward',
+    'gateway/http',
+    'gateway/policy',
+  ),
   gateway: gateway(
     ...POLICY,
     'config',

@@ -147,6 +147,8 @@ export const fields = {
     'spec.requests.unknownFields',
     'spec.batches',
     'spec.batches.mode',
+    'spec.files',
+    'spec.files.mode',
     'spec.refusal',
     'spec.refusal.status',
     'spec.refusal.message',

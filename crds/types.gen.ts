@@ -515,6 +515,15 @@ export interface ClaudeWorkspaceSpec {
     mode: 'Refuse' | 'Allow';
   };
   /**
+   * files says whether the Files API is served, and whether requests may name files by file_id. A file belongs to the workspace that uploaded it; another workspace cannot read, list, delete or name it. Default: {}.
+   */
+  files: {
+    /**
+     * mode is Refuse, or Allow. Default: "Refuse".
+     */
+    mode: 'Refuse' | 'Allow';
+  };
+  /**
    * refusal is how a call is answered whose budget is spent. Default: {}.
    */
   refusal: {

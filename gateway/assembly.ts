@@ -9,6 +9,7 @@ import { Heartbeat } from './admission/heartbeat.ts';
 import { LedgerOutage } from './admission/ledger-outage.ts';
 import { Settler } from './admission/settler.ts';
 import { SpentCounters } from './admission/spent-counters.ts';
+import { StoredFiles } from './admission/stored-files.ts';
 import { WaitQueue } from './admission/wait-queue.ts';
 import type { WriteAheadLog } from './admission/write-ahead-log.ts';
 import { BatchEndpoints } from './batches/batch-endpoints.ts';
@@ -17,6 +18,7 @@ import type { Config } from './config.ts';
 import { TokensPerByte } from './forward/tokens-per-byte.ts';
 import { Budgets } from './free/budgets.ts';
 import { serveCountTokens } from './free/count-tokens.ts';
+import { Files } from './free/files.ts';
 import { serveModels } from './free/models.ts';
 import { Health } from './health.ts';
 import { BrowserAccess } from './http/browser-access.ts';
@@ -141,7 +143,8 @@ export function assemble(options: GatewayOptions): Assembly {
   const callLog = new CallLog({ logger, spans: options.spans ?? null, refusalLines, now, elapsed });
   const callRefuser = new CallRefuser({ metrics, refusalCounter, callLog });
   const freeCalls = new FreeCalls();
-  const pipeline = new Pipeline({ policy, admission, settler, callRefuser, freeCalls });
+  const storedFiles = new StoredFiles({ ledger, settings, now, elapsed });
+  const pipeline = new Pipeline({ policy, admission, settler, callRefuser, freeCalls, storedFiles });
 
   const upstreams = new Upstreams(upstreamConnector(options.proxyFor ?? NO_PROXY), options.upstreamTimeoutMs);
   const readingTurns = new ReadingTurns({ elapsed });
@@ -173,16 +176,22 @@ export function assemble(options: GatewayOptions): Assembly {
     elapsed,
   });
   const batches = new BatchEndpoints({ upstreams, upstreamKeys, ledger, settings, elapsed });
+  const files = new Files({ upstreams, upstreamKeys, storedFiles });
   const budgets = new Budgets({ ledger, elapsed });
   const admin = adminApp(metrics, health, options.metricsToken);
   const gateway = new Gateway({
     endpoints: {
       Messages: (call) => pipeline.servePaid(call, messages),
       CountTokens: (call) =>
-        pipeline.serveFree(call, (ready) => serveCountTokens(ready, upstreams, upstreamKeys, readingTurns)),
+        pipeline.serveFree(call, (ready) =>
+          serveCountTokens(ready, { upstreams, upstreamKeys, readingTurns, storedFiles }),
+        ),
       CreateBatch: (call) => pipeline.servePaid(call, createBatch),
       ListBatches: (call) => pipeline.serveFree(call, (ready) => batches.list(ready)),
       Batch: (call) => pipeline.serveFree(call, (ready) => batches.one(ready)),
+      UploadFile: (call) => pipeline.serveFree(call, (ready) => files.upload(ready)),
+      ListFiles: (call) => pipeline.serveFree(call, (ready) => files.list(ready)),
+      File: (call) => pipeline.serveFree(call, (ready) => files.one(ready)),
       Budgets: (call) => pipeline.serveFree(call, (ready) => budgets.serve(ready)),
       Models: (call) => pipeline.serveFree(call, (ready) => serveModels(ready, upstreams, upstreamKeys)),
     },

@@ -18,6 +18,7 @@ import type { UsageRecord } from '../policy/core/usage-record.ts';
 import type { LostReason, SharedOperations } from './ledger.ts';
 import type { BatchOwner, BatchReservation } from './message-batches.ts';
 import type { Reservation, ReserveAnswer, SettleAnswer, Settlement, UncheckedCall } from './reservation.ts';
+import type { FileOwner } from './stored-files.ts';
 import type { RefusalRow, UnaskedRefusals } from './streams.ts';
 
 /** A workspace whose upstream key the upstream refused when it was shown last, and the status that it answered. */
@@ -52,6 +53,15 @@ export type BeatAnswer =
 export interface SessionlessOperations extends SharedOperations {
   /** Null for a batch that is not known; a batch is known for 30 days. */
   batchOwners(batches: readonly string[]): Promise<readonly (BatchOwner | null)[]>;
+  /** Which of the files in the upstream's store belong to the owner. */
+  ownsFiles(owner: FileOwner, files: readonly string[]): Promise<readonly boolean[]>;
+  /** How many files the owner has. */
+  countFiles(owner: FileOwner): Promise<number>;
+  /** Up to `limit` of the owner's files, newest first: those after one of them, or from the newest. */
+  listFiles(owner: FileOwner, after: string | null, limit: number): Promise<readonly string[]>;
+  /** Makes the owner's what it has uploaded at `at`, in milliseconds since the epoch. */
+  addFile(owner: FileOwner, file: string, at: number): Promise<void>;
+  removeFile(owner: FileOwner, file: string): Promise<void>;
   /**
    * Appends the record of calls that cost nothing. False, and nothing appended, if the usage stream holds more than `share`
    * of what it may. The ledger may lose it, since it is no money.

@@ -1,17 +1,16 @@
 import { pipeline } from 'node:stream/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
 import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { BatchOwner } from '../../ledger/message-batches.ts';
 import { planBatches } from '../../policy/admit/plan.ts';
 import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
-import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { isOwner } from '../../policy/core/owner.ts';
 import { batchNotAtUpstream, noSuchBatch } from '../../policy/core/refusal-sentences.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
-import type { AuthenticatedCall, Clocks } from '../http/call.ts';
+import { type LedgerPatience, retryLedger } from '../admission/retry-ledger.ts';
+import type { AuthenticatedCall } from '../http/call.ts';
 import { headersUp } from '../http/headers-up.ts';
 import { MAX_ANSWER_BYTES, MAX_PAGE_BYTES, readAnswer } from '../http/read-answer.ts';
 import type { Route } from '../http/route.ts';
@@ -20,17 +19,14 @@ import { pathUp, type Upstreams } from '../http/upstreams.ts';
 import { BatchListing, type ListQuery, MAX_LIMIT, type Page } from './batch-listing.ts';
 import { type BatchAnswer, sendBatch } from './batch-response.ts';
 
-interface Parts extends Pick<Clocks, 'elapsed'> {
+interface Parts extends LedgerPatience {
   readonly upstreams: Upstreams;
   readonly upstreamKeys: UpstreamKeys;
   readonly ledger: Pick<GatewayLedger, 'batchOwners'>;
-  readonly settings: Pick<Settings, 'waitSeconds'>;
 }
 
 const PATH = '/v1/messages/batches';
 const DEFAULT_LIMIT = 20;
-/** How soon the ledger is asked again when it did not answer. Milliseconds. */
-const RETRY_MS = 250;
 
 /**
  * Existing batches: a workspace sees those that it created, of all that its upstream key can see. One that was deleted and
@@ -126,18 +122,8 @@ export class BatchEndpoints {
     }
   }
 
-  /** Asks again for as long as a call waits for the ledger. */
-  async #owners(ids: readonly string[]): Promise<readonly (BatchOwner | null)[]> {
-    const { ledger, settings, elapsed } = this.#parts;
-    const deadline = elapsed() + settings.waitSeconds * 1000;
-    for (;;) {
-      try {
-        return await ledger.batchOwners(ids);
-      } catch (error) {
-        if (!(error instanceof LedgerUnreachable) || elapsed() >= deadline) throw error;
-        await sleep(RETRY_MS);
-      }
-    }
+  #owners(ids: readonly string[]): Promise<readonly (BatchOwner | null)[]> {
+    return retryLedger(() => this.#parts.ledger.batchOwners(ids), this.#parts);
   }
 
   async #owns(workspace: ResolvedWorkspace, ids: readonly string[]): Promise<boolean[]> {

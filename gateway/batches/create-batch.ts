@@ -85,6 +85,10 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
     }
   }
 
+  filesOf({ requests }: BatchCall): readonly string[] {
+    return requests.files;
+  }
+
   close({ file }: BatchCall): Promise<void> {
     return file.close();
   }
@@ -201,6 +205,11 @@ class PlannedRequests {
 
   get first(): RequestFacts {
     return this.#facts[0]!;
+  }
+
+  /** That any of them names. */
+  get files(): readonly string[] {
+    return [...new Set(this.#facts.flatMap(({ files }) => files))];
   }
 
   get highestNano(): Nano {

@@ -1,6 +1,7 @@
 import { planFree } from '../../policy/admit/plan.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
-import { modelReading } from '../../policy/request/model-reading.ts';
+import { countReading } from '../../policy/request/count-reading.ts';
+import type { StoredFiles } from '../admission/stored-files.ts';
 import { forward, unanswered } from '../forward/forward.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 import { jsonHeadersUp } from '../http/headers-up.ts';
@@ -9,24 +10,29 @@ import type { ReadingTurns } from '../http/reading-turns.ts';
 import type { UpstreamKeys } from '../http/upstream-keys.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
 
+interface Parts {
+  readonly upstreams: Upstreams;
+  readonly upstreamKeys: UpstreamKeys;
+  readonly readingTurns: ReadingTurns;
+  readonly storedFiles: StoredFiles;
+}
+
 /**
  * `POST /v1/messages/count_tokens`: costs nothing and is never refused for money; the rest of the policy applies.
  * Resolves to null once it has answered.
  */
 export async function serveCountTokens(
   call: AuthenticatedCall,
-  upstreams: Upstreams,
-  upstreamKeys: UpstreamKeys,
-  readingTurns: ReadingTurns,
+  { upstreams, upstreamKeys, readingTurns, storedFiles }: Parts,
 ): Promise<Refusal | CallerGone | null> {
   const { req, res, route, caller, headersDown } = call;
   const body = await readBody(call);
   if (!body.ok) return body.error;
-  const read = await readingTurns.run(call, modelReading(body.value));
+  const read = await readingTurns.run(call, countReading(body.value));
   if (!read.ok) return read.error;
-  const model = read.value;
-  if (!model.ok) return model.error;
-  const refusal = planFree(caller, model.value);
+  if (!read.value.ok) return read.value.error;
+  const { model, files } = read.value.value;
+  const refusal = planFree(caller, { model, files }) ?? (await storedFiles.refuseForeign(caller.workspace, files));
   if (refusal !== null) return refusal;
   const upstream = upstreams.of(caller.workspace);
   const ending = await forward({

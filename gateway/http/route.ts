@@ -5,6 +5,9 @@ export type Endpoint =
   | 'CreateBatch'
   | 'ListBatches'
   | 'Batch'
+  | 'UploadFile'
+  | 'ListFiles'
+  | 'File'
   | 'Models'
   | 'Budgets'
   | 'Probe';
@@ -20,10 +23,11 @@ export interface Route {
 /** Plain characters only: an empty or dot segment or an escape is not found, since the upstream might normalise it. */
 const CLEAN = /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~:-]+)*$/;
 const API =
-  /(\/v1)?(\/(?:messages|messages\/count_tokens|messages\/batches(?:\/[\w.:-]+(?:\/results|\/cancel)?)?|models|models\/[\w.:-]+))$/;
+  /(\/v1)?(\/(?:messages|messages\/count_tokens|messages\/batches(?:\/[\w.:-]+(?:\/results|\/cancel)?)?|files(?:\/[\w.:-]+(?:\/content)?)?|models|models\/[\w.:-]+))$/;
 /** A prefix that is itself a path of the API: what follows it is another path of the API, which is not served. */
-const API_PREFIX = /\/(?:v1|messages|models)(?:\/|$)/;
+const API_PREFIX = /\/(?:v1|messages|files|models)(?:\/|$)/;
 const BATCHES = '/v1/messages/batches';
+const FILES = '/v1/files';
 const BUDGETS = '/tollgate/v1/budgets';
 
 /** The route of a request, with any prefix before `/v1`; null if it is not served. */
@@ -53,6 +57,7 @@ function endpointOf(method: string, path: string): Endpoint | null {
   if (path === '/v1/messages') return method === 'POST' ? 'Messages' : null;
   if (path === '/v1/messages/count_tokens') return method === 'POST' ? 'CountTokens' : null;
   if (path.startsWith(BATCHES)) return batchEndpointOf(method, path.slice(BATCHES.length));
+  if (path.startsWith(FILES)) return fileEndpointOf(method, path.slice(FILES.length));
   return method === 'GET' ? 'Models' : null;
 }
 
@@ -62,6 +67,12 @@ function batchEndpointOf(method: string, rest: string): Endpoint | null {
   if (rest.endsWith('/cancel')) return method === 'POST' ? 'Batch' : null;
   if (rest.endsWith('/results')) return method === 'GET' ? 'Batch' : null;
   return method === 'GET' || method === 'DELETE' ? 'Batch' : null;
+}
+
+/** `rest`: empty, or an id and `/content`. */
+function fileEndpointOf(method: string, rest: string): Endpoint | null {
+  if (rest === '') return method === 'POST' ? 'UploadFile' : method === 'GET' ? 'ListFiles' : null;
+  return method === 'GET' || (method === 'DELETE' && !rest.endsWith('/content')) ? 'File' : null;
 }
 
 /** Load balancers ask for `GET /`; clients for HEAD of their base URL, which may itself end in a slash. */

@@ -2,6 +2,7 @@ import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { ok, type Result } from '../../policy/core/result.ts';
 import type { Admission, Planner } from '../admission/admission.ts';
 import type { Settler } from '../admission/settler.ts';
+import type { StoredFiles } from '../admission/stored-files.ts';
 import { queueKeysOf } from '../admission/wait-queue.ts';
 import { authenticate, claimedAttributes } from '../http/authenticate.ts';
 import type { AdmittedCall, AttributedCall, AuthenticatedCall, ReadCall, ReceivedCall } from '../http/call.ts';
@@ -16,6 +17,8 @@ export interface PaidEndpoint<C extends ReadCall, E> extends Planner<C> {
   forward(call: C & AdmittedCall): Promise<E>;
   /** Answers the caller where `forward` has not, and ends the reservation. */
   finish(call: C & AdmittedCall, end: E): Promise<void>;
+  /** The files that the call names, where they are not those of its facts. */
+  filesOf?(call: C): readonly string[];
   /** Frees what `read` took, whatever became of the call. */
   close?(call: C): Promise<void>;
 }
@@ -29,6 +32,7 @@ interface Parts {
   readonly settler: Pick<Settler, 'release'>;
   readonly callRefuser: CallRefuser;
   readonly freeCalls: FreeCalls;
+  readonly storedFiles: StoredFiles;
 }
 
 /** The stages of every call, each of which may refuse it. Rejects for nothing that caller, ledger or upstream do. */
@@ -72,7 +76,10 @@ export class Pipeline {
   }
 
   async #admitAndForward<C extends ReadCall, E>(call: C, endpoint: PaidEndpoint<C, E>): Promise<void> {
-    const { admission, settler } = this.#parts;
+    const { admission, settler, storedFiles } = this.#parts;
+    const files = endpoint.filesOf?.(call) ?? call.facts.files;
+    const foreign = await storedFiles.refuseForeign(call.caller.workspace, files);
+    if (foreign !== null) return this.#refuse(call, foreign);
     const admitted = await admission.admit(call, endpoint);
     if (!admitted.ok) return this.#refuse(call, admitted.error);
     if (call.hasLeft) return settler.release(call.id, queueKeysOf(admitted.value.plan.checks));

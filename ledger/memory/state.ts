@@ -66,6 +66,8 @@ export class MemoryState {
   readonly booked = new Map<string, Lease>();
   readonly batches = new Map<string, BatchLease>();
   readonly batchOwners = new Map<string, BatchOwner & { readonly expireAt: number }>();
+  /** By the owner's name; with when each was uploaded. */
+  readonly files = new Map<string, { readonly ids: Map<string, number>; expireAt: number }>();
   usage: StreamEntry[] = [];
   refusals: RefusalEntry[] = [];
   /** Open leases by incarnation, then by call id. */
@@ -118,6 +120,7 @@ export class MemoryState {
     this.#expireFrom = now + EXPIRY_INTERVAL_MS;
     this.counters.expire(now);
     for (const [batch, { expireAt }] of this.batchOwners) if (expireAt <= now) this.batchOwners.delete(batch);
+    for (const [owner, { expireAt }] of this.files) if (expireAt <= now) this.files.delete(owner);
     for (const [id, expireAt] of this.tombstones) if (expireAt <= now) this.tombstones.delete(id);
   }
 }

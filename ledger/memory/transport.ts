@@ -6,6 +6,7 @@ import type { Reservation, ReserveAnswer, Settlement, UncheckedCall } from '../r
 import type { LedgerChange } from '../session/ledger-change.ts';
 import type { LedgerClient } from '../session/session-position.ts';
 import type { BeatReply, ChangeReply, JoinReply, JoinRequest, ReserveReply, Transport } from '../session/transport.ts';
+import { FILES_TTL_MS, type FileOwner, fileOwnerName } from '../stored-files.ts';
 import { MAX_REFUSAL_ROWS, type RefusalRow, type UnaskedRefusals } from '../streams.ts';
 import type { MemoryCounter } from './counter.ts';
 import type { FoundCall, LeasedCall } from './leases.ts';
@@ -232,6 +233,36 @@ export class MemoryTransport extends MemorySharedOperations implements Transport
       const { expireAt: _, ...owner } = this.data.batchOwners.get(batch) ?? {};
       return 'workspace' in owner ? owner : null;
     });
+  }
+
+  async ownsFiles(owner: FileOwner, files: readonly string[]): Promise<readonly boolean[]> {
+    this.now();
+    const own = this.data.files.get(fileOwnerName(owner))?.ids;
+    return files.map((file) => own?.has(file) === true);
+  }
+
+  async countFiles(owner: FileOwner): Promise<number> {
+    this.now();
+    return this.data.files.get(fileOwnerName(owner))?.ids.size ?? 0;
+  }
+
+  async listFiles(owner: FileOwner, after: string | null, limit: number): Promise<readonly string[]> {
+    this.now();
+    const ids = [...(this.data.files.get(fileOwnerName(owner))?.ids ?? [])];
+    const newest = ids.toSorted(([a, at], [b, bt]) => bt - at || (a < b ? 1 : -1)).map(([id]) => id);
+    const from = after === null ? 0 : newest.indexOf(after) + 1;
+    return newest.slice(from, from + limit);
+  }
+
+  async addFile(owner: FileOwner, file: string, at: number): Promise<void> {
+    const expireAt = this.now() + FILES_TTL_MS;
+    const name = fileOwnerName(owner);
+    const ids = this.data.files.get(name)?.ids ?? new Map<string, number>();
+    this.data.files.set(name, { ids: ids.set(file, at), expireAt });
+  }
+
+  async removeFile(owner: FileOwner, file: string): Promise<void> {
+    this.data.files.get(fileOwnerName(owner))?.ids.delete(file);
   }
 
   async appendFreeUsage(record: UsageRecord, share: number): Promise<boolean> {

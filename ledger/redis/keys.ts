@@ -32,6 +32,8 @@
  *                                    workspace and of its namespace
  *     :batch:<batch>         string  0 or 1 (all of it is settled), and after it the owner: workspace, its uid and that of
  *                                    its namespace, with spaces between; expires after BATCH_OWNER_TTL_MS
+ *     :files:<uids>          zset    ids of the files of the workspace with these uids (of its namespace, of itself), by
+ *                                    when they were uploaded; expires FILES_TTL_MS after the last upload
  *     :beats  :reports       zset, hash    incarnation by its last heartbeat; its report
  *     :fences                hash    workspace → the lowest version that is still admitted; '' → that of a workspace
  *                                    without one: the highest that was forgotten

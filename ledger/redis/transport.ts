@@ -10,6 +10,7 @@ import type { Reservation, ReserveAnswer, Settlement, UncheckedCall } from '../r
 import type { LedgerChange } from '../session/ledger-change.ts';
 import type { LedgerClient } from '../session/session-position.ts';
 import type { BeatReply, ChangeReply, JoinReply, JoinRequest, ReserveReply, Transport } from '../session/transport.ts';
+import { FILES_TTL_MS, type FileOwner, fileOwnerName } from '../stored-files.ts';
 import { MAX_REFUSAL_ROWS, type RefusalRow, type UnaskedRefusals } from '../streams.ts';
 import type { Connection, Reply } from './connection.ts';
 import { type Script, scripts } from './scripts.ts';
@@ -70,6 +71,36 @@ export class RedisTransport extends RedisSharedOperations implements Transport {
     return owners.map(decodeOwner);
   }
 
+  async ownsFiles(owner: FileOwner, files: readonly string[]): Promise<readonly boolean[]> {
+    if (files.length === 0) return [];
+    const since = await this.connection.attempt((redis) => redis.zmscore(this.#filesOf(owner), ...files));
+    return since.map((one) => one !== null);
+  }
+
+  countFiles(owner: FileOwner): Promise<number> {
+    return this.connection.attempt((redis) => redis.zcard(this.#filesOf(owner)));
+  }
+
+  listFiles(owner: FileOwner, after: string | null, limit: number): Promise<readonly string[]> {
+    const key = this.#filesOf(owner);
+    return this.connection.attempt(async (redis) => {
+      const from = after === null ? 0 : ((await redis.zrevrank(key, after)) ?? -1) + 1;
+      return redis.zrevrange(key, from, from + limit - 1);
+    });
+  }
+
+  async addFile(owner: FileOwner, file: string, at: number): Promise<void> {
+    const key = this.#filesOf(owner);
+    await this.connection.attempt(async (redis) => {
+      await redis.zadd(key, at, file);
+      await redis.pexpire(key, FILES_TTL_MS);
+    });
+  }
+
+  async removeFile(owner: FileOwner, file: string): Promise<void> {
+    await this.connection.attempt((redis) => redis.zrem(this.#filesOf(owner), file));
+  }
+
   async appendFreeUsage(record: UsageRecord, share: number): Promise<boolean> {
     const args = [JSON.stringify(record), `${Math.floor(this.#usageLimit * share)}`];
     const [appended] = await this.connection.run(scripts.appendFreeUsage, args);
@@ -80,6 +111,10 @@ export class RedisTransport extends RedisSharedOperations implements Transport {
     if (rows.length + unasked.length === 0) return;
     const args = [`${MAX_REFUSAL_ROWS}`, `${rows.length}`, ...rows.map((row) => JSON.stringify(row))];
     await this.connection.run(scripts.recordRefusals, [...args, ...unasked.flatMap(encodeUnasked)]);
+  }
+
+  #filesOf(owner: FileOwner): string {
+    return this.connection.key(`files:${fileOwnerName(owner)}`);
   }
 
   #run(script: Script, client: LedgerClient, args: readonly string[]): Promise<Reply> {

@@ -6,6 +6,7 @@ import { type LedgerState, LedgerUnreachable } from '../ledger.ts';
 import type { BatchOwner, BatchReservation } from '../message-batches.ts';
 import { isInconclusive, type Reservation, type ReserveAnswer } from '../reservation.ts';
 import type { SettleAnswer, Settlement, UncheckedCall } from '../reservation.ts';
+import type { FileOwner } from '../stored-files.ts';
 import type { RefusalRow, UnaskedRefusals } from '../streams.ts';
 import { type CallEnd, checkAmounts } from './ledger-change.ts';
 import { type ReplayedCall, ReplayLog } from './replay-log.ts';
@@ -159,6 +160,26 @@ export class LedgerSession implements GatewayLedger {
 
   batchOwners(batches: readonly string[]): Promise<readonly (BatchOwner | null)[]> {
     return this.#transport.batchOwners(batches);
+  }
+
+  ownsFiles(owner: FileOwner, files: readonly string[]): Promise<readonly boolean[]> {
+    return this.#transport.ownsFiles(owner, files);
+  }
+
+  countFiles(owner: FileOwner): Promise<number> {
+    return this.#transport.countFiles(owner);
+  }
+
+  listFiles(owner: FileOwner, after: string | null, limit: number): Promise<readonly string[]> {
+    return this.#transport.listFiles(owner, after, limit);
+  }
+
+  addFile(owner: FileOwner, file: string, at: number): Promise<void> {
+    return this.#transport.addFile(owner, file, at);
+  }
+
+  removeFile(owner: FileOwner, file: string): Promise<void> {
+    return this.#transport.removeFile(owner, file);
   }
 
   appendFreeUsage(record: UsageRecord, share: number): Promise<boolean> {

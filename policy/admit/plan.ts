@@ -9,6 +9,7 @@ import { type Refusal, type RefusalReason, refusalFor } from '../core/refusals.t
 import { err, ok, type Result } from '../core/result.ts';
 import { isCountable, unboundedPaths, withCount, worstCost } from '../cost/worst-cost.ts';
 import { highestRateAt, possibleNames, type Rate, rateAt } from '../prices/price-book.ts';
+import type { CountFacts } from '../request/count-reading.ts';
 import { modelsOf, type RequestFacts } from '../request/request.ts';
 import type { Caller } from './caller.ts';
 import { disallowed, unpriced } from './model-refusal.ts';
@@ -60,7 +61,7 @@ export function plan(
   const models = modelsOf(facts);
   const refusal =
     closed(workspace) ??
-    (facts.namesFile ? STORED_FILE : null) ??
+    (facts.files.length > 0 ? filesRefused(workspace) : null) ??
     first(models, (model) => disallowed(call.caller, model) ?? unpriced(call.caller, model));
   if (refusal !== null) return err(refusal);
   const rates = models.map((model) => rateAt(prices, model, now) ?? highestRateAt(prices, now));
@@ -84,11 +85,10 @@ function unfit(refusal: Refusal, facts: RequestFacts, { prices }: ResolvedWorksp
   return explained(refusal, facts, worstCost(facts, prices, now));
 }
 
-const STORED_FILE: Refusal = { reason: 'Unsupported', message: sentences.storedFile() };
-
 /** The refusal of a call that costs nothing (count_tokens); null if it may be forwarded. */
-export function planFree(caller: Caller, model: string): Refusal | null {
-  return closed(caller.workspace) ?? disallowed(caller, model);
+export function planFree(caller: Caller, { model, files }: CountFacts): Refusal | null {
+  const { workspace } = caller;
+  return closed(workspace) ?? (files.length > 0 ? filesRefused(workspace) : null) ?? disallowed(caller, model);
 }
 
 /** The refusal of a call to the Message Batches API; null if it may be forwarded. `isNew`: it sends a batch. */
@@ -98,6 +98,17 @@ export function planBatches({ workspace }: Caller, isNew: boolean): Refusal | nu
   if (workspace.uid === undefined) return refusalFor('PolicyNotReady'); // nobody would own it
   if (workspace.batches === 'Allow') return null;
   return { reason: 'BatchesNotAllowed', message: sentences.batchesNotAllowed(refOf(workspace)) };
+}
+
+/** The refusal of a call to the Files API; null if it may be forwarded. */
+export function planFiles({ workspace }: Caller): Refusal | null {
+  return closed(workspace) ?? filesRefused(workspace);
+}
+
+function filesRefused(workspace: ResolvedWorkspace): Refusal | null {
+  if (workspace.files !== 'Allow')
+    return { reason: 'FilesNotAllowed', message: sentences.filesNotAllowed(refOf(workspace)) };
+  return workspace.uid === undefined ? refusalFor('PolicyNotReady') : null; // nobody would own them
 }
 
 function closed(workspace: ResolvedWorkspace): Refusal | null {

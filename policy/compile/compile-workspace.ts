@@ -131,6 +131,7 @@ function compileWorkspace({ metadata, spec }: ClaudeWorkspace, identity: Identit
     // A workspace may only tighten what the installation does.
     unknownFields: settings.unknownFields === 'Refuse' ? 'Refuse' : spec.requests.unknownFields,
     batches: spec.batches.mode,
+    ...(spec.files.mode === 'Allow' ? { files: 'Allow' as const } : {}),
     refusal: spec.refusal,
   };
 }

@@ -72,8 +72,10 @@ function restrainSpanning(last: CompiledSpanning, next: CompiledSpanning | undef
 export function restrainWorkspace(last: OwnPart, next: OwnPart): OwnPart {
   const { uid, namespaceUid, namespaceAttributes } = next;
   const kept = new Map(next.keys.map((key) => [key.name, key]));
+  const { files, ...rest } = last;
   return {
-    ...last,
+    ...rest,
+    ...(files === undefined || next.files === undefined ? {} : { files }),
     ...(uid === undefined || namespaceUid === undefined ? {} : { uid, namespaceUid }),
     ...(namespaceAttributes === undefined ? {} : { namespaceAttributes }),
     suspend: last.suspend || next.suspend,

@@ -52,6 +52,8 @@ export interface CompiledWorkspace {
   readonly unknownFields?: 'Forward' | 'Refuse';
   /** Whether Message Batches may be sent. */
   readonly batches: 'Refuse' | 'Allow';
+  /** Whether the Files API is served, and requests may name files; absent: Refuse. */
+  readonly files?: 'Allow';
   readonly refusal: { readonly status: 402 | 429; readonly message: string };
   /** The budgets of the workspace's own namespace that name it. */
   readonly budgets: readonly CompiledBudget[];

@@ -68,9 +68,18 @@ export function unbounded(paths: readonly string[]): string {
   return `This request has no maximum cost (${someOf(paths)}). ${boundedBy(paths)}, or ask for ${guards} on the workspace.`;
 }
 
-/** The ids of the upstream's store do not say whose a file is. */
-export function storedFile(): string {
-  return "The request names a file in the upstream's store (file_id), where every workspace with the same upstream key could read it. Send the content itself.";
+export function filesNotAllowed(workspace: Ref): string {
+  return `The workspace ${workspace} does not allow files (spec.files.mode). Send the content itself instead of a file_id.`;
+}
+
+/** There is no such file, or it is another workspace's. */
+export function noSuchFile(id: string, workspace: Ref): string {
+  return `The workspace ${workspace} has no file ${quoted(id)}. Upload it through Tollgate (POST /v1/files) with a key of this workspace.`;
+}
+
+/** `most`: how many files a workspace may have. */
+export function tooManyFiles(workspace: Ref, most: number): string {
+  return `The workspace ${workspace} has ${most} files, as many as it may. Delete some (DELETE /v1/files/{id}).`;
 }
 
 function lackUses(paths: readonly string[]): boolean {

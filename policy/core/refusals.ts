@@ -43,7 +43,7 @@ const table = {
     type: 'not_found_error',
     retry: 'Never',
     meaning:
-      'The gateway does not serve this path or method, or the workspace has no such model or batch. See docs/reference/gateway.md for what is served.',
+      'The gateway does not serve this path or method, or the workspace has no such model, batch or file. See docs/reference/gateway.md for what is served.',
   },
   BodyTooLarge: {
     status: 413,
@@ -137,6 +137,21 @@ const table = {
     meaning:
       'The workspace does not allow Message Batches (spec.batches.mode is not Allow). Send the requests one by one.',
   },
+  FilesNotAllowed: {
+    ...BLOCKED,
+    meaning:
+      'The workspace does not allow files (spec.files.mode is not Allow). Send the content itself instead of a file_id.',
+  },
+  TooManyFiles: {
+    ...BLOCKED,
+    meaning: 'The workspace has 10,000 files, as many as it may. Delete some.',
+  },
+  FileTooLarge: {
+    status: 413,
+    type: 'request_too_large',
+    retry: 'Never',
+    meaning: 'The file is larger than 500 MB, the limit of the Files API. Upload a smaller one.',
+  },
   BatchMixed: {
     ...BLOCKED,
     meaning:
@@ -173,7 +188,7 @@ const table = {
     type: 'rate_limit_error',
     retry: 'Soon',
     meaning:
-      'Too many calls of this key that cost nothing (count_tokens, models, batches, budgets): in each gateway 8 run at once and 64 wait, and budgets are read 10 times a second. Send it again after retry-after.',
+      'Too many calls of this key that cost nothing (count_tokens, models, batches, files, budgets): in each gateway 8 run at once and 64 wait, and budgets are read 10 times a second. Send it again after retry-after.',
   },
   BatchNotSettled: {
     status: 409,

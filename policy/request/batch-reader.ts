@@ -106,6 +106,7 @@ export class BatchReader {
       serverTools: this.#share(facts.serverTools),
       unbounded: this.#share(facts.unbounded),
       unknown: this.#share(facts.unknown),
+      files: this.#share(facts.files),
       session: null,
       batch: true,
     };

@@ -37,8 +37,6 @@ export class PromptReader {
   fillsContext = false;
   /** Whether it has content that is fetched when the call runs: a count made before may differ. */
   isFetched = false;
-  /** It names a file in the upstream's store. */
-  namesFile = false;
   /** Paths in the body of what has no bound. */
   readonly unbounded: string[] = [];
   readonly serverTools: ServerTool[] = [];
@@ -151,7 +149,6 @@ export class PromptReader {
         this.hiddenTokens += BROWSER_STATE_TOKENS;
         return;
       case 'container_upload':
-        this.namesFile = true;
         return void this.unbounded.push(path);
       case 'compaction':
         this.#readSealed(block['encrypted_content']);
@@ -177,7 +174,6 @@ export class PromptReader {
     const { type, cache_control: control } = value as JsonFields;
     this.readCacheControl(control, `${path}.cache_control`);
     if (type === 'url' || type === 'file') this.isFetched = true;
-    if (type === 'file') this.namesFile = true;
     for (const part of Object.values(value)) this.#readNested(part, path);
   }
 
@@ -198,8 +194,6 @@ export class PromptReader {
 
   #readImage(source: JsonFields, path: string): void {
     const { type, media_type: mediaType } = source;
-    const isFile = type === 'file';
-    if (isFile) this.namesFile = true;
     if (type === 'base64' && !this.#unknown.addValue(mediaType, IMAGE_TYPES, `${path}.media_type`)) {
       const data = textAt(source['data'], `${path}.data`);
       this.mediaBytes += data.length;
@@ -231,7 +225,6 @@ export class PromptReader {
       case 'file':
         this.isFetched = true;
         this.fillsContext = true;
-        if (source['type'] === 'file') this.namesFile = true;
         return;
     }
     this.fillsContext = true;

@@ -17,6 +17,7 @@ import { type JsonObject, readJsonObject } from '../json/strict-json.ts';
 import type { Span } from '../json/value-spans.ts';
 import { TEXT_BLOCKS } from './block-types.ts';
 import { type Fallback, readFallbacks, readFast, readMaxTokens, readThinking } from './fallbacks.ts';
+import { namedFiles } from './named-files.ts';
 import { outputConfigTokens } from './output-config-tokens.ts';
 import { type FieldSpan, promptFields } from './prompt-fields.ts';
 import { type CacheWrite, PromptReader } from './prompt-reader.ts';
@@ -51,8 +52,8 @@ export interface RequestFacts {
   readonly unknown: readonly UnknownName[];
   /** The betas that the caller asks for by header. */
   readonly betas: readonly string[];
-  /** It names a file in the upstream's store, which all workspaces under one upstream key share. */
-  readonly namesFile: boolean;
+  /** The ids of the files that it names in the upstream's store, which all workspaces under one upstream key share. */
+  readonly files: readonly string[];
   /** Whether count_tokens counts everything that is known of what an inference reads. */
   readonly countable: boolean;
   /** The longest-lived cache write of the request. */
@@ -150,7 +151,7 @@ export function* readFacts(
     unbounded,
     unknown: unknown.found,
     betas: unknown.betas,
-    namesFile: prompt.namesFile || unknown.namesFile,
+    files: filesOf(fields, prompt, [...unbounded, ...unknown.found]),
     countable: !prompt.isFetched && !compacts && serverTools.length + fallbacks.length + unbounded.length === 0,
     cacheWrite: unknown.writesCache ? 'OneHour' : prompt.cacheWrite,
     fast,
@@ -160,6 +161,13 @@ export function* readFacts(
     maxTokensSpan: spans.top('max_tokens') ?? NOWHERE,
   };
 }
+
+/** Most requests name none, and are not searched. */
+function filesOf(fields: JsonFields, prompt: PromptReader, unsure: readonly unknown[]): readonly string[] {
+  return prompt.isFetched || unsure.length > 0 ? namedFiles(fields) : NO_FILES;
+}
+
+const NO_FILES: readonly string[] = [];
 
 function* readPrompt({ fields, spans, memory }: JsonObject, unknown: UnknownNames): BodyReading<PromptReader> {
   const prompt = new PromptReader(unknown);

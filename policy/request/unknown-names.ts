@@ -30,8 +30,6 @@ export class UnknownNames {
   #valuesLeft = MAX_VALUES;
   /** Something below an unknown name asks for a cache write. */
   writesCache = false;
-  /** Something below an unknown name names a file in the upstream's store. */
-  namesFile = false;
   readonly betas: readonly string[];
 
   /** `betas`: those of the header `anthropic-beta`. A beta by itself starts nothing; what it lets in is in the body. */
@@ -104,11 +102,9 @@ export class UnknownNames {
       this.#valuesLeft -= 1;
       if (this.#valuesLeft < 0) {
         this.writesCache = true;
-        this.namesFile = true;
         return worse(risk, 'Unbounded');
       }
       if (name === 'cache_control') this.writesCache = true;
-      if (/^file_?ids?$/i.test(name) || (name === 'type' && part === 'file')) this.namesFile = true;
       const own = Array.isArray(value) ? null : riskOf(name);
       risk = worse(risk, worse(own, this.#riskIn(part)));
     }

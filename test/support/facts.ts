@@ -16,7 +16,7 @@ export function factsOf(changes: Partial<RequestFacts> = {}): RequestFacts {
     unbounded: [],
     unknown: [],
     betas: [],
-    namesFile: false,
+    files: [],
     countable: true,
     cacheWrite: 'None',
     fast: false,

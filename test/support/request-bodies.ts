@@ -41,7 +41,7 @@ export const plainFacts = {
   unbounded: [],
   unknown: [],
   betas: [],
-  namesFile: false,
+  files: [],
   countable: true,
 };
 export const NEVER_UNMETERED = 'is not supported by Tollgate, which cannot bound its cost yet. Leave it out.';

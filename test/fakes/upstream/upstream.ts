@@ -6,6 +6,7 @@ import { type Behaviour, behaviourOf } from './behaviour.ts';
 import { Books, type Statement } from './books.ts';
 import { Delivery } from './delivery.ts';
 import { Problem, sendEdge, sendJson, sendProblem, typeOf } from './envelope.ts';
+import { FILES, Files } from './files.ts';
 import { mediaOf } from './media.ts';
 import { type MessagesRequest, answer, inputTokens } from './message.ts';
 import { models } from './models.ts';
@@ -77,6 +78,7 @@ export async function startUpstream(options: UpstreamOptions = {}): Promise<Upst
 class StandIn {
   readonly books = new Books();
   readonly batches = new Batches(this.books);
+  readonly files = new Files();
   preset: Behaviour;
   readonly #accepts: (apiKey: string) => boolean;
   readonly #observe: ((request: Received) => void) | undefined;
@@ -100,7 +102,8 @@ class StandIn {
     const requestId = `req_${(this.#requests++).toString(36).padStart(24, '0')}`;
     try {
       const path = (request.url ?? '').split('?', 1)[0] ?? '';
-      const body = path === BATCHES ? Buffer.alloc(0) : await read(request);
+      const streams = path === BATCHES || path === FILES;
+      const body = streams ? Buffer.alloc(0) : await read(request);
       if (path.startsWith('/v1/')) this.#observe?.(received(request, body));
       await this.#route(`${request.method} ${path}`, { request, response, requestId, body });
     } catch (error) {
@@ -138,6 +141,7 @@ class StandIn {
         return send({});
       default:
         if (route.includes(BATCHES)) return this.#batches(route, exchange);
+        if (route.includes(FILES)) return this.files.answer(this.#apiKey(request.headers), route, exchange);
         this.#apiKey(request.headers);
         return send(models(route, new URL(request.url ?? '', 'http://stand-in').searchParams));
     }

@@ -86,9 +86,11 @@ describe('a planned call', () => {
       expect(admitted({ workspace: { guards: { maxToolUses: 8 } }, facts: searching }).edits).toEqual([]);
     });
 
-    test('refuses a file of the upstream’s store, which a workspace cannot own, whatever its guards', () => {
+    test('refuses a file of the upstream’s store, whatever the guards, unless the workspace allows files', () => {
       const guards = { unboundedRequestNano: nano(3n * USD) };
-      expect(refused({ workspace: { guards }, facts: { namesFile: true } })).toMatch(/^Unsupported: .*\(file_id\)/);
+      const facts = { files: ['file_1'] };
+      expect(refused({ workspace: { guards }, facts })).toMatch(/^FilesNotAllowed: .*\(spec\.files\.mode\)/);
+      admitted({ workspace: { files: 'Allow' }, facts });
     });
 
     test('reserves unboundedRequestUsd for an unbounded request, if every enforcing budget has a tolerance', () => {
@@ -400,8 +402,9 @@ describe('a refusal', () => {
 
   test('of a free call depends on neither price nor budget', () => {
     const caller = new Caller(workspaceOf({ budgets: [], guards: { maxInputTokens: 1 } }), keyOf());
-    expect(planFree(caller, 'claude-not-in-the-book')).toBeNull();
-    expect(planFree(caller, 'gpt')?.reason).toBe('ModelNotAllowed');
+    expect(planFree(caller, { model: 'claude-not-in-the-book', files: [] })).toBeNull();
+    expect(planFree(caller, { model: 'claude-opus-5-5', files: ['f'] })?.reason).toBe('FilesNotAllowed');
+    expect(planFree(caller, { model: 'gpt', files: [] })?.reason).toBe('ModelNotAllowed');
     expect([caller.allows('claude-x'), caller.allows('gpt')]).toEqual([true, false]);
   });
 });

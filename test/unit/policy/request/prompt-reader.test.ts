@@ -98,11 +98,11 @@ describe('documents', () => {
     });
   });
 
-  const stored = { type: 'file', file_id: 'f' };
+  const stored = { type: 'file', file_id: 'file_1' };
   test.each<[string, object]>([
     ['a document', { type: 'document', source: stored }],
     ['a picture', { type: 'image', source: stored }],
-    ['an upload', { type: 'container_upload', file_id: 'f' }],
+    ['an upload', { type: 'container_upload', file_id: 'file_1' }],
     [
       'a picture in a document',
       { type: 'document', source: { type: 'content', content: [{ type: 'image', source: stored }] } },
@@ -121,7 +121,7 @@ describe('documents', () => {
       { type: 'web_fetch_tool_result', tool_use_id: 't', content: { type: 'dream_result', a: [{ b: stored }] } },
     ],
   ])('%s that is a file of the store is found', (_, block) => {
-    expect(facts(withContent(block)).namesFile).toBe(true);
+    expect(facts(withContent(block)).files).toEqual(['file_1']);
   });
 
   test.each<[string, object, Partial<RequestFacts>]>([
@@ -293,8 +293,8 @@ describe('unknown fields and values', () => {
   });
 
   test('whatever is below a name that may be listed, its files and cache writes are found', () => {
-    expect(facts({ ...plain, dream: [{ source: { type: 'file' } }] }).namesFile).toBe(true);
-    expect(facts({ ...plain, dream: { a: { fileIds: [1] } } }).namesFile).toBe(true);
+    expect(facts({ ...plain, dream: [{ source: { type: 'file', file_id: 'file_1' } }] }).files).toEqual(['file_1']);
+    expect(facts({ ...plain, dream: { a: { fileIds: ['file_1', 'file_2'] } } }).files).toEqual(['file_1', 'file_2']);
     expect(facts({ ...plain, dream: { a: { cache_control: {} } } }).cacheWrite).toBe('OneHour');
   });
 

@@ -1,0 +1,63 @@
+import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
+import { LedgerUnreachable } from '../../ledger/ledger.ts';
+import { MAX_FILES } from '../../ledger/stored-files.ts';
+import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
+import { refOf } from '../../policy/core/compiled-policy.ts';
+import { ownerOf } from '../../policy/core/owner.ts';
+import { noSuchFile, tooManyFiles } from '../../policy/core/refusal-sentences.ts';
+import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
+import type { Clocks } from '../http/call.ts';
+import { type LedgerPatience, retryLedger } from './retry-ledger.ts';
+
+interface Parts extends LedgerPatience, Pick<Clocks, 'now'> {
+  readonly ledger: Pick<GatewayLedger, 'ownsFiles' | 'countFiles' | 'listFiles' | 'addFile' | 'removeFile'>;
+}
+
+/**
+ * Whose the files in the upstreams' stores are. An upstream shows a file to whoever has the upstream key; Tollgate shows
+ * it to the workspace that uploaded it. One that was deleted and made again has uploaded none.
+ */
+export class StoredFiles {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Which of the files are the workspace's. Rejects with LedgerUnreachable. */
+  owns(workspace: ResolvedWorkspace, files: readonly string[]): Promise<readonly boolean[]> {
+    return retryLedger(() => this.#parts.ledger.ownsFiles(ownerOf(workspace), files), this.#parts);
+  }
+
+  /** The refusal of what names a file that is not the workspace's; null if all are. Where files are not allowed, plan refuses. */
+  async refuseForeign(workspace: ResolvedWorkspace, files: readonly string[]): Promise<Refusal | null> {
+    if (files.length === 0 || workspace.files !== 'Allow') return null;
+    try {
+      const foreign = (await this.owns(workspace, files)).indexOf(false);
+      if (foreign === -1) return null;
+      return { reason: 'NotFound', message: noSuchFile(files[foreign]!, refOf(workspace)) };
+    } catch (error) {
+      if (error instanceof LedgerUnreachable) return refusalFor('LedgerUnreachable');
+      throw error;
+    }
+  }
+
+  /** The refusal of one more file; null if there is room. Uploads at once may exceed it by as many. */
+  async refuseMore(workspace: ResolvedWorkspace): Promise<Refusal | null> {
+    const count = await retryLedger(() => this.#parts.ledger.countFiles(ownerOf(workspace)), this.#parts);
+    return count < MAX_FILES ? null : { reason: 'TooManyFiles', message: tooManyFiles(refOf(workspace), MAX_FILES) };
+  }
+
+  /** Up to `limit` of the workspace's files, newest first, after one of them or from the newest. Rejects with LedgerUnreachable. */
+  list(workspace: ResolvedWorkspace, after: string | null, limit: number): Promise<readonly string[]> {
+    return retryLedger(() => this.#parts.ledger.listFiles(ownerOf(workspace), after, limit), this.#parts);
+  }
+
+  add(workspace: ResolvedWorkspace, file: string): Promise<void> {
+    return retryLedger(() => this.#parts.ledger.addFile(ownerOf(workspace), file, this.#parts.now()), this.#parts);
+  }
+
+  remove(workspace: ResolvedWorkspace, file: string): Promise<void> {
+    return retryLedger(() => this.#parts.ledger.removeFile(ownerOf(workspace), file), this.#parts);
+  }
+}

@@ -1,0 +1,53 @@
+import { invalid, isText, type JsonFields } from '../json/json-access.ts';
+
+/** As many as the API takes images in one request. */
+const MAX_FILES = 600;
+/** An id becomes part of commands to the ledger. */
+const FILE_ID = /^[\w-]{1,128}$/;
+
+/** `file_id`, and how what is not known might spell it. */
+const NAMES_FILES = /^file_?ids?$/i;
+
+/** What code made earlier: an answer that the caller sends back, of which the model reads the id and not the file. */
+const OUTPUTS: ReadonlySet<unknown> = new Set(['code_execution_output', 'bash_code_execution_output']);
+/** Whose `input` is what the model wrote for a tool. */
+const TOOL_USES: ReadonlySet<unknown> = new Set(['tool_use', 'server_tool_use', 'mcp_tool_use']);
+/** What describes data and holds none. */
+const SCHEMAS = new Set(['input_schema', 'input_examples', 'schema']);
+
+/**
+ * The ids of the files in the upstream's store that a request names, wherever they stand: what Tollgate does not know may
+ * name files too. Throws `RequestRejected`.
+ */
+export function namedFiles(request: JsonFields): readonly string[] {
+  const files = new Set<string>();
+  collect(request, files);
+  return [...files];
+}
+
+function collect(value: unknown, files: Set<string>): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (Array.isArray(value)) {
+    for (const one of value) collect(one, files);
+    return;
+  }
+  const fields = value as JsonFields;
+  const type = fields['type'];
+  for (const [name, part] of Object.entries(fields)) {
+    if (SCHEMAS.has(name) || (name === 'input' && TOOL_USES.has(type))) continue;
+    if (!NAMES_FILES.test(name)) collect(part, files);
+    else if (!OUTPUTS.has(type)) addAll(part, files);
+  }
+}
+
+function addAll(ids: unknown, files: Set<string>): void {
+  if (isText(ids)) add(ids.toString(), files);
+  else if (Array.isArray(ids)) for (const id of ids) addAll(id, files);
+  else collect(ids, files);
+}
+
+function add(id: string, files: Set<string>): void {
+  if (!FILE_ID.test(id)) throw invalid('file_id must have 1 to 128 letters, digits, dashes or underscores.');
+  files.add(id);
+  if (files.size > MAX_FILES) throw invalid(`file_id: a request may name at most ${MAX_FILES} files.`);
+}
