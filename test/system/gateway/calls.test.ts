@@ -45,7 +45,7 @@ describe('a call', () => {
       headers: {
         authorization: 'Bearer sk-tollgate-api',
         'accept-encoding': 'gzip, br',
-        'anthropic-beta': 'one,two',
+        'anthropic-beta': 'interleaved-thinking-2025-05-14,context-1m-2025-08-07',
         'anthropic-workspace-id': 'wrkspc_1',
         'anthropic-user-profile-id': 'p',
         connection: 'keep-alive, x-hop',
@@ -64,7 +64,7 @@ describe('a call', () => {
     expect(headers).toEqual({
       'x-api-key': 'sk-ant-upstream',
       'accept-encoding': 'identity',
-      'anthropic-beta': 'one,two',
+      'anthropic-beta': 'interleaved-thinking-2025-05-14,context-1m-2025-08-07',
       'anthropic-version': '2023-06-01',
       'content-length': String(Buffer.byteLength(body)),
       'content-type': 'application/json',

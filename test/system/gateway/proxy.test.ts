@@ -38,10 +38,10 @@ test.each(['http', 'https'])('every byte of an upstream with %s goes through the
   const baseURL = `${scheme}://upstream.test`;
   // No resolver knows that name, so what arrives has come through the proxy.
   const gateway = await fixture.gatewayWith({ baseURL }, { proxyFor });
-  const headers = { 'anthropic-beta': 'one-2026-01-01' };
+  const headers = { 'anthropic-beta': 'interleaved-thinking-2025-05-14' };
   expect((await ask(gateway.url, { headers })).status).toBe(200);
   expect((await ask(gateway.url, { body: streaming })).text).toContain('message_stop');
-  expect(fixture.received[0]!.headers['anthropic-beta']).toBe('one-2026-01-01');
+  expect(fixture.received[0]!.headers['anthropic-beta']).toBe('interleaved-thinking-2025-05-14');
   expect(fixture.received[0]!.headers).not.toHaveProperty('proxy-authorization');
   expect((await settled(gateway)).spentNano).toBe(fixture.books());
 
