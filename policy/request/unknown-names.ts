@@ -98,15 +98,19 @@ export class UnknownNames {
     if (typeof value === 'string' || value instanceof LongText) return textRisk(value);
     if (typeof value !== 'object' || value === null) return null;
     let risk: Risk = null;
-    for (const [name, part] of Object.entries(value)) {
+    const isList = Array.isArray(value);
+    // A list of a hundred thousand is not copied before its first value is looked at.
+    const names = isList ? value.keys() : Object.keys(value);
+    for (const key of names) {
+      const name = String(key);
       this.#valuesLeft -= 1;
       if (this.#valuesLeft < 0) {
         this.writesCache = true;
         return worse(risk, 'Unbounded');
       }
+      const part = (value as Readonly<Record<string, unknown>>)[name];
       if (name === 'cache_control') this.writesCache = true;
-      const own = Array.isArray(value) ? null : riskOf(name);
-      risk = worse(risk, worse(own, this.#riskIn(part)));
+      risk = worse(risk, worse(isList ? null : riskOf(name), this.#riskIn(part)));
     }
     return risk;
   }
