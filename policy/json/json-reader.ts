@@ -29,6 +29,8 @@ export class JsonInvalid extends RequestRejected {
 export const MAX_DEPTH = 128;
 /** The values and keys of a body; a prompt of a million tokens has a tenth of them. What is built of so many takes about 25 MB. */
 export const MAX_ENTRIES = 250_000;
+/** The keys that are numbers: an object's fields are listed in their order, for which they are sorted each time. */
+export const MAX_NUMBERED = 10_000;
 /** A longer string that is a value is left where it is. Bytes. */
 const MAX_COPIED = 64;
 
@@ -61,6 +63,7 @@ export class JsonReader {
   #next = VALUE;
   #entries = 0;
   #copied = 0;
+  #numbered = 0;
   /** Where the string begins, behind its quote, and whether it is ASCII without escapes so far. */
   #start = 0;
   #isPlain = true;
@@ -248,9 +251,18 @@ export class JsonReader {
       else this.#elements.push(value);
       return;
     }
-    setField(this.#fields, this.#key, value);
+    if (isNumber(this.#key)) this.#setNumbered(this.#fields, value);
+    else this.#fields[this.#key] = value;
     if (depth === 1) this.spans.addTop(this.#key, start, end);
     else if (depth === 3 && this.#outer[2]!.fields === null) this.spans.addField(this.#top, this.#key, start, end);
+  }
+
+  /** A plain assignment would make an array with room for all numbers below the key. */
+  #setNumbered(fields: Fields, value: unknown): void {
+    this.#numbered += 1;
+    if (this.#numbered > MAX_NUMBERED)
+      throw new JsonInvalid('The body has more than 10,000 keys that are numbers. Send the data as a list or as text.');
+    Object.defineProperty(fields, this.#key, { value, enumerable: true });
   }
 
   #count(): void {
@@ -285,10 +297,7 @@ Empty.prototype = Object.create(null) as object;
 
 const INDEX = /^\d{1,10}$/;
 
-/** Sets a field. One whose name is a number would otherwise make an array with room for all numbers below it. */
-function setField(fields: Fields, key: string, value: unknown): void {
+function isNumber(key: string): boolean {
   const first = key.charCodeAt(0);
-  if (first <= 0x39 && first >= 0x30 && INDEX.test(key))
-    Object.defineProperty(fields, key, { value, enumerable: true });
-  else fields[key] = value;
+  return first <= 0x39 && first >= 0x30 && INDEX.test(key);
 }

@@ -17,8 +17,8 @@ export interface CountFacts {
 /** Reads a body whose tokens are counted. Error: `BodyInvalid`. Never throws. */
 export function* countReading(body: Uint8Array): BodyReading<Result<CountFacts, Refusal>> {
   try {
-    const { fields } = yield* readJsonObject(body, NOTHING_EDITED);
-    return ok({ model: stringAt(fields['model'], 'model'), files: namedFiles(fields) });
+    const { fields, memory } = yield* readJsonObject(body, NOTHING_EDITED);
+    return ok({ model: stringAt(fields['model'], 'model'), files: yield* namedFiles(fields, memory) });
   } catch (error) {
     if (error instanceof RequestRejected) return err({ reason: error.reason, message: error.message });
     throw error;

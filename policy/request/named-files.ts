@@ -1,3 +1,4 @@
+import type { BodyReading } from '../json/body-reading.ts';
 import { invalid, isText, type JsonFields } from '../json/json-access.ts';
 
 /** As many as the API takes images in one request. */
@@ -15,35 +16,44 @@ const TOOL_USES: ReadonlySet<unknown> = new Set(['tool_use', 'server_tool_use', 
 /** What describes data and holds none. */
 const SCHEMAS = new Set(['input_schema', 'input_examples', 'schema']);
 
+/** So many values are looked at in one step. */
+const TURN = 5_000;
+
 /**
  * The ids of the files in the upstream's store that a request names, wherever they stand: what Tollgate does not know may
- * name files too. Throws `RequestRejected`.
+ * name files too. `memory`: as in `BodyReading`. Throws `RequestRejected`.
  */
-export function namedFiles(request: JsonFields): readonly string[] {
+export function* namedFiles(request: JsonFields, memory: number): BodyReading<readonly string[]> {
   const files = new Set<string>();
-  collect(request, files);
+  const left: unknown[] = [request];
+  for (let looked = 1; left.length > 0; looked++) {
+    look(left.pop(), left, files);
+    if (looked % TURN === 0) yield memory;
+  }
   return [...files];
 }
 
-function collect(value: unknown, files: Set<string>): void {
+/** Adds the files that a value names to `files`, and what is to be looked at of it to `left`. */
+function look(value: unknown, left: unknown[], files: Set<string>): void {
   if (typeof value !== 'object' || value === null) return;
   if (Array.isArray(value)) {
-    for (const one of value) collect(one, files);
+    for (const one of value) if (typeof one === 'object') left.push(one);
     return;
   }
   const fields = value as JsonFields;
   const type = fields['type'];
-  for (const [name, part] of Object.entries(fields)) {
+  for (const name of Object.keys(fields)) {
     if (SCHEMAS.has(name) || (name === 'input' && TOOL_USES.has(type))) continue;
-    if (!NAMES_FILES.test(name)) collect(part, files);
-    else if (!OUTPUTS.has(type)) addAll(part, files);
+    if (!NAMES_FILES.test(name)) left.push(fields[name]);
+    else if (!OUTPUTS.has(type)) addAll(fields[name], left, files);
   }
 }
 
-function addAll(ids: unknown, files: Set<string>): void {
-  if (isText(ids)) add(ids.toString(), files);
-  else if (Array.isArray(ids)) for (const id of ids) addAll(id, files);
-  else collect(ids, files);
+function addAll(ids: unknown, left: unknown[], files: Set<string>): void {
+  for (const id of Array.isArray(ids) ? ids : [ids]) {
+    if (isText(id)) add(id.toString(), files);
+    else left.push(id);
+  }
 }
 
 function add(id: string, files: Set<string>): void {

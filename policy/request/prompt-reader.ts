@@ -51,16 +51,19 @@ export class PromptReader {
     this.#unknown = unknown;
   }
 
-  /** Reads `tools`; `usesSpan` finds `max_uses` of an entry in the body. */
-  readTools(value: unknown, usesSpan: (index: number) => Span): void {
+  /** Reads what `tools` are together; `readTool` reads each. */
+  readTools(value: unknown): readonly JsonFields[] {
     const tools = listAt(value, 'tools').map((entry, i) => objectAt(entry, `tools[${i}]`));
     if (tools.length > 0) this.hiddenTokens += TOOL_PROMPT_TOKENS;
     this.runsCodeFree = runsCodeFree(tools);
-    tools.forEach((tool, i) => {
-      if (!isServerTool(tool)) return this.#readTool(tool, `tools[${i}]`, false);
-      this.readCacheControl(tool['cache_control'], `tools[${i}].cache_control`);
-      this.#addServerTool(readServerTool(tool, i, () => usesSpan(i), this.#unknown));
-    });
+    return tools;
+  }
+
+  /** Reads one of `tools`; `usesSpan` finds its `max_uses` in the body. */
+  readTool(tool: JsonFields, index: number, usesSpan: () => Span): void {
+    if (!isServerTool(tool)) return this.#readTool(tool, `tools[${index}]`, false);
+    this.readCacheControl(tool['cache_control'], `tools[${index}].cache_control`);
+    this.#addServerTool(readServerTool(tool, index, usesSpan, this.#unknown));
   }
 
   /** Reads `system`, or the content of a message or tool result: text, or a list of blocks of the known types. */
@@ -71,12 +74,20 @@ export class PromptReader {
     );
   }
 
-  /** Reads one of `messages`; call it after `readTools`, since messages may refer to tools. */
-  readMessage(value: unknown, path: string): void {
+  /**
+   * Reads one of `messages` but for its blocks, which it returns: `readMessageBlock` reads each. Call it after the tools,
+   * since messages may refer to them.
+   */
+  readMessage(value: unknown, path: string): readonly unknown[] {
     const message = objectAt(value, path);
     this.#unknown.addFields(message, MESSAGE, path);
     this.#unknown.addValue(stringAt(message['role'], `${path}.role`), ROLES, `${path}.role`);
-    this.readContent(message['content'] ?? [], MESSAGE_BLOCKS, `${path}.content`);
+    const content = message['content'] ?? [];
+    return isText(content) ? [] : listAt(content, `${path}.content`);
+  }
+
+  readMessageBlock(block: unknown, path: string): void {
+    this.#readBlock(objectAt(block, path), MESSAGE_BLOCKS, path);
   }
 
   /** What the object lacks or has beyond these fields is noted with those of what it belongs to. */

@@ -138,6 +138,9 @@ export function* readFacts(
   if (isGiven(fields['thread']) && !isNewThread(fields['thread'])) unbounded.push('thread');
   if (fields['fallbacks'] === 'default') unbounded.push('fallbacks');
   const { serverTools } = prompt;
+  // Most requests name no file, and are not searched for any.
+  const mayNameFiles = prompt.isFetched || unbounded.length > 0 || unknown.found.length > 0;
+  const files = mayNameFiles ? yield* namedFiles(fields, memory) : NO_FILES;
   return {
     model: modelAt(fields['model'], 'model'),
     maxTokens: readMaxTokens(fields['max_tokens'], 'max_tokens'),
@@ -151,7 +154,7 @@ export function* readFacts(
     unbounded,
     unknown: unknown.found,
     betas: unknown.betas,
-    files: filesOf(fields, prompt, [...unbounded, ...unknown.found]),
+    files,
     countable: !prompt.isFetched && !compacts && serverTools.length + fallbacks.length + unbounded.length === 0,
     cacheWrite: unknown.writesCache ? 'OneHour' : prompt.cacheWrite,
     fast,
@@ -162,20 +165,23 @@ export function* readFacts(
   };
 }
 
-/** Most requests name none, and are not searched. */
-function filesOf(fields: JsonFields, prompt: PromptReader, unsure: readonly unknown[]): readonly string[] {
-  return prompt.isFetched || unsure.length > 0 ? namedFiles(fields) : NO_FILES;
-}
-
 const NO_FILES: readonly string[] = [];
 
 function* readPrompt({ fields, spans, memory }: JsonObject, unknown: UnknownNames): BodyReading<PromptReader> {
   const prompt = new PromptReader(unknown);
-  prompt.readTools(fields['tools'] ?? [], (index) => spans.in('tools', index));
+  let read = 0;
+  for (const [i, tool] of prompt.readTools(fields['tools'] ?? []).entries()) {
+    prompt.readTool(tool, i, () => spans.in('tools', i));
+    if (++read % TURN === 0) yield memory;
+  }
   prompt.readContent(fields['system'] ?? [], TEXT_BLOCKS, 'system');
   for (const [i, message] of listAt(fields['messages'], 'messages').entries()) {
-    prompt.readMessage(message, `messages[${i}]`);
-    if (i % TURN === TURN - 1) yield memory;
+    const path = `messages[${i}]`;
+    if (++read % TURN === 0) yield memory;
+    for (const [j, block] of prompt.readMessage(message, path).entries()) {
+      prompt.readMessageBlock(block, `${path}.content[${j}]`);
+      if (++read % TURN === 0) yield memory;
+    }
   }
   prompt.readCacheControl(fields['cache_control'], 'cache_control');
   return prompt;
@@ -184,7 +190,7 @@ function* readPrompt({ fields, spans, memory }: JsonObject, unknown: UnknownName
 /** A path in `unbounded` or `unknown`, of which there may be thousands. Bytes. */
 const PATH_MEMORY = 100;
 
-/** So many messages are read in one step. */
+/** So many tools, messages and blocks are read in one step. */
 const TURN = 256;
 
 /** Where a value is whose place is not known, as in a batch. */

@@ -82,6 +82,17 @@ export class UnknownNames {
   }
 
   #add(path: string, word: string, risk: Risk, value: unknown): void {
+    this.#valuesLeft -= 1;
+    if (this.#valuesLeft < 0) {
+      // Tens of thousands would hold up other calls.
+      this.writesCache = true;
+      this.#found.set(OTHERS, {
+        name: OTHERS,
+        path: OTHERS,
+        risk: worse('Unbounded', this.#found.get(OTHERS)?.risk ?? null),
+      });
+      return;
+    }
     const most = worse(risk, this.#riskIn(value));
     const name = `${path.replace(/\[\d+\]/g, '[]')}${word === '' ? '' : `=${word}`}`;
     const known = this.#found.get(name);

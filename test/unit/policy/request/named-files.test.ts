@@ -1,5 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
-import { namedFiles } from '../../../../policy/request/named-files.ts';
+import type { JsonFields } from '../../../../policy/json/json-access.ts';
+import { namedFiles as reading } from '../../../../policy/request/named-files.ts';
+
+/** Reads to the end, in steps. */
+function namedFiles(request: JsonFields): readonly string[] {
+  const steps = reading(request, 0);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
 
 const within = (content: unknown) => ({ messages: [{ role: 'user', content: [content] }] });
 const file = { type: 'file', file_id: 'file_1' };
