@@ -45,6 +45,6 @@ node() {
 }
 
 case "${1:-api_server}" in
-  api_server | control_plane | postgres | faketime | node | helm | kubeconform | crds | prometheus) "${1:-api_server}" ;;
-  *) say "there is no part \"$1\": leave it out, or name one of control_plane, postgres, faketime, node, helm, kubeconform, crds, prometheus"; exit 1 ;;
+  api_server | control_plane | postgres | pgbouncer | faketime | node | helm | kubeconform | crds | prometheus) "${1:-api_server}" ;;
+  *) say "there is no part \"$1\": leave it out, or name one of control_plane, postgres, pgbouncer, faketime, node, helm, kubeconform, crds, prometheus"; exit 1 ;;
 esac

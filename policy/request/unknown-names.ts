@@ -24,10 +24,14 @@ const MAX_NAMES = 32;
 /** So many values below unknown names are looked through; more of them could hold anything. */
 const MAX_VALUES = 2_000;
 
+/** So many unknown names are looked at, the same ones each time: tens of thousands would hold up other calls. */
+const MAX_OCCURRENCES = 10_000;
+
 /** Collects the unknown names of a request. */
 export class UnknownNames {
   readonly #found = new Map<string, UnknownName>();
   #valuesLeft = MAX_VALUES;
+  #occurrencesLeft = MAX_OCCURRENCES;
   /** Something below an unknown name asks for a cache write. */
   writesCache = false;
   readonly betas: readonly string[];
@@ -82,9 +86,8 @@ export class UnknownNames {
   }
 
   #add(path: string, word: string, risk: Risk, value: unknown): void {
-    this.#valuesLeft -= 1;
-    if (this.#valuesLeft < 0) {
-      // Tens of thousands would hold up other calls.
+    this.#occurrencesLeft -= 1;
+    if (this.#occurrencesLeft < 0) {
       this.writesCache = true;
       this.#found.set(OTHERS, {
         name: OTHERS,
