@@ -26,6 +26,9 @@ import type { UnknownNames } from './unknown-names.ts';
 /** The longest-lived cache write that a request asks for. */
 export type CacheWrite = 'None' | 'FiveMinutes' | 'OneHour';
 
+/** Far above any real use: all of them are looked at in one step. */
+const MAX_TOOLS = 10_000;
+
 /** Running sums over a prompt. */
 export class PromptReader {
   cacheWrite: CacheWrite = 'None';
@@ -53,7 +56,9 @@ export class PromptReader {
 
   /** Reads what `tools` are together; `readTool` reads each. */
   readTools(value: unknown): readonly JsonFields[] {
-    const tools = listAt(value, 'tools').map((entry, i) => objectAt(entry, `tools[${i}]`));
+    const entries = listAt(value, 'tools');
+    if (entries.length > MAX_TOOLS) throw invalid(`tools must have at most ${MAX_TOOLS} entries.`);
+    const tools = entries.map((entry, i) => objectAt(entry, `tools[${i}]`));
     if (tools.length > 0) this.hiddenTokens += TOOL_PROMPT_TOKENS;
     this.runsCodeFree = runsCodeFree(tools);
     return tools;

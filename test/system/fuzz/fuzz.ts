@@ -53,6 +53,7 @@ export async function fuzz({ property }: FuzzTarget, seed: number, limit: FuzzLi
         : { numRuns: Number.MAX_SAFE_INTEGER, interruptAfterTimeLimit: limit.milliseconds }),
     },
   );
-  const failure = details.failed && details.counterexample !== null ? fc.defaultReportMessage(details) : null;
-  return { runs: details.numRuns, longestMs, failure: failure ?? null };
+  if (!details.failed || details.counterexample === null) return { runs: details.numRuns, longestMs, failure: null };
+  const failure = `${String(details.errorInstance)}\n${fc.defaultReportMessage(details)}`;
+  return { runs: details.numRuns, longestMs, failure };
 }

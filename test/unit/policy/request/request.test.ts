@@ -301,16 +301,19 @@ describe('a body that tries to keep the gateway busy', () => {
     ['fallbacks', { fallbacks: many({ model: 'a' }) }, 'BodyInvalid: fallbacks must have at most 32 entries.'],
     [
       'tools of other servers',
-      { tools: many({ type: 'mcp_toolset', mcp_server_name: 'a' }) },
+      { tools: many({ type: 'mcp_toolset', mcp_server_name: 'a' }).slice(0, 10_000) },
       'BodyInvalid: tools must have at most 64 that Anthropic runs.',
     ],
+    ['tools', { tools: many({ name: 'a' }) }, 'BodyInvalid: tools must have at most 10000 entries.'],
   ])('with too many %s is refused before each one is searched', (_name, more, expected) => {
     expect(refusal({ ...plain, ...more })).toBe(expected);
   });
 
   test('leaves little behind, and what it leaves has a figure', () => {
     const nothing = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`k${i}`, null]));
-    const tools = many({ name: 'a' }).map((tool, i) => ({ ...tool, name: `t${i}` }));
+    const tools = many({ name: 'a' })
+      .slice(0, 10_000)
+      .map((tool, i) => ({ ...tool, name: `t${i}` }));
     for (const part of [nothing, { tools }]) {
       const read = readAll(requestReading(bytes({ ...plain, ...part })));
       expect(read).toMatchObject({ ok: true, value: { memory: 0 } });
