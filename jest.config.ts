@@ -12,7 +12,7 @@ export default {
   // More than the two cores of a small machine, since most files wait most of the time.
   maxWorkers: 3,
   workerIdleMemoryLimit: '800MB',
-  testTimeout: 120_000,
+  testTimeout: 300_000,
   setupFiles: ['<rootDir>/test/support/seed.ts'],
   globalSetup: '<rootDir>/test/support/setup.ts',
   globalTeardown: '<rootDir>/test/support/teardown.ts',

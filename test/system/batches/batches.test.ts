@@ -27,7 +27,7 @@ let ledger: RedisLedger;
 beforeAll(async () => {
   installation = await Installation.start(1, { directory, settings: { batchPollSeconds: 1 } });
   ledger = connectLedger({ url: installation.redisUrl, installation: 'tollgate', epoch: () => null });
-}, 120_000);
+});
 
 afterAll(async () => {
   ledger?.close();
@@ -113,7 +113,7 @@ test('a large batch is settled once at half price, though gateway and operators 
   const status = await until(async () => {
     const { status } = await installation.budget(TEAM, 'yearly');
     return status?.requests === REQUESTS && Number(status.reservedUsd) === 0 && status;
-  }, 30_000);
+  });
   expect(parseUsd(status.spentUsd ?? '0')).toBe(owed.nano);
   expect(Number(status.presumedUsd)).toBe(0);
 

@@ -47,7 +47,7 @@ afterAll(async () => {
   await Installation.stop(directory);
   await upstream.stop();
   rmSync(directory, { recursive: true, force: true });
-}, 60_000);
+});
 
 test.concurrent.each(variants.map((variant, index) => [variant.title, variant, index] as const))(
   '%s',
@@ -56,7 +56,6 @@ test.concurrent.each(variants.map((variant, index) => [variant.title, variant, i
     for (let call = 0; call < variant.repeat; call += 1) answer = await send(variant, index);
     expect([...wrongInAnswer(variant, index, answer), ...(await wrongInMoney(variant, index))]).toEqual([]);
   },
-  120_000,
 );
 
 async function send({ method, path, headers, body, sendsKey }: Variant, index: number) {

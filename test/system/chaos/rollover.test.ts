@@ -242,7 +242,7 @@ test('at midnight there is new money, at once and not before, and every call is 
   for (const [index, night] of nights.entries()) {
     await expectOneNight(night, held[index] ?? [], zero, charged);
   }
-}, 180_000);
+});
 
 async function expectOneNight(
   { place, calls, spentAt }: Night,

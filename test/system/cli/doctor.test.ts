@@ -48,7 +48,7 @@ beforeAll(async () => {
   await here.apply(workspace(tenant, 'checkout', KEY));
   await here.apply(budget(tenant, 'daily'));
   await here.kubectl('wait', '--for=condition=Ready', '--timeout=30s', '-n', tenant, 'cw/checkout', 'cb/daily');
-}, 120_000);
+});
 
 afterAll(async () => {
   await gateway?.stop();
@@ -392,7 +392,7 @@ test('a Redis Cluster that stops answering is reported without a long wait', asy
   expect([code, stdout]).toEqual([1, expect.stringContaining('Redis does not answer')]);
   for (const server of servers) server.disconnect();
   await cluster.stop();
-}, 120_000);
+});
 
 describe('its flags', () => {
   test('help, and an unknown flag', async () => {

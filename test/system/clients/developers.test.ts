@@ -90,4 +90,4 @@ test('twenty concurrent developers are not refused while money is left, and neve
   const books = BigInt(upstream.books().total.nanoUsd);
   expect((await counter()).spentNano).toBe(books);
   expect(books >= CAP && books <= CAP + TOLERANCE).toBe(true);
-}, 120_000);
+});

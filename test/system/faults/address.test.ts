@@ -20,7 +20,7 @@ beforeAll(async () => {
   address = await startProxy(first.port);
   // The test reads the replica, which becomes the master.
   system = await TestSystem.open(second.url, first.url.replace(`:${first.port}`, `:${address.port}`));
-}, 180_000);
+});
 
 afterAll(async () => {
   await system?.close();
@@ -52,4 +52,4 @@ test('the address moves to another master: calls wait and go on, and nothing is 
   await system.logged();
   old.disconnect();
   next.disconnect();
-}, 120_000);
+});

@@ -19,7 +19,7 @@ const figures: string[] = [];
 beforeAll(async () => {
   sentinel = await startSentinel(mkdtempSync(join(tmpdir(), 'tollgate-failover-')));
   system = await TestSystem.open(sentinel.url);
-}, 180_000);
+});
 
 afterAll(async () => {
   await system?.close();
@@ -46,7 +46,7 @@ test('the master is killed twice under load: never over the cap, and no spend is
   expect(nano).toBeLessThanOrEqual(parseUsd(LIMIT));
   expect(certainNano).toBeGreaterThanOrEqual(nano);
   expect(spentNano).toBe(nano);
-}, 120_000);
+});
 
 /** Cuts the replicas off, as a network would, and lets the master take writes that none of them has. */
 async function isolate(master: Redis, replicas: readonly Redis[]): Promise<void> {
@@ -101,4 +101,4 @@ test('the residual: only what no replica has and no living gateway knows is lost
   expect(after.certainNano).toBe(quiet.certainNano);
   expect(billed).toBeGreaterThan(0n);
   expect(billed).toBeLessThanOrEqual(committedNano - quiet.committedNano);
-}, 120_000);
+});

@@ -21,7 +21,7 @@ beforeAll(async () => {
   redis = await startRedis();
   proxy = await startProxy(redis.port);
   system = await TestSystem.open(redis.url, redis.url.replace(`:${redis.port}`, `:${proxy.port}`));
-}, 120_000);
+});
 
 afterEach(async () => {
   await Promise.all(running.splice(0).map(({ load }) => load.stop()));

@@ -276,7 +276,7 @@ describe('an upstream that sends without end', () => {
     expect(grownMB).toBeLessThan(150);
     expect(headers['x-tollgate-cost-usd']).toBeUndefined();
     expect(money).toEqual({ spent: 10n * 2_000n + 20n * 10_000n, presumed: 0n, requests: 1 });
-  }, 60_000);
+  });
 
   test('a megabyte that inflates to a gigabyte is not followed to its end, and its worst case stays presumed', async () => {
     const bomb = gzipSync(Buffer.alloc(1024 * MB, 'x'), { level: 1 });
@@ -285,7 +285,7 @@ describe('an upstream that sends without end', () => {
     expect(length).toBe(bomb.length);
     expect(grownMB).toBeLessThan(150);
     expect(money.presumed).toBeGreaterThanOrEqual(WORST);
-  }, 60_000);
+  });
 });
 
 describe('a batch', () => {

@@ -110,4 +110,4 @@ test('no workspace fills the ledger with files', async () => {
   await expect(upload(sdk(here))).rejects.toMatchObject({ message: expect.stringContaining('has 10000 files') });
   await here.ledger.gateway.removeFile(OWNER, 'file_0');
   await upload(sdk(here));
-}, 60_000);
+});

@@ -151,7 +151,7 @@ describe('the installation', () => {
         () => false,
         (error: unknown) => String(error).includes('and no others'),
       );
-    }, 30_000);
+    });
     await create('tollgate.dev/key');
     await cluster().kubectl('delete', 'secret', 'made-key', '-n', namespace, operator);
     await cluster().kubectl('create', 'secret', 'generic', 'another', '-n', namespace);

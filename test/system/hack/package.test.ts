@@ -95,4 +95,4 @@ test('the package brings prices, migrations and the thread of the log', () => {
   const { stdout, stderr } = spawnSync(process.execPath, [script, folder], { encoding: 'utf8', env });
   expect(stderr).toBe('');
   expect(stdout).toBe('true true\n');
-}, 180_000);
+});

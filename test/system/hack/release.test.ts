@@ -70,7 +70,7 @@ test('a dry run builds everything with its checksums, and tags nothing', () => {
   expect(stderr).toContain('not tagged: this was a dry run');
   expect(status).toBe(0);
   expect(git(clone, 'tag')).toBe('');
-}, 120_000);
+});
 
 test('a release is built, its notes are those of the changelog, and its commit is tagged', () => {
   const { version } = JSON.parse(readFileSync(join(clone, 'package.json'), 'utf8')) as { version: string };
@@ -108,7 +108,7 @@ test('a release is built, its notes are those of the changelog, and its commit i
   expect(names).not.toContain('jest');
 
   expect(release().stderr).toContain(`v${version} exists already`);
-}, 120_000);
+});
 
 test('an unknown flag is refused', () => {
   expect(release('--dry')).toMatchObject({ status: 2, stderr: expect.stringContaining('there is no flag --dry') });

@@ -72,4 +72,4 @@ test('the system comes up, is repaired and scaled without losing spend, and leav
   await stopSystem(directory);
   expect(pids()).toEqual({});
   for (const gateway of second.gatewayUrls) await expect(callThrough(gateway, apiKey)).rejects.toThrow('fetch failed');
-}, 120_000);
+});

@@ -181,7 +181,7 @@ describe('processes that share budgets', () => {
     raw.disconnect();
     ledger.close();
     await redis.stop();
-  }, 120_000);
+  });
 
   test.each([
     ['with its log', false],

@@ -102,4 +102,4 @@ test('no workspace overtakes a call of another one that waits for a spanning bud
   const overtaken = await contend(50);
   // A call that was under way when the other one began to wait; each gateway may have one.
   expect(Math.max(...overtaken)).toBeLessThanOrEqual(2);
-}, 120_000);
+});

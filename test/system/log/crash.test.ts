@@ -160,7 +160,7 @@ test('every call is one row while two ingesters and Postgres are killed repeated
   ledger.close();
   await Promise.all([redis.stop(), postgres.stop()]);
   for (const { directory } of [redis, postgres]) rmSync(directory, { recursive: true, force: true });
-}, 180_000);
+});
 
 test('every call is one row while an ingester into PGlite is killed repeatedly', async () => {
   const redis = await startRedis();
@@ -173,4 +173,4 @@ test('every call is one row while an ingester into PGlite is killed repeatedly',
   ledger.close();
   await redis.stop();
   for (const directory of [redis.directory, folder]) rmSync(directory, { recursive: true, force: true });
-}, 180_000);
+});

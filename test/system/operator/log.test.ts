@@ -28,7 +28,7 @@ beforeAll(async () => {
   // An empty ledger is established only after the usage log was asked what was spent before.
   await until(async () => (await gateway.ledger.operator.state()).epoch !== null);
   await postgres.stop();
-}, 180_000);
+});
 
 afterAll(async () => {
   await gateway?.stop();
@@ -90,7 +90,7 @@ test('while the database is down, waiting records are shown by a condition, an E
   await database.close();
   await until(async () => (await metric('tollgate_usage_log_rows_total')) === LIMIT / 2 + 10);
   await until(async () => (await metric('tollgate_usage_log_lag_seconds')) === 0);
-}, 120_000);
+});
 
 async function rows(database: Database): Promise<number | undefined> {
   const [count] = await database.query<{ rows: number }>('select count(*)::int as rows from calls');

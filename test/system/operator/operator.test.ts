@@ -19,7 +19,7 @@ beforeAll(async () => {
   await here.startOperator('operator-1');
   gateway = new SimulatedGateway(here.redis().url, 'gateway-1', shards);
   gateway.start();
-}, 180_000);
+});
 
 afterAll(async () => {
   await gateway?.stop();

@@ -43,7 +43,7 @@ export function startServices(): () => Services {
     const url = await createDatabase(postgres.url, 'pooled');
     services = { redis, postgres, pooled: await startPgBouncer(postgres.directory, { ...postgres, url }) };
     folders = [redis.directory, postgres.directory];
-  }, 120_000);
+  });
   afterAll(async () => {
     await Promise.all([services.redis.stop(), services.pooled.stop().then(() => services.postgres.stop())]);
     for (const folder of folders) rmSync(folder, { recursive: true, force: true });
@@ -70,7 +70,7 @@ export function describeLog(services: () => Services, tests: (fixture: () => Log
       const log = new UsageLog({ open, ledger: ledger.operator, onDeadLetters: (more) => deadLetters.push(...more) });
       opened = { name, database, ledger, log, redis };
       await log.drain();
-    }, 120_000);
+    });
 
     beforeEach(async () => {
       deadLetters = [];

@@ -72,4 +72,4 @@ test('a hung PGlite is terminated and can be opened again', async () => {
   expect(await anew.query('select * from kept')).toEqual([]);
   await anew.close();
   rmSync(folder, { recursive: true });
-}, 120_000);
+});

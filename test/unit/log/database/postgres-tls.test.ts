@@ -29,7 +29,7 @@ beforeAll(async () => {
   copyFileSync(key, secret!);
   giveToOwner(cert!, secret!);
   encrypted = await startPostgres({ settings: ['ssl=on', `ssl_cert_file=${cert}`, `ssl_key_file=${secret}`] });
-}, 120_000);
+});
 
 afterAll(async () => {
   await Promise.all([plain.stop(), encrypted.stop()]);
