@@ -42,8 +42,6 @@ export class MemoryCounter {
   readonly inFlight = new Map<string, Nano>();
   /** In a spanning budget: the last two of a level (`SharingLevel`) that waited, latest first. */
   readonly waiting = new Map<string, readonly WaitMark[]>();
-  /** Orders values: what is spent, summed in floating point as a sorted set of Redis does. */
-  score = 0;
 
   /** `counter` begins with the budget's namespace, whose calls made the counter unless another is given. */
   constructor(counter: string, value: string | null, expireAt: number, madeBy = namespaceOf(counter)) {
@@ -63,6 +61,11 @@ export class MemoryCounter {
     return this.spentNano === 0n && this.committedNano === 0n && this.gapsNano === 0n;
   }
 
+  /** Orders values: what is spent in floating point, as a sorted set of Redis has it. */
+  get score(): number {
+    return Number(this.spentNano);
+  }
+
   get reading(): Counter {
     const { spentNano, certainNano, committedNano, requests, refused, wouldRefuse, exhaustedAtNano, tooLargeNano } =
       this;
@@ -80,7 +83,6 @@ export class MemoryCounter {
     this.committedNano = add(this.committedNano, committedNano);
     this.gapsNano = add(this.gapsNano, gapsNano);
     this.requests += requests;
-    this.score += Number(spentNano);
   }
 
   /** The others of a level of which a call waits for room at `now`, latest first. */

@@ -69,7 +69,6 @@ export class MemoryOperatorLedger extends MemorySharedOperations implements Oper
       counter.certainNano = add(counter.certainNano, missingNano);
       counter.committedNano = add(counter.committedNano, missingNano);
       counter.requests = Math.max(counter.requests, requests);
-      counter.score = Math.max(counter.score, Number(spentNano));
       // One that is there stays, whatever it holds.
       if (counters.kept(counter) === null) counters.store(counter);
     }

@@ -1,4 +1,5 @@
 import type { Bound, Check, CheckMode, Failure, Verdict } from '../../policy/core/counter-check.ts';
+import { isSpanningCounter } from '../../policy/core/counter-reading.ts';
 import { add, nano, type Nano, ZERO } from '../../policy/core/money.ts';
 import { expireAt, WAIT_MARK_MS } from '../durations.ts';
 import type { Reservation } from '../reservation.ts';
@@ -88,8 +89,8 @@ export class ReservationCounters {
     const wasExhausted = mode === 'Enforce' && bound !== null && counter.exhaustedAtNano !== null;
     if (wasExhausted && bound.capNano <= (counter.exhaustedAtNano ?? ZERO)) counter.exhaustedAtNano = null;
     if (mode === 'Observe') this.#noteWouldRefuse(check, counter);
-    const { checks, workspace } = this.#reservation;
-    if (checks[check]!.workspaceReservePercent === undefined) return;
+    const { workspace } = this.#reservation;
+    if (!isSpanningCounter(counter.counter, workspace)) return;
     for (const level of sharingLevels(workspace)) this.#markWaiting(counter, level, false);
   }
 
@@ -144,8 +145,10 @@ function share(
 ): Pick<CheckedCounter, 'verdict' | 'marked'> {
   const { workspaceReservePercent: percent } = check;
   const { workspace, worstNano } = reservation;
-  if (percent === undefined || check.mode !== 'Enforce' || verdict === 'spent' || verdict === 'tooLarge')
+  const isShared = percent !== undefined && isSpanningCounter(counter.counter, workspace);
+  if (!isShared || check.mode !== 'Enforce' || verdict === 'spent' || verdict === 'tooLarge') {
     return { verdict, marked: [] };
+  }
   const leftNano = roomNano - counter.certainNano + worstNano;
   const exceedsShare = ({ name }: SharingLevel): boolean =>
     ((counter.inFlight.get(name) ?? ZERO) + worstNano) * 100n > leftNano * BigInt(percent);

@@ -41,8 +41,8 @@ const RECORD_STATES = {
   STATE_RELEASED: 'released',
 } as const satisfies Readonly<Record<string, RecordState>>;
 
-/** Globals of every script. */
-const CONSTANTS = {
+/** What the scripts may name. */
+const CONSTANTS: Readonly<Record<string, string | number>> = {
   LEASE_MS,
   MIN_RECOVERY_MS,
   RELEASE_AFTER_MS,
@@ -58,6 +58,9 @@ const CONSTANTS = {
   ...RECORD_FIELDS,
   ...RECORD_STATES,
 };
+
+/** The functions of the shared parts and what stands between them. */
+const PIECES = /^local function (\w+)\([^)]*\)(?: .* end$|[^]*?^end$)|^.+$/gm;
 
 /** The shared parts for scripts that end calls. */
 const LEASES = ['decimal', 'recovery', 'value-counters', 'leases'];
@@ -97,20 +100,30 @@ export const scripts = {
   restoreBatches: script('restore-batches', ...LEASES),
 } as const satisfies Record<string, Script>;
 
+/**
+ * Lua makes the functions of a script anew whenever it runs, and looks for each local that they use. So constants are written
+ * out, and functions that a script does not use are left out.
+ */
 function script(name: string, ...shared: readonly string[]): Script {
   const text = readScript(name);
   // The first line, `#!lua`, says how Redis runs it and must stay first.
   const end = text.indexOf('\n') + 1;
   const parts = ['ledger', ...shared].map((part) => readScript(`shared/${part}`));
-  const source = [text.slice(0, end) + constants(), ...parts, text.slice(end)].join('\n');
+  const source = text.slice(0, end) + withoutUnused(parts.join(''), text.slice(end));
   return { source, sha: createHash('sha1').update(source).digest('hex') };
 }
 
-function constants(): string {
-  const [names, values] = [Object.keys(CONSTANTS), Object.values(CONSTANTS).map((value) => JSON.stringify(value))];
-  return `local ${names.join(', ')} = ${values.join(', ')}`;
+function withoutUnused(parts: string, body: string): string {
+  let source = body;
+  for (const [piece, name] of [...parts.matchAll(PIECES)].toReversed()) {
+    if (name === undefined || new RegExp(`\\b${name}\\b`).test(source)) source = `${piece}\n${source}`;
+  }
+  return source;
 }
 
+/** A script's text without comments, its constants written out. */
 function readScript(name: string): string {
-  return readFileSync(join(import.meta.dirname, 'scripts', `${name}.lua`), 'utf8');
+  const text = readFileSync(join(import.meta.dirname, 'scripts', `${name}.lua`), 'utf8');
+  const code = text.replaceAll(/^ *--.*\n/gm, '');
+  return code.replaceAll(/\b[A-Z_]+\b/g, (word) => JSON.stringify(CONSTANTS[word]) ?? word);
 }

@@ -21,24 +21,13 @@ local now = clock()
 local isRepeated = call('HEXISTS', open, id) == 1
 if not isRepeated then
   -- It was swept, or settled as an unchecked call: another lease would reserve it twice.
-  if call('HEXISTS', prefix .. ':presumed', id) == 1 or call('HEXISTS', prefix .. ':booked', id) == 1 then
-    return { 'ended' }
-  end
+  if call('ZSCORE', prefix .. ':presumedUntil', id) then return { 'ended' } end
   local fences = call('HMGET', prefix .. ':fences', workspace, '')
   local fence = fences[1] or fences[2]
   if fence and tonumber(ARGV[7]) < tonumber(fence) then return { 'stale', fence } end
   if now < tonumber(ARGV[11]) or now >= tonumber(ARGV[12]) then return { 'wrongPeriod', now } end
   if call('XLEN', prefix .. ':usage') >= tonumber(ARGV[#ARGV]) then return { 'logBehind' } end
 end
-
--- The levels on which workspaces share a spanning budget: namespaces with each other, and the workspaces of one namespace.
--- `marks` is the field with the last two names of that level of which a call waits for room, latest first, each with until
--- when that is believed. Two suffice to say for any name whether another one waits.
-local namespace = namespaceOf(workspace)
-local levels = {
-  { name = namespace, marks = 'm', inFlight = 'r:' .. namespace },
-  { name = workspace, marks = 'm:' .. namespace, inFlight = 'r:' .. workspace },
-}
 
 -- The other names of which a call waits.
 local function othersWaiting(marks, name)
@@ -51,7 +40,7 @@ end
 
 -- Notes on a level that a call of this workspace waits for room in the counter, or no longer does.
 local function markWaiting(counter, n, isWaiting)
-  local level = levels[n]
+  local level = counter.levels[n]
   local marks = othersWaiting(counter.marks[n], level.name)
   if isWaiting then marks = { string.format('%d %s', now + WAIT_MARK_MS, level.name), marks[1] } end
   if #marks > 0 then
@@ -68,15 +57,15 @@ local function exceedsShare(bound, inFlight, percent)
 end
 
 -- In a counter that workspaces share: holds a call back with which its workspace, or its namespace, exceeds its part while
--- another one waits for room, and notes a call that waits for room. One that exceeds the part holds nobody back: two such
--- calls would wait for each other.
+-- another one waits for room, and says on which levels a call that waits for room is noted. One that exceeds the part holds
+-- nobody back: two such calls would wait for each other.
 local function share(bound, percent)
-  local counter, verdict = bound.counter, bound.verdict
-  if verdict == 'waiting' and not counter.isNew then
+  local counter = bound.counter
+  if bound.verdict == 'waiting' and not counter.isNew then
     bound.marked = {}
     for n = 1, 2 do bound.marked[n] = not exceedsShare(bound, counter.inFlight[n], percent) end
-  elseif verdict == 'fits' then
-    for n, level in ipairs(levels) do
+  elseif bound.verdict == 'fits' then
+    for n, level in ipairs(counter.levels) do
       local isContended = counter.marks[n] ~= '' and #othersWaiting(counter.marks[n], level.name) > 0
       if isContended and exceedsShare(bound, counter.inFlight[n], percent) then bound.verdict = 'waiting' end
     end
@@ -95,11 +84,10 @@ end
 
 -- fits, waiting (would fit once calls in flight settle), tooLarge (a mean call would) or spent. Under Observe a call never
 -- waits.
-local function verdictOf(counter, mode, bound)
-  local cap, room = bound.cap, bound.room
+local function verdictOf(counter, mode, cap, room, gapRoom)
   if mode == 'X' or cap == '' then return 'fits' end
   if mode == 'E' and less(counter.spent, cap) and not less(room, counter.committed) then
-    local gapFits = gap == '0' or not less(bound.gapRoom, call('HGET', counter.key, 'g') or '0')
+    local gapFits = gap == '0' or not less(gapRoom, call('HGET', counter.key, 'g') or '0')
     return gapFits and 'fits' or 'waiting'
   end
   if not less(counter.certain, cap) then return 'spent' end
@@ -107,43 +95,45 @@ local function verdictOf(counter, mode, bound)
   return isBelowMean(counter, room) and 'spent' or 'tooLarge'
 end
 
-local checks, answer, isRefused, wouldOverflow = {}, { 'full', now }, false, false
-for i = 14, #ARGV - 1, strideOf(gap) do
-  local mode, expireAt, percent = ARGV[i + 2], ARGV[i + 3], ARGV[i + 8]
-  local shares = percent ~= '' and levels
-  local pool = load(ARGV[i], expireAt, shares)
-  local check = { mode = mode, { counter = pool, cap = ARGV[i + 4], room = ARGV[i + 5], gapRoom = ARGV[i + 10] } }
-  if ARGV[i + 1] ~= '' then
-    check[1].counter = loadValue(pool, ARGV[i + 1], ARGV[i + 9], expireAt, workspace, shares)
-    check[2] = { counter = pool, cap = ARGV[i + 6], room = ARGV[i + 7], gapRoom = ARGV[i + 11] }
+-- All bounds: that of each check's own counter, followed where there is one by that of its total. `finals` has for a check
+-- (from 0) the verdict that refuses: tooLarge where a bound has that, else spent.
+local bounds, finals, isRefused, wouldOverflow, levels = {}, {}, false, false, nil
+local answer, admitted = { 'full', now }, { 'admitted', now, '' }
+
+-- Checks one bound; `position` is 0 for the check's own counter and 1 for its total.
+local function check(n, position, counter, mode, cap, room, gapRoom, percent)
+  local bound = { check = n, mode = mode, counter = counter, cap = cap, room = room, marked = false, verdict = '' }
+  bounds[#bounds + 1] = bound
+  wouldOverflow = wouldOverflow or less(maxCommitted, counter.committed)
+  bound.verdict = verdictOf(counter, mode, cap, room, gapRoom)
+  if percent ~= '' and counter.levels and mode == 'E' and cap ~= '' then share(bound, percent) end
+  if bound.verdict == 'fits' then return end
+  if bound.verdict ~= 'waiting' and finals[n] ~= 'tooLarge' then finals[n] = bound.verdict end
+  if mode ~= 'E' then return end
+  isRefused = isRefused or bound.verdict ~= 'waiting'
+  for _, item in ipairs({ n, position, bound.verdict, counter.spent, counter.certain, counter.committed }) do
+    answer[#answer + 1] = item
   end
-  for position, bound in ipairs(check) do
-    local counter = bound.counter
-    wouldOverflow = wouldOverflow or less(maxCommitted, counter.committed)
-    bound.verdict = verdictOf(counter, mode, bound)
-    if percent ~= '' and mode == 'E' and bound.cap ~= '' then share(bound, percent) end
-    check.isTooLarge = check.isTooLarge or bound.verdict == 'tooLarge'
-    check.isFinal = check.isFinal or bound.verdict == 'tooLarge' or bound.verdict == 'spent'
-    if mode == 'E' and bound.verdict ~= 'fits' then
-      isRefused = isRefused or bound.verdict ~= 'waiting'
-      local n = #answer
-      answer[n + 1], answer[n + 2], answer[n + 3] = #checks, position - 1, bound.verdict
-      answer[n + 4], answer[n + 5], answer[n + 6] = counter.spent, counter.certain, counter.committed
-    end
-  end
-  checks[#checks + 1] = check
 end
 
--- What each check's own counter had committed before this reservation; for one that was just made the client adds the
--- worst case.
-local function withCommitted(kind, sequence)
-  local list = { kind, now, sequence }
-  for n, check in ipairs(checks) do list[3 + n] = check[1].counter.committed end
-  return list
+local stride = strideOf(gap)
+for i = 14, #ARGV - 1, stride do
+  local name, value, mode, expireAt, percent = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 8]
+  if not levels and isSpanning(name, workspace) then levels = levelsOf(workspace) end
+  local n, shares = (i - 14) / stride, levels and isSpanning(name, workspace) and levels
+  local pool = load(name, expireAt, shares)
+  local own = value == '' and pool or loadValue(pool, value, ARGV[i + 9], expireAt, workspace, shares)
+  check(n, 0, own, mode, ARGV[i + 4], ARGV[i + 5], ARGV[i + 10], percent)
+  if own ~= pool then check(n, 1, pool, mode, ARGV[i + 6], ARGV[i + 7], ARGV[i + 11], percent) end
+  -- What it had committed before this reservation; the client adds the worst case where it is not repeated.
+  admitted[#admitted + 1] = own.committed
 end
 
 -- A retry after a time-out: the call is reserved, whatever has changed since.
-if isRepeated then return withCommitted('repeated', state[LAST_CHANGE]) end
+if isRepeated then
+  admitted[1], admitted[3] = 'repeated', state[LAST_CHANGE]
+  return admitted
+end
 
 local function markExhausted(counter, cap)
   call('HSET', counter.key, 'e', cap)
@@ -154,33 +144,27 @@ local function markExhausted(counter, cap)
 end
 
 -- Notes in the pool the worst case of a call that was too large, or in mode Observe would have been.
-local function noteTooLarge(check)
-  if check.isTooLarge then call('HSET', check[#check].counter.key, 'l', worst) end
+local function noteTooLarge(bound)
+  if finals[bound.check] == 'tooLarge' and not bound.counter.value then call('HSET', bound.counter.key, 'l', worst) end
 end
 
 -- A budget that refuses counts the refusal in its pool and in the value's counter, and marks a counter that is spent. A
 -- value that holds no money gets no counter for that.
 if isRefused then
-  for _, check in ipairs(checks) do
-    if check.mode == 'E' and check.isFinal then
-      for _, bound in ipairs(check) do
-        local counter = bound.counter
-        if not (counter.isNew and counter.value) then
-          create(counter, workspace)
-          call('HINCRBY', counter.key, 'x', 1)
-          if bound.verdict == 'spent' then markExhausted(counter, bound.cap) end
-        end
-      end
-      noteTooLarge(check)
+  for _, bound in ipairs(bounds) do
+    local counter = bound.counter
+    if bound.mode == 'E' and finals[bound.check] and not (counter.isNew and counter.value) then
+      create(counter, workspace)
+      call('HINCRBY', counter.key, 'x', 1)
+      if bound.verdict == 'spent' then markExhausted(counter, bound.cap) end
+      noteTooLarge(bound)
     end
   end
 end
 if #answer > 2 then
-  for _, check in ipairs(isRefused and {} or checks) do
-    for _, bound in ipairs(check) do
-      for n, isMarked in ipairs(bound.marked or {}) do
-        if isMarked then markWaiting(bound.counter, n, true) end
-      end
+  for _, bound in ipairs(isRefused and {} or bounds) do
+    for n, isMarked in ipairs(bound.marked or {}) do
+      if isMarked then markWaiting(bound.counter, n, true) end
     end
   end
   return answer
@@ -189,23 +173,26 @@ if wouldOverflow then return overflow() end
 
 -- Clears the mark of a counter that was exhausted at this cap or a higher one: a call fits under it again.
 local function clearExhausted(counter, cap)
-  if not counter.exhaustedAt or cap == '' or less(counter.exhaustedAt, cap) then return end
+  if cap == '' or less(counter.exhaustedAt, cap) then return end
   call('HDEL', counter.key, 'e')
   if counter.value then call('SREM', prefix .. ':exhausted:' .. counter.pool, counter.value) end
 end
 
 local lease = newLease(now, worst, gap, ARGV[13])
-for _, check in ipairs(checks) do
-  for _, bound in ipairs(check) do
-    local counter = bound.counter
-    reserveIn(lease, counter, workspace)
-    if check.mode == 'E' then clearExhausted(counter, bound.cap) end
-    for n, marks in ipairs(counter.marks or {}) do
-      if string.find(marks, ' ' .. levels[n].name, 1, true) then markWaiting(counter, n, false) end
+for _, bound in ipairs(bounds) do
+  local counter, mode = bound.counter, bound.mode
+  reserveIn(lease, counter, workspace)
+  if counter.exhaustedAt and mode == 'E' then clearExhausted(counter, bound.cap) end
+  if counter.levels then
+    for n, level in ipairs(counter.levels) do
+      if string.find(counter.marks[n], ' ' .. level.name, 1, true) then markWaiting(counter, n, false) end
     end
-    if check.mode == 'O' and check.isFinal then call('HINCRBY', counter.key, 'w', 1) end
   end
-  if check.mode == 'O' then noteTooLarge(check) end
+  if mode == 'O' and finals[bound.check] then
+    call('HINCRBY', counter.key, 'w', 1)
+    noteTooLarge(bound)
+  end
 end
 call('HSET', open, id, cmsgpack.pack(lease))
-return withCommitted('admitted', number(state, client, timeline))
+admitted[3] = number(state, client, timeline)
+return admitted

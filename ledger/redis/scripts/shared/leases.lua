@@ -16,19 +16,42 @@ local function droppedUntil(name)
 end
 
 local function countersOf(lease, change)
-  local counters, isLess = {}, string.byte(change) == 45
+  local counters, isLess, workspace = {}, string.byte(change) == 45, lease.workspace
+  -- The fields of what the workspace's namespace and the workspace have in flight.
+  local fields = workspace and { 'r:' .. namespaceOf(workspace), 'r:' .. workspace }
   for i = NAMES, #lease do
     local key = prefix .. ':counter:' .. lease[i]
-    local h = call('HMGET', key, 's', 'f', 'c', 'n')
+    local shared, h = fields and isSpanning(lease[i], workspace) and fields, nil
+    if shared then
+      h = call('HMGET', key, 's', 'f', 'c', 'n', shared[1], shared[2])
+    else
+      h = call('HMGET', key, 's', 'f', 'c', 'n')
+    end
     local expireAt = not h[3] and not isLess and droppedUntil(lease[i])
     if h[3] or expireAt then
       counters[#counters + 1] = {
-        name = lease[i], key = key, isNew = not h[3], expireAt = expireAt,
+        name = lease[i], key = key, isNew = not h[3], expireAt = expireAt, shared = shared,
         spent = h[1] or '0', certain = h[2] or '0', committed = h[3] or '0', requests = h[4] or '0',
+        ofNamespace = shared and h[5] or '0', ofWorkspace = shared and h[6] or '0',
       }
     end
   end
   return counters
+end
+
+-- Writes the sums of a counter that workspaces share, with what this workspace and its namespace have in flight.
+local function writeShared(counter, inFlight)
+  local namespace, workspace = counter.shared[1], counter.shared[2]
+  local ofNamespace = inFlightAfter(counter.ofNamespace, inFlight)
+  local ofWorkspace = inFlightAfter(counter.ofWorkspace, inFlight)
+  call('HSET', counter.key, 's', counter.spent, 'f', counter.certain, 'c', counter.committed, 'n', counter.requests,
+    namespace, ofNamespace, workspace, ofWorkspace)
+  -- What is in flight in a namespace is no less than what is in one of its workspaces.
+  if ofNamespace == '0' then
+    call('HDEL', counter.key, namespace, workspace)
+  elseif ofWorkspace == '0' then
+    call('HDEL', counter.key, workspace)
+  end
 end
 
 -- Writes the sums of a counter of a lease, after a signed change of what is spent and in flight. The counter of a value
@@ -39,12 +62,13 @@ local function write(counter, workspace, spent, inFlight)
     if not counter.isNew then dropValue(counter, pool, value) end
     return
   end
-  call('HSET', counter.key, 's', counter.spent, 'f', counter.certain, 'c', counter.committed, 'n', counter.requests)
-  if counter.isNew then addValue(counter, namespaceOf(workspace or pool)) end
-  if value and spent ~= '0' then call('ZINCRBY', prefix .. ':values:' .. pool, spent, value) end
-  if workspace and inFlight ~= '0' and isSpanning(pool, workspace) then
-    changeInFlight(counter.key, workspace, inFlight)
+  if counter.shared and inFlight ~= '0' then
+    writeShared(counter, inFlight)
+  else
+    call('HSET', counter.key, 's', counter.spent, 'f', counter.certain, 'c', counter.committed, 'n', counter.requests)
   end
+  if counter.isNew then addValue(counter, namespaceOf(workspace or pool)) end
+  if value and spent ~= '0' then call('ZADD', prefix .. ':values:' .. pool, counter.spent, value) end
 end
 
 -- Changes the sums of a lease's counters by signed amounts, and takes `gap` out of their gaps. False, and nothing written,

@@ -11,30 +11,44 @@ local function newLease(now, worst, gap, keepUntil)
   return { 'open', worst, gap, string.format('%d', math.max(now + RETENTION_MS, keepUntil)) }
 end
 
--- `shares` are the levels on which a call is held to its part (reserve.lua), nil where it is to none.
-local function load(name, expireAt, shares)
+-- The levels on which workspaces share a spanning budget: namespaces with each other, and the workspaces of one namespace.
+-- `inFlight` is the field with what the name has in flight; `marks` that with the last two names of that level of which a
+-- call waits for room, latest first, each with until when that is believed. Two suffice to say for any name whether another
+-- one waits.
+local function levelsOf(workspace)
+  local namespace = namespaceOf(workspace)
+  return {
+    { name = namespace, marks = 'm', inFlight = 'r:' .. namespace },
+    { name = workspace, marks = 'm:' .. namespace, inFlight = 'r:' .. workspace },
+  }
+end
+
+-- `levels` for a counter of a spanning budget, else nil.
+local function load(name, expireAt, levels)
   local key = prefix .. ':counter:' .. name
-  local h
-  if shares then
-    h = call('HMGET', key, 's', 'f', 'c', 'e', shares[1].marks, shares[1].inFlight, shares[2].marks, shares[2].inFlight)
+  local h, marks, inFlight
+  if levels then
+    local first, second = levels[1], levels[2]
+    h = call('HMGET', key, 's', 'f', 'c', 'e', first.marks, first.inFlight, second.marks, second.inFlight)
+    marks, inFlight = { h[5] or '', h[7] or '' }, { h[6] or '0', h[8] or '0' }
   else
     h = call('HMGET', key, 's', 'f', 'c', 'e')
   end
   return {
-    name = name, key = key, expireAt = expireAt, isNew = not h[3],
+    name = name, key = key, expireAt = expireAt, isNew = not h[3], value = nil, pool = nil,
     spent = h[1] or '0', certain = h[2] or '0', committed = h[3] or '0', exhaustedAt = h[4],
-    marks = shares and { h[5] or '', h[7] or '' }, inFlight = shares and { h[6] or '0', h[8] or '0' },
+    levels = levels, marks = marks, inFlight = inFlight,
   }
 end
 
 -- The counter of a value, or the shared one of its workspace. Once that one holds money, a value without a counter counts
 -- there: it may have spent a part of that money, and must not get a limit of its own on top. A value with `own` never counts
 -- there: its workspaces would have a limit each.
-local function loadValue(pool, value, own, expireAt, workspace, shares)
-  local counter = load(pool.name .. '#' .. value, expireAt, shares)
+local function loadValue(pool, value, own, expireAt, workspace, levels)
+  local counter = load(pool.name .. '#' .. value, expireAt, levels)
   if counter.isNew and own == '' then
     local sharedValue = sharedValueOf(pool.name, workspace)
-    local shared = load(pool.name .. '#' .. sharedValue, expireAt, shares)
+    local shared = load(pool.name .. '#' .. sharedValue, expireAt, levels)
     if not shared.isNew or hasAllValues(namespaceOf(workspace), pool.name) then counter, value = shared, sharedValue end
   end
   counter.value, counter.pool = value, pool.name
@@ -55,12 +69,18 @@ end
 -- Adds a lease's worst case and gap to a counter, and the counter to the lease.
 local function reserveIn(lease, counter, workspace)
   create(counter, workspace)
-  call('HINCRBY', counter.key, 'c', lease[2])
-  if lease[3] ~= '0' then call('HINCRBY', counter.key, 'g', lease[3]) end
-  if isSpanning(counter.name, workspace) then
-    if lease[2] ~= '0' then changeInFlight(counter.key, workspace, lease[2]) end
+  local worst, levels = lease[2], counter.levels
+  if not levels then
+    call('HINCRBY', counter.key, 'c', worst)
+  else
     lease.workspace = workspace
+    if worst ~= '0' then
+      local ofNamespace, ofWorkspace = sum(counter.inFlight[1], worst), sum(counter.inFlight[2], worst)
+      local committed = sum(counter.committed, worst)
+      call('HSET', counter.key, 'c', committed, levels[1].inFlight, ofNamespace, levels[2].inFlight, ofWorkspace)
+    end
   end
+  if lease[3] ~= '0' then call('HINCRBY', counter.key, 'g', lease[3]) end
   lease[#lease + 1] = counter.name
 end
 
@@ -71,8 +91,9 @@ local function reserveUncapped(at)
   for i = at + 9, #ARGV, strideOf(gap) do
     local value, expireAt = ARGV[i + 1], ARGV[i + 3]
     if tonumber(expireAt) > now then
-      local pool = load(ARGV[i], expireAt)
-      local own = value ~= '' and loadValue(pool, value, ARGV[i + 9], expireAt, workspace)
+      local levels = isSpanning(ARGV[i], workspace) and levelsOf(workspace) or nil
+      local pool = load(ARGV[i], expireAt, levels)
+      local own = value ~= '' and loadValue(pool, value, ARGV[i + 9], expireAt, workspace, levels)
       -- The counter of a value expires before its pool. One made after that would be deleted at once and stay half made.
       if own and not (own.isNew and tonumber(valueExpireAt(expireAt)) <= now) then counters[#counters + 1] = own end
       counters[#counters + 1] = pool

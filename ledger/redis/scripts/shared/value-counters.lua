@@ -10,12 +10,10 @@ local function isSpanning(name, workspace)
   return string.sub(name, 1, slash) ~= string.sub(workspace, 1, slash)
 end
 
--- Changes what a workspace, and with it its namespace, has in flight in a counter of a spanning budget.
-local function changeInFlight(key, workspace, amount)
-  for _, name in ipairs({ namespaceOf(workspace), workspace }) do
-    local field = 'r:' .. name
-    if call('HINCRBY', key, field, amount) <= 0 then call('HDEL', key, field) end
-  end
+-- What is in flight after a signed change.
+local function inFlightAfter(before, change)
+  if string.byte(change) == 45 and not less(string.sub(change, 2), before) then return '0' end
+  return sum(before, change)
 end
 
 -- The pool and the value of a counter's full name; no value for a pool.
