@@ -51,6 +51,8 @@ export interface StartOptions {
   readonly certificate?: Certificate | null;
   /** Milliseconds since the epoch; default: what it is. */
   readonly now?: () => number;
+  /** The monotonic clock; default: what it is. Milliseconds. */
+  readonly elapsed?: () => number;
 }
 
 /** A gateway of a test is in no cluster that still sends it callers. */
@@ -72,6 +74,7 @@ export async function startGateway({
   folder = mkdtempSync(join(tmpdir(), 'tollgate-write-ahead-log-')),
   certificate = null,
   now = Date.now,
+  elapsed = () => performance.now(),
 }: StartOptions): Promise<Running> {
   const policy = new ActivePolicy();
   policy.enforce([resolved(handover)]);
@@ -96,7 +99,7 @@ export async function startGateway({
     metricsToken: METRICS_TOKEN,
     logger: pino({ base: null }, { write }),
     now,
-    elapsed: () => performance.now(),
+    elapsed,
     newId: randomUUID,
     bodyFolder,
     bodyFileBytes,
