@@ -47,10 +47,11 @@ test('a caller sees the hundred values with the highest spend, and one whose cre
   const view = viewIn(await read(gateway, 'api'));
   expect([view.top.length, view.top[0], view.top[99]]).toEqual([
     100,
-    { values: ['customer 299'], spentUsd: '2.99' },
-    { values: ['customer 200'], spentUsd: '2.00' },
+    { values: ['customer 299'], spentUsd: '2.99', limitUsd: '5.00', percentUsed: 60 },
+    { values: ['customer 200'], spentUsd: '2.00', limitUsd: '5.00', percentUsed: 40 },
   ]);
-  expect(viewIn(await read(gateway, 'acme')).top).toEqual([{ values: ['customer 7'], spentUsd: '0.07' }]);
+  const own = { values: ['customer 7'], spentUsd: '0.07', limitUsd: '5.00', percentUsed: 2 };
+  expect(viewIn(await read(gateway, 'acme')).top).toEqual([own]);
 });
 
 test('callers in a loop read the ledger once a second, with few counters a script, and are limited each', async () => {
