@@ -73,7 +73,7 @@ metadata: { name: trial, namespace: payments }
 spec:
   workspaceRef: { name: checkout }
   scope: { features: [trial] }
-  limit: { usd: "0.0001" }
+  limit: { usd: "0" }
   period: { every: Day }
 `;
 
