@@ -34,7 +34,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** A team with money, with a feature that has too little, and a workspace that has none. */
+/** A team with money, with a feature that has it for two calls, and a workspace that has none. */
 const teams = (upstream: string): string => `
 apiVersion: v1
 kind: Namespace
@@ -73,7 +73,7 @@ metadata: { name: trial, namespace: payments }
 spec:
   workspaceRef: { name: checkout }
   scope: { features: [trial] }
-  limit: { usd: "0" }
+  limit: { usd: "0.0025" }
   period: { every: Day }
 `;
 
@@ -97,7 +97,7 @@ async function everything(): Promise<void> {
   const cache = { cache_read_input_tokens: 5_000, cache_creation_input_tokens: 800 };
   await call('chat', { usage: { input_tokens: 20, output_tokens: 80, ...cache } });
   await call('search');
-  await call('trial');
+  await call('trial', { usage: { output_tokens: 100 } });
   await call('chat', { status: 529 });
 }
 
