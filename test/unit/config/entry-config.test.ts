@@ -29,6 +29,7 @@ describe('the environment of a gateway', () => {
       settings: parseSettings(null),
       redisUrl: enough.REDIS_URL,
       redisCa: undefined,
+      proxyFor: expect.any(Function),
       metricsToken: null,
       pod: 'gateway-1',
       port: 8080,
@@ -44,7 +45,8 @@ describe('the environment of a gateway', () => {
     });
     expect(readGateway({ ...enough, PORT: '0', ADMIN_PORT: '9464' })).toMatchObject({ port: 0, adminPort: 9464 });
     const empty = { TOLLGATE_BODY_MEMORY: '', TOLLGATE_BATCH_STORAGE: '', TOLLGATE_TLS_FOLDER: '' };
-    expect(readGateway({ ...enough, ...empty })).toEqual(readGateway(enough));
+    const { proxyFor: _, ...defaults } = readGateway(enough);
+    expect(readGateway({ ...enough, ...empty })).toMatchObject(defaults);
   });
 
   test('is refused with every variable that is wrong', () => {
