@@ -24,6 +24,7 @@ describe('an administrator’s book', () => {
   test('may be as small as one model', () => {
     expect(rateAt(parsePriceBook(file), 'a', 0)).toEqual({
       names: ['a'],
+      hasFast: false,
       from: 0,
       until: END_OF_TIME,
       standard: prices('1/1.25/2/0.1/5'),
@@ -46,7 +47,14 @@ describe('an administrator’s book', () => {
       ],
     });
     const change = Date.parse('2026-10-07T00:00:00Z');
-    const common = { names: [], longPrompt: null, geo: 12_500n, contextWindow: 1000, maxOutputTokens: 100 };
+    const common = {
+      hasFast: true,
+      names: [],
+      longPrompt: null,
+      geo: 12_500n,
+      contextWindow: 1000,
+      maxOutputTokens: 100,
+    };
     expect(highestRateAt(both, change - 1)).toEqual({
       ...common,
       from: 0,
