@@ -8,7 +8,10 @@ const OUTPUT_TOKENS = 1_000;
 
 const apiForm = JSON.stringify({ type: 'error', error: { type: 'api_error', message: 'Internal server error' } });
 
-/** Ways in which an answer is lost that the upstream bills whole, each a cent of output. */
+/**
+ * Ways in which an answer is lost that the upstream bills whole, each a cent of output. A stream that begins with the API's
+ * own error event is none: it costs nothing (docs/reference/endings.md), and no caller has a say in it.
+ */
 const WAYS: readonly Behaviour[] = [
   { edge: { status: 502, runs: true } },
   { edge: { status: 403, runs: true }, latencyMs: 50 },
@@ -21,7 +24,6 @@ const WAYS: readonly Behaviour[] = [
   { breakAt: 'Start' },
   { breakAt: 'Cut' },
   { breakAt: 'AfterUsage' },
-  { breakAt: 'EventOnly' },
 ];
 
 /**
@@ -40,7 +42,7 @@ export const lostAnswers: Attack = {
       const body = JSON.stringify({
         model: 'claude-sonnet-5-5',
         max_tokens: OUTPUT_TOKENS,
-        stream: way.breakAt === 'EventOnly' || random.below(2) === 0,
+        stream: random.below(2) === 0,
         messages: [{ role: 'user', content: 'Hello' }],
         metadata: { user_id: `stand-in:${JSON.stringify(behaviour)}` },
       });
