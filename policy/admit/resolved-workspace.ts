@@ -1,4 +1,10 @@
-import type { Address, CompiledBudget, CompiledKey, CompiledWorkspace } from '../core/compiled-policy.ts';
+import {
+  type Address,
+  type CompiledBudget,
+  type CompiledKey,
+  type CompiledWorkspace,
+  keysOf,
+} from '../core/compiled-policy.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { type NameList, SHIPPED_NAMES } from '../names/name-list.ts';
 import type { PriceBook } from '../prices/price-book.ts';
@@ -50,7 +56,13 @@ export function resolveWorkspace(
   ];
   if (book === undefined || list === undefined || known === undefined || missing.length > 0) return err(missing);
   const budgets = [...own, ...spanning.map((address) => shared.budgets.get(address)!)];
-  const keys = rest.keys.map((key) => ({ ...key, attributes: { ...key.attributes, ...rest.namespaceAttributes } }));
-  const settled = { keys, budgets, prices: book, unknownFields, names: list, upstreamKey: known.upstreamKey };
+  const settled = {
+    keys: keysOf(rest),
+    budgets,
+    prices: book,
+    unknownFields,
+    names: list,
+    upstreamKey: known.upstreamKey,
+  };
   return ok({ workspace: { ...rest, ...settled }, keys: known.keys });
 }

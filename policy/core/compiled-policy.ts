@@ -189,6 +189,14 @@ export interface Credentials {
   readonly keys: Readonly<Record<string, string>>;
 }
 
+/** The keys of a workspace with the attributes that the platform fixes, over their own. */
+export function keysOf({
+  keys,
+  namespaceAttributes,
+}: Pick<CompiledWorkspace, 'keys' | 'namespaceAttributes'>): readonly CompiledKey[] {
+  return keys.map((key) => ({ ...key, attributes: { ...key.attributes, ...namespaceAttributes } }));
+}
+
 export function refOf(object: { readonly namespace: string; readonly name: string }): Ref {
   return `${object.namespace}/${object.name}`;
 }

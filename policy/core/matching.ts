@@ -77,12 +77,27 @@ function combined(scope: CompiledScope, key: CompiledKey, byAttribute: ByAttribu
 
 const LISTS = { features: 'feature', customers: 'customer', users: 'user', departments: 'department' } as const;
 
-function* listMatches(scope: CompiledScope, key: CompiledKey, byAttribute: ByAttribute): Generator<ScopeMatch> {
-  for (const [list, name] of Object.entries(LISTS)) {
+/** The patterns that a scope or an exemption has for one attribute. */
+interface AttributeList {
+  /** Its field: `features`, `tags.project`. */
+  readonly list: string;
+  readonly attribute: string;
+  readonly patterns: readonly string[];
+}
+
+/** The lists of a scope or an exemption that look at attributes. */
+export function* attributeLists(scope: CompiledExemption): Generator<AttributeList> {
+  for (const [list, attribute] of Object.entries(LISTS)) {
     const patterns = scope[list as keyof typeof LISTS];
-    if (patterns !== undefined) yield byAttribute(name, globs(patterns));
+    if (patterns !== undefined) yield { list, attribute, patterns };
   }
-  for (const [name, patterns] of Object.entries(scope.tags ?? {})) yield byAttribute(name, globs(patterns));
+  for (const [attribute, patterns] of Object.entries(scope.tags ?? {})) {
+    yield { list: `tags.${attribute}`, attribute, patterns };
+  }
+}
+
+function* listMatches(scope: CompiledScope, key: CompiledKey, byAttribute: ByAttribute): Generator<ScopeMatch> {
+  for (const { attribute, patterns } of attributeLists(scope)) yield byAttribute(attribute, globs(patterns));
   if (scope.keys !== undefined) yield globs(scope.keys)(key.name);
   if (scope.models !== undefined) {
     const matches = limitedModels(scope.models);

@@ -5,14 +5,14 @@
 
 import type { Settings } from '../config/settings.ts';
 import { modeAt } from '../core/budget-period.ts';
-import type { CompiledBudget, CompiledWorkspace } from '../core/compiled-policy.ts';
+import { type CompiledBudget, type CompiledWorkspace, keysOf } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
 import { scopeMatch, spanningScopeMatch } from '../core/matching.ts';
 import { add, formatUsd, type Nano } from '../core/money.ts';
 import { rfc3339 } from '../core/period.ts';
 import type { PriceBook } from '../prices/price-book.ts';
 import { namesNoModel } from './models.ts';
-import { keysOf, possibleCalls } from './possible-calls.ts';
+import { possibleCalls } from './possible-calls.ts';
 import { unmatchedExemption, unmatchedOverrides, unmatchedPer, unmatchedScope } from './unmatched.ts';
 import { cheapestUsualCall } from './usual-call.ts';
 

@@ -1,4 +1,4 @@
-import type { CompiledBudget, CompiledKey, CompiledWorkspace } from '../core/compiled-policy.ts';
+import { type CompiledBudget, type CompiledKey, type CompiledWorkspace, keysOf } from '../core/compiled-policy.ts';
 import { isSetByCaller } from '../core/matching.ts';
 
 /** What the calls that a budget applies to can be: by which keys, with which attributes. */
@@ -25,11 +25,6 @@ export function possibleCalls(
   const [workspace] = workspaces;
   if (spanning !== undefined || workspace === undefined) return callsOfAll(workspaces);
   return callsOf(workspace);
-}
-
-/** The keys of a workspace with the attributes that the platform fixes, over their own. */
-export function keysOf({ keys, namespaceAttributes }: CompiledWorkspace): readonly CompiledKey[] {
-  return keys.map((key) => ({ ...key, attributes: { ...key.attributes, ...namespaceAttributes } }));
 }
 
 function callsOf(workspace: CompiledWorkspace): PossibleCalls {

@@ -1,13 +1,12 @@
 /** Finds what a budget names and no call can have, and says which name was probably meant. */
 
-import type { CompiledBudget, CompiledExemption, CompiledScope, CompiledWorkspace } from '../core/compiled-policy.ts';
+import type { CompiledBudget, CompiledExemption, CompiledWorkspace } from '../core/compiled-policy.ts';
 import { globs } from '../core/globs.ts';
+import { attributeLists } from '../core/matching.ts';
 import { nearestName } from '../core/nearest-name.ts';
 import type { PriceBook } from '../prices/price-book.ts';
 import { namesNoModel, unallowedModels } from './models.ts';
 import type { PossibleCalls } from './possible-calls.ts';
-
-const LISTS = { features: 'feature', customers: 'customer', users: 'user', departments: 'department' } as const;
 
 /** A sentence for each value of the scope that no call can have. */
 export function unmatchedScope(
@@ -16,9 +15,11 @@ export function unmatchedScope(
   workspaces: readonly CompiledWorkspace[],
   book: PriceBook,
 ): readonly string[] {
-  const lists = [...valueLists('spec.scope', scope)].flatMap(({ field, attribute, patterns }) => {
+  const lists = [...attributeLists(scope)].flatMap(({ list, attribute, patterns }) => {
     const { fixed, isOpen } = calls.valuesOf(attribute);
-    return isOpen ? [] : patterns.flatMap((pattern) => unmatched(field, pattern, fixed, `the ${attribute}`));
+    return isOpen
+      ? []
+      : patterns.flatMap((pattern) => unmatched(`spec.scope.${list}`, pattern, fixed, `the ${attribute}`));
   });
   const models = (scope.models ?? []).flatMap(
     (pattern) =>
@@ -33,10 +34,10 @@ export function unmatchedScope(
 export function unmatchedExemption({ exempt }: CompiledBudget, calls: PossibleCalls): readonly string[] {
   if (exempt === undefined) return [];
   const field = 'spec.whenSpent.exempt';
-  const lists = [...valueLists(field, exempt)].flatMap(({ field: list, attribute, patterns }) => {
+  const lists = [...attributeLists(exempt)].flatMap(({ list, attribute, patterns }) => {
     const { fixed } = calls.valuesOf(attribute);
     const values = new Set([...fixed].filter((value) => value !== ''));
-    return patterns.flatMap((pattern) => unmatched(list, pattern, values, `the ${attribute}`));
+    return patterns.flatMap((pattern) => unmatched(`${field}.${list}`, pattern, values, `the ${attribute}`));
   });
   return [...lists, ...unmatchedKeys(`${field}.keys`, exempt, calls)];
 }
@@ -93,17 +94,4 @@ function listed(names: readonly string[]): string {
   const shown = names.toSorted().slice(0, 3);
   const rest = names.length - shown.length;
   return `${shown.map((name) => `"${name}"`).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
-}
-
-function* valueLists(
-  field: string,
-  scope: CompiledScope,
-): Generator<{ readonly field: string; readonly attribute: string; readonly patterns: readonly string[] }> {
-  for (const [list, attribute] of Object.entries(LISTS)) {
-    const patterns = scope[list as keyof typeof LISTS];
-    if (patterns !== undefined) yield { field: `${field}.${list}`, attribute, patterns };
-  }
-  for (const [attribute, patterns] of Object.entries(scope.tags ?? {})) {
-    yield { field: `${field}.tags.${attribute}`, attribute, patterns };
-  }
 }

@@ -89,22 +89,21 @@ export class UnknownNames {
     this.#occurrencesLeft -= 1;
     if (this.#occurrencesLeft < 0) {
       this.writesCache = true;
-      this.#found.set(OTHERS, {
-        name: OTHERS,
-        path: OTHERS,
-        risk: worse('Unbounded', this.#found.get(OTHERS)?.risk ?? null),
-      });
-      return;
+      return this.#addOther('Unbounded');
     }
     const most = worse(risk, this.#riskIn(value));
     const name = `${path.replace(/\[\d+\]/g, '[]')}${word === '' ? '' : `=${word}`}`;
     const known = this.#found.get(name);
-    if (known === undefined && this.#found.size >= MAX_NAMES) {
-      const others = this.#found.get(OTHERS);
-      this.#found.set(OTHERS, { name: OTHERS, path: OTHERS, risk: worse(most, others?.risk ?? null) });
-    } else if (known === undefined) {
+    if (known === undefined && this.#found.size >= MAX_NAMES) this.#addOther(most);
+    else if (known === undefined) {
       this.#found.set(name, { name, path: word === '' ? path : `${path} ${word}`, risk: most });
     } else if (worse(known.risk, most) !== known.risk) this.#found.set(name, { ...known, risk: most });
+  }
+
+  /** Notes one of those without names of their own. */
+  #addOther(risk: Risk): void {
+    const others = this.#found.get(OTHERS);
+    this.#found.set(OTHERS, { name: OTHERS, path: OTHERS, risk: worse(risk, others?.risk ?? null) });
   }
 
   /** What the names and texts in a value could do. */
