@@ -76,15 +76,9 @@ test('of thousands of Secrets that a tenant made for its workspace, a pass delet
   const passes: number[] = [];
   for (let isWhole = false; !isWhole; passes.push(count + 1 - left.size)) {
     const informers = informersOf({ workspaces: [checkout], keySecrets: [...left.values()] });
-    const keys = new KeysReconciler({
-      client: { delete: async (_resource: Resource, { name }: { name: string }) => void left.delete(name) },
-      informers,
-      callerKeys: new CallerKeyIndex(informers, hash),
-      policy: { isInForce: () => true },
-      events: { keyIssued: () => undefined, keyRevoked: () => undefined },
-      gatewayURL,
-      randomBytes,
-    } as unknown as KeysOptions);
+    const keys = reconcilerWith(informers, {
+      delete: async (_resource: Resource, { name }: { name: string }) => void left.delete(name),
+    });
     isWhole = await keys.reconcile('payments/checkout');
   }
   expect(passes).toEqual([500, 1_000, 1_200]);
@@ -143,9 +137,13 @@ function informersOf({ workspaces, keySecrets = [], namespaces = [] }: Objects):
 }
 
 function reconcilerOver(objects: Objects, created: Secret[]): KeysReconciler {
-  const informers = informersOf(objects);
+  const client = { create: async (_resource: Resource, secret: Secret) => void created.push(secret) };
+  return reconcilerWith(informersOf(objects), client);
+}
+
+function reconcilerWith(informers: KeysOptions['informers'], client: object): KeysReconciler {
   return new KeysReconciler({
-    client: { create: async (_resource: Resource, secret: Secret) => void created.push(secret) },
+    client,
     informers,
     callerKeys: new CallerKeyIndex(informers, hash),
     policy: { isInForce: () => true },
