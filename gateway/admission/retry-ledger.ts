@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { Settings } from '../../policy/config/settings.ts';
+import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import type { Clocks } from '../http/call.ts';
 
 /** How soon the ledger is asked again when it did not answer. Milliseconds. */
@@ -20,5 +21,15 @@ export async function retryLedger<T>(ask: () => Promise<T>, { settings, elapsed 
       if (!(error instanceof LedgerUnreachable) || elapsed() >= deadline) throw error;
       await sleep(RETRY_MS);
     }
+  }
+}
+
+/** What `serve` resolves to, or the refusal of a call whose ledger does not answer. */
+export async function orUnreachable<T>(serve: () => Promise<T>): Promise<T | Refusal> {
+  try {
+    return await serve();
+  } catch (error) {
+    if (error instanceof LedgerUnreachable) return refusalFor('LedgerUnreachable');
+    throw error;
   }
 }

@@ -46,10 +46,10 @@ export interface KnownSpent {
 }
 
 /**
- * The counters that the ledger has just found spent, or too small for a call. A caller that goes on calling is refused here, as the ledger would,
- * so that a runaway loop costs it four scripts a second and not one a call. The ledger's word holds for the same cap and
- * tolerance only, and not for a call that could still fit; it ends after `KNOWN_MS`, with its period or grant, and with a
- * settle or release of this gateway on the counter.
+ * The counters that the ledger has just found spent, or too small for a call. A caller that goes on calling is refused
+ * here, as the ledger would, so that a runaway loop costs it four scripts a second and not one a call. The ledger's word
+ * holds for the same cap and tolerance only, and not for a call that could still fit; it ends after `KNOWN_MS`, with its
+ * period or grant, and with a settle or release of this gateway on the counter.
  */
 export class SpentCounters {
   readonly #elapsed: () => number;

@@ -1,7 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import type { Dispatcher } from 'undici';
 import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
-import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { BatchOwner } from '../../ledger/message-batches.ts';
 import { planBatches } from '../../policy/admit/plan.ts';
 import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
@@ -11,12 +10,10 @@ import { batchNotAtUpstream, noSuchBatch } from '../../policy/core/refusal-sente
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { type LedgerPatience, retryLedger } from '../admission/retry-ledger.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
-import { headersUp } from '../http/headers-up.ts';
-import { MAX_ANSWER_BYTES, MAX_PAGE_BYTES, readAnswer } from '../http/read-answer.ts';
-import type { Route } from '../http/route.ts';
+import { MAX_ANSWER_BYTES, MAX_PAGE_BYTES, type Page, pageIn, readAnswer } from '../http/read-answer.ts';
 import type { UpstreamKeys } from '../http/upstream-keys.ts';
-import { pathUp, type Upstreams } from '../http/upstreams.ts';
-import { BatchListing, type ListQuery, MAX_LIMIT, type Page } from './batch-listing.ts';
+import type { Upstreams } from '../http/upstreams.ts';
+import { BatchListing, type ListQuery, MAX_LIMIT } from './batch-listing.ts';
 import { type BatchAnswer, sendBatch } from './batch-response.ts';
 
 interface Parts extends LedgerPatience {
@@ -51,12 +48,7 @@ export class BatchEndpoints {
 
   async #serve({ req, caller }: AuthenticatedCall, serve: () => Promise<Refusal | null>): Promise<Refusal | null> {
     req.resume();
-    try {
-      return planBatches(caller, false) ?? (await serve());
-    } catch (error) {
-      if (error instanceof LedgerUnreachable) return refusalFor('LedgerUnreachable');
-      throw error;
-    }
+    return planBatches(caller, false) ?? serve();
   }
 
   async #one(call: AuthenticatedCall): Promise<Refusal | null> {
@@ -66,7 +58,7 @@ export class BatchEndpoints {
     const [owner] = await this.#owners([id]);
     if (!isOwner(workspace, owner)) return unknown(id, workspace);
     if (req.method === 'DELETE' && owner?.settled !== true) return refusalFor('BatchNotSettled');
-    const answer = await this.#ask(call, route, req.method as Dispatcher.HttpMethod);
+    const answer = await this.#parts.upstreams.ask(call, route, { method: req.method as Dispatcher.HttpMethod });
     if (answer === null) return refusalFor('UpstreamUnreachable');
     if (part !== 'results' || answer.statusCode !== 200) return this.#sendText(call, id, part, answer);
     call.res.writeHead(200, call.headersDown(answer.headers));
@@ -133,23 +125,11 @@ export class BatchEndpoints {
 
   /** Null if there is no answer; `page` is null if the answer is an error, or no page. */
   async #page(call: AuthenticatedCall, query: string): Promise<(BatchAnswer & { readonly page: Page | null }) | null> {
-    const answer = await this.#ask(call, { ...call.route, query }, 'GET');
+    const answer = await this.#parts.upstreams.ask(call, { ...call.route, query });
     const text = answer && (await readAnswer(answer, MAX_PAGE_BYTES));
     if (answer === null || text === null) return null;
     const { statusCode: status, headers } = answer;
     return { status, headers, text, page: status === 200 ? pageIn(text) : null };
-  }
-
-  /** Null if the upstream did not answer. */
-  #ask(
-    { req, caller }: AuthenticatedCall,
-    route: Route,
-    method: Dispatcher.HttpMethod,
-  ): Promise<Dispatcher.ResponseData | null> {
-    const { workspace } = caller;
-    const upstream = this.#parts.upstreams.of(workspace);
-    const headers = headersUp(req, workspace);
-    return upstream.pool.request({ path: pathUp(upstream, route), method, headers }).catch(() => null);
   }
 }
 
@@ -160,13 +140,4 @@ function notThere(id: string, workspace: ResolvedWorkspace): Refusal {
 
 function unknown(id: string, workspace: ResolvedWorkspace): Refusal {
   return { reason: 'NotFound', message: noSuchBatch(id, refOf(workspace)) };
-}
-
-function pageIn(text: string): Page | null {
-  try {
-    const page = JSON.parse(text) as Page | null;
-    return Array.isArray(page?.data) ? page : null;
-  } catch {
-    return null;
-  }
 }

@@ -1,12 +1,5 @@
+import type { Page } from '../http/read-answer.ts';
 import { rewriteUrls } from './batch-response.ts';
-
-/** A page of the upstream's batches, newest first. */
-export interface Page {
-  readonly data: readonly { readonly id: string }[];
-  readonly has_more: boolean;
-  readonly first_id: string | null;
-  readonly last_id: string | null;
-}
 
 /** The page that a caller asked for. */
 export interface ListQuery {

@@ -1,5 +1,4 @@
 import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
-import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { Caller } from '../../policy/admit/caller.ts';
 import { type CompiledBudget, type CompiledKey, refOf } from '../../policy/core/compiled-policy.ts';
 import {
@@ -41,16 +40,11 @@ export class Budgets {
   async serve({ caller, keyHash, res }: AuthenticatedCall): Promise<Refusal | null> {
     if (!this.#rateLimit.admits(keyHash)) return refusalFor('TooManyFreeCalls');
     const read = async () => JSON.stringify({ budgets: await budgetsOf(caller, this.#ledger, this.#periods) });
-    try {
-      const text = await this.#answers.get(caller.workspace.namespace, nameOf(caller), read);
-      if (text === null) return refusalFor('TooManyFreeCalls');
-      const length = Buffer.byteLength(text);
-      res.writeHead(200, { 'content-type': 'application/json; charset=utf-8', 'content-length': length }).end(text);
-      return null;
-    } catch (error) {
-      if (!(error instanceof LedgerUnreachable)) throw error;
-      return refusalFor('LedgerUnreachable');
-    }
+    const text = await this.#answers.get(caller.workspace.namespace, nameOf(caller), read);
+    if (text === null) return refusalFor('TooManyFreeCalls');
+    const length = Buffer.byteLength(text);
+    res.writeHead(200, { 'content-type': 'application/json; charset=utf-8', 'content-length': length }).end(text);
+    return null;
   }
 }
 

@@ -2,23 +2,22 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Dispatcher } from 'undici';
-import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { planFiles } from '../../policy/admit/plan.ts';
 import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { noSuchFile } from '../../policy/core/refusal-sentences.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { err, ok, type Result } from '../../policy/core/result.ts';
+import { FILE_ID } from '../../policy/request/named-files.ts';
 import type { StoredFiles } from '../admission/stored-files.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 import { textHeadersDown } from '../http/headers-down.ts';
-import { headersUp } from '../http/headers-up.ts';
 import type { RawHeaders } from '../http/headers.ts';
-import { MAX_ANSWER_BYTES, MAX_PAGE_BYTES, readAnswer } from '../http/read-answer.ts';
+import { MAX_ANSWER_BYTES, MAX_PAGE_BYTES, type Page, pageIn, readAnswer } from '../http/read-answer.ts';
 import type { CallerGone } from '../http/read-body.ts';
 import type { Route } from '../http/route.ts';
 import type { UpstreamKeys } from '../http/upstream-keys.ts';
-import { pathUp, type Upstreams } from '../http/upstreams.ts';
+import type { Upstreams } from '../http/upstreams.ts';
 
 interface Parts {
   readonly upstreams: Upstreams;
@@ -32,7 +31,6 @@ const PAGE = 100;
 const DEFAULT_LIMIT = 20;
 /** The limit of the Files API. Bytes. */
 const MAX_FILE_BYTES = 500 * 1024 * 1024;
-const FILE_ID = /^[\w-]{1,128}$/;
 
 /** The Files API, which costs nothing: a workspace sees the files that it uploaded, of all that its upstream key can see. */
 export class Files {
@@ -63,9 +61,6 @@ export class Files {
   ): Promise<Refusal | CallerGone | null> {
     try {
       return planFiles(caller) ?? (await serve());
-    } catch (error) {
-      if (error instanceof LedgerUnreachable) return refusalFor('LedgerUnreachable');
-      throw error;
     } finally {
       req.resume(); // a caller that still sends gets the refusal
     }
@@ -78,7 +73,7 @@ export class Files {
     let isTooLarge = false;
     const body = bounded(req, () => (isTooLarge = true));
     const headers = typeAndLength(req.headers);
-    const answer = await this.#ask(call, call.route, { method: 'POST', headers, body });
+    const answer = await this.#parts.upstreams.ask(call, call.route, { method: 'POST', headers, body });
     if (isTooLarge) return refusalFor('FileTooLarge');
     if (req.destroyed && !req.complete) return 'gone';
     const text = answer && (await readAnswer(answer, MAX_ANSWER_BYTES));
@@ -95,7 +90,7 @@ export class Files {
       await this.#parts.storedFiles.add(call.caller.workspace, id);
     } catch (error) {
       const route: Route = { ...call.route, path: `${PATH}/${id}` };
-      await this.#ask(call, route, { method: 'DELETE' }).then((answer) => answer?.body.dump());
+      await this.#parts.upstreams.ask(call, route, { method: 'DELETE' }).then((answer) => answer?.body.dump());
       throw error;
     }
   }
@@ -107,13 +102,13 @@ export class Files {
     const { ids, next } = page.value;
     if (ids.length === 0) return sendPage(call, [], null);
     const query = `?${new URLSearchParams(ids.map((id): [string, string] => ['ids[]', id])).toString()}`;
-    const answer = await this.#ask(call, { ...call.route, query });
+    const answer = await this.#parts.upstreams.ask(call, { ...call.route, query });
     const text = answer && (await readAnswer(answer, MAX_PAGE_BYTES));
     if (answer === null || text === null) return refusalFor('UpstreamUnreachable');
-    const listed = answer.statusCode === 200 ? filesIn(text) : null;
+    const listed = answer.statusCode === 200 ? pageIn(text) : null;
     if (listed === null) return this.#passOn(call, answer, text);
     // An upstream that does not know the query lists everything.
-    const byId = new Map(listed.map((file) => [file.id, file]));
+    const byId = new Map(listed.data.map((file) => [file.id, file]));
     const own = ids.flatMap((id) => byId.get(id) ?? []);
     return sendPage(call, own, next);
   }
@@ -144,7 +139,7 @@ export class Files {
     const [id = '', part] = route.path.slice(PATH.length + 1).split('/');
     if (!FILE_ID.test(id) || !(await this.#parts.storedFiles.owns(workspace, [id]))[0]) return noFile(id, workspace);
     const method = req.method as Dispatcher.HttpMethod;
-    const answer = await this.#ask(call, route, { method });
+    const answer = await this.#parts.upstreams.ask(call, route, { method });
     if (answer === null) return refusalFor('UpstreamUnreachable');
     const { statusCode: status, headers, body } = answer;
     if (part === 'content' && status === 200) {
@@ -161,33 +156,11 @@ export class Files {
   #passOn(call: AuthenticatedCall, answer: Dispatcher.ResponseData, text: string): Refusal | null {
     return this.#parts.upstreamKeys.check(call.caller.workspace, answer.statusCode) ?? send(call, answer, text);
   }
-
-  /** Null if the upstream did not answer. */
-  #ask(
-    { req, caller }: AuthenticatedCall,
-    route: Route,
-    { method = 'GET', headers = [], body = null }: UpRequest = {},
-  ): Promise<Dispatcher.ResponseData | null> {
-    const { workspace } = caller;
-    const upstream = this.#parts.upstreams.of(workspace);
-    const up = [...headersUp(req, workspace), ...headers];
-    return upstream.pool.request({ path: pathUp(upstream, route), method, headers: up, body }).catch(() => null);
-  }
-}
-
-interface ListedFile {
-  readonly id: string;
 }
 
 interface FilePage {
   readonly ids: readonly string[];
   readonly next: string | null;
-}
-
-interface UpRequest {
-  readonly method?: Dispatcher.HttpMethod;
-  readonly headers?: RawHeaders;
-  readonly body?: Readable | null;
 }
 
 /** The refusal of an upload for its headers alone, or null. */
@@ -233,23 +206,13 @@ function send(
 }
 
 /** In the form of the API, with the fields by which older clients turn the pages. */
-function sendPage({ res }: AuthenticatedCall, files: readonly ListedFile[], next: string | null): null {
+function sendPage({ res }: AuthenticatedCall, files: Page['data'], next: string | null): null {
   const [first_id, last_id] = [files[0]?.id ?? null, next ?? files.at(-1)?.id ?? null];
   const text = JSON.stringify({ data: files, next_page: next, has_more: next !== null, first_id, last_id });
   if (res.destroyed) return null;
   res.writeHead(200, ['content-type', 'application/json', 'content-length', String(Buffer.byteLength(text))]);
   res.end(text);
   return null;
-}
-
-/** Null if the text lists no files. */
-function filesIn(text: string): readonly ListedFile[] | null {
-  try {
-    const page = JSON.parse(text) as { data?: readonly ListedFile[] } | null;
-    return Array.isArray(page?.data) ? page.data : null;
-  } catch {
-    return null;
-  }
 }
 
 /** Null if the text describes no file. */

@@ -34,3 +34,21 @@ export async function readAnswer(
   if (!decoder.isReadable || length > limit) return null;
   return Buffer.concat(chunks).toString('utf8');
 }
+
+/** A page of what the upstream keeps (batches, files), newest first. */
+export interface Page {
+  readonly data: readonly { readonly id: string }[];
+  readonly has_more: boolean;
+  readonly first_id: string | null;
+  readonly last_id: string | null;
+}
+
+/** Null if the text is no page. */
+export function pageIn(text: string): Page | null {
+  try {
+    const page = JSON.parse(text) as Page | null;
+    return Array.isArray(page?.data) ? page : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,5 +1,9 @@
+import type { Readable } from 'node:stream';
 import { type buildConnector, type Dispatcher, Pool } from 'undici';
 import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
+import type { AuthenticatedCall } from './call.ts';
+import { headersUp } from './headers-up.ts';
+import type { RawHeaders } from './headers.ts';
 import type { Route } from './route.ts';
 
 export interface Upstream {
@@ -11,6 +15,13 @@ export interface Upstream {
 /** The path of a route at an upstream, with its query. */
 export function pathUp({ prefix }: Pick<Upstream, 'prefix'>, { path, query }: Route): string {
   return `${prefix}${path}${query}`;
+}
+
+/** What goes up beside the caller's headers; by default a GET. */
+export interface FreeRequest {
+  readonly method?: Dispatcher.HttpMethod;
+  readonly headers?: RawHeaders;
+  readonly body?: Readable | null;
 }
 
 /** The longest call that the API allows, in whole or between two bytes of it. Milliseconds. */
@@ -39,6 +50,17 @@ export class Upstreams {
     const upstream = { pool: this.#pool(origin), prefix: pathname.replace(/\/+$/, '') };
     this.#known.set(workspace, upstream);
     return upstream;
+  }
+
+  /** Sends a call that costs nothing, and null if it is not answered; `route` may be another than the caller's. Never rejects. */
+  ask(
+    { req, caller }: AuthenticatedCall,
+    route: Route,
+    { method = 'GET', headers = [], body = null }: FreeRequest = {},
+  ): Promise<Dispatcher.ResponseData | null> {
+    const upstream = this.of(caller.workspace);
+    const up = [...headersUp(req, caller.workspace), ...headers];
+    return upstream.pool.request({ path: pathUp(upstream, route), method, headers: up, body }).catch(() => null);
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { ok, type Result } from '../../policy/core/result.ts';
 import type { Admission, Planner } from '../admission/admission.ts';
+import { orUnreachable } from '../admission/retry-ledger.ts';
 import type { Settler } from '../admission/settler.ts';
 import type { StoredFiles } from '../admission/stored-files.ts';
 import { queueKeysOf } from '../admission/wait-queue.ts';
@@ -23,7 +24,7 @@ export interface PaidEndpoint<C extends ReadCall, E> extends Planner<C> {
   close?(call: C): Promise<void>;
 }
 
-/** An endpoint whose calls cost nothing. Resolves to null once the caller has its answer. */
+/** An endpoint whose calls cost nothing. Resolves to null once the caller has its answer; may reject with LedgerUnreachable. */
 export type FreeEndpoint = (call: AuthenticatedCall) => Promise<Refusal | CallerGone | null>;
 
 interface Parts {
@@ -63,7 +64,7 @@ export class Pipeline {
     const { value } = call;
     const refusal = await this.#parts.freeCalls.run(value.keyHash, async () => {
       // No event tells of a caller that left while its call waited.
-      return value.hasLeft ? 'gone' : ((await serve(value)) ?? 'answered');
+      return value.hasLeft ? 'gone' : ((await orUnreachable(() => serve(value))) ?? 'answered');
     });
     if (refusal !== 'answered') this.#refuse(received, refusal ?? refusalFor('TooManyFreeCalls'));
   }
@@ -78,7 +79,7 @@ export class Pipeline {
   async #admitAndForward<C extends ReadCall, E>(call: C, endpoint: PaidEndpoint<C, E>): Promise<void> {
     const { admission, settler, storedFiles } = this.#parts;
     const files = endpoint.filesOf?.(call) ?? call.facts.files;
-    const foreign = await storedFiles.refuseForeign(call.caller.workspace, files);
+    const foreign = await orUnreachable(() => storedFiles.refuseForeign(call.caller.workspace, files));
     if (foreign !== null) return this.#refuse(call, foreign);
     const admitted = await admission.admit(call, endpoint);
     if (!admitted.ok) return this.#refuse(call, admitted.error);

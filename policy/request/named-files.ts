@@ -4,7 +4,7 @@ import { invalid, isText, type JsonFields } from '../json/json-access.ts';
 /** As many as the API takes images in one request. */
 const MAX_FILES = 600;
 /** An id becomes part of commands to the ledger. */
-const FILE_ID = /^[\w-]{1,128}$/;
+export const FILE_ID: RegExp = /^[\w-]{1,128}$/;
 
 /** `file_id`, and how what is not known might spell it. */
 const NAMES_FILES = /^file_?ids?$/i;
