@@ -1,13 +1,15 @@
 import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
-import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { MAX_FILES } from '../../ledger/stored-files.ts';
 import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { ownerOf } from '../../policy/core/owner.ts';
 import { noSuchFile, tooManyFiles } from '../../policy/core/refusal-sentences.ts';
-import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
+import type { Refusal } from '../../policy/core/refusals.ts';
 import type { Clocks } from '../http/call.ts';
 import { type LedgerPatience, retryLedger } from './retry-ledger.ts';
+
+/** How many files one command of the ledger is asked about. */
+const ASKED_AT_ONCE = 1_000;
 
 interface Parts extends LedgerPatience, Pick<Clocks, 'now'> {
   readonly ledger: Pick<GatewayLedger, 'ownsFiles' | 'countFiles' | 'listFiles' | 'addFile' | 'removeFile'>;
@@ -29,17 +31,19 @@ export class StoredFiles {
     return retryLedger(() => this.#parts.ledger.ownsFiles(ownerOf(workspace), files), this.#parts);
   }
 
-  /** The refusal of what names a file that is not the workspace's; null if all are. Where files are not allowed, plan refuses. */
+  /**
+   * The refusal of what names a file that is not the workspace's; null if all are. Where files are not allowed, plan
+   * refuses. Rejects with LedgerUnreachable.
+   */
   async refuseForeign(workspace: ResolvedWorkspace, files: readonly string[]): Promise<Refusal | null> {
-    if (files.length === 0 || workspace.files !== 'Allow') return null;
-    try {
-      const foreign = (await this.owns(workspace, files)).indexOf(false);
-      if (foreign === -1) return null;
-      return { reason: 'NotFound', message: noSuchFile(files[foreign]!, refOf(workspace)) };
-    } catch (error) {
-      if (error instanceof LedgerUnreachable) return refusalFor('LedgerUnreachable');
-      throw error;
+    if (workspace.files !== 'Allow') return null;
+    // A batch may name hundreds of thousands, of which the first that are too many for any workspace are not its own.
+    for (let from = 0; from < files.length; from += ASKED_AT_ONCE) {
+      const some = files.slice(from, from + ASKED_AT_ONCE);
+      const foreign = (await this.owns(workspace, some)).indexOf(false);
+      if (foreign !== -1) return { reason: 'NotFound', message: noSuchFile(some[foreign]!, refOf(workspace)) };
     }
+    return null;
   }
 
   /** The refusal of one more file; null if there is room. Uploads at once may exceed it by as many. */
