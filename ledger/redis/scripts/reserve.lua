@@ -119,8 +119,11 @@ end
 local stride = strideOf(gap)
 for i = 14, #ARGV - 1, stride do
   local name, value, mode, expireAt, percent = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 8]
-  if not levels and isSpanning(name, workspace) then levels = levelsOf(workspace) end
-  local n, shares = (i - 14) / stride, levels and isSpanning(name, workspace) and levels
+  local n, shares = (i - 14) / stride, nil
+  if isSpanning(name, workspace) then
+    levels = levels or levelsOf(workspace)
+    shares = levels
+  end
   local pool = load(name, expireAt, shares)
   local own = value == '' and pool or loadValue(pool, value, ARGV[i + 9], expireAt, workspace, shares)
   check(n, 0, own, mode, ARGV[i + 4], ARGV[i + 5], ARGV[i + 10], percent)
