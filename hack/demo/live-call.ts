@@ -1,12 +1,9 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { stringify } from 'yaml';
-import type { System } from '../run/system.ts';
+import { REAL_API, type System } from '../run/system.ts';
 import { kubectl } from '../services/kubectl.ts';
 import type { Output } from './output.ts';
 import { keyIn } from './teams.ts';
-
-/** Where the call goes. */
-export const REAL_API = 'https://api.anthropic.com';
 
 /** One tiny call to the real API, through a budget of one cent. It costs a small part of a cent. */
 export async function liveCall({ kubeconfig, gatewayUrls }: System, key: string, output: Output): Promise<void> {

@@ -1,4 +1,4 @@
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { type ControlPlane, kubeconfigFor, startControlPlane } from '../services/control-plane.ts';
@@ -13,7 +13,9 @@ const repository = join(import.meta.dirname, '../..');
 const NAMESPACE = 'tollgate-system';
 const PLANE = ['etcd', 'kube-apiserver', 'kube-controller-manager'];
 const OPERATORS = ['tollgate-operator-1', 'tollgate-operator-2'];
-/** The port that examples and tutorials name; another one is taken if it is in use. */
+/** What the CRD has as the default upstream. */
+export const REAL_API = 'https://api.anthropic.com';
+/** Taken unless it is in use. */
 const STAND_IN_PORT = 8899;
 const GATEWAY_PORT = 8080;
 /**
@@ -67,6 +69,8 @@ export interface System {
   upstreamUrl: string;
   /** With the password in it: never print it. */
   redisUrl: string;
+  /** The environment variable that says where the usage log is; its value may hold a password: never print it. */
+  logPlace: Readonly<Record<string, string>>;
   /** The operators and gateways that ended by themselves and were started again, by name. */
   restarts: ReadonlyMap<string, Restarts>;
   /** Starts one of its processes that has ended, and does not wait until it is ready. */
@@ -96,7 +100,7 @@ async function bringUp(options: SystemOptions, registry: ProcessRegistry): Promi
   };
   const redis = await startLedger(options, registry, launch);
   const upstreamUrl = upstream ?? (await startStandIn(options, registry));
-  const plane = await startPlane(options, registry);
+  const plane = await startPlane(options, registry, upstreamUrl);
   const gateways = Array.from({ length: replicas }, (_, index) => `tollgate-gateway-${index + 1}`);
   const ports = new Map<string, number>();
   for (const name of OPERATORS) ports.set(name, await registry.port(name));
@@ -106,7 +110,7 @@ async function bringUp(options: SystemOptions, registry: ProcessRegistry): Promi
   const settings = writeSettings(directory, {
     ...options.settings,
     gatewayURL: gatewayUrls[0] ?? '',
-    upstreams: ['https://api.anthropic.com', new URL(upstreamUrl).origin],
+    upstreams: [REAL_API, new URL(upstreamUrl).origin],
   });
   const kubeconfigs = {
     operator: await serviceAccount(directory, plane, 'tollgate-operator'),
@@ -114,7 +118,7 @@ async function bringUp(options: SystemOptions, registry: ProcessRegistry): Promi
   };
   const edited = lastEdit();
   const databaseUrl = options.databaseUrl ?? process.env['TOLLGATE_DATABASE_URL'];
-  const logPlace = databaseUrl
+  const logPlace: System['logPlace'] = databaseUrl
     ? { TOLLGATE_DATABASE_URL: databaseUrl }
     : { TOLLGATE_USAGE_LOG_FOLDER: join(directory, 'log') };
   const entries = [...ports].map(([name, port]) => {
@@ -159,6 +163,7 @@ async function bringUp(options: SystemOptions, registry: ProcessRegistry): Promi
     operatorUrls: OPERATORS.map((name) => `http://127.0.0.1:${ports.get(name)}`),
     upstreamUrl,
     redisUrl: redis.url,
+    logPlace,
     restarts: registry.restarts,
     revive: (name) => revive(directory, commands.get(name)),
   };
@@ -207,13 +212,25 @@ function lastEdit(): number {
 async function startPlane(
   { directory, controllers = true }: SystemOptions,
   registry: ProcessRegistry,
+  upstreamUrl: string,
 ): Promise<ControlPlane> {
-  const crds = join(repository, 'crds');
+  const crds = writeCrds(directory, upstreamUrl);
   const ports = { etcd: await registry.port('etcd'), server: await registry.port('kube-apiserver') };
   const plane = await startControlPlane({ directory, crds, controllers, ports, launch: registry.launch });
   const manifests = join(repository, 'hack', 'install');
   await kubectl(plane.kubeconfig, ['apply', '--server-side', '--force-conflicts', '-f', manifests]);
   return plane;
+}
+
+/** The CRDs with another default for `upstream.baseURL`, so that examples are applied as they are and cost nothing. */
+function writeCrds(directory: string, upstreamUrl: string): string {
+  const folder = join(directory, 'crds');
+  mkdirSync(folder, { recursive: true });
+  for (const file of readdirSync(join(repository, 'crds')).filter((name) => name.endsWith('.yaml'))) {
+    const text = readFileSync(join(repository, 'crds', file), 'utf8');
+    writeFileSync(join(folder, file), text.replace(`default: ${REAL_API}`, `default: ${upstreamUrl}`));
+  }
+  return folder;
 }
 
 /** The stand-in for the Anthropic API. */

@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assetFolder } from '../assets/asset-folder.ts';
-import { type System, startSystem } from './system.ts';
+import { environment } from './environment.ts';
+import { startSystem } from './system.ts';
 
 // `make up`: the whole system in the background. REPLICAS: how many gateways. UPSTREAM: an Anthropic-compatible URL.
 
@@ -38,23 +39,4 @@ function upstreamOf(text: string): string | undefined {
   const url = URL.parse(text);
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return text.replace(/\/+$/, '');
   throw new Error(`UPSTREAM must be an http or https URL, not "${text}"`);
-}
-
-/** To be sourced by a shell. */
-function environment({ kubeconfig, gatewayUrls, upstreamUrl, redisUrl }: System): string {
-  const variables = {
-    KUBECONFIG: kubeconfig,
-    GATEWAY_URL: gatewayUrls[0] ?? '',
-    GATEWAY_URLS: gatewayUrls.join(' '),
-    UPSTREAM_URL: upstreamUrl,
-    REDIS_URL: redisUrl,
-  };
-  const lines = Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}`);
-  const programs = quote(assetFolder('control_plane'));
-  const path = `case ":$PATH:" in *:${programs}:*) ;; *) export PATH=${programs}:$PATH ;; esac`;
-  return `${[...lines, path].join('\n')}\n`;
-}
-
-function quote(value: string): string {
-  return `'${value.replaceAll("'", String.raw`'\''`)}'`;
 }

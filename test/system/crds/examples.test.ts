@@ -74,6 +74,16 @@ test('the environments have the budgets that were asked for, and a key for each'
   expect(keys).toHaveLength(limits.length);
 });
 
+test('the features have a workspace and a monthly budget each', () => {
+  const limits = read('features.yaml').filter((resource) => resource.kind === 'ClaudeBudget');
+  expect(limits.map(({ spec }) => [spec.workspaceRef?.name, spec.limit.usd, spec.period.every])).toEqual([
+    ['chat', '1000.00', 'Month'],
+    ['analysis', '500.00', 'Month'],
+    ['batch', '200.00', 'Month'],
+    ['development', '100.00', 'Month'],
+  ]);
+});
+
 test('every budget governs a workspace of the examples', () => {
   const names = new Set(workspaces.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`));
   const named = budgets.filter(({ spec }) => spec.workspaceRef);

@@ -22,7 +22,7 @@ test('after one helm install the first example is enforced: a Pod with the Secre
   await release.apply();
   console.info(`helm install --wait: ${seconds(begun)}`);
   await kubectl(['apply', '-f', '-'], {
-    input: readFileSync(example, 'utf8').replace('http://127.0.0.1:8899', UPSTREAM),
+    input: readFileSync(example, 'utf8').replace('upstream: {', `upstream: { baseURL: ${UPSTREAM},`),
   });
   await kubectl(['wait', '-n', 'first', 'cw/first', 'cb/first', '--for=condition=Ready', '--timeout=60s']);
   await kubectl(['wait', '-n', 'first', 'cb/first', '--for=condition=Programmed', '--timeout=60s']);

@@ -41,9 +41,7 @@ async function spentAfter({ kubeconfig }: System, requests: number): Promise<str
 
 test('the system comes up, is repaired and scaled without losing spend, and leaves nothing behind', async () => {
   const first = await startSystem({ directory, replicas: 1, upstream: undefined, supervised: true });
-  const yaml = readFileSync(example, 'utf8')
-    .replace('http://127.0.0.1:8899', first.upstreamUrl)
-    .replace('every: Day', 'every: Year'); // whatever the time is
+  const yaml = readFileSync(example, 'utf8').replace('every: Day', 'every: Year'); // whatever the time is
 
   await kubectl(first.kubeconfig, ['apply', '-f', '-'], yaml);
   await kubectl(first.kubeconfig, ['wait', '--for=condition=Programmed', '--timeout=30s', '-n', 'first', 'cb/first']);

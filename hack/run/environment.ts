@@ -1,0 +1,22 @@
+import { assetFolder } from '../assets/asset-folder.ts';
+import type { System } from './system.ts';
+
+/** What `.run/env` says: a shell that sources it finds the system, its programs and its usage log. It holds passwords. */
+export function environment({ kubeconfig, gatewayUrls, upstreamUrl, redisUrl, logPlace }: System): string {
+  const variables = {
+    KUBECONFIG: kubeconfig,
+    GATEWAY_URL: gatewayUrls[0] ?? '',
+    GATEWAY_URLS: gatewayUrls.join(' '),
+    UPSTREAM_URL: upstreamUrl,
+    REDIS_URL: redisUrl,
+    ...logPlace,
+  };
+  const lines = Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}`);
+  const programs = quote(assetFolder('control_plane'));
+  const path = `case ":$PATH:" in *:${programs}:*) ;; *) export PATH=${programs}:$PATH ;; esac`;
+  return `${[...lines, path].join('\n')}\n`;
+}
+
+function quote(value: string): string {
+  return `'${value.replaceAll("'", String.raw`'\''`)}'`;
+}
