@@ -176,10 +176,10 @@ class Capture {
     const isWhole = this.#length === 0;
     if (this.#length + end - start > this.#limit) return UNREADABLE;
     if (!isWhole) this.add(bytes.subarray(start, end));
+    const text = isWhole ? bytes.toString('utf8', start, end) : Buffer.concat(this.#parts).toString();
+    if (PLAIN_STRING.test(text)) return text.slice(1, -1);
     try {
-      return JSON.parse(
-        isWhole ? bytes.toString('utf8', start, end) : Buffer.concat(this.#parts).toString(),
-      ) as unknown;
+      return JSON.parse(text) as unknown;
     } catch {
       return UNREADABLE;
     }
@@ -187,5 +187,7 @@ class Capture {
 }
 
 const UNREADABLE = Symbol('unreadable');
+/** What most keys are, and many values: a string that is itself, without the time of a parser. */
+const PLAIN_STRING = /^"[\w.:-]*"$/;
 /** The longest key that can be one of the picked, with every letter escaped. Bytes. */
 const MAX_KEY = 256;

@@ -39,7 +39,8 @@ export function headersDownWith(also: readonly string[]): HeadersDown {
     const hops = hopHeaders(headers);
     const type = TYPES.get(mediaType(headers));
     const down: RawHeaders = type === undefined ? [...AS_TEXT] : ['content-type', type];
-    for (const [name, value] of Object.entries(headers)) {
+    for (const name of Object.keys(headers)) {
+      const value = headers[name];
       if (value === undefined || !isPassed(name) || hops.includes(name)) continue;
       for (const one of typeof value === 'string' ? [value] : value) down.push(name, one);
     }
