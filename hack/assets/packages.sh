@@ -53,7 +53,7 @@ postgres() { # without the server that Debian's package would start
 }
 
 pgbouncer() { # without the pooler that Debian's package would start
-  command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] && return
+  { type -P pgbouncer || [ -x /usr/sbin/pgbouncer ]; } >/dev/null && return # `command -v` would find this function
   say "PgBouncer is not installed; installing it with the system's package manager"
   if command -v apt-get >/dev/null; then
     apt pgbouncer pgbouncer ||
