@@ -202,6 +202,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   ),
 
   'cli/doctor': cli(...POLICY, 'config', 'crds', 'kube', 'ledger', 'ledger/redis', 'log', 'log/database'),
+  'cli/query': cli(CORE, 'config', 'log', 'log/database'),
 };
 
 requireNoCycle(Object.keys(rooms), []);

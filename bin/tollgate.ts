@@ -23,6 +23,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'checks an installation and says what is wrong with it; runs anywhere',
     run: () => import('../cli/doctor/main.ts'),
   },
+  query: {
+    summary: 'reads the usage log: what calls cost, and which were refused',
+    run: () => import('../cli/query/main.ts'),
+  },
 };
 
 /** The exit code of a process that SIGTERM ended, as in a shell. */

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { assetFolder } from '../assets/asset-folder.ts';
 import type { System } from './system.ts';
 
@@ -12,8 +13,9 @@ export function environment({ kubeconfig, gatewayUrls, upstreamUrl, redisUrl, lo
     ...logPlace,
   };
   const lines = Object.entries(variables).map(([name, value]) => `export ${name}=${quote(value)}`);
-  const programs = quote(assetFolder('control_plane'));
-  const path = `case ":$PATH:" in *:${programs}:*) ;; *) export PATH=${programs}:$PATH ;; esac`;
+  // kubectl, and the Node that everything runs on.
+  const programs = quote(`${assetFolder('control_plane')}:${join(import.meta.dirname, '../../node_modules/.bin')}`);
+  const path = `case ":$PATH:" in *:${programs}:*) ;; *) export PATH=${programs}:"$PATH" ;; esac`;
   return `${[...lines, path].join('\n')}\n`;
 }
 

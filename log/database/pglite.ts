@@ -4,7 +4,9 @@ import { createServer } from 'node:net';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type Database, LogUnreachable, type Query, translate } from './database.ts';
+import { answerQuestions } from './folder-socket.ts';
 import type { Statement, StatementResult } from './pglite-thread.ts';
+import { readOnly } from './read-only.ts';
 
 /**
  * A thread that takes longer for one statement is considered hung and terminated. A slow machine creates a new database
@@ -24,14 +26,17 @@ export async function openPGlite(folder: string): Promise<Database> {
     await release();
     throw error;
   }
-  return {
+  const database: Database = {
     query: (sql, params = []) => thread.inTurn(() => thread.run(sql, params)),
     transaction: (work) => thread.inTurn(() => transaction((sql, params = []) => thread.run(sql, params), work)),
     close: async () => {
+      await endAnswers();
       await thread.inTurn(() => thread.end());
       await release();
     },
   };
+  const endAnswers = await answerQuestions(folder, (sql) => readOnly(database, sql));
+  return database;
 }
 
 async function transaction<T>(query: Query, work: (query: Query) => Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,6 +41,17 @@ test('the package prints its version and its commands', () => {
     stdout: '',
     stderr: expect.stringMatching(/^tollgate: unknown command "gatway"\.\n\nUsage: tollgate <command>/),
   });
+});
+
+test('npx runs the commands of a clone, and says what is missing from one that is not installed', () => {
+  const npx = spawnSync('npx', ['--offline', 'tollgate', 'doctor', '--help'], { cwd: repository, encoding: 'utf8' });
+  expect(npx).toMatchObject({ status: 0, stdout: expect.stringMatching(/^Usage: tollgate doctor /) });
+  const clone = join(directory, 'clone');
+  for (const file of ['bin/launch.js', 'bin/tollgate.ts', 'package.json']) {
+    cpSync(join(repository, file), join(clone, file));
+  }
+  const bare = spawnSync(process.execPath, [join(clone, manifest.bin.tollgate)], { encoding: 'utf8' });
+  expect(bare).toMatchObject({ status: 2, stderr: expect.stringContaining('run `make install` in the clone first') });
 });
 
 test('the doctor of the package prints its usage', () => {

@@ -26,6 +26,7 @@ interface Services {
 interface LogFixture {
   /** Of the database: ids of calls begin with it, so that both logs can share a ledger's server. */
   readonly name: string;
+  readonly place: LogPlace;
   readonly database: Database;
   readonly ledger: RedisLedger;
   readonly log: UsageLog;
@@ -64,11 +65,12 @@ export function describeLog(services: () => Services, tests: (fixture: () => Log
 
     beforeAll(async () => {
       const { redis } = services();
-      const database = await openDatabase(place());
+      const opens = place();
+      const database = await openDatabase(opens);
       const open = async () => ({ ...database, close: async () => {} });
       const ledger = await connectCalls(redis.url, name);
       const log = new UsageLog({ open, ledger: ledger.operator, onDeadLetters: (more) => deadLetters.push(...more) });
-      opened = { name, database, ledger, log, redis };
+      opened = { name, place: opens, database, ledger, log, redis };
       await log.drain();
     });
 

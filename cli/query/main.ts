@@ -1,0 +1,21 @@
+import { readLogPlace } from '../../config/log-place.ts';
+import { readLog } from '../../log/database/read-log.ts';
+import { HELP, parseOptions, UsageError } from './options.ts';
+import { jsonRows, type Row, textTable } from './output.ts';
+
+try {
+  const { isHelp, sql, output } = parseOptions(process.argv.slice(3)); // after `query`
+  if (isHelp) process.stdout.write(HELP);
+  else {
+    const rows = (await readLog(readLogPlace(process.env), sql)) as readonly Row[];
+    process.stdout.write(output === 'json' ? jsonRows(rows) : textTable(rows));
+  }
+} catch (error) {
+  process.stderr.write(`tollgate query: ${describe(error)}\n`);
+  process.exitCode = 2;
+}
+
+function describe(error: unknown): string {
+  const { message } = error as Error;
+  return error instanceof UsageError ? `${message}\nRun tollgate query --help for the questions and flags.` : message;
+}

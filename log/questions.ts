@@ -1,0 +1,46 @@
+/** A question that the log answers, without the need to write SQL. */
+export interface Question {
+  readonly summary: string;
+  /** The statement, for what happened in the last `seconds`, with at most so many rows. Both are whole numbers. */
+  readonly sql: (seconds: number, rows: number) => string;
+}
+
+/** What was spent by the values of an expression over the columns of `calls`. */
+function spendBy(name: string, expression: string, order = 'sum(cost_nano) desc, 1'): Question['sql'] {
+  return (seconds, rows) => `
+select ${expression} as "${name}", sum(coalesce(calls, 1))::bigint as calls,
+  sum(input_tokens)::bigint as input, sum(cache_read_tokens)::bigint as cached, sum(output_tokens)::bigint as output,
+  round(sum(cost_nano) / 1e9, 6) as usd
+from calls where time >= now() - interval '${seconds} seconds'
+group by 1 order by ${order} limit ${rows}`;
+}
+
+/** Every question, by the name that `tollgate query` gives it. */
+export const questions = {
+  workspaces: { summary: 'what each workspace spent', sql: spendBy('workspace', 'workspace') },
+  features: { summary: 'what each feature spent', sql: spendBy('feature', 'feature') },
+  departments: { summary: 'what each department spent', sql: spendBy('department', 'department') },
+  customers: { summary: 'what each customer spent', sql: spendBy('customer', 'customer') },
+  users: { summary: 'what each user spent', sql: spendBy('user', 'end_user') },
+  keys: { summary: 'what each key spent', sql: spendBy('key', `workspace || ' ' || key`) },
+  models: { summary: 'what was spent on each model', sql: spendBy('model', 'model') },
+  days: {
+    summary: 'what was spent each day, in UTC',
+    sql: spendBy('day', `to_char(time at time zone 'UTC', 'YYYY-MM-DD')`, '1 desc'),
+  },
+  calls: {
+    summary: 'the most expensive calls',
+    sql: (seconds, rows) => `
+select to_char(time at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as time, workspace, key, model,
+  input_tokens as input, cache_read_tokens as cached, output_tokens as output, round(cost_nano / 1e9, 6) as usd, id
+from calls where time >= now() - interval '${seconds} seconds'
+order by cost_nano desc, id limit ${rows}`,
+  },
+  refusals: {
+    summary: 'how many calls were refused, for which reason and by which budget',
+    sql: (seconds, rows) => `
+select workspace, key, reason, budget, sum(count)::bigint as calls
+from refusals where minute >= now() - interval '${seconds} seconds'
+group by 1, 2, 3, 4 order by 5 desc, 1, 2, 3, 4 limit ${rows}`,
+  },
+} as const satisfies Readonly<Record<string, Question>>;
