@@ -8,6 +8,7 @@ const claude = join(import.meta.dirname, '../../../node_modules/.bin/claude');
 /** Where a client finds the API, as every Anthropic SDK reads it. */
 export interface Endpoint {
   baseURL: string;
+  /** Empty: none is given to the client. */
   apiKey: string;
 }
 
@@ -20,16 +21,21 @@ export interface ClaudeAnswer {
   apiErrorStatus: number | null;
 }
 
-/** Runs Claude Code once, with a new home and working directory. */
-export async function claudeCode({ baseURL, apiKey }: Endpoint, prompt: string): Promise<ClaudeAnswer> {
+/** Runs Claude Code once, with a new home and working directory, and with further variables if there are any. */
+export async function claudeCode(
+  { baseURL, apiKey }: Endpoint,
+  prompt: string,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<ClaudeAnswer> {
   const home = mkdtempSync(join(tmpdir(), 'tollgate-claude-'));
   const args = ['-p', prompt, '--output-format', 'json', '--allowedTools', 'Bash(echo:*)'];
   const env = {
     PATH: process.env['PATH'],
     HOME: home,
     ANTHROPIC_BASE_URL: baseURL,
-    ANTHROPIC_API_KEY: apiKey,
+    ...(apiKey === '' ? {} : { ANTHROPIC_API_KEY: apiKey }),
     CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+    ...variables,
   };
   const child = spawn(claude, args, { cwd: home, env, stdio: ['ignore', 'pipe', 'inherit'], timeout: 100_000 });
   let output = '';
