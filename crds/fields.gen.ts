@@ -91,6 +91,7 @@ export const fields = {
     'status.spentUsd',
     'status.reservedUsd',
     'status.presumedUsd',
+    'status.correctedUsd',
     'status.remainingUsd',
     'status.percentUsed',
     'status.used',

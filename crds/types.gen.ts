@@ -304,6 +304,10 @@ export interface ClaudeBudgetStatus {
    */
   presumedUsd?: string;
   /**
+   * correctedUsd is what the platform has given back in the period by correcting calls, and is no longer part of spentUsd; negative if corrections added to it.
+   */
+  correctedUsd?: string;
+  /**
    * remainingUsd is what may still be spent, rounded down to cents; with per, by the fullest value.
    */
   remainingUsd?: string;

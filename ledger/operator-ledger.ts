@@ -19,13 +19,24 @@ export interface ReleasedCalls {
   readonly releasedNano: Nano;
 }
 
+/** What people have corrected in a counter. */
+export interface CounterCorrection {
+  /** The counter's full name: `<counter>`, or `<counter>#<value>`. */
+  readonly counter: string;
+  /** How much less its calls cost than they were settled at, in all; negative: how much more. Nano-dollars. */
+  readonly correctedNano: Nano;
+}
+
 /** What a counter holds at least, by the usage log or a status. Nano-dollars. */
 export interface CounterMinimum {
   /** The counter's full name: `<counter>`, or `<counter>#<value>`. */
   readonly counter: string;
   /** When the counter expires if the ledger does not have it yet. Milliseconds since the epoch. */
   readonly keepUntil: number;
+  /** What its calls were settled at, whatever people have corrected since. */
   readonly spentNano: Nano;
+  /** What people have corrected of that, as in `CounterCorrection`; absent: not known, so what the ledger has stays. */
+  readonly correctedNano?: Nano;
   readonly presumedNano: Nano;
   readonly requests: number;
 }
@@ -50,14 +61,21 @@ export interface OperatorLedger extends SharedOperations {
   establish(epoch: string): Promise<void>;
   /** Begins a recovery that ends with `resume`, whatever the ledger holds. A deep recovery of this epoch goes on. */
   beginRebuild(epoch: string): Promise<void>;
-  /** Raises counters; higher figures stay. */
+  /** Raises counters; higher figures stay, but for what people have corrected in them. */
   raiseCounters(minimums: readonly CounterMinimum[]): Promise<void>;
+  /**
+   * Brings counters to what people have corrected in them, as far as so much was settled; one that is not kept stays away.
+   * Idempotent. Returns how many counters changed. @throws RangeError for an amount that a counter cannot hold.
+   */
+  correctCounters(corrections: readonly CounterCorrection[]): Promise<number>;
   /** Ends the recovery that began at `since`; false where the server restarted or another recovery began meanwhile. */
   resume(since: number): Promise<boolean>;
   /** The oldest calls that hold presumed money. */
   presumedCalls(limit: number): Promise<readonly PresumedCall[]>;
   /** Books presumed calls as spent at their worst case (a late settle still corrects that), or releases them. Returns how many. */
   resolvePresumed(ids: readonly string[], how: 'Book' | 'Release'): Promise<number>;
+  /** Ends calls that were resolved without their cost: a late settle changes nothing any more. Returns how many there were. */
+  endBooked(ids: readonly string[]): Promise<number>;
   /** Releases the presumed calls whose settle said so, once RELEASE_AFTER_MS have passed; none during a recovery. */
   releaseDue(): Promise<ReleasedCalls>;
   openBatches(): Promise<readonly OpenBatch[]>;

@@ -41,7 +41,7 @@ const MAX_TEXT = 1000;
 const LAST_INSTANT = Date.parse('9999-12-31T23:59:59.999Z');
 
 /** The columns that `minimalRow` fills. */
-const MINIMAL = new Set<UsageColumn>(['id', 'state', 'cost_nano', 'presumed_nano', 'worst_nano']);
+const MINIMAL = new Set<UsageColumn>(['id', 'state', 'cost_nano', 'presumed_nano', 'worst_nano', 'counters']);
 
 /**
  * Decodes an entry. A field that its column cannot take is left out of the row and reported in a dead letter. Without an
@@ -81,13 +81,14 @@ export function minimalRow(entry: StreamEntry): Row {
   if (typeof id !== 'string' || id === '' || id.length > MAX_TEXT) throw new TypeError('there is no usable id');
   if (!isState(state)) throw new TypeError(`there is no state ${JSON.stringify(state)}`);
   const money = moneyOf(state, record);
+  const named = counters.map(clean);
   return {
     id: clean(id),
     state,
     amountNano: decodeNano(state === 'presumed' ? money.presumed_nano : money.cost_nano),
-    values: { id: clean(id), state, time: new Date(arrivalOf(entry)).toISOString(), ...money },
+    values: { id: clean(id), state, time: new Date(arrivalOf(entry)).toISOString(), ...money, counters: named },
     meta: typeof meta === 'string' ? clean(meta) : null,
-    counters: counters.map(clean),
+    counters: named,
     keepUntil,
   };
 }

@@ -15,7 +15,7 @@ on conflict (id) do nothing`;
 const READ = `
 select b.id, b.batch, b.workspace, b.workspace_uid, b.namespace_uid, b.meta, b.counters::text as counters, b.keep_until::text as keep,
   held.state <> 'presumed' as settled, count(line.id)::int as lines,
-  greatest(b.worst_nano - coalesce(sum(line.cost_nano), 0), 0)::text as left_nano
+  greatest(b.worst_nano - coalesce(sum(coalesce(line.original_nano, line.cost_nano)), 0), 0)::text as left_nano
 from batches b join calls held on held.id = b.id || '${HELD}'
 left join calls line on line.batch = b.batch and line.state = 'final' and held.state = 'presumed'
 where held.state = 'presumed' or b.time > $1::timestamptz

@@ -2,7 +2,7 @@ import type { CounterMinimum } from '../ledger/operator-ledger.ts';
 import { decodeNano } from '../policy/core/money.ts';
 import type { Query } from './database/database.ts';
 
-type TotalRow = Readonly<Record<'counter' | 'keep' | 'spent' | 'presumed' | 'requests', string>>;
+type TotalRow = Readonly<Record<'counter' | 'keep' | 'settled' | 'corrected' | 'presumed' | 'requests', string>>;
 
 /**
  * The totals of every counter that is kept beyond `now` (milliseconds). Never negative. What open Message Batches hold is
@@ -16,15 +16,17 @@ export async function readTotals(query: Query, now: number): Promise<readonly Co
          json_array_elements_text(b.counters) as counter
        group by counter
      )
-     select counter, keep_until::text as keep, spent_nano::text as spent,
+     select counter, keep_until::text as keep, (spent_nano + coalesce(corrected_nano, 0))::text as settled,
+       coalesce(corrected_nano, 0)::text as corrected,
        greatest(presumed_nano - coalesce(held.nano, 0), 0)::text as presumed, requests::text as requests
      from totals left join held using (counter) where keep_until > $1`,
     [now],
   );
-  return rows.map(({ counter, keep, spent, presumed, requests }) => ({
+  return rows.map(({ counter, keep, settled, corrected, presumed, requests }) => ({
     counter,
     keepUntil: Number(keep),
-    spentNano: decodeNano(spent),
+    spentNano: decodeNano(settled),
+    correctedNano: decodeNano(corrected),
     presumedNano: decodeNano(presumed),
     requests: Number(requests),
   }));

@@ -21,12 +21,17 @@ delete from batches b where b.time < $1::timestamptz
   and not exists (select from calls c where c.id = b.id || '/batch' and c.state = 'presumed')
 returning 1`;
 
+const CORRECTIONS = `
+delete from corrections where number = any(array(
+  select number from corrections where time < $1::timestamptz limit ${CHUNK}))
+returning 1`;
+
 const REFUSALS = `
 delete from refusals where ctid = any(array(select ctid from refusals where minute < $1::timestamptz limit ${CHUNK}))
 returning 1`;
 
 /**
- * Deletes a part of the rows that are older than `keptMs` at `now` (milliseconds; null keeps all calls and refusals) and of
+ * Deletes a part of the rows that are older than `keptMs` at `now` (milliseconds; null keeps all but totals) and of
  * the totals of expired counters, in a transaction that holds the log's lock. Returns whether there may be more.
  */
 export async function deleteOld(query: Query, now: number, keptMs: number | null): Promise<boolean> {
@@ -35,6 +40,7 @@ export async function deleteOld(query: Query, now: number, keptMs: number | null
   const before = new Date(now - keptMs).toISOString();
   await query(BATCHES, [before]);
   const calls = await query(CALLS, [before]);
+  const corrections = await query(CORRECTIONS, [before]);
   const refusals = await query(REFUSALS, [before]);
-  return [totals, calls, refusals].some(({ length }) => length === CHUNK);
+  return [totals, calls, corrections, refusals].some(({ length }) => length === CHUNK);
 }

@@ -1,7 +1,16 @@
 import type { LoggedBatch } from '../ledger/message-batches.ts';
-import type { CounterMinimum, OperatorLedger } from '../ledger/operator-ledger.ts';
+import type { CounterCorrection, CounterMinimum, OperatorLedger } from '../ledger/operator-ledger.ts';
 import type { RefusalEntry, StreamEntry } from '../ledger/streams.ts';
 import { arrivalOf, type DeadLetter, minimalRow, readEntry } from './call-row.ts';
+import {
+  type CorrectableCall,
+  type Corrected,
+  type Correction,
+  findCorrectable,
+  type NotCorrected,
+  readCorrected,
+  writeCorrections,
+} from './corrections.ts';
 import { type Database, LogUnreachable, type Query, RowRefused } from './database/database.ts';
 import { lock, migrate } from './database/migrate.ts';
 import { readBatches } from './message-batches.ts';
@@ -19,6 +28,8 @@ interface LogOptions {
   readonly ledger: Pick<OperatorLedger, 'readUsage' | 'deleteUsage' | 'readRefusals' | 'deleteRefusals'>;
   /** Entries that could not become a row, or not completely; the table of dead letters keeps them as they came. */
   readonly onDeadLetters?: (deadLetters: readonly DeadLetter[]) => void;
+  /** Told what each turn did, whoever asked for it. */
+  readonly onIngested?: (ingested: Ingested) => void;
 }
 
 /** What one turn of the ingest did. */
@@ -35,7 +46,7 @@ export interface Ingested {
 
 /** Entries in one transaction. */
 const CHUNK = 2_000;
-/** After so many chunks `drain` gives up, so that a stream that fills as fast as it is read does not block its caller. */
+/** After so many chunks `drain` and `catchUp` give up, so that a stream that fills as fast as it is read does not block their caller. */
 const DRAIN_CHUNKS = 10;
 
 /**
@@ -74,6 +85,13 @@ export class UsageLog {
     return false;
   }
 
+  /** Takes what is in the usage stream now. Returns false if it took only a part, so that it must be called again. Throws as `ingest`. */
+  async catchUp(): Promise<boolean> {
+    await this.#ingesting;
+    for (let turn = 0; turn < DRAIN_CHUNKS; turn += 1) if ((await this.ingest()).isCaughtUp) return true;
+    return false;
+  }
+
   /** The totals of all counters kept beyond `now` (milliseconds), without what open batches hold. Throws `LogUnreachable`. */
   async totals(now: number): Promise<readonly CounterMinimum[]> {
     return this.#use((database) => readTotals(database.query, now));
@@ -82,6 +100,21 @@ export class UsageLog {
   /** The Message Batches to put back into a ledger at `now` (milliseconds). Throws `LogUnreachable`. */
   async batches(now: number): Promise<readonly LoggedBatch[]> {
     return this.#use((database) => readBatches(database.query, now));
+  }
+
+  /** What the log has of calls, by id. Throws `LogUnreachable`. */
+  async correctable(ids: readonly string[]): Promise<ReadonlyMap<string, CorrectableCall>> {
+    return this.#use((database) => findCorrectable(database.query, ids));
+  }
+
+  /** As `writeCorrections` of corrections.ts. `now` in milliseconds. Throws `LogUnreachable`. */
+  async correct(corrections: readonly Correction[], now: number): Promise<readonly Corrected[] | NotCorrected> {
+    return this.#use((database) => inTransaction(database, (query) => writeCorrections(query, corrections, now)));
+  }
+
+  /** What people have corrected in the counters kept beyond `now` (milliseconds). Throws `LogUnreachable`. */
+  async corrected(now: number): Promise<readonly CounterCorrection[]> {
+    return this.#use((database) => readCorrected(database.query, now));
   }
 
   /** Who spent how much since an instant (milliseconds), with the first `most` by name. Throws `LogUnreachable`. */
@@ -111,7 +144,9 @@ export class UsageLog {
       this.#oldest = null;
       await this.#ingestRefusals();
     }
-    return { entries: entries.length, isCaughtUp, rows, unknown: unknownCalls(entries) };
+    const ingested = { entries: entries.length, isCaughtUp, rows, unknown: unknownCalls(entries) };
+    this.#options.onIngested?.(ingested);
+    return ingested;
   }
 
   async #ingestRefusals(): Promise<void> {

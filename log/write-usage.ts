@@ -11,7 +11,8 @@ const typed = callColumns.map(({ name, sqlType }) => `${name} ${sqlType}`).join(
 const replacing = names.filter((name) => name !== 'id').map((name) => `${name} = excluded.${name}`);
 
 const FIND_CALLS = `
-select c.id, c.state, (case c.state when 'presumed' then c.presumed_nano else c.cost_nano end)::text as amount
+select c.id, c.state, (case c.state when 'presumed' then c.presumed_nano else c.cost_nano end)::text as amount,
+  (coalesce(c.original_nano, c.cost_nano) - c.cost_nano)::text as corrected
 from calls c join json_array_elements_text($1::json) as asked (id) on asked.id = c.id`;
 
 const UPSERT_CALLS = `
@@ -19,12 +20,13 @@ insert into calls (${list}) select ${list} from json_to_recordset($1::json) as g
 on conflict (id) do update set ${replacing.join(', ')}`;
 
 const ADD_TO_TOTALS = `
-insert into totals as t (counter, keep_until, spent_nano, presumed_nano, requests)
+insert into totals as t (counter, keep_until, spent_nano, corrected_nano, presumed_nano, requests)
 select * from json_to_recordset($1::json)
-  as given (counter text, keep_until bigint, spent_nano numeric, presumed_nano numeric, requests bigint)
+  as given (counter text, keep_until bigint, spent_nano numeric, corrected_nano numeric, presumed_nano numeric, requests bigint)
 on conflict (counter) do update set
   keep_until = greatest(t.keep_until, excluded.keep_until),
   spent_nano = t.spent_nano + excluded.spent_nano,
+  corrected_nano = coalesce(t.corrected_nano + excluded.corrected_nano, t.corrected_nano, excluded.corrected_nano),
   presumed_nano = t.presumed_nano + excluded.presumed_nano,
   requests = t.requests + excluded.requests`;
 
@@ -48,12 +50,19 @@ export async function writeUsage(
 async function findCalls(query: Query, rows: readonly Row[]): Promise<ReadonlyMap<string, KnownCall>> {
   if (rows.length === 0) return new Map();
   const ids = JSON.stringify([...new Set(rows.map(({ id }) => id))]);
-  const found = await query<{ id: string; state: RecordState; amount: string }>(FIND_CALLS, [ids]);
-  return new Map(found.map(({ id, state, amount }) => [id, { state, amountNano: decodeNano(amount) }]));
+  type Found = Readonly<Record<'id' | 'amount' | 'corrected', string>> & { readonly state: RecordState };
+  const found = await query<Found>(FIND_CALLS, [ids]);
+  return new Map(
+    found.map(({ id, state, amount, corrected }) => {
+      return [id, { state, amountNano: decodeNano(amount), correctedNano: decodeNano(corrected) }];
+    }),
+  );
 }
 
-function totalRow({ counter, keepUntil, spentNano, presumedNano, requests }: TotalChange) {
-  const money = { spent_nano: `${spentNano}`, presumed_nano: `${presumedNano}` };
+function totalRow({ counter, keepUntil, spentNano, correctedNano, presumedNano, requests }: TotalChange) {
+  // Null leaves a counter that nobody has corrected as one.
+  const corrected_nano = correctedNano === 0n ? null : `${correctedNano}`;
+  const money = { spent_nano: `${spentNano}`, corrected_nano, presumed_nano: `${presumedNano}` };
   return { counter, keep_until: keepUntil, ...money, requests };
 }
 
@@ -62,11 +71,14 @@ export interface KnownCall {
   readonly state: RecordState;
   /** The cost, or the presumed amount while the cost is not known. Nano-dollars. */
   readonly amountNano: Nano;
+  /** What people have taken out of the cost by correcting it; negative if they added to it. Nano-dollars. */
+  readonly correctedNano: Nano;
 }
 
 /** What a call adds to each of its counters. Nano-dollars. */
 interface Contribution {
   readonly spentNano: Nano;
+  readonly correctedNano: Nano;
   readonly presumedNano: Nano;
   readonly requests: number;
 }
@@ -83,24 +95,29 @@ export interface UpsertPlan {
   readonly totals: readonly TotalChange[];
 }
 
-const NOTHING: Contribution = { spentNano: ZERO, presumedNano: ZERO, requests: 0 };
+const NOTHING: Contribution = { spentNano: ZERO, correctedNano: ZERO, presumedNano: ZERO, requests: 0 };
 
-/** Plans for rows in the order of the stream; `known` is what the table holds of their ids. */
+/**
+ * Plans for rows in the order of the stream; `known` is what the table holds of their ids. What people have corrected of a row
+ * ends with it, where more becomes known of its call.
+ */
 export function planUpsert(rows: readonly Row[], known: ReadonlyMap<string, KnownCall>): UpsertPlan {
   const planned = new Map<string, Row>();
   const totals = new Map<string, TotalChange>();
   for (const row of rows) {
-    const before = planned.get(row.id) ?? known.get(row.id);
+    const replaced = planned.get(row.id);
+    const before = replaced === undefined ? known.get(row.id) : { ...replaced, correctedNano: ZERO };
     if (before !== undefined && !knowsMore(row.state, before.state)) continue;
     planned.set(row.id, row);
     const from = before === undefined ? NOTHING : contribution(before);
-    const to = contribution(row);
+    const to = contribution({ ...row, correctedNano: ZERO });
     for (const counter of row.counters) {
       const sum = totals.get(counter) ?? { ...NOTHING, keepUntil: 0 };
       totals.set(counter, {
         counter,
         keepUntil: Math.max(row.keepUntil, sum.keepUntil),
         spentNano: subtract(add(sum.spentNano, to.spentNano), from.spentNano),
+        correctedNano: subtract(add(sum.correctedNano, to.correctedNano), from.correctedNano),
         presumedNano: subtract(add(sum.presumedNano, to.presumedNano), from.presumedNano),
         requests: sum.requests + to.requests - from.requests,
       });
@@ -115,10 +132,11 @@ function knowsMore(next: RecordState, before: RecordState): boolean {
 }
 
 /** Presumed money is not spent, and only a settled call counts as a request. */
-function contribution({ state, amountNano }: KnownCall): Contribution {
+function contribution({ state, amountNano, correctedNano }: KnownCall): Contribution {
   const isPresumed = state === 'presumed';
   return {
     spentNano: isPresumed ? ZERO : amountNano,
+    correctedNano,
     presumedNano: isPresumed ? amountNano : ZERO,
     requests: state === 'final' ? 1 : 0,
   };

@@ -24,10 +24,11 @@ import { CallerKeyIndex } from './keys/caller-key-index.ts';
 import { KeysReconciler } from './keys/keys-reconciler.ts';
 import { UpstreamSecrets } from './keys/upstream-secrets.ts';
 import { Leadership } from './leadership.ts';
+import { CallCorrector } from './ledger/call-corrector.ts';
 import { CheckpointStore } from './ledger/checkpoint.ts';
 import { allCounterMinimums } from './ledger/counter-minimums.ts';
 import { LedgerGuard } from './ledger/ledger-guard.ts';
-import { PresumedMaintenance } from './ledger/presumed-maintenance.ts';
+import { LedgerMaintenance } from './ledger/ledger-maintenance.ts';
 import { PresumedResolver } from './ledger/presumed-resolver.ts';
 import { Rebuild } from './ledger/rebuild.ts';
 import { Ingest } from './log/ingest.ts';
@@ -134,6 +135,11 @@ export function assemble(options: OperatorOptions) {
     },
   });
 
+  const seenNames = new SeenNames({
+    onExceeded: () => queues.addPolicy(),
+    onSeen: (workspace, unknown) => operatorEvents.unknownNames(workspace, unknown),
+    clock,
+  });
   const usageLog = new UsageLog({
     open: options.openLog,
     ledger,
@@ -141,21 +147,12 @@ export function assemble(options: OperatorOptions) {
       metrics.countDeadLetters(deadLetters.length);
       operatorEvents.deadLettered(deadLetters);
     },
-  });
-  const seenNames = new SeenNames({
-    onExceeded: () => queues.addPolicy(),
-    onSeen: (workspace, unknown) => operatorEvents.unknownNames(workspace, unknown),
-    clock,
-  });
-  const ingest = new Ingest({
-    log: usageLog,
-    ledger,
-    elapsed,
     onIngested: ({ rows, unknown }) => {
       metrics.countLogged(rows);
       seenNames.take(unknown);
     },
   });
+  const ingest = new Ingest({ log: usageLog, ledger, elapsed });
   const topSpenders = new TopSpenders({ log: usageLog, settings, clock, elapsed });
 
   const policy = new PolicyReconciler({
@@ -216,7 +213,9 @@ export function assemble(options: OperatorOptions) {
     events: operatorEvents,
     newEpoch: options.newId,
   });
-  const presumed = new PresumedResolver({ client, ledger, settings, checkpoints, events: operatorEvents });
+  const orders = { client, ledger, checkpoints, events: operatorEvents };
+  const presumed = new PresumedResolver({ ...orders, settings });
+  const corrector = new CallCorrector({ ...orders, log: usageLog, metrics });
   const planner = new StatusPlanner(settings, elapsed, periods);
   const statusLoop = new StatusLoop({
     clock,
@@ -224,7 +223,7 @@ export function assemble(options: OperatorOptions) {
     policy,
     reader,
     guard,
-    maintenance: new PresumedMaintenance({ ledger, presumed, metrics, elapsed }),
+    maintenance: new LedgerMaintenance({ ledger, presumed, corrector, metrics, elapsed }),
     informers,
     callerKeys,
     logged: () => logged({ waiting: streamLength(), limit: settings.usageStreamLimit, silentMs: ingest.unreachableMs }),

@@ -1,6 +1,6 @@
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import { type Counter, isSpanningCounter, namespaceOf } from '../../policy/core/counter-reading.ts';
-import { add, MAX_NANO, type Nano, ZERO } from '../../policy/core/money.ts';
+import { add, max, MAX_NANO, min, type Nano, subtract, sum, ZERO } from '../../policy/core/money.ts';
 import { overflow } from '../amount-checks.ts';
 
 /** A workspace or namespace of which a call waits for room in a counter; believed until then (milliseconds). */
@@ -29,6 +29,8 @@ export class MemoryCounter {
   /** Of a value: the namespace whose call made the counter. */
   readonly madeBy: string;
   spentNano = ZERO;
+  /** What people have taken out of what is spent; negative if they added to it. */
+  correctedNano = ZERO;
   certainNano = ZERO;
   committedNano = ZERO;
   /** Of the calls in flight. */
@@ -56,9 +58,10 @@ export class MemoryCounter {
     return this.value === null ? this.counter : `${this.counter}#${this.value}`;
   }
 
-  /** Whether it holds no money. */
+  /** Whether it holds no money, and nothing that people have corrected. */
   get isEmpty(): boolean {
-    return this.spentNano === 0n && this.committedNano === 0n && this.gapsNano === 0n;
+    const { spentNano, committedNano, gapsNano, correctedNano } = this;
+    return [spentNano, committedNano, gapsNano, correctedNano].every((amount) => amount === 0n);
   }
 
   /** Orders values: what is spent in floating point, as a sorted set of Redis has it. */
@@ -67,9 +70,10 @@ export class MemoryCounter {
   }
 
   get reading(): Counter {
-    const { spentNano, certainNano, committedNano, requests, refused, wouldRefuse, exhaustedAtNano, tooLargeNano } =
-      this;
-    return { spentNano, certainNano, committedNano, requests, refused, wouldRefuse, exhaustedAtNano, tooLargeNano };
+    const { spentNano, correctedNano, certainNano, committedNano, requests, refused, wouldRefuse } = this;
+    const { exhaustedAtNano, tooLargeNano } = this;
+    const money = { spentNano, correctedNano, certainNano, committedNano, exhaustedAtNano, tooLargeNano };
+    return { ...money, requests, refused, wouldRefuse };
   }
 
   /** @throws RangeError where the counter would overflow. */
@@ -78,11 +82,35 @@ export class MemoryCounter {
   }
 
   change({ spentNano, certainNano, committedNano, gapsNano = ZERO, requests }: CounterChange): void {
-    this.spentNano = add(this.spentNano, spentNano);
-    this.certainNano = add(this.certainNano, certainNano);
-    this.committedNano = add(this.committedNano, committedNano);
+    // People have corrected more than is left then: so much less is corrected.
+    const missingNano = max(ZERO, subtract(ZERO, add(this.spentNano, spentNano)));
+    this.correctedNano = subtract(this.correctedNano, missingNano);
+    this.spentNano = sum([this.spentNano, missingNano, spentNano]);
+    this.certainNano = sum([this.certainNano, missingNano, certainNano]);
+    this.committedNano = sum([this.committedNano, missingNano, committedNano]);
     this.gapsNano = add(this.gapsNano, gapsNano);
     this.requests += requests;
+  }
+
+  /** What its calls were settled at, whatever people have corrected since. */
+  get settledNano(): Nano {
+    return add(this.spentNano, this.correctedNano);
+  }
+
+  /**
+   * Brings the counter to what was settled in it and what people have corrected of that: no more than there is. Adds to what
+   * is presumed. Returns whether the spend changed. @throws RangeError where the counter would overflow; nothing is changed.
+   */
+  correct(settledNano: Nano, wantedNano: Nano, presumedNano = ZERO): boolean {
+    const correctedNano = min(wantedNano, settledNano);
+    const changeNano = subtract(subtract(settledNano, correctedNano), this.spentNano);
+    const certainNano = add(changeNano, presumedNano);
+    this.requireRoomFor(certainNano);
+    this.correctedNano = correctedNano;
+    this.spentNano = add(this.spentNano, changeNano);
+    this.certainNano = add(this.certainNano, certainNano);
+    this.committedNano = add(this.committedNano, certainNano);
+    return changeNano !== 0n;
   }
 
   /** The others of a level of which a call waits for room at `now`, latest first. */

@@ -169,7 +169,8 @@ export class MemoryLeases {
 
   #appendResolved(id: string, origin: Origin, lease: Lease, costNano: Nano): void {
     const state = costNano === 0n ? 'released' : 'booked';
-    this.append({ id: recordId(id, origin), state, cost_nano: `${costNano}`, estimated: true }, lease);
+    const amounts = { cost_nano: `${costNano}`, worst_nano: `${lease.worstNano}` };
+    this.append({ id: recordId(id, origin), state, ...amounts, estimated: true }, lease);
   }
 }
 

@@ -1,8 +1,15 @@
-import { add, max, subtract, sum, ZERO } from '../../policy/core/money.ts';
+import { max, subtract, sum, ZERO } from '../../policy/core/money.ts';
 import { checkAmount } from '../amount-checks.ts';
-import { TOMBSTONE_MS } from '../durations.ts';
+import { RETENTION_MS, TOMBSTONE_MS } from '../durations.ts';
 import { BATCH_OWNER_TTL_MS, type BatchLines, type LoggedBatch, type OpenBatch } from '../message-batches.ts';
-import type { CounterMinimum, LivingGateway, OperatorLedger, PresumedCall, ReleasedCalls } from '../operator-ledger.ts';
+import type {
+  CounterCorrection,
+  CounterMinimum,
+  LivingGateway,
+  OperatorLedger,
+  PresumedCall,
+  ReleasedCalls,
+} from '../operator-ledger.ts';
 import type { RefusalEntry, StreamEntry } from '../streams.ts';
 import { MemorySharedOperations } from './shared-operations.ts';
 import type { BatchLease } from './state.ts';
@@ -59,20 +66,34 @@ export class MemoryOperatorLedger extends MemorySharedOperations implements Oper
 
   async raiseCounters(minimums: readonly CounterMinimum[]): Promise<void> {
     const { counters } = this.data;
-    for (const { counter: name, keepUntil, spentNano, presumedNano, requests } of minimums) {
+    for (const { counter: name, keepUntil, spentNano, presumedNano, requests, correctedNano } of minimums) {
       const counter = counters.named(name, keepUntil);
-      const missingSpentNano = max(ZERO, subtract(spentNano, counter.spentNano));
+      const settledNano = max(counter.settledNano, spentNano);
       const knownPresumedNano = subtract(counter.certainNano, counter.spentNano);
-      const missingNano = add(missingSpentNano, max(ZERO, subtract(presumedNano, knownPresumedNano)));
-      counter.requireRoomFor(missingNano);
-      counter.spentNano = add(counter.spentNano, missingSpentNano);
-      counter.certainNano = add(counter.certainNano, missingNano);
-      counter.committedNano = add(counter.committedNano, missingNano);
+      const missingNano = max(ZERO, subtract(presumedNano, knownPresumedNano));
+      counter.correct(settledNano, correctedNano ?? counter.correctedNano, missingNano);
       counter.requests = Math.max(counter.requests, requests);
       // One that is there stays, whatever it holds.
       if (counters.kept(counter) === null) counters.store(counter);
     }
     if (minimums.length > 0) this.timeline.count();
+  }
+
+  async correctCounters(corrections: readonly CounterCorrection[]): Promise<number> {
+    const { counters } = this.data;
+    this.now();
+    let changed = 0;
+    for (const { counter: name, correctedNano } of corrections) {
+      const counter = counters.kept(counters.named(name, 0));
+      if (counter === null) continue;
+      const before = counter.spentNano;
+      if (!counter.correct(counter.settledNano, correctedNano)) continue;
+      changed += 1;
+      // There is room again.
+      if (counter.spentNano < before) counter.exhaustedAtNano = null;
+    }
+    if (changed > 0) this.timeline.count();
+    return changed;
   }
 
   async presumedCalls(limit: number): Promise<readonly PresumedCall[]> {
@@ -89,6 +110,14 @@ export class MemoryOperatorLedger extends MemorySharedOperations implements Oper
     const resolved = ids.filter((id) => this.leases.resolve(id, how === 'Book')).length;
     if (resolved > 0) this.timeline.count();
     return resolved;
+  }
+
+  async endBooked(ids: readonly string[]): Promise<number> {
+    const { data } = this;
+    const ended = ids.filter((id) => data.booked.delete(id));
+    for (const id of ended) data.writeTombstone(id, this.now() + RETENTION_MS);
+    if (ended.length > 0) this.timeline.count();
+    return ended.length;
   }
 
   async releaseDue(): Promise<ReleasedCalls> {
@@ -122,7 +151,8 @@ export class MemoryOperatorLedger extends MemorySharedOperations implements Oper
     const open = this.data.batches.get(batch);
     if (open === undefined) return;
     const id = `${open.batch.id}/batch`;
-    this.leases.append({ id, state: 'released', cost_nano: '0', estimated: true }, open.lease);
+    const worst_nano = `${open.lease.worstNano}`;
+    this.leases.append({ id, state: 'released', cost_nano: '0', worst_nano, estimated: true }, open.lease);
     this.leases.replace({ status: 'open', lease: open.lease }, ZERO, ZERO);
     this.data.batches.delete(batch);
     const owner = this.data.batchOwners.get(batch);

@@ -11,7 +11,8 @@
  *     :recovery              hash    incarnation → expected or replayed, during a recovery
  *     :counter:<counter>     hash    the pool, with `per` all values together: s spent, f certain, c committed, g gaps
  *                                    of calls in flight, n requests, x refused, w wouldRefuse, e the cap at which it
- *                                    was exhausted, l the worst case of the call that was last too large; of a spanning
+ *                                    was exhausted, l the worst case of the call that was last too large, k what people
+ *                                    have corrected (taken out of s; negative: added to it); of a spanning
  *                                    budget also r:<name> what a workspace or namespace has in flight, m the last two
  *                                    namespaces with a call that waits, each with until when, and m:<namespace> the same
  *                                    for its workspaces

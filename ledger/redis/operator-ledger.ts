@@ -9,7 +9,14 @@ import {
   type LoggedBatch,
   type OpenBatch,
 } from '../message-batches.ts';
-import type { CounterMinimum, LivingGateway, OperatorLedger, PresumedCall, ReleasedCalls } from '../operator-ledger.ts';
+import type {
+  CounterCorrection,
+  CounterMinimum,
+  LivingGateway,
+  OperatorLedger,
+  PresumedCall,
+  ReleasedCalls,
+} from '../operator-ledger.ts';
 import type { RefusalEntry, RefusalRow, StreamEntry } from '../streams.ts';
 import type { Reply } from './connection.ts';
 import { scripts } from './scripts.ts';
@@ -56,6 +63,16 @@ export class RedisOperatorLedger extends RedisSharedOperations implements Operat
     }
   }
 
+  async correctCounters(corrections: readonly CounterCorrection[]): Promise<number> {
+    let changed = 0;
+    for (const chunk of chunks(corrections, RESTORE_CHUNK)) {
+      const args = chunk.flatMap(({ counter, correctedNano }) => [counter, `${correctedNano}`]);
+      const [count] = await this.connection.run(scripts.correctCounters, args);
+      changed += count as number;
+    }
+    return changed;
+  }
+
   async resume(since: number): Promise<boolean> {
     const [ended] = await this.connection.run(scripts.endRecovery, [`${since}`]);
     return ended === 1;
@@ -72,6 +89,15 @@ export class RedisOperatorLedger extends RedisSharedOperations implements Operat
       resolved += count as number;
     }
     return resolved;
+  }
+
+  async endBooked(ids: readonly string[]): Promise<number> {
+    let ended = 0;
+    for (const chunk of chunks(ids, RESOLVE_CHUNK)) {
+      const [count] = await this.connection.run(scripts.endBooked, [...chunk]);
+      ended += count as number;
+    }
+    return ended;
   }
 
   async releaseDue(): Promise<ReleasedCalls> {
@@ -141,8 +167,8 @@ function* chunks<T>(list: readonly T[], size: number): Generator<readonly T[]> {
 }
 
 function encodeMinimums(minimums: readonly CounterMinimum[]): string[] {
-  return minimums.flatMap(({ counter, keepUntil, spentNano, presumedNano, requests }) =>
-    [counter, keepUntil, spentNano, presumedNano, requests].map(String),
+  return minimums.flatMap(({ counter, keepUntil, spentNano, presumedNano, requests, correctedNano = '' }) =>
+    [counter, keepUntil, spentNano, presumedNano, requests, correctedNano].map(String),
   );
 }
 

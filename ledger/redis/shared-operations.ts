@@ -71,10 +71,8 @@ function merge(before: Reading | undefined, reading: Reading): Reading {
 }
 
 function decodeCounter(fields: Reply): Counter {
-  const [spent, certain, committed, requests, refused, wouldRefuse, exhaustedAt, tooLarge] = fields as readonly (
-    | string
-    | null
-  )[];
+  const [spent, certain, committed, requests, refused, wouldRefuse, exhaustedAt, tooLarge, corrected] =
+    fields as readonly (string | null)[];
   return {
     spentNano: decodeNano(spent ?? '0'),
     certainNano: decodeNano(certain ?? '0'),
@@ -83,6 +81,7 @@ function decodeCounter(fields: Reply): Counter {
     refused: Number(refused ?? 0),
     wouldRefuse: Number(wouldRefuse ?? 0),
     exhaustedAtNano: exhaustedAt == null ? null : decodeNano(exhaustedAt),
+    correctedNano: decodeNano(corrected ?? '0'),
     tooLargeNano: tooLarge == null ? null : decodeNano(tooLarge),
   };
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Database, Query } from './database.ts';
 
 /** In the order in which they are applied. A released migration is never edited: a change is a new one. */
-const MIGRATIONS: readonly string[] = ['0001-log', '0002-batches', '0003-owners', '0004-sums'];
+const MIGRATIONS: readonly string[] = ['0001-log', '0002-batches', '0003-owners', '0004-sums', '0005-corrections'];
 
 /** Any number that is the same in every operator. */
 const LOCK_ID = 7_406_524;

@@ -7,8 +7,10 @@ import type { KubeObject, Resource } from '../../kube/object.ts';
 import type { LostReason } from '../../ledger/ledger.ts';
 import type { OpenBatch } from '../../ledger/message-batches.ts';
 import type { DeadLetter } from '../../log/call-row.ts';
+import type { Corrected, NotCorrected } from '../../log/corrections.ts';
 import { escapeText } from '../../policy/core/plain-text.ts';
 import { PRICES } from '../cluster/object-names.ts';
+import { correctedNote, notCorrectedNote } from './correction-notes.ts';
 
 interface OperatorEventsParts {
   readonly events: Pick<Events, 'record'>;
@@ -112,6 +114,22 @@ export class OperatorEvents {
   presumedMistaken(annotation: string, checkpoint: ConfigMap): void {
     const note = `"${annotation.slice(0, 80)}" is not a value of tollgate.dev/resolve-presumed. Write book or release, then the ids of calls, or no id for all calls.`;
     this.#warning(configMaps, checkpoint, 'PresumedNotResolved', 'Resolve', note);
+  }
+
+  callsCorrected(corrected: readonly Corrected[], checkpoint: ConfigMap): void {
+    this.#normal(configMaps, checkpoint, 'CallsCorrected', 'Correct', correctedNote(corrected));
+  }
+
+  callNotCorrected(mistaken: NotCorrected, checkpoint: ConfigMap): void {
+    const note = `${notCorrectedNote(mistaken)} Nothing was corrected.`;
+    this.#warning(configMaps, checkpoint, 'CallsNotCorrected', 'Correct', note);
+  }
+
+  /** The annotation cannot be read. `line`: the one with the mistake, or null. */
+  correctionMistaken(line: string | null, problem: string, checkpoint: ConfigMap): void {
+    const where = line === null ? '' : ` ("${line.slice(0, 80)}")`;
+    const note = `The value of tollgate.dev/correct was not executed${where}. ${problem} Write <call id> <usd> <reason>, a line for each call, such as: 0b0f6f7a-5d3e-4a41-9b0e-2f3a1c9d8e7f 0.25 priced twice.`;
+    this.#warning(configMaps, checkpoint, 'CallsNotCorrected', 'Correct', note);
   }
 
   /** Of prices or names. */

@@ -4,7 +4,7 @@ import type { CounterMinimum } from '../../ledger/operator-ledger.ts';
 import { budgetPeriodAt } from '../../policy/core/budget-period.ts';
 import { type CompiledBudget, type Every, type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import { isSharedValue } from '../../policy/core/counter-reading.ts';
-import { MAX_CALL_NANO, type Nano, usdOrNull, ZERO } from '../../policy/core/money.ts';
+import { add, max, MAX_CALL_NANO, type Nano, subtract, usdOrNull, ZERO } from '../../policy/core/money.ts';
 import { type PeriodLookup, rfc3339 } from '../../policy/core/period.ts';
 
 /** The minimums of all budgets in force, in their periods at `now` (milliseconds). */
@@ -37,7 +37,7 @@ export function counterMinimums(
   const total: CounterMinimum = {
     counter,
     keepUntil,
-    spentNano: amountIn(status.spentUsd),
+    spentNano: settledIn(status),
     presumedNano: amountIn(status.presumedUsd),
     requests: countIn(status.requests),
   };
@@ -96,6 +96,14 @@ const MAX_REQUESTS = 1e15;
 function amountIn(text: string | undefined): Nano {
   const amount = usdOrNull(text ?? '0') ?? ZERO;
   return amount <= MAX_AMOUNT ? amount : ZERO;
+}
+
+/** What the calls were settled at: the status says what is spent, and what people have taken out of that. */
+function settledIn({ spentUsd, correctedUsd = '0' }: ClaudeBudgetStatus): Nano {
+  const isAdded = correctedUsd.startsWith('-');
+  const correctedNano = amountIn(isAdded ? correctedUsd.slice(1) : correctedUsd);
+  const settledNano = isAdded ? subtract(amountIn(spentUsd), correctedNano) : add(amountIn(spentUsd), correctedNano);
+  return max(ZERO, settledNano);
 }
 
 function countIn(count: number | undefined): number {

@@ -1,9 +1,9 @@
 import type { KubeClient } from '../../kube/client.ts';
-import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
 import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import type { OperatorEvents } from '../events/operator-events.ts';
 import type { CheckpointStore } from './checkpoint.ts';
+import { LedgerAnnotation } from './ledger-annotation.ts';
 
 /** What becomes of presumed money: it is settled at its worst case, or released. */
 type Resolution = 'Book' | 'Release';
@@ -25,29 +25,23 @@ const BATCH = 1_000;
 /** Resolves presumed calls, whose cost is not known: when they were held long enough, or when a person asks for it. */
 export class PresumedResolver {
   readonly #options: PresumedOptions;
-  /** The version of the ConfigMap whose annotation was executed last. */
-  #executedVersion: string | null = null;
+  readonly #annotation: LedgerAnnotation;
 
   constructor(options: PresumedOptions) {
     this.#options = options;
+    this.#annotation = new LedgerAnnotation({ ...options, name: RESOLVE });
   }
 
   /** Executes the annotation, if there is one, and removes it. Throws LedgerUnreachable or a KubeError. */
   async executeAnnotation(): Promise<void> {
-    const { client, checkpoints, events } = this.#options;
-    const { object } = checkpoints;
-    const annotation = object?.metadata.annotations?.[RESOLVE];
-    if (object === undefined || annotation === undefined) return;
-    const { resourceVersion = '' } = object.metadata;
-    if (resourceVersion === this.#executedVersion) return; // the informer does not have the removal yet
-    const [command = '', ...ids] = annotation.split(/[\s,]+/).filter((part) => part !== '');
-    const how = COMMANDS[command.toLowerCase()];
-    const calls = how === undefined ? 0 : await this.#resolve(how, ids);
-    const metadata = { resourceVersion, annotations: { [RESOLVE]: null } };
-    await client.merge<ConfigMap>(configMaps, object.metadata, { metadata });
-    this.#executedVersion = resourceVersion;
-    if (how === undefined) events.presumedMistaken(annotation, object);
-    else events.presumedResolved(how, calls, object);
+    const { events } = this.#options;
+    await this.#annotation.execute(async (text) => {
+      const [command = '', ...ids] = text.split(/[\s,]+/).filter((part) => part !== '');
+      const how = COMMANDS[command.toLowerCase()];
+      if (how === undefined) return (object) => events.presumedMistaken(text, object);
+      const calls = await this.#resolve(how, ids);
+      return (object) => events.presumedResolved(how, calls, object);
+    });
   }
 
   /** Books the calls whose hold has expired at `now` (milliseconds of the ledger's time). Throws LedgerUnreachable. */

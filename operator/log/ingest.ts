@@ -1,14 +1,13 @@
 import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
 import { LogUnreachable } from '../../log/database/database.ts';
-import type { Ingested, UsageLog } from '../../log/usage-log.ts';
+import type { UsageLog } from '../../log/usage-log.ts';
 
 interface IngestOptions {
   readonly log: Pick<UsageLog, 'ingest' | 'oldest'>;
   readonly ledger: Pick<OperatorLedger, 'state'>;
   /** The monotonic clock. Milliseconds. */
   readonly elapsed: () => number;
-  readonly onIngested: (ingested: Ingested) => void;
 }
 
 /** The pause after a turn that emptied the stream. Milliseconds. */
@@ -25,13 +24,12 @@ export class Ingest {
 
   /** One turn. Returns after how many milliseconds the next one is due; throws LogUnreachable. */
   async turn(): Promise<number> {
-    const { log, ledger, elapsed, onIngested } = this.#options;
+    const { log, ledger, elapsed } = this.#options;
     try {
       // The records in another installation's ledger belong to its log.
       if ((await ledger.state()).lost === 'otherEpoch') return IDLE_MS;
       const ingested = await log.ingest();
       this.#unreachableSince = null;
-      onIngested(ingested);
       return ingested.isCaughtUp ? IDLE_MS : 0;
     } catch (error) {
       if (error instanceof LedgerUnreachable) return IDLE_MS; // reported by the ledger guard

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+import type { Corrected } from '../../log/corrections.ts';
 import { CallMetrics, dollars } from '../../metrics/call-metrics.ts';
-import type { Nano } from '../../policy/core/money.ts';
+import { type Nano, subtract } from '../../policy/core/money.ts';
 import type { BatchLine } from '../../policy/cost/batch-result.ts';
 import { measureResources, type Resources } from './resource-metrics.ts';
 import { measureSpenders, type NameLimits } from './spender-metrics.ts';
@@ -53,6 +54,11 @@ export class Metrics {
   readonly #released = this.#counter(
     'tollgate_presumed_released_usd_total',
     'Presumed money that was released by itself, in US dollars: calls that something in front of the upstream answered at once, without content. If the upstream did bill them, this much is missing from the budgets.',
+  );
+  readonly #corrected = this.#counter(
+    'tollgate_corrected_usd_total',
+    'What people have corrected calls by, in US dollars: `direction` is `GivenBack` or `Added`.',
+    'direction',
   );
 
   constructor(limits: NameLimits) {
@@ -135,6 +141,14 @@ export class Metrics {
 
   countReleased(amount: Nano): void {
     this.#released.inc(dollars(amount));
+  }
+
+  countCorrected(corrected: readonly Corrected[]): void {
+    for (const { fromNano, costNano } of corrected) {
+      const givenBack = dollars(subtract(fromNano, costNano));
+      if (givenBack !== 0)
+        this.#corrected.inc({ direction: givenBack > 0 ? 'GivenBack' : 'Added' }, Math.abs(givenBack));
+    }
   }
 
   countLogged(rows: number): void {

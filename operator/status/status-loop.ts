@@ -8,7 +8,7 @@ import type { PriceBook } from '../../policy/prices/price-book.ts';
 import type { Rollout } from '../../policy/status/condition-findings.ts';
 import type { Informers } from '../cluster/informers.ts';
 import type { LedgerGuard } from '../ledger/ledger-guard.ts';
-import type { PresumedMaintenance } from '../ledger/presumed-maintenance.ts';
+import type { LedgerMaintenance } from '../ledger/ledger-maintenance.ts';
 import type { PolicyReconciler } from '../policy/policy-reconciler.ts';
 import { budgetsInForce, type PublishedPolicy } from '../policy/published-policy.ts';
 import { gatewayRollout, refusedKeysOf } from './gateway-rollout.ts';
@@ -26,7 +26,7 @@ interface StatusLoopOptions {
   readonly informers: Pick<Informers, 'workspaces' | 'budgets' | 'endpoints'>;
   readonly reader: Pick<LedgerReader, 'refresh' | 'read' | 'discard' | 'figures' | 'gateways'>;
   readonly guard: Pick<LedgerGuard, 'check' | 'health'>;
-  readonly maintenance: Pick<PresumedMaintenance, 'run'>;
+  readonly maintenance: Pick<LedgerMaintenance, 'run'>;
   readonly callerKeys: { hashes(): StatusInput['keys']; readonly denied: StatusInput['denied'] };
   readonly logged: () => Finding<'Logged'>;
   readonly planner: Pick<StatusPlanner, 'workspace' | 'budget'>;

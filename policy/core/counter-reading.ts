@@ -6,6 +6,8 @@ import type { Nano } from './money.ts';
 /** The content of a counter: nano-dollars and counts. */
 export interface Counter {
   readonly spentNano: Nano;
+  /** What people have taken out of `spentNano` by correcting calls; negative if they added to it. */
+  readonly correctedNano: Nano;
   readonly certainNano: Nano;
   readonly committedNano: Nano;
   /** Settled calls. */

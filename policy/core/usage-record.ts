@@ -22,8 +22,8 @@ interface JSONTypes {
 
 interface Column {
   readonly type: ColumnType;
-  /** The field of the usage record, where it has another name. */
-  readonly field?: string;
+  /** The field of the usage record, where it has another name; null where none fills it. */
+  readonly field?: string | null;
   /** For the reference page. */
   readonly meaning: string;
 }
@@ -90,7 +90,7 @@ const columns = {
   session: { type: 'text', meaning: "Claude Code's session, if the caller named one; not verified." },
   request_id: { type: 'text', meaning: "The upstream's id of the call." },
   batch: { type: 'text', meaning: 'The Message Batch that the call was part of.' },
-  details: { type: 'jsonb', meaning: 'Fields of the usage record that have no column.' },
+  details: { type: 'jsonb', field: null, meaning: 'Fields of the usage record that have no column.' },
   workspace_uid: {
     type: 'text',
     meaning: 'The uid of the ClaudeWorkspace: one that was deleted and made again has another.',
@@ -100,6 +100,18 @@ const columns = {
     type: 'integer',
     meaning:
       'How many calls the row stands for, if not one: calls that cost nothing, of one key, feature, customer, `ending` and `status` in about a minute, where there were too many for a row each.',
+  },
+  counters: {
+    type: 'jsonb',
+    field: null,
+    meaning:
+      'The counters in which the call counts: budget, period, zone and start, and after `#` the values of `per`. Null in rows of earlier versions.',
+  },
+  original_nano: {
+    type: 'nano',
+    field: null,
+    meaning:
+      'What the call was booked at before a person corrected it ([how](../how-to/correct-a-call.md)), in nano-dollars; null if nobody did.',
   },
 } as const satisfies Record<string, Column>;
 
@@ -111,8 +123,13 @@ type FieldOf<Name extends UsageColumn> = Columns[Name] extends { readonly field:
   ? Field
   : Name;
 
+/** Those that a field of the usage record fills. */
+type FilledColumn = {
+  [Name in UsageColumn]: Columns[Name] extends { readonly field: null } ? never : Name;
+}[UsageColumn];
+
 type Fields = {
-  readonly [Name in Exclude<UsageColumn, 'details'> as FieldOf<Name>]: JSONTypes[Columns[Name]['type']] | null;
+  readonly [Name in FilledColumn as FieldOf<Name>]: JSONTypes[Columns[Name]['type']] | null;
 };
 
 /**
@@ -154,7 +171,7 @@ export type UsageField = keyof UsageRecord;
 /** A record as it is read from the stream, where nothing has checked it yet. */
 export type StreamedRecord = { readonly [Field in UsageField]?: unknown };
 
-/** Every column with the field that fills it, in the order of the table; `details` has none. */
+/** Every column with the field that fills it, if one does, in the order of the table. */
 export const callColumns: readonly {
   readonly name: UsageColumn;
   readonly field: UsageField | null;
@@ -163,7 +180,7 @@ export const callColumns: readonly {
   readonly meaning: string;
 }[] = (Object.entries(columns) as [UsageColumn, Column][]).map(([name, { type, field = name, meaning }]) => ({
   name,
-  field: name === 'details' ? null : (field as UsageField),
+  field: field as UsageField | null,
   type,
   sqlType: type === 'nano' ? 'bigint' : type,
   meaning,

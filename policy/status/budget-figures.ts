@@ -26,6 +26,8 @@ export interface BudgetFigures {
   /** Reserved beyond what is spent: for calls in flight, and presumed. */
   readonly reservedUsd: string;
   readonly presumedUsd: string;
+  /** What people have taken out of `spentUsd` by correcting calls; negative if they added to it. */
+  readonly correctedUsd: string;
   /** With `per`: of the fullest counter. */
   readonly remainingUsd: string;
   /** Rounded up. With `per`: of the fullest counter. */
@@ -102,6 +104,7 @@ export function budgetFigures(
     spentUsd: formatUsd(total.spentNano),
     reservedUsd: formatUsd(subtract(total.committedNano, total.spentNano)),
     presumedUsd: formatUsd(subtract(total.certainNano, total.spentNano)),
+    correctedUsd: formatUsd(total.correctedNano),
     remainingUsd: formatCents(max(leftNano, ZERO)),
     percentUsed: percent,
     used: `${percent}%`,
@@ -183,6 +186,7 @@ function cappedCounters(
 /** Represents every value before the first one is counted. */
 const EMPTY: Counter = {
   spentNano: ZERO,
+  correctedNano: ZERO,
   certainNano: ZERO,
   committedNano: ZERO,
   requests: 0,

@@ -5,7 +5,7 @@ local batches = prefix .. ':batches'
 local packed = call('HGET', batches, ARGV[1])
 if not packed then return { 0 } end
 local id, _, _, _, lease = unpack(cmsgpack.unpack(packed))
-append(resolvedRecord(id .. '/batch', '0'), lease)
+append(resolvedRecord(id .. '/batch', '0', lease[2]), lease)
 replace(lease, '0', '0', '0')
 call('HDEL', batches, ARGV[1])
 local key = prefix .. ':batch:' .. ARGV[1]

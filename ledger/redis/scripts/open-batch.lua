@@ -11,7 +11,7 @@ if not lease then return withoutLease(status) end
 deleteLease(status, holder, id)
 writeTombstone(id, TOMBSTONE_MS)
 -- The usage log has a presumed record of it.
-if status ~= 'open' then append(resolvedRecord(id, '0'), lease) end
+if status ~= 'open' then append(resolvedRecord(id, '0', lease[2]), lease) end
 reopen(lease)
 call('HSET', prefix .. ':batches', batch, cmsgpack.pack({ id, workspace, meta, 0, lease, workspaceUid, namespaceUid }))
 call('SET', prefix .. ':batch:' .. batch, '0' .. table.concat({ workspace, workspaceUid, namespaceUid }, ' '), 'PX', ownerTtl)

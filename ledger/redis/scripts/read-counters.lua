@@ -3,7 +3,7 @@
 -- ARGV: for each: counter, top (-1 where it has no values), shared (the value of the shared counter in which values without a counter
 -- count, or ''), how many values are asked for by name, and those.
 local function counter(name)
-  return call('HMGET', prefix .. ':counter:' .. name, 's', 'f', 'c', 'n', 'x', 'w', 'e', 'l')
+  return call('HMGET', prefix .. ':counter:' .. name, 's', 'f', 'c', 'n', 'x', 'w', 'e', 'l', 'k')
 end
 
 local function read(name, top, shared, first, last)

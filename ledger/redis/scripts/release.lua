@@ -8,7 +8,7 @@ local status, lease = find(holder, id)
 writeTombstone(id, TOMBSTONE_MS)
 if not lease then return withoutLease(status) end
 -- The usage log has a presumed record of it.
-if status ~= 'open' then append(resolvedRecord(id, '0'), lease) end
+if status ~= 'open' then append(resolvedRecord(id, '0', lease[2]), lease) end
 replace(lease, '0', '0', '0')
 deleteLease(status, holder, id)
 return { status == 'open' and 'settled' or 'corrected', numberChange() }

@@ -12,7 +12,7 @@ for _, id in ipairs(expired) do
   local packed = call('HGET', prefix .. ':presumed', id)
   if packed then
     local lease = cmsgpack.unpack(packed)
-    append(resolvedRecord(lease[1] == 'rest' and id .. '/rest' or id, lease[2]), lease)
+    append(resolvedRecord(lease[1] == 'rest' and id .. '/rest' or id, lease[2], lease[2]), lease)
   end
   deleteLease('presumed', '', id)
 end

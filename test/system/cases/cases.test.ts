@@ -20,6 +20,8 @@ const upstream = new ReplayingUpstream();
 const STATUS_MS = 2_500;
 
 let installation: Installation;
+/** Ends once no correction is under way: there is one annotation. */
+let correcting = Promise.resolve();
 let keys: ReadonlyMap<string, string>;
 
 beforeAll(async () => {
@@ -54,6 +56,11 @@ test.concurrent.each(variants.map((variant, index) => [variant.title, variant, i
   async (_, variant, index) => {
     let answer = { status: 0, text: '' };
     for (let call = 0; call < variant.repeat; call += 1) answer = await send(variant, index);
+    if (variant.correct !== null) {
+      correcting = correcting.then(() => correct(variant.correct!, index));
+      await correcting;
+      answer = await send(variant, index);
+    }
     expect([...wrongInAnswer(variant, index, answer), ...(await wrongInMoney(variant, index))]).toEqual([]);
   },
 );
@@ -88,18 +95,21 @@ async function wrongInMoney({ right, repeat, sendsKey }: Variant, index: number)
     const lines = await until(() => callsOf(index).length === repeat && callsOf(index));
     if (lines.at(-1)?.estimated !== right.estimated) wrong.push('estimated');
   }
-  if (!sendsKey || (right.spent ?? right.presumed) === undefined) return wrong;
+  if (!sendsKey || (right.spent ?? right.presumed ?? right.corrected) === undefined) return wrong;
   const money = async () => {
     const {
       spentUsd = '0',
       presumedUsd = '0',
       reservedUsd = '0',
+      correctedUsd = '0.00',
     } = (await installation.budget(namespaceOf(index), 'cap')).status ?? {};
     const isRight =
       parseUsd(reservedUsd) === parseUsd(presumedUsd) &&
       (right.spent === undefined || parseUsd(spentUsd) === parseUsd(right.spent)) &&
-      (right.presumed === undefined || parseUsd(presumedUsd) === parseUsd(right.presumed));
-    return { isRight, text: `spent ${spentUsd}, presumed ${presumedUsd}, reserved ${reservedUsd}` };
+      (right.presumed === undefined || parseUsd(presumedUsd) === parseUsd(right.presumed)) &&
+      (right.corrected === undefined || correctedUsd === right.corrected);
+    const text = `spent ${spentUsd}, presumed ${presumedUsd}, reserved ${reservedUsd}, corrected ${correctedUsd}`;
+    return { isRight, text };
   };
   await until(async () => (await money()).isRight, 20_000, 250).catch(() => undefined);
   await sleep(STATUS_MS);
@@ -107,11 +117,19 @@ async function wrongInMoney({ right, repeat, sendsKey }: Variant, index: number)
   return isRight ? wrong : [...wrong, text];
 }
 
+/** Says what the last call cost that the gateway's log has, and waits until the operator has done it. */
+async function correct({ usd, reason }: NonNullable<Variant['correct']>, index: number): Promise<void> {
+  const checkpoint = ['configmap', 'tollgate-ledger', '-n', 'tollgate-system'];
+  const { id } = await until(() => callsOf(index).at(-1));
+  await installation.kubectl('annotate', ...checkpoint, `tollgate.dev/correct=${id} ${usd} ${reason}`);
+  await until(async () => !(await installation.kubectl('get', ...checkpoint, '-o', 'yaml')).includes(id), 30_000);
+}
+
 /** The gateway's own log lines of the calls. */
-function callsOf(index: number): { estimated?: boolean }[] {
+function callsOf(index: number): { id: string; estimated?: boolean }[] {
   const lines = installation.log('tollgate-gateway-1').trim().split('\n');
   return lines
-    .map((line) => JSON.parse(line) as { workspace?: string; estimated?: boolean })
+    .map((line) => JSON.parse(line) as { id: string; workspace?: string; estimated?: boolean })
     .filter((line) => line.workspace === `${namespaceOf(index)}/app` && 'estimated' in line);
 }
 

@@ -11,6 +11,7 @@ export interface Right {
   /** Dollars in the budget's status once all calls have ended. */
   readonly spent?: string;
   readonly presumed?: string;
+  readonly corrected?: string;
   /** Whether the cost of the last call is an estimate. */
   readonly estimated?: boolean;
   /** Words of the last answer. */
@@ -38,6 +39,8 @@ export interface Variant {
   readonly usd: string;
   /** Fields of the workspace's spec. */
   readonly workspace: Readonly<Record<string, unknown>>;
+  /** What a person says the last call cost, in dollars, and why; then the call is made once more. */
+  readonly correct: { readonly usd: string; readonly reason: string } | null;
   readonly right: Right;
 }
 
@@ -52,6 +55,7 @@ interface VariantInJson {
   readonly reply?: { status?: number; headers?: Record<string, string>; file?: string; body?: string };
   readonly usd?: string;
   readonly workspace?: Record<string, unknown>;
+  readonly correct?: { readonly usd: string; readonly reason: string };
   readonly right: Right;
 }
 
@@ -81,6 +85,7 @@ function variantOf(variant: VariantInJson, name: string, folder: string): Varian
     reply: replyOf(variant.reply ?? { file: '../replies/normal.sse' }, read),
     usd,
     workspace: variant.workspace ?? {},
+    correct: variant.correct ?? null,
     right: variant.right,
   };
 }

@@ -76,7 +76,7 @@ export function describeLog(services: () => Services, tests: (fixture: () => Log
 
     beforeEach(async () => {
       deadLetters = [];
-      await opened.database.query('truncate calls, batches, totals, refusals, dead_letters, positions');
+      await opened.database.query('truncate calls, batches, totals, corrections, refusals, dead_letters, positions');
     });
 
     afterAll(async () => {

@@ -25,6 +25,9 @@ describeLog(services, (fixture) => {
     await database.query(
       `insert into refusals values ('2026-09-01T00:00:00Z', 'payments/checkout', 'api', '', 'NoBudget', 3)`,
     );
+    await database.query(
+      `insert into corrections (time, call, from_nano, to_nano, reason) values ('2026-09-01T00:00:00Z', 'a', 2, 1, 'old')`,
+    );
     await database.query(`insert into totals values ('forgotten', ${now - 2 * day}, 1, 0, 1)`);
     const totals = () => database.query('select counter, spent_nano::text as spent from totals order by counter');
     const [, ...kept] = await totals();
@@ -35,6 +38,7 @@ describeLog(services, (fixture) => {
     expect(await log.deleteOld(now, 31 * day)).toBe(false);
     expect(await callsIn(database, 'id')).toEqual([{ id: `${name}-recent` }, { id: `${name}-undecided/rest` }]);
     expect(await database.query('select * from refusals')).toEqual([]);
+    expect(await database.query('select * from corrections')).toEqual([]);
     expect(await totals()).toEqual(kept);
 
     // What was kept undecided is counted once, when it is decided.
@@ -112,6 +116,8 @@ describeLog(services, (fixture) => {
     await log.drain();
     await book(open, 2, [1n]);
     await log.drain();
+    // What a person says of a request gives the batch nothing back.
+    await log.correct([{ id: `${open.id}/batch/0`, costNano: nano(100n), reason: 'priced twice' }], Date.now());
 
     const now = Date.now();
     const kept = new Map((await log.batches(now)).map((one) => [one.batch, one]));

@@ -16,12 +16,14 @@ class Tables {
 
   write(rows: readonly Row[]): void {
     const plan = planUpsert(rows, this.rows);
-    for (const row of plan.rows) this.rows.set(row.id, { state: row.state, amountNano: row.amountNano });
+    for (const row of plan.rows)
+      this.rows.set(row.id, { state: row.state, amountNano: row.amountNano, correctedNano: toNano(0n) });
     for (const { counter, ...by } of plan.totals) {
-      const { spentNano = 0n, presumedNano = 0n, requests = 0 } = this.totals.get(counter) ?? {};
+      const { spentNano = 0n, correctedNano = 0n, presumedNano = 0n, requests = 0 } = this.totals.get(counter) ?? {};
       this.totals.set(counter, {
         keepUntil: by.keepUntil,
         spentNano: toNano(spentNano + by.spentNano),
+        correctedNano: toNano(correctedNano + by.correctedNano),
         presumedNano: toNano(presumedNano + by.presumedNano),
         requests: requests + by.requests,
       });
@@ -59,13 +61,14 @@ describe('planUpsert', () => {
         }
         expect(tables.rows.size).toBe(best.size);
         for (const { id, state, amountNano } of best.values())
-          expect(tables.rows.get(id)).toEqual({ state, amountNano });
+          expect(tables.rows.get(id)).toEqual({ state, amountNano, correctedNano: 0n });
         for (const [counter, total] of tables.totals) {
           const counted = [...best.values()].filter(({ counters }) => counters.includes(counter));
           const sum = (of: readonly Row[]) => of.reduce((nano, { amountNano }) => nano + amountNano, 0n);
           expect(total).toEqual({
             keepUntil: 1,
             spentNano: sum(counted.filter(({ state }) => state !== 'presumed')),
+            correctedNano: 0n,
             presumedNano: sum(counted.filter(({ state }) => state === 'presumed')),
             requests: counted.filter(({ state }) => state === 'final').length,
           });

@@ -54,11 +54,17 @@ local function writeShared(counter, inFlight)
   end
 end
 
+-- Whether a counter without money holds neither gaps nor what people have corrected.
+local function isSettled(counter)
+  local gaps, corrected = unpack(call('HMGET', counter.key, 'g', 'k'))
+  return (gaps or '0') == '0' and not corrected
+end
+
 -- Writes the sums of a counter of a lease, after a signed change of what is spent and in flight. The counter of a value
--- stays only while it holds money.
+-- stays only while it holds money, or what people have corrected.
 local function write(counter, workspace, spent, inFlight)
   local pool, value = splitName(counter.name)
-  if value and counter.committed == '0' and (call('HGET', counter.key, 'g') or '0') == '0' then
+  if value and counter.committed == '0' and isSettled(counter) then
     if not counter.isNew then dropValue(counter, pool, value) end
     return
   end
@@ -71,17 +77,32 @@ local function write(counter, workspace, spent, inFlight)
   if value and spent ~= '0' then call('ZADD', prefix .. ':values:' .. pool, counter.spent, value) end
 end
 
+-- How much less than a signed change takes out of it is spent: people have corrected more than is left then.
+local function missingFrom(spent, change)
+  if string.byte(change) ~= 45 then return '0' end
+  local taken = string.sub(change, 2)
+  return less(spent, taken) and difference(taken, spent) or '0'
+end
+
+local function shrinkCorrection(counter)
+  local left = subtract(call('HGET', counter.key, 'k') or '0', counter.missing)
+  if left == '0' then call('HDEL', counter.key, 'k') else call('HSET', counter.key, 'k', left) end
+end
+
 -- Changes the sums of a lease's counters by signed amounts, and takes `gap` out of their gaps. False, and nothing written,
 -- where one would overflow.
 local function move(lease, spent, certain, committed, requests, gap)
   local counters = countersOf(lease, committed)
   for _, counter in ipairs(counters) do
-    counter.committed = sum(counter.committed, committed)
+    counter.missing = missingFrom(counter.spent, spent)
+    counter.committed = sum(sum(counter.committed, counter.missing), committed)
     if less(MAX_NANO, counter.committed) then return false end
   end
   local inFlight = lease.workspace and subtract(committed, certain)
   for _, counter in ipairs(counters) do
-    counter.spent, counter.certain = sum(counter.spent, spent), sum(counter.certain, certain)
+    if counter.missing ~= '0' then shrinkCorrection(counter) end
+    counter.spent = sum(sum(counter.spent, counter.missing), spent)
+    counter.certain = sum(sum(counter.certain, counter.missing), certain)
     counter.requests = sum(counter.requests, requests)
     if gap and gap ~= '0' and not counter.isNew then call('HINCRBY', counter.key, 'g', '-' .. gap) end
     write(counter, lease.workspace, spent, inFlight)
@@ -162,18 +183,20 @@ local function reopen(lease)
 end
 
 -- The record of a call that was resolved without its cost: booked at its worst case, or released.
-local function resolvedRecord(id, worst)
-  local state = worst == '0' and STATE_RELEASED or STATE_BOOKED
-  return cjson.encode({ [FIELD_ID] = id, [FIELD_STATE] = state, [FIELD_COST] = worst, [FIELD_ESTIMATED] = true })
+local function resolvedRecord(id, cost, worst)
+  local state = cost == '0' and STATE_RELEASED or STATE_BOOKED
+  return cjson.encode({
+    [FIELD_ID] = id, [FIELD_STATE] = state, [FIELD_COST] = cost, [FIELD_WORST] = worst, [FIELD_ESTIMATED] = true,
+  })
 end
 
 -- Resolves presumed money at `cost`: all of it, or nothing. A late settle still finds a call of which all was presumed, and
 -- corrects it.
 local function resolve(id, lease, cost)
-  local status = lease[1]
+  local status, worst = lease[1], lease[2]
   replace(lease, cost, cost, '0')
   deleteLease(status, '', id)
-  append(resolvedRecord(status == 'rest' and id .. '/rest' or id, cost), lease)
+  append(resolvedRecord(status == 'rest' and id .. '/rest' or id, cost, worst), lease)
   if status ~= 'swept' then return end
   lease[1], lease[2] = 'booked', cost
   call('HSET', prefix .. ':booked', id, cmsgpack.pack(lease))

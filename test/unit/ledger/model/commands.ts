@@ -5,7 +5,7 @@ import type { Reservation } from '../../../../ledger/reservation.ts';
 import { DEFAULT_USAGE_LIMIT } from '../../../../ledger/streams.ts';
 import type { Check, CheckMode } from '../../../../policy/core/counter-check.ts';
 import { type Reading, SHARED_VALUE } from '../../../../policy/core/counter-reading.ts';
-import { type Nano, nano } from '../../../../policy/core/money.ts';
+import { type Nano, nano, subtract, ZERO } from '../../../../policy/core/money.ts';
 import { OWNER } from '../../../support/owner.ts';
 import {
   BY_VALUE,
@@ -214,6 +214,28 @@ const resolve = fc.tuple(fc.nat(2), fc.constantFrom('Book' as const, 'Release' a
   }),
 );
 
+/** A person corrects what calls cost: so much was taken out of some counters in all, or added to them. */
+const correct = fc
+  .tuple(amounts, fc.boolean(), fc.subarray([...POOLED, ...BY_VALUE], { minLength: 1 }))
+  .map(([amount, isAdded, budgets]) =>
+    command(`correct ${fc.stringify([amount, isAdded, budgets])}`, async (ledgers) => {
+      const correctedNano = isAdded ? subtract(ZERO, amountOf(ledgers, amount)) : amountOf(ledgers, amount);
+      const names = budgets.flatMap((budget) => {
+        const pool = counterOf(budget);
+        return BY_VALUE.includes(budget) ? [pool, `${pool}#${VALUES[0]}`] : [pool];
+      });
+      const corrections = names.map((counter) => ({ counter, correctedNano }));
+      await ledgers.both(0, (ledger) => ledger.operator.correctCounters(corrections));
+    }),
+  );
+
+const endBooked = fc.nat(2).map((which) =>
+  command(`end booked ${which}`, async (ledgers) => {
+    const ids = [...ledgers.memory.state.booked.keys()].filter((_, index) => index % 3 === which);
+    await ledgers.both(0, (ledger) => ledger.operator.endBooked(ids));
+  }),
+);
+
 /** A quarter of an hour passes for some of the calls that are released by themselves. */
 const releaseDue = fc.tuple(gateways, fc.nat(1)).map(([gateway, which]) =>
   command(`release what is due ${gateway} ${which}`, async (ledgers) => {
@@ -335,7 +357,7 @@ const raise = fc.tuple(amounts, fc.constantFrom(VALUES[0]!, SHARED_VALUE)).map((
     const counters = queries.flatMap(({ counter, per }) => (per ? [counter, `${counter}#${value}`] : [counter]));
     // No more than is there, so that the stream still says what was spent.
     const readings = await ledgers.inMemory[0]!.operator.read(queries);
-    const spentNano = readings.map(({ total }) => total.spentNano).reduce((least, one) => (one < least ? one : least));
+    const spentNano = readings.map(({ total }) => nano(total.spentNano + total.correctedNano)).reduce((least, one) => (one < least ? one : least));
     const floors = counters.map((counter) => ({
       counter,
       keepUntil,
@@ -348,6 +370,8 @@ const raise = fc.tuple(amounts, fc.constantFrom(VALUES[0]!, SHARED_VALUE)).map((
     );
     const [pool] = floors;
     await ledgers.both(0, (ledger) => ledger.operator.raiseCounters([{ ...pool!, spentNano }]));
+    const correctedNano = value === SHARED_VALUE ? floorNano : subtract(ZERO, floorNano);
+    await ledgers.both(0, (ledger) => ledger.operator.raiseCounters([{ ...pool!, spentNano, correctedNano }]));
   }),
 );
 
@@ -408,6 +432,8 @@ export const commands = fc.commands(
     closeBatch,
     restoreBatch,
     resolve,
+    correct,
+    endBooked,
     releaseDue,
     flushScripts,
     expireTombstones,

@@ -22,6 +22,7 @@ test('several processes that start together create the tables once', async () =>
     { name: '0002-batches' },
     { name: '0003-owners' },
     { name: '0004-sums' },
+    { name: '0005-corrections' },
   ]);
   await Promise.all(opened.map((each) => each.close()));
 });

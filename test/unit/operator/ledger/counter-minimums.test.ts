@@ -47,6 +47,16 @@ describe('the minimums from a status', () => {
     expect(counterMinimums(customers, { ...status, top }, NOW)[1]).toMatchObject({ spentNano: 0n });
   });
 
+  test('are what calls were settled at, whatever people have corrected since', () => {
+    const settled = (correctedUsd: string) =>
+      counterMinimums(customers, { ...status, top: [], spentUsd: '2.00', correctedUsd }, NOW)[0]?.spentNano;
+    expect(settled('0.50')).toBe(2_500_000_000n);
+    expect(settled('-0.50')).toBe(1_500_000_000n);
+    // Whoever may patch a status gets nothing by it: no figure is below what nobody has corrected.
+    expect(settled('-3')).toBe(0n);
+    expect(settled('99999999999999999999')).toBe(2_000_000_000n);
+  });
+
   test('are empty where the status is about another period, or missing', () => {
     expect(counterMinimums(customers, status, NOW + 24 * 3_600_000)).toEqual([]);
     expect(counterMinimums(customers, undefined, NOW)).toEqual([]);

@@ -9,6 +9,7 @@ import {
 } from '../../../../operator/status/status-planner.ts';
 import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
 import type { Reading } from '../../../../policy/core/counter-reading.ts';
+import { nano } from '../../../../policy/core/money.ts';
 import { periodAt } from '../../../../policy/core/period.ts';
 import { budgetOf } from '../../../support/budget.ts';
 import { bookOf } from '../../../support/prices.ts';
@@ -49,6 +50,7 @@ function inputOf({ uid = 'one', revision = 7, accepted = 'Accepted', suspend = f
 function figuresOf(spentNano: bigint): LedgerFigures {
   const total = {
     spentNano,
+    correctedNano: nano(0n),
     certainNano: spentNano,
     committedNano: spentNano,
     requests: 3,

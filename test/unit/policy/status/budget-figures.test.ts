@@ -10,6 +10,7 @@ const USD = 1_000_000_000n;
 
 const counterOf = (spent: bigint, changes: Partial<Counter> = {}): Counter => ({
   spentNano: nano(spent),
+  correctedNano: nano(0n),
   certainNano: nano(spent),
   committedNano: nano(spent),
   requests: 0,
@@ -47,6 +48,7 @@ describe('budgetFigures', () => {
       spentUsd: '20.412310',
       reservedUsd: '0.30',
       presumedUsd: '0.10',
+      correctedUsd: '0.00',
       remainingUsd: '4.28',
       percentUsed: 82,
       used: '82%',

@@ -7,6 +7,7 @@ import { NOW } from '../compile/stored.ts';
 
 const counter = (usd: bigint) => ({
   spentNano: nano(usd * 1_000_000_000n),
+  correctedNano: nano(0n),
   certainNano: nano(usd * 1_000_000_000n),
   committedNano: nano(usd * 1_000_000_000n + 1n),
   requests: 7,

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { RELEASE_AFTER_MS } from '../../../../ledger/durations.ts';
 import { MemoryLedger } from '../../../../ledger/memory/memory-ledger.ts';
-import { PresumedMaintenance } from '../../../../operator/ledger/presumed-maintenance.ts';
+import { LedgerMaintenance } from '../../../../operator/ledger/ledger-maintenance.ts';
 import { call, check, cost, HOUR, join } from '../../ledger/ledger-fixtures.ts';
 
 test('releases what is due, whether or not its gateway lives, and counts it once', async () => {
@@ -18,9 +18,10 @@ test('releases what is due, whether or not its gateway lives, and counts it once
     now += 60_000;
   }
   const counted: bigint[] = [];
-  const maintenance = new PresumedMaintenance({
+  const maintenance = new LedgerMaintenance({
     ledger: ledger.operator,
     presumed: { executeAnnotation: () => Promise.resolve(), bookExpired: () => Promise.resolve() },
+    corrector: { executeAnnotation: () => Promise.resolve(), apply: () => Promise.resolve() },
     metrics: { countReleased: (amount) => counted.push(amount) },
     elapsed: () => now,
   });
