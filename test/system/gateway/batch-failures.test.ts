@@ -39,7 +39,8 @@ describe('memory', () => {
     });
 
   test.each([
-    ['a request that has not ended', long(1, 200_000)],
+    // Beyond the bound by more than the 64 KB that may arrive with the request's end: only what has not ended counts so.
+    ['a request that has not ended', long(1, 300_000)],
     ['many requests', long(400, 1)],
   ])('%s counts as memory for bodies, until the call ends', async (_, body) => {
     const here = await gateway({}, { bodyMemoryBytes: 180_000 });

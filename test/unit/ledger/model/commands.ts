@@ -357,7 +357,9 @@ const raise = fc.tuple(amounts, fc.constantFrom(VALUES[0]!, SHARED_VALUE)).map((
     const counters = queries.flatMap(({ counter, per }) => (per ? [counter, `${counter}#${value}`] : [counter]));
     // No more than is there, so that the stream still says what was spent.
     const readings = await ledgers.inMemory[0]!.operator.read(queries);
-    const spentNano = readings.map(({ total }) => nano(total.spentNano + total.correctedNano)).reduce((least, one) => (one < least ? one : least));
+    const spentNano = readings
+      .map(({ total }) => nano(total.spentNano + total.correctedNano))
+      .reduce((least, one) => (one < least ? one : least));
     const floors = counters.map((counter) => ({
       counter,
       keepUntil,
