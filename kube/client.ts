@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { delay } from './backoff.ts';
-import { isKubeError, KubeError, kubeErrorOf, unauthorized, unreachable } from './kube-error.ts';
+import { lines, textOf } from './body-text.ts';
+import { isKubeError, KubeError, kubeErrorOf, type ServerPlace, unauthorized, unreachable } from './kube-error.ts';
 import type { KubeObject, ObjectRef, Resource } from './object.ts';
 import { PageSize } from './page-size.ts';
 
@@ -37,9 +38,7 @@ interface ApplyOptions {
 }
 
 /** Where the API server is, and with which credential it is called. */
-export interface Connection {
-  /** E.g. `https://10.0.0.1:443`, perhaps with a path. */
-  readonly server: string;
+export interface Connection extends ServerPlace {
   /** Reads the credential (the file of a token, the output of a plugin) again if it is due. */
   authorize(): Promise<{ headers: Record<string, string>; dispatcher: Dispatcher }>;
   close(): Promise<void>;
@@ -133,7 +132,9 @@ export class KubeClient {
     } catch (error) {
       // Silence is normal: a server sends no bookmarks of a kind until one of its objects has changed.
       if ((error as { code?: string }).code === 'UND_ERR_BODY_TIMEOUT') return;
-      throw isKubeError(error, 'Gone', 'Unavailable', 'TooMany', 'Invalid') ? error : unreachable(what, error);
+      throw isKubeError(error, 'Gone', 'Unavailable', 'TooMany', 'Invalid')
+        ? error
+        : unreachable(what, error, this.#options.connection);
     }
   }
 
@@ -192,14 +193,18 @@ export class KubeClient {
   }
 
   async #read<T>(call: Call, read: (body: Dispatcher.ResponseData['body']) => Promise<T>): Promise<T> {
-    const { timeoutMs, random } = this.#options;
+    const { connection, timeoutMs, random } = this.#options;
     const signal = AbortSignal.timeout(timeoutMs);
+    let before: KubeError | undefined;
     for (let failures = 1; ; failures += 1) {
       try {
         const { body } = await this.#send(call, signal);
         return await read(body);
       } catch (cause) {
-        const error = cause instanceof KubeError ? cause : unreachable(`${call.method} ${call.path}`, cause);
+        const last = cause instanceof KubeError ? cause : unreachable(`${call.method} ${call.path}`, cause, connection);
+        // When the time is up, the failure before it says why.
+        const error = signal.aborted ? (before ?? last) : last;
+        before = error;
         const again = error.status > 0 || call.method === 'GET';
         if (failures === ATTEMPTS || !again || !isKubeError(error, 'TooMany', 'Unavailable')) throw error;
         await sleep(error.retryAfterMs ?? delay(RETRY, failures, random), undefined, { signal }).catch(() => {
@@ -228,7 +233,7 @@ export class KubeClient {
         signal,
       })
       .catch((error: unknown) => {
-        throw unreachable(what, error);
+        throw unreachable(what, error, connection);
       });
     if (answer.statusCode < 400) return answer;
     const said = await answer.body.text().catch(() => '');
@@ -239,18 +244,6 @@ export class KubeClient {
 interface ListBody<T> {
   readonly items: readonly T[];
   readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
-}
-
-/** The text of a body; null if it has more than `maxBytes`, of which no more is read then. */
-async function textOf(body: Dispatcher.ResponseData['body'], maxBytes: number): Promise<string | null> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) return null; // ends the connection
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
 }
 
 /** `/api/v1/namespaces/NS/secrets/NAME`, without the parts that are not given. */
@@ -284,19 +277,4 @@ function eventOf<T extends KubeObject>(line: string, what: string): WatchEvent<T
 function withoutManagers<T extends KubeObject>(object: T): T {
   const { managedFields: _, ...metadata } = object.metadata as T['metadata'] & { readonly managedFields?: unknown };
   return { ...object, metadata };
-}
-
-/** Splits chunks into lines. A line may come in many chunks: each chunk is searched once. */
-async function* lines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let begun: string[] = [];
-  for await (const chunk of chunks) {
-    const [end = '', ...others] = decoder.decode(chunk, { stream: true }).split('\n');
-    begun.push(end);
-    for (const next of others) {
-      const line = begun.join('');
-      begun = [next];
-      if (line !== '') yield line;
-    }
-  }
 }

@@ -25,6 +25,10 @@ const DEFAULTS = {
   rereadMs: 60_000,
 };
 
+/** A NetworkPolicy acts on the API server's own port, which a Pod that knows only its Service does not see. */
+const HINT =
+  '. If a NetworkPolicy closes its own port, the value networkPolicies.apiServerPorts of the chart opens it (docs/how-to/networks.md)';
+
 /** The variables that tell a Pod where its API server is. */
 interface PodEnvironment {
   readonly KUBERNETES_SERVICE_HOST?: string | undefined;
@@ -41,7 +45,12 @@ export function connectAsServiceAccount(env: PodEnvironment, options: Partial<ty
   if (!host) throw new Error('set KUBECONFIG: this process does not run in a Pod (KUBERNETES_SERVICE_HOST is not set)');
   const account = new ServiceAccount({ ...DEFAULTS, ...options });
   const server = `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
-  return { server, authorize: () => account.authorize(), close: () => account.close() };
+  return {
+    server,
+    unreachableHint: HINT,
+    authorize: () => account.authorize(),
+    close: () => account.close(),
+  };
 }
 
 class ServiceAccount {

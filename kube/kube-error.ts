@@ -52,10 +52,34 @@ export function kubeErrorOf(status: number, what: string, said: string | undefin
   return new KubeError(kind, `${what}: ${said ?? `status ${status}`}`, status, retryAfterMs);
 }
 
+/** Where the API server is. */
+export interface ServerPlace {
+  /** E.g. `https://10.0.0.1:443`, perhaps with a path. */
+  readonly server: string;
+  /** The end of an error's sentence: what to look at if no connection can be made. */
+  readonly unreachableHint?: string;
+}
+
+/** Codes of a connection that was never made: nothing listens there, or something on the way drops or refuses it. */
+const UNCONNECTED: ReadonlySet<string> = new Set([
+  'UND_ERR_CONNECT_TIMEOUT',
+  'ETIMEDOUT',
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
+
 /** The error of a call without an answer. Only the cause's code is kept: its message may hold what was sent. */
-export function unreachable(what: string, error: unknown): KubeError {
-  const { code, name } = error as { code?: string; name?: string };
-  return new KubeError('Unavailable', `${what}: ${code ?? name ?? 'no answer'}`);
+export function unreachable(what: string, error: unknown, { server, unreachableHint = '' }: ServerPlace): KubeError {
+  const { code, name } = error as { code?: unknown; name?: string };
+  const cause = typeof code === 'string' ? code : (name ?? 'no answer'); // that of a time-out is a number
+  if (!UNCONNECTED.has(cause)) return new KubeError('Unavailable', `${what}: ${cause}`);
+  const { hostname, port } = new URL(server);
+  const place = `${hostname}:${port || 443}`;
+  return new KubeError(
+    'Unavailable',
+    `${what}: no connection to the API server at ${place} (${cause})${unreachableHint}`,
+  );
 }
 
 /** The error of a call without a credential. Only the cause's code is kept: a plugin may print a token. */

@@ -75,7 +75,11 @@ async function run(config: Config): Promise<void> {
     notReady,
   });
   log.info({ port }, 'listening');
-  await waitForCrds({ client, elapsed: () => performance.now() });
+  await waitForCrds({
+    client,
+    elapsed: () => performance.now(),
+    onProblem: ({ message }) => log.warn({ problem: message }, 'the API server does not answer; waiting for it'),
+  });
   operator.start();
   const stop = async (): Promise<void> => {
     log.info('stopping');

@@ -1,6 +1,8 @@
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, describe, expect, test } from '@jest/globals';
+import { Agent } from 'undici';
 import { KubeClient } from '../../../kube/client.ts';
-import { isKubeError, KubeError } from '../../../kube/kube-error.ts';
+import { KubeError } from '../../../kube/kube-error.ts';
 import { connectByKubeconfig } from '../../../kube/kubeconfig-connection.ts';
 import type { KubeObject, Resource } from '../../../kube/object.ts';
 import { cluster } from '../../support/cluster.ts';
@@ -102,7 +104,34 @@ describe('the client', () => {
       random,
       timeoutMs: 500,
     });
-    expect(isKubeError(await problem(nowhere.list(configMaps)), 'Unavailable')).toBe(true);
+    const { kind, message } = await problem(nowhere.list(configMaps));
+    expect([kind, message]).toEqual([
+      'Unavailable',
+      'GET /api/v1/configmaps: no connection to the API server at 127.0.0.1:1 (ECONNREFUSED)',
+    ]);
     await real.close();
+  });
+
+  test('when the time is up, the failure before it is told', async () => {
+    let connections = 0;
+    const server = createServer((socket) => {
+      connections += 1;
+      if (connections === 1) socket.resetAndDestroy(); // and is silent from the second on
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const dispatcher = new Agent();
+    const connection = {
+      server: `http://127.0.0.1:${port}`,
+      authorize: () => Promise.resolve({ headers: {}, dispatcher }),
+      close: () => dispatcher.destroy(),
+    };
+    const broken = new KubeClient({ connection, random, timeoutMs: 2_000 });
+    expect((await problem(broken.list(configMaps))).message).toBe('GET /api/v1/configmaps: ECONNRESET');
+    expect(connections).toBe(2);
+    const write = broken.create(configMaps, { metadata: { namespace: 'a', name: 'a' } });
+    expect((await problem(write)).message).toBe('POST /api/v1/namespaces/a/configmaps: TimeoutError');
+    await broken.close();
+    server.close();
   });
 });

@@ -35,3 +35,15 @@ test('a Pod connects as its ServiceAccount, by the token that its folder holds n
   await client.close();
   await expect(connect(undefined, {})).rejects.toThrow('set KUBECONFIG');
 });
+
+test('a Pod that cannot connect is told where to, and which value of the chart opens the port', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tollgate-account-'));
+  copyFileSync(cluster().caFile, join(folder, 'ca.crt'));
+  writeFileSync(join(folder, 'token'), 'a-token');
+  const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1' };
+  const client = new KubeClient({ connection: connectAsServiceAccount(env, { folder }), random, timeoutMs: 500 });
+  expect(await refusal(client, 'default')).toBe(
+    'KubeError: GET /api/v1/namespaces/default/configmaps: no connection to the API server at 127.0.0.1:1 (ECONNREFUSED). If a NetworkPolicy closes its own port, the value networkPolicies.apiServerPorts of the chart opens it (docs/how-to/networks.md)',
+  );
+  await client.close();
+});
