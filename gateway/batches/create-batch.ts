@@ -17,7 +17,7 @@ import type { Settler } from '../admission/settler.ts';
 import { queueKeysOf } from '../admission/wait-queue.ts';
 import { BodyFile } from '../http/body-file.ts';
 import type { ByteQuota } from '../http/byte-quota.ts';
-import type { AdmittedCall, AttributedCall, Clocks, ReadCall } from '../http/call.ts';
+import type { AdmittedCall, AuthenticatedCall, Clocks, ReadCall } from '../http/call.ts';
 import { betasOf, isJSON } from '../http/headers.ts';
 import type { CallerGone } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
@@ -64,7 +64,7 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
   }
 
   /** Plans each request as it is read. */
-  async read(call: AttributedCall): Promise<Result<BatchCall, Refusal | CallerGone>> {
+  async read(call: AuthenticatedCall): Promise<Result<BatchCall, Refusal | CallerGone>> {
     const { settings, now, bodyFolder, bodyFiles, readingTurns } = this.#parts;
     const { id, caller } = call;
     const refusal = planBatches(caller, true);
@@ -192,7 +192,7 @@ class PlannedRequests {
   readonly #settings: Settings;
   #plan: BatchPlan;
 
-  constructor({ req, caller, claimed }: AttributedCall, now: number, settings: Settings) {
+  constructor({ req, caller, claimed }: AuthenticatedCall, now: number, settings: Settings) {
     this.#caller = caller;
     this.#claimed = claimed;
     this.#settings = settings;

@@ -57,22 +57,18 @@ export class ReceivedCall {
   }
 }
 
-/** Its credential is known. */
+/** Its credential is known, and what the caller says of itself by header. */
 export interface AuthenticatedCall extends ReceivedCall {
   /** The workspace and key in force now; another one after a change of policy. */
   readonly caller: Caller;
   /** SHA-256 (hex) of the key, to find the caller again in a changed policy. The key itself is kept nowhere. */
   readonly keyHash: string;
-}
-
-/** What the caller says of itself by header is known. */
-export interface AttributedCall extends AuthenticatedCall {
   /** Overlaid by the attributes that the credential fixes. */
   readonly claimed: Attributes;
 }
 
 /** Its body is read. */
-export interface ReadCall extends AttributedCall {
+export interface ReadCall extends AuthenticatedCall {
   /** What it asks for; of a batch, what its first request asks for. */
   readonly facts: RequestFacts;
   /** What calls like it cost lately in this gateway. Nano-dollars; null before the first, and of a batch. */

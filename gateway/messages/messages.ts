@@ -15,7 +15,7 @@ import { queueKeysOf } from '../admission/wait-queue.ts';
 import { forward, type ForwardEnd, unanswered } from '../forward/forward.ts';
 import type { Metered } from '../forward/meter.ts';
 import type { TokensPerByte } from '../forward/tokens-per-byte.ts';
-import type { AdmittedCall, AttributedCall, Clocks, ReadCall } from '../http/call.ts';
+import type { AdmittedCall, AuthenticatedCall, Clocks, ReadCall } from '../http/call.ts';
 import type { FreeCalls } from '../http/free-calls.ts';
 import { jsonHeadersUp } from '../http/headers-up.ts';
 import { betasOf } from '../http/headers.ts';
@@ -66,7 +66,7 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
     this.#parts = parts;
   }
 
-  async read(call: AttributedCall): Promise<Result<MessageCall, Refusal | CallerGone>> {
+  async read(call: AuthenticatedCall): Promise<Result<MessageCall, Refusal | CallerGone>> {
     const body = await readBody(call);
     if (!body.ok) return body;
     const read = await this.#parts.readingTurns.run(call, requestReading(body.value, betasOf(call.req.headers)));

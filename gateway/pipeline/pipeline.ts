@@ -6,7 +6,7 @@ import type { Settler } from '../admission/settler.ts';
 import type { StoredFiles } from '../admission/stored-files.ts';
 import { queueKeysOf } from '../admission/wait-queue.ts';
 import { authenticate, claimedAttributes } from '../http/authenticate.ts';
-import type { AdmittedCall, AttributedCall, AuthenticatedCall, ReadCall, ReceivedCall } from '../http/call.ts';
+import type { AdmittedCall, AuthenticatedCall, ReadCall, ReceivedCall } from '../http/call.ts';
 import type { FreeCalls } from '../http/free-calls.ts';
 import type { CallerGone } from '../http/read-body.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
@@ -14,7 +14,7 @@ import type { CallRefuser } from './call-refuser.ts';
 
 /** An endpoint whose calls cost money, by stages. `C`: its call once read; `E`: what became of it upstream. */
 export interface PaidEndpoint<C extends ReadCall, E> extends Planner<C> {
-  read(call: AttributedCall): Promise<Result<C, Refusal | CallerGone>>;
+  read(call: AuthenticatedCall): Promise<Result<C, Refusal | CallerGone>>;
   forward(call: C & AdmittedCall): Promise<E>;
   /** Answers the caller where `forward` has not, and ends the reservation. */
   finish(call: C & AdmittedCall, end: E): Promise<void>;
@@ -47,9 +47,7 @@ export class Pipeline {
   async servePaid<C extends ReadCall, E>(received: ReceivedCall, endpoint: PaidEndpoint<C, E>): Promise<void> {
     const call = this.#authenticate(received);
     if (!call.ok) return this.#refuse(received, call.error);
-    const claimed = claimedAttributes(received.req.headers, call.value.caller.workspace);
-    if (!claimed.ok) return this.#refuse(received, claimed.error);
-    const read = await endpoint.read(Object.assign(call.value, { claimed: claimed.value }));
+    const read = await endpoint.read(call.value);
     if (!read.ok) return this.#refuse(received, read.error);
     try {
       await this.#admitAndForward(read.value, endpoint);
@@ -70,10 +68,13 @@ export class Pipeline {
   }
 
   #authenticate(received: ReceivedCall): Result<AuthenticatedCall, Refusal> {
-    const caller = authenticate(received.req.headers, this.#parts.policy);
-    if (!caller.ok) return caller;
-    received.memory.belongTo(caller.value.caller.workspace);
-    return ok(Object.assign(received, caller.value));
+    const { headers } = received.req;
+    const identity = authenticate(headers, this.#parts.policy);
+    if (!identity.ok) return identity;
+    const { workspace } = identity.value.caller;
+    received.memory.belongTo(workspace);
+    const claimed = claimedAttributes(headers, workspace);
+    return claimed.ok ? ok(Object.assign(received, identity.value, { claimed: claimed.value })) : claimed;
   }
 
   async #admitAndForward<C extends ReadCall, E>(call: C, endpoint: PaidEndpoint<C, E>): Promise<void> {
