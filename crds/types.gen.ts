@@ -474,6 +474,54 @@ export interface ClaudeWorkspaceSpec {
      * unknown says what happens to calls of a model that the price book does not know - Refuse, or HighestPrice, which prices them at the highest price in the book. Default: "Refuse".
      */
     unknown: 'Refuse' | 'HighestPrice';
+    /**
+     * restrictions narrow allow for some calls, such as those of a key or a user. A model must be in the list of each restriction that matches the call; none of them allows more than allow does. Default: [].
+     */
+    restrictions: {
+      /**
+       * name of the restriction, unique in the workspace. Refusals say it.
+       */
+      name: string;
+      /**
+       * match says whose calls are restricted. Every given list must match; in a value `*` stands for any characters. A call whose caller may set an attribute and does not matches every list of that attribute.
+       */
+      match: {
+        /**
+         * features, one of which must match.
+         */
+        features?: string[];
+        /**
+         * customers, one of which must match.
+         */
+        customers?: string[];
+        /**
+         * users, one of which must match.
+         */
+        users?: string[];
+        /**
+         * departments, one of which must match.
+         */
+        departments?: string[];
+        /**
+         * keys of the workspace, by name, one of which must match.
+         */
+        keys?: string[];
+        /**
+         * models by any of their names, one of which must match; the restriction then says which of them stay allowed.
+         */
+        models?: string[];
+        /**
+         * tags are other attributes, each with values one of which must match.
+         */
+        tags?: {
+          [k: string]: string[];
+        };
+      };
+      /**
+       * allow lists the models that these calls may use, by any of their names, as far as spec.models.allow has them.
+       */
+      allow: string[];
+    }[];
   };
   /**
    * guards limit each single call, before budgets are checked. Default: {}.

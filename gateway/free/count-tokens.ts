@@ -32,7 +32,7 @@ export async function serveCountTokens(
   if (!read.ok) return read.error;
   if (!read.value.ok) return read.value.error;
   const { model, files } = read.value.value;
-  const refusal = planFree(caller, { model, files }) ?? (await storedFiles.refuseForeign(caller.workspace, files));
+  const refusal = planFree(call, { model, files }) ?? (await storedFiles.refuseForeign(caller.workspace, files));
   if (refusal !== null) return refusal;
   const upstream = upstreams.of(caller.workspace);
   const ending = await forward({

@@ -16,18 +16,19 @@ interface Answer {
 }
 
 /**
- * `GET /v1/models` and `/v1/models/{id}`: what the upstream has of the models that the workspace allows. Resolves to null
+ * `GET /v1/models` and `/v1/models/{id}`: what the upstream has of the models that the caller may use. Resolves to null
  * once it has answered.
  */
 export async function serveModels(
-  { req, res, route, caller, headersDown }: AuthenticatedCall,
+  call: AuthenticatedCall,
   upstreams: Upstreams,
   upstreamKeys: UpstreamKeys,
 ): Promise<Refusal | null> {
+  const { req, res, route, caller, claimed, headersDown } = call;
   const { workspace } = caller;
   if (workspace.upstreamKey === null) return refusalFor('UpstreamKeyMissing');
   const one = route.path.slice('/v1/models/'.length);
-  const notAllowed = one === '' ? null : disallowed(caller, one);
+  const notAllowed = one === '' ? null : disallowed(call, one);
   if (notAllowed !== null) return { ...notAllowed, reason: 'NotFound' };
   const upstream = upstreams.of(workspace);
   const headers = headersUp(req, workspace);
@@ -38,7 +39,7 @@ export async function serveModels(
     if (text === null) throw new Error('the upstream’s answer broke off');
     return { ...answer, text };
   };
-  const list = (): Promise<Answer> => answerOf(route.query, (model) => caller.allows(model), ask);
+  const list = (): Promise<Answer> => answerOf(route.query, (model) => caller.allows(model, claimed), ask);
   const answer = await (one === '' ? list() : ask(route.query)).catch(() => null); // no connection, or no page of models
   if (answer === null) return refusalFor('UpstreamUnreachable');
   const refusal = upstreamKeys.check(workspace, answer.statusCode);

@@ -86,14 +86,19 @@ export function reducedBudget(budget: ClaudeBudget): ClaudeBudget & Cut {
   return { ...budget, metadata, spec: cut, cutBytes: bytes };
 }
 
-/** Of a spec that is too large, keeps everything but attributes. */
+/** Of a spec that is too large, keeps everything but attributes and restrictions; those in force stay (`restrainWorkspace`). */
 export function reducedWorkspace(workspace: ClaudeWorkspace): ClaudeWorkspace & Cut {
   const { spec } = workspace;
   const bytes = JSON.stringify(spec).length;
   const metadata = identityOf(workspace.metadata);
   if (bytes <= MAX_SPEC.workspace) return { ...workspace, metadata };
   const keys = spec.keys.map((key) => ({ ...key, attributes: {} }));
-  return { ...workspace, metadata, spec: { ...spec, attributes: {}, keys }, cutBytes: bytes };
+  return {
+    ...workspace,
+    metadata,
+    spec: { ...spec, attributes: {}, keys, models: { ...spec.models, restrictions: [] } },
+    cutBytes: bytes,
+  };
 }
 
 function bounded(value: string): string {

@@ -1,15 +1,35 @@
 import { type BudgetPeriod, budgetPeriodAt } from '../core/budget-period.ts';
-import type { Attributes, CompiledBudget, CompiledKey, Disclosure, Ref } from '../core/compiled-policy.ts';
+import type {
+  Attributes,
+  CompiledBudget,
+  CompiledKey,
+  CompiledRestriction,
+  Disclosure,
+  Ref,
+} from '../core/compiled-policy.ts';
 import { refOf } from '../core/compiled-policy.ts';
 import { type Check, boundOf } from '../core/counter-check.ts';
 import { disclosureOf } from '../core/disclosure.ts';
-import type { Matcher } from '../core/globs.ts';
-import { type ScopeMatch, isExempt, isSetByCaller, scopeMatch, spanningScopeMatch } from '../core/matching.ts';
-import { allowedModels } from '../core/model-name.ts';
+import {
+  type ScopeMatch,
+  isExempt,
+  isSetByCaller,
+  matchesAny,
+  scopeMatch,
+  scopeMatchers,
+  spanningScopeMatch,
+} from '../core/matching.ts';
 import { type Nano, ZERO, add, min } from '../core/money.ts';
 import type { PeriodLookup } from '../core/period.ts';
-import { namesOf } from '../prices/price-book.ts';
+import { AllowedModels } from './allowed-models.ts';
 import type { ResolvedWorkspace } from './resolved-workspace.ts';
+
+/** A caller with what it says of itself. */
+export interface AttributedCaller {
+  readonly caller: Caller;
+  /** The attributes that the caller sets by header; those that the credential fixes override them. */
+  readonly claimed: Attributes;
+}
 
 /**
  * The authenticated caller. Made once for each key of a workspace's version and kept as long as that
@@ -18,22 +38,34 @@ import type { ResolvedWorkspace } from './resolved-workspace.ts';
 export class Caller {
   readonly workspace: ResolvedWorkspace;
   readonly key: CompiledKey;
+  readonly #models: AllowedModels;
   readonly #periods: PeriodLookup | undefined;
-  #allowed: Matcher | null = null;
   #budgets: ReadonlyMap<Ref, AppliedBudget> | null = null;
 
-  /** `periods` finds the period of an instant; a cache that all callers share spares the calendar arithmetic. */
-  constructor(workspace: ResolvedWorkspace, key: CompiledKey, periods?: PeriodLookup) {
+  /**
+   * `models` are those of the workspace, which all of its keys share. `periods` finds the period of an instant; a cache
+   * that all callers share spares the calendar arithmetic.
+   */
+  constructor(
+    workspace: ResolvedWorkspace,
+    key: CompiledKey,
+    models: AllowedModels = new AllowedModels(workspace),
+    periods?: PeriodLookup,
+  ) {
     this.workspace = workspace;
     this.key = key;
+    this.#models = models;
     this.#periods = periods;
   }
 
-  /** Whether the workspace's allow-list has the model under any of its names; the book need not have the model. */
-  allows(model: string): boolean {
-    const { models, prices } = this.workspace;
-    this.#allowed ??= allowedModels(models.allow);
-    return namesOf(prices, model).some(this.#allowed);
+  /** Whether a call with these claims may use the model; the book need not have it. */
+  allows(model: string, claimed: Attributes): boolean {
+    return this.lackedBy(model, claimed) === null;
+  }
+
+  /** Whose list lacks the model, so that a call with these claims may not use it: the workspace's, or a restriction's. */
+  lackedBy(model: string, claimed: Attributes): 'Workspace' | CompiledRestriction | null {
+    return this.#models.lackedBy(this.key, model, claimed);
   }
 
   /** The budgets that can apply to a call of the key, by `namespace/name`. */
@@ -69,10 +101,11 @@ class AppliedBudget {
     this.budget = budget;
     this.ref = refOf(budget);
     this.disclosure = disclosureOf(budget, workspace);
+    const scope = scopeMatchers(budget.scope);
     this.#scope =
       budget.spanning === undefined
-        ? scopeMatch(budget.scope, workspace, key)
-        : spanningScopeMatch(budget.scope, workspace.namespaceAttributes ?? {}, key);
+        ? scopeMatch(scope, workspace, key)
+        : spanningScopeMatch(scope, workspace.namespaceAttributes ?? {}, key);
     this.#isExempt = budget.exempt !== undefined && isExempt(budget.exempt, key);
     this.#extraNano = key.priority === 'Critical' ? budget.criticalExtraNano : ZERO;
     this.#values = new CounterValues(budget, workspace, key);
@@ -94,7 +127,7 @@ class AppliedBudget {
    * under every name that it is known by: another spelling of a listed model must not get round the limit.
    */
   appliesTo(attributes: Attributes, models: readonly string[]): boolean {
-    return models.some((model) => matches(this.#scope, attributes, model));
+    return matchesAny(this.#scope, attributes, models);
   }
 
   /** The period at an instant (milliseconds). */
@@ -128,10 +161,6 @@ class AppliedBudget {
       ...(budget.spanning !== undefined && this.#values.areFixed ? { valueIsFixed: true } : {}),
     };
   }
-}
-
-function matches(scope: ScopeMatch, attributes: Attributes, model: string): boolean {
-  return typeof scope === 'boolean' ? scope : scope(attributes, model);
 }
 
 /**

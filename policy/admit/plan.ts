@@ -1,7 +1,7 @@
 /** Plans a call: whether it may be forwarded, and what the ledger must check. Allow-list, price, guards, then budgets. */
 
 import type { Settings } from '../config/settings.ts';
-import { type Attributes, refOf } from '../core/compiled-policy.ts';
+import { refOf } from '../core/compiled-policy.ts';
 import type { Check } from '../core/counter-check.ts';
 import { min, type Nano, subtract } from '../core/money.ts';
 import * as sentences from '../core/refusal-sentences.ts';
@@ -11,18 +11,15 @@ import { isCountable, unboundedPaths, withCount, worstCost } from '../cost/worst
 import { highestRateAt, possibleNames, type Rate, rateAt } from '../prices/price-book.ts';
 import type { CountFacts } from '../request/count-reading.ts';
 import { modelsOf, type RequestFacts } from '../request/request.ts';
-import type { Caller } from './caller.ts';
+import type { AttributedCaller, Caller } from './caller.ts';
 import { disallowed, unpriced } from './model-refusal.ts';
 import { rejectedCapability } from './rejected-capability.ts';
 import { applyRequestLimits, type Edit, type LimitedRequest } from './request-limits.ts';
 import type { ResolvedWorkspace } from './resolved-workspace.ts';
 import { explained, pathsOf, unknownRefusal, withoutHarmless } from './unknown-names.ts';
 
-export interface Call {
-  readonly caller: Caller;
+export interface Call extends AttributedCaller {
   readonly facts: RequestFacts;
-  /** The attributes that the caller sets by header; those that the credential fixes override them. */
-  readonly claimed: Attributes;
 }
 
 /** How a call is forwarded once the ledger has reserved `reservedNano` with `checks`. */
@@ -62,7 +59,7 @@ export function plan(
   const refusal =
     closed(workspace) ??
     (facts.files.length > 0 ? filesRefused(workspace) : null) ??
-    first(models, (model) => disallowed(call.caller, model) ?? unpriced(call.caller, model));
+    first(models, (model) => disallowed(call, model) ?? unpriced(call, model));
   if (refusal !== null) return err(refusal);
   const rates = models.map((model) => rateAt(prices, model, now) ?? highestRateAt(prices, now));
   const unknown = unknownRefused(facts, workspace, now);
@@ -86,9 +83,9 @@ function unfit(refusal: Refusal, facts: RequestFacts, { prices }: ResolvedWorksp
 }
 
 /** The refusal of a call that costs nothing (count_tokens); null if it may be forwarded. */
-export function planFree(caller: Caller, { model, files }: CountFacts): Refusal | null {
-  const { workspace } = caller;
-  return closed(workspace) ?? (files.length > 0 ? filesRefused(workspace) : null) ?? disallowed(caller, model);
+export function planFree(call: AttributedCaller, { model, files }: CountFacts): Refusal | null {
+  const { workspace } = call.caller;
+  return closed(workspace) ?? (files.length > 0 ? filesRefused(workspace) : null) ?? disallowed(call, model);
 }
 
 /** The refusal of a call to the Message Batches API; null if it may be forwarded. `isNew`: it sends a batch. */

@@ -1,9 +1,16 @@
 import type { ClaudeWorkspace, ClaudeWorkspaceSpec } from '../../crds/types.gen.ts';
 import { namespaceAttributes } from '../config/namespace-attributes.ts';
 import { allowsUpstream, type Settings } from '../config/settings.ts';
-import { type CompiledWorkspace, type Credentials, type Guards, type Ref, refOf } from '../core/compiled-policy.ts';
+import {
+  type CompiledModels,
+  type CompiledWorkspace,
+  type Credentials,
+  type Guards,
+  type Ref,
+  refOf,
+} from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
-import { attributesAt } from './attribute-names.ts';
+import { attributesAt, scopeAt } from './attribute-names.ts';
 import type { CompileCache } from './compile-cache.ts';
 import type { CompileInput, Cut, InputNamespace } from './compile-input.ts';
 import { amountOf, NotAccepted, validateResource } from './not-accepted.ts';
@@ -126,7 +133,7 @@ function compileWorkspace({ metadata, spec }: ClaudeWorkspace, identity: Identit
       },
     })),
     headers: spec.headers,
-    models: spec.models,
+    models: modelsOf(spec.models),
     guards: guardsOf(spec.guards),
     // A workspace may only tighten what the installation does.
     unknownFields: settings.unknownFields === 'Refuse' ? 'Refuse' : spec.requests.unknownFields,
@@ -139,6 +146,18 @@ function compileWorkspace({ metadata, spec }: ClaudeWorkspace, identity: Identit
 function sourceOf({ spec }: ClaudeWorkspace): Source {
   const { name, key } = spec.upstream.apiKeySecretRef;
   return { name, key };
+}
+
+function modelsOf({ restrictions, ...models }: ClaudeWorkspaceSpec['models']): CompiledModels {
+  if (restrictions.length === 0) return models;
+  return {
+    ...models,
+    restrictions: restrictions.map(({ name, match, allow }, i) => ({
+      name,
+      match: scopeAt(`spec.models.restrictions[${i}].match`, match),
+      allow,
+    })),
+  };
 }
 
 function guardsOf({ maxRequestUsd, unboundedRequestUsd, ...counts }: ClaudeWorkspaceSpec['guards']): Guards {

@@ -10,6 +10,8 @@ import { encodeJSON } from '../core/canonical-json.ts';
 import type {
   CompiledBudget,
   CompiledKey,
+  CompiledModels,
+  CompiledRestriction,
   CompiledSpanning,
   Credentials,
   Disclosure,
@@ -106,19 +108,36 @@ export function restrainCredentials(
   return { ...last, upstreamKey: isRevoked ? null : last.upstreamKey, keys };
 }
 
-type Models = OwnPart['models'];
+/** Every restriction stays, and one that the edit narrows is narrower. */
+function restrainModels(last: CompiledModels, next: CompiledModels): CompiledModels {
+  const unknown = last.unknown === 'Refuse' ? last.unknown : next.unknown;
+  return {
+    allow: restrainAllow(last.allow, next.allow, last.unknown.length - unknown.length),
+    unknown,
+    ...(last.restrictions === undefined
+      ? {}
+      : { restrictions: last.restrictions.map((one) => restrainRestriction(one, next.restrictions)) }),
+  };
+}
+
+function restrainRestriction(
+  last: CompiledRestriction,
+  edited: readonly CompiledRestriction[] = [],
+): CompiledRestriction {
+  const next = edited.find(({ name, match }) => name === last.name && deepEqual(match, last.match));
+  return next === undefined ? last : { ...last, allow: restrainAllow(last.allow, next.allow) };
+}
 
 /**
- * What both forms allow. If that is longer than the last list, the last one without what the edit allows nothing of.
+ * What both lists allow. If that is longer than the last list by more than `spare` characters, the last one without what
+ * the edit allows nothing of.
  */
-function restrainModels(last: Models, next: Models): Models {
-  const unknown = last.unknown === 'Refuse' ? last.unknown : next.unknown;
-  const [inLast, inNext] = [narrowerPatterns(last.allow), narrowerPatterns(next.allow)];
-  const more = last.allow.filter((pattern) => inNext(pattern) && !next.allow.includes(pattern));
-  const both = { allow: [...next.allow.filter(inLast), ...more], unknown };
-  if (encodeJSON(both).length <= encodeJSON(last).length) return both;
-  const allow = last.allow.filter((pattern) => inNext(pattern) || next.allow.some(narrowerPatterns([pattern])));
-  return { allow, unknown };
+function restrainAllow(last: readonly string[], next: readonly string[], spare = 0): readonly string[] {
+  const [inLast, inNext] = [narrowerPatterns(last), narrowerPatterns(next)];
+  const more = last.filter((pattern) => inNext(pattern) && !next.includes(pattern));
+  const both = [...next.filter(inLast), ...more];
+  if (encodeJSON(both).length <= encodeJSON(last).length + spare) return both;
+  return last.filter((pattern) => inNext(pattern) || next.some(narrowerPatterns([pattern])));
 }
 
 function restrainKey(last: CompiledKey, next: CompiledKey): CompiledKey {

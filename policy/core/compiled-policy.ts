@@ -7,7 +7,7 @@
 import type { Nano } from './money.ts';
 
 /** A gateway rejects a shard of a newer schema and keeps its last one, so old and new replicas can run side by side. */
-export const COMPILED_SCHEMA = 4;
+export const COMPILED_SCHEMA = 5;
 
 /**
  * The oldest schema that is still read: during an upgrade new gateways start over shards of the operator before, and what
@@ -46,7 +46,7 @@ export interface CompiledWorkspace {
   readonly keys: readonly CompiledKey[];
   /** The header, in lower case, that carries each attribute. */
   readonly headers: Partial<Readonly<Record<HeaderAttribute, string>>>;
-  readonly models: { readonly allow: readonly string[]; readonly unknown: 'Refuse' | 'HighestPrice' };
+  readonly models: CompiledModels;
   readonly guards: Guards;
   /** What becomes of names in a request that are neither known nor harmless. Absent before schema 4, which refused them. */
   readonly unknownFields?: 'Forward' | 'Refuse';
@@ -76,6 +76,21 @@ export interface CompiledKey {
   readonly priority: Priority;
   /** The attributes that the credential fixes: the workspace's, overridden by the key's. */
   readonly attributes: Attributes;
+}
+
+/** Which models may be called. */
+export interface CompiledModels {
+  readonly allow: readonly string[];
+  readonly unknown: 'Refuse' | 'HighestPrice';
+  /** Absent: none, and before schema 5. */
+  readonly restrictions?: readonly CompiledRestriction[];
+}
+
+/** Narrows `allow` for the calls that it matches, as a limit does. */
+export interface CompiledRestriction {
+  readonly name: string;
+  readonly match: CompiledScope;
+  readonly allow: readonly string[];
 }
 
 /** Limits of a single request; an absent one does not limit. */

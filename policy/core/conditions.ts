@@ -93,7 +93,7 @@ const table = {
     MatchesNothing: {
       status: 'False',
       meaning:
-        'The scope, an exemption, `per`, the selector or the allow-list names something that no call can have, or calls of a key are matched by no budget; the message names the nearest name that there is.',
+        'The scope, an exemption, `per`, the selector, the allow-list or a restriction names something that no call can have, or calls of a key are matched by no budget or left no model; the message names the nearest name that there is.',
     },
     OverridesUnmatched: {
       status: 'False',

@@ -24,9 +24,25 @@ export type ScopeMatch = boolean | ScopeTest;
 /** `attributes`: those set by the caller, overridden by those that the credential fixes. `model`: the one that is sent. */
 export type ScopeTest = (attributes: Attributes, model: string) => boolean;
 
+/** The lists of a scope with their patterns read, which all keys can share. */
+export interface ScopeMatchers {
+  readonly attributes: readonly { readonly attribute: string; readonly matches: Matcher }[];
+  readonly keys: Matcher | null;
+  readonly models: Matcher | null;
+}
+
+export function scopeMatchers(scope: CompiledScope): ScopeMatchers {
+  const { keys, models } = scope;
+  return {
+    attributes: [...attributeLists(scope)].map(({ attribute, patterns }) => ({ attribute, matches: globs(patterns) })),
+    keys: keys === undefined ? null : globs(keys),
+    models: models === undefined ? null : limitedModels(models),
+  };
+}
+
 /** Whether calls of `key` are in the scope of a limit. */
 export function scopeMatch(
-  scope: CompiledScope,
+  scope: ScopeMatchers,
   workspace: Pick<CompiledWorkspace, 'headers'>,
   key: CompiledKey,
 ): ScopeMatch {
@@ -44,8 +60,13 @@ export function scopeMatch(
  * Whether calls of a workspace are in the scope of a spanning budget. `fixed`: the attributes that the platform fixes; one
  * that it does not fix any more matches every list, since tenants would choose it.
  */
-export function spanningScopeMatch(scope: CompiledScope, fixed: Attributes, key: CompiledKey): ScopeMatch {
+export function spanningScopeMatch(scope: ScopeMatchers, fixed: Attributes, key: CompiledKey): ScopeMatch {
   return combined(scope, key, (name, matches) => !Object.hasOwn(fixed, name) || matches(fixed[name]!));
+}
+
+/** Whether a call is in a scope under one of these names of its models. */
+export function matchesAny(scope: ScopeMatch, attributes: Attributes, models: readonly string[]): boolean {
+  return typeof scope === 'boolean' ? scope : models.some((model) => scope(attributes, model));
 }
 
 /** Whether calls of `key` are exempt. Attributes that callers set or lack never match, and an empty exemption has no calls. */
@@ -54,7 +75,7 @@ export function isExempt(exempt: CompiledExemption, key: CompiledKey): boolean {
     const value = Object.hasOwn(key.attributes, name) ? key.attributes[name]! : '';
     return value !== '' && matches(value);
   };
-  const parts = [...listMatches(exempt, key, fixed)];
+  const parts = [...listMatches(scopeMatchers(exempt), key, fixed)];
   return parts.length > 0 && parts.every((part) => part === true);
 }
 
@@ -65,7 +86,7 @@ export function isSetByCaller(workspace: Pick<CompiledWorkspace, 'headers'>, key
 
 type ByAttribute = (name: string, matches: Matcher) => ScopeMatch;
 
-function combined(scope: CompiledScope, key: CompiledKey, byAttribute: ByAttribute): ScopeMatch {
+function combined(scope: ScopeMatchers, key: CompiledKey, byAttribute: ByAttribute): ScopeMatch {
   const tests: ScopeTest[] = [];
   for (const part of listMatches(scope, key, byAttribute)) {
     if (part === false) return false;
@@ -96,11 +117,12 @@ export function* attributeLists(scope: CompiledExemption): Generator<AttributeLi
   }
 }
 
-function* listMatches(scope: CompiledScope, key: CompiledKey, byAttribute: ByAttribute): Generator<ScopeMatch> {
-  for (const { attribute, patterns } of attributeLists(scope)) yield byAttribute(attribute, globs(patterns));
-  if (scope.keys !== undefined) yield globs(scope.keys)(key.name);
-  if (scope.models !== undefined) {
-    const matches = limitedModels(scope.models);
-    yield (_attributes, model) => matches(model);
-  }
+function* listMatches(
+  { attributes, keys, models }: ScopeMatchers,
+  key: CompiledKey,
+  byAttribute: ByAttribute,
+): Generator<ScopeMatch> {
+  for (const { attribute, matches } of attributes) yield byAttribute(attribute, matches);
+  if (keys !== null) yield keys(key.name);
+  if (models !== null) yield (_attributes, model) => models(model);
 }

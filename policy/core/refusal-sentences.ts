@@ -1,6 +1,6 @@
 /** The sentences of refusals for callers: each names the rule, its figures and what to do. */
 
-import type { CompiledBudget, Disclosure, Ref } from './compiled-policy.ts';
+import type { CompiledBudget, CompiledRestriction, Disclosure, Ref } from './compiled-policy.ts';
 import { formatUsd, type Nano } from './money.ts';
 
 export function budgetSuspended(budget: CompiledBudget): string {
@@ -46,6 +46,22 @@ export function modelUnknown(model: string, hint: ModelHint): string {
 
 export function modelNotAllowed(model: string, workspace: Ref, allow: readonly string[], hint: ModelHint): string {
   return `Model ${quoted(model)} is not allowed in ${workspace}. ${hintSentences(hint)}Allowed: ${allow.join(', ')}.`;
+}
+
+/** `leftOut`: the headers that the call does not have, so that it meets the restriction whatever that lists. */
+export function modelRestricted(
+  model: string,
+  workspace: Ref,
+  { name, allow }: CompiledRestriction,
+  leftOut: readonly string[],
+  hint: ModelHint,
+): string {
+  const allowed = allow.length === 0 ? 'allows none' : `allows only ${allow.join(', ')}`;
+  const remedy =
+    leftOut.length === 0
+      ? 'Ask for a model of GET /v1/models.'
+      : `It matches because the call lacks ${leftOut.join(' and ')}: send that, or ask for a model of GET /v1/models.`;
+  return `Model ${quoted(model)} is not allowed for this call in ${workspace}: restriction ${name} (spec.models.restrictions) matches it and ${allowed}. ${hintSentences(hint)}${remedy}`;
 }
 
 function hintSentences({ retiredOn, nearest }: ModelHint): string {

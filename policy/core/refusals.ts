@@ -104,7 +104,8 @@ const table = {
   },
   ModelNotAllowed: {
     ...BLOCKED,
-    meaning: 'The model is not in spec.models.allow of the ClaudeWorkspace. Ask for a model of GET /v1/models.',
+    meaning:
+      'The model is not in spec.models.allow of the ClaudeWorkspace, or a restriction that matches the call leaves it out. Ask for a model of GET /v1/models.',
   },
   Unbounded: {
     ...BLOCKED,

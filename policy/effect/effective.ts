@@ -7,12 +7,13 @@ import type { Settings } from '../config/settings.ts';
 import { modeAt } from '../core/budget-period.ts';
 import { type CompiledBudget, type CompiledWorkspace, keysOf } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
-import { scopeMatch, spanningScopeMatch } from '../core/matching.ts';
+import { scopeMatch, scopeMatchers, spanningScopeMatch } from '../core/matching.ts';
 import { add, formatUsd, type Nano } from '../core/money.ts';
 import { rfc3339 } from '../core/period.ts';
 import type { PriceBook } from '../prices/price-book.ts';
 import { namesNoModel } from './models.ts';
 import { possibleCalls } from './possible-calls.ts';
+import { restrictionSlips } from './restrictions.ts';
 import { unmatchedExemption, unmatchedOverrides, unmatchedPer, unmatchedScope } from './unmatched.ts';
 import { cheapestUsualCall } from './usual-call.ts';
 
@@ -55,7 +56,10 @@ export function workspaceEffective(
     (pattern) => namesNoModel('spec.models.allow', pattern, [workspace], book) ?? [],
   );
   return summed([
-    ['MatchesNothing', [...(workspace.keys.length === 0 ? [NO_KEY] : []), ...models, ...idle]],
+    [
+      'MatchesNothing',
+      [...(workspace.keys.length === 0 ? [NO_KEY] : []), ...models, ...restrictionSlips(workspace, book), ...idle],
+    ],
     ['LimitBelowCall', guardBelowCall(workspace, book, now)],
   ]);
 }
@@ -81,7 +85,7 @@ function matchesNothing(
   if (!hasKeys(workspaces)) return []; // the workspace says so
   const calls = possibleCalls(budget, workspaces);
   return [
-    ...unmatchedScope(budget, calls, workspaces, book),
+    ...unmatchedScope('spec.scope', budget.scope, { calls, workspaces, book }),
     ...unmatchedPer(budget, calls),
     ...unmatchedExemption(budget, calls),
   ];
@@ -136,9 +140,10 @@ function expiredGrants({ grants }: CompiledBudget, { now }: EffectContext): read
 /** The keys of whose calls no budget can match one, so that they are refused. */
 function keysWithoutBudget(workspace: CompiledWorkspace, budgets: readonly CompiledBudget[]): readonly string[] {
   const fixed = workspace.namespaceAttributes ?? {};
+  const limits = budgets.map(({ scope, spanning }) => ({ scope: scopeMatchers(scope), spanning }));
   return keysOf(workspace)
     .filter((key) =>
-      budgets.every(({ scope, spanning }) =>
+      limits.every(({ scope, spanning }) =>
         spanning === undefined
           ? scopeMatch(scope, workspace, key) === false
           : spanningScopeMatch(scope, fixed, key) === false,

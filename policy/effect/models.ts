@@ -36,8 +36,20 @@ export function namesNoModel(
   return `${field}: no model of the price book is named "${pattern}". ${remedy}.`;
 }
 
+/** A sentence for each pattern of models that no call to the workspaces can be of. */
+export function unmatchedModels(
+  field: string,
+  patterns: readonly string[],
+  { workspaces, book }: { readonly workspaces: readonly Pick<CompiledWorkspace, 'models'>[]; readonly book: PriceBook },
+): readonly string[] {
+  return patterns.flatMap(
+    (pattern) =>
+      namesNoModel(field, pattern, workspaces, book) ?? unallowedModels(field, pattern, workspaces, book) ?? [],
+  );
+}
+
 /** The sentence about a pattern of models of which no workspace allows one; null if there is one. */
-export function unallowedModels(
+function unallowedModels(
   field: string,
   pattern: string,
   workspaces: readonly Pick<CompiledWorkspace, 'models'>[],

@@ -1,33 +1,31 @@
-/** Finds what a budget names and no call can have, and says which name was probably meant. */
+/** Finds what a budget or a restriction names and no call can have, and says which name was probably meant. */
 
-import type { CompiledBudget, CompiledExemption, CompiledWorkspace } from '../core/compiled-policy.ts';
+import type { CompiledBudget, CompiledExemption, CompiledScope, CompiledWorkspace } from '../core/compiled-policy.ts';
 import { globs } from '../core/globs.ts';
 import { attributeLists } from '../core/matching.ts';
 import { nearestName } from '../core/nearest-name.ts';
 import type { PriceBook } from '../prices/price-book.ts';
-import { namesNoModel, unallowedModels } from './models.ts';
+import { unmatchedModels } from './models.ts';
 import type { PossibleCalls } from './possible-calls.ts';
 
-/** A sentence for each value of the scope that no call can have. */
-export function unmatchedScope(
-  { scope }: CompiledBudget,
-  calls: PossibleCalls,
-  workspaces: readonly CompiledWorkspace[],
-  book: PriceBook,
-): readonly string[] {
+/** What calls can be, in the workspaces that a scope is about. */
+export interface ScopeContext {
+  readonly calls: PossibleCalls;
+  readonly workspaces: readonly CompiledWorkspace[];
+  readonly book: PriceBook;
+}
+
+/** A sentence for each value of a scope that no call can have. `field`: where the scope is. */
+export function unmatchedScope(field: string, scope: CompiledScope, context: ScopeContext): readonly string[] {
+  const { calls } = context;
   const lists = [...attributeLists(scope)].flatMap(({ list, attribute, patterns }) => {
     const { fixed, isOpen } = calls.valuesOf(attribute);
     return isOpen
       ? []
-      : patterns.flatMap((pattern) => unmatched(`spec.scope.${list}`, pattern, fixed, `the ${attribute}`));
+      : patterns.flatMap((pattern) => unmatched(`${field}.${list}`, pattern, fixed, `the ${attribute}`));
   });
-  const models = (scope.models ?? []).flatMap(
-    (pattern) =>
-      namesNoModel('spec.scope.models', pattern, workspaces, book) ??
-      unallowedModels('spec.scope.models', pattern, workspaces, book) ??
-      [],
-  );
-  return [...lists, ...unmatchedKeys('spec.scope.keys', scope, calls), ...models];
+  const models = unmatchedModels(`${field}.models`, scope.models ?? [], context);
+  return [...lists, ...unmatchedKeys(`${field}.keys`, scope, calls), ...models];
 }
 
 /** A sentence for each value of `whenSpent.exempt` that no credential fixes, so that it exempts nothing. */

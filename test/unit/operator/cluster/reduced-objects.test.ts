@@ -101,12 +101,15 @@ test('of a budget that is too large what refuses and limits stays', () => {
   expect(spec.whenSpent.exempt).toBeUndefined();
 });
 
-test('of a workspace that is too large everything stays but attributes', () => {
+test('of a workspace that is too large everything stays but attributes and restrictions', () => {
   const attributes = Object.fromEntries(values.slice(0, 16).map((value, i) => [`t${i}`, value]));
   const keys = Array.from({ length: 32 }, (_, i) => ({ name: `k${i}`, secretName: `s${i}`, attributes }));
-  const workspace = { metadata, spec: { attributes, keys, suspend: true } } as unknown as ClaudeWorkspace;
+  const restrictions = [{ name: 'interns', match: { users: values }, allow: ['claude-haiku-*'] }];
+  const models = { allow: ['claude-*'], unknown: 'Refuse', restrictions };
+  const workspace = { metadata, spec: { attributes, keys, models, suspend: true } } as unknown as ClaudeWorkspace;
   const { spec, cutBytes } = reducedWorkspace(workspace);
   expect(cutBytes).toBeGreaterThan(500_000);
   expect(spec.suspend).toBe(true);
+  expect(spec.models).toEqual({ ...models, restrictions: [] });
   expect(spec.keys[31]).toEqual({ name: 'k31', secretName: 's31', attributes: {} });
 });

@@ -402,10 +402,11 @@ describe('a refusal', () => {
 
   test('of a free call depends on neither price nor budget', () => {
     const caller = new Caller(workspaceOf({ budgets: [], guards: { maxInputTokens: 1 } }), keyOf());
-    expect(planFree(caller, { model: 'claude-not-in-the-book', files: [] })).toBeNull();
-    expect(planFree(caller, { model: 'claude-opus-5-5', files: ['f'] })?.reason).toBe('FilesNotAllowed');
-    expect(planFree(caller, { model: 'gpt', files: [] })?.reason).toBe('ModelNotAllowed');
-    expect([caller.allows('claude-x'), caller.allows('gpt')]).toEqual([true, false]);
+    const call = { caller, claimed: {} };
+    expect(planFree(call, { model: 'claude-not-in-the-book', files: [] })).toBeNull();
+    expect(planFree(call, { model: 'claude-opus-5-5', files: ['f'] })?.reason).toBe('FilesNotAllowed');
+    expect(planFree(call, { model: 'gpt', files: [] })?.reason).toBe('ModelNotAllowed');
+    expect([caller.allows('claude-x', {}), caller.allows('gpt', {})]).toEqual([true, false]);
   });
 });
 

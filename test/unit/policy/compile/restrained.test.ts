@@ -5,7 +5,12 @@ import { restrainBudget, restrainCredentials, restrainWorkspace } from '../../..
 import { parseSettings } from '../../../../policy/config/settings.ts';
 import { enforcedFrom } from '../../../../policy/core/budget-period.ts';
 import { encodeJSON } from '../../../../policy/core/canonical-json.ts';
-import type { CompiledBudget, CompiledKey, Credentials } from '../../../../policy/core/compiled-policy.ts';
+import type {
+  CompiledBudget,
+  CompiledKey,
+  CompiledModels,
+  Credentials,
+} from '../../../../policy/core/compiled-policy.ts';
 import { nano } from '../../../../policy/core/money.ts';
 import { END_OF_TIME } from '../../../../policy/core/period.ts';
 
@@ -136,6 +141,50 @@ test('a restrained workspace allows no model that either form refuses', () => {
   expect(restrained(['claude-haiku-4-5', 'other'], ['claude-haiku-4-5-20251001']).allow).toEqual(['claude-haiku-4-5']);
   // A list that is longer than the last one is not taken.
   expect(restrained(['*'], ['claude-haiku-4-5']).allow).toEqual(['*']);
+});
+
+const names = ['claude-haiku-4-5', 'claude-haiku-5-5', 'claude-opus-5-5', 'gpt'];
+const list = fc.uniqueArray(fc.constantFrom(...names), { minLength: 1, maxLength: 3 });
+const restriction = fc.record({
+  name: fc.constantFrom('a', 'b'),
+  match: fc.constantFrom({ users: ['x'] }, { users: ['y'] }),
+  allow: list,
+});
+const models: fc.Arbitrary<CompiledModels> = fc.record({
+  allow: list,
+  unknown: fc.constant('Refuse' as const),
+  restrictions: fc.uniqueArray(restriction, { maxLength: 2, selector: ({ name }) => name }),
+});
+
+test('a restrained workspace keeps every restriction, none wider than in either form, and is no longer', () => {
+  fc.assert(
+    fc.property(models, models, (last, next) => {
+      const restrained = restrainWorkspace(own({ models: last }), own({ models: next })).models;
+      expect(encodeJSON(restrained).length).toBeLessThanOrEqual(encodeJSON(last).length);
+      for (const [i, { name, match, allow }] of restrained.restrictions!.entries()) {
+        const before = last.restrictions![i]!;
+        expect({ name, match }).toEqual({ name: before.name, match: before.match });
+        const after = next.restrictions!.find((one) => one.name === name && one.match.users![0] === match.users![0]);
+        const both = (model: string) => before.allow.includes(model) && (after ?? before).allow.includes(model);
+        expect(allow.toSorted()).toEqual(names.filter(both).toSorted());
+      }
+    }),
+  );
+});
+
+test('a restriction that an edit narrows, removes or gives to others is never wider', () => {
+  const form = (match: { users: string[] } | { keys: string[] }, allow: string[]) =>
+    own({ models: { allow: ['*'], unknown: 'Refuse', restrictions: [{ name: 'interns', match, allow }] } });
+  const last = form({ users: ['x'] }, ['claude-haiku-4-5', 'claude-opus-5']);
+  const restrained = (next: OwnPart) => restrainWorkspace(last, next).models.restrictions;
+  expect(restrained(form({ users: ['x'] }, ['claude-haiku-*']))).toEqual([
+    { name: 'interns', match: { users: ['x'] }, allow: ['claude-haiku-4-5'] },
+  ]);
+  expect(restrained(own({}))).toEqual(last.models.restrictions);
+  expect(restrained(form({ keys: ['api'] }, ['claude-haiku-4-5']))).toEqual(last.models.restrictions);
+  const wider = form({ users: ['x'] }, ['*']);
+  expect(restrained(wider)).toEqual(last.models.restrictions);
+  expect(restrainWorkspace(own({}), last).models).toEqual({ allow: ['*'], unknown: 'Refuse' });
 });
 
 test('restrained credentials have replaced keys, none that was revoked or is new, and no longer upstream key', () => {

@@ -6,6 +6,7 @@ import type { CompileInput } from '../../../../policy/compile/compile-input.ts';
 import type { CompileOutput } from '../../../../policy/compile/compile-output.ts';
 import { compile } from '../../../../policy/compile/compile.ts';
 import { parseSettings } from '../../../../policy/config/settings.ts';
+import type { CompiledRestriction } from '../../../../policy/core/compiled-policy.ts';
 import { parseUsd } from '../../../../policy/core/money.ts';
 import { testSize } from '../../../support/test-size.ts';
 import { carriedOut, EMPTY, namespacesOf, NOW, stored } from './stored.ts';
@@ -24,6 +25,7 @@ interface Workspace {
   /** Kilobytes of its attributes. */
   readonly fat: number;
   readonly keys: readonly string[];
+  readonly restrictions?: readonly CompiledRestriction[];
   readonly budgets: Readonly<Record<string, Budget>>;
 }
 /** By `namespace/name`. */
@@ -44,7 +46,7 @@ function budgetOf(namespace: string, workspace: string, name: string, { fat, usd
   } as { kind: 'ClaudeBudget' });
 }
 
-function workspaceOf(ref: string, { suspend, fat, keys }: Workspace): ClaudeWorkspace {
+function workspaceOf(ref: string, { suspend, fat, keys, restrictions = [] }: Workspace): ClaudeWorkspace {
   const [namespace, name] = ref.split('/');
   const attributes = Object.fromEntries(values(fat).map((value, i) => [`t${i}`, value]));
   return stored({
@@ -53,6 +55,7 @@ function workspaceOf(ref: string, { suspend, fat, keys }: Workspace): ClaudeWork
     spec: {
       upstream: { apiKeySecretRef: { name: 'anthropic' } },
       keys: keys.map((key) => ({ name: key, secretName: `${name}-${key}`, attributes })),
+      models: { restrictions },
       suspend,
     },
   } as { kind: 'ClaudeWorkspace' });
@@ -173,12 +176,35 @@ describe('in a shard that others fill', () => {
     expect(output.budgets.get('victim/app-day')!.required).toHaveLength(1);
   });
 
-  test('a workspace with 500 keys finds room beside twenty others', () => {
+  test('a workspace with 500 keys and restrictions for all of them finds room beside twenty others', () => {
     const keys = Array.from({ length: 500 }, (_, i) => `developer-with-a-long-name-${i}`);
+    const restrictions = Array.from({ length: 8 }, (_, i) => ({
+      name: `level-${i}`,
+      match: { keys: keys.slice(i * 64, (i + 1) * 64), users: [`intern_${i}_*`] },
+      allow: ['claude-haiku-*', 'claude-sonnet-5-5'],
+    }));
     const others = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`team${i}/app`, plain]));
-    const { output } = run([{ ...others, 'large/app': { ...plain, keys } }]);
+    const { output } = run([{ ...others, 'large/app': { ...plain, keys, restrictions } }]);
     expect(tooLarge(output, 'large')).toEqual([]);
-    expect(output.workspaces.get('large/app')!.inForce!.keys).toHaveLength(500);
+    const { keys: inForce, models } = output.workspaces.get('large/app')!.inForce!;
+    expect([inForce.length, models.restrictions]).toEqual([500, restrictions]);
+  });
+
+  test('an edit that is too large keeps the restrictions in force, and narrows those that it narrows', () => {
+    const restriction = {
+      name: 'interns',
+      match: { users: ['intern_*'] },
+      allow: ['claude-haiku-*', 'claude-opus-5-5'],
+    };
+    const before = { ...plain, restrictions: [restriction, { ...restriction, name: 'guests' }] };
+    const edited = { 'victim/app': { ...plain, restrictions: [{ ...restriction, allow: ['claude-haiku-*'] }] } };
+    const { workspaces, ...input } = inputOf(edited, run([{ 'victim/app': before }]).state, NOW + 1);
+    const output = compile({ ...input, workspaces: workspaces.map((one) => ({ ...one, cutBytes: 999_999 })) });
+    expect(tooLarge(output, 'victim')).toEqual(['victim/app']);
+    expect(output.workspaces.get('victim/app')!.inForce!.models.restrictions).toEqual([
+      { ...restriction, allow: ['claude-haiku-*'] },
+      { ...restriction, name: 'guests' },
+    ]);
   });
 
   test('an edit that is too large has its protection in force, and keeps the rest of the last form', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Attributes, CompiledKey, CompiledScope } from '../../../../policy/core/compiled-policy.ts';
-import { scopeMatch, isExempt, type ScopeMatch } from '../../../../policy/core/matching.ts';
+import { isExempt, scopeMatch, scopeMatchers, type ScopeMatch } from '../../../../policy/core/matching.ts';
 
 const HEADERS = { feature: 'x-tollgate-feature', customer: 'x-tollgate-customer' };
 const key = (attributes: Attributes): CompiledKey => ({ name: 'api', priority: 'Normal', attributes });
@@ -16,7 +16,7 @@ interface Case {
 const holds = (scoping: ScopeMatch, { fixed = {}, claimed = {}, model = 'claude-opus-5-5' }: Case): boolean =>
   typeof scoping === 'boolean' ? scoping : scoping({ ...claimed, ...fixed }, model);
 const inScope = (scope: CompiledScope, one: Case): boolean =>
-  holds(scopeMatch(scope, { headers: one.headers ?? HEADERS }, key(one.fixed ?? {})), one);
+  holds(scopeMatch(scopeMatchers(scope), { headers: one.headers ?? HEADERS }, key(one.fixed ?? {})), one);
 const loosened = (scope: CompiledScope, one: Case): boolean => isExempt(scope, key(one.fixed ?? {}));
 
 describe('the scope of a limit', () => {

@@ -1,6 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import type { CompiledBudget, CompiledKey, CompiledWorkspace } from '../../../../policy/core/compiled-policy.ts';
+import type {
+  CompiledBudget,
+  CompiledKey,
+  CompiledRestriction,
+  CompiledWorkspace,
+} from '../../../../policy/core/compiled-policy.ts';
 import { nano, parseUsd } from '../../../../policy/core/money.ts';
 import { budgetEffective, workspaceEffective } from '../../../../policy/effect/effective.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
@@ -196,6 +201,64 @@ describe('what of a workspace has no effect', () => {
     const finding = ofWorkspace(changes, budgets);
     expect(finding.reason).toBe(reason);
     expect(finding.message).toContain(message);
+  });
+
+  const restricted = (match: CompiledRestriction['match'], allow: string[]) => ({
+    models: {
+      allow: ['claude-sonnet-*', 'claude-haiku-*'],
+      unknown: 'Refuse' as const,
+      restrictions: [{ name: 'interns', match, allow }],
+    },
+  });
+
+  test.each<[string, CompiledRestriction['match'], string[]]>([
+    ['match.keys: no key has the name "wroker". Did you mean "worker"?', { keys: ['wroker'] }, ['claude-haiku-*']],
+    [
+      'match.tags.team: no key has the team "red". Give it to a key, or remove it.',
+      { tags: { team: ['red'] } },
+      ['claude-haiku-*'],
+    ],
+    [
+      'match: no key has all that it lists, so it restricts nobody. Remove a list, or write a restriction for each.',
+      { keys: ['worker'], customers: ['acme'] },
+      ['claude-haiku-*'],
+    ],
+    ['match.models: the workspace allows no model that "claude-opus-*" names', { models: ['claude-opus-*'] }, ['*']],
+    [
+      'allow: no model of the price book is named "claude-haikus-*". Did you mean',
+      { users: ['intern_1'] },
+      ['claude-haikus-*'],
+    ],
+    [
+      'allow: the workspace allows no model that "claude-opus-*" names (spec.models.allow). Remove it here, or allow it there.',
+      { users: ['intern_1'] },
+      ['claude-opus-*', 'claude-haiku-*'],
+    ],
+  ])('a restriction: %s', (message, match, allow) => {
+    const finding = ofWorkspace(restricted(match, allow));
+    expect(finding).toEqual({
+      reason: 'MatchesNothing',
+      message: expect.stringContaining(`spec.models.restrictions[0].${message}`),
+    });
+    expect(finding.message).not.toContain('no model is left');
+  });
+
+  test('restrictions that together leave a key no model', () => {
+    const { models } = restricted({ keys: ['worker'] }, ['claude-haiku-*']);
+    const both = [...models.restrictions, { name: 'dear', match: { keys: ['*'] }, allow: ['claude-sonnet-*'] }];
+    const finding = ofWorkspace({ models: { ...models, restrictions: both } });
+    expect(finding.message).toBe(
+      'spec.models.restrictions: no model is left for calls with key "worker", so they are refused (ModelNotAllowed). Let the lists that apply to it have a model in common, with spec.models.allow too.',
+    );
+  });
+
+  test.each<[string, CompiledRestriction['match'], string[]]>([
+    ['of users, whom callers name', { users: ['intern_1'] }, ['claude-haiku-*']],
+    ['of a key', { keys: ['work*'], features: ['invoices'] }, ['claude-haiku-4-5-20251001']],
+    ['of an attribute of the namespace', { departments: ['sales'] }, ['claude-haiku-*']],
+    ['of models', { models: ['claude-sonnet-*'] }, ['claude-sonnet-4-5']],
+  ])('nothing is said about a restriction %s', (_, match, allow) => {
+    expect(ofWorkspace(restricted(match, allow)).reason).toBe('Effective');
   });
 
   test('nothing is said where all is well, or no budget is required', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { decodeJSON, encodeJSON } from '../../../../policy/core/canonical-json.ts';
+import { COMPILED_SCHEMA } from '../../../../policy/core/compiled-policy.ts';
 import { err } from '../../../../policy/core/result.ts';
 import { decodeShard, encodeShard, oversize, shardNames, shardOf } from '../../../../policy/shards/shard-format.ts';
 import { right, sha256 } from '../compile/stored.ts';
@@ -49,14 +50,17 @@ describe('a shard', () => {
 
   test('is rejected with an unknown schema, without an index, or if missing', () => {
     const data = encodeShard(new Map([['a', '1']]), 7, sha256);
-    const other = (schema: number) => ({ ...data, index: data['index']!.replace('"schema":4', `"schema":${schema}`) });
+    const other = (schema: number) => ({
+      ...data,
+      index: data['index']!.replace(`"schema":${COMPILED_SCHEMA}`, `"schema":${schema}`),
+    });
     expect(
-      [other(5), other(1), other(2), { a: '1' }, { index: 'x' }, { index: 'null' }, undefined].map((one) =>
-        decodeShard(one, sha256),
+      [other(COMPILED_SCHEMA + 1), other(1), other(2), { a: '1' }, { index: 'x' }, { index: 'null' }, undefined].map(
+        (one) => decodeShard(one, sha256),
       ),
     ).toEqual([
-      err('it has schema 5, not 2 to 4'),
-      err('it has schema 1, not 2 to 4'),
+      err(`it has schema ${COMPILED_SCHEMA + 1}, not 2 to ${COMPILED_SCHEMA}`),
+      err(`it has schema 1, not 2 to ${COMPILED_SCHEMA}`),
       err('its checksum does not fit its content'),
       err('it is missing or was never written'),
       err('its index is not readable'),
