@@ -1,25 +1,83 @@
-/** What a stranger does in the first hour, on a system as `make up` starts it. */
+/** What a stranger does in the first hour: pastes the commands of the pages, and applies the examples, below `make up`. */
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { globSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { environment } from '../../../hack/run/environment.ts';
 import { type System, startSystem, stopSystem } from '../../../hack/run/system.ts';
 import { kubectl } from '../../../hack/services/kubectl.ts';
 import { until } from '../../support/until.ts';
+import { shellBlocksOf } from './shell-blocks.ts';
 
 const repository = join(import.meta.dirname, '../../..');
-const directory = mkdtempSync(join(tmpdir(), 'tollgate-first-hour-'));
+/** Stands for the clone: what `make up` leaves there, and the examples. */
+const clone = mkdtempSync(join(tmpdir(), 'tollgate-first-hour-'));
+const directory = join(clone, '.run');
 
 let system: System;
 const run = (...args: string[]) => kubectl(system.kubeconfig, args);
 
 beforeAll(async () => {
+  mkdirSync(directory);
+  symlinkSync(join(repository, 'examples'), join(clone, 'examples'));
   system = await startSystem({ directory, replicas: 1, upstream: undefined, anyPorts: true });
+  writeFileSync(join(directory, 'env'), environment(system));
 });
 afterAll(async () => {
   await stopSystem(directory);
-  rmSync(directory, { recursive: true });
+  rmSync(clone, { recursive: true });
+});
+
+/** The system is up already, stays up, and its commands are those of this tree. */
+const PRELUDE = `
+make() { :; }
+npx() { shift; node '${join(repository, 'bin/launch.js')}' "$@"; }
+. .run/env
+`;
+
+/** Pastes commands into one shell, which stops at the first that fails, and returns what they print. */
+async function paste(scripts: readonly string[]): Promise<string> {
+  const env = { PATH: process.env['PATH'], HOME: clone };
+  const args = ['-euo', 'pipefail', '-c', PRELUDE + scripts.join('\n')];
+  return (await promisify(execFile)('bash', args, { cwd: clone, env, timeout: 200_000 })).stdout;
+}
+
+const scriptsOf = (page: string) => shellBlocksOf(page).map(({ script }) => script);
+
+async function query(question: string): Promise<string> {
+  const program = join(repository, 'bin/launch.js');
+  return (await promisify(execFile)(process.execPath, [program, 'query', question], { env: system.logPlace })).stdout;
+}
+
+test('the first budget of the README lets a call through, and the log has it', async () => {
+  const scripts = scriptsOf('README.md');
+  const at = scripts.findIndex((script) => script.includes('examples/first-budget.yaml'));
+  expect(scripts[at - 1]).toContain('make up');
+  const said = await paste(scripts.slice(at, at + 1));
+  expect(said).toContain('claudebudget.tollgate.dev/first condition met');
+  expect(said).toContain('"type":"message"');
+  await until(async () => (await query('models')).includes('claude-haiku-4-5'));
+});
+
+test('the tutorial spends its budget to the end and raises it', async () => {
+  const said = await paste(scriptsOf('docs/tutorial/first-budget.md'));
+  expect(said).toMatch(/^ +\d+ 200\n +\d+ 429$/m);
+  expect(said).toContain('Daily budget of $1.00 reached (first/first).');
+  expect(said).toMatch(/^claudebudget\.tollgate\.dev\/first condition met\n200$/m);
+  await until(async () => (await query('refusals')).includes('BudgetSpent'));
+});
+
+test('the page on keys issues, reads, rotates and suspends them', async () => {
+  await run('apply', '-f', join(repository, 'examples/features.yaml'));
+  await run('wait', '--for=condition=Ready', '--timeout=60s', '-n', 'features', 'cw/chat');
+  const said = await paste(scriptsOf('docs/how-to/keys.md'));
+  expect(said).toMatch(/^features +chat-web-claude +tollgate\.dev\/key .* chat +web$/m);
+  expect(said).toContain('sk-tollgate-');
+  expect(await run('get', 'cw/chat', '-n', 'features', '-o', 'jsonpath={.spec.suspend}')).toBe('true');
+  await run('delete', 'namespace', 'features');
 });
 
 interface Listed<Item> {
@@ -48,36 +106,37 @@ async function callWith(apiKey: string): Promise<number> {
   return response.status;
 }
 
-describe('the examples, applied as they are', () => {
-  /** The guardrail for raw keys first, so that it lets the others through; ceilings last, since they refuse larger budgets. */
-  const files = [
-    'guardrails/raw-keys',
-    'first-budget',
-    'features',
-    'environments',
-    'checkout-daily',
-    'per-customer',
-    'organisation',
-    'guardrails/egress',
-    'guardrails/new-namespaces',
-    'guardrails/ceilings',
-  ];
+/** The guardrail for raw keys first, so that it lets the others through; ceilings last, since they refuse larger budgets. */
+const EXAMPLES = [
+  'guardrails/raw-keys',
+  'first-budget',
+  'features',
+  'environments',
+  'checkout-daily',
+  'per-customer',
+  'organisation',
+  'guardrails/egress',
+  'guardrails/new-namespaces',
+  'guardrails/ceilings',
+];
 
-  test('every key can call the stand-in, and every budget counts', async () => {
-    for (const file of files) await run('apply', '-f', join(repository, 'examples', `${file}.yaml`));
-    await run('wait', '--for=condition=Ready', '--timeout=60s', '--all', '-A', 'claudeworkspaces,claudebudgets');
-    const keys = await list<KeySecret>('secrets', '--field-selector=type=tollgate.dev/key');
-    expect(keys.length).toBeGreaterThan(10);
-    const answers = keys.map(async ({ metadata, data }) => ({
-      key: `${metadata.namespace}/${metadata.name}`,
-      status: await callWith(Buffer.from(data.ANTHROPIC_API_KEY, 'base64').toString()),
-    }));
-    expect((await Promise.all(answers)).filter(({ status }) => status !== 200)).toEqual([]);
-    const silent = async () => {
-      const budgets = await list<Counted>('claudebudgets');
-      return budgets.filter(({ status }) => !status?.requests).map(({ metadata }) => metadata.name);
-    };
-    await until(async () => (await silent()).length === 0).catch(() => {});
-    expect(await silent()).toEqual([]);
-  });
+test('the examples are applied as they are: every key can call the stand-in, and every budget counts', async () => {
+  const written = globSync('{.,guardrails}/*.yaml', { cwd: join(repository, 'examples') });
+  expect(EXAMPLES.map((name) => `${name}.yaml`).toSorted()).toEqual(written.toSorted());
+  for (const name of EXAMPLES) await run('apply', '-f', join(repository, 'examples', `${name}.yaml`));
+  await run('patch', 'cb/first', '-n', 'first', '--type=merge', '-p', '{"spec":{"limit":{"usd":"5.00"}}}'); // the tutorial spent it
+  await run('wait', '--for=condition=Ready', '--timeout=60s', '--all', '-A', 'claudeworkspaces,claudebudgets');
+  const keys = await list<KeySecret>('secrets', '--field-selector=type=tollgate.dev/key');
+  expect(keys.length).toBeGreaterThan(10);
+  const answers = keys.map(async ({ metadata, data }) => ({
+    key: `${metadata.namespace}/${metadata.name}`,
+    status: await callWith(Buffer.from(data.ANTHROPIC_API_KEY, 'base64').toString()),
+  }));
+  expect((await Promise.all(answers)).filter(({ status }) => status !== 200)).toEqual([]);
+  const silent = async () => {
+    const budgets = await list<Counted>('claudebudgets');
+    return budgets.filter(({ status }) => !status?.requests).map(({ metadata }) => metadata.name);
+  };
+  await until(async () => (await silent()).length === 0).catch(() => {});
+  expect(await silent()).toEqual([]);
 });
