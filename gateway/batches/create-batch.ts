@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { BatchPlan } from '../../policy/admit/batch-plan.ts';
 import type { Caller } from '../../policy/admit/caller.ts';
@@ -18,7 +19,7 @@ import { queueKeysOf } from '../admission/wait-queue.ts';
 import { BodyFile } from '../http/body-file.ts';
 import type { ByteQuota } from '../http/byte-quota.ts';
 import type { AdmittedCall, AuthenticatedCall, Clocks, ReadCall } from '../http/call.ts';
-import { betasOf, isJSON } from '../http/headers.ts';
+import { betasOf, isJSON, mediaType } from '../http/headers.ts';
 import type { CallerGone } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
 import type { UpstreamKeys } from '../http/upstream-keys.ts';
@@ -164,20 +165,25 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
 
 /** An answer that describes no batch, as the table of endings sees it. */
 function answerSeen({ isSent, answer, milliseconds }: Uploaded): AnswerSeen {
-  const { status = 0, text = null } = answer ?? {};
-  const isJSONError = answer !== null && isJSON(answer.headers) && isApiError(parsed(text ?? ''));
+  const { status = 0, text = null, headers = {} } = answer ?? {};
+  const isError = isApiError(parsed(text ?? ''));
   return {
     isSent,
     isCancelled: false,
     status,
     isWhole: text !== null,
-    isApiError: isJSONError,
+    isApiError: isError && isJSON(headers),
     hasErrorEvent: false,
     isComplete: text !== null,
-    hasContent: status < 300 && text !== '',
+    hasContent: status < 300 && text !== '' && !isError && !isPage(headers, text),
     usage: 'None',
     milliseconds,
   };
+}
+
+/** What is neither a page nor an error may be a description of a batch that was cut. */
+function isPage(headers: IncomingHttpHeaders, text: string | null): boolean {
+  return mediaType(headers) === 'text/html' && text?.trimStart().startsWith('<') === true;
 }
 
 /** So many requests are planned before other calls get a turn. */

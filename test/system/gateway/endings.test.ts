@@ -295,7 +295,21 @@ describe('a batch', () => {
   test.each<[string, Behaviour, string, boolean]>([
     ['an edge answers 502 at once, while the batch is made', { edge: { ...html, runs: true } }, 'ForeignStatus', true],
     ['an edge answers 524 late', { edge: { status: 524, runs: true }, latencyMs: LONG }, 'ForeignStatus', false],
-    ['an edge answers 200 with a page', { edge: { status: 200, runs: true } }, 'Unreported', false],
+    ['an edge answers 200 with a page', { edge: { status: 200, runs: true } }, 'Unreported', true],
+    ['an edge answers 200 with nothing', { edge: { status: 200, body: '', runs: true } }, 'Unreported', true],
+    [
+      'an edge answers 200 with an error of the API',
+      { edge: { status: 200, type: 'application/json', body: apiForm, runs: true } },
+      'Unreported',
+      true,
+    ],
+    ['an edge answers 200 with a page, late', { edge: { status: 200, runs: true }, latencyMs: LONG }, 'Unreported', false],
+    [
+      'a description of it is cut and called a page',
+      { edge: { status: 200, body: '{"id":"msgbatch_1","type":"mess', runs: true } },
+      'Unreported',
+      false,
+    ],
   ])(
     'may exist where %s',
     async (_name, behaviour, ending, releases) => {
