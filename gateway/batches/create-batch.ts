@@ -10,7 +10,7 @@ import { ownerOf } from '../../policy/core/owner.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { type Result, err, ok } from '../../policy/core/result.ts';
 import { isApiError } from '../../policy/cost/api-error.ts';
-import { type BatchMeta, batchMetaOf, encodeBatchMeta } from '../../policy/cost/batch-meta.ts';
+import { type BatchMeta, batchMetaOf, encodeBatchMeta, type UnknownInBatch } from '../../policy/cost/batch-meta.ts';
 import { type AnswerSeen, endingCost, endingOf, isFree, releasesByItself } from '../../policy/cost/ending-cost.ts';
 import { BatchReader } from '../../policy/request/batch-reader.ts';
 import type { RequestFacts } from '../../policy/request/request.ts';
@@ -131,6 +131,7 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
       worstNano: plan.worstNano,
       highestNano: requests.highestNano,
       ...requests.summary,
+      unknown: requests.unknown,
       at: admittedAt,
       record: usageRecord(this.#end(call, 'Batch', 200)),
     };
@@ -220,6 +221,10 @@ class PlannedRequests {
 
   get highestNano(): Nano {
     return this.#plan.highestNano;
+  }
+
+  get unknown(): readonly UnknownInBatch[] {
+    return this.#plan.unknown;
   }
 
   get summary(): ReturnType<typeof batchMetaOf> {

@@ -3,8 +3,10 @@ import type { Attributes } from '../core/compiled-policy.ts';
 import { add, max, MAX_CALL_NANO, type Nano, subtract, ZERO } from '../core/money.ts';
 import { batchMixed, batchTooExpensive, batchExceedsGuards } from '../core/refusal-sentences.ts';
 import type { Refusal } from '../core/refusals.ts';
+import type { UnknownInBatch } from '../cost/batch-meta.ts';
 import { worstCost } from '../cost/worst-cost.ts';
 import type { RequestFacts } from '../request/request.ts';
+import { BatchUnknownNames } from './batch-unknown-names.ts';
 import type { Caller } from './caller.ts';
 import { type CallPlan, plan } from './plan.ts';
 
@@ -24,6 +26,7 @@ export class BatchPlan {
   #counters = '';
   #sumNano = ZERO;
   #highestNano = ZERO;
+  readonly #unknown = new BatchUnknownNames();
   #from = 0;
   #until = Infinity;
 
@@ -50,6 +53,7 @@ export class BatchPlan {
     const worstNano = this.#worst(planned.value);
     this.#sumNano = add(this.#sumNano, worstNano);
     this.#highestNano = max(this.#highestNano, worstNano);
+    this.#unknown.add(planned.value.facts, worstNano);
     if (this.#sumNano > MAX_CALL_NANO) return { reason: 'RequestTooExpensive', message: batchTooExpensive() };
     this.#from = Math.max(this.#from, from);
     this.#until = Math.min(this.#until, until);
@@ -59,6 +63,10 @@ export class BatchPlan {
   /** The worst cost of the most expensive request. Nano-dollars. */
   get highestNano(): Nano {
     return this.#highestNano;
+  }
+
+  get unknown(): readonly UnknownInBatch[] {
+    return this.#unknown.all;
   }
 
   /** The plan of the whole batch, as one call; at least one request must have been added. */

@@ -3,6 +3,15 @@ import type { Nano } from '../core/money.ts';
 import type { CallRecord } from '../core/usage-record.ts';
 import type { RequestFacts } from '../request/request.ts';
 
+/** Unknown names in requests of a batch. */
+export interface UnknownInBatch {
+  /** That may answer these requests; none: any model. */
+  readonly models: readonly string[];
+  readonly names: readonly string[];
+  /** The most that was set aside for one of the requests. Nano-dollars. */
+  readonly boundNano: Nano;
+}
+
 /** What travels with a batch from the gateway that sent it to the operator that books it. */
 export interface BatchMeta {
   /** The upstream that has it. */
@@ -17,6 +26,8 @@ export interface BatchMeta {
   readonly model: string | null;
   /** The models that the requests ask for, if one of them has fallbacks, so that another model may answer; otherwise empty. */
   readonly asked: readonly string[];
+  /** Absent in a batch that an older version sent. */
+  readonly unknown?: readonly UnknownInBatch[];
   /** When it was admitted, by the ledger's clock. Milliseconds. */
   readonly at: number;
   /** What the usage records of all its requests share. */

@@ -1,10 +1,10 @@
 import { add, max, MAX_CALL_NANO, type Nano, ZERO } from '../core/money.ts';
 import type { CallRecord } from '../core/usage-record.ts';
 import { type CacheSavings, cacheSavings } from '../prices/cache-savings.ts';
-import { knownName, type PriceBook } from '../prices/price-book.ts';
+import { isSameModel, knownName, type PriceBook } from '../prices/price-book.ts';
 import { billedTokens, cost, hasUnknownModel } from '../prices/usage-cost.ts';
 import { readUsage, type Tokens, type Usage, usageRecordFields } from '../prices/usage.ts';
-import type { BatchMeta } from './batch-meta.ts';
+import type { BatchMeta, UnknownInBatch } from './batch-meta.ts';
 import { type Ending, endingCost } from './ending-cost.ts';
 
 /** What one line of a batch's results costs, and its usage record. */
@@ -67,6 +67,7 @@ export function settleBatchLine(text: string, meta: BatchMeta, book: PriceBook, 
   const name = typeof id === 'string' && CUSTOM_ID.test(id) ? id : `#${position.index}`;
   const record = {
     ...lineRecord(meta, book, position, lineCost),
+    ...unknownOf(meta, book, lineCost),
     id: `${position.call}/batch/${name}`,
     ending,
   };
@@ -120,9 +121,37 @@ function isDeclined({ stop_reason: reason, content }: Fields): boolean {
   return reason === 'refusal' && Array.isArray(content) && content.length === 0;
 }
 
+/** The unknown names that requests to the model had, and whether the result cost more than was set aside for one of them. */
+function unknownOf(
+  meta: BatchMeta,
+  book: PriceBook,
+  { model, costNano, usage }: LineCost,
+): Pick<CallRecord, 'unknown'> {
+  if (meta.unknown === undefined || usage === null) return {};
+  const groups = unknownOfModel(meta, meta.unknown, book, model);
+  const exceeded = groups.filter(({ boundNano }) => costNano > boundNano);
+  const names = new Set((exceeded.length > 0 ? exceeded : groups).flatMap((group) => group.names));
+  return names.size === 0 ? {} : { unknown: JSON.stringify({ names: [...names], exceeded: exceeded.length > 0 }) };
+}
+
+/** Where all requests asked for one model, and another one answered, any of the names may be the cause. */
+function unknownOfModel(
+  meta: BatchMeta,
+  groups: readonly UnknownInBatch[],
+  book: PriceBook,
+  model: string | null,
+): readonly UnknownInBatch[] {
+  const mayAnswer = (models: readonly string[]): boolean =>
+    models.length === 0 || models.some((one) => model !== null && isSameModel(book, one, model));
+  const own = groups.filter(({ models }) => mayAnswer(models));
+  return own.length > 0 || meta.model === null ? own : groups;
+}
+
 function lineRecord(meta: BatchMeta, book: PriceBook, { batch, endedAt }: LinePosition, line: LineCost): CallRecord {
+  // Of the first request.
+  const { unknown: _, ...shared } = meta.record;
   return {
-    ...meta.record,
+    ...shared,
     ...usageRecordFields(line.usage),
     timestamp: new Date(endedAt).toISOString(),
     model: line.model ?? meta.model,

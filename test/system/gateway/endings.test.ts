@@ -303,7 +303,12 @@ describe('a batch', () => {
       'Unreported',
       true,
     ],
-    ['an edge answers 200 with a page, late', { edge: { status: 200, runs: true }, latencyMs: LONG }, 'Unreported', false],
+    [
+      'an edge answers 200 with a page, late',
+      { edge: { status: 200, runs: true }, latencyMs: LONG },
+      'Unreported',
+      false,
+    ],
     [
       'a description of it is cut and called a page',
       { edge: { status: 200, body: '{"id":"msgbatch_1","type":"mess', runs: true } },

@@ -88,3 +88,31 @@ test.each([
 ])('%s', (refusal, requests, workspace) => {
   expect(planOf(requests, workspace)).toContain(refusal);
 });
+
+test('keeps the unknown names of its requests by the models that may answer them, each with the highest bound', () => {
+  const dear = params({ model: 'claude-opus-5-5' });
+  const requests = [
+    params({ dream: 1 }),
+    params({ dream: 1, wish: 1 }),
+    params(),
+    { ...dear, wish: 1 },
+    // Nothing bounds it, so no name is to blame for what it costs.
+    params({ hunch: { url: 'https://example.com' } }),
+  ];
+  const guards = { unboundedRequestNano: nano(1n) };
+  const plan = planOf(requests, { guards, budgets: [budgetOf({ toleranceNano: nano(1n) })] }) as BatchPlan;
+  const [sonnet, opus, ...more] = plan.unknown;
+  expect([sonnet!.names, opus!.names, more]).toEqual([['dream', 'wish'], ['wish'], []]);
+  expect(opus!.boundNano).toBe(plan.highestNano);
+  expect(sonnet!.boundNano).toBeLessThan(opus!.boundNano);
+});
+
+test('keeps a bounded number of unknown names', () => {
+  const names = (from: number) => Object.fromEntries(Array.from({ length: 90 }, (_, n) => [`name_${from + n}`, 1]));
+  const fallbacks = (n: number) => Array.from({ length: n % 20 }, () => ({ model: 'claude-haiku-5-5' }));
+  const requests = Array.from({ length: 40 }, (_, n) => params({ ...names(n * 90), fallbacks: fallbacks(n) }));
+  const { unknown } = planOf(requests) as BatchPlan;
+  expect(unknown.length).toBeLessThanOrEqual(17);
+  expect(Math.max(...unknown.map((group) => group.names.length))).toBe(100);
+  expect(unknown.at(-1)!.models).toEqual([]);
+});

@@ -54,6 +54,36 @@ describe('a line of results', () => {
     });
   });
 
+  test('has the unknown names of requests to its model, and says whether it cost more than was set aside for one', () => {
+    const sonnet = { models: ['claude-sonnet-5-5'], names: ['dream'], boundNano: nano(145_000n) };
+    const haiku = { models: ['claude-haiku-5-5', 'claude-opus-5-5'], names: ['wish'], boundNano: nano(7_249n) };
+    const named = {
+      model: null,
+      unknown: [sonnet, haiku],
+      record: { ...callRecord(), unknown: 'of the first request' },
+    };
+    const unknownOf = (text: string, changes: Partial<BatchMeta> = {}) => {
+      const { unknown } = costOf(text, { ...named, ...changes }).record;
+      return unknown === undefined ? null : (JSON.parse(unknown) as unknown);
+    };
+    const cost = (model: string) => succeeded({ ...message, model });
+    expect(unknownOf(cost('claude-sonnet-5-5'))).toEqual({ names: ['dream'], exceeded: false });
+    expect(unknownOf(cost('claude-sonnet-5-5'), { unknown: [{ ...sonnet, boundNano: nano(144_999n) }] })).toEqual({
+      names: ['dream'],
+      exceeded: true,
+    });
+    expect(unknownOf(cost('claude-haiku-5-5'))).toEqual({ names: ['wish'], exceeded: true });
+    // Nobody asked for it: of several models no name is to blame, of a single one any may be.
+    expect(unknownOf(cost('claude-fable-5'))).toBeNull();
+    expect(unknownOf(cost('claude-fable-5'), { model: 'claude-sonnet-5-5', unknown: [sonnet] })).toEqual({
+      names: ['dream'],
+      exceeded: true,
+    });
+    // Of what was not reported nothing is known.
+    expect(unknownOf('<html>')).toBeNull();
+    expect(unknownOf(cost('claude-sonnet-5-5'), { unknown: [] })).toBeNull();
+  });
+
   test('that did not succeed, or was declined before any content, costs nothing', () => {
     for (const type of ['errored', 'canceled', 'expired']) {
       const line = costOf(JSON.stringify({ custom_id: 'a', result: { type, message } }));
