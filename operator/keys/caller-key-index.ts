@@ -54,10 +54,18 @@ export class CallerKeyIndex {
     return (this.#valid ??= validKeys(this.#informers.keySecrets.values(), this.#hash));
   }
 
-  /** For each workspace, the hashes of its keys by the key's name. */
+  /**
+   * For each workspace, the hashes of its keys by the key's name. A Secret that its spec does not name for the key any more,
+   * and that could not be deleted, counts only while there is no other.
+   */
   hashes(): ReadonlyMap<Ref, Readonly<Record<string, string>>> {
     const { workspaces, keySecrets } = this.#informers;
     const owners = new Map(workspaces.values().map((one) => [one.metadata.uid, one.metadata]));
+    const named = new Set(
+      workspaces
+        .values()
+        .flatMap(({ metadata, spec }) => spec.keys.map((key) => `${metadata.uid} ${key.name} ${key.secretName}`)),
+    );
     const hashes = new Map<Ref, Record<string, string>>();
     for (const secret of keySecrets.values()) {
       const owner = owners.get(makerOf(secret));
@@ -65,7 +73,8 @@ export class CallerKeyIndex {
       const hash = this.valid.get(secret.metadata.uid ?? '');
       if (owner === undefined || name === undefined || hash === undefined || !isMadeFor(secret, owner)) continue;
       const ofOwner = hashes.get(keyOf(owner)) ?? {};
-      ofOwner[name] = hash; // in place: a tenant may create thousands of Secrets
+      const isNamed = named.has(`${owner.uid} ${name} ${secret.metadata.name}`);
+      if (isNamed || !Object.hasOwn(ofOwner, name)) ofOwner[name] = hash; // in place: a tenant may create thousands of Secrets
       hashes.set(keyOf(owner), ofOwner);
     }
     return hashes;

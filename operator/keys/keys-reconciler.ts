@@ -30,6 +30,16 @@ const MOST_REVOKED = 500;
 /** The most Secrets that a condition names. */
 const MOST_NAMED = 3;
 
+/** What a pass left of the Secrets that no key names any more. */
+interface Revoked {
+  /** Those that the API server does not let Tollgate delete, each with what it said. */
+  readonly denials: readonly string[];
+  /** Others are left for the next pass. */
+  readonly hasMore: boolean;
+}
+
+const NONE_LEFT: Revoked = { denials: [], hasMore: false };
+
 /** Gives each workspace the Secrets that its keys ask for, and deletes the others that were made for it. */
 export class KeysReconciler {
   readonly #options: KeysOptions;
@@ -59,16 +69,14 @@ export class KeysReconciler {
       if (typeof written === 'string') denials.push(`Secret ${key.secretName} of key ${key.name}: ${written}.`);
     }
     callerKeys.setConflicts(ref, conflicts);
-    this.#noteDenials(workspace, ref, denials);
-    const hasRevoked = !policy.isInForce(workspace) || (await this.#revokeOthers(workspace));
-    return conflicts.length === 0 && denials.length === 0 && hasRevoked;
+    const others = policy.isInForce(workspace) ? await this.#revokeOthers(workspace) : NONE_LEFT;
+    this.#noteDenials(workspace, ref, [...denied('write', denials), ...denied('delete', others.denials)]);
+    return conflicts.length === 0 && denials.length === 0 && others.denials.length === 0 && !others.hasMore;
   }
 
   #noteDenials(workspace: ClaudeWorkspace, ref: Ref, denials: readonly string[]): void {
     const { callerKeys, events } = this.#options;
-    const more = denials.length > MOST_NAMED ? ` And ${denials.length - MOST_NAMED} more.` : '';
-    const said = `${denials.slice(0, MOST_NAMED).join(' ')}${more}`;
-    const message = denials.length === 0 ? null : `The API server does not let Tollgate write ${said}`;
+    const message = denials.length === 0 ? null : denials.join(' ');
     if (message !== null && message !== callerKeys.denied.get(ref)) events.keyDenied(workspace, message);
     callerKeys.setDenied(ref, message);
   }
@@ -181,19 +189,20 @@ export class KeysReconciler {
     }
   }
 
-  /** Returns false where more are left for the next pass. */
-  async #revokeOthers(workspace: ClaudeWorkspace): Promise<boolean> {
+  async #revokeOthers(workspace: ClaudeWorkspace): Promise<Revoked> {
     const { client, informers, events } = this.#options;
     const named = new Set(workspace.spec.keys.map(({ secretName }) => secretName));
     const others = informers.keySecrets
       .values()
       .filter((secret) => isMadeFor(secret, workspace.metadata) && !named.has(secret.metadata.name));
-    for (const secret of others.slice(0, MOST_REVOKED)) {
-      const { metadata } = secret;
-      await client.delete(secrets, metadata, metadata.uid).catch(undefinedIf('NotFound', 'Conflict'));
-      events.keyRevoked(workspace, secret.metadata.name);
+    const denials: string[] = [];
+    for (const { metadata } of others.slice(0, MOST_REVOKED)) {
+      const isGone = undefinedIf('NotFound', 'Conflict');
+      const said = await client.delete(secrets, metadata, metadata.uid).catch(isGone).catch(denialOf);
+      if (said === undefined) events.keyRevoked(workspace, metadata.name);
+      else denials.push(`Secret ${metadata.name}, whose key is refused already: ${said}.`);
     }
-    return others.length <= MOST_REVOKED;
+    return { denials, hasMore: others.length > MOST_REVOKED };
   }
 }
 
@@ -205,6 +214,13 @@ function withOwnSecret(keys: readonly Key[]): readonly Key[] {
   const counts = new Map<string, number>();
   for (const { secretName } of keys) counts.set(secretName, (counts.get(secretName) ?? 0) + 1);
   return keys.filter(({ secretName }) => counts.get(secretName) === 1);
+}
+
+/** The sentence for Secrets that the API server does not let Tollgate write or delete; none for none. */
+function denied(verb: 'write' | 'delete', denials: readonly string[]): string[] {
+  if (denials.length === 0) return [];
+  const more = denials.length > MOST_NAMED ? [`And ${denials.length - MOST_NAMED} more.`] : [];
+  return [`The API server does not let Tollgate ${verb} ${[...denials.slice(0, MOST_NAMED), ...more].join(' ')}`];
 }
 
 /** What the API server said where it will not take a Secret (a quota, a webhook, an immutable one). Throws what a retry may mend. */

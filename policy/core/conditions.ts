@@ -172,7 +172,7 @@ const table = {
     KeySecretDenied: {
       status: 'False',
       meaning:
-        'The API server does not let Tollgate write the Secret of a key (a quota, an admission webhook, an immutable Secret); the message says which and why. Other keys work.',
+        'The API server does not let Tollgate write or delete the Secret of a key (a quota, an admission webhook, an immutable Secret); the message says which and why. Other keys work.',
     },
     Suspended: { status: 'False', meaning: 'spec.suspend is true, so calls are refused.' },
   },
