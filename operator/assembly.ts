@@ -214,7 +214,7 @@ export function assemble(options: OperatorOptions) {
     newEpoch: options.newId,
   });
   const orders = { client, ledger, checkpoints, events: operatorEvents };
-  const presumed = new PresumedResolver({ ...orders, settings });
+  const presumed = new PresumedResolver({ ...orders, settings, batches });
   const corrector = new CallCorrector({ ...orders, log: usageLog, metrics });
   const planner = new StatusPlanner(settings, elapsed, periods);
   const statusLoop = new StatusLoop({

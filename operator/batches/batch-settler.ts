@@ -29,7 +29,14 @@ interface BatchSettlerOptions {
   /** Gets the batches that are due to be looked at. */
   readonly queues: { addBatch(batch: string): void };
   readonly metrics: { countBatchLines(lines: readonly BatchLine[]): void };
-  readonly events: Pick<OperatorEvents, 'batchSettled' | 'batchLost' | 'batchElsewhere'>;
+  readonly events: Pick<OperatorEvents, 'batchSettled' | 'batchLost' | 'batchReleased' | 'batchElsewhere'>;
+}
+
+/** What became of batches that a person wants to end. */
+interface ResolvedBatches {
+  readonly resolved: number;
+  /** Those that stay: they will be settled from their results. */
+  readonly followed: readonly string[];
 }
 
 interface BatchBacklog {
@@ -96,6 +103,30 @@ export class BatchSettler {
     const wait = Math.min(MAX_BACKOFF_MS, intervalMs * 2 ** Math.min(failures - 1, 10));
     this.#attempts.set(batch, { at: elapsed() + wait, failures });
     if (await this.#settle(open, decodeBatchMeta(open.meta))) this.#attempts.set(batch, { at: elapsed(), failures: 0 });
+  }
+
+  /**
+   * Ends those of the batches that nothing follows, because a person says so: what they have left is booked as spent, or
+   * released. Throws LedgerUnreachable; what was ended before that stays so.
+   */
+  async resolve(batches: readonly string[], how: 'Book' | 'Release'): Promise<ResolvedBatches> {
+    const { ledger, events } = this.#options;
+    const open = (await ledger.openBatches()).filter(({ batch }) => batches.includes(batch));
+    const followed = open.filter((one) => this.#isFollowed(one, decodeBatchMeta(one.meta)));
+    const lost = open.filter((one) => !followed.includes(one));
+    for (const one of lost) {
+      if (how === 'Book') await this.#giveUp(one, decodeBatchMeta(one.meta));
+      else {
+        await ledger.closeBatch(one.batch);
+        events.batchReleased(one);
+      }
+    }
+    return { resolved: lost.length, followed: followed.map(({ batch }) => batch) };
+  }
+
+  #isFollowed(open: OpenBatch, meta: BatchMeta): boolean {
+    const own = this.#options.credentials(open.workspace);
+    return own !== undefined && isSameUpstream(own, meta.baseURL) && this.#addressOf(open, meta, own) !== null;
   }
 
   /** Returns false where the next attempt should wait longer. */

@@ -66,11 +66,20 @@ export class OperatorEvents {
     else this.#warning(workspaces, workspace, 'BatchLost', 'Settle', note);
   }
 
+  /** A person has given back what a batch held that nothing follows. */
+  batchReleased(open: OpenBatch): void {
+    const { workspace: ref, batch } = open;
+    const workspace = this.#ownerOf(open);
+    const note = `What batch ${batch} held was released by the platform team, since nothing follows it.`;
+    if (workspace === undefined) this.#parts.log.info({ workspace: ref, reason: 'BatchReleased' }, note);
+    else this.#normal(workspaces, workspace, 'BatchReleased', 'Settle', note);
+  }
+
   /** Nothing follows the batch: the workspace's key is not for the upstream that has it. */
   batchElsewhere(open: OpenBatch, origin: string): void {
     const { workspace: ref, batch } = open;
     const workspace = this.#ownerOf(open);
-    const note = `Batch ${batch} was created at ${origin}, which is no longer the upstream of this workspace, so the key does not go there and the batch is not settled. What it holds stays reserved. Set spec.upstream back to ${origin} with its key until the batch is settled, or wait: it is booked as spent after 29 days, or after the setting presumedHold.`;
+    const note = `Batch ${batch} was created at ${origin}, which is no longer the upstream of this workspace, so the key does not go there and the batch is not settled. What it holds stays reserved. Set spec.upstream back to ${origin} with its key until the batch is settled, or have the platform team resolve it (docs/how-to/resolve-presumed.md). Otherwise it is booked as spent after 29 days, or after the setting presumedHold.`;
     if (workspace === undefined) this.#parts.log.error({ workspace: ref, reason: 'BatchElsewhere' }, note);
     else this.#warning(workspaces, workspace, 'BatchElsewhere', 'Settle', note);
   }
@@ -110,9 +119,15 @@ export class OperatorEvents {
     this.#normal(configMaps, checkpoint, 'PresumedResolved', 'Resolve', `${calls} presumed calls were ${done}.`);
   }
 
+  /** A person wanted to resolve batches that will be settled from their results. */
+  batchesFollowed(batches: readonly string[], checkpoint: ConfigMap): void {
+    const note = `Not resolved, because they are followed at their upstream and will be settled from their results: ${batches.slice(0, 5).join(', ')}.`;
+    this.#warning(configMaps, checkpoint, 'PresumedNotResolved', 'Resolve', note);
+  }
+
   /** `annotation`: what a person wrote. */
   presumedMistaken(annotation: string, checkpoint: ConfigMap): void {
-    const note = `"${annotation.slice(0, 80)}" is not a value of tollgate.dev/resolve-presumed. Write book or release, then the ids of calls, or no id for all calls.`;
+    const note = `"${annotation.slice(0, 80)}" is not a value of tollgate.dev/resolve-presumed. Write book or release, then the ids of calls or batches, or no id for all calls.`;
     this.#warning(configMaps, checkpoint, 'PresumedNotResolved', 'Resolve', note);
   }
 

@@ -13,10 +13,13 @@ interface PresumedOptions {
   readonly ledger: Pick<OperatorLedger, 'presumedCalls' | 'resolvePresumed'>;
   readonly settings: Pick<Settings, 'presumedHold'>;
   readonly checkpoints: Pick<CheckpointStore, 'object'>;
-  readonly events: Pick<OperatorEvents, 'presumedResolved' | 'presumedMistaken'>;
+  readonly batches: {
+    resolve(batches: readonly string[], how: Resolution): Promise<{ resolved: number; followed: readonly string[] }>;
+  };
+  readonly events: Pick<OperatorEvents, 'presumedResolved' | 'presumedMistaken' | 'batchesFollowed'>;
 }
 
-/** A person sets this annotation: `book` or `release`, then the ids of the calls; without ids all of them. */
+/** A person sets this annotation: `book` or `release`, then the ids of calls, or of batches that nothing follows; without ids all calls. */
 const RESOLVE = 'tollgate.dev/resolve-presumed';
 const COMMANDS: Readonly<Record<string, Resolution>> = { book: 'Book', release: 'Release' };
 /** Calls resolved in one step. */
@@ -34,13 +37,17 @@ export class PresumedResolver {
 
   /** Executes the annotation, if there is one, and removes it. Throws LedgerUnreachable or a KubeError. */
   async executeAnnotation(): Promise<void> {
-    const { events } = this.#options;
+    const { batches, events } = this.#options;
     await this.#annotation.execute(async (text) => {
       const [command = '', ...ids] = text.split(/[\s,]+/).filter((part) => part !== '');
       const how = COMMANDS[command.toLowerCase()];
       if (how === undefined) return (object) => events.presumedMistaken(text, object);
       const calls = await this.#resolve(how, ids);
-      return (object) => events.presumedResolved(how, calls, object);
+      const { resolved, followed } = await batches.resolve(ids, how);
+      return (object) => {
+        if (followed.length > 0) events.batchesFollowed(followed, object);
+        if (followed.length < ids.length || ids.length === 0) events.presumedResolved(how, calls + resolved, object);
+      };
     });
   }
 

@@ -49,6 +49,7 @@ export interface Poller {
   readonly look: () => Promise<unknown[]>;
   readonly settled: string[];
   readonly lost: string[];
+  readonly released: string[];
   /** Each with the upstream that has it. */
   readonly elsewhere: [string, string][];
   bookedNano: bigint;
@@ -66,6 +67,7 @@ export function poller(
     bookedNano: 0n,
     settled: [],
     lost: [],
+    released: [],
     elsewhere: [],
     batches: new BatchSettler({
       ledger: ledger.operator,
@@ -84,6 +86,7 @@ export function poller(
       events: {
         batchSettled: ({ batch }) => self.settled.push(batch),
         batchLost: ({ batch }) => self.lost.push(batch),
+        batchReleased: ({ batch }) => self.released.push(batch),
         batchElsewhere: ({ batch }, origin) => self.elsewhere.push([batch, origin]),
       },
       ...changes,

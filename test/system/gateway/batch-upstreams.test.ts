@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { BatchSettler } from '../../../operator/batches/batch-settler.ts';
 import { type Received, startUpstream, type Upstream } from '../../fakes/upstream/upstream.ts';
-import { BATCHES_PATH, batchGateways, item, poller, PRICE_BOOK, sdk } from './batch-fixture.ts';
+import { BATCHES_PATH, batchGateways, item, poller, PRICE_BOOK, recordsOf, sdk } from './batch-fixture.ts';
 import { counterOf, useGateways } from './fixture.ts';
 import { ask, errorOf, type Running } from './harness.ts';
 import { budget, type Handover, handover, resolved } from './policies.ts';
@@ -91,6 +91,32 @@ describe('a workspace that changes its upstream while it has a batch', () => {
     expect((await ask(here.url, { method: 'GET', path: `${BATCHES_PATH}/${id}/results` })).status).toBe(404);
     expect(env.received).toEqual([]);
     expect(keysOf(receivedElsewhere)).toEqual(new Set(['sk-ant-elsewhere']));
+  });
+
+  test.each(['Book', 'Release'] as const)('gives its money up once a person says %s', async (how) => {
+    const { here, id, held, operator, become } = await movedBatch();
+    await operator.look();
+    expect(await operator.batches.resolve([id, 'msgbatch_of_nobody'], how)).toEqual({ resolved: 1, followed: [] });
+    // An operator that dies before it has removed the annotation does it again.
+    expect(await operator.batches.resolve([id], how)).toEqual({ resolved: 0, followed: [] });
+    const spentNano = how === 'Book' ? held : 0n;
+    expect(await counterOf(here)).toMatchObject({ spentNano, certainNano: spentNano, committedNano: spentNano });
+    expect([operator.lost, operator.released]).toEqual(how === 'Book' ? [[id], []] : [[], [id]]);
+    const records = (await recordsOf(here)).filter((record) => record['id']?.toString().endsWith('/batch'));
+    expect(records.at(-1)).toMatchObject({ state: 'released' });
+    become(move(here, env.upstream.url, 'sk-ant-upstream', 3));
+    expect(await operator.look()).toEqual([]);
+    expect(operator.batches.backlog).toMatchObject({ open: 0, elsewhere: 0 });
+  });
+
+  test('and has it back keeps its batch, whatever a person says', async () => {
+    const { here, id, held, operator, become } = await movedBatch();
+    await operator.look();
+    become(move(here, env.upstream.url, 'sk-ant-upstream', 3));
+    expect(await operator.batches.resolve([id], 'Release')).toEqual({ resolved: 0, followed: [id] });
+    expect(await counterOf(here)).toMatchObject({ spentNano: 0n, committedNano: held });
+    become({ ...move(here, env.upstream.url, 'sk-ant-upstream', 4), apiKey: null as never });
+    expect(await operator.batches.resolve([id], 'Release')).toEqual({ resolved: 1, followed: [] });
   });
 
   test.each<[string, Settings['presumedHold'], number]>([

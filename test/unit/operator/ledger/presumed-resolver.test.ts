@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { ConfigMap } from '../../../../kube/kinds.ts';
 import { MemoryLedger } from '../../../../ledger/memory/memory-ledger.ts';
 import { LEDGER_CHECKPOINT } from '../../../../operator/cluster/object-names.ts';
 import { PresumedResolver } from '../../../../operator/ledger/presumed-resolver.ts';
@@ -51,10 +52,12 @@ describe('presumedHold', () => {
           client: { merge: () => Promise.reject(new Error('there is no annotation to remove')) },
           ledger: ledger.operator,
           settings: { presumedHold },
+          batches: { resolve: () => Promise.reject(new Error('no batch is asked for')) },
           checkpoints: { object: { metadata: { name: LEDGER_CHECKPOINT } } },
           events: {
             presumedResolved: (how, calls) => told.push(how, calls),
             presumedMistaken: (annotation) => told.push(annotation),
+            batchesFollowed: (batches) => told.push(batches),
           },
         });
         await presumed.executeAnnotation();
@@ -77,5 +80,59 @@ describe('presumedHold', () => {
     const { spent, after } = await presuming();
     expect(await after(3 * 24 * 3_600_000, 'PeriodEnd')).toEqual([]);
     expect(await spent()).toBe(10n ** 9n);
+  });
+});
+
+describe('resolve-presumed', () => {
+  /** What people are told after the annotation; one of its ids is that of a call, one of a batch that nothing follows. */
+  async function told(annotation: string): Promise<unknown[]> {
+    const events: unknown[] = [];
+    let object: ConfigMap = {
+      metadata: {
+        name: LEDGER_CHECKPOINT,
+        resourceVersion: '1',
+        annotations: { 'tollgate.dev/resolve-presumed': annotation },
+      },
+    };
+    const resolver = new PresumedResolver({
+      client: {
+        merge: async () => (object = { metadata: { name: LEDGER_CHECKPOINT, resourceVersion: '2' } }) as never,
+      },
+      ledger: {
+        presumedCalls: async () => [],
+        resolvePresumed: async (ids) => ids.filter((id) => id === 'call').length,
+      },
+      settings: { presumedHold: 'PeriodEnd' },
+      batches: {
+        resolve: async (ids) => ({
+          resolved: ids.filter((id) => id === 'msgbatch_lost').length,
+          followed: ids.filter((id) => id === 'msgbatch_running'),
+        }),
+      },
+      checkpoints: {
+        get object() {
+          return object;
+        },
+      },
+      events: {
+        presumedResolved: (how, calls) => events.push([how, calls]),
+        presumedMistaken: (text) => events.push(text),
+        batchesFollowed: (batches) => events.push(batches),
+      },
+    });
+    for (let turn = 0; turn < 2; turn += 1) await resolver.executeAnnotation();
+    expect(object.metadata.annotations).toBeUndefined();
+    return events;
+  }
+
+  test('takes calls, and batches that nothing follows', async () => {
+    expect(await told('book call, msgbatch_lost')).toEqual([['Book', 2]]);
+    expect(await told('release')).toEqual([['Release', 0]]);
+    expect(await told('forget call')).toEqual(['forget call']);
+  });
+
+  test('says which batches will be settled from their results', async () => {
+    expect(await told('release msgbatch_running')).toEqual([['msgbatch_running']]);
+    expect(await told('release msgbatch_running call')).toEqual([['msgbatch_running'], ['Release', 1]]);
   });
 });
