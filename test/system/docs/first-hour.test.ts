@@ -1,7 +1,7 @@
 /** What a stranger does in the first hour: pastes the commands of the pages, and applies the examples, below `make up`. */
 
 import { execFile } from 'node:child_process';
-import { globSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -60,6 +60,13 @@ test('the first budget of the README lets a call through, and the log has it', a
   expect(said).toContain('claudebudget.tollgate.dev/first condition met');
   expect(said).toContain('"type":"message"');
   await until(async () => (await query('models')).includes('claude-haiku-4-5'));
+});
+
+test('the budget that the README shows is taken', async () => {
+  const page = readFileSync(join(repository, 'README.md'), 'utf8');
+  const yaml = /^```yaml\n([^]*?)^```/m.exec(page)?.[1] ?? '';
+  await run('create', 'namespace', 'shop');
+  expect(await kubectl(system.kubeconfig, ['apply', '--dry-run=server', '-f', '-'], yaml)).toContain('assistant-daily');
 });
 
 test('the tutorial spends its budget to the end and raises it', async () => {
