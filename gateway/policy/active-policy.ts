@@ -1,6 +1,6 @@
-import { AllowedModels } from '../../policy/admit/allowed-models.ts';
 import { Caller } from '../../policy/admit/caller.ts';
 import type { EnforceableWorkspace } from '../../policy/admit/resolved-workspace.ts';
+import { WorkspaceRules } from '../../policy/admit/workspace-rules.ts';
 import { type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import { PeriodCache } from '../../policy/core/period.ts';
 
@@ -62,10 +62,10 @@ export class ActivePolicy implements PolicySource {
       const ref = refOf(one.workspace);
       this.#forget(ref);
       this.#workspaces.set(ref, one);
-      const models = new AllowedModels(one.workspace);
+      const rules = new WorkspaceRules(one.workspace);
       for (const key of one.workspace.keys) {
         const hash = one.keys[key.name];
-        if (hash !== undefined) this.#callers.set(hash, new Caller(one.workspace, key, models, this.#periods.at));
+        if (hash !== undefined) this.#callers.set(hash, new Caller(one.workspace, key, rules, this.#periods.at));
       }
     }
     for (const check of this.#waiting) check();

@@ -16,13 +16,12 @@ import {
   isSetByCaller,
   matchesAny,
   scopeMatch,
-  scopeMatchers,
   spanningScopeMatch,
 } from '../core/matching.ts';
 import { type Nano, ZERO, add, min } from '../core/money.ts';
 import type { PeriodLookup } from '../core/period.ts';
-import { AllowedModels } from './allowed-models.ts';
 import type { ResolvedWorkspace } from './resolved-workspace.ts';
+import { type BudgetRules, WorkspaceRules } from './workspace-rules.ts';
 
 /** A caller with what it says of itself. */
 export interface AttributedCaller {
@@ -38,23 +37,23 @@ export interface AttributedCaller {
 export class Caller {
   readonly workspace: ResolvedWorkspace;
   readonly key: CompiledKey;
-  readonly #models: AllowedModels;
+  readonly #rules: WorkspaceRules;
   readonly #periods: PeriodLookup | undefined;
   #budgets: ReadonlyMap<Ref, AppliedBudget> | null = null;
 
   /**
-   * `models` are those of the workspace, which all of its keys share. `periods` finds the period of an instant; a cache
+   * `rules` are those of the workspace, which all of its keys share. `periods` finds the period of an instant; a cache
    * that all callers share spares the calendar arithmetic.
    */
   constructor(
     workspace: ResolvedWorkspace,
     key: CompiledKey,
-    models: AllowedModels = new AllowedModels(workspace),
+    rules: WorkspaceRules = new WorkspaceRules(workspace),
     periods?: PeriodLookup,
   ) {
     this.workspace = workspace;
     this.key = key;
-    this.#models = models;
+    this.#rules = rules;
     this.#periods = periods;
   }
 
@@ -65,14 +64,14 @@ export class Caller {
 
   /** Whose list lacks the model, so that a call with these claims may not use it: the workspace's, or a restriction's. */
   lackedBy(model: string, claimed: Attributes): 'Workspace' | CompiledRestriction | null {
-    return this.#models.lackedBy(this.key, model, claimed);
+    return this.#rules.models.lackedBy(this.key, model, claimed);
   }
 
   /** The budgets that can apply to a call of the key, by `namespace/name`. */
   get budgets(): ReadonlyMap<Ref, AppliedBudget> {
     this.#budgets ??= new Map(
-      this.workspace.budgets
-        .map((budget) => new AppliedBudget(budget, this.workspace, this.key, this.#periods))
+      this.#rules.budgets
+        .map((rules) => new AppliedBudget(rules, this.workspace, this.key, this.#periods))
         .filter((budget) => budget.canApply)
         .map((budget) => [budget.ref, budget]),
     );
@@ -97,18 +96,22 @@ class AppliedBudget {
   readonly #periods: PeriodLookup | undefined;
   #period: BudgetPeriod | null = null;
 
-  constructor(budget: CompiledBudget, workspace: ResolvedWorkspace, key: CompiledKey, periods?: PeriodLookup) {
+  constructor(
+    { budget, scope, exempt, overrides }: BudgetRules,
+    workspace: ResolvedWorkspace,
+    key: CompiledKey,
+    periods?: PeriodLookup,
+  ) {
     this.budget = budget;
     this.ref = refOf(budget);
     this.disclosure = disclosureOf(budget, workspace);
-    const scope = scopeMatchers(budget.scope);
     this.#scope =
       budget.spanning === undefined
         ? scopeMatch(scope, workspace, key)
         : spanningScopeMatch(scope, workspace.namespaceAttributes ?? {}, key);
-    this.#isExempt = budget.exempt !== undefined && isExempt(budget.exempt, key);
+    this.#isExempt = exempt !== null && isExempt(exempt, key);
     this.#extraNano = key.priority === 'Critical' ? budget.criticalExtraNano : ZERO;
-    this.#values = new CounterValues(budget, workspace, key);
+    this.#values = new CounterValues(budget, overrides, workspace, key);
     this.#periods = periods;
   }
 
@@ -176,10 +179,11 @@ class CounterValues {
   readonly #fixedValue: string | null;
   readonly #hasTotal: boolean;
   readonly #limitNano: Nano;
-  readonly #overrides: ReadonlyMap<string | null, Nano>;
+  readonly #overrides: BudgetRules['overrides'];
 
   constructor(
-    { per, spanning, totalNano, limitNano, overrides }: CompiledBudget,
+    { per, spanning, totalNano, limitNano }: CompiledBudget,
+    overrides: BudgetRules['overrides'],
     workspace: ResolvedWorkspace,
     key: CompiledKey,
   ) {
@@ -191,7 +195,7 @@ class CounterValues {
     this.#fixedValue = per.length === 0 ? null : valueOf(per, spanning === undefined ? key.attributes : platform);
     this.#hasTotal = totalNano !== undefined;
     this.#limitNano = limitNano;
-    this.#overrides = new Map(overrides.map((one) => [JSON.stringify(one.values), one.limitNano]));
+    this.#overrides = overrides;
   }
 
   /** Whether nobody whom the budget limits chooses under which value a call counts. */

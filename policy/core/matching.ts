@@ -70,12 +70,12 @@ export function matchesAny(scope: ScopeMatch, attributes: Attributes, models: re
 }
 
 /** Whether calls of `key` are exempt. Attributes that callers set or lack never match, and an empty exemption has no calls. */
-export function isExempt(exempt: CompiledExemption, key: CompiledKey): boolean {
+export function isExempt(exempt: ScopeMatchers, key: CompiledKey): boolean {
   const fixed: ByAttribute = (name, matches) => {
     const value = Object.hasOwn(key.attributes, name) ? key.attributes[name]! : '';
     return value !== '' && matches(value);
   };
-  const parts = [...listMatches(scopeMatchers(exempt), key, fixed)];
+  const parts = [...listMatches(exempt, key, fixed)];
   return parts.length > 0 && parts.every((part) => part === true);
 }
 
