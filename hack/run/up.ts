@@ -20,7 +20,7 @@ try {
       `${name} ended by itself and was restarted ${count} times, last at ${lastAt}: .run/logs/supervisor.log`,
     );
   console.log(`Tollgate is up: gateways at ${system.gatewayUrls.join(' ')}, upstream at ${system.upstreamUrl}.`);
-  console.log('Next: . .run/env && kubectl get claudebudgets -A. Logs: .run/logs. End it: make down.');
+  console.log('Next: . .run/env && kubectl apply -f examples/first-budget.yaml. Logs: .run/logs. End it: make down.');
 } catch (error) {
   console.error(`make up: ${error instanceof Error ? error.message : String(error)}`);
   process.exit(1); // does not wait for processes that are still starting

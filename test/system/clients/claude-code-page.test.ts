@@ -3,11 +3,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { CompiledWorkspace } from '../../../policy/core/compiled-policy.ts';
 import { parseUsd } from '../../../policy/core/money.ts';
 import { type Upstream, startUpstream } from '../../fakes/upstream/upstream.ts';
 import { startRedis } from '../../support/redis.ts';
 import { message, type Running, startGateway } from '../gateway/harness.ts';
-import { budget, handover } from '../gateway/policies.ts';
+import { budget, type Handover, handover, resolved } from '../gateway/policies.ts';
 import { claudeCode } from './claude-code.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../../docs/how-to/claude-code.md'), 'utf8');
@@ -15,6 +16,7 @@ const bodies: { max_tokens?: number }[] = [];
 let redis: Awaited<ReturnType<typeof startRedis>>;
 let upstream: Upstream;
 let gateway: Running;
+let policy: Handover;
 
 beforeAll(async () => {
   redis = await startRedis();
@@ -22,7 +24,7 @@ beforeAll(async () => {
     behaviour: { text: 'Hello there' },
     observe: ({ url, body }) => url.startsWith('/v1/messages?') && bodies.push(JSON.parse(body.toString()) as object),
   });
-  const policy = handover({
+  policy = handover({
     baseURL: upstream.url,
     keys: { ada: 'sk-tollgate-ada', poor: 'sk-tollgate-poor' },
     budgets: [
@@ -89,4 +91,19 @@ test('a spent budget is what the page shows', async () => {
   const instant = /\d{4}-\d\d-\d\dT0[45]:00:00Z/; // midnight in New York
   expect(shown).toMatch(instant);
   expect(refused.result.replace(instant, 'midnight')).toBe(shown.replace(instant, 'midnight'));
+});
+
+test('a model that is not allowed is what the page shows, and another one is chosen by ANTHROPIC_MODEL', async () => {
+  const { workspace, ...rest } = policy;
+  const chat = {
+    namespace: 'features',
+    name: 'chat',
+    models: { allow: ['claude-sonnet-*', 'claude-haiku-*'], unknown: 'Refuse' },
+  };
+  gateway.policy.enforce([resolved({ ...rest, workspace: { ...workspace, ...chat } as CompiledWorkspace })]);
+  const ada = { baseURL: gateway.url, apiKey: 'sk-tollgate-ada' };
+  const refused = await claudeCode(ada, 'say hello', { CLAUDE_CODE_MAX_OUTPUT_TOKENS: '32000' });
+  expect(page).toContain(`\`${refused.result}\``);
+  const chosen = { CLAUDE_CODE_MAX_OUTPUT_TOKENS: '32000', ANTHROPIC_MODEL: 'claude-sonnet-5-5' };
+  expect(await claudeCode(ada, 'say hello', chosen)).toMatchObject({ exitCode: 0 });
 });

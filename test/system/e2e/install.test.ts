@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from '@jest/globals';
 import { helm, kubectl } from '../../../hack/cluster/node.ts';
+import { until } from '../../support/until.ts';
 import { podOf } from './pods.ts';
 import { CHART, NAMESPACE, prepareNamespace, release } from './release.ts';
 import { UPSTREAM, startStandIn } from './stand-in.ts';
@@ -43,6 +44,9 @@ test('after one helm install the first example is enforced: a Pod with the Secre
   await kubectl(['wait', '-n', 'first', 'cb/first', '--for=condition=Exhausted', '--timeout=30s']);
   const columns = (await kubectl(['get', 'claudebudget', 'first', '-n', 'first', '--no-headers'])).split(/ {2,}/);
   expect(columns).toEqual(expect.arrayContaining(['first', 'Day', '1.00', (3 * CALL_USD).toFixed(6), '91%', 'Spent']));
+
+  const query = ['exec', '-n', NAMESPACE, 'deploy/tollgate-operator', '--', 'node', 'dist/bin/tollgate.js', 'query'];
+  await until(async () => /^first\/first +3 /m.test(await kubectl(query)));
 }, 600_000);
 
 test('helm test succeeds', async () => {
