@@ -144,7 +144,7 @@ export function assemble(options: GatewayOptions): Assembly {
   const callRefuser = new CallRefuser({ metrics, refusalCounter, callLog });
   const freeCalls = new FreeCalls();
   const storedFiles = new StoredFiles({ ledger, settings, now, elapsed });
-  const pipeline = new Pipeline({ policy, admission, settler, callRefuser, freeCalls, storedFiles });
+  const pipeline = new Pipeline({ policy, admission, settler, callRefuser, freeCalls, storedFiles, newId });
 
   const upstreams = new Upstreams(upstreamConnector(options.proxyFor ?? NO_PROXY), options.upstreamTimeoutMs);
   const readingTurns = new ReadingTurns({ elapsed });

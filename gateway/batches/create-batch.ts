@@ -170,6 +170,7 @@ function answerSeen({ isSent, answer, milliseconds }: Uploaded): AnswerSeen {
   const isError = isApiError(parsed(text ?? ''));
   return {
     isSent,
+    isStale: false,
     isCancelled: false,
     status,
     isWhole: text !== null,

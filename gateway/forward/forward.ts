@@ -6,6 +6,7 @@ import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import type { Clocks } from '../http/call.ts';
 import type { HeadersDown } from '../http/headers-down.ts';
 import type { RawHeaders } from '../http/headers.ts';
+import { StaleConnection } from '../http/kept-connection.ts';
 import { isKeyRefused, keyRefusal } from '../http/upstream-keys.ts';
 import { AbortPolicy, type AnswerProgress, type OnAbort } from './abort-policy.ts';
 import { type AnswerWriter, CollectingWriter, NO_WRITER, StreamingWriter } from './answer-writer.ts';
@@ -33,6 +34,8 @@ export interface UpstreamCall extends Pick<Clocks, 'elapsed'> {
 export interface ForwardEnd {
   /** A byte of it was written to a connection. */
   readonly isSent: boolean;
+  /** Its connection had served other calls, and ended without a byte of the answer. */
+  readonly isStale: boolean;
   /** The caller left, and the call was cancelled upstream. */
   readonly isCancelled: boolean;
   readonly timedOut: boolean;
@@ -123,15 +126,14 @@ class UpstreamHandler implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     const { writer } = this.#answer!;
     this.#close(() => {
-      this.#end = this.#endOf(true, false);
+      this.#end = this.#endOf(true);
       writer.end();
       return this.#end;
     });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    const timedOut = 'code' in error && TIMEOUTS.has(String(error.code));
-    this.#close(() => this.#endOf(false, timedOut));
+    this.#close(() => this.#endOf(false, error));
     this.#answer?.writer.fail();
   }
 
@@ -145,11 +147,12 @@ class UpstreamHandler implements Dispatcher.DispatchHandler {
     return new CollectingWriter(res, status, headers, () => answerHeaders(this.#end!));
   }
 
-  #endOf(isWhole: boolean, timedOut: boolean, metered = this.#answer?.tap.read(isWhole) ?? UNMETERED): ForwardEnd {
+  #endOf(isWhole: boolean, error?: Error, metered = this.#answer?.tap.read(isWhole) ?? UNMETERED): ForwardEnd {
     return {
       isSent: this.#sentAt !== null,
+      isStale: error instanceof StaleConnection,
       isCancelled: this.#abort.isCancelled,
-      timedOut,
+      timedOut: error !== undefined && 'code' in error && TIMEOUTS.has(String(error.code)),
       status: this.#answer?.status ?? 0,
       isWhole,
       metered,
@@ -171,7 +174,7 @@ class UpstreamHandler implements Dispatcher.DispatchHandler {
       this.#resolve(end());
     } catch {
       this.#call.res.destroy();
-      this.#resolve(this.#endOf(false, false, { ...UNMETERED, hasContent: true }));
+      this.#resolve(this.#endOf(false, undefined, { ...UNMETERED, hasContent: true }));
     }
   }
 

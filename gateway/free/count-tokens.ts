@@ -1,8 +1,9 @@
+import type { Dispatcher } from 'undici';
 import { planFree } from '../../policy/admit/plan.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
 import { countReading } from '../../policy/request/count-reading.ts';
 import type { StoredFiles } from '../admission/stored-files.ts';
-import { forward, unanswered } from '../forward/forward.ts';
+import { forward, type ForwardEnd, unanswered } from '../forward/forward.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 import { jsonHeadersUp } from '../http/headers-up.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
@@ -35,19 +36,23 @@ export async function serveCountTokens(
   const refusal = planFree(call, { model, files }) ?? (await storedFiles.refuseForeign(caller.workspace, files));
   if (refusal !== null) return refusal;
   const upstream = upstreams.of(caller.workspace);
-  const ending = await forward({
-    upstream: upstream.pool,
-    path: pathUp(upstream, route),
-    headers: jsonHeadersUp(req, caller.workspace),
-    body: [body.value],
-    res,
-    onAbort: 'Drop',
-    stream: false,
-    headersDown,
-    elapsed: () => 0,
-    onAnswer: (status) => void upstreamKeys.check(caller.workspace, status),
-    streamHeaders: () => [],
-    answerHeaders: () => [],
-  });
-  return res.headersSent || res.destroyed ? null : unanswered(ending, caller.workspace);
+  const send = (dispatcher: Dispatcher): Promise<ForwardEnd> =>
+    forward({
+      upstream: dispatcher,
+      path: pathUp(upstream, route),
+      headers: jsonHeadersUp(req, caller.workspace),
+      body: [body.value],
+      res,
+      onAbort: 'Drop',
+      stream: false,
+      headersDown,
+      elapsed: () => 0,
+      onAnswer: (status) => void upstreamKeys.check(caller.workspace, status),
+      streamHeaders: () => [],
+      answerHeaders: () => [],
+    });
+  let end = await send(upstream.pool);
+  // It costs nothing, so it may be sent twice.
+  if (end.isStale && !res.destroyed) end = await send(upstream.fresh);
+  return res.headersSent || res.destroyed ? null : unanswered(end, caller.workspace);
 }

@@ -31,6 +31,8 @@ export class ReceivedCall {
   readonly memory: QuotaShare;
   /** The headers of the upstream's answer that it gets. */
   readonly headersDown: HeadersDown;
+  /** It has met a stale connection, so that it takes a fresh one. */
+  readonly isSecondAttempt: boolean = false;
 
   constructor(
     req: IncomingMessage,
@@ -55,6 +57,12 @@ export class ReceivedCall {
   refuse(refusal: Refusal): void {
     refuse(this.res, refusal, `req_${this.id}`);
   }
+}
+
+/** The same call for a second attempt, with an id, and so a reservation, of its own. */
+export function secondAttempt<C extends ReceivedCall>(call: C, id: string): C {
+  const second = Object.create(ReceivedCall.prototype) as C;
+  return Object.assign(second, call, { id, isSecondAttempt: true });
 }
 
 /** Its credential is known, and what the caller says of itself by header. */

@@ -4,10 +4,14 @@ import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts
 import type { AuthenticatedCall } from './call.ts';
 import { headersUp } from './headers-up.ts';
 import type { RawHeaders } from './headers.ts';
+import { KeptClient } from './kept-connection.ts';
 import type { Route } from './route.ts';
 
 export interface Upstream {
+  /** Its connections are kept alive. A call that meets a stale one fails with StaleConnection. */
   readonly pool: Dispatcher;
+  /** Makes a connection for each call: for one that met a stale connection. */
+  readonly fresh: Dispatcher;
   /** The path of the base URL, without a slash at its end. */
   readonly prefix: string;
 }
@@ -27,12 +31,14 @@ export interface FreeRequest {
 /** The longest call that the API allows, in whole or between two bytes of it. Milliseconds. */
 const TIMEOUT_MS = 600_000;
 
+type Pools = Pick<Upstream, 'pool' | 'fresh'>;
+
 /**
- * The connections to the upstreams: a pool for each origin, kept alive, without retries and without a limit. The
- * installation limits the origins; the paths are the workspaces' own and are dropped with them.
+ * The connections to the upstreams: pools for each origin, without retries and without a limit. The installation limits the
+ * origins; the paths are the workspaces' own and are dropped with them.
  */
 export class Upstreams {
-  readonly #pools = new Map<string, Pool>();
+  readonly #pools = new Map<string, Pools>();
   readonly #known = new WeakMap<ResolvedWorkspace, Upstream>();
   readonly #connect: buildConnector.connector;
   readonly #timeoutMs: number;
@@ -47,7 +53,7 @@ export class Upstreams {
     const known = this.#known.get(workspace);
     if (known !== undefined) return known;
     const { origin, pathname } = new URL(workspace.baseURL);
-    const upstream = { pool: this.#pool(origin), prefix: pathname.replace(/\/+$/, '') };
+    const upstream = { ...this.#poolsOf(origin), prefix: pathname.replace(/\/+$/, '') };
     this.#known.set(workspace, upstream);
     return upstream;
   }
@@ -64,21 +70,30 @@ export class Upstreams {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#pools.values()].map((pool) => pool.close()));
+    const pools = [...this.#pools.values()].flatMap(({ pool, fresh }) => [pool, fresh]);
+    await Promise.all(pools.map((one) => one.close()));
   }
 
-  #pool(origin: string): Pool {
+  #poolsOf(origin: string): Pools {
     const existing = this.#pools.get(origin);
     if (existing !== undefined) return existing;
-    const pool = new Pool(origin, {
+    const connect = this.#connect;
+    const options = {
       connections: null,
-      pipelining: 1,
       allowH2: false,
-      connect: this.#connect,
+      connect,
       headersTimeout: this.#timeoutMs,
       bodyTimeout: this.#timeoutMs,
-    });
-    this.#pools.set(origin, pool);
-    return pool;
+    };
+    const pools = {
+      pool: new Pool(origin, {
+        ...options,
+        pipelining: 1,
+        factory: (to, of) => new KeptClient(to, { ...of, connect }),
+      }),
+      fresh: new Pool(origin, { ...options, pipelining: 0 }),
+    };
+    this.#pools.set(origin, pools);
+    return pools;
   }
 }

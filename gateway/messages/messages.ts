@@ -5,7 +5,7 @@ import type { Settings } from '../../policy/config/settings.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { err, ok, type Result } from '../../policy/core/result.ts';
-import { isFree } from '../../policy/cost/ending-cost.ts';
+import { type Ending, isFree } from '../../policy/cost/ending-cost.ts';
 import { isSingleInference } from '../../policy/cost/worst-cost.ts';
 import type { FieldSpan } from '../../policy/request/prompt-fields.ts';
 import { requestReading } from '../../policy/request/request.ts';
@@ -95,10 +95,11 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
     const sentAt = elapsed();
     let answer: Pick<Forwarded, 'status' | 'requestId' | 'firstByteMs'> = UNANSWERED;
     let cost: EndedCost | null = null;
-    metrics.observeAdded((sentAt - arrived) / 1000);
+    if (call.isSecondAttempt) metrics.countRetry(refOf(workspace));
+    else metrics.observeAdded((sentAt - arrived) / 1000);
     metrics.openStreams.inc();
     const ending = forward({
-      upstream: upstream.pool,
+      upstream: call.isSecondAttempt ? upstream.fresh : upstream.pool,
       path: pathUp(upstream, route),
       headers: jsonHeadersUp(req, workspace),
       body: applyEdits(call.body, plan.edits),
@@ -128,9 +129,17 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
   }
 
   finish(call: MessageCall & AdmittedCall, forwarded: Forwarded): Promise<void> {
+    if (!call.res.headersSent) call.refuse(unanswered(forwarded.end, call.caller.workspace));
+    return this.#endReservation(call, forwarded);
+  }
+
+  endStale(call: MessageCall & AdmittedCall, forwarded: Forwarded): Promise<void> | null {
     const { end, cost } = forwarded;
-    if (!call.res.headersSent) call.refuse(unanswered(end, call.caller.workspace));
-    return isFree(cost.ending) ? this.#release(call, forwarded) : this.#settle(call, forwarded);
+    return end.isStale && RETRIED.has(cost.ending) ? this.#endReservation(call, forwarded) : null;
+  }
+
+  #endReservation(call: MessageCall & AdmittedCall, forwarded: Forwarded): Promise<void> {
+    return isFree(forwarded.cost.ending) ? this.#release(call, forwarded) : this.#settle(call, forwarded);
   }
 
   #release(call: MessageCall & AdmittedCall, forwarded: Forwarded): Promise<void> {
@@ -175,6 +184,9 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
     return callCost(call, end, tokensPerByte);
   }
 }
+
+/** A connection may also turn out to be stale before the call is sent; one that ends later has had time to be billed. */
+const RETRIED: ReadonlySet<Ending> = new Set(['NeverSent', 'StaleConnection']);
 
 const UNANSWERED = { status: 0, requestId: null, firstByteMs: null };
 

@@ -6,7 +6,13 @@ import type { Settler } from '../admission/settler.ts';
 import type { StoredFiles } from '../admission/stored-files.ts';
 import { queueKeysOf } from '../admission/wait-queue.ts';
 import { authenticate, claimedAttributes } from '../http/authenticate.ts';
-import type { AdmittedCall, AuthenticatedCall, ReadCall, ReceivedCall } from '../http/call.ts';
+import {
+  type AdmittedCall,
+  type AuthenticatedCall,
+  type ReadCall,
+  type ReceivedCall,
+  secondAttempt,
+} from '../http/call.ts';
 import type { FreeCalls } from '../http/free-calls.ts';
 import type { CallerGone } from '../http/read-body.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
@@ -18,6 +24,11 @@ export interface PaidEndpoint<C extends ReadCall, E> extends Planner<C> {
   forward(call: C & AdmittedCall): Promise<E>;
   /** Answers the caller where `forward` has not, and ends the reservation. */
   finish(call: C & AdmittedCall, end: E): Promise<void>;
+  /**
+   * Ends the reservation of a call that met a stale connection, so that it may be tried once more, and leaves the answer to
+   * the second attempt. Null if it met none.
+   */
+  endStale?(call: C & AdmittedCall, end: E): Promise<void> | null;
   /** The files that the call names, where they are not those of its facts. */
   filesOf?(call: C): readonly string[];
   /** Frees what `read` took, whatever became of the call. */
@@ -34,6 +45,7 @@ interface Parts {
   readonly callRefuser: CallRefuser;
   readonly freeCalls: FreeCalls;
   readonly storedFiles: StoredFiles;
+  readonly newId: () => string;
 }
 
 /** The stages of every call, each of which may refuse it. Rejects for nothing that caller, ledger or upstream do. */
@@ -78,14 +90,23 @@ export class Pipeline {
   }
 
   async #admitAndForward<C extends ReadCall, E>(call: C, endpoint: PaidEndpoint<C, E>): Promise<void> {
-    const { admission, settler, storedFiles } = this.#parts;
+    const { storedFiles } = this.#parts;
     const files = endpoint.filesOf?.(call) ?? call.facts.files;
     const foreign = await orUnreachable(() => storedFiles.refuseForeign(call.caller.workspace, files));
     if (foreign !== null) return this.#refuse(call, foreign);
+    await this.#attempt(call, endpoint);
+  }
+
+  async #attempt<C extends ReadCall, E>(call: C, endpoint: PaidEndpoint<C, E>): Promise<void> {
+    const { admission, settler, newId } = this.#parts;
     const admitted = await admission.admit(call, endpoint);
     if (!admitted.ok) return this.#refuse(call, admitted.error);
     if (call.hasLeft) return settler.release(call.id, queueKeysOf(admitted.value.plan.checks));
-    await endpoint.finish(admitted.value, await endpoint.forward(admitted.value));
+    const end = await endpoint.forward(admitted.value);
+    const ended = call.isSecondAttempt || call.hasLeft ? null : endpoint.endStale?.(admitted.value, end);
+    if (!ended) return endpoint.finish(admitted.value, end);
+    // With a reservation of its own, since the upstream may bill both attempts.
+    await Promise.all([ended, this.#attempt(secondAttempt(call, newId()), endpoint)]);
   }
 
   #refuse(call: ReceivedCall, refusal: Refusal | CallerGone): void {

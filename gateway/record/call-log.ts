@@ -76,6 +76,9 @@ function logLine(ended: EndedCall): object {
   };
 }
 
+/** The endings of attempts that got no answer. */
+const UNANSWERED = new Set(['Broken', 'NeverSent', 'StaleConnection']);
+
 const OPERATION = { 'gen_ai.operation.name': 'chat', 'gen_ai.provider.name': 'anthropic' };
 
 /** An admitted call in OpenTelemetry's names; never with a prompt, a credential, a customer or a user. */
@@ -105,7 +108,7 @@ function spanOf(ended: EndedCall): CallSpan {
       'tollgate.ending': ended.ending,
       ...(ended.requestId === null ? {} : { 'tollgate.upstream_request_id': ended.requestId }),
     },
-    error: ended.errorType ?? (ended.ending === 'Broken' || ended.ending === 'NeverSent' ? ended.ending : null),
+    error: ended.errorType ?? (UNANSWERED.has(ended.ending) ? ended.ending : null),
   };
 }
 

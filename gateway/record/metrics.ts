@@ -47,6 +47,7 @@ export class Metrics {
   readonly #refusals: Counter;
   readonly #uncheckedCalls: Counter;
   readonly #unknownNames: Counter;
+  readonly #retries: Counter;
   readonly #names = new LabelLimiter(MOST_NAMES, MOST_NAMES);
   readonly #tokens: Histogram;
   readonly #duration: Histogram;
@@ -87,6 +88,12 @@ export class Metrics {
       name: 'tollgate_unknown_names_total',
       help: 'Names in forwarded calls that are neither known nor listed as harmless, so that the highest bound was set aside.',
       labelNames: ['workspace', 'name'],
+      registers,
+    });
+    this.#retries = new Counter({
+      name: 'tollgate_upstream_retries_total',
+      help: 'Second attempts, on a fresh connection, of calls whose connection had been closed by the upstream.',
+      labelNames: ['workspace'],
       registers,
     });
     this.#tokens = new Histogram({
@@ -159,6 +166,11 @@ export class Metrics {
     for (const { name } of unknown) {
       this.#unknownNames.inc({ workspace, name: this.#names.has(name) ? name : OTHER });
     }
+  }
+
+  /** A call that met a stale connection is sent once more. */
+  countRetry(workspace: string): void {
+    this.#retries.inc({ workspace });
   }
 
   /** A call was sent upstream. */

@@ -175,7 +175,7 @@ function logPage(): string {
     '# Usage log',
     'A Postgres database, or Postgres in a folder of the operator ([how to choose and query it](../how-to/query-the-log.md)). The operator creates and migrates the tables when it starts. Read from them as you like; only the operator writes.',
     '## calls',
-    'One row for each admitted call, seconds after it ended, exactly once. A call that cost nothing, because the upstream answered with an error or could not be reached, may be missing after a crash. A row is replaced when more becomes known of its cost.',
+    'One row for each admitted call, seconds after it ended, exactly once; two if its first attempt met a stale connection (ending `StaleConnection`). A call that cost nothing, because the upstream answered with an error or could not be reached, may be missing after a crash. A row is replaced when more becomes known of its cost.',
     table(
       ['Column', 'Type', 'Meaning'],
       callColumns.map(({ name, sqlType, meaning }) => [code(name), sqlType, meaning]),
@@ -208,7 +208,7 @@ function endingsPage(): string {
       ]),
     ),
     "The API's form of an error is a complete body of the content type `application/json` that is one object with `type` equal to `error` and, in `error`, a `type` that is not empty and a `message`. A final usage is that of a message, or what the events of a stream say of it together, in whichever of them: the output was reported behind all content, and a `stop_reason` was named there or the stream ended with `message_stop` or `[DONE]`. Of several reports the larger count is taken, field by field, and `null` says nothing. A usage cannot be read if its input or output is missing, if a count in it is not a non-negative integer, if a charge in it has no price, or if it adds up to more than a counter holds.",
-    'What stays presumed is [resolved](../how-to/resolve-presumed.md) by a person or by `presumedHold`. It is released by itself after 15 minutes only if the answer came to its end within 2 seconds of sending and held nothing of a message (no bytes, a page, or an error in the form above), as when a proxy has no connection to the API; `tollgate_presumed_released_usd_total` adds it up. Of the results of a Message Batch nothing stays presumed: that part is settled at the highest worst case of its requests, or for `Lost` at what is left of the batch.',
+    'What stays presumed is [resolved](../how-to/resolve-presumed.md) by a person or by `presumedHold`. It is released by itself after 15 minutes only if the answer came to its end within 2 seconds of sending and held nothing of a message (no bytes, a page, or an error in the form above), as when a proxy has no connection to the API, or if the ending is `StaleConnection`; `tollgate_presumed_released_usd_total` adds it up. Of the results of a Message Batch nothing stays presumed: that part is settled at the highest worst case of its requests, or for `Lost` at what is left of the batch.',
   );
 }
 

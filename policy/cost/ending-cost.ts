@@ -40,6 +40,11 @@ const endings = {
     presumed: 'Nothing',
     when: 'The caller left, and the call was cancelled upstream (setting `onAbort: Cancel`); without any usage, the prompt at its bound.',
   },
+  StaleConnection: {
+    settled: 'Nothing',
+    presumed: 'Rest',
+    when: 'A connection that had served other calls ended within 2 seconds of sending, without a byte of the answer: mostly the upstream had closed it as idle. The call is tried once more, on a fresh connection and with a reservation of its own.',
+  },
   Broken: {
     settled: 'Seen',
     presumed: 'Rest',
@@ -85,6 +90,8 @@ export const ENDINGS: Readonly<Record<Ending, EndingRow>> = endings;
 export interface AnswerSeen {
   /** A byte of the call was written to a connection. */
   readonly isSent: boolean;
+  /** Its connection had served other calls, and ended without a byte of the answer. */
+  readonly isStale: boolean;
   /** The caller left, and the call was cancelled upstream. */
   readonly isCancelled: boolean;
   /** 0 if no answer began. */
@@ -110,8 +117,13 @@ const AT_ONCE_MS = 2_000;
 
 /** The ending of a call. */
 export function endingOf(seen: AnswerSeen): Ending {
-  const { status, usage } = seen;
   if (!seen.isSent) return 'NeverSent';
+  if (seen.isStale && seen.milliseconds <= AT_ONCE_MS) return 'StaleConnection';
+  return answerEnding(seen);
+}
+
+function answerEnding(seen: AnswerSeen): Ending {
+  const { status, usage } = seen;
   if (status >= 400 && seen.isApiError) return 'ErrorStatus';
   if (usage === 'Final') return 'Answered';
   if (usage === 'Unreadable') return 'Unreported';
@@ -141,9 +153,10 @@ export function endingCost(ending: Ending, worstNano: Nano, costOf: (part: 'Repo
 }
 
 /**
- * Whether what stays presumed of a call is released by itself after a while: only if its answer came to its end within
- * two seconds of sending and held nothing of a message, as when a proxy has no connection to the API.
+ * Whether what stays presumed of a call is released by itself after a while: only if within two seconds of sending its answer
+ * came to its end and held nothing of a message, as when a proxy has no connection to the API, or a connection turned out
+ * to be stale.
  */
-export function releasesByItself({ isWhole, usage, hasContent, milliseconds }: AnswerSeen): boolean {
-  return isWhole && usage === 'None' && !hasContent && milliseconds <= AT_ONCE_MS;
+export function releasesByItself({ isStale, isWhole, usage, hasContent, milliseconds }: AnswerSeen): boolean {
+  return milliseconds <= AT_ONCE_MS && (isStale || (isWhole && usage === 'None' && !hasContent));
 }

@@ -4,7 +4,7 @@ import { openDatabase } from '../../../log/database/open-database.ts';
 import { readTotals } from '../../../log/read-totals.ts';
 import { parseSettings } from '../../../policy/config/settings.ts';
 
-/** The final row of one call in the usage log. Nano-dollars. */
+/** The final row of one attempt of a call in the usage log. Nano-dollars. */
 export interface CallRecord {
   readonly id: string;
   /** The caller's name for the call. */
@@ -16,6 +16,8 @@ export interface CallRecord {
   readonly estimated: boolean;
   /** Whether it was answered with an error status or never sent: it costs nothing and counts as no request. */
   readonly isFree: boolean;
+  /** Whether the call may have been tried once more, on a fresh connection. */
+  readonly isStale: boolean;
 }
 
 /** The sums of the log's rows for one of the ledger's counters. Nano-dollars. */
@@ -59,7 +61,8 @@ export async function readLog(databaseUrl: string): Promise<Log> {
   try {
     const rows = await database.query<Omit<CallRecord, 'costNano' | 'restNano'> & { cost: string; rest: string }>(
       `select id, end_user as mark, cost_nano::text as cost, presumed_nano::text as rest, estimated,
-         ending in ('ErrorStatus', 'NeverSent') as "isFree"
+         ending in ('ErrorStatus', 'NeverSent') as "isFree",
+         ending in ('StaleConnection', 'NeverSent') as "isStale"
        from calls where state = 'final'`,
     );
     const records = rows.map(({ cost, rest, ...row }) => ({ ...row, costNano: BigInt(cost), restNano: BigInt(rest) }));

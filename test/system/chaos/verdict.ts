@@ -4,7 +4,7 @@ import { formatUsd, parseUsd, nano as toNano } from '../../../policy/core/money.
 import { type Audit, accountOf, concerns, customerAccount } from './audit.ts';
 import { BUDGETS, type BudgetName, type Caps } from './caps.ts';
 import { CUSTOMERS, STREAMS, type Traffic } from './traffic.ts';
-import type { Log, Total } from './usage-rows.ts';
+import type { CallRecord, Log, Total } from './usage-rows.ts';
 
 /** What is known of a run after everything is settled. */
 export interface Evidence {
@@ -62,7 +62,7 @@ function answered({ traffic }: Evidence): Figure {
 }
 
 function neverOver(name: BudgetName, { audit, caps }: Evidence): Figure {
-  const over = audit.faults.filter((fault) => fault.startsWith(name) || fault.includes('charged twice'));
+  const over = audit.faults.filter((fault) => fault.startsWith(name));
   const closest = [...audit.closest].filter(
     ([key]) => key === name || (name === 'customers' && key !== name && key.startsWith(name)),
   );
@@ -78,27 +78,56 @@ function neverOver(name: BudgetName, { audit, caps }: Evidence): Figure {
   };
 }
 
-/** At most one record for each call; its cost equals the bill to the nano-dollar, unless the record is estimated. */
+/** The records of a call: one, or two if its first attempt met a stale connection. Nano-dollars. */
+interface Recorded {
+  readonly mark: string;
+  readonly records: readonly CallRecord[];
+  readonly costNano: bigint;
+  readonly restNano: bigint;
+  readonly estimated: boolean;
+}
+
+function byCall(records: readonly CallRecord[]): Recorded[] {
+  const groups = Map.groupBy(records, ({ mark }) => mark);
+  return [...groups].map(([mark, own]) => ({
+    mark,
+    records: own,
+    costNano: sum(own.map(({ costNano }) => costNano)),
+    restNano: sum(own.map(({ restNano }) => restNano)),
+    estimated: own.some(({ estimated }) => estimated),
+  }));
+}
+
+/** A second record, and a second charge, only after an attempt that met a stale connection. */
+function tooMany({ mark, records }: Recorded, { charges }: Audit): string[] {
+  const mayBeTwo = records.some(({ isStale }) => isStale);
+  return [
+    ...(records.length > 2 || (records.length === 2 && !mayBeTwo) ? [`${mark} has ${records.length} records`] : []),
+    ...((charges.get(mark) ?? 0) > 1 && !mayBeTwo ? [`${mark} was charged twice`] : []),
+  ];
+}
+
+/** At most one record for each attempt; their cost equals the bills to the nano-dollar, unless one is estimated. */
 function exactlyRecorded({ audit, log }: Evidence): Figure {
-  const seen = new Set<string>();
-  const faults: string[] = [];
+  const calls = byCall(log.records);
+  const seen = new Set(calls.map(({ mark }) => mark));
+  const faults = calls.flatMap((call) => tooMany(call, audit));
   let exact = 0;
   let short = 0n;
-  for (const { mark, costNano, restNano, estimated } of log.records) {
-    if (seen.has(mark)) faults.push(`${mark} has two records`);
-    seen.add(mark);
+  for (const { mark, records, costNano, restNano, estimated } of calls) {
     const bill = audit.bills.get(mark) ?? 0n;
     if (!estimated && costNano !== bill)
       faults.push(`${mark} is booked at $${formatUsd(toNano(costNano))} and was charged $${formatUsd(toNano(bill))}`);
-    // What stays presumed for a call covers what the upstream charges for it.
-    if (restNano > 0n && costNano + restNano < bill) faults.push(`${mark} is covered by less than its bill`);
+    // What stays presumed for a call covers what the upstream charges for it; an attempt whose gateway died has no record.
+    const isCovered = restNano === 0n || costNano + restNano >= bill || (audit.charges.get(mark) ?? 0) > records.length;
+    if (!isCovered) faults.push(`${mark} is covered by less than its bill`);
     if (!estimated) exact += 1;
     else if (costNano + restNano < bill) short += bill - costNano - restNano;
   }
   const dead = [...audit.bills.keys()].filter((mark) => !seen.has(mark)).length;
   return {
     what: "the log's rows against bills",
-    promised: 'one a call; equal to the nano-dollar where not estimated',
+    promised: 'one an attempt; equal to the nano-dollar where not estimated',
     measured:
       faults.length > 0
         ? `${faults.length} are wrong: ${faults.slice(0, 3).join('; ')}`
@@ -164,13 +193,14 @@ function rowsOf(key: string, { log, audit, traffic }: Evidence): Rows {
     const asked = traffic.calls.get(mark);
     return asked !== undefined && concerns(key, asked);
   };
-  const own = log.records.filter(({ mark }) => within(mark));
+  const records = log.records.filter(({ mark }) => within(mark));
+  const own = byCall(records);
   const known = new Set(own.map(({ mark }) => mark));
   const missing = [...audit.bills].filter(([mark]) => within(mark) && !known.has(mark));
   const estimates = own.filter(({ estimated }) => estimated);
   return {
     spent: sum(own.map(({ costNano }) => costNano)),
-    requests: own.filter(({ isFree }) => !isFree).length,
+    requests: records.filter(({ isFree }) => !isFree).length,
     estimated: sum(estimates.map(({ mark, costNano }) => costNano - (audit.bills.get(mark) ?? 0n))),
     missing: sum(missing.map(([, nano]) => nano)),
   };

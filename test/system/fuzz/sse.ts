@@ -47,6 +47,8 @@ const EVENTS = fc
     LINE_ENDS,
   )
   .map(([name, data, end]) => `${name === '' ? '' : `event: ${name}${end}`}data: ${data}${end}${end}`);
+/** What is the same of every answer. */
+const SENT = { isSent: true, isStale: false, isCancelled: false, status: 200, milliseconds: 0 };
 const TYPES = fc.constantFrom('text/event-stream', 'application/json', 'text/html', '');
 /** Lines and data longer than anything is kept of. */
 const LONG = fc
@@ -80,7 +82,7 @@ export const sse = fuzzTarget(
     // Bytes one by one only where they are few.
     assert.deepEqual(meter(cut(bytes, Math.max(size, Math.floor(bytes.length / 5_000))), type), whole);
     for (const usage of ['None', 'Started', 'Final', 'Unreadable'] as const) {
-      const seen = { isSent: true, isCancelled: false, status: 200, isWhole, milliseconds: 0, ...whole, usage };
+      const seen = { ...SENT, isWhole, ...whole, usage };
       assert.ok(!isFree(endingOf(seen)));
     }
     return !whole.isFinal || whole.usage !== null;

@@ -12,7 +12,7 @@ import { scrape } from '../../../hack/run/scrape.ts';
 import type { Behaviour } from '../../fakes/upstream/behaviour.ts';
 import { until } from '../../support/until.ts';
 import { BATCHES_PATH, batchGateways, item } from './batch-fixture.ts';
-import { counterOf, settled, standIn, streaming, useGateways } from './fixture.ts';
+import { counterOf, quarterPasses, settled, standIn, streaming, useGateways } from './fixture.ts';
 import { ask, message, type Running } from './harness.ts';
 
 const env = useGateways();
@@ -36,13 +36,6 @@ afterAll(() => {
 async function moneyOf(gateway: Running) {
   const { spentNano, certainNano, requests } = await settled(gateway);
   return { spent: spentNano, presumed: certainNano - spentNano, requests };
-}
-
-/** A quarter of an hour passes for the ledger; returns what it released. */
-async function quarterPasses(gateway: Running, installation: string): Promise<bigint> {
-  const key = `{tollgate:${installation}}:presumedRelease`;
-  for (const id of await redis.zrange(key, '0', '-1')) await redis.zadd(key, Date.now() - 1, id);
-  return (await gateway.ledger.operator.releaseDue()).releasedNano;
 }
 
 const html = { status: 502, runs: false };
@@ -136,9 +129,9 @@ describe('what an upstream bills without saying so never goes missing', () => {
       expect(presumed).toBeGreaterThanOrEqual(books());
       expect(gateway.logs).toContainEqual(expect.objectContaining({ ending, cost_usd: 0 }));
       expect(await gateway.ledger.operator.releaseDue()).toMatchObject({ calls: 0 });
-      expect(await quarterPasses(gateway, installation)).toBe(releases ? presumed : 0n);
+      expect(await quarterPasses(gateway, redis, installation)).toBe(releases ? presumed : 0n);
       expect((await moneyOf(gateway)).presumed).toBe(releases ? 0n : presumed);
-      expect(await quarterPasses(gateway, installation)).toBe(0n);
+      expect(await quarterPasses(gateway, redis, installation)).toBe(0n);
     },
     30_000,
   );
@@ -153,7 +146,7 @@ describe('what an upstream bills without saying so never goes missing', () => {
     const { spent, presumed } = await moneyOf(gateway);
     expect(spent).toBeGreaterThan(0n);
     expect(spent + presumed).toBeGreaterThanOrEqual(books());
-    expect(await quarterPasses(gateway, installation)).toBe(0n);
+    expect(await quarterPasses(gateway, redis, installation)).toBe(0n);
   });
 
   test('after a caller left while an edge answered', async () => {
@@ -233,7 +226,7 @@ describe('what an upstream says is what is settled', () => {
     await ask(gateway.url, { body: streaming });
     const { presumed } = await moneyOf(gateway);
     expect(presumed).toBeGreaterThanOrEqual(WORST);
-    expect(await quarterPasses(gateway, installation)).toBe(0n);
+    expect(await quarterPasses(gateway, redis, installation)).toBe(0n);
     server.close();
   });
 });
@@ -326,7 +319,7 @@ describe('a batch', () => {
       const { spent, presumed } = await moneyOf(here);
       expect([spent, here.logs.at(-1)]).toEqual([0n, expect.objectContaining({ ending })]);
       expect(presumed).toBeGreaterThanOrEqual(WORST);
-      expect(await quarterPasses(here, installation)).toBe(releases ? presumed : 0n);
+      expect(await quarterPasses(here, redis, installation)).toBe(releases ? presumed : 0n);
     },
     30_000,
   );

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll } from '@jest/globals';
+import type { Redis } from 'ioredis';
 import type { CompiledBudget } from '../../../policy/core/compiled-policy.ts';
 import { budgetFiguresQuery } from '../../../policy/status/budget-figures.ts';
 import type { Behaviour } from '../../fakes/upstream/behaviour.ts';
@@ -76,6 +77,13 @@ export async function settled(gateway: Running, one?: CompiledBudget) {
     return counter.committedNano === counter.certainNano;
   });
   return counterOf(gateway, one);
+}
+
+/** A quarter of an hour passes for the ledger; returns what it released. Nano-dollars. */
+export async function quarterPasses(gateway: Running, redis: Redis, installation: string): Promise<bigint> {
+  const key = `{tollgate:${installation}}:presumedRelease`;
+  for (const id of await redis.zrange(key, '0', '-1')) await redis.zadd(key, Date.now() - 1, id);
+  return (await gateway.ledger.operator.releaseDue()).releasedNano;
 }
 
 /** The header that tells the stand-in how to behave in one call. */

@@ -1,36 +1,16 @@
-import { mkdtempSync, readFileSync } from 'node:fs';
-import { type AddressInfo, connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect, test } from '@jest/globals';
 import { BatchUpstream } from '../../../operator/batches/batch-upstream.ts';
 import { proxiesOf } from '../../../proxy/proxy-environment.ts';
-import { writeCertificate } from '../../support/certificate.ts';
 import { startConnectProxy } from '../../support/connect-proxy.ts';
+import { startTlsFront } from '../../support/tls-front.ts';
 import { settled, streaming, useGateways } from './fixture.ts';
 import { ask, errorOf } from './harness.ts';
 
 const fixture = useGateways();
 const BASIC = `Basic ${Buffer.from('user:p@ss').toString('base64')}`;
 
-/** The stand-in behind TLS, with a certificate for a host whose name only the proxy knows. */
-async function startTls(): Promise<{ port: number; close: () => void }> {
-  const files = writeCertificate(mkdtempSync(join(tmpdir(), 'tollgate-proxy-')), { name: 'DNS:upstream.test' });
-  const [cert, key] = [files.certificate, files.key].map((file) => readFileSync(file, 'utf8'));
-  setDefaultCACertificates([...getCACertificates(), cert!]);
-  const server = createServer({ cert: cert!, key: key! }, (near) => {
-    const far = connect(Number(new URL(fixture.upstream.url).port), '127.0.0.1');
-    near.on('error', () => far.destroy()).on('close', () => far.destroy());
-    far.on('error', () => near.destroy()).on('close', () => near.destroy());
-    near.pipe(far).pipe(near);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { port: (server.address() as AddressInfo).port, close: () => server.close() };
-}
-
 test.each(['http', 'https'])('every byte of an upstream with %s goes through the proxy', async (scheme) => {
-  const tls = await startTls();
+  const tls = await startTlsFront('upstream.test', fixture.upstream.port);
   const plain = Number(new URL(fixture.upstream.url).port);
   const proxy = await startConnectProxy({ 'upstream.test:443': tls.port, 'upstream.test:80': plain });
   const name = `${scheme.toUpperCase()}_PROXY`;

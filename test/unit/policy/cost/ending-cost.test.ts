@@ -14,6 +14,7 @@ import {
 /** A stream that broke off before anything of it was seen. */
 const BROKEN: AnswerSeen = {
   isSent: true,
+  isStale: false,
   isCancelled: false,
   status: 200,
   isWhole: false,
@@ -26,11 +27,15 @@ const BROKEN: AnswerSeen = {
 };
 const whole = { isWhole: true, isComplete: true };
 const foreign = { status: 502, isWhole: true };
+const stale = { isStale: true, status: 0 };
 const refused = { status: 529, isApiError: true, ...whole };
 
 describe('a call ends as', () => {
   test.each<[Ending, string, Partial<AnswerSeen>]>([
     ['NeverSent', 'nothing was written', { isSent: false, status: 0 }],
+    ['NeverSent', 'a stale connection, before anything was written', { ...stale, isSent: false }],
+    ['StaleConnection', 'a stale connection that ended at once', { ...stale, milliseconds: 2_000 }],
+    ['Broken', 'a stale connection that ended later', { ...stale, milliseconds: 2_001 }],
     ['ErrorStatus', 'the API refused it', refused],
     ['ErrorStatus', 'the API refused it, and the caller had left', { ...refused, isCancelled: true }],
     ['ForeignStatus', 'a status of an edge', foreign],
@@ -73,6 +78,7 @@ describe('an ending', () => {
     expect(amounts('Broken', 7n)).toEqual([7n, 93n]);
     expect(amounts('Broken', 700n)).toEqual([700n, 0n]);
     expect(amounts('ForeignStatus', 7n)).toEqual([0n, 100n]);
+    expect(amounts('StaleConnection', 7n)).toEqual([0n, 100n]);
     expect(amounts('Unreported', 7n)).toEqual([0n, 100n]);
   });
 
@@ -85,6 +91,8 @@ describe('an ending', () => {
     [true, 'an edge that answers at once', { ...foreign, milliseconds: 2_000 }],
     [false, 'an edge that waited for the API', { ...foreign, milliseconds: 2_001 }],
     [false, 'an edge whose answer was cut', { status: 502, milliseconds: 1 }],
+    [true, 'a stale connection that ended at once', { ...stale, milliseconds: 2_000 }],
+    [false, 'a stale connection that ended later', { ...stale, milliseconds: 2_001 }],
     [false, 'a connection that broke at once', { status: 0, milliseconds: 1 }],
     [false, 'content', { isWhole: true, hasContent: true, milliseconds: 1 }],
     [false, 'the beginning of a message', { isWhole: true, usage: 'Started', milliseconds: 1 }],
