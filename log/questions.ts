@@ -10,7 +10,7 @@ function spendBy(name: string, expression: string, order = 'sum(cost_nano) desc,
   return (seconds, rows) => `
 select ${expression} as "${name}", sum(coalesce(calls, 1))::bigint as calls,
   sum(input_tokens)::bigint as input, sum(cache_read_tokens)::bigint as cached, sum(output_tokens)::bigint as output,
-  round(sum(cost_nano) / 1e9, 6) as usd
+  trim_scale(sum(cost_nano) * 1e-9) as usd
 from calls where time >= now() - interval '${seconds} seconds'
 group by 1 order by ${order} limit ${rows}`;
 }
@@ -32,7 +32,7 @@ export const questions = {
     summary: 'the most expensive calls',
     sql: (seconds, rows) => `
 select to_char(time at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as time, workspace, key, model,
-  input_tokens as input, cache_read_tokens as cached, output_tokens as output, round(cost_nano / 1e9, 6) as usd, id
+  input_tokens as input, cache_read_tokens as cached, output_tokens as output, trim_scale(cost_nano * 1e-9) as usd, id
 from calls where time >= now() - interval '${seconds} seconds'
 order by cost_nano desc, id limit ${rows}`,
   },

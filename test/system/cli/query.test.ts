@@ -38,9 +38,9 @@ describeLog(services, (fixture) => {
     await log.drain();
 
     const { stdout: table } = await query(env(), 'features');
-    expect(table).toMatch(/^FEATURE +CALLS +INPUT +CACHED +OUTPUT +USD\nchat +2 .* 2\.501000\n$/);
+    expect(table).toMatch(/^FEATURE +CALLS +INPUT +CACHED +OUTPUT +USD\nchat +2 .* 2\.501\n$/);
     const calls = JSON.parse((await query(env(), 'calls', '--limit', '1', '-o', 'json')).stdout) as unknown[];
-    expect(calls).toEqual([expect.objectContaining({ id: `${name}-expensive`, usd: '2.500000' })]);
+    expect(calls).toEqual([expect.objectContaining({ id: `${name}-expensive`, usd: '2.5' })]);
     const { stdout: counted } = await query(env(), 'select count(*)::int as calls from calls;');
     expect(counted).toBe('CALLS\n2\n');
     for (const { sql } of Object.values(questions)) expect(await readLog(place, sql(3_600, 5))).toBeInstanceOf(Array);
