@@ -292,7 +292,7 @@ describe('a broken part', () => {
     await database.query('delete from dead_letters');
     const bare = await createDatabase(postgres.url, 'bare');
     expect((await runDoctor({ ...inside, TOLLGATE_DATABASE_URL: bare })).said).toEqual([
-      'Problem Usage log: The tables lack the migrations 0001-log, 0002-batches, 0003-owners, 0004-sums.',
+      'Problem Usage log: The tables lack the migrations 0001-log, 0002-batches, 0003-owners, 0004-sums, 0005-corrections.',
     ]);
     await database.query('alter database bare set default_transaction_read_only = on');
     await database.close();
