@@ -1,9 +1,10 @@
 -- In which counters a call counts, and what it was booked at before people corrected it. Earlier rows have no counters.
 alter table calls add column counters jsonb, add column original_nano bigint;
 
--- What people have taken out of the totals by correcting calls, negative where they added; null where they never did.
+-- What people have taken out of the totals by correcting calls, negative where they added; null where they never did. The
+-- index has no column that changes with each call, so that updates of the totals stay on their pages.
 alter table totals add column corrected_nano numeric;
-create index totals_corrected on totals (keep_until) where corrected_nano is not null;
+create index totals_corrected on totals (counter) where corrected_nano is not null;
 
 -- Every correction of a call, and why.
 create table corrections (

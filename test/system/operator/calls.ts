@@ -28,15 +28,21 @@ export class Calls {
     return ns;
   }
 
-  /** Reserves `worst` and settles at `cost`; null leaves the call in flight. Returns false where it was refused. */
-  async call(ns: string, worst: string, cost: string | null): Promise<boolean> {
+  /** Reserves `worst` and settles at `cost`; null leaves the call in flight. Returns its id, null where it was refused. */
+  async make(ns: string, worst: string, cost: string | null): Promise<string | null> {
     const { ledger } = this.#gateway;
     const id = randomUUID();
     const { kind } = await ledger.gateway.reserve(await this.#reservation(ns, id, worst));
-    if (kind !== 'admitted') return false;
-    if (cost !== null)
-      await ledger.gateway.settle({ id, costNano: parseUsd(cost), presumedNano: nano(0n), record: { id } });
-    return true;
+    if (kind !== 'admitted') return null;
+    if (cost === null) return id;
+    const costNano = parseUsd(cost);
+    await ledger.gateway.settle({ id, costNano, presumedNano: nano(0n), record: { id, cost_nano: `${costNano}` } });
+    return id;
+  }
+
+  /** As `make`. Returns false where it was refused. */
+  async call(ns: string, worst: string, cost: string | null): Promise<boolean> {
+    return (await this.make(ns, worst, cost)) !== null;
   }
 
   /** Makes a call that cost 0.10, with another 0.30 presumed. Returns its id. */

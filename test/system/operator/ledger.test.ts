@@ -362,6 +362,28 @@ describe('after a failure', () => {
     expect(await annotations()).not.toContain('resolve-presumed');
   });
 
+  test('that empties Redis, what a person has corrected stays corrected', async () => {
+    const ns = await calls.tenant();
+    const id = await until(async () => (await calls.make(ns, '2', '1.75')) ?? false, 60_000);
+    await annotate(`tollgate.dev/correct=${id} 0.50 priced twice`);
+    const corrected = { spentUsd: '0.50', correctedUsd: '1.25' };
+    const isCorrected = async () => {
+      const { status } = await read.budget(ns);
+      return status?.spentUsd === corrected.spentUsd && status.correctedUsd === corrected.correctedUsd;
+    };
+    await until(isCorrected);
+    await read.event(NAMESPACE, 'CallsCorrected');
+    expect(await annotations()).not.toContain('tollgate.dev/correct');
+    await here.restartRedis('with loss');
+    await until(() => calls.call(ns, '0.1', '0.1').catch(() => false), 60_000);
+    await until(async () => (await read.budget(ns)).status?.spentUsd === '0.60');
+    expect((await read.budget(ns)).status).toMatchObject({ correctedUsd: '1.25', requests: 2 });
+
+    await annotate('tollgate.dev/correct=nobody 0.50 mistaken');
+    await read.event(NAMESPACE, 'CallsNotCorrected');
+    await until(async () => !(await annotations()).includes('tollgate.dev/correct'));
+  });
+
   test('no log contains a credential', async () => {
     const ns = await calls.tenant();
     const key = await read.key(ns);
