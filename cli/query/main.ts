@@ -1,4 +1,4 @@
-import { readLogPlace } from '../../config/log-place.ts';
+import { type LogPlace, readLogPlace } from '../../config/log-place.ts';
 import { readLog } from '../../log/database/read-log.ts';
 import { HELP, parseOptions, UsageError } from './options.ts';
 import { jsonRows, type Row, textTable } from './output.ts';
@@ -7,12 +7,20 @@ try {
   const { isHelp, sql, output } = parseOptions(process.argv.slice(3)); // after `query`
   if (isHelp) process.stdout.write(HELP);
   else {
-    const rows = (await readLog(readLogPlace(process.env), sql)) as readonly Row[];
+    const rows = (await readLog(logPlace(), sql)) as readonly Row[];
     process.stdout.write(output === 'json' ? jsonRows(rows) : textTable(rows));
   }
 } catch (error) {
   process.stderr.write(`tollgate query: ${describe(error)}\n`);
   process.exitCode = 2;
+}
+
+function logPlace(): LogPlace {
+  try {
+    return readLogPlace(process.env);
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message} (after make up: . .run/env).`);
+  }
 }
 
 function describe(error: unknown): string {

@@ -47,8 +47,9 @@ describeLog(services, (fixture) => {
   });
 
   test.each([
-    ['delete from calls', 'cannot execute DELETE in a read-only transaction'],
-    ['commit; delete from calls', 'write one statement, without a semicolon in it'],
+    ['delete from calls', 'write a SELECT: the log is only read'],
+    ['with d as (delete from calls returning id) table d', 'cannot execute SELECT in a read-only transaction'],
+    ['select 1; delete from calls', 'write one statement, without a semicolon in it'],
     ['select nothing from calls', 'column "nothing" does not exist'],
   ])('does not write, and says what is wrong: %s', async (sql, problem) => {
     expect(await query(env(), sql)).toEqual({ status: 2, stdout: '', stderr: `tollgate query: ${problem}\n` });
@@ -73,7 +74,7 @@ test.each([
   [['--since', 'yesterday'], '--since must be a number with s, m, h or d, such as 7d, not "yesterday".'],
   [['--limit', '0'], '--limit must be a whole number from 1, not "0".'],
   [['select', '1'], 'Ask one question; put SQL in quotes.'],
-  [[], 'write either TOLLGATE_DATABASE_URL or TOLLGATE_USAGE_LOG_FOLDER'],
+  [[], 'write either TOLLGATE_DATABASE_URL or TOLLGATE_USAGE_LOG_FOLDER (after make up: . .run/env).'],
 ])('what was asked wrongly is said: %j', async (args, problem) => {
   const { status, stderr } = await query({}, ...args);
   expect([status, stderr]).toEqual([2, expect.stringContaining(problem)]);
