@@ -29,8 +29,8 @@ export class JsonInvalid extends RequestRejected {
 export const MAX_DEPTH = 128;
 /** The values and keys of a body; a prompt of a million tokens has a tenth of them. What is built of so many takes about 25 MB. */
 export const MAX_ENTRIES = 250_000;
-/** The keys that are numbers: an object's fields are listed in their order, for which they are sorted each time. */
-export const MAX_NUMBERED = 10_000;
+/** The keys of one object: whoever looks at its first field has all of them listed, and those that are numbers sorted. */
+export const MAX_KEYS = 10_000;
 /** A longer string that is a value is left where it is. Bytes. */
 const MAX_COPIED = 64;
 
@@ -63,16 +63,17 @@ export class JsonReader {
   #next = VALUE;
   #entries = 0;
   #copied = 0;
-  #numbered = 0;
   /** Where the string begins, behind its quote, and whether it is ASCII without escapes so far. */
   #start = 0;
   #isPlain = true;
-  /** The object that is open, null in a list; and the key whose value comes. */
+  /** The object that is open, null in a list; how many keys it has so far; and the key whose value comes. */
   #fields: Fields | null = null;
+  #keys = 0;
   #key = '';
   /** By depth: what was open around. */
   readonly #outer: {
     readonly fields: Fields | null;
+    readonly keys: number;
     readonly key: string;
     readonly count: number;
     readonly start: number;
@@ -205,6 +206,9 @@ export class JsonReader {
     const key = this.#strings.at(this.#start, end, this.#isPlain);
     const fields = this.#fields!;
     if (fields[key] !== undefined) throw new JsonInvalid(`The body has the key ${quoted(key)} twice in one object.`);
+    this.#keys += 1;
+    if (this.#keys > MAX_KEYS)
+      throw new JsonInvalid('The body has an object with more than 10,000 keys. Send the data as a list or as text.');
     this.#copied += key.length;
     this.#key = key;
     if (this.#outer.length === 1) this.#top = key;
@@ -227,16 +231,24 @@ export class JsonReader {
     if (outer.length === MAX_DEPTH) throw new JsonInvalid(`The body is nested deeper than ${MAX_DEPTH} levels.`);
     const isList = byte === OPEN_LIST;
     if (outer.length === 2 && !isList && this.#fields === null) this.spans.openObject(this.#top, at + 1);
-    outer.push({ fields: this.#fields, key: this.#key, count: this.#elements.length, start: at });
+    outer.push({
+      fields: this.#fields,
+      keys: this.#keys,
+      key: this.#key,
+      count: this.#elements.length,
+      start: at,
+    });
     this.#fields = isList ? null : new Empty();
+    this.#keys = 0;
     this.#next = isList ? FIRST_VALUE : FIRST_KEY;
     return at + 1;
   }
 
   #close(at: number): number {
-    const { fields, key, count, start } = this.#outer.pop()!;
+    const { fields, keys, key, count, start } = this.#outer.pop()!;
     const value = this.#fields ?? this.#elements.splice(count);
     this.#fields = fields;
+    this.#keys = keys;
     this.#key = key;
     this.#put(value, start, at + 1);
     return at + 1;
@@ -259,9 +271,6 @@ export class JsonReader {
 
   /** A plain assignment would make an array with room for all numbers below the key. */
   #setNumbered(fields: Fields, value: unknown): void {
-    this.#numbered += 1;
-    if (this.#numbered > MAX_NUMBERED)
-      throw new JsonInvalid('The body has more than 10,000 keys that are numbers. Send the data as a list or as text.');
     Object.defineProperty(fields, this.#key, { value, enumerable: true });
   }
 

@@ -1,4 +1,4 @@
-import { isObject, quoted } from '../json/json-access.ts';
+import { invalid, isObject, quoted } from '../json/json-access.ts';
 import { LongText } from '../json/long-text.ts';
 import { riskOf, type Risk, textRisk, worse } from './name-risk.ts';
 import type { Shape } from './shape.ts';
@@ -24,10 +24,10 @@ const MAX_NAMES = 32;
 /** So many values below unknown names are looked through; more of them could hold anything. */
 const MAX_VALUES = 2_000;
 
-/** So many unknown names are looked at, the same ones each time: tens of thousands would hold up other calls. */
+/** A body with more unknown names, the same ones counted each time, is refused: they would hold up other calls. */
 const MAX_OCCURRENCES = 10_000;
 
-/** Collects the unknown names of a request. */
+/** Collects the unknown names of a request. Throws `RequestRejected` where there are too many. */
 export class UnknownNames {
   readonly #found = new Map<string, UnknownName>();
   #valuesLeft = MAX_VALUES;
@@ -87,10 +87,10 @@ export class UnknownNames {
 
   #add(path: string, word: string, risk: Risk, value: unknown): void {
     this.#occurrencesLeft -= 1;
-    if (this.#occurrencesLeft < 0) {
-      this.writesCache = true;
-      return this.#addOther('Unbounded');
-    }
+    if (this.#occurrencesLeft < 0)
+      throw invalid(
+        'The body has more than 10,000 names that Tollgate does not know. Leave out what the API does not need.',
+      );
     const most = worse(risk, this.#riskIn(value));
     const name = `${path.replace(/\[\d+\]/g, '[]')}${word === '' ? '' : `=${word}`}`;
     const known = this.#found.get(name);
@@ -110,6 +110,7 @@ export class UnknownNames {
   #riskIn(value: unknown): Risk {
     if (typeof value === 'string' || value instanceof LongText) return textRisk(value);
     if (typeof value !== 'object' || value === null) return null;
+    if (this.#valuesLeft < 0) return 'Unbounded';
     let risk: Risk = null;
     const isList = Array.isArray(value);
     // A list of a hundred thousand is not copied before its first value is looked at.
