@@ -201,7 +201,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     'proxy',
   ),
 
-  'cli/doctor': cli(...POLICY, 'config', 'crds', 'kube', 'ledger', 'ledger/redis', 'log', 'log/database'),
+  'cli/doctor': cli(...POLICY, 'config', 'crds', 'kube', 'ledger', 'ledger/redis', 'log', 'log/database', 'proxy'),
   'cli/query': cli(CORE, 'config', 'log', 'log/database'),
 };
 

@@ -62,6 +62,7 @@ export interface EndpointSlice extends KubeObject {
         readonly targetRef?: { readonly kind?: string; readonly name?: string };
       }[]
     | null;
+  readonly ports?: readonly { readonly port?: number }[] | null;
 }
 
 /** The names of the ready Pods; a Pod without the condition `ready` counts as ready, as the API says. */

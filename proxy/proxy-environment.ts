@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 
 /** The environment names a proxy that cannot be used. The message holds nothing of the value, which may hold a password. */
-class ProxyInvalid extends Error {
+export class ProxyInvalid extends Error {
   override readonly name = 'ProxyInvalid';
 }
 

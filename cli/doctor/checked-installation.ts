@@ -2,6 +2,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { type EndpointSlice, endpointSlices, servingPods } from '../../kube/kinds.ts';
 import type { RedisLedger } from '../../ledger/redis/connect-ledger.ts';
 import type { Settings } from '../../policy/config/settings.ts';
+import type { ProxyFor } from '../../proxy/proxy-environment.ts';
 import { type Pod, pods } from './kube-kinds.ts';
 import { readPolicyShards } from './policy-shards.ts';
 
@@ -18,8 +19,12 @@ export interface InstallationAccess {
   readonly settings: Settings;
   /** Undefined if no Redis was named. */
   readonly redis: LedgerConnection | undefined;
+  /** Undefined if no Redis was named. Contains the password: never print it. */
+  readonly redisUrl: string | undefined;
   /** Undefined if no database was named. Contains the password: never print it. */
   readonly databaseUrl: string | undefined;
+  /** The ways to upstreams that the environment names. Their URLs may contain a password: print their hosts only. */
+  readonly proxies: { readonly inForce: ProxyFor; readonly withoutExceptions: ProxyFor };
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }

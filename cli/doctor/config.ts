@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { withPassword } from '../../config/redis-address.ts';
 import { optionalText, readVariables, variables } from '../../config/variables.ts';
+import { proxiesOf } from '../../proxy/proxy-environment.ts';
 import type { Options } from './options.ts';
 
 const OWN_NAMESPACE = '/var/run/secrets/kubernetes.io/serviceaccount/namespace';
@@ -41,6 +42,11 @@ export function readConfig(env: NodeJS.ProcessEnv, { namespace, kubeconfig, cont
     redisCa: file(read.REDIS_CA_FILE),
     /** Contains the password: never print it. */
     databaseUrl: read.TOLLGATE_DATABASE_URL,
+    proxies: {
+      inForce: proxiesOf(env),
+      /** As if NO_PROXY were empty. */
+      withoutExceptions: proxiesOf({ ...env, NO_PROXY: '', no_proxy: '' }),
+    },
     /** The text of the settings file; undefined if none was named. */
     settings: file(read.TOLLGATE_SETTINGS),
   };

@@ -25,13 +25,22 @@ interface DoctorOptions {
 
 /** Connects to an installation, runs all checks and disconnects. Throws if the API server cannot be reached. */
 export async function diagnose(config: Config, { now, random, onStep }: DoctorOptions): Promise<readonly Diagnosis[]> {
-  const { namespace, databaseUrl } = config;
+  const { namespace, redisUrl, databaseUrl, proxies } = config;
   const client = new KubeClient({ connection: await connect(config.kubeconfig, config.pod, config.context), random });
   let redis: LedgerConnection | undefined;
   try {
     const settings = await readSettings(config, client);
     redis = await connectToRedis(config, settings);
-    const installation = checkedInstallation({ client, namespace, settings, redis, databaseUrl, now });
+    const installation = checkedInstallation({
+      client,
+      namespace,
+      settings,
+      redis,
+      redisUrl,
+      databaseUrl,
+      proxies,
+      now,
+    });
     return await runChecks(installation, onStep ?? (() => {}));
   } finally {
     redis?.ledger.close();

@@ -3,6 +3,11 @@
 import type { KubeObject, Resource } from '../../kube/object.ts';
 
 export const pods: Resource = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' };
+export const networkPolicies: Resource = {
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  plural: 'networkpolicies',
+};
 export const accessReviews: Resource = {
   apiVersion: 'authorization.k8s.io/v1',
   kind: 'SubjectAccessReview',
@@ -26,4 +31,29 @@ export interface Pod extends KubeObject {
 export interface AccessReview extends KubeObject {
   readonly spec: object;
   readonly status?: { readonly allowed?: boolean };
+}
+
+export interface Selector {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+    readonly values?: readonly string[];
+  }[];
+}
+
+export interface NetworkPolicy extends KubeObject {
+  readonly spec?: {
+    readonly podSelector?: Selector;
+    readonly policyTypes?: readonly string[];
+    readonly egress?: readonly {
+      /** Absent: every port. */
+      readonly ports?: readonly {
+        /** A name is that of a port of the Pods that the rule leads to. */
+        readonly port?: number | string;
+        readonly endPort?: number;
+        readonly protocol?: string;
+      }[];
+    }[];
+  };
 }

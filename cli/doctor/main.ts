@@ -2,6 +2,7 @@ import { RedisUrlInvalid } from '../../config/redis-address.ts';
 import { KubeError } from '../../kube/kube-error.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { SettingsInvalid } from '../../policy/config/settings.ts';
+import { ProxyInvalid } from '../../proxy/proxy-environment.ts';
 import { readConfig } from './config.ts';
 import { HELP, type Options, parseOptions, UsageError } from './options.ts';
 import { exitCode, jsonReport, textReport } from './output.ts';
@@ -39,7 +40,7 @@ async function run(options: Options): Promise<number> {
 function describe(error: unknown): string {
   if (error instanceof UsageError) return `${error.message}\nRun tollgate doctor --help for the flags.`;
   if (error instanceof RedisUrlInvalid) return `REDIS_URL ${error.message}`;
-  if (error instanceof KubeError || error instanceof SettingsInvalid) return error.message;
+  if ([KubeError, SettingsInvalid, ProxyInvalid].some((kind) => error instanceof kind)) return (error as Error).message;
   const { code, path } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') return `${path ?? 'a file'} does not exist; ${NAME_ANOTHER}`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

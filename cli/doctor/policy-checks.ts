@@ -101,20 +101,41 @@ export async function checkConditions({ client, now }: CheckedInstallation): Pro
         `No operator has set conditions on ${listed(silent)}.`,
         'Check the Lease, and the log of the leading operator.',
       ),
-    ...[...unready].map(([reason, objects]) => {
+    ...[...unready].flatMap(([reason, objects]) => {
+      // What the API server said differs for each.
+      if (reason === 'KeySecretDenied') return told(objects, 'Ready', 'Let tollgate-operator write and delete it');
       const names = listed(objects.map(({ metadata }) => keyOf(metadata)));
       const message = `${objects.length} not ready, ${reason}: ${names}.`;
       const remedy = `kubectl describe shows the message of each; docs/runbooks/conditions/${reason}.md says what to do.`;
-      return INSTALLATION_REASONS.has(reason) ? problem(message, remedy) : warning(message, remedy);
+      return [INSTALLATION_REASONS.has(reason) ? problem(message, remedy) : warning(message, remedy)];
     }),
-    ...[...Map.groupBy(all.filter(isIneffective), (one) => conditionOf(one, 'Effective')!.reason)].map(
-      ([reason, objects]) =>
-        warning(
-          `${objects.length} with a part that has no effect, ${reason}: ${listed(objects.map(({ metadata }) => keyOf(metadata)))}.`,
-          `kubectl describe shows which part, and the nearest name; docs/runbooks/conditions/${reason}.md says what to do.`,
-        ),
-    ),
+    ...told(all, 'Effective', 'Write what it says, or make what it names'),
     silent.length + unready.size === 0 && fine(`All ${all.length} resources are ready.`),
+  ];
+}
+
+/** The most resources whose own words are repeated. */
+const MOST_TOLD = 10;
+/** The end of a message that names its runbook. */
+const LINK = / See https:\S+$/;
+
+/** A warning for each resource on which a condition is False, with its message; one more for the rest of many. */
+function told(objects: readonly Resource[], type: string, remedy: string): Findings {
+  const found = objects.flatMap((one) => {
+    const condition = conditionOf(one, type);
+    return condition?.status === 'False' ? [{ name: keyOf(one.metadata), ...condition }] : [];
+  });
+  const rest = found.slice(MOST_TOLD).map(({ name }) => name);
+  return [
+    ...found
+      .slice(0, MOST_TOLD)
+      .map(({ name, reason, message }) =>
+        warning(
+          `${name}, ${reason}: ${message.replace(LINK, '')}`,
+          `${remedy} (docs/runbooks/conditions/${reason}.md).`,
+        ),
+      ),
+    rest.length > 0 && warning(`${rest.length} more with ${type}=False: ${listed(rest)}.`, 'kubectl describe each.'),
   ];
 }
 
@@ -136,10 +157,6 @@ function isSilent({ metadata, status }: Resource, now: number): boolean {
 function isUnready(one: Resource): boolean {
   const ready = conditionOf(one, 'Ready');
   return ready?.status === 'False' || reasonOf(one) !== (ready?.reason ?? '');
-}
-
-function isIneffective(one: Resource): boolean {
-  return conditionOf(one, 'Effective')?.status === 'False';
 }
 
 /** The most specific reason: of Exhausted if the ledger is unknown, of Logged, of UpstreamAccepted, else the one that Ready sums up. */

@@ -1,13 +1,17 @@
 import { KubeError } from '../../kube/kube-error.ts';
 import { LedgerUnreachable } from '../../ledger/ledger.ts';
+import { escapeText } from '../../policy/core/plain-text.ts';
 import { checkCertificate } from './certificate-check.ts';
 import type { CheckedInstallation } from './checked-installation.ts';
 import { checkNamespace, checkKinds, checkLease, checkPods, checkServer } from './cluster-checks.ts';
 import { type Finding, type Findings, problem, unknown } from './finding.ts';
 import { checkMail } from './mail-check.ts';
+import { checkNames } from './names-check.ts';
+import { checkNetwork } from './network-check.ts';
 import { checkConditions, checkFences, checkGateways, checkShards } from './policy-checks.ts';
 import { checkRights } from './rights-check.ts';
 import { checkLedger, checkLog } from './store-checks.ts';
+import { checkUpstreams } from './upstream-check.ts';
 
 export interface Diagnosis extends Finding {
   readonly check: string;
@@ -21,13 +25,16 @@ const checks: readonly (readonly [string, (installation: CheckedInstallation) =>
   ['Rights', checkRights],
   ['Pods', checkPods],
   ['Lease', checkLease],
+  ['Network', checkNetwork],
   ['Ledger', checkLedger],
   ['Usage log', checkLog],
   ['Shards', checkShards],
   ['Fences', checkFences],
   ['Gateways', checkGateways],
+  ['Upstreams', checkUpstreams],
   ['Certificate', checkCertificate],
   ['Mail', checkMail],
+  ['Names', checkNames],
   ['Resources', checkConditions],
 ];
 
@@ -41,7 +48,8 @@ export async function runChecks(
     onStep(check);
     const results: Findings = await run(installation).catch((error: unknown) => [failed(error)]);
     const findings = results.filter((result) => result !== false);
-    diagnoses.push(...findings.map((finding) => ({ check, ...finding })));
+    // Names in it may be those of callers and tenants, and a terminal obeys control characters.
+    diagnoses.push(...findings.map((finding) => ({ check, ...finding, message: escapeText(finding.message) })));
     if (run === checkNamespace && findings.some(({ level }) => level === 'Problem')) break;
   }
   return diagnoses;

@@ -346,7 +346,7 @@ test('helm test starts without the Secrets that it reports as missing', () => {
     const { secretKeyRef, secret } = (each ?? {}) as { secretKeyRef?: object; secret?: object };
     return secretKeyRef ?? secret ?? [];
   });
-  expect(secrets).toHaveLength(4);
+  expect(secrets).toHaveLength(6);
   for (const secret of secrets) expect(secret).toMatchObject({ optional: true });
 });
 

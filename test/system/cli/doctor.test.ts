@@ -18,6 +18,7 @@ import type { Postgres } from '../../../hack/services/postgres.ts';
 import type { Child } from '../../../hack/services/processes.ts';
 import { startRedisCluster } from '../../../hack/services/redis-cluster.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';
+import { startUpstream, type Upstream } from '../../fakes/upstream/upstream.ts';
 import { writeCertificate } from '../../support/certificate.ts';
 import { createDatabase, startPostgres } from '../../support/postgres.ts';
 import { budget, workspace } from '../../support/resources.ts';
@@ -32,10 +33,12 @@ let postgres: Postgres & { directory: string };
 let gateway: SimulatedGateway;
 let operator: Child;
 let tenant: string;
+let upstream: Upstream;
 let inside: Record<string, string>;
 const directory = mkdtempSync(join(tmpdir(), 'tollgate-doctor-'));
 
 beforeAll(async () => {
+  upstream = await startUpstream();
   postgres = await startPostgres();
   here = await install({ databaseUrl: postgres.url });
   operator = await here.startOperator('operator-1');
@@ -53,6 +56,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await gateway?.stop();
   await here?.stop();
+  await upstream?.close();
   await postgres?.stop();
   rmSync(postgres.directory, { recursive: true, force: true });
   rmSync(directory, { recursive: true, force: true });
@@ -88,7 +92,9 @@ async function settings(fields: object): Promise<void> {
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: { name: 'tollgate-settings', namespace: NAMESPACE },
-      data: { 'settings.yaml': stringify({ gatewayURL: 'http://gateway.test:8080', ...fields }) },
+      data: {
+        'settings.yaml': stringify({ gatewayURL: 'http://gateway.test:8080', upstreams: [upstream.url], ...fields }),
+      },
     }),
   );
 }
@@ -141,6 +147,8 @@ test('finds no problem in a working installation, and lists what it checked', as
     'Shards',
     'Fences',
     'Gateways',
+    'Upstreams',
+    'Names',
     'Resources',
   ]);
   const { code: exit, stdout } = await doctor([], inside);

@@ -4,6 +4,7 @@ import type { Reservation } from '../../../ledger/reservation.ts';
 import { budgetPeriodAt } from '../../../policy/core/budget-period.ts';
 import { boundOf, type Check } from '../../../policy/core/counter-check.ts';
 import { parseUsd, nano } from '../../../policy/core/money.ts';
+import type { CallRecord } from '../../../policy/core/usage-record.ts';
 import { budget, condition, type Reader, workspace } from '../../support/resources.ts';
 import type { Installation, SimulatedGateway } from './harness.ts';
 
@@ -28,15 +29,19 @@ export class Calls {
     return ns;
   }
 
-  /** Reserves `worst` and settles at `cost`; null leaves the call in flight. Returns its id, null where it was refused. */
-  async make(ns: string, worst: string, cost: string | null): Promise<string | null> {
+  /**
+   * Reserves `worst` and settles at `cost`, with `more` in its usage record; null leaves the call in flight. Returns its id,
+   * null where it was refused.
+   */
+  async make(ns: string, worst: string, cost: string | null, more: Partial<CallRecord> = {}): Promise<string | null> {
     const { ledger } = this.#gateway;
     const id = randomUUID();
     const { kind } = await ledger.gateway.reserve(await this.#reservation(ns, id, worst));
     if (kind !== 'admitted') return null;
     if (cost === null) return id;
     const costNano = parseUsd(cost);
-    await ledger.gateway.settle({ id, costNano, presumedNano: nano(0n), record: { id, cost_nano: `${costNano}` } });
+    const record = { ...more, id, cost_nano: `${costNano}` };
+    await ledger.gateway.settle({ id, costNano, presumedNano: nano(0n), record });
     return id;
   }
 

@@ -1,0 +1,52 @@
+/** Checks which names callers send that this version does not know, and which of them are refused. */
+
+import { LogUnreachable } from '../../log/database/database.ts';
+import { openDatabase } from '../../log/database/open-database.ts';
+import { countUnknownNames, type UnknownName } from '../../log/unknown-names.ts';
+import type { CheckedInstallation } from './checked-installation.ts';
+import { type Finding, type Findings, fine, listed, warning } from './finding.ts';
+
+const DAY_MS = 86_400_000;
+/** The list of harmless names takes no longer ones. */
+const MOST_CHARACTERS = 160;
+const PAGE = 'docs/how-to/unknown-names.md';
+
+export async function checkNames(installation: CheckedInstallation): Promise<Findings> {
+  const { shared } = await installation.shards();
+  const refused = shared.ok ? [...shared.value.names.values()].flatMap(({ list }) => [...list.exceeded]) : [];
+  const seen = await seenNames(installation);
+  return [
+    refused.length > 0 &&
+      warning(
+        `Names that every workspace is refused, because a call with one cost more than its highest bound: ${listed([...new Set(refused)])}.`,
+        `List one as harmless in ConfigMap tollgate-names only if its cost is bounded; else tell its callers to leave it out (${PAGE}).`,
+      ),
+    seen !== null && seenFinding(seen),
+  ];
+}
+
+/** The names of the last day; null if the usage log cannot be read, which the check of it says. */
+async function seenNames({ databaseUrl, now }: CheckedInstallation): Promise<readonly UnknownName[] | null> {
+  if (databaseUrl === undefined) return null;
+  const database = await openDatabase({ url: databaseUrl });
+  try {
+    return await countUnknownNames(database.query, now() - DAY_MS);
+  } catch (error) {
+    if (error instanceof LogUnreachable) return null;
+    throw error;
+  } finally {
+    await database.close();
+  }
+}
+
+function seenFinding(seen: readonly UnknownName[]): Finding {
+  if (seen.length === 0) return fine('No call of the last day had a name that Tollgate does not know.');
+  const names = seen.map(({ name, calls, workspace, workspaces }) => {
+    const others = workspaces > 1 ? ` and ${workspaces - 1} more` : '';
+    return `${name.slice(0, MOST_CHARACTERS)} (${calls} calls of ${workspace}${others})`;
+  });
+  return warning(
+    `Names that Tollgate does not know, for which calls of the last day reserved the highest bound: ${listed(names)}.`,
+    `List what costs nothing beyond its bytes as harmless in ConfigMap tollgate-names; forbid the others by requests.unknownFields: Refuse (${PAGE}).`,
+  );
+}
