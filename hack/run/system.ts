@@ -46,6 +46,8 @@ export interface SystemOptions {
   redis?: string[];
   /** Further fields of the settings file. */
   settings?: Readonly<Record<string, unknown>>;
+  /** Further variables of operators and gateways. */
+  environment?: Readonly<Record<string, string>>;
   /** Whether operators and gateways run what `npm run build` has made, as the image does. */
   built?: boolean;
   /** Further flags of Node for the gateways. */
@@ -92,7 +94,7 @@ export async function stopSystem(directory: string): Promise<void> {
 }
 
 async function bringUp(options: SystemOptions, registry: ProcessRegistry): Promise<System> {
-  const { directory, replicas, upstream, anyPorts = false, supervised = false } = options;
+  const { directory, replicas, upstream, anyPorts = false, supervised = false, environment = {} } = options;
   const commands = new Map<string, Command>();
   const launch: Launch = (command, probe) => {
     commands.set(command.name, command);
@@ -144,6 +146,7 @@ async function bringUp(options: SystemOptions, registry: ProcessRegistry): Promi
         TOLLGATE_METRICS_TOKEN: METRICS_TOKEN,
         POD_NAME: name,
         PORT: String(port),
+        ...environment,
       },
     };
     return launch(command, () => responds(`http://127.0.0.1:${port}/readyz`));
