@@ -307,7 +307,7 @@ describe('a body that tries to keep the gateway busy', () => {
     ['tools', { tools: many({ name: 'a' }) }, 'BodyInvalid: tools must have at most 10000 entries.'],
     [
       'unknown names',
-      { messages: many({ role: 'user', content: 'a', future: 0 }) },
+      { messages: many({ role: 'user', content: 'a', future: 0 }).slice(0, 12_000) },
       'BodyInvalid: The body has more than 10,000 names that Tollgate does not know. Leave out what the API does not need.',
     ],
   ])('with too many %s is refused before each one is searched', (_name, more, expected) => {
