@@ -65,7 +65,7 @@ function end(): Promise<void> {
 
 async function demonstrate(system: System): Promise<void> {
   output.step('A real API server, two operators, two gateways, Redis and a stand-in for the Anthropic API are up.');
-  const [shop, insights] = await applyTeams(system.kubeconfig, system.upstreamUrl, new Date());
+  const [shop, insights] = await applyTeams(system.kubeconfig, new Date());
   output.step('Two teams have budgets, and every gateway enforces them (hack/demo/teams.yaml).');
   await printBudgets(system);
 

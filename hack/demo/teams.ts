@@ -21,10 +21,9 @@ interface Zones {
 const manifest = join(import.meta.dirname, 'teams.yaml');
 
 /** Applies both teams' resources, waits until every gateway enforces them, and reads the keys that Tollgate made. */
-export async function applyTeams(kubeconfig: string, upstreamUrl: string, now: Date): Promise<[Team, Team]> {
+export async function applyTeams(kubeconfig: string, now: Date): Promise<[Team, Team]> {
   const zones = calmZones(now);
   const yaml = readFileSync(manifest, 'utf8')
-    .replaceAll('${UPSTREAM_URL}', upstreamUrl)
     .replaceAll('America/New_York', zones.shop)
     .replaceAll('Europe/Berlin', zones.insights);
   await kubectl(kubeconfig, ['apply', '--server-side', '-f', '-'], yaml);
