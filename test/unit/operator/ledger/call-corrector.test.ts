@@ -10,6 +10,7 @@ import { UsageLog } from '../../../../log/usage-log.ts';
 import { correctedNote, notCorrectedNote } from '../../../../operator/events/correction-notes.ts';
 import { CallCorrector } from '../../../../operator/ledger/call-corrector.ts';
 import { nano } from '../../../../policy/core/money.ts';
+import { OWNER } from '../../../support/owner.ts';
 import { call, check, COUNTER, HOUR, join as joinLedger, pool } from '../../ledger/ledger-fixtures.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tollgate-corrector-'));
@@ -35,7 +36,10 @@ class Here {
   readonly log = new UsageLog({
     open: async () => ({ ...database, close: async () => {} }),
     ledger: this.ledger.operator,
+    onIngested: ({ rows }) => (this.ingested += rows),
   });
+  /** Rows that the log has told of, whoever made it take them. */
+  ingested = 0;
   readonly told: string[] = [];
   counted = 0n;
   /** Which step of a correction fails next: the process dies there. */
@@ -204,6 +208,28 @@ describe('tollgate.dev/correct', () => {
     expect(here.told.at(-1)).toBe('a one cent: "one" is no amount in USD such as 0.25.');
     expect(await here.cents()).toEqual([9, 0, 18, 18]);
     expect(here.annotations).toBeUndefined();
+  });
+
+  test('corrects nothing of a batch that runs', async () => {
+    await here.call('a', null);
+    await here.ledger.gateway.openBatch({ id: 'a', batch: 'msgbatch_1', ...OWNER, meta: '{}' });
+    await here.correct('a/batch 0 outage');
+    expect(here.told).toEqual(['Call a/batch has not ended yet: correct it once it is settled.']);
+    expect(await here.cents()).toEqual([0, 0, 0, 10]);
+  });
+
+  test('is not held up by calls that go on', async () => {
+    await here.call('a', 8n * CENT);
+    const read = here.ledger.operator.readUsage.bind(here.ledger.operator);
+    let more = 0;
+    here.ledger.operator.readUsage = async (count) => {
+      await here.call(`more-${(more += 1)}`, 0n);
+      return read(count);
+    };
+    expect(await here.log.drain()).toBe(false);
+    await here.correct('a 0.01 priced twice');
+    expect(await here.cents()).toEqual([1, 7, 1, 1]);
+    expect(here.ingested).toBeGreaterThan(1);
   });
 
   test('lets calls in again that were refused as spent', async () => {

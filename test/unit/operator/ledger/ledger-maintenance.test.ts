@@ -1,7 +1,9 @@
 import { expect, test } from '@jest/globals';
 import { RELEASE_AFTER_MS } from '../../../../ledger/durations.ts';
 import { MemoryLedger } from '../../../../ledger/memory/memory-ledger.ts';
+import { LogUnreachable } from '../../../../log/database/database.ts';
 import { LedgerMaintenance } from '../../../../operator/ledger/ledger-maintenance.ts';
+import { nano } from '../../../../policy/core/money.ts';
 import { call, check, cost, HOUR, join } from '../../ledger/ledger-fixtures.ts';
 
 test('releases what is due, whether or not its gateway lives, and counts it once', async () => {
@@ -31,4 +33,24 @@ test('releases what is due, whether or not its gateway lives, and counts it once
   }
   expect(counted.filter((amount) => amount > 0n)).toEqual([30n, 20n]);
   expect(await ledger.operator.presumedCalls(9)).toEqual([]);
+});
+
+test('sweeps although the usage log, which corrections need, is out of reach', async () => {
+  const done: string[] = [];
+  const note = (what: string) => async () => void done.push(what);
+  const maintenance = new LedgerMaintenance({
+    ledger: {
+      sweep: async () => done.push('sweep'),
+      releaseDue: async () => {
+        done.push('release');
+        return { calls: 0, releasedNano: nano(0n) };
+      },
+    },
+    presumed: { executeAnnotation: note('presumed'), bookExpired: note('book') },
+    corrector: { executeAnnotation: () => Promise.reject(new LogUnreachable('it is away')), apply: note('apply') },
+    metrics: { countReleased: () => undefined },
+    elapsed: () => 0,
+  });
+  await expect(maintenance.run(0)).rejects.toBeInstanceOf(LogUnreachable);
+  expect(done).toEqual(['presumed', 'sweep', 'release', 'book']);
 });
