@@ -1,14 +1,13 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How a connection ends instead of a request being answered. */
 export interface Closing {
   /** Connections that have carried a request before, those that have not, or all. */
   readonly on: 'Reused' | 'New' | 'All';
   readonly how: 'Reset' | 'Close';
-  /** After the request has come. Milliseconds. */
-  readonly afterMs?: number;
+  /** Called when the request has come; default: at once. */
+  readonly after?: () => Promise<unknown>;
   /** What is sent before. */
   readonly bytes?: string;
   /** The request reaches the server all the same; only its answer is lost. */
@@ -81,8 +80,8 @@ export async function startClosingProxy(port: number): Promise<ClosingProxy> {
   };
 }
 
-async function end(near: Socket, { how, afterMs = 0, bytes }: Closing): Promise<void> {
-  if (afterMs > 0) await sleep(afterMs, undefined, { ref: false });
+async function end(near: Socket, { how, after, bytes }: Closing): Promise<void> {
+  await after?.();
   if (bytes !== undefined) await new Promise((resolve) => near.write(bytes, resolve));
   if (how === 'Reset') near.resetAndDestroy();
   else near.end();
