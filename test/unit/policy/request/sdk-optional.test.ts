@@ -1,32 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { facts, plain, refusal, withContent } from '../../../support/request-bodies.ts';
 import { BLOCKS, TOOLS, VALUES } from './sdk-types.ts';
-
-const REQUIRED = new Set([
-  'model',
-  'max_tokens',
-  'messages',
-  'type',
-  'role',
-  'name',
-  'source',
-  'tool',
-  'tool_name',
-  'definition',
-]);
-
-/** The value with each field that is not required set to null, at any depth, one at a time. */
-function* withNulls(value: unknown): Generator {
-  if (typeof value !== 'object' || value === null) return;
-  for (const [name, part] of Object.entries(value)) {
-    const put = (one: unknown): unknown =>
-      Array.isArray(value)
-        ? value.map((each, i) => (String(i) === name ? one : (each as unknown)))
-        : { ...value, [name]: one };
-    if (!Array.isArray(value) && !REQUIRED.has(name)) yield put(null);
-    for (const within of withNulls(part)) yield put(within);
-  }
-}
+import { REQUIRED, withNulls } from './with-nulls.ts';
 
 /** Whether a body is read, with nothing in it that nobody knows; or why not. */
 function reading(body: unknown): string {
