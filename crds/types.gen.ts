@@ -567,7 +567,7 @@ export interface ClaudeWorkspaceSpec {
     mode: 'Refuse' | 'Allow';
   };
   /**
-   * files says whether the Files API is served, and whether requests may name files by file_id. A file belongs to the workspace that uploaded it; another workspace cannot read, list, delete or name it. Default: {}.
+   * files says whether the Files API is served, and whether requests may name files by file_id. A file belongs to the workspace that uploaded it, or whose call had code make it; another workspace cannot read, list, delete or name it. Default: {}.
    */
   files: {
     /**

@@ -143,7 +143,14 @@ export function assemble(options: GatewayOptions): Assembly {
   const callLog = new CallLog({ logger, spans: options.spans ?? null, refusalLines, now, elapsed });
   const callRefuser = new CallRefuser({ metrics, refusalCounter, callLog });
   const freeCalls = new FreeCalls();
-  const storedFiles = new StoredFiles({ ledger, settings, now, elapsed });
+  const storedFiles = new StoredFiles({
+    ledger,
+    settings,
+    now,
+    elapsed,
+    onUnowned: (workspace, made) =>
+      logger.warn({ workspace, files: made }, 'files that code has made could not be noted, and cannot be fetched'),
+  });
   const pipeline = new Pipeline({ policy, admission, settler, callRefuser, freeCalls, storedFiles, newId });
 
   const upstreams = new Upstreams(upstreamConnector(options.proxyFor ?? NO_PROXY), options.upstreamTimeoutMs);
@@ -153,6 +160,7 @@ export function assemble(options: GatewayOptions): Assembly {
     upstreamKeys,
     readingTurns,
     freeCalls,
+    storedFiles,
     settler,
     tokensPerByte: new TokensPerByte(),
     expectedCosts: new ExpectedCosts(),

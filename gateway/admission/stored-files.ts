@@ -1,7 +1,8 @@
 import type { GatewayLedger } from '../../ledger/gateway-ledger.ts';
+import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { MAX_FILES } from '../../ledger/stored-files.ts';
 import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
-import { refOf } from '../../policy/core/compiled-policy.ts';
+import { type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import { ownerOf } from '../../policy/core/owner.ts';
 import { noSuchFile, tooManyFiles } from '../../policy/core/refusal-sentences.ts';
 import type { Refusal } from '../../policy/core/refusals.ts';
@@ -12,12 +13,14 @@ import { type LedgerPatience, retryLedger } from './retry-ledger.ts';
 const ASKED_AT_ONCE = 1_000;
 
 interface Parts extends LedgerPatience, Pick<Clocks, 'now'> {
+  /** Files that code has made for a workspace could not be noted, so that nobody can fetch them. */
+  readonly onUnowned: (workspace: Ref, files: readonly string[]) => void;
   readonly ledger: Pick<GatewayLedger, 'ownsFiles' | 'countFiles' | 'listFiles' | 'addFile' | 'removeFile'>;
 }
 
 /**
  * Whose the files in the upstreams' stores are. An upstream shows a file to whoever has the upstream key; Tollgate shows
- * it to the workspace that uploaded it. One that was deleted and made again has uploaded none.
+ * it to the workspace that uploaded it, or whose call made it. One that was deleted and made again has uploaded none.
  */
 export class StoredFiles {
   readonly #parts: Parts;
@@ -59,6 +62,19 @@ export class StoredFiles {
 
   add(workspace: ResolvedWorkspace, file: string): Promise<void> {
     return retryLedger(() => this.#parts.ledger.addFile(ownerOf(workspace), file, this.#parts.now()), this.#parts);
+  }
+
+  /** Adds files that code has made for the workspace. Never rejects: without room, or without the ledger, nobody owns them. */
+  async keepMade(workspace: ResolvedWorkspace, files: readonly string[]): Promise<void> {
+    try {
+      if ((await this.refuseMore(workspace)) === null) {
+        await Promise.all(files.map((file) => this.add(workspace, file)));
+        return;
+      }
+    } catch (error) {
+      if (!(error instanceof LedgerUnreachable)) throw error;
+    }
+    this.#parts.onUnowned(refOf(workspace), files);
   }
 
   remove(workspace: ResolvedWorkspace, file: string): Promise<void> {

@@ -10,6 +10,7 @@ import { StaleConnection } from '../http/kept-connection.ts';
 import { isKeyRefused, keyRefusal } from '../http/upstream-keys.ts';
 import { AbortPolicy, type AnswerProgress, type OnAbort } from './abort-policy.ts';
 import { type AnswerWriter, CollectingWriter, NO_WRITER, StreamingWriter } from './answer-writer.ts';
+import { MadeFiles } from './made-files.ts';
 import { MeterTap } from './meter-tap.ts';
 import { type Metered, UNMETERED } from './meter.ts';
 
@@ -23,6 +24,8 @@ export interface UpstreamCall extends Pick<Clocks, 'elapsed'> {
   readonly onAbort: OnAbort;
   readonly stream: boolean;
   readonly headersDown: HeadersDown;
+  /** Told which files code has made for the caller; null or absent: nobody asks. */
+  readonly onMadeFiles?: ((ids: readonly string[]) => void) | null;
   readonly onAnswer: (status: number, headers: IncomingHttpHeaders) => void;
   /** The gateway's own headers for an answer that is streamed. */
   readonly streamHeaders: () => RawHeaders;
@@ -110,9 +113,9 @@ class UpstreamHandler implements Dispatcher.DispatchHandler {
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (status < 200) return;
-    const { onAnswer, headersDown, elapsed } = this.#call;
+    const { onAnswer, onMadeFiles, headersDown, elapsed } = this.#call;
     onAnswer(status, headers);
-    const tap = new MeterTap(status, headers, elapsed);
+    const tap = new MeterTap(status, headers, elapsed, onMadeFiles ? new MadeFiles(onMadeFiles) : null);
     this.#answer = { status, tap, writer: this.#writerOf(tap, status, headersDown(headers)) };
   }
 

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { type ContentDecoder, decoderOf } from '../http/content-decoder.ts';
 import { mediaType } from '../http/headers.ts';
 import { AnswerMeter } from './answer-meter.ts';
+import type { MadeFiles } from './made-files.ts';
 import type { Meter, Metered } from './meter.ts';
 import { WholeMeter } from './whole-meter.ts';
 
@@ -13,14 +14,19 @@ export class MeterTap {
   readonly #isError: boolean;
   readonly #meter: Meter;
   readonly #decoder: ContentDecoder;
+  readonly #madeFiles: MadeFiles | null;
   #hasBytes = false;
 
-  /** `elapsed`: the monotonic clock. Milliseconds. */
-  constructor(status: number, headers: IncomingHttpHeaders, elapsed: () => number) {
+  /** `elapsed`: the monotonic clock, in milliseconds. `madeFiles`: what finds files in the answer; null: nothing does. */
+  constructor(status: number, headers: IncomingHttpHeaders, elapsed: () => number, madeFiles: MadeFiles | null = null) {
     this.#isError = status >= 300;
     const meter = this.#isError ? new WholeMeter('Error', mediaType(headers)) : new AnswerMeter(headers, elapsed);
     this.#meter = meter;
-    this.#decoder = decoderOf(headers['content-encoding'], (bytes) => meter.write(bytes));
+    this.#madeFiles = this.#isError ? null : madeFiles;
+    this.#decoder = decoderOf(headers['content-encoding'], (bytes) => {
+      meter.write(bytes);
+      this.#madeFiles?.write(bytes, meter.isStream);
+    });
   }
 
   /** Before any of it has come, what its headers say. */
@@ -40,7 +46,10 @@ export class MeterTap {
 
   /** Calls `then` once all bytes that can be decoded were metered: the last ones may still be in the decompressor. */
   close(then: () => void): void {
-    this.#decoder.end(then);
+    this.#decoder.end(() => {
+      this.#madeFiles?.end();
+      then();
+    });
   }
 
   /** Called once, after `close`. */

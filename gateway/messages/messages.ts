@@ -11,6 +11,7 @@ import type { FieldSpan } from '../../policy/request/prompt-fields.ts';
 import { requestReading } from '../../policy/request/request.ts';
 import { planToReservation } from '../admission/plan-to-reservation.ts';
 import type { Settler } from '../admission/settler.ts';
+import type { StoredFiles } from '../admission/stored-files.ts';
 import { queueKeysOf } from '../admission/wait-queue.ts';
 import { forward, type ForwardEnd, unanswered } from '../forward/forward.ts';
 import type { Metered } from '../forward/meter.ts';
@@ -38,6 +39,7 @@ interface Parts extends Pick<Clocks, 'elapsed'> {
   readonly upstreamKeys: UpstreamKeys;
   readonly readingTurns: ReadingTurns;
   readonly freeCalls: FreeCalls;
+  readonly storedFiles: StoredFiles;
   readonly settler: Settler;
   readonly tokensPerByte: TokensPerByte;
   readonly expectedCosts: ExpectedCosts;
@@ -88,11 +90,13 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
   }
 
   async forward(call: MessageCall & AdmittedCall): Promise<Forwarded> {
-    const { metrics, settings, upstreams, upstreamKeys, elapsed } = this.#parts;
+    const { metrics, settings, upstreams, upstreamKeys, storedFiles, elapsed } = this.#parts;
     const { req, res, route, arrived, caller, plan, headersDown } = call;
     const { workspace } = caller;
     const upstream = upstreams.of(workspace);
     const sentAt = elapsed();
+    // Where Anthropic runs tools, it bills prompts that a stream mentions only at its end, and code may make files.
+    const runsTools = !isSingleInference(plan.facts);
     let answer: Pick<Forwarded, 'status' | 'requestId' | 'firstByteMs'> = UNANSWERED;
     let cost: EndedCost | null = null;
     if (call.isSecondAttempt) metrics.countRetry(refOf(workspace));
@@ -104,11 +108,11 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
       headers: jsonHeadersUp(req, workspace),
       body: applyEdits(call.body, plan.edits),
       res,
-      // Where Anthropic runs tools, it bills prompts that a stream mentions only at its end.
-      onAbort: isSingleInference(plan.facts) ? settings.onAbort : 'Drain',
+      onAbort: runsTools ? 'Drain' : settings.onAbort,
       stream: plan.facts.stream,
       headersDown,
       elapsed,
+      onMadeFiles: runsTools && workspace.files === 'Allow' ? (ids) => void storedFiles.keepMade(workspace, ids) : null,
       onAnswer: (status, headers) => {
         const refusal = upstreamKeys.check(workspace, status);
         if (refusal !== null) metrics.countRefusal(refusal.reason, refOf(workspace));

@@ -1,11 +1,13 @@
 import { type Anthropic, toFile } from '@anthropic-ai/sdk';
 import { describe, expect, test } from '@jest/globals';
 import { MAX_FILES } from '../../../ledger/stored-files.ts';
+import { parseUsd } from '../../../policy/core/money.ts';
 import { OWNER } from '../../support/owner.ts';
+import { until } from '../../support/until.ts';
 import { item, sdk } from './batch-fixture.ts';
-import { useGateways } from './fixture.ts';
+import { standIn, useGateways } from './fixture.ts';
 import { ask, errorOf, message, type Running } from './harness.ts';
-import type { WorkspaceOptions } from './policies.ts';
+import { budget, type WorkspaceOptions } from './policies.ts';
 
 const env = useGateways();
 
@@ -110,4 +112,102 @@ test('no workspace fills the ledger with files', async () => {
   await expect(upload(sdk(here))).rejects.toMatchObject({ message: expect.stringContaining('has 10000 files') });
   await here.ledger.gateway.removeFile(OWNER, 'file_0');
   await upload(sdk(here));
+});
+
+describe('a file that code makes in a container of a call', () => {
+  const tolerant = budget('daily', '25.00', { toleranceNano: parseUsd('5.00') });
+  const guards = { unboundedRequestNano: parseUsd('4.00') } as never;
+  const tools = [{ type: 'code_execution_20250825', name: 'code_execution' }];
+
+  const running = (rest: WorkspaceOptions['rest'] = {}) =>
+    env.gatewayWith({ budgets: [tolerant], rest: { files: 'Allow', guards, ...rest } });
+
+  /** A file in the upstream's store that no workspace has uploaded. */
+  async function madeFile(): Promise<string> {
+    const body = new FormData();
+    body.set('file', new File(['the chart'], 'chart.png'));
+    const headers = { 'x-api-key': 'sk-ant-upstream', 'anthropic-version': '2023-06-01' };
+    const answer = await fetch(`${env.upstream.url}/v1/files`, { method: 'POST', headers, body });
+    return ((await answer.json()) as { id: string }).id;
+  }
+
+  const result = (id: string) => ({
+    type: 'bash_code_execution_tool_result',
+    tool_use_id: 'srvtoolu_1',
+    content: {
+      type: 'bash_code_execution_result',
+      stdout: '',
+      stderr: '',
+      return_code: 0,
+      content: [{ type: 'bash_code_execution_output', file_id: id }],
+    },
+  });
+  const text = (id: string) => ({ type: 'text', text: JSON.stringify(result(id)) });
+  const usage = { input_tokens: 10, output_tokens: 10 };
+  const head = { id: 'msg_1', type: 'message', role: 'assistant', model: 'claude-sonnet-5-5', usage };
+
+  /** The answer with these blocks, in one piece or as a stream. */
+  function edge(blocks: readonly object[], isStream: boolean) {
+    const whole = { ...head, content: blocks, stop_reason: 'end_turn', stop_sequence: null };
+    if (!isStream) return { status: 200, type: 'application/json', body: JSON.stringify(whole) };
+    const events = [
+      { type: 'message_start', message: { ...head, content: [] } },
+      ...blocks.map((content_block, index) => ({ type: 'content_block_start', index, content_block })),
+      { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage },
+      { type: 'message_stop' },
+    ];
+    const body = events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('');
+    return { status: 200, type: 'text/event-stream', body };
+  }
+
+  async function call(here: Running, blocks: readonly object[], stream: boolean, more: object = { tools }) {
+    const answer = await ask(here.url, {
+      headers: standIn({ edge: edge(blocks, stream) }),
+      body: message({ stream, ...more }),
+    });
+    expect([answer.status, answer.text]).toEqual([200, expect.stringContaining('file_')]);
+  }
+
+  test.each([
+    ['whole', false],
+    ['streamed', true],
+  ])('is fetched by its workspace as the %s answer names it, and by no other', async (_, isStream) => {
+    const here = await running();
+    const id = await madeFile();
+    await expect(sdk(here).beta.files.download(id)).rejects.toMatchObject({ status: 404 });
+    await call(here, [text('file_of_nobody'), result(id)], isStream);
+    await until(async () => (await here.ledger.gateway.ownsFiles(OWNER, [id]))[0]);
+    expect(await (await sdk(here).beta.files.download(id)).text()).toBe('the chart');
+    expect((await sdk(here).beta.files.list()).data.map((file) => file.id)).toEqual([id]);
+    const other = sdk(await running({ uid: 'uid-of-another' }));
+    await expect(other.beta.files.download(id)).rejects.toMatchObject({ status: 404 });
+  });
+
+  test.each([
+    ['whole', false],
+    ['streamed', true],
+  ])('is not owned for a name that a model wrote, nor without a tool of Anthropic’s, %s', async (_, isStream) => {
+    const here = await running();
+    const id = await madeFile();
+    const known = await madeFile();
+    await call(here, [result(id)], isStream, {});
+    await call(
+      here,
+      [text(id), { ...result(known), content: { ...result(known).content, content: [{ type: 'text', file_id: id }] } }],
+      isStream,
+    );
+    await call(here, [result(known)], isStream);
+    await until(async () => (await here.ledger.gateway.ownsFiles(OWNER, [known]))[0]);
+    expect(await here.ledger.gateway.ownsFiles(OWNER, [id])).toEqual([false]);
+  });
+
+  test('is not owned where the workspace does not allow files', async () => {
+    const refusing = await env.gatewayWith({ budgets: [tolerant], rest: { guards } });
+    const here = await running();
+    const [id, known] = [await madeFile(), await madeFile()];
+    await call(refusing, [result(id)], false);
+    await call(here, [result(known)], false);
+    await until(async () => (await here.ledger.gateway.ownsFiles(OWNER, [known]))[0]);
+    expect(await refusing.ledger.gateway.ownsFiles(OWNER, [id])).toEqual([false]);
+  });
 });

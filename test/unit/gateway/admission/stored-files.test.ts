@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { StoredFiles } from '../../../../gateway/admission/stored-files.ts';
+import { LedgerUnreachable } from '../../../../ledger/ledger.ts';
 import type { ResolvedWorkspace } from '../../../../policy/admit/resolved-workspace.ts';
 import { OWNER } from '../../../support/owner.ts';
 
@@ -25,4 +26,20 @@ test('the ledger is asked about the files of a large batch in portions, up to th
   const refusal = await storedFiles.refuseForeign(workspace, [...own, ...foreign]);
   expect(refusal).toMatchObject({ reason: 'NotFound', message: expect.stringContaining('"foreign-0"') });
   expect(asked).toEqual([1_000, 1_000, 1_000]);
+});
+
+test.each([
+  ['the workspace has no room', () => Promise.resolve(10_000)],
+  ['the ledger is away', () => Promise.reject(new LedgerUnreachable('no connection'))],
+])('a file that code made belongs to nobody, which is said, where %s', async (_, countFiles) => {
+  const unowned: unknown[] = [];
+  const storedFiles = new StoredFiles({
+    ledger: { countFiles },
+    settings: { waitSeconds: 0 },
+    now: () => 0,
+    elapsed: () => 0,
+    onUnowned: (...told: unknown[]) => unowned.push(told),
+  } as never);
+  await storedFiles.keepMade(workspace, ['file_1']);
+  expect(unowned).toEqual([['payments/checkout', ['file_1']]]);
 });
