@@ -210,6 +210,16 @@ describe('tollgate.dev/correct', () => {
     expect(here.annotations).toBeUndefined();
   });
 
+  test('books what was released and is billed after all, up to what it held', async () => {
+    await here.call('a', 1n * CENT, 9n * CENT);
+    await here.ledger.operator.resolvePresumed(['a'], 'Release');
+    expect(await here.cents()).toEqual([1, 0, 1, 1]);
+    await here.correct('a/rest 0.10 on the bill');
+    expect(here.told.at(-1)).toContain('Write an amount from 0 to 0.09.');
+    await here.correct('a/rest 0.09 on the bill');
+    expect(await here.cents()).toEqual([10, -9, 10, 10]);
+  });
+
   test('corrects nothing of a batch that runs', async () => {
     await here.call('a', null);
     await here.ledger.gateway.openBatch({ id: 'a', batch: 'msgbatch_1', ...OWNER, meta: '{}' });
