@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { withImports } from '../../../hack/generate/rooms.ts';
 import { condition, conditionReasons, type ConditionType, hasRunbook } from '../../../policy/core/conditions.ts';
+import { pages } from './shell-blocks.ts';
 
 const root = join(import.meta.dirname, '../../..');
-const pages = globSync('{*.md,docs/**/*.md,charts/**/*.md}', { cwd: root });
 const runbooks = join(root, 'docs/runbooks/conditions');
 
 const reasons = (Object.keys(conditionReasons) as ConditionType[]).flatMap((type) =>

@@ -130,6 +130,8 @@ const EXAMPLES = [
 test('the examples are applied as they are: every key can call the stand-in, and every budget counts', async () => {
   const written = globSync('{.,guardrails}/*.yaml', { cwd: join(repository, 'examples') });
   expect(EXAMPLES.map((name) => `${name}.yaml`).toSorted()).toEqual(written.toSorted());
+  const index = readFileSync(join(repository, 'examples/README.md'), 'utf8');
+  for (const file of written.filter((name) => !name.includes('/'))) expect(index).toContain(`[${file}](${file})`);
   for (const name of EXAMPLES) await run('apply', '-f', join(repository, 'examples', `${name}.yaml`));
   await run('patch', 'cb/first', '-n', 'first', '--type=merge', '-p', '{"spec":{"limit":{"usd":"5.00"}}}'); // the tutorial spent it
   await run('wait', '--for=condition=Ready', '--timeout=60s', '--all', '-A', 'claudeworkspaces,claudebudgets');

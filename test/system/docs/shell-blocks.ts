@@ -10,8 +10,8 @@ export interface ShellBlock {
   readonly script: string;
 }
 
-/** The pages whose commands people paste. */
-export const pages: readonly string[] = globSync('{*.md,docs/**/*.md,charts/**/*.md}', { cwd: root });
+/** All pages of the repository. */
+export const pages: readonly string[] = globSync('{*.md,docs/**/*.md,charts/**/*.md,examples/**/*.md}', { cwd: root });
 
 export function shellBlocksOf(page: string): readonly ShellBlock[] {
   const text = readFileSync(join(root, page), 'utf8');
