@@ -446,7 +446,7 @@ export interface ClaudeWorkspaceSpec {
     priority: 'Critical' | 'Normal' | 'Deferrable';
   }[];
   /**
-   * headers with which a caller sets the feature, customer and user of a call, where its credential does not fix them. A value here replaces the whole default; an attribute without a header cannot be set by callers. Default: {"feature":"x-tollgate-feature","customer":"x-tollgate-customer","user":"x-tollgate-user"}.
+   * headers with which a caller sets attributes of a call, where its credential does not fix them. A value here replaces the whole default; an attribute without a header cannot be set by callers. Default: {"feature":"x-tollgate-feature","customer":"x-tollgate-customer","user":"x-tollgate-user"}.
    */
   headers: {
     /**
@@ -461,6 +461,16 @@ export interface ClaudeWorkspaceSpec {
      * user is the header that carries the attribute user.
      */
     user?: string;
+    /**
+     * department is the header that carries the attribute department.
+     */
+    department?: string;
+    /**
+     * tags are other attributes, each with the header that carries it, such as {project: x-tollgate-tag-project}.
+     */
+    tags?: {
+      [k: string]: string;
+    };
   };
   /**
    * models that may be called. Default: {}.
@@ -549,13 +559,17 @@ export interface ClaudeWorkspaceSpec {
     unboundedRequestUsd?: string;
   };
   /**
-   * requests says what becomes of requests that Tollgate does not know all of. Default: {}.
+   * requests says how requests are read. Default: {}.
    */
   requests: {
     /**
      * unknownFields is Forward, which sends fields, values, blocks and betas that Tollgate does not know as they are and reserves the highest bound for the call, or Refuse. The installation's setting unknownFields may be stricter. Default: "Forward".
      */
     unknownFields: 'Forward' | 'Refuse';
+    /**
+     * metadataUser is Ignore, or Claim, which takes metadata.user_id of a message for the attribute user, where neither the credential nor a header says it. Not of the requests of a batch, and not what Claude Code writes there, which names a machine and a session. Default: "Ignore".
+     */
+    metadataUser: 'Ignore' | 'Claim';
   };
   /**
    * batches says whether Message Batches are served. They cost half, and their cost is known hours later. Default: {}.

@@ -1,9 +1,5 @@
-import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
-import type { Attributes } from '../../policy/core/compiled-policy.ts';
-import { isPlain, oneSpelling } from '../../policy/core/plain-text.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { err, ok, type Result } from '../../policy/core/result.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
@@ -13,7 +9,6 @@ import type { AuthenticatedCall } from './call.ts';
 type Identity = Pick<AuthenticatedCall, 'caller' | 'keyHash'>;
 
 const BEARER = /^bearer +(\S+)$/i;
-const MAX_ATTRIBUTE_BYTES = 256;
 
 /** Finds the caller by `x-api-key` or `Authorization: Bearer`; clients may send the same value in both. */
 export function authenticate(headers: IncomingHttpHeaders, policy: PolicySource): Result<Identity, Refusal> {
@@ -33,26 +28,4 @@ function lookUp(key: string | string[] | undefined, policy: PolicySource): Ident
   const keyHash = hash('sha256', key);
   const caller = policy.find(keyHash);
   return caller === null ? null : { caller, keyHash };
-}
-
-/** The attributes that the caller claims in the headers that its workspace names. */
-export function claimedAttributes(
-  headers: IncomingHttpHeaders,
-  workspace: ResolvedWorkspace,
-): Result<Attributes, Refusal> {
-  const claimed: Record<string, string> = {};
-  for (const [attribute, header] of Object.entries(workspace.headers)) {
-    const value = headers[header];
-    if (typeof value !== 'string' || value === '') continue;
-    const name = oneSpelling(decoded(value));
-    if (Buffer.byteLength(name) > MAX_ATTRIBUTE_BYTES || !isPlain(name)) return err(refusalFor('AttributeInvalid'));
-    claimed[attribute] = name;
-  }
-  return ok(claimed);
-}
-
-/** Node reads header bytes as Latin-1. Clients send names in UTF-8, or as `fetch` does in Latin-1: the same name in both. */
-function decoded(value: string): string {
-  const bytes = Buffer.from(value, 'latin1');
-  return isUtf8(bytes) ? bytes.toString('utf8') : value;
 }

@@ -65,7 +65,7 @@ export function secondAttempt<C extends ReceivedCall>(call: C, id: string): C {
   return Object.assign(second, call, { id, isSecondAttempt: true });
 }
 
-/** Its credential is known, and what the caller says of itself by header. */
+/** Its credential is known, and what the caller says of itself: by header, and once a message is read in that as well. */
 export interface AuthenticatedCall extends ReceivedCall {
   /** The workspace and key in force now; another one after a change of policy. */
   readonly caller: Caller;

@@ -24,6 +24,7 @@ import { type CallerGone, readBody } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
 import type { UpstreamKeys } from '../http/upstream-keys.ts';
 import { pathUp, type Upstreams } from '../http/upstreams.ts';
+import { claimedByMessage } from '../pipeline/claims.ts';
 import type { PaidEndpoint } from '../pipeline/pipeline.ts';
 import { billedFigures, callCost, type EndedCost } from '../record/call-cost.ts';
 import type { CallLog } from '../record/call-log.ts';
@@ -75,9 +76,11 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
     if (!read.ok) return read;
     if (!read.value.ok) return read.value;
     const { facts, prompt, memory } = read.value.value;
+    const claimed = claimedByMessage(call, facts);
+    if (!claimed.ok) return claimed;
     if (!call.memory.grow(memory)) return err(refusalFor('BodyMemoryFull'));
     const expectedNano = this.#parts.expectedCosts.of(refOf(call.caller.workspace), facts.model);
-    return ok(Object.assign(call, { body: body.value, facts, prompt, expectedNano }));
+    return ok(Object.assign(call, { body: body.value, facts, prompt, expectedNano, claimed: claimed.value }));
   }
 
   plan(call: MessageCall, at: number, countedTokens: number | null): Plan {

@@ -5,7 +5,7 @@ import { orUnreachable } from '../admission/retry-ledger.ts';
 import type { Settler } from '../admission/settler.ts';
 import type { StoredFiles } from '../admission/stored-files.ts';
 import { queueKeysOf } from '../admission/wait-queue.ts';
-import { authenticate, claimedAttributes } from '../http/authenticate.ts';
+import { authenticate } from '../http/authenticate.ts';
 import {
   type AdmittedCall,
   type AuthenticatedCall,
@@ -17,6 +17,7 @@ import type { FreeCalls } from '../http/free-calls.ts';
 import type { CallerGone } from '../http/read-body.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
 import type { CallRefuser } from './call-refuser.ts';
+import { claimedByHeaders } from './claims.ts';
 
 /** An endpoint whose calls cost money, by stages. `C`: its call once read; `E`: what became of it upstream. */
 export interface PaidEndpoint<C extends ReadCall, E> extends Planner<C> {
@@ -85,7 +86,7 @@ export class Pipeline {
     if (!identity.ok) return identity;
     const { workspace } = identity.value.caller;
     received.memory.belongTo(workspace);
-    const claimed = claimedAttributes(headers, workspace);
+    const claimed = claimedByHeaders(headers, workspace);
     return claimed.ok ? ok(Object.assign(received, identity.value, { claimed: claimed.value })) : claimed;
   }
 

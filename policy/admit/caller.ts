@@ -26,7 +26,7 @@ import { type BudgetRules, WorkspaceRules } from './workspace-rules.ts';
 /** A caller with what it says of itself. */
 export interface AttributedCaller {
   readonly caller: Caller;
-  /** The attributes that the caller sets by header; those that the credential fixes override them. */
+  /** The attributes that the caller sets; those that the credential fixes override them. */
   readonly claimed: Attributes;
 }
 

@@ -26,14 +26,14 @@ export function unpriced(call: AttributedCaller, model: string): Refusal | null 
   return { reason: 'ModelUnknown', message: modelUnknown(model, hintOf(call, model)) };
 }
 
-/** The headers that the call leaves out, and without which it meets a restriction whatever that lists. */
+/** The headers, or the field, that the call leaves out, and without which it meets a restriction whatever that lists. */
 function headersLeftOut(
   { caller: { workspace, key }, claimed }: AttributedCaller,
   { match }: CompiledRestriction,
 ): readonly string[] {
   return [...attributeLists(match)]
     .filter(({ attribute }) => isSetByCaller(workspace, key, attribute) && (claimed[attribute] ?? '') === '')
-    .map(({ attribute }) => workspace.headers[attribute as keyof typeof workspace.headers]!);
+    .map(({ attribute }) => workspace.headers[attribute] ?? 'metadata.user_id');
 }
 
 /** The nearest of the models that the call may use, and only for a name that no model has. */

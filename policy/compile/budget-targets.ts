@@ -175,7 +175,7 @@ function unpooled(
     const workspace = existing.get(ref)!;
     const name = chosen.find((attribute) => workspace.keys.some((key) => isSetByCaller(workspace, key, attribute)));
     if (name !== undefined) {
-      const message = `spec.per: callers of ${ref} set ${name} by header, so that each could open a new counter. Set spec.limit.totalUsd. Until then their headers are ignored and their calls share one counter.`;
+      const message = `spec.per: callers of ${ref} set ${name}, so that each could open a new counter. Set spec.limit.totalUsd. Until then what they say is ignored and their calls share one counter.`;
       return { reason: 'Unpooled', message };
     }
   }

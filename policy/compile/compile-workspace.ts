@@ -132,15 +132,21 @@ function compileWorkspace({ metadata, spec }: ClaudeWorkspace, identity: Identit
         ...attributesAt(`spec.keys[${i}].attributes`, attributes),
       },
     })),
-    headers: spec.headers,
+    headers: headersOf(spec.headers),
     models: modelsOf(spec.models),
     guards: guardsOf(spec.guards),
     // A workspace may only tighten what the installation does.
     unknownFields: settings.unknownFields === 'Refuse' ? 'Refuse' : spec.requests.unknownFields,
+    ...(spec.requests.metadataUser === 'Claim' ? { metadataUser: 'Claim' as const } : {}),
     batches: spec.batches.mode,
     ...(spec.files.mode === 'Allow' ? { files: 'Allow' as const } : {}),
     refusal: spec.refusal,
   };
+}
+
+/** One list of attributes, whether or not they are tags. */
+function headersOf({ tags, ...headers }: ClaudeWorkspaceSpec['headers']): OwnPart['headers'] {
+  return { ...tags, ...headers };
 }
 
 function sourceOf({ spec }: ClaudeWorkspace): Source {

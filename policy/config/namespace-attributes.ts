@@ -3,7 +3,7 @@ import type { Attributes } from '../core/compiled-policy.ts';
 import { mappingOf, textLike } from '../schema/schema-parts.ts';
 
 const ATTRIBUTE = /^[a-z][a-z0-9_-]{0,62}$/;
-const RESERVED = new Set(['key', 'model', 'workspace', 'namespace']);
+const RESERVED = new Set('key model workspace namespace session agent parent-agent task complexity'.split(' '));
 const LABEL = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 const WHAT = 'a mapping of attributes to labels such as {department: acme.io/department}';
 
@@ -12,7 +12,7 @@ export const NAMESPACE_ATTRIBUTES = v.pipe(
   mappingOf(textLike(LABEL, 'the key of a label such as "acme.io/department"'), WHAT),
   v.check(
     (labels) => Object.keys(labels).every((name) => ATTRIBUTE.test(name) && !RESERVED.has(name)),
-    'names an attribute that cannot be: write lower-case letters, digits, _ and -, and not key, model, workspace or namespace',
+    `names an attribute that cannot be: write lower-case letters, digits, _ and -, and none of the reserved names (${[...RESERVED].join(', ')})`,
   ),
   v.transform((labels): Readonly<Record<string, string>> => Object.freeze(labels)),
 );

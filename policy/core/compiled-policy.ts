@@ -21,9 +21,6 @@ export type Priority = 'Critical' | 'Normal' | 'Deferrable';
 /** `feature`, `customer`, `user`, `department` and any tag, by name. Names match `[a-z][a-z0-9_-]*`. */
 export type Attributes = Readonly<Record<string, string>>;
 
-/** The attributes that a caller may set by header, unless its credential fixes them. */
-export type HeaderAttribute = 'feature' | 'customer' | 'user';
-
 /** `namespace/name`. */
 export type Ref = string;
 
@@ -44,12 +41,14 @@ export interface CompiledWorkspace {
   /** The attributes that the platform fixes for all its calls, over those of key and caller. Absent in schema 2. */
   readonly namespaceAttributes?: Attributes;
   readonly keys: readonly CompiledKey[];
-  /** The header, in lower case, that carries each attribute. */
-  readonly headers: Partial<Readonly<Record<HeaderAttribute, string>>>;
+  /** The header, in lower case, that carries each attribute that a caller may set, unless its credential fixes it. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly models: CompiledModels;
   readonly guards: Guards;
   /** What becomes of names in a request that are neither known nor harmless. Absent before schema 4, which refused them. */
   readonly unknownFields?: 'Forward' | 'Refuse';
+  /** Whether `metadata.user_id` of a message is the caller's word about its user; absent: Ignore. */
+  readonly metadataUser?: 'Claim';
   /** Whether Message Batches may be sent. */
   readonly batches: 'Refuse' | 'Allow';
   /** Whether the Files API is served, and requests may name files; absent: Refuse. */

@@ -41,11 +41,7 @@ export function scopeMatchers(scope: CompiledScope): ScopeMatchers {
 }
 
 /** Whether calls of `key` are in the scope of a limit. */
-export function scopeMatch(
-  scope: ScopeMatchers,
-  workspace: Pick<CompiledWorkspace, 'headers'>,
-  key: CompiledKey,
-): ScopeMatch {
+export function scopeMatch(scope: ScopeMatchers, workspace: ClaimRules, key: CompiledKey): ScopeMatch {
   return combined(scope, key, (name, matches) => {
     if (Object.hasOwn(key.attributes, name)) return matches(key.attributes[name]!);
     if (!isSetByCaller(workspace, key, name)) return matches('');
@@ -79,9 +75,18 @@ export function isExempt(exempt: ScopeMatchers, key: CompiledKey): boolean {
   return parts.length > 0 && parts.every((part) => part === true);
 }
 
-/** Whether callers of `key` set the attribute: a header carries it and the credential does not fix it. */
-export function isSetByCaller(workspace: Pick<CompiledWorkspace, 'headers'>, key: CompiledKey, name: string): boolean {
-  return Object.hasOwn(workspace.headers, name) && !Object.hasOwn(key.attributes, name);
+/** What says which attributes callers may set. */
+export type ClaimRules = Pick<CompiledWorkspace, 'headers' | 'metadataUser'>;
+
+/** The attributes that callers of a workspace may set where their credential does not fix them. */
+export function claimableAttributes({ headers, metadataUser }: ClaimRules): readonly string[] {
+  return [...new Set([...Object.keys(headers), ...(metadataUser === 'Claim' ? ['user'] : [])])];
+}
+
+/** Whether callers of `key` set the attribute: they may, and the credential does not fix it. */
+export function isSetByCaller(workspace: ClaimRules, key: CompiledKey, name: string): boolean {
+  if (Object.hasOwn(key.attributes, name)) return false;
+  return Object.hasOwn(workspace.headers, name) || (name === 'user' && workspace.metadataUser === 'Claim');
 }
 
 type ByAttribute = (name: string, matches: Matcher) => ScopeMatch;

@@ -87,7 +87,7 @@ const table = {
   AttributeInvalid: {
     ...BLOCKED,
     meaning:
-      'A feature, customer or user header is longer than 256 bytes, or has control or invisible characters. Shorten or correct it.',
+      'An attribute that the caller sets, by a header of spec.headers or by metadata.user_id, is longer than 256 bytes, or has control or invisible characters. Shorten or correct it.',
   },
   WorkspaceSuspended: {
     ...BLOCKED,

@@ -1,5 +1,5 @@
 import { type CompiledBudget, type CompiledKey, type CompiledWorkspace, keysOf } from '../core/compiled-policy.ts';
-import { isSetByCaller } from '../core/matching.ts';
+import { claimableAttributes, isSetByCaller } from '../core/matching.ts';
 
 /** What the calls that a budget applies to can be: by which keys, with which attributes. */
 export interface PossibleCalls {
@@ -32,7 +32,7 @@ function callsOf(workspace: CompiledWorkspace): PossibleCalls {
   const fixed = keys.flatMap(({ attributes }) => Object.keys(attributes));
   return {
     keys: keys.map(({ name }) => name),
-    attributes: [...new Set([...fixed, ...Object.keys(workspace.headers)])],
+    attributes: [...new Set([...fixed, ...claimableAttributes(workspace)])],
     valuesOf: (attribute) => {
       const isOpen = (key: CompiledKey) => isSetByCaller(workspace, key, attribute);
       return {

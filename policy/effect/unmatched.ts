@@ -67,7 +67,7 @@ export function unmatchedOverrides(
     }
     const claimed = possible.find(({ fixed }, n) => !fixed.has(override.values[n]!));
     if (claimed === undefined || override.limitNano <= limitNano) return [];
-    return `${field}: callers set the ${claimed.attribute} by header, so it cannot raise the limit. Let a key fix it (spec.keys[].attributes of the workspace).`;
+    return `${field}: callers set the ${claimed.attribute}, so it cannot raise the limit. Let a key fix it (spec.keys[].attributes of the workspace).`;
   });
 }
 

@@ -108,6 +108,7 @@ export class BatchReader {
       unknown: this.#share(facts.unknown),
       files: this.#share(facts.files),
       session: null,
+      metadataUser: null,
       batch: true,
     };
   }

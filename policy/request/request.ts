@@ -67,6 +67,8 @@ export interface RequestFacts {
   readonly thinkingBudget: number | null;
   /** The session that Claude Code names in `metadata.user_id`; set by the caller. */
   readonly session: string | null;
+  /** What anybody else writes there; not yet checked. Null of a request of a batch. */
+  readonly metadataUser: string | null;
   /** The bytes of the value of `max_tokens` in the body. */
   readonly maxTokensSpan: Span;
 }
@@ -160,7 +162,7 @@ export function* readFacts(
     fast,
     regional: readRegional(fields['inference_geo']),
     thinkingBudget,
-    session: readSession(fields['metadata']),
+    ...readUser(fields['metadata']),
     maxTokensSpan: spans.top('max_tokens') ?? NOWHERE,
   };
 }
@@ -205,15 +207,21 @@ function isNewThread(value: unknown): boolean {
   return type === 'create' && !Object.values(others).some(isGiven);
 }
 
-/** Claude Code writes JSON into `user_id`; any other value has no session. */
-function readSession(metadata: unknown): string | null {
+/** Claude Code writes JSON with its session into `user_id`, and nobody's name; others write their user. */
+function readUser(metadata: unknown): Pick<RequestFacts, 'session' | 'metadataUser'> {
   const { user_id: user } = objectOrNone(metadata);
-  const session = isText(user) && user.length <= MAX_USER ? SESSION.exec(user.toString())?.[1] : undefined;
-  return session ?? null;
+  if (!isText(user)) return { session: null, metadataUser: null };
+  if (user.length > MAX_USER) return { session: null, metadataUser: TOO_LONG };
+  const text = user.toString();
+  const session = SESSION.exec(text)?.[1];
+  return session === undefined ? { session: null, metadataUser: text } : { session, metadataUser: null };
 }
 
 /** Claude Code writes some 200 bytes. */
 const MAX_USER = 4_096;
+
+/** In place of a text that is not copied: too long for an attribute as well. */
+const TOO_LONG = ' '.repeat(MAX_USER);
 
 const SESSION = /^\{.*"session_id" *: *"([\w-]{1,100})"/;
 

@@ -23,6 +23,7 @@ export function factsOf(changes: Partial<RequestFacts> = {}): RequestFacts {
     regional: false,
     thinkingBudget: null,
     session: null,
+    metadataUser: null,
     maxTokensSpan: { start: 0, end: 0 },
     ...changes,
   };

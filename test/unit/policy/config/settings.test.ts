@@ -113,8 +113,9 @@ describe('settings', () => {
     const labels = { department: 'acme.io/department', 'cost-center': 'cost' };
     expect(parseSettings({ namespaceAttributes: labels }).namespaceAttributes).toEqual(labels);
     const NAMES =
-      'namespaceAttributes names an attribute that cannot be: write lower-case letters, digits, _ and -, and not key, model, workspace or namespace';
+      'namespaceAttributes names an attribute that cannot be: write lower-case letters, digits, _ and -, and none of the reserved names (key, model, workspace, namespace, session, agent, parent-agent, task, complexity)';
     expect(problems({ namespaceAttributes: { namespace: 'a' } })).toEqual([NAMES]);
+    expect(problems({ namespaceAttributes: { session: 'a' } })).toEqual([NAMES]);
     expect(problems({ namespaceAttributes: { Department: 'a' } })).toEqual([NAMES]);
     expect(problems({ namespaceAttributes: { department: 'acme.io/' } })).toEqual([
       'namespaceAttributes.department is "acme.io/": write the key of a label such as "acme.io/department"',

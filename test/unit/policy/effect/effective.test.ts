@@ -132,7 +132,7 @@ describe('what a budget names and no call can have', () => {
     ],
     [
       'OverridesUnmatched',
-      'callers set the user by header, so it cannot raise the limit',
+      'callers set the user, so it cannot raise the limit',
       { per: ['user'], overrides: [{ values: ['ada'], limitNano: parseUsd('100.00') }] },
     ],
     [

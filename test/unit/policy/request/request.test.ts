@@ -26,6 +26,7 @@ describe('readRequest', () => {
       regional: false,
       thinkingBudget: null,
       session: null,
+      metadataUser: null,
       maxTokensSpan: { start: 44, end: 47 },
     });
   });
@@ -43,6 +44,7 @@ describe('readRequest', () => {
       regional: false,
       thinkingBudget: null,
       session: '00000000-0000-4000-8000-000000000000',
+      metadataUser: null,
     });
     const referenced = claudeCode.tools.filter((tool) => ['WebFetch', 'CronList'].includes(tool.name));
     expect(inputTokens).toBe(body.length + 1024 + referenced.reduce((sum, tool) => sum + bytes(tool).length, 0));

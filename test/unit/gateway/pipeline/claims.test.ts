@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { claimedAttributes } from '../../../../gateway/http/authenticate.ts';
+import { claimedByHeaders } from '../../../../gateway/pipeline/claims.ts';
 import { workspaceOf } from '../../policy/admit/planned.ts';
 
 const workspace = workspaceOf();
 
 /** What a caller claims with a header of these bytes, which Node reads as Latin-1. */
-const claimed = (bytes: Buffer) => claimedAttributes({ 'x-tollgate-customer': bytes.toString('latin1') }, workspace);
+const claimed = (bytes: Buffer) => claimedByHeaders({ 'x-tollgate-customer': bytes.toString('latin1') }, workspace);
 const customerOf = (bytes: Buffer) => {
   const attributes = claimed(bytes);
   return attributes.ok ? attributes.value['customer'] : attributes.error.reason;

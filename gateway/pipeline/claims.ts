@@ -1,0 +1,52 @@
+import { isUtf8 } from 'node:buffer';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
+import type { Attributes } from '../../policy/core/compiled-policy.ts';
+import { isPlain, oneSpelling } from '../../policy/core/plain-text.ts';
+import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
+import { err, ok, type Result } from '../../policy/core/result.ts';
+import type { RequestFacts } from '../../policy/request/request.ts';
+import type { AuthenticatedCall } from '../http/call.ts';
+
+/** What a caller says of itself. It counts only where the credential does not fix the attribute. */
+
+const MAX_ATTRIBUTE_BYTES = 256;
+
+/** The attributes that the caller claims in the headers that its workspace names. */
+export function claimedByHeaders(
+  headers: IncomingHttpHeaders,
+  workspace: ResolvedWorkspace,
+): Result<Attributes, Refusal> {
+  const claimed: Record<string, string> = {};
+  for (const [attribute, header] of Object.entries(workspace.headers)) {
+    const value = headers[header];
+    if (typeof value !== 'string' || value === '') continue;
+    const name = nameIn(decoded(value));
+    if (name === null) return err(refusalFor('AttributeInvalid'));
+    claimed[attribute] = name;
+  }
+  return ok(claimed);
+}
+
+/** With the user that `metadata.user_id` of a message names, if the workspace takes that and no header has named one. */
+export function claimedByMessage(
+  { caller, claimed }: Pick<AuthenticatedCall, 'caller' | 'claimed'>,
+  { metadataUser: user }: RequestFacts,
+): Result<Attributes, Refusal> {
+  const counts = caller.workspace.metadataUser === 'Claim' && !Object.hasOwn(claimed, 'user');
+  if (!counts || user === null || user === '') return ok(claimed);
+  const name = nameIn(user);
+  return name === null ? err(refusalFor('AttributeInvalid')) : ok({ ...claimed, user: name });
+}
+
+/** In the spelling that specs have; null if it is too long or not plain. */
+function nameIn(text: string): string | null {
+  const name = oneSpelling(text);
+  return Buffer.byteLength(name) > MAX_ATTRIBUTE_BYTES || !isPlain(name) ? null : name;
+}
+
+/** Node reads header bytes as Latin-1. Clients send names in UTF-8, or as `fetch` does in Latin-1: the same name in both. */
+function decoded(value: string): string {
+  const bytes = Buffer.from(value, 'latin1');
+  return isUtf8(bytes) ? bytes.toString('utf8') : value;
+}
