@@ -98,7 +98,8 @@ export const rooms: Readonly<Record<string, Room>> = {
 
   'gateway/policy': gateway(...POLICY, 'kube'),
   'gateway/http': gateway(...POLICY, 'gateway/policy'),
-  'gateway/forward': gateway(...POLICY, 'gateway/http'),
+  'gateway/upstream': gateway(...POLICY, 'gateway/http'),
+  'gateway/forward': gateway(...POLICY, 'gateway/http', 'gateway/upstream'),
   'gateway/admission': gateway(...POLICY, 'ledger', 'gateway/http', 'gateway/policy'),
   'gateway/record': gateway(...POLICY, 'ledger', 'metrics', 'telemetry', 'gateway/forward', 'gateway/http'),
   'gateway/pipeline': gateway(
@@ -116,6 +117,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     'gateway/http',
     'gateway/pipeline',
     'gateway/record',
+    'gateway/upstream',
   ),
   'gateway/batches': gateway(
     ...POLICY,
@@ -124,6 +126,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     'gateway/http',
     'gateway/pipeline',
     'gateway/record',
+    'gateway/upstream',
   ),
   'gateway/free': gateway(
     ...POLICY,
@@ -132,6 +135,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     'gateway/forward',
     'gateway/http',
     'gateway/policy',
+    'gateway/upstream',
   ),
   gateway: gateway(
     ...POLICY,
@@ -151,6 +155,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     'gateway/policy',
     'gateway/record',
     'proxy',
+    'gateway/upstream',
   ),
 
   'operator/cluster': operator(...POLICY, 'crds', 'kube'),

@@ -29,8 +29,6 @@ import { FreeCalls } from './http/free-calls.ts';
 import { headersDownWith } from './http/headers-down.ts';
 import { ReadingTurns } from './http/reading-turns.ts';
 import { Gateway, type Draining } from './http/server.ts';
-import { UpstreamKeys } from './http/upstream-keys.ts';
-import { Upstreams } from './http/upstreams.ts';
 import { ExpectedCosts } from './messages/expected-cost.ts';
 import { Messages } from './messages/messages.ts';
 import { CallRefuser } from './pipeline/call-refuser.ts';
@@ -41,6 +39,8 @@ import { FreeUsage } from './record/free-usage.ts';
 import { Metrics } from './record/metrics.ts';
 import { RefusalCounter } from './record/refusal-counter.ts';
 import { RefusalLines } from './record/refusal-lines.ts';
+import { UpstreamKeys } from './upstream/upstream-keys.ts';
+import { Upstreams } from './upstream/upstreams.ts';
 
 export interface GatewayOptions extends Clocks, Pick<Config, 'settings' | 'pod' | 'bodyFileBytes' | 'bodyMemoryBytes'> {
   readonly policy: PolicySource;

@@ -2,11 +2,11 @@ import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { type BatchReader, MAX_BATCH_BYTES } from '../../policy/request/batch-reader.ts';
 import type { BodyFile } from '../http/body-file.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
-import { jsonHeadersUp } from '../http/headers-up.ts';
-import { MAX_ANSWER_BYTES, readAnswer } from '../http/read-answer.ts';
 import { type CallerGone, refuseUnread } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
-import { type Upstream, pathUp } from '../http/upstreams.ts';
+import { jsonHeadersUp } from '../upstream/headers-up.ts';
+import { MAX_ANSWER_BYTES, readAnswer } from '../upstream/read-answer.ts';
+import { type Upstream, pathUp } from '../upstream/upstreams.ts';
 import type { BatchAnswer } from './batch-response.ts';
 
 /**

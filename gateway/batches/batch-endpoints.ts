@@ -10,9 +10,9 @@ import { batchNotAtUpstream, noSuchBatch } from '../../policy/core/refusal-sente
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { type LedgerPatience, retryLedger } from '../admission/retry-ledger.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
-import { MAX_ANSWER_BYTES, MAX_PAGE_BYTES, type Page, pageIn, readAnswer } from '../http/read-answer.ts';
-import type { UpstreamKeys } from '../http/upstream-keys.ts';
-import type { Upstreams } from '../http/upstreams.ts';
+import { MAX_ANSWER_BYTES, MAX_PAGE_BYTES, type Page, pageIn, readAnswer } from '../upstream/read-answer.ts';
+import type { UpstreamKeys } from '../upstream/upstream-keys.ts';
+import type { Upstreams } from '../upstream/upstreams.ts';
 import { BatchListing, type ListQuery, MAX_LIMIT } from './batch-listing.ts';
 import { type BatchAnswer, sendBatch } from './batch-response.ts';
 

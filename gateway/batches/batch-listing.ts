@@ -1,4 +1,4 @@
-import type { Page } from '../http/read-answer.ts';
+import type { Page } from '../upstream/read-answer.ts';
 import { rewriteUrls } from './batch-response.ts';
 
 /** The page that a caller asked for. */

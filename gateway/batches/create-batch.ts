@@ -22,8 +22,6 @@ import type { AdmittedCall, AuthenticatedCall, Clocks, ReadCall } from '../http/
 import { betasOf, isJSON, mediaType } from '../http/headers.ts';
 import type { CallerGone } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
-import type { UpstreamKeys } from '../http/upstream-keys.ts';
-import type { Upstreams } from '../http/upstreams.ts';
 import type { CallRefuser } from '../pipeline/call-refuser.ts';
 import type { PaidEndpoint } from '../pipeline/pipeline.ts';
 import { noCost } from '../record/call-cost.ts';
@@ -31,6 +29,8 @@ import type { CallLog } from '../record/call-log.ts';
 import { costHeaders } from '../record/cost-headers.ts';
 import type { EndedCall } from '../record/ended-call.ts';
 import { usageRecord } from '../record/usage-record.ts';
+import type { UpstreamKeys } from '../upstream/upstream-keys.ts';
+import type { Upstreams } from '../upstream/upstreams.ts';
 import { type Uploaded, receiveBatch, upload } from './batch-body.ts';
 import { batchIn, parsed, sendBatch } from './batch-response.ts';
 

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { type ContentDecoder, decoderOf } from '../http/content-decoder.ts';
 import { mediaType } from '../http/headers.ts';
+import { type ContentDecoder, decoderOf } from '../upstream/content-decoder.ts';
 import { AnswerMeter } from './answer-meter.ts';
 import type { MadeFiles } from './made-files.ts';
 import type { Meter, Metered } from './meter.ts';

@@ -5,11 +5,11 @@ import { countReading } from '../../policy/request/count-reading.ts';
 import type { StoredFiles } from '../admission/stored-files.ts';
 import { forward, type ForwardEnd, unanswered } from '../forward/forward.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
-import { jsonHeadersUp } from '../http/headers-up.ts';
 import { type CallerGone, readBody } from '../http/read-body.ts';
 import type { ReadingTurns } from '../http/reading-turns.ts';
-import type { UpstreamKeys } from '../http/upstream-keys.ts';
-import { pathUp, type Upstreams } from '../http/upstreams.ts';
+import { jsonHeadersUp } from '../upstream/headers-up.ts';
+import type { UpstreamKeys } from '../upstream/upstream-keys.ts';
+import { pathUp, type Upstreams } from '../upstream/upstreams.ts';
 
 interface Parts {
   readonly upstreams: Upstreams;

@@ -13,11 +13,11 @@ import type { StoredFiles } from '../admission/stored-files.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 import { textHeadersDown } from '../http/headers-down.ts';
 import type { RawHeaders } from '../http/headers.ts';
-import { MAX_ANSWER_BYTES, MAX_PAGE_BYTES, type Page, pageIn, readAnswer } from '../http/read-answer.ts';
 import type { CallerGone } from '../http/read-body.ts';
 import type { Route } from '../http/route.ts';
-import type { UpstreamKeys } from '../http/upstream-keys.ts';
-import type { Upstreams } from '../http/upstreams.ts';
+import { MAX_ANSWER_BYTES, MAX_PAGE_BYTES, type Page, pageIn, readAnswer } from '../upstream/read-answer.ts';
+import type { UpstreamKeys } from '../upstream/upstream-keys.ts';
+import type { Upstreams } from '../upstream/upstreams.ts';
 
 interface Parts {
   readonly upstreams: Upstreams;

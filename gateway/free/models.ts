@@ -3,10 +3,10 @@ import { disallowed } from '../../policy/admit/model-refusal.ts';
 import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 import { textHeadersDown } from '../http/headers-down.ts';
-import { headersUp } from '../http/headers-up.ts';
-import { MAX_PAGE_BYTES, readAnswer } from '../http/read-answer.ts';
-import type { UpstreamKeys } from '../http/upstream-keys.ts';
-import { pathUp, type Upstreams } from '../http/upstreams.ts';
+import { headersUp } from '../upstream/headers-up.ts';
+import { MAX_PAGE_BYTES, readAnswer } from '../upstream/read-answer.ts';
+import type { UpstreamKeys } from '../upstream/upstream-keys.ts';
+import { pathUp, type Upstreams } from '../upstream/upstreams.ts';
 import { allowedPage, type ModelPage, pageRequest } from './model-pages.ts';
 
 interface Answer {

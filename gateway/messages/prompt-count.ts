@@ -2,9 +2,9 @@ import type { FieldSpan } from '../../policy/request/prompt-fields.ts';
 import { sent } from '../forward/forward.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 import type { FreeCalls } from '../http/free-calls.ts';
-import { jsonHeadersUp } from '../http/headers-up.ts';
-import { MAX_ANSWER_BYTES, readAnswer } from '../http/read-answer.ts';
-import { pathUp, type Upstream } from '../http/upstreams.ts';
+import { jsonHeadersUp } from '../upstream/headers-up.ts';
+import { MAX_ANSWER_BYTES, readAnswer } from '../upstream/read-answer.ts';
+import { pathUp, type Upstream } from '../upstream/upstreams.ts';
 
 /** A later answer would be no help, nor a later turn. Milliseconds. */
 const TIMEOUT_MS = 5_000;

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
-import { hopHeaders, type RawHeaders } from './headers.ts';
+import { hopHeaders, type RawHeaders } from '../http/headers.ts';
 
 // Only what the API needs goes up. What stands in front of the gateway adds headers of its own (assertions of who the
 // caller is, addresses, keys of other products), and a list of what is withheld would never name them all.

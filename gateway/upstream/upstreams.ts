@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream';
 import { type buildConnector, type Dispatcher, Pool } from 'undici';
 import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
-import type { AuthenticatedCall } from './call.ts';
+import type { AuthenticatedCall } from '../http/call.ts';
+import type { RawHeaders } from '../http/headers.ts';
+import type { Route } from '../http/route.ts';
 import { headersUp } from './headers-up.ts';
-import type { RawHeaders } from './headers.ts';
 import { KeptClient } from './kept-connection.ts';
-import type { Route } from './route.ts';
 
 export interface Upstream {
   /** Its connections are kept alive. A call that meets a stale one fails with StaleConnection. */

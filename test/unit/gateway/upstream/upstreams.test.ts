@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { Upstreams } from '../../../../gateway/http/upstreams.ts';
+import { Upstreams } from '../../../../gateway/upstream/upstreams.ts';
 import { upstreamConnector } from '../../../../proxy/connector.ts';
 import { NO_PROXY } from '../../../../proxy/proxy-environment.ts';
 import { handover, resolved } from '../../../system/gateway/policies.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { UpstreamKeys } from '../../../../gateway/http/upstream-keys.ts';
+import { UpstreamKeys } from '../../../../gateway/upstream/upstream-keys.ts';
 import { workspaceOf } from '../../policy/admit/planned.ts';
 
 const WORKSPACE = workspaceOf();

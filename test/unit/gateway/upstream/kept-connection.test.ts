@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { buildConnector, type Dispatcher } from 'undici';
-import { KeptClient, StaleConnection } from '../../../../gateway/http/kept-connection.ts';
+import { KeptClient, StaleConnection } from '../../../../gateway/upstream/kept-connection.ts';
 
 let server: Server;
 let sockets: Socket[];

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, test } from '@jest/globals';
-import { headersUp, jsonHeadersUp } from '../../../../gateway/http/headers-up.ts';
+import { headersUp, jsonHeadersUp } from '../../../../gateway/upstream/headers-up.ts';
 import { workspaceOf } from '../../policy/admit/planned.ts';
 
 const OURS = ['x-api-key', 'sk-ant', 'accept-encoding', 'identity'];
