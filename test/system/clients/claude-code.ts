@@ -21,14 +21,15 @@ export interface ClaudeAnswer {
   apiErrorStatus: number | null;
 }
 
-/** Runs Claude Code once, with a new home and working directory, and with further variables if there are any. */
+/** Runs Claude Code once, with a new home and working directory, and with further variables and flags if there are any. */
 export async function claudeCode(
   { baseURL, apiKey }: Endpoint,
   prompt: string,
   variables: Readonly<Record<string, string>> = {},
+  flags: readonly string[] = ['--allowedTools', 'Bash(echo:*)'],
 ): Promise<ClaudeAnswer> {
   const home = mkdtempSync(join(tmpdir(), 'tollgate-claude-'));
-  const args = ['-p', prompt, '--output-format', 'json', '--allowedTools', 'Bash(echo:*)'];
+  const args = ['-p', prompt, '--output-format', 'json', ...flags];
   const env = {
     PATH: process.env['PATH'],
     HOME: home,

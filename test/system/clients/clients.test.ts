@@ -150,6 +150,15 @@ describe.each([
     expect(bodies.at(-1)?.body).toContain('from-a-tool');
     expect(upstream.books().total.requests).toBe(3);
   });
+
+  test('Claude Code in auto mode, with the betas of threads and of scopes of the cache', async () => {
+    upstream.behave({ text: 'Hello there' });
+    const betas = 'message-threads-2026-08-12,prompt-caching-scope-2026-01-05';
+    const flags = ['--permission-mode', 'auto', '--betas', ...betas.split(',')];
+    const answer = await claudeCode(endpoint(), 'say hello', { ANTHROPIC_BETAS: betas }, flags);
+    expect(answer).toMatchObject({ exitCode: 0, isError: false, result: 'Hello there' });
+    expect(Object.keys(JSON.parse(bodies.at(-1)!.body) as object)).toContain('safeguards');
+  });
 });
 
 test('the default request of Claude Code has the shape of the fixture', async () => {
