@@ -126,7 +126,7 @@ export interface ClaudeBudgetSpec {
     };
   };
   /**
-   * per gives each value of one or two attributes its own counter and limit, such as [customer]; in a spanning budget also [namespace]. Empty means one pool for all calls. Default: [].
+   * per gives each value of one or two attributes its own counter and limit, such as [customer]; in a spanning budget also [namespace]. [session] is a run of Claude Code with its subagents, [session, agent] each of these by itself. Empty means one pool for all calls. Default: [].
    */
   per: string[];
   /**

@@ -157,7 +157,6 @@ export class CreateBatch implements PaidEndpoint<BatchCall, Uploaded> {
       ending,
       status,
       errorType: null,
-      session: null,
       requestId: null,
       firstByteMs: null,
     });

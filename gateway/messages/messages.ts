@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { type Plan, plan } from '../../policy/admit/plan.ts';
 import type { Edit } from '../../policy/admit/request-limits.ts';
 import type { Settings } from '../../policy/config/settings.ts';
@@ -152,7 +151,7 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
   #release(call: MessageCall & AdmittedCall, forwarded: Forwarded): Promise<void> {
     const { settler, metrics, callLog } = this.#parts;
     const { ending, model } = forwarded.cost;
-    const ended = callLog.end(call, outcomeOf(call, forwarded));
+    const ended = callLog.end(call, outcomeOf(forwarded));
     metrics.countCall(spenderOf(call, model), ending);
     return settler.release(call.id, queueKeysOf(call.plan.checks), usageRecord(ended));
   }
@@ -163,7 +162,7 @@ export class Messages implements PaidEndpoint<MessageCall, Forwarded> {
     const { end, cost } = forwarded;
     const spender = spenderOf(call, cost.model);
     this.#learn(call, end.metered, cost, spender.model);
-    const ended = callLog.end(call, outcomeOf(call, forwarded));
+    const ended = callLog.end(call, outcomeOf(forwarded));
     metrics.countSpending({
       spender,
       ending: cost.ending,
@@ -197,20 +196,10 @@ const RETRIED: ReadonlySet<Ending> = new Set(['NeverSent', 'StaleConnection']);
 
 const UNANSWERED = { status: 0, requestId: null, firstByteMs: null };
 
-function outcomeOf({ req, facts }: MessageCall, { end, cost, status, requestId, firstByteMs }: Forwarded): CallOutcome {
-  const session = sessionOf(req.headers) ?? facts.session;
+function outcomeOf({ end, cost, status, requestId, firstByteMs }: Forwarded): CallOutcome {
   const { errorType } = end.metered;
-  return { cost, ending: cost.ending, status, requestId, errorType, session, firstByteMs };
+  return { cost, ending: cost.ending, status, requestId, errorType, firstByteMs };
 }
-
-/** Claude Code names its session in a header, and in the body as well. */
-function sessionOf(headers: IncomingHttpHeaders): string | null {
-  const session = headers['x-claude-code-session-id'];
-  return typeof session === 'string' && SESSION.test(session) ? session : null;
-}
-
-/** As in the body. */
-const SESSION = /^[\w-]{1,100}$/;
 
 /**
  * Applies edits to a body, whose parts are not copied. Without edits the bytes stay the same, because one changed byte

@@ -12,7 +12,13 @@ import type { AuthenticatedCall } from '../http/call.ts';
 
 const MAX_ATTRIBUTE_BYTES = 256;
 
-/** The attributes that the caller claims in the headers that its workspace names. */
+/** The headers in which Claude Code says of what run a call is. */
+const RUN_HEADERS = { session: 'x-claude-code-session-id', agent: 'x-claude-code-agent-id' };
+
+/** As in a message. */
+const RUN = /^[\w-]{1,100}$/;
+
+/** The attributes that the caller claims in the headers that its workspace names, and those of its run. */
 export function claimedByHeaders(
   headers: IncomingHttpHeaders,
   workspace: ResolvedWorkspace,
@@ -25,14 +31,19 @@ export function claimedByHeaders(
     if (name === null) return err(refusalFor('AttributeInvalid'));
     claimed[attribute] = name;
   }
+  for (const [attribute, header] of Object.entries(RUN_HEADERS)) {
+    const value = headers[header];
+    if (typeof value === 'string' && RUN.test(value)) claimed[attribute] = value;
+  }
   return ok(claimed);
 }
 
-/** With the user that `metadata.user_id` of a message names, if the workspace takes that and no header has named one. */
+/** With the session and the user that `metadata.user_id` of a message names, where no header has; the user if the workspace takes it. */
 export function claimedByMessage(
   { caller, claimed }: Pick<AuthenticatedCall, 'caller' | 'claimed'>,
-  { metadataUser: user }: RequestFacts,
+  { session, metadataUser: user }: RequestFacts,
 ): Result<Attributes, Refusal> {
+  if (session !== null) return ok({ session, ...claimed });
   const counts = caller.workspace.metadataUser === 'Claim' && !Object.hasOwn(claimed, 'user');
   if (!counts || user === null || user === '') return ok(claimed);
   const name = nameIn(user);

@@ -15,8 +15,6 @@ export interface CallOutcome {
   readonly requestId: string | null;
   /** The upstream's `error.type`; null if there was none. */
   readonly errorType: string | null;
-  /** Claude Code's session, as the caller says. */
-  readonly session: string | null;
   /** From sending the call to the beginning of its answer; null if none began. */
   readonly firstByteMs: number | null;
 }

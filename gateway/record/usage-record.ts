@@ -9,7 +9,7 @@ export function usageRecord(ended: EndedCall): CallRecord {
   const { cost } = ended;
   const { workspace, key } = ended.caller;
   // The namespace is in the name of the workspace.
-  const { feature, customer, user, department, namespace: _, ...tags } = attributesOf(ended);
+  const { feature, customer, user, department, session, namespace: _, ...tags } = attributesOf(ended);
   return {
     id: ended.id,
     state: 'final',
@@ -37,7 +37,7 @@ export function usageRecord(ended: EndedCall): CallRecord {
     status: ended.status,
     error_type: ended.errorType,
     stream: ended.facts.stream,
-    session: ended.session,
+    session: valueOf(session),
     request_id: ended.requestId,
     duration_ms: Math.round(ended.durationMs),
     first_byte_ms: ended.firstByteMs === null ? null : Math.round(ended.firstByteMs),

@@ -1,4 +1,5 @@
 import type { Ref } from '../../policy/core/compiled-policy.ts';
+import type { Check } from '../../policy/core/counter-check.ts';
 import type { Reading, ReadingQuery, ValueCounter } from '../../policy/core/counter-reading.ts';
 import {
   isSharedValue,
@@ -10,6 +11,9 @@ import {
 import { expireAt, valueExpireAt } from '../durations.ts';
 import type { UnaskedRefusals } from '../streams.ts';
 import { MemoryCounter } from './counter.ts';
+
+/** A value of `per`, and what says whether it has a counter of its own. */
+type ValueCheck = Pick<Check, 'counter' | 'valueIsFixed' | 'valuesAreRuns'> & { readonly value: string };
 
 /**
  * All counters. Looking one up creates it, but only `store` keeps it. The counter of a value stays only while it holds
@@ -29,23 +33,28 @@ export class MemoryCounters {
    * there: it may have spent a part of that money, and must not get a limit of its own on top. A fixed value never counts
    * there: its workspaces would have a limit each.
    */
-  value(counter: string, value: string, isFixed: boolean, poolExpireAt: number, workspace: Ref): MemoryCounter {
+  value(
+    { counter, value, valueIsFixed, valuesAreRuns }: ValueCheck,
+    poolExpireAt: number,
+    workspace: Ref,
+  ): MemoryCounter {
     const shared = sharedValueOf(counter, workspace);
     const values = this.#valuesOf(counter);
-    const kept = values.get(value) ?? (isFixed ? undefined : values.get(shared));
+    const kept = values.get(value) ?? (valueIsFixed === true ? undefined : values.get(shared));
     if (kept !== undefined) return kept;
     const namespace = namespaceOf(workspace);
-    const name = !isFixed && this.#hasAllValues(namespace, counter) ? shared : value;
+    const most = valuesAreRuns === true ? MAX_NAMESPACE_VALUES : MAX_VALUES;
+    const name = valueIsFixed !== true && this.#hasAllValues(namespace, counter, most) ? shared : value;
     return new MemoryCounter(counter, name, valueExpireAt(poolExpireAt), namespace);
   }
 
-  /** Whether a namespace's calls may make no further value in a pool. */
-  #hasAllValues(namespace: string, counter: string): boolean {
+  /** Whether a namespace's calls may make no further value in a pool, which has room for `most`. */
+  #hasAllValues(namespace: string, counter: string, most: number): boolean {
     let inAll = 0;
     for (const [pool, values] of this.values) {
       const own = [...values.values()].filter((one) => one.madeBy === namespace && !isSharedValue(one.value!));
       const places = own.reduce((sum, { name }) => sum + placesOf(name), 0);
-      if (pool === counter && places >= MAX_VALUES) return true;
+      if (pool === counter && places >= most) return true;
       inAll += places;
     }
     return inAll >= MAX_NAMESPACE_VALUES;
@@ -91,7 +100,7 @@ export class MemoryCounters {
     const pool = this.pool(counter, expireAt(end));
     this.store(pool);
     pool.refused += count;
-    if (value !== null) this.value(counter, value, false, expireAt(end), workspace).refused += count;
+    if (value !== null) this.value({ counter, value }, expireAt(end), workspace).refused += count;
   }
 
   read({ counter, per, top, also, sharedValue }: ReadingQuery): Reading {

@@ -128,7 +128,7 @@ function checkedCounters(
   };
   const pool = counters.pool(check.counter, expires);
   if (check.value === null) return [checked(pool, check.bound, false)];
-  const value = counters.value(check.counter, check.value, check.valueIsFixed ?? false, expires, reservation.workspace);
+  const value = counters.value({ ...check, value: check.value }, expires, reservation.workspace);
   return [checked(value, check.bound, false), checked(pool, check.total, true)];
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Bound, CheckMode, Failure, Verdict } from '../../policy/core/counter-check.ts';
+import type { Bound, Check, CheckMode, Failure, Verdict } from '../../policy/core/counter-check.ts';
 import { MAX_NANO, type Nano, ZERO, add, decodeNano } from '../../policy/core/money.ts';
 import type { UsageRecord } from '../../policy/core/usage-record.ts';
 import { expireAt } from '../durations.ts';
@@ -135,19 +135,25 @@ function encodeReservation(reservation: Reservation): string[] {
   let { from, until } = reservation;
   let keepUntil = 0;
   const list: string[] = [];
-  for (const { counter, value, valueIsFixed, mode, start, end, bound, total, workspaceReservePercent } of checks) {
+  for (const { counter, value, mode, start, end, bound, total, workspaceReservePercent, ...kind } of checks) {
     const expires = expireAt(end);
     from = Math.max(from, start);
     until = Math.min(until, end);
     keepUntil = Math.max(keepUntil, expires);
     list.push(counter, value ?? '', MODES[mode], `${expires}`);
     list.push(`${bound.capNano}`, `${bound.roomNano}`, ...encodeTotal(total), `${workspaceReservePercent ?? ''}`);
-    list.push(valueIsFixed === true ? '1' : '');
+    list.push(encodeValueKind(kind));
     if (gapNano > 0n) list.push(`${bound.gapRoomNano}`, `${total?.gapRoomNano ?? ''}`);
   }
   const head = [id, workspace, `${version}`, `${worstNano}`, `${MAX_NANO - worstNano}`, `${gapNano}`];
   head.push(`${from}`, `${until}`, `${keepUntil}`);
   return head.concat(list);
+}
+
+/** Whether the value always has a counter of its own, or has one of many. */
+function encodeValueKind({ valueIsFixed, valuesAreRuns }: Pick<Check, 'valueIsFixed' | 'valuesAreRuns'>): string {
+  if (valueIsFixed === true) return '1';
+  return valuesAreRuns === true ? 'R' : '';
 }
 
 function encodeTotal(total: Bound | null): [string, string] {

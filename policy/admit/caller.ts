@@ -15,6 +15,7 @@ import {
   isExempt,
   isSetByCaller,
   matchesAny,
+  RUN_ATTRIBUTES,
   scopeMatch,
   spanningScopeMatch,
 } from '../core/matching.ts';
@@ -162,6 +163,7 @@ class AppliedBudget {
       total: totalNano === undefined ? null : boundOf(budget, add(totalNano, raisedNano), worstNano, gapNano),
       ...(workspaceReservePercent === undefined ? {} : { workspaceReservePercent }),
       ...(budget.spanning !== undefined && this.#values.areFixed ? { valueIsFixed: true } : {}),
+      ...(this.#values.areRuns ? { valuesAreRuns: true } : {}),
     };
   }
 }
@@ -173,6 +175,8 @@ class AppliedBudget {
  */
 class CounterValues {
   readonly #per: readonly string[];
+  /** Whether each run of Claude Code has a value of its own. */
+  readonly areRuns: boolean;
   /** Whether nobody whom the budget limits chooses the value. */
   readonly #isFixed: boolean;
   /** The value where it is fixed, and in a budget without a total. */
@@ -189,6 +193,7 @@ class CounterValues {
   ) {
     const platform = workspace.namespaceAttributes ?? {};
     this.#per = per;
+    this.areRuns = per.some((name) => RUN_ATTRIBUTES.includes(name));
     this.#isFixed = per.every((name) =>
       spanning === undefined ? !isSetByCaller(workspace, key, name) : Object.hasOwn(platform, name),
     );

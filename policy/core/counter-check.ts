@@ -35,6 +35,8 @@ export interface Check {
    * shared counters of workspaces it would have a limit for each workspace.
    */
   readonly valueIsFixed?: true;
+  /** Of a budget for each session or agent: it may have as many counters as its whole namespace, as runs are many. */
+  readonly valuesAreRuns?: true;
   /** The period, half-open, in milliseconds since the epoch. */
   readonly start: number;
   readonly end: number;

@@ -56,7 +56,7 @@ export interface Reading {
 /** The number of values of a budget, in a period, that have counters of their own for the calls of one namespace. */
 export const MAX_VALUES = 10_000;
 
-/** The same over all budgets and periods: about 42 MB of Redis for a namespace. */
+/** The same over all budgets and periods, and for a budget whose values are runs: about 42 MB of Redis for a namespace. */
 export const MAX_NAMESPACE_VALUES = 100_000;
 
 /** What the value of every shared counter begins with. A value of `per` is a JSON array, so none is taken for another. */

@@ -78,14 +78,22 @@ export function isExempt(exempt: ScopeMatchers, key: CompiledKey): boolean {
 /** What says which attributes callers may set. */
 export type ClaimRules = Pick<CompiledWorkspace, 'headers' | 'metadataUser'>;
 
+/**
+ * What Claude Code says of every call: the session, which its subagents share, and the agent, of which the main one has none.
+ * Callers of every workspace may set them.
+ */
+export const RUN_ATTRIBUTES: readonly string[] = ['session', 'agent'];
+
 /** The attributes that callers of a workspace may set where their credential does not fix them. */
 export function claimableAttributes({ headers, metadataUser }: ClaimRules): readonly string[] {
-  return [...new Set([...Object.keys(headers), ...(metadataUser === 'Claim' ? ['user'] : [])])];
+  const user = metadataUser === 'Claim' ? ['user'] : [];
+  return [...new Set([...Object.keys(headers), ...user, ...RUN_ATTRIBUTES])];
 }
 
 /** Whether callers of `key` set the attribute: they may, and the credential does not fix it. */
 export function isSetByCaller(workspace: ClaimRules, key: CompiledKey, name: string): boolean {
   if (Object.hasOwn(key.attributes, name)) return false;
+  if (RUN_ATTRIBUTES.includes(name)) return true;
   return Object.hasOwn(workspace.headers, name) || (name === 'user' && workspace.metadataUser === 'Claim');
 }
 

@@ -2,7 +2,7 @@
 -- version, worst, maxCommitted (2^63 - 1 - worst), gap, from, until, keepUntil (when the last counter expires); then for each
 -- check: counter, value, mode (E, O, X), expireAt (ms), cap, room, totalCap, totalRoom (value and total: '' where there
 -- is none), the part of what is left that one workspace may have in flight while another waits (percent, '' for all of it),
--- 1 if the value always has a counter of its own else '', and where there is a gap gapRoom and totalGapRoom.
+-- 1 if the value always has a counter of its own, R if it is that of a run, else '', and where there is a gap gapRoom and totalGapRoom.
 
 local function strideOf(gap) return gap == '0' and 10 or 12 end
 
@@ -42,14 +42,17 @@ local function load(name, expireAt, levels)
 end
 
 -- The counter of a value, or the shared one of its workspace. Once that one holds money, a value without a counter counts
--- there: it may have spent a part of that money, and must not get a limit of its own on top. A value with `own` never counts
+-- there: it may have spent a part of that money, and must not get a limit of its own on top. A value of kind 1 never counts
 -- there: its workspaces would have a limit each.
-local function loadValue(pool, value, own, expireAt, workspace, levels)
+local function loadValue(pool, value, kind, expireAt, workspace, levels)
   local counter = load(pool.name .. '#' .. value, expireAt, levels)
-  if counter.isNew and own == '' then
+  if counter.isNew and kind ~= '1' then
     local sharedValue = sharedValueOf(pool.name, workspace)
     local shared = load(pool.name .. '#' .. sharedValue, expireAt, levels)
-    if not shared.isNew or hasAllValues(namespaceOf(workspace), pool.name) then counter, value = shared, sharedValue end
+    local most = kind == 'R' and MAX_NAMESPACE_VALUES or MAX_VALUES
+    if not shared.isNew or hasAllValues(namespaceOf(workspace), pool.name, most) then
+      counter, value = shared, sharedValue
+    end
   end
   counter.value, counter.pool = value, pool.name
   return counter

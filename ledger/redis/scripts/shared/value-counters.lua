@@ -1,6 +1,7 @@
 -- For scripts that make or drop the counters of values. Such a counter is named by its pool, '#' and the value, and stays
 -- only while it holds money: one that was reserved and released leaves nothing. Those that the calls of one namespace make
--- have MAX_VALUES places in a pool and MAX_NAMESPACE_VALUES in all; further values share a counter of their workspace.
+-- have MAX_VALUES places in a pool (runs as many as there are) and MAX_NAMESPACE_VALUES in all; further values share a
+-- counter of their workspace.
 
 local function namespaceOf(name) return string.sub(name, 1, string.find(name, '/', 1, true) - 1) end
 
@@ -51,13 +52,13 @@ local function dropExpiredPools(namespace)
   return #expired > 0
 end
 
--- Whether a namespace's calls may make no further value in a pool.
-local function hasAllValues(namespace, pool)
+-- Whether a namespace's calls may make no further value in a pool, which has room for `most`.
+local function hasAllValues(namespace, pool, most)
   local counts = valueCountsOf(namespace)
   local inPool, inAll = unpack(call('HMGET', counts, pool, ''))
-  if tonumber(inPool or 0) >= MAX_VALUES then return true end
+  if tonumber(inPool or 0) >= most then return true end
   if tonumber(inAll or 0) < MAX_NAMESPACE_VALUES then return false end
-  return not dropExpiredPools(namespace) or hasAllValues(namespace, pool)
+  return not dropExpiredPools(namespace) or hasAllValues(namespace, pool, most)
 end
 
 -- How many places a value takes: as callers choose its length too, one for each 256 bytes of the counter's name.

@@ -42,13 +42,17 @@ interface Options {
   readonly counter?: string;
   readonly workspace?: string;
   readonly isFixed?: boolean;
+  readonly isRun?: boolean;
 }
 
 /** Reserves a call of a customer; its id is the customer's name unless another is given. */
 function reserve(customer: string, options: Options = {}, id = customer): Promise<ReserveAnswer> {
-  const { cap = 10n, worst = 1n, counter = COUNTER, workspace = 'payments/checkout', isFixed = false } = options;
-  const fixed = isFixed ? { valueIsFixed: true as const } : {};
-  const checks = [check(cap, worst, { counter, value: JSON.stringify([customer]), ...fixed })];
+  const { cap = 10n, worst = 1n, counter = COUNTER, workspace = 'payments/checkout', isFixed, isRun } = options;
+  const kind = {
+    ...(isFixed ? { valueIsFixed: true as const } : {}),
+    ...(isRun ? { valuesAreRuns: true as const } : {}),
+  };
+  const checks = [check(cap, worst, { counter, value: JSON.stringify([customer]), ...kind })];
   return ledger.gateway.reserve({ ...call(id, worst, checks), workspace });
 }
 
@@ -169,6 +173,18 @@ describe('past the largest number of values', () => {
     const second = await reserve('research', { ...department, workspace: 'payments/two' }, 'second');
     expect(second).toMatchObject({ kind: 'full', failures: [{ verdict: 'waiting' }] });
     expect(await read('research', SPANNING)).toMatchObject({ valueCount: 1, values: [{ committedNano: 6n }] });
+  });
+
+  test('runs have as many counters as their namespace, and then share one', async () => {
+    const runs = { isRun: true, cap: 10n, worst: 6n };
+    await use('payments', MAX_VALUES);
+    await reserve('first', runs);
+    expect(await reserve('second', runs)).toMatchObject({ kind: 'admitted' });
+    expect((await read('second')).values).toMatchObject([{ value: '["second"]', committedNano: 6n }]);
+    await use('payments', MAX_NAMESPACE_VALUES - MAX_VALUES);
+    expect(await reserve('third', runs)).toMatchObject({ kind: 'admitted' });
+    expect(await reserve('fourth', runs)).toMatchObject({ kind: 'full', failures: [{ verdict: 'waiting' }] });
+    expect((await read('third')).values).toMatchObject([{ value: '…', committedNano: 6n }]);
   });
 
   test('a value that may have spent there keeps counting there, also when others have made room', async () => {

@@ -23,6 +23,16 @@ describe('the counter value of a call', () => {
     expect(only({ budgets, ...asked }).value).toBe(value);
   });
 
+  test('is one of many where it is a session or an agent, in whatever workspace', () => {
+    const check = (per: readonly string[], rest: Asked = {}) =>
+      only({ workspace: { headers: {} }, budgets: [{ per, totalNano: nano(400n * USD) }], ...rest });
+    const claimed = { session: 's-1', agent: 'a-1' };
+    expect(check(['session'], { claimed })).toMatchObject({ value: '["s-1"]', valuesAreRuns: true });
+    expect(check(['session', 'agent'], { claimed })).toMatchObject({ value: '["s-1","a-1"]', valuesAreRuns: true });
+    expect(check(['agent'])).toMatchObject({ value: '[""]', valuesAreRuns: true });
+    expect(check(['customer'])).not.toHaveProperty('valuesAreRuns');
+  });
+
   test('is never set by callers in a budget without a total', () => {
     expect(only({ budgets: [{ per: ['customer'] }], claimed: { customer: 'fresh' } }).value).toBe('[""]');
   });

@@ -2,8 +2,8 @@ import { expect, test } from '@jest/globals';
 import { compile } from '../../../../policy/compile/compile.ts';
 import { EMPTY, namespacesOf, stored } from './stored.ts';
 
-/** How a workspace with this spec is compiled, beside a budget for each user. */
-function compiled(spec: object) {
+/** How a workspace with this spec is compiled, beside a budget for each user or run, of $1. */
+function compiled(spec: object, { per = ['user'], ...total }: { per?: string[]; totalUsd?: string } = {}) {
   const workspace = stored({
     kind: 'ClaudeWorkspace',
     metadata: { namespace: 'payments', name: 'checkout', generation: 1 },
@@ -12,7 +12,7 @@ function compiled(spec: object) {
   const budget = stored({
     kind: 'ClaudeBudget',
     metadata: { namespace: 'payments', name: 'users', generation: 1 },
-    spec: { workspaceRef: { name: 'checkout' }, per: ['user'], limit: { usd: '1.00' }, period: { every: 'Day' } },
+    spec: { workspaceRef: { name: 'checkout' }, per, limit: { usd: '1.00', ...total }, period: { every: 'Day' } },
   } as { kind: 'ClaudeBudget' });
   const secret = { type: 'tollgate.dev/upstream-key', data: { 'api-key': 'sk-ant' } };
   const output = compile({
@@ -41,4 +41,9 @@ test('a user that messages name is one that callers set, so that a budget for ea
     metadataUser: 'Claim',
     budget: 'Unpooled',
   });
+});
+
+test('a session is one too, in every workspace', () => {
+  expect(compiled({ headers: {} }, { per: ['session'] }).budget).toBe('Unpooled');
+  expect(compiled({ headers: {} }, { per: ['session', 'agent'], totalUsd: '9.00' }).budget).toBe('Accepted');
 });

@@ -55,6 +55,7 @@ describe('what a budget names and no call can have', () => {
     ['the feature of a key', { scope: { features: ['search'] } }],
     ['a pattern that a key fits', { scope: { features: ['inv*'], keys: ['wor*'] } }],
     ['an attribute that callers set', { scope: { users: ['anybody'] } }],
+    ['a session, which callers of every workspace say', { per: ['session', 'agent'] }],
     ['an attribute of the namespace', { scope: { departments: ['sales'] }, per: ['department'] }],
     ['a customer that only some keys have', { scope: { customers: ['acme'] }, per: ['customer'] }],
     [
