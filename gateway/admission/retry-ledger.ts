@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import type { Settings } from '../../policy/config/settings.ts';
-import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
+import { type Refusal, refusalFor } from '../../policy/refusals/refusals.ts';
 import type { Clocks } from '../http/call.ts';
 
 /** How soon the ledger is asked again when it did not answer. Milliseconds. */

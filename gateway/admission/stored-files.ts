@@ -4,8 +4,8 @@ import { MAX_FILES } from '../../ledger/stored-files.ts';
 import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
 import { type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import { ownerOf } from '../../policy/core/owner.ts';
-import { noSuchFile, tooManyFiles } from '../../policy/core/refusal-sentences.ts';
-import type { Refusal } from '../../policy/core/refusals.ts';
+import { noSuchFile, tooManyFiles } from '../../policy/refusals/refusal-sentences.ts';
+import type { Refusal } from '../../policy/refusals/refusals.ts';
 import type { Clocks } from '../http/call.ts';
 import { type LedgerPatience, retryLedger } from './retry-ledger.ts';
 

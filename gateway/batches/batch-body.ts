@@ -1,4 +1,4 @@
-import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
+import { type Refusal, refusalFor } from '../../policy/refusals/refusals.ts';
 import { type BatchReader, MAX_BATCH_BYTES } from '../../policy/request/batch-reader.ts';
 import type { BodyFile } from '../http/body-file.ts';
 import type { AuthenticatedCall } from '../http/call.ts';

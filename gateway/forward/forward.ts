@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
-import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
+import { type Refusal, refusalFor } from '../../policy/refusals/refusals.ts';
 import type { Clocks } from '../http/call.ts';
 import type { HeadersDown } from '../http/headers-down.ts';
 import type { RawHeaders } from '../http/headers.ts';

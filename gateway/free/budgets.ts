@@ -9,7 +9,7 @@ import {
   type ValueCounter,
 } from '../../policy/core/counter-reading.ts';
 import { PeriodCache, type PeriodLookup } from '../../policy/core/period.ts';
-import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
+import { type Refusal, refusalFor } from '../../policy/refusals/refusals.ts';
 import { budgetFiguresQuery, type FiguresOptions } from '../../policy/status/budget-figures.ts';
 import { budgetView, type BudgetView } from '../../policy/status/budget-view.ts';
 import type { AuthenticatedCall, Clocks } from '../http/call.ts';

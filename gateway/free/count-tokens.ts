@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { planFree } from '../../policy/admit/plan.ts';
-import type { Refusal } from '../../policy/core/refusals.ts';
+import type { Refusal } from '../../policy/refusals/refusals.ts';
 import { countReading } from '../../policy/request/count-reading.ts';
 import type { StoredFiles } from '../admission/stored-files.ts';
 import { forward, type ForwardEnd, unanswered } from '../forward/forward.ts';

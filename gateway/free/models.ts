@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { disallowed } from '../../policy/admit/model-refusal.ts';
-import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
+import { type Refusal, refusalFor } from '../../policy/refusals/refusals.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 import { textHeadersDown } from '../http/headers-down.ts';
 import { headersUp } from '../upstream/headers-up.ts';

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { err, ok, type Result } from '../../policy/core/result.ts';
+import { type Refusal, refusalFor } from '../../policy/refusals/refusals.ts';
 import type { PolicySource } from '../policy/active-policy.ts';
 import type { AuthenticatedCall } from './call.ts';
 

@@ -3,7 +3,7 @@ import type { Caller } from '../../policy/admit/caller.ts';
 import type { CallPlan } from '../../policy/admit/plan.ts';
 import type { Attributes } from '../../policy/core/compiled-policy.ts';
 import type { Nano } from '../../policy/core/money.ts';
-import type { Refusal } from '../../policy/core/refusals.ts';
+import type { Refusal } from '../../policy/refusals/refusals.ts';
 import type { RequestFacts } from '../../policy/request/request.ts';
 import type { QuotaShare } from './byte-quota.ts';
 import type { HeadersDown } from './headers-down.ts';

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { type Refusal, type RefusalReason, refusalFor } from '../../policy/core/refusals.ts';
 import { type Err, err, ok, type Result } from '../../policy/core/result.ts';
 import { GrowingBytes } from '../../policy/json/growing-bytes.ts';
+import { type Refusal, type RefusalReason, refusalFor } from '../../policy/refusals/refusals.ts';
 import type { ReceivedCall } from './call.ts';
 
 /** The limit of the Messages API. Bytes. */

@@ -1,7 +1,7 @@
 import { type Ref, refOf } from '../../policy/core/compiled-policy.ts';
-import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { err, ok, type Result } from '../../policy/core/result.ts';
 import type { BodyReading } from '../../policy/json/body-reading.ts';
+import { type Refusal, refusalFor } from '../../policy/refusals/refusals.ts';
 import type { HeldBytes } from './byte-quota.ts';
 import type { AuthenticatedCall, Clocks } from './call.ts';
 import type { CallerGone } from './read-body.ts';

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { refusalBody, refusalHeaders, refusalStatus } from '../../policy/admit/refusal-response.ts';
-import type { Refusal } from '../../policy/core/refusals.ts';
+import type { Refusal } from '../../policy/refusals/refusals.ts';
 
 /** Answers with a refusal, unless the caller has left or an answer has begun. */
 export function refuse(res: ServerResponse, refusal: Refusal, requestId: string): void {

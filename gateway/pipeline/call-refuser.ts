@@ -1,7 +1,7 @@
 import type { Spender } from '../../metrics/call-metrics.ts';
 import { refusalStatus } from '../../policy/admit/refusal-response.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
-import type { Refusal } from '../../policy/core/refusals.ts';
+import type { Refusal } from '../../policy/refusals/refusals.ts';
 import type { ReadCall, ReceivedCall } from '../http/call.ts';
 import type { Endpoint } from '../http/route.ts';
 import type { CallLog } from '../record/call-log.ts';

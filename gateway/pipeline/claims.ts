@@ -3,8 +3,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
 import type { Attributes } from '../../policy/core/compiled-policy.ts';
 import { isPlain, oneSpelling } from '../../policy/core/plain-text.ts';
-import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { err, ok, type Result } from '../../policy/core/result.ts';
+import { type Refusal, refusalFor } from '../../policy/refusals/refusals.ts';
 import type { RequestFacts } from '../../policy/request/request.ts';
 import type { AuthenticatedCall } from '../http/call.ts';
 

@@ -1,5 +1,5 @@
-import { type Refusal, refusalFor } from '../../policy/core/refusals.ts';
 import { ok, type Result } from '../../policy/core/result.ts';
+import { type Refusal, refusalFor } from '../../policy/refusals/refusals.ts';
 import type { Admission, Planner } from '../admission/admission.ts';
 import { orUnreachable } from '../admission/retry-ledger.ts';
 import type { Settler } from '../admission/settler.ts';

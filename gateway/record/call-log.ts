@@ -4,7 +4,7 @@ import type { Caller } from '../../policy/admit/caller.ts';
 import { refusalStatus } from '../../policy/admit/refusal-response.ts';
 import { refOf } from '../../policy/core/compiled-policy.ts';
 import { USD } from '../../policy/core/money.ts';
-import type { Refusal } from '../../policy/core/refusals.ts';
+import type { Refusal } from '../../policy/refusals/refusals.ts';
 import type { CallSpan } from '../../telemetry/span-exporter.ts';
 import type { AdmittedCall, Clocks, ReadCall, ReceivedCall } from '../http/call.ts';
 import { type CallOutcome, type EndedCall, attributesOf } from './ended-call.ts';

@@ -3,8 +3,8 @@ import type { LedgerState } from '../../ledger/ledger.ts';
 import { type Billed, CallMetrics, dollars, type Spender } from '../../metrics/call-metrics.ts';
 import { LabelLimiter, OTHER } from '../../metrics/label-limiter.ts';
 import { type Nano, subtract } from '../../policy/core/money.ts';
-import type { RefusalReason } from '../../policy/core/refusals.ts';
 import type { Usage } from '../../policy/prices/usage.ts';
+import type { RefusalReason } from '../../policy/refusals/refusals.ts';
 import type { RequestFacts } from '../../policy/request/request.ts';
 
 /** Where the gauges read their values, at each scrape. */

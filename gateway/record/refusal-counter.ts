@@ -4,7 +4,7 @@ import type { Caller } from '../../policy/admit/caller.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
 import type { Check } from '../../policy/core/counter-check.ts';
 import { type Owner, ownerOf } from '../../policy/core/owner.ts';
-import type { Refusal } from '../../policy/core/refusals.ts';
+import type { Refusal } from '../../policy/refusals/refusals.ts';
 
 interface Parts {
   readonly ledger: Pick<GatewayLedger, 'recordRefusals'>;

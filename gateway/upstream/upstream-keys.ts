@@ -1,7 +1,7 @@
 import type { ResolvedWorkspace } from '../../policy/admit/resolved-workspace.ts';
 import { type Ref, refOf } from '../../policy/core/compiled-policy.ts';
-import { upstreamKeyRefused } from '../../policy/core/refusal-sentences.ts';
-import type { Refusal } from '../../policy/core/refusals.ts';
+import { upstreamKeyRefused } from '../../policy/refusals/refusal-sentences.ts';
+import type { Refusal } from '../../policy/refusals/refusals.ts';
 
 /** A workspace whose upstream key the upstream refuses, with the status that it answered last. */
 export interface RefusedKey {

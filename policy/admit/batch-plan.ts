@@ -1,10 +1,10 @@
 import type { Settings } from '../config/settings.ts';
 import type { Attributes } from '../core/compiled-policy.ts';
 import { add, max, MAX_CALL_NANO, type Nano, subtract, ZERO } from '../core/money.ts';
-import { batchMixed, batchTooExpensive, batchExceedsGuards } from '../core/refusal-sentences.ts';
-import type { Refusal } from '../core/refusals.ts';
 import type { UnknownInBatch } from '../cost/batch-meta.ts';
 import { worstCost } from '../cost/worst-cost.ts';
+import { batchMixed, batchTooExpensive, batchExceedsGuards } from '../refusals/refusal-sentences.ts';
+import type { Refusal } from '../refusals/refusals.ts';
 import type { RequestFacts } from '../request/request.ts';
 import { BatchUnknownNames } from './batch-unknown-names.ts';
 import type { Caller } from './caller.ts';

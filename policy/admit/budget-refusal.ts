@@ -1,10 +1,10 @@
-import { budgetBusy, noRoom, type Shortfall } from '../core/budget-sentences.ts';
 import type { Bound, Failure, Verdict } from '../core/counter-check.ts';
 import { disclosedFigures } from '../core/disclosure.ts';
 import { add, type Nano, subtract } from '../core/money.ts';
 import { END_OF_TIME } from '../core/period.ts';
-import type { BudgetDetail, Refusal, RefusalReason } from '../core/refusals.ts';
 import { largestMaxTokens } from '../cost/largest-max-tokens.ts';
+import { budgetBusy, noRoom, type Shortfall } from '../refusals/budget-sentences.ts';
+import type { BudgetDetail, Refusal, RefusalReason } from '../refusals/refusals.ts';
 import type { Caller } from './caller.ts';
 import type { CallPlan } from './plan.ts';
 import { explained } from './unknown-names.ts';

@@ -1,9 +1,9 @@
 import { type CompiledRestriction, refOf } from '../core/compiled-policy.ts';
 import { attributeLists, isSetByCaller } from '../core/matching.ts';
-import { type ModelHint, modelNotAllowed, modelRestricted, modelUnknown } from '../core/refusal-sentences.ts';
-import type { Refusal } from '../core/refusals.ts';
 import { nearestModel } from '../prices/nearest-model.ts';
 import { knownName, retiredOn } from '../prices/price-book.ts';
+import { type ModelHint, modelNotAllowed, modelRestricted, modelUnknown } from '../refusals/refusal-sentences.ts';
+import type { Refusal } from '../refusals/refusals.ts';
 import type { AttributedCaller } from './caller.ts';
 
 /** The refusal of a model that the workspace, or a restriction of it, does not allow; null if the call may use it. */

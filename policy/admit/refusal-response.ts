@@ -2,7 +2,7 @@
 
 import { formatCents, formatUsd, type Nano } from '../core/money.ts';
 import { rfc3339 } from '../core/period.ts';
-import { type BudgetDetail, type Refusal, type RefusalReason, refusals } from '../core/refusals.ts';
+import { type BudgetDetail, type Refusal, type RefusalReason, refusals } from '../refusals/refusals.ts';
 
 export function refusalStatus(refusal: Refusal): number {
   return refusal.status ?? refusals[refusal.reason].status;

@@ -1,4 +1,4 @@
-import type { Refusal } from '../core/refusals.ts';
+import type { Refusal } from '../refusals/refusals.ts';
 import type { RequestFacts } from '../request/request.ts';
 
 interface Capability {

@@ -2,12 +2,12 @@
 
 import type { Guards } from '../core/compiled-policy.ts';
 import { max, MAX_CALL_NANO, type Nano, ZERO } from '../core/money.ts';
-import { inputTooLong, requestTooExpensive, thinkingTooLong, unbounded } from '../core/refusal-sentences.ts';
-import type { Refusal } from '../core/refusals.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { attemptsOf, promptBound, unboundedPaths, worstCost } from '../cost/worst-cost.ts';
 import type { Span } from '../json/value-spans.ts';
 import type { PriceBook, Rate } from '../prices/price-book.ts';
+import { inputTooLong, requestTooExpensive, thinkingTooLong, unbounded } from '../refusals/refusal-sentences.ts';
+import type { Refusal } from '../refusals/refusals.ts';
 import type { RequestFacts } from '../request/request.ts';
 
 /** Replaces the bytes [start, end) of the body by `text` (ASCII JSON); an empty span is an insertion. */

@@ -1,7 +1,12 @@
 import { refOf } from '../core/compiled-policy.ts';
 import type { Nano } from '../core/money.ts';
-import type { Refusal } from '../core/refusals.ts';
-import { unknownChooses, unknownExceeded, unknownRefused, unknownReserved } from '../core/unknown-name-sentences.ts';
+import type { Refusal } from '../refusals/refusals.ts';
+import {
+  unknownChooses,
+  unknownExceeded,
+  unknownRefused,
+  unknownReserved,
+} from '../refusals/unknown-name-sentences.ts';
 import type { RequestFacts } from '../request/request.ts';
 import type { UnknownName } from '../request/unknown-names.ts';
 import type { ResolvedWorkspace } from './resolved-workspace.ts';

@@ -1,9 +1,9 @@
-import { type Refusal, refusals } from '../core/refusals.ts';
 import type { BodyReading } from '../json/body-reading.ts';
 import { invalid, objectAt, quoted, RequestRejected, stringAt, unsupported } from '../json/json-access.ts';
 import { JsonArraySplitter } from '../json/json-array-splitter.ts';
 import { readJsonObject } from '../json/strict-json.ts';
 import { ValueSpans } from '../json/value-spans.ts';
+import { type Refusal, refusals } from '../refusals/refusals.ts';
 import { readFacts, type RequestFacts } from './request.ts';
 import { shape } from './shape.ts';
 import { UnknownNames } from './unknown-names.ts';

@@ -1,8 +1,8 @@
-import type { Refusal } from '../core/refusals.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import type { BodyReading } from '../json/body-reading.ts';
 import { RequestRejected, stringAt } from '../json/json-access.ts';
 import { readJsonObject } from '../json/strict-json.ts';
+import type { Refusal } from '../refusals/refusals.ts';
 import { namedFiles } from './named-files.ts';
 
 const NOTHING_EDITED = new Map<string, string>();

@@ -1,4 +1,3 @@
-import type { Refusal } from '../core/refusals.ts';
 import { err, ok, type Result } from '../core/result.ts';
 import { type BodyReading, readAll } from '../json/body-reading.ts';
 import {
@@ -15,6 +14,7 @@ import {
 import type { JsonFields } from '../json/json-access.ts';
 import { type JsonObject, readJsonObject } from '../json/strict-json.ts';
 import type { Span } from '../json/value-spans.ts';
+import type { Refusal } from '../refusals/refusals.ts';
 import { TEXT_BLOCKS } from './block-types.ts';
 import { type Fallback, readFallbacks, readFast, readMaxTokens, readThinking } from './fallbacks.ts';
 import { namedFiles } from './named-files.ts';

@@ -1,5 +1,4 @@
 import { type BudgetPeriod, budgetPeriodAt } from '../core/budget-period.ts';
-import { valuesText } from '../core/budget-sentences.ts';
 import type { CompiledBudget, Ref } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
 import {
@@ -12,6 +11,7 @@ import {
 } from '../core/counter-reading.ts';
 import { add, formatCents, formatUsd, max, type Nano, percentUsed, subtract, ZERO } from '../core/money.ts';
 import { END_OF_TIME, periodAt, type PeriodLookup, rfc3339 } from '../core/period.ts';
+import { valuesText } from '../refusals/budget-sentences.ts';
 import { type BudgetState, stateInForce } from './budget-state.ts';
 
 /** The fields of a budget's status. Money in USD: exact with 2 to 9 decimals; `remainingUsd` is truncated to cents. */

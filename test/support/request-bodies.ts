@@ -1,6 +1,6 @@
-import type { Refusal } from '../../policy/core/refusals.ts';
 import type { Result } from '../../policy/core/result.ts';
 import { unboundedPaths } from '../../policy/cost/worst-cost.ts';
+import type { Refusal } from '../../policy/refusals/refusals.ts';
 import { readRequest } from '../../policy/request/request.ts';
 import type { RequestFacts } from '../../policy/request/request.ts';
 

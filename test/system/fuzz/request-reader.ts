@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
-import type { Refusal } from '../../../policy/core/refusals.ts';
 import { err, ok, type Result } from '../../../policy/core/result.ts';
 import { readAll } from '../../../policy/json/body-reading.ts';
 import { type JsonFields, RequestRejected } from '../../../policy/json/json-access.ts';
 import { ValueSpans } from '../../../policy/json/value-spans.ts';
+import type { Refusal } from '../../../policy/refusals/refusals.ts';
 import { readFacts, type RequestFacts, requestReading } from '../../../policy/request/request.ts';
 import { UnknownNames } from '../../../policy/request/unknown-names.ts';
 import { HEAVY_BODIES } from '../../support/hostile-bodies.ts';

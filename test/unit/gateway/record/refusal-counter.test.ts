@@ -3,7 +3,7 @@ import { RefusalCounter } from '../../../../gateway/record/refusal-counter.ts';
 import type { RefusalRow, UnaskedRefusals } from '../../../../ledger/streams.ts';
 import type { Caller } from '../../../../policy/admit/caller.ts';
 import type { Check } from '../../../../policy/core/counter-check.ts';
-import { refusalFor } from '../../../../policy/core/refusals.ts';
+import { refusalFor } from '../../../../policy/refusals/refusals.ts';
 
 function caller(namespace: string, key: string): Caller {
   return { workspace: { namespace, name: 'app' }, key: { name: key } } as unknown as Caller;

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { unbounded as unboundedSentence } from '../../../../policy/core/refusal-sentences.ts';
 import { worstCost } from '../../../../policy/cost/worst-cost.ts';
 import { readAll } from '../../../../policy/json/body-reading.ts';
 import { MAX_DEPTH } from '../../../../policy/json/json-reader.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
+import { unbounded as unboundedSentence } from '../../../../policy/refusals/refusal-sentences.ts';
 import { readRequest, type RequestFacts, requestReading } from '../../../../policy/request/request.ts';
 import { bytes, facts, plain, plainFacts, refusal, withContent } from '../../../support/request-bodies.ts';
 import claudeCode from '../data/claude-code.json' with { type: 'json' };

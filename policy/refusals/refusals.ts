@@ -4,8 +4,8 @@
  * (docs/explanation/refusals.md): one attempt and one clear sentence in each.
  */
 
-import type { DisclosedFigures } from './disclosure.ts';
-import type { Nano } from './money.ts';
+import type { DisclosedFigures } from '../core/disclosure.ts';
+import type { Nano } from '../core/money.ts';
 
 /** Whether a client should try again: never, after a short `retry-after`, or as it does for any upstream. */
 export type Retry = 'Never' | 'Soon' | 'AsClient';

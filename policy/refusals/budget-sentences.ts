@@ -1,9 +1,9 @@
 /** The sentences of a budget that has no room for a call: what the budget is, what fills it, and what to do. */
 
-import type { Every } from './compiled-policy.ts';
-import type { Check, Verdict } from './counter-check.ts';
-import { formatCents, formatUsd, type Nano } from './money.ts';
-import { rfc3339 } from './period.ts';
+import type { Every } from '../core/compiled-policy.ts';
+import type { Check, Verdict } from '../core/counter-check.ts';
+import { formatCents, formatUsd, type Nano } from '../core/money.ts';
+import { rfc3339 } from '../core/period.ts';
 import type { BudgetAmounts, BudgetDetail, TooLargeCall } from './refusals.ts';
 
 const ADJECTIVE: Readonly<Record<Every, string>> = {

@@ -1,7 +1,7 @@
 /** The sentences of refusals for callers: each names the rule, its figures and what to do. */
 
-import type { CompiledBudget, CompiledRestriction, Disclosure, Ref } from './compiled-policy.ts';
-import { formatUsd, type Nano } from './money.ts';
+import type { CompiledBudget, CompiledRestriction, Disclosure, Ref } from '../core/compiled-policy.ts';
+import { formatUsd, type Nano } from '../core/money.ts';
 
 export function budgetSuspended(budget: CompiledBudget): string {
   return `The budget ${budget.namespace}/${budget.name} is suspended, and it applies to this call. Ask its owner to resume it.`;

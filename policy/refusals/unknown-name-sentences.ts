@@ -1,7 +1,7 @@
 /** What a refusal says of names in a request that Tollgate does not know: the name, the amount, and the ways out. */
 
-import type { Ref } from './compiled-policy.ts';
-import { formatUsd, type Nano } from './money.ts';
+import type { Ref } from '../core/compiled-policy.ts';
+import { formatUsd, type Nano } from '../core/money.ts';
 
 const MOST = 4;
 
