@@ -180,6 +180,8 @@ const table = {
 
 export type Reason<T extends ConditionType> = keyof (typeof table)[T] & string;
 
+type AnyReason = { [T in ConditionType]: Reason<T> }[ConditionType];
+
 /** Every condition's reasons with their status and meaning, for the reference page. */
 export const conditionReasons: Readonly<Record<ConditionType, Readonly<Record<string, Row>>>> = table;
 
@@ -195,6 +197,8 @@ export function hasRunbook(type: ConditionType, { status }: Row): boolean {
 export interface Finding<T extends ConditionType> {
   readonly reason: Reason<T>;
   readonly message: string;
+  /** The reason whose runbook is linked, where another condition's says more than its own. */
+  readonly runbook?: AnyReason;
 }
 
 /**
@@ -210,7 +214,7 @@ export function condition<T extends ConditionType>(
 ): Condition {
   const row = conditionReasons[type][finding.reason]!;
   const before = previous.find((one) => one.type === type && one.status === row.status);
-  const runbook = hasRunbook(type, row) ? ` See ${RUNBOOKS}/${finding.reason}.md` : '';
+  const runbook = hasRunbook(type, row) ? ` See ${RUNBOOKS}/${finding.runbook ?? finding.reason}.md` : '';
   return {
     type,
     status: row.status,

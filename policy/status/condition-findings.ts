@@ -2,7 +2,7 @@ import type { BudgetOutcome, RequiredVersion, WorkspaceOutcome } from '../compil
 import type { Settings } from '../config/settings.ts';
 import { enforcedFrom, modeAt } from '../core/budget-period.ts';
 import type { CompiledBudget, Ref } from '../core/compiled-policy.ts';
-import type { Finding } from '../core/conditions.ts';
+import type { Finding, Reason } from '../core/conditions.ts';
 import { END_OF_TIME, rfc3339 } from '../core/period.ts';
 
 /** The versions that the installation enforces at one moment. */
@@ -20,7 +20,7 @@ export function programmed(outcome: WorkspaceOutcome | BudgetOutcome, rollout: R
       outcome.inForce === null
         ? 'No accepted generation is in force, so nothing is enforced.'
         : `Generation ${outcome.inForce.generation} stays in force.`;
-    return { reason: 'NotAccepted', message };
+    return { reason: 'NotAccepted', message, ...runbookOf(outcome) };
   }
   if ('spanning' in outcome && !outcome.spanning && outcome.required.length === 0) {
     return {
@@ -35,6 +35,11 @@ export function programmed(outcome: WorkspaceOutcome | BudgetOutcome, rollout: R
     if (lacking !== null) return { reason: 'Pending', message: lacking };
   }
   return { reason: 'Programmed', message: enforcedBy(outcome.required.length, rollout.gateways.size) };
+}
+
+/** The runbook of what is wrong with the newest generation, where something is. */
+function runbookOf({ accepted }: WorkspaceOutcome | BudgetOutcome): { runbook?: Reason<'Accepted'> } {
+  return accepted.reason === 'Accepted' ? {} : { runbook: accepted.reason };
 }
 
 function lacks(
@@ -116,7 +121,9 @@ export function workspaceReady(
   deniedSecrets?: string,
 ): Finding<'Ready'> {
   const { accepted, inForce, budgets } = outcome;
-  if (accepted.reason !== 'Accepted' || inForce === null) return { reason: 'NotAccepted', message: accepted.message };
+  if (accepted.reason !== 'Accepted' || inForce === null) {
+    return { reason: 'NotAccepted', message: accepted.message, ...runbookOf(outcome) };
+  }
   if (!outcome.upstreamKey) {
     return {
       reason: 'UpstreamKeyMissing',
@@ -144,15 +151,17 @@ export function budgetReady(
   now: number,
 ): Finding<'Ready'> {
   const { accepted, inForce } = outcome;
-  if (accepted.reason !== 'Accepted') return { reason: 'NotAccepted', message: accepted.message };
+  if (accepted.reason !== 'Accepted') {
+    return { reason: 'NotAccepted', message: accepted.message, ...runbookOf(outcome) };
+  }
   if (inForce?.suspend === true) {
     return {
       reason: 'Suspended',
       message: 'The budget is suspended (spec.suspend), so every call that it applies to is refused.',
     };
   }
-  const { reason, message } = whenProgrammed(isProgrammed);
-  return { reason, message: inForce === null ? message : `${message}${pilotText(inForce, now)}` };
+  const ready = whenProgrammed(isProgrammed);
+  return inForce === null ? ready : { ...ready, message: `${ready.message}${pilotText(inForce, now)}` };
 }
 
 function pilotText(budget: CompiledBudget, now: number): string {
@@ -160,6 +169,6 @@ function pilotText(budget: CompiledBudget, now: number): string {
   return end <= now || end === END_OF_TIME ? '' : ` It observes until ${rfc3339(end)} and is enforced from then on.`;
 }
 
-function whenProgrammed({ reason, message }: Finding<'Programmed'>): Finding<'Ready'> {
-  return reason === 'Programmed' ? { reason: 'Ready', message } : { reason: 'NotProgrammed', message };
+function whenProgrammed({ reason, message, runbook = reason }: Finding<'Programmed'>): Finding<'Ready'> {
+  return reason === 'Programmed' ? { reason: 'Ready', message } : { reason: 'NotProgrammed', message, runbook };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { BudgetOutcome, RequiredVersion, WorkspaceOutcome } from '../../../../policy/compile/compile-output.ts';
 import type { CompiledWorkspace } from '../../../../policy/core/compiled-policy.ts';
+import { condition, type Finding } from '../../../../policy/core/conditions.ts';
 import {
   budgetReady,
   logged,
@@ -99,6 +100,19 @@ describe('conditions Programmed and Ready', () => {
     ['Suspended', { ...budget, inForce: budgetOf({ suspend: true }) }, done],
   ])('a budget is %s', (reason, outcome, isProgrammed) => {
     expect(budgetReady(outcome, isProgrammed, 0).reason).toBe(reason);
+  });
+
+  test('what is not ready links the page of its cause', () => {
+    const rejected = { reason: 'WorkspaceNotFound', message: 'No such workspace.' } as const;
+    const untyped = { reason: 'SecretTypeWrong', message: 'Of the wrong type.' } as const;
+    const edited = { ...budget, accepted: rejected, inForce: null };
+    const linked = (finding: Finding<'Ready'>) =>
+      /[^/]+$/.exec(condition('Ready', finding, 1, 0, []).message)?.[0] ?? null;
+    expect(linked(budgetReady(edited, programmed(edited, everywhere), 0))).toBe('WorkspaceNotFound.md');
+    const refused = { ...workspace, accepted: untyped };
+    expect(linked(workspaceReady(refused, done, { requireBudget: 'Any' }, 0))).toBe('SecretTypeWrong.md');
+    expect(linked(budgetReady(budget, pending, 0))).toBe('Pending.md');
+    expect(programmed(edited, everywhere).runbook).toBe('WorkspaceNotFound');
   });
 
   test('where only enforcing budgets count, a workspace is ready from the end of its pilot on', () => {
