@@ -120,8 +120,8 @@ describe.each(crds)('$kind', ({ apiVersion, kind, plural, schema }) => {
 });
 
 test.each([
-  ['cb', 'claudebudget', 'NAME WORKSPACE PERIOD LIMIT SPENT USED STATE RESETS READY PRESUMED REASON AGE'],
-  ['cw', 'claudeworkspace', 'NAME KEYS BUDGETS SUSPENDED READY REASON AGE'],
+  ['cb', 'claudebudget', 'NAME WORKSPACE PERIOD LIMIT SPENT USED STATE RESETS READY PRESUMED REASON EFFECTIVE AGE'],
+  ['cw', 'claudeworkspace', 'NAME KEYS BUDGETS SUSPENDED READY REASON EFFECTIVE AGE'],
 ])('kubectl get %s prints its columns', async (shortName, kind, columns) => {
   const { apply, kubectl, namespace: create } = cluster();
   const own = await create('columns');
