@@ -54,10 +54,11 @@ function eventsOf(now: Condition, before: Condition | undefined, isNewPeriod: bo
   return [{ ...end.event, note, ...(isReset ? { reason: 'BudgetReset' } : {}) }];
 }
 
-/** Whether the condition's status changed, or a new generation ended with the same status. */
+/** Whether the condition's status changed, a new generation ended with the same status, or after some values all are spent. */
 function isReported(before: Condition | undefined, now: Condition): boolean {
   if (before?.status !== now.status) return true;
-  return now.type !== 'Exhausted' && before.observedGeneration !== now.observedGeneration;
+  if (now.type === 'Exhausted') return before.reason === 'ValuesSpent' && now.reason === 'Spent';
+  return before.observedGeneration !== now.observedGeneration;
 }
 
 function find(status: Status | undefined, type: string): Condition | undefined {

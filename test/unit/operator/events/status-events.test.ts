@@ -31,6 +31,20 @@ describe('the Events of a status', () => {
     expect(reasons(before, after)).toEqual(expected);
   });
 
+  test('the total of a budget with per, after some of its values', () => {
+    const exhausted = (reason: string, message: string) => {
+      const [condition] = status('Exhausted', 'True').conditions;
+      return { conditions: [{ ...condition!, reason, message }] };
+    };
+    const values = exhausted('ValuesSpent', '1 of 3 values of spec.per are spent.');
+    const total = exhausted('Spent', 'The limit of $400.00 is reached.');
+    expect(statusEvents(values, total)).toMatchObject([
+      { type: 'Warning', reason: 'BudgetExhausted', note: 'The limit of $400.00 is reached.' },
+    ]);
+    expect(statusEvents(total, values)).toEqual([]);
+    expect(statusEvents(values, exhausted('ValuesSpent', '2 of 3 values of spec.per are spent.'))).toEqual([]);
+  });
+
   test('a pilot that ends, with what it has counted', () => {
     const figures = { spentUsd: '30.00', limitUsd: '25.00' };
     const [event] = statusEvents({ state: 'Observing' }, { ...figures, state: 'Spent' });
