@@ -296,10 +296,12 @@ function conditioner({ metadata, status }: ClaudeBudget | ClaudeWorkspace, now: 
     condition(type, finding, metadata.generation ?? 0, now, status?.conditions ?? []);
 }
 
-function exhaustion({ outcome: { inForce }, figures, periods }: BudgetInput): Finding<'Exhausted'> {
+function exhaustion({ outcome, figures, periods }: BudgetInput): Finding<'Exhausted'> {
+  const { inForce, accepted, spanning } = outcome;
   if (inForce === null) return { reason: NOT_IN_FORCE.reason, message: NOT_IN_FORCE.message };
   if (figures.kind === 'Missing') return { reason: figures.reason, message: figures.message };
-  return exhausted(inForce, figures.reading, figures.now, periods);
+  const isUnpooled = accepted.reason === 'Unpooled' && !spanning;
+  return exhausted(inForce, figures.reading, figures.now, { isUnpooled, periods });
 }
 
 function counted(workspaces: number): string {

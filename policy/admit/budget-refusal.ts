@@ -3,7 +3,7 @@ import { disclosedFigures } from '../core/disclosure.ts';
 import { add, type Nano, subtract } from '../core/money.ts';
 import { END_OF_TIME } from '../core/period.ts';
 import { largestMaxTokens } from '../cost/largest-max-tokens.ts';
-import { budgetBusy, noRoom, type Shortfall } from '../refusals/budget-sentences.ts';
+import { budgetBusy, noRoom } from '../refusals/budget-sentences.ts';
 import type { BudgetDetail, Refusal, RefusalReason } from '../refusals/refusals.ts';
 import type { Caller } from './caller.ts';
 import type { CallPlan } from './plan.ts';
@@ -25,13 +25,14 @@ export function budgetRefusal(planned: CallPlan, failures: readonly Failure[], c
   const failure = failureToName(planned, failures);
   const { verdict, ofTotal } = failure;
   const check = planned.checks[failure.check]!;
-  const { budget } = caller.budgets.get(check.budget)!;
+  const { budget, isUnpooled } = caller.budgets.get(check.budget)!;
   const { batch, thinkingBudget } = planned.facts;
   const request = { isBatch: batch === true, thinkingBudget };
   const detail = detailOf(planned, failure, caller, at);
   const neverFitsNano = boundOf(planned, failure).roomNano < 0n ? planned.reservedNano : null;
-  const { every } = budget.period;
-  const shortfall: Shortfall = { ...detail, check, every, verdict, ofTotal, neverFitsNano, request };
+  const { per, period } = budget;
+  const { every } = period;
+  const shortfall = { ...detail, check, every, verdict, ofTotal, per, isUnpooled, neverFitsNano, request };
   const reason = REASONS[verdict];
   if (verdict === 'waiting') {
     return { reason, message: budgetBusy(shortfall), budget: detail, retryAfter: RETRY_AFTER_SECONDS };

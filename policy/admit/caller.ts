@@ -121,6 +121,11 @@ class AppliedBudget {
     return this.#scope !== false;
   }
 
+  /** Whether callers share one limit, because they set an attribute of `per` and the budget has no total. */
+  get isUnpooled(): boolean {
+    return this.budget.spanning === undefined && this.#values.areIgnored;
+  }
+
   /** Whether the budget limits these calls exactly, with no tolerance: a call without a maximum cost must not pass. */
   isStrict({ mode }: BudgetPeriod): boolean {
     return mode === 'Enforce' && !this.#isExempt && this.budget.toleranceNano === 0n;
@@ -208,8 +213,13 @@ class CounterValues {
     return this.#per.length > 0 && (this.#isFixed || !this.#hasTotal);
   }
 
+  /** Whether those whom the budget limits could choose the value, and what they choose does not count. */
+  get areIgnored(): boolean {
+    return !this.#isFixed && !this.#hasTotal;
+  }
+
   of(attributes: Attributes): string | null {
-    return this.#isFixed || !this.#hasTotal ? this.#fixedValue : valueOf(this.#per, attributes);
+    return this.#isFixed || this.areIgnored ? this.#fixedValue : valueOf(this.#per, attributes);
   }
 
   /** An override of a value that callers can set never raises the limit, it only lowers it. */

@@ -56,7 +56,7 @@ const table = {
     Unpooled: {
       status: 'False',
       meaning:
-        'spec.per names an attribute that callers set, or in a spanning budget one that tenants choose, so that each could open new counters. Set spec.limit.totalUsd.',
+        'spec.per names an attribute that callers set, or in a spanning budget one that tenants choose, so that each could open new counters. Set spec.limit.totalUsd. Until then callers of a workspace share the limit of one value.',
     },
     TooLarge: {
       status: 'False',

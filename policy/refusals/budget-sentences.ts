@@ -2,6 +2,7 @@
 
 import type { Every } from '../core/compiled-policy.ts';
 import type { Check, Verdict } from '../core/counter-check.ts';
+import { isSharedValue } from '../core/counter-reading.ts';
 import { formatCents, formatUsd, type Nano } from '../core/money.ts';
 import { rfc3339 } from '../core/period.ts';
 import type { BudgetAmounts, BudgetDetail, TooLargeCall } from './refusals.ts';
@@ -23,6 +24,9 @@ export interface Shortfall extends BudgetDetail {
   readonly verdict: Verdict;
   /** With `per`: whether the total over all values was what did not fit. */
   readonly ofTotal: boolean;
+  readonly per: readonly string[];
+  /** With `per`: whether callers share one limit, because they set the attribute and there is no total. */
+  readonly isUnpooled: boolean;
   /** What the call may cost where even an untouched budget could not hold it; else null. Nano-dollars. */
   readonly neverFitsNano: Nano | null;
   readonly request: Request;
@@ -41,9 +45,10 @@ interface Request {
  * Resets at 2026-11-24T05:00:00Z." `message` is the workspace's.
  */
 export function noRoom(shortfall: Shortfall, message: string): string {
-  const { resetAt } = shortfall;
+  const { resetAt, isUnpooled, per } = shortfall;
   const sentences = [
     ...shortfallSentences(shortfall),
+    isUnpooled ? unpooled(per) : '',
     resetAt === null ? 'It does not reset.' : `Resets at ${rfc3339(resetAt)}.`,
     message,
   ];
@@ -102,14 +107,22 @@ function presumed({ presumedNano }: BudgetAmounts): string {
   return `Presumed, for calls whose cost is not known: $${formatUsd(presumedNano)}; the platform team can resolve it (docs/how-to/resolve-presumed.md).`;
 }
 
-function named({ check, ofTotal }: Pick<Shortfall, 'check' | 'ofTotal'>): string {
+function named({ check, ofTotal, per, isUnpooled }: Shortfall): string {
   if (check.value === null) return check.budget;
-  return ofTotal ? `${check.budget}, all values together` : `${check.budget}, ${valuesText(check.value)}`;
+  return `${check.budget}, ${ofTotal ? 'all values together' : valuesText(check.value, per, isUnpooled)}`;
 }
 
-/** The values of a counter for a sentence: `["acme"]` → `"acme"`. */
-export function valuesText(value: string): string {
-  return value.startsWith('[') ? value.slice(1, -1) : 'values without their own counter';
+/** The values of a counter for a sentence: `["acme"]` → `"acme"`, `[""]` → `no customer`, or unpooled `any customer`. */
+export function valuesText(value: string, per: readonly string[], isUnpooled: boolean): string {
+  if (isSharedValue(value)) return 'values without their own counter';
+  const values = JSON.parse(value) as string[];
+  const without = isUnpooled ? 'any' : 'no';
+  return values.map((one, i) => (one === '' ? `${without} ${per[i]}` : JSON.stringify(one))).join(', ');
+}
+
+/** Why callers of a budget without a total share one limit, though it has `per`. */
+export function unpooled(per: readonly string[]): string {
+  return `Calls share one limit whatever ${per.join(' or ')} they name, because the budget is not accepted: it lacks spec.limit.totalUsd.`;
 }
 
 /** Calls in flight hold what the call needs: all that is left, its workspace's part of it, or the tolerance for its count. */

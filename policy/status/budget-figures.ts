@@ -11,7 +11,7 @@ import {
 } from '../core/counter-reading.ts';
 import { add, formatCents, formatUsd, max, type Nano, percentUsed, subtract, ZERO } from '../core/money.ts';
 import { END_OF_TIME, periodAt, type PeriodLookup, rfc3339 } from '../core/period.ts';
-import { valuesText } from '../refusals/budget-sentences.ts';
+import { unpooled, valuesText } from '../refusals/budget-sentences.ts';
 import { type BudgetState, stateInForce } from './budget-state.ts';
 
 /** The fields of a budget's status. Money in USD: exact with 2 to 9 decimals; `remainingUsd` is truncated to cents. */
@@ -98,7 +98,7 @@ export function budgetFigures(
   const percent = percentUsed(fullest.counter.spentNano, fullest.capNano);
   const leftNano = subtract(fullest.capNano, fullest.counter.committedNano);
   return {
-    state: stateInForce(budget, period.mode, exhausted(budget, reading, now, periods), percent),
+    state: stateInForce(budget, period.mode, exhausted(budget, reading, now, { periods }), percent),
     period: periodOf(period),
     limitUsd: formatUsd(add(budget.limitNano, period.grantedNano)),
     spentUsd: formatUsd(total.spentNano),
@@ -134,12 +134,18 @@ export function fullestCounter(
   return fullestOf(cappedCounters(budget, reading, budgetPeriodAt(budget, now, periods), { withBlocked: true }));
 }
 
+interface ExhaustedOptions {
+  /** Whether callers share one limit in spite of `per`, because the budget has no total. */
+  readonly isUnpooled?: boolean;
+  readonly periods?: PeriodLookup;
+}
+
 /** The condition Exhausted: from the first call refused as spent until one is admitted, the limit rises or the period ends. */
 export function exhausted(
   budget: CompiledBudget,
   reading: Reading,
   now: number,
-  periods: PeriodLookup = periodAt,
+  { isUnpooled = false, periods = periodAt }: ExhaustedOptions = {},
 ): Finding<'Exhausted'> {
   const period = budgetPeriodAt(budget, now, periods);
   const until = period.end === END_OF_TIME ? 'It does not reset.' : `Resets at ${rfc3339(period.end)}.`;
@@ -150,9 +156,7 @@ export function exhausted(
   }
   const spent = spentValues(limits, reading);
   if (spent.count === 0) return { reason: 'WithinLimit', message: withinLimit(reading) };
-  const named = spent.named.length === 0 ? '' : `, such as ${spent.named.join(', ')}`;
-  const message = `${spent.count} of ${reading.valueCount} values of spec.per are spent${named}. ${until}`;
-  return { reason: 'ValuesSpent', message };
+  return { reason: 'ValuesSpent', message: `${valuesSpent(budget.per, spent, reading, isUnpooled)} ${until}` };
 }
 
 interface CappedCounter {
@@ -234,13 +238,27 @@ function isExhausted({ counter, capNano }: CappedCounter): boolean {
  * The number of spent values. A value that was read is compared with its present cap. Of the others only the number of
  * marks is known, which is left out if a mark that was read is outdated, because the limit was raised since.
  */
-function spentValues(limits: readonly CappedCounter[], reading: Reading): { count: number; named: readonly string[] } {
+function spentValues(limits: readonly CappedCounter[], reading: Reading): SpentValues {
   const spent = limits.filter((limit) => limit.value !== null && isExhausted(limit));
   const marked = limits.filter(({ value, counter }) => value !== null && counter.exhaustedAtNano !== null);
   const raised = marked.some((limit) => !isExhausted(limit));
   const read = reading.values.filter(({ exhaustedAtNano }) => exhaustedAtNano !== null).length;
   const unread = raised ? 0 : Math.max(0, reading.exhaustedCount - read);
-  return { count: spent.length + unread, named: spent.slice(0, 3).map(({ value }) => valuesText(value ?? '')) };
+  return { count: spent.length + unread, read: spent };
+}
+
+interface SpentValues {
+  readonly count: number;
+  readonly read: readonly CappedCounter[];
+}
+
+function valuesSpent(per: readonly string[], spent: SpentValues, reading: Reading, isUnpooled: boolean): string {
+  const textOf = ({ value }: CappedCounter): string => valuesText(value ?? '', per, isUnpooled);
+  const named = spent.read.length === 0 ? '' : `, such as ${spent.read.slice(0, 3).map(textOf).join(', ')}`;
+  const sentence = `${spent.count} of ${reading.valueCount} values of spec.per are spent${named}.`;
+  if (!isUnpooled) return sentence;
+  const [only] = reading.valueCount === 1 ? spent.read : [];
+  return `${only === undefined ? sentence : reached(only)} ${unpooled(per)}`;
 }
 
 function periodOf({ start, end }: BudgetPeriod): BudgetFigures['period'] {

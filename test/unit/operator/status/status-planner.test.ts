@@ -22,12 +22,19 @@ const budget = {
 } as unknown as ClaudeBudget;
 
 /** A compilation of that one budget, of which `uid` was the object, enforced by gateways at `revision` and above. */
-function inputOf({ uid = 'one', revision = 7, accepted = 'Accepted', suspend = false } = {}): StatusInput {
+function inputOf({
+  uid = 'one',
+  revision = 7,
+  accepted = 'Accepted',
+  suspend = false,
+  per = [] as string[],
+  spanning = false,
+} = {}): StatusInput {
   const outcome = {
     generation: 1,
-    spanning: false,
+    spanning,
     accepted: { reason: accepted, message: 'As it is.' },
-    inForce: { ...budgetOf({ suspend }), generation: 1 },
+    inForce: { ...budgetOf({ suspend, per }), generation: 1 },
     required: [{ workspace: 'payments/checkout', shard: SHARD, version: 7 }],
   };
   const output = { budgets: new Map([['payments/checkout-daily', outcome]]), workspaces: new Map() };
@@ -129,4 +136,19 @@ test.each([
 ])('the state is %s for %j', (state, changes, figures) => {
   const status = { state: 'Warning', spentUsd: '1.00' } as Status;
   expect(plannerAt().budget(subjectOf(figures, status), inputOf(changes)).wanted?.status).toMatchObject({ state });
+});
+
+test.each([
+  ['a workspace', false, 'The limit of $25.00 is reached. Calls share one limit whatever customer they name'],
+  ['several, whose tenants share nothing', true, '1 of 1 values of spec.per are spent, such as no customer. Resets at'],
+])('what is said of a spent budget without a total, of %s', (_of, spanning, sentence) => {
+  const { reading, ...read } = figuresOf(25_000_000_000n) as LedgerFigures & { kind: 'Read' };
+  const values = [{ ...reading.total, value: '[""]' }];
+  const figures = { ...read, reading: { ...reading, values, valueCount: 1 } };
+  const input = inputOf({ accepted: 'Unpooled', per: ['customer'], spanning });
+  const { conditions } = plannerAt().budget(subjectOf(figures), input).wanted!.status;
+  expect(conditions!.find(({ type }) => type === 'Exhausted')).toMatchObject({
+    status: 'True',
+    message: expect.stringContaining(sentence),
+  });
 });

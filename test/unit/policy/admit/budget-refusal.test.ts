@@ -19,8 +19,10 @@ describe('budgetRefusal', () => {
     budgetOf({ name: 'ever', period: { every: 'Once', timeZone: 'UTC', start: 0 }, limitNano: nano(10_000_000n) }),
     budgetOf({ namespace: 'tollgate-system', name: 'organisation', period: { every: 'Quarter', timeZone: 'UTC' } }),
     budgetOf({ name: 'per-customer', per: ['customer'], totalNano: nano(300n * USD) }),
+    budgetOf({ name: 'unpooled', per: ['feature', 'customer'] }),
+    budgetOf({ name: 'per-user', per: ['user'], totalNano: nano(300n * USD) }),
   ];
-  const [DAILY, MONTHLY, EVER, ORGANISATION, CUSTOMER] = [0, 1, 2, 3, 4];
+  const [DAILY, MONTHLY, EVER, ORGANISATION, CUSTOMER, UNPOOLED, USER] = [0, 1, 2, 3, 4, 5, 6];
   const workspace = workspaceOf({ budgets });
   const caller = new Caller(workspace, keyOf());
   const admission = admitted({ workspace, claimed: { customer: 'acme' } });
@@ -51,6 +53,21 @@ describe('budgetRefusal', () => {
     );
     expect(sentence(failure(CUSTOMER, { ofTotal: true, spentNano: nano(299n * USD) }))).toBe(
       'Daily budget of $300.00 reached (payments/per-customer, all values together). Current spend: $299.00. Resets at 2026-11-24T05:00:00Z. ask #claude-costs',
+    );
+  });
+
+  test('names what a call lacks for a value of its own', () => {
+    expect(sentence(failure(USER))).toContain('reached (payments/per-user, no user). Current spend');
+  });
+
+  test('says that callers share a limit, where a budget for each value lacks a total', () => {
+    expect(sentence(failure(UNPOOLED))).toBe(
+      'Daily budget of $25.00 reached (payments/unpooled, any feature, any customer). Current spend: $24.99. Calls share one limit whatever feature or customer they name, because the budget is not accepted: it lacks spec.limit.totalUsd. Resets at 2026-11-24T05:00:00Z. ask #claude-costs',
+    );
+    const chat = new Caller(workspace, keyOf({ attributes: { feature: 'chat' } }));
+    const planned = admitted({ workspace, key: keyOf({ attributes: { feature: 'chat' } }) });
+    expect(budgetRefusal(planned, [failure(UNPOOLED)], chat, AT).message).toContain(
+      'reached (payments/unpooled, "chat", any customer).',
     );
   });
 

@@ -203,6 +203,25 @@ describe('exhausted', () => {
     expect(budgetFigures(perCustomer, reading, NOW).state).toBe('Restricted');
   });
 
+  test('says of callers without a total that they share one limit, and why', () => {
+    const { totalNano: _, ...budget } = perCustomer;
+    const why =
+      'Calls share one limit whatever customer they name, because the budget is not accepted: it lacks spec.limit.totalUsd. Resets at 2026-11-24T05:00:00Z.';
+    const message = (...values: ValueCounter[]): string =>
+      exhausted(budget, readingOf(counterOf(25n * USD), values), NOW, { isUnpooled: true }).message;
+    expect(message(valueOf('', 25n * USD))).toBe(`The limit of $25.00 is reached. ${why}`);
+    expect(message(valueOf('', 25n * USD), valueOf('acme', 0n))).toBe(
+      `1 of 2 values of spec.per are spent, such as any customer. ${why}`,
+    );
+  });
+
+  test('names calls without a value', () => {
+    const reading = readingOf(counterOf(25n * USD), [valueOf('', 25n * USD), valueOf('acme', 0n)]);
+    expect(exhausted(perCustomer, reading, NOW).message).toBe(
+      '1 of 2 values of spec.per are spent, such as no customer. Resets at 2026-11-24T05:00:00Z.',
+    );
+  });
+
   test('ignores a value that is blocked by an override of 0', () => {
     const shutOut = { ...perCustomer, overrides: [{ values: ['blocked'], limitNano: nano(0n) }] };
     const values = [valueOf('acme', 1n * USD), valueOf('blocked', 0n, { exhaustedAtNano: nano(0n) })];
