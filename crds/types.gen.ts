@@ -126,7 +126,7 @@ export interface ClaudeBudgetSpec {
     };
   };
   /**
-   * per gives each value of one or two attributes its own counter and limit, such as [customer]; in a spanning budget also [namespace]. [session] is a run of Claude Code with its subagents, [session, agent] each of these by itself. Empty means one pool for all calls. Default: [].
+   * per gives each value of one or two attributes its own counter and limit, such as [customer]; in a spanning budget also [namespace]. Calls that have no value, such as those that name no customer, share one counter with a limit of its own. Where callers set the attribute, limit.totalUsd is needed - without it the budget is not accepted (Unpooled), and the calls of all callers share one limit, whatever value they name. [session] is a run of Claude Code with its subagents, [session, agent] each of these by itself. Empty means one pool for all calls. Default: [].
    */
   per: string[];
   /**
@@ -138,7 +138,7 @@ export interface ClaudeBudgetSpec {
      */
     usd: string;
     /**
-     * totalUsd is the limit of all values of per together, a quoted string such as "400.00".
+     * totalUsd is the limit of all values of per together, a quoted string such as "400.00". It is needed where callers set an attribute of per, as each new value has a limit of its own - without it the budget is not accepted, and the calls of all callers share the limit of one value.
      */
     totalUsd?: string;
     /**
