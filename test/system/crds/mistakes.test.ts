@@ -5,7 +5,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { ClaudeBudget, ClaudeWorkspace, Condition } from '../../../crds/types.gen.ts';
 import { kubectl } from '../../../hack/services/kubectl.ts';
 import type { CompileInput } from '../../../policy/compile/compile-input.ts';
@@ -76,6 +76,40 @@ test.each(warned)('$answer: $what', async ({ before, mistaken, answer, says }) =
   const found = conditionsOf(objects).find((one) => one.type === type);
   expect(found).toMatchObject({ status: 'False', reason });
   expect(found!.message.replaceAll(namespace, 'NAMESPACE')).toContain(says);
+});
+
+describe('what the page on mistakes says of server-side apply', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/how-to/mistakes.md'), 'utf8');
+  const budget = (lines: string) =>
+    `apiVersion: tollgate.dev/v1alpha1\nkind: ClaudeBudget\nmetadata: { name: stored }\nspec:\n${lines}`;
+  const good = "  workspaceRef: { name: checkout }\n  limit: { usd: '25.00' }\n  period: { every: Day }\n";
+  const mistaken = budget(`${good}  perCustomer: true\n`);
+  const said = (yaml: string, ...flags: string[]) =>
+    kubectl(cluster().kubeconfig, ['apply', ...flags, '-n', namespace, '-f', '-'], yaml).catch(
+      (error: Error) => error.message,
+    );
+
+  test('it names an unknown field of a stored object in one line, where plain apply prints the object', async () => {
+    await apply(budget(good), { stored: true });
+    const plain = await said(mistaken);
+    expect(plain).toMatch(/strict decoding error: unknown field "spec.perCustomer"$/);
+    const short = (await said(mistaken, '--server-side')).trim();
+    expect(short).toMatch(/\.spec\.perCustomer: field not declared in schema$/);
+    expect(short.split('\n')).toHaveLength(1);
+    expect(short.length * 3).toBeLessThan(plain.length);
+    expect(await said(budget(good), '--server-side')).toContain('serverside-applied');
+  });
+
+  test.each([
+    ['period: daily', '.spec.period: expected map, got &{daily}'],
+    ['per: customer', '.spec.per: expected list, got &{customer}'],
+    ['perCustomer: true', 'field not declared in schema'],
+  ])('of %s', async (line, says) => {
+    const field = new RegExp(`^  ${line.split(':')[0]}: .*\\n`, 'm');
+    const answer = await said(budget(`${good.replace(field, '')}  ${line}\n`), '--server-side', '--dry-run=server');
+    expect(answer).toContain(says);
+    expect(page).toContain(says);
+  });
 });
 
 /** What the operator would say of the last object, over the Secrets `anthropic` and `opaque`. */
