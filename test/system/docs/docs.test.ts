@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { withImports } from '../../../hack/generate/rooms.ts';
 import { condition, conditionReasons, type ConditionType, hasRunbook } from '../../../policy/core/conditions.ts';
+import { parsePriceBook } from '../../../policy/prices/price-book-file.ts';
+import { retiredOn } from '../../../policy/prices/price-book.ts';
 import { pages } from './shell-blocks.ts';
 
 const root = join(import.meta.dirname, '../../..');
@@ -62,6 +64,22 @@ test('every file that a page names exists', () => {
   );
   expect(filesNamedIn('docs/explanation/architecture.md').length).toBeGreaterThan(15);
   expect(missing).toEqual([]);
+});
+
+test('no command or example calls a model that Anthropic has retired', () => {
+  const book = parsePriceBook(JSON.parse(readFileSync(join(root, 'policy/prices/prices.json'), 'utf8')));
+  const code = [
+    ...pages.map((page) => [
+      page,
+      [...readFileSync(join(root, page), 'utf8').matchAll(/^ *```.*?^ *```/gms)].join('\n'),
+    ]),
+    ...globSync('examples/**/*.yaml', { cwd: root }).map((file) => [file, readFileSync(join(root, file), 'utf8')]),
+  ];
+  const named = code.flatMap(([place, text]) =>
+    [...text!.matchAll(/claude-[a-z0-9][a-z0-9.-]*\d/g)].map(([model]) => ({ place, model })),
+  );
+  expect(named.length).toBeGreaterThan(10);
+  expect(named.filter(({ model }) => retiredOn(book, model) !== null)).toEqual([]);
 });
 
 test('every test that a page names exists', () => {

@@ -73,17 +73,27 @@ test('the tutorial spends its budget to the end and raises it', async () => {
   const said = await paste(scriptsOf('docs/tutorial/first-budget.md'));
   expect(said).toMatch(/^ +\d+ 200\n +\d+ 429$/m);
   expect(said).toContain('Daily budget of $1.00 reached (first/first).');
+  const page = readFileSync(join(repository, 'docs/tutorial/first-budget.md'), 'utf8');
+  const figures = [...page.matchAll(/^(?:x-tollgate-cost-usd: .+|(?: +\d+ (?:200|429)\n?)+)$/gm)].map(([text]) => text);
+  expect(figures).toHaveLength(2);
+  for (const figure of figures) expect(said).toContain(figure.trimEnd());
   expect(said).toMatch(/^claudebudget\.tollgate\.dev\/first condition met\n200$/m);
   await until(async () => (await query('refusals')).includes('BudgetSpent'));
 });
 
-test('the page on keys issues, reads, rotates and suspends them', async () => {
+test('the page on keys issues, reads, rotates and suspends them, and takes the suspension back', async () => {
   await run('apply', '-f', join(repository, 'examples/features.yaml'));
   await run('wait', '--for=condition=Ready', '--timeout=60s', '-n', 'features', 'cw/chat');
-  const said = await paste(scriptsOf('docs/how-to/keys.md'));
+  const scripts = scriptsOf('docs/how-to/keys.md');
+  const said = await paste(scripts.slice(0, -1));
   expect(said).toMatch(/^features +chat-web-claude +tollgate\.dev\/key .* chat +web$/m);
   expect(said).toContain('sk-tollgate-');
-  expect(await run('get', 'cw/chat', '-n', 'features', '-o', 'jsonpath={.spec.suspend}')).toBe('true');
+  const issued = await run('get', 'events', '-n', 'features', '--field-selector=reason=KeyIssued', '-o', 'name');
+  expect(issued.trim().split('\n').length).toBeGreaterThan(1);
+  const isSuspended = () => run('get', 'cw/chat', '-n', 'features', '-o', 'jsonpath={.spec.suspend}');
+  expect(await isSuspended()).toBe('true');
+  await paste(scripts.slice(-1));
+  expect(await isSuspended()).toBe('false');
   await run('delete', 'namespace', 'features');
 });
 
