@@ -1,17 +1,36 @@
 /** A question that the log answers, without the need to write SQL. */
 export interface Question {
   readonly summary: string;
-  /** The statement, for what happened in the last `seconds`, with at most so many rows. Both are whole numbers. */
-  readonly sql: (seconds: number, rows: number) => string;
+  /** The statement, with at most so many rows, a whole number. */
+  readonly sql: (scope: Scope, rows: number) => string;
+}
+
+/** What a question is about. Its names hold nothing that SQL could take for more than a name. */
+export interface Scope {
+  /** The last so many seconds, a whole number. */
+  readonly seconds: number;
+  /** Absent: all. */
+  readonly namespace?: string | undefined;
+  /** The name of a workspace in its namespace. Absent: all. */
+  readonly workspace?: string | undefined;
+}
+
+/** The condition on rows whose instant is in the column `time`. */
+function within({ seconds, namespace, workspace }: Scope, time: string): string {
+  return [
+    `${time} >= now() - interval '${seconds} seconds'`,
+    ...(namespace === undefined ? [] : [`split_part(workspace, '/', 1) = '${namespace}'`]),
+    ...(workspace === undefined ? [] : [`split_part(workspace, '/', 2) = '${workspace}'`]),
+  ].join(' and ');
 }
 
 /** What was spent by the values of an expression over the columns of `calls`. */
 function spendBy(name: string, expression: string, order = 'sum(cost_nano) desc, 1'): Question['sql'] {
-  return (seconds, rows) => `
+  return (scope, rows) => `
 select ${expression} as "${name}", sum(coalesce(calls, 1))::bigint as calls,
   sum(input_tokens)::bigint as input, sum(cache_read_tokens)::bigint as cached, sum(output_tokens)::bigint as output,
-  trim_scale(sum(cost_nano) * 1e-9) as usd
-from calls where time >= now() - interval '${seconds} seconds'
+  sum(cost_nano) * 1e-9 as usd
+from calls where ${within(scope, 'time')}
 group by 1 order by ${order} limit ${rows}`;
 }
 
@@ -30,17 +49,17 @@ export const questions = {
   },
   calls: {
     summary: 'the most expensive calls',
-    sql: (seconds, rows) => `
+    sql: (scope, rows) => `
 select to_char(time at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as time, workspace, key, model,
-  input_tokens as input, cache_read_tokens as cached, output_tokens as output, trim_scale(cost_nano * 1e-9) as usd, id
-from calls where time >= now() - interval '${seconds} seconds'
+  input_tokens as input, cache_read_tokens as cached, output_tokens as output, cost_nano * 1e-9 as usd, id
+from calls where ${within(scope, 'time')}
 order by cost_nano desc, id limit ${rows}`,
   },
   refusals: {
     summary: 'how many calls were refused, for which reason and by which budget',
-    sql: (seconds, rows) => `
+    sql: (scope, rows) => `
 select workspace, key, reason, budget, sum(count)::bigint as calls
-from refusals where minute >= now() - interval '${seconds} seconds'
+from refusals where ${within(scope, 'minute')}
 group by 1, 2, 3, 4 order by 5 desc, 1, 2, 3, 4 limit ${rows}`,
   },
 } as const satisfies Readonly<Record<string, Question>>;

@@ -1,10 +1,11 @@
+import { UsageError } from '../../config/parse-options.ts';
 import { RedisUrlInvalid } from '../../config/redis-address.ts';
 import { KubeError } from '../../kube/kube-error.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { SettingsInvalid } from '../../policy/config/settings.ts';
 import { ProxyInvalid } from '../../proxy/proxy-environment.ts';
 import { readConfig } from './config.ts';
-import { HELP, type Options, parseOptions, UsageError } from './options.ts';
+import { HELP, type Options, readOptions } from './options.ts';
 import { exitCode, jsonReport, textReport } from './output.ts';
 
 /** A file is also missing if the Secret behind it does not exist. */
@@ -12,7 +13,7 @@ const NAME_ANOTHER =
   'name another one (--kubeconfig, REDIS_CA_FILE, TOLLGATE_SETTINGS), or create the Secret that holds it.';
 
 try {
-  const options = parseOptions(process.argv.slice(3)); // after `doctor`
+  const options = readOptions(process.argv.slice(3)); // after `doctor`
   if (options.isHelp) process.stdout.write(HELP);
   else process.exitCode = await run(options);
 } catch (error) {
@@ -24,7 +25,7 @@ try {
 process.stderr.write('', () => process.stdout.write('', () => process.exit()));
 
 async function run(options: Options): Promise<number> {
-  // Loaded late: it is slow, and a mistake in a flag does not need it.
+  // Loaded late: it is slow, and a mistake in an option does not need it.
   const { diagnose } = await import('./diagnose.ts');
   const config = readConfig(process.env, options);
   const showsProgress = process.stderr.isTTY && options.output === 'text';
@@ -38,7 +39,7 @@ async function run(options: Options): Promise<number> {
 
 /** A sentence for an error of input or environment, the stack for a bug. */
 function describe(error: unknown): string {
-  if (error instanceof UsageError) return `${error.message}\nRun tollgate doctor --help for the flags.`;
+  if (error instanceof UsageError) return `${error.message}\nRun tollgate doctor --help for the options.`;
   if (error instanceof RedisUrlInvalid) return `REDIS_URL ${error.message}`;
   if ([KubeError, SettingsInvalid, ProxyInvalid].some((kind) => error instanceof kind)) return (error as Error).message;
   const { code, path } = error as NodeJS.ErrnoException;

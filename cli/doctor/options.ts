@@ -1,11 +1,6 @@
-import { parseArgs } from 'node:util';
+import { parseOptions, UsageError } from '../../config/parse-options.ts';
 
-/** A flag is unknown or lacks its value. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
-
-export const HELP = `Usage: tollgate doctor [flags]
+export const HELP = `Usage: tollgate doctor [options]
 
 Checks an installation, and says what is wrong and what to do. It changes nothing.
 
@@ -13,7 +8,7 @@ Checks an installation, and says what is wrong and what to do. It changes nothin
   --kubeconfig <file>      default KUBECONFIG, then ~/.kube/config; in a Pod its ServiceAccount
   --context <name>         a context of the kubeconfig; default the current one
   -o, --output text|json   default text
-  --help                   print this text
+  -h, --help               print this text
 
 Redis and the database of the usage log are checked if REDIS_URL (with REDIS_CA_FILE) and TOLLGATE_DATABASE_URL are
 set, as they are in the cluster: helm test --logs runs the doctor there. Upstreams are tried by the proxy and the CAs of
@@ -23,28 +18,19 @@ ConfigMap tollgate-settings.
 Exit code: 0 no problem was found, 1 there are problems, 2 the installation could not be checked.
 `;
 
-export type Options = Readonly<ReturnType<typeof parseOptions>>;
+export type Options = Readonly<ReturnType<typeof readOptions>>;
 
-/** Parses the flags. Throws `UsageError` with a sentence that says what to write. */
-export function parseOptions(args: readonly string[]) {
-  const { output = 'text', help: isHelp = false, namespace, kubeconfig, context } = read(args);
+/** Reads the arguments. Throws `UsageError`. */
+export function readOptions(args: readonly string[]) {
+  const { values, positionals } = parseOptions(args, {
+    namespace: { type: 'string', short: 'n' },
+    kubeconfig: { type: 'string' },
+    context: { type: 'string' },
+    output: { type: 'string', short: 'o' },
+    help: { type: 'boolean', short: 'h' },
+  });
+  const { output = 'text', help: isHelp = false, namespace, kubeconfig, context } = values;
+  if (positionals.length > 0) throw new UsageError(`tollgate doctor takes only options, not "${positionals[0]}".`);
   if (output !== 'text' && output !== 'json') throw new UsageError(`--output must be text or json, not "${output}".`);
   return { output, isHelp, namespace, kubeconfig, context } as const;
-}
-
-function read(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        namespace: { type: 'string', short: 'n' },
-        kubeconfig: { type: 'string' },
-        context: { type: 'string' },
-        output: { type: 'string', short: 'o' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
 }

@@ -1,10 +1,11 @@
 import { type LogPlace, readLogPlace } from '../../config/log-place.ts';
+import { UsageError } from '../../config/parse-options.ts';
 import { readLog } from '../../log/database/read-log.ts';
-import { HELP, parseOptions, UsageError } from './options.ts';
+import { HELP, readOptions } from './options.ts';
 import { jsonRows, type Row, textTable } from './output.ts';
 
 try {
-  const { isHelp, sql, output } = parseOptions(process.argv.slice(3)); // after `query`
+  const { isHelp, sql, output } = readOptions(process.argv.slice(3)); // after `query`
   if (isHelp) process.stdout.write(HELP);
   else {
     const rows = (await readLog(logPlace(), sql)) as readonly Row[];
@@ -25,5 +26,5 @@ function logPlace(): LogPlace {
 
 function describe(error: unknown): string {
   const { message } = error as Error;
-  return error instanceof UsageError ? `${message}\nRun tollgate query --help for the questions and flags.` : message;
+  return error instanceof UsageError ? `${message}\nRun tollgate query --help for the questions and options.` : message;
 }

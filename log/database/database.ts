@@ -12,6 +12,14 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** The type of exact numbers, such as sums and dollars, by its number in Postgres. */
+export const NUMERIC = 1700;
+
+/** An exact number as text, without the zeros that a division leaves at its end. */
+export function shortNumeric(text: string): string {
+  return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
+}
+
 /** The database does not answer or cannot work now; the same statement may succeed later. */
 export class LogUnreachable extends Error {
   override readonly name = 'LogUnreachable';

@@ -2,6 +2,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { PGlite } from '@electric-sql/pglite';
+import { NUMERIC, shortNumeric } from './database.ts';
 
 export interface Statement {
   readonly id: number;
@@ -16,7 +17,7 @@ export interface StatementResult {
   readonly error?: { readonly code: unknown; readonly message: string };
 }
 
-const db = await PGlite.create(workerData as string);
+const db = await PGlite.create(workerData as string, { parsers: { [NUMERIC]: shortNumeric } });
 
 parentPort?.on('message', (message: Statement | 'close') => {
   if (message === 'close') void db.close().finally(() => parentPort?.close());

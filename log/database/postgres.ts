@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { type Database, type Query, translate } from './database.ts';
+import { type Database, NUMERIC, type Query, shortNumeric, translate } from './database.ts';
 import { postgresAddress, type Tls } from './postgres-tls.ts';
 
 const CONNECT_MS = 5_000;
@@ -66,10 +66,14 @@ class Pools {
   }
 }
 
+const TYPES = new pg.TypeOverrides();
+TYPES.setTypeParser(NUMERIC, shortNumeric);
+
 function openPool(url: string, ssl: Tls): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
     ssl,
+    types: TYPES,
     application_name: 'tollgate',
     max: 4,
     connectionTimeoutMillis: CONNECT_MS,

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { stringify } from 'yaml';
 import { readConfig } from '../../../cli/doctor/config.ts';
 import { diagnose } from '../../../cli/doctor/diagnose.ts';
-import { parseOptions } from '../../../cli/doctor/options.ts';
+import { readOptions } from '../../../cli/doctor/options.ts';
 import type { Diagnosis } from '../../../cli/doctor/run-checks.ts';
 import { startUpstream, type Upstream } from '../../fakes/upstream/upstream.ts';
 import { writeCertificate } from '../../support/certificate.ts';
@@ -53,7 +53,7 @@ async function found(check: string, env: Record<string, string> = {}, fields: ob
   const data = { 'settings.yaml': stringify(settings) };
   await here.apply(stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data }));
   const own = { REDIS_URL: here.redis().url, TOLLGATE_DATABASE_URL: postgres.url };
-  const config = readConfig({ KUBECONFIG: here.kubeconfig, ...own, ...env }, parseOptions([]));
+  const config = readConfig({ KUBECONFIG: here.kubeconfig, ...own, ...env }, readOptions([]));
   const all = await diagnose(config, { now: Date.now, random: Math.random });
   return all.filter((one) => one.check === check);
 }

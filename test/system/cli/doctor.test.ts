@@ -11,7 +11,7 @@ import { Redis } from 'ioredis';
 import { stringify } from 'yaml';
 import { readConfig } from '../../../cli/doctor/config.ts';
 import { diagnose } from '../../../cli/doctor/diagnose.ts';
-import { parseOptions } from '../../../cli/doctor/options.ts';
+import { readOptions } from '../../../cli/doctor/options.ts';
 import { exitCode } from '../../../cli/doctor/output.ts';
 import type { Diagnosis as Finding } from '../../../cli/doctor/run-checks.ts';
 import type { Postgres } from '../../../hack/services/postgres.ts';
@@ -78,7 +78,7 @@ function doctor(args: readonly string[], env: Record<string, string> = {}) {
 async function runDoctor(
   env: Record<string, string> = inside,
 ): Promise<{ code: number; said: string[]; all: Finding[] }> {
-  const config = readConfig({ KUBECONFIG: here.kubeconfig, ...env }, parseOptions([]));
+  const config = readConfig({ KUBECONFIG: here.kubeconfig, ...env }, readOptions([]));
   const all = [...(await diagnose(config, { now: Date.now, random: Math.random }))];
   const said = all
     .filter(({ level, check }) => level !== 'Fine' && check !== 'Pods') // this machine runs none
@@ -403,16 +403,6 @@ test('a Redis Cluster that stops answering is reported without a long wait', asy
 });
 
 describe('its flags', () => {
-  test('help, and an unknown flag', async () => {
-    const help = await doctor(['--help']);
-    expect(help).toMatchObject({ code: 0, stderr: '' });
-    expect(help.stdout).toContain('Usage: tollgate doctor');
-    const wrong = await doctor(['--outputs', 'json']);
-    expect(wrong.code).toBe(2);
-    expect(wrong.stderr).toContain('tollgate doctor --help');
-    expect((await doctor(['-o', 'yaml'])).stderr).toContain('--output must be text or json, not "yaml"');
-  });
-
   test('a missing kubeconfig, a missing context, a namespace without Tollgate', async () => {
     const missing = await doctor(['--kubeconfig', '/nowhere/config']);
     expect(missing).toMatchObject({ code: 2, stdout: '' });

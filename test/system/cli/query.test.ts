@@ -43,7 +43,33 @@ describeLog(services, (fixture) => {
     expect(calls).toEqual([expect.objectContaining({ id: `${name}-expensive`, usd: '2.5' })]);
     const { stdout: counted } = await query(env(), 'select count(*)::int as calls from calls;');
     expect(counted).toBe('CALLS\n2\n');
-    for (const { sql } of Object.values(questions)) expect(await readLog(place, sql(3_600, 5))).toBeInstanceOf(Array);
+    for (const { sql } of Object.values(questions)) {
+      expect(await readLog(place, sql({ seconds: 3_600 }, 5))).toBeInstanceOf(Array);
+    }
+  });
+
+  test('narrows a question to a namespace or a workspace', async () => {
+    const { name, ledger, log } = fixture();
+    const at = (workspace: string) => ({ timestamp: new Date().toISOString(), workspace, feature: workspace });
+    const places = ['payments/checkout', 'payments/search', 'payments-2/checkout'];
+    for (const place of places)
+      await call(ledger, `${name}-${place}`, 'acme', { costNano: nano(1n), record: at(place) });
+    await log.drain();
+    const found = async (...args: string[]) => {
+      const { stdout } = await query(env(), 'features', '-o', 'json', ...args);
+      return (JSON.parse(stdout) as { feature: string }[]).map(({ feature }) => feature).toSorted();
+    };
+    expect(await found('--namespace', 'payments')).toEqual(['payments/checkout', 'payments/search']);
+    expect(await found('--workspace', 'checkout')).toEqual(['payments-2/checkout', 'payments/checkout']);
+    expect(await found('--workspace', 'payments/checkout')).toEqual(['payments/checkout']);
+    expect(await found('-n', 'payments', '--workspace', 'checkout')).toEqual(['payments/checkout']);
+    expect(JSON.parse((await query(env(), 'refusals', '-n', 'payments', '-o', 'json')).stdout)).toEqual([]);
+  });
+
+  test('prints exact amounts without the zeros that a division leaves, and text as it is', async () => {
+    const sql = `select 498405000 / 1e9 as usd, 2e9 / 1e9 as whole, 0 / 1e9 as none, 100::numeric as hundred, '1.50' as text`;
+    const row = { usd: '0.498405', whole: '2', none: '0', hundred: '100', text: '1.50' };
+    expect(JSON.parse((await query(env(), sql, '-o', 'json')).stdout)).toEqual([row]);
   });
 
   test.each([
@@ -73,6 +99,10 @@ test.each([
   [['teams'], 'There is no question "teams": ask workspaces, features,'],
   [['--since', 'yesterday'], '--since must be a number with s, m, h or d, such as 7d, not "yesterday".'],
   [['--limit', '0'], '--limit must be a whole number from 1, not "0".'],
+  [['-n', "a' or true --"], '--namespace must be a name of Kubernetes, such as payments, not "a\' or true --".'],
+  [['--workspace', 'a/b/c'], '--workspace must be a name or namespace/name, not "a/b/c".'],
+  [['-n', 'payments', '--workspace', 'search/web'], '--workspace search/web is not in --namespace payments.'],
+  [['select 1', '-n', 'payments'], '--namespace is for questions; write it into the SELECT.'],
   [['select', '1'], 'Ask one question; put SQL in quotes.'],
   [[], 'write either TOLLGATE_DATABASE_URL or TOLLGATE_USAGE_LOG_FOLDER (after make up: . .run/env).'],
 ])('what was asked wrongly is said: %j', async (args, problem) => {
