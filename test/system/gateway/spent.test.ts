@@ -82,6 +82,20 @@ describe('a loop of calls on a spent budget', () => {
     expect([(await as('critical')).status, (await as('other')).status]).toEqual([200, 200]);
   });
 
+  test('is told that callers share one limit, where each customer would have one but for the total', async () => {
+    const perCustomer = budget('daily', '0.0015', { per: ['customer'] });
+    const gateway = await gatewayWith({ budgets: [perCustomer] });
+    const as = (customer: string): Promise<Answer> =>
+      ask(gateway.url, { headers: { 'x-tollgate-customer': customer } });
+    expect((await as('acme')).status).toBe(200);
+    await settled(gateway, perCustomer);
+    const refusal = await as('umbrella');
+    expect(refusal.status).toBe(429);
+    expect(errorOf(refusal)['message']).toMatch(
+      /\(payments\/daily, any customer\).* Calls share one limit whatever customer they name, because the budget is not accepted: it lacks spec\.limit\.totalUsd\. Resets at/,
+    );
+  });
+
   test('that waits for calls in flight still gets its turn', async () => {
     const gateway = await gatewayWith({ budgets: [budget('daily', '0.0016')] });
     const slow = ask(gateway.url, { headers: standIn({ latencyMs: 300, usage: { output_tokens: 1 } }) });
