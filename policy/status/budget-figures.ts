@@ -257,8 +257,9 @@ function valuesSpent(per: readonly string[], spent: SpentValues, reading: Readin
   const named = spent.read.length === 0 ? '' : `, such as ${spent.read.slice(0, 3).map(textOf).join(', ')}`;
   const sentence = `${spent.count} of ${reading.valueCount} values of spec.per are spent${named}.`;
   if (!isUnpooled) return sentence;
-  const [only] = reading.valueCount === 1 ? spent.read : [];
-  return `${only === undefined ? sentence : reached(only)} ${unpooled(per)}`;
+  const [first] = spent.read;
+  const isOnly = reading.valueCount === 1 && first?.value === JSON.stringify(per.map(() => ''));
+  return `${isOnly ? reached(first) : sentence} ${unpooled(per)}`;
 }
 
 function periodOf({ start, end }: BudgetPeriod): BudgetFigures['period'] {

@@ -213,6 +213,8 @@ describe('exhausted', () => {
     expect(message(valueOf('', 25n * USD), valueOf('acme', 0n))).toBe(
       `1 of 2 values of spec.per are spent, such as any customer. ${why}`,
     );
+    // A key fixes that one, and no caller has named another yet.
+    expect(message(valueOf('acme', 25n * USD))).toBe(`1 of 1 values of spec.per are spent, such as "acme". ${why}`);
   });
 
   test('names calls without a value', () => {
