@@ -121,14 +121,13 @@ export function workspaceReady(
   deniedSecrets?: string,
 ): Finding<'Ready'> {
   const { accepted, inForce, budgets } = outcome;
+  // A Secret that is deleted later makes the workspace unaccepted, but what is in force cannot be served either.
+  if (inForce !== null && !outcome.upstreamKey) {
+    const cause = accepted.reason === 'Accepted' ? 'Create its Secret again.' : accepted.message;
+    return { reason: 'UpstreamKeyMissing', message: `There is no upstream key, so its calls are refused. ${cause}` };
+  }
   if (accepted.reason !== 'Accepted' || inForce === null) {
     return { reason: 'NotAccepted', message: accepted.message, ...runbookOf(outcome) };
-  }
-  if (!outcome.upstreamKey) {
-    return {
-      reason: 'UpstreamKeyMissing',
-      message: 'The Secret with the upstream key is missing, so calls are refused. Create it again.',
-    };
   }
   if (inForce.suspend)
     return { reason: 'Suspended', message: 'The workspace is suspended (spec.suspend), so its calls are refused.' };

@@ -77,16 +77,29 @@ describe('conditions Programmed and Ready', () => {
 
   const done = programmed(budget, everywhere);
   const pending = { reason: 'Pending', message: 'wait' } as const;
+  const gone = { reason: 'SecretNotFound', message: 'Secret anthropic does not exist. Create it.' } as const;
   test.each<[string, WorkspaceOutcome, typeof done]>([
     ['Ready', workspace, done],
     ['NotProgrammed', workspace, pending],
-    ['NotAccepted', { ...workspace, accepted: { reason: 'SecretNotFound', message: '' } }, done],
+    ['NotAccepted', { ...workspace, accepted: gone }, done],
     ['UpstreamKeyMissing', { ...workspace, upstreamKey: false }, done],
+    ['UpstreamKeyMissing', { ...workspace, accepted: gone, upstreamKey: false }, done],
+    ['NotAccepted', { ...workspace, accepted: gone, upstreamKey: false, inForce: null }, done],
     ['Suspended', { ...workspace, inForce: { generation: 1, suspend: true } as CompiledWorkspace }, done],
     ['NoBudget', { ...workspace, budgets: [] }, done],
     ['Ready', { ...workspace, budgets: [budgetOf({ mode: 'Observe' })] }, done],
   ])('a workspace is %s', (reason, outcome, isProgrammed) => {
     expect(workspaceReady(outcome, isProgrammed, { requireBudget: 'Any' }, 0).reason).toBe(reason);
+  });
+
+  test('a workspace without an upstream key says why it has none', () => {
+    const { message } = workspaceReady(
+      { ...workspace, accepted: gone, upstreamKey: false },
+      done,
+      { requireBudget: 'Any' },
+      0,
+    );
+    expect(message).toBe(`There is no upstream key, so its calls are refused. ${gone.message}`);
   });
 
   test('a workspace needs no budget if the installation does not require one', () => {
