@@ -8,7 +8,7 @@ import type { Database } from '../log/database/database.ts';
 import { UsageLog } from '../log/usage-log.ts';
 import { allowsUpstream, type Settings } from '../policy/config/settings.ts';
 import { PeriodCache } from '../policy/core/period.ts';
-import { nameFileProblem, SHIPPED_NAMES_TEXT } from '../policy/names/name-list.ts';
+import { NAMES_FILE, SHIPPED_NAMES_TEXT } from '../policy/names/name-list.ts';
 import type { Hash } from '../policy/shards/shard-format.ts';
 import { logged } from '../policy/status/condition-findings.ts';
 import type { ProxyFor } from '../proxy/proxy-environment.ts';
@@ -108,12 +108,7 @@ export function assemble(options: OperatorOptions) {
   const callerKeys = new CallerKeyIndex(informers, hash);
   const upstreamSecrets = new UpstreamSecrets(client, informers);
   const prices = new PriceBookSource(options.shippedPrices);
-  const names = new OwnFile({
-    entry: 'names.json',
-    shipped: SHIPPED_NAMES_TEXT,
-    problemOf: nameFileProblem,
-    stays: 'The last accepted list stays in force.',
-  });
+  const names = new OwnFile(NAMES_FILE, SHIPPED_NAMES_TEXT);
   const shards = new ShardStore({ client, settings, hash });
 
   const metrics = new Metrics(settings);

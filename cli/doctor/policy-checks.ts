@@ -5,7 +5,7 @@ import type { ClaudeBudget, ClaudeWorkspace, Condition } from '../../crds/types.
 import { keyOf, type KubeObject } from '../../kube/object.ts';
 import { SHARED_SHARD } from '../../policy/shards/shard-format.ts';
 import type { CheckedInstallation } from './checked-installation.ts';
-import { type Findings, fine, listed, problem, warning } from './finding.ts';
+import { type Finding, type Findings, fine, listed, problem, warning } from './finding.ts';
 
 /** The maximum size of a ConfigMap. Bytes. */
 const MAX_BYTES = 1_048_576;
@@ -90,52 +90,62 @@ export async function checkGateways(installation: CheckedInstallation): Promise<
 type Resource = (ClaudeWorkspace | ClaudeBudget) & KubeObject;
 
 export async function checkConditions({ client, now }: CheckedInstallation): Promise<Findings> {
-  const lists = [await client.list<Resource>(workspaces), await client.list<Resource>(budgets)];
-  const all = lists.flatMap(({ items }) => items);
+  // The API server leaves out the kind of each item in a list.
+  const all: Resource[] = [
+    ...(await client.list<ClaudeWorkspace & KubeObject>(workspaces)).items.map((one) => ({
+      ...one,
+      kind: workspaces.kind,
+    })),
+    ...(await client.list<ClaudeBudget & KubeObject>(budgets)).items.map((one) => ({ ...one, kind: budgets.kind })),
+  ];
   if (all.length === 0) return [fine('There is no ClaudeWorkspace and no ClaudeBudget yet.')];
   const silent = all.filter((one) => isSilent(one, now())).map(({ metadata }) => keyOf(metadata));
-  const unready = Map.groupBy(all.filter(isUnready), (one) => reasonOf(one));
+  const unready = all.filter(isUnready).map((one) => ({ one, ...causeOf(one) }));
+  const ineffective = all.flatMap((one) => {
+    const effective = conditionOf(one, 'Effective');
+    return effective?.status === 'False' ? [{ one, ...effective, level: 'Warning' as const }] : [];
+  });
   return [
     silent.length > 0 &&
       problem(
         `No operator has set conditions on ${listed(silent)}.`,
         'Check the Lease, and the log of the leading operator.',
       ),
-    ...[...unready].flatMap(([reason, objects]) => {
-      // What the API server said differs for each.
-      if (reason === 'KeySecretDenied') return told(objects, 'Ready', 'Let tollgate-operator write and delete it');
-      const names = listed(objects.map(({ metadata }) => keyOf(metadata)));
-      const message = `${objects.length} not ready, ${reason}: ${names}.`;
-      const remedy = `kubectl describe shows the message of each; docs/runbooks/conditions/${reason}.md says what to do.`;
-      return [INSTALLATION_REASONS.has(reason) ? problem(message, remedy) : warning(message, remedy)];
-    }),
-    ...told(all, 'Effective', 'Write what it says, or make what it names'),
-    silent.length + unready.size === 0 && fine(`All ${all.length} resources are ready.`),
+    ...told([...unready, ...ineffective]),
+    silent.length + unready.length === 0 && fine(`All ${all.length} resources are ready.`),
   ];
 }
 
-/** The most resources whose own words are repeated. */
+/** What is wrong with a resource, in the words of one of its conditions. */
+interface Cause {
+  readonly level: 'Problem' | 'Warning';
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** The most findings about resources, of which each repeats a condition. */
 const MOST_TOLD = 10;
 /** The end of a message that names its runbook. */
 const LINK = / See https:\S+$/;
 
-/** A warning for each resource on which a condition is False, with its message; one more for the rest of many. */
-function told(objects: readonly Resource[], type: string, remedy: string): Findings {
-  const found = objects.flatMap((one) => {
-    const condition = conditionOf(one, type);
-    return condition?.status === 'False' ? [{ name: keyOf(one.metadata), ...condition }] : [];
-  });
-  const rest = found.slice(MOST_TOLD).map(({ name }) => name);
+/** One finding for all resources of a kind that have the same cause, problems first; one more for the rest of many. */
+function told(causes: readonly (Cause & { readonly one: Resource })[]): Findings {
+  const groups = Map.groupBy(causes, ({ one, reason, message }) => JSON.stringify([one.kind, reason, message]));
+  const sorted = [...groups.values()].toSorted((a, b) => a[0]!.level.localeCompare(b[0]!.level));
+  const rest = sorted.slice(MOST_TOLD).flat();
+  const namesOf = (group: typeof causes): string => listed(group.map(({ one }) => keyOf(one.metadata)));
   return [
-    ...found
-      .slice(0, MOST_TOLD)
-      .map(({ name, reason, message }) =>
-        warning(
-          `${name}, ${reason}: ${message.replace(LINK, '')}`,
-          `${remedy} (docs/runbooks/conditions/${reason}.md).`,
-        ),
+    ...sorted.slice(0, MOST_TOLD).map((group): Finding => {
+      const { one, level, reason, message } = group[0]!;
+      const subject = `${one.kind}${group.length > 1 ? 's' : ''} ${namesOf(group)}`;
+      const remedy = `docs/runbooks/conditions/${reason}.md says what to do.`;
+      return { level, message: `${subject}, ${reason}: ${message.replace(LINK, '')}`, remedy };
+    }),
+    rest.length > 0 &&
+      (rest.some(({ level }) => level === 'Problem') ? problem : warning)(
+        `${rest.length} more: ${namesOf(rest)}.`,
+        'kubectl get cb,cw -A -o wide shows the reason of each.',
       ),
-    rest.length > 0 && warning(`${rest.length} more with ${type}=False: ${listed(rest)}.`, 'kubectl describe each.'),
   ];
 }
 
@@ -148,6 +158,9 @@ const INSTALLATION_REASONS: ReadonlySet<string> = new Set([
   'LogUnreachable',
 ]);
 
+/** Reasons of a workspace of which every call is refused, but not on purpose. */
+const REFUSING: ReadonlySet<string> = new Set(['NoBudget', 'UpstreamKeyMissing', 'UpstreamKeyRefused']);
+
 function isSilent({ metadata, status }: Resource, now: number): boolean {
   const isNew = now - Date.parse(metadata.creationTimestamp ?? '') < SILENCE_MS;
   return !isNew && (status?.conditions ?? []).length === 0;
@@ -156,18 +169,27 @@ function isSilent({ metadata, status }: Resource, now: number): boolean {
 /** Not ready, or with a condition whose cause is in the installation. */
 function isUnready(one: Resource): boolean {
   const ready = conditionOf(one, 'Ready');
-  return ready?.status === 'False' || reasonOf(one) !== (ready?.reason ?? '');
+  return ready?.status === 'False' || causeOf(one).reason !== (ready?.reason ?? '');
 }
 
-/** The most specific reason: of Exhausted if the ledger is unknown, of Logged, of UpstreamAccepted, else the one that Ready sums up. */
-function reasonOf(one: Resource): string {
+/** The most specific condition: Exhausted if the ledger is unknown, Logged, Accepted, …, else Ready, which sums them up. */
+function causeOf(one: Resource): Cause {
+  const ready = conditionOf(one, 'Ready');
+  const refusing = REFUSING.has(ready?.reason ?? '') ? ready : undefined;
   const causes = ['Exhausted', 'Logged', 'Accepted', 'Programmed', 'UpstreamAccepted'].flatMap(
     (type) => conditionOf(one, type) ?? [],
   );
-  const cause = causes.find(({ type, status, reason }) =>
+  const specific = causes.find(({ type, status, reason }) =>
     type === 'Exhausted' ? INSTALLATION_REASONS.has(reason) : status === 'False',
   );
-  return cause?.reason ?? conditionOf(one, 'Ready')?.reason ?? '';
+  const { reason, message } = refusing ?? specific ?? ready ?? { reason: '', message: '' };
+  const isProblem = INSTALLATION_REASONS.has(reason) || REFUSING.has(reason) || wasNeverAccepted(one);
+  return { level: isProblem ? 'Problem' : 'Warning', reason, message };
+}
+
+/** A workspace of which nothing is in force: all its calls are refused. */
+function wasNeverAccepted(one: Resource): boolean {
+  return one.kind === 'ClaudeWorkspace' && conditionOf(one, 'Effective')?.reason === 'NotInForce';
 }
 
 function conditionOf({ status }: Resource, type: string): Condition | undefined {

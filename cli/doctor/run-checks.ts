@@ -6,7 +6,7 @@ import type { CheckedInstallation } from './checked-installation.ts';
 import { checkNamespace, checkKinds, checkLease, checkPods, checkServer } from './cluster-checks.ts';
 import { type Finding, type Findings, problem, unknown } from './finding.ts';
 import { checkMail } from './mail-check.ts';
-import { checkNames } from './names-check.ts';
+import { checkNames, checkPrices } from './names-check.ts';
 import { checkNetwork } from './network-check.ts';
 import { checkConditions, checkFences, checkGateways, checkShards } from './policy-checks.ts';
 import { checkRights } from './rights-check.ts';
@@ -34,6 +34,7 @@ const checks: readonly (readonly [string, (installation: CheckedInstallation) =>
   ['Upstreams', checkUpstreams],
   ['Certificate', checkCertificate],
   ['Mail', checkMail],
+  ['Prices', checkPrices],
   ['Names', checkNames],
   ['Resources', checkConditions],
 ];

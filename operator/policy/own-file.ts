@@ -1,25 +1,18 @@
 import type { ConfigMap } from '../../kube/kinds.ts';
-
-interface OwnFileOptions {
-  /** The entry of the ConfigMap. */
-  readonly entry: string;
-  /** The text of the valid file that this version ships. */
-  readonly shipped: string;
-  /** What is wrong with a parsed file, in one sentence; null if nothing is. */
-  readonly problemOf: (value: unknown) => string | null;
-  /** What stays in force, for sentences: `The last accepted prices stay in force.` */
-  readonly stays: string;
-}
+import { type OwnFileKind, ownFileProblem } from '../../policy/schema/own-file.ts';
 
 /** A file to compile with: the administrator's own in a ConfigMap, if there is a valid one, otherwise the shipped one. */
 export class OwnFile {
-  readonly #options: OwnFileOptions;
+  readonly #kind: OwnFileKind;
+  readonly #shipped: string;
   #current: { readonly text: string; readonly fallback: boolean };
   #problem: string | undefined;
 
-  constructor(options: OwnFileOptions) {
-    this.#options = options;
-    this.#current = { text: options.shipped, fallback: false };
+  /** `shipped`: the text of the valid file that this version ships. */
+  constructor(kind: OwnFileKind, shipped: string) {
+    this.#kind = kind;
+    this.#shipped = shipped;
+    this.#current = { text: shipped, fallback: false };
   }
 
   /** `fallback`: the administrator's file is invalid, so the compiler keeps the one that it accepted last. */
@@ -33,25 +26,9 @@ export class OwnFile {
   }
 
   take(own: ConfigMap | undefined): void {
-    const { entry, shipped } = this.#options;
-    const text = own?.data?.[entry];
-    this.#problem = own === undefined ? undefined : this.#problemOf(text);
+    const text = own?.data?.[this.#kind.entry];
+    this.#problem = own === undefined ? undefined : ownFileProblem(this.#kind, own.data);
     const isOwn = text !== undefined && this.#problem === undefined;
-    this.#current = { text: isOwn ? text : shipped, fallback: this.#problem !== undefined };
-  }
-
-  #problemOf(text: string | undefined): string | undefined {
-    const { entry, stays } = this.#options;
-    if (text === undefined) return `The ConfigMap has no entry ${entry}. ${stays}`;
-    const problem = this.#jsonProblem(text);
-    return problem === null ? undefined : `${entry} is not used: ${problem.slice(0, 800)}. ${stays}`;
-  }
-
-  #jsonProblem(text: string): string | null {
-    try {
-      return this.#options.problemOf(JSON.parse(text));
-    } catch {
-      return 'it is not JSON';
-    }
+    this.#current = { text: isOwn ? text : this.#shipped, fallback: this.#problem !== undefined };
   }
 }

@@ -1,4 +1,4 @@
-import { parsePriceBook, priceBookProblem } from '../../policy/prices/price-book-file.ts';
+import { parsePriceBook, PRICES_FILE } from '../../policy/prices/price-book-file.ts';
 import type { PriceBook } from '../../policy/prices/price-book.ts';
 import { OwnFile } from './own-file.ts';
 
@@ -8,12 +8,7 @@ export class PriceBookSource extends OwnFile {
 
   /** `shipped`: the text of a valid book. */
   constructor(shipped: string) {
-    super({
-      entry: 'prices.json',
-      shipped,
-      problemOf: priceBookProblem,
-      stays: 'The last accepted prices stay in force.',
-    });
+    super(PRICES_FILE, shipped);
   }
 
   /** The current one, parsed; the same object until it changes. */

@@ -45,7 +45,7 @@ export interface CompileInput {
     /** True if the administrator's book is invalid and `text` is the shipped one: the stored book then stays in force. */
     readonly fallback: boolean;
   };
-  /** The file of names (JSON), already accepted by `nameFileProblem`; `fallback` as of the price book. */
+  /** The file of names (JSON), already accepted by `NAMES_FILE`; `fallback` as of the price book. */
   readonly names: { readonly text: string; readonly fallback: boolean };
   /** Names under which a call cost more than its highest bound, that may not be in the list yet. */
   readonly exceeded: readonly string[];

@@ -5,6 +5,7 @@
 
 import * as v from 'valibot';
 import { globs, type Matcher } from '../core/globs.ts';
+import type { OwnFileKind } from '../schema/own-file.ts';
 import { readBySchema } from '../schema/read-by-schema.ts';
 import { mapping, text, textLike } from '../schema/schema-parts.ts';
 import shipped from './names.json' with { type: 'json' };
@@ -39,11 +40,15 @@ export interface NameList {
   readonly exceeded: ReadonlySet<string>;
 }
 
-/** What is wrong with a parsed file, in one sentence; null if nothing is. */
-export function nameFileProblem(value: unknown): string | null {
-  const read = readBySchema(FILE, value, { root: 'the file' });
-  return read.ok ? null : `the list of names is invalid: ${read.error.join('; ')}`;
-}
+/** The ConfigMap's entry with an administrator's own list of names. */
+export const NAMES_FILE: OwnFileKind = {
+  entry: 'names.json',
+  problemOf(value) {
+    const read = readBySchema(FILE, value, { root: 'the file' });
+    return read.ok ? null : `the list of names is invalid: ${read.error.join('; ')}`;
+  },
+  stays: 'The last accepted list stays in force.',
+};
 
 /** The text that is stored, of the text of a valid file; a name that is listed as harmless is not kept as exceeded. */
 export function storedNames(file: string, exceeded: Iterable<string>): string {

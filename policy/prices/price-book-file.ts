@@ -8,6 +8,7 @@ import * as v from 'valibot';
 import { canonicalModel } from '../core/model-name.ts';
 import { parseUsd, USD } from '../core/money.ts';
 import { END_OF_TIME } from '../core/period.ts';
+import type { OwnFileKind } from '../schema/own-file.ts';
 import { readBySchema } from '../schema/read-by-schema.ts';
 import { mapping, mappingOf, text, textLike } from '../schema/schema-parts.ts';
 import { higherRate, rateDuring, type PriceBook, type Prices, type Rate } from './price-book.ts';
@@ -94,6 +95,13 @@ export function priceBookProblem(value: unknown): string | null {
   const read = readBySchema(BOOK, value, { root: 'the file' });
   return read.ok ? null : new PriceBookInvalid(read.error).message;
 }
+
+/** The ConfigMap's entry with an administrator's own price book. */
+export const PRICES_FILE: OwnFileKind = {
+  entry: 'prices.json',
+  problemOf: priceBookProblem,
+  stays: 'The last accepted prices stay in force.',
+};
 
 function bookOf(file: v.InferOutput<typeof BOOK>): PriceBook {
   const fastest = file.models.flatMap(({ rates }) => rates.flatMap(({ fast }) => (fast ? [pricesOf(fast)] : [])));

@@ -166,9 +166,11 @@ test('what has no effect, and a Secret that may not be written, are told in thei
   const findings = await found('Resources');
   expect(said(findings)).toEqual([
     expect.stringMatching(
-      `^Warning: ${ns}/checkout, KeySecretDenied: The API server does not let Tollgate write Secret checkout-claude of key api: .*immutable`,
+      `^Warning: ClaudeWorkspace ${ns}/checkout, KeySecretDenied: The API server does not let Tollgate write Secret checkout-claude of key api: .*immutable`,
     ),
-    expect.stringMatching(`^Warning: ${ns}/typo, MatchesNothing: spec\\.scope\\.keys: .*"app".* "api"\\?$`),
+    expect.stringMatching(
+      `^Warning: ClaudeBudget ${ns}/typo, MatchesNothing: spec\\.scope\\.keys: .*"app".* "api"\\?$`,
+    ),
   ]);
   expect(findings[1]!.remedy).toContain('docs/runbooks/conditions/MatchesNothing.md');
   expect(text(await read.secret(ns, 'checkout-claude'), 'ANTHROPIC_BASE_URL')).toBe('http://before.test:8080');

@@ -148,6 +148,7 @@ test('finds no problem in a working installation, and lists what it checked', as
     'Fences',
     'Gateways',
     'Upstreams',
+    'Prices',
     'Names',
     'Resources',
   ]);
@@ -166,18 +167,32 @@ test('says what it cannot check from a laptop', async () => {
   ]);
 });
 
-test('reports a mistake of a tenant as a warning, not as a problem of the installation', async () => {
+test('reports a mistake of a tenant as a warning, and as a problem where it refuses every call', async () => {
   const other = await here.tenant();
+  const found = async (start: string): Promise<Finding> =>
+    until(async () => (await runDoctor()).all.find(({ message }) => message.startsWith(start)));
+  await here.apply(budget(tenant, 'stray', '25.00', 'workspaceRef: { name: nobody }'));
+  expect(await found(`ClaudeBudget ${tenant}/stray, WorkspaceNotFound: `)).toMatchObject({
+    level: 'Warning',
+    remedy: 'docs/runbooks/conditions/WorkspaceNotFound.md says what to do.',
+  });
+  expect((await runDoctor()).code).toBe(0);
+
   await here.apply(workspace(other, 'idle', KEY));
-  await until(async () =>
-    (await runDoctor()).said.some((line) => line.includes(`1 not ready, NoBudget: ${other}/idle`)),
-  );
-  const { code, all } = await runDoctor();
-  expect(code).toBe(0);
-  const { level, remedy } = all.find(({ message }) => message.includes('NoBudget'))!;
-  expect(level).toBe('Warning');
-  expect(remedy).toContain('docs/runbooks/conditions/NoBudget.md');
-  await here.kubectl('delete', 'cw', 'idle', '-n', other);
+  const idle = `ClaudeWorkspace ${other}/idle, `;
+  expect(await found(`${idle}NoBudget: No ClaudeBudget applies to it, so its calls`)).toMatchObject({
+    level: 'Problem',
+    remedy: 'docs/runbooks/conditions/NoBudget.md says what to do.',
+  });
+  await here.kubectl('delete', 'secret', 'anthropic', '-n', other);
+  const { level, message } = await found(`${idle}UpstreamKeyMissing: `);
+  expect(level).toBe('Problem');
+  expect(message).toContain('Secret anthropic does not exist in this namespace. Create it.');
+  await here.apply(workspace(other, 'new', KEY.replace('checkout', 'new')));
+  expect((await found(`ClaudeWorkspace ${other}/new, SecretNotFound: `)).level).toBe('Problem');
+  expect((await runDoctor()).code).toBe(1);
+  await here.kubectl('delete', 'cw', 'idle', 'new', '-n', other);
+  await here.kubectl('delete', 'cb', 'stray', '-n', tenant);
 });
 
 describe('a broken part', () => {
@@ -192,6 +207,22 @@ describe('a broken part', () => {
     const { labels } = metadata;
     await here.apply(JSON.stringify({ ...rest, metadata: { name, namespace: NAMESPACE, labels } }));
     await until(async () => (await runDoctor()).code === 0);
+  });
+
+  test('a price book and a list of names that are invalid', async () => {
+    const own = (name: string, data: object): string =>
+      JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: NAMESPACE }, data });
+    await here.apply(own('tollgate-prices', { 'prices.json': '{' }));
+    await here.apply(own('tollgate-names', { 'names.json': '{"version":"1","harmless":[5]}' }));
+    const { code, said } = await runDoctor();
+    expect(code).toBe(0);
+    expect(said).toEqual([
+      'Warning Prices: ConfigMap tollgate-prices: prices.json is not used: it is not JSON. The last accepted prices stay in force.',
+      expect.stringMatching(
+        /^Warning Names: ConfigMap tollgate-names: names\.json is not used: .*harmless\[0\] is 5: .* The last accepted list stays in force\.$/,
+      ),
+    ]);
+    await here.kubectl('delete', 'configmap', 'tollgate-prices', 'tollgate-names', '-n', NAMESPACE);
   });
 
   test('a missing role, and one that is too wide', async () => {

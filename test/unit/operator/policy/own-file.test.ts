@@ -1,18 +1,13 @@
 import { expect, test } from '@jest/globals';
 import type { ConfigMap } from '../../../../kube/kinds.ts';
 import { OwnFile } from '../../../../operator/policy/own-file.ts';
-import { nameFileProblem } from '../../../../policy/names/name-list.ts';
+import { NAMES_FILE } from '../../../../policy/names/name-list.ts';
 
 const own = (text: string): ConfigMap => ({ metadata: { name: 'tollgate-names' }, data: { 'names.json': text } });
 
 test('a valid file replaces the shipped one, an invalid one keeps the last in force, and without one the shipped is back', () => {
   const shipped = '{"version":"1","harmless":[]}';
-  const file = new OwnFile({
-    entry: 'names.json',
-    shipped,
-    problemOf: nameFileProblem,
-    stays: 'The last accepted list stays in force.',
-  });
+  const file = new OwnFile(NAMES_FILE, shipped);
   const mine = '{"version":"2","harmless":["dream"]}';
   file.take(own(mine));
   expect([file.current, file.problem]).toEqual([{ text: mine, fallback: false }, undefined]);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import {
-  nameFileProblem,
+  NAMES_FILE,
   readNameList,
   SHIPPED_NAMES,
   SHIPPED_NAMES_TEXT,
@@ -9,7 +9,7 @@ import {
 
 describe('the file of names', () => {
   test('that is shipped is valid, and has what clients of today send', () => {
-    expect(nameFileProblem(JSON.parse(SHIPPED_NAMES_TEXT))).toBeNull();
+    expect(NAMES_FILE.problemOf(JSON.parse(SHIPPED_NAMES_TEXT))).toBeNull();
     const { isHarmless } = SHIPPED_NAMES;
     for (const name of ['safeguards', 'system[].cache_control.scope', 'anthropic-beta=dangerous-tool-use-2026-09-03']) {
       expect([name, isHarmless(name)]).toEqual([name, true]);
@@ -27,7 +27,7 @@ describe('the file of names', () => {
     [{ version: '1', harmless: 'safeguards' }, 'harmless'],
     [{ version: '1', harmless: [], exceeded: [] }, 'exceeded'],
   ])('%j is not valid, and the sentence says where', (file, where) => {
-    expect(nameFileProblem(file)).toContain(where);
+    expect(NAMES_FILE.problemOf(file)).toContain(where);
   });
 
   test('keeps what exceeded its bound until a person lists it', () => {
