@@ -1,4 +1,5 @@
 import type { Behaviour } from './behaviour.ts';
+import { Problem } from './envelope.ts';
 import type { Usage } from './prices.ts';
 
 /** The body of a Messages request, as far as the stand-in looks at it. */
@@ -12,6 +13,26 @@ export interface MessagesRequest {
   metadata?: unknown;
   speed?: string;
   inference_geo?: string;
+}
+
+/** What the API itself insists on. The last of two equal fields counts, as in JavaScript. @throws Problem */
+export function parseRequest(body: Buffer): MessagesRequest {
+  let call: Partial<MessagesRequest>;
+  try {
+    call = JSON.parse(body.toString()) as Partial<MessagesRequest>;
+  } catch {
+    throw new Problem(400, 'invalid_request_error', 'The request body is not valid JSON');
+  }
+  const { model, max_tokens: maxTokens, messages } = call;
+  if (typeof model !== 'string') throw new Problem(400, 'invalid_request_error', 'model: Field required');
+  if (!model.startsWith('claude-')) throw new Problem(404, 'not_found_error', `model: ${model}`);
+  if (!Number.isSafeInteger(maxTokens) || Number(maxTokens) < 0) {
+    throw new Problem(400, 'invalid_request_error', 'max_tokens: Field required');
+  }
+  if (!Array.isArray(messages) || messages.length === 0) {
+    throw new Problem(400, 'invalid_request_error', 'messages: at least one message is required');
+  }
+  return call as MessagesRequest;
 }
 
 /** One call's answer, before it takes the form of JSON or of a stream. */

@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { brotliDecompressSync, deflateSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { request } from 'undici';
 import type { Behaviour } from './behaviour.ts';
+import { isServed } from './models.ts';
 import { charge } from './prices.ts';
 import { type Upstream, startUpstream } from './upstream.ts';
 
@@ -27,6 +30,31 @@ function post(body: object, behaviour: Behaviour = {}) {
 async function closed(): Promise<void> {
   for (let i = 0; i < 100 && upstream.books().open > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10));
 }
+
+test('a process of its own serves no model that is retired, a test serves any', async () => {
+  const prices = readFileSync(join(import.meta.dirname, '../../../policy/prices/prices.json'), 'utf8');
+  const retired = Object.keys((JSON.parse(prices) as { retired: object }).retired);
+  expect([...retired, 'claude-opus-4-1-20250805'].filter(isServed)).toEqual([]);
+  expect(['claude-opus-5-5', 'claude-haiku-4-5-20251001', 'claude-sonnet-4-6'].filter((id) => !isServed(id))).toEqual(
+    [],
+  );
+  const strict = await startUpstream({ serves: isServed });
+  const ask = (url: string) =>
+    request(`${url}/v1/messages`, {
+      method: 'POST',
+      headers: { 'x-api-key': KEY, 'anthropic-version': '2023-06-01' },
+      body: JSON.stringify({ ...call, model: 'claude-opus-4-1' }),
+    });
+  const refused = await ask(strict.url);
+  expect([refused.statusCode, await refused.body.json()]).toMatchObject([
+    404,
+    { error: { type: 'not_found_error', message: 'model: claude-opus-4-1' } },
+  ]);
+  await strict.close();
+  const served = await ask(upstream.url);
+  await served.body.dump();
+  expect(served.statusCode).toBe(200);
+});
 
 test('charges by hand-computed prices', () => {
   const usage = {

@@ -8,7 +8,7 @@ import { Delivery } from './delivery.ts';
 import { Problem, sendEdge, sendJson, sendProblem, typeOf } from './envelope.ts';
 import { FILES, Files } from './files.ts';
 import { mediaOf } from './media.ts';
-import { type MessagesRequest, answer, inputTokens } from './message.ts';
+import { answer, inputTokens, parseRequest } from './message.ts';
 import { models } from './models.ts';
 
 export interface UpstreamOptions {
@@ -20,6 +20,8 @@ export interface UpstreamOptions {
   behaviour?: Behaviour;
   /** Which API keys are good; default: all that begin with `sk-ant-`. */
   accepts?: (apiKey: string) => boolean;
+  /** Which models are served; default: all, so that the names of old apps can be tried. */
+  serves?: (model: string) => boolean;
   /** Sees each request to /v1/ as it arrived. */
   observe?: (request: Received) => void;
 }
@@ -81,13 +83,20 @@ class StandIn {
   readonly files = new Files();
   preset: Behaviour;
   readonly #accepts: (apiKey: string) => boolean;
+  readonly #serves: (model: string) => boolean;
   readonly #observe: ((request: Received) => void) | undefined;
   readonly #held = new Set<() => void>();
   #requests = 0;
 
-  constructor({ behaviour = {}, accepts = (key) => key.startsWith('sk-ant-'), observe }: UpstreamOptions) {
+  constructor({
+    behaviour = {},
+    accepts = (key) => key.startsWith('sk-ant-'),
+    serves = () => true,
+    observe,
+  }: UpstreamOptions) {
     this.preset = behaviour;
     this.#accepts = accepts;
+    this.#serves = serves;
     this.#observe = observe;
   }
 
@@ -164,7 +173,8 @@ class StandIn {
     if (request.headers['anthropic-version'] === undefined) {
       throw new Problem(400, 'invalid_request_error', 'anthropic-version: header is required');
     }
-    const call = parse(body);
+    const call = parseRequest(body);
+    if (!this.#serves(call.model)) throw new Problem(404, 'not_found_error', `model: ${call.model}`);
     const behaviour = behaviourOf(this.preset, request.headers['x-stainless-stand-in'], call.metadata);
     const isInterleaved = String(request.headers['anthropic-beta']).includes('interleaved-thinking');
     const message = answer(requestId.replace('req_', 'msg_'), call, sizeOf(call, body), behaviour, isInterleaved);
@@ -271,24 +281,4 @@ function read(request: IncomingMessage): Promise<Buffer> {
     });
     request.on('error', reject);
   });
-}
-
-/** What the API itself insists on. The last of two equal fields counts, as in JavaScript. */
-function parse(body: Buffer): MessagesRequest {
-  let call: Partial<MessagesRequest>;
-  try {
-    call = JSON.parse(body.toString()) as Partial<MessagesRequest>;
-  } catch {
-    throw new Problem(400, 'invalid_request_error', 'The request body is not valid JSON');
-  }
-  const { model, max_tokens: maxTokens, messages } = call;
-  if (typeof model !== 'string') throw new Problem(400, 'invalid_request_error', 'model: Field required');
-  if (!model.startsWith('claude-')) throw new Problem(404, 'not_found_error', `model: ${model}`);
-  if (!Number.isSafeInteger(maxTokens) || Number(maxTokens) < 0) {
-    throw new Problem(400, 'invalid_request_error', 'max_tokens: Field required');
-  }
-  if (!Array.isArray(messages) || messages.length === 0) {
-    throw new Problem(400, 'invalid_request_error', 'messages: at least one message is required');
-  }
-  return call as MessagesRequest;
 }
