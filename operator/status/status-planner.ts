@@ -13,9 +13,10 @@ import { type Ref, refOf } from '../../policy/core/compiled-policy.ts';
 import { type ConditionType, type Finding, condition } from '../../policy/core/conditions.ts';
 import type { PeriodLookup } from '../../policy/core/period.ts';
 import type { PriceBook } from '../../policy/prices/price-book.ts';
-import { budgetFigures, exhausted } from '../../policy/status/budget-figures.ts';
+import { budgetFigures } from '../../policy/status/budget-figures.ts';
 import { stateToShow } from '../../policy/status/budget-state.ts';
 import { type Rollout, budgetReady, upstreamAccepted, workspaceReady } from '../../policy/status/condition-findings.ts';
+import { exhausted } from '../../policy/status/exhaustion.ts';
 import { type PublishedPolicy, isOutcomeOf } from '../policy/published-policy.ts';
 import { EffectCache } from './effect-cache.ts';
 import type { LedgerFigures } from './ledger-reader.ts';
@@ -234,7 +235,7 @@ function budgetStatus(input: BudgetInput): ClaudeBudgetStatus {
     inForce === null
       ? {}
       : figures.kind === 'Read'
-        ? budgetFigures(inForce, figures.reading, figures.now, { periods })
+        ? budgetFigures(inForce, figures.reading, figures.now, { periods, last: budget.status })
         : last;
   const state = stateToShow(outcome, figures.kind === 'Read' && 'state' in fields ? (fields.state ?? null) : null);
   return {
@@ -296,12 +297,12 @@ function conditioner({ metadata, status }: ClaudeBudget | ClaudeWorkspace, now: 
     condition(type, finding, metadata.generation ?? 0, now, status?.conditions ?? []);
 }
 
-function exhaustion({ outcome, figures, periods }: BudgetInput): Finding<'Exhausted'> {
+function exhaustion({ budget, outcome, figures, periods }: BudgetInput): Finding<'Exhausted'> {
   const { inForce, accepted, spanning } = outcome;
   if (inForce === null) return { reason: NOT_IN_FORCE.reason, message: NOT_IN_FORCE.message };
   if (figures.kind === 'Missing') return { reason: figures.reason, message: figures.message };
   const isUnpooled = accepted.reason === 'Unpooled' && !spanning;
-  return exhausted(inForce, figures.reading, figures.now, { isUnpooled, periods });
+  return exhausted(inForce, figures.reading, figures.now, { isUnpooled, periods, last: budget.status });
 }
 
 function counted(workspaces: number): string {

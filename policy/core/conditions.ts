@@ -115,11 +115,12 @@ const table = {
     Spent: {
       status: 'True',
       meaning:
-        'The budget is spent. Calls are refused until the period ends or the limit rises; in mode Observe they would be.',
+        'The budget is spent. Calls are refused until the period ends or more money is there, but for small ones that still fit; in mode Observe they would be.',
     },
     ValuesSpent: {
       status: 'True',
-      meaning: 'Some values of spec.per are spent. Their calls are refused until the period ends or the limit rises.',
+      meaning:
+        'Some values of spec.per are spent. Their calls are refused until the period ends or more money is there, but for small ones that still fit.',
     },
     LedgerRecovering: {
       status: 'Unknown',

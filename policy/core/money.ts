@@ -92,6 +92,27 @@ export function formatCents(amount: Nano): string {
   return formatUsd(nano((amount / CENT) * CENT));
 }
 
+/** For sentences on what is there: truncated to cents, below a cent to two digits. 24_998_600_000n → "24.99", 1_400_000n → "0.0014". */
+export function usdAtLeast(amount: Nano): string {
+  const step = sentenceStep(amount);
+  return withoutZeros(nano((amount / step) * step));
+}
+
+/** For sentences on what a call may cost: the same, rounded up, so that it never looks as if it fitted. 1_339_437_500n → "1.34". */
+export function usdAtMost(amount: Nano): string {
+  const step = sentenceStep(amount);
+  return withoutZeros(nano(ceilDiv(amount, step) * step));
+}
+
+function sentenceStep(amount: Nano): bigint {
+  if (amount >= CENT) return CENT;
+  return 10n ** BigInt(Math.max(amount.toString().length - 2, 0));
+}
+
+function withoutZeros(amount: Nano): string {
+  return formatUsd(amount).replace(/(\.\d\d\d*?)0+$/, '$1');
+}
+
 /** Spend as a whole percentage of a limit, rounded up; 100 for a limit of zero. At most the maximum of an int32. */
 export function percentUsed(spentNano: Nano, limitNano: Nano): number {
   if (limitNano <= 0n) return 100;

@@ -8,7 +8,7 @@ import { modeAt } from '../core/budget-period.ts';
 import { type CompiledBudget, type CompiledWorkspace, keysOf } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
 import { scopeMatch, scopeMatchers, spanningScopeMatch } from '../core/matching.ts';
-import { add, formatUsd, type Nano } from '../core/money.ts';
+import { add, formatUsd, type Nano, usdAtMost } from '../core/money.ts';
 import { rfc3339 } from '../core/period.ts';
 import type { PriceBook } from '../prices/price-book.ts';
 import { namesNoModel } from './models.ts';
@@ -116,7 +116,7 @@ function limitsBelowCall(
     .filter(({ limit }) => isBelow(limit))
     .map(
       ({ field, limit }) =>
-        `${field}: $${formatUsd(limit)} is less than one usual call may cost: $${formatUsd(call.costNano)} with ${call.model}, the cheapest model here. Raise it; amounts are US dollars, not cents.`,
+        `${field}: $${formatUsd(limit)} is less than one usual call may cost: $${usdAtMost(call.costNano)} with ${call.model}, the cheapest model here. Raise it; amounts are US dollars, not cents.`,
     );
 }
 
@@ -125,7 +125,7 @@ function guardBelowCall(workspace: CompiledWorkspace, book: PriceBook, now: numb
   const call = cheapestUsualCall([workspace], {}, book, now);
   if (limit === undefined || call === null || limit >= call.costNano) return [];
   return [
-    `spec.guards.maxRequestUsd: $${formatUsd(limit)} is less than one usual call may cost: $${formatUsd(call.costNano)} with ${call.model}, the cheapest model that is allowed. Raise it; amounts are US dollars, not cents.`,
+    `spec.guards.maxRequestUsd: $${formatUsd(limit)} is less than one usual call may cost: $${usdAtMost(call.costNano)} with ${call.model}, the cheapest model that is allowed. Raise it; amounts are US dollars, not cents.`,
   ];
 }
 

@@ -3,7 +3,7 @@
 import type { Every } from '../core/compiled-policy.ts';
 import type { Check, Verdict } from '../core/counter-check.ts';
 import { isSharedValue } from '../core/counter-reading.ts';
-import { formatCents, formatUsd, type Nano } from '../core/money.ts';
+import { formatUsd, type Nano, usdAtLeast, usdAtMost } from '../core/money.ts';
 import { rfc3339 } from '../core/period.ts';
 import type { BudgetAmounts, BudgetDetail, TooLargeCall } from './refusals.ts';
 
@@ -67,20 +67,20 @@ function shortfallSentences(shortfall: Shortfall): readonly string[] {
     return [`${ADJECTIVE[every]} has no room for this call (${check.budget}); ${percentUsed}% of it is used.`];
   }
   const budget = `${ADJECTIVE[every]} of $${formatUsd(amounts.limitNano)}`;
-  const spend = `Current spend: $${formatCents(amounts.spentNano)}.`;
+  const spend = `Current spend: $${usdAtLeast(amounts.spentNano)}.`;
   if (tooLarge !== null) {
     const { worstNano, leftNano } = tooLarge;
     const remedy = smallerCall(tooLarge, shortfall.request);
     return [
-      `${budget} cannot hold this call (${named(shortfall)}), which may cost up to $${formatUsd(worstNano)}: ${remedy}.`,
-      `$${formatCents(leftNano)} is left${inFlight(amounts)}.`,
+      `${budget} cannot hold this call (${named(shortfall)}), which may cost up to $${usdAtMost(worstNano)}: ${remedy}.`,
+      `$${usdAtLeast(leftNano)} is left${inFlight(amounts)}.`,
       spend,
       presumed(amounts),
     ];
   }
   if (amounts.limitNano === 0n) return [`${budget} admits no calls (${named(shortfall)}).`, spend];
   if (shortfall.neverFitsNano !== null) {
-    const most = `which may cost up to $${formatUsd(shortfall.neverFitsNano)}`;
+    const most = `which may cost up to $${usdAtMost(shortfall.neverFitsNano)}`;
     return [
       `${budget} cannot hold this call (${named(shortfall)}), ${most}, even with nothing spent: lower max_tokens or shorten the prompt.`,
       spend,
@@ -99,12 +99,12 @@ function smallerCall({ maxTokens }: TooLargeCall, { isBatch, thinkingBudget }: R
 }
 
 function inFlight({ reservedNano }: BudgetAmounts): string {
-  return reservedNano > 0n ? `, of which calls in flight have reserved $${formatUsd(reservedNano)}` : '';
+  return reservedNano > 0n ? `, of which calls in flight have reserved $${usdAtLeast(reservedNano)}` : '';
 }
 
 function presumed({ presumedNano }: BudgetAmounts): string {
   if (presumedNano === 0n) return '';
-  return `Presumed, for calls whose cost is not known: $${formatUsd(presumedNano)}; the platform team can resolve it (docs/how-to/resolve-presumed.md).`;
+  return `Presumed, for calls whose cost is not known: $${usdAtLeast(presumedNano)}; the platform team can resolve it (docs/how-to/resolve-presumed.md).`;
 }
 
 function named({ check, ofTotal, per, isUnpooled }: Shortfall): string {
@@ -131,7 +131,7 @@ export function budgetBusy({ check, figures }: Pick<Shortfall, 'check' | 'figure
   const figure =
     amounts === null || amounts.reservedNano === 0n
       ? ''
-      : ` (reserved: $${formatUsd(amounts.reservedNano)} of $${formatUsd(amounts.limitNano)})`;
+      : ` (reserved: $${usdAtLeast(amounts.reservedNano)} of $${formatUsd(amounts.limitNano)})`;
   const why = amounts === null ? '' : presumed(amounts);
   return [
     `Calls in flight hold the room that this call needs in budget ${check.budget}${figure}.`,

@@ -1,7 +1,7 @@
 /** The sentences of refusals for callers: each names the rule, its figures and what to do. */
 
 import type { CompiledBudget, CompiledRestriction, Disclosure, Ref } from '../core/compiled-policy.ts';
-import { formatUsd, type Nano } from '../core/money.ts';
+import { formatUsd, type Nano, usdAtMost } from '../core/money.ts';
 
 export function budgetSuspended(budget: CompiledBudget): string {
   return `The budget ${budget.namespace}/${budget.name} is suspended, and it applies to this call. Ask its owner to resume it.`;
@@ -157,7 +157,7 @@ export function batchNotAtUpstream(id: string, workspace: Ref, origin: string): 
 
 /** The one call is dearer than the guard. Nano-dollars. */
 export function requestTooExpensive(worstNano: Nano, mostNano: Nano): string {
-  return `This call may cost up to $${formatUsd(worstNano)}, and the workspace allows $${formatUsd(mostNano)} (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.`;
+  return `This call may cost up to $${usdAtMost(worstNano)}, and the workspace allows $${formatUsd(mostNano)} (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.`;
 }
 
 /** `required`: the setting `requireBudget`. */

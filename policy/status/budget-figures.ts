@@ -1,18 +1,17 @@
 import { type BudgetPeriod, budgetPeriodAt } from '../core/budget-period.ts';
 import type { CompiledBudget, Ref } from '../core/compiled-policy.ts';
-import type { Finding } from '../core/conditions.ts';
 import {
-  type Counter,
   isSharedValue,
   type Reading,
   type ReadingQuery,
   SHARED_VALUE,
   sharedValueOf,
 } from '../core/counter-reading.ts';
-import { add, formatCents, formatUsd, max, type Nano, percentUsed, subtract, ZERO } from '../core/money.ts';
+import { add, formatCents, formatUsd, max, percentUsed, subtract, ZERO } from '../core/money.ts';
 import { END_OF_TIME, periodAt, type PeriodLookup, rfc3339 } from '../core/period.ts';
-import { unpooled, valuesText } from '../refusals/budget-sentences.ts';
 import { type BudgetState, stateInForce } from './budget-state.ts';
+import { type CappedCounter, cappedCounters, EMPTY, fullestOf } from './capped-counters.ts';
+import { exhausted, type LastStatus } from './exhaustion.ts';
 
 /** The fields of a budget's status. Money in USD: exact with 2 to 9 decimals; `remainingUsd` is truncated to cents. */
 export interface BudgetFigures {
@@ -66,6 +65,8 @@ export interface FiguresOptions {
   /** The workspace whose values are read; the default is the only one of a budget that names it. */
   readonly workspace?: Ref;
   readonly periods?: PeriodLookup;
+  /** The status as last written, by which a spent budget stays spent; without it `state` is what the ledger says now. */
+  readonly last?: LastStatus | undefined;
 }
 
 /** The counters that `budgetFigures` needs at `now` (milliseconds). */
@@ -90,7 +91,7 @@ export function budgetFigures(
   budget: CompiledBudget,
   reading: Reading,
   now: number,
-  { top = TOP, periods = periodAt }: FiguresOptions = {},
+  { top = TOP, periods = periodAt, last }: FiguresOptions = {},
 ): BudgetFigures {
   const period = budgetPeriodAt(budget, now, periods);
   const { total } = reading;
@@ -98,7 +99,7 @@ export function budgetFigures(
   const percent = percentUsed(fullest.counter.spentNano, fullest.capNano);
   const leftNano = subtract(fullest.capNano, fullest.counter.committedNano);
   return {
-    state: stateInForce(budget, period.mode, exhausted(budget, reading, now, { periods }), percent),
+    state: stateInForce(budget, period.mode, exhausted(budget, reading, now, { periods, last }), percent),
     period: periodOf(period),
     limitUsd: formatUsd(add(budget.limitNano, period.grantedNano)),
     spentUsd: formatUsd(total.spentNano),
@@ -132,134 +133,6 @@ export function fullestCounter(
   periods: PeriodLookup = periodAt,
 ): Pick<CappedCounter, 'counter' | 'capNano'> {
   return fullestOf(cappedCounters(budget, reading, budgetPeriodAt(budget, now, periods), { withBlocked: true }));
-}
-
-interface ExhaustedOptions {
-  /** Whether callers share one limit in spite of `per`, because the budget has no total. */
-  readonly isUnpooled?: boolean;
-  readonly periods?: PeriodLookup;
-}
-
-/** The condition Exhausted: from the first call refused as spent until one is admitted, the limit rises or the period ends. */
-export function exhausted(
-  budget: CompiledBudget,
-  reading: Reading,
-  now: number,
-  { isUnpooled = false, periods = periodAt }: ExhaustedOptions = {},
-): Finding<'Exhausted'> {
-  const period = budgetPeriodAt(budget, now, periods);
-  const until = period.end === END_OF_TIME ? 'It does not reset.' : `Resets at ${rfc3339(period.end)}.`;
-  const limits = cappedCounters(budget, reading, period);
-  const whole = limits.find(({ value }) => value === null);
-  if (whole !== undefined && isExhausted(whole)) {
-    return { reason: 'Spent', message: `${reached(whole)} ${until}` };
-  }
-  const spent = spentValues(limits, reading);
-  if (spent.count === 0) return { reason: 'WithinLimit', message: withinLimit(reading) };
-  return { reason: 'ValuesSpent', message: `${valuesSpent(budget.per, spent, reading, isUnpooled)} ${until}` };
-}
-
-interface CappedCounter {
-  /** Null for the counter of all calls. */
-  readonly value: string | null;
-  readonly counter: Counter;
-  readonly capNano: Nano;
-}
-
-function cappedCounters(
-  budget: CompiledBudget,
-  reading: Reading,
-  { grantedNano }: BudgetPeriod,
-  { withBlocked = false } = {},
-): readonly CappedCounter[] {
-  const capOf = (limitNano: Nano): Nano => add(limitNano, grantedNano);
-  if (budget.per.length === 0) return [{ value: null, counter: reading.total, capNano: capOf(budget.limitNano) }];
-  const overrides = new Map(budget.overrides.map(({ values, limitNano }) => [JSON.stringify(values), limitNano]));
-  const values = reading.values
-    .map((counter) => {
-      return { value: counter.value, counter, capNano: capOf(overrides.get(counter.value) ?? budget.limitNano) };
-    })
-    // A value with a limit of 0 is blocked on purpose, which does not make the budget exhausted.
-    .filter(({ capNano }) => withBlocked || capNano > 0n);
-  if (budget.totalNano !== undefined) {
-    return [{ value: null, counter: reading.total, capNano: capOf(budget.totalNano) }, ...values];
-  }
-  return values.length > 0 ? values : [{ value: '[]', counter: EMPTY, capNano: capOf(budget.limitNano) }];
-}
-
-/** Represents every value before the first one is counted. */
-const EMPTY: Counter = {
-  spentNano: ZERO,
-  correctedNano: ZERO,
-  certainNano: ZERO,
-  committedNano: ZERO,
-  requests: 0,
-  refused: 0,
-  wouldRefuse: 0,
-  exhaustedAtNano: null,
-  tooLargeNano: null,
-};
-
-function fullestOf(limits: readonly CappedCounter[]): CappedCounter {
-  return limits.reduce((fullest, next) => (isFuller(next, fullest) ? next : fullest));
-}
-
-/** Compares shares of the caps, without division. */
-function isFuller(a: CappedCounter, b: CappedCounter): boolean {
-  return a.counter.spentNano * b.capNano > b.counter.spentNano * a.capNano;
-}
-
-/** Presumed money may fill a budget of which no call was refused yet. */
-function withinLimit({ total: { spentNano, certainNano } }: Reading): string {
-  const limit = 'The limit is not reached.';
-  const presumedNano = subtract(certainNano, spentNano);
-  if (presumedNano === 0n) return limit;
-  return `${limit} $${formatUsd(presumedNano)} is presumed for calls whose cost is not known, and no other call can spend it: see docs/how-to/resolve-presumed.md.`;
-}
-
-/** If the limit is not reached, presumed money fills it, or a call was refused because less is left than calls cost. */
-function reached({ counter, capNano }: CappedCounter): string {
-  const limit = `The limit of $${formatUsd(capNano)}`;
-  const { spentNano, certainNano } = counter;
-  if (spentNano >= capNano) return `${limit} is reached.`;
-  const presumedNano = subtract(certainNano, spentNano);
-  if (presumedNano > 0n) {
-    const amounts = `$${formatUsd(spentNano)} is spent, and $${formatUsd(presumedNano)} is presumed for calls whose cost is not known`;
-    return `${limit} has no room: ${amounts}. Resolve it as docs/how-to/resolve-presumed.md says.`;
-  }
-  return `${limit} has $${formatUsd(subtract(capNano, spentNano))} left, less than its calls cost on average.`;
-}
-
-function isExhausted({ counter, capNano }: CappedCounter): boolean {
-  return counter.spentNano >= capNano || (counter.exhaustedAtNano !== null && capNano <= counter.exhaustedAtNano);
-}
-
-/**
- * The number of spent values. A value that was read is compared with its present cap. Of the others only the number of
- * marks is known, which is left out if a mark that was read is outdated, because the limit was raised since.
- */
-function spentValues(limits: readonly CappedCounter[], reading: Reading): SpentValues {
-  const spent = limits.filter((limit) => limit.value !== null && isExhausted(limit));
-  const marked = limits.filter(({ value, counter }) => value !== null && counter.exhaustedAtNano !== null);
-  const raised = marked.some((limit) => !isExhausted(limit));
-  const read = reading.values.filter(({ exhaustedAtNano }) => exhaustedAtNano !== null).length;
-  const unread = raised ? 0 : Math.max(0, reading.exhaustedCount - read);
-  return { count: spent.length + unread, read: spent };
-}
-
-interface SpentValues {
-  readonly count: number;
-  readonly read: readonly CappedCounter[];
-}
-
-function valuesSpent(per: readonly string[], spent: SpentValues, reading: Reading, isUnpooled: boolean): string {
-  const textOf = ({ value }: CappedCounter): string => valuesText(value ?? '', per, isUnpooled);
-  const named = spent.read.length === 0 ? '' : `, such as ${spent.read.slice(0, 3).map(textOf).join(', ')}`;
-  const sentence = `${spent.count} of ${reading.valueCount} values of spec.per are spent${named}.`;
-  if (!isUnpooled) return sentence;
-  const [first] = spent.read;
-  const isOnly = reading.valueCount === 1 && first?.value === JSON.stringify(per.map(() => ''));
-  return `${isOnly ? reached(first) : sentence} ${unpooled(per)}`;
 }
 
 function periodOf({ start, end }: BudgetPeriod): BudgetFigures['period'] {

@@ -1,5 +1,6 @@
 import { describe, expect, jest, test } from '@jest/globals';
-import { budgetFigures, exhausted } from '../../../policy/status/budget-figures.ts';
+import { budgetFigures } from '../../../policy/status/budget-figures.ts';
+import { exhausted } from '../../../policy/status/exhaustion.ts';
 import { until } from '../../support/until.ts';
 import { counterOf, settled, standIn, useGateways } from './fixture.ts';
 import { type Answer, ask, errorOf, message } from './harness.ts';
@@ -125,7 +126,7 @@ describe('a call that is too large for what is left', () => {
     };
     expect(type).toBe('budget_exceeded');
     expect(sentence).toMatch(
-      /^Yearly budget of \$1\.00 cannot hold this call \(payments\/daily\), which may cost up to \$0\.64\d+: lower max_tokens to \d+, or shorten the prompt\. \$0\.49 is left\. Current spend: \$0\.50\. Resets at/,
+      /^Yearly budget of \$1\.00 cannot hold this call \(payments\/daily\), which may cost up to \$0\.65: lower max_tokens to \d+, or shorten the prompt\. \$0\.49 is left\. Current spend: \$0\.50\. Resets at/,
     );
     // No more would fit, and that does.
     const largest = details['largest_max_tokens'] as number;

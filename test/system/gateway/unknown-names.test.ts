@@ -34,7 +34,7 @@ describe('a client that is newer than the gateway', () => {
     const gateway = await gatewayWith({ ...forwarding, budgets: [budget('daily', '1.00')] });
     const answer = await ask(gateway.url, { body: message({ dream: 1, model: 'claude-sonnet-5-5' }) });
     expect(answer.status).toBe(429);
-    expect(errorOf(answer).message).toMatch(/Up to \$5\.808.* dream: leave it out, or have it listed as harmless/);
+    expect(errorOf(answer).message).toMatch(/Up to \$5\.81.* dream: leave it out, or have it listed as harmless/);
     expect(received).toHaveLength(0);
   });
 

@@ -116,14 +116,14 @@ describe('budgetRefusal', () => {
 
   test('says what is left where the call is too large for it, and what would fit', () => {
     expect(sentence(held(EVER, 'tooLarge', 0))).toBe(
-      'Budget of $0.01 cannot hold this call (payments/ever), which may cost up to $0.018000: lower max_tokens to 1800, or shorten the prompt. $0.01 is left. Current spend: $0.00. It does not reset. ask #claude-costs',
+      'Budget of $0.01 cannot hold this call (payments/ever), which may cost up to $0.02: lower max_tokens to 1800, or shorten the prompt. $0.01 is left. Current spend: $0.00. It does not reset. ask #claude-costs',
     );
     expect(sentence(held(DAILY, 'tooLarge', 24.9995))).toContain(
-      'which may cost up to $0.018000: shorten the prompt and lower max_tokens. $0.00 is left. Current spend: $24.99.',
+      'which may cost up to $0.02: shorten the prompt and lower max_tokens. $0.0005 is left. Current spend: $24.99.',
     );
     const refusal = budgetRefusal(admission, [held(EVER, 'tooLarge', 0.001, 0.002, 0.004)], caller, AT);
     expect(refusal.message).toContain(
-      'lower max_tokens to 400, or shorten the prompt. $0.00 is left, of which calls in flight have reserved $0.004000. Current spend: $0.00. Presumed, for calls whose cost is not known: $0.002000; the platform team can resolve it (docs/how-to/resolve-presumed.md).',
+      'lower max_tokens to 400, or shorten the prompt. $0.007 is left, of which calls in flight have reserved $0.004. Current spend: $0.001. Presumed, for calls whose cost is not known: $0.002; the platform team can resolve it (docs/how-to/resolve-presumed.md).',
     );
     expect(JSON.parse(refusalBody(refusal, 'req_1'))).toMatchObject({
       error: {
@@ -159,7 +159,7 @@ describe('budgetRefusal', () => {
 
   test('says of a spent budget if it could not hold the call even with nothing spent', () => {
     expect(sentence(held(EVER, 'spent', 0.01))).toBe(
-      'Budget of $0.01 cannot hold this call (payments/ever), which may cost up to $0.018000, even with nothing spent: lower max_tokens or shorten the prompt. Current spend: $0.01. It does not reset. ask #claude-costs',
+      'Budget of $0.01 cannot hold this call (payments/ever), which may cost up to $0.02, even with nothing spent: lower max_tokens or shorten the prompt. Current spend: $0.01. It does not reset. ask #claude-costs',
     );
   });
 

@@ -337,7 +337,7 @@ describe('a refusal', () => {
       },
     ],
     [
-      'RequestTooExpensive: This call may cost up to $0.018000, and the workspace allows $0.017000 (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.',
+      'RequestTooExpensive: This call may cost up to $0.02, and the workspace allows $0.017000 (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.',
       { workspace: { guards: { maxRequestNano: nano(17_000_000n) } } },
     ],
     [

@@ -54,7 +54,7 @@ describe('a name that nobody knows', () => {
     [
       'where the workspace refuses them',
       { facts: factsOf({ dream: 1 }), workspace: refusing },
-      ['Unsupported: ', 'dream', '$5.808', 'ConfigMap tollgate-names', 'unknownFields: Forward'],
+      ['Unsupported: ', 'dream', '$5.81', 'ConfigMap tollgate-names', 'unknownFields: Forward'],
     ],
     [
       'if it may choose a model',
@@ -79,7 +79,7 @@ describe('a name that nobody knows', () => {
     [
       'above the limit of a request',
       { facts: factsOf({ dream: 1 }), workspace: { guards: { maxRequestNano: nano(1_000_000_000n) } } },
-      ['RequestTooExpensive: ', 'Up to $5.808', 'dream', 'ConfigMap tollgate-names'],
+      ['RequestTooExpensive: ', 'Up to $5.81', 'dream', 'ConfigMap tollgate-names'],
     ],
   ])('is refused %s', (_, asked, parts) => {
     for (const part of parts) expect(refused(asked)).toContain(part);

@@ -5,6 +5,8 @@ import {
   formatUsd,
   MoneyInvalid,
   parseUsd,
+  usdAtLeast,
+  usdAtMost,
   percentUsed,
   USD,
   nano as toNano,
@@ -130,4 +132,32 @@ test('amounts are added, subtracted, summed, multiplied and compared exactly', (
   expect([ceilDiv(10n, 5n), ceilDiv(11n, 5n), ceilDiv(0n, 5n)]).toEqual([2n, 3n, 0n]);
   expect(decodeNano('9223372036854775807')).toBe(MAX_NANO);
   expect(() => decodeNano('1.5')).toThrow(SyntaxError);
+});
+
+describe('amounts in sentences', () => {
+  test.each([
+    [1_339_437_500n, '1.33', '1.34'],
+    [25_000_000_000n, '25.00', '25.00'],
+    [10_000_000n, '0.01', '0.01'],
+    [18_000_000n, '0.01', '0.02'],
+    [9_999_999n, '0.0099', '0.01'],
+    [1_400_000n, '0.0014', '0.0014'],
+    [1_234_567n, '0.0012', '0.0013'],
+    [123n, '0.00000012', '0.00000013'],
+    [1n, '0.000000001', '0.000000001'],
+    [0n, '0.00', '0.00'],
+  ])('%p is at least %p and at most %p', (amount, least, most) => {
+    expect([usdAtLeast(toNano(amount)), usdAtMost(toNano(amount))]).toEqual([least, most]);
+  });
+
+  test('never say that a larger amount fits into a smaller one', () => {
+    const amount = fc.oneof(fc.bigInt({ min: 0n, max: 30_000_000n }), fc.bigInt({ min: 0n, max: 10n ** 13n }));
+    fc.assert(
+      fc.property(amount, fc.bigInt({ min: 1n, max: 30_000_000n }), (left, more) => {
+        const worst = toNano(left + more);
+        expect(parseUsd(usdAtLeast(toNano(left)))).toBeLessThanOrEqual(left);
+        expect(parseUsd(usdAtMost(worst))).toBeGreaterThanOrEqual(worst);
+      }),
+    );
+  });
 });

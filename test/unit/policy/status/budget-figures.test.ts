@@ -1,36 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import type { CompiledBudget } from '../../../../policy/core/compiled-policy.ts';
-import type { Counter, Reading, ValueCounter } from '../../../../policy/core/counter-reading.ts';
-import { nano, type Nano } from '../../../../policy/core/money.ts';
-import { exhausted, budgetFigures, budgetFiguresQuery } from '../../../../policy/status/budget-figures.ts';
+import type { Counter, ValueCounter } from '../../../../policy/core/counter-reading.ts';
+import { nano } from '../../../../policy/core/money.ts';
+import { budgetFigures, budgetFiguresQuery } from '../../../../policy/status/budget-figures.ts';
 import { budgetOf } from '../../../support/budget.ts';
+import { counterOf, readingOf, valueOf } from '../../../support/readings.ts';
 import { NOW } from '../compile/stored.ts';
 
 const USD = 1_000_000_000n;
-
-const counterOf = (spent: bigint, changes: Partial<Counter> = {}): Counter => ({
-  spentNano: nano(spent),
-  correctedNano: nano(0n),
-  certainNano: nano(spent),
-  committedNano: nano(spent),
-  requests: 0,
-  refused: 0,
-  wouldRefuse: 0,
-  exhaustedAtNano: null,
-  tooLargeNano: null,
-  ...changes,
-});
-const readingOf = (total: Counter, values: readonly ValueCounter[] = [], changes: Partial<Reading> = {}): Reading => ({
-  total,
-  values,
-  valueCount: values.length,
-  exhaustedCount: values.filter(({ exhaustedAtNano }) => exhaustedAtNano !== null).length,
-  ...changes,
-});
-const valueOf = (name: string, spent: bigint, changes: Partial<Counter> = {}): ValueCounter => ({
-  ...counterOf(spent, changes),
-  value: JSON.stringify([name]),
-});
 
 describe('budgetFigures', () => {
   test('shows exact amounts, truncates the remaining amount and rounds the percentage up', () => {
@@ -147,95 +124,5 @@ describe('budgetFigures', () => {
     ['Suspended', { suspend: true, mode: 'Observe' }, counterOf(0n)],
   ])('%s', (state, changes, counter) => {
     expect(budgetFigures(budgetOf(changes), readingOf(counter), NOW).state).toBe(state);
-  });
-});
-
-describe('exhausted', () => {
-  const reason = (budget: CompiledBudget, reading: Reading): string => exhausted(budget, reading, NOW).reason;
-
-  test.each<[string, bigint, Nano | null, bigint]>([
-    ['WithinLimit', 24n * USD, null, 25n * USD],
-    ['Spent', 25n * USD, null, 25n * USD],
-    ['Spent', 24n * USD, nano(25n * USD), 25n * USD],
-    ['Spent', 24n * USD, nano(25n * USD), 24_500_000_000n],
-    ['WithinLimit', 24n * USD, nano(25n * USD), 26n * USD],
-  ])('%s at %p with a refusal at %p and a limit of %p', (expected, spent, exhaustedAtNano, limitNano) => {
-    expect(reason(budgetOf({ limitNano: nano(limitNano) }), readingOf(counterOf(spent, { exhaustedAtNano })))).toBe(
-      expected,
-    );
-  });
-
-  test('names presumed money before a call is refused for it', () => {
-    expect(exhausted(budgetOf(), readingOf(counterOf(0n)), NOW).message).toBe('The limit is not reached.');
-    const held = readingOf(counterOf(3n * USD, { certainNano: nano(5n * USD) }));
-    expect(exhausted(budgetOf(), held, NOW).message).toBe(
-      'The limit is not reached. $2.00 is presumed for calls whose cost is not known, and no other call can spend it: see docs/how-to/resolve-presumed.md.',
-    );
-  });
-
-  test('names the limit and the reset', () => {
-    expect(exhausted(budgetOf(), readingOf(counterOf(25n * USD)), NOW).message).toBe(
-      'The limit of $25.00 is reached. Resets at 2026-11-24T05:00:00Z.',
-    );
-  });
-
-  test('says what is left, and what presumed money fills, where the limit is not reached', () => {
-    const exhaustedAtNano = nano(25n * USD);
-    const refused = readingOf(counterOf(24_998_600_000n, { exhaustedAtNano }));
-    expect(exhausted(budgetOf(), refused, NOW).message).toBe(
-      'The limit of $25.00 has $0.001400 left, less than its calls cost on average. Resets at 2026-11-24T05:00:00Z.',
-    );
-    const held = readingOf(counterOf(3n * USD, { certainNano: nano(25n * USD), exhaustedAtNano }));
-    expect(exhausted(budgetOf(), held, NOW).message).toBe(
-      'The limit of $25.00 has no room: $3.00 is spent, and $22.00 is presumed for calls whose cost is not known. Resolve it as docs/how-to/resolve-presumed.md says. Resets at 2026-11-24T05:00:00Z.',
-    );
-  });
-
-  const perCustomer = budgetOf({ per: ['customer'], totalNano: nano(400n * USD) });
-
-  test('is true for single values, and names some', () => {
-    const values = [valueOf('acme', 25n * USD), valueOf('umbrella', 24n * USD, { exhaustedAtNano: nano(25n * USD) })];
-    const reading = readingOf(counterOf(49n * USD), values, { valueCount: 120, exhaustedCount: 4 });
-    expect(exhausted(perCustomer, reading, NOW)).toEqual({
-      reason: 'ValuesSpent',
-      message: '5 of 120 values of spec.per are spent, such as "acme", "umbrella". Resets at 2026-11-24T05:00:00Z.',
-    });
-    expect(budgetFigures(perCustomer, reading, NOW).state).toBe('Restricted');
-  });
-
-  test('says of callers without a total that they share one limit, and why', () => {
-    const { totalNano: _, ...budget } = perCustomer;
-    const why =
-      'Calls share one limit whatever customer they name, because the budget is not accepted: it lacks spec.limit.totalUsd. Resets at 2026-11-24T05:00:00Z.';
-    const message = (...values: ValueCounter[]): string =>
-      exhausted(budget, readingOf(counterOf(25n * USD), values), NOW, { isUnpooled: true }).message;
-    expect(message(valueOf('', 25n * USD))).toBe(`The limit of $25.00 is reached. ${why}`);
-    expect(message(valueOf('', 25n * USD), valueOf('acme', 0n))).toBe(
-      `1 of 2 values of spec.per are spent, such as any customer. ${why}`,
-    );
-    // A key fixes that one, and no caller has named another yet.
-    expect(message(valueOf('acme', 25n * USD))).toBe(`1 of 1 values of spec.per are spent, such as "acme". ${why}`);
-  });
-
-  test('names calls without a value', () => {
-    const reading = readingOf(counterOf(25n * USD), [valueOf('', 25n * USD), valueOf('acme', 0n)]);
-    expect(exhausted(perCustomer, reading, NOW).message).toBe(
-      '1 of 2 values of spec.per are spent, such as no customer. Resets at 2026-11-24T05:00:00Z.',
-    );
-  });
-
-  test('ignores a value that is blocked by an override of 0', () => {
-    const shutOut = { ...perCustomer, overrides: [{ values: ['blocked'], limitNano: nano(0n) }] };
-    const values = [valueOf('acme', 1n * USD), valueOf('blocked', 0n, { exhaustedAtNano: nano(0n) })];
-    const reading = readingOf(counterOf(1n * USD), values, { valueCount: 2, exhaustedCount: 1 });
-    expect(exhausted(shutOut, reading, NOW).reason).toBe('WithinLimit');
-    expect(budgetFigures(shutOut, reading, NOW)).toMatchObject({ state: 'OK', used: '4%' });
-  });
-
-  test('ignores marks that are older than an increase of the limit', () => {
-    const values = [valueOf('acme', 20n * USD, { exhaustedAtNano: nano(25n * USD) })];
-    const reading = readingOf(counterOf(20n * USD), values, { valueCount: 120, exhaustedCount: 4 });
-    expect(reason({ ...perCustomer, limitNano: nano(30n * USD) }, reading)).toBe('WithinLimit');
-    expect(reason(perCustomer, readingOf(counterOf(400n * USD), values))).toBe('Spent');
   });
 });
