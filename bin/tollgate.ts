@@ -4,6 +4,8 @@ import manifest from '../package.json' with { type: 'json' };
 /** A command of Tollgate. Its entry is loaded only when it runs. */
 interface Command {
   readonly summary: string;
+  /** A line to run. */
+  readonly example: string;
   readonly run: () => Promise<unknown>;
 }
 
@@ -12,19 +14,23 @@ const NODE = Number(manifest.engines.node.replace(/\D/g, ''));
 
 const commands: Readonly<Record<string, Command>> = {
   operator: {
-    summary: 'compiles resources into policy and writes their status; runs in the cluster',
+    summary: 'runs in the cluster: compiles resources into policy, and writes their status',
+    example: 'tollgate operator',
     run: () => import('../operator/main.ts'),
   },
   gateway: {
-    summary: 'admits, forwards and settles calls; runs in the cluster',
+    summary: 'runs in the cluster: admits, forwards and settles calls',
+    example: 'tollgate gateway',
     run: () => import('../gateway/main.ts'),
   },
   doctor: {
-    summary: 'checks an installation and says what is wrong with it; runs anywhere',
+    summary: 'checks an installation, and says what is wrong and what to do',
+    example: 'npx tollgate doctor --context prod',
     run: () => import('../cli/doctor/main.ts'),
   },
   query: {
     summary: 'reads the usage log: what calls cost, and which were refused',
+    example: 'npx tollgate query models --since 24h',
     run: () => import('../cli/query/main.ts'),
   },
 };
@@ -51,6 +57,17 @@ async function main(command: string | undefined): Promise<void> {
 }
 
 function usage(): string {
-  const rows = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`);
-  return `Usage: tollgate <command>\n\n${rows.join('\n')}\n\n  --help     print this text\n  --version  print the version\n`;
+  const rows = Object.entries(commands);
+  const width = Math.max(...rows.map(([, { summary }]) => summary.length));
+  const lines = rows.map(([name, { summary, example }]) => `  ${name.padEnd(9)} ${summary.padEnd(width)}   ${example}`);
+  return `Usage: tollgate <command> [options]
+
+${lines.join('\n')}
+
+  --help     print this text; after doctor or query its options
+  --version  print the version
+
+Exit code: 0 done; 1 doctor found problems, or operator or gateway lacks what it needs to start; 2 the command or an option
+is wrong, or what was asked for does not answer; ${TERMINATED} SIGTERM ended a command before it had started.
+`;
 }

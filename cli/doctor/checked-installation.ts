@@ -1,6 +1,9 @@
+import type { LogPlace } from '../../config/log-place.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { type EndpointSlice, endpointSlices, servingPods } from '../../kube/kinds.ts';
 import type { RedisLedger } from '../../ledger/redis/connect-ledger.ts';
+import { LogUnreachable, type ReadQuery } from '../../log/database/database.ts';
+import { readLog } from '../../log/database/read-log.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import type { ProxyFor } from '../../proxy/proxy-environment.ts';
 import { type Pod, pods } from './kube-kinds.ts';
@@ -23,6 +26,8 @@ export interface InstallationAccess {
   readonly redisUrl: string | undefined;
   /** Undefined if no database was named. Contains the password: never print it. */
   readonly databaseUrl: string | undefined;
+  /** Where the operator keeps the usage log if it has no database; undefined if no folder was named. */
+  readonly usageLogFolder: string | undefined;
   /** The ways to upstreams that the environment names. Their URLs may contain a password: print their hosts only. */
   readonly proxies: { readonly inForce: ProxyFor; readonly withoutExceptions: ProxyFor };
   /** Milliseconds since the epoch. */
@@ -39,6 +44,8 @@ export function checkedInstallation(access: InstallationAccess) {
     ...access,
     /** Undefined if no Redis was named. */
     ledger: redis?.ledger,
+    /** Runs a SELECT on the usage log. Undefined if neither a database nor a folder was named. */
+    queryLog: logQuery(access),
     pods: once(async () => (await client.list<Pod>(pods, listed('app.kubernetes.io/name=tollgate'))).items),
     /** The names of the ready Pods behind the gateway's Service. */
     serving: once(async () => {
@@ -47,6 +54,19 @@ export function checkedInstallation(access: InstallationAccess) {
     }),
     /** The shards that the operator has written for the gateways. */
     shards: once(() => readPolicyShards(access)),
+  };
+}
+
+function logQuery({ databaseUrl: url, usageLogFolder: folder }: InstallationAccess): ReadQuery | undefined {
+  const place: LogPlace | undefined = url !== undefined ? { url } : folder !== undefined ? { folder } : undefined;
+  if (place === undefined) return undefined;
+  return async <Row>(sql: string) => {
+    try {
+      return (await readLog(place, sql)) as readonly Row[];
+    } catch (error) {
+      // The process that has a folder open answers with a message only.
+      throw new LogUnreachable((error as Error).message);
+    }
   };
 }
 

@@ -4,7 +4,7 @@ import { type Lease, leases } from '../../kube/kinds.ts';
 import { undefinedIf } from '../../kube/kube-error.ts';
 import { KINDS_DOCUMENT, crdSkewOf } from '../../policy/config/crd-skew.ts';
 import type { CheckedInstallation } from './checked-installation.ts';
-import { type Findings, fine, listed, problem, unknown, warning } from './finding.ts';
+import { type Findings, counted, fine, listed, problem, unknown, warning } from './finding.ts';
 import type { Pod } from './kube-kinds.ts';
 import { MISSING } from './policy-shards.ts';
 
@@ -76,7 +76,7 @@ function podFindings(part: string, found: readonly Pod[]): Findings {
         `The ${part} runs ${images.size} different images: ${listed([...images])}.`,
         'Wait for the rollout to end (kubectl rollout status), or go back with helm rollback.',
       ),
-    unready.length === 0 && fine(`${found.length} ${part} Pods are ready.`),
+    unready.length === 0 && fine(`${counted(found.length, `${part} Pod is`, `${part} Pods are`)} ready.`),
   ];
 }
 

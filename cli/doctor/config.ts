@@ -17,6 +17,7 @@ const VARIABLES = variables({
   REDIS_PASSWORD: optionalText,
   REDIS_CA_FILE: optionalText,
   TOLLGATE_DATABASE_URL: optionalText,
+  TOLLGATE_USAGE_LOG_FOLDER: optionalText,
   TOLLGATE_SETTINGS: optionalText,
 });
 
@@ -42,6 +43,7 @@ export function readConfig(env: NodeJS.ProcessEnv, { namespace, kubeconfig, cont
     redisCa: file(read.REDIS_CA_FILE),
     /** Contains the password: never print it. */
     databaseUrl: read.TOLLGATE_DATABASE_URL,
+    usageLogFolder: read.TOLLGATE_USAGE_LOG_FOLDER,
     proxies: {
       inForce: proxiesOf(env),
       /** As if NO_PROXY were empty. */

@@ -25,7 +25,7 @@ interface DoctorOptions {
 
 /** Connects to an installation, runs all checks and disconnects. Throws if the API server cannot be reached. */
 export async function diagnose(config: Config, { now, random, onStep }: DoctorOptions): Promise<readonly Diagnosis[]> {
-  const { namespace, redisUrl, databaseUrl, proxies } = config;
+  const { namespace, redisUrl, databaseUrl, usageLogFolder, proxies } = config;
   const client = new KubeClient({ connection: await connect(config.kubeconfig, config.pod, config.context), random });
   let redis: LedgerConnection | undefined;
   try {
@@ -38,6 +38,7 @@ export async function diagnose(config: Config, { now, random, onStep }: DoctorOp
       redis,
       redisUrl,
       databaseUrl,
+      usageLogFolder,
       proxies,
       now,
     });

@@ -20,6 +20,11 @@ export const unknown = (message: string, remedy: string): Finding => ({ level: '
 export const warning = (message: string, remedy: string): Finding => ({ level: 'Warning', message, remedy });
 export const problem = (message: string, remedy: string): Finding => ({ level: 'Problem', message, remedy });
 
+/** `1 call`, `2 calls`. */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
 /** `one, two, three and 5 more`, so that a list stays within a line or two. */
 export function listed(names: readonly string[], most = 5): string {
   const rest = names.length - most;

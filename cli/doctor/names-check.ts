@@ -3,13 +3,12 @@
 import { type ConfigMap, configMaps } from '../../kube/kinds.ts';
 import { undefinedIf } from '../../kube/kube-error.ts';
 import { LogUnreachable } from '../../log/database/database.ts';
-import { openDatabase } from '../../log/database/open-database.ts';
 import { countUnknownNames, type UnknownName } from '../../log/unknown-names.ts';
 import { NAMES_FILE } from '../../policy/names/name-list.ts';
 import { PRICES_FILE } from '../../policy/prices/price-book-file.ts';
 import { type OwnFileKind, ownFileProblem } from '../../policy/schema/own-file.ts';
 import type { CheckedInstallation } from './checked-installation.ts';
-import { type Finding, type Findings, fine, listed, warning } from './finding.ts';
+import { type Finding, type Findings, counted, fine, listed, warning } from './finding.ts';
 
 const DAY_MS = 86_400_000;
 /** The list of harmless names takes no longer ones. */
@@ -49,16 +48,13 @@ async function ownFileFinding(
 }
 
 /** The names of the last day; null if the usage log cannot be read, which the check of it says. */
-async function seenNames({ databaseUrl, now }: CheckedInstallation): Promise<readonly UnknownName[] | null> {
-  if (databaseUrl === undefined) return null;
-  const database = await openDatabase({ url: databaseUrl });
+async function seenNames({ queryLog, now }: CheckedInstallation): Promise<readonly UnknownName[] | null> {
+  if (queryLog === undefined) return null;
   try {
-    return await countUnknownNames(database.query, now() - DAY_MS);
+    return await countUnknownNames(queryLog, now() - DAY_MS);
   } catch (error) {
     if (error instanceof LogUnreachable) return null;
     throw error;
-  } finally {
-    await database.close();
   }
 }
 
@@ -66,7 +62,7 @@ function seenFinding(seen: readonly UnknownName[]): Finding {
   if (seen.length === 0) return fine('No call of the last day had a name that Tollgate does not know.');
   const names = seen.map(({ name, calls, workspace, workspaces }) => {
     const others = workspaces > 1 ? ` and ${workspaces - 1} more` : '';
-    return `${name.slice(0, MOST_CHARACTERS)} (${calls} calls of ${workspace}${others})`;
+    return `${name.slice(0, MOST_CHARACTERS)} (${counted(calls, 'call')} of ${workspace}${others})`;
   });
   return warning(
     `Names that Tollgate does not know, for which calls of the last day reserved the highest bound: ${listed(names)}.`,

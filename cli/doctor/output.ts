@@ -1,4 +1,4 @@
-import type { Level } from './finding.ts';
+import { counted, type Level } from './finding.ts';
 import type { Diagnosis } from './run-checks.ts';
 
 const LABELS: Readonly<Record<Level, string>> = { Fine: 'ok', Unknown: '?', Warning: 'warning', Problem: 'PROBLEM' };
@@ -28,8 +28,8 @@ function summary(diagnoses: readonly Diagnosis[]): string {
   const { Problem, Warning, Unknown } = counts(diagnoses);
   if (Problem + Warning + Unknown === 0) return 'No problems found.';
   const parts = [
-    Problem === 1 ? '1 problem' : `${Problem} problems`,
-    Warning === 1 ? '1 warning' : `${Warning} warnings`,
+    counted(Problem, 'problem'),
+    counted(Warning, 'warning'),
     ...(Unknown === 0 ? [] : [`${Unknown} not checked`]),
   ];
   return `${parts.join(', ')}.`;

@@ -5,7 +5,7 @@ import type { ClaudeBudget, ClaudeWorkspace, Condition } from '../../crds/types.
 import { keyOf, type KubeObject } from '../../kube/object.ts';
 import { SHARED_SHARD } from '../../policy/shards/shard-format.ts';
 import type { CheckedInstallation } from './checked-installation.ts';
-import { type Finding, type Findings, fine, listed, problem, warning } from './finding.ts';
+import { type Finding, type Findings, counted, fine, listed, problem, warning } from './finding.ts';
 
 /** The maximum size of a ConfigMap. Bytes. */
 const MAX_BYTES = 1_048_576;
@@ -32,7 +32,7 @@ export async function checkShards(installation: CheckedInstallation): Promise<Fi
         `Shards more than 80 % full: ${listed(crowded)}.`,
         'Raise the setting shards (docs/reference/settings.md).',
       ),
-    broken.length === 0 && fine(`${policy.size + 1} shards hold ${inUse} workspaces.`),
+    broken.length === 0 && fine(`${policy.size + 1} shards hold ${counted(inUse, 'workspace')}.`),
   ];
 }
 
@@ -43,8 +43,10 @@ export async function checkFences(installation: CheckedInstallation): Promise<Fi
   const { policy } = await installation.shards();
   const fences = await ledger.operator.fences();
   const compiled = [...policy.values()].flatMap((shard) => (shard.ok ? [...shard.value.workspaces] : []));
-  const unfenced = compiled.filter(([ref, { version }]) => (fences.get(ref) ?? -1) < version).map(([ref]) => ref);
-  if (unfenced.length === 0) return [fine(`Redis has the current fence of all ${compiled.length} workspaces.`)];
+  const unfenced = compiled
+    .filter(([ref, { version }]) => (fences.get(ref) ?? -1) < version)
+    .map(([ref]) => `ClaudeWorkspace ${ref}`);
+  if (unfenced.length === 0) return [fine(`Redis has the current fence of ${counted(compiled.length, 'workspace')}.`)];
   const remedy = 'The leading operator writes it within a second if Redis accepts writes: check its log.';
   return [
     problem(`Redis has no current fence for ${listed(unfenced)}; an outdated gateway could admit its calls.`, remedy),
@@ -57,7 +59,10 @@ export async function checkGateways(installation: CheckedInstallation): Promise<
   const { ledger } = installation;
   const remedy = 'Check the Pods and logs of the gateway.';
   if (ledger === undefined) {
-    if (serving.length > 0) return [fine(`${serving.length} gateways serve behind the Service tollgate-gateway.`)];
+    if (serving.length > 0)
+      return [
+        fine(`${counted(serving.length, 'gateway serves', 'gateways serve')} behind the Service tollgate-gateway.`),
+      ];
     return [problem('No gateway serves behind the Service tollgate-gateway.', remedy)];
   }
   const reports = await ledger.operator.gateways();
@@ -83,7 +88,9 @@ export async function checkGateways(installation: CheckedInstallation): Promise<
       ),
     silent.length + behind.length === 0 &&
       alive.size > 0 &&
-      fine(`${alive.size} gateways send heartbeats and enforce the newest policy.`),
+      fine(
+        `${counted(alive.size, 'gateway sends heartbeats and enforces', 'gateways send heartbeats and enforce')} the newest policy.`,
+      ),
   ];
 }
 
@@ -99,7 +106,7 @@ export async function checkConditions({ client, now }: CheckedInstallation): Pro
     ...(await client.list<ClaudeBudget & KubeObject>(budgets)).items.map((one) => ({ ...one, kind: budgets.kind })),
   ];
   if (all.length === 0) return [fine('There is no ClaudeWorkspace and no ClaudeBudget yet.')];
-  const silent = all.filter((one) => isSilent(one, now())).map(({ metadata }) => keyOf(metadata));
+  const silent = all.filter((one) => isSilent(one, now())).map(titleOf);
   const unready = all.filter(isUnready).map((one) => ({ one, ...causeOf(one) }));
   const ineffective = all.flatMap((one) => {
     const effective = conditionOf(one, 'Effective');
@@ -112,8 +119,13 @@ export async function checkConditions({ client, now }: CheckedInstallation): Pro
         'Check the Lease, and the log of the leading operator.',
       ),
     ...told([...unready, ...ineffective]),
-    silent.length + unready.length === 0 && fine(`All ${all.length} resources are ready.`),
+    silent.length + unready.length === 0 && fine(`${counted(all.length, 'resource is', 'resources are')} ready.`),
   ];
+}
+
+/** `Kind namespace/name`. */
+function titleOf({ kind, metadata }: Resource): string {
+  return `${kind} ${keyOf(metadata)}`;
 }
 
 /** What is wrong with a resource, in the words of one of its conditions. */
@@ -143,7 +155,7 @@ function told(causes: readonly (Cause & { readonly one: Resource })[]): Findings
     }),
     rest.length > 0 &&
       (rest.some(({ level }) => level === 'Problem') ? problem : warning)(
-        `${rest.length} more: ${namesOf(rest)}.`,
+        `${rest.length} more: ${listed(rest.map(({ one }) => titleOf(one)))}.`,
         'kubectl get cb,cw -A -o wide shows the reason of each.',
       ),
   ];

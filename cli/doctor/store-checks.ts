@@ -5,12 +5,11 @@ import { undefinedIf } from '../../kube/kube-error.ts';
 import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { LogUnreachable } from '../../log/database/database.ts';
 import { migrationsOf } from '../../log/database/migrate.ts';
-import { openDatabase } from '../../log/database/open-database.ts';
 import type { CheckedInstallation } from './checked-installation.ts';
-import { type Finding, type Findings, fine, listed, problem, unknown, warning } from './finding.ts';
+import { type Finding, type Findings, counted, fine, listed, problem, unknown, warning } from './finding.ts';
 
 const INSIDE =
-  'Run it inside the cluster (helm test), or set REDIS_URL and TOLLGATE_DATABASE_URL to addresses that work from here.';
+  'Run it inside the cluster (helm test), or set REDIS_URL and TOLLGATE_DATABASE_URL to addresses that work from here (after make up: . .run/env).';
 const RECOVER = 'docs/how-to/recover-the-ledger.md';
 
 export async function checkLedger(installation: CheckedInstallation): Promise<Findings> {
@@ -30,12 +29,12 @@ export async function checkLedger(installation: CheckedInstallation): Promise<Fi
         ),
       streamLength * 2 >= settings.usageStreamLimit &&
         problem(
-          `${streamLength} usage records wait for the usage log. At ${settings.usageStreamLimit} (usageStreamLimit) all calls are refused.`,
+          `${counted(streamLength, 'usage record waits', 'usage records wait')} for the usage log. At ${settings.usageStreamLimit} (usageStreamLimit) all calls are refused.`,
           'See the check Usage log below, and the log of the leading operator.',
         ),
       presumedCount > 0 &&
         warning(
-          `${presumedCount} calls of unknown cost hold presumed money.`,
+          `${counted(presumedCount, 'call of unknown cost holds', 'calls of unknown cost hold')} presumed money.`,
           'docs/how-to/resolve-presumed.md says how to resolve it before presumedHold does.',
         ),
       ...serverFindings(server),
@@ -90,22 +89,24 @@ function serverFindings({
   ];
 }
 
-export async function checkLog({ databaseUrl }: CheckedInstallation): Promise<Findings> {
-  if (databaseUrl === undefined)
+export async function checkLog({ queryLog, databaseUrl }: CheckedInstallation): Promise<Findings> {
+  if (queryLog === undefined)
     return [unknown('The usage log cannot be checked from here: TOLLGATE_DATABASE_URL is not set.', INSIDE)];
-  const database = await openDatabase({ url: databaseUrl });
   try {
-    const [mode] = await database.query<{ transaction_read_only: string }>('show transaction_read_only');
-    if (mode?.transaction_read_only === 'on') {
+    // Each statement runs in a transaction that is read-only anyway, so it asks for what makes the others read-only.
+    const [mode] = await queryLog<{ refuses: boolean }>(
+      `select pg_is_in_recovery() or current_setting('default_transaction_read_only') = 'on' as refuses`,
+    );
+    if (mode?.refuses === true) {
       const remedy = 'Name the primary in its URL, or unset default_transaction_read_only.';
       return [problem('The database accepts no writes.', remedy)];
     }
-    const { missing, unknown: newer } = await migrationsOf(database);
+    const { missing, unknown: newer } = await migrationsOf(queryLog);
     if (missing.length > 0) {
       const remedy = 'The leading operator migrates them: check its log.';
       return [problem(`The tables lack the migrations ${listed(missing)}.`, remedy)];
     }
-    const [deadLetters] = await database.query<{ count: number }>('select count(*)::int as count from dead_letters');
+    const [deadLetters] = await queryLog<{ count: number }>('select count(*)::int as count from dead_letters');
     return [
       newer.length > 0
         ? warning(`The tables have migrations of a newer version (${listed(newer)}).`, 'Upgrade the operators.')
@@ -113,15 +114,16 @@ export async function checkLog({ databaseUrl }: CheckedInstallation): Promise<Fi
       deadLetters !== undefined &&
         deadLetters.count > 0 &&
         warning(
-          `${deadLetters.count} records are in dead_letters.`,
+          `${counted(deadLetters.count, 'record is', 'records are')} in dead_letters.`,
           'Their column problem says why; see runbook TollgateDeadLetters.',
         ),
     ];
   } catch (error) {
     if (!(error instanceof LogUnreachable)) throw error;
-    const remedy = 'Check the Pod, TOLLGATE_DATABASE_URL and network policies (docs/how-to/query-the-log.md).';
+    const remedy =
+      databaseUrl === undefined
+        ? 'Check TOLLGATE_USAGE_LOG_FOLDER, and the log of the operator that has the folder open.'
+        : 'Check the Pod, TOLLGATE_DATABASE_URL and network policies (docs/how-to/query-the-log.md).';
     return [problem(`The database does not answer: ${error.message}.`, remedy)];
-  } finally {
-    await database.close();
   }
 }

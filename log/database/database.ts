@@ -1,3 +1,6 @@
+/** Runs one statement without parameters and returns its rows. Throws `LogUnreachable`. */
+export type ReadQuery = <Row = unknown>(sql: string) => Promise<readonly Row[]>;
+
 /** Lists are passed as one JSON text, because the two drivers send arrays differently. */
 type Param = string | number;
 

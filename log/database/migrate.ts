@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Database, Query } from './database.ts';
+import type { Database, Query, ReadQuery } from './database.ts';
 
 /** In the order in which they are applied. A released migration is never edited: a change is a new one. */
 const MIGRATIONS: readonly string[] = ['0001-log', '0002-batches', '0003-owners', '0004-sums', '0005-corrections'];
@@ -27,9 +27,7 @@ export async function migrate(database: Database): Promise<void> {
 }
 
 /** Which migrations this version would still apply, and which applied ones it does not know. Only reads. */
-export async function migrationsOf({
-  query,
-}: Pick<Database, 'query'>): Promise<{ missing: string[]; unknown: string[] }> {
+export async function migrationsOf(query: ReadQuery): Promise<{ missing: string[]; unknown: string[] }> {
   const [exists] = await query<{ found: string | null }>("select to_regclass('migrations')::text as found");
   const rows = exists?.found ? await query<{ name: string }>('select name from migrations') : [];
   const applied = rows.map(({ name }) => name);

@@ -15,11 +15,13 @@ import { startUpstream, type Upstream } from '../../fakes/upstream/upstream.ts';
 import { writeCertificate } from '../../support/certificate.ts';
 import { type ConnectProxy, startConnectProxy } from '../../support/connect-proxy.ts';
 import { startPostgres } from '../../support/postgres.ts';
-import { budget, condition, Reader, text } from '../../support/resources.ts';
+import { budget, condition, Reader, text, workspace } from '../../support/resources.ts';
 import { until } from '../../support/until.ts';
 import { render } from '../chart/render.ts';
 import { Calls } from '../operator/calls.ts';
 import { install, type Installation, NAMESPACE, SimulatedGateway } from '../operator/harness.ts';
+
+const HOSTS = ['http://inside.test', 'http://unknown.test', 'http://upstream.test'];
 
 let here: Installation;
 let read: Reader;
@@ -27,11 +29,17 @@ let gateway: SimulatedGateway;
 let calls: Calls;
 let postgres: Awaited<ReturnType<typeof startPostgres>>;
 let upstream: Upstream;
+let inspected: Server;
+/** The upstream that the TLS server is. */
+let untrusted: string;
 
 beforeAll(async () => {
   upstream = await startUpstream();
   postgres = await startPostgres();
-  here = await install({ databaseUrl: postgres.url });
+  inspected = await startTls();
+  untrusted = `https://localhost:${(inspected.address() as AddressInfo).port}`;
+  const allowed = [upstream.url, ...HOSTS, untrusted, 'https://api.anthropic.com'];
+  here = await install({ databaseUrl: postgres.url, settings: stringify({ upstreams: allowed }) });
   read = new Reader(here);
   await here.startOperator('operator-1');
   gateway = new SimulatedGateway(here.redis().url, 'gateway-1', read.shards);
@@ -44,6 +52,7 @@ afterAll(async () => {
   await here?.stop();
   await postgres?.stop();
   await upstream?.close();
+  inspected?.close();
 });
 
 /** What one of the checks finds. `fields`: of the settings. */
@@ -60,34 +69,40 @@ async function found(check: string, env: Record<string, string> = {}, fields: ob
 
 const said = (findings: readonly Diagnosis[]) => findings.map(({ level, message }) => `${level}: ${message}`);
 
-test('upstreams are tried by the proxy, the CAs and the exceptions that the environment names', async () => {
+test('upstreams of workspaces are tried by the proxy, the CAs and the exceptions that the environment names', async () => {
   const proxy: ConnectProxy = await startConnectProxy({ 'upstream.test:80': Number(new URL(upstream.url).port) });
   const { host } = new URL(proxy.url);
   const env = { HTTP_PROXY: proxy.url.replace('//', '//user:p%40ss@'), NO_PROXY: '127.0.0.1,inside.test' };
-  const upstreams = [upstream.url, 'http://upstream.test', 'http://unknown.test', 'http://inside.test'];
-  const findings = await found('Upstreams', env, { upstreams });
+  expect(said(await found('Upstreams', env, { upstreams: ['http://unused.test'] }))).toEqual([
+    'Fine: The settings allow http://unused.test; workspaces use none yet.',
+  ]);
+  const ns = await here.tenant();
+  const used = [upstream.url, ...HOSTS, untrusted];
+  await here.apply(used.map((url, i) => workspaceOf(ns, `at-${i}`, url)).join(''));
+  const findings = await until(async () => {
+    const some = await found('Upstreams', env, { upstreams: ['http://unused.test'] });
+    return some.length === 1 + used.length && some.slice(1);
+  });
   expect(said(findings)).toEqual([
     `Fine: ${upstream.url} answers without the proxy, as NO_PROXY says.`,
-    `Fine: http://upstream.test answers by the proxy ${host}.`,
-    `Warning: http://unknown.test does not answer from here by the proxy ${host}: the proxy ${host} answered 403 to CONNECT unknown.test:80.`,
     expect.stringMatching(
       /^Warning: http:\/\/inside\.test does not answer from here without the proxy, as NO_PROXY says: E/,
     ),
+    `Warning: http://unknown.test does not answer from here by the proxy ${host}: the proxy ${host} answered 403 to CONNECT unknown.test:80.`,
+    `Fine: http://upstream.test answers by the proxy ${host}.`,
+    expect.stringMatching(`^Warning: ${untrusted} does not answer from here: `),
   ]);
   expect(findings.map(({ remedy }) => /proxy\.url|proxy\.noProxy/.exec(remedy)?.[0])).toEqual([
     undefined,
-    undefined,
-    'proxy.url',
     'proxy.noProxy',
+    'proxy.url',
+    undefined,
+    undefined,
   ]);
   expect(JSON.stringify(findings)).not.toContain('p%40ss');
   await proxy.stop();
-
-  const inspected = await startTls();
-  const at = `https://localhost:${(inspected.address() as AddressInfo).port}`;
-  const [untrusted] = await found('Upstreams', {}, { upstreams: [at] });
-  expect(untrusted).toMatchObject({ level: 'Warning', remedy: expect.stringContaining('caBundle') });
-  inspected.close();
+  expect(findings.at(-1)!.remedy).toContain('caBundle');
+  await here.kubectl('delete', 'cw', '--all', '-n', ns);
 }, 240_000);
 
 test('a port that the NetworkPolicies of the chart do not open is named with the value that opens it', async () => {
@@ -151,7 +166,7 @@ test('names that callers send and nobody knows are counted, and those that are r
   });
   expect(said(findings)).toEqual([
     'Warning: Names that every workspace is refused, because a call with one cost more than its highest bound: greedy.',
-    `Warning: Names that Tollgate does not know, for which calls of the last day reserved the highest bound: messages[].dream (2 calls of ${ns}/checkout), greedy (1 calls of ${ns}/checkout), odd\\u001b[31m (1 calls of ${ns}/checkout).`,
+    `Warning: Names that Tollgate does not know, for which calls of the last day reserved the highest bound: messages[].dream (2 calls of ${ns}/checkout), greedy (1 call of ${ns}/checkout), odd\\u001b[31m (1 call of ${ns}/checkout).`,
   ]);
   for (const { remedy } of findings) expect(remedy).toContain('docs/how-to/unknown-names.md');
 }, 240_000);
@@ -175,6 +190,11 @@ test('what has no effect, and a Secret that may not be written, are told in thei
   expect(findings[1]!.remedy).toContain('docs/runbooks/conditions/MatchesNothing.md');
   expect(text(await read.secret(ns, 'checkout-claude'), 'ANTHROPIC_BASE_URL')).toBe('http://before.test:8080');
 }, 240_000);
+
+/** A workspace without a key, of an upstream. */
+function workspaceOf(namespace: string, name: string, url: string): string {
+  return workspace(namespace, name).replace('upstream: {', `upstream: { baseURL: "${url}",`);
+}
 
 /** The policies of operator and gateway as the chart makes them with these values, in place of those before. */
 async function applyPolicies(values: object): Promise<void> {

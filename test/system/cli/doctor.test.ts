@@ -17,6 +17,7 @@ import type { Diagnosis as Finding } from '../../../cli/doctor/run-checks.ts';
 import type { Postgres } from '../../../hack/services/postgres.ts';
 import type { Child } from '../../../hack/services/processes.ts';
 import { startRedisCluster } from '../../../hack/services/redis-cluster.ts';
+import { migrate } from '../../../log/database/migrate.ts';
 import { openDatabase } from '../../../log/database/open-database.ts';
 import { startUpstream, type Upstream } from '../../fakes/upstream/upstream.ts';
 import { writeCertificate } from '../../support/certificate.ts';
@@ -40,7 +41,7 @@ const directory = mkdtempSync(join(tmpdir(), 'tollgate-doctor-'));
 beforeAll(async () => {
   upstream = await startUpstream();
   postgres = await startPostgres();
-  here = await install({ databaseUrl: postgres.url });
+  here = await install({ databaseUrl: postgres.url, settings: `upstreams: [${upstream.url}]\n` });
   operator = await here.startOperator('operator-1');
   gateway = new SimulatedGateway(here.redis().url, 'gateway-1', new Shards(here));
   gateway.start();
@@ -48,7 +49,7 @@ beforeAll(async () => {
   await settings({});
   await here.apply(slice('gateway-1'));
   tenant = await here.tenant();
-  await here.apply(workspace(tenant, 'checkout', KEY));
+  await here.apply(standInWorkspace(tenant, 'checkout'));
   await here.apply(budget(tenant, 'daily'));
   await here.kubectl('wait', '--for=condition=Ready', '--timeout=30s', '-n', tenant, 'cw/checkout', 'cb/daily');
 });
@@ -61,6 +62,11 @@ afterAll(async () => {
   rmSync(postgres.directory, { recursive: true, force: true });
   rmSync(directory, { recursive: true, force: true });
 });
+
+/** A workspace of the stand-in, so that no test calls the real API. */
+function standInWorkspace(namespace: string, name: string, spec = KEY): string {
+  return workspace(namespace, name, spec).replace('upstream: {', `upstream: { baseURL: "${upstream.url}",`);
+}
 
 /** Runs the command as a person does. */
 function doctor(args: readonly string[], env: Record<string, string> = {}) {
@@ -154,7 +160,7 @@ test('finds no problem in a working installation, and lists what it checked', as
   ]);
   const { code: exit, stdout } = await doctor([], inside);
   expect(exit).toBe(0);
-  expect(stdout).toMatch(/^ok {7}Gateways {4}1 gateways send heartbeats and enforce the newest policy\.$/m);
+  expect(stdout).toMatch(/^ok {7}Gateways {4}1 gateway sends heartbeats and enforces the newest policy\.$/m);
   for (const secret of [here.redis().password, postgres.password]) expect(stdout).not.toContain(secret);
 });
 
@@ -178,7 +184,7 @@ test('reports a mistake of a tenant as a warning, and as a problem where it refu
   });
   expect((await runDoctor()).code).toBe(0);
 
-  await here.apply(workspace(other, 'idle', KEY));
+  await here.apply(standInWorkspace(other, 'idle'));
   const idle = `ClaudeWorkspace ${other}/idle, `;
   expect(await found(`${idle}NoBudget: No ClaudeBudget applies to it, so its calls`)).toMatchObject({
     level: 'Problem',
@@ -188,7 +194,7 @@ test('reports a mistake of a tenant as a warning, and as a problem where it refu
   const { level, message } = await found(`${idle}UpstreamKeyMissing: `);
   expect(level).toBe('Problem');
   expect(message).toContain('Secret anthropic does not exist in this namespace. Create it.');
-  await here.apply(workspace(other, 'new', KEY.replace('checkout', 'new')));
+  await here.apply(standInWorkspace(other, 'new', KEY.replace('checkout', 'new')));
   expect((await found(`ClaudeWorkspace ${other}/new, SecretNotFound: `)).level).toBe('Problem');
   expect((await runDoctor()).code).toBe(1);
   await here.kubectl('delete', 'cw', 'idle', 'new', '-n', other);
@@ -327,7 +333,7 @@ describe('a broken part', () => {
   test('a database with dead letters, without tables, and one that does not answer', async () => {
     const database = await openDatabase({ url: postgres.url });
     await database.query("insert into dead_letters values ('1-1', now(), 'a test', '{}', '', 0)");
-    expect((await runDoctor()).said).toEqual(['Warning Usage log: 1 records are in dead_letters.']);
+    expect((await runDoctor()).said).toEqual(['Warning Usage log: 1 record is in dead_letters.']);
     await database.query('delete from dead_letters');
     const bare = await createDatabase(postgres.url, 'bare');
     expect((await runDoctor({ ...inside, TOLLGATE_DATABASE_URL: bare })).said).toEqual([
@@ -341,6 +347,30 @@ describe('a broken part', () => {
     const gone = await runDoctor({ ...inside, TOLLGATE_DATABASE_URL: 'postgres://a:secret@127.0.0.1:1/b' });
     expect(gone.said[0]).toMatch(/^Problem Usage log: The database does not answer: .*ECONNREFUSED/);
     expect(JSON.stringify(gone.all)).not.toContain('secret@');
+  });
+
+  test('a usage log in a folder is read through the process that has it open', async () => {
+    const folder = join(directory, 'log');
+    const env = { REDIS_URL: here.redis().url, TOLLGATE_USAGE_LOG_FOLDER: folder };
+    expect((await runDoctor(env)).said).toEqual([
+      `Problem Usage log: The database does not answer: there is no usage log in ${folder}.`,
+    ]);
+    const database = await openDatabase({ folder });
+    expect((await runDoctor(env)).said).toEqual([
+      expect.stringMatching(/^Problem Usage log: The tables lack the migrations 0001-log, /),
+    ]);
+    await migrate(database);
+    const { said, all } = await runDoctor(env);
+    expect(said).toEqual([]);
+    expect(all.map(({ check, message }) => `${check}: ${message}`)).toEqual(
+      expect.arrayContaining([
+        'Usage log: The database answers, and its tables are up to date.',
+        'Names: No call of the last day had a name that Tollgate does not know.',
+      ]),
+    );
+    await database.query("insert into dead_letters values ('1-1', now(), 'a test', '{}', '', 0)");
+    expect((await runDoctor(env)).said).toEqual(['Warning Usage log: 1 record is in dead_letters.']);
+    await database.close();
   });
 
   test('a certificate that expires soon or is for another host', async () => {

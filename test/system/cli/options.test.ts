@@ -11,6 +11,15 @@ function tollgate(...args: string[]) {
   return { status, stdout, stderr };
 }
 
+test('the help has a line and an example for each command, and the exit codes', () => {
+  const { status, stdout } = tollgate('--help');
+  expect(status).toBe(0);
+  for (const command of ['operator', 'gateway', 'doctor', 'query']) {
+    expect(stdout).toMatch(new RegExp(`^  ${command} .* (?:npx )?tollgate ${command}`, 'm'));
+  }
+  for (const code of [0, 1, 2, 143]) expect(stdout).toMatch(new RegExp(`^(?:Exit code: |.*; )${code} `, 'm'));
+});
+
 test.each(['doctor', 'query'])('tollgate %s prints its help', (command) => {
   const help = tollgate(command, '--help');
   expect(help).toMatchObject({ status: 0, stderr: '' });
