@@ -8,7 +8,7 @@ import { budget, handover } from '../gateway/policies.ts';
 /** A gateway in this process, with a Redis of its own. */
 export interface ClientGateway {
   url: string;
-  /** Spends the budget of `sk-tollgate-poor`; the next call of that key is refused. */
+  /** Spends the budget of `sk-tollgate-poor`, whose next call is refused, and two of the five cents of `sk-tollgate-small`. */
   spendPennies: () => Promise<void>;
   /** How many calls it refused so far, for any reason. */
   refused: () => Promise<number>;
@@ -16,25 +16,30 @@ export interface ClientGateway {
 }
 
 /**
- * Starts a gateway that enforces one workspace with two keys: `sk-tollgate-rich` has a budget of $1,000 a day,
- * `sk-tollgate-poor` one of a cent. Refusals have the status given.
+ * Starts a gateway that enforces one workspace with three keys: `sk-tollgate-rich` has a budget of $1,000,
+ * `sk-tollgate-poor` one of a cent with a tolerance, `sk-tollgate-small` one of five cents without. Refusals have the
+ * status given; prompts have at most 150,000 tokens.
  */
 export async function startGateway(upstreamUrl: string, status: 402 | 429 = 429): Promise<ClientGateway> {
   const redis = await startRedis();
   const policy = handover({
     baseURL: upstreamUrl,
-    keys: { rich: 'sk-tollgate-rich', poor: 'sk-tollgate-poor' },
+    keys: { rich: 'sk-tollgate-rich', poor: 'sk-tollgate-poor', small: 'sk-tollgate-small' },
     budgets: [
       budget('plenty', '1000.00', { scope: { keys: ['rich'] } }),
       budget('pennies', '0.01', { scope: { keys: ['poor'] }, toleranceNano: parseUsd('1.00') }),
+      budget('small', '0.05', { scope: { keys: ['small'] } }),
     ],
-    rest: { refusal: { status, message: 'Ask #claude-costs.' } },
+    rest: { guards: { maxInputTokens: 150_000 }, refusal: { status, message: 'Ask #claude-costs.' } },
   });
   const gateway = await start({ redisUrl: redis.url, handover: policy });
   const { url } = gateway;
   return {
     url,
-    spendPennies: () => spendPennies(url),
+    spendPennies: async () => {
+      await spendTwoCents(url, 'sk-tollgate-poor');
+      await spendTwoCents(url, 'sk-tollgate-small');
+    },
     refused: () => sumOf(url, /^tollgate_refusals_total\{.*\} (\d+)$/gm),
     stop: async () => {
       await gateway.stop();
@@ -44,9 +49,9 @@ export async function startGateway(upstreamUrl: string, status: 402 | 429 = 429)
 }
 
 /** One call of two cents; it is booked a moment after its answer has come. */
-async function spendPennies(url: string): Promise<void> {
+async function spendTwoCents(url: string, apiKey: string): Promise<void> {
   const headers = {
-    'x-api-key': 'sk-tollgate-poor',
+    'x-api-key': apiKey,
     'anthropic-version': '2023-06-01',
     'content-type': 'application/json',
     'x-stainless-stand-in': JSON.stringify({ usage: { output_tokens: 2000 } }),

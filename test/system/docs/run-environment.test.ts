@@ -20,7 +20,11 @@ test('`. .run/env` brings kubectl, and leaves a developer’s own Node in its pl
   writeFileSync(join(folder, 'env'), environment(system));
   symlinkSync('/bin/true', join(folder, 'node'));
   const script = `. ./env; . ./env; command -v node; command -v kubectl; echo "$PATH"`;
-  const output = execFileSync('/bin/bash', ['-c', script], { cwd: folder, env: { PATH: folder, HOME: folder }, encoding: 'utf8' });
+  const output = execFileSync('/bin/bash', ['-c', script], {
+    cwd: folder,
+    env: { PATH: folder, HOME: folder },
+    encoding: 'utf8',
+  });
   const [node, kubectl, path] = output.trim().split('\n');
   const programs = assetFolder('control_plane');
   expect([node, kubectl]).toEqual([join(folder, 'node'), join(programs, 'kubectl')]);
