@@ -28,12 +28,28 @@ export function namesNoModel(
   const names = [...book.models.keys()];
   if (names.some(limitedModels([pattern])) || knownName(book, pattern) !== null) return null;
   const written = pattern.replaceAll('*', '').toLowerCase();
-  const meant = nearestModel(pattern, names) ?? names.find((name) => written.length > 3 && name.includes(written));
+  const meant =
+    nearestPattern(pattern, names) ??
+    nearestModel(pattern, names) ??
+    names.find((name) => written.length > 3 && name.includes(written));
   const remedy =
     meant === undefined
       ? 'Write a model of the price book such as "claude-haiku-4-5", or a pattern such as "claude-haiku-*"'
       : `Did you mean "${meant}"? Or write "*${written}*" for all models with that in their name`;
   return `${field}: no model of the price book is named "${pattern}". ${remedy}.`;
+}
+
+/** `claude-opus-*` for `claude-opsu-*`: what as many words of models begin with; null unless the pattern ends in `-*`. */
+function nearestPattern(pattern: string, names: readonly string[]): string | null {
+  if (!pattern.endsWith('-*')) return null;
+  const start = pattern.slice(0, -2);
+  const count = start.split('-').length;
+  const longer = names.map((name) => name.split('-')).filter((words) => words.length > count);
+  const nearest = nearestModel(
+    start,
+    longer.map((words) => words.slice(0, count).join('-')),
+  );
+  return nearest === null ? null : `${nearest}-*`;
 }
 
 /** A sentence for each pattern of models that no call to the workspaces can be of. */

@@ -109,7 +109,9 @@ describe('what a budget names and no call can have', () => {
       'the attribute custmer and no header sets it, so all calls share one counter. Did you mean "customer"?',
       { per: ['custmer'] },
     ],
-    ['MatchesNothing', 'Did you mean "claude-sonnet-', { scope: { models: ['claude-sonet-*'] } }],
+    ['MatchesNothing', 'Did you mean "claude-sonnet-*"?', { scope: { models: ['claude-sonet-*'] } }],
+    ['MatchesNothing', 'Did you mean "claude-opus-*"?', { scope: { models: ['claude-opsu-*'] } }],
+    ['MatchesNothing', 'Did you mean "claude-sonnet-4-*"?', { scope: { models: ['claude-4-sonnet-*'] } }],
     [
       'MatchesNothing',
       'no model of the price book is named "claude-4-sonnet". Did you mean "claude-sonnet-',
