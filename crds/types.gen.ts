@@ -441,7 +441,7 @@ export interface ClaudeWorkspaceSpec {
       [k: string]: string;
     };
     /**
-     * priority of calls with this key. Critical calls may also use a budget's whenSpent.criticalExtraUsd. Default: "Normal".
+     * priority of calls with this key. Critical calls may also use a budget's whenSpent.criticalExtraUsd. Deferrable calls are treated as Normal ones in this version; the usage log tells them apart. Default: "Normal".
      */
     priority: 'Critical' | 'Normal' | 'Deferrable';
   }[];

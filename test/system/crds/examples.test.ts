@@ -74,7 +74,7 @@ test('the environments have the budgets that were asked for, and a key for each'
   expect(keys).toHaveLength(limits.length);
 });
 
-test('the features have a workspace and a monthly budget each', () => {
+test('the features have a workspace, a monthly budget and somebody to ask each', () => {
   const limits = read('features.yaml').filter((resource) => resource.kind === 'ClaudeBudget');
   expect(limits.map(({ spec }) => [spec.workspaceRef?.name, spec.limit.usd, spec.period.every])).toEqual([
     ['chat', '1000.00', 'Month'],
@@ -82,6 +82,10 @@ test('the features have a workspace and a monthly budget each', () => {
     ['batch', '200.00', 'Month'],
     ['development', '100.00', 'Month'],
   ]);
+  const contacts = read('features.yaml').flatMap((resource) =>
+    resource.kind === 'ClaudeWorkspace' ? [resource.spec.refusal?.message] : [],
+  );
+  expect(contacts).toEqual(Array.from({ length: 4 }, () => 'Ask in #claude-costs.'));
 });
 
 test('every budget governs a workspace of the examples', () => {
