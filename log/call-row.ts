@@ -2,11 +2,13 @@ import type { StreamEntry } from '../ledger/streams.ts';
 import { decodeNano, MAX_NANO, type Nano } from '../policy/core/money.ts';
 import type { ColumnType, RecordState, StreamedRecord, UsageColumn } from '../policy/core/usage-record.ts';
 import { callColumns, RECORD_STATES } from '../policy/core/usage-record.ts';
+import { sharedColumns, wholeOf } from './shared-columns.ts';
 
 /** What a column takes, as JSON that Postgres reads. */
 type Value = string | number | boolean | null | Readonly<Record<string, unknown>> | readonly unknown[];
 
-type Values = Readonly<Partial<Record<UsageColumn, Value>>>;
+/** A row, or a part of it; what is absent is null. */
+export type Values = Readonly<Partial<Record<UsageColumn, Value>>>;
 
 /** One entry of the stream as a row of the table `calls`. */
 export interface Row {
@@ -42,6 +44,7 @@ const LAST_INSTANT = Date.parse('9999-12-31T23:59:59.999Z');
 
 /** The columns that `minimalRow` fills. */
 const MINIMAL = new Set<UsageColumn>(['id', 'state', 'cost_nano', 'presumed_nano', 'worst_nano', 'counters']);
+const SHARED = new Set<UsageColumn>(sharedColumns);
 
 /**
  * Decodes an entry. A field that its column cannot take is left out of the row and reported in a dead letter. Without an
@@ -66,12 +69,23 @@ type Attempt = <T>(name: string, read: () => T) => T | null;
 
 function readColumns(record: StreamedRecord, attempt: Attempt): Values {
   const values: Partial<Record<UsageColumn, Value>> = { details: detailsOf(record) };
+  const requests = recordOfRequests(record);
   for (const { name, field, type } of callColumns) {
     if (MINIMAL.has(name) || field === null) continue;
-    const value = attempt(field, () => valueOf(type, record[field]));
+    const value = attempt(field, () => valueOf(type, record[field] ?? (SHARED.has(name) ? requests[field] : null)));
     if (value !== null) values[name] = value;
   }
   return values;
+}
+
+/** What the records of all requests share, in the record that a Message Batch starts with; otherwise nothing. */
+function recordOfRequests({ meta }: StreamedRecord): StreamedRecord {
+  if (typeof meta !== 'string') return {};
+  try {
+    return (JSON.parse(meta) as { record?: StreamedRecord } | null)?.record ?? {};
+  } catch {
+    return {};
+  }
 }
 
 /** A row with only the id, the state, the time and the money. Throws if even these cannot be read. */
@@ -82,11 +96,19 @@ export function minimalRow(entry: StreamEntry): Row {
   if (!isState(state)) throw new TypeError(`there is no state ${JSON.stringify(state)}`);
   const money = moneyOf(state, record);
   const named = counters.map(clean);
+  const calls = wholeOf(id) === null ? {} : { calls: 0 };
   return {
     id: clean(id),
     state,
     amountNano: decodeNano(state === 'presumed' ? money.presumed_nano : money.cost_nano),
-    values: { id: clean(id), state, time: new Date(arrivalOf(entry)).toISOString(), ...money, counters: named },
+    values: {
+      id: clean(id),
+      state,
+      time: new Date(arrivalOf(entry)).toISOString(),
+      ...money,
+      counters: named,
+      ...calls,
+    },
     meta: typeof meta === 'string' ? clean(meta) : null,
     counters: named,
     keepUntil,

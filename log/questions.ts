@@ -16,12 +16,16 @@ export interface Scope {
 }
 
 /** The condition on rows whose instant is in the column `time`. */
-function within({ seconds, namespace, workspace }: Scope, time: string): string {
+function within(scope: Scope, time: string): string {
+  return [`${time} >= now() - interval '${scope.seconds} seconds'`, ...belongs(scope)].join(' and ');
+}
+
+/** The conditions on rows, however old. */
+function belongs({ namespace, workspace }: Scope): readonly string[] {
   return [
-    `${time} >= now() - interval '${seconds} seconds'`,
     ...(namespace === undefined ? [] : [`split_part(workspace, '/', 1) = '${namespace}'`]),
     ...(workspace === undefined ? [] : [`split_part(workspace, '/', 2) = '${workspace}'`]),
-  ].join(' and ');
+  ];
 }
 
 /** What was spent by the values of an expression over the columns of `calls`. */
@@ -51,9 +55,20 @@ export const questions = {
     summary: 'the most expensive calls',
     sql: (scope, rows) => `
 select to_char(time at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as time, workspace, key, model,
-  input_tokens as input, cache_read_tokens as cached, output_tokens as output, cost_nano * 1e-9 as usd, id
-from calls where ${within(scope, 'time')}
-order by cost_nano desc, id limit ${rows}`,
+  input_tokens as input, cache_read_tokens as cached, output_tokens as output,
+  (cost_nano + coalesce(rest_nano, 0)) * 1e-9 as usd, id
+from calls left join lateral (select r.cost_nano as rest_nano from calls r where r.id = calls.id || '/rest') rest on true
+where ${within(scope, 'time')} and calls.calls is distinct from 0
+order by cost_nano + coalesce(rest_nano, 0) desc, id limit ${rows}`,
+  },
+  presumed: {
+    summary: 'calls whose cost is not known yet, however old, and what each holds',
+    sql: (scope, rows) => `
+select coalesce(batch, id) as id, workspace, to_char(now() - time, 'FMDD"d" HH24:MI') as age, presumed_nano * 1e-9 as usd,
+  case when batch is null then ended_as else 'Batch' end as ending
+from calls left join lateral (select c.ending as ended_as from calls c where c.id = split_part(calls.id, '/', 1) and c.id <> calls.id) broken on true
+where ${["state = 'presumed'", ...belongs(scope)].join(' and ')}
+order by time, id limit ${rows}`,
   },
   refusals: {
     summary: 'how many calls were refused, for which reason and by which budget',

@@ -1,8 +1,9 @@
 import { add, decodeNano, type Nano, subtract, ZERO } from '../policy/core/money.ts';
 import { callColumns, RECORD_STATES, type RecordState } from '../policy/core/usage-record.ts';
-import type { DeadLetter, Row } from './call-row.ts';
+import type { DeadLetter, Row, Values } from './call-row.ts';
 import type { Query } from './database/database.ts';
 import { writeBatches } from './message-batches.ts';
+import { sharedColumns, sharedOf, wholeOf } from './shared-columns.ts';
 import { writeDeadLetters } from './write-dead-letters.ts';
 
 const names = callColumns.map(({ name }) => name);
@@ -12,7 +13,7 @@ const replacing = names.filter((name) => name !== 'id').map((name) => `${name} =
 
 const FIND_CALLS = `
 select c.id, c.state, (case c.state when 'presumed' then c.presumed_nano else c.cost_nano end)::text as amount,
-  (coalesce(c.original_nano, c.cost_nano) - c.cost_nano)::text as corrected
+  (coalesce(c.original_nano, c.cost_nano) - c.cost_nano)::text as corrected, ${sharedColumns.map((name) => `c.${name}`).join(', ')}
 from calls c join json_array_elements_text($1::json) as asked (id) on asked.id = c.id`;
 
 const UPSERT_CALLS = `
@@ -49,12 +50,12 @@ export async function writeUsage(
 
 async function findCalls(query: Query, rows: readonly Row[]): Promise<ReadonlyMap<string, KnownCall>> {
   if (rows.length === 0) return new Map();
-  const ids = JSON.stringify([...new Set(rows.map(({ id }) => id))]);
-  type Found = Readonly<Record<'id' | 'amount' | 'corrected', string>> & { readonly state: RecordState };
-  const found = await query<Found>(FIND_CALLS, [ids]);
+  const ids = new Set(rows.flatMap(({ id }) => [id, wholeOf(id) ?? id]));
+  type Found = Readonly<Record<'id' | 'amount' | 'corrected', string>> & { readonly state: RecordState } & Values;
+  const found = await query<Found>(FIND_CALLS, [JSON.stringify([...ids])]);
   return new Map(
-    found.map(({ id, state, amount, corrected }) => {
-      return [id, { state, amountNano: decodeNano(amount), correctedNano: decodeNano(corrected) }];
+    found.map(({ id, state, amount, corrected, ...values }) => {
+      return [id, { state, amountNano: decodeNano(amount), correctedNano: decodeNano(corrected), values }];
     }),
   );
 }
@@ -73,6 +74,8 @@ export interface KnownCall {
   readonly amountNano: Nano;
   /** What people have taken out of the cost by correcting it; negative if they added to it. Nano-dollars. */
   readonly correctedNano: Nano;
+  /** At least what it has in the shared columns. */
+  readonly values: Values;
 }
 
 /** What a call adds to each of its counters. Nano-dollars. */
@@ -98,8 +101,9 @@ export interface UpsertPlan {
 const NOTHING: Contribution = { spentNano: ZERO, correctedNano: ZERO, presumedNano: ZERO, requests: 0 };
 
 /**
- * Plans for rows in the order of the stream; `known` is what the table holds of their ids. What people have corrected of a row
- * ends with it, where more becomes known of its call.
+ * Plans for rows in the order of the stream; `known` is what the table holds of their ids, and of the calls that they belong
+ * to. The ledger does not know whose call it presumes or resolves, so a row inherits that from the row that it replaces, or
+ * from its call. What people have corrected of a row ends with it, where more becomes known of its call.
  */
 export function planUpsert(rows: readonly Row[], known: ReadonlyMap<string, KnownCall>): UpsertPlan {
   const planned = new Map<string, Row>();
@@ -108,7 +112,10 @@ export function planUpsert(rows: readonly Row[], known: ReadonlyMap<string, Know
     const replaced = planned.get(row.id);
     const before = replaced === undefined ? known.get(row.id) : { ...replaced, correctedNano: ZERO };
     if (before !== undefined && !knowsMore(row.state, before.state)) continue;
-    planned.set(row.id, row);
+    const whole = wholeOf(row.id) ?? row.id;
+    const call = planned.get(whole) ?? known.get(whole);
+    const values = { ...sharedOf(call?.values), ...sharedOf(before?.values), ...row.values };
+    planned.set(row.id, { ...row, values });
     const from = before === undefined ? NOTHING : contribution(before);
     const to = contribution({ ...row, correctedNano: ZERO });
     for (const counter of row.counters) {
@@ -132,7 +139,7 @@ function knowsMore(next: RecordState, before: RecordState): boolean {
 }
 
 /** Presumed money is not spent, and only a settled call counts as a request. */
-function contribution({ state, amountNano, correctedNano }: KnownCall): Contribution {
+function contribution({ state, amountNano, correctedNano }: Omit<KnownCall, 'values'>): Contribution {
   const isPresumed = state === 'presumed';
   return {
     spentNano: isPresumed ? ZERO : amountNano,

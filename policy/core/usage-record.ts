@@ -67,7 +67,8 @@ const columns = {
   cost_nano: { type: 'nano', meaning: 'What was booked, in nano-dollars: divide by 1e9 for dollars.' },
   presumed_nano: {
     type: 'nano',
-    meaning: 'What is presumed, in nano-dollars; in a `final` row, what its `<id>/rest` began with.',
+    meaning:
+      'What is presumed, in nano-dollars; in a `final` row, what its `<id>/rest` began with, so add up the rows with state `presumed`.',
   },
   worst_nano: { type: 'nano', meaning: 'What was reserved, in nano-dollars.' },
   estimated: {
@@ -99,7 +100,7 @@ const columns = {
   calls: {
     type: 'integer',
     meaning:
-      'How many calls the row stands for, if not one: calls that cost nothing, of one key, feature, customer, `ending` and `status` in about a minute, where there were too many for a row each.',
+      'How many calls the row stands for, if not one: 0 in `<id>/rest` and `<id>/batch`, or calls that cost nothing, of one key, feature, customer, `ending` and `status` in about a minute, where there were too many for a row each.',
   },
   counters: {
     type: 'jsonb',

@@ -11,7 +11,7 @@ export interface Logged {
 /** Asks the bundled Postgres in its own Pod. */
 export async function logged(namespace: string): Promise<Logged> {
   const sums = 'count(*), coalesce(sum(cost_nano), 0), coalesce(sum(presumed_nano), 0)';
-  const query = `select ${sums} from calls where workspace like '${namespace}/%'`;
+  const query = `select ${sums} from calls where workspace like '${namespace}/%' and calls is distinct from 0`;
   const [calls, cost, presumed] = (await inPostgres(`psql -h /tmp -U tollgate -At -F ' ' -c "${query}"`)).split(' ');
   return { calls: Number(calls), costNano: BigInt(cost ?? 0), presumedNano: BigInt(presumed?.trim() ?? 0) };
 }

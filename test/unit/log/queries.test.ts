@@ -58,7 +58,9 @@ describeLog(services, (fixture) => {
     await log.drain();
     const docs = join(import.meta.dirname, '../../../docs');
     const runbooks = globSync('runbooks/**/*.md', { cwd: docs });
-    const pages = ['how-to/query-the-log.md', ...runbooks].map((name) => readFileSync(join(docs, name), 'utf8'));
+    const pages = ['how-to/query-the-log.md', 'how-to/resolve-presumed.md', ...runbooks].map((name) =>
+      readFileSync(join(docs, name), 'utf8'),
+    );
     const fenced = pages.flatMap((page) => [...page.matchAll(/```sql\n(.*?)```/gs)]);
     const queries = fenced.map(([, sql]) => sql!.trim().replace(/;$/, ''));
     expect(queries.length).toBeGreaterThan(14);

@@ -17,7 +17,12 @@ class Tables {
   write(rows: readonly Row[]): void {
     const plan = planUpsert(rows, this.rows);
     for (const row of plan.rows)
-      this.rows.set(row.id, { state: row.state, amountNano: row.amountNano, correctedNano: toNano(0n) });
+      this.rows.set(row.id, {
+        state: row.state,
+        amountNano: row.amountNano,
+        correctedNano: toNano(0n),
+        values: row.values,
+      });
     for (const { counter, ...by } of plan.totals) {
       const { spentNano = 0n, correctedNano = 0n, presumedNano = 0n, requests = 0 } = this.totals.get(counter) ?? {};
       this.totals.set(counter, {
@@ -61,7 +66,7 @@ describe('planUpsert', () => {
         }
         expect(tables.rows.size).toBe(best.size);
         for (const { id, state, amountNano } of best.values())
-          expect(tables.rows.get(id)).toEqual({ state, amountNano, correctedNano: 0n });
+          expect(tables.rows.get(id)).toEqual({ state, amountNano, correctedNano: 0n, values: {} });
         for (const [counter, total] of tables.totals) {
           const counted = [...best.values()].filter(({ counters }) => counters.includes(counter));
           const sum = (of: readonly Row[]) => of.reduce((nano, { amountNano }) => nano + amountNano, 0n);
