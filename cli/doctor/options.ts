@@ -10,10 +10,12 @@ Checks an installation, and says what is wrong and what to do. It changes nothin
   -o, --output text|json   default text
   -h, --help               print this text
 
-Redis and the database of the usage log are checked if REDIS_URL (with REDIS_CA_FILE) and TOLLGATE_DATABASE_URL are
-set, as they are in the cluster: helm test --logs runs the doctor there. Upstreams are tried by the proxy and the CAs of
-HTTPS_PROXY, NO_PROXY and NODE_EXTRA_CA_CERTS. The settings come from the file in TOLLGATE_SETTINGS, or from the
-ConfigMap tollgate-settings.
+Redis and the usage log are checked if REDIS_URL (with REDIS_CA_FILE) and TOLLGATE_DATABASE_URL are set, as they are in
+the cluster: helm test --logs runs the doctor there. A log in a folder is found by TOLLGATE_USAGE_LOG_FOLDER. Upstreams are
+tried by the proxy and the CAs of HTTPS_PROXY, NO_PROXY and NODE_EXTRA_CA_CERTS. The settings come from the file in
+TOLLGATE_SETTINGS, or from the ConfigMap tollgate-settings. After make up:
+
+  . .run/env && npx tollgate doctor
 
 Exit code: 0 no problem was found, 1 there are problems, 2 the installation could not be checked.
 `;
