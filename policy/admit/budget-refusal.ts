@@ -3,11 +3,11 @@ import { disclosedFigures } from '../core/disclosure.ts';
 import { add, type Nano, subtract } from '../core/money.ts';
 import { END_OF_TIME } from '../core/period.ts';
 import { largestMaxTokens } from '../cost/largest-max-tokens.ts';
-import { budgetBusy, noRoom } from '../refusals/budget-sentences.ts';
+import { budgetBusy, noRoom, type UnknownInCall } from '../refusals/budget-sentences.ts';
 import type { BudgetDetail, Refusal, RefusalReason } from '../refusals/refusals.ts';
 import type { Caller } from './caller.ts';
 import type { CallPlan } from './plan.ts';
-import { explained } from './unknown-names.ts';
+import { pathsOf, unknownIn } from './unknown-names.ts';
 
 const RETRY_AFTER_SECONDS = 1;
 
@@ -27,7 +27,8 @@ export function budgetRefusal(planned: CallPlan, failures: readonly Failure[], c
   const check = planned.checks[failure.check]!;
   const { budget, isUnpooled } = caller.budgets.get(check.budget)!;
   const { batch, thinkingBudget } = planned.facts;
-  const request = { isBatch: batch === true, thinkingBudget };
+  const unknown = unknownOf(planned, failure, caller, at);
+  const request = { isBatch: batch === true, thinkingBudget, unknown };
   const detail = detailOf(planned, failure, caller, at);
   const neverFitsNano = boundOf(planned, failure).roomNano < 0n ? planned.reservedNano : null;
   const { per, period } = budget;
@@ -38,13 +39,24 @@ export function budgetRefusal(planned: CallPlan, failures: readonly Failure[], c
     return { reason, message: budgetBusy(shortfall), budget: detail, retryAfter: RETRY_AFTER_SECONDS };
   }
   const { status, message } = caller.workspace.refusal;
-  const refusal = {
+  return {
     reason,
     message: noRoom(shortfall, message),
     budget: detail,
     ...(status === 402 ? { status } : {}),
+    ...unknownIn(planned.facts),
   };
-  return explained(refusal, planned.facts, planned.reservedNano);
+}
+
+/** What is left of the counter shows only in sentences for callers who may see it. */
+function unknownOf(planned: CallPlan, failure: Failure, { workspace }: Caller, at: number): UnknownInCall | null {
+  const { facts, reservedNano } = planned;
+  if (facts.unknown.length === 0) return null;
+  const known = { ...facts, unknown: [] };
+  const maxTokensWithout =
+    facts.batch === true ? null : largestMaxTokens(known, workspace.prices, at, leftNano(planned, failure));
+  const fitsWithout = maxTokensWithout === facts.maxTokens;
+  return { paths: pathsOf(facts.unknown), reservedNano, fitsWithout, maxTokensWithout };
 }
 
 /**

@@ -16,7 +16,7 @@ import { disallowed, unpriced } from './model-refusal.ts';
 import { rejectedCapability } from './rejected-capability.ts';
 import { applyRequestLimits, type Edit, type LimitedRequest } from './request-limits.ts';
 import type { ResolvedWorkspace } from './resolved-workspace.ts';
-import { explained, pathsOf, unknownRefusal, withoutHarmless } from './unknown-names.ts';
+import { pathsOf, unknownRefusal, withoutHarmless } from './unknown-names.ts';
 
 export interface Call extends AttributedCaller {
   readonly facts: RequestFacts;
@@ -65,7 +65,7 @@ export function plan(
   const unknown = unknownRefused(facts, workspace, now);
   if (unknown !== null) return err(unknown);
   const limited = applyRequestLimits(facts, workspace.guards, { rate: rates[0]!, book: prices, at: now });
-  if (!limited.ok) return err(unfit(limited.error, facts, workspace, now));
+  if (!limited.ok) return err(unfit(limited.error, facts));
   const reservedNano = amountToReserve(call, limited.value, countedTokens, now);
   return applyBudgets(call, { ...limited.value, reservedNano }, rates, now, settings);
 }
@@ -77,9 +77,8 @@ function unknownRefused(facts: RequestFacts, workspace: ResolvedWorkspace, now: 
 }
 
 /** The refusal of a request beyond the limits of its workspace. */
-function unfit(refusal: Refusal, facts: RequestFacts, { prices }: ResolvedWorkspace, now: number): Refusal {
-  if (refusal.reason === 'Unbounded') return rejectedCapability(refusal, unboundedPaths(facts), facts);
-  return explained(refusal, facts, worstCost(facts, prices, now));
+function unfit(refusal: Refusal, facts: RequestFacts): Refusal {
+  return refusal.reason === 'Unbounded' ? rejectedCapability(refusal, unboundedPaths(facts), facts) : refusal;
 }
 
 /** The refusal of a call that costs nothing (count_tokens); null if it may be forwarded. */

@@ -21,16 +21,18 @@ export function refusalHeaders(refusal: Refusal, requestId: string): Readonly<Re
 
 /** The body of a refusal: JSON text in which amounts keep their decimals, as in `"budget_limit":25.00`. */
 export function refusalBody(refusal: Refusal, requestId: string): string {
-  const { reason, message, budget, errorCode } = refusal;
+  const { reason, message, budget, errorCode, unknown } = refusal;
   const type = refusal.status === 402 ? 'billing_error' : refusals[reason].type;
   const members = [`"type":${JSON.stringify(type)}`, `"message":${JSON.stringify(message)}`];
-  if (budget !== undefined) members.push(...budgetMembers(reason, budget));
-  else if (errorCode !== undefined) members.push(`"details":${JSON.stringify({ error_code: errorCode })}`);
+  if (budget !== undefined) members.push(...budgetMembers(refusal, budget));
+  else if ((errorCode ?? unknown) !== undefined) {
+    members.push(`"details":${JSON.stringify({ error_code: errorCode, unknown })}`);
+  }
   return `{"type":"error","error":{${members.join(',')}},"request_id":${JSON.stringify(requestId)}}`;
 }
 
 /** Amounts as numbers for people and dashboards, and exact under `details`, where the SDKs read the error code. */
-function budgetMembers(reason: RefusalReason, detail: BudgetDetail): string[] {
+function budgetMembers({ reason, unknown }: Refusal, detail: BudgetDetail): string[] {
   const { budget, figures, resetAt } = detail;
   const amounts = figures?.amounts ?? null;
   return [
@@ -39,7 +41,7 @@ function budgetMembers(reason: RefusalReason, detail: BudgetDetail): string[] {
     ...(figures !== null && amounts === null ? [`"percent_used":${figures.percentUsed}`] : []),
     `"reset_at":${resetAt === null ? 'null' : JSON.stringify(rfc3339(resetAt))}`,
     `"budget":${JSON.stringify(budget)}`,
-    `"details":${JSON.stringify(detailsOf(reason, detail))}`,
+    `"details":${JSON.stringify({ ...detailsOf(reason, detail), unknown })}`,
   ];
 }
 

@@ -9,6 +9,7 @@ import type { PriceBook, Rate } from '../prices/price-book.ts';
 import { inputTooLong, requestTooExpensive, thinkingTooLong, unbounded } from '../refusals/refusal-sentences.ts';
 import type { Refusal } from '../refusals/refusals.ts';
 import type { RequestFacts } from '../request/request.ts';
+import { pathsOf, unknownIn } from './unknown-names.ts';
 
 /** Replaces the bytes [start, end) of the body by `text` (ASCII JSON); an empty span is an insertion. */
 export interface Edit extends Span {
@@ -55,7 +56,8 @@ function limitCost(
   const assumedNano = paths.length > 0 ? (unboundedRequestNano ?? ZERO) : ZERO;
   const worstNano = max(boundedNano, assumedNano);
   if (worstNano > maxRequestNano) {
-    return err({ reason: 'RequestTooExpensive', message: requestTooExpensive(worstNano, maxRequestNano) });
+    const message = requestTooExpensive(worstNano, maxRequestNano, pathsOf(facts.unknown));
+    return err({ reason: 'RequestTooExpensive', message, ...unknownIn(facts) });
   }
   return ok({ facts, worstNano, unbounded: paths, edits: edits.toSorted((a, b) => a.start - b.start) });
 }

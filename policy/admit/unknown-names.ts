@@ -1,12 +1,7 @@
 import { refOf } from '../core/compiled-policy.ts';
 import type { Nano } from '../core/money.ts';
 import type { Refusal } from '../refusals/refusals.ts';
-import {
-  unknownChooses,
-  unknownExceeded,
-  unknownRefused,
-  unknownReserved,
-} from '../refusals/unknown-name-sentences.ts';
+import { unknownChooses, unknownExceeded, unknownRefused } from '../refusals/unknown-name-sentences.ts';
 import type { RequestFacts } from '../request/request.ts';
 import type { UnknownName } from '../request/unknown-names.ts';
 import type { ResolvedWorkspace } from './resolved-workspace.ts';
@@ -33,10 +28,9 @@ export function unknownRefusal(
   return refused(unknownRefused(pathsOf(unknown), refOf(workspace), worstNano));
 }
 
-/** The refusal with the reason why so much is set aside for the call, where that is what is unknown in it. */
-export function explained(refusal: Refusal, { unknown }: RequestFacts, worstNano: Nano): Refusal {
-  if (unknown.length === 0) return refusal;
-  return { ...refusal, message: `${refusal.message} ${unknownReserved(pathsOf(unknown), worstNano)}` };
+/** The names for the details of a refusal of a call that they make too large. */
+export function unknownIn({ unknown }: RequestFacts): Pick<Refusal, 'unknown'> {
+  return unknown.length === 0 ? {} : { unknown: [...new Set(unknown.map(({ name }) => name))] };
 }
 
 /** Where they are in the body. */

@@ -6,6 +6,7 @@ import { isSharedValue } from '../core/counter-reading.ts';
 import { formatUsd, type Nano, usdAtLeast, usdAtMost } from '../core/money.ts';
 import { rfc3339 } from '../core/period.ts';
 import type { BudgetAmounts, BudgetDetail, TooLargeCall } from './refusals.ts';
+import { unknownReserved } from './unknown-name-sentences.ts';
 
 const ADJECTIVE: Readonly<Record<Every, string>> = {
   Hour: 'Hourly budget',
@@ -38,6 +39,19 @@ interface Request {
   readonly isBatch: boolean;
   /** `thinking.budget_tokens`; null without. */
   readonly thinkingBudget: number | null;
+  /** Null if Tollgate knows every name in it. */
+  readonly unknown: UnknownInCall | null;
+}
+
+/** The names in a call that Tollgate does not know, because of which so much is set aside for it. */
+export interface UnknownInCall {
+  readonly paths: readonly string[];
+  /** Nano-dollars. */
+  readonly reservedNano: Nano;
+  /** Whether the call fits into what is left once they are left out. Of a batch it is not known, and false. */
+  readonly fitsWithout: boolean;
+  /** The largest `max_tokens` that fits then; null if none does. */
+  readonly maxTokensWithout: number | null;
 }
 
 /**
@@ -60,20 +74,19 @@ export function noRoom(shortfall: Shortfall, message: string): string {
  * their difference a caller could find the limit, call by call.
  */
 function shortfallSentences(shortfall: Shortfall): readonly string[] {
-  const { check, every, figures, tooLarge } = shortfall;
-  if (figures === null) return [`${ADJECTIVE[every]} has no room for this call (${check.budget}).`];
+  const { check, every, figures, tooLarge, request } = shortfall;
+  const unknown = unknownSentence(request);
+  if (figures === null) return [`${ADJECTIVE[every]} has no room for this call (${check.budget}).`, unknown];
   const { percentUsed, amounts } = figures;
   if (amounts === null) {
-    return [`${ADJECTIVE[every]} has no room for this call (${check.budget}); ${percentUsed}% of it is used.`];
+    return [`${ADJECTIVE[every]} has no room for this call (${check.budget}); ${percentUsed}% of it is used.`, unknown];
   }
   const budget = `${ADJECTIVE[every]} of $${formatUsd(amounts.limitNano)}`;
   const spend = `Current spend: $${usdAtLeast(amounts.spentNano)}.`;
   if (tooLarge !== null) {
-    const { worstNano, leftNano } = tooLarge;
-    const remedy = smallerCall(tooLarge, shortfall.request);
     return [
-      `${budget} cannot hold this call (${named(shortfall)}), which may cost up to $${usdAtMost(worstNano)}: ${remedy}.`,
-      `$${usdAtLeast(leftNano)} is left${inFlight(amounts)}.`,
+      ...cannotHold(`${budget} cannot hold this call (${named(shortfall)})`, tooLarge, request),
+      `$${usdAtLeast(tooLarge.leftNano)} is left${inFlight(amounts)}.`,
       spend,
       presumed(amounts),
     ];
@@ -81,17 +94,32 @@ function shortfallSentences(shortfall: Shortfall): readonly string[] {
   if (amounts.limitNano === 0n) return [`${budget} admits no calls (${named(shortfall)}).`, spend];
   if (shortfall.neverFitsNano !== null) {
     const most = `which may cost up to $${usdAtMost(shortfall.neverFitsNano)}`;
-    return [
-      `${budget} cannot hold this call (${named(shortfall)}), ${most}, even with nothing spent: lower max_tokens or shorten the prompt.`,
-      spend,
-    ];
+    const never = `${budget} cannot hold this call (${named(shortfall)}), ${most}, even with nothing spent`;
+    if (request.unknown !== null) return [`${never}.`, unknown, spend];
+    return [`${never}: lower max_tokens or shorten the prompt.`, spend];
   }
   const isFilledUp = amounts.spentNano < amounts.limitNano && amounts.presumedNano > 0n;
-  if (!isFilledUp) return [`${budget} reached (${named(shortfall)}).`, spend];
-  return [`${budget} has no room for this call (${named(shortfall)}).`, spend, presumed(amounts)];
+  const cause = request.unknown?.fitsWithout === true ? unknown : '';
+  if (!isFilledUp) return [`${budget} reached (${named(shortfall)}).`, spend, cause];
+  return [`${budget} has no room for this call (${named(shortfall)}).`, spend, presumed(amounts), cause];
 }
 
-function smallerCall({ maxTokens }: TooLargeCall, { isBatch, thinkingBudget }: Request): string {
+/** What makes the call too large comes first, and of the ways out only those that help. */
+function cannotHold(sentence: string, { worstNano, maxTokens }: TooLargeCall, request: Request): readonly string[] {
+  const { unknown } = request;
+  if (unknown === null) {
+    return [`${sentence}, which may cost up to $${usdAtMost(worstNano)}: ${smallerCall(maxTokens, request)}.`];
+  }
+  if (unknown.fitsWithout) return [`${sentence}.`, unknownSentence(request)];
+  const also = `Without it the call must still be smaller: ${smallerCall(unknown.maxTokensWithout, request)}.`;
+  return [`${sentence}.`, unknownSentence(request), also];
+}
+
+function unknownSentence({ unknown }: Request): string {
+  return unknown === null ? '' : unknownReserved(unknown.paths, unknown.reservedNano);
+}
+
+function smallerCall(maxTokens: number | null, { isBatch, thinkingBudget }: Request): string {
   if (isBatch) return 'send fewer requests in a batch, or lower their max_tokens';
   if (maxTokens === null) return 'shorten the prompt and lower max_tokens';
   const thinking = thinkingBudget !== null && thinkingBudget >= maxTokens ? ' and thinking.budget_tokens below it' : '';

@@ -2,6 +2,7 @@
 
 import type { CompiledBudget, CompiledRestriction, Disclosure, Ref } from '../core/compiled-policy.ts';
 import { formatUsd, type Nano, usdAtMost } from '../core/money.ts';
+import { unknownReserved } from './unknown-name-sentences.ts';
 
 export function budgetSuspended(budget: CompiledBudget): string {
   return `The budget ${budget.namespace}/${budget.name} is suspended, and it applies to this call. Ask its owner to resume it.`;
@@ -155,9 +156,10 @@ export function batchNotAtUpstream(id: string, workspace: Ref, origin: string): 
   return `The upstream of the workspace ${workspace}, ${origin}, has no batch ${quoted(id)}: it was deleted there, or created while the workspace had another upstream.`;
 }
 
-/** The one call is dearer than the guard. Nano-dollars. */
-export function requestTooExpensive(worstNano: Nano, mostNano: Nano): string {
-  return `This call may cost up to $${usdAtMost(worstNano)}, and the workspace allows $${formatUsd(mostNano)} (guards.maxRequestUsd). Lower max_tokens or shorten the prompt.`;
+/** The one call is dearer than the guard. `unknown`: what of it nobody knows and makes it so. Nano-dollars. */
+export function requestTooExpensive(worstNano: Nano, mostNano: Nano, unknown: readonly string[]): string {
+  const remedy = unknown.length > 0 ? unknownReserved(unknown, worstNano) : 'Lower max_tokens or shorten the prompt.';
+  return `This call may cost up to $${usdAtMost(worstNano)}, and the workspace allows $${formatUsd(mostNano)} (guards.maxRequestUsd). ${remedy}`;
 }
 
 /** `required`: the setting `requireBudget`. */

@@ -117,7 +117,7 @@ const table = {
     type: 'billing_error',
     retry: 'Never',
     meaning:
-      'The call may cost more than guards.maxRequestUsd of the workspace allows. Lower max_tokens or shorten the prompt.',
+      'The call may cost more than guards.maxRequestUsd of the workspace allows. Lower max_tokens or shorten the prompt; or leave out the names in details.unknown.',
   },
   InputTooLong: {
     ...BLOCKED,
@@ -175,7 +175,7 @@ const table = {
     type: 'budget_exceeded',
     retry: 'Never',
     meaning:
-      'The call may cost more than is left of a budget that applies to it, and smaller calls still fit. Lower max_tokens, to what the message says, or shorten the prompt. The budget is not spent for that. The workspace can choose 402 billing_error instead (spec.refusal.status).',
+      'The call may cost more than is left of a budget that applies to it, and smaller calls still fit. Lower max_tokens, to what the message says, or shorten the prompt; or leave out the names in details.unknown, because of which the most that a call can cost is set aside. The budget is not spent for that. The workspace can choose 402 billing_error instead (spec.refusal.status).',
   },
   BudgetBusy: {
     status: 429,
@@ -322,6 +322,8 @@ export interface Refusal {
   readonly reason: RefusalReason;
   readonly message: string;
   readonly budget?: BudgetDetail;
+  /** `error.details.unknown`: the names in a call without room that Tollgate does not know, as a list of harmless names has them. */
+  readonly unknown?: readonly string[];
   /** `error.details.error_code`, where clients know the upstream's own code for it. */
   readonly errorCode?: string;
   /** Overrides the table's status: `refusal.status: 402` of the workspace. */

@@ -29,7 +29,7 @@ export function unknownExceeded(paths: readonly string[], worstNano: Nano): stri
   return `Tollgate does not know ${some(paths)}, and a call with it cost more than its highest bound ($${usdAtMost(worstNano)} for this one), so it is refused everywhere. Leave it out, or ${LIST}.`;
 }
 
-/** For the end of a refusal of a call that does not fit: why so much is set aside for it. */
+/** Of a call that does not fit: why so much is set aside for it. */
 export function unknownReserved(paths: readonly string[], worstNano: Nano): string {
   return `Up to $${usdAtMost(worstNano)} is set aside because Tollgate does not know ${some(paths)}: leave it out, or ${LIST}.`;
 }

@@ -1,10 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
+import { budgetRefusal } from '../../../../policy/admit/budget-refusal.ts';
+import { Caller } from '../../../../policy/admit/caller.ts';
+import { refusalBody } from '../../../../policy/admit/refusal-response.ts';
+import type { Verdict } from '../../../../policy/core/counter-check.ts';
 import { nano } from '../../../../policy/core/money.ts';
 import { SHIPPED_NAMES } from '../../../../policy/names/name-list.ts';
 import { parsePriceBook } from '../../../../policy/prices/price-book-file.ts';
 import published from '../../../../policy/prices/prices.json' with { type: 'json' };
 import { readRequest, type RequestFacts } from '../../../../policy/request/request.ts';
+import { budgetOf } from '../../../support/budget.ts';
 import { bytes, plain } from '../../../support/request-bodies.ts';
+import { NOW } from '../compile/stored.ts';
 import * as plans from './planned.ts';
 import type { Asked } from './planned.ts';
 
@@ -79,7 +85,12 @@ describe('a name that nobody knows', () => {
     [
       'above the limit of a request',
       { facts: factsOf({ dream: 1 }), workspace: { guards: { maxRequestNano: nano(1_000_000_000n) } } },
-      ['RequestTooExpensive: ', 'Up to $5.81', 'dream', 'ConfigMap tollgate-names'],
+      [
+        'RequestTooExpensive: ',
+        '(guards.maxRequestUsd). Up to $5.81 is set aside',
+        'dream',
+        'ConfigMap tollgate-names',
+      ],
     ],
   ])('is refused %s', (_, asked, parts) => {
     for (const part of parts) expect(refused(asked)).toContain(part);
@@ -91,6 +102,52 @@ describe('a name that nobody knows', () => {
     expect(refused({ facts, workspace: { guards } })).toContain('Unbounded: ');
     const budgets = [{ toleranceNano: nano(1n) }];
     expect(admitted({ facts, workspace: { guards }, budgets }).worstNano).toBe(9_000_000_000n);
+  });
+});
+
+describe('a call without room because of a name that nobody knows', () => {
+  /** `left` of a limit of $10, in nano-dollars. */
+  const refusalOf = (part: object, left: bigint, verdict: Verdict = 'tooLarge', limitNano = 10_000_000_000n) => {
+    const workspace = plans.workspaceOf({ prices, budgets: [budgetOf({ limitNano: nano(limitNano) })] });
+    const amount = nano(limitNano - left);
+    const amounts = { spentNano: amount, certainNano: amount, committedNano: amount };
+    const failure = { check: 0, ofTotal: false, verdict, ...amounts };
+    const call = plans.admitted({ workspace, facts: factsOf({ dream: 1, ...part }) });
+    return budgetRefusal(call, [failure], new Caller(workspace, plans.keyOf()), NOW);
+  };
+  const WAYS_OUT =
+    'Up to $5.81 is set aside because Tollgate does not know dream: leave it out, or have it listed as harmless by the platform team (ConfigMap tollgate-names) if it costs nothing of its own.';
+
+  test('is told the cause first, the names, and nothing that cannot help', () => {
+    const refusal = refusalOf({}, 490_000_001n);
+    expect(refusal.message).toContain(
+      `Daily budget of $10.00 cannot hold this call (payments/checkout-daily). ${WAYS_OUT} $0.49 is left. Current spend: $9.50`,
+    );
+    expect(JSON.parse(refusalBody(refusal, 'req_1')).error.details).toMatchObject({
+      unknown: ['dream'],
+      worst_case: '5.808000',
+      remaining: '0.490000001',
+    });
+  });
+
+  test('is told what else must change where leaving it out is not enough', () => {
+    expect(refusalOf({ max_tokens: 100_000 }, 490_000_000n).message).toMatch(
+      /own\. Without it the call must still be smaller: lower max_tokens to \d+, or shorten the prompt\. \$0\.49 is left/,
+    );
+  });
+
+  test('is told of the name also where the budget is spent, if the call fits without it', () => {
+    expect(refusalOf({}, 490_000_000n, 'spent').message).toContain(WAYS_OUT);
+    expect(refusalOf({}, 0n, 'spent').message).not.toContain('dream');
+    expect(refusalOf({}, 0n, 'spent', 1_000_000_000n).message).toContain(`even with nothing spent. ${WAYS_OUT}`);
+  });
+
+  test('has the names in the details above the limit of a request too', () => {
+    const guards = { maxRequestNano: nano(1_000_000_000n) };
+    const answer = planned({ facts: factsOf({ dream: 1 }), workspace: { guards } });
+    const error = answer.ok ? null : JSON.parse(refusalBody(answer.error, 'req_1')).error;
+    expect(error).toMatchObject({ details: { unknown: ['dream'] } });
+    expect(error.message).not.toContain('max_tokens');
   });
 });
 
