@@ -26,7 +26,7 @@ beforeAll(async () => {
   });
   policy = handover({
     baseURL: upstream.url,
-    keys: { ada: 'sk-tollgate-ada', poor: 'sk-tollgate-poor' },
+    keys: { ada: 'sk-tollgate-ada', poor: 'sk-tollgate-poor', small: 'sk-tollgate-small' },
     budgets: [
       budget('developers', '100.00', { scope: { keys: ['ada'] }, per: ['user'], totalNano: parseUsd('1000.00') }),
       budget('checkout-daily', '25.00', {
@@ -34,11 +34,15 @@ beforeAll(async () => {
         toleranceNano: parseUsd('60'),
         period: { every: 'Day', timeZone: 'America/New_York' },
       }),
+      budget('ada-daily', '2.00', {
+        scope: { keys: ['small'] },
+        period: { every: 'Day', timeZone: 'America/New_York' },
+      }),
     ],
     rest: {
       headers: { user: 'x-tollgate-user', feature: 'x-tollgate-feature' },
       refusal: { status: 429, message: 'Ask in #claude-costs.' },
-      keys: ['ada', 'poor'].map((name) => ({ name, priority: 'Normal', attributes: {} })),
+      keys: ['ada', 'poor', 'small'].map((name) => ({ name, priority: 'Normal', attributes: {} })),
     },
   });
   gateway = await startGateway({ redisUrl: redis.url, handover: policy });
@@ -91,6 +95,18 @@ test('a spent budget is what the page shows', async () => {
   const instant = /\d{4}-\d\d-\d\dT0[45]:00:00Z/; // midnight in New York
   expect(shown).toMatch(instant);
   expect(refused.result.replace(instant, 'midnight')).toBe(shown.replace(instant, 'midnight'));
+});
+
+test('a turn that is too large for a small budget is what the page shows, and fits with fewer output tokens', async () => {
+  const small = { baseURL: gateway.url, apiKey: 'sk-tollgate-small' };
+  const refused = await claudeCode(small, 'say hello');
+  expect(refused).toMatchObject({ exitCode: 1, apiErrorStatus: 429 });
+  const shown = /^API Error: .*cannot hold.*$/m.exec(page)?.[0] ?? '';
+  const figures = [/\d{4}-\d\d-\d\dT0[45]:00:00Z/, /(?<=cost up to \$2\.[78])\d+/, /(?<=max_tokens to )8[78]\d{3}/];
+  const plain = (line: string) => figures.reduce((text, figure) => text.replace(figure, '#'), line);
+  expect(plain(refused.result)).toBe(plain(shown));
+  const fits = { CLAUDE_CODE_MAX_OUTPUT_TOKENS: '32000' };
+  expect(await claudeCode(small, 'say hello', fits)).toMatchObject({ exitCode: 0, result: 'Hello there' });
 });
 
 test('a model that is not allowed is what the page shows, and another one is chosen by ANTHROPIC_MODEL', async () => {
