@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { ClaudeBudget } from '../../../../crds/types.gen.ts';
+import { statusEvents } from '../../../../operator/events/status-events.ts';
 import type { LedgerFigures } from '../../../../operator/status/ledger-reader.ts';
 import {
   type BudgetSubject,
@@ -54,7 +55,7 @@ function inputOf({
   };
 }
 
-function figuresOf(spentNano: bigint): LedgerFigures {
+function figuresOf(spentNano: bigint, exhaustedAtNano: bigint | null = null): LedgerFigures {
   const total = {
     spentNano,
     correctedNano: nano(0n),
@@ -65,7 +66,7 @@ function figuresOf(spentNano: bigint): LedgerFigures {
     wouldRefuse: 0,
   };
   const reading = {
-    total: { ...total, exhaustedAtNano: null, tooLargeNano: null },
+    total: { ...total, exhaustedAtNano, tooLargeNano: null },
     values: [],
     valueCount: 0,
     exhaustedCount: 0,
@@ -151,4 +152,33 @@ test.each([
     status: 'True',
     message: expect.stringContaining(sentence),
   });
+});
+
+test('a spent budget has one Event until more money is there, whatever small calls still fit', () => {
+  const LIMIT = 25_000_000_000n;
+  const figures = [
+    figuresOf(24_900_000_000n),
+    figuresOf(24_930_000_000n, LIMIT),
+    figuresOf(24_940_000_000n),
+    figuresOf(24_950_000_000n, LIMIT),
+    figuresOf(24_960_000_000n),
+    figuresOf(24_000_000_000n),
+  ];
+  const planner = plannerAt();
+  const input = inputOf();
+  let last: Status | undefined;
+  const seen = figures.map((figure) => {
+    const { status } = planner.budget(subjectOf(figure, last), input).wanted!;
+    const events = statusEvents(last, status).map(({ reason }) => reason);
+    last = status;
+    return [status.state, ...events.filter((reason) => reason.startsWith('Budget'))];
+  });
+  expect(seen).toEqual([
+    ['Warning'],
+    ['Spent', 'BudgetExhausted'],
+    ['Spent'],
+    ['Spent'],
+    ['Spent'],
+    ['Warning', 'BudgetRecovered'],
+  ]);
 });
