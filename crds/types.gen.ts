@@ -304,7 +304,7 @@ export interface ClaudeBudgetStatus {
    */
   presumedUsd?: string;
   /**
-   * correctedUsd is what the platform has given back in the period by correcting calls, and is no longer part of spentUsd; negative if corrections added to it.
+   * correctedUsd is what corrections of calls have given back in the period; negative if they added to it. Of a call that was settled it was part of spentUsd; of one that was presumed it never was, since a correction first books it at its worst case.
    */
   correctedUsd?: string;
   /**

@@ -34,7 +34,7 @@ interface BatchSettlerOptions {
 
 /** What became of batches that a person wants to end. */
 interface ResolvedBatches {
-  readonly resolved: number;
+  readonly resolved: readonly string[];
   /** Those that stay: they will be settled from their results. */
   readonly followed: readonly string[];
 }
@@ -121,7 +121,7 @@ export class BatchSettler {
         events.batchReleased(one);
       }
     }
-    return { resolved: lost.length, followed: followed.map(({ batch }) => batch) };
+    return { resolved: lost.map(({ batch }) => batch), followed: followed.map(({ batch }) => batch) };
   }
 
   #isFollowed(open: OpenBatch, meta: BatchMeta): boolean {

@@ -115,13 +115,22 @@ export class OperatorEvents {
   }
 
   presumedResolved(how: 'Book' | 'Release', calls: number, checkpoint: ConfigMap): void {
-    const done = how === 'Book' ? 'booked as spent at their worst case' : 'released';
-    this.#normal(configMaps, checkpoint, 'PresumedResolved', 'Resolve', `${calls} presumed calls were ${done}.`);
+    const done = how === 'Book' ? 'booked as spent at the worst case' : 'released';
+    const note = `${calls} presumed ${calls === 1 ? 'call was' : 'calls were'} ${done}.`;
+    this.#normal(configMaps, checkpoint, 'PresumedResolved', 'Resolve', note);
   }
 
   /** A person wanted to resolve batches that will be settled from their results. */
   batchesFollowed(batches: readonly string[], checkpoint: ConfigMap): void {
     const note = `Not resolved, because they are followed at their upstream and will be settled from their results: ${batches.slice(0, 5).join(', ')}.`;
+    this.#warning(configMaps, checkpoint, 'PresumedNotResolved', 'Resolve', note);
+  }
+
+  /** A person named ids of which no call holds presumed money. */
+  presumedUnknown(ids: readonly string[], checkpoint: ConfigMap): void {
+    const more = ids.length > 5 ? ` and ${ids.length - 5} more` : '';
+    const shown = ids.slice(0, 5).map((id) => id.slice(0, 100));
+    const note = `Not resolved, because nothing is presumed of ${shown.join(', ')}${more}: the id is wrong, or the call was settled or resolved before. tollgate query presumed has the ids (docs/how-to/resolve-presumed.md).`;
     this.#warning(configMaps, checkpoint, 'PresumedNotResolved', 'Resolve', note);
   }
 

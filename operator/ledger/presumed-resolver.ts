@@ -14,14 +14,22 @@ interface PresumedOptions {
   readonly settings: Pick<Settings, 'presumedHold'>;
   readonly checkpoints: Pick<CheckpointStore, 'object'>;
   readonly batches: {
-    resolve(batches: readonly string[], how: Resolution): Promise<{ resolved: number; followed: readonly string[] }>;
+    resolve(
+      batches: readonly string[],
+      how: Resolution,
+    ): Promise<{ resolved: readonly string[]; followed: readonly string[] }>;
   };
-  readonly events: Pick<OperatorEvents, 'presumedResolved' | 'presumedMistaken' | 'batchesFollowed'>;
+  readonly events: Pick<
+    OperatorEvents,
+    'presumedResolved' | 'presumedMistaken' | 'presumedUnknown' | 'batchesFollowed'
+  >;
 }
 
 /** A person sets this annotation: `book` or `release`, then the ids of calls, or of batches that nothing follows; without ids all calls. */
 const RESOLVE = 'tollgate.dev/resolve-presumed';
 const COMMANDS: Readonly<Record<string, Resolution>> = { book: 'Book', release: 'Release' };
+/** Ends the id of the row of the usage log that says what stayed presumed of a call. */
+const REST = '/rest';
 /** Calls resolved in one step. */
 const BATCH = 1_000;
 
@@ -39,14 +47,21 @@ export class PresumedResolver {
   async executeAnnotation(): Promise<void> {
     const { batches, events } = this.#options;
     await this.#annotation.execute(async (text) => {
-      const [command = '', ...ids] = text.split(/[\s,]+/).filter((part) => part !== '');
+      const [command = '', ...written] = text.split(/[\s,]+/).filter((part) => part !== '');
       const how = COMMANDS[command.toLowerCase()];
       if (how === undefined) return (object) => events.presumedMistaken(text, object);
-      const calls = await this.#resolve(how, ids);
+      const ids = [...new Set(written.map((id) => (id.endsWith(REST) ? id.slice(0, -REST.length) : id)))];
+      if (ids.length === 0) {
+        const calls = await this.#resolveAll(how);
+        return (object) => events.presumedResolved(how, calls, object);
+      }
       const { resolved, followed } = await batches.resolve(ids, how);
+      const done = [...resolved, ...(await this.#resolve(how, ids))];
+      const unknown = ids.filter((id) => !done.includes(id) && !followed.includes(id));
       return (object) => {
+        if (done.length > 0) events.presumedResolved(how, done.length, object);
         if (followed.length > 0) events.batchesFollowed(followed, object);
-        if (followed.length < ids.length || ids.length === 0) events.presumedResolved(how, calls + resolved, object);
+        if (unknown.length > 0) events.presumedUnknown(unknown, object);
       };
     });
   }
@@ -62,9 +77,16 @@ export class PresumedResolver {
     if (expired.length > 0) events.presumedResolved('Book', await ledger.resolvePresumed(expired, 'Book'), object);
   }
 
-  async #resolve(how: Resolution, ids: readonly string[]): Promise<number> {
+  /** Returns those of the calls that held presumed money. */
+  async #resolve(how: Resolution, ids: readonly string[]): Promise<readonly string[]> {
+    const resolved: string[] = [];
+    for (const id of ids) if ((await this.#options.ledger.resolvePresumed([id], how)) > 0) resolved.push(id);
+    return resolved;
+  }
+
+  /** Returns how many there were. */
+  async #resolveAll(how: Resolution): Promise<number> {
     const { ledger } = this.#options;
-    if (ids.length > 0) return ledger.resolvePresumed(ids, how);
     let resolved = 0;
     for (;;) {
       const calls = await ledger.presumedCalls(BATCH);

@@ -96,9 +96,9 @@ describe('a workspace that changes its upstream while it has a batch', () => {
   test.each(['Book', 'Release'] as const)('gives its money up once a person says %s', async (how) => {
     const { here, id, held, operator, become } = await movedBatch();
     await operator.look();
-    expect(await operator.batches.resolve([id, 'msgbatch_of_nobody'], how)).toEqual({ resolved: 1, followed: [] });
+    expect(await operator.batches.resolve([id, 'msgbatch_of_nobody'], how)).toEqual({ resolved: [id], followed: [] });
     // An operator that dies before it has removed the annotation does it again.
-    expect(await operator.batches.resolve([id], how)).toEqual({ resolved: 0, followed: [] });
+    expect(await operator.batches.resolve([id], how)).toEqual({ resolved: [], followed: [] });
     const spentNano = how === 'Book' ? held : 0n;
     expect(await counterOf(here)).toMatchObject({ spentNano, certainNano: spentNano, committedNano: spentNano });
     expect([operator.lost, operator.released]).toEqual(how === 'Book' ? [[id], []] : [[], [id]]);
@@ -113,10 +113,10 @@ describe('a workspace that changes its upstream while it has a batch', () => {
     const { here, id, held, operator, become } = await movedBatch();
     await operator.look();
     become(move(here, env.upstream.url, 'sk-ant-upstream', 3));
-    expect(await operator.batches.resolve([id], 'Release')).toEqual({ resolved: 0, followed: [id] });
+    expect(await operator.batches.resolve([id], 'Release')).toEqual({ resolved: [], followed: [id] });
     expect(await counterOf(here)).toMatchObject({ spentNano: 0n, committedNano: held });
     become({ ...move(here, env.upstream.url, 'sk-ant-upstream', 4), apiKey: null as never });
-    expect(await operator.batches.resolve([id], 'Release')).toEqual({ resolved: 1, followed: [] });
+    expect(await operator.batches.resolve([id], 'Release')).toEqual({ resolved: [id], followed: [] });
   });
 
   test.each<[string, Settings['presumedHold'], number]>([

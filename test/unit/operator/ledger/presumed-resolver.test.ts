@@ -57,6 +57,7 @@ describe('presumedHold', () => {
           events: {
             presumedResolved: (how, calls) => told.push(how, calls),
             presumedMistaken: (annotation) => told.push(annotation),
+            presumedUnknown: (ids) => told.push(ids),
             batchesFollowed: (batches) => told.push(batches),
           },
         });
@@ -105,7 +106,7 @@ describe('resolve-presumed', () => {
       settings: { presumedHold: 'PeriodEnd' },
       batches: {
         resolve: async (ids) => ({
-          resolved: ids.filter((id) => id === 'msgbatch_lost').length,
+          resolved: ids.filter((id) => id === 'msgbatch_lost'),
           followed: ids.filter((id) => id === 'msgbatch_running'),
         }),
       },
@@ -117,6 +118,7 @@ describe('resolve-presumed', () => {
       events: {
         presumedResolved: (how, calls) => events.push([how, calls]),
         presumedMistaken: (text) => events.push(text),
+        presumedUnknown: (ids) => events.push(['unknown', ...ids]),
         batchesFollowed: (batches) => events.push(batches),
       },
     });
@@ -133,6 +135,19 @@ describe('resolve-presumed', () => {
 
   test('says which batches will be settled from their results', async () => {
     expect(await told('release msgbatch_running')).toEqual([['msgbatch_running']]);
-    expect(await told('release msgbatch_running call')).toEqual([['msgbatch_running'], ['Release', 1]]);
+    expect(await told('release msgbatch_running call')).toEqual([['Release', 1], ['msgbatch_running']]);
+  });
+
+  test('takes the id of what stayed presumed, as the usage log has it', async () => {
+    expect(await told('release call/rest')).toEqual([['Release', 1]]);
+    expect(await told('release call/rest call')).toEqual([['Release', 1]]);
+  });
+
+  test('names the ids of which nothing is presumed', async () => {
+    expect(await told('release 0b0f6f7a/rest msgbatch_gone')).toEqual([['unknown', '0b0f6f7a', 'msgbatch_gone']]);
+    expect(await told('book call other')).toEqual([
+      ['Book', 1],
+      ['unknown', 'other'],
+    ]);
   });
 });
