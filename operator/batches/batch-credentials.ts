@@ -30,8 +30,3 @@ export function batchCredentials(
   const apiKey = isOwn ? (entry?.credentials.upstreamKey ?? null) : null;
   return { baseURL: compiled!.baseURL, apiKey, headers: compiled!.upstreamHeaders ?? {}, prices };
 }
-
-/** Whether a batch is at the upstream that the key is for. A path is no other upstream. */
-export function isSameUpstream({ baseURL }: BatchCredentials, batchURL: string): boolean {
-  return new URL(baseURL).origin === new URL(batchURL).origin;
-}

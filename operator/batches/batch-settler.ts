@@ -2,11 +2,11 @@ import type { OpenBatch } from '../../ledger/message-batches.ts';
 import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import type { Ref } from '../../policy/core/compiled-policy.ts';
-import { type BatchMeta, decodeBatchMeta } from '../../policy/cost/batch-meta.ts';
+import { type BatchMeta, decodeBatchMeta, isSameUpstream } from '../../policy/cost/batch-meta.ts';
 import { type BatchLine, settleBatchLine, settleLostBatch } from '../../policy/cost/batch-result.ts';
 import type { PriceBook } from '../../policy/prices/price-book.ts';
 import type { OperatorEvents } from '../events/operator-events.ts';
-import { type BatchCredentials, isSameUpstream } from './batch-credentials.ts';
+import type { BatchCredentials } from './batch-credentials.ts';
 import type { BatchAddress, BatchProgress, BatchUpstream } from './batch-upstream.ts';
 
 interface BatchSettlerOptions {
@@ -126,14 +126,14 @@ export class BatchSettler {
 
   #isFollowed(open: OpenBatch, meta: BatchMeta): boolean {
     const own = this.#options.credentials(open.workspace);
-    return own !== undefined && isSameUpstream(own, meta.baseURL) && this.#addressOf(open, meta, own) !== null;
+    return own !== undefined && isSameUpstream(own, meta) && this.#addressOf(open, meta, own) !== null;
   }
 
   /** Returns false where the next attempt should wait longer. */
   async #settle(open: OpenBatch, meta: BatchMeta): Promise<boolean> {
     const age = this.#options.clock() - meta.at;
     const own = this.#options.credentials(open.workspace);
-    if (own !== undefined && !isSameUpstream(own, meta.baseURL)) return this.#waitElsewhere(open, meta, age);
+    if (own !== undefined && !isSameUpstream(own, meta)) return this.#waitElsewhere(open, meta, age);
     this.#elsewhere.delete(open.batch);
     const address = this.#addressOf(open, meta, own);
     const progress = address === null ? null : await this.#options.upstream.progress(address).catch(nullOnceLost(age));

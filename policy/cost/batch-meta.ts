@@ -52,3 +52,8 @@ export function encodeBatchMeta(meta: BatchMeta): string {
 export function decodeBatchMeta(text: string): BatchMeta {
   return decodeJSON(text) as BatchMeta;
 }
+
+/** Whether a batch is at the upstream of its workspace, for which the workspace's key is. A path is no other upstream. */
+export function isSameUpstream({ baseURL }: { readonly baseURL: string }, batch: Pick<BatchMeta, 'baseURL'>): boolean {
+  return new URL(baseURL).origin === new URL(batch.baseURL).origin;
+}

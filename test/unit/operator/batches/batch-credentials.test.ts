@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { batchCredentials, isSameUpstream } from '../../../../operator/batches/batch-credentials.ts';
+import { batchCredentials } from '../../../../operator/batches/batch-credentials.ts';
+import { isSameUpstream } from '../../../../policy/cost/batch-meta.ts';
 import type { PreviousShards } from '../../../../policy/shards/shard-set.ts';
 
 function shards(named: string, checksum: string): PreviousShards {
@@ -34,5 +35,5 @@ test.each([
   ['https://api.example.org', false],
 ])('a key for https://api.example may go to %s: %s', (batchURL, isSame) => {
   const own = { baseURL: 'https://api.example', apiKey: 'sk-ant', headers: {}, prices: {} as never };
-  expect(isSameUpstream(own, batchURL)).toBe(isSame);
+  expect(isSameUpstream(own, { baseURL: batchURL })).toBe(isSame);
 });
