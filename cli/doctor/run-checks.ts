@@ -10,7 +10,7 @@ import { checkNames, checkPrices } from './names-check.ts';
 import { checkNetwork } from './network-check.ts';
 import { checkConditions, checkFences, checkGateways, checkShards } from './policy-checks.ts';
 import { checkRights } from './rights-check.ts';
-import { checkLedger, checkLog } from './store-checks.ts';
+import { checkBatches, checkLedger, checkLog } from './store-checks.ts';
 import { checkUpstreams } from './upstream-check.ts';
 
 export interface Diagnosis extends Finding {
@@ -31,6 +31,7 @@ const checks: readonly (readonly [string, (installation: CheckedInstallation) =>
   ['Shards', checkShards],
   ['Fences', checkFences],
   ['Gateways', checkGateways],
+  ['Batches', checkBatches],
   ['Upstreams', checkUpstreams],
   ['Certificate', checkCertificate],
   ['Mail', checkMail],

@@ -5,11 +5,15 @@ import { undefinedIf } from '../../kube/kube-error.ts';
 import { LedgerUnreachable } from '../../ledger/ledger.ts';
 import { LogUnreachable } from '../../log/database/database.ts';
 import { migrationsOf } from '../../log/database/migrate.ts';
+import { allowsUpstream } from '../../policy/config/settings.ts';
+import { decodeBatchMeta, isSameUpstream } from '../../policy/cost/batch-meta.ts';
 import type { CheckedInstallation } from './checked-installation.ts';
 import { type Finding, type Findings, counted, fine, listed, problem, unknown, warning } from './finding.ts';
 
 const INSIDE =
   'Run it inside the cluster (helm test), or set REDIS_URL and TOLLGATE_DATABASE_URL to addresses that work from here (after make up: . .run/env).';
+/** The most ids in a command. */
+const MOST_BATCHES = 5;
 const RECOVER = 'docs/how-to/recover-the-ledger.md';
 
 export async function checkLedger(installation: CheckedInstallation): Promise<Findings> {
@@ -43,6 +47,31 @@ export async function checkLedger(installation: CheckedInstallation): Promise<Fi
     if (!(error instanceof LedgerUnreachable)) throw error;
     return [unreachable(error.message)];
   }
+}
+
+/** Checks that something follows each open Message Batch: else it holds its worst case for weeks. */
+export async function checkBatches(installation: CheckedInstallation): Promise<Findings> {
+  const { ledger, settings } = installation;
+  if (ledger === undefined) return [];
+  const open = await ledger.operator.openBatches();
+  const { policy } = await installation.shards();
+  const shards = [...policy.values()].flatMap((shard) => (shard.ok ? [shard.value.workspaces] : []));
+  // The check of the shards says so; their workspaces only seem to be gone.
+  if (shards.length < policy.size) return [];
+  const lost = open.filter(({ workspace, meta }) => {
+    const own = shards.flatMap((workspaces) => workspaces.get(workspace) ?? [])[0];
+    const batch = decodeBatchMeta(meta);
+    return own === undefined || !isSameUpstream(own, batch) || !allowsUpstream(settings, batch.baseURL);
+  });
+  if (lost.length === 0) return [fine(`${open.length} Message Batches are open.`)];
+  const named = listed(lost.map(({ batch, workspace }) => `${batch} (${workspace})`));
+  const ids = lost.slice(0, MOST_BATCHES).map(({ batch }) => batch);
+  return [
+    warning(
+      `Message Batches that nothing follows, because their workspace is gone or has another upstream now, hold their worst case: ${named}.`,
+      `Set its spec.upstream back, or resolve them: kubectl annotate configmap tollgate-ledger -n ${settings.namespace} tollgate.dev/resolve-presumed='book ${ids.join(' ')}', or 'release …' if the upstream did not bill them (docs/how-to/resolve-presumed.md).`,
+    ),
+  ];
 }
 
 function unreachable(why: string): Finding {

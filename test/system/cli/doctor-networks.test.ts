@@ -196,6 +196,16 @@ function workspaceOf(namespace: string, name: string, url: string): string {
   return workspace(namespace, name).replace('upstream: {', `upstream: { baseURL: "${url}",`);
 }
 
+test('a Message Batch that is at another upstream than its workspace is named, with the command that resolves it', async () => {
+  const ns = await calls.tenant();
+  await calls.openBatch(ns, '2.00', 'msgbatch_elsewhere', 'https://elsewhere.test');
+  const findings = await found('Batches');
+  expect(said(findings)).toEqual([
+    `Warning: Message Batches that nothing follows, because their workspace is gone or has another upstream now, hold their worst case: msgbatch_elsewhere (${ns}/checkout).`,
+  ]);
+  expect(findings[0]!.remedy).toContain("tollgate.dev/resolve-presumed='book msgbatch_elsewhere'");
+}, 240_000);
+
 /** The policies of operator and gateway as the chart makes them with these values, in place of those before. */
 async function applyPolicies(values: object): Promise<void> {
   const policies = render(values).filter(({ kind }) => kind === 'NetworkPolicy');

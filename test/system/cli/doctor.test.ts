@@ -153,6 +153,7 @@ test('finds no problem in a working installation, and lists what it checked', as
     'Shards',
     'Fences',
     'Gateways',
+    'Batches',
     'Upstreams',
     'Prices',
     'Names',

@@ -5,6 +5,7 @@ import { budgetPeriodAt } from '../../../policy/core/budget-period.ts';
 import { boundOf, type Check } from '../../../policy/core/counter-check.ts';
 import { parseUsd, nano } from '../../../policy/core/money.ts';
 import type { CallRecord } from '../../../policy/core/usage-record.ts';
+import { encodeBatchMeta } from '../../../policy/cost/batch-meta.ts';
 import { budget, condition, type Reader, workspace } from '../../support/resources.ts';
 import type { Installation, SimulatedGateway } from './harness.ts';
 
@@ -48,6 +49,23 @@ export class Calls {
   /** As `make`. Returns false where it was refused. */
   async call(ns: string, worst: string, cost: string | null): Promise<boolean> {
     return (await this.make(ns, worst, cost)) !== null;
+  }
+
+  /** Reserves `worst` for a Message Batch that the upstream at `baseURL` has. */
+  async openBatch(ns: string, worst: string, batch: string, baseURL: string): Promise<void> {
+    const id = await this.make(ns, worst, null);
+    if (id === null) throw new Error('the batch was not admitted');
+    const meta = encodeBatchMeta({
+      baseURL,
+      worstNano: parseUsd(worst),
+      highestNano: parseUsd(worst),
+      model: null,
+      asked: [],
+      at: Date.now(),
+      record: { id } as CallRecord,
+    });
+    const owner = { workspace: `${ns}/checkout`, workspaceUid: '', namespaceUid: '' } as const;
+    await this.#gateway.ledger.gateway.openBatch({ ...owner, id, batch, meta });
   }
 
   /** Makes a call that cost 0.10, with another 0.30 presumed. Returns its id. */
