@@ -1,6 +1,6 @@
 import type { ClaudeBudgetStatus, ClaudeWorkspaceStatus, Condition } from '../../crds/types.gen.ts';
 import type { EventDetails } from '../../kube/events.ts';
-import { parseUsd, usdAtLeast } from '../../policy/core/money.ts';
+import { usdAtLeast, usdOrNull, ZERO } from '../../policy/core/money.ts';
 
 type Status = Pick<
   ClaudeBudgetStatus & ClaudeWorkspaceStatus,
@@ -20,7 +20,7 @@ export function statusEvents(before: Status | undefined, after: Status): EventDe
 const ENFORCED: ReadonlySet<string> = new Set(['OK', 'Warning', 'Restricted', 'Spent']);
 
 function enforcementBegan({ spentUsd, limitUsd }: Status): EventDetails {
-  const note = `The budget no longer observes: it is enforced, with the $${usdAtLeast(parseUsd(spentUsd ?? '0'))} of $${limitUsd} that it has counted.`;
+  const note = `The budget no longer observes: it is enforced, with the $${usdAtLeast(usdOrNull(spentUsd ?? '') ?? ZERO)} of $${limitUsd} that it has counted.`;
   return { type: 'Normal', reason: 'EnforcementBegan', action: 'Watch', note };
 }
 

@@ -2,7 +2,7 @@ import { type BudgetPeriod, budgetPeriodAt } from '../core/budget-period.ts';
 import type { CompiledBudget } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
 import type { Counter, Reading } from '../core/counter-reading.ts';
-import { add, formatUsd, type Nano, parseUsd, subtract, usdAtLeast } from '../core/money.ts';
+import { add, formatUsd, type Nano, subtract, usdAtLeast, usdOrNull, ZERO } from '../core/money.ts';
 import { END_OF_TIME, periodAt, type PeriodLookup, rfc3339 } from '../core/period.ts';
 import { unpooled, valuesText } from '../refusals/budget-sentences.ts';
 import { type CappedCounter, cappedCounters } from './capped-counters.ts';
@@ -73,8 +73,9 @@ function keptReason(
   return isLimitHigher || isSpendLower ? null : before.reason;
 }
 
-function amountOf(usd = '0'): Nano {
-  return parseUsd(usd);
+/** Anybody with the right to may have written a status: what is no amount counts as nothing. */
+function amountOf(usd = ''): Nano {
+  return usdOrNull(usd) ?? ZERO;
 }
 
 /** Presumed money may fill a budget of which no call was refused yet. */

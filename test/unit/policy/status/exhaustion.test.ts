@@ -152,6 +152,14 @@ describe('a budget that was spent', () => {
     expect(reasons(budgetOf(), sequence)).toEqual(['Spent', 'Spent', 'Spent', 'WithinLimit']);
   });
 
+  test('is judged afresh by a status whose amounts somebody overwrote', () => {
+    const conditions = [{ type: 'Exhausted', status: 'True', reason: 'Spent' }];
+    const { period } = budgetFigures(budgetOf(), refused, NOW);
+    const last = { conditions, period, limitUsd: 'none', spentUsd: '-1', presumedUsd: '' };
+    expect(exhausted(budgetOf(), admitted, NOW, { last }).reason).toBe('WithinLimit');
+    expect(exhausted(budgetOf(), refused, NOW, { last }).reason).toBe('Spent');
+  });
+
   test('stays so when its limit is lowered', () => {
     const lowered = budgetOf({ limitNano: nano(2_497n * CENT), generation: 9 });
     expect(reasons(budgetOf(), [refused, admitted], { later: lowered })).toEqual(['Spent', 'Spent']);
