@@ -97,7 +97,7 @@ test.each(['degrade.mts', 'later.mts', 'vercel.mts'])(
 describe.each([429, 402] as const)('the programs of the page, where refusals have status %i', (status) => {
   let gateway: ClientGateway;
   beforeAll(async () => {
-    gateway = await startGateway(upstream.url, status);
+    gateway = await startGateway(upstream.url, status, { maxInputTokens: 150_000 });
     await gateway.spendPennies();
   });
   afterAll(() => gateway.stop());

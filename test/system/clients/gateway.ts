@@ -1,4 +1,5 @@
 import { scrape } from '../../../hack/run/scrape.ts';
+import type { CompiledWorkspace } from '../../../policy/core/compiled-policy.ts';
 import { parseUsd } from '../../../policy/core/money.ts';
 import { startRedis } from '../../support/redis.ts';
 import { until } from '../../support/until.ts';
@@ -18,9 +19,13 @@ export interface ClientGateway {
 /**
  * Starts a gateway that enforces one workspace with three keys: `sk-tollgate-rich` has a budget of $1,000,
  * `sk-tollgate-poor` one of a cent with a tolerance, `sk-tollgate-small` one of five cents without. Refusals have the
- * status given; prompts have at most 150,000 tokens.
+ * status given.
  */
-export async function startGateway(upstreamUrl: string, status: 402 | 429 = 429): Promise<ClientGateway> {
+export async function startGateway(
+  upstreamUrl: string,
+  status: 402 | 429 = 429,
+  guards: CompiledWorkspace['guards'] = {},
+): Promise<ClientGateway> {
   const redis = await startRedis();
   const policy = handover({
     baseURL: upstreamUrl,
@@ -30,7 +35,7 @@ export async function startGateway(upstreamUrl: string, status: 402 | 429 = 429)
       budget('pennies', '0.01', { scope: { keys: ['poor'] }, toleranceNano: parseUsd('1.00') }),
       budget('small', '0.05', { scope: { keys: ['small'] } }),
     ],
-    rest: { guards: { maxInputTokens: 150_000 }, refusal: { status, message: 'Ask #claude-costs.' } },
+    rest: { guards, refusal: { status, message: 'Ask #claude-costs.' } },
   });
   const gateway = await start({ redisUrl: redis.url, handover: policy });
   const { url } = gateway;
