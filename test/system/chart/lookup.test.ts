@@ -19,9 +19,20 @@ ports: [{ name: https, port: 16443, protocol: TCP }]`;
 beforeAll(() => cluster().apply(OWN_ENDPOINTS));
 afterAll(() => cluster().kubectl('delete', 'endpointslice', 'kubernetes', '-n', 'default'));
 
-/** The egress ports of a NetworkPolicy in what Helm would install on the cluster, which has the CRDs already. */
+/**
+ * The egress ports of a NetworkPolicy in what Helm would apply to the cluster. Other tests may have made objects of the chart
+ * there, such as its CRDs, which Helm would not take over at an installation, but does not look for at an upgrade.
+ */
 function ports(name: string, ...values: string[]): readonly (number | string)[] {
-  const args = ['template', 'tollgate', chart, '--dry-run=server', '--kubeconfig', cluster().kubeconfig];
+  const args = [
+    'template',
+    'tollgate',
+    chart,
+    '--dry-run=server',
+    '--is-upgrade',
+    '--kubeconfig',
+    cluster().kubeconfig,
+  ];
   const made = parseAllDocuments(helm([...args, '--set=crds.enabled=false', ...values]));
   const policies = made
     .map((document) => document.toJS() as Resource | null)
