@@ -49,9 +49,15 @@ let calls = 0;
 function nextBehaviour(body: Buffer): Behaviour {
   if (!isOverloaded) return {};
   calls += 1;
-  if (calls % RESET_EVERY !== 0 || resets === MOST_RESETS) return OVERLOAD[calls % OVERLOAD.length]!;
+  const { max_tokens: output, stream = false } = JSON.parse(body.toString()) as {
+    max_tokens: number;
+    stream?: boolean;
+  };
+  const behaviour = OVERLOAD[calls % OVERLOAD.length]!;
+  // Only a stream has events: without one, as Claude Code asks after three streams that failed, an error is a status.
+  const error = stream || behaviour.status !== undefined ? behaviour : { status: 529 };
+  if (calls % RESET_EVERY !== 0 || resets === MOST_RESETS) return error;
   resets += 1;
-  const { max_tokens: output } = JSON.parse(body.toString()) as { max_tokens: number };
   // The gateway's bound has a few hundred tokens for what the API adds to a prompt.
   mayBeBilled += BigInt(body.length + 5_000) * OPUS.write + BigInt(output) * OPUS.output;
   return { breakAt: 'Head' };
