@@ -1,6 +1,7 @@
 /** The kinds that only the doctor reads. */
 
 import type { KubeObject, Resource } from '../../kube/object.ts';
+import type { LabelSelector } from '../../policy/core/label-selector.ts';
 
 export const pods: Resource = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' };
 export const networkPolicies: Resource = {
@@ -33,18 +34,9 @@ export interface AccessReview extends KubeObject {
   readonly status?: { readonly allowed?: boolean };
 }
 
-export interface Selector {
-  readonly matchLabels?: Readonly<Record<string, string>>;
-  readonly matchExpressions?: readonly {
-    readonly key: string;
-    readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
-    readonly values?: readonly string[];
-  }[];
-}
-
 export interface NetworkPolicy extends KubeObject {
   readonly spec?: {
-    readonly podSelector?: Selector;
+    readonly podSelector?: LabelSelector;
     readonly policyTypes?: readonly string[];
     readonly egress?: readonly {
       /** Absent: every port. */

@@ -6,9 +6,10 @@
 import { parseRedisUrl, RedisUrlInvalid } from '../../config/redis-address.ts';
 import { type EndpointSlice, endpointSlices } from '../../kube/kinds.ts';
 import { undefinedIf } from '../../kube/kube-error.ts';
+import { selects } from '../../policy/core/label-selector.ts';
 import type { CheckedInstallation } from './checked-installation.ts';
 import { type Findings, fine, warning } from './finding.ts';
-import { type NetworkPolicy, networkPolicies, type Selector } from './kube-kinds.ts';
+import { type NetworkPolicy, networkPolicies } from './kube-kinds.ts';
 
 /** Something that is called by TCP, and the value of the chart that opens its port. */
 interface Destination {
@@ -46,7 +47,7 @@ type Rule = NonNullable<NonNullable<NetworkPolicy['spec']>['egress']>[number];
 /** The rules for what leaves a Pod; undefined if no policy limits that. */
 function egressOf(labels: Labels, policies: readonly NetworkPolicy[]): readonly Rule[] | undefined {
   const own = policies.flatMap(({ spec = {} }) =>
-    isOfEgress(spec) && selects(spec.podSelector, labels) ? [spec] : [],
+    isOfEgress(spec) && selects(spec.podSelector ?? {}, labels) ? [spec] : [],
   );
   return own.length === 0 ? undefined : own.flatMap(({ egress }) => egress ?? []);
 }
@@ -56,18 +57,6 @@ function isOfEgress({ policyTypes, egress }: NonNullable<NetworkPolicy['spec']>)
 }
 
 type Labels = Readonly<Record<string, string>>;
-
-function selects({ matchLabels = {}, matchExpressions = [] }: Selector = {}, labels: Labels): boolean {
-  const hasLabels = Object.entries(matchLabels).every(([name, value]) => labels[name] === value);
-  return (
-    hasLabels &&
-    matchExpressions.every(({ key, operator, values = [] }) => {
-      const value = labels[key];
-      const isThere = operator.endsWith('Exists') ? value !== undefined : values.includes(value ?? '');
-      return operator === 'In' || operator === 'Exists' ? isThere : !isThere;
-    })
-  );
-}
 
 /** A port that is named belongs to the Pods that the rule leads to, which are the chart's own. */
 function opens({ ports = [] }: Rule, wanted: number): boolean {

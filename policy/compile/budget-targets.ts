@@ -1,15 +1,10 @@
 import type { ClaudeBudget, ClaudeBudgetSpec } from '../../crds/types.gen.ts';
 import { isNamespaceAttribute } from '../config/namespace-attributes.ts';
 import type { Settings } from '../config/settings.ts';
-import {
-  type CompiledBudget,
-  type CompiledPeriod,
-  type CompiledSelector,
-  type Ref,
-  refOf,
-} from '../core/compiled-policy.ts';
+import { type CompiledBudget, type CompiledPeriod, type Ref, refOf } from '../core/compiled-policy.ts';
 import type { Finding } from '../core/conditions.ts';
 import { namespaceOf } from '../core/counter-reading.ts';
+import { type LabelSelector, selects } from '../core/label-selector.ts';
 import { isSetByCaller } from '../core/matching.ts';
 import { nearestName } from '../core/nearest-name.ts';
 import { END_OF_TIME, isTimeZone } from '../core/period.ts';
@@ -20,7 +15,7 @@ import type { CompileInput, Cut } from './compile-input.ts';
 import type { OwnPart } from './compile-workspace.ts';
 import { NotAccepted, amountOf, instantOf, validateResource } from './not-accepted.ts';
 import { restrainBudget } from './restrained.ts';
-import { compileSpanning, selects } from './spanning-budget.ts';
+import { compileSpanning } from './spanning-budget.ts';
 import { largerThanAllowed, MAX_BYTES } from './too-large.ts';
 
 /** Without `limit.workspaceReservePercent`. A schema cannot give a default to spanning budgets alone. */
@@ -141,11 +136,7 @@ function targets({ metadata, spec }: ClaudeBudget, existing: Workspaces, input: 
 }
 
 /** The workspaces in force of the namespaces that a selector matches, sorted. */
-export function selectedWorkspaces(
-  selector: CompiledSelector,
-  existing: Workspaces,
-  input: CompileInput,
-): readonly Ref[] {
+export function selectedWorkspaces(selector: LabelSelector, existing: Workspaces, input: CompileInput): readonly Ref[] {
   const selected = new Set(
     [...input.namespaces].filter(([, { labels }]) => selects(selector, labels)).map(([name]) => name),
   );

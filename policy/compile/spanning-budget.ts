@@ -1,10 +1,9 @@
 import type { ClaudeBudgetSpec } from '../../crds/types.gen.ts';
 import { isNamespaceAttribute } from '../config/namespace-attributes.ts';
 import type { Settings } from '../config/settings.ts';
-import type { CompiledSelector, CompiledSpanning, Disclosure } from '../core/compiled-policy.ts';
+import type { CompiledSpanning, Disclosure } from '../core/compiled-policy.ts';
+import type { LabelSelector } from '../core/label-selector.ts';
 import { amountOf, NotAccepted } from './not-accepted.ts';
-
-type Labels = Readonly<Record<string, string>>;
 
 /**
  * What only a spanning budget has. It limits tenants who write workspaces and keys themselves, so it may look only at what
@@ -12,11 +11,7 @@ type Labels = Readonly<Record<string, string>>;
  * sent. Throws `NotAccepted` for anything else.
  */
 export function compileSpanning(
-  {
-    namespaceSelector,
-    disclosure = 'Name',
-    ...spec
-  }: ClaudeBudgetSpec & { readonly namespaceSelector: CompiledSelector },
+  { namespaceSelector, disclosure = 'Name', ...spec }: ClaudeBudgetSpec & { readonly namespaceSelector: LabelSelector },
   settings: Settings,
 ): CompiledSpanning {
   const isChosenByTenants = (name: string): boolean => !isNamespaceAttribute(name, settings);
@@ -72,16 +67,4 @@ function checkChosenPer(name: string, limit: ClaudeBudgetSpec['limit'], disclosu
     const message = `spec.disclosure: write Name; tenants choose the ${name} of their calls, so each could see the figures of another's. Or fix it by a label of namespaces (setting namespaceAttributes).`;
     throw new NotAccepted('Invalid', message);
   }
-}
-
-/** Whether a label selector matches, as in Kubernetes: all requirements must hold, and an empty selector always matches. */
-export function selects({ matchLabels = {}, matchExpressions = [] }: CompiledSelector, labels: Labels): boolean {
-  return (
-    Object.entries(matchLabels).every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value) &&
-    matchExpressions.every(({ key, operator, values = [] }) => {
-      const has = Object.hasOwn(labels, key);
-      const listed = has && values.includes(labels[key]!);
-      return { In: listed, NotIn: !listed, Exists: has, DoesNotExist: !has }[operator];
-    })
-  );
 }

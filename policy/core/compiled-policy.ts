@@ -4,6 +4,7 @@
  * `Nano`, by which the decoder finds it (attribute names are lower case, so they cannot collide).
  */
 
+import type { LabelSelector } from './label-selector.ts';
 import type { Nano } from './money.ts';
 
 /** A gateway rejects a shard of a newer schema and keeps its last one, so old and new replicas can run side by side. */
@@ -134,20 +135,10 @@ export interface CompiledPeriod {
 /** What callers may see of a spanning budget: its name and reset; how much of it is used too; or its amounts as well. */
 export type Disclosure = 'Name' | 'Percent' | 'Amounts';
 
-/** Selects namespaces by their labels, as in Kubernetes. */
-export interface CompiledSelector {
-  readonly matchLabels?: Readonly<Record<string, string>>;
-  readonly matchExpressions?: readonly {
-    readonly key: string;
-    readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
-    readonly values?: readonly string[];
-  }[];
-}
-
 /** What only a spanning budget has. */
 export interface CompiledSpanning {
   /** For the operator: while a later edit is not accepted, namespaces and workspaces that are new are selected by it. */
-  readonly selector: CompiledSelector;
+  readonly selector: LabelSelector;
   readonly disclosure: Disclosure;
 }
 
