@@ -2,7 +2,8 @@ import type { StreamEntry } from '../ledger/streams.ts';
 import { decodeNano, MAX_NANO, type Nano } from '../policy/core/money.ts';
 import type { ColumnType, RecordState, StreamedRecord, UsageColumn } from '../policy/core/usage-record.ts';
 import { callColumns, RECORD_STATES } from '../policy/core/usage-record.ts';
-import { sharedColumns, wholeOf } from './shared-columns.ts';
+import { wholeOf } from './row-ids.ts';
+import { sharedColumns } from './shared-columns.ts';
 
 /** What a column takes, as JSON that Postgres reads. */
 type Value = string | number | boolean | null | Readonly<Record<string, unknown>> | readonly unknown[];

@@ -2,9 +2,7 @@ import { type LoggedBatch, BATCH_OWNER_TTL_MS } from '../ledger/message-batches.
 import { decodeNano, ZERO } from '../policy/core/money.ts';
 import type { Row } from './call-row.ts';
 import type { Query } from './database/database.ts';
-
-/** Ends the id of the record that says what a batch holds while it runs. */
-const HELD = '/batch';
+import { HELD } from './row-ids.ts';
 
 const INSERT = `
 insert into batches (id, time, batch, workspace, workspace_uid, namespace_uid, meta, worst_nano, counters, keep_until)

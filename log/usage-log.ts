@@ -79,16 +79,18 @@ export class UsageLog {
    * that it must be called again. Throws as `ingest`.
    */
   async drain(): Promise<boolean> {
-    // A turn that is already under way may have read the stream before the newest entries arrived.
-    await this.#ingesting;
-    for (let turn = 0; turn < DRAIN_CHUNKS; turn += 1) if ((await this.ingest()).entries === 0) return true;
-    return false;
+    return this.#ingestUntil(({ entries }) => entries === 0);
   }
 
   /** Takes what is in the usage stream now. Returns false if it took only a part, so that it must be called again. Throws as `ingest`. */
   async catchUp(): Promise<boolean> {
+    return this.#ingestUntil(({ isCaughtUp }) => isCaughtUp);
+  }
+
+  async #ingestUntil(isDone: (ingested: Ingested) => boolean): Promise<boolean> {
+    // A turn that is already under way may have read the stream before the newest entries arrived.
     await this.#ingesting;
-    for (let turn = 0; turn < DRAIN_CHUNKS; turn += 1) if ((await this.ingest()).isCaughtUp) return true;
+    for (let turn = 0; turn < DRAIN_CHUNKS; turn += 1) if (isDone(await this.ingest())) return true;
     return false;
   }
 

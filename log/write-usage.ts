@@ -3,7 +3,8 @@ import { callColumns, RECORD_STATES, type RecordState } from '../policy/core/usa
 import type { DeadLetter, Row, Values } from './call-row.ts';
 import type { Query } from './database/database.ts';
 import { writeBatches } from './message-batches.ts';
-import { sharedColumns, sharedOf, wholeOf } from './shared-columns.ts';
+import { wholeOf } from './row-ids.ts';
+import { sharedColumns, sharedOf } from './shared-columns.ts';
 import { writeDeadLetters } from './write-dead-letters.ts';
 
 const names = callColumns.map(({ name }) => name);
@@ -112,10 +113,9 @@ export function planUpsert(rows: readonly Row[], known: ReadonlyMap<string, Know
     const replaced = planned.get(row.id);
     const before = replaced === undefined ? known.get(row.id) : { ...replaced, correctedNano: ZERO };
     if (before !== undefined && !knowsMore(row.state, before.state)) continue;
-    const whole = wholeOf(row.id) ?? row.id;
-    const call = planned.get(whole) ?? known.get(whole);
-    const values = { ...sharedOf(call?.values), ...sharedOf(before?.values), ...row.values };
-    planned.set(row.id, { ...row, values });
+    const whole = wholeOf(row.id);
+    const call = whole === null ? undefined : (planned.get(whole) ?? known.get(whole));
+    planned.set(row.id, inheriting(row, call, before));
     const from = before === undefined ? NOTHING : contribution(before);
     const to = contribution({ ...row, correctedNano: ZERO });
     for (const counter of row.counters) {
@@ -131,6 +131,12 @@ export function planUpsert(rows: readonly Row[], known: ReadonlyMap<string, Know
     }
   }
   return { rows: [...planned.values()], totals: [...totals.values()] };
+}
+
+/** The row with what it lacks of the shared columns. Most rows are the first of their call and lack nothing. */
+function inheriting(row: Row, ...from: readonly (Pick<KnownCall, 'values'> | undefined)[]): Row {
+  const known = from.flatMap((one) => (one === undefined ? [] : [sharedOf(one.values)]));
+  return known.length === 0 ? row : { ...row, values: Object.assign({}, ...known, row.values) as Values };
 }
 
 /** Whether a record replaces an earlier one of the same call. A record of the same rank changes nothing. */

@@ -2,6 +2,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import type { ConfigMap } from '../../kube/kinds.ts';
 import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
 import { type Corrected, type Correction, type NotCorrected, notCorrected } from '../../log/corrections.ts';
+import { HELD, REST, withoutRest } from '../../log/row-ids.ts';
 import type { UsageLog } from '../../log/usage-log.ts';
 import { add, ZERO } from '../../policy/core/money.ts';
 import type { OperatorEvents } from '../events/operator-events.ts';
@@ -20,10 +21,6 @@ interface CorrectorOptions {
 
 /** A person sets this annotation: `<call id> <usd> <reason>`, a line for each call. */
 const CORRECT = 'tollgate.dev/correct';
-/** Ends the id of the row that says what stayed presumed of a call. */
-const REST = '/rest';
-/** Ends the id of the row that says what a Message Batch holds while it runs. */
-const HELD = '/batch';
 
 /**
  * Corrects what calls cost, where a person asks for it. The usage log is corrected first, in one transaction: it remembers what
@@ -93,9 +90,8 @@ export class CallCorrector {
     const open = [...calls].filter(([, { state }]) => state !== 'final');
     if (open.length === 0) return null;
     const presumed = open.filter(([, { state }]) => state === 'presumed').map(([id]) => id);
-    const leases = presumed.map((id) => (id.endsWith(REST) ? id.slice(0, -REST.length) : id));
-    await ledger.resolvePresumed(leases, 'Book');
-    await ledger.endBooked(open.map(([id]) => id).filter((id) => !id.endsWith(REST)));
+    await ledger.resolvePresumed(presumed.map(withoutRest), 'Book');
+    await ledger.endBooked(open.map(([id]) => id).filter((id) => withoutRest(id) === id));
     await this.#catchUp();
     return null;
   }

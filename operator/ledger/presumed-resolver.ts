@@ -1,5 +1,6 @@
 import type { KubeClient } from '../../kube/client.ts';
 import type { OperatorLedger } from '../../ledger/operator-ledger.ts';
+import { withoutRest } from '../../log/row-ids.ts';
 import type { Settings } from '../../policy/config/settings.ts';
 import type { OperatorEvents } from '../events/operator-events.ts';
 import type { CheckpointStore } from './checkpoint.ts';
@@ -28,8 +29,6 @@ interface PresumedOptions {
 /** A person sets this annotation: `book` or `release`, then the ids of calls, or of batches that nothing follows; without ids all calls. */
 const RESOLVE = 'tollgate.dev/resolve-presumed';
 const COMMANDS: Readonly<Record<string, Resolution>> = { book: 'Book', release: 'Release' };
-/** Ends the id of the row of the usage log that says what stayed presumed of a call. */
-const REST = '/rest';
 /** Calls resolved in one step. */
 const BATCH = 1_000;
 
@@ -50,7 +49,7 @@ export class PresumedResolver {
       const [command = '', ...written] = text.split(/[\s,]+/).filter((part) => part !== '');
       const how = COMMANDS[command.toLowerCase()];
       if (how === undefined) return (object) => events.presumedMistaken(text, object);
-      const ids = [...new Set(written.map((id) => (id.endsWith(REST) ? id.slice(0, -REST.length) : id)))];
+      const ids = [...new Set(written.map(withoutRest))];
       if (ids.length === 0) {
         const calls = await this.#resolveAll(how);
         return (object) => events.presumedResolved(how, calls, object);

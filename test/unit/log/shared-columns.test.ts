@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { questions } from '../../../log/questions.ts';
-import { wholeOf } from '../../../log/shared-columns.ts';
+import { wholeOf } from '../../../log/row-ids.ts';
 import { nano } from '../../../policy/core/money.ts';
 import { call, counters, recordOf, reserve } from '../../support/ledger-calls.ts';
 import { OWNER } from '../../support/owner.ts';
