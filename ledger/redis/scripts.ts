@@ -63,7 +63,7 @@ const CONSTANTS: Readonly<Record<string, string | number>> = {
 const PIECES = /^local function (\w+)\([^)]*\)(?: .* end$|[^]*?^end$)|^.+$/gm;
 
 /** The shared parts for scripts that end calls. */
-const LEASES = ['decimal', 'recovery', 'value-counters', 'leases'];
+const LEASES = ['decimal', 'recovery', 'corrections', 'value-counters', 'leases'];
 
 /** Every script of the ledger. Redis has no imports: the shared parts of a script are placed before its body, in this order. */
 export const scripts = {

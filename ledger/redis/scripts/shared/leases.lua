@@ -84,9 +84,10 @@ local function missingFrom(spent, change)
   return less(spent, taken) and difference(taken, spent) or '0'
 end
 
-local function shrinkCorrection(counter)
-  local left = subtract(call('HGET', counter.key, 'k') or '0', counter.missing)
-  if left == '0' then call('HDEL', counter.key, 'k') else call('HSET', counter.key, 'k', left) end
+-- So much less is corrected then. The sums are raised in memory only: `move` writes them.
+local function giveBack(counter, missing)
+  counter.spent, counter.certain = sum(counter.spent, missing), sum(counter.certain, missing)
+  counter.committed, counter.missing = sum(counter.committed, missing), missing
 end
 
 -- Changes the sums of a lease's counters by signed amounts, and takes `gap` out of their gaps. False, and nothing written,
@@ -94,15 +95,17 @@ end
 local function move(lease, spent, certain, committed, requests, gap)
   local counters = countersOf(lease, committed)
   for _, counter in ipairs(counters) do
-    counter.missing = missingFrom(counter.spent, spent)
-    counter.committed = sum(sum(counter.committed, counter.missing), committed)
+    local missing = missingFrom(counter.spent, spent)
+    if missing ~= '0' then giveBack(counter, missing) end
+    counter.committed = sum(counter.committed, committed)
     if less(MAX_NANO, counter.committed) then return false end
   end
   local inFlight = lease.workspace and subtract(committed, certain)
   for _, counter in ipairs(counters) do
-    if counter.missing ~= '0' then shrinkCorrection(counter) end
-    counter.spent = sum(sum(counter.spent, counter.missing), spent)
-    counter.certain = sum(sum(counter.certain, counter.missing), certain)
+    if counter.missing then
+      writeCorrected(counter.key, subtract(call('HGET', counter.key, 'k') or '0', counter.missing))
+    end
+    counter.spent, counter.certain = sum(counter.spent, spent), sum(counter.certain, certain)
     counter.requests = sum(counter.requests, requests)
     if gap and gap ~= '0' and not counter.isNew then call('HINCRBY', counter.key, 'g', '-' .. gap) end
     write(counter, lease.workspace, spent, inFlight)
