@@ -1,4 +1,4 @@
-import type { CompiledBudget } from '../core/compiled-policy.ts';
+import { type CompiledBudget, overridesOf } from '../core/compiled-policy.ts';
 import { type ScopeMatchers, scopeMatchers } from '../core/matching.ts';
 import type { Nano } from '../core/money.ts';
 import { AllowedModels } from './allowed-models.ts';
@@ -33,7 +33,7 @@ export class WorkspaceRules {
       budget,
       scope: scopeMatchers(budget.scope),
       exempt: budget.exempt === undefined ? null : scopeMatchers(budget.exempt),
-      overrides: new Map(budget.overrides.map((one) => [JSON.stringify(one.values), one.limitNano])),
+      overrides: overridesOf(budget),
     }));
     return this.#budgets;
   }

@@ -194,6 +194,11 @@ export interface Credentials {
   readonly keys: Readonly<Record<string, string>>;
 }
 
+/** The limits of single values of `per`, by the JSON of the value. Nano-dollars. */
+export function overridesOf({ overrides }: Pick<CompiledBudget, 'overrides'>): ReadonlyMap<string | null, Nano> {
+  return new Map(overrides.map(({ values, limitNano }) => [JSON.stringify(values), limitNano]));
+}
+
 /** The keys of a workspace with the attributes that the platform fixes, over their own. */
 export function keysOf({
   keys,

@@ -1,7 +1,7 @@
 /** The counters of a budget with the cap of each: what its percentage, its state and the condition Exhausted compare. */
 
 import type { BudgetPeriod } from '../core/budget-period.ts';
-import type { CompiledBudget } from '../core/compiled-policy.ts';
+import { type CompiledBudget, overridesOf } from '../core/compiled-policy.ts';
 import type { Counter, Reading } from '../core/counter-reading.ts';
 import { add, type Nano, ZERO } from '../core/money.ts';
 
@@ -20,7 +20,7 @@ export function cappedCounters(
 ): readonly CappedCounter[] {
   const capOf = (limitNano: Nano): Nano => add(limitNano, grantedNano);
   if (budget.per.length === 0) return [{ value: null, counter: reading.total, capNano: capOf(budget.limitNano) }];
-  const overrides = new Map(budget.overrides.map(({ values, limitNano }) => [JSON.stringify(values), limitNano]));
+  const overrides = overridesOf(budget);
   const values = reading.values
     .map((counter) => {
       return { value: counter.value, counter, capNano: capOf(overrides.get(counter.value) ?? budget.limitNano) };
