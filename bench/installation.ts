@@ -168,14 +168,14 @@ spec: { workspaceRef: { name: app }, ${spec}, period: { every: Year, timeZone: U
 `;
 }
 
-/** The YAML of a budget over the whole team, in the installation's namespace. */
-export function spanning(namespace: string, name: string, spec: string): string {
+/** The YAML of a budget over the whole team and `others`, in the installation's namespace. */
+export function spanning(namespace: string, name: string, spec: string, others: readonly string[] = []): string {
   return `---
 apiVersion: tollgate.dev/v1alpha1
 kind: ClaudeBudget
 metadata: { name: ${name}, namespace: tollgate-system, labels: { bench: ${namespace} } }
 spec:
-  namespaceSelector: { matchLabels: { bench: ${namespace} } }
+  namespaceSelector: { matchExpressions: [{ key: bench, operator: In, values: [${[namespace, ...others].join(', ')}] }] }
   ${spec}
   period: { every: Year, timeZone: UTC }
 `;

@@ -1,5 +1,6 @@
 import { budget } from '../../../bench/installation.ts';
 import type { Attack } from './attack.ts';
+import { standInBody } from './stand-in-body.ts';
 
 const NAME = 'free-flood';
 /** Callers at once; most of their calls wait their turn or are refused. */
@@ -7,11 +8,7 @@ const CALLERS = 64;
 
 const PROMPT = { model: 'claude-sonnet-5-5', messages: [{ role: 'user', content: 'Hello' }] };
 /** The upstream answers it with an error, so it costs nothing. */
-const FAILING = JSON.stringify({
-  ...PROMPT,
-  max_tokens: 10,
-  metadata: { user_id: `stand-in:${JSON.stringify({ status: 400 })}` },
-});
+const FAILING = standInBody({ status: 400 });
 
 /** What a caller can ask for without end, because no budget limits it, and the statuses that it may get. */
 const FREE = [

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { budget, waitFor } from '../../../bench/installation.ts';
 import type { Attack } from './attack.ts';
+import { standInBody } from './stand-in-body.ts';
 
 const NAME = 'free-values';
 const CALLERS = 8;
@@ -18,7 +19,7 @@ export const freeValues: Attack = {
     const limit = `per: [customer], limit: { usd: '0.10', totalUsd: '40.00' }`;
     const caller = await tenant({ name: NAME, capUsd: '40.00', budgets: budget(NAME, 'customers', limit) });
     const call = (customer: string, behaviour: object, n: number) =>
-      caller.send({ headers: { 'x-tollgate-customer': customer }, body: bodyOf(behaviour) }, n);
+      caller.send({ headers: { 'x-tollgate-customer': customer }, body: standInBody(behaviour) }, n);
     let left = 100 * variants;
     const loop = async (_: unknown, n: number): Promise<void> => {
       while (left-- > 0) await call(`new-${left}`, FREE[random.below(FREE.length)]!, n);
@@ -45,13 +46,4 @@ async function valuesOf(redis: Redis): Promise<string[]> {
     values.push(...(keys as string[]).map((key) => key.slice(key.indexOf('#') + 1)));
   }
   return values;
-}
-
-function bodyOf(behaviour: object): string {
-  return JSON.stringify({
-    model: 'claude-sonnet-5-5',
-    max_tokens: 10,
-    messages: [{ role: 'user', content: 'hello' }],
-    metadata: { user_id: `stand-in:${JSON.stringify(behaviour)}` },
-  });
 }

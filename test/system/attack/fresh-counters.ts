@@ -1,18 +1,14 @@
 import { spanning } from '../../../bench/installation.ts';
 import { formatUsd, nano, parseUsd } from '../../../policy/core/money.ts';
 import type { Attack } from './attack.ts';
+import { standInBody } from './stand-in-body.ts';
 
 const NAME = 'fresh-counters';
 const TOTAL_USD = '0.06';
 /** Calls between two edits of the workspace. */
 const CALLS = 6;
 /** An answer of a thousand tokens: four of them fill the spanning budget. */
-const BODY = JSON.stringify({
-  model: 'claude-sonnet-5-5',
-  max_tokens: 1_000,
-  messages: [{ role: 'user', content: 'hello' }],
-  metadata: { user_id: `stand-in:${JSON.stringify({ usage: { output_tokens: 1_000 } })}` },
-});
+const BODY = standInBody({ usage: { output_tokens: 1_000 } }, { max_tokens: 1_000 });
 
 /** A spanning budget counts by department, and a tenant says of its own calls which department they are of. */
 export const freshCounters: Attack = {

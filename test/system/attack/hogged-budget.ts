@@ -1,4 +1,6 @@
+import { spanning } from '../../../bench/installation.ts';
 import type { Attack } from './attack.ts';
+import { standInBody } from './stand-in-body.ts';
 
 const HOG = 'hog';
 const VICTIM = 'hog-victim';
@@ -14,11 +16,15 @@ export const hoggedBudget: Attack = {
   threat:
     "a workspace keeps a spanning budget's room for minutes and cents, by calls that could cost all of it and are read slowly",
   run: async ({ tenant, variants, report }) => {
-    const hog = await tenant({ name: HOG, capUsd: '20.00', budgets: SHARED });
+    const hog = await tenant({
+      name: HOG,
+      capUsd: '20.00',
+      budgets: spanning(HOG, 'hogged', `limit: { usd: '1.40' }`, [VICTIM]),
+    });
     const victim = await tenant({ name: VICTIM, capUsd: '20.00' });
     const over = new AbortController();
     let answered = 0;
-    const slow = bodyOf(64_000, { latencyMs: SLOW_MS, usage: { output_tokens: 1 } });
+    const slow = standInBody({ latencyMs: SLOW_MS, usage: { output_tokens: 1 } }, { max_tokens: 64_000 });
     const loops = Array.from({ length: CALLERS }, async (_, n) => {
       while (!over.signal.aborted) {
         const { status } = await hog.send({ body: slow }, n);
@@ -27,7 +33,10 @@ export const hoggedBudget: Attack = {
     });
     for (let n = 0; n < 2 * variants; n++) {
       const before = answered;
-      const { status, text } = await victim.send({ body: bodyOf(20_000, { usage: { output_tokens: 1 } }) }, n);
+      const { status, text } = await victim.send(
+        { body: standInBody({ usage: { output_tokens: 1 } }, { max_tokens: 20_000 }) },
+        n,
+      );
       if (status !== 200) report(`a small call of another tenant was answered ${status} ${text.slice(0, 200)}`);
       // Those in flight when it came, and in each gateway one that was on its way.
       if (answered - before > 2 * ROOM) report(`${answered - before} slow calls went ahead of a small one`);
@@ -37,22 +46,3 @@ export const hoggedBudget: Attack = {
     if (answered === 0) report('the hog was never served');
   },
 };
-
-const SHARED = `---
-apiVersion: tollgate.dev/v1alpha1
-kind: ClaudeBudget
-metadata: { name: hogged, namespace: tollgate-system, labels: { bench: ${HOG} } }
-spec:
-  namespaceSelector: { matchExpressions: [{ key: bench, operator: In, values: [${HOG}, ${VICTIM}] }] }
-  limit: { usd: '1.40' }
-  period: { every: Year, timeZone: UTC }
-`;
-
-function bodyOf(maxTokens: number, behaviour: object): string {
-  return JSON.stringify({
-    model: 'claude-sonnet-5-5',
-    max_tokens: maxTokens,
-    messages: [{ role: 'user', content: 'hello' }],
-    metadata: { user_id: `stand-in:${JSON.stringify(behaviour)}` },
-  });
-}

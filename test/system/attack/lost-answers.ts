@@ -1,5 +1,6 @@
 import type { Behaviour } from '../../fakes/upstream/behaviour.ts';
 import type { Attack } from './attack.ts';
+import { standInBody } from './stand-in-body.ts';
 
 /** Calls for each variant, and how many at once. */
 const CALLS = 60;
@@ -39,13 +40,7 @@ export const lostAnswers: Attack = {
     for (let variant = 0; variant < variants; variant += 1) {
       const way = random.pick(WAYS);
       const behaviour = { ...way, abortBilling: 'Full', usage: { output_tokens: OUTPUT_TOKENS } } satisfies Behaviour;
-      const body = JSON.stringify({
-        model: 'claude-sonnet-5-5',
-        max_tokens: OUTPUT_TOKENS,
-        stream: random.below(2) === 0,
-        messages: [{ role: 'user', content: 'Hello' }],
-        metadata: { user_id: `stand-in:${JSON.stringify(behaviour)}` },
-      });
+      const body = standInBody(behaviour, { max_tokens: OUTPUT_TOKENS, stream: random.below(2) === 0 });
       for (let sent = 0; sent < CALLS; sent += AT_ONCE) {
         const calls = Array.from({ length: AT_ONCE }, (_, index) =>
           attacker.send({ body }, index).then(

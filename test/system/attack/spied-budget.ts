@@ -1,6 +1,8 @@
+import { spanning } from '../../../bench/installation.ts';
 import { formatUsd, nano, parseUsd, subtract } from '../../../policy/core/money.ts';
 import type { Attack } from './attack.ts';
 import type { HostileAnswer } from './hostile-tenant.ts';
+import { standInBody } from './stand-in-body.ts';
 
 const NAME = 'spied-budget';
 const OTHER = 'spied-other';
@@ -13,7 +15,8 @@ export const spiedBudget: Attack = {
   name: NAME,
   threat: 'a caller finds limit and spend of a spanning budget in refusals, headers or the list of budgets',
   run: async ({ installation, tenant, random, variants, report }) => {
-    const caller = await tenant({ name: NAME, capUsd: '5.00', budgets: SHARED });
+    const budgets = spanning(NAME, 'spied', `limit: { usd: '${LIMIT_USD}' }`, [OTHER]);
+    const caller = await tenant({ name: NAME, capUsd: '5.00', budgets });
     const other = await tenant({ name: OTHER, capUsd: '5.00' });
     // So that what the budget has spent is not what its caller knows of itself.
     await other.send({ body: bodyOf(500) });
@@ -34,27 +37,11 @@ export const spiedBudget: Attack = {
   },
 };
 
-const SHARED = `---
-apiVersion: tollgate.dev/v1alpha1
-kind: ClaudeBudget
-metadata: { name: spied, namespace: tollgate-system, labels: { bench: ${NAME} } }
-spec:
-  namespaceSelector: { matchExpressions: [{ key: bench, operator: In, values: [${NAME}, ${OTHER}] }] }
-  limit: { usd: '${LIMIT_USD}' }
-  period: { every: Year, timeZone: UTC }
-`;
-
 function reasonOf(text: string): unknown {
   const { error } = JSON.parse(text) as { error: { details?: { reason?: unknown } } };
   return error.details?.reason;
 }
 
 function bodyOf(maxTokens: number): string {
-  const behaviour = { usage: { output_tokens: Math.min(maxTokens, 1_000) } };
-  return JSON.stringify({
-    model: 'claude-sonnet-5-5',
-    max_tokens: maxTokens,
-    messages: [{ role: 'user', content: 'hello' }],
-    metadata: { user_id: `stand-in:${JSON.stringify(behaviour)}` },
-  });
+  return standInBody({ usage: { output_tokens: Math.min(maxTokens, 1_000) } }, { max_tokens: maxTokens });
 }

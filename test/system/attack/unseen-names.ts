@@ -1,5 +1,6 @@
 import { budget, waitFor } from '../../../bench/installation.ts';
 import type { Attack } from './attack.ts';
+import { standInBody } from './stand-in-body.ts';
 
 const NAME = 'unseen-names';
 const CUSTOMER = 'x-tollgate-customer';
@@ -17,14 +18,6 @@ const TYPES = [
   'multipart/form-data; boundary=a',
 ];
 
-const bodyOf = (behaviour: object): string =>
-  JSON.stringify({
-    model: 'claude-sonnet-5-5',
-    max_tokens: 10,
-    messages: [{ role: 'user', content: 'Hello' }],
-    metadata: { user_id: `stand-in:${JSON.stringify(behaviour)}` },
-  });
-
 /** A caller names customers that nobody can tell apart, or that act on the terminal of whoever reads them. */
 export const unseenNames: Attack = {
   name: NAME,
@@ -39,7 +32,7 @@ export const unseenNames: Attack = {
       headers: Readonly<Record<string, string>>,
       behaviour = {},
     ) => {
-      const { status, text } = await caller.send({ body: bodyOf(behaviour), headers }, random.below(2));
+      const { status, text } = await caller.send({ body: standInBody(behaviour), headers }, random.below(2));
       if (status !== expected) report(`${what} was answered ${status} ${text.slice(0, 200)}`);
     };
     for (const character of UNSEEN) {
