@@ -15,6 +15,7 @@ import {
 } from './json-bytes.ts';
 import { readNumber } from './json-number.ts';
 import { LongText } from './long-text.ts';
+import { OpenFields, setField } from './open-fields.ts';
 import { ShortStrings } from './short-strings.ts';
 import { type EditedFields, ValueSpans } from './value-spans.ts';
 
@@ -48,8 +49,6 @@ const AFTER = 5;
 const STRING = 6;
 const KEY_STRING = 7;
 
-type Fields = Record<string, unknown>;
-
 /**
  * Reads JSON from bytes in steps, so that no body holds up other calls, into the values that JSON.parse would make of it;
  * strings over 64 bytes become `LongText`. It is stricter than JSON.parse: no object may have a key twice (parsers differ
@@ -67,12 +66,12 @@ export class JsonReader {
   #start = 0;
   #isPlain = true;
   /** The object that is open, null in a list; how many keys it has so far; and the key whose value comes. */
-  #fields: Fields | null = null;
+  #fields: OpenFields | null = null;
   #keys = 0;
   #key = '';
   /** By depth: what was open around. */
   readonly #outer: {
-    readonly fields: Fields | null;
+    readonly fields: OpenFields | null;
     readonly keys: number;
     readonly key: string;
     readonly count: number;
@@ -238,7 +237,7 @@ export class JsonReader {
       count: this.#elements.length,
       start: at,
     });
-    this.#fields = isList ? null : new Empty();
+    this.#fields = isList ? null : new OpenFields();
     this.#keys = 0;
     this.#next = isList ? FIRST_VALUE : FIRST_KEY;
     return at + 1;
@@ -263,15 +262,9 @@ export class JsonReader {
       else this.#elements.push(value);
       return;
     }
-    if (isNumber(this.#key)) this.#setNumbered(this.#fields, value);
-    else this.#fields[this.#key] = value;
+    setField(this.#fields, this.#key, value);
     if (depth === 1) this.spans.addTop(this.#key, start, end);
     else if (depth === 3 && this.#outer[2]!.fields === null) this.spans.addField(this.#top, this.#key, start, end);
-  }
-
-  /** A plain assignment would make an array with room for all numbers below the key. */
-  #setNumbered(fields: Fields, value: unknown): void {
-    Object.defineProperty(fields, this.#key, { value, enumerable: true });
   }
 
   #count(): void {
@@ -297,16 +290,3 @@ const ENTRY_MEMORY = 100;
 const LITERALS: ReadonlyMap<number, { readonly text: string; readonly value: unknown }> = new Map(
   [true, false, null].map((value) => [String(value).charCodeAt(0), { text: String(value), value }]),
 );
-
-/** Makes an object without a prototype's names, so that no key of a body meets one; faster than `Object.create(null)`. */
-const Empty = function Empty() {
-  // Its fields are set as they are read.
-} as unknown as new () => Fields;
-Empty.prototype = Object.create(null) as object;
-
-const INDEX = /^\d{1,10}$/;
-
-function isNumber(key: string): boolean {
-  const first = key.charCodeAt(0);
-  return first <= 0x39 && first >= 0x30 && INDEX.test(key);
-}
